@@ -1,0 +1,1 @@
+"""The seven services, and the chassis that they stand on."""

@@ -1,0 +1,81 @@
+"""The one clock: product time is an anchor plus a rate times the time of Redis.
+
+The default is the identity. The sandbox sets ``SUREFOOT_CLOCK`` so that deadlines, metric windows
+and simulated AWS agree at any speed. Leases and socket timeouts stay in real seconds: they are about
+processes and wires, not about deployments.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How product time runs against real time: ``anchor + rate * (real - anchor)``, in epoch seconds.
+
+    Written ``RATE@ANCHOR``: ``20@1764000000`` runs twenty times as fast as the clock on the wall
+    since that moment. ``1@0`` is the identity.
+    """
+
+    rate: float = 1.0
+    anchor: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.rate > 0:
+            msg = f"the rate of SUREFOOT_CLOCK must be above 0, not {self.rate}"
+            raise ValueError(msg)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``RATE@ANCHOR``. Raise ``ValueError`` with the accepted form for anything else."""
+        rate, _, anchor = text.partition("@")
+        try:
+            return cls(float(rate), float(anchor or 0))
+        except ValueError as error:
+            msg = f"SUREFOOT_CLOCK must look like RATE@ANCHOR, 20@1764000000 for instance, not {text!r}"
+            raise ValueError(msg) from error
+
+    def __str__(self) -> str:
+        return f"{self.rate:g}@{self.anchor:.6f}"
+
+    def at(self, real: float) -> float:
+        """Product time, in epoch seconds, at the real time ``real``, in epoch seconds."""
+        return self.anchor + self.rate * (real - self.anchor)
+
+
+class Clock(Protocol):
+    """What a service may ask of time. Domain code never asks: it is told ``now``."""
+
+    def now(self) -> float:
+        """Product time in epoch seconds (UTC)."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for ``seconds`` of product time."""
+        ...
+
+
+class PacedClock:
+    """Product time from this machine's monotonic clock, set by the time of Redis (``set``)."""
+
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+        self._offset = time.time() - time.monotonic()
+
+    def set(self, real: float) -> None:
+        """Take ``real``, in epoch seconds, as the present; the caller repeats this to follow Redis."""
+        self._offset = real - time.monotonic()
+
+    def now(self) -> float:
+        return self.pace.at(time.monotonic() + self._offset)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds) / self.pace.rate)
+
+
+def moment(seconds: float) -> datetime:
+    """Epoch seconds as a datetime with its time zone, as events and AWS calls carry it."""
+    return datetime.fromtimestamp(seconds, UTC)
