@@ -1,0 +1,1 @@
+"""Simulated AWS: ECS services that really roll, on top of moto, over HTTP on loopback."""
