@@ -1,0 +1,59 @@
+"""What every contract has in common."""
+
+import uuid
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+SUREFOOT = uuid.UUID("5aefb007-0000-5000-8000-000000000001")
+"""The namespace of all ids that are derived from causes."""
+
+
+def caused_id(cause: str, what: str) -> str:
+    """Return the id of the consequence ``what`` of ``cause``: the same cause always has the same id."""
+    return str(uuid.uuid5(SUREFOOT, f"{cause}:{what}"))
+
+
+class Contract(BaseModel):
+    """Frozen, and tolerant of fields that a newer writer added."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_-]+$")]
+"""A cluster's or a service's name, as ECS allows it."""
+
+
+class Target(Contract):
+    """One ECS service, everywhere: the key of messages, of state, of locks and of files in S3."""
+
+    account: Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    cluster: Name
+    service: Name
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.region}/{self.cluster}/{self.service}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``account/region/cluster/service``. Raise ``ValueError`` for anything else."""
+        parts = text.split("/")
+        if len(parts) != 4:
+            raise ValueError(f"a target is account/region/cluster/service, not {text!r}")
+        account, region, cluster, service = parts
+        return cls(account=account, region=region, cluster=cluster, service=service)
+
+
+class Event(Contract):
+    """A fact or a command about one target. ``catalogue.py`` says its type, topic, writers and readers."""
+
+    target: Target
+
+    @property
+    def subject(self) -> str:
+        """The CloudEvents subject, the Kafka key and the partition key."""
+        return str(self.target)
+
+
+RunId = Annotated[str, Field(description="The run (one deployment's course) that this belongs to.")]

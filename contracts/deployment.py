@@ -1,0 +1,190 @@
+"""A deployment's course: what is asked for, and what a run tells of itself."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from contracts.base import Contract, Event, RunId
+from contracts.gates import Gate, Verdict
+
+
+class Phase(StrEnum):
+    """The guide's five phases, and the baking that follows them."""
+
+    PRE_DEPLOYMENT_VALIDATION = "pre_deployment_validation"
+    DEPLOYMENT_MONITORING = "deployment_monitoring"
+    POST_DEPLOYMENT_VALIDATION = "post_deployment_validation"
+    MONITORING_SETUP = "monitoring_setup"
+    OPTIMIZATION_ANALYSIS = "optimization_analysis"
+    BAKING = "baking"
+
+
+class Outcome(StrEnum):
+    """How a run ends, exactly once."""
+
+    SUCCEEDED = "succeeded"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+    ROLLBACK_FAILED = "rollback_failed"
+    ABORTED = "aborted"
+    SUPERSEDED = "superseded"
+
+
+class Cause(StrEnum):
+    """Why a step or a run did not pass, where the difference decides what to do next."""
+
+    USAGE = "usage"
+    """The request cannot be carried out as it is written."""
+    REFUSED = "refused"
+    """Too late, or the target is busy."""
+    GATE = "gate"
+    TIMEOUT = "timeout"
+    DEPENDENCY = "dependency"
+    """Something that the service depends on failed; the deployment is innocent."""
+    SUPERSEDED = "superseded"
+    """Somebody else moved the service."""
+    UNSUPPORTED = "unsupported"
+    """The service that was asked does not know the command."""
+    ERROR = "error"
+
+
+class ImageChange(Contract):
+    """Run another image; everything else of the task definition stays."""
+
+    kind: Literal["image"] = "image"
+    reference: Annotated[str, StringConstraints(min_length=1, max_length=512)]
+    container: str | None = None
+    """Which container of the task; may be left out when there is one only."""
+
+    @classmethod
+    def parse(cls, text: str) -> "ImageChange":
+        """Read ``[CONTAINER=]REF``."""
+        head, separator, tail = text.partition("=")
+        if separator and "/" not in head and ":" not in head and "@" not in head:
+            return cls(container=head, reference=tail)
+        return cls(reference=text)
+
+
+class TaskDefinitionChange(Contract):
+    """Run another task definition that is already registered."""
+
+    kind: Literal["task_definition"] = "task_definition"
+    task_definition: Annotated[str, StringConstraints(min_length=1, max_length=512)]
+    """``family``, ``family:revision`` or the full ARN."""
+
+
+class Observe(Contract):
+    """Change nothing: somebody else deploys, Surefoot watches and judges."""
+
+    kind: Literal["observe"] = "observe"
+
+
+Change = Annotated[ImageChange | TaskDefinitionChange | Observe, Field(discriminator="kind")]
+
+
+class Override(Contract):
+    """Lets one gate before the change count as passed, by name and on the record."""
+
+    gate: str
+    reason: Annotated[str, StringConstraints(min_length=1)]
+
+
+class DeploymentConfig(Contract):
+    """The guide's ``deployment_config``."""
+
+    validation_timeout_minutes: Annotated[float, Field(gt=0, le=120)] = 10
+    """The longest that post-deployment validation may take."""
+    deployment_timeout_minutes: Annotated[float, Field(gt=0, le=240)] = 15
+    """The longest that the service may take to become healthy."""
+    baking_minutes: Annotated[float, Field(gt=0, le=1440)] = 15
+    """The longest that baking may wait for its evidence; it ends as soon as the evidence is there."""
+    enable_auto_recovery: bool = True
+    """Whether Surefoot may roll back. Without it a failing run ends ``failed`` and people are called."""
+    minimum_health_score: Annotated[float, Field(ge=0, le=100)] = 70
+
+
+class DeployRequested(Event):
+    """CI, the API or a person asks for a deployment. The run's id derives from ``source`` and ``id``."""
+
+    change: Change
+    actor: str
+    expires_at: datetime | None = None
+    """A later delivery is refused. Default: 15 minutes after the event's time."""
+    on_conflict: Literal["queue", "refuse"] = "queue"
+    """What to do while another run is active on the target."""
+    overrides: tuple[Override, ...] = ()
+    config: DeploymentConfig = DeploymentConfig()
+
+
+class AbortRequested(Event):
+    """Stop a run: before the change nothing is changed, after it the service is rolled back."""
+
+    run_id: RunId
+    actor: str
+    reason: str = ""
+
+
+class DeploymentQueued(Event):
+    """Another run is active on the target; this one starts after it."""
+
+    run_id: RunId
+    position: int
+
+
+class DeploymentStarted(Event):
+    run_id: RunId
+    actor: str
+    change: Change
+
+
+class PhaseStarted(Event):
+    run_id: RunId
+    phase: Phase
+    deadline: datetime
+
+
+class PhaseProgressed(Event):
+    """One sentence about what is going on, for those who watch."""
+
+    run_id: RunId
+    phase: Phase
+    step: str
+    message: str
+
+
+class GateEvaluated(Event):
+    run_id: RunId
+    phase: Phase
+    gate: Gate
+
+
+class PhaseFinished(Event):
+    run_id: RunId
+    phase: Phase
+    verdict: Verdict
+    seconds: float
+
+
+class Rollback(Contract):
+    """What the record says of a rollback."""
+
+    trigger: str
+    by: Literal["surefoot", "ecs", "other"]
+    snapshot_id: str
+    seconds: float
+
+
+class DeploymentFinished(Event):
+    """The end of a run; there is exactly one."""
+
+    run_id: RunId
+    outcome: Outcome
+    cause: Cause | None = None
+    """None when it succeeded."""
+    reason: str
+    """One sentence for a person."""
+    rollback: Rollback | None = None
+    seconds: float

@@ -1,0 +1,39 @@
+"""Diagnostics: what is wrong, and what to do."""
+
+from typing import Literal
+
+from contracts.base import Contract, Event, RunId
+
+Severity = Literal["critical", "warning", "info"]
+
+
+class RunDiagnostics(Event):
+    """Look at service events, stopped tasks and target health."""
+
+    run_id: RunId
+
+
+class Issue(Contract):
+    """The guide's five parts, with the evidence quoted."""
+
+    issue_id: str
+    """Derived from target and kind: the same trouble keeps its id."""
+    kind: str
+    category: Literal["infrastructure", "application", "security"]
+    severity: Severity
+    description: str
+    impact: str
+    causes: tuple[str, ...]
+    steps: tuple[str, ...]
+    prevention: tuple[str, ...]
+    evidence: tuple[str, ...]
+
+
+class IssueFound(Event):
+    run_id: RunId | None = None
+    issue: Issue
+
+
+class IssueGone(Event):
+    issue_id: str
+    kind: str

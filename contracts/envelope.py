@@ -1,0 +1,141 @@
+"""CloudEvents 1.0, binary mode, over Kafka: attributes are ``ce_`` headers, the data is the message's value.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from contracts.base import Event
+from contracts.catalogue import Entry, entry_of, entry_of_type
+from contracts.dead_letter import DeadLettered
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class InvalidMessage(ValueError):  # noqa: N818  it names the message, not a fault of ours
+    """What came can never be handled; its text says why, without the message's values."""
+
+
+class UnknownType(InvalidMessage):
+    """A well-formed event of a type that this version does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """The attributes around an event."""
+
+    id: str
+    source: str
+    """``surefoot/<service>``, or whoever else wrote it; with ``id`` it is unique."""
+    time: datetime
+    run_id: str | None = None
+    cause_id: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An event and its attributes."""
+
+    meta: Meta
+    event: Event | DeadLettered
+
+    @property
+    def entry(self) -> Entry:
+        return entry_of(type(self.event))
+
+    def to_message(self) -> "Message":
+        """Encode. ``partitionkey``, ``subject`` and the Kafka key are the event's subject."""
+        subject = self.event.subject
+        attributes = {
+            "ce_specversion": "1.0",
+            "ce_id": self.meta.id,
+            "ce_source": self.meta.source,
+            "ce_type": self.entry.type,
+            "ce_subject": subject,
+            "ce_time": self.meta.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "ce_partitionkey": subject,
+            "content-type": "application/json",
+        }
+        optional = {
+            "ce_runid": self.meta.run_id,
+            "ce_causeid": self.meta.cause_id,
+            "ce_traceparent": self.meta.traceparent,
+        }
+        attributes |= {name: value for name, value in optional.items() if value}
+        headers = tuple((name, value.encode()) for name, value in attributes.items())
+        return Message(
+            self.entry.topic.name, subject.encode(), headers, self.event.model_dump_json().encode()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes over Kafka."""
+
+    topic: str
+    key: bytes
+    headers: Headers
+    value: bytes
+
+
+def read_meta(headers: Iterable[tuple[str, bytes | None]]) -> tuple[str, Meta]:
+    """Read ``(type, attributes)``. Raise ``InvalidMessage`` when one that CloudEvents requires is missing."""
+    attributes: dict[str, str] = {}
+    for name, value in headers:
+        if value is None:
+            raise InvalidMessage(f"the header {name} is null")
+        try:
+            attributes[name] = value.decode()
+        except UnicodeDecodeError:
+            raise InvalidMessage(f"the header {name} is not UTF-8") from None
+    missing = [
+        name for name in ("ce_specversion", "ce_id", "ce_source", "ce_type") if not attributes.get(name)
+    ]
+    if missing:
+        raise InvalidMessage(f"no {', '.join(missing)}: a CloudEvents 1.0 message in binary mode is expected")
+    if attributes["ce_specversion"] != "1.0":
+        raise InvalidMessage("ce_specversion is not 1.0")
+    return attributes["ce_type"], Meta(
+        id=attributes["ce_id"],
+        source=attributes["ce_source"],
+        time=_time(attributes.get("ce_time")),
+        run_id=attributes.get("ce_runid"),
+        cause_id=attributes.get("ce_causeid"),
+        traceparent=attributes.get("ce_traceparent"),
+    )
+
+
+def from_message(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Envelope:
+    """Decode. Raise ``UnknownType`` or ``InvalidMessage``; their texts never quote the message's values."""
+    type_, meta = read_meta(headers)
+    entry = entry_of_type(type_)
+    if entry is None:
+        raise UnknownType(f"the type {type_[:100]!r} is unknown here")
+    if value is None:
+        raise InvalidMessage(f"{type_} without data")
+    try:
+        return Envelope(meta, entry.contract.model_validate_json(value))
+    except ValidationError as error:
+        # a field's path and the rule that it broke; the input could be a secret
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'data'}: {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False)[:5]
+        )
+        raise InvalidMessage(f"{type_} does not validate: {faults}") from None
+
+
+def _time(text: str | None) -> datetime:
+    if not text:
+        raise InvalidMessage("no ce_time: without it nobody can tell how old the message is")
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidMessage("ce_time is not RFC 3339") from None
+    if time.tzinfo is None:
+        raise InvalidMessage("ce_time has no time zone")
+    return time

@@ -1,0 +1,53 @@
+"""Health: the watch over a deployment, and the score."""
+
+from datetime import datetime
+from typing import Literal
+
+from contracts.base import Contract, Event, RunId
+
+
+class AssessHealth(Event):
+    """How well is the service? A score as an interval over the three levels."""
+
+    run_id: RunId
+    minimum_score: float = 70
+
+
+class WatchDeployment(Event):
+    """Watch until the deployment is healthy, has failed, or ``deadline`` has passed."""
+
+    run_id: RunId
+    deployment_id: str | None = None
+    """None: the next deployment that somebody else starts, or the one in progress (observe)."""
+    task_definition: str | None = None
+    deadline: datetime
+
+
+class StartHealthChecks(Event):
+    """Check the target continuously from now on."""
+
+    run_id: RunId
+
+
+class LevelScore(Contract):
+    level: Literal["basic", "performance", "business"]
+    low: float
+    high: float
+    weight: float
+
+
+class HealthScored(Event):
+    """0 to 100; what is unknown counts as 0 at the low end and as 100 at the high end."""
+
+    low: float
+    high: float
+    rating: Literal["excellent", "good", "fair", "poor", "critical", "unknown"]
+    """``unknown`` where the two ends lie in different ranges."""
+    levels: tuple[LevelScore, ...]
+
+
+class CheckFailed(Event):
+    check: str
+    level: Literal["basic", "performance", "business"]
+    critical: bool
+    detail: str

@@ -1,0 +1,34 @@
+"""Optimizer: what it should cost."""
+
+from datetime import datetime
+from typing import Literal
+
+from contracts.base import Contract, Event, RunId
+
+
+class AnalyzeResources(Event):
+    run_id: RunId
+    hours_back: int = 24
+
+
+class FargateSize(Contract):
+    cpu: int
+    """CPU units; 1024 is one vCPU."""
+    memory: int
+    """MiB."""
+
+
+class RecommendationMade(Event):
+    """A right-sizing to a valid Fargate pair."""
+
+    run_id: RunId | None = None
+    recommendation_id: str
+    kind: Literal["right-size", "scale-up", "scale-down", "keep"]
+    current: FargateSize
+    recommended: FargateSize
+    monthly_saving_usd: float
+    """For all tasks; negative when the recommendation costs more."""
+    confidence: float
+    """0 to 100, the guide's scale."""
+    reason: str
+    measured_until: datetime

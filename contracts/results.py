@@ -1,0 +1,97 @@
+"""The answer to a command: a verdict, its gates, and what the next step needs to know."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from contracts.base import Contract, Event, RunId
+from contracts.deployment import Cause
+from contracts.gates import Gate, Verdict
+
+
+class SnapshotOutput(Contract):
+    kind: Literal["snapshot"] = "snapshot"
+    snapshot_id: str
+
+
+class PreflightOutput(Contract):
+    """Exactly what is to be applied: each changed container's image by digest, or a task definition's ARN."""
+
+    kind: Literal["preflight"] = "preflight"
+    images: dict[str, str] = Field(default_factory=dict)
+    """Container name → ``repository@sha256:…``."""
+    task_definition: str | None = None
+
+
+class ArmedOutput(Contract):
+    kind: Literal["armed"] = "armed"
+    expires_at: datetime
+    """After it recovery does not act for this run any more."""
+    snapshot_id: str
+
+
+class ChangeOutput(Contract):
+    """The deployment that is ours, as ECS names it."""
+
+    kind: Literal["change"] = "change"
+    deployment_id: str
+    task_definition: str
+    applied_at: datetime
+
+
+class ProbesOutput(Contract):
+    """What the validator's own requests saw; they count as samples for a service without traffic."""
+
+    kind: Literal["probes"] = "probes"
+    requests: int
+    failures: int
+    p95_seconds: float | None
+
+
+class DisarmOutput(Contract):
+    """Recovery's word on the end of a run."""
+
+    kind: Literal["disarm"] = "disarm"
+    answer: Literal["disarmed", "rollback-started"]
+
+
+class MonitoringOutput(Contract):
+    kind: Literal["monitoring"] = "monitoring"
+    dashboard: str
+    alarms: tuple[str, ...]
+
+
+Output = Annotated[
+    SnapshotOutput
+    | PreflightOutput
+    | ArmedOutput
+    | ChangeOutput
+    | ProbesOutput
+    | DisarmOutput
+    | MonitoringOutput,
+    Field(discriminator="kind"),
+]
+
+
+class StepFinished(Event):
+    """One of the six answers one command. The same command always gets the same answer."""
+
+    run_id: RunId
+    command_id: str
+    step: str
+    """The command's type without its version: ``capture-snapshot``."""
+    verdict: Verdict
+    gates: tuple[Gate, ...] = ()
+    cause: Cause | None = None
+    """None when it passed."""
+    summary: str
+    """One sentence for a person."""
+    output: Output | None = None
+
+
+class StepProgressed(Event):
+    run_id: RunId
+    command_id: str
+    step: str
+    message: str

@@ -1,0 +1,24 @@
+"""Validator: does it work?"""
+
+from datetime import datetime
+from typing import Literal
+
+from contracts.base import Event, RunId
+from contracts.deployment import Change
+
+Suite = Literal["smoke", "api"]
+
+
+class RunPreflight(Event):
+    """Does what is asked for exist, can Fargate run it, and exactly which digest is it?"""
+
+    run_id: RunId
+    change: Change
+
+
+class ValidateDeployment(Event):
+    """Test the live service over HTTP, through its load balancer."""
+
+    run_id: RunId
+    suites: tuple[Suite, ...] = ("smoke", "api")
+    deadline: datetime

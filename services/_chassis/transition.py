@@ -1,0 +1,87 @@
+"""What a handler, a timer or a job wants to happen: the one thing that they hand back, and that ``apply`` does.
+
+Nothing here does I/O. A transition says: take the state under ``key``, decide, and write the new state together
+with all its consequences, or nothing at all.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from contracts.base import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """An event to be published. ``id`` derives from its cause (``contracts.base.caused_id``)."""
+
+    event: Event
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A durable deadline. Setting one under the same id replaces it."""
+
+    id: str
+    kind: str
+    """Which function of ``Service.timers`` it calls."""
+    due: float
+    """Product time, epoch seconds."""
+    payload: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work that takes longer than a moment; inserted if absent, so that the same id is done once.
+
+    For the job of a command, ``id`` is the command's id: what the job emits at its end is then the command's
+    stored answer, and a repeated command gets it again.
+    """
+
+    id: str
+    kind: str
+    """Which function of ``Service.jobs`` does it."""
+    payload: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The new state and its consequences, which change together."""
+
+    state: bytes | None = None
+    """None leaves the state as it is."""
+    emit: tuple[Emit, ...] = ()
+    timers: tuple[Timer, ...] = ()
+    cancel_timers: tuple[str, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    cancel_jobs: tuple[str, ...] = ()
+    """Their executors see ``Cancelled`` at the next heartbeat or checkpoint."""
+    records: dict[str, bytes] = field(default_factory=dict)
+    """Written without a comparison: what is kept for readers (a finished run, say)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """``decide`` sees the state under ``key`` (None if there is none yet) and may be called again after a conflict."""
+
+    key: str | None
+    decide: Callable[[bytes | None], Decision]
+
+
+def decided(
+    *emit: Emit,
+    timers: tuple[Timer, ...] = (),
+    jobs: tuple[Job, ...] = (),
+    records: dict[str, bytes] | None = None,
+) -> Transition:
+    """Return a transition without a state: consequences only."""
+    decision = Decision(emit=emit, timers=timers, jobs=jobs, records=records or {})
+    return Transition(None, lambda _: decision)
+
+
+class Busy(Exception):  # noqa: N818  it names the state of things
+    """Not now: try again later. Its text says what it waits for."""
+
+
+class Cancelled(Exception):  # noqa: N818  it names what happened to the job
+    """The job was cancelled, or another executor has taken it over; stop changing things at once."""
