@@ -1,0 +1,103 @@
+"""What the servers that run as child processes have in common: a port, a death with the parent, an end."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+HOST = "127.0.0.1"
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_STOP_SECONDS = 10.0
+
+
+class NotStarted(Exception):  # noqa: N818  it says what is the matter
+    """The server did not start; `str()` is a sentence that says why."""
+
+
+class Child:
+    """A server process on 127.0.0.1.
+
+    On Linux it dies with the thread that started it, hence with the process, kill -9 included; elsewhere it
+    is for the caller to `stop` it.
+    """
+
+    def __init__(self, command: Sequence[str], *, log: Path) -> None:
+        self._log = log
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(  # noqa: S603  callers name the program
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_die_with_parent(),  # noqa: PLW1509  one system call, prepared before the fork
+                start_new_session=True,  # Ctrl+C is for the parent, which then stops the child in order
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float, what: str) -> None:
+        """Raises NotStarted, with the log's last line, when the process ends or the time is up."""
+        deadline = time.monotonic() + seconds
+        while not (ready() and self._process.poll() is None):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                lines = self._log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+                raise NotStarted(f"{what} did not start: {lines[-1]}")
+            time.sleep(0.02)
+
+    def wait(self) -> int:
+        """Returns its exit code when it has ended by itself."""
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """Asks it to end, and ends it if it does not within ten seconds."""
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """Ends it as a crash would."""
+        self._process.kill()
+        self._process.wait()
+
+
+def claim_port(port: int) -> int:
+    """The port itself if nobody listens on it, a free one for 0. Raises NotStarted when it is taken."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise NotStarted(f"Port {port} on {HOST} cannot be used: {error.strerror}.") from error
+        return int(probe.getsockname()[1])
+
+
+def accepts_connections(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    parent = os.getpid()
+
+    def prepare() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the call above
+            os._exit(1)
+
+    return prepare
