@@ -44,9 +44,7 @@ class Entry:
 
     def __post_init__(self) -> None:
         if not self.writers or not self.readers:
-            raise ValueError(
-                f"{self.type} needs a writer and a reader: an event exists when somebody emits it"
-            )
+            raise ValueError(f"{self.type} needs a writer and a reader: an event exists when somebody emits it")
 
     @property
     def name(self) -> str:
@@ -85,9 +83,7 @@ CATALOGUE: tuple[Entry, ...] = (
         ORCHESTRATOR,
         {CI, DASHBOARDS},
     ),
-    _entry(
-        "phase-started.v1", deployment.PhaseStarted, topics.DEPLOYMENT_EVENTS, ORCHESTRATOR, {CI, DASHBOARDS}
-    ),
+    _entry("phase-started.v1", deployment.PhaseStarted, topics.DEPLOYMENT_EVENTS, ORCHESTRATOR, {CI, DASHBOARDS}),
     _entry(
         "phase-progressed.v1",
         deployment.PhaseProgressed,
@@ -144,14 +140,10 @@ CATALOGUE: tuple[Entry, ...] = (
         ORCHESTRATOR,
         DIAGNOSTICS,
     ),
-    _entry(
-        "analyze-resources.v1", optimizer.AnalyzeResources, topics.OPTIMIZER_COMMANDS, ORCHESTRATOR, OPTIMIZER
-    ),
+    _entry("analyze-resources.v1", optimizer.AnalyzeResources, topics.OPTIMIZER_COMMANDS, ORCHESTRATOR, OPTIMIZER),
     # answers
     _entry("step-finished.v1", results.StepFinished, topics.PHASE_RESULTS, THE_SIX, ORCHESTRATOR),
-    _entry(
-        "step-progressed.v1", results.StepProgressed, topics.PHASE_RESULTS, {HEALTH, RECOVERY}, ORCHESTRATOR
-    ),
+    _entry("step-progressed.v1", results.StepProgressed, topics.PHASE_RESULTS, {HEALTH, RECOVERY}, ORCHESTRATOR),
     # alerts
     _entry(
         "critical-alert.v1",
@@ -160,17 +152,13 @@ CATALOGUE: tuple[Entry, ...] = (
         MONITOR,
         {RECOVERY, ORCHESTRATOR, DASHBOARDS},
     ),
-    _entry(
-        "warning-alert.v1", monitor.WarningAlert, topics.WARNING_ALERTS, MONITOR, {ORCHESTRATOR, DASHBOARDS}
-    ),
+    _entry("warning-alert.v1", monitor.WarningAlert, topics.WARNING_ALERTS, MONITOR, {ORCHESTRATOR, DASHBOARDS}),
     # what the services tell
     _entry("health-scored.v1", health.HealthScored, topics.HEALTH_EVENTS, HEALTH, DASHBOARDS),
     _entry("check-failed.v1", health.CheckFailed, topics.HEALTH_EVENTS, HEALTH, DASHBOARDS),
     _entry("issue-found.v1", diagnostics.IssueFound, topics.DIAGNOSTICS_EVENTS, DIAGNOSTICS, DASHBOARDS),
     _entry("issue-gone.v1", diagnostics.IssueGone, topics.DIAGNOSTICS_EVENTS, DIAGNOSTICS, DASHBOARDS),
-    _entry(
-        "recommendation-made.v1", optimizer.RecommendationMade, topics.OPTIMIZER_EVENTS, OPTIMIZER, DASHBOARDS
-    ),
+    _entry("recommendation-made.v1", optimizer.RecommendationMade, topics.OPTIMIZER_EVENTS, OPTIMIZER, DASHBOARDS),
     _entry("snapshot-captured.v1", recovery.SnapshotCaptured, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
     _entry("target-armed.v1", recovery.TargetArmed, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
     _entry("target-disarmed.v1", recovery.TargetDisarmed, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),

@@ -68,9 +68,7 @@ class Envelope:
         }
         attributes |= {name: value for name, value in optional.items() if value}
         headers = tuple((name, value.encode()) for name, value in attributes.items())
-        return Message(
-            self.entry.topic.name, subject.encode(), headers, self.event.model_dump_json().encode()
-        )
+        return Message(self.entry.topic.name, subject.encode(), headers, self.event.model_dump_json().encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +91,7 @@ def read_meta(headers: Iterable[tuple[str, bytes | None]]) -> tuple[str, Meta]:
             attributes[name] = value.decode()
         except UnicodeDecodeError:
             raise InvalidMessage(f"the header {name} is not UTF-8") from None
-    missing = [
-        name for name in ("ce_specversion", "ce_id", "ce_source", "ce_type") if not attributes.get(name)
-    ]
+    missing = [name for name in ("ce_specversion", "ce_id", "ce_source", "ce_type") if not attributes.get(name)]
     if missing:
         raise InvalidMessage(f"no {', '.join(missing)}: a CloudEvents 1.0 message in binary mode is expected")
     if attributes["ce_specversion"] != "1.0":

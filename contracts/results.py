@@ -63,13 +63,7 @@ class MonitoringOutput(Contract):
 
 
 Output = Annotated[
-    SnapshotOutput
-    | PreflightOutput
-    | ArmedOutput
-    | ChangeOutput
-    | ProbesOutput
-    | DisarmOutput
-    | MonitoringOutput,
+    SnapshotOutput | PreflightOutput | ArmedOutput | ChangeOutput | ProbesOutput | DisarmOutput | MonitoringOutput,
     Field(discriminator="kind"),
 ]
 

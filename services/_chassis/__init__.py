@@ -1,1 +1,1 @@
-"""What every service stands on. A module here is named for the outside thing that it wraps and knows no deployment."""
+"""What every service stands on: each module is named for the outside thing that it wraps."""

@@ -1,20 +1,21 @@
-"""What a handler, a timer or a job wants to happen: the one thing that they hand back, and that ``apply`` does.
+"""What a handler, a timer or a job wants to happen: the one thing that they hand back.
 
-Nothing here does I/O. A transition says: take the state under ``key``, decide, and write the new state together
-with all its consequences, or nothing at all.
+Nothing here does I/O. A transition says: take the state under ``key``, decide, and write the new state
+together with all its consequences, or nothing at all. ``store.py`` does it.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from contracts.base import Event
+from contracts.dead_letter import DeadLettered
 
 
 @dataclass(frozen=True, slots=True)
 class Emit:
     """An event to be published. ``id`` derives from its cause (``contracts.base.caused_id``)."""
 
-    event: Event
+    event: Event | DeadLettered
     id: str
 
 
@@ -62,7 +63,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """``decide`` sees the state under ``key`` (None if there is none yet) and may be called again after a conflict."""
+    """``decide`` sees the state under ``key``, None if there is none yet.
+
+    It may be called again after a conflict, so it must have no effect of its own.
+    """
 
     key: str | None
     decide: Callable[[bytes | None], Decision]

@@ -1,0 +1,75 @@
+-- State, inbox, outbox, timers and jobs change together, or not at all. It knows no phase: state is opaque.
+--
+-- KEYS  1 inbox mark  2 state  3 outbox  4 timers  5 timers' bodies  6 jobs  7 the job that ends  8 stored answer
+--       9… one for each "record", "job" and "uncall" operation, in their order
+-- ARGV  1 cause ("" none)  2 seconds to remember  3 expected revision ("" no state)  4 "1": write the state
+--       5 state  6 fence of the job that ends ("" none)  7 timer that fires ("" none)  8 its due time
+--       9 "1": keep what is emitted as the answer  10… operations: a name, then its arguments
+local remember = tonumber(ARGV[2])
+if ARGV[1] ~= "" and redis.call("EXISTS", KEYS[1]) == 1 then return "seen" end
+if ARGV[7] ~= "" then
+  local due = redis.call("ZSCORE", KEYS[4], ARGV[7])
+  if not due or tonumber(due) ~= tonumber(ARGV[8]) then return "seen" end
+end
+if ARGV[6] ~= "" and redis.call("HGET", KEYS[7], "fence") ~= ARGV[6] then return "fenced" end
+if ARGV[6] ~= "" and redis.call("HGET", KEYS[7], "state") ~= "running" then return "fenced" end
+if ARGV[3] ~= "" and (redis.call("HGET", KEYS[2], "revision") or "0") ~= ARGV[3] then return "conflict" end
+
+if ARGV[1] ~= "" then redis.call("SET", KEYS[1], "1", "EX", remember) end
+if ARGV[4] == "1" then redis.call("HSET", KEYS[2], "revision", ARGV[3] + 1, "data", ARGV[5]) end
+if ARGV[7] ~= "" then
+  redis.call("ZREM", KEYS[4], ARGV[7])
+  redis.call("HDEL", KEYS[5], ARGV[7])
+end
+if ARGV[6] ~= "" then
+  redis.call("HSET", KEYS[7], "state", "done")
+  redis.call("HDEL", KEYS[7], "payload", "saved")
+  redis.call("EXPIRE", KEYS[7], remember)
+  redis.call("ZREM", KEYS[6], redis.call("HGET", KEYS[7], "id"))
+end
+
+local time = redis.call("TIME")
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local key, i = 9, 10
+while i <= #ARGV do
+  local operation = ARGV[i]
+  if operation == "emit" then
+    redis.call("XADD", KEYS[3], "*", "topic", ARGV[i+1], "key", ARGV[i+2], "headers", ARGV[i+3], "value", ARGV[i+4])
+    if ARGV[9] == "1" then
+      redis.call("RPUSH", KEYS[8], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4])
+      redis.call("EXPIRE", KEYS[8], remember)
+    end
+    i = i + 5
+  elseif operation == "timer" then
+    redis.call("ZADD", KEYS[4], ARGV[i+2], ARGV[i+1])
+    redis.call("HSET", KEYS[5], ARGV[i+1], ARGV[i+3])
+    i = i + 4
+  elseif operation == "untimer" then
+    redis.call("ZREM", KEYS[4], ARGV[i+1])
+    redis.call("HDEL", KEYS[5], ARGV[i+1])
+    i = i + 2
+  elseif operation == "job" then
+    if redis.call("EXISTS", KEYS[key]) == 0 then
+      redis.call("HSET", KEYS[key], "id", ARGV[i+1], "kind", ARGV[i+2], "payload", ARGV[i+3], "command", ARGV[i+4],
+        "state", "queued", "attempt", 0)
+      redis.call("ZADD", KEYS[6], now, ARGV[i+1])
+    end
+    key, i = key + 1, i + 5
+  elseif operation == "uncall" then
+    local state = redis.call("HGET", KEYS[key], "state")
+    if state == "queued" then
+      redis.call("HSET", KEYS[key], "state", "done")
+      redis.call("EXPIRE", KEYS[key], remember)
+      redis.call("ZREM", KEYS[6], ARGV[i+1])
+    elseif state == "running" then
+      redis.call("HSET", KEYS[key], "cancelled", "1")
+    end
+    key, i = key + 1, i + 2
+  elseif operation == "record" then
+    redis.call("SET", KEYS[key], ARGV[i+1], "EX", ARGV[i+2])
+    key, i = key + 1, i + 3
+  else
+    return redis.error_reply("unknown operation " .. operation)
+  end
+end
+return "applied"

@@ -1,0 +1,109 @@
+"""AWS, as every service calls it: boto3 in a sized executor, bounded, and saying who calls.
+
+Timeouts and retries stand here and nowhere else: 3 s to connect, 10 s to answer, at most 4 attempts in
+botocore's standard mode. boto3's clients are shared: building one costs about 86 ms.
+"""
+
+import asyncio
+import contextvars
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+THREADS = 24
+CONNECT_SECONDS = 3
+ANSWER_SECONDS = 10
+CALLS = 4
+LONGEST_CALL_SECONDS = CALLS * (CONNECT_SECONDS + ANSWER_SECONDS) + 20
+"""A call that was begun is over after this, back-off included."""
+PAGES = 1000
+
+acting: contextvars.ContextVar[str] = contextvars.ContextVar("acting", default="-/0")
+"""``job/fence`` of whoever is at work, for AWS's own log of calls."""
+
+
+class AwsConnection:
+    """The clients and threads of one process."""
+
+    def __init__(self, region: str) -> None:
+        self._session: Any = boto3.Session(region_name=region)
+        self._config = Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=ANSWER_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": CALLS},
+            max_pool_connections=THREADS,
+        )
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="aws")
+
+    def client(self, service: str) -> Any:
+        """Return the shared client. Call it in ``threads`` only: building one loads a model from disk."""
+        with self._lock:
+            if service not in self._clients:
+                client = self._session.client(service, config=self._config)
+                client.meta.events.register("request-created", _say_who)
+                self._clients[service] = client
+            return self._clients[service]
+
+    def close(self) -> None:
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+_service: contextvars.ContextVar[str] = contextvars.ContextVar("service", default="-")
+
+
+def _say_who(request: Any, **_: object) -> None:
+    agent = request.headers.get("User-Agent", "")
+    agent = agent.decode() if isinstance(agent, bytes) else agent
+    request.headers["User-Agent"] = f"{agent} surefoot/{_service.get()}/{acting.get()}"
+
+
+class Aws:
+    """AWS as one service sees it. ``ClientError`` passes through; adapters say what it means."""
+
+    def __init__(self, connection: AwsConnection, service: str) -> None:
+        self._connection = connection
+        self._service = service
+
+    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Call ``operation`` (boto3's method name) of ``service`` and return its answer."""
+        answer: dict[str, Any] = await self._in_thread(partial(self._call, service, operation, parameters))
+        return answer
+
+    async def pages(self, service: str, operation: str, key: str, **parameters: Any) -> list[Any]:
+        """Return ``key`` of all pages, at most ``PAGES`` of them."""
+        found: list[Any] = await self._in_thread(partial(self._pages, service, operation, key, parameters))
+        return found
+
+    async def _in_thread(self, work: Any) -> Any:
+        context = contextvars.copy_context()
+        context.run(_service.set, self._service)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._connection.threads, context.run, work)
+
+    def _call(self, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = getattr(self._connection.client(service), operation)(**parameters)
+        return answer
+
+    def _pages(self, service: str, operation: str, key: str, parameters: dict[str, Any]) -> list[Any]:
+        client = self._connection.client(service)
+        found: list[Any] = []
+        if client.can_paginate(operation):
+            for count, page in enumerate(client.get_paginator(operation).paginate(**parameters)):
+                found += page.get(key, [])
+                if count >= PAGES:
+                    break
+            return found
+        for _ in range(PAGES):
+            page = getattr(client, operation)(**parameters)
+            found += page.get(key, [])
+            token = page.get("nextToken") or page.get("NextToken")
+            if not token:
+                break
+            parameters = {**parameters, ("nextToken" if "nextToken" in page else "NextToken"): token}
+        return found

@@ -1,0 +1,204 @@
+"""Kafka, through FastStream: acknowledged after the handler, total at parsing, bounded in its retries.
+
+A message is acknowledged when its consequences are in the store or it is in the dead-letter topic, never before
+and never instead. One message at a time per process and service: parallelism is partitions times replicas, and
+whatever takes longer than a moment is a job.
+"""
+
+import asyncio
+from dataclasses import replace
+from typing import Any, Literal
+
+import stamina
+import structlog
+from aiokafka.structs import ConsumerRecord
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+
+from contracts.base import Event, Target, caused_id
+from contracts.catalogue import Entry, topics_of
+from contracts.dead_letter import DeadLettered
+from contracts.deployment import Cause
+from contracts.envelope import Envelope, InvalidMessage, Message, Meta, UnknownType, from_message, read_meta
+from contracts.gates import Verdict
+from contracts.results import StepFinished
+from contracts.topics import COMMAND_TOPICS, Party
+from services._chassis.jobs import describe_command
+from services._chassis.service import Service
+from services._chassis.store import Applied, RedisStore
+from services._chassis.transition import Emit, decided
+
+ATTEMPTS = 8
+"""Tries of a handler, with exponential back-off, before its message is a dead letter: about 20 s in all."""
+LONGEST_WAIT = 5.0
+REQUEST_MS = 20_000
+"""The longest that Kafka may take to answer or to confirm."""
+BROKEN_STORE_SECONDS = 1.0
+"""Pause before the same message is read again, when not even a dead letter could be stored."""
+
+log = structlog.get_logger()
+_COMMANDS = {topic.name: party for topic, party in COMMAND_TOPICS.items()}
+
+
+def create_broker(bootstrap_servers: str, client_id: str) -> KafkaBroker:
+    """Return a broker that loses nothing: ``acks=all``, idempotent, acknowledged by the handler's end."""
+    return KafkaBroker(
+        bootstrap_servers.split(","),
+        client_id=client_id,
+        acks="all",
+        enable_idempotence=True,
+        allow_auto_create_topics=False,
+        request_timeout_ms=REQUEST_MS,
+        ack_policy=AckPolicy.NACK_ON_ERROR,
+        apply_types=False,
+        logger=None,
+    )
+
+
+def publisher(broker: KafkaBroker) -> Any:
+    """Return the relay's ``publish``: it ends when Kafka has confirmed."""
+
+    async def publish(message: Message) -> None:
+        headers = {name: value.decode() for name, value in message.headers}
+        await broker.publish(message.value, message.topic, key=message.key, headers=headers)
+
+    return publish
+
+
+def subscribe(broker: KafkaBroker, service: Service, store: RedisStore) -> None:
+    """Let ``service`` read all that the catalogue says it reads."""
+    consumer = Consumer(service, store)
+    subscriber = broker.subscriber(
+        *(topic.name for topic in topics_of(Party(service.name))),
+        group_id=service.name,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=250,
+        parser=_parse,
+        decoder=_decode,
+    )
+    subscriber(consumer.consume)
+
+
+async def _parse(record: "ConsumerRecord[Any, Any]", original: Any) -> Any:
+    """Parse without the headers, which FastStream would decode and stumble over; ours are read later."""
+    message = await original(replace(record, headers=()))
+    message.raw_message = record
+    return message
+
+
+async def _decode(message: Any) -> Any:
+    return message.raw_message
+
+
+class Consumer:
+    """Takes one service's messages, one after another."""
+
+    def __init__(self, service: Service, store: RedisStore) -> None:
+        self._service = service
+        self._store = store
+
+    async def consume(self, record: "ConsumerRecord[Any, Any]") -> None:
+        """Handle a message, or store it as a dead letter; raise only if neither could be done."""
+        try:
+            await self._handle(record)
+        except InvalidMessage as error:
+            await self._dead_letter(record, "invalid", str(error))
+        except Exception as error:
+            log.exception("a message could not be handled", topic=record.topic, error=type(error).__name__)
+            try:
+                await self._dead_letter(record, "failed", f"{type(error).__name__} after {ATTEMPTS} attempts")
+            except Exception:
+                # Redis is away. FastStream seeks back at once; without a pause it would spin.
+                await asyncio.sleep(BROKEN_STORE_SECONDS)
+                raise
+
+    async def _handle(self, record: "ConsumerRecord[Any, Any]") -> None:
+        try:
+            envelope = from_message(record.headers, record.value)
+        except UnknownType as error:
+            await self._unknown(record, str(error))
+            return
+        event, meta = envelope.event, envelope.meta
+        handler = self._service.handlers.get(type(event)) if isinstance(event, Event) else None
+        if handler is None:
+            if _COMMANDS.get(record.topic) == self._service.name:
+                await self._unknown(record, f"{envelope.entry.type} is not handled here")
+            return
+        correlation = {"run_id": meta.run_id, "correlation_id": meta.id, "type": envelope.entry.type}
+        with structlog.contextvars.bound_contextvars(**correlation):
+            async for attempt in stamina.retry_context(
+                on=lambda error: not isinstance(error, InvalidMessage),
+                attempts=ATTEMPTS,
+                wait_max=LONGEST_WAIT,
+                timeout=None,
+            ):
+                with attempt:
+                    await self._apply(envelope, handler)
+
+    async def _apply(self, envelope: Envelope, handler: Any) -> None:
+        event, meta = envelope.event, envelope.meta
+        transition = await handler(event, meta) or decided()
+        command = self._command(envelope.entry, event, meta)
+        said = await self._store.apply(
+            transition,
+            cause=f"{meta.source}#{meta.id}",
+            cause_id=meta.id,
+            command=command,
+            answers=meta.id if command else None,
+        )
+        if said is Applied.SEEN and command:
+            await self._store.answer_again(meta.id)
+
+    @staticmethod
+    def _command(entry: Entry, event: object, meta: Meta) -> bytes:
+        if entry.topic not in COMMAND_TOPICS or not isinstance(event, Event):
+            return b""
+        return describe_command(entry.name, event.target, meta.run_id or "")
+
+    async def _unknown(self, record: "ConsumerRecord[Any, Any]", why: str) -> None:
+        """Skip an unknown event; answer an unknown command and keep it."""
+        type_, meta = read_meta(record.headers)
+        if _COMMANDS.get(record.topic) != self._service.name:
+            log.info("skipped an event of an unknown type", type=type_[:100], topic=record.topic)
+            return
+        await self._dead_letter(record, "unsupported", why, self._unsupported(record, type_, meta, why))
+
+    @staticmethod
+    def _unsupported(record: "ConsumerRecord[Any, Any]", type_: str, meta: Meta, why: str) -> tuple[Emit, ...]:
+        try:
+            target = Target.parse((record.key or b"").decode())
+        except ValueError:
+            return ()  # nobody to answer
+        answer = StepFinished(
+            target=target,
+            run_id=meta.run_id or "",
+            command_id=meta.id,
+            step=type_.rpartition(".")[0],
+            verdict=Verdict.INCONCLUSIVE,
+            cause=Cause.UNSUPPORTED,
+            summary=why,
+        )
+        return (Emit(answer, caused_id(meta.id, "unsupported")),)
+
+    async def _dead_letter(
+        self,
+        record: "ConsumerRecord[Any, Any]",
+        reason: Literal["invalid", "unsupported", "failed"],
+        detail: str,
+        also: tuple[Emit, ...] = (),
+    ) -> None:
+        """Store the message as it came: once for each group, since the id derives from where it lay."""
+        letter = DeadLettered.model_construct(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            group=self._service.name,
+            reason=reason,
+            detail=detail,
+            key=record.key,
+            headers=tuple(record.headers),
+            value=record.value,
+        )
+        id_ = caused_id(f"{record.topic}/{record.partition}/{record.offset}", self._service.name)
+        log.warning("dead letter", topic=record.topic, reason=reason, detail=detail, letter=id_)
+        await self._store.apply(decided(Emit(letter, id_), *also), cause=f"dead-letter#{id_}", cause_id=id_)

@@ -1,0 +1,76 @@
+"""The HTTP side of a process: FastAPI under ``/api/v1``, problem+json for errors, and the probes."""
+
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+
+PREFIX = "/api/v1"
+
+
+class Problem(Exception):  # noqa: N818  RFC 9457 calls it a problem
+    """An error as RFC 9457 wants it told: a status, a title, and what to do about it."""
+
+    def __init__(self, status: int, title: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.title = title
+        self.detail = detail
+
+
+def create_http(ready: Callable[[], Awaitable[dict[str, str]]]) -> FastAPI:
+    """Return the application with its probes; ``ready`` returns what is not, and why (empty: all is)."""
+    http = FastAPI(title="Surefoot", docs_url=f"{PREFIX}/docs", openapi_url=f"{PREFIX}/openapi.json")
+
+    @http.get("/livez", include_in_schema=False)
+    async def livez() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @http.get("/readyz", include_in_schema=False)
+    async def readyz() -> Response:
+        missing = await ready()
+        return JSONResponse({"ready": not missing, "missing": missing}, 503 if missing else 200)
+
+    @http.exception_handler(Problem)
+    async def problem(_: Request, error: Problem) -> Response:
+        return _problem(error.status, error.title, error.detail)
+
+    @http.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        return _problem(422, "The request does not fit", "; ".join(faults))
+
+    return http
+
+
+def _problem(status: int, title: str, detail: str) -> Response:
+    body = {"type": "about:blank", "status": status, "title": title, "detail": detail}
+    return JSONResponse(body, status, media_type="application/problem+json")
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn in the process's own event loop; signals are the process's affair."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def create_server(http: FastAPI) -> HttpServer:
+    """Return a server that logs errors only and ends its connections within 3 seconds."""
+    return HttpServer(
+        uvicorn.Config(http, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3)
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind. Raise ``OSError`` when the port is taken."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((host, port))
+    listening.listen(128)
+    return listening

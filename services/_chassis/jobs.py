@@ -1,0 +1,257 @@
+"""Leased, fenced jobs: all work that takes longer than a moment, and every effect on the world outside.
+
+An executor claims a job and gets a fence, a number that grows with each claim. While it works it renews
+the lease; who is silent for longer loses it. The end of the job and all its consequences are one ``apply`` that
+checks the fence. A job whose executors keep dying is given up after ``ATTEMPTS``, and its command is answered.
+
+A job may assume that no other executor is at work *as far as the lease tells*; AWS knows no fence, so a job
+looks before it acts, and calls ``check`` right before each call that changes something.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import orjson
+import structlog
+
+from contracts.base import Target, caused_id
+from contracts.deployment import Cause
+from contracts.gates import Verdict
+from contracts.results import StepFinished
+from services._chassis.aws import acting
+from services._chassis.store import Applied, Lease, RedisStore
+from services._chassis.transition import Cancelled, Emit, Transition, decided
+
+ATTEMPTS = 5
+"""Claims of one job before it is given up."""
+IDLE_SECONDS = 0.1
+"""Real seconds between two looks for work."""
+BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0)
+"""Real seconds before a failed job's next attempt."""
+
+log = structlog.get_logger()
+
+_CLAIM = """
+local score = redis.call("ZSCORE", KEYS[1], ARGV[1])
+local time = redis.call("TIME")
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if not score or tonumber(score) > now then return false end
+local fence = redis.call("INCR", KEYS[2])
+redis.call("ZADD", KEYS[1], now + ARGV[2], ARGV[1])
+redis.call("HSET", KEYS[3], "state", "running", "fence", fence)
+local attempt = redis.call("HINCRBY", KEYS[3], "attempt", 1)
+local job = redis.call("HMGET", KEYS[3], "kind", "payload", "command", "saved")
+return {fence, attempt, job[1], job[2], job[3], job[4]}
+"""
+_RENEW = """
+if redis.call("HGET", KEYS[2], "fence") ~= ARGV[2] or redis.call("HGET", KEYS[2], "state") ~= "running" then
+  return "lost"
+end
+if redis.call("HGET", KEYS[2], "cancelled") then return "cancelled" end
+local time = redis.call("TIME")
+redis.call("ZADD", KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[3], ARGV[1])
+if ARGV[4] == "1" then redis.call("HSET", KEYS[2], "saved", ARGV[5]) end
+return "held"
+"""
+
+
+class Running(Protocol):
+    """A job, as the function that does it sees it."""
+
+    id: str
+    kind: str
+    payload: bytes
+    fence: int
+    attempt: int
+    saved: bytes | None
+    """The last checkpoint of an earlier attempt."""
+
+    async def checkpoint(self, data: bytes) -> None:
+        """Keep ``data`` for the next attempt. Raise ``Cancelled``."""
+        ...
+
+    async def check(self) -> None:
+        """Raise ``Cancelled`` when the job was cancelled or taken over."""
+        ...
+
+    async def emit(self, *emissions: Emit) -> None:
+        """Publish events before the end. Raise ``Cancelled``."""
+        ...
+
+
+@dataclass
+class LeasedJob:
+    """A claimed job."""
+
+    store: RedisStore
+    lease_ms: int
+    renew: Callable[..., Awaitable[bytes]]
+    id: str
+    kind: str
+    payload: bytes
+    fence: int
+    attempt: int
+    command: bytes
+    saved: bytes | None = None
+    ended: str = field(default="", init=False)
+
+    async def checkpoint(self, data: bytes) -> None:
+        await self._renew("1", data)
+        self.saved = data
+
+    async def check(self) -> None:
+        await self._renew("", b"")
+
+    async def emit(self, *emissions: Emit) -> None:
+        await self.check()
+        await self.store.apply(decided(*emissions), cause_id=self.id)
+
+    async def _renew(self, save: str, data: bytes) -> None:
+        said = await self.renew(
+            keys=[self.store.key("jobs"), self.store.key("job", self.id)],
+            args=[self.id, self.fence, self.lease_ms, save, data],
+        )
+        if said != b"held":
+            self.ended = said.decode()
+            raise Cancelled(f"the job {self.id} is {self.ended}")
+
+
+Work = Callable[[Running], Awaitable[Transition]]
+
+
+class Executor:
+    """Works on one service's jobs."""
+
+    def __init__(self, store: RedisStore, functions: Mapping[str, Work], *, lease: float, slots: int) -> None:
+        self._store = store
+        self._functions = functions
+        self._lease = lease
+        self._slots = slots
+        self._claim = store.redis.register_script(_CLAIM)
+        self._renew = store.redis.register_script(_RENEW)
+        self._at_work: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Claim and work until cancelled; what is in flight then keeps its lease until it runs out."""
+        try:
+            while True:
+                job = await self.claim() if len(self._at_work) < self._slots else None
+                if job is None:
+                    await asyncio.sleep(IDLE_SECONDS)
+                    continue
+                task = asyncio.create_task(self.work(job))
+                self._at_work.add(task)
+                task.add_done_callback(self._at_work.discard)
+        finally:
+            for task in self._at_work:
+                task.cancel()
+            await asyncio.gather(*self._at_work, return_exceptions=True)
+
+    async def claim(self) -> LeasedJob | None:
+        """Take the job that has waited longest or whose lease ran out first."""
+        redis, store = self._store.redis, self._store
+        seconds, micros = await redis.time()
+        ids = await redis.zrangebyscore(store.key("jobs"), "-inf", seconds * 1000 + micros // 1000, start=0, num=1)
+        if not ids:
+            return None
+        id_ = ids[0].decode()
+        lease_ms = int(self._lease * 1000)
+        got = await self._claim(
+            keys=[store.key("jobs"), store.key("fence"), store.key("job", id_)], args=[id_, lease_ms]
+        )
+        if got is None:
+            return None
+        fence, attempt, kind, payload, command, saved = got
+        return LeasedJob(
+            store,
+            lease_ms,
+            self._renew,
+            id_,
+            kind.decode(),
+            payload or b"",
+            fence,
+            attempt,
+            command or b"",
+            saved,
+        )
+
+    async def work(self, job: LeasedJob) -> None:
+        """Do the job and apply its end; a failure gives it back for the next attempt."""
+        acting.set(f"{job.kind}/{job.fence}")
+        with structlog.contextvars.bound_contextvars(job=job.id, kind=job.kind, fence=job.fence):
+            try:
+                if job.attempt > ATTEMPTS:
+                    await self._end(job, _given_up(job, f"gave up after {ATTEMPTS} attempts"))
+                else:
+                    await self._end(job, await self._kept_alive(job))
+            except Cancelled:
+                if job.ended == "cancelled":
+                    await self._end(job, decided())
+                log.info("job ended early", why=job.ended)
+            except asyncio.CancelledError:
+                await self._give_back(job, 0)
+                raise
+            except Exception as error:
+                log.exception("job failed", attempt=job.attempt, error=type(error).__name__)
+                if job.attempt >= ATTEMPTS:
+                    await self._end(job, _given_up(job, f"failed {ATTEMPTS} times: {type(error).__name__}"))
+                else:
+                    await self._give_back(job, BACKOFF_SECONDS[job.attempt - 1])
+
+    async def _kept_alive(self, job: LeasedJob) -> Transition:
+        """Do the work while a heartbeat renews the lease; a lost lease stops the work."""
+        work = asyncio.ensure_future(self._functions[job.kind](job))
+        beat = asyncio.create_task(self._beat(job))
+        try:
+            await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
+            work.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await work
+            beat.result()  # raises Cancelled, or what Redis said
+            raise Cancelled(f"the job {job.id} has no heartbeat")
+        finally:
+            work.cancel()
+            beat.cancel()
+
+    async def _beat(self, job: LeasedJob) -> None:
+        while True:
+            await asyncio.sleep(min(1.0, self._lease / 3))
+            await job.check()
+
+    async def _end(self, job: LeasedJob, transition: Transition) -> None:
+        said = await self._store.apply(transition, cause_id=job.id, answers=job.id, lease=Lease(job.id, job.fence))
+        if said is Applied.FENCED:
+            log.warning("the end of a job came too late; another executor has it")
+
+    async def _give_back(self, job: LeasedJob, seconds: float) -> None:
+        with suppress(Cancelled):
+            await self._renew(
+                keys=[self._store.key("jobs"), self._store.key("job", job.id)],
+                args=[job.id, job.fence, int(seconds * 1000), "", b""],
+            )
+
+
+def describe_command(step: str, target: Target, run_id: str) -> bytes:
+    """Return what is needed to answer a command whose job cannot be done."""
+    return orjson.dumps({"step": step, "target": str(target), "run_id": run_id})
+
+
+def _given_up(job: LeasedJob, why: str) -> Transition:
+    if not job.command:
+        return decided()
+    command = orjson.loads(job.command)
+    answer = StepFinished(
+        target=Target.parse(command["target"]),
+        run_id=command["run_id"],
+        command_id=job.id,
+        step=command["step"],
+        verdict=Verdict.INCONCLUSIVE,
+        cause=Cause.ERROR,
+        summary=f"{command['step']} {why}",
+    )
+    return decided(Emit(answer, caused_id(job.id, "finished")))

@@ -1,0 +1,78 @@
+"""From the outbox to Kafka: claim, publish, wait for the confirmation, forget.
+
+Every replica relays; there is no leader. What a dead one had claimed is claimed again when it idles, so an
+event is published at least once, and the reader's inbox drops the second.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from redis.exceptions import ResponseError
+
+from contracts.envelope import Message
+
+GROUP = "relay"
+BATCH = 64
+IDLE_MS = 10_000
+"""Real milliseconds after which another replica's unconfirmed entries are taken over."""
+BLOCK_MS = 1_000
+
+Entries = list[tuple[bytes, dict[bytes, bytes]]]
+
+
+class Relay:
+    """Publishes one service's outbox in its order."""
+
+    def __init__(self, redis: Any, outbox: str, consumer: str, publish: Callable[[Message], Awaitable[None]]) -> None:
+        self._redis = redis
+        self._outbox = outbox
+        self._consumer = consumer
+        self._publish = publish
+
+    async def run(self) -> None:
+        """Relay until cancelled. Errors of Redis or Kafka go to the caller, who starts it again."""
+        try:
+            await self._redis.xgroup_create(self._outbox, GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+        # what this consumer had claimed before it failed comes first, so that order is kept
+        await self._relay(await self._mine())
+        while True:
+            await self._relay(await self._idle())
+            await self._relay(await self._new())
+
+    async def _mine(self) -> Entries:
+        return _entries(await self._redis.xreadgroup(GROUP, self._consumer, {self._outbox: "0"}, count=10_000))
+
+    async def _idle(self) -> Entries:
+        found = await self._redis.xautoclaim(self._outbox, GROUP, self._consumer, IDLE_MS, count=BATCH)
+        return [(id_, fields) for id_, fields in found[1] if fields]
+
+    async def _new(self) -> Entries:
+        return _entries(
+            await self._redis.xreadgroup(GROUP, self._consumer, {self._outbox: ">"}, count=BATCH, block=BLOCK_MS)
+        )
+
+    async def _relay(self, entries: Entries) -> None:
+        for id_, fields in entries:
+            headers = tuple((name, value.encode()) for name, value in orjson.loads(fields[b"headers"]))
+            await self._publish(Message(fields[b"topic"].decode(), fields[b"key"], headers, fields[b"value"]))
+            await self._redis.xack(self._outbox, GROUP, id_)
+            await self._redis.xdel(self._outbox, id_)
+        if not entries:
+            await asyncio.sleep(0)
+
+
+def _entries(found: Any) -> Entries:
+    streams = found.items() if isinstance(found, dict) else (found or [])
+    entries: Entries = []
+    for _, read in streams:  # RESP2 gives pairs, RESP3 a map
+        for batch in read:
+            if isinstance(batch, list) and batch and isinstance(batch[0], (list, tuple)):
+                entries += [(id_, fields) for id_, fields in batch]
+            else:
+                entries.append((batch[0], batch[1]))
+    return entries

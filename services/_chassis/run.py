@@ -1,0 +1,272 @@
+"""Runs services: one in a process of its own, or all seven in one. It connects, starts, watches and stops."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import structlog
+from aiokafka.errors import KafkaError
+from botocore.exceptions import BotoCoreError, ClientError
+from faststream.kafka import KafkaBroker
+from pydantic import ValidationError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services._chassis.aws import Aws, AwsConnection
+from services._chassis.bus import create_broker, publisher, subscribe
+from services._chassis.clock import Pace, PacedClock
+from services._chassis.http import PREFIX, create_http, create_server, listen
+from services._chassis.jobs import Executor
+from services._chassis.relay import Relay
+from services._chassis.service import Platform, Service
+from services._chassis.settings import Settings, sentence
+from services._chassis.store import RedisStore
+from services._chassis.telemetry import configure_logs
+from services._chassis.timers import Timers
+from services._chassis.topics import ensure_topics
+
+CLOCK_SECONDS = 30
+"""Real seconds between two looks at the time of Redis."""
+AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0)
+"""Real seconds between two tries to reach what is away."""
+EXIT_USAGE = 2
+EXIT_FAILED = 1
+
+log = structlog.get_logger()
+
+
+class StartupError(Exception):
+    """The process cannot start; its text is the sentence for the operator."""
+
+
+@dataclass
+class Process:
+    """The services of one process and what they share."""
+
+    modules: tuple[str, ...]
+    settings: Settings
+    missing: dict[str, str] = field(default_factory=lambda: {"services": "starting"})
+    services: list[Service] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.clock = PacedClock(Pace.parse(self.settings.surefoot_clock))
+        self.aws = AwsConnection(self.settings.aws_region)
+        self.redis: Any = Redis.from_url(
+            str(self.settings.redis_url), socket_connect_timeout=3, socket_timeout=10, max_connections=200
+        )
+        self.brokers: list[KafkaBroker] = []
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until ``stop`` is set. Raise ``StartupError`` if what it needs does not come in time."""
+        http = create_http(self._ready)
+        try:
+            listening = listen(self.settings.surefoot_http_host, self.settings.surefoot_http_port)
+        except OSError as error:
+            where = f"{self.settings.surefoot_http_host}:{self.settings.surefoot_http_port}"
+            raise StartupError(
+                f"cannot listen on {where} ({error.strerror}): free it, or set SUREFOOT_HTTP_PORT"
+            ) from error
+        server = create_server(http)
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            await _within(self._connect(), stop, self.settings.startup_timeout)
+            if not stop.is_set():
+                async with asyncio.TaskGroup() as group:
+                    loops = [group.create_task(_restarted(name, loop)) for name, loop in await self._start(http)]
+                    self.missing.clear()
+                    log.info(
+                        "started",
+                        services=[service.name for service in self.services],
+                        port=listening.getsockname()[1],
+                    )
+                    await stop.wait()
+                    self.missing["services"] = "stopping"
+                    for loop in loops:
+                        loop.cancel()
+        finally:
+            await self._stop()
+            server.should_exit = True
+            await asyncio.wait({serving}, timeout=self.settings.shutdown_timeout)
+
+    async def _connect(self) -> None:
+        deadline = time.monotonic() + self.settings.startup_timeout
+        await self._until_reached("redis", self._reach_redis, deadline)
+        await self._until_reached("kafka", self._reach_kafka, deadline)
+        await self._until_reached("aws", self._reach_aws, deadline)
+
+    async def _until_reached(self, name: str, reach: Callable[[], Awaitable[None]], deadline: float) -> None:
+        for attempt in range(10_000):
+            try:
+                await reach()
+            except (RedisError, KafkaError, OSError, BotoCoreError, ClientError) as error:
+                self.missing[name] = why = _why(error)
+                if time.monotonic() > deadline:
+                    raise StartupError(
+                        f"{name} cannot be reached ({why}); gave up after {self.settings.startup_timeout:g} s. "
+                        f"Check {_setting_of(name)}"
+                    ) from error
+                log.warning("waiting", what=name, why=why)
+                await asyncio.sleep(AGAIN_SECONDS[min(attempt, len(AGAIN_SECONDS) - 1)])
+            else:
+                self.missing.pop(name, None)
+                return
+
+    async def _reach_redis(self) -> None:
+        seconds, micros = await self.redis.time()
+        self.clock.set(seconds + micros / 1e6)
+        policy = (await self.redis.config_get("maxmemory-policy")).get("maxmemory-policy", "noeviction")
+        if policy != "noeviction":
+            raise StartupError(
+                f"Redis may evict what Surefoot must not lose (maxmemory-policy is {policy}): set it to noeviction"
+            )
+
+    async def _reach_kafka(self) -> None:
+        await ensure_topics(self.settings.kafka_bootstrap_servers, self.settings.kafka_replication_factor)
+
+    async def _reach_aws(self) -> None:
+        identity = await Aws(self.aws, "chassis").call("sts", "get_caller_identity")
+        configured, actual = self.settings.aws_account, identity["Account"]
+        if configured and configured != actual:
+            raise StartupError(
+                f"these credentials are of account {actual}, but AWS_ACCOUNT says {configured}: correct one of the two"
+            )
+        self.settings = self.settings.model_copy(update={"aws_account": actual})
+
+    async def _start(self, http: Any) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+        loops: list[tuple[str, Callable[[], Awaitable[None]]]] = [("clock", self._follow_clock)]
+        for module in self.modules:
+            app = import_module(f"{module}.app")
+            settings = import_module(f"{module}.settings").Settings(aws_account=self.settings.aws_account)
+            name = module.rpartition(".")[2]
+            store = RedisStore(self.redis, name, self.clock)
+            service: Service = app.create_app(settings, Platform(store, self.clock, Aws(self.aws, name)))
+            http.include_router(service.router, prefix=PREFIX)
+            self.services.append(service)
+            instance = f"{name}-{socket.gethostname()}-{os.getpid()}"
+            broker = create_broker(self.settings.kafka_bootstrap_servers, instance)
+            subscribe(broker, service, store)
+            self.brokers.append(broker)
+            executor = Executor(store, service.jobs, lease=self.settings.job_lease, slots=self.settings.job_slots)
+            relay = Relay(self.redis, store.key("outbox"), instance, publisher(broker))
+            loops += [
+                (f"{name} relay", relay.run),
+                (f"{name} timers", Timers(store, self.clock, service.timers).run),
+                (f"{name} jobs", executor.run),
+            ]
+            if service.on_start:
+                await service.on_start()
+        await asyncio.gather(*(broker.start() for broker in self.brokers))
+        return loops
+
+    async def _follow_clock(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_SECONDS)
+            seconds, micros = await self.redis.time()
+            self.clock.set(seconds + micros / 1e6)
+
+    async def _ready(self) -> dict[str, str]:
+        missing = dict(self.missing)
+        if missing:
+            return missing
+        try:
+            await asyncio.wait_for(self.redis.ping(), 2)
+        except (RedisError, OSError, TimeoutError) as error:
+            missing["redis"] = _why(error)
+        for broker in self.brokers:
+            if not await broker.ping(2):
+                missing["kafka"] = "no answer"
+        return missing
+
+    async def _stop(self) -> None:
+        for broker in self.brokers:
+            try:
+                await asyncio.wait_for(broker.stop(), self.settings.shutdown_timeout)
+            except (TimeoutError, KafkaError):
+                log.warning("a consumer did not leave in time")
+        for service in self.services:
+            for close in service.closers:
+                await close()
+        self.aws.close()
+        await self.redis.aclose()
+
+
+async def _restarted(name: str, loop: Callable[[], Awaitable[None]]) -> None:
+    """Keep a loop running over the faults of Redis and Kafka; any other fault ends the process, loudly."""
+    for attempt in range(10**9):
+        try:
+            await loop()
+        except (RedisError, KafkaError, OSError) as error:
+            log.warning("a loop starts again", loop=name, why=_why(error))
+            await asyncio.sleep(AGAIN_SECONDS[min(attempt, len(AGAIN_SECONDS) - 1)])
+
+
+async def _within(work: Awaitable[None], stop: asyncio.Event, seconds: float) -> None:
+    """Wait for ``work``, unless a stop is asked for first."""
+    working, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, timeout=seconds * 2, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        elif not stop.is_set():
+            raise StartupError("the start took too long")
+    finally:
+        working.cancel()
+        stopping.cancel()
+
+
+def _why(error: BaseException) -> str:
+    text = str(error).splitlines()
+    return text[0][:200] if text else type(error).__name__
+
+
+def _setting_of(name: str) -> str:
+    return {
+        "redis": "REDIS_URL",
+        "kafka": "KAFKA_BOOTSTRAP_SERVERS",
+        "aws": "the credentials, AWS_REGION and AWS_ENDPOINT_URL",
+    }[name]
+
+
+def main(*modules: str) -> None:
+    """Run the services of ``modules`` until SIGTERM or SIGINT; exit non-zero with a sentence if it cannot be."""
+    try:
+        for module in modules:
+            import_module(f"{module}.settings").Settings()
+        settings = Settings()
+        Pace.parse(settings.surefoot_clock)
+    except ValidationError as error:
+        print(f"surefoot: {sentence(error)}", file=sys.stderr)  # noqa: T201  there is no log yet
+        sys.exit(EXIT_USAGE)
+    except ValueError as error:
+        print(f"surefoot: {error}", file=sys.stderr)  # noqa: T201  there is no log yet
+        sys.exit(EXIT_USAGE)
+    names = [module.rpartition(".")[2] for module in modules]
+    configure_logs(settings.surefoot_log_level, names[0] if len(names) == 1 else "all")
+    sys.exit(asyncio.run(_main(modules, settings)))
+
+
+async def _main(modules: tuple[str, ...], settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await Process(modules, settings).run(stop)
+    except StartupError as error:
+        print(f"surefoot: {error}", file=sys.stderr)  # noqa: T201  the operator's sentence
+        return EXIT_FAILED
+    except ExceptionGroup as group:
+        for fault in group.exceptions:
+            log.error(  # noqa: TRY400  the group has the traceback of the loops, not of this line
+                "a loop failed; the process ends so that its supervisor starts it again",
+                error=repr(fault)[:300],
+            )
+        return EXIT_FAILED
+    return 0

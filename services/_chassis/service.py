@@ -1,0 +1,40 @@
+"""What a service is to the chassis: its handlers, jobs, timers and part of the API; nothing runs in here."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import APIRouter
+
+from contracts.base import Event
+from contracts.envelope import Meta
+from services._chassis.aws import Aws
+from services._chassis.clock import Clock
+from services._chassis.jobs import Running
+from services._chassis.store import Store
+from services._chassis.transition import Timer, Transition
+
+Handler = Callable[[Any, Meta], Awaitable[Transition | None]]
+"""``(event, its attributes)``; None means that there is nothing to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What the chassis gives to a service."""
+
+    store: Store
+    clock: Clock
+    aws: Aws
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a service gives to the chassis."""
+
+    name: str
+    handlers: dict[type[Event], Handler] = field(default_factory=dict)
+    jobs: dict[str, Callable[[Running], Awaitable[Transition]]] = field(default_factory=dict)
+    timers: dict[str, Callable[[Timer], Awaitable[Transition | None]]] = field(default_factory=dict)
+    router: APIRouter = field(default_factory=APIRouter)
+    on_start: Callable[[], Awaitable[None]] | None = None
+    closers: tuple[Callable[[], Awaitable[None]], ...] = ()

@@ -1,0 +1,191 @@
+"""Truth in Redis: one script changes state, inbox, outbox, timers and jobs together, or not at all.
+
+A caller may assume: after ``APPLIED`` all of a transition's consequences will happen, at least once, whatever dies;
+with the same cause they happen once. It may not assume that ``decide`` is called once, nor that an event
+is on the bus when ``apply`` returns. Every key begins with the service's name as hash tag, so that a script's
+keys share a slot and nobody reads another service's keys.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.resources import files
+from typing import Any, Protocol
+
+import orjson
+
+from contracts.envelope import Envelope, Message, Meta
+from services._chassis.clock import Clock, moment
+from services._chassis.transition import Busy, Decision, Emit, Timer, Transition
+
+REMEMBER_SECONDS = 31 * 24 * 3600
+"""How long causes, answers, ended jobs and records are kept: longer than any topic's retention."""
+CONFLICTS = 20
+"""How often a transition is decided anew before its caller is told to come back later."""
+
+
+class Applied(StrEnum):
+    APPLIED = "applied"
+    SEEN = "seen"
+    """The cause was handled before; nothing changed."""
+    FENCED = "fenced"
+    """The job belongs to another executor now, or has ended; nothing changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to end a job."""
+
+    job: str
+    fence: int
+
+
+class Store(Protocol):
+    """What handlers, timers and APIs may ask of the truth."""
+
+    async def load(self, key: str) -> bytes | None:
+        """Return the state under ``key``."""
+        ...
+
+    async def record(self, key: str) -> bytes | None:
+        """Return what a decision recorded under ``key``."""
+        ...
+
+    async def apply(self, transition: Transition, *, cause: str) -> Applied:
+        """Decide and write. Raise ``Busy`` after too many conflicts."""
+        ...
+
+
+class RedisStore:
+    """The store of one service."""
+
+    def __init__(self, redis: Any, service: str, clock: Clock) -> None:
+        self.redis = redis  # redis-py types its answers as "sync or async"; Any says as much
+        self.service = service
+        self._clock = clock
+        self._script = redis.register_script(files(__package__).joinpath("apply.lua").read_text())
+
+    def key(self, *parts: str) -> str:
+        return ":".join((f"{{{self.service}}}", *parts))
+
+    async def load(self, key: str) -> bytes | None:
+        data: bytes | None = await self.redis.hget(self.key("state", key), "data")
+        return data
+
+    async def record(self, key: str) -> bytes | None:
+        data: bytes | None = await self.redis.get(self.key("record", key))
+        return data
+
+    async def apply(
+        self,
+        transition: Transition,
+        *,
+        cause: str = "",
+        cause_id: str | None = None,
+        command: bytes = b"",
+        answers: str | None = None,
+        lease: Lease | None = None,
+        timer: Timer | None = None,
+    ) -> Applied:
+        """Decide and write.
+
+        ``cause`` marks the inbox; ``cause_id`` goes out with the events. ``command`` describes the command that
+        inserted jobs answer, ``answers`` names the one whose answer the events are. ``lease`` ends its job and
+        ``timer`` removes its timer in the same step.
+        """
+        for _ in range(CONFLICTS):
+            revision, data = await self._state(transition.key)
+            decision = transition.decide(data)
+            keys, arguments = self._arguments(
+                transition.key, decision, revision, cause, cause_id or cause, command, answers, lease, timer
+            )
+            said = (await self._script(keys=keys, args=arguments)).decode()
+            if said != "conflict":
+                return Applied(said)
+        raise Busy(f"{transition.key} is being changed by too many at once")
+
+    async def answer_again(self, command_id: str) -> None:
+        """Publish the stored answer of a command once more; nothing if it has none yet."""
+        stored: list[bytes] = await self.redis.lrange(self.key("answer", command_id), 0, -1)
+        for start in range(0, len(stored), 4):
+            fields: Any = dict(zip(("topic", "key", "headers", "value"), stored[start : start + 4], strict=True))
+            await self.redis.xadd(self.key("outbox"), fields)
+
+    async def _state(self, key: str | None) -> tuple[str, bytes | None]:
+        if key is None:
+            return "", None
+        found: list[bytes | None] = await self.redis.hmget(self.key("state", key), ["revision", "data"])
+        return (found[0] or b"0").decode(), found[1]
+
+    def _arguments(  # noqa: PLR0917  they are the script's, one for one
+        self,
+        key: str | None,
+        decision: Decision,
+        revision: str,
+        cause: str,
+        cause_id: str,
+        command: bytes,
+        answers: str | None,
+        lease: Lease | None,
+        timer: Timer | None,
+    ) -> tuple[list[str], list[str | bytes | float]]:
+        if decision.state is not None and key is None:
+            raise ValueError("a transition without a key cannot write a state")
+        keys = [
+            self.key("inbox", cause),
+            self.key("state", key or ""),
+            self.key("outbox"),
+            self.key("timers"),
+            self.key("timer-bodies"),
+            self.key("jobs"),
+            self.key("job", lease.job if lease else ""),
+            self.key("answer", answers or ""),
+        ]
+        arguments: list[str | bytes | float] = [
+            cause,
+            REMEMBER_SECONDS,
+            revision,
+            "" if decision.state is None else "1",
+            decision.state or b"",
+            str(lease.fence) if lease else "",
+            timer.id if timer else "",
+            repr(timer.due) if timer else "",
+            "1" if answers else "",
+        ]
+        for timer_id in decision.cancel_timers:
+            arguments += ["untimer", timer_id]
+        for new in decision.timers:
+            arguments += ["timer", new.id, repr(new.due), orjson.dumps([new.kind, new.payload.decode()])]
+        for job_id in decision.cancel_jobs:
+            keys.append(self.key("job", job_id))
+            arguments += ["uncall", job_id]
+        for job in decision.jobs:
+            keys.append(self.key("job", job.id))
+            arguments += ["job", job.id, job.kind, job.payload, command]
+        for name, data in decision.records.items():
+            keys.append(self.key("record", name))
+            arguments += ["record", data, REMEMBER_SECONDS]
+        for message in self.messages(decision.emit, cause_id):
+            arguments += ["emit", message.topic, message.key, orjson.dumps(_text(message)), message.value]
+        return keys, arguments
+
+    def messages(self, emit: Iterable[Emit], cause_id: str | None) -> list[Message]:
+        """Encode events as this service's, caused by ``cause_id``, at the present moment."""
+        now = moment(self._clock.now())
+        return [
+            Envelope(
+                Meta(
+                    id=one.id,
+                    source=f"surefoot/{self.service}",
+                    time=now,
+                    run_id=getattr(one.event, "run_id", None),
+                    cause_id=cause_id or None,
+                ),
+                one.event,
+            ).to_message()
+            for one in emit
+        ]
+
+
+def _text(message: Message) -> list[tuple[str, str]]:
+    return [(name, value.decode()) for name, value in message.headers]

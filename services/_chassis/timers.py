@@ -1,0 +1,82 @@
+"""Durable timers: every replica polls, one wins, since firing removes the timer in the same script."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+import orjson
+import structlog
+
+from services._chassis.clock import Clock
+from services._chassis.store import RedisStore
+from services._chassis.transition import Busy, Timer, Transition, decided
+
+POLL_SECONDS = 0.1
+"""Real seconds between two looks."""
+RETRY_SECONDS = 5.0
+"""Product seconds after which a timer whose function failed is tried again."""
+BATCH = 20
+
+log = structlog.get_logger()
+
+
+class Timers:
+    """Fires one service's timers."""
+
+    def __init__(
+        self,
+        store: RedisStore,
+        clock: Clock,
+        functions: Mapping[str, Callable[[Timer], Awaitable[Transition | None]]],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._functions = functions
+        self._firing: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Fire what is due until cancelled."""
+        try:
+            while True:
+                for timer in await self.due():
+                    if timer.id not in self._firing:
+                        task = asyncio.create_task(self.fire(timer))
+                        self._firing[timer.id] = task
+                        task.add_done_callback(partial(self._fired, timer.id))
+                await asyncio.sleep(POLL_SECONDS)
+        finally:
+            for task in self._firing.values():
+                task.cancel()
+
+    def _fired(self, timer_id: str, _: asyncio.Task[None]) -> None:
+        self._firing.pop(timer_id, None)
+
+    async def due(self) -> list[Timer]:
+        """Return timers that are due, the oldest first."""
+        redis = self._store.redis
+        ids = await redis.zrangebyscore(
+            self._store.key("timers"), "-inf", self._clock.now(), start=0, num=BATCH, withscores=True
+        )
+        if not ids:
+            return []
+        bodies = await redis.hmget(self._store.key("timer-bodies"), [id_ for id_, _ in ids])
+        timers = []
+        for (id_, due), body in zip(ids, bodies, strict=True):
+            if body is not None:
+                kind, payload = orjson.loads(body)
+                timers.append(Timer(id_.decode(), kind, due, payload.encode()))
+        return timers
+
+    async def fire(self, timer: Timer) -> None:
+        """Call the timer's function, and apply what it hands back together with the timer's removal."""
+        try:
+            transition = await self._functions[timer.kind](timer) or decided()
+            await self._store.apply(transition, cause_id=timer.id, timer=timer)
+        except asyncio.CancelledError:
+            raise
+        except Busy:
+            pass  # it is still due
+        except Exception as error:
+            log.exception("timer failed", timer=timer.id, kind=timer.kind, error=type(error).__name__)
+            again = Timer(timer.id, timer.kind, self._clock.now() + RETRY_SECONDS, timer.payload)
+            await self._store.apply(decided(timers=(again,)), timer=timer)
