@@ -1,0 +1,44 @@
+"""``python -m sandbox.aws --port 4566 --application-port 8090``: the simulated AWS as a process."""
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+
+from sandbox.aws.server import SimulatedAws
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.aws", description=__doc__)
+    parser.add_argument("--port", type=int, default=4566, help="of the AWS endpoint")
+    parser.add_argument("--application-port", type=int, default=8090, help="of the application's load balancer")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
+    parser.add_argument("--advertise", help="the host name under which others reach it (default: --host)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed makes the same world")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        aws = SimulatedAws(
+            host=options.host,
+            port=options.port,
+            application_port=options.application_port,
+            advertise=options.advertise,
+            seed=options.seed,
+        )
+        aws.start()
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"simulated AWS cannot start: {error}\n")
+        return 1
+    sys.stdout.write(f"simulated AWS is ready at {aws.endpoint}, the application at {aws.application_url}\n")
+    sys.stdout.flush()
+    stop.wait()
+    aws.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""Task definitions: what ECS accepts, and the revisions that it keeps."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.aws.faults import AwsFault
+
+_GB = 1024
+FARGATE_SIZES: dict[int, tuple[int, ...]] = {
+    256: (512, 1024, 2048),
+    512: tuple(range(1 * _GB, 4 * _GB + 1, _GB)),
+    1024: tuple(range(2 * _GB, 8 * _GB + 1, _GB)),
+    2048: tuple(range(4 * _GB, 16 * _GB + 1, _GB)),
+    4096: tuple(range(8 * _GB, 30 * _GB + 1, _GB)),
+    8192: tuple(range(16 * _GB, 60 * _GB + 1, 4 * _GB)),
+    16384: tuple(range(32 * _GB, 120 * _GB + 1, 8 * _GB)),
+}
+"""CPU units to MiB of memory (ECS developer guide, "Fargate task definition considerations")."""
+
+
+@dataclass(slots=True)
+class Definition:
+    """One revision. ``body`` is what was registered; it is never changed after that."""
+
+    arn: str
+    family: str
+    revision: int
+    body: dict[str, Any]
+    registered: float
+    status: str = "ACTIVE"
+    deregistered: float | None = None
+    tags: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def containers(self) -> list[dict[str, Any]]:
+        return list(self.body["containerDefinitions"])
+
+    @property
+    def container(self) -> dict[str, Any]:
+        """The container that the task stands and falls with: its first essential one."""
+        return next((one for one in self.containers if one.get("essential", True)), self.containers[0])
+
+    @property
+    def platform(self) -> str:
+        architecture = self.body.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")
+        return "linux/arm64" if architecture == "ARM64" else "linux/amd64"
+
+
+def check_fargate_size(body: dict[str, Any]) -> None:
+    """Refuse, in ECS's words, a size that Fargate doesn't have."""
+    if "FARGATE" not in body.get("requiresCompatibilities", ()):
+        return
+    for name in ("cpu", "memory"):
+        if not body.get(name):
+            raise AwsFault(
+                "ClientException",
+                f"Fargate requires task definition to have {name} defined at the task level.",
+            )
+    if body.get("networkMode", "awsvpc") != "awsvpc":
+        raise AwsFault("ClientException", "Fargate only supports network mode ‘awsvpc’.")  # noqa: RUF001  ECS's quotes
+    cpu, memory = _units(body["cpu"], _GB), _units(body["memory"], _GB)
+    if cpu not in FARGATE_SIZES:
+        raise AwsFault("ClientException", "No Fargate configuration exists for given values.")
+    if memory not in FARGATE_SIZES[cpu]:
+        raise AwsFault(
+            "ClientException",
+            f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory. "
+            "See the Amazon ECS documentation for the valid values.",
+        )
+
+
+def _units(text: str, unit: int) -> int:
+    """``512``, ``.5 vCPU`` and ``1GB`` as CPU units and MiB; -1 for what is none of these."""
+    words = text.lower().replace("vcpu", "").replace("gb", "").strip()
+    try:
+        return int(float(words) * unit) if words != text.lower().strip() else int(words)
+    except ValueError:
+        return -1
+
+
+class Definitions:
+    """All families with their revisions."""
+
+    def __init__(self, arn_of: str) -> None:
+        self._prefix = arn_of
+        self._families: dict[str, list[Definition]] = {}
+
+    def register(self, body: dict[str, Any], tags: list[dict[str, str]], now: float) -> Definition:
+        containers = body.get("containerDefinitions") or []
+        if not containers:
+            raise AwsFault("ClientException", "Container list cannot be empty.")
+        if any(not one.get("name") or not one.get("image") for one in containers):
+            raise AwsFault("ClientException", "Container.name and Container.image should not be null or empty.")
+        check_fargate_size(body)
+        defaults = {"cpu": 0, "portMappings": [], "essential": True, "environment": [], "mountPoints": []}
+        body = {
+            **body,
+            "containerDefinitions": [{**defaults, "volumesFrom": [], **one} for one in containers],
+        }
+        revisions = self._families.setdefault(body["family"], [])
+        revision = len(revisions) + 1
+        arn = f"{self._prefix}{body['family']}:{revision}"
+        revisions.append(Definition(arn, body["family"], revision, body, now, tags=list(tags)))
+        return revisions[-1]
+
+    def find(self, name: str) -> Definition:
+        """By ARN, ``family:revision``, or the family alone for its latest ACTIVE revision."""
+        family, _, revision = name.rsplit("/", 1)[-1].partition(":")
+        known = self._families.get(family, [])
+        if not revision:
+            found = next((one for one in reversed(known) if one.status == "ACTIVE"), None)
+        else:
+            found = next((one for one in known if str(one.revision) == revision), None)
+        if found is None:
+            raise AwsFault("ClientException", "Unable to describe task definition.")
+        return found
+
+    def usable(self, name: str) -> Definition:
+        """``find``, for those who want to run it: an INACTIVE one is refused."""
+        try:
+            found = self.find(name)
+        except AwsFault as fault:
+            raise AwsFault("ClientException", "TaskDefinition not found.") from fault
+        if found.status != "ACTIVE":
+            raise AwsFault("ClientException", "TaskDefinition is inactive")
+        return found
+
+    def deregister(self, name: str, now: float) -> Definition:
+        found = self.find(name)
+        if found.status == "ACTIVE":
+            found.status, found.deregistered = "INACTIVE", now
+        return found
+
+    def families(self) -> dict[str, list[Definition]]:
+        return self._families

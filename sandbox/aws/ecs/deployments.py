@@ -1,0 +1,95 @@
+"""Deployments and service deployments: what ``DescribeServices`` and its like tell of a roll-out."""
+
+from dataclasses import dataclass
+from math import ceil, inf
+from typing import Any
+
+from sandbox.aws.ecs.definitions import Definition
+from sandbox.aws.registry import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Everything of a service that a deployment rolls out, its images resolved to digests."""
+
+    arn: str
+    definition: Definition
+    images: tuple[tuple[str, str, Manifest | None], ...]
+    """Container name, reference, and what the reference named at ``created``."""
+    network: dict[str, Any]
+    load_balancers: tuple[dict[str, Any], ...]
+    platform_version: str
+    created: float
+
+
+@dataclass(slots=True)
+class Deployment:
+    """One entry of ``deployments[]``: the PRIMARY one, or an ACTIVE one that is being replaced."""
+
+    id: str
+    revision: Revision
+    created: float
+    updated: float
+    status: str = "PRIMARY"
+    rollout_state: str = "IN_PROGRESS"
+    reason: str = ""
+    failed_tasks: int = 0
+    next_start: float = -inf
+    """No task is started before this: ECS waits longer each time that tasks cannot start."""
+    throttled: int = 0
+    """How many times in a row tasks could not start."""
+
+    def moved(self, now: float, state: str, reason: str) -> None:
+        self.rollout_state, self.reason, self.updated = state, reason, now
+
+
+@dataclass(slots=True)
+class ServiceDeployment:
+    """The record of a roll-out, its rollback included: a rollback is no service deployment of its own."""
+
+    arn: str
+    created: float
+    source: Revision | None
+    target: Revision
+    deployments: list[str]
+    """The ids of ``deployments[]`` that it went through: the roll-out, then its rollback."""
+    configuration: dict[str, Any]
+    status: str = "IN_PROGRESS"
+    reason: str = ""
+    finished: float | None = None
+    stopped: float | None = None
+    updated: float = 0.0
+    failures: int = 0
+    breaker: str = "DISABLED"
+    alarms: str = "DISABLED"
+    triggered_alarms: tuple[str, ...] = ()
+    rollback: tuple[str, float, Revision] | None = None
+    """Why, since when, and to which revision."""
+
+    @property
+    def unfinished(self) -> bool:
+        return self.finished is None
+
+    def finish(self, now: float, status: str, reason: str = "") -> None:
+        self.status, self.finished, self.updated = status, now, now
+        self.reason = reason or self.reason
+        if status == "STOPPED":
+            self.stopped = now
+        self.breaker = "MONITORING_COMPLETE" if self.breaker == "MONITORING" else self.breaker
+        self.alarms = "MONITORING_COMPLETE" if self.alarms == "MONITORING" else self.alarms
+
+
+def breaker_threshold(desired: int) -> int:
+    """Failed tasks that trip the circuit breaker: half of the desired count, 3 at least and 200 at most.
+
+    ECS developer guide, "How the Amazon ECS deployment circuit breaker detects failures".
+    """
+    return min(max(ceil(0.5 * desired), 3), 200)
+
+
+def retry_delay(throttled: int) -> float:
+    """Seconds until ECS tries again after tasks could not start ``throttled`` times in a row.
+
+    ECS developer guide, "Service throttle logic": the wait grows step by step to 27 minutes at most.
+    """
+    return float(min(10 * 2 ** max(0, throttled - 1), 27 * 60))

@@ -1,0 +1,196 @@
+"""ECS in one region of one account: its clusters, services and tasks, and the loop that lets time pass."""
+
+import uuid
+from dataclasses import dataclass, field
+from math import inf
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from sandbox.aws.ecs import scheduler
+from sandbox.aws.ecs import tasks as life
+from sandbox.aws.ecs.definitions import Definition, Definitions
+from sandbox.aws.ecs.deployments import Deployment, Revision
+from sandbox.aws.ecs.services import Service
+from sandbox.aws.ecs.tasks import Task
+from sandbox.aws.faults import AwsFault
+from sandbox.aws.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+STOPPED_TASKS_SECONDS = 3600.0
+"""How long ECS still answers for a stopped task."""
+
+
+@dataclass(slots=True)
+class ClusterRecord:
+    arn: str
+    name: str
+    settings: list[dict[str, str]] = field(default_factory=list)
+    tags: list[dict[str, str]] = field(default_factory=list)
+
+
+class Ecs:
+    """All of it is changed under the world's lock, at the world's time."""
+
+    def __init__(self, account: str, region: str, registry: Registry, random: Random) -> None:
+        self.prefix = f"arn:aws:ecs:{region}:{account}"
+        self.registry = registry
+        self.random = random
+        self.definitions = Definitions(f"{self.prefix}:task-definition/")
+        self.clusters: dict[str, ClusterRecord] = {}
+        self.services: dict[tuple[str, str], Service] = {}
+        self.live: dict[str, Task] = {}
+        """Tasks that aren't STOPPED, by ARN."""
+        self.ended: dict[str, Task] = {}
+        """STOPPED tasks by ARN, oldest first."""
+        self.on_lines: Callable[[Task, list[str], float], None] = lambda _task, _lines, _now: None
+        """Takes what a task's container wrote."""
+        self.alarms_firing: Callable[[Sequence[str]], list[str]] = lambda _names: []
+        self.client_tokens: dict[str, list[str]] = {}
+        """The tasks of each ``RunTask`` that carried a client token."""
+        self._addresses = 0
+
+    # What the scheduler asks for
+
+    def tasks_of(self, service: Service) -> list[Task]:
+        cluster = f"/{service.cluster}/"
+        return [task for task in self.live.values() if task.group == service.group and cluster in task.arn]
+
+    def start_task(self, service: Service, deployment: Deployment, now: float) -> Task:
+        revision = deployment.revision
+        groups = tuple(
+            (balancer["targetGroupArn"], int(balancer["containerPort"]))
+            for balancer in revision.load_balancers
+            if "targetGroupArn" in balancer
+        )
+        return self.add_task(
+            service.cluster, revision.definition, now,
+            group=service.group, started_by=deployment.id, network=revision.network,
+            target_groups=groups, images=revision.images, tags=service.tags,
+        )  # fmt: skip
+
+    def new_id(self) -> str:
+        return str(self.random.randrange(10**18, 10**19))
+
+    # What the API asks for
+
+    def add_task(
+        self,
+        cluster: str,
+        definition: Definition,
+        now: float,
+        *,
+        group: str,
+        started_by: str,
+        network: dict[str, Any],
+        target_groups: tuple[tuple[str, int], ...] = (),
+        images: tuple[tuple[str, str, Any], ...] = (),
+        overrides: dict[str, Any] | None = None,
+        tags: list[dict[str, str]] | None = None,
+    ) -> Task:
+        name = definition.container["name"]
+        _, image, manifest = next(one for one in images or self.resolve(definition) if one[0] == name)
+        identity = uuid.UUID(int=self.random.getrandbits(128), version=4).hex
+        self._addresses += 1
+        task = Task(
+            id=identity,
+            arn=f"{self.prefix}:task/{cluster}/{identity}",
+            definition=definition,
+            image=image,
+            manifest=manifest,
+            group=group,
+            started_by=started_by,
+            created=now,
+            address=f"10.0.{1 + self._addresses // 240 % 250}.{10 + self._addresses % 240}",
+            network=network,
+            overrides=overrides or {},
+            tags=list(tags or ()),
+            target_groups=target_groups,
+            due=inf,
+        )
+        life.advance(task, now, self.random)
+        self.live[task.arn] = task
+        return task
+
+    def resolve(self, definition: Definition) -> tuple[tuple[str, str, Any], ...]:
+        """Each container's name and reference, and the manifest that the reference names now."""
+        return tuple((one["name"], one["image"], self.registry.resolve(one["image"])) for one in definition.containers)
+
+    def new_revision(
+        self,
+        service_arn: str,
+        definition: Definition,
+        network: dict[str, Any],
+        load_balancers: tuple[dict[str, Any], ...],
+        *,
+        platform_version: str,
+        now: float,
+    ) -> Revision:
+        arn = service_arn.replace(":service/", ":service-revision/") + "/" + self.new_id()
+        images = self.resolve(definition)
+        return Revision(arn, definition, images, network, load_balancers, platform_version, now)
+
+    def cluster(self, request: dict[str, Any]) -> ClusterRecord:
+        """The cluster that a request names by name or ARN (``default`` when it names none)."""
+        record = self.clusters.get(str(request.get("cluster") or "default").rsplit("/", 1)[-1])
+        if record is None:
+            raise AwsFault("ClusterNotFoundException", "Cluster not found.")
+        return record
+
+    def service(self, request: dict[str, Any]) -> Service:
+        """The service that a request names by name or ARN; ``AwsFault`` unless it is there and ACTIVE."""
+        cluster = self.cluster(request)
+        found = self.services.get((cluster.name, str(request["service"]).rsplit("/", 1)[-1]))
+        if found is None:
+            raise AwsFault("ServiceNotFoundException", "Service not found.")
+        if found.status != "ACTIVE":
+            raise AwsFault("ServiceNotActiveException", "Service was not ACTIVE.")
+        return found
+
+    # Time
+
+    def due(self, now: float) -> float:
+        """When something happens next; ``now`` itself when something is to be done at once."""
+        moments = [task.due for task in self.live.values()]
+        for service in self.services.values():
+            if service.changed:
+                return now
+            moments.append(service.primary.next_start)
+            moments += [task.running_since + service.grace for task in self.tasks_of(service) if task.unhealthy]
+        return min((moment for moment in moments if moment > now), default=inf)
+
+    def live_through(self, now: float) -> None:
+        """Let everything happen that is due at ``now``."""
+        for task in [task for task in self.live.values() if task.due <= now]:
+            was_alive = task.alive
+            life.advance(task, now, self.random)
+            service = self._owner(task)
+            if service is not None:
+                service.changed = True
+                if was_alive and not task.alive:
+                    scheduler.task_ended(service, task, now, self.random)
+            self._take_lines(task, now)
+            if task.status == "STOPPED":
+                self.ended[task.arn] = self.live.pop(task.arn)
+        for service in self.services.values():
+            scheduler.reconcile(service, now, self)
+        self._forget(now)
+
+    def _owner(self, task: Task) -> Service | None:
+        if not task.group.startswith("service:"):
+            return None
+        cluster = task.arn.split("/")[1]
+        return self.services.get((cluster, task.group.removeprefix("service:")))
+
+    def _take_lines(self, task: Task, now: float) -> None:
+        if task.news:
+            lines, task.news = task.news, []
+            self.on_lines(task, lines, now)
+
+    def _forget(self, now: float) -> None:
+        while self.ended:
+            oldest = next(iter(self.ended.values()))
+            if oldest.stopped is not None and oldest.stopped > now - STOPPED_TASKS_SECONDS:
+                return
+            del self.ended[oldest.arn]

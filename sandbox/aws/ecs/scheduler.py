@@ -1,0 +1,256 @@
+"""The service scheduler: what a service's deployments do next, given its tasks at one moment.
+
+The rolling update of the ECS developer guide: start what is missing within ``maximumPercent``, stop what
+is old while ``minimumHealthyPercent`` stays healthy, replace what is unhealthy, complete or fail.
+"""
+
+from collections.abc import Sequence
+from random import Random
+from typing import Protocol
+
+from sandbox.aws.ecs import tasks as life
+from sandbox.aws.ecs.deployments import (
+    Deployment,
+    Revision,
+    ServiceDeployment,
+    breaker_threshold,
+    retry_delay,
+)
+from sandbox.aws.ecs.services import Service, of_deployment
+from sandbox.aws.ecs.tasks import Task
+
+
+class Cluster(Protocol):
+    """What the scheduler needs of the world around a service."""
+
+    random: Random
+
+    def tasks_of(self, service: Service) -> list[Task]:
+        """Every task of the service that isn't STOPPED yet."""
+        ...
+
+    def start_task(self, service: Service, deployment: Deployment, now: float) -> Task: ...
+
+    def new_id(self) -> str:
+        """The digits of a deployment's id."""
+        ...
+
+    def alarms_firing(self, names: Sequence[str]) -> list[str]:
+        """Those of the CloudWatch alarms ``names`` that are in ALARM."""
+        ...
+
+
+def begin(service: Service, revision: Revision, now: float, cluster: Cluster) -> ServiceDeployment:
+    """Start a roll-out of ``revision``; an unfinished one is superseded."""
+    source = service.deployments[0].revision if service.deployments else None
+    if service.history and service.current.unfinished:
+        service.current.finish(now, "STOPPED", "Service deployment was superseded by a newer service deployment.")
+    deployment = _replace_primary(service, revision, now, cluster)
+    arn = service.arn.replace(":service/", ":service-deployment/") + "/" + cluster.new_id()
+    record = ServiceDeployment(arn, now, source, revision, [deployment.id], dict(service.configuration), updated=now)
+    if service.configuration["deploymentCircuitBreaker"]["enable"]:
+        record.breaker = "MONITORING"
+    alarms = service.configuration.get("alarms", {})
+    if alarms.get("enable") and not cluster.alarms_firing(alarms.get("alarmNames", ())):
+        record.alarms = "MONITORING"  # ECS watches none for this deployment when one fires at its start
+    service.history.append(record)
+    del service.history[:-100]
+    return record
+
+
+def task_ended(service: Service, task: Task, now: float, random: Random) -> None:
+    """Take note of a task that stopped without being asked, or that was stopped for its health."""
+    service.changed = True
+    primary = service.primary
+    if task.started_by != primary.id or primary.rollout_state != "IN_PROGRESS" or task.proven:
+        return
+    primary.failed_tasks += 1
+    primary.updated = now
+    service.current.failures = primary.failed_tasks
+    if task.stop_code == "TaskFailedToStart" and now >= primary.next_start:
+        primary.throttled += 1
+        primary.next_start = now + retry_delay(primary.throttled)
+        if primary.throttled == 3:
+            service.say(
+                now,
+                "is unable to consistently start tasks successfully. "
+                "For more information, see the Troubleshooting section.",
+                random,
+            )
+
+
+def reconcile(service: Service, now: float, cluster: Cluster) -> None:
+    """One look at the service: everything that can be done at ``now``."""
+    service.changed = False
+    if service.status != "ACTIVE":
+        _drain(service, now, cluster)
+        return
+    _stop_unhealthy(service, now, cluster)
+    _judge(service, now, cluster)
+    _stop_surplus(service, now, cluster)
+    _start_missing(service, now, cluster)
+    _forget_drained(service, cluster)
+    _complete(service, now, cluster)
+
+
+def fail(service: Service, now: float, why: str, reason: str, cluster: Cluster, *, rollback: bool) -> None:
+    """End the roll-out as failed. ``why`` is the event's word, ``reason`` the record's."""
+    failed, record = service.primary, service.current
+    failed.moved(now, "FAILED", why)
+    service.say(now, f"(deployment {failed.id}) deployment failed: {why.rsplit(': ', 1)[-1]}", cluster.random)
+    service.changed = True
+    target = service.last_completed
+    if record.rollback is not None:
+        record.finish(now, "ROLLBACK_FAILED", reason)
+    elif not rollback:
+        record.finish(now, "STOPPED", reason)
+    elif target is None:
+        record.finish(now, "ROLLBACK_FAILED", "There is no completed service deployment to roll back to.")
+    else:
+        record.status, record.reason, record.updated = "ROLLBACK_IN_PROGRESS", reason, now
+        record.rollback = (reason, now, target)
+        deployment = _replace_primary(service, target, now, cluster)
+        prefix = why.split(":", 1)[0] if ":" in why else "ECS deployment"
+        deployment.reason = f"{prefix}: rolling back to deploymentId {deployment.id}."
+        record.deployments.append(deployment.id)
+        service.say(now, f"rolling back to deployment {deployment.id}.", cluster.random)
+
+
+def _replace_primary(service: Service, revision: Revision, now: float, cluster: Cluster) -> Deployment:
+    for old in service.deployments:
+        old.status, old.updated = "ACTIVE", now
+    deployment = Deployment(f"ecs-svc/{cluster.new_id()}", revision, now, now)
+    deployment.reason = f"ECS deployment {deployment.id} in progress."
+    service.deployments.insert(0, deployment)
+    service.revision, service.steady, service.changed = revision, False, True
+    return deployment
+
+
+def _stop_unhealthy(service: Service, now: float, cluster: Cluster) -> None:
+    for task in cluster.tasks_of(service):
+        if not task.unhealthy or task.running_seconds(now) < service.grace:
+            continue
+        reason = "Task failed container health checks"
+        for target in task.targets:
+            reason = f"Task failed ELB health checks in (target-group {target.group})"
+            why = target.reason[1] if target.reason else "Health checks failed"
+            service.say(
+                now,
+                f"(port {target.port}) is unhealthy in (target-group {target.group}) due to (reason {why})",
+                cluster.random,
+            )
+        life.stop(task, now, "ServiceSchedulerInitiated", reason)
+        task_ended(service, task, now, cluster.random)
+        _say_stopped(service, [task], now, cluster)
+
+
+def _judge(service: Service, now: float, cluster: Cluster) -> None:
+    """Trip the circuit breaker or the alarms of a roll-out under way."""
+    primary, record = service.primary, service.current
+    if primary.rollout_state != "IN_PROGRESS":
+        return
+    if any(task.proven for task in of_deployment(cluster.tasks_of(service), primary)):
+        primary.failed_tasks = primary.throttled = record.failures = 0  # "resets to zero" with a task that works
+    breaker = service.configuration["deploymentCircuitBreaker"]
+    if breaker["enable"] and primary.failed_tasks >= breaker_threshold(service.desired):
+        record.breaker = "TRIGGERED"
+        fail(
+            service,
+            now,
+            "ECS deployment circuit breaker: tasks failed to start.",
+            "Service deployment rolled back because the circuit breaker threshold was exceeded."
+            if breaker["rollback"]
+            else "Service deployment stopped because the circuit breaker threshold was exceeded.",
+            cluster,
+            rollback=breaker["rollback"],
+        )
+        return
+    alarms = service.configuration.get("alarms", {})
+    firing = cluster.alarms_firing(alarms.get("alarmNames", ())) if record.alarms == "MONITORING" else []
+    if firing:
+        record.alarms, record.triggered_alarms = "TRIGGERED", tuple(firing)
+        fail(
+            service,
+            now,
+            "ECS deployment failed: alarm detected.",
+            "Service deployment rolled back because of an alarm.",
+            cluster,
+            rollback=bool(alarms.get("rollback")),
+        )
+
+
+def _stop_surplus(service: Service, now: float, cluster: Cluster) -> None:
+    """Stop what the deployment replaces, and what is above the desired count."""
+    primary = service.primary
+    living = [task for task in cluster.tasks_of(service) if task.alive]
+    new = of_deployment(living, primary)
+    old = [task for task in living if task.started_by != primary.id]
+    surplus = sorted(new, key=lambda task: (task.healthy, task.created))[: max(0, len(new) - service.desired)]
+    healthy_new = sum(task.healthy for task in new)
+    healthy = healthy_new + sum(task.healthy for task in old)
+    full = len(living) >= service.maximum and len(new) < service.desired
+    victims: list[Task] = []
+    if primary.rollout_state != "FAILED":
+        for task in sorted(old, key=lambda task: (task.healthy, task.created)):
+            replaced = full or healthy_new + len(old) - len(victims) > service.desired
+            if not task.healthy or (replaced and healthy > service.minimum):
+                victims.append(task)
+                healthy -= task.healthy
+    reason = f"Scaling activity initiated by deployment {primary.id}"
+    draining = [task for task in (*surplus, *victims) if task.healthy]
+    for task in (*surplus, *victims):
+        life.stop(task, now, "ServiceSchedulerInitiated", reason)
+    if draining:
+        service.say(now, f"has begun draining connections on {len(draining)} tasks.", cluster.random)
+        for group, _ in draining[0].target_groups:
+            service.say(now, f"deregistered {len(draining)} targets in (target-group {group})", cluster.random)
+    _say_stopped(service, [*surplus, *victims], now, cluster)
+
+
+def _start_missing(service: Service, now: float, cluster: Cluster) -> None:
+    primary = service.primary
+    if primary.rollout_state == "FAILED" or now < primary.next_start:
+        return
+    living = [task for task in cluster.tasks_of(service) if task.alive]
+    missing = service.desired - len(of_deployment(living, primary))
+    room = max(service.maximum, service.desired if len(service.deployments) == 1 else 0) - len(living)
+    started = [cluster.start_task(service, primary, now) for _ in range(min(missing, room))]
+    if started:
+        service.steady = False
+        names = " ".join(f"(task {task.id})" for task in started)
+        service.say(now, f"has started {len(started)} tasks: {names}.", cluster.random)
+
+
+def _forget_drained(service: Service, cluster: Cluster) -> None:
+    owners = {task.started_by for task in cluster.tasks_of(service)}
+    service.deployments = [one for one in service.deployments if one is service.primary or one.id in owners]
+
+
+def _complete(service: Service, now: float, cluster: Cluster) -> None:
+    primary = service.primary
+    living = [task for task in cluster.tasks_of(service) if task.alive]
+    healthy = sum(task.healthy for task in of_deployment(living, primary))
+    done = healthy >= service.desired and len(living) == service.desired and len(service.deployments) == 1
+    if done and primary.rollout_state == "IN_PROGRESS":
+        primary.moved(now, "COMPLETED", f"ECS deployment {primary.id} completed.")
+        record = service.current
+        record.finish(now, "SUCCESSFUL" if record.rollback is None else "ROLLBACK_SUCCESSFUL")
+        service.say(now, f"(deployment {primary.id}) deployment completed.", cluster.random)
+    if done and not service.steady:
+        service.say(now, "has reached a steady state.", cluster.random)
+    service.steady = done
+
+
+def _drain(service: Service, now: float, cluster: Cluster) -> None:
+    """A deleted service stops its tasks and becomes INACTIVE."""
+    remaining = cluster.tasks_of(service)
+    for task in remaining:
+        life.stop(task, now, "ServiceSchedulerInitiated", "Service was deleted")
+    if not remaining:
+        service.status, service.deployments = "INACTIVE", service.deployments[:1]
+
+
+def _say_stopped(service: Service, stopped: list[Task], now: float, cluster: Cluster) -> None:
+    if stopped:
+        names = " ".join(f"(task {task.id})" for task in stopped)
+        service.say(now, f"has stopped {len(stopped)} running tasks: {names}.", cluster.random)

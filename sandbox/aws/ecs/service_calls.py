@@ -1,0 +1,231 @@
+"""The calls on services and their deployments."""
+
+from typing import Any
+
+from sandbox.aws.ecs import answers, scheduler
+from sandbox.aws.ecs.answers import Answer
+from sandbox.aws.ecs.definitions import Definition
+from sandbox.aws.ecs.deployments import Revision, ServiceDeployment
+from sandbox.aws.ecs.pages import page
+from sandbox.aws.ecs.region import Ecs
+from sandbox.aws.ecs.services import DEFAULT_CONFIGURATION, Service
+from sandbox.aws.faults import AwsFault
+
+KEPT = (
+    "serviceRegistries", "placementConstraints", "placementStrategy", "schedulingStrategy", "roleArn",
+    "deploymentController", "enableECSManagedTags", "propagateTags", "enableExecuteCommand",
+    "availabilityZoneRebalancing", "capacityProviderStrategy",
+)  # fmt: skip
+"""Settings that are kept and answered, and change nothing here."""
+
+DEFAULTS: Answer = {
+    "schedulingStrategy": "REPLICA",
+    "deploymentController": {"type": "ECS"},
+    "propagateTags": "NONE",
+    "enableECSManagedTags": False,
+    "enableExecuteCommand": False,
+}
+
+
+def create_service(ecs: Ecs, request: Answer, now: float) -> Answer:
+    cluster = ecs.cluster(request)
+    name = request.get("serviceName")
+    if not name:
+        raise AwsFault("InvalidParameterException", "Service name cannot be empty.")
+    known = ecs.services.get((cluster.name, name))
+    if known is not None and known.status != "INACTIVE":
+        raise AwsFault("InvalidParameterException", "Creation of service was not idempotent.")
+    if request.get("launchType") and request.get("capacityProviderStrategy"):
+        raise AwsFault("InvalidParameterException", "Specify either a launch type or a capacity provider strategy.")
+    controller = request.get("deploymentController", {}).get("type", "ECS")
+    if controller != "ECS":
+        raise AwsFault("UnsupportedFeatureException", f"The simulated ECS has no {controller} deployment controller.")
+    definition = ecs.definitions.usable(request["taskDefinition"])
+    network = _network(definition, request.get("networkConfiguration"))
+    arn = f"{ecs.prefix}:service/{cluster.name}/{name}"
+    balancers = tuple(request.get("loadBalancers", ()))
+    revision = ecs.new_revision(arn, definition, network, balancers, platform_version=answers.PLATFORM_VERSION, now=now)
+    service = Service(
+        arn, cluster.name, name, now, int(request.get("desiredCount", 0)), revision,
+        _configuration(DEFAULT_CONFIGURATION, request.get("deploymentConfiguration")),
+        grace=float(request.get("healthCheckGracePeriodSeconds") or 0),
+        settings=DEFAULTS | {key: request[key] for key in KEPT if key in request},
+        tags=list(request.get("tags", ())),
+    )  # fmt: skip
+    ecs.services[cluster.name, name] = service
+    scheduler.begin(service, revision, now, ecs)
+    return {"service": answers.service(service, ecs)}
+
+
+def update_service(ecs: Ecs, request: Answer, now: float) -> Answer:
+    """Start a deployment when what runs would change, or on ``forceNewDeployment``; else change settings."""
+    service = ecs.service(request)
+    old = service.revision
+    definition = ecs.definitions.usable(request["taskDefinition"]) if request.get("taskDefinition") else old.definition
+    configuration = _configuration(service.configuration, request.get("deploymentConfiguration"))
+    balancers = tuple(request["loadBalancers"]) if "loadBalancers" in request else old.load_balancers
+    network = request.get("networkConfiguration") or old.network
+    platform = request.get("platformVersion") or old.platform_version
+    platform = answers.PLATFORM_VERSION if platform == "LATEST" else platform
+    new = (definition.arn, network, balancers, platform)
+    changes = new != (old.definition.arn, old.network, old.load_balancers, old.platform_version)
+    service.configuration = configuration
+    if "desiredCount" in request:
+        service.desired = int(request["desiredCount"])
+    if request.get("healthCheckGracePeriodSeconds") is not None:
+        service.grace = float(request["healthCheckGracePeriodSeconds"])
+    service.settings |= {key: request[key] for key in KEPT if key in request}
+    service.changed = True
+    if changes or request.get("forceNewDeployment"):
+        revision = ecs.new_revision(service.arn, definition, network, balancers, platform_version=platform, now=now)
+        scheduler.begin(service, revision, now, ecs)
+    return {"service": answers.service(service, ecs)}
+
+
+def delete_service(ecs: Ecs, request: Answer, now: float) -> Answer:
+    service = ecs.service(request)
+    if service.desired > 0 and not request.get("force"):
+        raise AwsFault("InvalidParameterException", "The service cannot be stopped while it is scaled above 0.")
+    service.status, service.desired, service.changed = "DRAINING", 0, True
+    if service.current.unfinished:
+        service.current.finish(now, "STOPPED", "Service was deleted.")
+    return {"service": answers.service(service, ecs)}
+
+
+def describe_services(ecs: Ecs, request: Answer, now: float) -> Answer:
+    del now
+    cluster = ecs.cluster(request)
+    names = request.get("services") or []
+    if not 1 <= len(names) <= 10:
+        raise AwsFault("InvalidParameterException", "Services must contain 1 to 10 entries.")
+    with_tags = "TAGS" in request.get("include", ())
+    found, failures = [], []
+    for name in names:
+        service = ecs.services.get((cluster.name, name.rsplit("/", 1)[-1]))
+        if service is None:
+            arn = name if name.startswith("arn:") else f"{ecs.prefix}:service/{cluster.name}/{name}"
+            failures.append({"arn": arn, "reason": "MISSING"})
+        else:
+            found.append(answers.service(service, ecs, with_tags=with_tags))
+    return {"services": found, "failures": failures}
+
+
+def list_services(ecs: Ecs, request: Answer, now: float) -> Answer:
+    del now
+    cluster = ecs.cluster(request)
+    active = [one.arn for one in ecs.services.values() if one.cluster == cluster.name and one.status == "ACTIVE"]
+    arns, token = page(active, request)
+    return {"serviceArns": arns, **token}
+
+
+def list_service_deployments(ecs: Ecs, request: Answer, now: float) -> Answer:
+    """Newest first, at most those that ``status`` and ``createdAt`` let through."""
+    del now
+    service = ecs.service(request)
+    wanted = set(request.get("status") or ())
+    between = request.get("createdAt", {})
+    records = [
+        record
+        for record in reversed(service.history)
+        if (not wanted or record.status in wanted)
+        and between.get("after", record.created) <= record.created <= between.get("before", record.created)
+    ]
+    shown, token = page(records, request)
+    arn = _cluster_arn(ecs, service)
+    return {
+        "serviceDeployments": [answers.service_deployment_brief(one, service, arn) for one in shown],
+        **token,
+    }
+
+
+def describe_service_deployments(ecs: Ecs, request: Answer, now: float) -> Answer:
+    del now
+    found, failures = [], []
+    for arn in request["serviceDeploymentArns"]:
+        known = _deployment(ecs, arn)
+        if known is None:
+            failures.append({"arn": arn, "reason": "MISSING"})
+            continue
+        service, record = known
+        tasks = ecs.tasks_of(service)
+        found.append(answers.service_deployment(record, service, tasks, _cluster_arn(ecs, service)))
+    return {"serviceDeployments": found, "failures": failures}
+
+
+def describe_service_revisions(ecs: Ecs, request: Answer, now: float) -> Answer:
+    del now
+    known: dict[str, tuple[Revision, Service]] = {}
+    for service in ecs.services.values():
+        for record in service.history:
+            for revision in (record.target, record.source):
+                if revision is not None:
+                    known[revision.arn] = revision, service
+    wanted = request["serviceRevisionArns"]
+    return {
+        "serviceRevisions": [
+            answers.revision(*known[arn], _cluster_arn(ecs, known[arn][1])) for arn in wanted if arn in known
+        ],
+        "failures": [{"arn": arn, "reason": "MISSING"} for arn in wanted if arn not in known],
+    }
+
+
+def stop_service_deployment(ecs: Ecs, request: Answer, now: float) -> Answer:
+    arn = request["serviceDeploymentArn"]
+    known = _deployment(ecs, arn)
+    if known is None:
+        raise AwsFault("ServiceDeploymentNotFoundException", "Service deployment not found.")
+    service, record = known
+    if not record.unfinished or record.rollback is not None:
+        raise AwsFault(
+            "ConflictException",
+            f"The service deployment is in the {record.status} state and cannot be stopped.",
+        )
+    if request.get("stopType", "ROLLBACK") == "ROLLBACK":
+        if service.last_completed is None:
+            raise AwsFault("ClientException", "There is no completed service deployment to roll back to.")
+        scheduler.fail(
+            service, now, "ECS deployment stopped: rollback requested.",
+            "Service deployment rolled back because of a user request.", ecs, rollback=True,
+        )  # fmt: skip
+    else:
+        scheduler.fail(
+            service, now, "ECS deployment stopped: abort requested.",
+            "Service deployment stopped because of a user request.", ecs, rollback=False,
+        )  # fmt: skip
+    return {"serviceDeploymentArn": arn}
+
+
+def _deployment(ecs: Ecs, arn: str) -> tuple[Service, ServiceDeployment] | None:
+    for service in ecs.services.values():
+        for record in service.history:
+            if record.arn == arn:
+                return service, record
+    return None
+
+
+def _cluster_arn(ecs: Ecs, service: Service) -> str:
+    return ecs.clusters[service.cluster].arn
+
+
+def _network(definition: Definition, network: dict[str, Any] | None) -> dict[str, Any]:
+    if definition.body.get("networkMode", "awsvpc") == "awsvpc" and not network:
+        raise AwsFault(
+            "InvalidParameterException",
+            "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+        )
+    return network or {}
+
+
+def _configuration(old: dict[str, Any], change: dict[str, Any] | None) -> dict[str, Any]:
+    """The deployment configuration with what a request changes of it; ``AwsFault`` where ECS refuses."""
+    new = {**old, **(change or {})}
+    if new.get("strategy", "ROLLING") != "ROLLING":
+        raise AwsFault("UnsupportedFeatureException", f"The simulated ECS has no {new['strategy']} deployments.")
+    if int(new["maximumPercent"]) <= 100 and int(new["minimumHealthyPercent"]) >= 100:
+        raise AwsFault(
+            "InvalidParameterException",
+            "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.",
+        )
+    if new.get("alarms", {}).get("enable") and not new["alarms"].get("alarmNames"):
+        raise AwsFault("InvalidParameterException", "Alarm names cannot be empty when alarms are enabled.")
+    return new

@@ -1,0 +1,94 @@
+"""The calls on tasks."""
+
+from sandbox.aws.ecs import answers
+from sandbox.aws.ecs import tasks as life
+from sandbox.aws.ecs.answers import Answer
+from sandbox.aws.ecs.pages import page
+from sandbox.aws.ecs.region import Ecs
+from sandbox.aws.ecs.tasks import Task
+from sandbox.aws.faults import AwsFault
+
+
+def list_tasks(ecs: Ecs, request: Answer, now: float) -> Answer:
+    """Tasks by service, family, starter and desired status (RUNNING unless told otherwise)."""
+    del now
+    cluster = ecs.cluster(request)
+    wanted = request.get("desiredStatus", "RUNNING")
+    name = str(request.get("serviceName", "")).rsplit("/", 1)[-1]
+    if name and (cluster.name, name) not in ecs.services:
+        raise AwsFault("ServiceNotFoundException", "Service not found.")
+    arns = [
+        task.arn
+        for task in (*ecs.live.values(), *ecs.ended.values())
+        if f"/{cluster.name}/" in task.arn
+        and task.desired_status == wanted
+        and (not name or task.group == f"service:{name}")
+        and task.started_by == request.get("startedBy", task.started_by)
+        and task.definition.family == request.get("family", task.definition.family)
+        and request.get("launchType", "FARGATE") == "FARGATE"
+        and "containerInstance" not in request
+    ]
+    shown, token = page(arns, request)
+    return {"taskArns": shown, **token}
+
+
+def describe_tasks(ecs: Ecs, request: Answer, now: float) -> Answer:
+    del now
+    cluster = ecs.cluster(request)
+    names = request.get("tasks") or []
+    if not 1 <= len(names) <= 100:
+        raise AwsFault("InvalidParameterException", "Tasks must contain 1 to 100 entries.")
+    with_tags = "TAGS" in request.get("include", ())
+    found, failures = [], []
+    for name in names:
+        arn = name if name.startswith("arn:") else f"{ecs.prefix}:task/{cluster.name}/{name}"
+        task = ecs.live.get(arn) or ecs.ended.get(arn)
+        if task is None:
+            failures.append({"arn": arn, "reason": "MISSING"})
+        else:
+            found.append(answers.task(task, with_tags=with_tags))
+    return {"tasks": found, "failures": failures}
+
+
+def run_task(ecs: Ecs, request: Answer, now: float) -> Answer:
+    cluster = ecs.cluster(request)
+    definition = ecs.definitions.usable(request["taskDefinition"])
+    network = request.get("networkConfiguration")
+    if definition.body.get("networkMode", "awsvpc") == "awsvpc" and not network:
+        raise AwsFault(
+            "InvalidParameterException",
+            "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+        )
+    token = request.get("clientToken", "")
+    repeated = ecs.client_tokens.get(token) if token else None
+    if repeated is None:
+        repeated = [
+            ecs.add_task(
+                cluster.name, definition, now,
+                group=request.get("group") or f"family:{definition.family}",
+                started_by=request.get("startedBy", ""),
+                network=network or {}, overrides=request.get("overrides"), tags=request.get("tags"),
+            ).arn
+            for _ in range(int(request.get("count") or 1))
+        ]  # fmt: skip
+        if token:
+            ecs.client_tokens[token] = repeated
+    tasks = [ecs.live.get(arn) or ecs.ended.get(arn) for arn in repeated]
+    return {"tasks": [answers.task(task) for task in tasks if task is not None], "failures": []}
+
+
+def stop_task(ecs: Ecs, request: Answer, now: float) -> Answer:
+    cluster = ecs.cluster(request)
+    task = _find(ecs, cluster.name, str(request["task"]))
+    life.stop(task, now, "UserInitiated", request.get("reason") or "Task stopped by user")
+    for service in ecs.services.values():
+        service.changed = True
+    return {"task": answers.task(task)}
+
+
+def _find(ecs: Ecs, cluster: str, name: str) -> Task:
+    arn = name if name.startswith("arn:") else f"{ecs.prefix}:task/{cluster}/{name}"
+    task = ecs.live.get(arn) or ecs.ended.get(arn)
+    if task is None:
+        raise AwsFault("InvalidParameterException", "The referenced task was not found.")
+    return task

@@ -1,0 +1,169 @@
+"""The one HTTP port of the simulated AWS, as a WSGI application.
+
+ECS and ECR are answered here, everything else by moto; each call is logged. ``/_sandbox/…`` is for the
+people of the sandbox: the log of calls, and the layers of images.
+"""
+
+import io
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl
+
+import orjson
+from moto.core.request import Request
+from moto.core.routing import get_service_router
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from sandbox.aws import ecr as images
+from sandbox.aws.calls import Call, CallLog, changes, resource_of
+from sandbox.aws.ecs import api as ecs
+from sandbox.aws.faults import AwsFault
+from sandbox.aws.world import REGION, World
+
+log = logging.getLogger(__name__)
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+AMZ_JSON = "application/x-amz-json-1.1"
+READABLE_BYTES = 1_000_000
+"""Bodies above this aren't searched for the resource that they name."""
+
+
+class Front:
+    """The WSGI application. ``now`` is product time; the world is stepped to it before each call on it."""
+
+    def __init__(self, world: World, registry_api: images.Ecr, calls: CallLog, now: Callable[[], float]) -> None:
+        self._world = world
+        self._calls = calls
+        self._now = now
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._own: dict[str, Callable[[str, dict[str, Any], float], dict[str, Any]]] = {
+            ecs.TARGET: lambda operation, request, at: ecs.call(world.ecs, operation, request, at),
+            images.TARGET: registry_api.call,
+        }
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        path = str(environ.get("PATH_INFO", ""))
+        if path.startswith("/_sandbox/"):
+            return self._answer_people(path, environ, start_response)
+        prefix, _, operation = str(environ.get("HTTP_X_AMZ_TARGET", "")).partition(".")
+        if prefix in self._own:
+            return self._answer(prefix, operation, environ, start_response)
+        return self._pass_on(environ, start_response)
+
+    def _answer(self, prefix: str, operation: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a call of the JSON 1.1 protocol from the world."""
+        service, region = _scope(environ)
+        request = orjson.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}")
+        status = 200
+        try:
+            _check_region(region)
+            with self._world.lock:
+                self._world.step(self._now())
+                answer = self._own[prefix](operation, request, self._world.now)
+                body = orjson.dumps(answer)
+        except AwsFault as fault:
+            status = fault.status
+            body = orjson.dumps({"__type": fault.code, "message": fault.message})
+        self._log(environ, service, operation, resource_of(request), status)
+        return _respond(start_response, status, body, AMZ_JSON)
+
+    def _pass_on(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Let moto answer; what moto hasn't got is a plain refusal rather than a 500, which clients retry."""
+        service, _ = _scope(environ)
+        parameters = _parameters(environ)
+        operation = _operation(service, environ, parameters)
+        seen: list[int] = []
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: object) -> object:
+            seen.append(int(status.split(" ", 1)[0]))
+            return start_response(status, headers, *rest)
+
+        try:
+            answer: Iterable[bytes] = self._moto(environ, start)
+        except NotImplementedError as missing:
+            log.warning("not simulated: %s %s (%s)", service, operation, missing)
+            return self._refuse(environ, start, f"The simulated AWS has no {operation} of {service}.")
+        finally:
+            resource = resource_of(parameters) or (str(environ.get("PATH_INFO")) if service == "s3" else "")
+            self._log(environ, service, operation, resource, seen[-1] if seen else 501)
+        return answer
+
+    def _refuse(self, environ: Environ, start: StartResponse, why: str) -> Iterable[bytes]:
+        if "json" in str(environ.get("CONTENT_TYPE")):
+            body = orjson.dumps({"__type": "NotImplemented", "message": why})
+            return _respond(start, 400, body, AMZ_JSON)
+        xml = (
+            "<ErrorResponse><Error><Type>Sender</Type><Code>NotImplemented</Code>"
+            f"<Message>{why}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
+        )
+        return _respond(start, 400, xml.encode(), "text/xml")
+
+    def _answer_people(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        query = parse_qs(str(environ.get("QUERY_STRING", "")))
+        if path == "/_sandbox/calls":
+            changing = query.get("changing", ["0"])[-1] not in {"0", ""}
+            body = orjson.dumps(self._calls.as_json(changing=changing))
+            return _respond(start_response, 200, body, "application/json")
+        blob = self._world.registry.blobs.get(path.removeprefix("/_sandbox/blobs/"))
+        if blob is not None:
+            return _respond(start_response, 200, blob, "application/octet-stream")
+        return _respond(start_response, 404, b'{"message":"there is nothing here"}', "application/json")
+
+    def _log(self, environ: Environ, service: str, operation: str, resource: str, status: int) -> None:
+        agent = str(environ.get("HTTP_USER_AGENT", ""))
+        self._calls.add(Call(self._now(), service, operation, agent, changes(operation), resource, status))
+
+
+def _respond(start: StartResponse, status: int, body: bytes, content_type: str) -> Iterable[bytes]:
+    reason = "OK" if status == 200 else "Error"
+    start(f"{status} {reason}", [("Content-Type", content_type), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _scope(environ: Environ) -> tuple[str, str]:
+    """Service and region, as the signature names them; both empty for an unsigned call."""
+    parts = str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")[2].split(",", 1)[0].split("/")
+    return (parts[3], parts[2]) if len(parts) == 5 else ("", "")
+
+
+def _check_region(region: str) -> None:
+    if region != REGION:
+        raise AwsFault("ClientException", f"The simulated AWS has the region {REGION} only, not {region!r}.")
+
+
+def _parameters(environ: Environ) -> dict[str, Any]:
+    """What a JSON or form body says; empty for any other. The body can be read again."""
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    content_type = str(environ.get("CONTENT_TYPE", ""))
+    form = "x-www-form-urlencoded" in content_type
+    if not (form or "json" in content_type) or not 0 < length <= READABLE_BYTES:
+        return {}
+    body = environ["wsgi.input"].read(length)
+    environ["wsgi.input"] = io.BytesIO(body)
+    if form:
+        return dict(parse_qsl(body.decode(errors="replace")))
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _operation(service: str, environ: Environ, parameters: dict[str, Any]) -> str:
+    """The operation's name, wherever its protocol puts it."""
+    target = str(environ.get("HTTP_X_AMZ_TARGET", ""))
+    path = str(environ.get("PATH_INFO", ""))
+    if target:
+        return target.rsplit(".", 1)[-1]
+    if "/operation/" in path:
+        return path.rsplit("/", 1)[-1]
+    if "Action" in parameters:
+        return str(parameters["Action"])
+    if service == "s3":
+        try:
+            return str(get_service_router("s3").match(Request(environ, populate_request=False))[0].name)
+        except Exception:  # noqa: BLE001  the log must not stop the call; moto answers what it can
+            log.debug("no operation known for %s %s", environ.get("REQUEST_METHOD"), path)
+    return f"{environ.get('REQUEST_METHOD')} {path}"

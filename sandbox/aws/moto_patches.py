@@ -1,0 +1,113 @@
+"""Every place where moto's inside is changed or read, with the reason.
+
+moto's exact version is pinned because of this, and ``tests/sandbox/test_moto_patches.py`` fails loudly
+when an upgrade moves one of them.
+
+CloudWatch's are beside CloudWatch (``sandbox/aws/cloudwatch.py``).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.applicationautoscaling import models as autoscaling
+from moto.applicationautoscaling.exceptions import AWSValidationException
+from moto.core import utils as moto_time
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
+from moto.elbv2 import models as elbv2
+from moto.logs import models as logs
+from moto.s3 import models as s3
+
+from sandbox.aws.ecs.targets import Target
+from sandbox.aws.world import ACCOUNT, REGION, World
+
+NOT_REGISTERED = ("Target.NotRegistered", "Target is not registered to the target group")
+Undo = Callable[[], None]
+
+
+@contextmanager
+def patched(world: World, now: Callable[[], float]) -> Iterator[None]:
+    """Moto as the simulated AWS needs it, until the end of the ``with``."""
+    undo: list[Undo] = []
+    try:
+        _target_health(world, undo)
+        _autoscaling_sees_services(world, undo)
+        _product_time(now, undo)
+        yield
+    finally:
+        for each in reversed(undo):
+            each()
+
+
+def _replace(owner: Any, name: str, new: object, undo: list[Undo]) -> None:
+    old = owner.__dict__[name]
+    setattr(owner, name, new)
+    undo.append(lambda: setattr(owner, name, old))
+
+
+def _target_health(world: World, undo: list[Undo]) -> None:
+    """Moto calls every target healthy; here the tasks behind a target group are its targets."""
+    original = elbv2.ELBv2Backend.describe_target_health
+
+    def describe_target_health(
+        self: elbv2.ELBv2Backend, target_group_arn: str, targets: list[dict[str, Any]]
+    ) -> list[elbv2.FakeHealthStatus]:
+        registered = world.targets(target_group_arn)
+        if not registered and not (targets or self.target_groups.get(target_group_arn)):
+            return list(original(self, target_group_arn, targets))  # refuses an unknown group
+        wanted = {target["Id"] for target in targets}
+        known = [elbv2_health(target) for target in registered if not wanted or target.address in wanted]
+        unknown = sorted(wanted - {target.address for target in registered})
+        return known + [elbv2.FakeHealthStatus(each, "8000", "8000", "unused", *NOT_REGISTERED) for each in unknown]
+
+    _replace(elbv2.ELBv2Backend, "describe_target_health", describe_target_health, undo)
+
+
+def elbv2_health(target: Target) -> elbv2.FakeHealthStatus:
+    reason, description = target.reason or (None, None)
+    port = str(target.port)
+    return elbv2.FakeHealthStatus(target.address, port, port, str(target.state), reason, description)
+
+
+def _autoscaling_sees_services(world: World, undo: list[Undo]) -> None:
+    """Moto looks for the scaled service in its own ECS, which is not the one that answers here."""
+
+    def exists(_self: autoscaling.ApplicationAutoscalingBackend, resource: str) -> bool:
+        _, cluster, service = resource.split("/")
+        found = world.ecs.services.get((cluster, service))
+        if found is None or found.status != "ACTIVE":
+            raise AWSValidationException(f"ECS service doesn't exist: {resource}")
+        return True
+
+    _replace(autoscaling.ApplicationAutoscalingBackend, "_ecs_service_exists_for_target", exists, undo)
+
+
+def _product_time(now: Callable[[], float], undo: list[Undo]) -> None:
+    """Moto reads the clock on the wall; what S3 and CloudWatch Logs stamp must be product time as well."""
+
+    def utcnow() -> datetime:
+        return datetime.fromtimestamp(now(), UTC).replace(tzinfo=None)
+
+    for module in (s3, logs):
+        assert module.utcnow is moto_time.utcnow  # noqa: S101  the patch would miss otherwise
+        _replace(module, "utcnow", utcnow, undo)
+
+
+def forget_everything() -> None:
+    """Moto keeps its state in globals; a world begins without that of another."""
+    BackendDict.reset()
+    reset_model_data()
+
+
+def advertise_load_balancer(arn: str, host: str) -> None:
+    """Moto makes up a DNS name that resolves nowhere; ours is a name under which the application answers."""
+    elbv2.elbv2_backends[ACCOUNT][REGION].load_balancers[arn].dns_name = host
+
+
+def load_balancer_of(group: str) -> str | None:
+    """``app/name/id`` of the load balancer in front of a target group, None where there is none."""
+    known = elbv2.elbv2_backends[ACCOUNT][REGION].target_groups.get(group)
+    arns = known.load_balancer_arns if known is not None else []
+    return arns[0].split(":loadbalancer/", 1)[-1] if arns else None
