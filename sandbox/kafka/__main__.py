@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -36,7 +37,8 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except OSError as error:
-        sys.stderr.write(f"The dev broker cannot listen on {given.host}:{given.port}: {error.strerror}.\n")
+        wanted = error.filename or f"{given.host}:{given.port}"
+        sys.stderr.write(f"The dev broker cannot use {wanted}: {os.strerror(error.errno or 0)}.\n")
         return 1
     return 0
 
