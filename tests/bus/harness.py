@@ -43,9 +43,7 @@ class Bus:
 
         async def led() -> bool:
             (about,) = await admin.describe_topics([name])
-            return len(about["partitions"]) == partitions and all(
-                p["leader"] >= 0 for p in about["partitions"]
-            )
+            return len(about["partitions"]) == partitions and all(p["leader"] >= 0 for p in about["partitions"])
 
         await self.eventually(led)
         return name

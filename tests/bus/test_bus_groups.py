@@ -15,9 +15,7 @@ async def test_a_group_of_three_shares_all_partitions_and_takes_over_from_the_on
 ) -> None:
     topic, group = await bus.topic(), _group()
     async with bus.member_process(topic, group) as doomed:
-        first, second = await asyncio.gather(
-            bus.consumer(topic, group_id=group), bus.consumer(topic, group_id=group)
-        )
+        first, second = await asyncio.gather(bus.consumer(topic, group_id=group), bus.consumer(topic, group_id=group))
         producer = await bus.producer()
         await _until_shared(bus, [4, 4], first, second)
         doomed.kill()

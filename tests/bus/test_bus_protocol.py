@@ -127,9 +127,7 @@ async def test_the_former_process_of_a_static_member_is_fenced(bus: Bus) -> None
     ("partitions", "replicas", "code"),
     [(0, 1, Code.INVALID_PARTITIONS), (1, 3, Code.INVALID_REPLICATION_FACTOR), (1, 1, Code.NONE)],
 )
-async def test_a_topic_that_cannot_be_is_refused(
-    bus: Bus, partitions: int, replicas: int, code: Code
-) -> None:
+async def test_a_topic_that_cannot_be_is_refused(bus: Bus, partitions: int, replicas: int, code: Code) -> None:
     admin, name = await bus.admin(), f"conformance-{uuid.uuid4().hex}"
     answer = await admin.create_topics([new_topic(name, partitions, replicas)], validate_only=True)
     assert [error for _, error, _ in answer.topic_errors] == [code]
@@ -163,9 +161,7 @@ async def _join(
 ) -> Any:
     await bus.coordinated(group)
     build: Any = JoinGroupRequest  # its types deny that an instance may be null
-    return await connection.send(
-        build(group, session_timeout_ms, 10_000, member, instance, "consumer", protocols)
-    )
+    return await connection.send(build(group, session_timeout_ms, 10_000, member, instance, "consumer", protocols))
 
 
 def _sync(group: str, generation: int, member: str, assignment: list[tuple[str, bytes]]) -> Any:

@@ -181,9 +181,7 @@ def _new_identity() -> InitProducerIdRequest:
 
 def _batch(values: list[bytes], **producer: Any) -> bytes:
     given = {"producer_id": -1, "producer_epoch": -1, "base_sequence": -1} | producer
-    builder = DefaultRecordBatchBuilder(
-        magic=2, compression_type=0, is_transactional=0, batch_size=2**22, **given
-    )
+    builder = DefaultRecordBatchBuilder(magic=2, compression_type=0, is_transactional=0, batch_size=2**22, **given)
     for offset, value in enumerate(values):
         builder.append(offset, timestamp=1_000, key=None, value=value, headers=[])
     return bytes(builder.build())
