@@ -6,6 +6,7 @@ when an upgrade moves one of them.
 CloudWatch's are beside CloudWatch (``sandbox/aws/cloudwatch.py``).
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -97,6 +98,7 @@ def _product_time(now: Callable[[], float], undo: list[Undo]) -> None:
 
 def forget_everything() -> None:
     """Moto keeps its state in globals; a world begins without that of another."""
+    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # thousands of machine images that nobody asks for
     BackendDict.reset()
     reset_model_data()
 

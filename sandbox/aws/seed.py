@@ -1,6 +1,7 @@
 """What the simulated account holds at its start: the court case backend of the guide, steady and healthy."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
@@ -32,13 +33,21 @@ class Network:
     security_group: str
 
 
+_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 1})
+
+
+@cache
+def _session() -> boto3.Session:
+    """One for the process, since reading the service models takes most of a start."""
+    return boto3.Session("testing", "testing", region_name=REGION)  # moto asks for credentials, takes any
+
+
 def seed_records(endpoint: str, application_port: int) -> tuple[Network, str, str]:
     """Make what moto keeps: network, load balancer, bucket, log group.
 
     Return the network, the ARN of the load balancer and that of the target group.
     """
-    session = boto3.Session("testing", "testing", region_name=REGION)  # moto asks for credentials and takes any
-    config = Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 1})
+    session, config = _session(), _CONFIG
     network = _network(session.client("ec2", endpoint_url=endpoint, config=config))
     balancing = session.client("elbv2", endpoint_url=endpoint, config=config)
     balancer = balancing.create_load_balancer(
@@ -156,8 +165,7 @@ def task_definition(image: str) -> dict[str, object]:
 
 def seed_scaling(endpoint: str) -> None:
     """Two to six tasks, following the processor: records that nothing acts upon by itself."""
-    session = boto3.Session("testing", "testing", region_name=REGION)
-    client = session.client("application-autoscaling", endpoint_url=endpoint)
+    client = _session().client("application-autoscaling", endpoint_url=endpoint, config=_CONFIG)
     resource = f"service/{CLUSTER}/{SERVICE}"
     client.register_scalable_target(
         ServiceNamespace="ecs", ResourceId=resource, ScalableDimension="ecs:service:DesiredCount",

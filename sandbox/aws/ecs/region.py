@@ -157,7 +157,7 @@ class Ecs:
             if service.changed:
                 return now
             moments.append(service.primary.next_start)
-            moments += [task.running_since + service.grace for task in self.tasks_of(service) if task.unhealthy]
+            moments += [task.replaceable(service.grace) for task in self.tasks_of(service)]
         return min((moment for moment in moments if moment > now), default=inf)
 
     def live_through(self, now: float) -> None:

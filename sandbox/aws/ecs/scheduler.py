@@ -128,7 +128,7 @@ def _replace_primary(service: Service, revision: Revision, now: float, cluster: 
 
 def _stop_unhealthy(service: Service, now: float, cluster: Cluster) -> None:
     for task in cluster.tasks_of(service):
-        if not task.unhealthy or task.running_seconds(now) < service.grace:
+        if not task.unhealthy or now < task.replaceable(service.grace):
             continue
         reason = "Task failed container health checks"
         for target in task.targets:

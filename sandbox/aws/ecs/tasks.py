@@ -23,6 +23,8 @@ STOPPING_SECONDS = 3.0
 DEPROVISIONING_SECONDS = 5.0
 PROVEN_SECONDS = 40.0
 """Without any health check ECS takes a task for good after this long in RUNNING."""
+NOTICE_SECONDS = 15.0
+"""How long ECS takes to notice that a health check calls a task unhealthy."""
 COMMAND_SECONDS = 8.0
 """How long a one-off command (a migration) runs."""
 
@@ -58,6 +60,7 @@ class Task:
     """It once was what its service wants: healthy, or running long enough where nothing checks."""
     next_check: float = inf
     failed_checks: int = 0
+    unhealthy_since: float = inf
     pull_started: float | None = None
     pull_stopped: float | None = None
     started: float | None = None
@@ -104,6 +107,10 @@ class Task:
     @property
     def running_since(self) -> float:
         return self.started if self.started is not None else inf
+
+    def replaceable(self, grace: float) -> float:
+        """When its service replaces it for its health; never while it is healthy."""
+        return max(self.unhealthy_since + NOTICE_SECONDS, self.running_since + grace)
 
     def running_seconds(self, now: float) -> float:
         return max(0.0, now - self.running_since)
@@ -231,6 +238,7 @@ def _check(task: Task, now: float) -> None:
             task.health = "UNHEALTHY"
     if failure is not None and task.answers(now) and task.behaviour is not None:
         task.news.append(f"ERROR:    {task.behaviour.log}")
+    task.unhealthy_since = min(task.unhealthy_since, now) if task.unhealthy else inf
     settled = failure is None and task.healthy
     task.next_check = inf if settled else now + targets.INTERVAL
 
