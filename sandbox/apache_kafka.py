@@ -64,9 +64,7 @@ class ApacheKafka:
         if not (data / "meta.properties").exists():
             _format([*run, "kafka.tools.StorageTool"], settings)
         self._child = Child([*run, "kafka.Kafka", str(settings)], log=self._home / "kafka.log")
-        self._child.wait_until(
-            lambda: accepts_connections(port), _START_SECONDS, f"Apache Kafka on {HOST}:{port}"
-        )
+        self._child.wait_until(lambda: accepts_connections(port), _START_SECONDS, f"Apache Kafka on {HOST}:{port}")
         return f"{HOST}:{port}"
 
     def stop(self) -> None:

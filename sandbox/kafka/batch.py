@@ -47,12 +47,8 @@ class Batch:
 
 def read_header(data: bytes) -> Batch:
     """The header at the start of `data`, which holds at least HEADER_BYTES."""
-    base, length, _, magic, _, _, last_delta, _, newest, producer, epoch, sequence, _ = _HEADER.unpack_from(
-        data
-    )
-    return Batch(
-        base, length + _LENGTH_STARTS_AFTER, magic, last_delta + 1, newest, producer, epoch, sequence
-    )
+    base, length, _, magic, _, _, last_delta, _, newest, producer, epoch, sequence, _ = _HEADER.unpack_from(data)
+    return Batch(base, length + _LENGTH_STARTS_AFTER, magic, last_delta + 1, newest, producer, epoch, sequence)
 
 
 def intact(data: bytes) -> bool:

@@ -95,7 +95,10 @@ class DevBroker:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             for group in self._node.groups.values():
-                group.tick(time.monotonic())
+                try:
+                    group.tick(time.monotonic())
+                except Exception:  # noqa: BLE001  one group's fault must not keep the others' sessions alive
+                    _log.exception("The group %s could not be looked after.", group.name)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(_converse(self._node, reader, writer))

@@ -40,6 +40,9 @@ class Catalogue:
         for name, count in partitions.items():
             self._topics[name] = self._open(name, count)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._topics
+
     def names(self) -> list[str]:
         return list(self._topics)
 

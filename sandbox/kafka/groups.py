@@ -196,9 +196,7 @@ class Group:
     def _refusal(self, wish: Join) -> Code:
         names = {name for name, _ in wish.protocols}
         others = [member for member in self.members.values() if member.id != wish.member_id]
-        if not names or (
-            others and (wish.protocol_type != self.protocol_type or not names & _common(others))
-        ):
+        if not names or (others and (wish.protocol_type != self.protocol_type or not names & _common(others))):
             return Code.INCONSISTENT_GROUP_PROTOCOL
         if not wish.member_id or wish.member_id in self._promised:
             return Code.NONE
@@ -225,9 +223,7 @@ class Group:
 
     def _admit(self, wish: Join, now: float, answer: OnJoined) -> None:
         self.protocol_type = wish.protocol_type
-        self.members[wish.member_id] = Member(
-            wish.member_id, wish, now + wish.session_timeout, joining=answer
-        )
+        self.members[wish.member_id] = Member(wish.member_id, wish, now + wish.session_timeout, joining=answer)
         self._rebalance(now)
 
     def _rejoin(self, member: Member, wish: Join, now: float, answer: OnJoined) -> None:
@@ -248,9 +244,7 @@ class Group:
         previous.answer_sync(Synced(Code.FENCED_INSTANCE_ID))
         leader_before = self.leader
         member_id = _new_id(wish.instance_id or "")
-        self.members = {
-            (member_id if id_ == previous.id else id_): member for id_, member in self.members.items()
-        }
+        self.members = {(member_id if id_ == previous.id else id_): member for id_, member in self.members.items()}
         member = self.members[member_id] = Member(
             member_id, replace(wish, member_id=member_id), now + wish.session_timeout, previous.assignment
         )

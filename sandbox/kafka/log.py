@@ -131,11 +131,7 @@ class PartitionLog:
                 if batch.magic != 2 or batch.size <= batches.HEADER_BYTES:
                     break
                 data = head + file.read(batch.size - batches.HEADER_BYTES)
-                if (
-                    len(data) < batch.size
-                    or batch.base_offset != self.next_offset
-                    or not batches.intact(data)
-                ):
+                if len(data) < batch.size or batch.base_offset != self.next_offset or not batches.intact(data):
                     break
                 self._index(batch)
         if self._path.stat().st_size > self._size:

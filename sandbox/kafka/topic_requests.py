@@ -18,30 +18,22 @@ async def api_versions(_node: Node, _body: Any, _caller: Caller) -> tuple[Any, .
 
 
 async def metadata(node: Node, body: Any, _caller: Caller) -> tuple[Any, ...]:
-    names = node.catalogue.names() if body.topics is None else body.topics
-    topics: list[Any] = []
-    for name in names:
-        code, partitions = Code.NONE, 0
+    may_create = body.allow_auto_topic_creation and node.limits.auto_create_topics
+    replicas = [NODE_ID]
+
+    def describe(name: str) -> tuple[Any, ...]:
         try:
-            if (
-                body.allow_auto_topic_creation
-                and node.limits.auto_create_topics
-                and name not in node.catalogue.names()
-            ):
+            if may_create and name not in node.catalogue:
                 node.catalogue.create(name)
-            partitions = len(node.catalogue.topic(name))
+            count = len(node.catalogue.topic(name))
         except Refused as refused:
-            code = refused.code
-        replicas = [NODE_ID]
-        topics.append(
-            (
-                code,
-                name,
-                False,
-                [(Code.NONE, number, NODE_ID, replicas, replicas, []) for number in range(partitions)],
-            )
-        )
-    return (0, [(NODE_ID, node.host, node.port, None)], node.catalogue.cluster_id, NODE_ID, topics)
+            return (refused.code, name, False, [])
+        partitions = [(Code.NONE, number, NODE_ID, replicas, replicas, []) for number in range(count)]
+        return (Code.NONE, name, False, partitions)
+
+    names = node.catalogue.names() if body.topics is None else body.topics
+    broker = (NODE_ID, node.host, node.port, None)
+    return (0, [broker], node.catalogue.cluster_id, NODE_ID, [describe(name) for name in names])
 
 
 async def create_topics(node: Node, body: Any, _caller: Caller) -> tuple[Any, ...]:
@@ -49,9 +41,7 @@ async def create_topics(node: Node, body: Any, _caller: Caller) -> tuple[Any, ..
 
     def create(name: str, partitions: int, replicas: int, assignment: list[Any]) -> tuple[Any, ...]:
         try:
-            node.catalogue.create(
-                name, len(assignment) or partitions, replicas, dry_run=bool(body.validate_only)
-            )
+            node.catalogue.create(name, len(assignment) or partitions, replicas, dry_run=bool(body.validate_only))
         except Refused as refused:
             return (name, refused.code, str(refused))
         return (name, Code.NONE, None)

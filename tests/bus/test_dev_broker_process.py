@@ -13,9 +13,9 @@ from tests.bus.harness import Bus
 
 
 @asynccontextmanager
-async def broker(data: Path, port: int = 0) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+async def broker(data: Path, port: int = 0, *options: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
     """The process and the port on which it listens."""
-    process = await _spawn(data, port)
+    process = await _spawn(data, port, *options)
     assert process.stdout
     try:
         line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
@@ -76,9 +76,19 @@ async def test_a_taken_port_and_a_taken_directory_are_said_in_one_sentence(tmp_p
             assert len(complaint.decode().splitlines()) == 1
 
 
-async def _spawn(data: Path, port: int) -> asyncio.subprocess.Process:
+async def test_topics_are_made_by_themselves_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    options = ("--auto-create-topics", "--partitions", "3")
+    async with AsyncExitStack() as clients, broker(tmp_path, 0, *options) as (_, port):
+        bus = Bus(f"127.0.0.1:{port}", 10_000, clients)
+        producer = await bus.producer()
+        await producer.send_and_wait("made-by-itself", b"x")
+        assert len(await producer.partitions_for("made-by-itself")) == 3
+        await clients.aclose()
+
+
+async def _spawn(data: Path, port: int, *options: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "sandbox.kafka", "--port", str(port), "--data", str(data)),
+        *(sys.executable, "-m", "sandbox.kafka", "--port", str(port), "--data", str(data), *options),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
