@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -26,17 +26,23 @@ class Child:
     is for the caller to `stop` it.
     """
 
-    def __init__(self, command: Sequence[str], *, log: Path) -> None:
+    def __init__(self, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> None:
         self._log = log
         with log.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603  callers name the program
                 list(command),
                 stdin=subprocess.DEVNULL,
+                env={**os.environ, **(environment or {})},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 preexec_fn=_die_with_parent(),  # noqa: PLW1509  one system call, prepared before the fork
                 start_new_session=True,  # Ctrl+C is for the parent, which then stops the child in order
             )
+
+    @property
+    def ended(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        return self._process.poll()
 
     @property
     def pid(self) -> int:

@@ -28,7 +28,7 @@ async def metadata(node: Node, body: Any, _caller: Caller) -> tuple[Any, ...]:
             count = len(node.catalogue.topic(name))
         except Refused as refused:
             return (refused.code, name, False, [])
-        partitions = [(Code.NONE, number, NODE_ID, replicas, replicas, []) for number in range(count)]
+        partitions: list[Any] = [(Code.NONE, n, NODE_ID, replicas, replicas, []) for n in range(count)]
         return (Code.NONE, name, False, partitions)
 
     names = node.catalogue.names() if body.topics is None else body.topics
