@@ -23,9 +23,7 @@ DEPTH_LIMIT = 40
 POINT_LIMIT = 100_800
 """Points that FILL may make: as many as one call of GetMetricData returns."""
 
-_TOKEN = re.compile(
-    r"\s*(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)|([A-Za-z_]\w*)|(<=|>=|==|!=|&&|\|\||[-+*/()<>,\[\]]))"
-)
+_TOKEN = re.compile(r"\s*(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)|([A-Za-z_]\w*)|(<=|>=|==|!=|&&|\|\||[-+*/()<>,\[\]]))")
 _COMPARE: Mapping[str, Callable[[float, float], float]] = {
     sign: lambda a, b, test=test: float(test(a, b))  # type: ignore[misc]  # mypy infers no default of a lambda
     for sign, test in {
@@ -72,15 +70,11 @@ class Scope:
 def evaluate(expression: str, scope: Scope) -> Value:
     """The value of ``expression``: a number, a series, or an array of series. Raise ``InvalidExpression``."""
     if len(expression) > LENGTH_LIMIT:
-        raise InvalidExpression(
-            f"an expression has at most {LENGTH_LIMIT} characters, this one {len(expression)}"
-        )
+        raise InvalidExpression(f"an expression has at most {LENGTH_LIMIT} characters, this one {len(expression)}")
     reader = _Reader(_tokens(expression), scope)
     value = reader.level(0)
     if reader.here:
-        raise InvalidExpression(
-            f"{reader.here!r} stands where the expression should have ended: {expression}"
-        )
+        raise InvalidExpression(f"{reader.here!r} stands where the expression should have ended: {expression}")
     return value
 
 
@@ -94,9 +88,7 @@ def _tokens(expression: str) -> list[str]:
     while place < len(text):
         match = _TOKEN.match(text, place)
         if match is None:
-            raise InvalidExpression(
-                f"{text[place:].lstrip()[:1]!r} is not understood in the expression {text}"
-            )
+            raise InvalidExpression(f"{text[place:].lstrip()[:1]!r} is not understood in the expression {text}")
         tokens.append(match[match.lastindex or 0])
         place = match.end()
     return tokens

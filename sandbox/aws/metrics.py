@@ -8,6 +8,7 @@ import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import mul
 from threading import Lock
 from typing import NamedTuple
 
@@ -53,14 +54,14 @@ class Datum(NamedTuple):
 def samples(values: Sequence[float], counts: Sequence[float] | None = None, unit: str | None = None) -> Datum:
     """A datum of ``values``, at least one, each occurring ``counts`` times (once by default)."""
     times = tuple(counts) if counts is not None else (1.0,) * len(values)
-    total = sum(map(float.__mul__, map(float, values), map(float, times)))
+    total = sum(map(mul, values, times))
     return Datum(tuple(values), times, sum(times), total, min(values), max(values), unit)
 
 
-def statistic_set(count: float, total: float, low: float, high: float, unit: str | None = None) -> Datum:
+def statistic_set(size: float, total: float, low: float, high: float, unit: str | None = None) -> Datum:
     """A datum that was added up before it was sent. It has percentiles only if all samples are equal."""
     known = low == high
-    return Datum((low,) if known else (), (count,) if known else (), count, total, low, high, unit)
+    return Datum((low,) if known else (), (size,) if known else (), size, total, low, high, unit)
 
 
 def percentile(weighted: Iterable[tuple[float, float]], per_cent: float) -> float:
@@ -113,17 +114,13 @@ def aggregate(data: Sequence[Datum], stat: str) -> float | None:
     per_cent = _per_cent(stat)
     if not all(datum.values for datum in data) or not any(datum.size for datum in data):
         return None
-    return percentile(
-        (pair for datum in data for pair in zip(datum.values, datum.counts, strict=True)), per_cent
-    )
+    return percentile((pair for datum in data for pair in zip(datum.values, datum.counts, strict=True)), per_cent)
 
 
 def _per_cent(stat: str) -> float:
     match = _PERCENTILE.fullmatch(stat)
     if match is None:
-        raise ValueError(
-            f"the statistic {stat} is not known: use Sum, Average, Minimum, Maximum, SampleCount or pNN.N"
-        )
+        raise ValueError(f"the statistic {stat} is not known: use Sum, Average, Minimum, Maximum, SampleCount or pNN.N")
     return float(match[1])
 
 
@@ -191,7 +188,7 @@ class MetricStore:
             if series.times[0] < series.times[-1] - self._retention or len(series.times) > DATA_LIMIT:
                 series.forget(series.times[-1] - self._retention)
 
-    def keys(self) -> list[MetricKey]:
+    def metrics(self) -> list[MetricKey]:
         """Every metric that has data, in the order in which they first came."""
         with self._lock:
             return list(self._series)

@@ -34,9 +34,7 @@ def check(queries: Sequence[Query]) -> None:
     seen: set[str] = set()
     for query in queries:
         if not re.fullmatch(r"[a-z]\w*", query.id):
-            raise InvalidExpression(
-                f"the id {query.id!r} must begin with a small letter, then letters, digits and _"
-            )
+            raise InvalidExpression(f"the id {query.id!r} must begin with a small letter, then letters, digits and _")
         if query.id in seen:
             raise InvalidExpression(f"the id {query.id!r} is used twice")
         seen.add(query.id)
@@ -72,9 +70,7 @@ def resolve(queries: Sequence[Query], store: MetricStore, start: float, end: flo
     values: dict[str, Value] = {}
     periods: dict[str, int] = {}
     for query in map(by_id.__getitem__, order):
-        period = periods[query.id] = query.period or max(
-            (periods[name] for name in names[query.id]), default=60
-        )
+        period = periods[query.id] = query.period or max((periods[name] for name in names[query.id]), default=60)
         if query.metric is not None:
             points = store.statistics(query.metric, start, end, period, query.stat, unit=query.unit)
             values[query.id] = dict(points)
