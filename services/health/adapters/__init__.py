@@ -1,0 +1,1 @@
+"""The ports of health, on AWS and HTTP."""

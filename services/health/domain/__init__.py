@@ -1,0 +1,1 @@
+"""What health decides, without I/O, clock or chance."""

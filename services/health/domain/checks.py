@@ -1,0 +1,198 @@
+"""Evidence → checks. What does not apply to a service is left out; what could not be seen is unknown."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from services.health.domain.observed import Answer, Evidence, Measurements, Service, TargetHealth, Unasked
+from services.health.domain.readiness import reported, says
+
+Level = Literal["basic", "performance", "business"]
+
+FEW_REQUESTS = 20
+"""Fewer than this in the window are no rate and no percentile."""
+
+
+class Finding(StrEnum):
+    GOOD = "good"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question about the service, answered."""
+
+    name: str
+    level: Level
+    finding: Finding
+    detail: str
+    weight: float = 1
+    """Its share of its level."""
+    critical: bool = False
+    """While it is bad, users cannot be served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What still counts as good. The defaults are the guide's warnings."""
+
+    p95_seconds: float = 2.0
+    cpu: float = 80
+    memory: float = 85
+    error_rate: float = 5
+
+
+def checks(evidence: Evidence, limits: Limits) -> tuple[Check, ...]:
+    """Return every check that applies."""
+    return (*_basic(evidence), *_performance(evidence, limits), *_business(evidence))
+
+
+def _found(good: bool | None) -> Finding:
+    return Finding.UNKNOWN if good is None else Finding.GOOD if good else Finding.BAD
+
+
+def _basic(evidence: Evidence) -> tuple[Check, ...]:
+    service = evidence.service
+    if service is None:
+        return (Check("service", "basic", Finding.BAD, "ECS knows no such active service", critical=True),)
+    if isinstance(service, Unasked):
+        return (
+            Check("tasks", "basic", Finding.UNKNOWN, service.why, weight=3),
+            Check("aws", "basic", Finding.UNKNOWN, service.why),
+        )
+    return (
+        _tasks(service),
+        Check("aws", "basic", Finding.GOOD, "AWS answers"),
+        *_targets(evidence.targets, service),
+        *_startup(evidence.health),
+        *_dependencies(evidence.ready),
+    )
+
+
+def _tasks(service: Service) -> Check:
+    detail = f"{service.running} of {service.desired} tasks running"
+    if service.desired == 0:
+        return Check("tasks", "basic", Finding.UNKNOWN, "no task is meant to run, so nothing can be judged", weight=3)
+    return Check(
+        "tasks",
+        "basic",
+        _found(service.running >= service.desired),
+        detail,
+        weight=3,
+        critical=service.running == 0,
+    )
+
+
+def _targets(targets: tuple[TargetHealth, ...] | Unasked | None, service: Service) -> tuple[Check, ...]:
+    desired = service.desired
+    if targets is None or desired == 0:
+        return ()
+    if isinstance(targets, Unasked):
+        return (Check("targets", "basic", Finding.UNKNOWN, targets.why, weight=3),)
+    healthy = fewest_healthy(targets, service.target_groups)
+    reasons = sorted({one.reason for one in targets if one.state == "unhealthy" and one.reason})
+    detail = f"{healthy} of {desired} targets healthy" + (f" ({', '.join(reasons)})" if reasons else "")
+    return (Check("targets", "basic", _found(healthy >= desired), detail, weight=3, critical=healthy == 0),)
+
+
+def fewest_healthy(targets: tuple[TargetHealth, ...], groups: tuple[str, ...]) -> int:
+    """Healthy targets in that target group of the service which has the fewest."""
+    return min((sum(one.state == "healthy" for one in targets if one.group == group) for group in groups), default=0)
+
+
+def _startup(health: Answer | Unasked | None) -> tuple[Check, ...]:
+    match health:
+        case None:
+            return ()
+        case Unasked(why=why):
+            finding, detail = Finding.UNKNOWN, why
+        case Answer(status=None):
+            finding, detail = Finding.BAD, "the application does not answer"
+        case Answer(status=404):
+            finding, detail = Finding.UNKNOWN, "the application has no such endpoint"
+        case Answer(status=status):
+            finding, detail = _found(200 <= (status or 0) < 300), f"the application answers {status}"
+    return (Check("startup", "basic", finding, detail, weight=2, critical=True),)
+
+
+def _dependencies(ready: Answer | Unasked | None) -> tuple[Check, ...]:
+    if ready is None:
+        return ()
+    found = (dependency("database", ready, weight=2, critical=True), dependency("redis", ready))
+    return tuple(each for each in found if each is not None)
+
+
+def dependency(name: str, ready: Answer | Unasked, *, weight: float = 1, critical: bool = False) -> Check | None:
+    """What the application says of one dependency; None when it tells of others, but not of this one."""
+    good: bool | None = None
+    if isinstance(ready, Unasked):
+        detail = ready.why
+    elif ready.status is None:
+        detail = "the application does not answer"
+    elif not isinstance(ready.document, dict):
+        detail = f"the application answers {ready.status} and tells nothing of it"
+    elif not says(ready.document, name):
+        return None
+    else:
+        good = reported(ready.document, name)
+        words = {True: "well", False: "failing", None: "in words that are unknown here"}
+        detail = f"the application reports its {name} {words[good]}"
+    return Check(name, "basic", _found(good), detail, weight=weight, critical=critical)
+
+
+def _performance(evidence: Evidence, limits: Limits) -> tuple[Check, ...]:
+    if isinstance(evidence.service, Service) and evidence.service.desired == 0:
+        return ()
+    if evidence.service is None:
+        return ()
+    seen = evidence.measurements
+    numbers = Measurements(0) if isinstance(seen, Unasked) else seen
+    why = seen.why if isinstance(seen, Unasked) else f"no point in {seen.minutes} minutes"
+    resources = (
+        _at_most("cpu", numbers.cpu, limits.cpu, "%", why),
+        _at_most("memory", numbers.memory, limits.memory, "%", why),
+    )
+    if not evidence.balanced:
+        return resources
+    asked = numbers.requests + numbers.balancer_5xx
+    few = None if asked >= FEW_REQUESTS else f"{asked:g} requests are too few to tell"
+    why = why if isinstance(seen, Unasked) else few or why
+    return (
+        *resources,
+        _at_most("response_time", None if few else numbers.p95_seconds, limits.p95_seconds, " s", why, weight=2),
+        _at_most("error_rate", None if few else numbers.error_rate, limits.error_rate, " %", why, weight=2),
+        _throughput(numbers, why),
+    )
+
+
+def _at_most(name: str, value: float | None, limit: float, unit: str, why: str, *, weight: float = 1) -> Check:
+    good = None if value is None else value <= limit
+    detail = why if value is None else f"{value:.3g}{unit}, at most {limit:g}{unit}"
+    return Check(name, "performance", _found(good), detail, weight=weight)
+
+
+def _throughput(numbers: Measurements, why: str) -> Check:
+    """Is what users ask for served at all? Without demand nobody can tell."""
+    if numbers.requests:
+        detail = f"{numbers.requests / numbers.minutes:.3g} requests a minute reach the tasks"
+        return Check("throughput", "performance", Finding.GOOD, detail)
+    if numbers.balancer_5xx:
+        detail = f"{numbers.balancer_5xx:g} requests came, none reached a task"
+        return Check("throughput", "performance", Finding.BAD, detail)
+    return Check("throughput", "performance", Finding.UNKNOWN, why)
+
+
+def _business(evidence: Evidence) -> tuple[Check, ...]:
+    return tuple(_endpoint(path, answer) for path, answer in evidence.endpoints.items())
+
+
+def _endpoint(path: str, answer: Answer | Unasked) -> Check:
+    name = f"endpoint {path}"
+    match answer:
+        case Unasked(why=why):
+            return Check(name, "business", Finding.UNKNOWN, why)
+        case Answer(status=None):
+            return Check(name, "business", Finding.BAD, "no answer")
+        case Answer(status=status):
+            return Check(name, "business", _found((status or 0) < 500), f"answers {status}")

@@ -1,0 +1,50 @@
+"""Continuous checks: what is worth telling after one more look."""
+
+from collections.abc import Iterable
+
+from contracts.base import Contract
+from services.health.domain.checks import Check, Finding
+from services.health.domain.score import Rating, Score
+
+STALE_INTERVALS = 4
+"""A look that has not ended after so many intervals is given up for lost."""
+
+
+class Checking(Contract):
+    """The continuous checks of one target."""
+
+    version: int = 1
+    enabled: bool = False
+    looking_since: float | None = None
+    """Product time at which the look under way began."""
+    rating: Rating | None = None
+    low: float | None = None
+    high: float | None = None
+    bad: tuple[str, ...] = ()
+    """Names of the checks that were bad at the last look."""
+
+    def starts(self) -> "Checking":
+        return self.model_copy(update={"enabled": True})
+
+    def looks(self, now: float) -> "Checking":
+        return self.model_copy(update={"looking_since": now})
+
+    def may_look(self, now: float, interval: float) -> bool:
+        """Whether no look is under way: a slow application must not pile them up."""
+        return self.looking_since is None or now - self.looking_since >= STALE_INTERVALS * interval
+
+    def after(self, score: Score, checks: Iterable[Check], *, exists: bool) -> "Checking":
+        """What is known after a look. A service that is gone is checked no more."""
+        bad = tuple(check.name for check in checks if check.finding is Finding.BAD)
+        return Checking(enabled=self.enabled and exists, rating=score.rating, low=score.low, high=score.high, bad=bad)
+
+    def differs(self, score: Score) -> bool:
+        """Whether the rating or a rounded end of the score changed."""
+        if self.rating is None or self.low is None or self.high is None:
+            return True
+        before = (self.rating, round(self.low), round(self.high))
+        return before != (score.rating, round(score.low), round(score.high))
+
+    def turned_bad(self, checks: Iterable[Check]) -> tuple[Check, ...]:
+        """Checks that are bad now and were not before. One that cannot be seen any more tells nothing."""
+        return tuple(check for check in checks if check.finding is Finding.BAD and check.name not in self.bad)

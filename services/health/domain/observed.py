@@ -1,0 +1,153 @@
+"""What was seen of a service from outside, and what could not be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """Nobody could be asked: an answer of its own, neither good nor bad."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One entry of ``deployments[]`` of ``DescribeServices``."""
+
+    id: str
+    status: str
+    """PRIMARY, ACTIVE (being replaced) or INACTIVE."""
+    task_definition: str
+    desired: int
+    running: int
+    failed_tasks: int = 0
+    """Since ECS last reset it, which it does when a task turns healthy."""
+    rollout_state: str | None = None
+    """COMPLETED, FAILED, IN_PROGRESS; None with a deployment controller other than ECS."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One ECS service at one moment."""
+
+    desired: int
+    running: int
+    deployments: tuple[Deployment, ...]
+    events: tuple[str, ...] = ()
+    """The latest 100 at most, newest first."""
+    target_groups: tuple[str, ...] = ()
+    """ARNs."""
+    rollout: str | None = None
+    """The ARN of the current service deployment."""
+
+    @property
+    def primary(self) -> Deployment | None:
+        return next((one for one in self.deployments if one.status == "PRIMARY"), None)
+
+    def deployment(self, id_: str | None) -> Deployment | None:
+        return next((one for one in self.deployments if one.id == id_), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """How a service deployment went, as ``DescribeServiceDeployments`` tells."""
+
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedTask:
+    """A task that ended, of the last hour or so."""
+
+    arn: str
+    deployment_id: str
+    """Which deployment started it."""
+    stop_code: str
+    reason: str
+    exit_codes: tuple[int, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """It ended by itself, never started, or was stopped for its health; not: replaced or scaled in."""
+        return self.stop_code in {"TaskFailedToStart", "EssentialContainerExited"} or (
+            self.stop_code == "ServiceSchedulerInitiated" and "health check" in self.reason
+        )
+
+    @property
+    def told(self) -> str:
+        """Its end in one phrase."""
+        codes = ", ".join(str(code) for code in self.exit_codes)
+        return f"{self.reason[:300]}{f' (exit code {codes})' if codes else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHealth:
+    """One address of one target group."""
+
+    group: str
+    address: str
+    state: str
+    """healthy, initial, unhealthy, unused, draining, unavailable."""
+    reason: str = ""
+    """AWS's reason code, ``Target.Timeout`` for instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The load balancer in front of a target group."""
+
+    url: str
+    load_balancer: str | None
+    """Its CloudWatch dimension, ``app/name/id``; None for one that isn't an application load balancer."""
+    target_group: str
+    """Its CloudWatch dimension, ``targetgroup/name/id``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """CloudWatch's numbers over ``minutes``; None where there was no point.
+
+    CPU and memory are per cent of what the tasks were given, averaged. Counts are sums. ``p95_seconds`` is the
+    median of the minutes' 95th percentiles: percentiles of minutes don't add up, and one bad minute should not
+    speak for five.
+    """
+
+    minutes: int
+    cpu: float | None = None
+    memory: float | None = None
+    p95_seconds: float | None = None
+    requests: float = 0
+    target_5xx: float = 0
+    balancer_5xx: float = 0
+
+    @property
+    def error_rate(self) -> float | None:
+        """Per cent of what users asked for: (target 5xx + balancer 5xx) / (requests + balancer 5xx)."""
+        asked = self.requests + self.balancer_5xx
+        return 100 * (self.target_5xx + self.balancer_5xx) / asked if asked else None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the application answered; no status means that it took the connection and stayed silent."""
+
+    status: int | None
+    document: object = None
+    """The body, where it is JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that a score rests on. None: there is no such thing to look at."""
+
+    service: Service | Unasked | None
+    targets: tuple[TargetHealth, ...] | Unasked | None = None
+    measurements: Measurements | Unasked = field(default_factory=lambda: Unasked("not asked"))
+    balanced: bool = False
+    """An application load balancer counts its requests."""
+    health: Answer | Unasked | None = None
+    ready: Answer | Unasked | None = None
+    endpoints: Mapping[str, Answer | Unasked] = field(default_factory=dict)

@@ -1,0 +1,52 @@
+"""What an application says of its own dependencies under ``/health/ready``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+GOOD = frozenset({"ok", "up", "healthy", "connected", "available", "ready", "pass", "passing", "true"})
+BAD = frozenset(
+    {"error", "down", "unhealthy", "disconnected", "unavailable", "not_ready", "fail", "failed", "failing"}
+    | {"false", "degraded"}
+)
+_CONTAINERS = ("checks", "dependencies", "components", "services")
+
+
+def reported(document: object, name: str) -> bool | None:
+    """Whether the application calls its dependency ``name`` well; None when it does not say.
+
+    It may be a field of the document or of one of the usual containers; a boolean, a word, or an object with
+    such a ``status``. The application's own words go no further than this.
+    """
+    return _well(_field(document, name))
+
+
+def says(document: object, name: str) -> bool:
+    """Whether the document speaks of ``name`` at all."""
+    return _field(document, name) is not None
+
+
+def migrations(document: object) -> Mapping[str, Any] | None:
+    """Return the guide's ``migrations`` object, if there is one."""
+    found = _field(document, "migrations")
+    return found if isinstance(found, Mapping) else None
+
+
+def _field(document: object, name: str) -> object:
+    if not isinstance(document, Mapping):
+        return None
+    if name in document:
+        return document[name]
+    inner = (document.get(container) for container in _CONTAINERS)
+    return next((each[name] for each in inner if isinstance(each, Mapping) and name in each), None)
+
+
+def _well(value: object) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        word = value.strip().lower()
+        return True if word in GOOD else False if word in BAD else None
+    if isinstance(value, Mapping):
+        stated = (value.get(name) for name in ("status", "state", "healthy", "connected", "ok"))
+        return next((_well(each) for each in stated if isinstance(each, bool | str)), None)
+    return None
