@@ -1,0 +1,1 @@
+"""The outside: ECS, ECR, load balancers, and the tested service itself."""

@@ -1,0 +1,63 @@
+"""The only place where the validator's objects are built."""
+
+from datetime import timedelta
+
+import httpx2
+
+from contracts.validator import RunPreflight, ValidateDeployment
+from services._chassis.service import Platform, Service
+from services.validator import handlers
+from services.validator.adapters.ecr import EcrImages
+from services.validator.adapters.ecs import EcsServices
+from services.validator.adapters.elbv2 import Elbv2Balancers
+from services.validator.adapters.http import WireHttp, client
+from services.validator.adapters.probes import StubbornProbes
+from services.validator.api import create_router
+from services.validator.domain.judge import Thresholds
+from services.validator.domain.manifest import LINUX_AMD64
+from services.validator.handlers import Preflight, Validation
+from services.validator.settings import Settings
+
+
+def create_app(settings: Settings, platform: Platform) -> Service:
+    certified, plain = client(certified=True), client(certified=False)
+    downloads = httpx2.AsyncClient(follow_redirects=False)
+    services = EcsServices(platform.aws)
+    preflight = Preflight(
+        services,
+        EcrImages(platform.aws, downloads),
+        LINUX_AMD64 if settings.image_policy == "linux/amd64" else None,
+    )
+    probes = StubbornProbes(
+        WireHttp(certified, plain),
+        platform.clock,
+        {"smoke": settings.smoke_tests, "api": settings.api_tests},
+        settings.stubbornness,
+    )
+    validation = Validation(
+        services,
+        Elbv2Balancers(platform.aws),
+        probes,
+        settings.base_urls,
+        Thresholds(settings.success_rate_percent, settings.response_time_seconds),
+    )
+    return Service(
+        name="validator",
+        handlers={
+            RunPreflight: handlers.on_run_preflight,
+            ValidateDeployment: handlers.on_validate_deployment,
+        },
+        jobs={
+            handlers.PREFLIGHT: preflight.work,
+            handlers.VALIDATION: validation.answer_command,
+            handlers.OPERATION: validation.answer_request,
+        },
+        timers={},
+        router=create_router(
+            platform.store,
+            platform.clock,
+            settings.target,
+            timedelta(minutes=settings.validation_timeout_minutes),
+        ),
+        closers=(certified.aclose, plain.aclose, downloads.aclose),
+    )

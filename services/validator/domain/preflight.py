@@ -1,0 +1,213 @@
+"""Can what is asked for be applied? Facts in, gates out."""
+
+from dataclasses import dataclass
+
+from contracts.base import Target
+from contracts.deployment import Cause, ImageChange
+from contracts.gates import Gate, Verdict, worst
+from contracts.results import PreflightOutput
+from services.validator.domain.facts import Absent, Image, LiveService, Outside, TaskDefinition, Unknown
+from services.validator.domain.manifest import LINUX_AMD64, Platform
+from services.validator.domain.reference import Reference
+
+_USAGE = frozenset(
+    {"target_exists", "reference_valid", "image_unambiguous", "task_definition_exists", "task_definition_active"}
+)
+"""Whose request fails one of these has to write another one; the other gates judge a well-formed request."""
+ADVICE = f"build it with --platform {LINUX_AMD64}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A container's image, and what looking for it gave."""
+
+    container: str
+    image: str
+    """The reference as it was written."""
+    found: Image | Absent | Outside | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The gates, the facts behind them, and exactly what to apply (None where that is not known)."""
+
+    gates: tuple[Gate, ...]
+    facts: tuple[object, ...] = ()
+    output: PreflightOutput | None = None
+
+    def __add__(self, later: "Findings") -> "Findings":
+        """Both, with the output of ``later``."""
+        return Findings(self.gates + later.gates, self.facts + later.facts, later.output)
+
+
+def target_gate(target: Target, service: LiveService | Absent | Unknown) -> Gate:
+    match service:
+        case LiveService():
+            return Gate.true("target_exists", True, detail=f"{target.cluster}/{target.service} exists")
+        case Absent(detail):
+            return Gate.true("target_exists", False, detail=detail)
+        case Unknown(detail):
+            return Gate.true("target_exists", None, samples=0, detail=detail)
+
+
+def choose_container(change: ImageChange, containers: tuple[str, ...]) -> tuple[str | None, Gate]:
+    """Return the container whose image changes, or None, and the gate ``image_unambiguous``."""
+    there = ", ".join(containers)
+    if change.container is None and len(containers) == 1:
+        chosen, detail = containers[0], f"the only container is {there}"
+    elif change.container is None:
+        chosen, detail = None, f"name the container, as CONTAINER=REF; there are {there}"
+    elif change.container in containers:
+        chosen, detail = change.container, f"the container is {change.container}"
+    else:
+        chosen, detail = None, f"there is no container {change.container}; there are {there}"
+    return chosen, Gate.true("image_unambiguous", chosen is not None, detail=detail)
+
+
+def reference_gate(text: str) -> Gate:
+    try:
+        Reference.parse(text)
+    except ValueError as error:
+        return Gate.true("reference_valid", False, detail=str(error))
+    return Gate.true("reference_valid", True, detail=f"{text} is well formed")
+
+
+def task_definition_gates(name: str, found: TaskDefinition | Absent | Unknown) -> tuple[Gate, ...]:
+    """``task_definition_exists`` and, if it does, ``task_definition_active``."""
+    match found:
+        case Absent(detail):
+            return (Gate.true("task_definition_exists", False, detail=detail),)
+        case Unknown(detail):
+            return (Gate.true("task_definition_exists", None, samples=0, detail=detail),)
+        case TaskDefinition(arn, active):
+            said = f"{name} is {arn}"
+            state = "ACTIVE" if active else "INACTIVE: it was deregistered, and ECS starts no task of it"
+            return (
+                Gate.true("task_definition_exists", True, detail=said),
+                Gate.true("task_definition_active", active, detail=f"{arn} is {state}"),
+            )
+
+
+def exists_gate(wanted: tuple[Wanted, ...]) -> Gate:
+    """``image_exists``: every image that can be looked for from here is in its registry."""
+    seen: list[bool | None] = []
+    said: list[str] = []
+    for one in wanted:
+        match one.found:
+            case Image():
+                seen.append(True)
+                said.append(f"{one.image} is there")
+            case Absent(detail):
+                seen.append(False)
+                said.append(detail)
+            case Unknown(detail):
+                seen.append(None)
+                said.append(detail)
+            case Outside(detail):
+                said.append(detail)
+    return _all("image_exists", seen, said)
+
+
+def architecture_gate(wanted: tuple[Wanted, ...], runs_on: Platform, policy: Platform | None) -> Gate:
+    """``architecture``: every image has the platform that its tasks run on, and the one that the policy demands.
+
+    The guide's policy is ``linux/amd64``; None demands only that the image fits the task definition. Of an image
+    that is absent ``image_exists`` speaks.
+    """
+    seen: list[bool | None] = []
+    said: list[str] = []
+    for one in wanted:
+        match one.found:
+            case Image(_, frozenset() as platforms):
+                needed = dict.fromkeys(need for need in (policy, runs_on) if need)
+                missing = [need for need in needed if need not in platforms]
+                seen.append(not missing)
+                said.append(f"{one.image} is {_list(platforms)}{_why(missing, runs_on, policy)}")
+            case Image(_, Unknown(detail)) | Unknown(detail):
+                seen.append(None)
+                said.append(detail)
+            case Outside(detail):
+                said.append(detail)
+            case Absent():
+                pass
+    return _all("architecture", seen, said)
+
+
+def digest_gate(wanted: Wanted) -> Gate:
+    """``digest_resolved``: it is known exactly what would be applied."""
+    exact = pinned(wanted)
+    said = exact or f"the digest of {wanted.image} is not known: name the image as {_name(wanted)}@sha256:…"
+    return Gate.true("digest_resolved", exact is not None, detail=said)
+
+
+def pinned(wanted: Wanted) -> str | None:
+    """The image by digest: the registry's, or the reference's own where the registry cannot be asked."""
+    reference = Reference.parse(wanted.image)
+    match wanted.found:
+        case Image(digest):
+            return str(reference.pinned(digest))
+        case Outside() | Unknown():
+            return str(reference.pinned(reference.digest)) if reference.digest else None
+        case Absent():
+            return None
+
+
+def containers_unknown(definition: Absent | Unknown) -> Findings:
+    """Nobody can tell which container is meant."""
+    gate = Gate.true("image_unambiguous", None, samples=0, detail=definition.detail)
+    return Findings((gate,), (definition,))
+
+
+def image_findings(wanted: Wanted, runs_on: Platform, policy: Platform | None) -> Findings:
+    """What was found out about the image of an ``ImageChange``. Of one that is absent nothing more is asked."""
+    exists = exists_gate((wanted,))
+    if isinstance(wanted.found, Absent):
+        return Findings((exists,))
+    exact = pinned(wanted)
+    return Findings(
+        (exists, architecture_gate((wanted,), runs_on, policy), digest_gate(wanted)),
+        output=PreflightOutput(images={wanted.container: exact}) if exact else None,
+    )
+
+
+def cause(findings: Findings) -> Cause | None:
+    """Why it did not pass. What failed while looking is an error, unless something else failed the request."""
+    failed = {gate.name for gate in findings.gates if gate.verdict is Verdict.FAIL}
+    if failed:
+        return Cause.USAGE if failed & _USAGE else Cause.GATE
+    if worst(gate.verdict for gate in findings.gates) is Verdict.PASS:
+        return None
+    return Cause.ERROR if any(_is_unknown(fact) for fact in findings.facts) else Cause.GATE
+
+
+def summary(findings: Findings) -> str:
+    """One sentence: what is in the way, or what may go ahead."""
+    unmet = [gate.detail for gate in findings.gates if gate.verdict is not Verdict.PASS]
+    return "; ".join(dict.fromkeys(unmet)) or findings.gates[-1].detail
+
+
+def _all(name: str, seen: list[bool | None], said: list[str]) -> Gate:
+    """All of them; one unknown, or nothing to look at, leaves it open."""
+    holds = False if False in seen else None if None in seen or not seen else True
+    known = sum(one is not None for one in seen)
+    return Gate.true(name, holds, samples=known, detail="; ".join(said) or "there is no image to look at")
+
+
+def _is_unknown(fact: object) -> bool:
+    return isinstance(fact, Unknown) or (isinstance(fact, Image) and isinstance(fact.platforms, Unknown))
+
+
+def _name(wanted: Wanted) -> str:
+    return Reference.parse(wanted.image).name
+
+
+def _list(platforms: frozenset[Platform]) -> str:
+    return ", ".join(map(str, sorted(platforms)))
+
+
+def _why(missing: list[Platform], runs_on: Platform, policy: Platform | None) -> str:
+    if not missing:
+        return ""
+    if policy in missing:
+        return f", not {policy}: {ADVICE}"
+    return f", and the tasks run on {runs_on}: build it for that, or change the task definition's runtimePlatform"
