@@ -1,0 +1,42 @@
+# The vocabulary of the project. `make demo` and `make test` need Python 3.11+, pip, make and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PATHS := contracts services sandbox surefoot tests
+.DEFAULT_GOAL := help
+
+help: ## what there is
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
+
+$(VENV)/.ready: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Surefoot needs Python 3.11 or newer; set PYTHON=…")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@$(BIN)/uv sync --quiet --frozen --all-extras --inexact
+	@touch $@
+
+setup: $(VENV)/.ready ## a virtual environment with everything in it
+
+demo: setup ## four deployments on the sandbox, live
+	@$(BIN)/surefoot demo
+
+up: setup ## the all-in-one on the sandbox, kept running
+	@$(BIN)/surefoot up
+
+test: setup ## all tests
+	@$(BIN)/pytest -n 2 -q
+
+check: setup ## format, lint, types, imports
+	@$(BIN)/ruff format --check $(PATHS)
+	@$(BIN)/ruff check $(PATHS)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+kafka: setup ## a real Apache Kafka on port 9092, its jars from Maven Central (needs a JDK 17 and Maven)
+	@$(BIN)/python -m sandbox.apache_kafka --port 9092
+
+test-kafka: setup ## the bus's conformance suite on the Kafka that KAFKA_BOOTSTRAP_SERVERS names
+	@test -n "$$KAFKA_BOOTSTRAP_SERVERS" || { echo 'set KAFKA_BOOTSTRAP_SERVERS, to that of `make kafka` for instance'; exit 2; }
+	@$(BIN)/pytest -q tests/bus
+
+.PHONY: help setup demo up test check kafka test-kafka

@@ -1,0 +1,36 @@
+"""`python -m sandbox`: Kafka, Redis and AWS in the foreground; prints the environment that points at them."""
+
+import argparse
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from sandbox.child import NotStarted
+from sandbox.stack import USUAL_PORTS, sandbox
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("--speed", type=float, default=20.0, help="product seconds in a real second")
+    parser.add_argument("--data", type=Path, default=Path(".surefoot/sandbox"), help="emptied at the start")
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    shutil.rmtree(given.data, ignore_errors=True)
+    try:
+        with sandbox(given.data, ports=USUAL_PORTS, speed=given.speed) as environment:
+            for name, value in environment.items():
+                sys.stdout.write(f"export {name}={value}\n")
+            sys.stdout.flush()
+            sys.stderr.write("The sandbox runs; Ctrl+C ends it.\n")
+            signal.pause()
+    except NotStarted as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The whole sandbox: Kafka, Redis and AWS as three child processes, and the environment that points at them."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.child import HOST, Child, accepts_connections, claim_port
+from sandbox.valkey import Valkey
+from services._chassis.clock import Pace
+
+START_SECONDS = 30.0
+REGION = "us-west-2"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where to listen on loopback; 0 chooses a free port."""
+
+    kafka: int = 0
+    redis: int = 0
+    aws: int = 0
+    application: int = 0
+
+
+USUAL_PORTS = Ports(kafka=9092, redis=6379, aws=4566, application=8090)
+
+
+@contextlib.contextmanager
+def sandbox(directory: Path, *, ports: Ports = Ports(), speed: float = 1.0) -> Iterator[dict[str, str]]:
+    """Run the sandbox; yield the environment that services need to use it.
+
+    Raise ``NotStarted`` with a sentence when a port is taken or a server does not start. Everything is ended and
+    nothing but ``directory`` is left when the block ends.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    pace = {"SUREFOOT_CLOCK": str(Pace(speed, time.time()))}
+    with contextlib.ExitStack() as running:
+        kafka = claim_port(ports.kafka)
+        broker = Child(
+            [sys.executable, "-m", "sandbox.kafka", "--port", str(kafka), "--data", str(directory / "kafka")],
+            log=directory / "kafka.log",
+        )
+        running.callback(broker.stop)
+        aws, application = claim_port(ports.aws), claim_port(ports.application)
+        simulated = Child(
+            [sys.executable, "-m", "sandbox.aws", "--port", str(aws), "--application-port", str(application)],
+            log=directory / "aws.log",
+            environment=pace,
+        )
+        running.callback(simulated.stop)
+        valkey = Valkey(directory / "valkey", ports.redis)
+        redis_url = valkey.start()
+        running.callback(valkey.stop)
+        broker.wait_until(lambda: accepts_connections(kafka), START_SECONDS, f"The dev broker on {HOST}:{kafka}")
+        simulated.wait_until(lambda: accepts_connections(aws), START_SECONDS, f"The simulated AWS on {HOST}:{aws}")
+        yield pace | {
+            "KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{kafka}",
+            "REDIS_URL": redis_url,
+            "AWS_ENDPOINT_URL": f"http://{HOST}:{aws}",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "sandbox",
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+        }

@@ -1,0 +1,38 @@
+"""The all-in-one on the sandbox."""
+
+import contextlib
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from sandbox.child import HOST, Child, claim_port
+from sandbox.stack import Ports, sandbox
+from surefoot.client import Surefoot
+
+START_SECONDS = 60.0
+SPEED = 20.0
+"""Product seconds in a real second, unless told otherwise: a deployment takes about twenty seconds."""
+
+
+@contextlib.contextmanager
+def all_in_one(directory: Path, *, ports: Ports, http_port: int, speed: float) -> Iterator[dict[str, str]]:
+    """Run the sandbox and the seven services; yield the environment, with ``SUREFOOT_URL``.
+
+    ``directory`` is emptied first: simulated AWS begins anew, so yesterday's truth would be wrong. Raise
+    ``NotStarted`` with a sentence.
+    """
+    shutil.rmtree(directory, ignore_errors=True)
+    with sandbox(directory, ports=ports, speed=speed) as environment:
+        port = claim_port(http_port)
+        url = f"http://{HOST}:{port}"
+        services = Child(
+            [sys.executable, "-m", "services"],
+            log=directory / "services.log",
+            environment={**environment, "SUREFOOT_HTTP_PORT": str(port)},
+        )
+        try:
+            services.wait_until(Surefoot(url).ready, START_SECONDS, "Surefoot")
+            yield {**environment, "SUREFOOT_URL": url}
+        finally:
+            services.stop()
