@@ -1,0 +1,42 @@
+"""The one shape of seven services: no file outside it, and no empty one inside."""
+
+from pathlib import Path
+
+import pytest
+
+from contracts.topics import SERVICES
+
+ROOT = Path(__file__).parents[2]
+SHAPE = {
+    "__init__.py",
+    "__main__.py",
+    "settings.py",
+    "app.py",
+    "handlers.py",
+    "api.py",
+    "ports.py",
+    "jobs.py",
+    "jobs",
+    "adapters",
+    "domain",
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_has_the_one_shape(service: str) -> None:
+    there = {path.name for path in (ROOT / "services" / service).iterdir() if path.name != "__pycache__"}
+    assert there <= SHAPE, f"outside the shape: {there - SHAPE}"
+    assert {"__init__.py", "__main__.py", "settings.py", "app.py", "handlers.py", "api.py", "domain"} <= there
+
+
+def test_no_file_is_empty() -> None:
+    sources = [
+        path for folder in ("contracts", "services", "sandbox", "surefoot") for path in (ROOT / folder).rglob("*.py")
+    ]
+    assert [str(path.relative_to(ROOT)) for path in sources if not path.read_text().strip()] == []
+
+
+def test_who_reads_one_service_finds_the_same_in_the_others() -> None:
+    for service in SERVICES:
+        assert "def create_app(" in (ROOT / "services" / service / "app.py").read_text()
+        assert "class Settings(" in (ROOT / "services" / service / "settings.py").read_text()
