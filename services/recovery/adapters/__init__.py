@@ -1,0 +1,1 @@
+"""AWS and S3 behind the ports."""

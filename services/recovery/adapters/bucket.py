@@ -1,0 +1,64 @@
+"""The backup bucket: one object for each snapshot, ``snapshots/<target>/<id>.json``, written once."""
+
+import asyncio
+from dataclasses import dataclass
+
+from contracts.base import Target
+from services._chassis.aws import Aws
+from services.recovery.adapters.calls import calling
+from services.recovery.domain.snapshot import Snapshot
+from services.recovery.ports import CallFailed
+
+_THERE = {"PreconditionFailed", "ConditionalRequestConflict"}
+_ABSENT = {"NoSuchKey", "404"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    aws: Aws
+    name: str
+
+    async def put(self, snapshot: Snapshot) -> bool:
+        try:
+            with calling("s3:PutObject"):
+                await self.aws.call(
+                    "s3",
+                    "put_object",
+                    Bucket=self.name,
+                    Key=_key(snapshot.target, snapshot.snapshot_id),
+                    Body=snapshot.model_dump_json().encode(),
+                    ContentType="application/json",
+                    IfNoneMatch="*",
+                    ServerSideEncryption="AES256",
+                )
+        except CallFailed as failed:
+            if failed.code in _THERE:
+                return False
+            raise
+        return True
+
+    async def get(self, target: Target, snapshot_id: str) -> Snapshot | None:
+        try:
+            with calling("s3:GetObject"):
+                answer = await self.aws.call("s3", "get_object", Bucket=self.name, Key=_key(target, snapshot_id))
+                body = await asyncio.to_thread(answer["Body"].read)
+        except CallFailed as failed:
+            if failed.code in _ABSENT:
+                return None
+            raise
+        return Snapshot.model_validate_json(body)
+
+    async def ids(self, target: Target) -> list[str]:
+        prefix = _key(target, "").removesuffix(".json")
+        with calling("s3:ListBucket"):
+            objects = await self.aws.pages("s3", "list_objects_v2", "Contents", Bucket=self.name, Prefix=prefix)
+        names = (one["Key"].removeprefix(prefix) for one in objects)
+        return sorted((name.removesuffix(".json") for name in names if name.endswith(".json")), reverse=True)
+
+    async def delete(self, target: Target, snapshot_id: str) -> None:
+        with calling("s3:DeleteObject"):
+            await self.aws.call("s3", "delete_object", Bucket=self.name, Key=_key(target, snapshot_id))
+
+
+def _key(target: Target, snapshot_id: str) -> str:
+    return f"snapshots/{target}/{snapshot_id}.json"

@@ -1,0 +1,45 @@
+"""The only place where recovery's objects are built."""
+
+from contracts.monitor import CriticalAlert
+from contracts.recovery import ApplyChange as ApplyChangeCommand
+from contracts.recovery import Arm, CaptureSnapshot, Disarm
+from contracts.recovery import RollBack as RollBackCommand
+from services._chassis.service import Platform, Service
+from services.recovery.adapters.bucket import Bucket
+from services.recovery.adapters.ecs import AwsEcs
+from services.recovery.adapters.images import AwsImages
+from services.recovery.adapters.surroundings import AwsBalancers, AwsSurroundings
+from services.recovery.api import Api, create_router
+from services.recovery.handlers import Handlers
+from services.recovery.jobs.capture import Capture, Purge
+from services.recovery.jobs.change import ApplyChange
+from services.recovery.jobs.roll_back import RollBack
+from services.recovery.settings import Settings
+
+
+def create_app(settings: Settings, platform: Platform) -> Service:
+    """Build recovery on the chassis's store, clock and AWS."""
+    store, clock, aws = platform.store, platform.clock, platform.aws
+    ecs, snapshots = AwsEcs(aws), Bucket(aws, settings.backup_bucket)
+    handlers = Handlers(clock, settings.auto_recovery_enabled)
+    images = AwsImages(aws, settings.aws_region)
+    capture = Capture(ecs, AwsSurroundings(aws), snapshots, clock, settings.snapshot_retention_days)
+    return Service(
+        name="recovery",
+        handlers={
+            CaptureSnapshot: handlers.capture,
+            Arm: handlers.arm,
+            ApplyChangeCommand: handlers.change,
+            RollBackCommand: handlers.roll_back,
+            Disarm: handlers.disarm,
+            CriticalAlert: handlers.alert,
+        },
+        jobs={
+            "capture-snapshot": capture,
+            "purge-snapshots": Purge(snapshots),
+            "apply-change": ApplyChange(ecs, store, clock),
+            "rollback": RollBack(ecs, AwsBalancers(aws), images, snapshots, store, clock),
+        },
+        timers={"expire": handlers.expire, "overdue": handlers.overdue},
+        router=create_router(Api(settings, store, ecs, snapshots, clock)),
+    )

@@ -1,0 +1,37 @@
+"""Critical alerts: which of them bring the armed snapshot back."""
+
+from datetime import datetime
+
+from contracts.monitor import CriticalAlert
+from services.recovery.domain.protection import MOST_FIRING, Arm, Firing, Protection
+
+DATABASE_RULE = "database_connections"
+
+
+def note(protection: Protection, alert: CriticalAlert) -> Protection:
+    """Keep what fires, whether or not anybody is armed: it is the baseline of the next change."""
+    firing = {name: one for name, one in protection.firing.items() if name != alert.alert_id}
+    if alert.state == "raised":
+        firing[alert.alert_id] = Firing(rule=alert.rule, began_at=alert.began_at)
+    return protection.but(firing=dict(list(firing.items())[-MOST_FIRING:]))
+
+
+def convicts(protection: Protection, alert: CriticalAlert, now: datetime) -> Arm | None:
+    """The arm to use up because of ``alert``, or None.
+
+    An alert counts once the change has begun, if it did not fire before. A database alert counts only if it
+    began after the change: a database fails on its own, and going back would not mend it.
+    """
+    held = protection.arm
+    if (
+        alert.state != "raised"
+        or protection.rollback is not None
+        or held is None
+        or held.change is None
+        or not held.auto_recovery
+        or not held.active(now)
+        or alert.alert_id in held.already_firing
+    ):
+        return None
+    since = held.change.begun_at if alert.rule == DATABASE_RULE else held.armed_at
+    return held if alert.began_at > since else None

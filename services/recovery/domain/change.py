@@ -1,0 +1,72 @@
+"""Task definitions: a new one from the live one, and whether two are the same."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+Body = dict[str, Any]
+
+READ_ONLY = frozenset({
+    "taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt",
+    "registeredBy", "deregisteredAt", "deleteRequestedAt",
+})  # fmt: skip
+"""What DescribeTaskDefinition tells and RegisterTaskDefinition refuses."""
+
+
+class UnknownContainer(ValueError):  # noqa: N818  it names what is asked for
+    """The change names a container that the task does not have."""
+
+
+def registrable(definition: Mapping[str, Any]) -> Body:
+    """A described task definition as RegisterTaskDefinition takes it; AWS's own tags cannot be set."""
+    body = {key: value for key, value in definition.items() if key not in READ_ONLY}
+    body["tags"] = [tag for tag in definition.get("tags", ()) if not tag["key"].lower().startswith("aws:")]
+    if not body["tags"]:
+        del body["tags"]
+    return body
+
+
+def with_images(definition: Mapping[str, Any], images: Mapping[str, str]) -> Body:
+    """``definition``, registrable, with other images in the named containers, and nothing else changed."""
+    containers = definition["containerDefinitions"]
+    unknown = sorted(set(images) - {one["name"] for one in containers})
+    if unknown:
+        known = ", ".join(sorted(one["name"] for one in containers))
+        raise UnknownContainer(f"The task has no container {', '.join(unknown)}; it has {known}.")
+    changed = [{**one, "image": images.get(one["name"], one["image"])} for one in containers]
+    return {**registrable(definition), "containerDefinitions": changed}
+
+
+def pinned(reference: str, digest: str | None) -> str:
+    """``repository:tag`` as ``repository@digest``; what is pinned already stays, and so does the unknown."""
+    if digest is None or "@" in reference:
+        return reference
+    repository, colon, tag = reference.rpartition(":")
+    return f"{repository if colon and '/' not in tag else reference}@{digest}"
+
+
+def content_hash(definition: Mapping[str, Any]) -> str:
+    """The same for two task definitions that run the same. Tags do not run; ECS may reorder variables."""
+    body = {key: value for key, value in registrable(definition).items() if key != "tags" and value}
+    body["containerDefinitions"] = [
+        {
+            key: sorted(value, key=lambda pair: str(pair["name"])) if key in {"environment", "secrets"} else value
+            for key, value in one.items()
+        }
+        for one in body["containerDefinitions"]
+    ]
+    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def carries_out(definition: Mapping[str, Any], images: Mapping[str, str], asked: str | None) -> bool:
+    """Whether ``definition`` is what a change with these images, or this task definition, leads to.
+
+    ``asked`` is ``family``, ``family:revision`` or the full ARN.
+    """
+    arn = str(definition["taskDefinitionArn"])
+    if asked is not None:
+        name = arn.rpartition("/")[2]
+        return asked in {arn, name, name.partition(":")[0]}
+    now = {one["name"]: one["image"] for one in definition["containerDefinitions"]}
+    return bool(images) and all(now.get(name) == image for name, image in images.items())

@@ -1,0 +1,130 @@
+"""What recovery knows of one target: frozen, and replaced as a whole."""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import Field
+
+from contracts.base import Contract, Target
+from contracts.deployment import Rollback
+
+SCHEMA = 1
+MOST_FIRING = 200
+"""Alerts remembered for one target; beyond it the oldest are forgotten."""
+MOST_PAST = 50
+"""Rollbacks remembered for one target."""
+
+
+def key_of(target: Target) -> str:
+    return f"protection:{target}"
+
+
+class Firing(Contract):
+    """A critical alert that is raised and not resolved."""
+
+    rule: str
+    began_at: datetime
+
+
+class OurChange(Contract):
+    """The one change of a run: what was asked for and, once its job has ended, what came of it."""
+
+    job: str
+    """The id of the command, which is the id of its job."""
+    begun_at: datetime
+    images: dict[str, str] = Field(default_factory=dict)
+    asked: str | None = None
+    """The task definition, as the command named it."""
+    deployment_id: str | None = None
+    task_definition: str | None = None
+    ended: bool = False
+    """Its job has answered; until then a call of it may be under way."""
+
+
+class Arm(Contract):
+    """Recovery stands ready to bring ``snapshot_id`` back for ``run_id``."""
+
+    run_id: str
+    snapshot_id: str
+    armed_at: datetime
+    expires_at: datetime
+    auto_recovery: bool
+    already_firing: frozenset[str] = frozenset()
+    """Alerts from before the change: they are not its doing."""
+    change: OurChange | None = None
+
+    def active(self, now: datetime) -> bool:
+        return now < self.expires_at
+
+
+class RollingBack(Contract):
+    """The rollback under way. ``run_id`` is None when a person asked for it over the API."""
+
+    rollback_id: str
+    run_id: str | None
+    trigger: str
+    snapshot_id: str
+    started_at: datetime
+    commands: tuple[str, ...] = ()
+    """The ``roll-back`` commands that wait for its result."""
+
+
+class PastRollback(Contract):
+    rollback_id: str
+    run_id: str | None
+    result: Literal["restored", "superseded", "failed"]
+    rollback: Rollback
+    detail: str
+
+
+class Taken(Contract):
+    """One line of the index of snapshots."""
+
+    snapshot_id: str
+    task_definition: str
+    taken_at: datetime
+    proven: bool = False
+    """It passed the gates after a change, or a rollback to it ended healthy."""
+
+
+class Protection(Contract):
+    """Everything that has to change together. Written by ``apply`` alone; ``schema_version`` N reads N-1."""
+
+    schema_version: int = SCHEMA
+    epoch: int = 0
+    """Grows with every arming and every rollback: work of an older epoch must not change anything."""
+    arm: Arm | None = None
+    rollback: RollingBack | None = None
+    past: tuple[PastRollback, ...] = ()
+    firing: dict[str, Firing] = Field(default_factory=dict)
+    snapshots: tuple[Taken, ...] = ()
+    """Newest first."""
+
+    @classmethod
+    def read(cls, state: bytes | None) -> Self:
+        return cls() if state is None else cls.model_validate_json(state)
+
+    def write(self) -> bytes:
+        return self.model_dump_json().encode()
+
+    def but(self, **changes: object) -> Self:
+        return self.model_copy(update=changes)
+
+    def armed_for(self, run_id: str, now: datetime) -> Arm | None:
+        """The arm of this run while it holds: unexpired, and not yet used up by a rollback."""
+        arm = self.arm
+        return arm if arm is not None and arm.run_id == run_id and arm.active(now) else None
+
+    def rollback_of(self, run_id: str) -> RollingBack | PastRollback | None:
+        """The one rollback of a run, under way or over."""
+        if self.rollback is not None and self.rollback.run_id == run_id:
+            return self.rollback
+        return next((one for one in self.past if one.run_id == run_id), None)
+
+    def rollback_named(self, rollback_id: str) -> RollingBack | PastRollback | None:
+        if self.rollback is not None and self.rollback.rollback_id == rollback_id:
+            return self.rollback
+        return next((one for one in self.past if one.rollback_id == rollback_id), None)
+
+    def has_snapshot(self, snapshot_id: str) -> bool:
+        return any(one.snapshot_id == snapshot_id for one in self.snapshots)

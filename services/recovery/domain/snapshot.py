@@ -1,0 +1,198 @@
+"""A snapshot: what a service was, in AWS's own words, and how it is told without its secrets."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from contracts.base import Contract, Target
+from services.recovery.domain.change import Body, pinned, registrable
+from services.recovery.domain.protection import Taken
+from services.recovery.domain.roll_back import primary_of
+
+MOST_SNAPSHOTS = 10
+"""The guide's: for each service."""
+HIDDEN = "[redacted]"
+SnapshotId = Annotated[str, StringConstraints(pattern=r"^\d{8}_\d{6}(_[0-9a-f]{8})?$")]
+Purpose = Literal["before-change", "after-change", "asked"]
+_SECRET = re.compile(r"token|secret|password|passwd|credential|api[-_]?key|auth|dsn|url", re.IGNORECASE)
+
+
+class Snapshot(Contract):
+    """Everything that is needed to bring the service back; plain environment values are in here, and secret."""
+
+    schema_version: int = 1
+    snapshot_id: SnapshotId
+    target: Target
+    taken_at: datetime
+    run_id: str | None = None
+    purpose: Purpose
+    service: Body
+    """As DescribeServices tells it."""
+    task_definition: Body
+    """As DescribeTaskDefinition tells it, with its tags."""
+    digests: dict[str, str] = Field(default_factory=dict)
+    """Container name → ``sha256:…`` of the image that ran."""
+    surroundings: dict[str, Any] = Field(default_factory=dict)
+    """Load balancing, scaling and network around the service."""
+    unknown: tuple[str, ...] = ()
+    """What AWS would not tell, and why."""
+
+    @property
+    def version(self) -> str:
+        """The ARN of the task definition."""
+        return str(self.task_definition["taskDefinitionArn"])
+
+    @property
+    def pinned_definition(self) -> Body:
+        """Its task definition to be registered again, each image by the digest that ran."""
+        body = registrable(self.task_definition)
+        containers = [
+            {**one, "image": pinned(one["image"], self.digests.get(one["name"]))}
+            for one in body["containerDefinitions"]
+        ]
+        return {**body, "containerDefinitions": containers}
+
+    @property
+    def tagged_images(self) -> dict[str, str]:
+        """Image by tag → the digest that ran, for those that another push can move."""
+        return {
+            one["image"]: self.digests[one["name"]]
+            for one in self.task_definition["containerDefinitions"]
+            if "@" not in one["image"] and one["name"] in self.digests
+        }
+
+
+def new_id(now: datetime, job: str) -> str:
+    """``YYYYMMDD_HHMMSS_`` and eight digits of the job's hash: two in one second don't collide, a retry does."""
+    return f"{now:%Y%m%d_%H%M%S}_{hashlib.sha256(job.encode()).hexdigest()[:8]}"
+
+
+def why_not_kept(service: Mapping[str, Any]) -> str | None:
+    """Why a service cannot be brought back by UpdateService, so that it is said before anything changes."""
+    controller = service.get("deploymentController", {}).get("type", "ECS")
+    if controller != "ECS":
+        return f"Its deployment controller is {controller}; Surefoot rolls back services that ECS itself deploys."
+    strategy = service.get("deploymentConfiguration", {}).get("strategy", "ROLLING")
+    if strategy != "ROLLING":
+        return f"Its deployment strategy is {strategy}; Surefoot rolls back ROLLING deployments only."
+    return None
+
+
+def keep(
+    index: Sequence[Taken], needed: frozenset[str], now: datetime, retention_days: float
+) -> tuple[tuple[Taken, ...], tuple[Taken, ...]]:
+    """Split the index into what stays and what goes, the newest first.
+
+    At most ``MOST_SNAPSHOTS`` stay, none older than the retention. Never go: what is ``needed`` (armed, being
+    restored), the newest, and the newest that is proven.
+    """
+    newest_first = sorted(index, key=lambda one: (one.taken_at, one.snapshot_id), reverse=True)
+    proven = next((one.snapshot_id for one in newest_first if one.proven), None)
+    safe = needed | {one.snapshot_id for one in newest_first[:1]} | ({proven} if proven else set())
+    room = MOST_SNAPSHOTS - sum(one.snapshot_id in safe for one in newest_first)
+    oldest = now - timedelta(days=retention_days)
+    kept, gone = [], []
+    for one in newest_first:
+        if one.snapshot_id in safe:
+            kept.append(one)
+        elif room > 0 and one.taken_at >= oldest:
+            kept.append(one)
+            room -= 1
+        else:
+            gone.append(one)
+    return tuple(kept), tuple(gone)
+
+
+RESTORED: dict[str, Any] = {
+    "networkConfiguration": {},
+    "platformVersion": "LATEST",
+    "deploymentConfiguration": {},
+    "healthCheckGracePeriodSeconds": 0,
+    "loadBalancers": [],
+    "serviceRegistries": [],
+    "capacityProviderStrategy": [],
+    "placementConstraints": [],
+    "placementStrategy": [],
+    "enableExecuteCommand": False,
+    "enableECSManagedTags": False,
+    "propagateTags": "NONE",
+    "availabilityZoneRebalancing": "DISABLED",
+}
+"""What UpdateService sets and DescribeServices tells of the service, with what it is when nothing is told."""
+OF_DEPLOYMENT = ("serviceConnectConfiguration", "volumeConfigurations")
+"""What DescribeServices tells of the primary deployment alone."""
+
+
+def differences(snapshot: Snapshot, service: Mapping[str, Any], version: str) -> dict[str, tuple[Any, Any]]:
+    """What UpdateService has to change, from → to. Tasks are never taken away: autoscaling had its reasons."""
+    found: dict[str, tuple[Any, Any]] = {}
+    live = primary_of(service)
+    if live["taskDefinition"] != version:
+        found["taskDefinition"] = live["taskDefinition"], version
+    for name, default in RESTORED.items():
+        now, then = service.get(name, default), snapshot.service.get(name, default)
+        if now != then:
+            found[name] = now, then
+    then_live = primary_of(snapshot.service)
+    for name in OF_DEPLOYMENT:
+        now, then = live.get(name), then_live.get(name)
+        if now != then and then is not None:
+            found[name] = now, then
+    desired = service["desiredCount"], max(service["desiredCount"], snapshot.service["desiredCount"])
+    if desired[0] != desired[1]:
+        found["desiredCount"] = desired
+    return found
+
+
+def update_parameters(changes: Mapping[str, tuple[Any, Any]], version: str) -> dict[str, Any]:
+    """The parameters of UpdateService. A capacity provider strategy alone would start no deployment."""
+    parameters = {name: to for name, (_, to) in changes.items() if to != {}}
+    if "capacityProviderStrategy" in parameters:
+        parameters["forceNewDeployment"] = True
+    return {"taskDefinition": version, **parameters}
+
+
+def scrub(value: Any, name: str = "") -> Any:
+    """``value`` as it may be told: plain environment values, and whatever is named like a secret, hidden."""
+    if isinstance(value, Mapping):
+        return {key: scrub(one, key) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        if name == "environment":
+            return [{**one, "value": HIDDEN} if isinstance(one, Mapping) else HIDDEN for one in value]
+        return [scrub(one, name) for one in value]
+    return HIDDEN if isinstance(value, str) and _SECRET.search(name) else value
+
+
+def view(snapshot: Snapshot, *, proven: bool) -> dict[str, Any]:
+    """What the API tells of a snapshot: named fields only, so that nothing leaves by accident."""
+    service = snapshot.service
+    return {
+        "snapshot_id": snapshot.snapshot_id,
+        "taken_at": snapshot.taken_at,
+        "run_id": snapshot.run_id,
+        "purpose": snapshot.purpose,
+        "proven": proven,
+        "task_definition": snapshot.version,
+        "containers": [
+            {
+                "name": one["name"],
+                "image": pinned(one["image"], snapshot.digests.get(one["name"])),
+                "environment": dict.fromkeys((pair["name"] for pair in one.get("environment", ())), HIDDEN),
+                "secrets": sorted(pair["name"] for pair in one.get("secrets", ())),
+            }
+            for one in snapshot.task_definition["containerDefinitions"]
+        ],
+        "desired_count": service["desiredCount"],
+        "deployment_configuration": scrub(service.get("deploymentConfiguration", {})),
+        "network_configuration": scrub(service.get("networkConfiguration", {})),
+        "load_balancers": scrub(service.get("loadBalancers", [])),
+        "scaling": [
+            {"min": one.get("MinCapacity"), "max": one.get("MaxCapacity")}
+            for one in snapshot.surroundings.get("scalable_targets", ())
+        ],
+        "unknown": list(snapshot.unknown),
+    }

@@ -1,0 +1,79 @@
+"""What jobs and timers are given, what a rollback remembers, and what a caller of the API can ask about."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.base import Contract, Target
+from contracts.deployment import Rollback
+from services.recovery.domain.snapshot import Purpose
+
+
+class CaptureWork(Contract):
+    target: Target
+    snapshot_id: str
+    run_id: str | None
+    """None: asked for over the API, so that no command waits for an answer."""
+    purpose: Purpose
+
+
+class ChangeWork(Contract):
+    target: Target
+    run_id: str
+    epoch: int
+    images: dict[str, str]
+    task_definition: str | None
+
+
+class RollbackWork(Contract):
+    target: Target
+    rollback_id: str
+
+
+class PurgeWork(Contract):
+    target: Target
+    snapshot_ids: tuple[str, ...]
+
+
+class Expiry(Contract):
+    target: Target
+    run_id: str
+
+
+class Course(Contract):
+    """How far a rollback has come: kept at each step, so that any executor can go on."""
+
+    goals: tuple[str, ...] = ()
+    """Task definitions that count as the snapshot's version; the last one is what is put back."""
+    judged: str | None = None
+    """The version that was live at the first look, where no change of ours says which is to be taken back."""
+    restored_at: tuple[float, ...] = ()
+    """When UpdateService was about to be called; written before, since an answer can get lost."""
+
+
+class Operation(Contract):
+    """Work that a caller of the API can ask about."""
+
+    id: str
+    kind: Literal["snapshot", "rollback"]
+    target: Target
+    state: Literal["running", "finished"]
+    started_at: datetime
+    finished_at: datetime | None = None
+    snapshot_id: str
+    result: Literal["stored", "restored", "superseded", "failed"] | None = None
+    detail: str = ""
+    """One sentence."""
+    rollback: Rollback | None = Field(default=None)
+
+    @property
+    def key(self) -> str:
+        return operation_key(self.id)
+
+    def write(self) -> bytes:
+        return self.model_dump_json().encode()
+
+
+def operation_key(operation_id: str) -> str:
+    return f"operation:{operation_id}"

@@ -1,0 +1,178 @@
+"""Bus in, bus out: load, decide, apply. Nothing here calls AWS, and nothing asks whether anybody else lives."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from contracts.base import caused_id
+from contracts.deployment import Cause
+from contracts.envelope import Meta
+from contracts.gates import Gate
+from contracts.monitor import CriticalAlert
+from contracts.recovery import (
+    ApplyChange,
+    Arm,
+    CaptureSnapshot,
+    Disarm,
+    RollBack,
+    TargetDisarmed,
+)
+from contracts.results import DisarmOutput, StepFinished
+from services._chassis.clock import Clock, moment
+from services._chassis.transition import Decision, Emit, Job, Timer, Transition
+from services.recovery.domain import alert as alerts
+from services.recovery.domain import arm as arming
+from services.recovery.domain import roll_back as rolling
+from services.recovery.domain.answer import Question
+from services.recovery.domain.protection import PastRollback, Protection, RollingBack, key_of
+from services.recovery.domain.work import ChangeWork, Expiry, RollbackWork
+from services.recovery.jobs.decisions import (
+    answer,
+    armed,
+    begin_capture,
+    begin_rollback,
+    end_rollback,
+    expiry_id,
+    rollback_id,
+    stop_change,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    clock: Clock
+    auto_recovery: bool
+
+    def _now(self) -> datetime:
+        return moment(self.clock.now())
+
+    async def capture(self, command: CaptureSnapshot, meta: Meta) -> Transition:
+        return begin_capture(command.target, meta.id, command.run_id, command.purpose, self._now())
+
+    async def arm(self, command: Arm, meta: Meta) -> Transition:
+        now, question = self._now(), Question(command.target, command.run_id, meta.id, "arm")
+
+        def decide(state: bytes | None) -> Decision:
+            protection = Protection.read(state)
+            refusal = arming.why_not_arm(protection, command, now)
+            if refusal is not None:
+                return Decision(emit=(answer(question.refused(refusal)),))
+            protection = arming.arm(protection, command, now, allowed=self.auto_recovery)
+            return armed(protection, question)
+
+        return Transition(key_of(command.target), decide)
+
+    async def change(self, command: ApplyChange, meta: Meta) -> Transition:
+        now, question = self._now(), Question(command.target, command.run_id, meta.id, "apply-change")
+
+        def decide(state: bytes | None) -> Decision:
+            protection = Protection.read(state)
+            refusal = arming.why_not_change(protection, command, now)
+            held = protection.armed_for(command.run_id, now)
+            if refusal is not None or held is None:
+                return Decision(emit=(answer(question.refused(refusal)),) if refusal else ())
+            protection = arming.begin_change(protection, held, command, meta.id, now)
+            work = ChangeWork(
+                target=command.target,
+                run_id=command.run_id,
+                epoch=protection.epoch,
+                images=command.images,
+                task_definition=command.task_definition,
+            )
+            job = Job(meta.id, "apply-change", work.model_dump_json().encode())
+            return Decision(protection.write(), jobs=(job,))
+
+        return Transition(key_of(command.target), decide)
+
+    async def roll_back(self, command: RollBack, meta: Meta) -> Transition:
+        now, question = self._now(), Question(command.target, command.run_id, meta.id, "roll-back")
+
+        def decide(state: bytes | None) -> Decision:
+            protection = Protection.read(state)
+            match protection.rollback_of(command.run_id):
+                case PastRollback() as past:
+                    return Decision(emit=(answer(question.rolled_back(past)),))
+                case RollingBack():
+                    return Decision(rolling.answer_too(protection, meta.id).write())
+            held = protection.armed_for(command.run_id, now)
+            if held is None or protection.rollback is not None:
+                return Decision(emit=(answer(_not_armed(question)),))
+            rollback = RollingBack(
+                rollback_id=rollback_id(command.run_id),
+                run_id=command.run_id,
+                trigger=command.trigger,
+                snapshot_id=held.snapshot_id,
+                started_at=now,
+                commands=(meta.id,),
+            )
+            return begin_rollback(protection, command.target, rollback)
+
+        return Transition(key_of(command.target), decide)
+
+    async def disarm(self, command: Disarm, meta: Meta) -> Transition:
+        question = Question(command.target, command.run_id, meta.id, "disarm")
+
+        def decide(state: bytes | None) -> Decision:
+            protection = Protection.read(state)
+            if protection.rollback_of(command.run_id) is not None:
+                output = DisarmOutput(answer="rollback-started")
+                return Decision(emit=(answer(question.passed("A rollback has begun.", output=output)),))
+            said = answer(question.passed("Disarmed.", output=DisarmOutput(answer="disarmed")))
+            disarmed = arming.disarm(protection, command.run_id)
+            if disarmed is None:
+                return Decision(emit=(said,))
+            event = TargetDisarmed(target=command.target, run_id=command.run_id, reason="finished")
+            stopped, jobs = stop_change(protection, command.target, "the run is over")
+            return Decision(
+                disarmed.write(),
+                emit=(Emit(event, caused_id(meta.id, "target-disarmed")), said, *stopped),
+                cancel_timers=(expiry_id(command.run_id),),
+                cancel_jobs=jobs,
+            )
+
+        return Transition(key_of(command.target), decide)
+
+    async def alert(self, alert: CriticalAlert, meta: Meta) -> Transition:
+        """Roll the armed target back, or just remember what fires. ``meta`` decides nothing here."""
+        del meta
+        now = self._now()
+
+        def decide(state: bytes | None) -> Decision:
+            before = Protection.read(state)
+            protection = alerts.note(before, alert)
+            held = alerts.convicts(before, alert, now)
+            if held is None:
+                return Decision(protection.write())
+            rollback = RollingBack(
+                rollback_id=rollback_id(held.run_id),
+                run_id=held.run_id,
+                trigger=f"critical-alert: {alert.rule}",
+                snapshot_id=held.snapshot_id,
+                started_at=now,
+            )
+            return begin_rollback(protection, alert.target, rollback)
+
+        return Transition(key_of(alert.target), decide)
+
+    async def expire(self, timer: Timer) -> Transition:
+        due, now = Expiry.model_validate_json(timer.payload), self._now()
+
+        def decide(state: bytes | None) -> Decision:
+            protection = Protection.read(state)
+            if not arming.expired(protection, due.run_id, now):
+                return Decision()
+            event = TargetDisarmed(target=due.target, run_id=due.run_id, reason="expired")
+            said = Emit(event, caused_id(due.run_id, f"expired:{timer.due}"))
+            stopped, jobs = stop_change(protection, due.target, "the arm has expired")
+            return Decision(protection.but(arm=None).write(), emit=(said, *stopped), cancel_jobs=jobs)
+
+        return Transition(key_of(due.target), decide)
+
+    async def overdue(self, timer: Timer) -> Transition:
+        work = RollbackWork.model_validate_json(timer.payload)
+        ended = rolling.Failed("The rollback did not end by itself; look at the service.")
+        return end_rollback(work, ended, self._now(), cancel=True)
+
+
+def _not_armed(question: Question) -> StepFinished:
+    summary = "Recovery is not armed for this run, so it does not act for it."
+    return question.failed(summary, Cause.REFUSED, Gate.true("armed", holds=False, detail=summary))

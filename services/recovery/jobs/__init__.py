@@ -1,0 +1,1 @@
+"""What takes longer than a moment: one file for each verb, each looks before it acts."""

@@ -1,0 +1,158 @@
+"""Taking a snapshot, and deleting those that are not kept any more."""
+
+from dataclasses import dataclass
+
+from contracts.base import caused_id
+from contracts.deployment import Cause
+from contracts.gates import Gate
+from contracts.recovery import SnapshotCaptured
+from contracts.results import SnapshotOutput
+from services._chassis.clock import Clock, moment
+from services._chassis.jobs import Running
+from services._chassis.transition import Decision, Emit, Job, Transition, decided
+from services.recovery.domain.answer import Question
+from services.recovery.domain.protection import Protection, Taken, key_of
+from services.recovery.domain.snapshot import Snapshot, keep, why_not_kept
+from services.recovery.domain.work import CaptureWork, Operation, PurgeWork
+from services.recovery.jobs.decisions import NotPossible, answer
+from services.recovery.ports import CallFailed, Ecs, Snapshots, Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    ecs: Ecs
+    surroundings: Surroundings
+    snapshots: Snapshots
+    clock: Clock
+    retention_days: float
+
+    async def __call__(self, running: Running) -> Transition:
+        work = CaptureWork.model_validate_json(running.payload)
+        try:
+            snapshot = await self._stored(work, running)
+        except NotPossible as impossible:
+            return self._failed(running, work, str(impossible), Cause.USAGE)
+        except CallFailed as failed:
+            return self._failed(running, work, f"No snapshot was stored: {failed}", Cause.ERROR)
+        return self._captured(running, work, snapshot)
+
+    async def _stored(self, work: CaptureWork, running: Running) -> Snapshot:
+        """Look for the object of an earlier attempt, and only then take another look at the service."""
+        stored = await self.snapshots.get(work.target, work.snapshot_id)
+        if stored is not None:
+            return stored
+        service = await self.ecs.service(work.target)
+        if service is None:
+            raise NotPossible(f"There is no service {work.target}.")
+        obstacle = why_not_kept(service)
+        if obstacle is not None:
+            raise NotPossible(obstacle)
+        definition = await self.ecs.task_definition(service["taskDefinition"])
+        if definition is None:
+            raise NotPossible(f"ECS does not know {service['taskDefinition']} any more.")
+        around, unknown = await self.surroundings.around(work.target, service)
+        snapshot = Snapshot(
+            snapshot_id=work.snapshot_id,
+            target=work.target,
+            taken_at=moment(self.clock.now()),
+            run_id=work.run_id,
+            purpose=work.purpose,
+            service=service,
+            task_definition=definition,
+            digests=await self.ecs.digests(work.target, service),
+            surroundings=around,
+            unknown=unknown,
+        )
+        await running.check()
+        if await self.snapshots.put(snapshot):
+            return snapshot
+        # an executor that was slower than its lease has stored it in between
+        return await self.snapshots.get(work.target, work.snapshot_id) or snapshot
+
+    def _captured(self, running: Running, work: CaptureWork, snapshot: Snapshot) -> Transition:
+        now = moment(self.clock.now())
+        event = SnapshotCaptured(
+            target=work.target,
+            run_id=work.run_id,
+            snapshot_id=work.snapshot_id,
+            task_definition=snapshot.version,
+        )
+        emit = [Emit(event, caused_id(running.id, "snapshot-captured"))]
+        if work.run_id is not None:
+            missing = f"; without {'; '.join(snapshot.unknown)}" if snapshot.unknown else ""
+            question = Question(work.target, work.run_id, running.id, "capture-snapshot")
+            said = question.passed(
+                f"Snapshot {work.snapshot_id} is stored{missing}.",
+                Gate.true("snapshot_stored", holds=True, detail=work.snapshot_id),
+                output=SnapshotOutput(snapshot_id=work.snapshot_id),
+            )
+            emit.append(answer(said))
+        operation = self._operation(running, work, snapshot).model_copy(
+            update={"result": "stored", "detail": f"Snapshot {work.snapshot_id} is stored."}
+        )
+        taken = Taken(
+            snapshot_id=work.snapshot_id,
+            task_definition=snapshot.version,
+            taken_at=snapshot.taken_at,
+            # it is asked for after a change only once the gates have passed
+            proven=work.purpose == "after-change",
+        )
+
+        def decide(state: bytes | None) -> Decision:
+            protection = Protection.read(state)
+            index = (
+                taken,
+                *(one for one in protection.snapshots if one.snapshot_id != work.snapshot_id),
+            )
+            kept, gone = keep(index, needed(protection), now, self.retention_days)
+            purge = PurgeWork(target=work.target, snapshot_ids=tuple(one.snapshot_id for one in gone))
+            job = Job(caused_id(running.id, "purge"), "purge-snapshots", purge.model_dump_json().encode())
+            return Decision(
+                protection.but(snapshots=kept).write(),
+                emit=tuple(emit),
+                jobs=(job,) if gone else (),
+                records={operation.key: operation.write()},
+            )
+
+        return Transition(key_of(work.target), decide)
+
+    def _failed(self, running: Running, work: CaptureWork, summary: str, cause: Cause) -> Transition:
+        operation = self._operation(running, work, None).model_copy(update={"result": "failed", "detail": summary})
+        emit: tuple[Emit, ...] = ()
+        if work.run_id is not None:
+            question = Question(work.target, work.run_id, running.id, "capture-snapshot")
+            gate = Gate.true("snapshot_stored", holds=False, detail=summary)
+            emit = (answer(question.failed(summary, cause, gate)),)
+        return decided(*emit, records={operation.key: operation.write()})
+
+    def _operation(self, running: Running, work: CaptureWork, snapshot: Snapshot | None) -> Operation:
+        now = moment(self.clock.now())
+        return Operation(
+            id=running.id,
+            kind="snapshot",
+            target=work.target,
+            state="finished",
+            started_at=snapshot.taken_at if snapshot else now,
+            finished_at=now,
+            snapshot_id=work.snapshot_id,
+        )
+
+
+def needed(protection: Protection) -> frozenset[str]:
+    """The snapshots that somebody may be about to bring back."""
+    holders = (protection.arm, protection.rollback)
+    return frozenset(one.snapshot_id for one in holders if one is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Deletes what has left the index already; an object that stays behind costs space and nothing else."""
+
+    snapshots: Snapshots
+
+    async def __call__(self, running: Running) -> Transition:
+        work = PurgeWork.model_validate_json(running.payload)
+        for snapshot_id in work.snapshot_ids:
+            await running.check()
+            await self.snapshots.delete(work.target, snapshot_id)
+        return decided()

@@ -1,0 +1,136 @@
+"""Changing the service, at most once for a run: look, register if nothing is there yet, update if needed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.base import caused_id
+from contracts.deployment import Cause
+from contracts.gates import Gate
+from contracts.recovery import ChangeApplied
+from contracts.results import ChangeOutput
+from services._chassis.clock import Clock, moment
+from services._chassis.jobs import Running
+from services._chassis.store import Store
+from services._chassis.transition import Decision, Emit, Transition
+from services.recovery.domain import arm as arming
+from services.recovery.domain.answer import Question
+from services.recovery.domain.change import Body, UnknownContainer, content_hash, with_images
+from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.roll_back import primary_of
+from services.recovery.domain.work import ChangeWork
+from services.recovery.jobs.decisions import NotPossible, answer
+from services.recovery.ports import CallFailed, Ecs
+
+TRIES = 3
+"""Of UpdateService, when nobody knows whether it came through; each looks first."""
+PAUSE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyChange:
+    ecs: Ecs
+    store: Store
+    clock: Clock
+
+    async def __call__(self, running: Running) -> Transition:
+        work = ChangeWork.model_validate_json(running.payload)
+        protection = Protection.read(await self.store.load(key_of(work.target)))
+        if not arming.may_still_change(protection, work.run_id, work.epoch, moment(self.clock.now())):
+            return self._failed(running, work, "Recovery is not armed for this run any more.", Cause.REFUSED)
+        try:
+            version, is_new = await self._version(running, work)
+            primary = await self._live(running, work, version)
+        except (NotPossible, UnknownContainer) as impossible:
+            return self._failed(running, work, str(impossible), Cause.USAGE)
+        except CallFailed as failed:
+            return self._failed(running, work, f"The change was not applied: {failed}", Cause.ERROR)
+        return self._applied(running, work, primary, is_new=is_new)
+
+    async def _version(self, running: Running, work: ChangeWork) -> tuple[str, bool]:
+        """The ARN of the task definition to run, and whether it is another than before the first attempt."""
+        if running.saved is not None:
+            return running.saved.decode(), True
+        service = await self._service(work)
+        old = await self.ecs.task_definition(primary_of(service)["taskDefinition"])
+        if old is None:
+            raise NotPossible("ECS does not know the task definition that is live.")
+        if work.task_definition is not None:
+            base = await self.ecs.task_definition(work.task_definition)
+            if base is None or base.get("status") != "ACTIVE":
+                raise NotPossible(f"There is no active task definition {work.task_definition}.")
+        else:
+            base = old
+        body = with_images(base, work.images)
+        version = await self._registered(running, base, body)
+        await running.checkpoint(version.encode())
+        return version, version != old["taskDefinitionArn"]
+
+    async def _registered(self, running: Running, base: Body, body: Body) -> str:
+        """Find the task definition by its content before registering it: an answer may have been lost."""
+        wanted = content_hash(body)
+        for one in (base, *await self.ecs.revisions(body["family"])):
+            if one.get("status", "ACTIVE") == "ACTIVE" and content_hash(one) == wanted:
+                return str(one["taskDefinitionArn"])
+        await running.check()
+        return await self.ecs.register(body)
+
+    async def _live(self, running: Running, work: ChangeWork, version: str) -> dict[str, Any]:
+        """The primary deployment that runs ``version``; ECS is asked for one only if there is none."""
+        for tries_left in reversed(range(TRIES)):
+            primary = primary_of(await self._service(work))
+            if primary["taskDefinition"] == version:
+                return primary
+            await running.check()
+            try:
+                return primary_of(await self.ecs.update(work.target, {"taskDefinition": version}))
+            except CallFailed as failed:
+                if not failed.temporary or not tries_left:
+                    raise
+            await self.clock.sleep(PAUSE_SECONDS)
+        raise AssertionError("the last try returns or raises")
+
+    async def _service(self, work: ChangeWork) -> Body:
+        service = await self.ecs.service(work.target)
+        if service is None:
+            raise NotPossible(f"There is no service {work.target}.")
+        return service
+
+    def _applied(self, running: Running, work: ChangeWork, primary: dict[str, Any], *, is_new: bool) -> Transition:
+        deployment, version = primary["id"], primary["taskDefinition"]
+        name = version.rpartition("/")[2]
+        event = ChangeApplied(target=work.target, run_id=work.run_id, deployment_id=deployment, task_definition=version)
+        summary = (
+            f"{deployment} rolls {name} out."
+            if is_new
+            else f"{name} is what runs already; {deployment} counts as this run's deployment."
+        )
+        output = ChangeOutput(deployment_id=deployment, task_definition=version, applied_at=moment(self.clock.now()))
+        question = Question(work.target, work.run_id, running.id, "apply-change")
+        said = answer(
+            question.passed(summary, Gate.true("change_applied", holds=True, detail=deployment), output=output)
+        )
+        told = Emit(event, caused_id(running.id, "change-applied"))
+
+        def decide(state: bytes | None) -> Decision:
+            protection = Protection.read(state)
+            stopped = not _is_ours(protection, work, running.id) or protection.rollback is not None
+            ended = arming.end_change(protection, running.id, deployment, version)
+            # a rollback that began meanwhile has answered for us, and has to know what came through
+            return Decision(ended.write(), emit=(told,) if stopped else (told, said))
+
+        return Transition(key_of(work.target), decide)
+
+    def _failed(self, running: Running, work: ChangeWork, summary: str, cause: Cause) -> Transition:
+        question = Question(work.target, work.run_id, running.id, "apply-change")
+        gate = Gate.true("change_applied", holds=False, detail=summary)
+        said = answer(question.failed(summary, cause, gate))
+
+        def decide(state: bytes | None) -> Decision:
+            return Decision(arming.end_change(Protection.read(state), running.id, None, None).write(), emit=(said,))
+
+        return Transition(key_of(work.target), decide)
+
+
+def _is_ours(protection: Protection, work: ChangeWork, job: str) -> bool:
+    held = protection.arm
+    return held is not None and held.run_id == work.run_id and held.change is not None and held.change.job == job

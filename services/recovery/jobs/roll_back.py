@@ -1,0 +1,199 @@
+"""Bringing a snapshot back: ask what is to be done next, do it, look again, until it is over."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from contracts.base import caused_id
+from contracts.results import StepProgressed
+from services._chassis.aws import LONGEST_CALL_SECONDS
+from services._chassis.clock import Clock, moment
+from services._chassis.jobs import Running
+from services._chassis.store import Store
+from services._chassis.transition import Emit, Transition, decided
+from services.recovery.domain.change import Body, carries_out, content_hash
+from services.recovery.domain.protection import OurChange, Protection, RollingBack, key_of
+from services.recovery.domain.roll_back import (
+    DEADLINE_SECONDS,
+    POLL_SECONDS,
+    Done,
+    Failed,
+    Move,
+    Observed,
+    Plan,
+    Restore,
+    Superseded,
+    Wait,
+    ecs_does,
+    next_move,
+    primary_of,
+)
+from services.recovery.domain.snapshot import Snapshot, differences, update_parameters
+from services.recovery.domain.work import Course, RollbackWork
+from services.recovery.jobs.decisions import end_rollback
+from services.recovery.ports import Balancers, CallFailed, Ecs, Images, Snapshots
+
+SETTLE_SECONDS = float(LONGEST_CALL_SECONDS)
+"""A call that a cancelled change had begun has come through, or never will."""
+
+
+@dataclass(frozen=True, slots=True)
+class RollBack:
+    ecs: Ecs
+    balancers: Balancers
+    images: Images
+    snapshots: Snapshots
+    store: Store
+    clock: Clock
+
+    async def __call__(self, running: Running) -> Transition:
+        """Return the result. A fault that may pass is tried again until the deadline; people come after that."""
+        work = RollbackWork.model_validate_json(running.payload)
+        course = Course() if running.saved is None else Course.model_validate_json(running.saved)
+        said = ""
+        while True:
+            protection = Protection.read(await self.store.load(key_of(work.target)))
+            rollback = protection.rollback
+            if rollback is None or rollback.rollback_id != work.rollback_id:
+                return decided()
+            try:
+                course, move = await self._step(running, work, course, protection, rollback)
+            except CallFailed as failed:
+                late = self.clock.now() >= rollback.started_at.timestamp() + DEADLINE_SECONDS
+                move = Wait(f"{failed} Trying again.") if failed.temporary and not late else Failed(str(failed))
+            if isinstance(move, Done | Superseded | Failed):
+                return end_rollback(work, move, moment(self.clock.now()))
+            message = move.message if isinstance(move, Wait) else "Bringing the snapshot's version back."
+            if message != said and rollback.run_id is not None:
+                said = message
+                await running.emit(_progress(work, rollback.run_id, message))
+            await self.clock.sleep(POLL_SECONDS)
+
+    async def _step(
+        self,
+        running: Running,
+        work: RollbackWork,
+        course: Course,
+        protection: Protection,
+        rollback: RollingBack,
+    ) -> tuple[Course, Move]:
+        """Look, decide, and do it if it is the one thing that changes the service."""
+        snapshot = await self.snapshots.get(work.target, rollback.snapshot_id)
+        if snapshot is None:
+            return course, Failed(f"The snapshot {rollback.snapshot_id} is not in the bucket any more.")
+        service = await self.ecs.service(work.target)
+        if service is None:
+            return course, Failed("The service is not there any more.")
+        course = course.model_copy(update={"goals": course.goals or (snapshot.version,)})
+        held = protection.arm if rollback.run_id is not None else None
+        change = held.change if held is not None else None
+        if change is None and course.judged is None:
+            course = course.model_copy(update={"judged": primary_of(service)["taskDefinition"]})
+            await running.checkpoint(course.model_dump_json().encode())
+        since = held.armed_at if held is not None else rollback.started_at
+        observed = await self._observed(work, course, snapshot, service, change, since.timestamp())
+        plan = Plan(
+            started_at=rollback.started_at.timestamp(),
+            ordered=rollback.run_id is None,
+            change=_state_of(change),
+            settle_seconds=SETTLE_SECONDS,
+            restored_at=course.restored_at,
+        )
+        move = next_move(observed, plan)
+        if isinstance(move, Restore):
+            course = await self._restore(running, work, course, snapshot, service)
+        return course, move
+
+    async def _observed(
+        self,
+        work: RollbackWork,
+        course: Course,
+        snapshot: Snapshot,
+        service: Body,
+        change: OurChange | None,
+        since: float,
+    ) -> Observed:
+        primary = primary_of(service)
+        deployments = await self.ecs.deployments(work.target, since)
+        ecs = ecs_does(service, deployments)
+        return Observed(
+            now=self.clock.now(),
+            live=await self._live(course, primary["taskDefinition"], change, fell_back=ecs == "rolled-back"),
+            rollout=primary.get("rolloutState", "COMPLETED"),
+            running=service["runningCount"],
+            desired=service["desiredCount"],
+            healthy_targets=await self.balancers.healthy_targets(service),
+            ecs=ecs,
+            moved=bool(deployments),
+            differs=bool(differences(snapshot, service, course.goals[-1])),
+        )
+
+    async def _live(
+        self, course: Course, version: str, change: OurChange | None, *, fell_back: bool
+    ) -> Literal["goal", "judged", "foreign"]:
+        """Whose version is live. Our change is known by its ARN or, if its job died too early to say, by content.
+
+        What ECS fell back to from our change is ours to replace as well.
+        """
+        if version in course.goals:
+            return "goal"
+        if change is None:
+            return "judged" if version == course.judged else "foreign"
+        if version == change.task_definition or fell_back:
+            return "judged"
+        definition = await self.ecs.task_definition(version)
+        ours = definition is not None and carries_out(definition, change.images, change.asked)
+        return "judged" if ours else "foreign"
+
+    async def _restore(
+        self, running: Running, work: RollbackWork, course: Course, snapshot: Snapshot, service: Body
+    ) -> Course:
+        """Call UpdateService. That it will be called is kept before, since the answer may be lost."""
+        goal = await self._goal(running, snapshot, course)
+        goals = course.goals if goal in course.goals else (*course.goals, goal)
+        course = course.model_copy(update={"goals": goals, "restored_at": (*course.restored_at, self.clock.now())})
+        await running.checkpoint(course.model_dump_json().encode())
+        await running.check()
+        changes = differences(snapshot, service, goal)
+        await self.ecs.update(work.target, update_parameters(changes, goal))
+        return course
+
+    async def _goal(self, running: Running, snapshot: Snapshot, course: Course) -> str:
+        """The task definition to run: the snapshot's own, or its copy with every image by its digest.
+
+        A copy is needed where the original is INACTIVE, since UpdateService refuses that, and where one of its
+        tags names another image by now, since the same task definition would then run something else.
+        """
+        if len(course.goals) > 1:
+            return course.goals[-1]
+        definition = await self.ecs.task_definition(snapshot.version)
+        active = definition is not None and definition.get("status") == "ACTIVE"
+        if active and not await self._moved(snapshot.tagged_images):
+            return snapshot.version
+        body = snapshot.pinned_definition
+        wanted = content_hash(body)
+        for one in await self.ecs.revisions(body["family"]):
+            if content_hash(one) == wanted:
+                return str(one["taskDefinitionArn"])
+        await running.check()
+        return await self.ecs.register(body)
+
+    async def _moved(self, images: Mapping[str, str]) -> bool:
+        """Whether a tag names another image than the one that ran, or nobody can tell."""
+        for reference, digest in images.items():
+            if await self.images.digest(reference) != digest:
+                return True
+        return False
+
+
+def _state_of(change: OurChange | None) -> Literal["none", "in-flight", "landed"]:
+    if change is None:
+        return "none"
+    return "landed" if change.task_definition else "in-flight"
+
+
+def _progress(work: RollbackWork, run_id: str, message: str) -> Emit:
+    event = StepProgressed(
+        target=work.target, run_id=run_id, command_id=work.rollback_id, step="roll-back", message=message
+    )
+    return Emit(event, caused_id(work.rollback_id, f"progress:{message}"))

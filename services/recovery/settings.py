@@ -1,0 +1,16 @@
+"""What can be set for recovery."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from services._chassis import settings
+
+
+class Settings(settings.Settings):
+    backup_bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    """The S3 bucket of the snapshots; required, since without one nothing could be brought back."""
+    snapshot_retention_days: Annotated[float, Field(gt=0, le=3650)] = 30
+    """Older snapshots are deleted, except those that may still be needed."""
+    auto_recovery_enabled: bool = True
+    """Whether a critical alert may roll an armed target back; off, recovery acts on commands only."""
