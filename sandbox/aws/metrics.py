@@ -8,6 +8,7 @@ import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from operator import mul
 from threading import Lock
 from typing import NamedTuple
@@ -71,19 +72,11 @@ def percentile(weighted: Iterable[tuple[float, float]], per_cent: float) -> floa
     works on a sketch; on many samples the difference is below what either promises.
     """
     ordered = sorted(weighted)
-    position = (sum(count for _, count in ordered) - 1) * per_cent / 100
+    ranks = list(accumulate(count for _, count in ordered))
+    position = max(ranks[-1] - 1, 0.0) * per_cent / 100
     rank = math.floor(position)
-    below = _at_rank(ordered, rank)
-    return below + (_at_rank(ordered, rank + 1) - below) * (position - rank)
-
-
-def _at_rank(ordered: Sequence[tuple[float, float]], rank: int) -> float:
-    seen = 0.0
-    for value, count in ordered:
-        seen += count
-        if seen > rank:
-            return value
-    return ordered[-1][0]
+    below, above = (ordered[min(bisect_right(ranks, at), len(ordered) - 1)][0] for at in (rank, rank + 1))
+    return below + (above - below) * (position - rank)
 
 
 def _total(data: Sequence[Datum]) -> float:
