@@ -39,8 +39,9 @@ class Progress:
 
     def show(self, run: dict[str, Any]) -> None:
         """Tell what has not been told yet."""
-        for phase in [*run["phases"], *([run["baking"]] if run.get("baking") else [])]:
-            self._phase(phase)
+        for phase in [*run["phases"], run.get("baking")]:
+            if phase and phase["seconds"] is not None:
+                self._phase(phase)
         if run.get("progress"):
             if self._status:
                 self._status.update(escape(run["progress"]))
