@@ -1,0 +1,6 @@
+"""Start the orchestrator: ``python -m services.orchestrator``."""
+
+from services._chassis.run import main
+
+if __name__ == "__main__":
+    main("services.orchestrator")

@@ -1,0 +1,31 @@
+"""The only place where the orchestrator's objects are built."""
+
+from contracts.deployment import AbortRequested, DeployRequested
+from contracts.monitor import CriticalAlert, WarningAlert
+from contracts.recovery import RollbackFinished, RollbackStarted
+from contracts.results import StepFinished, StepProgressed
+from services._chassis.service import Platform, Service
+from services.orchestrator.api import Endpoints, create_router
+from services.orchestrator.handlers import WAKES, Handlers
+from services.orchestrator.settings import Settings
+
+
+def create_app(settings: Settings, platform: Platform) -> Service:
+    """Wire the orchestrator."""
+    handlers = Handlers(platform.store, platform.clock, settings.policy())
+    endpoints = Endpoints(settings, platform.store, platform.clock, handlers)
+    return Service(
+        name="orchestrator",
+        handlers={
+            DeployRequested: handlers.deploy,
+            AbortRequested: handlers.hear,
+            StepFinished: handlers.hear,
+            StepProgressed: handlers.hear,
+            RollbackStarted: handlers.hear,
+            RollbackFinished: handlers.hear,
+            CriticalAlert: handlers.hear,
+            WarningAlert: handlers.hear,
+        },
+        timers=dict.fromkeys(WAKES, handlers.wake),
+        router=create_router(endpoints, settings),
+    )

@@ -1,0 +1,91 @@
+"""The one decision: a course and an event in, the new course and its effects out. Pure, and total.
+
+What is over stays over: an event of another run, a second answer, an unknown command changes nothing.
+"""
+
+from dataclasses import dataclass
+
+from contracts.deployment import AbortRequested
+from contracts.monitor import CriticalAlert, WarningAlert
+from contracts.recovery import RollbackFinished, RollbackStarted
+from contracts.results import StepFinished, StepProgressed
+from services.orchestrator.domain import endings, phases, requests, steps
+from services.orchestrator.domain.course import Course
+from services.orchestrator.domain.effects import CourseTurn, Effect, RunTurn, progress
+from services.orchestrator.domain.run import Policy, Request, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """A timer of a run fired; the run's own deadlines say what that means."""
+
+    run_id: str
+
+
+Input = (
+    Request
+    | AbortRequested
+    | StepFinished
+    | StepProgressed
+    | RollbackStarted
+    | RollbackFinished
+    | CriticalAlert
+    | WarningAlert
+    | Woken
+)
+
+
+def decide(course: Course, event: Input, policy: Policy, now: float) -> tuple[Course, tuple[Effect, ...]]:
+    """Return the new course and what is to happen, in order. ``now`` is product time in epoch seconds."""
+    turn = _course_turn(course, event, policy, now)
+    effects: list[Effect] = []
+    while True:
+        try:
+            effects.append(next(turn))
+        except StopIteration as end:
+            decided: Course = end.value
+            return decided, tuple(effects)
+
+
+def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> CourseTurn:
+    if isinstance(event, Request):
+        return (yield from requests.consider(course, event, policy, now))
+    run = course.active
+    if run is not None and (isinstance(event, CriticalAlert | WarningAlert) or event.run_id == run.run_id):
+        return (yield from requests.settle(course, (yield from _run_turn(run, event, now)), policy, now))
+    if isinstance(event, AbortRequested):
+        return (yield from requests.abort(course, event, policy, now))
+    return course
+
+
+def _run_turn(run: Run, event: Input, now: float) -> RunTurn:  # noqa: PLR0911  one for each kind of event
+    match event:
+        case StepFinished():
+            heard = yield from steps.receive(run, event, now)
+            return run if heard is run else (yield from _conclude(heard, now))
+        case StepProgressed():
+            return (yield from steps.hear(run, event, now))
+        case RollbackStarted():
+            return (yield from endings.recovery_began(run, event, now))
+        case RollbackFinished():
+            return (yield from endings.recovery_finished(run, event, now))
+        case AbortRequested():
+            return (yield from endings.abort(run, event.actor, event.reason, now))
+        case CriticalAlert() | WarningAlert():
+            kind = "Critical alert" if isinstance(event, CriticalAlert) else "Warning"
+            message = f"{kind} {event.rule} {event.state}: {event.detail}"
+            return (yield from progress(run, "alert", message, now))
+        case Woken():
+            if now >= run.reconcile_at:
+                run = yield from steps.reconcile(run, now)
+            run = yield from endings.expire(run, now)
+            return run if run.outcome else (yield from phases.advance(run, now))
+        case _:
+            return run
+
+
+def _conclude(run: Run, now: float) -> RunTurn:
+    """Draw the consequences of an answer."""
+    if run.ending is not None:
+        return (yield from endings.recovery_answered(run, now))
+    return (yield from phases.advance(run, now))

@@ -1,0 +1,41 @@
+"""What a verb of the course wants to happen.
+
+A verb is a generator: it yields effects in their order and returns the new state. Nothing happens until the whole
+decision is applied.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from contracts.base import Event
+from contracts.deployment import PhaseProgressed
+from services.orchestrator.domain.course import Course
+from services.orchestrator.domain.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Publish an event; the same consequence of the same run has the same id."""
+
+    event: Event
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run is over; keep it for readers."""
+
+    run: Run
+
+
+Effect = Tell | Ended
+RunTurn = Generator[Effect, None, Run]
+CourseTurn = Generator[Effect, None, Course]
+
+
+def progress(run: Run, step: str, message: str, now: float) -> RunTurn:
+    """Tell one sentence about what is going on."""
+    run = run.but(told=run.told + 1, told_at=now, progress=message)
+    event = PhaseProgressed(target=run.target, run_id=run.run_id, phase=run.phase, step=step, message=message)
+    yield Tell(event, run.id_of(f"{run.phase}:progress:{run.told}"))
+    return run

@@ -1,0 +1,181 @@
+"""How runs end: disarm or roll back first where recovery stands ready, then one word, once."""
+
+from collections.abc import Iterable
+
+from contracts.deployment import Cause, DeploymentFinished, Outcome, Rollback
+from contracts.gates import Gate, Verdict
+from contracts.recovery import Disarm, RollBack, RollbackFinished, RollbackStarted
+from contracts.results import DisarmOutput
+from services.orchestrator.domain.effects import Ended, RunTurn, Tell, progress
+from services.orchestrator.domain.judge import gates_of, sentence
+from services.orchestrator.domain.limits import EXPIRY_MARGIN, GRACE, ROLLBACK
+from services.orchestrator.domain.run import Disarming, RollingBack, Run, Step
+from services.orchestrator.domain.steps import close, command_step
+
+_OUTCOMES = {
+    "restored": Outcome.ROLLED_BACK,
+    "superseded": Outcome.SUPERSEDED,
+    "failed": Outcome.ROLLBACK_FAILED,
+}
+
+
+def finish(
+    run: Run,
+    outcome: Outcome,
+    cause: Cause | None,
+    reason: str,
+    *,
+    now: float,
+    rollback: Rollback | None = None,
+) -> RunTurn:
+    """End the run. This is the only place that does."""
+    run = run.but(outcome=outcome, cause=cause, reason=reason, rollback=rollback, finished_at=now, ending=None)
+    finished = DeploymentFinished(
+        target=run.target,
+        run_id=run.run_id,
+        outcome=outcome,
+        cause=cause,
+        reason=reason,
+        rollback=rollback,
+        seconds=now - run.started_at,
+    )
+    yield Tell(finished, run.id_of("finished"))
+    yield Ended(run)
+    return run
+
+
+def disarm(run: Run, outcome: Outcome, cause: Cause | None, reason: str, now: float) -> RunTurn:
+    """End the run with this outcome once recovery has answered; at once if it was never asked to stand ready."""
+    if not run.arm_was_sent:
+        return (yield from finish(run, outcome, cause, reason, now=now))
+    step = command_step(run, Disarm(target=run.target, run_id=run.run_id))
+    yield Tell(step.command, step.id)
+    deadline = run.armed_until + EXPIRY_MARGIN
+    return run.but(ending=Disarming(outcome=outcome, cause=cause, reason=reason, step=step, deadline=deadline))
+
+
+def roll_back(run: Run, trigger: str, cause: Cause | None, reason: str, now: float) -> RunTurn:
+    """Have recovery bring the old version back; its result decides."""
+    step = command_step(run, RollBack(target=run.target, run_id=run.run_id, trigger=trigger))
+    yield Tell(step.command, step.id)
+    run = run.but(ending=RollingBack(trigger=trigger, cause=cause, reason=reason, step=step, deadline=now + ROLLBACK))
+    return (yield from progress(run, step.name, f"Rolling back: {trigger}.", now))
+
+
+def condemn(run: Run, gates: Iterable[Gate], cause: Cause, now: float) -> RunTurn:
+    """Roll back on these gates, or end ``failed`` where nobody wants that by itself."""
+    gates = tuple(gates)
+    reason = f"{_phase(run)} failed: {sentence(gates)}."
+    if run.may_roll_back:
+        trigger = ", ".join(gate.name for gate in gates)
+        return (yield from roll_back(run, trigger, cause, reason, now))
+    reason = f"{reason} Automatic recovery is off, so the service was left as it is."
+    return (yield from disarm(run, Outcome.FAILED, cause, reason, now))
+
+
+def give_up(run: Run, unsettled: Iterable[Step], cause: Cause, now: float) -> RunTurn:
+    """End ``failed`` for want of evidence: the service stays as it is."""
+    told = (step.answer.summary if step.answer else sentence(gates_of(step)) for step in unsettled)
+    said = "; ".join(text.rstrip(".") for text in told)
+    reason = f"{_phase(run)} came to no verdict in time: {said}. The service was left as it is."
+    return (yield from disarm(run, Outcome.FAILED, cause, reason, now))
+
+
+def recovery_began(run: Run, event: RollbackStarted, now: float) -> RunTurn:
+    """Recovery rolls back: on our command, or by itself on an alert. What else went on is over."""
+    ending = run.ending
+    if isinstance(ending, RollingBack) and ending.rollback_id is not None:
+        return run
+    run = yield from close(run, Verdict.FAIL, now)
+    if isinstance(ending, RollingBack):
+        ending = ending.but(rollback_id=event.rollback_id, deadline=now + ROLLBACK)
+    else:
+        ending = RollingBack(
+            trigger=event.trigger,
+            cause=Cause.GATE,
+            reason=f"Recovery rolled back by itself: {event.trigger}.",
+            step=None,
+            rollback_id=event.rollback_id,
+            deadline=now + ROLLBACK,
+        )
+    message = f"Recovery brings back {event.snapshot_id}: {event.trigger}."
+    return (yield from progress(run.but(ending=ending), "roll-back", message, now))
+
+
+def recovery_finished(run: Run, event: RollbackFinished, now: float) -> RunTurn:
+    """Take recovery's word for the end, even if its word on the beginning was lost."""
+    run = yield from close(run, Verdict.FAIL, now)
+    outcome = _OUTCOMES[event.result]
+    if isinstance(run.ending, RollingBack):
+        cause, reason = run.ending.cause, run.ending.reason
+    else:
+        cause, reason = Cause.GATE, f"Recovery rolled back by itself: {event.rollback.trigger}."
+    if outcome is Outcome.SUPERSEDED:
+        cause = Cause.SUPERSEDED
+    return (
+        yield from finish(run, outcome, cause, f"{reason} {event.detail}".strip(), now=now, rollback=event.rollback)
+    )
+
+
+def recovery_answered(run: Run, now: float) -> RunTurn:
+    """Act on the answer to ``disarm`` or ``roll-back``, whichever was sent last."""
+    ending = run.ending
+    if ending is None or ending.step is None or ending.step.answer is None:
+        return run
+    answer = ending.step.answer
+    if isinstance(ending, RollingBack):
+        # rollback-finished tells the result; a refusal may come without one, so it is not awaited for long
+        patience = ROLLBACK if ending.step.passed else GRACE
+        return run.but(ending=ending.but(deadline=min(ending.deadline, now + patience)))
+    if not isinstance(answer.output, DisarmOutput):
+        return run
+    if answer.output.answer == "disarmed":
+        return (yield from finish(run, ending.outcome, ending.cause, ending.reason, now=now))
+    return run.but(
+        ending=RollingBack(
+            trigger="recovery had begun before it was disarmed",
+            cause=Cause.GATE,
+            reason="Recovery had begun to roll back by itself.",
+            step=None,
+            deadline=now + ROLLBACK,
+        )
+    )
+
+
+def expire(run: Run, now: float) -> RunTurn:
+    """End the run without recovery's word once that can no longer be waited for."""
+    ending = run.ending
+    if ending is None or now < ending.deadline:
+        return run
+    if isinstance(ending, Disarming):
+        reason = (
+            f"{ending.reason} Recovery never confirmed that it stands down; its arm has expired by now, and what it "
+            "did meanwhile is unknown: look at the service."
+        )
+        return (yield from finish(run, Outcome.FAILED, ending.cause or Cause.TIMEOUT, reason, now=now))
+    answer = ending.step.answer if ending.step else None
+    if answer is not None and answer.cause is Cause.SUPERSEDED:
+        reason = f"{ending.reason} {answer.summary}"
+        return (yield from finish(run, Outcome.SUPERSEDED, Cause.SUPERSEDED, reason, now=now))
+    told = (
+        f"Recovery said {answer.summary!r}, but never how the rollback ended"
+        if answer
+        else "Recovery did not answer within the time that a rollback may take"
+    )
+    reason = f"{ending.reason} {told}: look at the service."
+    return (yield from finish(run, Outcome.ROLLBACK_FAILED, Cause.TIMEOUT, reason, now=now))
+
+
+def abort(run: Run, actor: str, why: str, now: float) -> RunTurn:
+    """Stop: nothing was changed yet, or the change is rolled back. A run that ends already goes on ending."""
+    if run.ending is not None:
+        return run
+    run = yield from close(run, Verdict.INCONCLUSIVE, now)
+    reason = f"Aborted by {actor}{': ' if why else '.'}{why}"
+    if run.change_was_sent:
+        return (yield from roll_back(run, f"aborted by {actor}", None, reason, now))
+    return (yield from disarm(run, Outcome.ABORTED, None, reason, now))
+
+
+def _phase(run: Run) -> str:
+    return run.phase.replace("_", " ").capitalize()

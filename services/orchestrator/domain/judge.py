@@ -1,0 +1,69 @@
+"""From answers to gates, and from gates to sentences."""
+
+from collections.abc import Iterable
+
+from contracts.deployment import Cause, Override
+from contracts.gates import Gate, Verdict, worst
+from contracts.results import ChangeOutput
+from services.orchestrator.domain.run import Step
+
+APPLY_CHANGE = "apply-change"
+JUDGES = frozenset({"watch-deployment", "validate-deployment", "evaluate-rules"})
+"""The steps whose fail is evidence against the new version. A snapshot that could not be stored is none."""
+
+_HOLDS = {Verdict.PASS: True, Verdict.FAIL: False, Verdict.INCONCLUSIVE: None}
+
+
+def gates_of(step: Step) -> tuple[Gate, ...]:
+    """Return the gates of an answer, and one for the answer itself where they don't tell all of its verdict."""
+    name = step.name.replace("-", "_")
+    if step.answer is None:
+        detail = f"No answer to {step.name} came in time."
+        return (Gate.true(f"{name}_answered", None, samples=0, detail=detail),)
+    answer = step.answer
+    told = worst(gate.verdict for gate in answer.gates)
+    if answer.gates and worst((told, answer.verdict)) is told:
+        return answer.gates
+    return (*answer.gates, Gate.true(name, _HOLDS[answer.verdict], detail=answer.summary))
+
+
+def overridden(gates: Iterable[Gate], overrides: Iterable[Override], actor: str) -> tuple[Gate, ...]:
+    """Write on each gate that does not pass who overrode it by its name, and why."""
+    reasons = {override.gate: override.reason for override in overrides}
+    return tuple(
+        gate.model_copy(update={"overridden_by": f"{actor}: {reasons[gate.name]}"})
+        if gate.name in reasons and gate.verdict is not Verdict.PASS
+        else gate
+        for gate in gates
+    )
+
+
+def condemns(step: Step, *, over: bool) -> bool:
+    """Whether the step calls for a rollback. ``over``: no answer will be waited for any more.
+
+    A change that did not certainly succeed may have happened, so its rollback is the safe course: recovery looks,
+    and finds nothing to undo if it did not. A fault of a dependency is no fault of the deployment.
+    """
+    if step.answer is None:
+        return over and step.name == APPLY_CHANGE
+    if step.answer.cause is Cause.DEPENDENCY:
+        return False
+    if step.name == APPLY_CHANGE:
+        return not (step.passed and isinstance(step.answer.output, ChangeOutput))
+    return step.name in JUDGES and step.answer.verdict is Verdict.FAIL
+
+
+def superseded(step: Step) -> bool:
+    """Whether the step saw that somebody else moved the service."""
+    return step.answer is not None and step.answer.cause is Cause.SUPERSEDED
+
+
+def sentence(gates: Iterable[Gate]) -> str:
+    """Return what the gates that don't pass have to say."""
+    return "; ".join(_said(gate) for gate in gates if gate.counts_as is not Verdict.PASS)
+
+
+def _said(gate: Gate) -> str:
+    plain = gate.value is None or (gate.comparison, gate.threshold) == ("==", 1)
+    told = (gate.detail,) if plain and gate.detail else (gate.arithmetic, gate.detail)
+    return f"{gate.name}: {', '.join(filter(None, told)).rstrip('.')}"

@@ -1,0 +1,57 @@
+"""How long things may take, in seconds of product time.
+
+The guide's durations for its phases are 2-5, 5-15, 3-10, 1-3 and 2-5 minutes; a request may set its own for those
+that depend on the service.
+"""
+
+from datetime import UTC, datetime
+
+from contracts.deployment import DeploymentConfig, Phase
+
+MINUTE = 60.0
+
+BEFORE_THE_CHANGE = 10 * MINUTE
+"""All of pre-deployment validation."""
+APPLYING = 5 * MINUTE
+"""Arming, and applying the change, before the watch begins."""
+ADVISORY = 5 * MINUTE
+"""Each of monitoring set-up and optimisation analysis."""
+GRACE = 2 * MINUTE
+"""Between the deadline that a step was given and ours: its answer has to travel."""
+ROLLBACK = 15 * MINUTE
+"""From the command, or from recovery's word that it has begun, to its end. The guide's objective is 5 minutes."""
+ARM_MARGIN = 15 * MINUTE
+"""How much longer than the run the target stays armed: a rollback may begin in the run's last moment."""
+EXPIRY_MARGIN = 2 * MINUTE
+"""After an arm's expiry, before a silent recovery is no longer waited for: clocks and queues differ a little."""
+REQUEST_LIFETIME = 15 * MINUTE
+"""A request that comes later than this after its own time is refused, unless it says otherwise."""
+RECONCILE = 30.0
+"""How often what is unanswered is sent again."""
+QUEUE = 20
+"""How many runs may wait on one target."""
+
+
+def phase_limit(phase: Phase, config: DeploymentConfig) -> float:
+    """Return the longest that a phase may take."""
+    match phase:
+        case Phase.PRE_DEPLOYMENT_VALIDATION:
+            return BEFORE_THE_CHANGE
+        case Phase.DEPLOYMENT_MONITORING:
+            return APPLYING + config.deployment_timeout_minutes * MINUTE + GRACE
+        case Phase.POST_DEPLOYMENT_VALIDATION:
+            return config.validation_timeout_minutes * MINUTE + GRACE
+        case Phase.BAKING:
+            return config.baking_minutes * MINUTE + GRACE
+        case _:
+            return ADVISORY
+
+
+def run_limit(config: DeploymentConfig) -> float:
+    """Return the longest that a run may take until it begins to end: every phase at its limit."""
+    return sum(phase_limit(phase, config) for phase in Phase) + GRACE
+
+
+def moment(seconds: float) -> datetime:
+    """Epoch seconds as the datetime that events carry."""
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,119 @@
+"""Requests and aborts: who may start, who waits, who is told no; and who comes next."""
+
+from collections.abc import Generator
+
+from contracts.base import caused_id
+from contracts.deployment import (
+    AbortRequested,
+    Cause,
+    DeploymentQueued,
+    DeploymentStarted,
+    DeployRequested,
+    Outcome,
+    Phase,
+)
+from services.orchestrator.domain import endings, phases
+from services.orchestrator.domain.course import Course
+from services.orchestrator.domain.effects import CourseTurn, Effect, RunTurn, Tell
+from services.orchestrator.domain.limits import QUEUE, RECONCILE, REQUEST_LIFETIME, run_limit
+from services.orchestrator.domain.run import Policy, Request, Run
+
+
+def request_of(event: DeployRequested, run_id: str, asked_at: float) -> Request:
+    """Return what the course keeps of a request. ``asked_at`` is the event's own time, not its arrival's."""
+    expires_at = event.expires_at.timestamp() if event.expires_at else asked_at + REQUEST_LIFETIME
+    return Request(
+        run_id=run_id,
+        target=event.target,
+        change=event.change,
+        actor=event.actor,
+        overrides=event.overrides,
+        config=event.config,
+        on_conflict=event.on_conflict,
+        asked_at=asked_at,
+        expires_at=expires_at,
+    )
+
+
+def consider(course: Course, request: Request, policy: Policy, now: float) -> CourseTurn:
+    """Start the run, let it wait, or refuse it. A run that is known already is not asked for twice."""
+    if course.knows(request.run_id):
+        return course
+    no = _objection(course, request, policy, now)
+    if no is not None:
+        yield from _refuse(request, policy, *no, now)
+        return course if course.active else course.but(last_run_id=request.run_id)
+    if course.active is None:
+        return course.but(active=(yield from _start(request, policy, now)))
+    queue = (*course.queue, request)
+    queued = DeploymentQueued(target=request.target, run_id=request.run_id, position=len(queue))
+    yield Tell(queued, caused_id(request.run_id, "queued"))
+    return course.but(queue=queue)
+
+
+def abort(course: Course, event: AbortRequested, policy: Policy, now: float) -> CourseTurn:
+    """Take a waiting run out of the queue. The active one is ``endings.abort``'s."""
+    waiting = next((request for request in course.queue if request.run_id == event.run_id), None)
+    if waiting is None:
+        return course
+    yield from endings.abort(_unstarted(waiting, policy, now), event.actor, event.reason, now)
+    return course.but(queue=tuple(request for request in course.queue if request is not waiting))
+
+
+def settle(course: Course, run: Run, policy: Policy, now: float) -> CourseTurn:
+    """Put the active run back; if it has ended, start the first of the queue that is not too old."""
+    if run.outcome is None:
+        return course.but(active=run)
+    course = course.but(active=None, last_run_id=run.run_id)
+    while course.active is None and course.queue:
+        request, *rest = course.queue
+        course = course.but(queue=tuple(rest))
+        if now >= request.expires_at:
+            yield from _refuse(request, policy, Cause.REFUSED, _expired(request, now), now)
+            course = course.but(last_run_id=request.run_id)
+        else:
+            course = course.but(active=(yield from _start(request, policy, now)))
+    return course
+
+
+def _objection(course: Course, request: Request, policy: Policy, now: float) -> tuple[Cause, str] | None:
+    target = request.target
+    if (target.account, target.region) != (policy.account, policy.region):
+        here = f"{policy.account}/{policy.region}"
+        return Cause.USAGE, f"This Surefoot deploys to {here}, not to {target.account}/{target.region}."
+    if now >= request.expires_at:
+        return Cause.REFUSED, _expired(request, now)
+    if course.active is None:
+        return None
+    if request.on_conflict == "refuse":
+        return Cause.REFUSED, f"The target is busy with the run {course.active.run_id}."
+    if len(course.queue) >= QUEUE:
+        return Cause.REFUSED, f"{QUEUE} runs wait for the target already; ask again later."
+    return None
+
+
+def _expired(request: Request, now: float) -> str:
+    late = now - request.expires_at
+    return f"The request had expired {late:.0f} seconds before its turn came; ask again if it is still wanted."
+
+
+def _unstarted(request: Request, policy: Policy, now: float) -> Run:
+    return Run(
+        request=request,
+        policy=policy,
+        started_at=now,
+        deadline=now + run_limit(request.config),
+        reconcile_at=now + RECONCILE,
+        told_at=now,
+    )
+
+
+def _refuse(request: Request, policy: Policy, cause: Cause, reason: str, now: float) -> Generator[Effect, None, None]:
+    yield from endings.finish(_unstarted(request, policy, now), Outcome.BLOCKED, cause, reason, now=now)
+
+
+def _start(request: Request, policy: Policy, now: float) -> RunTurn:
+    run = _unstarted(request, policy, now)
+    started = DeploymentStarted(target=run.target, run_id=run.run_id, actor=request.actor, change=request.change)
+    yield Tell(started, run.id_of("started"))
+    return (yield from phases.begin(run, Phase.PRE_DEPLOYMENT_VALIDATION, now))

@@ -1,0 +1,103 @@
+"""Commands out, answers in: what every phase does alike."""
+
+from contracts.base import Event
+from contracts.catalogue import entry_of
+from contracts.deployment import Cause, GateEvaluated, PhaseFinished
+from contracts.gates import Gate, Verdict
+from contracts.results import StepFinished, StepProgressed
+from services.orchestrator.domain.effects import RunTurn, Tell, progress
+from services.orchestrator.domain.judge import APPLY_CHANGE, gates_of
+from services.orchestrator.domain.limits import GRACE, MINUTE, RECONCILE
+from services.orchestrator.domain.run import Answer, Disarming, Run, Step
+
+
+def command_step(run: Run, command: Event, attempt: int = 1) -> Step:
+    """Return the step of a command of the phase that the run is in."""
+    name = entry_of(type(command)).name
+    return Step(id=run.id_of(f"{run.phase}:{name}:{attempt}"), name=name, attempt=attempt, command=command)
+
+
+def send(run: Run, *commands: Event) -> RunTurn:
+    """Send commands as steps of the phase that goes on."""
+    for command in commands:
+        step = command_step(run, command)
+        stage = run.stages[-1]
+        run = run.with_stage(stage.but(steps=(*stage.steps, step)))
+        yield Tell(command, step.id)
+    return run
+
+
+def _waiting(run: Run, command_id: str) -> Step | None:
+    return next((step for step in run.open_steps if step.id == command_id and step.answer is None), None)
+
+
+def receive(run: Run, event: StepFinished, now: float) -> RunTurn:
+    """Note an answer. One that nobody waits for (late, a duplicate, unknown) leaves the run as it is."""
+    step = _waiting(run, event.command_id)
+    if step is None:
+        return run
+    run = run.with_step(step, step.but(answer=Answer.of(event, now)))
+    return (yield from progress(run, step.name, event.summary, now))
+
+
+def hear(run: Run, event: StepProgressed, now: float) -> RunTurn:
+    """Pass on what a step says of itself."""
+    step = _waiting(run, event.command_id)
+    if step is None:
+        return run
+    return (yield from progress(run, step.name, event.message, now))
+
+
+def asks_again(run: Run, step: Step, now: float) -> bool:
+    """Whether an answer without a verdict may still become one: time is left, and asking changes nothing."""
+    if step.answer is None or step.passed:
+        return False
+    if isinstance(run.ending, Disarming):
+        return True
+    stage = run.stage
+    return stage is not None and step.name != APPLY_CHANGE and now < stage.deadline - GRACE
+
+
+def reconcile(run: Run, now: float) -> RunTurn:
+    """Send again what is unanswered, with its id, and ask anew what had no verdict; break a long silence."""
+    run = run.but(reconcile_at=now + RECONCILE)
+    for step in run.open_steps:
+        if step.answer is None:
+            yield Tell(step.command, step.id)
+        elif asks_again(run, step, now):
+            again = command_step(run, step.command, step.attempt + 1)
+            run = run.with_step(step, again)
+            yield Tell(again.command, again.id)
+    waited_for = [step.name for step in run.open_steps if step.answer is None]
+    if waited_for and now - run.told_at >= run.policy.tell_every:
+        minutes = (now - run.told_at) / MINUTE
+        message = f"Still waiting for {', '.join(waited_for)}, silent for {minutes:.0f} minutes."
+        run = yield from progress(run, waited_for[0], message, now)
+    return run
+
+
+def close(run: Run, verdict: Verdict, now: float, gates: tuple[Gate, ...] | None = None) -> RunTurn:
+    """Finish the phase that goes on, if one does, and tell its gates: by default those of its answers."""
+    stage = run.stage
+    if stage is None:
+        return run
+    if gates is None:
+        gates = tuple(gate for step in stage.steps if step.answer for gate in gates_of(step))
+    for number, gate in enumerate(gates, 1):
+        evaluated = GateEvaluated(target=run.target, run_id=run.run_id, phase=stage.phase, gate=gate)
+        yield Tell(evaluated, run.id_of(f"{stage.phase}:gate:{number}"))
+    finished = PhaseFinished(
+        target=run.target,
+        run_id=run.run_id,
+        phase=stage.phase,
+        verdict=verdict,
+        seconds=now - stage.started_at,
+    )
+    yield Tell(finished, run.id_of(f"{stage.phase}:finished"))
+    return run.with_stage(stage.but(gates=gates, verdict=verdict, finished_at=now))
+
+
+def cause_of(steps: tuple[Step, ...]) -> Cause:
+    """Return why steps did not pass: what was asked for, else the first reason that one of them gave."""
+    causes = [step.cause for step in steps if not step.passed and step.cause is not None]
+    return Cause.USAGE if Cause.USAGE in causes else next(iter(causes), Cause.GATE)

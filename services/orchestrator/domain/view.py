@@ -1,0 +1,99 @@
+"""A run as those who ask for its status see it."""
+
+from typing import Literal
+
+from contracts.base import Contract, Target
+from contracts.deployment import Cause, Change, ImageChange, Outcome, Phase, Rollback
+from contracts.gates import Gate, Verdict
+from services.orchestrator.domain.course import Course
+from services.orchestrator.domain.run import Request, RollingBack, Run, Stage
+
+GUIDE_PHASES = tuple(phase for phase in Phase if phase is not Phase.BAKING)
+
+
+class PhaseView(Contract):
+    """A phase; without a verdict it goes on, without seconds it has not begun."""
+
+    phase: Phase
+    verdict: Verdict | None = None
+    seconds: float | None = None
+    gates: tuple[Gate, ...] = ()
+
+
+class RunView(Contract):
+    """One run. ``seconds`` grow until it is finished."""
+
+    run_id: str
+    target: Target
+    status: Literal["queued", "running", "finished"]
+    phase: Phase | None = None
+    """The one that goes on, or was the last."""
+    outcome: Outcome | None = None
+    cause: Cause | None = None
+    reason: str = ""
+    actor: str
+    change: Change
+    image: str | None = None
+    """``[CONTAINER=]REF`` as it was asked for; None for other changes."""
+    phases: tuple[PhaseView, ...]
+    """The guide's five, in order."""
+    baking: PhaseView | None = None
+    rolling_back: bool = False
+    """Whether the old version is being brought back right now."""
+    rollback: Rollback | None = None
+    seconds: float | None = None
+    """None while it waits in the queue."""
+    progress: str = ""
+    """The last thing that was told."""
+
+
+def view_of_run(run: Run, now: float) -> RunView:
+    """Show a run that is active or finished."""
+    stages = {stage.phase: _phase(stage, now) for stage in run.stages}
+    return _asked(run.request).model_copy(
+        update={
+            "status": "running" if run.outcome is None else "finished",
+            "phase": run.phase if run.stages else None,
+            "outcome": run.outcome,
+            "cause": run.cause,
+            "reason": run.reason,
+            "phases": tuple(stages.get(phase, PhaseView(phase=phase)) for phase in GUIDE_PHASES),
+            "baking": stages.get(Phase.BAKING),
+            "rolling_back": isinstance(run.ending, RollingBack),
+            "rollback": run.rollback,
+            "seconds": (run.finished_at if run.finished_at is not None else now) - run.started_at,
+            "progress": run.progress,
+        }
+    )
+
+
+def views(course: Course, now: float) -> dict[str, RunView]:
+    """Show the runs that are not over yet, the active one first, by their ids."""
+    shown = {course.active.run_id: view_of_run(course.active, now)} if course.active else {}
+    waiting = {request.run_id: _queued(request, n) for n, request in enumerate(course.queue, 1)}
+    return shown | waiting
+
+
+def _queued(request: Request, position: int) -> RunView:
+    return _asked(request).model_copy(update={"progress": f"Waiting, number {position} in the queue."})
+
+
+def _asked(request: Request) -> RunView:
+    change = request.change
+    image = None
+    if isinstance(change, ImageChange):
+        image = f"{change.container}={change.reference}" if change.container else change.reference
+    return RunView(
+        run_id=request.run_id,
+        target=request.target,
+        status="queued",
+        actor=request.actor,
+        change=change,
+        image=image,
+        phases=tuple(PhaseView(phase=phase) for phase in GUIDE_PHASES),
+    )
+
+
+def _phase(stage: Stage, now: float) -> PhaseView:
+    seconds = (stage.finished_at if stage.finished_at is not None else now) - stage.started_at
+    return PhaseView(phase=stage.phase, verdict=stage.verdict, seconds=seconds, gates=stage.gates)

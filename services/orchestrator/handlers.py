@@ -1,0 +1,98 @@
+"""Bus in, bus out: every event goes through the one decision of its target's course."""
+
+from functools import partial
+
+from contracts.base import Event, Target, caused_id
+from contracts.deployment import DeployRequested
+from contracts.envelope import Meta
+from services._chassis.clock import Clock
+from services._chassis.transition import Decision, Emit, Timer, Transition
+from services.orchestrator.domain.course import Course
+from services.orchestrator.domain.decide import Input, Woken, decide
+from services.orchestrator.domain.effects import Effect, Ended, Tell
+from services.orchestrator.domain.requests import request_of
+from services.orchestrator.domain.run import Policy, Run
+from services.orchestrator.domain.view import view_of_run, views
+from services.orchestrator.ports import Courses
+
+WAKES = ("phase", "run", "reconcile")
+"""The kinds of timers that a run has, each under ``<kind>:<run_id>``."""
+
+
+def course_key(target: Target | str) -> str:
+    return f"course:{target}"
+
+
+def run_key(run_id: str) -> str:
+    return f"run:{run_id}"
+
+
+class Handlers:
+    """Events and timers to transitions."""
+
+    def __init__(self, courses: Courses, clock: Clock, policy: Policy) -> None:
+        self._courses = courses
+        self._clock = clock
+        self._policy = policy
+
+    async def deploy(self, event: DeployRequested, meta: Meta) -> Transition | None:
+        """Ask for a run; one that has ended already is not asked for twice."""
+        run_id = caused_id(meta.source, meta.id)
+        if await self._courses.record(run_key(run_id)) is not None:
+            return None
+        return self._turn(event.target, request_of(event, run_id, meta.time.timestamp()))
+
+    async def hear(self, event: Event, _meta: Meta) -> Transition:
+        """Take in an abort, an answer, an alert, or recovery's word."""
+        return self._turn(event.target, event)  # type: ignore[arg-type]  # app.py registers it for Input only
+
+    async def wake(self, timer: Timer) -> Transition:
+        """Look at a run's deadlines."""
+        return self._turn(timer.payload.decode(), Woken(timer.id.partition(":")[2]))
+
+    def _turn(self, target: Target | str, event: Input) -> Transition:
+        now = self._clock.now()
+        return Transition(course_key(target), partial(turn, event=event, policy=self._policy, now=now))
+
+
+def turn(state: bytes | None, event: Input, policy: Policy, now: float) -> Decision:
+    """Decide on stored state: what was decided, with its timers and its records."""
+    before = Course.decode(state)
+    after, effects = decide(before, event, policy, now)
+    return Decision(
+        state=None if after is before else after.encode(),
+        emit=tuple(Emit(effect.event, effect.id) for effect in effects if isinstance(effect, Tell)),
+        timers=_timers(after.active) if after is not before else (),
+        cancel_timers=_cancelled(before, after),
+        records=_records(before, after, effects, now),
+    )
+
+
+def _timers(run: Run | None) -> tuple[Timer, ...]:
+    """Return a run's timers: they follow from its state, so that each decision mends what was lost."""
+    if run is None:
+        return ()
+    due = {"reconcile": run.reconcile_at}
+    if run.ending is not None:
+        due["phase"] = run.ending.deadline
+    elif run.stage is not None:
+        due |= {"phase": run.stage.deadline, "run": run.deadline}
+    payload = str(run.target).encode()
+    return tuple(Timer(f"{kind}:{run.run_id}", kind, when, payload) for kind, when in due.items())
+
+
+def _cancelled(before: Course, after: Course) -> tuple[str, ...]:
+    """Return the timers that the run which was active does not have any more."""
+    if before.active is None or after is before:
+        return ()
+    kept = {timer.id for timer in _timers(after.active)}
+    return tuple(id_ for kind in WAKES if (id_ := f"{kind}:{before.active.run_id}") not in kept)
+
+
+def _records(before: Course, after: Course, effects: tuple[Effect, ...], now: float) -> dict[str, bytes]:
+    same = {request.run_id for request in after.queue} if after.queue == before.queue else set()
+    if after.active is not None and after.active is before.active:
+        same.add(after.active.run_id)
+    shown = {run_id: view for run_id, view in views(after, now).items() if run_id not in same}
+    shown |= {effect.run.run_id: view_of_run(effect.run, now) for effect in effects if isinstance(effect, Ended)}
+    return {run_key(run_id): view.model_dump_json().encode() for run_id, view in shown.items()}
