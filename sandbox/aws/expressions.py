@@ -1,7 +1,8 @@
 """CloudWatch metric math, as far as a deployment tool's queries go.
 
-Numbers, ids, ``+ - * /``, comparisons, ``AND``/``OR``, arrays, and IF, FILL, SUM, MAX, MIN, AVG. A point
-exists only where every operand of an arithmetic or comparison has one: FILL makes the missing ones.
+Numbers, ids, ``+ - * /``, comparisons, ``AND``/``OR``, arrays, and IF, FILL, SUM, MAX, MIN, AVG. Where only
+one of two series has a point, the other counts as 0; a division by zero makes no point; where neither has
+one there is none, which is what FILL is for.
 Source: "Using math expressions with CloudWatch metrics" in the CloudWatch User Guide.
 """
 
@@ -211,7 +212,8 @@ def _apply(function: Callable[[float, float], float], left: Value, right: Value)
     elif isinstance(right, float):
         points = ((at, _finite(function, value, right)) for at, value in left.items())
     else:
-        points = ((at, _finite(function, value, right[at])) for at, value in left.items() if at in right)
+        moments = sorted(left.keys() | right.keys())
+        points = ((at, _finite(function, left.get(at, 0.0), right.get(at, 0.0))) for at in moments)
     return {at: value for at, value in points if value is not None}
 
 
@@ -231,22 +233,28 @@ def _series(value: Value) -> Series:
 
 
 def _choose(condition: Value, yes: Value, no: Value) -> Value:
+    """A missing point of ``yes`` counts as 0, one of ``no`` makes none: the Guide's tables have it so."""
     if isinstance(condition, float):
         return yes if condition else no
     if isinstance(yes, list) or isinstance(no, list):
         raise InvalidExpression("IF takes series and numbers, not arrays")
-    chosen = ((at, yes if test else no) for at, test in _series(condition).items())
-    points = ((at, value if isinstance(value, float) else value.get(at)) for at, value in chosen)
+    points = ((at, _point(yes, at, 0.0) if test else _point(no, at, None)) for at, test in _series(condition).items())
     return {at: value for at, value in points if value is not None}
 
 
+def _point(value: float | Series, at: float, missing: float | None) -> float | None:
+    return value if isinstance(value, float) else value.get(at, missing)
+
+
 def _combine(function: Callable[[Sequence[float]], float], value: Value, name: str) -> Value:
-    """Over an array a series, each point made of those that are there; over one series a number."""
+    """Over an array a series, over one series a number. AVG counts a missing point as 0, MAX and MIN do not."""
     if isinstance(value, float):
         raise InvalidExpression(f"{name} takes one series or one array, not the number {value:g}")
     if isinstance(value, dict):
         return function(list(value.values())) if value else {}
     moments = sorted({at for series in value for at in series})
+    if name == "AVG":
+        return {at: function([series.get(at, 0.0) for series in value]) for at in moments}
     return {at: function([series[at] for series in value if at in series]) for at in moments}
 
 

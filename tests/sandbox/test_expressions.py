@@ -28,24 +28,28 @@ def value(expression: str) -> Value:
         ("full > 20", {0.0: 0, 60.0: 0, 120.0: 1, 180.0: 1, 240.0: 1}),
         ("full >= 20 AND full != 30", {0.0: 0, 60.0: 1, 120.0: 0, 180.0: 1, 240.0: 1}),
         ("full < 20 || full == 50", {0.0: 1, 60.0: 0, 120.0: 0, 180.0: 0, 240.0: 1}),
-        # A point that one operand lacks is lacking in the result.
-        ("full + holed", {60.0: 21.0, 180.0: 43.0}),
-        ("full + none", {}),
+        # A point that only one operand lacks counts as 0 there.
+        ("full + holed", {0.0: 10, 60.0: 21, 120.0: 30, 180.0: 43, 240.0: 50}),
+        ("full + none", FULL),
+        ("holed - full / 10", {0.0: -1, 60.0: -1, 120.0: -3, 180.0: -1, 240.0: -5}),
+        ("holed + none", HOLED),
         # A division by zero makes no point.
         ("full / zero", {}),
+        ("full / holed", {60.0: 20, 180.0: 40 / 3}),
         ("FILL(holed, 0)", {0.0: 0, 60.0: 1, 120.0: 0, 180.0: 3, 240.0: 0}),
         ("FILL(none, 7)", dict.fromkeys(FULL, 7.0)),
         ("FILL(holed, full)", {0.0: 10, 60.0: 1, 120.0: 30, 180.0: 3, 240.0: 50}),
         ("FILL(holed, REPEAT)", {60.0: 1, 120.0: 1, 180.0: 3, 240.0: 3}),
         ("FILL(holed, LINEAR)", {60.0: 1, 120.0: 2, 180.0: 3}),
         ("IF(full > 20, full, 0)", {0.0: 0, 60.0: 0, 120.0: 30, 180.0: 40, 240.0: 50}),
-        ("IF(full > 20, holed, -1)", {0.0: -1, 60.0: -1, 180.0: 3}),
+        ("IF(full > 20, holed, -1)", {0.0: -1, 60.0: -1, 120.0: 0, 180.0: 3, 240.0: 0}),
+        ("IF(full > 20, -1, holed)", {60.0: 1, 120.0: -1, 180.0: -1, 240.0: -1}),
         ("IF(full > 20, full)", {120.0: 30, 180.0: 40, 240.0: 50}),
         ("IF(1 < 2, full, holed)", FULL),
         ("SUM([full, holed])", {0.0: 10, 60.0: 21, 120.0: 30, 180.0: 43, 240.0: 50}),
         ("MAX([full, holed, none])", FULL),
         ("MIN([full, holed])", {0.0: 10, 60.0: 1, 120.0: 30, 180.0: 3, 240.0: 50}),
-        ("AVG([full, holed])", {0.0: 10, 60.0: 10.5, 120.0: 30, 180.0: 21.5, 240.0: 50}),
+        ("AVG([full, holed])", {0.0: 5, 60.0: 10.5, 120.0: 15, 180.0: 21.5, 240.0: 25}),
         ("SUM(FILL([holed, none], 0) + 1)", {0.0: 2, 60.0: 3, 120.0: 2, 180.0: 5, 240.0: 2}),
         ("full / MAX(full)", {at: v / 50 for at, v in FULL.items()}),
         # The error rate of a load balancer, whose 5xx exist only where there were some.
@@ -55,6 +59,32 @@ def value(expression: str) -> Value:
 )
 def test_the_value_of_an_expression(expression: str, expected: Value) -> None:
     assert value(expression) == pytest.approx(expected)
+
+
+def row(*points: float | None) -> Series:
+    return {at * 60.0: float(point) for at, point in enumerate(points) if point is not None}
+
+
+@pytest.mark.parametrize(
+    ("expression", "values", "expected"),
+    [
+        # "Comparison and logical operators" of the User Guide.
+        ("a < b", (row(30, 20, 0, 0), row(20, None, 20, None)), row(0, 0, 1, 0)),
+        ("a >= 30", (row(30, 20, 0, 0),), row(1, 0, 0, 0)),
+        ("a > 15 AND b > 15", (row(30, 20, 0, 0), row(20, None, 20, None)), row(1, 0, 0, 0)),
+        # "Using IF expressions", its three tables.
+        (
+            "IF(a, b, c)",
+            (row(1, 1, 0, 0, None), row(30, None, 0, 0, 30), row(0, 0, 20, None, 20)),
+            row(30, 0, 20),
+        ),
+        ("IF(a, 5, c)", (row(1, 1, 0, 0, None), {}, row(0, 0, 20, None, 20)), row(5, 5, 20)),
+        ("IF(a, b, 5)", (row(1, 1, 0, 0, None), row(30, None, 0, 0, 30)), row(30, 0, 5, 5)),
+    ],
+)
+def test_the_tables_of_the_user_guide(expression: str, values: tuple[Series, ...], expected: Series) -> None:
+    scope = Scope(dict(zip("abc", values, strict=False)), GRID)
+    assert evaluate(expression, scope) == expected
 
 
 @pytest.mark.parametrize(
