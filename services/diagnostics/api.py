@@ -1,0 +1,128 @@
+"""HTTP in, HTTP out: look now, list what was found, explain one issue."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from uuid import uuid4
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ValidationError
+
+from contracts.base import Target
+from contracts.diagnostics import Issue
+from services._chassis.clock import Clock, moment
+from services._chassis.http import Problem
+from services._chassis.store import Store
+from services.diagnostics.domain.board import Board
+from services.diagnostics.domain.diagnose import diagnose
+from services.diagnostics.domain.evidence import Evidence
+from services.diagnostics.handlers import board, board_key, noted
+from services.diagnostics.ports import Inspector, Unavailable
+
+ANSWER_SECONDS = 30.0
+"""Real seconds for one look."""
+
+Targets = Callable[[str | None, str | None], Target]
+
+
+class IssuesBody(BaseModel):
+    target: str
+    checked_at: datetime | None
+    """None: nobody has looked yet."""
+    critical: int
+    issues: tuple[Issue, ...]
+
+
+class DiagnosticsBody(IssuesBody):
+    unseen: tuple[str, ...]
+    """What could not be looked at, and why."""
+
+
+class TroubleshootingBody(BaseModel):
+    """The guide's five parts."""
+
+    issue_id: str
+    target: str
+    description: str
+    impact: str
+    root_causes: tuple[str, ...]
+    resolution_steps: tuple[str, ...]
+    prevention_measures: tuple[str, ...]
+    evidence: tuple[str, ...]
+
+
+def router(inspector: Inspector, store: Store, *, target: Targets, clock: Clock) -> APIRouter:
+    """Return the routes; ``target`` turns the query's names into a target or raises ``ValueError``."""
+    routes = APIRouter(prefix="/diagnostics", tags=["diagnostics"])
+
+    async def known(about: Target) -> Board:
+        return board(await store.load(board_key(about)))
+
+    @routes.get("/run-diagnostics")
+    async def run(cluster_name: str | None = None, service_name: str | None = None) -> DiagnosticsBody:
+        about = _named(target, cluster_name, service_name)
+        evidence = await _inspect(inspector, about)
+        now = clock.now()
+        issues = diagnose(about, evidence, now)
+        cause = f"http:{uuid4()}"  # a request has no cause but itself
+        await store.apply(noted(about, issues, now, complete=not evidence.unseen, cause=cause), cause=cause)
+        return DiagnosticsBody(
+            **_body(about, Board(issues=issues, checked_at=now)).model_dump(), unseen=evidence.unseen
+        )
+
+    @routes.get("/issues")
+    async def get_issues(cluster_name: str | None = None, service_name: str | None = None) -> IssuesBody:
+        about = _named(target, cluster_name, service_name)
+        return _body(about, await known(about))
+
+    @routes.get("/troubleshooting/{issue_id}")
+    async def troubleshoot(
+        issue_id: str, cluster_name: str | None = None, service_name: str | None = None
+    ) -> TroubleshootingBody:
+        about = _named(target, cluster_name, service_name)
+        issue = (await known(about)).issue(issue_id)
+        if issue is None:
+            raise Problem(404, "No such issue", f"{about} has no such issue now; GET /diagnostics/issues lists them.")
+        return TroubleshootingBody(
+            issue_id=issue.issue_id,
+            target=str(about),
+            description=issue.description,
+            impact=f"{issue.severity}: {issue.impact}",
+            root_causes=issue.causes,
+            resolution_steps=issue.steps,
+            prevention_measures=issue.prevention,
+            evidence=issue.evidence,
+        )
+
+    return routes
+
+
+def _named(target: Targets, cluster_name: str | None, service_name: str | None) -> Target:
+    try:
+        return target(cluster_name, service_name)
+    except ValidationError:
+        raise Problem(400, "No such name", "ECS allows letters, digits, - and _ in names.") from None
+    except ValueError as error:
+        raise Problem(400, "Which target?", str(error)) from error
+
+
+async def _inspect(inspector: Inspector, about: Target) -> Evidence:
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            evidence = await inspector.inspect(about)
+    except TimeoutError:
+        raise Problem(504, "No answer in time", f"{about} could not be looked at in time.") from None
+    except Unavailable as error:
+        raise Problem(503, "AWS could not be asked", str(error)) from error
+    if evidence.service is None:
+        raise Problem(404, "No such service", f"ECS knows no active service {about}.")
+    return evidence
+
+
+def _body(about: Target, seen: Board) -> IssuesBody:
+    return IssuesBody(
+        target=str(about),
+        checked_at=None if seen.checked_at is None else moment(seen.checked_at),
+        critical=sum(one.severity == "critical" for one in seen.issues),
+        issues=seen.issues,
+    )

@@ -1,0 +1,1 @@
+"""What diagnostics decides, without I/O, clock or chance: evidence → issues."""

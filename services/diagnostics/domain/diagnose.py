@@ -1,0 +1,44 @@
+"""Evidence → issues, the worst first."""
+
+from contracts.base import Target
+from contracts.diagnostics import Issue
+from contracts.gates import Gate
+from services.diagnostics.domain import capacity, crashes, images, rollout, start_up, targets, task_rule
+from services.diagnostics.domain.evidence import Evidence, Unasked
+from services.diagnostics.domain.situation import Situation
+
+TASK_RULES = (*images.RULES, *crashes.RULES, *capacity.RULES, *start_up.RULES)
+"""The order matters: a task belongs to the first rule that concerns it."""
+
+_ORDER = {"critical": 0, "warning": 1, "info": 2}
+
+
+def diagnose(target: Target, evidence: Evidence, now: float) -> tuple[Issue, ...]:
+    """Return what is wrong with the target at ``now``, at most one issue of each kind."""
+    service = evidence.service
+    if service is None:
+        return (rollout.MISSING.issue(target, "critical", ()),)
+    situation = Situation.of(evidence, service, now)
+    stopped = () if isinstance(evidence.stopped, Unasked) else evidence.stopped
+    seen = () if evidence.targets is None or isinstance(evidence.targets, Unasked) else evidence.targets
+    found = (
+        *rollout.find(target, situation),
+        *task_rule.find(target, stopped, TASK_RULES, situation),
+        *targets.find(target, seen, situation),
+        *capacity.find(target, service.events, situation),
+    )
+    return tuple(sorted(found, key=lambda issue: _ORDER[issue.severity]))
+
+
+def gate(issues: tuple[Issue, ...], evidence: Evidence) -> Gate:
+    """Ask for no critical issue. None found, with a part of the evidence missing, is inconclusive."""
+    critical = [issue for issue in issues if issue.severity == "critical"]
+    return Gate.measured(
+        "critical_issues",
+        len(critical),
+        "<=",
+        0,
+        samples=evidence.sources - len(evidence.unseen),
+        minimum=1 if critical else evidence.sources,
+        detail="; ".join((*(f"{one.kind}: {one.description}" for one in critical), *evidence.unseen)),
+    )

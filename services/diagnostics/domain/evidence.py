@@ -1,0 +1,114 @@
+"""What AWS tells of a service. Environment values are not read at all."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """Nobody could be asked; ``why`` says who."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    name: str
+    exit_code: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedTask:
+    """A task that ended within the last hour or so, which is how long ECS remembers it."""
+
+    arn: str
+    deployment_id: str
+    """Which deployment started it."""
+    stopped_at: float
+    """Product time, epoch seconds."""
+    stop_code: str
+    reason: str
+    containers: tuple[Container, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All reasons that ECS gives, for the rules to read."""
+        return "; ".join(filter(None, (self.reason, *(one.reason for one in self.containers))))
+
+    @property
+    def exit_codes(self) -> tuple[int, ...]:
+        return tuple(one.exit_code for one in self.containers if one.exit_code is not None)
+
+    @property
+    def failed(self) -> bool:
+        """It ended by itself, never started, or was stopped for its health; not: replaced or scaled in."""
+        return self.stop_code in {"TaskFailedToStart", "EssentialContainerExited"} or (
+            self.stop_code == "ServiceSchedulerInitiated" and "health check" in self.reason
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    id: str
+    status: str
+    """PRIMARY, or ACTIVE while it is being replaced."""
+    task_definition: str
+    failed_tasks: int = 0
+    rollout_state: str | None = None
+    """COMPLETED, FAILED, IN_PROGRESS; None with a deployment controller other than ECS."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceEvent:
+    at: float
+    """Product time, epoch seconds."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    desired: int
+    running: int
+    pending: int
+    deployments: tuple[Deployment, ...]
+    events: tuple[ServiceEvent, ...] = ()
+    """The latest 100 at most, newest first."""
+    target_groups: tuple[str, ...] = ()
+    """ARNs."""
+
+    @property
+    def primary(self) -> Deployment | None:
+        return next((one for one in self.deployments if one.status == "PRIMARY"), None)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHealth:
+    group: str
+    """The ARN of its target group."""
+    address: str
+    state: str
+    """healthy, initial, unhealthy, unused, draining, unavailable."""
+    reason: str = ""
+    """AWS's reason code, ``Target.Timeout`` for instance."""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    service: Service | None
+    """None: ECS knows no such active service."""
+    stopped: tuple[StoppedTask, ...] | Unasked = ()
+    """Newest first, at most 100."""
+    targets: tuple[TargetHealth, ...] | Unasked | None = None
+    """None: there is no load balancer."""
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Why parts of the evidence are missing; empty when all of it is there."""
+        return tuple(one.why for one in (self.stopped, self.targets) if isinstance(one, Unasked))
+
+    @property
+    def sources(self) -> int:
+        """How many questions there were to ask."""
+        return 2 if self.targets is None else 3

@@ -1,0 +1,72 @@
+"""The service as a whole: is it there, complete, and does its deployment come up?"""
+
+from contracts.base import Target
+from contracts.diagnostics import Issue
+from services.diagnostics.domain.guide import DESCRIBE_SERVICE, DESCRIBE_TASK, READ_LOGS, ROLL_BACK, SCALE, Guide
+from services.diagnostics.domain.situation import Situation
+
+MISSING = Guide(
+    "service_missing",
+    "infrastructure",
+    "ECS knows no such active service.",
+    "Nothing runs under this name.",
+    ("a misspelt cluster or service", "another region or account", "the service was deleted"),
+    (DESCRIBE_SERVICE, "aws ecs list-services --cluster {cluster}"),
+    ("protect production's services from deletion",),
+)
+BELOW = Guide(
+    "below_desired_count",
+    "infrastructure",
+    "Fewer tasks run than are wanted.",
+    "The running tasks carry the load alone; with none, the service is unavailable.",
+    ("tasks fail to start or end by themselves", "ECS finds no place for them", "a deployment is under way"),
+    (DESCRIBE_SERVICE, DESCRIBE_TASK, READ_LOGS, SCALE),
+    ("keep minimumHealthyPercent at 100", "enable the deployment circuit breaker with rollback"),
+)
+FAILING = Guide(
+    "deployment_failing",
+    "infrastructure",
+    "The deployment does not come up.",
+    "The new version does not serve; the old one may be stopped already.",
+    ("tasks of the new version fail to start", "they fail their health check", "an alarm stopped the deployment"),
+    (DESCRIBE_SERVICE, DESCRIBE_TASK, READ_LOGS, ROLL_BACK),
+    ("deploy through Surefoot, which checks before and rolls back", "enable the deployment circuit breaker"),
+)
+ROLLED_BACK = Guide(
+    "deployment_rolled_back",
+    "infrastructure",
+    "The last deployment failed and is being rolled back.",
+    "The old version serves; the new one is not live.",
+    ("tasks of the new version failed", "an alarm fired during the deployment"),
+    (DESCRIBE_SERVICE, DESCRIBE_TASK, READ_LOGS),
+    ("deploy through Surefoot, which says why before it rolls back",),
+)
+
+
+def find(target: Target, situation: Situation) -> tuple[Issue, ...]:
+    """At most one issue of each kind."""
+    return (*_below(target, situation), *_failing(target, situation), *_rolled_back(target, situation))
+
+
+def _below(target: Target, situation: Situation) -> tuple[Issue, ...]:
+    if not situation.below:
+        return ()
+    service = situation.service
+    quote = f"{service.running} of {service.desired} tasks run, {service.pending} pending"
+    return (BELOW.issue(target, "warning" if situation.recovering else "critical", (quote,)),)
+
+
+def _failing(target: Target, situation: Situation) -> tuple[Issue, ...]:
+    primary = situation.service.primary
+    if primary is None or primary.rollout_state == "COMPLETED":
+        return ()
+    failures = max(primary.failed_tasks, situation.failures)
+    if not situation.failing and not failures:
+        return ()
+    told = filter(None, (primary.reason, f"{failures} failed tasks of {primary.id}"))
+    return (FAILING.issue(target, "critical" if situation.failing else "warning", told),)
+
+
+def _rolled_back(target: Target, situation: Situation) -> tuple[Issue, ...]:
+    failed = [one for one in situation.service.deployments if one.status != "PRIMARY" and one.rollout_state == "FAILED"]
+    return (ROLLED_BACK.issue(target, "warning", (one.reason for one in failed)),) if failed else ()

@@ -1,0 +1,91 @@
+"""How the service stands now: only what concerns the present is critical."""
+
+from dataclasses import dataclass
+
+from contracts.diagnostics import Severity
+from services.diagnostics.domain.evidence import Evidence, Service, StoppedTask, Unasked
+
+PRESENT_SECONDS = 30 * 60
+"""Older evidence is history. ECS waits up to 27 minutes between two tries to start a task."""
+LOOP = 2
+"""Failures of one deployment's tasks that are no accident any more."""
+FAILING = 3
+"""Failed tasks of a deployment under way at which ECS's own circuit breaker would give up at the earliest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A service at the moment ``now`` (product time, epoch seconds)."""
+
+    service: Service
+    now: float
+    healthy_targets: int | None
+    """In the target group that has the fewest; None without a load balancer, or when it cannot be seen."""
+    failures: int
+    """Recent failed tasks of the primary deployment."""
+
+    @classmethod
+    def of(cls, evidence: Evidence, service: Service, now: float) -> "Situation":
+        stopped = () if isinstance(evidence.stopped, Unasked) else evidence.stopped
+        primary = service.primary
+        return cls(
+            service=service,
+            now=now,
+            healthy_targets=_healthy(evidence, service),
+            failures=sum(
+                one.failed
+                and primary is not None
+                and one.deployment_id == primary.id
+                and now - one.stopped_at <= PRESENT_SECONDS
+                for one in stopped
+            ),
+        )
+
+    @property
+    def below(self) -> bool:
+        return self.service.running < self.service.desired
+
+    @property
+    def recovering(self) -> bool:
+        """Tasks are missing and on their way, and nothing speaks against their coming."""
+        service = self.service
+        return service.running > 0 and service.running + service.pending >= service.desired and self.failures < LOOP
+
+    @property
+    def unavailable(self) -> bool:
+        """Nobody is served."""
+        return self.service.desired > 0 and (self.service.running == 0 or self.healthy_targets == 0)
+
+    @property
+    def failing(self) -> bool:
+        """The deployment that is live, or about to be, does not come up."""
+        primary = self.service.primary
+        return primary is not None and (
+            primary.rollout_state == "FAILED"
+            or (primary.rollout_state == "IN_PROGRESS" and max(primary.failed_tasks, self.failures) >= FAILING)
+        )
+
+    @property
+    def troubled(self) -> bool:
+        return self.unavailable or self.failing or (self.below and not self.recovering)
+
+    def weigh(self, tasks: tuple[StoppedTask, ...]) -> Severity:
+        """How much stopped tasks of one kind matter.
+
+        Critical: the primary deployment's, recent, more than one, and the service suffers now. Warning: recent, of
+        a deployment that still is. Otherwise they are history.
+        """
+        recent = [one for one in tasks if self.now - one.stopped_at <= PRESENT_SECONDS]
+        primary = self.service.primary
+        ours = [one for one in recent if primary is not None and one.deployment_id == primary.id]
+        if len(ours) >= LOOP and self.troubled:
+            return "critical"
+        live = {one.id for one in self.service.deployments}
+        return "warning" if any(one.deployment_id in live for one in recent) else "info"
+
+
+def _healthy(evidence: Evidence, service: Service) -> int | None:
+    targets = evidence.targets
+    if targets is None or isinstance(targets, Unasked):
+        return None
+    return min(sum(one.state == "healthy" for one in targets if one.group == group) for group in service.target_groups)
