@@ -16,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--advertise", help="the host name under which others reach it (default: --host)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed makes the same world")
+    parser.add_argument("--history-days", type=int, default=3, help="days of metrics before the start")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     stop = threading.Event()
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
             application_port=options.application_port,
             advertise=options.advertise,
             seed=options.seed,
+            history_days=options.history_days,
         )
         aws.start()
     except (OSError, ValueError) as error:

@@ -11,17 +11,19 @@ from contextlib import ExitStack
 from random import Random
 from typing import Self
 
-from moto.backends import get_backend
+from moto.logs.models import logs_backends
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
-from sandbox.aws import logs, seed
+from sandbox.aws import cloudwatch, logs, seed
 from sandbox.aws.application import Application
 from sandbox.aws.calls import CallLog
 from sandbox.aws.ecr import Ecr
 from sandbox.aws.front import Front
 from sandbox.aws.images import Behaviour
+from sandbox.aws.metrics import MetricStore
 from sandbox.aws.moto_patches import advertise_load_balancer, forget_everything, load_balancer_of, patched
+from sandbox.aws.telemetry import Telemetry, firing
 from sandbox.aws.world import ACCOUNT, REGION, World
 from services._chassis.clock import Pace
 
@@ -67,6 +69,7 @@ class SimulatedAws:
         advertise: str | None = None,
         clock: Callable[[], float] | None = None,
         seed: int = 0,
+        history_days: int = 0,
     ) -> None:
         self.host = host
         self.advertise = advertise or ("127.0.0.1" if host == "0.0.0.0" else host)  # noqa: S104  a comparison
@@ -76,6 +79,8 @@ class SimulatedAws:
         self._clock = clock or product_clock()
         self.world = World(self._clock() - BORN, seed=seed)
         self._stack = ExitStack()
+        self._history_days = history_days
+        self._store = MetricStore()
         self._stopping = threading.Event()
         self._group = ""
 
@@ -104,6 +109,7 @@ class SimulatedAws:
         try:
             forget_everything()
             self._stack.enter_context(patched(self.world, self.now))
+            self._stack.callback(cloudwatch.install(self._store, self.now))
             self._serve()
             self._serve_application()
             self._fill()
@@ -156,12 +162,16 @@ class SimulatedAws:
         """Seed the account, with the service deployed ``BORN`` seconds ago, and live up to the present."""
         network, balancer, self._group = seed.seed_records(self.endpoint, self._application_port)
         advertise_load_balancer(balancer, self.advertise)
-        backend = get_backend("logs")[ACCOUNT][REGION]
+        backend = logs_backends[ACCOUNT][REGION]
         self.world.load_balancer_of = load_balancer_of
         self.world.ecs.on_lines = lambda task, lines, at: logs.write(backend, task, lines, at)
         with self.world.lock:
             seed.seed_service(self.world, network, self._group)
         self.world.step(self.now())
+        telemetry = Telemetry(self.world, self._store, Random(2))  # noqa: S311  repeatable as well
+        telemetry.remember(self.now(), self._history_days)
+        self.world.each_minute.append(telemetry.minute)
+        self.world.ecs.alarms_firing = firing
         seed.seed_scaling(self.endpoint)
         self.calls.clear()
 

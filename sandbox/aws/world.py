@@ -82,7 +82,7 @@ class World:
     def _pass_minute(self) -> None:
         for task in self.ecs.live.values():
             if task.status == "RUNNING" and task.behaviour and not task.behaviour.database:
-                task.news.append(f"ERROR:    {task.behaviour.log}")
+                self.ecs.on_lines(task, [f"ERROR:    {task.behaviour.log}"], self.now)
         for service in self.ecs.services.values():
             service.changed = True  # alarms are looked at once a minute
         for publish in self.each_minute:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 START = 1_764_000_000.0
 SESSION = boto3.Session("testing", "testing", region_name="us-west-2")
-BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+BREAKER: Any = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
 
 
 class Account:
@@ -37,7 +37,7 @@ class Account:
     def register(self, tag: str) -> str:
         old: Any = self.ecs.describe_task_definition(taskDefinition="court-case-backend")["taskDefinition"]
         repository = old["containerDefinitions"][0]["image"].partition(":")[0]
-        containers = [{**old["containerDefinitions"][0], "image": f"{repository}:{tag}"}]
+        containers: Any = [{**old["containerDefinitions"][0], "image": f"{repository}:{tag}"}]
         kept = ("family", "cpu", "memory", "networkMode", "requiresCompatibilities", "executionRoleArn")
         body: Any = {key: old[key] for key in kept}
         answer = self.ecs.register_task_definition(**body, containerDefinitions=containers)

@@ -1,0 +1,66 @@
+"""What happens once in a product minute: metrics, alarms and what they tell, the bounds of scaling."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from random import Random
+
+from moto.applicationautoscaling.models import applicationautoscaling_backends
+from moto.cloudwatch.models import Alarm, cloudwatch_backends
+from moto.sns.models import sns_backends
+
+from sandbox.aws import alarms, scaling, traffic
+from sandbox.aws.alarms import Transition
+from sandbox.aws.metrics import MetricStore
+from sandbox.aws.world import ACCOUNT, REGION, World
+
+
+class Telemetry:
+    """The metrics and alarms of one world."""
+
+    def __init__(self, world: World, store: MetricStore, random: Random) -> None:
+        self._world = world
+        self._store = store
+        self._random = random
+
+    def remember(self, now: float, days: int) -> None:
+        """Write the ``days`` before ``now`` as if everything had been as it is."""
+        for view in self._world.views():
+            traffic.seed_history(self._store, view, now, days, self._random)
+
+    def minute(self, now: float) -> None:
+        """Write the minute that ends at ``now``, in product epoch seconds; evaluate alarms and bounds."""
+        for view in self._world.views():
+            traffic.publish(self._store, view, now, self._random)
+        for transition in alarms.step(_alarms().values(), self._store, now):
+            _tell(transition, now)
+        targets = applicationautoscaling_backends[ACCOUNT][REGION].targets
+        scaling.enforce(self._world.ecs, targets.get("ecs:service:DesiredCount", {}).values())
+
+
+def firing(names: Sequence[str]) -> list[str]:
+    """Those of the alarms ``names`` that are in ALARM."""
+    known = _alarms()
+    return [name for name in names if name in known and known[name].state_value == alarms.ALARM]
+
+
+def _alarms() -> dict[str, Alarm]:
+    return dict(cloudwatch_backends[ACCOUNT][REGION].alarms)
+
+
+def _tell(transition: Transition, now: float) -> None:
+    """Publish to the topics among an alarm's actions what CloudWatch publishes."""
+    topics = sns_backends[ACCOUNT][REGION].topics
+    message = {
+        "AlarmName": transition.alarm,
+        "AWSAccountId": ACCOUNT,
+        "Region": "US West (Oregon)",
+        "OldStateValue": transition.old,
+        "NewStateValue": transition.new,
+        "NewStateReason": transition.reason,
+        "StateChangeTime": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
+    }
+    for arn in transition.actions:
+        if arn in topics:
+            subject = f'{transition.new}: "{transition.alarm}" in US West (Oregon)'
+            topics[arn].publish(json.dumps(message), subject=subject[:100])

@@ -1,0 +1,93 @@
+"""Each place of moto's inside that is patched or read is still where, and as, it was."""
+
+import inspect
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import moto
+import pytest
+from moto.applicationautoscaling.models import ApplicationAutoscalingBackend, applicationautoscaling_backends
+from moto.core import utils as moto_time
+from moto.elbv2 import models as elbv2
+from moto.elbv2.exceptions import TargetGroupNotFoundError
+from moto.logs import models as logs
+from moto.s3 import models as s3
+
+from sandbox.aws.moto_patches import forget_everything, patched
+from sandbox.aws.seed import CLUSTER, SERVICE, Network, seed_service
+from sandbox.aws.world import ACCOUNT, REGION, World
+
+START = 1_764_000_000.0
+
+
+@pytest.fixture
+def world() -> World:
+    forget_everything()
+    return World(START)
+
+
+@pytest.fixture
+def patches(world: World) -> Iterator[World]:
+    with patched(world, lambda: world.now):
+        yield world
+
+
+def test_the_version_is_the_one_that_was_patched() -> None:
+    assert moto.__version__ == "5.2.5", "read sandbox/aws/moto_patches.py against the new version, then change this"
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        (elbv2.ELBv2Backend.describe_target_health, ["self", "target_group_arn", "targets"]),
+        (elbv2.FakeHealthStatus.__init__,
+         ["self", "instance_id", "port", "health_port", "status", "reason", "description"]),
+        (ApplicationAutoscalingBackend._ecs_service_exists_for_target, ["self", "r_id"]),
+        (moto_time.utcnow, []),
+    ],
+)  # fmt: skip
+def test_what_is_replaced_has_the_parameters_that_it_had(function: Any, parameters: list[str]) -> None:
+    assert list(inspect.signature(function).parameters) == parameters
+
+
+def test_everything_is_put_back(world: World) -> None:
+    places = [
+        (elbv2.ELBv2Backend, "describe_target_health"),
+        (ApplicationAutoscalingBackend, "_ecs_service_exists_for_target"),
+        (s3, "utcnow"),
+        (logs, "utcnow"),
+    ]
+    before = [getattr(*place) for place in places]
+    with patched(world, lambda: START):
+        assert all(getattr(*place) is not old for place, old in zip(places, before, strict=True))
+    assert [getattr(*place) for place in places] == before
+
+
+def test_target_health_is_that_of_the_tasks(patches: World) -> None:
+    seed_service(patches, Network("vpc-1", ["subnet-1"], "sg-1"), "arn:of:the:group")
+    backend = elbv2.elbv2_backends[ACCOUNT][REGION]
+    patches.step(START + 22)
+    states = [one.status for one in backend.describe_target_health("arn:of:the:group", [])]
+    assert set(states) <= {"initial"}
+    patches.step(START + 90)
+    healthy = backend.describe_target_health("arn:of:the:group", [])
+    assert [one.status for one in healthy] == ["healthy"] * 3
+    asked = backend.describe_target_health("arn:of:the:group", [{"Id": "10.9.9.9"}])
+    assert [(one.status, one.reason) for one in asked] == [("unused", "Target.NotRegistered")]
+    with pytest.raises(TargetGroupNotFoundError):
+        backend.describe_target_health("arn:of:no:group", [])
+
+
+def test_auto_scaling_knows_our_services(patches: World) -> None:
+    seed_service(patches, Network("vpc-1", ["subnet-1"], "sg-1"), "arn:of:the:group")
+    scaling = applicationautoscaling_backends[ACCOUNT][REGION]
+    assert scaling._ecs_service_exists_for_target(f"service/{CLUSTER}/{SERVICE}")
+    with pytest.raises(Exception, match="doesn't exist"):
+        scaling._ecs_service_exists_for_target(f"service/{CLUSTER}/nobody")
+
+
+def test_stamps_are_product_time(patches: World) -> None:
+    patches.step(START + 86_400)
+    expected = datetime.fromtimestamp(START + 86_400, UTC).replace(tzinfo=None)
+    assert [vars(module)["utcnow"]() for module in (s3, logs)] == [expected, expected]
