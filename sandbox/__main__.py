@@ -14,11 +14,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--speed", type=float, default=20.0, help="product seconds in a real second")
     parser.add_argument("--data", type=Path, default=Path(".surefoot/sandbox"), help="emptied at the start")
+    parser.add_argument("--without-kafka", action="store_true", help="KAFKA_BOOTSTRAP_SERVERS names another one")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     shutil.rmtree(given.data, ignore_errors=True)
     try:
-        with sandbox(given.data, ports=USUAL_PORTS, speed=given.speed) as environment:
+        with sandbox(
+            given.data, ports=USUAL_PORTS, speed=given.speed, own_kafka=not given.without_kafka
+        ) as environment:
             for name, value in environment.items():
                 sys.stdout.write(f"export {name}={value}\n")
             sys.stdout.flush()

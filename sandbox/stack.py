@@ -29,7 +29,9 @@ USUAL_PORTS = Ports(kafka=9092, redis=6379, aws=4566, application=8090)
 
 
 @contextlib.contextmanager
-def sandbox(directory: Path, *, ports: Ports = Ports(), speed: float = 1.0) -> Iterator[dict[str, str]]:
+def sandbox(
+    directory: Path, *, ports: Ports = Ports(), speed: float = 1.0, own_kafka: bool = True
+) -> Iterator[dict[str, str]]:
     """Run the sandbox; yield the environment that services need to use it.
 
     Raise ``NotStarted`` with a sentence when a port is taken or a server does not start. Everything is ended and
@@ -38,12 +40,7 @@ def sandbox(directory: Path, *, ports: Ports = Ports(), speed: float = 1.0) -> I
     directory.mkdir(parents=True, exist_ok=True)
     pace = {"SUREFOOT_CLOCK": str(Pace(speed, time.time()))}
     with contextlib.ExitStack() as running:
-        kafka = claim_port(ports.kafka)
-        broker = Child(
-            [sys.executable, "-m", "sandbox.kafka", "--port", str(kafka), "--data", str(directory / "kafka")],
-            log=directory / "kafka.log",
-        )
-        running.callback(broker.stop)
+        bus = {"KAFKA_BOOTSTRAP_SERVERS": running.enter_context(_broker(directory, ports.kafka))} if own_kafka else {}
         aws, application = claim_port(ports.aws), claim_port(ports.application)
         simulated = Child(
             [sys.executable, "-m", "sandbox.aws", "--port", str(aws), "--application-port", str(application)],
@@ -54,10 +51,10 @@ def sandbox(directory: Path, *, ports: Ports = Ports(), speed: float = 1.0) -> I
         valkey = Valkey(directory / "valkey", ports.redis)
         redis_url = valkey.start()
         running.callback(valkey.stop)
-        broker.wait_until(lambda: accepts_connections(kafka), START_SECONDS, f"The dev broker on {HOST}:{kafka}")
         simulated.wait_until(lambda: accepts_connections(aws), START_SECONDS, f"The simulated AWS on {HOST}:{aws}")
-        yield pace | {
-            "KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{kafka}",
+        yield {
+            **pace,
+            **bus,
             "REDIS_URL": redis_url,
             "AWS_ENDPOINT_URL": f"http://{HOST}:{aws}",
             "AWS_REGION": REGION,
@@ -65,3 +62,17 @@ def sandbox(directory: Path, *, ports: Ports = Ports(), speed: float = 1.0) -> I
             "AWS_ACCESS_KEY_ID": "sandbox",
             "AWS_SECRET_ACCESS_KEY": "sandbox",
         }
+
+
+@contextlib.contextmanager
+def _broker(directory: Path, port: int) -> Iterator[str]:
+    kafka = claim_port(port)
+    broker = Child(
+        [sys.executable, "-m", "sandbox.kafka", "--port", str(kafka), "--data", str(directory / "kafka")],
+        log=directory / "kafka.log",
+    )
+    try:
+        broker.wait_until(lambda: accepts_connections(kafka), START_SECONDS, f"The dev broker on {HOST}:{kafka}")
+        yield f"{HOST}:{kafka}"
+    finally:
+        broker.stop()

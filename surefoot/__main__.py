@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
-from aiokafka.errors import KafkaError
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
@@ -98,12 +97,16 @@ def rollback(
 @app.command
 def events(*topics: str, from_start: Annotated[bool, Parameter(negative="")] = False, json: Json = False) -> int:
     """Follow the event streams (by default deployment.events.v1) until Ctrl+C."""
-    from surefoot.events import UnknownTopic, follow  # noqa: PLC0415  only this verb needs Kafka
+    from aiokafka.errors import KafkaError  # noqa: PLC0415  only this verb needs Kafka
+
+    from surefoot.events import UnknownTopic, follow  # noqa: PLC0415  the same
 
     try:
         follow(topics, from_start=from_start, write=lambda line: print(line, flush=True), as_json=json)
     except UnknownTopic as error:
         return _fail(str(error), Exit.USAGE)
+    except KafkaError as error:
+        return _fail(f"Kafka cannot be reached ({error}): check KAFKA_BOOTSTRAP_SERVERS", Exit.FAILED)
     return Exit.SUCCEEDED
 
 
@@ -158,8 +161,6 @@ def main() -> None:
         code = Exit.USAGE  # cyclopts has said what is wrong
     except Refused as error:
         code = _fail(str(error), Exit.USAGE if error.status in {400, 404, 409, 422} else Exit.FAILED)
-    except KafkaError as error:
-        code = _fail(f"Kafka cannot be reached ({error}): check KAFKA_BOOTSTRAP_SERVERS", Exit.FAILED)
     except KeyboardInterrupt:
         code = 130
     except Exception as error:
