@@ -98,6 +98,6 @@ class EcrImages:
 
 def _failed(reference: Reference, failures: list[dict[str, Any]]) -> Absent | Unknown:
     codes = {str(failure.get("failureCode")) for failure in failures}
-    if codes <= _MISSING:
+    if codes and codes <= _MISSING:
         return Absent(f"there is no image {reference}")
-    return Unknown(f"ECR could not look up {reference}: {', '.join(sorted(codes - _MISSING))}")
+    return Unknown(f"ECR could not look up {reference}: {', '.join(sorted(codes)) or 'an empty answer'}")

@@ -27,10 +27,11 @@ class EcsServices:
             return Unknown(sentence("ECS", "DescribeServices", error))
         services = answer.get("services", [])
         if not services:
-            reasons = {failure.get("reason") for failure in answer.get("failures", [])}
-            if reasons <= {"MISSING", None}:
+            reasons = {str(failure.get("reason")) for failure in answer.get("failures", [])}
+            if reasons == {"MISSING"}:
                 return Absent(f"there is no service {target.service} in the cluster {target.cluster}")
-            return Unknown(f"ECS could not describe {target.service}: {', '.join(sorted(filter(None, reasons)))}")
+            why = ", ".join(sorted(reasons)) or "an empty answer"
+            return Unknown(f"ECS could not describe {target.service}: {why}")
         service: dict[str, Any] = services[0]
         if service.get("status") != "ACTIVE":
             return Absent(f"the service {target.service} is {service.get('status')}: it was deleted")

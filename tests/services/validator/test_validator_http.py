@@ -1,0 +1,170 @@
+"""Requests over a real socket: a server on the loopback that misbehaves on demand."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from services.validator.adapters.http import WireHttp, client
+from services.validator.domain.judge import Answered, Silent
+from services.validator.ports import Address
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+Behave = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+def say(answer: bytes) -> Behave:
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+
+    return behave
+
+
+def redirect(location: str) -> Behave:
+    return say(f"HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n".encode())
+
+
+async def hang(_: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(30)
+
+
+async def trickle(writer: asyncio.StreamWriter) -> None:
+    """A byte now and then: each read is quick, the whole is not."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+    while True:
+        writer.write(b".")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def pour(writer: asyncio.StreamWriter) -> None:
+    """A body without end."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n")
+    while True:
+        writer.write(b"x" * 65536)
+        await writer.drain()
+
+
+@dataclass
+class Site:
+    pages: dict[str, Behave] = field(default_factory=dict)
+    heads: list[str] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            self.heads.append(head)
+            await self.pages[head.split(" ")[1]](writer)
+        except (ConnectionError, asyncio.CancelledError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    site = Site({"/ok": say(OK)})
+    connections: set[asyncio.Task[None]] = set()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(asyncio.create_task(site.serve(reader, writer)))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    site.port = server.sockets[0].getsockname()[1]
+    yield site
+    server.close()
+    for connection in connections:
+        connection.cancel()
+    await asyncio.gather(*connections, return_exceptions=True)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[WireHttp]:
+    certified, plain = client(certified=True), client(certified=False)
+    yield WireHttp(certified, plain)
+    await certified.aclose()
+    await plain.aclose()
+
+
+async def test_an_answer_has_a_status_and_a_time(site: Site, http: WireHttp) -> None:
+    site.pages["/bad"] = say(b"HTTP/1.1 503 Unavailable\r\ncontent-length: 0\r\n\r\n")
+    first = await http.get(Address(site.url), "/ok", 5)
+    assert isinstance(first, Answered)
+    assert first.status == 200
+    assert 0 < first.seconds < 5
+    second = await http.get(Address(site.url), "/bad", 5)
+    assert isinstance(second, Answered)
+    assert second.status == 503
+    assert "user-agent: surefoot-validator" in site.heads[0].lower()
+
+
+@pytest.mark.parametrize("behave", [hang, trickle])
+async def test_the_timeout_is_of_the_whole_attempt(site: Site, http: WireHttp, behave: Behave) -> None:
+    site.pages["/slow"] = behave
+    assert await http.get(Address(site.url), "/slow", 0.2) == Silent("no answer in 0.2 s")
+
+
+async def test_a_body_without_end_is_cut(site: Site, http: WireHttp) -> None:
+    site.pages["/endless"] = pour
+    answer = await http.get(Address(site.url), "/endless", 20)
+    assert isinstance(answer, Answered)  # it would never come to an end
+    assert answer.status == 200
+
+
+async def test_nobody_there(http: WireHttp) -> None:
+    server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    assert await http.get(Address(f"http://127.0.0.1:{port}"), "/", 5) == Silent("no connection")
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-secret-banner\r\n\r\n", b"HTTP/1.1 20"])
+async def test_what_is_no_http_is_no_answer_and_is_not_quoted(site: Site, http: WireHttp, answer: bytes) -> None:
+    site.pages["/odd"] = say(answer)
+    attempt = await http.get(Address(site.url), "/odd", 5)
+    assert isinstance(attempt, Silent)
+    assert attempt.reason == "no answer: RemoteProtocolError"
+
+
+async def test_redirects_are_followed_within_the_host(site: Site, http: WireHttp) -> None:
+    site.pages |= {"/a": redirect("/b"), "/b": redirect(f"{site.url}/ok")}
+    attempt = await http.get(Address(site.url), "/a", 5)
+    assert isinstance(attempt, Answered)
+    assert attempt.status == 200
+
+
+@pytest.mark.parametrize(
+    "location", ["http://localhost:1/ok", "//example.org/ok", "ftp://127.0.0.1/ok", "http://[::1", "file:///etc/passwd"]
+)
+async def test_redirects_away_are_answers(site: Site, http: WireHttp, location: str) -> None:
+    site.pages["/away"] = redirect(location)
+    attempt = await http.get(Address(site.url), "/away", 5)
+    assert isinstance(attempt, Answered)
+    assert attempt.status == 302
+
+
+async def test_a_circle_of_redirects_ends(site: Site, http: WireHttp) -> None:
+    site.pages["/round"] = redirect("/round")
+    attempt = await http.get(Address(site.url), "/round", 5)
+    assert isinstance(attempt, Answered)
+    assert attempt.status == 302
+    assert len(site.heads) == 4
+
+
+async def test_the_host_of_the_rule_is_sent_and_its_redirects_stay_at_the_load_balancer(
+    site: Site, http: WireHttp
+) -> None:
+    site.pages["/docs"] = redirect("http://cases.example/ok")
+    attempt = await http.get(Address(site.url, host="cases.example"), "/docs", 5)
+    assert isinstance(attempt, Answered)
+    assert attempt.status == 200
+    assert all("host: cases.example\r\n" in head.lower() for head in site.heads)
+    assert len(site.heads) == 2

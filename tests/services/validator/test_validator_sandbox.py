@@ -1,0 +1,107 @@
+"""The validator as it is wired, against the simulated AWS and the application behind its load balancer."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
+
+import pytest
+
+from contracts.base import Target
+from contracts.deployment import Change, ImageChange, TaskDefinitionChange
+from contracts.gates import Verdict
+from contracts.results import PreflightOutput, ProbesOutput, StepFinished
+from contracts.validator import RunPreflight, ValidateDeployment
+from sandbox.aws.seed import CLUSTER, SERVICE
+from sandbox.aws.server import SimulatedAws
+from sandbox.aws.world import ACCOUNT, REGION
+from services._chassis.aws import Aws, AwsConnection
+from services._chassis.clock import Pace, PacedClock, moment
+from services._chassis.service import Platform, Service
+from services._chassis.store import Store
+from services.validator.app import create_app
+from services.validator.handlers import PREFLIGHT, VALIDATION
+from services.validator.settings import Settings
+
+TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
+
+
+class Running:
+    id, fence, attempt, saved = "command-1", 1, 1, None
+
+    def __init__(self, kind: str, payload: bytes) -> None:
+        self.kind, self.payload = kind, payload
+
+    async def checkpoint(self, data: bytes) -> None: ...
+    async def check(self) -> None: ...
+    async def emit(self, *emissions: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[SimulatedAws]:
+    with SimulatedAws() as aws:
+        aws.step(120)
+        yield aws
+
+
+@pytest.fixture
+async def validator(account: SimulatedAws, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", account.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    connection = AwsConnection(REGION)
+    platform = Platform(cast("Store", None), PacedClock(Pace()), Aws(connection, "validator"))
+    service = create_app(Settings(aws_account=ACCOUNT), platform)
+    yield service
+    for close in service.closers:
+        await close()
+    connection.close()
+
+
+async def work(service: Service, kind: str, command: RunPreflight | ValidateDeployment) -> StepFinished:
+    running: Any = Running(kind, command.model_dump_json().encode())
+    transition = await service.jobs[kind](running)
+    event = transition.decide(None).emit[0].event
+    assert isinstance(event, StepFinished)
+    return event
+
+
+async def look(service: Service, change: Change) -> StepFinished:
+    return await work(service, PREFLIGHT, RunPreflight(target=TARGET, run_id="run-1", change=change))
+
+
+async def test_an_index_and_a_single_manifest_are_told_apart(account: SimulatedAws, validator: Service) -> None:
+    repository = account.world.registry.uri
+    good = await look(validator, ImageChange(reference=f"{repository}:slow"))
+    digest = account.world.registry.tags["slow"]
+    assert good.verdict is Verdict.PASS, good.summary
+    assert good.output == PreflightOutput(images={"backend": f"{repository}@{digest}"})
+    wrong = await look(validator, ImageChange(reference=f"{repository}:wrong-architecture"))
+    assert wrong.verdict is Verdict.FAIL
+    assert "linux/arm64, not linux/amd64" in wrong.summary
+
+
+async def test_what_is_not_there_is_named(account: SimulatedAws, validator: Service) -> None:
+    repository = account.world.registry.uri
+    assert "no image" in (await look(validator, ImageChange(reference=f"{repository}:none"))).summary
+    unknown = await look(validator, TaskDefinitionChange(task_definition="court-case-backend:99"))
+    assert "court-case-backend:99" in unknown.summary
+    elsewhere = TARGET.model_copy(update={"service": "Nobody"})
+    command = RunPreflight(target=elsewhere, run_id="run-1", change=ImageChange(reference="app"))
+    assert "no service Nobody" in (await work(validator, PREFLIGHT, command)).summary
+
+
+async def test_a_task_definition_is_resolved(validator: Service) -> None:
+    answer = await look(validator, TaskDefinitionChange(task_definition="court-case-backend"))
+    assert answer.verdict is Verdict.PASS, answer.summary
+    assert isinstance(answer.output, PreflightOutput)
+    assert str(answer.output.task_definition).endswith(":task-definition/court-case-backend:1")
+    assert "correct-horse-battery" not in answer.model_dump_json()
+
+
+async def test_the_healthy_application_passes_its_suites(account: SimulatedAws, validator: Service) -> None:
+    command = ValidateDeployment(target=TARGET, run_id="run-1", deadline=moment(account.now() + 300))
+    answer = await work(validator, VALIDATION, command)
+    assert answer.verdict is Verdict.PASS, answer.summary
+    assert isinstance(answer.output, ProbesOutput)
+    assert answer.output.requests >= 9
+    assert answer.output.p95_seconds is not None
+    assert 0 < answer.output.p95_seconds < 2
