@@ -53,6 +53,10 @@ class Clock(Protocol):
         """Product time in epoch seconds (UTC)."""
         ...
 
+    def at(self, real: float) -> float:
+        """Product time at a moment that somebody outside read off the clock on the wall, in epoch seconds."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Wait for ``seconds`` of product time."""
         ...
@@ -71,6 +75,9 @@ class PacedClock:
 
     def now(self) -> float:
         return self.pace.at(time.monotonic() + self._offset)
+
+    def at(self, real: float) -> float:
+        return self.pace.at(real)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds) / self.pace.rate)

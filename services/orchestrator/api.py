@@ -104,7 +104,7 @@ class Endpoints:
             target=target,
             change=change,
             actor=body.actor,
-            expires_at=body.expires_at,
+            expires_at=moment(self._clock.at(body.expires_at.timestamp())) if body.expires_at else None,
             on_conflict=body.on_conflict,
             overrides=body.overrides,
             config=DeploymentConfig.model_validate(defaults | asked),

@@ -17,7 +17,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     return Service(
         name="orchestrator",
         handlers={
-            DeployRequested: handlers.deploy,
+            DeployRequested: handlers.requested,
             AbortRequested: handlers.hear,
             StepFinished: handlers.hear,
             StepProgressed: handlers.hear,

@@ -1,11 +1,12 @@
 """Bus in, bus out: every event goes through the one decision of its target's course."""
 
+from dataclasses import replace
 from functools import partial
 
 from contracts.base import Event, Target, caused_id
 from contracts.deployment import DeployRequested
 from contracts.envelope import Meta
-from services._chassis.clock import Clock
+from services._chassis.clock import Clock, moment
 from services._chassis.transition import Decision, Emit, Timer, Transition
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.decide import Input, Woken, decide
@@ -34,6 +35,14 @@ class Handlers:
         self._courses = courses
         self._clock = clock
         self._policy = policy
+
+    async def requested(self, event: DeployRequested, meta: Meta) -> Transition | None:
+        """Take a request from outside, whose times were read off the clock on the wall."""
+        asked_at = moment(self._clock.at(meta.time.timestamp()))
+        if event.expires_at is not None:
+            expires_at = moment(self._clock.at(event.expires_at.timestamp()))
+            event = event.model_copy(update={"expires_at": expires_at})
+        return await self.deploy(event, replace(meta, time=asked_at))
 
     async def deploy(self, event: DeployRequested, meta: Meta) -> Transition | None:
         """Ask for a run; one that has ended already is not asked for twice."""
