@@ -1,0 +1,7 @@
+"""Monitor: numbers, alerts, dashboards. It alone raises alerts.
+
+Reads ``check-alarms``, ``watch-closely``, ``evaluate-rules``, ``set-up-monitoring`` and ``deployment-finished``.
+Writes ``step-finished``, ``critical-alert`` and ``warning-alert``. Owns ``watch:<target>``: how closely a target is
+watched, its rules' latest states, its alerts, and the evaluations that wait for their evidence; in CloudWatch, the
+dashboard ``surefoot-<cluster>-<service>`` and the alarms whose names begin with that.
+"""

@@ -1,0 +1,1 @@
+"""CloudWatch, ECS and load balancers."""

@@ -1,0 +1,64 @@
+"""The only place where the monitor's objects are built."""
+
+from contracts.deployment import DeploymentFinished
+from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
+from services._chassis.service import Platform, Service
+from services.monitor import handlers
+from services.monitor.adapters.alarms import CloudWatchAlarms
+from services.monitor.adapters.dashboards import CloudWatchDashboards
+from services.monitor.adapters.ecs import EcsServices
+from services.monitor.adapters.metrics import CloudWatchMetrics
+from services.monitor.api import create_router
+from services.monitor.domain.rules import rules
+from services.monitor.handlers import SettingUp, Watching
+from services.monitor.settings import Settings
+
+
+def create_app(settings: Settings, platform: Platform) -> Service:
+    aws, clock = platform.aws, platform.clock
+    application = settings.cloudwatch_namespace
+    services, metrics = EcsServices(aws), CloudWatchMetrics(aws, application)
+    dashboards = CloudWatchDashboards(
+        aws,
+        settings.aws_region,
+        application,
+        settings.database_instance,
+        _minutes(settings.dashboard_refresh_interval) * 60,
+    )
+    watched = rules(_minutes(settings.alert_evaluation_period))
+    watching = Watching(
+        platform.store,
+        clock,
+        services,
+        metrics,
+        watched,
+        settings.metric_collection_interval,
+        settings.close_collection_interval,
+    )
+    setting_up = SettingUp(
+        clock, services, CloudWatchAlarms(aws, application, settings.alert_sns_topic), dashboards, watched
+    )
+    return Service(
+        name="monitor",
+        handlers={
+            CheckAlarms: handlers.on_check_alarms,
+            WatchClosely: handlers.on_watch_closely,
+            EvaluateRules: watching.on_evaluate_rules,
+            SetUpMonitoring: handlers.on_set_up,
+            DeploymentFinished: handlers.on_deployment_finished,
+        },
+        jobs={
+            handlers.CHECK: setting_up.check_alarms,
+            handlers.WATCH: watching.watch_closely,
+            handlers.EVALUATE: handlers.answer_evaluation,
+            handlers.SET_UP: setting_up.set_up,
+            handlers.OPERATION: setting_up.set_up_on_request,
+            handlers.COLLECT: watching.collect,
+        },
+        timers={handlers.COLLECT: watching.on_look},
+        router=create_router(platform.store, clock, settings.target, services, metrics, dashboards),
+    )
+
+
+def _minutes(seconds: int) -> int:
+    return max(1, round(seconds / 60))

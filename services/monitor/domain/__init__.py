@@ -1,0 +1,1 @@
+"""What the monitor knows of metrics, rules and alerts, without asking anybody."""

@@ -1,0 +1,65 @@
+"""What the monitor answers to its commands."""
+
+from contracts.deployment import Cause
+from contracts.gates import Gate, Verdict, worst
+from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
+from contracts.results import MonitoringOutput, StepFinished
+from services.monitor.domain.judge import Pending
+from services.monitor.domain.watch import Watch
+
+Command = CheckAlarms | WatchClosely | EvaluateRules | SetUpMonitoring
+
+
+def answer(
+    command: Command, command_id: str, step: str, gates: tuple[Gate, ...], output: MonitoringOutput | None = None
+) -> StepFinished:
+    verdict = worst(gate.verdict for gate in gates)
+    return StepFinished(
+        target=command.target,
+        run_id=command.run_id,
+        command_id=command_id,
+        step=step,
+        verdict=verdict,
+        gates=gates,
+        cause=None if verdict is Verdict.PASS else Cause.GATE,
+        summary=summary(gates),
+        output=output,
+    )
+
+
+def no_answer(command: Command, command_id: str, step: str, why: str, *, found: bool) -> StepFinished:
+    """AWS could not be asked (inconclusive), or there is no such service (fail)."""
+    return StepFinished(
+        target=command.target,
+        run_id=command.run_id,
+        command_id=command_id,
+        step=step,
+        verdict=Verdict.INCONCLUSIVE if found else Verdict.FAIL,
+        cause=Cause.ERROR if found else Cause.USAGE,
+        summary=why,
+    )
+
+
+def judged(watch: Watch, pending: Pending, gates: tuple[Gate, ...]) -> StepFinished:
+    """Answer an ``evaluate-rules``; inconclusive means that its deadline came first."""
+    verdict = worst(gate.verdict for gate in gates)
+    causes = {Verdict.PASS: None, Verdict.FAIL: Cause.GATE, Verdict.INCONCLUSIVE: Cause.TIMEOUT}
+    return StepFinished(
+        target=watch.target,
+        run_id=pending.run_id,
+        command_id=pending.command_id,
+        step="evaluate-rules",
+        verdict=verdict,
+        gates=gates,
+        cause=causes[verdict],
+        summary=summary(gates),
+    )
+
+
+def summary(gates: tuple[Gate, ...]) -> str:
+    """One sentence: the gates that did not pass, or what passed."""
+    bad = [gate for gate in gates if gate.verdict is not Verdict.PASS]
+    shown = [f"{gate.name} {gate.verdict}: {gate.arithmetic}" for gate in bad] or [
+        f"{gate.name}: {gate.detail or gate.arithmetic}" for gate in gates
+    ]
+    return "; ".join(shown)

@@ -1,0 +1,93 @@
+"""How a target is watched: the state under ``watch:<target>``, and what each event makes of it."""
+
+from typing import Self
+
+from pydantic import Field
+
+from contracts.base import Contract, Target
+from services.monitor.domain.alerts import Alert, Standing, step
+from services.monitor.domain.judge import Pending
+from services.monitor.domain.metrics import Dimensions, Readings
+from services.monitor.domain.rules import Rule, RuleState, evaluate
+
+SCHEMA = 1
+
+
+class Watch(Contract):
+    """Frozen; ``version`` lets a newer Surefoot read what this one wrote."""
+
+    version: int = SCHEMA
+    target: Target
+    dimensions: Dimensions | None = None
+    closely: dict[str, float] = Field(default_factory=dict)
+    """Run → until when (epoch seconds) it wants the target watched closely."""
+    set_up: bool = False
+    """Whether to watch also while nobody deploys."""
+    pending: tuple[Pending, ...] = ()
+    alerts: dict[str, Standing] = Field(default_factory=dict)
+    """By rule."""
+    latest: tuple[RuleState, ...] = ()
+    collected_at: float | None = None
+
+    @classmethod
+    def read(cls, state: bytes | None, target: Target) -> Self:
+        return cls(target=target) if state is None else cls.model_validate_json(state)
+
+    def written(self) -> bytes:
+        return self.model_dump_json().encode()
+
+    def wanted_closely(self, now: float) -> bool:
+        return bool(self.pending) or any(until > now for until in self.closely.values())
+
+    def wanted(self, now: float) -> bool:
+        """Whether anybody still wants to know. An alert that stands is watched until it is over."""
+        return self.set_up or self.wanted_closely(now) or any(one.began_at is not None for one in self.alerts.values())
+
+    def with_run(self, run_id: str, until: float, dimensions: Dimensions) -> Self:
+        return self._with(closely={**self.closely, run_id: until}, dimensions=dimensions)
+
+    def without_run(self, run_id: str) -> Self:
+        return self._with(closely={run: until for run, until in self.closely.items() if run != run_id})
+
+    def with_set_up(self, dimensions: Dimensions) -> Self:
+        return self._with(set_up=True, dimensions=dimensions)
+
+    def with_pending(self, pending: Pending) -> Self:
+        if any(one.command_id == pending.command_id for one in self.pending):
+            return self
+        return self._with(pending=(*self.pending, pending))
+
+    def answered(self, command_ids: set[str]) -> Self:
+        return self._with(pending=tuple(one for one in self.pending if one.command_id not in command_ids))
+
+    def stopped(self) -> Self:
+        """The service is gone: only what waits for an answer remains."""
+        return self._with(closely={}, set_up=False, alerts={})
+
+    def with_readings(self, readings: Readings, rules: tuple[Rule, ...], now: float) -> tuple[Self, tuple[Alert, ...]]:
+        """Evaluate every rule; return the new state and the alerts that are to be told."""
+        states = {rule.name: evaluate(rule, readings, now) for rule in rules}
+        alerts, told = {}, []
+        for rule in rules:
+            standing = self.alerts.get(rule.name, Standing())
+            alerts[rule.name], alert = step(standing, rule, states[rule.name], self.target, now)
+            if alert:
+                told.append(alert)
+        closely = {run: until for run, until in self.closely.items() if until > now}
+        return (
+            self._with(
+                dimensions=readings.dimensions,
+                alerts=alerts,
+                latest=tuple(states.values()),
+                collected_at=now,
+                closely=closely,
+            ),
+            tuple(told),
+        )
+
+    def _with(self, **changes: object) -> Self:
+        return self.model_copy(update=changes)
+
+
+def watch_key(target: Target) -> str:
+    return f"watch:{target}"

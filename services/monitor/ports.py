@@ -1,0 +1,69 @@
+"""What the monitor needs of the outside. Where it fails, ``Unavailable`` says so in a sentence."""
+
+from collections.abc import Collection
+from typing import Protocol
+
+from contracts.base import Target
+from services.monitor.domain.alarms import Alarm, Marks
+from services.monitor.domain.metrics import Dimensions, Readings
+from services.monitor.domain.rules import Rule
+
+
+class Unavailable(Exception):  # noqa: N818  it names the state of things
+    """AWS refused or did not answer; its text is a sentence without AWS's values."""
+
+
+class NotFound(Exception):  # noqa: N818  it names what is the case
+    """There is no such service; its text is a sentence."""
+
+
+class Services(Protocol):
+    """ECS and the load balancers. Each method raises ``NotFound`` or ``Unavailable``."""
+
+    async def dimensions(self, target: Target, known: Dimensions | None) -> Dimensions:
+        """Ask anew; of ``known``, the load balancer is taken over while the target group is the same."""
+        ...
+
+    async def marks(self, target: Target) -> Marks:
+        """By what the target's alarms are known."""
+        ...
+
+
+class Metrics(Protocol):
+    """CloudWatch's numbers. Each method raises ``Unavailable``."""
+
+    async def read(self, dimensions: Dimensions, start: float, end: float, period: int = 60) -> Readings:
+        """Read every metric of a target over ``[start, end)``: product time, epoch seconds; period in seconds."""
+        ...
+
+    async def database_published(self, dimensions: Dimensions, now: float) -> bool:
+        """Whether the application has published DatabaseConnectionErrors in the last three hours."""
+        ...
+
+
+class Alarms(Protocol):
+    """CloudWatch's alarms. Each method raises ``Unavailable``."""
+
+    async def all(self, named: Collection[str]) -> tuple[Alarm, ...]:
+        """Every metric alarm of the account and region, and the composite ones among ``named``."""
+        ...
+
+    async def put(self, dimensions: Dimensions, rule: Rule) -> str | None:
+        """Create or replace a rule's alarm; return its name, None where the rule cannot be watched by one."""
+        ...
+
+    async def armed(self, names: Collection[str]) -> frozenset[str]:
+        """Return which of ``names`` exist with their actions enabled."""
+        ...
+
+
+class Dashboards(Protocol):
+    """CloudWatch's dashboards. Each method raises ``Unavailable``."""
+
+    async def put(self, dimensions: Dimensions) -> str:
+        """Create or replace a target's dashboard; return its name."""
+        ...
+
+    async def body(self, cluster: str, service: str) -> str | None:
+        """Return the dashboard's source, None if there is none."""
+        ...
