@@ -1,0 +1,430 @@
+"""Armed, changed, rolled back, disarmed: what happens on the bus, whatever is repeated, lost or late."""
+
+from datetime import timedelta
+
+import pytest
+
+from contracts.deployment import Cause
+from contracts.recovery import (
+    ApplyChange,
+    Arm,
+    ChangeApplied,
+    Disarm,
+    RollBack,
+    RollbackFinished,
+    RollbackStarted,
+    TargetArmed,
+    TargetDisarmed,
+)
+from contracts.results import ArmedOutput, ChangeOutput, DisarmOutput, StepFinished, StepProgressed
+from services.recovery.ports import CallFailed
+from tests.services.recovery.harness import ARN, GOOD, OTHER, SECRET, TARGET, Recovery
+
+
+@pytest.fixture
+def recovery() -> Recovery:
+    return Recovery()
+
+
+def disarm(run: str = "run-1") -> Disarm:
+    return Disarm(target=TARGET, run_id=run)
+
+
+def roll_back(run: str = "run-1") -> RollBack:
+    return RollBack(target=TARGET, run_id=run, trigger="deployment validation failed")
+
+
+async def test_a_good_deployment_is_armed_changed_and_disarmed(recovery: Recovery) -> None:
+    armed = await recovery.arm()
+    assert isinstance(armed.output, ArmedOutput)
+    assert [gate.name for gate in armed.gates] == ["target_free", "snapshot_stored"]
+    changed = await recovery.change(image=OTHER)
+    assert changed is not None
+    assert isinstance(changed.output, ChangeOutput)
+    assert changed.output.task_definition == f"{ARN}:2" == recovery.ecs.live
+    held = recovery.protection.arm
+    assert held is not None
+    assert held.change is not None
+    assert (held.change.deployment_id, held.change.ended) == (changed.output.deployment_id, True)
+    said = await recovery.send(disarm(), "bye")
+    assert said is not None
+    assert said.output == DisarmOutput(answer="disarmed")
+    assert [one.reason for one in recovery.told(TargetDisarmed)] == ["finished"]
+    assert len(recovery.told(TargetArmed)) == len(recovery.told(ChangeApplied)) == 1
+    assert recovery.truth.timers == {}
+    assert recovery.told(RollbackStarted) == []
+
+
+async def test_a_critical_alert_rolls_back_while_nobody_else_lives(recovery: Recovery) -> None:
+    await recovery.deployed()
+    await recovery.send(recovery.alert(), "raised")
+    await recovery.work()
+    assert recovery.ecs.updates == [f"{ARN}:2", f"{ARN}:1"]
+    [started], [finished] = recovery.told(RollbackStarted), recovery.told(RollbackFinished)
+    assert (started.rollback_id, started.trigger) == ("rollback:run-1", "critical-alert: error_rate")
+    assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
+    assert 30 <= finished.rollback.seconds < 120
+    assert recovery.protection.arm is None
+    assert recovery.protection.snapshots[0].proven
+    assert recovery.truth.timers == {}
+    assert any("live" in one.message for one in recovery.told(StepProgressed))
+
+
+async def test_there_is_one_rollback_whatever_is_repeated(recovery: Recovery) -> None:
+    await recovery.deployed()
+    for name in ("raised", "raised", "raised-again"):
+        await recovery.send(recovery.alert(), name)
+        await recovery.send(recovery.alert(alert_id=f"other-{name}", rule="response_time"), f"other-{name}")
+    await recovery.send(roll_back(), "command-1")
+    await recovery.work()
+    await recovery.send(recovery.alert(alert_id="late"), "late")
+    await recovery.send(roll_back(), "command-1")
+    await recovery.send(roll_back(), "command-2")
+    await recovery.work()
+    assert recovery.ecs.updates == [f"{ARN}:2", f"{ARN}:1"]
+    assert len(recovery.told(RollbackStarted)) == len(recovery.told(RollbackFinished)) == 1
+    assert [name for name in recovery.truth.jobs if name.startswith("rollback")] == ["rollback:run-1"]
+    answers = [recovery.answer("command-1"), recovery.answer("command-2")]
+    assert [one and one.verdict for one in answers] == ["pass", "pass"]
+
+
+@pytest.mark.parametrize("die_at", range(1, 8))
+async def test_a_rollback_goes_on_wherever_its_executor_dies(recovery: Recovery, die_at: int) -> None:
+    await recovery.deployed()
+    await recovery.send(roll_back(), "command")
+    await recovery.work(die_at=die_at)
+    [finished] = recovery.told(RollbackFinished)
+    assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
+    assert len(recovery.ecs.history) == 3
+
+
+@pytest.mark.parametrize("die_at", range(1, 5))
+async def test_a_change_happens_once_wherever_its_executor_dies(recovery: Recovery, die_at: int) -> None:
+    await recovery.arm()
+    await recovery.change(image=OTHER, work=False)
+    await recovery.work(die_at=die_at)
+    said = recovery.answer("run-1:change")
+    assert said is not None
+    assert said.verdict == "pass"
+    assert [verb for verb, _ in recovery.ecs.changing] == ["register", "update"]
+    assert len(recovery.ecs.history) == 2
+
+
+async def test_an_update_whose_answer_is_lost_is_found_again(recovery: Recovery) -> None:
+    await recovery.arm()
+
+    def lose_the_answer() -> None:
+        recovery.ecs.after_update.clear()
+        raise CallFailed("ecs:UpdateService got no answer: ReadTimeoutError.", temporary=True)
+
+    recovery.ecs.after_update.append(lose_the_answer)
+    said = await recovery.change(image=OTHER)
+    assert said is not None
+    assert said.verdict == "pass"
+    assert recovery.ecs.updates == [f"{ARN}:2"]
+
+
+async def test_a_change_to_what_runs_already_forces_nothing(recovery: Recovery) -> None:
+    await recovery.arm()
+    said = await recovery.change(image=GOOD)
+    assert said is not None
+    assert isinstance(said.output, ChangeOutput)
+    assert "runs already" in said.summary
+    assert (said.output.deployment_id, recovery.ecs.changing) == ("ecs-svc/1", [])
+
+
+async def test_a_task_definition_is_found_by_its_content_before_one_is_registered(recovery: Recovery) -> None:
+    await recovery.arm("run-1")
+    await recovery.change("run-1", image=OTHER)
+    await recovery.send(disarm("run-1"), "bye")
+    recovery.ecs.deploy_elsewhere(f"{ARN}:1")
+    await recovery.arm("run-2")
+    await recovery.change("run-2", image=OTHER)
+    assert recovery.ecs.updates == [f"{ARN}:2", f"{ARN}:2"]
+    assert [verb for verb, _ in recovery.ecs.changing].count("register") == 1
+
+
+async def test_the_new_task_definition_is_the_old_one_but_for_the_image(recovery: Recovery) -> None:
+    await recovery.arm()
+    await recovery.change(image=OTHER)
+    old, new = recovery.ecs.definitions
+    [before], [after] = old["containerDefinitions"], new["containerDefinitions"]
+    assert after == {**before, "image": OTHER}
+    assert {**new, "containerDefinitions": 0} == {**old, "containerDefinitions": 0} | {
+        key: new[key] for key in ("taskDefinitionArn", "revision")
+    }
+
+
+async def test_a_named_task_definition_is_used_as_it_is(recovery: Recovery) -> None:
+    recovery.ecs.add_definition(OTHER)
+    await recovery.arm()
+    command = ApplyChange(target=TARGET, run_id="run-1", task_definition="backend:2")
+    await recovery.send(command, "change")
+    await recovery.work()
+    assert recovery.ecs.changing == [("update", {"taskDefinition": f"{ARN}:2"})]
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (ApplyChange(target=TARGET, run_id="run-1", images={"web": OTHER}), "no container web; it has backend"),
+        (ApplyChange(target=TARGET, run_id="run-1", task_definition="backend:9"), "no active task definition"),
+        (ApplyChange(target=TARGET, run_id="run-1"), "Neither an image"),
+    ],
+)
+async def test_an_impossible_change_says_why_and_changes_nothing(
+    recovery: Recovery, command: ApplyChange, why: str
+) -> None:
+    await recovery.arm()
+    await recovery.send(command, "change")
+    await recovery.work()
+    said = recovery.answer("change")
+    assert said is not None
+    assert (said.verdict, said.cause) == ("fail", Cause.USAGE)
+    assert why in said.summary
+    assert recovery.ecs.changing == []
+
+
+async def test_nothing_is_changed_unless_armed_for_that_run(recovery: Recovery) -> None:
+    unarmed = await recovery.change("run-1")
+    await recovery.arm("run-1", minutes=1)
+    stranger = await recovery.change("run-2")
+    recovery.clock.time += 60
+    late = await recovery.send(ApplyChange(target=TARGET, run_id="run-1", images={"backend": OTHER}), "late")
+    for said in (unarmed, stranger, late):
+        assert said is not None
+        assert (said.verdict, said.cause, [gate.name for gate in said.gates]) == ("fail", Cause.REFUSED, ["armed"])
+    assert recovery.ecs.changing == []
+
+
+async def test_a_change_that_comes_to_its_turn_too_late_is_not_made(recovery: Recovery) -> None:
+    await recovery.arm(minutes=1)
+    await recovery.change(work=False)
+    recovery.clock.time += 60
+    await recovery.work()
+    said = recovery.answer("run-1:change")
+    assert said is not None
+    assert (said.verdict, recovery.ecs.changing) == ("fail", [])
+
+
+async def test_a_run_changes_the_service_once(recovery: Recovery) -> None:
+    await recovery.deployed()
+    second = await recovery.send(ApplyChange(target=TARGET, run_id="run-1", images={"backend": OTHER}), "second")
+    assert second is not None
+    assert second.cause == Cause.REFUSED
+    assert len(recovery.ecs.updates) == 1
+
+
+async def test_a_target_is_held_by_one_run(recovery: Recovery) -> None:
+    await recovery.arm("run-1", minutes=10)
+    refused = await recovery.arm("run-2")
+    assert (refused.verdict, refused.cause) == ("fail", Cause.REFUSED)
+    assert "run-1" in refused.summary
+    recovery.clock.time += 600
+    assert (await recovery.arm("run-3")).verdict == "pass"
+
+
+async def test_arming_needs_a_snapshot_and_a_future(recovery: Recovery) -> None:
+    later = recovery.now + timedelta(minutes=10)
+    missing = Arm(target=TARGET, run_id="run-1", snapshot_id="20260101_000000_00000000", expires_at=later)
+    said = await recovery.send(missing, "missing")
+    assert said is not None
+    assert [gate.name for gate in said.gates] == ["snapshot_stored"]
+    snapshot = await recovery.snapshot()
+    past = Arm(target=TARGET, run_id="run-1", snapshot_id=snapshot, expires_at=recovery.now)
+    said = await recovery.send(past, "past")
+    assert said is not None
+    assert [gate.name for gate in said.gates] == ["arm_unexpired"]
+    assert recovery.protection.arm is None
+
+
+async def test_alerts_from_before_the_change_roll_nothing_back(recovery: Recovery) -> None:
+    await recovery.send(recovery.alert(alert_id="before-arming"), "a")
+    await recovery.arm()
+    await recovery.send(recovery.alert(alert_id="before-change"), "b")
+    await recovery.change()
+    recovery.clock.time += 20
+    await recovery.send(recovery.alert(alert_id="before-arming", began=0), "a-again")
+    await recovery.send(recovery.alert(alert_id="before-change", began=0), "b-again")
+    await recovery.send(recovery.alert(alert_id="unseen-until-now", began=3600), "c")
+    assert recovery.told(RollbackStarted) == []
+    assert set(recovery.protection.firing) == {"before-arming", "before-change", "unseen-until-now"}
+    await recovery.send(recovery.alert(alert_id="new"), "d")
+    assert len(recovery.told(RollbackStarted)) == 1
+
+
+async def test_a_resolved_alert_is_forgotten_and_rolls_nothing_back(recovery: Recovery) -> None:
+    await recovery.send(recovery.alert(), "raised")
+    await recovery.send(recovery.alert(state="resolved"), "resolved")
+    assert recovery.protection.firing == {}
+    await recovery.deployed()
+    await recovery.send(recovery.alert(alert_id="another", state="resolved"), "resolved-2")
+    assert recovery.told(RollbackStarted) == []
+
+
+@pytest.mark.parametrize(("began", "count"), [(22, 0), (10, 1)])
+async def test_a_database_alert_counts_only_if_it_began_after_the_change(
+    recovery: Recovery, began: float, count: int
+) -> None:
+    """The change was 20 seconds ago, the arming 25."""
+    await recovery.deployed()
+    await recovery.send(recovery.alert(rule="database_connections", began=began), "raised")
+    assert len(recovery.told(RollbackStarted)) == count
+
+
+async def test_another_alert_counts_from_the_arming_on(recovery: Recovery) -> None:
+    await recovery.deployed()
+    await recovery.send(recovery.alert(rule="error_rate", began=22), "raised")
+    assert len(recovery.told(RollbackStarted)) == 1
+
+
+async def test_without_auto_recovery_only_a_command_rolls_back() -> None:
+    for recovery, wish in ((Recovery(), False), (Recovery(auto_recovery=False), True)):
+        await recovery.deployed(auto=wish)
+        await recovery.send(recovery.alert(), "raised")
+        assert recovery.told(RollbackStarted) == []
+        await recovery.send(roll_back(), "command")
+        await recovery.work()
+        assert [one.result for one in recovery.told(RollbackFinished)] == ["restored"]
+
+
+async def test_an_expired_arm_does_not_act_and_is_told(recovery: Recovery) -> None:
+    await recovery.arm(minutes=10)
+    await recovery.change()
+    recovery.clock.time += 600
+    await recovery.send(recovery.alert(), "raised")
+    refused = await recovery.send(roll_back(), "command")
+    assert refused is not None
+    assert refused.cause == Cause.REFUSED
+    await recovery.fire()
+    assert [one.reason for one in recovery.told(TargetDisarmed)] == ["expired"]
+    assert recovery.protection.arm is None
+    said = await recovery.send(disarm(), "bye")
+    assert said is not None
+    assert said.output == DisarmOutput(answer="disarmed")
+    assert recovery.told(RollbackStarted) == []
+
+
+async def test_expiry_does_not_end_a_rollback_under_way(recovery: Recovery) -> None:
+    await recovery.arm(minutes=1)
+    await recovery.change()
+    await recovery.send(recovery.alert(), "raised")
+    recovery.clock.time += 60
+    await recovery.fire()
+    await recovery.work()
+    assert recovery.told(TargetDisarmed) == []
+    assert [one.result for one in recovery.told(RollbackFinished)] == ["restored"]
+
+
+async def test_an_extended_arm_outlives_its_first_expiry(recovery: Recovery) -> None:
+    await recovery.arm(minutes=1)
+    await recovery.change()
+    held = recovery.protection.arm
+    assert held is not None
+    later = recovery.now + timedelta(minutes=10)
+    await recovery.send(Arm(target=TARGET, run_id="run-1", snapshot_id=held.snapshot_id, expires_at=later), "again")
+    recovery.clock.time += 60
+    await recovery.fire()
+    await recovery.send(recovery.alert(), "raised")
+    assert len(recovery.told(RollbackStarted)) == 1
+
+
+async def test_who_disarms_first_is_not_rolled_back(recovery: Recovery) -> None:
+    await recovery.deployed()
+    said = await recovery.send(disarm(), "bye")
+    await recovery.send(recovery.alert(), "raised")
+    await recovery.work()
+    assert said is not None
+    assert said.output == DisarmOutput(answer="disarmed")
+    assert recovery.told(RollbackStarted) == []
+
+
+@pytest.mark.parametrize("over", [False, True])
+async def test_who_disarms_too_late_hears_that_a_rollback_has_begun(recovery: Recovery, *, over: bool) -> None:
+    await recovery.deployed()
+    await recovery.send(recovery.alert(), "raised")
+    if over:
+        await recovery.work()
+    said = await recovery.send(disarm(), "bye")
+    await recovery.work()
+    assert said is not None
+    assert said.output == DisarmOutput(answer="rollback-started")
+    assert [one.result for one in recovery.told(RollbackFinished)] == ["restored"]
+    assert recovery.told(TargetDisarmed) == []
+
+
+async def test_disarming_stops_a_change_that_has_not_been_made(recovery: Recovery) -> None:
+    await recovery.arm()
+    await recovery.change(work=False)
+    await recovery.send(disarm(), "bye")
+    await recovery.work()
+    said = recovery.answer("run-1:change")
+    assert said is not None
+    assert (said.verdict, recovery.ecs.changing) == ("fail", [])
+
+
+async def test_a_rollback_cancels_a_change_that_has_not_been_made_and_answers_it(recovery: Recovery) -> None:
+    await recovery.arm()
+    await recovery.change(work=False)
+    await recovery.send(roll_back(), "command")
+    await recovery.work()
+    changed, rolled = recovery.answer("run-1:change"), recovery.answer("command")
+    assert changed is not None
+    assert rolled is not None
+    assert (changed.verdict, rolled.verdict) == ("fail", "pass")
+    assert "before it reached" in rolled.summary
+    assert recovery.ecs.changing == []
+    assert len([one for one in recovery.told(StepFinished) if one.command_id == "run-1:change"]) == 1
+
+
+async def test_a_cancelled_change_that_lands_late_is_taken_back(recovery: Recovery) -> None:
+    """Its executor was frozen between its last look and its call; the rollback finds the old version at first."""
+    await recovery.arm()
+    await recovery.change(work=False)
+    recovery.truth.jobs["run-1:change"].state = "frozen"
+    await recovery.send(roll_back(), "command")
+    landed = recovery.ecs.add_definition(ARN, **_with_bad_image(recovery))
+    at = recovery.clock.now() + 40
+
+    def land() -> None:
+        if recovery.clock.now() >= at and recovery.ecs.live == f"{ARN}:1" and len(recovery.ecs.history) == 1:
+            recovery.ecs.deploy_elsewhere(landed)
+
+    recovery.clock.while_asleep.append(land)
+    await recovery.work()
+    [finished] = recovery.told(RollbackFinished)
+    assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
+    assert recovery.ecs.updates == [f"{ARN}:1"]
+
+
+def _with_bad_image(recovery: Recovery) -> dict[str, object]:
+    held = recovery.protection.arm
+    assert held is not None
+    assert held.change is not None
+    [container] = recovery.ecs.definitions[0]["containerDefinitions"]
+    return {"containerDefinitions": [{**container, "image": held.change.images["backend"]}]}
+
+
+async def test_a_rollback_whose_job_never_ends_is_called_failed(recovery: Recovery) -> None:
+    await recovery.deployed()
+    await recovery.send(roll_back(), "command")
+    recovery.truth.jobs["rollback:run-1"].state = "frozen"
+    recovery.clock.time += 1200
+    await recovery.fire()
+    assert [one.result for one in recovery.told(RollbackFinished)] == ["failed"]
+    said = recovery.answer("command")
+    assert said is not None
+    assert said.verdict == "fail"
+    assert recovery.protection.rollback is None
+
+
+async def test_secrets_are_in_no_event_and_in_no_state(recovery: Recovery) -> None:
+    await recovery.deployed()
+    await recovery.send(recovery.alert(), "raised")
+    await recovery.work()
+    assert len(recovery.truth.emitted) > 6
+    told = [one.event.model_dump_json().encode() for one in recovery.truth.emitted]
+    kept = [*recovery.truth.states.values(), *recovery.truth.records.values()]
+    kept += [one.job.payload + (one.saved or b"") for one in recovery.truth.jobs.values()]
+    assert not [one for one in told + kept if SECRET.encode() in one]
+    assert any(SECRET.encode() in one for one in recovery.shelf.objects.values())

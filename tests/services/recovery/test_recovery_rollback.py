@@ -1,0 +1,203 @@
+"""What a rollback finds, and what it makes of it."""
+
+import pytest
+
+from contracts.recovery import RollBack, RollbackFinished
+from services.recovery.ports import CallFailed
+from tests.services.recovery.harness import ARN, BAD, GOOD, OTHER, REPOSITORY, TARGET, Recovery
+
+
+@pytest.fixture
+async def recovery() -> Recovery:
+    """A bad image was deployed 20 seconds ago."""
+    made = Recovery()
+    await made.deployed()
+    return made
+
+
+async def rolled_back(recovery: Recovery) -> RollbackFinished:
+    command = RollBack(target=TARGET, run_id="run-1", trigger="a critical health check failed")
+    await recovery.send(command, "command")
+    await recovery.work()
+    [finished] = recovery.told(RollbackFinished)
+    return finished
+
+
+async def test_ecs_that_is_rolling_back_is_waited_for_and_named(recovery: Recovery) -> None:
+    recovery.ecs.fall_back(f"{ARN}:1", "ROLLBACK_IN_PROGRESS")
+    ready = recovery.clock.now() + 60
+
+    def finish() -> None:
+        if recovery.clock.now() >= ready:
+            recovery.ecs.history[-1]["status"] = "ROLLBACK_SUCCESSFUL"
+
+    recovery.clock.while_asleep.append(finish)
+    finished = await rolled_back(recovery)
+    assert (finished.result, finished.rollback.by) == ("restored", "ecs")
+    assert finished.rollback.seconds >= 60
+    assert recovery.ecs.updates == [f"{ARN}:2"]
+
+
+async def test_a_breaker_that_has_tripped_is_not_raced(recovery: Recovery) -> None:
+    recovery.ecs.settings["deploymentConfiguration"]["deploymentCircuitBreaker"] = {
+        "enable": True,
+        "rollback": True,
+    }
+    recovery.ecs.history[-1]["deploymentCircuitBreaker"] = {"status": "TRIGGERED"}
+    ready = recovery.clock.now() + 10
+
+    def fall() -> None:
+        if recovery.clock.now() >= ready:
+            recovery.ecs.fall_back(f"{ARN}:1", "ROLLBACK_SUCCESSFUL")
+
+    recovery.clock.while_asleep.append(fall)
+    finished = await rolled_back(recovery)
+    assert (finished.result, finished.rollback.by) == ("restored", "ecs")
+    assert recovery.ecs.updates == [f"{ARN}:2"]
+
+
+async def test_what_ecs_fell_back_to_is_replaced_when_it_is_not_the_snapshot(recovery: Recovery) -> None:
+    recovery.ecs.fall_back(recovery.ecs.add_definition(OTHER), "ROLLBACK_SUCCESSFUL")
+    finished = await rolled_back(recovery)
+    assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
+    assert recovery.ecs.live == f"{ARN}:1"
+
+
+async def test_a_rollback_that_ecs_could_not_finish_is_ours(recovery: Recovery) -> None:
+    recovery.ecs.history[-1]["status"] = "ROLLBACK_FAILED"
+    finished = await rolled_back(recovery)
+    assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
+
+
+async def test_somebody_elses_version_is_left_alone(recovery: Recovery) -> None:
+    recovery.ecs.deploy_elsewhere(recovery.ecs.add_definition(OTHER))
+    finished = await rolled_back(recovery)
+    assert (finished.result, finished.rollback.by) == ("superseded", "other")
+    assert recovery.ecs.updates == [f"{ARN}:2"]
+    said = recovery.answer("command")
+    assert said is not None
+    assert (said.verdict, said.cause) == ("fail", "superseded")
+
+
+async def test_somebody_else_has_brought_the_version_back(recovery: Recovery) -> None:
+    recovery.ecs.deploy_elsewhere(f"{ARN}:1")
+    finished = await rolled_back(recovery)
+    assert (finished.result, finished.rollback.by) == ("restored", "other")
+    assert recovery.ecs.updates == [f"{ARN}:2"]
+
+
+async def test_an_inactive_task_definition_is_registered_again_by_digest(recovery: Recovery) -> None:
+    recovery.ecs.definitions[0]["status"] = "INACTIVE"
+    finished = await rolled_back(recovery)
+    assert finished.result == "restored"
+    assert recovery.ecs.live == f"{ARN}:3"
+    old, new = recovery.ecs.definitions[0], recovery.ecs.definitions[2]
+    assert new["containerDefinitions"] == old["containerDefinitions"]
+    assert new["tags"] == old["tags"]
+
+
+async def test_a_task_definition_that_ecs_has_forgotten_is_registered_again(recovery: Recovery) -> None:
+    recovery.ecs.definitions = recovery.ecs.definitions[1:]
+    finished = await rolled_back(recovery)
+    assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
+
+
+@pytest.mark.parametrize(
+    ("named_now", "copied"), [("sha256:" + "a" * 64, False), ("sha256:" + "b" * 64, True), (None, True)]
+)
+async def test_a_tag_that_names_another_image_by_now_is_replaced_by_the_digest(
+    named_now: str | None, *, copied: bool
+) -> None:
+    recovery = Recovery()
+    tagged = f"{REPOSITORY}:latest"
+    recovery.ecs.definitions[0]["containerDefinitions"][0]["image"] = tagged
+    recovery.registry.tags = {tagged: named_now} if named_now else {}
+    await recovery.deployed()
+    finished = await rolled_back(recovery)
+    assert finished.result == "restored"
+    assert recovery.ecs._image(recovery.ecs.live) == (GOOD if copied else tagged)
+    assert len(recovery.ecs.definitions) == (3 if copied else 2)
+
+
+async def test_tasks_that_autoscaling_added_are_not_taken_away(recovery: Recovery) -> None:
+    recovery.ecs.desired = 5
+    await rolled_back(recovery)
+    assert recovery.ecs.desired == 5
+
+
+async def test_settings_that_changed_are_brought_back_as_well(recovery: Recovery) -> None:
+    recovery.ecs.desired = 1
+    before = recovery.ecs.settings["deploymentConfiguration"]
+    recovery.ecs.settings["deploymentConfiguration"] = {**before, "minimumHealthyPercent": 0}
+    finished = await rolled_back(recovery)
+    assert finished.result == "restored"
+    assert (recovery.ecs.desired, recovery.ecs.settings["deploymentConfiguration"]) == (3, before)
+
+
+async def test_an_outage_of_aws_is_waited_out(recovery: Recovery) -> None:
+    recovery.ecs.failing = [CallFailed("ecs got no answer.", temporary=True) for _ in range(5)]
+    finished = await rolled_back(recovery)
+    assert finished.result == "restored"
+
+
+async def test_a_refusal_calls_people_at_once(recovery: Recovery) -> None:
+    refusal = CallFailed("ecs:UpdateService failed: AccessDeniedException.", temporary=False)
+    recovery.ecs.failing = [refusal]
+    finished = await rolled_back(recovery)
+    assert (finished.result, finished.rollback.seconds) == ("failed", 0)
+    assert "AccessDenied" in finished.detail
+
+
+async def test_a_version_that_does_not_get_healthy_any_more_is_a_failure_within_ten_minutes(
+    recovery: Recovery,
+) -> None:
+    recovery.ecs.bad = {BAD, GOOD}
+    finished = await rolled_back(recovery)
+    assert finished.result == "failed"
+    assert 600 <= finished.rollback.seconds < 615
+    assert "1 of 3 tasks run" in finished.detail
+    assert recovery.protection.arm is None
+    assert not recovery.protection.snapshots[0].proven
+
+
+async def test_a_missing_snapshot_or_service_is_a_failure(recovery: Recovery) -> None:
+    recovery.shelf.objects.clear()
+    finished = await rolled_back(recovery)
+    assert (finished.result, "bucket" in finished.detail) == ("failed", True)
+    other = Recovery()
+    await other.deployed()
+    other.ecs.gone = True
+    finished = await rolled_back(other)
+    assert (finished.result, "not there" in finished.detail) == ("failed", True)
+
+
+async def test_what_replaces_the_restored_version_again_is_undone_once_and_then_people_are_called(
+    recovery: Recovery,
+) -> None:
+    def fight() -> None:
+        if recovery.ecs.live == f"{ARN}:1":
+            recovery.ecs.deploy_elsewhere(f"{ARN}:2")
+
+    recovery.clock.while_asleep.append(fight)
+    finished = await rolled_back(recovery)
+    assert finished.result == "failed"
+    assert recovery.ecs.updates == [f"{ARN}:2", f"{ARN}:1", f"{ARN}:1"]
+
+
+async def test_if_the_snapshots_version_never_left_there_is_nothing_to_go_back_to() -> None:
+    recovery = Recovery()
+    await recovery.arm()
+    await recovery.change(image=GOOD)
+    finished = await rolled_back(recovery)
+    assert (finished.result, "nothing to go back to" in finished.detail) == ("failed", True)
+    assert recovery.ecs.changing == []
+
+
+async def test_an_observed_deployment_is_rolled_back_on_command() -> None:
+    recovery = Recovery()
+    await recovery.arm()
+    recovery.clock.time += 5
+    recovery.ecs.deploy_elsewhere(recovery.ecs.add_definition(BAD))
+    finished = await rolled_back(recovery)
+    assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
+    assert recovery.ecs.live == f"{ARN}:1"
