@@ -13,6 +13,13 @@ from services._chassis.clock import Pace
 
 START_SECONDS = 30.0
 REGION = "us-west-2"
+GUIDE = {
+    "CLUSTER_NAME": "CourtCaseCluster",
+    "SERVICE_NAME": "BackendService",
+    "CLOUDWATCH_NAMESPACE": "CourtCase/Production",
+    "BACKUP_BUCKET": "court-case-disaster-recovery-backups",
+}
+"""The guide's own configuration: what anybody sets, on the sandbox or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ def sandbox(
         yield {
             **pace,
             **bus,
+            **GUIDE,
             "REDIS_URL": redis_url,
             "AWS_ENDPOINT_URL": f"http://{HOST}:{aws}",
             "AWS_REGION": REGION,
