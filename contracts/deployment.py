@@ -183,7 +183,7 @@ class DeploymentFinished(Event):
     run_id: RunId
     outcome: Outcome
     cause: Cause | None = None
-    """None when it succeeded."""
+    """None when it succeeded, or when a person ended it."""
     reason: str
     """One sentence for a person."""
     rollback: Rollback | None = None

@@ -42,14 +42,17 @@ def condemns(step: Step, *, over: bool) -> bool:
     """Whether the step calls for a rollback. ``over``: no answer will be waited for any more.
 
     A change that did not certainly succeed may have happened, so its rollback is the safe course: recovery looks,
-    and finds nothing to undo if it did not. A fault of a dependency is no fault of the deployment.
+    and finds nothing to undo if it did not. One that recovery refused was not begun. A fault of a dependency is no
+    fault of the deployment.
     """
     if step.answer is None:
         return over and step.name == APPLY_CHANGE
     if step.answer.cause is Cause.DEPENDENCY:
         return False
     if step.name == APPLY_CHANGE:
-        return not (step.passed and isinstance(step.answer.output, ChangeOutput))
+        return step.answer.cause is not Cause.REFUSED and not (
+            step.passed and isinstance(step.answer.output, ChangeOutput)
+        )
     return step.name in JUDGES and step.answer.verdict is Verdict.FAIL
 
 

@@ -17,7 +17,7 @@ from contracts.results import ChangeOutput, PreflightOutput, ProbesOutput, Snaps
 from contracts.validator import RunPreflight, ValidateDeployment
 from services.orchestrator.domain import endings
 from services.orchestrator.domain.effects import RunTurn, Tell
-from services.orchestrator.domain.judge import condemns, gates_of, overridden, sentence, superseded
+from services.orchestrator.domain.judge import APPLY_CHANGE, condemns, gates_of, overridden, sentence, superseded
 from services.orchestrator.domain.limits import GRACE, MINUTE, moment, phase_limit
 from services.orchestrator.domain.run import Run, Stage, Step
 from services.orchestrator.domain.steps import asks_again, cause_of, close, send
@@ -140,9 +140,16 @@ def _change(run: Run, stage: Stage, now: float) -> RunTurn:
         if not arm.passed or _over(run, now):
             return (yield from _not_armed(run, arm, now))
         run = yield from _apply(run, now)
-    elif _ours(run) is not None and stage.step("watch-deployment") is None:
+    elif _may_watch(run, stage):
         run = yield from _watch(run, now)
     return (yield from _judge(run, now))
+
+
+def _may_watch(run: Run, stage: Stage) -> bool:
+    """Whether our change is there and nobody watches it yet."""
+    applied = stage.step(APPLY_CHANGE)
+    applied_ours = applied is not None and applied.passed and _ours(run) is not None
+    return applied_ours and stage.step("watch-deployment") is None
 
 
 def _not_armed(run: Run, arm: Step, now: float) -> RunTurn:

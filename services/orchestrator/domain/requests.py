@@ -62,6 +62,8 @@ def abort(course: Course, event: AbortRequested, policy: Policy, now: float) -> 
 
 def settle(course: Course, run: Run, policy: Policy, now: float) -> CourseTurn:
     """Put the active run back; if it has ended, start the first of the queue that is not too old."""
+    if run is course.active:
+        return course
     if run.outcome is None:
         return course.but(active=run)
     course = course.but(active=None, last_run_id=run.run_id)

@@ -1,0 +1,307 @@
+"""A target's course with everything around it: time, timers, and services that answer when they are told to.
+
+It drives ``turn``, the same pure function that the handlers hand to the store, and applies each decision as the
+store does.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from contracts.base import Event, Target, caused_id
+from contracts.catalogue import entry_of
+from contracts.deployment import (
+    AbortRequested,
+    Cause,
+    Change,
+    DeploymentFinished,
+    DeployRequested,
+    GateEvaluated,
+    ImageChange,
+    Observe,
+    Phase,
+    PhaseFinished,
+    PhaseProgressed,
+    Rollback,
+)
+from contracts.gates import Gate, Verdict
+from contracts.recovery import RollbackFinished, RollbackStarted
+from contracts.results import (
+    ArmedOutput,
+    ChangeOutput,
+    DisarmOutput,
+    MonitoringOutput,
+    Output,
+    PreflightOutput,
+    ProbesOutput,
+    SnapshotOutput,
+    StepFinished,
+    StepProgressed,
+)
+from contracts.topics import COMMAND_TOPICS
+from services._chassis.clock import Pace
+from services._chassis.transition import Decision, Emit, Timer
+from services.orchestrator.domain.course import Course
+from services.orchestrator.domain.decide import Input, Woken
+from services.orchestrator.domain.requests import request_of
+from services.orchestrator.domain.run import Policy, Run
+from services.orchestrator.domain.view import RunView
+from services.orchestrator.handlers import turn
+
+TARGET = Target(account="123456789012", region="eu-central-1", cluster="shop", service="web")
+POLICY = Policy(account="123456789012", region="eu-central-1")
+START = 1_764_000_000.0
+SNAPSHOT = "snapshot-1"
+IMAGE = ImageChange(reference="shop/web:2")
+RESOLVED = {"web": "shop/web@sha256:" + "2" * 64}
+
+OneEvent = TypeVar("OneEvent", bound=Event)
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def asked(change: Change = IMAGE, **fields: Any) -> DeployRequested:
+    return DeployRequested(**{"target": TARGET, "change": change, "actor": "ada", **fields})
+
+
+def run_id_of(request: str) -> str:
+    return caused_id("ci", request)
+
+
+def run_of(emit: Emit) -> str:
+    """Return the run that something was said or sent for."""
+    return str(getattr(emit.event, "run_id", None))
+
+
+class FakeClock:
+    """Product time as a test sets it; outside, the wall's time runs at ``pace`` to it."""
+
+    def __init__(self, now: float = START, pace: Pace | None = None) -> None:
+        self.time = now
+        self.pace = pace or Pace()
+
+    def now(self) -> float:
+        return self.time
+
+    def at(self, real: float) -> float:
+        return self.pace.at(real)
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+class World:
+    """One target. ``sent`` and ``told`` are all commands and all other events so far, in their order."""
+
+    def __init__(self, policy: Policy = POLICY) -> None:
+        self.policy = policy
+        self.clock = FakeClock()
+        self.state: bytes | None = None
+        self.timers: dict[str, Timer] = {}
+        self.records: dict[str, bytes] = {}
+        self.emitted: list[Emit] = []
+
+    @property
+    def now(self) -> float:
+        return self.clock.time
+
+    @now.setter
+    def now(self, seconds: float) -> None:
+        self.clock.time = seconds
+
+    # in
+
+    def happens(self, event: Input, firing: Timer | None = None) -> Decision:
+        decision = turn(self.state, event, self.policy, self.now)
+        again = turn(self.state, event, self.policy, self.now)
+        assert again == decision, "the same decision on the same state"
+        if firing is not None:
+            self.timers.pop(firing.id, None)
+        self.settle(decision)
+        return decision
+
+    def settle(self, decision: Decision) -> None:
+        """Do what was decided, as the store does."""
+        if decision.state is not None:
+            self.state = decision.state
+        for gone in decision.cancel_timers:
+            self.timers.pop(gone, None)
+        self.timers |= {timer.id: timer for timer in decision.timers}
+        self.records |= decision.records
+        self.emitted += decision.emit
+
+    def request(self, id_: str = "1", event: DeployRequested | None = None, time: float | None = None) -> str:
+        request = request_of(event or asked(), run_id_of(id_), self.now if time is None else time)
+        self.happens(request)
+        return request.run_id
+
+    def answer(
+        self,
+        step: str,
+        verdict: Verdict = Verdict.PASS,
+        *,
+        cause: Cause | None = None,
+        gates: Iterable[Gate] = (),
+        output: Output | None = None,
+        summary: str = "Done.",
+        command: Emit | None = None,
+    ) -> Decision:
+        """Answer the last command of this name, by default as a service does that is content."""
+        emit = command or self.last(step)
+        if output is None and verdict is Verdict.PASS:
+            output = self.usual_output(step)
+        return self.happens(
+            StepFinished(
+                target=TARGET,
+                run_id=run_of(emit),
+                command_id=emit.id,
+                step=step,
+                verdict=verdict,
+                gates=tuple(gates),
+                cause=cause,
+                summary=summary,
+                output=output,
+            )
+        )
+
+    def usual_output(self, step: str) -> Output | None:
+        outputs: dict[str, Output] = {
+            "capture-snapshot": SnapshotOutput(snapshot_id=SNAPSHOT),
+            "run-preflight": PreflightOutput(images=RESOLVED),
+            "arm": ArmedOutput(expires_at=at(self.run.armed_until if self.active else START), snapshot_id=SNAPSHOT),
+            "apply-change": ChangeOutput(deployment_id="ecs-svc/1", task_definition="web:2", applied_at=at(self.now)),
+            "validate-deployment": ProbesOutput(requests=20, failures=0, p95_seconds=0.1),
+            "set-up-monitoring": MonitoringOutput(dashboard="web", alarms=("web-errors",)),
+            "disarm": DisarmOutput(answer="disarmed"),
+        }
+        return outputs.get(step)
+
+    def progresses(self, step: str, message: str) -> Decision:
+        emit = self.last(step)
+        run_id = run_of(emit)
+        return self.happens(
+            StepProgressed(target=TARGET, run_id=run_id, command_id=emit.id, step=step, message=message)
+        )
+
+    def abort(self, run_id: str, reason: str = "") -> Decision:
+        return self.happens(AbortRequested(target=TARGET, run_id=run_id, actor="bob", reason=reason))
+
+    def rollback_starts(self, run_id: str | None, trigger: str = "error_rate") -> Decision:
+        return self.happens(
+            RollbackStarted(
+                target=TARGET, run_id=run_id, rollback_id=f"rb-{run_id}", trigger=trigger, snapshot_id=SNAPSHOT
+            )
+        )
+
+    def rollback_ends(self, run_id: str | None, result: Any = "restored") -> Decision:
+        rollback = Rollback(trigger="error_rate", by="surefoot", snapshot_id=SNAPSHOT, seconds=42)
+        return self.happens(
+            RollbackFinished(
+                target=TARGET,
+                run_id=run_id,
+                rollback_id=f"rb-{run_id}",
+                result=result,
+                rollback=rollback,
+                detail=f"Recovery says {result}.",
+            )
+        )
+
+    def fire(self, timer: Timer) -> Decision:
+        return self.happens(Woken(timer.id.partition(":")[2]), firing=timer)
+
+    def passes(self, seconds: float) -> None:
+        """Let time pass; every timer fires when it is due."""
+        end = self.now + seconds
+        for _ in range(100_000):
+            due = min(self.timers.values(), key=lambda timer: timer.due, default=None)
+            if due is None or due.due > end:
+                self.now = end
+                return
+            self.now = max(self.now, due.due)
+            self.fire(due)
+        raise AssertionError("timers fire without an end")
+
+    # the happy course
+
+    def through(self, phase: Phase) -> None:
+        """Answer everything until ``phase`` is over."""
+        steps = {
+            Phase.PRE_DEPLOYMENT_VALIDATION: (
+                "capture-snapshot",
+                "run-diagnostics",
+                "assess-health",
+                "run-preflight",
+                "check-alarms",
+            ),
+            Phase.DEPLOYMENT_MONITORING: ("arm", "watch-closely", "apply-change", "watch-deployment"),
+            Phase.POST_DEPLOYMENT_VALIDATION: ("validate-deployment", "capture-snapshot"),
+            Phase.MONITORING_SETUP: ("set-up-monitoring", "start-health-checks"),
+            Phase.OPTIMIZATION_ANALYSIS: ("analyze-resources",),
+            Phase.BAKING: ("evaluate-rules",),
+        }
+        observes = isinstance(self.run.request.change, Observe)
+        for each in tuple(Phase)[tuple(Phase).index(self.run.phase) :]:
+            for step in steps[each]:
+                if not (observes and step == "apply-change"):
+                    self.now += 1
+                    self.answer(step)
+            if each is phase:
+                return
+
+    def to_the_end(self) -> DeploymentFinished:
+        self.through(Phase.BAKING)
+        self.answer("disarm")
+        return self.end
+
+    # out
+
+    @property
+    def course(self) -> Course:
+        return Course.decode(self.state)
+
+    @property
+    def active(self) -> Run | None:
+        return self.course.active
+
+    @property
+    def run(self) -> Run:
+        assert self.active is not None
+        return self.active
+
+    @property
+    def sent(self) -> list[Emit]:
+        return [emit for emit in self.emitted if entry_of(type(emit.event)).topic in COMMAND_TOPICS]
+
+    def names(self) -> list[str]:
+        """The names of all commands, without repetitions of the same command."""
+        return [entry_of(type(event)).name for event in {emit.id: emit.event for emit in self.sent}.values()]
+
+    def last(self, step: str) -> Emit:
+        return next(emit for emit in reversed(self.sent) if entry_of(type(emit.event)).name == step)
+
+    def told(self, kind: type[OneEvent]) -> list[OneEvent]:
+        return [emit.event for emit in self.emitted if isinstance(emit.event, kind)]
+
+    def ends(self, run_id: str) -> list[DeploymentFinished]:
+        return [end for end in self.told(DeploymentFinished) if end.run_id == run_id]
+
+    @property
+    def end(self) -> DeploymentFinished:
+        """The last end; the only one of its run."""
+        end = self.told(DeploymentFinished)[-1]
+        assert len(self.ends(end.run_id)) == 1
+        return end
+
+    def verdicts(self) -> dict[Phase, Verdict]:
+        return {event.phase: event.verdict for event in self.told(PhaseFinished)}
+
+    def gates(self) -> dict[str, Gate]:
+        return {event.gate.name: event.gate for event in self.told(GateEvaluated)}
+
+    def messages(self) -> list[str]:
+        return [event.message for event in self.told(PhaseProgressed)]
+
+    def view(self, run_id: str) -> RunView:
+        return RunView.model_validate_json(self.records[f"run:{run_id}"])

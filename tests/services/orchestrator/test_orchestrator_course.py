@@ -1,0 +1,734 @@
+"""The course of a run, path by path."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts.base import caused_id
+from contracts.deployment import (
+    Cause,
+    DeploymentConfig,
+    DeploymentStarted,
+    Observe,
+    Outcome,
+    Override,
+    Phase,
+    PhaseStarted,
+    TaskDefinitionChange,
+)
+from contracts.gates import Gate, Verdict
+from contracts.health import AssessHealth, WatchDeployment
+from contracts.monitor import CriticalAlert, EvaluateRules
+from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, RollBack
+from contracts.results import ChangeOutput, DisarmOutput, PreflightOutput, ProbesOutput
+from contracts.validator import ValidateDeployment
+from services.orchestrator.domain.course import Course
+from services.orchestrator.domain.limits import (
+    ARM_MARGIN,
+    BEFORE_THE_CHANGE,
+    EXPIRY_MARGIN,
+    GRACE,
+    RECONCILE,
+    ROLLBACK,
+    run_limit,
+)
+from tests.services.orchestrator.harness import IMAGE, POLICY, RESOLVED, START, TARGET, World, asked, at, run_id_of
+
+PRE, CHANGE, POST = Phase.PRE_DEPLOYMENT_VALIDATION, Phase.DEPLOYMENT_MONITORING, Phase.POST_DEPLOYMENT_VALIDATION
+SETUP, ANALYSIS, BAKING = Phase.MONITORING_SETUP, Phase.OPTIMIZATION_ANALYSIS, Phase.BAKING
+FAIL, INCONCLUSIVE = Verdict.FAIL, Verdict.INCONCLUSIVE
+LOW_SCORE = Gate.between("health_score", 40, 45, 70, samples=5)
+ERRORS = Gate.measured("error_rate", 30, "<=", 25, unit="%", samples=40)
+SOON = DeploymentConfig(deployment_timeout_minutes=5, validation_timeout_minutes=5, baking_minutes=5)
+CAREFUL = SOON.model_copy(update={"enable_auto_recovery": False})
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def started(world: World, phase: Phase | None = None, **fields: Any) -> str:
+    """Ask for a run and bring it to its first phase, or to the end of ``phase``."""
+    run_id = world.request("1", asked(**{"config": SOON, **fields}))
+    if phase is not None:
+        world.through(phase)
+    return run_id
+
+
+# all goes well
+
+
+def test_a_good_deployment_goes_through_every_phase_and_succeeds(world: World) -> None:
+    run_id = started(world)
+    end = world.to_the_end()
+    assert (end.run_id, end.outcome, end.cause, end.rollback) == (run_id, Outcome.SUCCEEDED, None, None)
+    assert end.seconds == world.now - START
+    assert [event.phase for event in world.told(PhaseStarted)] == list(Phase)
+    assert world.verdicts() == dict.fromkeys(Phase, Verdict.PASS)
+    assert [event.actor for event in world.told(DeploymentStarted)] == ["ada"]
+    assert world.names() == [
+        "capture-snapshot",
+        "run-diagnostics",
+        "assess-health",
+        "run-preflight",
+        "check-alarms",
+        "arm",
+        "apply-change",
+        "watch-closely",
+        "watch-deployment",
+        "validate-deployment",
+        "capture-snapshot",
+        "set-up-monitoring",
+        "start-health-checks",
+        "analyze-resources",
+        "evaluate-rules",
+        "disarm",
+    ]
+    assert world.active is None
+    assert world.course.last_run_id == run_id
+    assert world.timers == {}
+
+
+def test_each_step_is_told_what_it_needs(world: World) -> None:
+    run_id = started(world)
+    assert world.last("assess-health").event == AssessHealth(target=TARGET, run_id=run_id, minimum_score=70)
+    deadline = START + run_limit(SOON)
+    world.through(PRE)
+    arm = world.last("arm").event
+    assert isinstance(arm, Arm)
+    assert (arm.snapshot_id, arm.auto_recovery) == ("snapshot-1", True)
+    assert arm.expires_at == at(deadline + ARM_MARGIN)
+    world.answer("arm")
+    assert world.last("apply-change").event == ApplyChange(target=TARGET, run_id=run_id, images=RESOLVED)
+    applied = world.now = world.now + 7
+    world.answer("apply-change")
+    world.answer("watch-closely")
+    watch = world.last("watch-deployment").event
+    assert isinstance(watch, WatchDeployment)
+    assert (watch.deployment_id, watch.task_definition) == ("ecs-svc/1", "web:2")
+    assert watch.deadline == at(applied + 5 * 60)
+    world.answer("watch-deployment")
+    validate = world.last("validate-deployment").event
+    assert validate == ValidateDeployment(target=TARGET, run_id=run_id, deadline=at(applied + 5 * 60))
+    after = world.last("capture-snapshot").event
+    assert isinstance(after, CaptureSnapshot)
+    assert after.purpose == "after-change"
+    world.through(ANALYSIS)
+    rules = world.last("evaluate-rules").event
+    assert isinstance(rules, EvaluateRules)
+    assert (rules.since, rules.deadline) == (at(applied), at(world.now + 5 * 60))
+    assert rules.probes == ProbesOutput(requests=20, failures=0, p95_seconds=0.1)
+
+
+def test_ids_derive_from_the_run(world: World) -> None:
+    run_id = started(world, PRE)
+    assert world.last("arm").id == caused_id(run_id, "deployment_monitoring:arm:1")
+    ids = [emit.id for emit in world.emitted]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_task_definition_is_applied_as_preflight_resolved_it(world: World) -> None:
+    started(world, change=TaskDefinitionChange(task_definition="web"))
+    world.answer("run-preflight", output=PreflightOutput(task_definition="arn:web:7"))
+    for step in ("capture-snapshot", "run-diagnostics", "assess-health", "check-alarms", "arm"):
+        world.answer(step)
+    change = world.last("apply-change").event
+    assert isinstance(change, ApplyChange)
+    assert (change.task_definition, change.images) == ("arn:web:7", {})
+
+
+def test_what_a_step_says_is_passed_on(world: World) -> None:
+    run_id = started(world)
+    world.progresses("run-diagnostics", "3 of 7 checks")
+    assert world.messages() == ["3 of 7 checks"]
+    assert world.view(run_id).progress == "3 of 7 checks"
+    world.answer("run-diagnostics", summary="No critical issue.")
+    assert world.messages()[-1] == "No critical issue."
+    said = len(world.emitted)
+    world.progresses("run-diagnostics", "late")
+    assert len(world.emitted) == said
+
+
+# before the change
+
+
+def test_a_failing_gate_blocks_and_changes_nothing(world: World) -> None:
+    run_id = started(world)
+    for step in ("capture-snapshot", "run-diagnostics", "run-preflight", "check-alarms"):
+        world.answer(step)
+    world.answer("assess-health", FAIL, cause=Cause.GATE, gates=[LOW_SCORE])
+    assert (world.end.run_id, world.end.outcome, world.end.cause) == (run_id, Outcome.BLOCKED, Cause.GATE)
+    assert "health_score: 45 >= 70" in world.end.reason
+    assert "arm" not in world.names()
+    assert "disarm" not in world.names()
+    assert world.verdicts() == {PRE: FAIL}
+    assert world.gates()["health_score"].verdict is FAIL
+
+
+def test_all_answers_are_waited_for_before_a_run_is_blocked(world: World) -> None:
+    started(world)
+    world.answer("assess-health", FAIL, cause=Cause.GATE, gates=[LOW_SCORE])
+    assert world.active is not None
+    assert world.gates() == {}
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [(Cause.USAGE, Cause.USAGE), (Cause.ERROR, Cause.GATE), (None, Cause.GATE), (Cause.DEPENDENCY, Cause.GATE)],
+)
+def test_inconclusive_blocks_with_the_cause_that_tells_what_to_do(
+    world: World, cause: Cause | None, expected: Cause
+) -> None:
+    started(world)
+    world.answer("run-preflight", INCONCLUSIVE, cause=cause, summary="ECR did not answer.")
+    for step in ("capture-snapshot", "run-diagnostics", "assess-health", "check-alarms"):
+        world.answer(step)
+    assert (world.end.outcome, world.end.cause) == (Outcome.BLOCKED, expected)
+    assert "ECR did not answer" in world.end.reason
+    assert world.gates()["run_preflight"].verdict is INCONCLUSIVE
+
+
+def test_an_override_lets_a_named_gate_pass_on_the_record(world: World) -> None:
+    started(world, overrides=(Override(gate="health_score", reason="this is the fix"),))
+    world.answer("assess-health", FAIL, cause=Cause.GATE, gates=[LOW_SCORE])
+    for step in ("capture-snapshot", "run-diagnostics", "run-preflight", "check-alarms"):
+        world.answer(step)
+    gate = world.gates()["health_score"]
+    assert (gate.verdict, gate.overridden_by) == (FAIL, "ada: this is the fix")
+    assert world.verdicts() == {PRE: Verdict.PASS}
+    assert world.names()[-1] == "arm"
+
+
+def test_an_override_of_another_name_or_phase_does_not_help(world: World) -> None:
+    overrides = (Override(gate="cpu", reason="x"), Override(gate="error_rate", reason="y"))
+    run_id = started(world, CHANGE, overrides=overrides)
+    world.answer("validate-deployment", FAIL, cause=Cause.GATE, gates=[ERRORS])
+    assert world.gates()["error_rate"].overridden_by is None
+    assert "roll-back" in world.names()
+    world.rollback_ends(run_id)
+    assert world.end.outcome is Outcome.ROLLED_BACK
+
+
+@pytest.mark.parametrize(
+    ("step", "missing"), [("capture-snapshot", "snapshot_at_hand"), ("run-preflight", "change_resolved")]
+)
+def test_no_override_stands_in_for_what_the_next_phase_needs(world: World, step: str, missing: str) -> None:
+    started(world, overrides=(Override(gate=step.replace("-", "_"), reason="never mind"),))
+    others = {"capture-snapshot", "run-diagnostics", "run-preflight", "assess-health", "check-alarms"} - {step}
+    for other in sorted(others):
+        world.answer(other)
+    world.answer(step, INCONCLUSIVE, cause=Cause.ERROR)
+    assert (world.end.outcome, world.end.cause) == (Outcome.BLOCKED, Cause.GATE)
+    assert world.gates()[missing].verdict is FAIL
+
+
+def test_a_silent_step_blocks_at_the_phases_deadline(world: World) -> None:
+    started(world)
+    for step in ("capture-snapshot", "run-diagnostics", "assess-health", "run-preflight"):
+        world.answer(step)
+    world.passes(BEFORE_THE_CHANGE - 1)
+    assert world.active is not None
+    world.passes(1)
+    assert (world.end.outcome, world.end.cause) == (Outcome.BLOCKED, Cause.TIMEOUT)
+    assert world.gates()["check_alarms_answered"].verdict is INCONCLUSIVE
+    assert world.timers == {}
+
+
+def test_a_target_that_cannot_be_armed_is_not_changed(world: World) -> None:
+    started(world, PRE)
+    world.answer("arm", FAIL, cause=Cause.ERROR, summary="Another run is armed.")
+    assert world.names()[-1] == "disarm"
+    world.answer("disarm")
+    assert (world.end.outcome, world.end.cause) == (Outcome.BLOCKED, Cause.ERROR)
+    assert "Another run is armed" in world.end.reason
+    assert "apply-change" not in world.names()
+
+
+def test_a_silent_recovery_is_not_given_the_change(world: World) -> None:
+    started(world, PRE)
+    world.passes(run_limit(SOON))
+    assert "apply-change" not in world.names()
+    assert world.names()[-1] == "disarm"
+    world.answer("disarm")
+    assert (world.end.outcome, world.end.cause) == (Outcome.BLOCKED, Cause.TIMEOUT)
+
+
+# after the change: fail
+
+
+@pytest.mark.parametrize(
+    ("phase", "step"),
+    [(PRE, "watch-deployment"), (CHANGE, "validate-deployment"), (ANALYSIS, "evaluate-rules")],
+)
+def test_a_fail_after_the_change_rolls_back(world: World, phase: Phase, step: str) -> None:
+    run_id = started(world, phase)
+    if step == "watch-deployment":
+        for before in ("arm", "watch-closely", "apply-change"):
+            world.answer(before)
+    world.answer(step, FAIL, cause=Cause.GATE, gates=[ERRORS])
+    command = world.last("roll-back").event
+    assert isinstance(command, RollBack)
+    assert command.trigger == "error_rate"
+    assert world.verdicts()[world.run.phase] is FAIL
+    assert world.ends(run_id) == []
+    world.rollback_starts(run_id)
+    world.answer("roll-back")
+    assert world.ends(run_id) == []
+    world.rollback_ends(run_id)
+    assert (world.end.outcome, world.end.cause) == (Outcome.ROLLED_BACK, Cause.GATE)
+    assert "error_rate: 30% <= 25%" in world.end.reason
+    assert "Recovery says restored." in world.end.reason
+    assert world.end.rollback is not None
+    assert world.end.rollback.seconds == 42
+    assert world.names().count("roll-back") == 1
+    assert world.timers == {}
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome", "cause"),
+    [
+        ("failed", Outcome.ROLLBACK_FAILED, Cause.GATE),
+        ("superseded", Outcome.SUPERSEDED, Cause.SUPERSEDED),
+    ],
+)
+def test_the_rollbacks_result_is_the_outcome(world: World, result: str, outcome: Outcome, cause: Cause) -> None:
+    run_id = started(world, CHANGE)
+    world.answer("validate-deployment", FAIL, cause=Cause.GATE, gates=[ERRORS])
+    world.rollback_ends(run_id, result)
+    assert (world.end.outcome, world.end.cause) == (outcome, cause)
+
+
+def test_a_silent_recovery_makes_it_a_failed_rollback(world: World) -> None:
+    started(world, CHANGE)
+    world.answer("validate-deployment", FAIL, cause=Cause.GATE, gates=[ERRORS])
+    world.passes(ROLLBACK - 1)
+    assert world.active is not None
+    world.passes(1)
+    assert (world.end.outcome, world.end.cause) == (Outcome.ROLLBACK_FAILED, Cause.TIMEOUT)
+    assert "Recovery did not answer" in world.end.reason
+
+
+def test_a_refused_rollback_is_not_waited_for_as_long(world: World) -> None:
+    started(world, CHANGE)
+    world.answer("validate-deployment", FAIL, cause=Cause.GATE, gates=[ERRORS])
+    world.answer("roll-back", FAIL, cause=Cause.ERROR, summary="Nothing to go back to.")
+    world.passes(GRACE)
+    assert world.end.outcome is Outcome.ROLLBACK_FAILED
+    assert "Nothing to go back to." in world.end.reason
+
+
+@pytest.mark.parametrize("operator", [False, True])
+def test_without_auto_recovery_a_fail_is_told_and_the_service_left(operator: bool) -> None:
+    world = World(POLICY.but(auto_recovery=False) if operator else POLICY)
+    started(world, CHANGE, config=SOON if operator else CAREFUL)
+    arm = world.last("arm").event
+    assert isinstance(arm, Arm)
+    assert arm.auto_recovery is False
+    world.answer("validate-deployment", FAIL, cause=Cause.GATE, gates=[ERRORS])
+    assert world.names()[-1] == "disarm"
+    world.answer("disarm")
+    assert (world.end.outcome, world.end.cause) == (Outcome.FAILED, Cause.GATE)
+    assert "Automatic recovery is off" in world.end.reason
+    assert "roll-back" not in world.names()
+
+
+@pytest.mark.parametrize("verdict", [FAIL, INCONCLUSIVE])
+@pytest.mark.parametrize("cause", [Cause.ERROR, Cause.USAGE])
+def test_a_change_that_may_have_happened_is_rolled_back(world: World, verdict: Verdict, cause: Cause) -> None:
+    started(world, PRE)
+    world.answer("arm")
+    world.answer("apply-change", verdict, cause=cause, summary="UpdateService was refused.")
+    assert world.names()[-1] == "roll-back"
+    assert "watch-deployment" not in world.names()
+
+
+def test_a_change_that_was_refused_needs_no_rollback(world: World) -> None:
+    started(world, PRE)
+    world.answer("arm")
+    world.answer("watch-closely")
+    world.answer("apply-change", FAIL, cause=Cause.REFUSED, summary="The arm has expired.")
+    world.answer("disarm")
+    assert (world.end.outcome, world.end.cause) == (Outcome.FAILED, Cause.REFUSED)
+    assert "roll-back" not in world.names()
+
+
+def test_a_change_that_was_never_answered_is_rolled_back(world: World) -> None:
+    started(world, PRE)
+    world.answer("arm")
+    world.answer("watch-closely")
+    world.passes(run_limit(SOON))
+    assert "roll-back" in world.names()
+    assert world.end.outcome is Outcome.ROLLBACK_FAILED
+
+
+def test_a_snapshot_that_cannot_be_stored_does_not_roll_back(world: World) -> None:
+    started(world, CHANGE)
+    world.answer("validate-deployment")
+    world.answer("capture-snapshot", FAIL, cause=Cause.ERROR, summary="The bucket is gone.")
+    world.passes(5 * 60 + GRACE)
+    assert "roll-back" not in world.names()
+    world.answer("disarm")
+    assert world.end.outcome is Outcome.FAILED
+
+
+# after the change: inconclusive, superseded, dependency
+
+
+def test_inconclusive_is_asked_again_and_may_yet_pass(world: World) -> None:
+    started(world, CHANGE)
+    world.answer("capture-snapshot")
+    world.answer("validate-deployment", INCONCLUSIVE, cause=Cause.ERROR, summary="No address.")
+    first = world.last("validate-deployment")
+    world.passes(RECONCILE)
+    second = world.last("validate-deployment")
+    assert (first.event, first.id) != (second.event, second.id)
+    assert first.event == second.event
+    world.answer("validate-deployment", command=first, verdict=FAIL)
+    assert "roll-back" not in world.names(), "the first attempt was answered already"
+    world.answer("validate-deployment")
+    assert world.verdicts()[POST] is Verdict.PASS
+
+
+def test_inconclusive_until_the_deadline_fails_and_leaves_the_service(world: World) -> None:
+    started(world, ANALYSIS)
+    began = world.now
+    silent = Gate.measured("cpu", None, "<=", 80, samples=1, minimum=3)
+    world.now = began + 5 * 60
+    world.answer("evaluate-rules", INCONCLUSIVE, gates=[silent], summary="cpu needs 2 more points.")
+    assert world.names()[-1] == "disarm", "at the deadline there is nothing to wait for"
+    world.answer("disarm")
+    assert (world.end.outcome, world.end.cause) == (Outcome.FAILED, Cause.GATE)
+    assert "cpu needs 2 more points" in world.end.reason
+    assert "was left as it is" in world.end.reason
+    assert "roll-back" not in world.names()
+    assert world.verdicts()[BAKING] is INCONCLUSIVE
+
+
+def test_a_silent_step_after_the_change_fails_at_the_deadline(world: World) -> None:
+    started(world, ANALYSIS)
+    world.passes(5 * 60 + GRACE)
+    assert world.gates()["evaluate_rules_answered"].verdict is INCONCLUSIVE
+    world.answer("disarm")
+    assert (world.end.outcome, world.end.cause) == (Outcome.FAILED, Cause.TIMEOUT)
+    assert "roll-back" not in world.names()
+
+
+@pytest.mark.parametrize("verdict", [FAIL, INCONCLUSIVE])
+def test_a_dependencys_fault_rolls_nothing_back(world: World, verdict: Verdict) -> None:
+    started(world, PRE)
+    for before in ("arm", "watch-closely", "apply-change"):
+        world.answer(before)
+    for _ in range(100):
+        if world.last("watch-deployment").id in {step.id for step in world.run.open_steps if not step.answer}:
+            world.answer("watch-deployment", verdict, cause=Cause.DEPENDENCY, summary="orders-db is down.")
+        if world.names()[-1] == "disarm":
+            break
+        world.passes(RECONCILE)
+    world.answer("disarm")
+    assert (world.end.outcome, world.end.cause) == (Outcome.FAILED, Cause.DEPENDENCY)
+    assert "orders-db is down" in world.end.reason
+    assert "roll-back" not in world.names()
+
+
+@pytest.mark.parametrize("step", ["apply-change", "watch-deployment"])
+def test_a_service_that_somebody_else_moved_is_left_to_them(world: World, step: str) -> None:
+    started(world, PRE)
+    world.answer("arm")
+    if step == "watch-deployment":
+        world.answer("apply-change")
+    world.answer(step, FAIL, cause=Cause.SUPERSEDED, summary="web:9 is live.")
+    assert world.names()[-1] == "disarm"
+    world.answer("disarm")
+    assert (world.end.outcome, world.end.cause) == (Outcome.SUPERSEDED, Cause.SUPERSEDED)
+    assert "web:9 is live" in world.end.reason
+    assert "roll-back" not in world.names()
+
+
+# warnings only
+
+
+@pytest.mark.parametrize("verdict", [FAIL, INCONCLUSIVE])
+def test_monitoring_and_analysis_cannot_harm_a_healthy_deployment(world: World, verdict: Verdict) -> None:
+    started(world, POST)
+    world.answer("set-up-monitoring", verdict, cause=Cause.ERROR, summary="AccessDenied")
+    world.answer("start-health-checks")
+    world.passes(10 * 60)  # analyze-resources never answers
+    assert world.run.phase is BAKING
+    world.answer("evaluate-rules")
+    world.answer("disarm")
+    assert world.end.outcome is Outcome.SUCCEEDED
+    assert (world.verdicts()[SETUP], world.verdicts()[ANALYSIS]) == (verdict, INCONCLUSIVE)
+    assert "monitoring setup, optimization analysis did not pass" in world.end.reason
+
+
+def test_the_analysis_can_be_switched_off() -> None:
+    world = World(POLICY.but(auto_optimization=False))
+    started(world, SETUP)
+    assert world.run.phase is BAKING
+    assert "analyze-resources" not in world.names()
+
+
+# recovery's own word
+
+
+@pytest.mark.parametrize("phase", [None, *Phase])
+def test_recovery_that_acts_by_itself_decides_the_outcome(world: World, phase: Phase | None) -> None:
+    run_id = started(world, phase)
+    world.rollback_starts(run_id, "critical alert error_rate")
+    commands = len(world.sent)
+    if phase is None:
+        world.answer("run-diagnostics")
+    world.passes(2 * RECONCILE)
+    assert len(world.sent) == commands, "nothing else is wanted any more"
+    world.rollback_ends(run_id)
+    assert (world.end.outcome, world.end.cause) == (Outcome.ROLLED_BACK, Cause.GATE)
+    assert "critical alert error_rate" in world.end.reason
+    assert "roll-back" not in world.names()
+
+
+def test_disarm_that_comes_too_late_waits_for_the_rollback(world: World) -> None:
+    run_id = started(world, BAKING)
+    world.answer("disarm", output=DisarmOutput(answer="rollback-started"))
+    assert world.ends(run_id) == []
+    world.rollback_starts(run_id)
+    world.rollback_ends(run_id, "failed")
+    assert world.end.outcome is Outcome.ROLLBACK_FAILED
+
+
+def test_a_rollbacks_end_is_believed_without_its_beginning(world: World) -> None:
+    run_id = started(world, BAKING)
+    world.rollback_ends(run_id)
+    assert world.end.outcome is Outcome.ROLLED_BACK
+
+
+def test_without_an_answer_to_disarm_the_run_ends_once_the_arm_has_expired(world: World) -> None:
+    run_id = started(world, BAKING)
+    first = world.last("disarm")
+    world.passes(RECONCILE)
+    assert world.sent[-1] == first, "the same command with the same id"
+    expires = START + run_limit(SOON) + ARM_MARGIN
+    world.passes(expires + EXPIRY_MARGIN - 1 - world.now)
+    assert world.ends(run_id) == []
+    world.passes(1)
+    assert (world.end.outcome, world.end.cause) == (Outcome.FAILED, Cause.TIMEOUT)
+    assert "Recovery never confirmed" in world.end.reason
+
+
+def test_disarm_that_could_not_be_carried_out_is_asked_again(world: World) -> None:
+    started(world, BAKING)
+    world.answer("disarm", INCONCLUSIVE, cause=Cause.ERROR)
+    first = world.last("disarm").id
+    world.passes(RECONCILE)
+    assert world.last("disarm").id != first
+    world.answer("disarm")
+    assert world.end.outcome is Outcome.SUCCEEDED
+
+
+def test_alerts_are_told_and_nothing_more(world: World) -> None:
+    started(world, POST)
+    commands = len(world.sent)
+    world.happens(
+        CriticalAlert(
+            target=TARGET,
+            alert_id="a",
+            rule="error_rate",
+            state="raised",
+            value=30,
+            comparison=">",
+            threshold=10,
+            samples=40,
+            began_at=at(START),
+            detail="30 % of 40 requests failed.",
+        )
+    )
+    assert world.messages()[-1] == "Critical alert error_rate raised: 30 % of 40 requests failed."
+    assert len(world.sent) == commands
+
+
+# observe
+
+
+def test_an_observed_deployment_is_armed_watched_and_judged(world: World) -> None:
+    run_id = started(world, PRE, change=Observe())
+    world.answer("arm")
+    assert "apply-change" not in world.names()
+    watch = world.last("watch-deployment").event
+    assert isinstance(watch, WatchDeployment)
+    assert watch.deployment_id is None
+    world.answer("watch-closely")
+    seen = world.now = world.now + 100
+    world.answer("watch-deployment")
+    world.through(ANALYSIS)
+    rules = world.last("evaluate-rules").event
+    assert isinstance(rules, EvaluateRules)
+    assert rules.since == at(seen), "earlier points may be the old version's"
+    world.answer("evaluate-rules", FAIL, cause=Cause.GATE, gates=[ERRORS])
+    assert world.names()[-1] == "roll-back"
+    world.rollback_ends(run_id)
+    assert world.end.outcome is Outcome.ROLLED_BACK
+
+
+# abort
+
+
+@pytest.mark.parametrize(("phase", "disarms"), [(None, False), (PRE, True)])
+def test_an_abort_before_the_change_changes_nothing(world: World, phase: Phase | None, disarms: bool) -> None:
+    run_id = started(world, phase)
+    world.abort(run_id, "wrong branch")
+    assert ("disarm" in world.names()) is disarms
+    if disarms:
+        assert world.ends(run_id) == []
+        world.answer("arm")  # late: nobody waits for it
+        world.answer("disarm")
+    assert (world.end.outcome, world.end.cause) == (Outcome.ABORTED, None)
+    assert world.end.reason == "Aborted by bob: wrong branch"
+    assert "apply-change" not in world.names()
+
+
+@pytest.mark.parametrize("phase", [CHANGE, POST, SETUP, ANALYSIS])
+def test_an_abort_after_the_change_rolls_back(world: World, phase: Phase) -> None:
+    run_id = started(world, phase)
+    world.abort(run_id)
+    command = world.last("roll-back").event
+    assert isinstance(command, RollBack)
+    assert command.trigger == "aborted by bob"
+    world.abort(run_id)
+    assert world.names().count("roll-back") == 1
+    world.rollback_ends(run_id)
+    assert world.end.outcome is Outcome.ROLLED_BACK
+    assert world.end.reason.startswith("Aborted by bob.")
+
+
+def test_an_abort_counts_as_after_the_change_once_it_was_sent(world: World) -> None:
+    run_id = started(world, PRE)
+    world.answer("arm")
+    world.abort(run_id)
+    assert world.names()[-1] == "roll-back"
+
+
+def test_an_observed_deployment_is_not_undone_by_an_abort(world: World) -> None:
+    run_id = started(world, CHANGE, change=Observe())
+    world.abort(run_id)
+    assert world.names()[-1] == "disarm"
+    world.answer("disarm")
+    assert world.end.outcome is Outcome.ABORTED
+
+
+def test_an_abort_during_a_rollback_or_of_an_unknown_run_is_ignored(world: World) -> None:
+    run_id = started(world, CHANGE)
+    world.answer("validate-deployment", FAIL, cause=Cause.GATE, gates=[ERRORS])
+    said = len(world.emitted)
+    world.abort(run_id)
+    world.abort("nobody")
+    assert len(world.emitted) == said
+
+
+# late, duplicate, foreign
+
+
+def test_answers_that_nobody_waits_for_change_nothing(world: World) -> None:
+    started(world)
+    world.answer("assess-health")
+    before = world.state
+    world.answer("assess-health", FAIL)
+    assert world.state == before
+    foreign = world.last("check-alarms")
+    world.request("2")
+    other = type(foreign)(foreign.event.model_copy(update={"run_id": run_id_of("2")}), foreign.id)
+    before = world.state
+    decision = world.answer("check-alarms", command=other)
+    assert (decision.state, decision.emit) == (None, ())
+    unknown = type(foreign)(foreign.event, "unknown")
+    assert world.answer("check-alarms", command=unknown).state is None
+    world.rollback_starts(None)
+    world.rollback_starts("another")
+    assert world.state == before
+
+
+def test_what_is_over_stays_over(world: World) -> None:
+    run_id = started(world)
+    world.to_the_end()
+    said, state = len(world.emitted), world.state
+    world.answer("disarm")
+    world.rollback_starts(run_id)
+    world.rollback_ends(run_id)
+    world.abort(run_id)
+    world.request("1")
+    world.passes(3600)
+    assert (len(world.emitted), world.state) == (said, state)
+
+
+# reconciling
+
+
+def test_unanswered_commands_are_sent_again_with_the_same_id(world: World) -> None:
+    started(world)
+    world.answer("run-diagnostics")
+    first = {emit.id: emit.event for emit in world.sent}
+    sent = len(world.sent)
+    world.passes(RECONCILE)
+    again = world.sent[sent:]
+    assert len(again) == 4
+    assert all(first[emit.id] == emit.event for emit in again)
+
+
+def test_a_chatty_step_does_not_put_the_reconciler_off(world: World) -> None:
+    started(world)
+    sent = len(world.sent)
+    for second in range(40):
+        world.progresses("run-diagnostics", f"{second}")
+        world.passes(1)
+    assert len(world.sent) == sent + 5
+
+
+def test_a_long_silence_is_broken(world: World) -> None:
+    started(world)
+    world.passes(POLICY.tell_every + RECONCILE)
+    assert world.messages()[0].startswith("Still waiting for capture-snapshot, run-diagnostics")
+
+
+def test_lost_timers_are_mended_by_whatever_happens_next(world: World) -> None:
+    run_id = started(world)
+    timers = dict(world.timers)
+    assert set(timers) == {f"phase:{run_id}", f"run:{run_id}", f"reconcile:{run_id}"}
+    world.timers.clear()
+    world.answer("run-diagnostics")
+    assert world.timers == timers
+
+
+def test_a_run_that_overruns_everything_fails(world: World) -> None:
+    run_id = started(world, SETUP)
+    world.now = START + run_limit(SOON) + timedelta(hours=1).total_seconds()
+    world.passes(0)
+    assert len(world.ends(run_id)) == 1
+    assert world.end.outcome is Outcome.FAILED
+    assert world.timers == {}
+
+
+# stored state
+
+
+def test_a_course_survives_being_stored_in_every_phase(world: World) -> None:
+    started(world, change=IMAGE, overrides=(Override(gate="x", reason="y"),))
+    world.request("2")
+    for phase in Phase:
+        world.through(phase)
+        assert Course.decode(world.course.encode()) == world.course
+    command = world.run.open_steps[0].command
+    assert type(command).__name__ == "Disarm"
+
+
+def test_a_course_of_an_unknown_version_is_refused() -> None:
+    with pytest.raises(ValueError, match="schema_version"):
+        Course.decode(b'{"schema_version": 2}')
+
+
+def test_outputs_of_an_inconclusive_change_are_not_taken_for_a_deployment(world: World) -> None:
+    started(world, PRE)
+    world.answer("arm")
+    output = ChangeOutput(deployment_id="d", task_definition="t", applied_at=at(world.now))
+    world.answer("apply-change", INCONCLUSIVE, cause=Cause.ERROR, output=output)
+    assert "watch-deployment" not in world.names()
+    assert world.names()[-1] == "roll-back"
