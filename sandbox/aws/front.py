@@ -6,6 +6,7 @@ people of the sandbox: the log of calls, and the layers of images.
 
 import io
 import logging
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
@@ -19,6 +20,7 @@ from sandbox.aws import ecr as images
 from sandbox.aws.calls import Call, CallLog, changes, resource_of
 from sandbox.aws.ecs import api as ecs
 from sandbox.aws.faults import AwsFault
+from sandbox.aws.seed import SEEDING
 from sandbox.aws.world import REGION, World
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 AMZ_JSON = "application/x-amz-json-1.1"
+READY_SECONDS = 60.0
 READABLE_BYTES = 1_000_000
 """Bodies above this aren't searched for the resource that they name."""
 
@@ -37,6 +40,8 @@ class Front:
         self._world = world
         self._calls = calls
         self._now = now
+        self.ready = threading.Event()
+        """Until it is set only the seed is served, so that nobody sees half an account."""
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._own: dict[str, Callable[[str, dict[str, Any], float], dict[str, Any]]] = {
             ecs.TARGET: lambda operation, request, at: ecs.call(world.ecs, operation, request, at),
@@ -44,6 +49,8 @@ class Front:
         }
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if SEEDING not in str(environ.get("HTTP_USER_AGENT", "")):
+            self.ready.wait(READY_SECONDS)
         path = str(environ.get("PATH_INFO", ""))
         if path.startswith("/_sandbox/"):
             return self._answer_people(path, environ, start_response)

@@ -33,7 +33,9 @@ class Network:
     security_group: str
 
 
-_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 1})
+SEEDING = "sandbox-seed"
+"""What the calls that fill the account call themselves."""
+_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 1}, user_agent_extra=SEEDING)
 
 
 @cache

@@ -72,7 +72,8 @@ class SimulatedAws:
         history_days: int = 0,
     ) -> None:
         self.host = host
-        self.advertise = advertise or ("127.0.0.1" if host == "0.0.0.0" else host)  # noqa: S104  a comparison
+        self._reachable = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104  a comparison
+        self.advertise = advertise or self._reachable
         self.calls = CallLog()
         self._port = port
         self._application_port = application_port
@@ -110,9 +111,11 @@ class SimulatedAws:
             forget_everything()
             self._stack.enter_context(patched(self.world, self.now))
             self._stack.callback(cloudwatch.install(self._store, self.now))
-            self._serve()
+            front = self._serve()
             self._serve_application()
             self._fill()
+            self.calls.clear()
+            front.ready.set()
             ticker = threading.Thread(target=self._tick, name="simulated-aws-time", daemon=True)
             ticker.start()
             self._stack.callback(ticker.join, 5)
@@ -131,7 +134,7 @@ class SimulatedAws:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _serve(self) -> None:
+    def _serve(self) -> Front:
         # A socket of our own, since werkzeug would end the process when the port is taken.
         with socket.create_server((self.host, self._port), backlog=128) as listener:
             self._port = int(listener.getsockname()[1])
@@ -145,6 +148,7 @@ class SimulatedAws:
         self._stack.callback(server.server_close)
         self._stack.callback(thread.join, 5)
         self._stack.callback(server.shutdown)
+        return front
 
     def _serve_application(self) -> None:
         loop = asyncio.new_event_loop()
@@ -160,7 +164,8 @@ class SimulatedAws:
 
     def _fill(self) -> None:
         """Seed the account, with the service deployed ``BORN`` seconds ago, and live up to the present."""
-        network, balancer, self._group = seed.seed_records(self.endpoint, self._application_port)
+        local = f"http://{self._reachable}:{self._port}"  # what is advertised may resolve for others only
+        network, balancer, self._group = seed.seed_records(local, self._application_port)
         advertise_load_balancer(balancer, self.advertise)
         backend = logs_backends[ACCOUNT][REGION]
         self.world.load_balancer_of = load_balancer_of
@@ -172,8 +177,7 @@ class SimulatedAws:
         telemetry.remember(self.now(), self._history_days)
         self.world.each_minute.append(telemetry.minute)
         self.world.ecs.alarms_firing = firing
-        seed.seed_scaling(self.endpoint)
-        self.calls.clear()
+        seed.seed_scaling(local)
 
     def _behind(self) -> Sequence[tuple[Behaviour, bool]]:
         return self.world.behind(self._group)

@@ -17,6 +17,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from sandbox.aws.__main__ import main
 from sandbox.aws.seed import BACKUP_BUCKET, CLUSTER, LOAD_BALANCER, LOG_GROUP, SERVICE
 from sandbox.aws.server import SimulatedAws
 
@@ -186,15 +187,32 @@ def test_the_process_starts_says_so_and_ends() -> None:
     try:
         assert process.stdout is not None
         assert process.stdout.readline().startswith(f"simulated AWS is ready at http://127.0.0.1:{ports[0]}")
-        second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        assert second.returncode == 1
-        assert second.stderr.startswith("simulated AWS cannot start: ")
-        assert len(second.stderr.splitlines()) == 1
     finally:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 0
     assert errors == ""
+
+
+@pytest.mark.parametrize("option", ["--port", "--application-port"])
+def test_a_taken_port_ends_it_with_one_sentence(
+    option: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = {"--port": "0", "--application-port": "0", option: str(taken.getsockname()[1])}
+        assert main([word for pair in ports.items() for word in pair]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("simulated AWS cannot start: ")
+    assert len(said.splitlines()) == 1
+
+
+def test_an_advertised_host_is_what_others_are_told() -> None:
+    with SimulatedAws(clock=lambda: START, advertise="aws.internal") as aws:
+        assert aws.endpoint.startswith("http://aws.internal:")
+        here = f"http://127.0.0.1:{aws.endpoint.rsplit(':', 1)[-1]}"
+        elb = SESSION.client("elbv2", endpoint_url=here)
+        assert elb.describe_load_balancers()["LoadBalancers"][0]["DNSName"] == "aws.internal"
 
 
 def _free_port() -> int:
