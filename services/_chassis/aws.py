@@ -70,12 +70,12 @@ class Aws:
         self._connection = connection
         self._service = service
 
-    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+    async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         """Call ``operation`` (boto3's method name) of ``service`` and return its answer."""
         answer: dict[str, Any] = await self._in_thread(partial(self._call, service, operation, parameters))
         return answer
 
-    async def pages(self, service: str, operation: str, key: str, **parameters: Any) -> list[Any]:
+    async def pages(self, service: str, operation: str, key: str, /, **parameters: Any) -> list[Any]:
         """Return ``key`` of all pages, at most ``PAGES`` of them."""
         found: list[Any] = await self._in_thread(partial(self._pages, service, operation, key, parameters))
         return found

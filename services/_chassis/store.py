@@ -117,7 +117,7 @@ class RedisStore:
         found: list[bytes | None] = await self.redis.hmget(self.key("state", key), ["revision", "data"])
         return (found[0] or b"0").decode(), found[1]
 
-    def _arguments(  # noqa: PLR0917  they are the script's, one for one
+    def _arguments(
         self,
         key: str | None,
         decision: Decision,
