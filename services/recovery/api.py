@@ -40,7 +40,7 @@ class RollbackRequest(BaseModel):
 
 class Accepted(BaseModel):
     operation_id: str
-    operation: str
+    url: str
     """Where to ask for its state."""
 
 
@@ -81,7 +81,11 @@ class Api:
     clock: Clock
 
     async def capture(
-        self, cluster_name: Name, service_name: Name, idempotency_key: IdempotencyKey = None
+        self,
+        cluster_name: Name,
+        service_name: Name,
+        response: Response,
+        idempotency_key: IdempotencyKey = None,
     ) -> SnapshotAccepted:
         """Store what the service is now."""
         target = await self._existing(cluster_name, service_name)
@@ -91,8 +95,9 @@ class Api:
             transition = begin_capture(target, job, None, "asked", moment(self.clock.now()))
             await self.store.apply(transition, cause=f"api:{job}")
             known = await self.store.record(operation_key(job))
+        response.headers["location"] = _url(job)
         snapshot_id = Operation.model_validate_json(known or b"").snapshot_id
-        return SnapshotAccepted(operation_id=job, operation=_url(job), snapshot_id=snapshot_id)
+        return SnapshotAccepted(operation_id=job, url=_url(job), snapshot_id=snapshot_id)
 
     async def listed(self, cluster_name: Name, service_name: Name) -> dict[str, Any]:
         """The stored snapshots, the newest first, without their secrets."""
@@ -126,8 +131,9 @@ class Api:
             raise Problem(404, "No such snapshot", f"There is no snapshot {body.snapshot_id} of {target}.")
         if body.dry_run:
             return await self._plan(target, snapshot)
-        response.status_code = 202
-        return (await self._begin(target, snapshot, idempotency_key)).model_dump()
+        accepted = await self._begin(target, snapshot, idempotency_key)
+        response.status_code, response.headers["location"] = 202, accepted.url
+        return accepted.model_dump()
 
     async def operation(self, operation_id: OperationId) -> OperationView:
         """How far it is, and what came of it."""
@@ -181,7 +187,7 @@ class Api:
             why = _obstacle(protection, now) or "Another rollback has just ended; look at it first."
             raise Problem(409, "The service is held", why)
         chosen = begun.snapshot_id if isinstance(begun, RollingBack) else begun.rollback.snapshot_id
-        return RollbackAccepted(operation_id=name, operation=_url(name), rollback_id=name, snapshot_id=chosen)
+        return RollbackAccepted(operation_id=name, url=_url(name), rollback_id=name, snapshot_id=chosen)
 
     async def _existing(self, cluster: str, service: str) -> Target:
         target = self.targets.target(cluster, service)

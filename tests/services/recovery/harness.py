@@ -50,6 +50,9 @@ class Now:
     def now(self) -> float:
         return self.time
 
+    def at(self, real: float) -> float:
+        return real
+
     async def sleep(self, seconds: float) -> None:
         self.time += seconds
         for happens in list(self.while_asleep):
@@ -113,36 +116,20 @@ class Crash(BaseException):
     """The executor is gone, with all that it had not kept."""
 
 
-@dataclass
 class Work:
     """A running job. ``die_at`` is the number of the checkpoint or check at which its process dies."""
 
-    held: Held
-    truth: Truth
-    ecs: "RollingEcs"
-    die_at: int | None = None
-    steps: int = 0
-    fence: int = 1
-
-    @property
-    def id(self) -> str:
-        return self.held.job.id
-
-    @property
-    def kind(self) -> str:
-        return self.held.job.kind
-
-    @property
-    def payload(self) -> bytes:
-        return self.held.job.payload
-
-    @property
-    def attempt(self) -> int:
-        return self.held.attempts
-
-    @property
-    def saved(self) -> bytes | None:
-        return self.held.saved
+    def __init__(self, held: Held, truth: Truth, ecs: "RollingEcs | None" = None, die_at: int | None = None) -> None:
+        self.held = held
+        self.truth = truth
+        self.ecs = ecs
+        self.die_at = die_at
+        self.steps = 0
+        self.id = held.job.id
+        self.kind = held.job.kind
+        self.payload = held.job.payload
+        self.attempt = self.fence = held.attempts
+        self.saved = held.saved
 
     async def checkpoint(self, data: bytes) -> None:
         await self.check()
@@ -154,7 +141,8 @@ class Work:
             raise Crash
         if self.held.cancelled:
             raise Cancelled
-        self.ecs.checked = True
+        if self.ecs is not None:
+            self.ecs.checked = True
 
     async def emit(self, *emissions: Emit) -> None:
         await self.check()

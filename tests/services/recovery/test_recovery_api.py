@@ -1,0 +1,164 @@
+"""The API as a caller sees it."""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from contracts.recovery import RollbackFinished, RollbackStarted
+from services._chassis.http import PREFIX, create_http
+from services.recovery.api import Api, create_router
+from services.recovery.ports import CallFailed
+from services.recovery.settings import Settings
+from tests.services.recovery.harness import ARN, BAD, OTHER, SECRET, Recovery
+
+HERE = "CourtCaseCluster/BackendService"
+
+
+@pytest.fixture
+def recovery() -> Recovery:
+    return Recovery()
+
+
+@pytest.fixture
+async def web(recovery: Recovery) -> AsyncIterator[httpx2.AsyncClient]:
+    settings = Settings(aws_account="123456789012", aws_region="us-west-2", backup_bucket="backups")
+
+    async def ready() -> dict[str, str]:
+        return {}
+
+    http = create_http(ready)
+    api = Api(settings, recovery.truth, recovery.ecs, recovery.shelf, recovery.clock)
+    http.include_router(create_router(api), prefix=PREFIX)
+    base = f"http://here{PREFIX}/disaster-recovery"
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base) as client:
+        yield client
+
+
+async def test_a_snapshot_is_asked_for_followed_and_listed(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "release 7"}
+    asked = await web.post(f"/snapshot/{HERE}", headers=headers)
+    assert asked.status_code == 202
+    again = await web.post(f"/snapshot/{HERE}", headers=headers)
+    assert asked.json() == again.json()
+    url = asked.json()["url"]
+    assert asked.headers["location"] == url
+    assert (await web.get(f"http://here{url}")).json()["state"] == "running"
+    await recovery.work()
+    done = (await web.get(f"http://here{url}")).json()
+    assert (done["state"], done["result"], done["target"]) == (
+        "finished", "stored", f"123456789012/us-west-2/{HERE}",
+    )  # fmt: skip
+    recovery.clock.time += 60
+    await web.post(f"/snapshot/{HERE}")
+    await recovery.work()
+    listed = await web.get(f"/snapshots/{HERE}")
+    ids = [one["snapshot_id"] for one in listed.json()["snapshots"]]
+    assert ids == sorted(ids, reverse=True)
+    assert (len(ids), ids[1]) == (2, asked.json()["snapshot_id"])
+    assert SECRET not in listed.text
+    assert "DATABASE_URL" in listed.text
+
+
+async def test_a_dry_run_says_exactly_what_would_change_and_changes_nothing(
+    recovery: Recovery, web: httpx2.AsyncClient
+) -> None:
+    snapshot = await recovery.snapshot()
+    recovery.ecs.desired = 2
+    recovery.ecs.deploy_elsewhere(recovery.ecs.add_definition(BAD))
+    said = await web.post(f"/rollback/{HERE}", json={"snapshot_id": snapshot, "dry_run": True})
+    assert said.status_code == 200
+    assert said.json()["changes"] == [
+        {"setting": "taskDefinition", "from": f"{ARN}:2", "to": f"{ARN}:1"},
+        {"setting": "desiredCount", "from": 2, "to": 3},
+    ]
+    assert SECRET not in said.text
+    assert (recovery.ecs.changing, recovery.told(RollbackStarted)) == ([], [])
+
+
+async def test_a_rollback_by_hand_needs_no_run(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    snapshot = await recovery.snapshot()
+    recovery.ecs.desired = 2
+    recovery.clock.time += 3600
+    recovery.ecs.deploy_elsewhere(recovery.ecs.add_definition(BAD))
+    body, headers = {"snapshot_id": snapshot}, {"Idempotency-Key": "tonight"}
+    asked = await web.post(f"/rollback/{HERE}", json=body, headers=headers)
+    assert asked.status_code == 202
+    another = await web.post(f"/rollback/{HERE}", json=body)
+    assert (another.status_code, asked.json()["rollback_id"] in another.json()["detail"]) == (409, True)
+    await recovery.work()
+    repeated = await web.post(f"/rollback/{HERE}", json=body, headers=headers)
+    assert repeated.json() == asked.json()
+    await recovery.work()
+    done = (await web.get(f"/operations/{asked.json()['operation_id']}")).json()
+    assert (done["state"], done["result"], done["rollback"]["by"]) == ("finished", "restored", "surefoot")
+    assert (recovery.ecs.updates, recovery.ecs.desired) == ([f"{ARN}:1"], 3)
+    [finished] = recovery.told(RollbackFinished)
+    assert (finished.run_id, finished.rollback_id) == (None, asked.json()["rollback_id"])
+
+
+async def test_a_rollback_by_hand_to_what_is_live_changes_nothing(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    snapshot = await recovery.snapshot()
+    asked = await web.post(f"/rollback/{HERE}", json={"snapshot_id": snapshot})
+    await recovery.work()
+    done = (await web.get(f"/operations/{asked.json()['operation_id']}")).json()
+    assert (done["result"], done["rollback"]["by"], recovery.ecs.changing) == ("restored", "other", [])
+
+
+async def test_a_rollback_by_hand_leaves_alone_what_somebody_deploys_meanwhile(
+    recovery: Recovery, web: httpx2.AsyncClient
+) -> None:
+    snapshot = await recovery.snapshot()
+    recovery.ecs.deploy_elsewhere(recovery.ecs.add_definition(BAD))
+    other = recovery.ecs.add_definition(OTHER)
+    recovery.ecs.after_update.append(lambda: recovery.ecs.deploy_elsewhere(other))
+    asked = await web.post(f"/rollback/{HERE}", json={"snapshot_id": snapshot})
+    await recovery.work()
+    done = (await web.get(f"/operations/{asked.json()['operation_id']}")).json()
+    assert (done["result"], recovery.ecs.updates) == ("superseded", [f"{ARN}:1"])
+
+
+async def test_an_armed_run_is_not_undone_behind_its_back(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    await recovery.arm("run-7")
+    held = recovery.protection.arm
+    assert held is not None
+    said = await web.post(f"/rollback/{HERE}", json={"snapshot_id": held.snapshot_id})
+    assert (said.status_code, said.headers["content-type"]) == (409, "application/problem+json")
+    assert "run-7" in said.json()["detail"]
+    recovery.clock.time += 3600
+    said = await web.post(f"/rollback/{HERE}", json={"snapshot_id": held.snapshot_id})
+    assert said.status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", f"/rollback/{HERE}", {"snapshot_id": "20240112_143000"}, 404),
+        ("POST", f"/rollback/{HERE}", {"snapshot_id": "../../../etc/passwd"}, 422),
+        ("POST", f"/rollback/{HERE}", {"snapshot_id": "20240112_143000/../x"}, 422),
+        ("POST", f"/rollback/{HERE}", {"snapshot_id": "20240112_143000", "dryrun": True}, 422),
+        ("POST", f"/rollback/{HERE}", {}, 422),
+        ("GET", "/snapshots/a%20b/c", None, 422),
+        ("GET", "/operations/nothing", None, 404),
+        ("GET", "/operations/a%20b", None, 422),
+    ],
+)
+async def test_what_does_not_exist_or_fit_is_a_problem_with_a_sentence(
+    web: httpx2.AsyncClient, method: str, path: str, body: dict[str, object] | None, status: int
+) -> None:
+    said = await web.request(method, path, json=body)
+    assert said.status_code == status
+    assert said.json()["detail"]
+
+
+async def test_an_unknown_service_is_not_found(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    recovery.ecs.gone = True
+    for method, path in (("POST", "snapshot"), ("GET", "snapshots"), ("POST", "rollback")):
+        said = await web.request(method, f"/{path}/{HERE}", json={"snapshot_id": "20240112_143000"})
+        assert (said.status_code, "BackendService" in said.json()["detail"]) == (404, True)
+
+
+async def test_a_fault_of_aws_is_told_without_parameters(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    recovery.ecs.failing = [CallFailed("ecs:DescribeServices failed: AccessDeniedException.", temporary=False)]
+    said = await web.post(f"/snapshot/{HERE}")
+    assert (said.status_code, "AccessDenied" in said.json()["detail"]) == (502, True)

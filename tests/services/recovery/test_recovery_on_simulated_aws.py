@@ -1,0 +1,182 @@
+"""Recovery as it is built for production, on the simulated AWS; product time passes while a job sleeps."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from contracts.base import Target
+from contracts.envelope import Meta
+from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, RollBack, RollbackFinished
+from contracts.results import SnapshotOutput, StepFinished
+from sandbox.aws.seed import BACKUP_BUCKET, CLUSTER, CONTAINER, SERVICE
+from sandbox.aws.server import SimulatedAws
+from sandbox.aws.world import ACCOUNT, REGION
+from services._chassis.aws import Aws, AwsConnection
+from services._chassis.clock import moment
+from services._chassis.service import Platform, Service
+from services.recovery.adapters.bucket import Bucket
+from services.recovery.app import create_app
+from services.recovery.settings import Settings
+from tests.services.recovery.harness import Held, Truth, Work
+
+TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
+PASSWORD = "correct-horse-battery"
+
+
+class Stepping:
+    """Product time of the simulated world; sleeping lets it pass at once."""
+
+    def __init__(self, aws: SimulatedAws) -> None:
+        self._aws = aws
+
+    def now(self) -> float:
+        return self._aws.now()
+
+    def at(self, real: float) -> float:
+        return real
+
+    async def sleep(self, seconds: float) -> None:
+        self._aws.step(seconds)
+
+
+class Account:
+    """The simulated account, recovery at work in it, and somebody with a console."""
+
+    def __init__(self, aws: SimulatedAws, connection: AwsConnection) -> None:
+        self.aws = aws
+        self.clock = Stepping(aws)
+        self.truth = Truth()
+        self.calls = Aws(connection, "recovery")
+        settings = Settings(aws_account=ACCOUNT, aws_region=REGION, backup_bucket=BACKUP_BUCKET)
+        self.service: Service = create_app(settings, Platform(self.truth, self.clock, self.calls))
+        self.console: Any = boto3.client("ecs", region_name=REGION, endpoint_url=aws.endpoint)
+
+    async def obey(self, command: Any, id: str) -> StepFinished:  # noqa: A002  CloudEvents' word
+        handler = self.service.handlers[type(command)]
+        transition = await handler(command, Meta(id, "surefoot/test", moment(self.clock.now())))
+        assert transition is not None
+        await self.truth.apply(transition, cause=id)
+        for held in list(self.truth.jobs.values()):
+            if held.state == "queued":
+                await self._do(held)
+        answers = [one.event for one in self.truth.emitted if isinstance(one.event, StepFinished)]
+        return next(one for one in answers if one.command_id == id)
+
+    async def _do(self, held: Held) -> None:
+        held.state = "done"
+        self.truth.write(await self.service.jobs[held.job.kind](Work(held, self.truth)))
+
+    def live(self) -> dict[str, Any]:
+        service: dict[str, Any] = self.console.describe_services(cluster=CLUSTER, services=[SERVICE])["services"][0]
+        return service
+
+    async def armed(self) -> str:
+        said = await self.obey(CaptureSnapshot(target=TARGET, run_id="run", purpose="before-change"), "capture")
+        assert isinstance(said.output, SnapshotOutput)
+        snapshot = said.output.snapshot_id
+        expires = moment(self.clock.now() + 3600)
+        armed = await self.obey(Arm(target=TARGET, run_id="run", snapshot_id=snapshot, expires_at=expires), "arm")
+        assert armed.verdict == "pass"
+        return snapshot
+
+    async def changed(self, tag: str) -> StepFinished:
+        registry = self.aws.world.registry
+        image = f"{registry.uri}@{registry.tags[tag]}"
+        self.aws.step(5)
+        return await self.obey(ApplyChange(target=TARGET, run_id="run", images={CONTAINER: image}), "change")
+
+    async def rolled_back(self) -> RollbackFinished:
+        await self.obey(RollBack(target=TARGET, run_id="run", trigger="validation failed"), "back")
+        [finished] = [one.event for one in self.truth.emitted if isinstance(one.event, RollbackFinished)]
+        return finished
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    now = [1_768_228_200.0]
+    with SimulatedAws(clock=lambda: now[0]) as aws:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        connection = AwsConnection(REGION)
+        yield Account(aws, connection)
+        connection.close()
+
+
+async def test_a_snapshot_holds_the_service_and_what_stands_around_it(account: Account) -> None:
+    snapshot_id = await account.armed()
+    bucket = Bucket(account.calls, BACKUP_BUCKET)
+    assert await bucket.ids(TARGET) == [snapshot_id]
+    snapshot = await bucket.get(TARGET, snapshot_id)
+    assert snapshot is not None
+    assert snapshot.unknown == ()
+    assert snapshot.digests == {CONTAINER: account.aws.world.registry.tags["1.0"]}
+    assert set(snapshot.surroundings) == {
+        "target_groups", "target_group_attributes", "load_balancers", "listeners", "rules",
+        "scalable_targets", "scaling_policies", "scheduled_actions", "security_groups", "subnets",
+    }  # fmt: skip
+    assert [(one["MinCapacity"], one["MaxCapacity"]) for one in snapshot.surroundings["scalable_targets"]] == [(2, 6)]
+    assert PASSWORD in snapshot.model_dump_json()
+    assert await bucket.put(snapshot) is False
+    await bucket.delete(TARGET, snapshot_id)
+    assert await bucket.get(TARGET, snapshot_id) is None
+    assert not [one for one in account.truth.emitted if PASSWORD in one.event.model_dump_json()]
+
+
+async def test_a_deployment_is_rolled_back_until_the_old_version_is_healthy(account: Account) -> None:
+    before = account.live()
+    await account.armed()
+    said = await account.changed("unhealthy")
+    assert said.verdict == "pass"
+    assert account.live()["taskDefinition"] != before["taskDefinition"]
+    account.aws.step(60)
+    finished = await account.rolled_back()
+    after = account.live()
+    assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
+    assert (after["taskDefinition"], after["runningCount"]) == (before["taskDefinition"], before["desiredCount"])
+    changing = [call.operation for call in account.aws.calls.calls(changing=True)]
+    assert changing.count("UpdateService") == 2
+    assert changing.count("RegisterTaskDefinition") == 1
+
+
+async def test_ecs_own_breaker_is_waited_for(account: Account) -> None:
+    account.console.update_service(
+        cluster=CLUSTER,
+        service=SERVICE,
+        deploymentConfiguration={"deploymentCircuitBreaker": {"enable": True, "rollback": True}},
+    )
+    before = account.live()
+    await account.armed()
+    await account.changed("crash-loop")
+    for _ in range(200):
+        account.aws.step(5)
+        newest = account.console.list_service_deployments(cluster=CLUSTER, service=SERVICE)
+        if newest["serviceDeployments"][0]["status"].startswith("ROLLBACK"):
+            break
+    finished = await account.rolled_back()
+    assert (finished.result, finished.rollback.by) == ("restored", "ecs")
+    assert account.live()["taskDefinition"] == before["taskDefinition"]
+
+
+async def test_an_inactive_task_definition_is_brought_back_as_a_copy(account: Account) -> None:
+    before = account.live()["taskDefinition"]
+    await account.armed()
+    await account.changed("unhealthy")
+    account.aws.step(60)
+    account.console.deregister_task_definition(taskDefinition=before)
+    finished = await account.rolled_back()
+    assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
+    live = account.live()["taskDefinition"]
+    assert live != before
+    described = account.console.describe_task_definition(taskDefinition=live)["taskDefinition"]
+    [container] = described["containerDefinitions"]
+    assert container["image"].endswith(f"@{account.aws.world.registry.tags['1.0']}")
+
+
+async def test_a_refusal_of_aws_is_answered_without_what_was_sent(account: Account) -> None:
+    stranger = Target(account=ACCOUNT, region=REGION, cluster="Nowhere", service="Nothing")
+    said = await account.obey(CaptureSnapshot(target=stranger, run_id="run", purpose="before-change"), "capture")
+    assert (said.verdict, said.cause) == ("fail", "usage")
+    assert "no service" in said.summary

@@ -1,0 +1,199 @@
+"""Snapshots: what is stored, how long, and what is told of it."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.deployment import Cause
+from contracts.recovery import CaptureSnapshot, SnapshotCaptured
+from services.recovery.domain.change import carries_out, content_hash, pinned, registrable, with_images
+from services.recovery.domain.protection import Taken
+from services.recovery.domain.snapshot import MOST_SNAPSHOTS, keep, new_id, scrub, view
+from services.recovery.ports import CallFailed
+from tests.services.recovery.harness import ARN, GOOD, SECRET, START, TARGET, Recovery
+
+
+def command(run: str = "run-1") -> CaptureSnapshot:
+    return CaptureSnapshot(target=TARGET, run_id=run, purpose="before-change")
+
+
+async def test_a_snapshot_is_stored_told_and_indexed() -> None:
+    recovery = Recovery()
+    snapshot_id = await recovery.snapshot()
+    assert snapshot_id.startswith("20260112_143000_")
+    [event] = recovery.told(SnapshotCaptured)
+    assert (event.snapshot_id, event.task_definition) == (snapshot_id, f"{ARN}:1")
+    assert [one.snapshot_id for one in recovery.protection.snapshots] == [snapshot_id]
+    stored = await recovery.shelf.get(TARGET, snapshot_id)
+    assert stored is not None
+    assert stored.task_definition["containerDefinitions"][0]["environment"][0]["value"] == SECRET
+    assert stored.service["desiredCount"] == 3
+    assert stored.digests == {"backend": "sha256:" + "a" * 64}
+    assert stored.surroundings["scalable_targets"][0]["MaxCapacity"] == 6
+
+
+async def test_a_job_that_died_after_storing_finds_its_own_object() -> None:
+    recovery = Recovery()
+    await recovery.send(command(), "capture")
+    put = recovery.shelf.put
+
+    async def put_and_die(snapshot: Any) -> bool:
+        recovery.shelf.put = put  # type: ignore[method-assign]  # a fault that happens once
+        await put(snapshot)
+        raise CallFailed("s3:PutObject got no answer: ReadTimeoutError.", temporary=True)
+
+    recovery.shelf.put = put_and_die  # type: ignore[method-assign]  # a fault that happens once
+    held = recovery.truth.jobs["capture"]
+    await recovery.work()
+    held.state = "queued"
+    recovery.clock.time += 60
+    await recovery.work()
+    assert len(recovery.shelf.objects) == 1
+    assert [one.snapshot_id for one in recovery.protection.snapshots] == list(recovery.shelf.objects)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"deploymentController": {"type": "CODE_DEPLOY"}}, "CODE_DEPLOY"),
+        ({"deploymentController": {"type": "EXTERNAL"}}, "EXTERNAL"),
+        ({"deploymentConfiguration": {"strategy": "BLUE_GREEN"}}, "BLUE_GREEN"),
+    ],
+)
+async def test_a_service_that_could_not_be_brought_back_is_refused_before_anything_changes(
+    settings: dict[str, Any], named: str
+) -> None:
+    recovery = Recovery()
+    recovery.ecs.settings |= settings
+    await recovery.send(command(), "capture")
+    await recovery.work()
+    said = recovery.answer("capture")
+    assert said is not None
+    assert (said.verdict, said.cause) == ("fail", Cause.USAGE)
+    assert named in said.summary
+    assert recovery.shelf.objects == {}
+
+
+async def test_what_aws_refuses_is_answered_in_a_sentence() -> None:
+    recovery = Recovery()
+    recovery.shelf.failing = [CallFailed("s3:PutObject failed: NoSuchBucket.", temporary=False, code="NoSuchBucket")]
+    await recovery.send(command(), "capture")
+    await recovery.work()
+    recovery.ecs.gone = True
+    await recovery.send(command(), "gone")
+    await recovery.work()
+    for name, cause, words in (("capture", Cause.ERROR, "NoSuchBucket"), ("gone", Cause.USAGE, "no service")):
+        said = recovery.answer(name)
+        assert said is not None
+        assert (said.verdict, said.cause, [gate.name for gate in said.gates]) == ("fail", cause, ["snapshot_stored"])
+        assert words in said.summary
+
+
+async def test_ten_snapshots_are_kept_and_the_armed_one_among_them() -> None:
+    recovery = Recovery()
+    await recovery.arm("first", minutes=24 * 60)
+    held = recovery.protection.arm
+    assert held is not None
+    for number in range(12):
+        recovery.clock.time += 60
+        await recovery.snapshot(f"run-{number}")
+    kept = [one.snapshot_id for one in recovery.protection.snapshots]
+    assert len(kept) == MOST_SNAPSHOTS
+    assert kept[-1] == held.snapshot_id
+    assert sorted(kept) == sorted(recovery.shelf.objects)
+
+
+@given(
+    ages=st.lists(st.tuples(st.integers(0, 90), st.booleans()), min_size=1, max_size=25),
+    armed=st.integers(0, 24),
+)
+def test_what_may_still_be_needed_is_always_kept(ages: list[tuple[int, bool]], armed: int) -> None:
+    index = [
+        Taken(
+            snapshot_id=new_id(START - timedelta(days=age), str(number)),
+            task_definition=ARN,
+            taken_at=START - timedelta(days=age),
+            proven=proven,
+        )
+        for number, (age, proven) in enumerate(ages)
+    ]
+    needed = index[armed % len(index)].snapshot_id
+    kept, gone = keep(index, frozenset({needed}), START, 30)
+    assert len(kept) <= MOST_SNAPSHOTS
+    assert sorted([*kept, *gone], key=str) == sorted(index, key=str)
+    names = {one.snapshot_id for one in kept}
+    assert needed in names
+    newest = max(index, key=lambda one: (one.taken_at, one.snapshot_id))
+    assert newest.snapshot_id in names
+    proven_ones = [one for one in index if one.proven]
+    if proven_ones:
+        assert max(proven_ones, key=lambda one: (one.taken_at, one.snapshot_id)).snapshot_id in names
+    old = {one.snapshot_id for one in kept if one.taken_at < START - timedelta(days=30)}
+    assert len(old - {needed, newest.snapshot_id}) <= 1
+    assert not [one for one in gone if one.taken_at >= START - timedelta(days=30)] or len(kept) == MOST_SNAPSHOTS
+
+
+async def test_the_view_names_variables_and_hides_their_values() -> None:
+    recovery = Recovery()
+    stored = await recovery.shelf.get(TARGET, await recovery.snapshot())
+    assert stored is not None
+    shown = view(stored, proven=True)
+    assert SECRET not in json.dumps(shown, default=str)
+    [container] = shown["containers"]
+    assert container["environment"] == {"DATABASE_URL": "[redacted]", "APP_ENV": "[redacted]"}
+    assert (container["secrets"], container["image"], shown["desired_count"]) == (["JWT"], GOOD, 3)
+
+
+def test_scrubbing_hides_environment_values_and_what_is_named_like_a_secret() -> None:
+    hidden = scrub({
+        "logConfiguration": {"options": {"splunk-token": SECRET, "splunk-url": SECRET, "tag": "x"}},
+        "environment": [{"name": "APP_ENV", "value": SECRET}],
+        "nested": [{"environment": [{"name": "A", "value": SECRET}]}],
+    })  # fmt: skip
+    assert SECRET not in json.dumps(hidden)
+    assert hidden["logConfiguration"]["options"]["tag"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("nginx", "nginx@sha256:d"),
+        ("nginx:1.27", "nginx@sha256:d"),
+        ("localhost:5000/app", "localhost:5000/app@sha256:d"),
+        ("localhost:5000/app:2", "localhost:5000/app@sha256:d"),
+        ("app@sha256:e", "app@sha256:e"),
+        ("app:1@sha256:e", "app:1@sha256:e"),
+    ],
+)
+def test_a_reference_is_pinned(reference: str, expected: str) -> None:
+    assert pinned(reference, "sha256:d") == expected
+    assert pinned(reference, None) == reference
+
+
+def test_content_is_the_same_whatever_ecs_adds_or_reorders() -> None:
+    definition = Recovery().ecs.definitions[0]
+    [container] = definition["containerDefinitions"]
+    reordered = {**container, "environment": container["environment"][::-1]}
+    told = {**definition, "revision": 7, "status": "INACTIVE", "tags": [], "containerDefinitions": [reordered]}
+    assert content_hash(definition) == content_hash(told) == content_hash(registrable(definition))
+    assert content_hash(with_images(definition, {"backend": "x@sha256:1"})) != content_hash(definition)
+    assert content_hash({**definition, "memory": "2048"}) != content_hash(definition)
+
+
+def test_aws_own_tags_are_not_set_again() -> None:
+    tags = [{"key": "aws:cloudformation:stack-name", "value": "x"}, {"key": "team", "value": "court"}]
+    assert registrable({"tags": tags}) == {"tags": tags[1:]}
+    assert registrable({"tags": tags[:1], "taskDefinitionArn": ARN, "deregisteredAt": START}) == {}
+
+
+def test_a_change_is_known_by_its_content() -> None:
+    definition = Recovery().ecs.definitions[0]
+    assert carries_out(definition, {"backend": GOOD}, None)
+    assert not carries_out(definition, {"backend": "x"}, None)
+    assert not carries_out(definition, {}, None)
+    assert all(carries_out(definition, {}, asked) for asked in ("backend", "backend:1", f"{ARN}:1"))
+    assert not any(carries_out(definition, {}, asked) for asked in ("back", "backend:11", f"{ARN}:2"))
