@@ -62,7 +62,7 @@ class Account:
         answer = self.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
         return sorted(one["TargetHealth"]["State"] for one in answer)
 
-    def until(self, reached: Callable[[], bool], *, seconds: float = 900, step: float = 5) -> float:
+    def until(self, reached: Callable[[], bool], *, seconds: float = 900, step: float = 10) -> float:
         """Let virtual time pass until ``reached``; how long that took."""
         for passed in range(0, int(seconds), int(step)):
             if reached():
