@@ -26,8 +26,8 @@ class RecommendationMade(Event):
     kind: Literal["right-size", "scale-up", "scale-down", "keep"]
     current: FargateSize
     recommended: FargateSize
-    monthly_saving_usd: float
-    """For all tasks; negative when the recommendation costs more."""
+    monthly_saving_usd: float | None
+    """For all tasks; negative when the recommendation costs more, None when the price is not known."""
     confidence: float
     """0 to 100, the guide's scale."""
     reason: str

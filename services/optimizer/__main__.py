@@ -1,0 +1,4 @@
+from services._chassis.run import main
+
+if __name__ == "__main__":
+    main("services.optimizer")

@@ -1,0 +1,1 @@
+"""ECS, CloudWatch and Application Auto Scaling."""

@@ -1,0 +1,1 @@
+"""Sizes, prices and what utilisation says about them."""

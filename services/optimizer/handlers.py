@@ -1,0 +1,91 @@
+"""Commands in, advice out. The analysis is a job: it asks AWS."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+
+from contracts.base import Target, caused_id
+from contracts.deployment import Cause
+from contracts.envelope import Meta
+from contracts.gates import Gate, Verdict, worst
+from contracts.optimizer import AnalyzeResources
+from contracts.results import StepFinished
+from services._chassis.clock import Clock, moment
+from services._chassis.jobs import Running
+from services._chassis.transition import Emit, Job, Transition, decided
+from services.optimizer.domain.analysis import Analysis, analyze, recommendation
+from services.optimizer.ports import Metrics, NotSizable, Services, Unavailable
+
+ANALYZE = "analyze-resources"
+LONGEST = 336
+"""Hours; CloudWatch keeps minutes for 15 days."""
+POINTS = 1440
+"""Of one series at most: a day of minutes."""
+
+
+async def on_analyze_resources(command: AnalyzeResources, meta: Meta) -> Transition:
+    return decided(jobs=(Job(meta.id, ANALYZE, command.model_dump_json().encode()),))
+
+
+def baseline_record(target: Target) -> str:
+    return f"baseline:{target}"
+
+
+def recommendation_record(target: Target) -> str:
+    return f"recommendation:{target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Analyst:
+    """Looks at what runs and how busy it is."""
+
+    clock: Clock
+    services: Services
+    metrics: Metrics
+
+    async def look(self, target: Target, hours_back: int) -> tuple[Analysis, datetime]:
+        """Return an analysis and until when it measured. Raise ``NotSizable`` or ``Unavailable``."""
+        now, hours = self.clock.now(), min(max(hours_back, 1), LONGEST)
+        start, period = now - hours * 3600, ceil(hours * 60 / POINTS) * 60
+        deployed = await self.services.deployed(target, start)
+        usage = await self.metrics.usage(target, start, now, period)
+        return analyze(deployed, usage, target.region), moment(now)
+
+    async def work(self, running: Running) -> Transition:
+        command = AnalyzeResources.model_validate_json(running.payload)
+        try:
+            analysis, until = await self.look(command.target, command.hours_back)
+        except (NotSizable, Unavailable) as error:
+            cause = Cause.ERROR if isinstance(error, Unavailable) else Cause.USAGE
+            return decided(_answer(command, running.id, (), str(error), cause))
+        finished = _answer(command, running.id, analysis.gates, analysis.summary, Cause.GATE)
+        if analysis.advice is None or analysis.baseline is None:
+            return decided(finished)
+        made = recommendation(
+            analysis,
+            analysis.advice,
+            command.target,
+            caused_id(running.id, "recommendation"),
+            command.run_id,
+            until,
+        )
+        records = {
+            baseline_record(command.target): analysis.baseline.model_dump_json().encode(),
+            recommendation_record(command.target): made.model_dump_json().encode(),
+        }
+        return decided(Emit(made, made.recommendation_id), finished, records=records)
+
+
+def _answer(command: AnalyzeResources, command_id: str, gates: tuple[Gate, ...], summary: str, cause: Cause) -> Emit:
+    verdict = worst(gate.verdict for gate in gates)
+    finished = StepFinished(
+        target=command.target,
+        run_id=command.run_id,
+        command_id=command_id,
+        step=ANALYZE,
+        verdict=verdict,
+        gates=gates,
+        cause=None if verdict is Verdict.PASS else cause,
+        summary=summary,
+    )
+    return Emit(finished, caused_id(command_id, "finished"))

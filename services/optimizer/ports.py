@@ -1,0 +1,30 @@
+"""What the optimizer needs of the outside. Where it fails, ``Unavailable`` says so in a sentence."""
+
+from typing import Protocol
+
+from contracts.base import Target
+from services.optimizer.domain.analysis import Deployed
+from services.optimizer.domain.size import Usage
+
+
+class Unavailable(Exception):  # noqa: N818  it names the state of things
+    """AWS refused or did not answer; its text is a sentence without AWS's values."""
+
+
+class NotSizable(Exception):  # noqa: N818  it names what is the case
+    """There is no such service, or it has no Fargate size; its text is a sentence."""
+
+
+class Services(Protocol):
+    async def deployed(self, target: Target, since: float) -> Deployed:
+        """Return what runs. ``since`` (epoch seconds): a change of size before it does not matter.
+
+        Raise ``NotSizable`` or ``Unavailable``.
+        """
+        ...
+
+
+class Metrics(Protocol):
+    async def usage(self, target: Target, start: float, end: float, period: int) -> Usage:
+        """Read utilisation over ``[start, end)``: epoch seconds; period in seconds. Raise ``Unavailable``."""
+        ...
