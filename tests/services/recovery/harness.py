@@ -44,9 +44,6 @@ class Now:
         self.time = START.timestamp()
         self.while_asleep: list[Callable[[], None]] = []
 
-    def at(self, real: float) -> float:
-        return real
-
     def now(self) -> float:
         return self.time
 
