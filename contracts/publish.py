@@ -1,0 +1,82 @@
+"""The published contracts: a JSON Schema for each event, and beside it one event as it is written.
+
+``python -m contracts.publish`` writes the schemas, unless a contract would break. With ``--check`` it writes
+nothing and tells what is not up to date. The golden events in ``published/golden`` are written by hand and stay:
+they are the witnesses that what was written once can still be read.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from contracts.catalogue import CATALOGUE, Entry
+from contracts.compatibility import breaks
+
+PUBLISHED = Path(__file__).parent / "published"
+
+
+def schema_of(entry: Entry) -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of what a writer may send."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:surefoot:{entry.type}",
+        **entry.contract.model_json_schema(),
+    }
+
+
+def text_of(document: dict[str, Any]) -> str:
+    """As the files have it: two spaces, a newline at the end."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def faults(published: Path, entries: tuple[Entry, ...] = CATALOGUE) -> list[str]:
+    """Return what forbids publishing: breaking changes, and golden events that are missing or unreadable."""
+    found = []
+    for entry in entries:
+        if (schema := published / "schemas" / f"{entry.type}.json").exists():
+            old = json.loads(schema.read_text())
+            found += [f"{entry.type}: {change}" for change in breaks(old, schema_of(entry))]
+        golden = published / "golden" / f"{entry.type}.json"
+        try:
+            entry.contract.model_validate_json(golden.read_text())
+        except OSError:
+            found.append(f"{entry.type}: write one as it is sent to {golden.name} in golden/")
+        except ValidationError as error:
+            found.append(f"{entry.type}: the golden event cannot be read any more: {error}")
+    known = {entry.type for entry in entries}
+    stale = {file.stem for file in published.glob("*/*.json")} - known
+    return found + [f"{type_}: the type was removed from the catalogue" for type_ in sorted(stale)]
+
+
+def outdated(published: Path, entries: tuple[Entry, ...] = CATALOGUE) -> list[Entry]:
+    """Return the events whose published schema is missing or not today's."""
+    return [
+        entry
+        for entry in entries
+        if not (file := published / "schemas" / f"{entry.type}.json").exists()
+        or file.read_text() != text_of(schema_of(entry))
+    ]
+
+
+def main(arguments: list[str], published: Path = PUBLISHED) -> int:
+    """Return the exit code: 0, or 1 with the reasons on stderr."""
+    if wrong := faults(published):
+        sys.stderr.write("a contract only grows; make a new version of the type instead:\n")
+        sys.stderr.writelines(f"  {fault}\n" for fault in wrong)
+        return 1
+    changed = outdated(published)
+    if "--check" in arguments:
+        sys.stderr.writelines(f"{entry.type}: run python -m contracts.publish\n" for entry in changed)
+        return 1 if changed else 0
+    (published / "schemas").mkdir(parents=True, exist_ok=True)
+    for entry in changed:
+        (published / "schemas" / f"{entry.type}.json").write_text(text_of(schema_of(entry)))
+    sys.stdout.write(f"{len(changed)} of {len(CATALOGUE)} schemas written\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
