@@ -33,7 +33,7 @@ class StoppedTask:
     @property
     def text(self) -> str:
         """All reasons that ECS gives, for the rules to read."""
-        return "; ".join(filter(None, (self.reason, *(one.reason for one in self.containers))))
+        return "; ".join(dict.fromkeys(filter(None, (self.reason, *(one.reason for one in self.containers)))))
 
     @property
     def exit_codes(self) -> tuple[int, ...]:

@@ -34,7 +34,7 @@ class Examination:
     async def examine(self, target: Target) -> Evidence:
         service = await asked(self.ecs.service(target))
         if not isinstance(service, Service):
-            return Evidence(service)
+            return Evidence(service, measurements=service or Unasked("there is no service"))
         targets, front = await asyncio.gather(targets_of(service, self.balancers), self._front(service))
         known = front if isinstance(front, Front) else None
         (measurements, health, ready), answers = await asyncio.gather(

@@ -79,7 +79,8 @@ class StoppedTask:
     @property
     def told(self) -> str:
         """Its end in one phrase."""
-        codes = ", ".join(str(code) for code in self.exit_codes)
+        by_itself = self.stop_code == "EssentialContainerExited"
+        codes = ", ".join(str(code) for code in self.exit_codes) if by_itself else ""
         return f"{self.reason[:300]}{f' (exit code {codes})' if codes else ''}"
 
 
@@ -145,7 +146,7 @@ class Evidence:
 
     service: Service | Unasked | None
     targets: tuple[TargetHealth, ...] | Unasked | None = None
-    measurements: Measurements | Unasked = field(default_factory=lambda: Unasked("not asked"))
+    measurements: Measurements | Unasked = Unasked("not asked")
     balanced: bool = False
     """An application load balancer counts its requests."""
     health: Answer | Unasked | None = None

@@ -46,13 +46,15 @@ def score(checks: Iterable[Check]) -> Score:
 
 
 def _level(level: Level, weight: float, checks: tuple[Check, ...]) -> LevelScore:
+    """Score one level: 0 while a critical check is bad, since the others are no comfort to those who are not served."""
     whole = sum(check.weight for check in checks)
     good = sum(check.weight for check in checks if check.finding is Finding.GOOD)
     unknown = sum(check.weight for check in checks if check.finding is Finding.UNKNOWN)
+    broken = any(check.critical and check.finding is Finding.BAD for check in checks)
     return LevelScore(
         level=level,
-        low=round(100 * good / whole, 2),
-        high=round(100 * (good + unknown) / whole, 2),
+        low=0 if broken else round(100 * good / whole, 2),
+        high=0 if broken else round(100 * (good + unknown) / whole, 2),
         weight=round(weight, 4),
     )
 

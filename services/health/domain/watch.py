@@ -179,11 +179,17 @@ def gates(observed: Observed, expected: Expected, memory: Memory, now: float) ->
     if isinstance(observed.targets, Unasked):
         unseen = Gate.measured("targets_healthy", None, ">=", service.desired, samples=0, detail=observed.targets.why)
         return (*asked, unseen)
-    healthy, registered = fewest_healthy(observed.targets, service.target_groups), len(observed.targets)
+    healthy, registered = _healthy(observed.targets, service, memory), len(observed.targets)
     return (
         *asked,
         Gate.measured("targets_healthy", healthy, ">=", service.desired, samples=max(1, registered)),
     )
+
+
+def _healthy(targets: tuple[TargetHealth, ...], service: Service, memory: Memory) -> int:
+    """Healthy targets that are ours at least: each running task of another deployment may be one of them."""
+    others = sum(one.running for one in service.deployments if one.id != memory.deployment_id)
+    return max(0, fewest_healthy(targets, service.target_groups) - others)
 
 
 def _begun(service: Service, first: str | None, expected: Expected) -> str | None:
@@ -291,7 +297,7 @@ def _counts(observed: Observed, memory: Memory) -> str:
     if isinstance(observed.targets, Unasked):
         parts.append("targets unknown")
     elif observed.targets is not None:
-        healthy = min(fewest_healthy(observed.targets, service.target_groups), service.desired)
+        healthy = min(_healthy(observed.targets, service, memory), service.desired)
         parts.append(f"{healthy} of {service.desired} targets healthy")
     if memory.failures:
         parts.append(f"{memory.failures} task{'' if memory.failures == 1 else 's'} failed")
