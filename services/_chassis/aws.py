@@ -36,6 +36,8 @@ class AwsConnection:
             read_timeout=ANSWER_SECONDS,
             retries={"mode": "standard", "total_max_attempts": CALLS},
             max_pool_connections=THREADS,
+            # one host name for all buckets: works with AWS and with an endpoint that is no wildcard domain
+            s3={"addressing_style": "path"},
         )
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()

@@ -178,9 +178,7 @@ async def _only_member(bus: Bus, connection: Any, group: str) -> tuple[str, int]
     return joined.member_id, joined.generation_id
 
 
-async def _commit(  # noqa: PLR0917  a commit's fields
-    connection: Any, group: str, generation: int, member: str, topic: str, offset: int
-) -> int:
+async def _commit(connection: Any, group: str, generation: int, member: str, topic: str, offset: int) -> int:
     request = OffsetCommitRequest(group, generation, member, -1, [(topic, [(0, offset, "")])])
     ((_, ((_, code),)),) = (await connection.send(request)).topics
     return int(code)
