@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from contracts.base import Event
 from contracts.catalogue import Entry, entry_of, entry_of_type
@@ -119,10 +120,17 @@ def from_message(headers: Iterable[tuple[str, bytes | None]], value: bytes | Non
     except ValidationError as error:
         # a field's path and the rule that it broke; the input could be a secret
         faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'data'}: {fault['msg']}"
+            f"{'.'.join(map(str, fault['loc'])) or 'data'}: {_rule(fault)}"
             for fault in error.errors(include_input=False, include_url=False)[:5]
         )
         raise InvalidMessage(f"{type_} does not validate: {faults}") from None
+
+
+def _rule(fault: ErrorDetails) -> str:
+    """The rule that was broken. Of all of pydantic's messages one quotes the input: that of a union's tag."""
+    if fault["type"] == "union_tag_invalid":
+        return f"the tag is none of {fault['ctx']['expected_tags']}"
+    return fault["msg"]
 
 
 def _time(text: str | None) -> datetime:
