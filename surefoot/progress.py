@@ -77,8 +77,10 @@ class Progress:
 
 def arithmetic(gate: dict[str, Any]) -> str:
     """Return ``72 >= 70 (5 samples)``, and what there is to say of it."""
-    value = "no data" if gate["value"] is None else f"{gate['value']:g}{gate.get('unit', '')}"
-    line = f"{value} {gate.get('comparison', '')} {gate['threshold']:g}{gate.get('unit', '')} ({gate['samples']} sample{'' if gate['samples'] == 1 else 's'})"
+    unit = gate.get("unit", "")
+    value = "no data" if gate["value"] is None else f"{gate['value']:g}{unit}"
+    samples = "1 sample" if gate["samples"] == 1 else f"{gate['samples']} samples"
+    line = f"{value} {gate.get('comparison', '')} {gate['threshold']:g}{unit} ({samples})"
     if gate.get("overridden_by"):
         line += f", overridden by {gate['overridden_by']}"
     if gate.get("detail"):
