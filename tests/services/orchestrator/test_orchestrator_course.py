@@ -201,6 +201,13 @@ def test_an_override_lets_a_named_gate_pass_on_the_record(world: World) -> None:
     assert world.names()[-1] == "arm"
 
 
+def test_an_override_that_was_not_needed_is_not_on_the_record(world: World) -> None:
+    started(world, overrides=(Override(gate="health_score", reason="to be safe"),))
+    world.answer("assess-health", gates=[Gate.between("health_score", 90, 95, 70, samples=5)])
+    world.through(PRE)
+    assert world.gates()["health_score"].overridden_by is None
+
+
 def test_an_override_of_another_name_or_phase_does_not_help(world: World) -> None:
     overrides = (Override(gate="cpu", reason="x"), Override(gate="error_rate", reason="y"))
     run_id = started(world, CHANGE, overrides=overrides)
@@ -251,6 +258,15 @@ def test_a_silent_recovery_is_not_given_the_change(world: World) -> None:
     world.passes(run_limit(SOON))
     assert "apply-change" not in world.names()
     assert world.names()[-1] == "disarm"
+    world.answer("disarm")
+    assert (world.end.outcome, world.end.cause) == (Outcome.BLOCKED, Cause.TIMEOUT)
+
+
+def test_an_arm_that_comes_after_the_deadline_is_not_used(world: World) -> None:
+    started(world, PRE)
+    world.now = world.run.stages[-1].deadline
+    world.answer("arm")
+    assert "apply-change" not in world.names()
     world.answer("disarm")
     assert (world.end.outcome, world.end.cause) == (Outcome.BLOCKED, Cause.TIMEOUT)
 
@@ -488,6 +504,20 @@ def test_recovery_that_acts_by_itself_decides_the_outcome(world: World, phase: P
     assert "roll-back" not in world.names()
 
 
+def test_recoverys_word_on_the_beginning_counts_once(world: World) -> None:
+    run_id = started(world, CHANGE)
+    world.answer("validate-deployment", FAIL, cause=Cause.GATE, gates=[ERRORS])
+    world.passes(ROLLBACK - 60)
+    world.rollback_starts(run_id)
+    world.passes(ROLLBACK - 60)
+    assert world.active is not None, "it began late, and has its time from then on"
+    said = len(world.messages())
+    world.rollback_starts(run_id)
+    assert len(world.messages()) == said
+    world.passes(60)
+    assert world.end.outcome is Outcome.ROLLBACK_FAILED
+
+
 def test_disarm_that_comes_too_late_waits_for_the_rollback(world: World) -> None:
     run_id = started(world, BAKING)
     world.answer("disarm", output=DisarmOutput(answer="rollback-started"))
@@ -672,6 +702,15 @@ def test_unanswered_commands_are_sent_again_with_the_same_id(world: World) -> No
     again = world.sent[sent:]
     assert len(again) == 4
     assert all(first[emit.id] == emit.event for emit in again)
+
+
+def test_a_timer_that_fires_too_early_changes_nothing(world: World) -> None:
+    started(world)
+    said, state = len(world.emitted), world.state
+    for timer in tuple(world.timers.values()):
+        world.fire(timer)
+        world.timers[timer.id] = timer
+    assert (len(world.emitted), world.state) == (said, state)
 
 
 def test_a_chatty_step_does_not_put_the_reconciler_off(world: World) -> None:

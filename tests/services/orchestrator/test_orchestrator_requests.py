@@ -57,6 +57,7 @@ def test_who_does_not_want_to_wait_is_refused(world: World) -> None:
     assert first in world.end.reason
     assert world.run.run_id == first
     assert world.view(second).outcome is Outcome.BLOCKED
+    assert world.course.last_run_id is None, "the run that matters is the active one"
 
 
 def test_the_next_run_starts_when_the_active_one_ends(world: World) -> None:
