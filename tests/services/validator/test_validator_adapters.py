@@ -37,14 +37,14 @@ class ScriptedAws(Aws):
         self.answers = answers
         self.asked: dict[str, dict[str, Any]] = {}
 
-    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+    async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         self.asked[operation] = parameters
         answer = self.answers[operation]
         if isinstance(answer, Exception):
             raise answer
         return dict(answer)
 
-    async def pages(self, service: str, operation: str, key: str, **parameters: Any) -> list[Any]:
+    async def pages(self, service: str, operation: str, key: str, /, **parameters: Any) -> list[Any]:
         return list((await self.call(service, operation, **parameters))[key])
 
 
