@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from contracts.base import Target
 from services._chassis.aws import Aws
 from services.recovery.adapters.calls import calling
@@ -46,7 +48,11 @@ class Bucket:
             if failed.code in _ABSENT:
                 return None
             raise
-        return Snapshot.model_validate_json(body)
+        try:
+            return Snapshot.model_validate_json(body)
+        except ValidationError:
+            # pydantic would quote what it read
+            raise CallFailed(f"The snapshot {snapshot_id} cannot be read.", temporary=False) from None
 
     async def ids(self, target: Target) -> list[str]:
         prefix = _key(target, "").removesuffix(".json")

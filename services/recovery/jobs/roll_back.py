@@ -50,6 +50,7 @@ class RollBack:
         """Return the result. A fault that may pass is tried again until the deadline; people come after that."""
         work = RollbackWork.model_validate_json(running.payload)
         course = Course() if running.saved is None else Course.model_validate_json(running.saved)
+        snapshot: Snapshot | None = None
         said = ""
         while True:
             protection = Protection.read(await self.store.load(key_of(work.target)))
@@ -57,7 +58,8 @@ class RollBack:
             if rollback is None or rollback.rollback_id != work.rollback_id:
                 return decided()
             try:
-                course, move = await self._step(running, work, course, protection, rollback)
+                snapshot = snapshot or await self.snapshots.get(work.target, rollback.snapshot_id)
+                course, move = await self._step(running, work, course, protection, rollback, snapshot)
             except CallFailed as failed:
                 late = self.clock.now() >= rollback.started_at.timestamp() + DEADLINE_SECONDS
                 move = Wait(f"{failed} Trying again.") if failed.temporary and not late else Failed(str(failed))
@@ -76,9 +78,9 @@ class RollBack:
         course: Course,
         protection: Protection,
         rollback: RollingBack,
+        snapshot: Snapshot | None,
     ) -> tuple[Course, Move]:
         """Look, decide, and do it if it is the one thing that changes the service."""
-        snapshot = await self.snapshots.get(work.target, rollback.snapshot_id)
         if snapshot is None:
             return course, Failed(f"The snapshot {rollback.snapshot_id} is not in the bucket any more.")
         service = await self.ecs.service(work.target)

@@ -17,8 +17,11 @@ from contracts.recovery import (
     TargetDisarmed,
 )
 from contracts.results import ArmedOutput, ChangeOutput, DisarmOutput, StepFinished, StepProgressed
+from services.recovery.domain.roll_back import Done
+from services.recovery.domain.work import RollbackWork
+from services.recovery.jobs.decisions import end_rollback
 from services.recovery.ports import CallFailed
-from tests.services.recovery.harness import ARN, GOOD, OTHER, SECRET, TARGET, Recovery
+from tests.services.recovery.harness import ARN, GOOD, OTHER, SECRET, TARGET, Recovery, Work
 
 
 @pytest.fixture
@@ -371,6 +374,7 @@ async def test_a_rollback_cancels_a_change_that_has_not_been_made_and_answers_it
     changed, rolled = recovery.answer("run-1:change"), recovery.answer("command")
     assert changed is not None
     assert rolled is not None
+    assert recovery.truth.jobs["run-1:change"].cancelled
     assert (changed.verdict, rolled.verdict) == ("fail", "pass")
     assert "before it reached" in rolled.summary
     assert recovery.ecs.changing == []
@@ -403,6 +407,54 @@ def _with_bad_image(recovery: Recovery) -> dict[str, object]:
     assert held.change is not None
     [container] = recovery.ecs.definitions[0]["containerDefinitions"]
     return {"containerDefinitions": [{**container, "image": held.change.images["backend"]}]}
+
+
+async def test_a_change_that_ends_just_after_a_rollback_began_is_told_and_not_answered_twice(
+    recovery: Recovery,
+) -> None:
+    await recovery.arm()
+    await recovery.change(work=False)
+    held = recovery.truth.jobs["run-1:change"]
+    end = await recovery.jobs["apply-change"](Work(held, recovery.truth, recovery.ecs))
+    held.state = "done"
+    await recovery.send(roll_back(), "command")
+    recovery.truth.write(end)
+    await recovery.work()
+    assert len(recovery.told(ChangeApplied)) == 1
+    answers = [one.event for one in recovery.truth.emitted if isinstance(one.event, StepFinished)]
+    assert [one.verdict for one in answers if one.command_id == "run-1:change"] == ["fail"]
+    assert [one.result for one in recovery.told(RollbackFinished)] == ["restored"]
+    assert recovery.ecs.updates == [f"{ARN}:2", f"{ARN}:1"]
+
+
+async def test_work_of_an_older_arming_changes_nothing(recovery: Recovery) -> None:
+    await recovery.arm()
+    await recovery.change(work=False)
+    key = next(iter(recovery.truth.states))
+    recovery.truth.states[key] = recovery.protection.but(epoch=recovery.protection.epoch + 1).write()
+    await recovery.work()
+    said = recovery.answer("run-1:change")
+    assert said is not None
+    assert (said.verdict, recovery.ecs.changing) == ("fail", [])
+
+
+async def test_a_rollback_that_ends_too_late_does_not_end_the_next_one(recovery: Recovery) -> None:
+    await recovery.deployed()
+    await recovery.send(roll_back(), "command")
+    recovery.truth.jobs["rollback:run-1"].state = "frozen"
+    recovery.clock.time += 1200
+    await recovery.fire()
+    recovery.ecs.deploy_elsewhere(f"{ARN}:1")
+    recovery.clock.time += 60
+    await recovery.arm("run-2")
+    await recovery.change("run-2")
+    await recovery.send(roll_back("run-2"), "command-2")
+    late = RollbackWork(target=TARGET, rollback_id="rollback:run-1")
+    recovery.truth.write(end_rollback(late, Done("surefoot", "late"), recovery.now))
+    assert recovery.protection.rollback is not None
+    assert len(recovery.told(RollbackFinished)) == 1
+    await recovery.work()
+    assert [one.result for one in recovery.told(RollbackFinished)].count("restored") == 1
 
 
 async def test_a_rollback_whose_job_never_ends_is_called_failed(recovery: Recovery) -> None:

@@ -180,3 +180,12 @@ async def test_a_refusal_of_aws_is_answered_without_what_was_sent(account: Accou
     said = await account.obey(CaptureSnapshot(target=stranger, run_id="run", purpose="before-change"), "capture")
     assert (said.verdict, said.cause) == ("fail", "usage")
     assert "no service" in said.summary
+
+
+async def test_an_object_that_is_no_snapshot_is_told_without_its_content(account: Account) -> None:
+    snapshot_id = await account.armed()
+    key = f"snapshots/{TARGET}/{snapshot_id}.json"
+    damaged = f'{{"service": {{}}, "task_definition": "{PASSWORD}"}}'.encode()
+    await account.calls.call("s3", "put_object", Bucket=BACKUP_BUCKET, Key=key, Body=damaged)
+    finished = await account.rolled_back()
+    assert (finished.result, finished.detail) == ("failed", f"The snapshot {snapshot_id} cannot be read.")

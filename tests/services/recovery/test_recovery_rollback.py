@@ -1,8 +1,20 @@
 """What a rollback finds, and what it makes of it."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts.recovery import RollBack, RollbackFinished
+from services.recovery.domain.roll_back import (
+    MOST_RESTORES,
+    Done,
+    Failed,
+    Observed,
+    Plan,
+    Restore,
+    Superseded,
+    next_move,
+)
 from services.recovery.ports import CallFailed
 from tests.services.recovery.harness import ARN, BAD, GOOD, OTHER, REPOSITORY, TARGET, Recovery
 
@@ -201,3 +213,58 @@ async def test_an_observed_deployment_is_rolled_back_on_command() -> None:
     finished = await rolled_back(recovery)
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
     assert recovery.ecs.live == f"{ARN}:1"
+
+
+async def test_an_answer_of_ecs_from_before_the_update_is_no_drift(recovery: Recovery) -> None:
+    described = recovery.ecs._described
+    stale = [described(), described()]
+
+    def restored() -> None:
+        recovery.ecs._described = lambda: stale.pop() if stale else described()  # type: ignore[method-assign]  # ECS is eventually consistent
+
+    recovery.ecs.after_update.append(restored)
+    finished = await rolled_back(recovery)
+    assert (finished.result, stale) == ("restored", [])
+    assert recovery.ecs.updates == [f"{ARN}:2", f"{ARN}:1"]
+
+
+OBSERVED = st.builds(
+    Observed,
+    now=st.floats(0, 700),
+    live=st.sampled_from(["goal", "judged", "foreign"]),
+    rollout=st.sampled_from(["IN_PROGRESS", "COMPLETED", "FAILED"]),
+    running=st.integers(0, 3),
+    desired=st.integers(0, 3),
+    healthy_targets=st.none() | st.integers(0, 3),
+    ecs=st.sampled_from(["idle", "rolling-back", "rolled-back"]),
+    moved=st.booleans(),
+    differs=st.booleans(),
+)
+PLANS = st.builds(
+    Plan,
+    started_at=st.just(0.0),
+    ordered=st.booleans(),
+    change=st.sampled_from(["none", "in-flight", "landed"]),
+    settle_seconds=st.just(70.0),
+    restored_at=st.lists(st.floats(0, 600), max_size=2).map(sorted).map(tuple),
+)
+
+
+@settings(max_examples=500)
+@given(OBSERVED, PLANS)
+def test_every_move_keeps_the_promises(observed: Observed, plan: Plan) -> None:
+    move = next_move(observed, plan)
+    if observed.now >= plan.deadline:
+        assert isinstance(move, Failed)
+    elif isinstance(move, Restore):
+        assert len(plan.restored_at) < MOST_RESTORES
+        assert observed.live != "foreign"
+        assert observed.live == "judged" or (plan.ordered and observed.differs)
+        assert observed.ecs != "rolling-back" or plan.restored_at
+    elif isinstance(move, Done):
+        assert observed.live == "goal"
+        assert observed.healthy
+        assert move.by != "ecs" or (observed.ecs == "rolled-back" and not plan.restored_at)
+        assert move.by == "surefoot" or not plan.restored_at
+    elif isinstance(move, Superseded):
+        assert observed.live == "foreign"
