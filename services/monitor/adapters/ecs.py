@@ -55,6 +55,7 @@ class EcsServices:
             load_balancer=balancer,
             target_group=group,
             wanted=service["desiredCount"],
+            running=service["runningCount"],
             created_at=service["createdAt"].timestamp(),
         )
 

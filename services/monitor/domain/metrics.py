@@ -34,6 +34,8 @@ class Dimensions(Contract):
     """``targetgroup/<name>/<id>``."""
     wanted: int
     """The desired count."""
+    running: int
+    """How many tasks run, as ECS says at the time of the look."""
     created_at: float
     """Product time, epoch seconds."""
 
@@ -125,6 +127,10 @@ class Readings:
     def heard_until(self) -> float:
         """The end of the last minute of which the load balancer has told anything; 0: never."""
         return max((minute + MINUTE for metric in _HEARD for minute in self.of(metric)), default=0.0)
+
+    def heard_since(self, moment: float) -> bool:
+        """Whether any metric has a point at or after ``moment``."""
+        return any(minute >= moment for series in self.series.values() for minute in series)
 
 
 def settled(series: Series, now: float) -> float:

@@ -138,7 +138,11 @@ def _every(rule: Rule, readings: Readings, values: Series) -> _Said:
 
 
 def _availability(rule: Rule, readings: Readings, window: tuple[float, ...], values: Series) -> _Said:
-    """A minute without a point is an outage, once the service had the time to start."""
+    """A minute without a point is an outage, unless the service is new or it is CloudWatch that is silent.
+
+    AWS/ECS and load balancers say nothing about no tasks at all. So silence is an outage if ECS runs none, or if
+    CloudWatch tells other things about the target; else the numbers are out, and the service need not be.
+    """
     wanted, began = readings.dimensions.wanted, readings.dimensions.created_at + STARTING
     value = values[max(values)] if values else None
     missing = [minute for minute in window if minute not in values]
@@ -148,6 +152,9 @@ def _availability(rule: Rule, readings: Readings, window: tuple[float, ...], val
         return _Said("ok", value, f"{wanted} wanted")
     if any(minute < began for minute in missing):
         return _Said("no_data", value, "the service is new")
+    running = readings.dimensions.running
+    if missing and running and not readings.heard_since(window[0]):
+        return _Said("no_data", value, f"CloudWatch shows nothing at all, while ECS runs {running} tasks")
     silent = f"; {len(missing)} of {rule.minutes} minutes show nothing at all" if missing else ""
     return _Said("broken", value, f"{wanted} wanted{silent}")
 

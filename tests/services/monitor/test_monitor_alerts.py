@@ -1,0 +1,66 @@
+"""Alerts: raised once, resolved after two good minutes, unmoved by silence."""
+
+from contracts.base import caused_id
+from contracts.monitor import CriticalAlert, WarningAlert
+from services.monitor.domain.alerts import Standing, step
+from services.monitor.domain.metrics import MINUTE
+from services.monitor.domain.rules import ERROR_RATE, WARNING, Rule, RuleState, Verdict
+from tests.services.monitor.harness import START, TARGET
+
+
+def course(*verdicts: Verdict, rule: Rule = ERROR_RATE, minutes: tuple[int, ...] = ()) -> list[tuple[int, str]]:
+    """(when, what was told) of one verdict a minute; ``minutes``: whose minute each verdict is about."""
+    standing = Standing()
+    told: list[tuple[int, str]] = []
+    for index, verdict in enumerate(verdicts):
+        about = minutes[index] if minutes else index
+        state = RuleState(
+            rule=rule.name, verdict=verdict, value=12.0, samples=100, until=START + about * MINUTE, detail="because"
+        )
+        standing, alert = step(standing, rule, state, TARGET, START + index * MINUTE)
+        if alert:
+            told.append((index, alert.state))
+    return told
+
+
+def test_an_alert_is_raised_once_and_resolved_after_two_good_evaluations() -> None:
+    assert course("ok", "broken", "broken", "ok", "ok", "ok") == [(1, "raised"), (4, "resolved")]
+
+
+def test_a_relapse_starts_the_count_anew() -> None:
+    assert course("broken", "ok", "broken", "ok", "ok") == [(0, "raised"), (4, "resolved")]
+
+
+def test_silence_neither_raises_nor_resolves() -> None:
+    assert course("no_data", "no_data") == []
+    assert course("broken", "no_data", "no_data", "ok", "no_data", "ok") == [(0, "raised"), (5, "resolved")]
+
+
+def test_the_same_minute_seen_twice_counts_once() -> None:
+    assert course("broken", "ok", "ok", "ok", minutes=(1, 2, 2, 3)) == [(0, "raised"), (3, "resolved")]
+
+
+def test_the_next_occurrence_has_an_id_of_its_own() -> None:
+    def raised(at: float) -> str:
+        state = RuleState(rule="error_rate", verdict="broken", value=12.0, samples=100, until=START)
+        _, alert = step(Standing(), ERROR_RATE, state, TARGET, at)
+        assert isinstance(alert, CriticalAlert)
+        assert alert.began_at.timestamp() == at
+        assert alert.detail == "error_rate: 12%, limit > 10%"
+        return alert.alert_id
+
+    assert raised(START) == caused_id(f"{TARGET}:error_rate", f"{START:.3f}")
+    assert raised(START) != raised(START + 60)
+
+
+def test_raised_and_resolved_carry_the_same_id_and_kind() -> None:
+    rule = WARNING[0]
+    broken = RuleState(rule=rule.name, verdict="broken", value=91.0, samples=5, until=START)
+    standing, raised = step(Standing(), rule, broken, TARGET, START)
+    for minute in (1, 2):
+        good = broken.model_copy(update={"verdict": "ok", "until": START + minute * MINUTE})
+        standing, resolved = step(standing, rule, good, TARGET, START + minute * MINUTE)
+    assert isinstance(raised, WarningAlert)
+    assert isinstance(resolved, WarningAlert)
+    assert (resolved.alert_id, resolved.began_at) == (raised.alert_id, raised.began_at)
+    assert standing.began_at is None
