@@ -1,0 +1,113 @@
+"""The monitor's API: asked, answered, read again."""
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from contracts.base import Target
+from services._chassis.http import PREFIX, create_http
+from services.monitor.api import POINTS, create_router, period_of
+from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.ports import NotFound, Unavailable
+from tests.services.monitor.harness import TARGET, World
+
+PATH = "/api/v1/monitoring"
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def http(world: World) -> FastAPI:
+    async def ready() -> dict[str, str]:
+        return {}
+
+    def find_target(cluster: str, service: str) -> Target:
+        return TARGET.model_copy(update={"cluster": cluster, "service": service})
+
+    http = create_http(ready)
+    router = create_router(world, world.clock, find_target, world.services, world.metrics, world.dashboards)
+    http.include_router(router, prefix=PREFIX)
+    return http
+
+
+async def call(http: FastAPI, method: str, path: str, **more: object) -> httpx2.Response:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url="http://here") as web:
+        return await web.request(method, path if path.startswith("/api") else PATH + path, **more)  # type: ignore[arg-type]  # passed on
+
+
+async def test_metrics_and_the_latest_rules(world: World, http: FastAPI) -> None:
+    readings = await world.metrics.read(world.services.found, 0, world.clock.time)
+    watch, _ = Watch(target=TARGET).with_readings(readings, world.watching.rules, world.clock.time)
+    world.states[watch_key(TARGET)] = watch.written()
+    answer = (await call(http, "GET", "/metrics/Main/api")).json()
+    assert answer["period_seconds"] == 60
+    assert answer["series"]["response_time"]["stat"] == "p95"
+    assert [point[1] for point in answer["series"]["requests"]["points"]] == [100.0] * 10
+    assert {rule["rule"]: rule["verdict"] for rule in answer["rules"]}["error_rate"] == "ok"
+
+
+@pytest.mark.parametrize("hours", ["0", "337", "-1", "many"])
+async def test_hours_back_is_bounded(http: FastAPI, hours: str) -> None:
+    answer = await call(http, "GET", f"/metrics/Main/api?hours_back={hours}")
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("hours", "period"), [(1, 60), (24, 60), (25, 120), (336, 840)])
+def test_no_series_is_longer_than_a_day_of_minutes(hours: int, period: int) -> None:
+    assert period_of(hours) == period
+    assert hours * 3600 / period <= POINTS
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"), [(NotFound("no such service"), 404), (Unavailable("ECS did not answer"), 502)]
+)
+async def test_a_failure_is_a_problem(world: World, http: FastAPI, failure: Exception, status: int) -> None:
+    world.services.failure = failure
+    answer = await call(http, "GET", "/metrics/Main/api")
+    assert (answer.status_code, answer.json()["detail"]) == (status, str(failure))
+
+
+async def test_a_dashboard_is_created_and_shown(world: World, http: FastAPI) -> None:
+    assert (await call(http, "GET", "/dashboard/Main/api")).status_code == 404
+    accepted = await call(http, "POST", "/dashboard/Main/api")
+    assert accepted.status_code == 202
+    url = accepted.headers["Location"]
+    assert (await call(http, "GET", url)).json()["state"] == "running"
+    await world._do_jobs()
+    operation = (await call(http, "GET", url)).json()
+    assert (operation["state"], operation["verdict"]) == ("finished", "pass")
+    shown = (await call(http, "GET", "/dashboard/Main/api")).json()
+    assert shown["name"] == "surefoot-Main-api"
+    assert shown["url"].endswith("#dashboards/dashboard/surefoot-Main-api")
+    assert world.alarms.put_names == []
+    assert not world.timers, "a dashboard alone watches nothing"
+
+
+async def test_alerts_are_set_up_and_watched_and_the_same_key_is_the_same_operation(
+    world: World, http: FastAPI
+) -> None:
+    body, headers = {"cluster_name": "Main", "service_name": "api"}, {"Idempotency-Key": "once"}
+    first = await call(http, "POST", "/alerts/setup", json=body, headers=headers)
+    again = await call(http, "POST", "/alerts/setup", json=body, headers=headers)
+    assert first.json() == again.json()
+    await world._do_jobs()
+    assert len(world.alarms.put_names) == 8
+    assert list(world.timers) == [f"collect:{TARGET}"]
+
+
+async def test_what_is_not_asked_for_properly_is_refused(http: FastAPI) -> None:
+    assert (await call(http, "POST", "/alerts/setup", json={"cluster_name": "Main"})).status_code == 422
+    assert (await call(http, "GET", "/operations/unknown")).status_code == 404
+    assert (await call(http, "GET", "/metrics/Main/no$name")).status_code == 422
+
+
+async def test_a_set_up_that_fails_says_why(world: World, http: FastAPI) -> None:
+    world.services.failure = Unavailable("ECS did not answer DescribeServices: AccessDeniedException")
+    accepted = await call(http, "POST", "/dashboard/Main/api")
+    await world._do_jobs()
+    operation = (await call(http, "GET", accepted.json()["url"])).json()
+    assert (operation["verdict"], operation["summary"]) == ("inconclusive", str(world.services.failure))

@@ -1,0 +1,188 @@
+"""The monitor as it is wired, against the simulated AWS: names, dimensions, alarms that go off."""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from contracts.base import Target
+from contracts.gates import Verdict
+from contracts.monitor import CheckAlarms, SetUpMonitoring
+from contracts.results import MonitoringOutput, StepFinished
+from sandbox.aws.seed import CLUSTER, SERVICE
+from sandbox.aws.server import SimulatedAws
+from sandbox.aws.world import ACCOUNT, REGION
+from services._chassis.aws import Aws, AwsConnection
+from services._chassis.service import Platform, Service
+from services._chassis.store import Store
+from services._chassis.transition import Job
+from services.monitor.adapters.ecs import EcsServices
+from services.monitor.adapters.metrics import CloudWatchMetrics
+from services.monitor.app import create_app
+from services.monitor.domain.metrics import MINUTE, Readings
+from services.monitor.domain.rules import evaluate, rules
+from services.monitor.handlers import CHECK, SET_UP
+from services.monitor.ports import NotFound
+from services.monitor.settings import Settings
+from tests.services.monitor.harness import Running
+
+if TYPE_CHECKING:
+    from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ecs import ECSClient
+
+START = 1_764_000_000.0
+TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
+APPLICATION = "CourtCase/Production"
+
+
+class AwsTime:
+    def __init__(self, aws: SimulatedAws) -> None:
+        self._aws = aws
+
+    def now(self) -> float:
+        return self._aws.now()
+
+    def at(self, real: float) -> float:
+        return real
+
+    async def sleep(self, seconds: float) -> None:
+        self._aws.step(seconds)
+
+
+class Account:
+    """One simulated account, a monitor in front of it, and boto3 to look behind it."""
+
+    def __init__(self, aws: SimulatedAws, connection: AwsConnection) -> None:
+        session = boto3.Session("testing", "testing", region_name=REGION)
+        config = Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 1})
+        self.aws = aws
+        self.cloudwatch: CloudWatchClient = session.client("cloudwatch", endpoint_url=aws.endpoint, config=config)
+        self.ecs: ECSClient = session.client("ecs", endpoint_url=aws.endpoint, config=config)
+        self.scaling: ApplicationAutoScalingClient = session.client(
+            "application-autoscaling", endpoint_url=aws.endpoint, config=config
+        )
+        ours = Aws(connection, "monitor")
+        self.services, self.metrics = EcsServices(ours), CloudWatchMetrics(ours, APPLICATION)
+        platform = Platform(cast("Store", None), AwsTime(aws), ours)
+        self.monitor: Service = create_app(Settings(aws_account=ACCOUNT), platform)
+
+    async def readings(self) -> Readings:
+        dimensions = await self.services.dimensions(TARGET, None)
+        now = self.aws.now()
+        return await self.metrics.read(dimensions, now - 15 * MINUTE, now)
+
+    async def verdicts(self) -> dict[str, str]:
+        seen = await self.readings()
+        return {rule.name: evaluate(rule, seen, self.aws.now()).verdict for rule in rules(5)}
+
+    async def work(self, kind: str, command: CheckAlarms | SetUpMonitoring) -> StepFinished:
+        running: Any = Running(Job("command-1", kind, command.model_dump_json().encode()))
+        transition = await self.monitor.jobs[kind](running)
+        event = transition.decide(None).emit[0].event
+        assert isinstance(event, StepFinished)
+        return event
+
+    def deploy(self, tag: str) -> None:
+        old: Any = self.ecs.describe_task_definition(taskDefinition="court-case-backend")["taskDefinition"]
+        repository = old["containerDefinitions"][0]["image"].partition(":")[0]
+        kept = ("family", "cpu", "memory", "networkMode", "requiresCompatibilities", "executionRoleArn")
+        containers: Any = [{**old["containerDefinitions"][0], "image": f"{repository}:{tag}"}]
+        answer = self.ecs.register_task_definition(**{key: old[key] for key in kept}, containerDefinitions=containers)
+        arn = answer["taskDefinition"]["taskDefinitionArn"]
+        self.ecs.update_service(cluster=CLUSTER, service=SERVICE, taskDefinition=arn)
+
+    def alarms(self) -> dict[str, str]:
+        found = self.cloudwatch.describe_alarms(AlarmNamePrefix=f"surefoot-{CLUSTER}-{SERVICE}-")["MetricAlarms"]
+        return {one["AlarmName"].rpartition("-")[2]: one["StateValue"] for one in found}
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    with SimulatedAws(clock=lambda: START) as aws:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        connection = AwsConnection(REGION)
+        aws.step(10 * MINUTE)
+        yield Account(aws, connection)
+        connection.close()
+
+
+async def test_all_eight_metrics_of_a_healthy_service_are_found(account: Account) -> None:
+    seen = await account.readings()
+    assert seen.dimensions.balanced
+    assert (seen.dimensions.wanted, seen.dimensions.running) == (3, 3)
+    for name in ("cpu", "memory", "requests", "response_time", "healthy", "database_errors"):
+        assert len(seen.series[name]) >= 10, name
+    assert set(seen.healthy.values()) == {3.0}
+    assert all(0.05 < value < 0.5 for value in seen.series["response_time"].values())
+    assert set((await account.verdicts()).values()) == {"ok"}
+    assert await account.metrics.database_published(seen.dimensions, account.aws.now())
+
+
+async def test_the_set_up_is_there_and_its_alarms_tell_good_from_bad(account: Account) -> None:
+    command = SetUpMonitoring(target=TARGET, run_id="run-1")
+    answer = await account.work(SET_UP, command)
+    assert answer.verdict is Verdict.PASS, answer.summary
+    assert isinstance(answer.output, MonitoringOutput)
+    body = json.loads(account.cloudwatch.get_dashboard(DashboardName=answer.output.dashboard)["DashboardBody"])
+    assert [one["properties"]["title"] for one in body["widgets"]] == [
+        "ECS Service Overview",
+        "Application Load Balancer",
+        "Error Rate (%)",
+        "Response Time (s)",
+        "Resource Utilization (%)",
+        "Database",
+    ]
+    assert await account.work(SET_UP, command) == answer, "twice is the same"
+    account.aws.step(6 * MINUTE)
+    assert account.alarms() == dict.fromkeys((rule.name for rule in rules(5)), "OK")
+    quiet = await account.work(CHECK, CheckAlarms(target=TARGET, run_id="run-1"))
+    assert quiet.verdict is Verdict.PASS
+    assert quiet.gates[0].samples == 8
+
+    account.deploy("slow")
+    account.aws.step(15 * MINUTE)
+    alarms, verdicts = account.alarms(), await account.verdicts()
+    broken = {"response_time", "response_time_warning", "cpu"}
+    assert {name for name, state in alarms.items() if state == "ALARM"} == broken
+    assert {name for name, verdict in verdicts.items() if verdict == "broken"} == broken
+    loud = await account.work(CHECK, CheckAlarms(target=TARGET, run_id="run-1"))
+    assert loud.verdict is Verdict.FAIL
+    assert "surefoot-CourtCaseCluster-BackendService-response_time" in loud.gates[0].detail
+
+
+async def test_a_lost_database_is_seen_by_rules_and_alarms_alike(account: Account) -> None:
+    await account.work(SET_UP, SetUpMonitoring(target=TARGET, run_id="run-1"))
+    account.deploy("database-failure")
+    account.aws.step(15 * MINUTE)
+    broken = {"error_rate", "error_rate_warning", "database_connections"}
+    assert {name for name, verdict in (await account.verdicts()).items() if verdict == "broken"} == broken
+    assert {name for name, state in account.alarms().items() if state == "ALARM"} == broken
+
+
+async def test_no_task_is_an_outage(account: Account) -> None:
+    account.scaling.register_scalable_target(
+        ServiceNamespace="ecs",
+        ResourceId=f"service/{CLUSTER}/{SERVICE}",
+        ScalableDimension="ecs:service:DesiredCount",
+        MinCapacity=0,
+        MaxCapacity=6,
+    )
+    account.ecs.update_service(cluster=CLUSTER, service=SERVICE, desiredCount=0)
+    account.aws.step(15 * MINUTE)
+    assert (await account.verdicts())["service_unavailable"] == "no_data", "nobody wants a task"
+    seen = await account.readings()
+    wanted = Readings(seen.dimensions.model_copy(update={"wanted": 3}), seen.series)
+    assert evaluate(rules(5)[0], wanted, account.aws.now()).verdict == "broken"
+
+
+async def test_what_is_not_there_is_said(account: Account) -> None:
+    with pytest.raises(NotFound, match="no active service"):
+        await account.services.dimensions(TARGET.model_copy(update={"service": "other"}), None)
+    with pytest.raises(NotFound, match="no cluster"):
+        await account.services.dimensions(TARGET.model_copy(update={"cluster": "other"}), None)

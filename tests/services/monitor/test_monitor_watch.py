@@ -1,0 +1,292 @@
+"""The monitor's course over time: looks, alerts, answers, and when it stops looking."""
+
+from datetime import timedelta
+
+import pytest
+
+from contracts.base import caused_id
+from contracts.deployment import Cause, DeploymentFinished, Outcome
+from contracts.gates import Verdict
+from contracts.monitor import CheckAlarms, CriticalAlert, EvaluateRules, SetUpMonitoring, WatchClosely
+from contracts.results import MonitoringOutput, ProbesOutput
+from services._chassis.clock import moment
+from services.monitor import handlers
+from services.monitor.domain.alarms import Alarm
+from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.ports import NotFound, Unavailable
+from tests.services.monitor.harness import START, TARGET, World
+
+MINUTE = 60.0
+SET_UP = SetUpMonitoring(target=TARGET, run_id="run-1")
+CHECK = CheckAlarms(target=TARGET, run_id="run-1")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def watch_closely(world: World, seconds: float = 1800, run_id: str = "run-1") -> None:
+    command = WatchClosely(target=TARGET, run_id=run_id, until=moment(world.clock.time + seconds))
+    await world.say(handlers.on_watch_closely, command, f"watch-{run_id}")
+
+
+async def evaluate(world: World, seconds: float = 900, probes: ProbesOutput | None = None) -> None:
+    now = moment(world.clock.time)
+    command = EvaluateRules(
+        target=TARGET, run_id="run-1", since=now, deadline=now + timedelta(seconds=seconds), probes=probes
+    )
+    await world.say(world.watching.on_evaluate_rules, command, "evaluate-1")
+
+
+def watch(world: World) -> Watch:
+    return Watch.read(world.states.get(watch_key(TARGET)), TARGET)
+
+
+async def test_watching_closely_is_answered_and_looks_every_15_seconds(world: World) -> None:
+    await watch_closely(world)
+    (answer,) = world.answers
+    assert (answer.verdict, answer.step, answer.command_id) == (Verdict.PASS, "watch-closely", "watch-run-1")
+    assert answer.gates[0].name == "rules_watching"
+    assert "app/front/1" in answer.gates[0].detail
+    await world.until(60)
+    assert world.metrics.looks == [START, START + 15, START + 30, START + 45, START + 60]
+    assert world.ids[0] == caused_id("watch-run-1", "finished")
+
+
+async def test_it_ends_with_the_run(world: World) -> None:
+    await watch_closely(world)
+    await world.until(60)
+    finished = DeploymentFinished(target=TARGET, run_id="run-1", outcome=Outcome.SUCCEEDED, reason="", seconds=60)
+    await world.say(handlers.on_deployment_finished, finished)
+    await world.until(3600)
+    assert len(world.metrics.looks) == 5, "nobody wants to know any more"
+    assert not world.timers
+
+
+async def test_it_ends_at_its_time_even_if_nobody_says_so(world: World) -> None:
+    await watch_closely(world, seconds=60)
+    await world.until(3600)
+    assert max(world.metrics.looks) <= START + 75
+
+
+async def test_the_end_of_a_run_that_was_never_watched_changes_nothing(world: World) -> None:
+    finished = DeploymentFinished(target=TARGET, run_id="run-1", outcome=Outcome.FAILED, reason="", seconds=1)
+    await world.say(handlers.on_deployment_finished, finished)
+    assert world.states == {}
+
+
+async def test_a_bad_deployment_raises_one_critical_alert_that_is_resolved_when_it_is_over(world: World) -> None:
+    await watch_closely(world)
+    await world.until(5 * MINUTE)
+    world.metrics.change(target_5xx=40.0)
+    await world.until(8 * MINUTE)
+    assert world.alerts == [("error_rate", "raised")]
+    (raised,) = (event for event in world.told if isinstance(event, CriticalAlert))
+    assert (raised.value, raised.threshold, raised.comparison, raised.samples) == (40.0, 10, ">", 200)
+    assert raised.began_at == moment(START + 7 * MINUTE), "two whole minutes are bad"
+    world.metrics.change(target_5xx=None)
+    await world.until(15 * MINUTE)
+    assert [one for one in world.alerts if one[0] == "error_rate"] == [
+        ("error_rate", "raised"),
+        ("error_rate", "resolved"),
+    ]
+    assert world.ids.count(caused_id(raised.alert_id, "raised")) == 1
+
+
+async def test_a_warning_comes_after_five_minutes(world: World) -> None:
+    await watch_closely(world)
+    world.metrics.change(cpu=90.0)
+    await world.until(4 * MINUTE + 59)
+    assert world.alerts == []
+    await world.until(5 * MINUTE)
+    assert world.alerts == [("cpu", "raised")]
+
+
+async def test_an_alert_that_stands_is_watched_until_it_is_over(world: World) -> None:
+    await watch_closely(world, seconds=5 * MINUTE)
+    world.metrics.change(response_time=9.0)
+    await world.until(30 * MINUTE)
+    assert ("response_time", "raised") in world.alerts
+    world.metrics.change(response_time=0.1)
+    await world.until(60 * MINUTE)
+    assert ("response_time", "resolved") in world.alerts
+    assert not world.timers, "then nobody wants to know any more"
+
+
+async def test_an_evaluation_is_answered_as_soon_as_the_evidence_is_there(world: World) -> None:
+    await evaluate(world)
+    await world.until(2 * MINUTE - 1)
+    assert world.answers == []
+    await world.until(2 * MINUTE)
+    (answer,) = world.answers
+    assert (answer.verdict, answer.step, answer.cause) == (Verdict.PASS, "evaluate-rules", None)
+    assert [gate.name for gate in answer.gates] == [
+        "healthy_tasks",
+        "error_rate",
+        "response_time_p95",
+        "database_connections",
+    ]
+    assert world.ids == [caused_id("evaluate-1", "finished")]
+    assert watch(world).pending == ()
+    await world.until(3600)
+    assert not world.timers, "the deadline is cancelled, and nobody waits any more"
+
+
+async def test_the_answer_is_a_job_of_the_commands_id_so_that_it_is_kept(world: World) -> None:
+    await evaluate(world)
+    await world.until(2 * MINUTE)
+    assert "evaluate-1" in world.known_jobs
+
+
+async def test_a_broken_rule_fails_the_evaluation_and_raises_the_alert(world: World) -> None:
+    world.metrics.change(response_time=6.0)
+    await evaluate(world)
+    await world.until(2 * MINUTE)
+    (answer,) = world.answers
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
+    assert "response_time_p95 fail: 6 s <= 5 s" in answer.summary
+    assert ("response_time", "raised") in world.alerts
+
+
+async def test_a_silent_cloudwatch_is_inconclusive_at_the_deadline(world: World) -> None:
+    world.metrics.failure = Unavailable("CloudWatch did not answer GetMetricData: Throttling")
+    await evaluate(world, seconds=300)
+    await world.until(299)
+    assert world.answers == []
+    assert len(world.metrics.looks) > 10, "it goes on asking"
+    await world.until(301)
+    (answer,) = world.answers
+    assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.TIMEOUT)
+    assert world.alerts == []
+
+
+async def test_no_traffic_is_judged_by_the_validators_requests(world: World) -> None:
+    world.metrics.change(requests=None, response_time=None)
+    await evaluate(world, probes=ProbesOutput(requests=14, failures=0, p95_seconds=0.4))
+    await world.until(2 * MINUTE)
+    (answer,) = world.answers
+    assert answer.verdict is Verdict.PASS
+    assert "14 requests of the validator's" in answer.summary
+
+
+async def test_an_evaluation_that_comes_while_metrics_are_read_waits_for_the_next_look(world: World) -> None:
+    """That look has not asked whether the application publishes its errors, so it cannot judge."""
+    del world.metrics.minute["database_errors"]
+    await watch_closely(world)
+    await world.until(10 * MINUTE)
+    command = EvaluateRules(target=TARGET, run_id="run-1", since=moment(START), deadline=moment(START + 3600))
+    read = world.metrics.read
+
+    async def read_while_commanded(*arguments: object) -> object:
+        world.metrics.read = read  # type: ignore[method-assign]  # once
+        await world.say(world.watching.on_evaluate_rules, command, "evaluate-late")
+        return await read(*arguments)  # type: ignore[arg-type]  # as it was called
+
+    world.metrics.read = read_while_commanded  # type: ignore[assignment, method-assign]  # the fake's own
+    await world.until(10 * MINUTE + 60)
+    assert [one.step for one in world.answers] == ["watch-closely"], "it has published before: no verdict yet"
+    assert [one.command_id for one in watch(world).pending] == ["evaluate-late"]
+
+
+async def test_a_service_that_is_gone_is_not_looked_at_for_ever(world: World) -> None:
+    await world.say(handlers.on_set_up, SET_UP)
+    world.services.failure = NotFound("there is no active service api in the cluster Main")
+    await world.until(3600)
+    assert not world.timers
+
+
+async def test_a_target_that_cannot_be_looked_up_is_answered(world: World) -> None:
+    world.services.failure = Unavailable("ECS did not answer DescribeServices: AccessDeniedException")
+    await watch_closely(world)
+    world.services.failure = NotFound("there is no cluster Main")
+    await watch_closely(world, run_id="run-2")
+    first, second = world.answers
+    assert (first.verdict, first.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
+    assert (second.verdict, second.cause, second.summary) == (Verdict.FAIL, Cause.USAGE, "there is no cluster Main")
+
+
+async def test_set_up_creates_reads_back_and_watches_from_then_on(world: World) -> None:
+    await world.say(handlers.on_set_up, SET_UP)
+    (answer,) = world.answers
+    assert answer.verdict is Verdict.PASS
+    assert [gate.name for gate in answer.gates] == ["dashboard_created", "alarms_active"]
+    assert isinstance(answer.output, MonitoringOutput)
+    assert answer.output.dashboard == "surefoot-Main-api"
+    assert len(answer.output.alarms) == 8
+    await world.until(3600)
+    assert world.metrics.looks[:3] == [START, START + 60, START + 120]
+    assert len(world.metrics.looks) == 61
+
+
+async def test_set_up_fails_when_an_alarm_is_not_there_afterwards(world: World) -> None:
+    world.alarms.disarmed = {"surefoot-Main-api-error_rate"}
+    await world.say(handlers.on_set_up, SET_UP)
+    (answer,) = world.answers
+    assert answer.verdict is Verdict.FAIL
+    assert "alarms_active fail: 7 >= 8" in answer.summary
+
+
+async def test_existing_alarms_have_to_be_armed_and_quiet(world: World) -> None:
+    ours = frozenset({("ClusterName", "Main"), ("ServiceName", "api")})
+    world.alarms.there = (
+        Alarm("cpu", firing=False, armed=True, dimensions=ours),
+        Alarm("scale-in", firing=True, armed=True, scales=True, dimensions=ours),
+        Alarm(
+            "others", firing=True, armed=True, dimensions=frozenset({("ClusterName", "Main"), ("ServiceName", "web")})
+        ),
+    )
+    await world.say(handlers.on_check_alarms, CHECK, "check-1")
+    world.alarms.there += (
+        Alarm("5xx", firing=True, armed=True, dimensions=frozenset({("LoadBalancer", "app/front/1")})),
+        Alarm("slow", firing=False, armed=False, dimensions=frozenset({("TargetGroup", "targetgroup/api/2")})),
+    )
+    await world.say(handlers.on_check_alarms, CHECK, "check-2")
+    quiet, loud = world.answers
+    assert quiet.verdict is Verdict.PASS
+    assert quiet.gates[0].detail == "1 armed and quiet"
+    assert loud.verdict is Verdict.FAIL
+    assert loud.gates[0].value == 2
+    assert loud.gates[0].detail == "firing: 5xx; actions disabled: slow"
+
+
+async def test_an_alarm_that_the_service_names_counts_whatever_it_measures(world: World) -> None:
+    world.services.named = frozenset({"composite"})
+    world.alarms.there = (Alarm("composite", firing=True, armed=False),)
+    await world.say(handlers.on_check_alarms, CHECK)
+    assert world.answers[0].verdict is Verdict.FAIL
+
+
+async def test_no_alarm_at_all_passes_and_is_said(world: World) -> None:
+    await world.say(handlers.on_check_alarms, CHECK)
+    (answer,) = world.answers
+    assert answer.verdict is Verdict.PASS
+    assert "no alarm stands over this service yet" in answer.summary
+
+
+@pytest.mark.parametrize("command", [CHECK, SET_UP], ids=lambda command: type(command).__name__)
+async def test_a_cloudwatch_that_refuses_is_inconclusive(world: World, command: CheckAlarms | SetUpMonitoring) -> None:
+    world.alarms.failure = Unavailable("CloudWatch did not answer: AccessDenied")
+    handler = handlers.on_check_alarms if isinstance(command, CheckAlarms) else handlers.on_set_up
+    await world.say(handler, command)
+    (answer,) = world.answers
+    assert (answer.verdict, answer.cause, answer.summary) == (
+        Verdict.INCONCLUSIVE,
+        Cause.ERROR,
+        "CloudWatch did not answer: AccessDenied",
+    )
+
+
+async def test_a_look_whose_job_was_lost_is_begun_anew(world: World) -> None:
+    await watch_closely(world)
+    collect = world.work[handlers.COLLECT]
+
+    async def lost(_: object) -> object:
+        world.work[handlers.COLLECT] = collect
+        from services._chassis.transition import decided
+
+        return decided()
+
+    world.work[handlers.COLLECT] = lost
+    await world.until(300)
+    assert world.metrics.looks[0] == START + handlers.LOST
