@@ -24,13 +24,14 @@ up: setup ## the all-in-one on the sandbox, kept running
 	@$(BIN)/surefoot up
 
 test: setup ## all tests
-	@$(BIN)/pytest -n 2 -q
+	@$(BIN)/pytest -n 2 --dist loadgroup -q
 
-check: setup ## format, lint, types, imports
+check: setup ## format, lint, types, imports, contracts
 	@$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/ruff check $(PATHS)
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m contracts.publish --check
 
 kafka: setup ## a real Apache Kafka on port 9092, its jars from Maven Central (needs a JDK 17 and Maven)
 	@$(BIN)/python -m sandbox.apache_kafka --port 9092

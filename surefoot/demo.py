@@ -51,7 +51,9 @@ def demo(*, as_json: bool, console: Console, speed: float = SPEED) -> bool:
 
 def _deploy(api: Surefoot, number: int, scenario: Scenario, as_json: bool, console: Console) -> bool:
     image = f"123456789012.dkr.ecr.us-west-2.amazonaws.com/backend:{scenario.name}"
-    console.print(f"\n[bold]{number}/{len(SCENARIOS)} {scenario.name}[/bold]: {scenario.tells}", highlight=False, soft_wrap=True)
+    console.print(
+        f"\n[bold]{number}/{len(SCENARIOS)} {scenario.name}[/bold]: {scenario.tells}", highlight=False, soft_wrap=True
+    )
     before = _changes()
     run_id = api.orchestrate(CLUSTER, SERVICE, {"image": image, "actor": "surefoot demo"})
     run = wait_for(api, CLUSTER, SERVICE, run_id, timeout=LONGEST_SECONDS, console=console)

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -88,8 +88,7 @@ class Process:
                     )
                     await stop.wait()
                     self.missing["services"] = "stopping"
-                    for loop in loops:
-                        loop.cancel()
+                    await end(loops)
         finally:
             await self._stop()
             server.should_exit = True
@@ -195,6 +194,19 @@ class Process:
                 await close()
         self.aws.close()
         await self.redis.aclose()
+
+
+async def end(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancel until each has ended.
+
+    One cancellation is not enough: a library that waits with a timeout may lose the one that comes just when its
+    answer does (``asyncio.wait_for`` of Python 3.11 does).
+    """
+    going = set(tasks)
+    while going:
+        for task in going:
+            task.cancel()
+        _, going = await asyncio.wait(going, timeout=0.2)
 
 
 async def _restarted(name: str, loop: Callable[[], Awaitable[None]]) -> None:

@@ -20,6 +20,7 @@ from services._chassis.bus import create_broker, publisher, subscribe
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import Executor, Running
 from services._chassis.relay import Relay
+from services._chassis.run import end
 from services._chassis.service import Service
 from services._chassis.store import RedisStore
 from services._chassis.topics import ensure_topics
@@ -79,10 +80,8 @@ async def running(kafka: str, redis: Any, recorder: Recorder, monkeypatch: pytes
     )
     tasks = [asyncio.ensure_future(loop()) for loop in loops]
     yield kafka
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await broker.stop()
+    await end(tasks)
+    await asyncio.wait_for(broker.stop(), 20)
 
 
 @contextlib.asynccontextmanager
