@@ -62,7 +62,7 @@ SPOT = Guide(
 
 EVENTS = (
     (r"limit on the number of vCPUs|vCPU limit", QUOTA),
-    (r"free (?:ip )?addresses|insufficient ?free ?addresses|not enough .*addresses", ADDRESSES),
+    (r"free (?:ip )?addresses", ADDRESSES),
     (r"capacity is unavailable|insufficient capacity|no capacity", CAPACITY),
     (r"unable to place (?:a )?task", PLACEMENT),
 )

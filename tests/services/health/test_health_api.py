@@ -1,0 +1,106 @@
+"""Health over HTTP."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from contracts.base import Target
+from services._chassis.http import create_http
+from services._chassis.settings import Settings
+from services.health import api
+from services.health.domain.checks import Limits
+from services.health.domain.observed import Answer, Evidence, Unasked
+from tests.services.health.harness import TARGET, FakeExaminer, VirtualClock, evidence
+
+CONFIGURED = Settings(aws_account=TARGET.account, cluster_name=TARGET.cluster, service_name=TARGET.service)
+
+
+class Slow:
+    async def examine(self, target: Target) -> Evidence:
+        await asyncio.sleep(60)
+        raise AssertionError("nobody waits so long")
+
+
+def client_of(examiner: Any, settings: Settings = CONFIGURED) -> TestClient:
+    async def ready() -> dict[str, str]:
+        return {}
+
+    http = create_http(ready)
+    routes = api.router(examiner, target=settings.target, limits=Limits(), clock=VirtualClock())
+    http.include_router(routes, prefix="/api/v1")
+    return TestClient(http)
+
+
+@pytest.fixture
+def well() -> Iterator[TestClient]:
+    with client_of(FakeExaminer(evidence())) as client:
+        yield client
+
+
+def test_the_score(well: TestClient) -> None:
+    body = well.get("/api/v1/health/score").json()
+    assert (body["target"], body["low"], body["high"], body["rating"]) == (str(TARGET), 100, 100, "excellent")
+    assert [one["level"] for one in body["levels"]] == ["basic", "performance", "business"]
+
+
+def test_comprehensive_lists_every_check_and_passes_the_migrations_on(well: TestClient) -> None:
+    body = well.get("/api/v1/health/comprehensive").json()
+    checks = {one["name"]: one for one in body["checks"]}
+    assert checks["database"] == {
+        "name": "database",
+        "level": "basic",
+        "finding": "good",
+        "critical": True,
+        "detail": "the application reports its database well",
+    }
+    assert {"tasks", "targets", "startup", "redis", "aws", "response_time", "error_rate", "cpu"} <= checks.keys()
+    assert body["migrations"] == {"head": "b2"}
+
+
+def test_the_database(well: TestClient) -> None:
+    body = well.get("/api/v1/health/database").json()
+    assert (body["database"], body["migrations"]) == ("good", {"head": "b2"})
+
+
+@pytest.mark.parametrize(
+    ("ready", "finding"),
+    [(Answer(503, {"database": "down"}), "bad"), (Unasked("no connection"), "unknown"), (None, "unknown")],
+)
+def test_the_database_that_is_not_well(ready: Any, finding: str) -> None:
+    body = client_of(FakeExaminer(evidence(ready=ready))).get("/api/v1/health/database").json()
+    assert (body["database"], body["migrations"]) == (finding, None)
+
+
+def test_the_query_names_another_target(well: TestClient) -> None:
+    body = well.get("/api/v1/health/score?cluster_name=Other&service_name=Shop").json()
+    assert body["target"] == "123456789012/us-west-2/Other/Shop"
+
+
+@pytest.mark.parametrize(
+    ("examiner", "query", "status"),
+    [
+        (FakeExaminer(Evidence(None)), "", 404),
+        (FakeExaminer(Evidence(Unasked("ecs.describe_services: AccessDeniedException"))), "", 503),
+        (FakeExaminer(evidence()), "?cluster_name=not/allowed", 400),
+    ],
+)
+@pytest.mark.parametrize("path", ["score", "comprehensive", "database"])
+def test_problems(examiner: Any, query: str, status: int, path: str) -> None:
+    answer = client_of(examiner).get(f"/api/v1/health/{path}{query}")
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+
+
+def test_without_a_target_the_answer_says_how_to_name_one() -> None:
+    answer = client_of(FakeExaminer(evidence()), Settings(aws_account=TARGET.account)).get("/api/v1/health/score")
+    assert answer.status_code == 400
+    assert "CLUSTER_NAME" in answer.json()["detail"]
+
+
+def test_a_look_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "ANSWER_SECONDS", 0.01)
+    assert client_of(Slow()).get("/api/v1/health/score").status_code == 504

@@ -1,0 +1,254 @@
+"""Commands, jobs and timers of health, with fakes of its ports."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts.base import caused_id
+from contracts.deployment import Cause
+from contracts.gates import Verdict
+from contracts.health import AssessHealth, CheckFailed, HealthScored, StartHealthChecks, WatchDeployment
+from contracts.recovery import RollbackStarted
+from contracts.results import StepFinished, StepProgressed
+from services._chassis.clock import moment
+from services._chassis.transition import Cancelled, Timer
+from services.health import handlers
+from services.health.domain.checks import Limits
+from services.health.domain.observed import Answer, Evidence, Unasked
+from tests.services.health.harness import (
+    META,
+    NOW,
+    OLD,
+    OURS,
+    TARGET,
+    FakeExaminer,
+    FakeObserver,
+    FakeRunning,
+    FakeStore,
+    VirtualClock,
+    deployment,
+    events,
+    evidence,
+    failed_task,
+    look,
+    targets,
+)
+
+ROLLING = look(deployment(running=1, rollout_state="IN_PROGRESS"), deployment(OLD, status="ACTIVE"))
+WATCH = WatchDeployment(target=TARGET, run_id="run-1", deployment_id=OURS, deadline=moment(NOW) + timedelta(minutes=10))
+ROLLBACK = RollbackStarted(target=TARGET, run_id="run-1", rollback_id="rb-1", trigger="alert", snapshot_id="s-1")
+
+
+async def assessed(found: Evidence, minimum: float = 70) -> tuple[HealthScored, StepFinished]:
+    command = AssessHealth(target=TARGET, run_id="run-1", minimum_score=minimum)
+    begun = FakeStore().apply(await handlers.assess_health(command, META))
+    (job,) = begun.jobs
+    assert (job.id, job.kind, begun.emit) == (META.id, "assess", ())
+    running = FakeRunning(job.payload, kind="assess")
+    decision = FakeStore().apply(await handlers.assess(running, examiner=FakeExaminer(found), limits=Limits()))
+    assert decision.emit[-1].id == caused_id(META.id, "finished")
+    scored, answer = events(decision)
+    return scored, answer
+
+
+async def test_a_good_score_passes() -> None:
+    scored, answer = await assessed(evidence())
+    assert (scored.low, scored.high, scored.rating) == (100, 100, "excellent")
+    assert (answer.verdict, answer.cause, answer.command_id, answer.step) == (
+        Verdict.PASS,
+        None,
+        META.id,
+        "assess-health",
+    )
+    assert answer.gates[0].name == "health_score"
+    assert answer.gates[0].arithmetic == "100 >= 70 (12 samples)"
+
+
+async def test_a_bad_score_fails_and_says_what_is_wrong() -> None:
+    _, answer = await assessed(evidence(targets=targets("unhealthy", "unhealthy", "unhealthy")))
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
+    assert "targets: 0 of 3 targets healthy" in answer.summary
+
+
+async def test_a_score_of_which_too_much_is_unknown_is_inconclusive() -> None:
+    dark = Unasked("cloudwatch.get_metric_data: Throttling")
+    _, answer = await assessed(evidence(measurements=dark))
+    assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
+    assert "between 65 and 100" in answer.summary
+    assert dark.why in answer.summary
+    assert (await assessed(evidence(measurements=dark), minimum=65))[1].verdict is Verdict.PASS
+
+
+async def begun_watch(store: FakeStore, command: WatchDeployment = WATCH) -> FakeRunning:
+    decision = store.apply(await handlers.watch_deployment(command, META))
+    (job,) = decision.jobs
+    assert (job.id, job.kind, decision.emit) == (META.id, "watch", ())
+    return FakeRunning(job.payload)
+
+
+async def test_a_watch_tells_its_progress_and_ends_with_one_answer() -> None:
+    store, clock = FakeStore(), VirtualClock()
+    running = await begun_watch(store)
+    observer = FakeObserver([ROLLING, ROLLING, None, ROLLING, look()])
+    decision = store.apply(await handlers.watch(running, observer=observer, clock=clock))
+    (answer,) = events(decision)
+    assert isinstance(answer, StepFinished)
+    assert (answer.verdict, answer.step, answer.cause) == (Verdict.PASS, "watch-deployment", None)
+    assert decision.emit[0].id == caused_id(META.id, "finished")
+    assert clock.time == NOW + 20
+    told = [emission.event for emission in running.emitted]
+    assert [event.message for event in told if isinstance(event, StepProgressed)] == [
+        "1 of 3 tasks running, 0 of 3 targets healthy",
+        "AWS could not be asked",
+        "1 of 3 tasks running, 0 of 3 targets healthy",
+    ]
+    assert [emission.id for emission in running.emitted] == [
+        caused_id(META.id, f"progress:{number}") for number in (1, 2, 3)
+    ]
+
+
+async def test_a_watch_that_sees_a_failure_fails() -> None:
+    store = FakeStore()
+    running = await begun_watch(store)
+    stopped = tuple(failed_task(number) for number in range(3))
+    observer = FakeObserver([look(deployment(running=0, rollout_state="IN_PROGRESS"), stopped=stopped)])
+    (answer,) = events(store.apply(await handlers.watch(running, observer=observer, clock=VirtualClock())))
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
+
+
+@pytest.mark.parametrize(
+    ("seen", "verdict", "cause"), [(ROLLING, Verdict.FAIL, Cause.TIMEOUT), (None, Verdict.INCONCLUSIVE, Cause.ERROR)]
+)
+async def test_a_watch_ends_at_its_deadline(seen: Any, verdict: Verdict, cause: Cause) -> None:
+    store, clock = FakeStore(), VirtualClock()
+    running = await begun_watch(store)
+    decision = store.apply(await handlers.watch(running, observer=FakeObserver([seen]), clock=clock))
+    (answer,) = events(decision)
+    assert (answer.verdict, answer.cause) == (verdict, cause)
+    assert clock.time == WATCH.deadline.timestamp()
+
+
+async def test_a_restarted_executor_goes_on_with_what_the_first_one_knew() -> None:
+    store, clock = FakeStore(), VirtualClock()
+    first = await begun_watch(store)
+    first.cancel_at = 2
+    stopped = (failed_task(1), failed_task(2))
+    rolling = look(deployment(running=0, rollout_state="IN_PROGRESS"), stopped=stopped)
+    with pytest.raises(Cancelled):
+        await handlers.watch(first, observer=FakeObserver([rolling]), clock=clock)
+    second = FakeRunning(first.payload, saved=first.saved, attempt=2)
+    third_failure = look(deployment(running=0, rollout_state="IN_PROGRESS"), stopped=(failed_task(3),))
+    decision = store.apply(await handlers.watch(second, observer=FakeObserver([third_failure]), clock=clock))
+    (answer,) = events(decision)
+    assert "3 tasks of the deployment failed" in answer.summary
+
+
+async def test_a_rollback_ends_the_watch_and_answers_its_command_once() -> None:
+    store = FakeStore()
+    running = await begun_watch(store)
+    decision = store.apply(await handlers.rollback_started(ROLLBACK, META))
+    (answer,) = events(decision)
+    assert decision.cancel_jobs == (META.id,)
+    assert (answer.verdict, answer.cause, answer.command_id) == (Verdict.INCONCLUSIVE, Cause.SUPERSEDED, META.id)
+    late = await handlers.watch(running, observer=FakeObserver([look()]), clock=VirtualClock())
+    assert store.apply(late).emit == ()
+
+
+async def test_a_watch_that_was_asked_for_after_its_rollback_began_is_answered_at_once() -> None:
+    store = FakeStore()
+    assert store.apply(await handlers.rollback_started(ROLLBACK, META)).emit == ()
+    decision = store.apply(await handlers.watch_deployment(WATCH, META))
+    assert decision.jobs == ()
+    assert events(decision)[0].cause is Cause.SUPERSEDED
+
+
+async def test_a_rollback_of_another_run_ends_nothing() -> None:
+    store = FakeStore()
+    running = await begun_watch(store)
+    other = ROLLBACK.model_copy(update={"run_id": "run-2"})
+    assert store.apply(await handlers.rollback_started(other, META)).cancel_jobs == ()
+    assert await handlers.rollback_started(ROLLBACK.model_copy(update={"run_id": None}), META) is None
+    ended = await handlers.watch(running, observer=FakeObserver([look()]), clock=VirtualClock())
+    assert len(store.apply(ended).emit) == 1
+
+
+class Continuous:
+    """The continuous checks of one target, driven by hand."""
+
+    def __init__(self) -> None:
+        self.store, self.clock = FakeStore(), VirtualClock()
+
+    async def start(self) -> Timer:
+        command = StartHealthChecks(target=TARGET, run_id="run-1")
+        decision = self.store.apply(await handlers.start_health_checks(command, META, clock=self.clock))
+        (answer,), (timer,) = events(decision), decision.timers
+        assert (answer.verdict, answer.gates[0].name) == (Verdict.PASS, "health_checks_enabled")
+        assert timer.due == NOW
+        return timer
+
+    async def fire(self, timer: Timer) -> Any:
+        self.clock.time = timer.due
+        return self.store.apply(await handlers.check_due(timer, clock=self.clock, interval=30))
+
+    async def look(self, job: Any, found: Evidence) -> list[Any]:
+        running = FakeRunning(job.payload, id=job.id, kind=job.kind)
+        transition = await handlers.check(running, examiner=FakeExaminer(found), limits=Limits())
+        return events(self.store.apply(transition))
+
+    async def round(self, timer: Timer, found: Evidence) -> tuple[Timer | None, list[Any]]:
+        fired = await self.fire(timer)
+        (job,) = fired.jobs
+        return next(iter(fired.timers), None), await self.look(job, found)
+
+
+async def test_checks_go_on_and_tell_only_what_changed() -> None:
+    checks = Continuous()
+    timer: Any = await checks.start()
+    timer, told = await checks.round(timer, evidence())
+    assert [type(event).__name__ for event in told] == ["HealthScored"]
+    assert timer.due == NOW + 30
+    timer, told = await checks.round(timer, evidence())
+    assert told == []
+    broken = evidence(ready=Answer(503, {"database": False, "redis": True}))
+    timer, told = await checks.round(timer, broken)
+    scored, failed = told
+    assert (scored.low, scored.rating) == (60, "poor")
+    assert isinstance(failed, CheckFailed)
+    assert (failed.check, failed.level, failed.critical) == ("database", "basic", True)
+    timer, told = await checks.round(timer, broken)
+    assert told == []
+    timer, told = await checks.round(timer, evidence())
+    assert [event.rating for event in told] == ["excellent"]
+    timer, told = await checks.round(timer, broken)
+    assert len(told) == 2
+    assert len({emission.id for decision in checks.store.decisions for emission in decision.emit}) == 7
+
+
+async def test_a_look_under_way_is_waited_for_but_not_for_ever() -> None:
+    checks = Continuous()
+    fired = await checks.fire(await checks.start())
+    assert len(fired.jobs) == 1
+    jobs = 0
+    for _ in range(4):
+        fired = await checks.fire(fired.timers[0])
+        jobs += len(fired.jobs)
+    assert jobs == 1
+    assert checks.clock.time == NOW + 120
+
+
+async def test_a_service_that_is_gone_is_told_and_checked_no_more() -> None:
+    checks = Continuous()
+    timer, told = await checks.round(await checks.start(), Evidence(None))
+    assert [type(event).__name__ for event in told] == ["HealthScored", "CheckFailed"]
+    assert told[1].check == "service"
+    assert timer is not None
+    fired = await checks.fire(timer)
+    assert (fired.jobs, fired.timers) == ((), ())
+
+
+async def test_starting_twice_changes_nothing() -> None:
+    checks = Continuous()
+    await checks.round(await checks.start(), evidence())
+    _, told = await checks.round(await checks.start(), evidence())
+    assert told == []
