@@ -44,6 +44,8 @@ def advance(run: Run, now: float) -> RunTurn:
             return (yield from _before_the_change(run, stage, now))
         case Phase.DEPLOYMENT_MONITORING:
             return (yield from _change(run, stage, now))
+        case Phase.POST_DEPLOYMENT_VALIDATION:
+            return (yield from _prove(run, stage, now))
         case Phase.MONITORING_SETUP | Phase.OPTIMIZATION_ANALYSIS:
             return (yield from _advise(run, stage, now))
         case _:
@@ -72,10 +74,7 @@ def _opening(run: Run, now: float) -> tuple[Event, ...]:
             return (arm,)
         case Phase.POST_DEPLOYMENT_VALIDATION:
             deadline = moment(now + config.validation_timeout_minutes * MINUTE)
-            return (
-                ValidateDeployment(target=target, run_id=run_id, deadline=deadline),
-                CaptureSnapshot(target=target, run_id=run_id, purpose="after-change"),
-            )
+            return (ValidateDeployment(target=target, run_id=run_id, deadline=deadline),)
         case Phase.MONITORING_SETUP:
             return (
                 SetUpMonitoring(target=target, run_id=run_id),
@@ -189,6 +188,14 @@ def _watch(run: Run, now: float) -> RunTurn:
         deadline=moment(deadline),
     )
     return (yield from send(run, watch))
+
+
+def _prove(run: Run, stage: Stage, now: float) -> RunTurn:
+    """Snapshot what is live only when it has been validated: such a snapshot counts as a proven version."""
+    validated = stage.step("validate-deployment")
+    if validated is not None and validated.passed and stage.step("capture-snapshot") is None:
+        run = yield from send(run, CaptureSnapshot(target=run.target, run_id=run.run_id, purpose="after-change"))
+    return (yield from _judge(run, now))
 
 
 def _judge(run: Run, now: float) -> RunTurn:

@@ -112,9 +112,12 @@ def test_each_step_is_told_what_it_needs(world: World) -> None:
     world.answer("watch-deployment")
     validate = world.last("validate-deployment").event
     assert validate == ValidateDeployment(target=TARGET, run_id=run_id, deadline=at(applied + 5 * 60))
+    before = world.last("capture-snapshot").event
+    world.answer("validate-deployment")
     after = world.last("capture-snapshot").event
+    assert isinstance(before, CaptureSnapshot)
     assert isinstance(after, CaptureSnapshot)
-    assert after.purpose == "after-change"
+    assert (before.purpose, after.purpose) == ("before-change", "after-change")
     world.through(ANALYSIS)
     rules = world.last("evaluate-rules").event
     assert isinstance(rules, EvaluateRules)
@@ -394,7 +397,6 @@ def test_a_snapshot_that_cannot_be_stored_does_not_roll_back(world: World) -> No
 
 def test_inconclusive_is_asked_again_and_may_yet_pass(world: World) -> None:
     started(world, CHANGE)
-    world.answer("capture-snapshot")
     world.answer("validate-deployment", INCONCLUSIVE, cause=Cause.ERROR, summary="No address.")
     first = world.last("validate-deployment")
     world.passes(RECONCILE)
@@ -404,6 +406,7 @@ def test_inconclusive_is_asked_again_and_may_yet_pass(world: World) -> None:
     world.answer("validate-deployment", command=first, verdict=FAIL)
     assert "roll-back" not in world.names(), "the first attempt was answered already"
     world.answer("validate-deployment")
+    world.answer("capture-snapshot")
     assert world.verdicts()[POST] is Verdict.PASS
 
 
