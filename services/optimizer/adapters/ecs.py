@@ -18,6 +18,9 @@ _TRACKED: dict[str, Resource] = {
     "ECSServiceAverageMemoryUtilization": "memory",
 }
 
+REVISIONS = 20
+"""How many are compared at most; with more in the look-back nobody knows."""
+
 
 @dataclass(frozen=True, slots=True)
 class EcsServices:
@@ -72,15 +75,27 @@ class EcsServices:
     async def _sized_at(
         self, service: dict[str, Any], definition: dict[str, Any], size: FargateSize, since: float
     ) -> float | None:
-        """Return when the present deployment began, if the revision before it may have had another size."""
+        """Return when the present deployment began, unless all that may have run after ``since`` had its size.
+
+        What may have run: the revisions registered after ``since``, and the one before them.
+        """
         primary = next((one for one in service.get("deployments", ()) if one.get("status") == "PRIMARY"), None)
-        if primary is None or primary["createdAt"].timestamp() <= since or definition["revision"] <= 1:
+        if primary is None or (began := float(primary["createdAt"].timestamp())) <= since:
             return None
-        try:
-            before = await self._definition(f"{definition['family']}:{definition['revision'] - 1}")
-        except Unavailable:
-            before = None  # deregistered and gone: nobody knows
-        return None if _size(before) == size else float(primary["createdAt"].timestamp())
+        revision: dict[str, Any] = definition
+        for number in range(definition["revision"] - 1, 0, -1):
+            registered = revision.get("registeredAt")
+            if registered is None or definition["revision"] - number > REVISIONS:
+                return began
+            if registered.timestamp() <= since:
+                return None
+            try:
+                revision = await self._definition(f"{definition['family']}:{number}")
+            except Unavailable:
+                return began  # deregistered and gone: nobody knows
+            if _size(revision) != size:
+                return began
+        return None
 
     async def _tracked(self, target: Target) -> frozenset[Resource]:
         with asking("Application Auto Scaling", "DescribeScalingPolicies"):

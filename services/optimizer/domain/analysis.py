@@ -21,7 +21,7 @@ class Deployed(Contract):
     tracked: frozenset[Resource] = frozenset()
     """What automatic scaling holds at a target."""
     sized_at: float | None = None
-    """Since when (epoch seconds) tasks have this size, if it changed lately."""
+    """Since when (epoch seconds) tasks have this size for sure, if it may have changed during the look-back."""
 
 
 class Analysis(Contract):
@@ -41,7 +41,11 @@ def analyze(deployed: Deployed, measured: Usage, region: str) -> Analysis:
     gate = enough(usage)
     if gate.verdict is not Verdict.PASS:
         unknown = Gate.true("performance_baseline", None, samples=usage.samples, detail=gate.detail)
-        changed = "" if deployed.sized_at is None else ", since the size changed lately"
+        changed = (
+            ""
+            if deployed.sized_at is None
+            else " (only the present deployment counts, since the size may have changed)"
+        )
         return Analysis(deployed=deployed, gates=(gate, unknown), summary=f"too early to say: {gate.detail}{changed}")
     usual = baseline(usage, deployed.size)
     detail = f"p95: CPU {usual.cpu_p95:g} %, memory {usual.memory_p95:g} %"
