@@ -24,7 +24,9 @@ end
 if ARGV[6] ~= "" then
   redis.call("HSET", KEYS[7], "state", "done")
   redis.call("HDEL", KEYS[7], "payload", "saved")
-  redis.call("EXPIRE", KEYS[7], remember)
+  -- only a command comes again after days; a watcher's look every minute would fill the memory
+  local asked = redis.call("HGET", KEYS[7], "command") ~= ""
+  redis.call("EXPIRE", KEYS[7], asked and remember or math.min(remember, 86400))
   redis.call("ZREM", KEYS[6], redis.call("HGET", KEYS[7], "id"))
 end
 
