@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PATHS := contracts services sandbox surefoot tests
+# trust what this machine trusts, behind a company's proxy for instance
+export UV_SYSTEM_CERTS ?= true
 .DEFAULT_GOAL := help
 
 help: ## what there is
