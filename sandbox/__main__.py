@@ -1,7 +1,6 @@
 """`python -m sandbox`: Kafka, Redis and AWS in the foreground; prints the environment that points at them."""
 
 import argparse
-import shutil
 import signal
 import sys
 from pathlib import Path
@@ -17,7 +16,6 @@ def main() -> int:
     parser.add_argument("--without-kafka", action="store_true", help="KAFKA_BOOTSTRAP_SERVERS names another one")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    shutil.rmtree(given.data, ignore_errors=True)
     try:
         with sandbox(
             given.data, ports=USUAL_PORTS, speed=given.speed, own_kafka=not given.without_kafka

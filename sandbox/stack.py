@@ -1,6 +1,7 @@
 """The whole sandbox: Kafka, Redis and AWS as three child processes, and the environment that points at them."""
 
 import contextlib
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -41,10 +42,13 @@ def sandbox(
 ) -> Iterator[dict[str, str]]:
     """Run the sandbox; yield the environment that services need to use it.
 
-    Raise ``NotStarted`` with a sentence when a port is taken or a server does not start. Everything is ended and
-    nothing but ``directory`` is left when the block ends.
+    ``directory`` is emptied first: simulated AWS begins anew. Raise ``NotStarted`` with a sentence when a port is
+    taken or a server does not start. When the block ends, everything is ended and only ``directory`` is left.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    for port in (ports.kafka if own_kafka else 0, ports.redis, ports.aws, ports.application):
+        claim_port(port)  # before anything is emptied: it may be another sandbox's that runs
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
     pace = {"SUREFOOT_CLOCK": str(Pace(speed, time.time()))}
     with contextlib.ExitStack() as running:
         bus = {"KAFKA_BOOTSTRAP_SERVERS": running.enter_context(_broker(directory, ports.kafka))} if own_kafka else {}

@@ -1,5 +1,6 @@
 """``surefoot``: progress on stderr, results on stdout, and exit codes that say how it ended."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -163,6 +164,9 @@ def main() -> None:
         code = _fail(str(error), Exit.USAGE if error.status in {400, 404, 409, 422} else Exit.FAILED)
     except KeyboardInterrupt:
         code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its exit
+        code = Exit.FAILED
     except Exception as error:
         if type(error).__name__ != "NotStarted":  # the sandbox's own, which is an extra
             raise

@@ -1,7 +1,6 @@
 """The all-in-one on the sandbox."""
 
 import contextlib
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +21,9 @@ def all_in_one(directory: Path, *, ports: Ports, http_port: int, speed: float) -
     ``directory`` is emptied first: simulated AWS begins anew, so yesterday's truth would be wrong. Raise
     ``NotStarted`` with a sentence.
     """
-    shutil.rmtree(directory, ignore_errors=True)
+    port = claim_port(http_port)
+    url = f"http://{HOST}:{port}"
     with sandbox(directory, ports=ports, speed=speed) as environment:
-        port = claim_port(http_port)
-        url = f"http://{HOST}:{port}"
         services = Child(
             [sys.executable, "-m", "services"],
             log=directory / "services.log",

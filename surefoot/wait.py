@@ -26,7 +26,7 @@ def wait_for(
                 run = api.status(cluster, service, run_id)
                 seen = time.monotonic()
             except Refused as error:
-                if error.status not in {0, 404, 502, 503} or time.monotonic() - seen > PATIENCE_SECONDS:
+                if error.status not in {0, 502, 503} or time.monotonic() - seen > PATIENCE_SECONDS:
                     raise
             else:
                 run_id = run["run_id"]  # the newest at first, and no other one later

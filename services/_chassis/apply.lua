@@ -1,10 +1,10 @@
 -- State, inbox, outbox, timers and jobs change together, or not at all. It knows no phase: state is opaque.
 --
--- KEYS  1 inbox mark  2 state  3 outbox  4 timers  5 timers' bodies  6 jobs  7 the job that ends  8 stored answer
---       9… one for each "record", "job" and "uncall" operation, in their order
+-- KEYS  1 inbox mark  2 state  3 outbox  4 timers  5 timers' bodies  6 jobs  7 the job that ends
+--       8… one for each "answer", "record", "job" and "uncall" operation, in their order
 -- ARGV  1 cause ("" none)  2 seconds to remember  3 expected revision ("" no state)  4 "1": write the state
 --       5 state  6 fence of the job that ends ("" none)  7 timer that fires ("" none)  8 its due time
---       9 "1": keep what is emitted as the answer  10… operations: a name, then its arguments
+--       9… operations: a name, then its arguments
 local remember = tonumber(ARGV[2])
 if ARGV[1] ~= "" and redis.call("EXISTS", KEYS[1]) == 1 then return "seen" end
 if ARGV[7] ~= "" then
@@ -32,16 +32,17 @@ end
 
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local key, i = 9, 10
+local key, i = 8, 9
 while i <= #ARGV do
   local operation = ARGV[i]
   if operation == "emit" then
     redis.call("XADD", KEYS[3], "*", "topic", ARGV[i+1], "key", ARGV[i+2], "headers", ARGV[i+3], "value", ARGV[i+4])
-    if ARGV[9] == "1" then
-      redis.call("RPUSH", KEYS[8], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4])
-      redis.call("EXPIRE", KEYS[8], remember)
-    end
     i = i + 5
+  elseif operation == "answer" then
+    redis.call("DEL", KEYS[key])
+    redis.call("HSET", KEYS[key], "topic", ARGV[i+1], "key", ARGV[i+2], "headers", ARGV[i+3], "value", ARGV[i+4])
+    redis.call("EXPIRE", KEYS[key], remember)
+    key, i = key + 1, i + 5
   elseif operation == "timer" then
     redis.call("ZADD", KEYS[4], ARGV[i+2], ARGV[i+1])
     redis.call("HSET", KEYS[5], ARGV[i+1], ARGV[i+3])

@@ -86,7 +86,13 @@ class Aws:
         context = contextvars.copy_context()
         context.run(_service.set, self._service)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._connection.threads, context.run, work)
+        call = loop.run_in_executor(self._connection.threads, context.run, work)
+        try:
+            return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            # a call that was begun may take effect: nobody else should act before it is over
+            await asyncio.wait({call})
+            raise
 
     def _call(self, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = getattr(self._connection.client(service), operation)(**parameters)

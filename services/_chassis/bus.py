@@ -14,6 +14,7 @@ import structlog
 from aiokafka.structs import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
+from redis.exceptions import RedisError
 
 from contracts.base import Event, Target, caused_id
 from contracts.catalogue import Entry, topics_of
@@ -26,7 +27,7 @@ from contracts.topics import COMMAND_TOPICS, Party
 from services._chassis.jobs import describe_command
 from services._chassis.service import Service
 from services._chassis.store import Applied, RedisStore
-from services._chassis.transition import Emit, decided
+from services._chassis.transition import Busy, Emit, decided
 
 ATTEMPTS = 8
 """Tries of a handler, with exponential back-off, before its message is a dead letter: about 20 s in all."""
@@ -35,6 +36,9 @@ REQUEST_MS = 20_000
 """The longest that Kafka may take to answer or to confirm."""
 BROKEN_STORE_SECONDS = 1.0
 """Pause before the same message is read again, when not even a dead letter could be stored."""
+
+LARGEST_LETTER = 600_000
+"""Bytes of a message that a dead letter keeps: in base64 they still fit into what Kafka takes (1 MiB)."""
 
 log = structlog.get_logger()
 _COMMANDS = {topic.name: party for topic, party in COMMAND_TOPICS.items()}
@@ -90,6 +94,11 @@ async def _decode(message: Any) -> Any:
     return message.raw_message
 
 
+def _passing(error: BaseException) -> bool:
+    """Whether a handler's fault may pass by itself. A cancellation is not one, and stamina would keep it."""
+    return isinstance(error, Exception) and not isinstance(error, InvalidMessage)
+
+
 class Consumer:
     """Takes one service's messages, one after another."""
 
@@ -100,17 +109,23 @@ class Consumer:
     async def consume(self, record: "ConsumerRecord[Any, Any]") -> None:
         """Handle a message, or store it as a dead letter; raise only if neither could be done."""
         try:
+            await self._settle(record)
+        except (RedisError, OSError, Busy):
+            # the store is away or overloaded: the message is as good as before. FastStream seeks back at once,
+            # and without a pause it would spin
+            await asyncio.sleep(BROKEN_STORE_SECONDS)
+            raise
+
+    async def _settle(self, record: "ConsumerRecord[Any, Any]") -> None:
+        try:
             await self._handle(record)
         except InvalidMessage as error:
             await self._dead_letter(record, "invalid", str(error))
+        except (RedisError, OSError, Busy):
+            raise
         except Exception as error:
             log.exception("a message could not be handled", topic=record.topic, error=type(error).__name__)
-            try:
-                await self._dead_letter(record, "failed", f"{type(error).__name__} after {ATTEMPTS} attempts")
-            except Exception:
-                # Redis is away. FastStream seeks back at once; without a pause it would spin.
-                await asyncio.sleep(BROKEN_STORE_SECONDS)
-                raise
+            await self._dead_letter(record, "failed", f"{type(error).__name__} after {ATTEMPTS} attempts")
 
     async def _handle(self, record: "ConsumerRecord[Any, Any]") -> None:
         try:
@@ -127,7 +142,7 @@ class Consumer:
         correlation = {"run_id": meta.run_id, "correlation_id": meta.id, "type": envelope.entry.type}
         with structlog.contextvars.bound_contextvars(**correlation):
             async for attempt in stamina.retry_context(
-                on=lambda error: not isinstance(error, InvalidMessage),
+                on=_passing,
                 attempts=ATTEMPTS,
                 wait_max=LONGEST_WAIT,
                 timeout=None,
@@ -144,7 +159,6 @@ class Consumer:
             cause=f"{meta.source}#{meta.id}",
             cause_id=meta.id,
             command=command,
-            answers=meta.id if command else None,
         )
         if said is Applied.SEEN and command:
             await self._store.answer_again(meta.id)
@@ -197,7 +211,7 @@ class Consumer:
             detail=detail,
             key=record.key,
             headers=tuple(record.headers),
-            value=record.value,
+            value=record.value and record.value[:LARGEST_LETTER],
         )
         id_ = caused_id(f"{record.topic}/{record.partition}/{record.offset}", self._service.name)
         log.warning("dead letter", topic=record.topic, reason=reason, detail=detail, letter=id_)

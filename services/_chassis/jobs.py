@@ -9,6 +9,7 @@ looks before it acts, and calls ``check`` right before each call that changes so
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Protocol
 
 import orjson
 import structlog
+from redis.exceptions import RedisError
 
 from contracts.base import Target, caused_id
 from contracts.deployment import Cause
@@ -55,6 +57,17 @@ local time = redis.call("TIME")
 redis.call("ZADD", KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[3], ARGV[1])
 if ARGV[4] == "1" then redis.call("HSET", KEYS[2], "saved", ARGV[5]) end
 return "held"
+"""
+
+
+_GIVE_BACK = """
+if redis.call("HGET", KEYS[2], "fence") ~= ARGV[2] or redis.call("HGET", KEYS[2], "state") ~= "running" then
+  return "lost"
+end
+local time = redis.call("TIME")
+redis.call("ZADD", KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[3], ARGV[1])
+if ARGV[4] == "1" then redis.call("HINCRBY", KEYS[2], "attempt", -1) end
+return "given back"
 """
 
 
@@ -132,13 +145,19 @@ class Executor:
         self._slots = slots
         self._claim = store.redis.register_script(_CLAIM)
         self._renew = store.redis.register_script(_RENEW)
+        self._back = store.redis.register_script(_GIVE_BACK)
         self._at_work: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Claim and work until cancelled; what is in flight then keeps its lease until it runs out."""
         try:
             while True:
-                job = await self.claim() if len(self._at_work) < self._slots else None
+                try:
+                    job = await self.claim() if len(self._at_work) < self._slots else None
+                except (RedisError, OSError) as error:
+                    # what is in flight goes on as long as its lease holds
+                    log.warning("no look for work", why=type(error).__name__)
+                    job = None
                 if job is None:
                     await asyncio.sleep(IDLE_SECONDS)
                     continue
@@ -192,8 +211,11 @@ class Executor:
                     await self._end(job, decided())
                 log.info("job ended early", why=job.ended)
             except asyncio.CancelledError:
-                await self._give_back(job, 0)
+                await self._give_back(job, 0, counted=False)
                 raise
+            except (RedisError, OSError) as error:
+                log.warning("job interrupted", error=type(error).__name__)
+                await self._give_back(job, BACKOFF_SECONDS[0], counted=False)
             except Exception as error:
                 log.exception("job failed", attempt=job.attempt, error=type(error).__name__)
                 if job.attempt >= ATTEMPTS:
@@ -219,20 +241,28 @@ class Executor:
             beat.cancel()
 
     async def _beat(self, job: LeasedJob) -> None:
+        """Renew the lease. Redis may be away for as long as the lease holds."""
+        held = time.monotonic()
         while True:
             await asyncio.sleep(min(1.0, self._lease / 3))
-            await job.check()
+            try:
+                await job.check()
+                held = time.monotonic()
+            except (RedisError, OSError):
+                if time.monotonic() - held > self._lease * 2 / 3:
+                    raise
 
     async def _end(self, job: LeasedJob, transition: Transition) -> None:
-        said = await self._store.apply(transition, cause_id=job.id, answers=job.id, lease=Lease(job.id, job.fence))
+        said = await self._store.apply(transition, cause_id=job.id, lease=Lease(job.id, job.fence))
         if said is Applied.FENCED:
             log.warning("the end of a job came too late; another executor has it")
 
-    async def _give_back(self, job: LeasedJob, seconds: float) -> None:
-        with suppress(Cancelled):
-            await self._renew(
+    async def _give_back(self, job: LeasedJob, seconds: float, *, counted: bool = True) -> None:
+        """Let the job be claimed again; an interruption from outside does not count as an attempt."""
+        with suppress(RedisError, OSError):  # then its lease runs out
+            await self._back(
                 keys=[self._store.key("jobs"), self._store.key("job", job.id)],
-                args=[job.id, job.fence, int(seconds * 1000), "", b""],
+                args=[job.id, job.fence, int(seconds * 1000), "" if counted else "1"],
             )
 
 

@@ -9,9 +9,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
+import structlog
+from aiokafka.errors import MessageSizeTooLargeError
 from redis.exceptions import ResponseError
 
 from contracts.envelope import Message
+
+log = structlog.get_logger()
 
 GROUP = "relay"
 BATCH = 64
@@ -59,7 +63,15 @@ class Relay:
     async def _relay(self, entries: Entries) -> None:
         for id_, fields in entries:
             headers = tuple((name, value.encode()) for name, value in orjson.loads(fields[b"headers"]))
-            await self._publish(Message(fields[b"topic"].decode(), fields[b"key"], headers, fields[b"value"]))
+            message = Message(fields[b"topic"].decode(), fields[b"key"], headers, fields[b"value"])
+            try:
+                await self._publish(message)
+            except MessageSizeTooLargeError:
+                # it can never be published, and all that stands behind it must be
+                await self._redis.xadd(f"{self._outbox}-refused", fields)
+                log.warning(
+                    "Kafka takes no message of this size; it is kept", topic=message.topic, bytes=len(message.value)
+                )
             await self._redis.xack(self._outbox, GROUP, id_)
             await self._redis.xdel(self._outbox, id_)
         if not entries:

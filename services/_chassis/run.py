@@ -12,7 +12,13 @@ from importlib import import_module
 from typing import Any
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    KafkaError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    UnknownProducerId,
+)
 from botocore.exceptions import BotoCoreError, ClientError
 from faststream.kafka import KafkaBroker
 from pydantic import ValidationError
@@ -37,6 +43,7 @@ CLOCK_SECONDS = 30
 AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0)
 """Real seconds between two tries to reach what is away."""
 EXIT_USAGE = 2
+LOST_PRODUCER = (OutOfOrderSequenceNumber, UnknownProducerId, InvalidProducerEpoch, ProducerFenced)
 EXIT_FAILED = 1
 
 log = structlog.get_logger()
@@ -78,17 +85,21 @@ class Process:
         try:
             await _within(self._connect(), stop, self.settings.startup_timeout)
             if not stop.is_set():
-                async with asyncio.TaskGroup() as group:
-                    loops = [group.create_task(_restarted(name, loop)) for name, loop in await self._start(http)]
+                loops = [asyncio.create_task(_restarted(name, loop)) for name, loop in await self._start(http)]
+                stopping = asyncio.create_task(stop.wait())
+                try:
                     self.missing.clear()
                     log.info(
                         "started",
                         services=[service.name for service in self.services],
                         port=listening.getsockname()[1],
                     )
-                    await stop.wait()
+                    ended, _ = await asyncio.wait({*loops, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
                     self.missing["services"] = "stopping"
-                    await end(loops)
+                    await end((*loops, stopping))
+                for loop in ended - {stopping}:
+                    loop.result()  # a loop ends by a fault only
         finally:
             await self._stop()
             server.should_exit = True
@@ -214,6 +225,8 @@ async def _restarted(name: str, loop: Callable[[], Awaitable[None]]) -> None:
     for attempt in range(10**9):
         try:
             await loop()
+        except LOST_PRODUCER:
+            raise  # its sequence is broken for good; only a new process gets a new one
         except (RedisError, KafkaError, OSError) as error:
             log.warning("a loop starts again", loop=name, why=_why(error))
             await asyncio.sleep(AGAIN_SECONDS[min(attempt, len(AGAIN_SECONDS) - 1)])
@@ -274,11 +287,7 @@ async def _main(modules: tuple[str, ...], settings: Settings) -> int:
     except StartupError as error:
         print(f"surefoot: {error}", file=sys.stderr)  # noqa: T201  the operator's sentence
         return EXIT_FAILED
-    except ExceptionGroup as group:
-        for fault in group.exceptions:
-            log.error(  # noqa: TRY400  the group has the traceback of the loops, not of this line
-                "a loop failed; the process ends so that its supervisor starts it again",
-                error=repr(fault)[:300],
-            )
+    except Exception:
+        log.exception("a loop failed; the process ends so that its supervisor starts it again")
         return EXIT_FAILED
     return 0

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import orjson
 
 from contracts.envelope import Envelope, Message, Meta
+from contracts.results import StepFinished
 from services._chassis.clock import Clock, moment
 from services._chassis.transition import Busy, Decision, Emit, Timer, Transition
 
@@ -83,21 +84,20 @@ class RedisStore:
         cause: str = "",
         cause_id: str | None = None,
         command: bytes = b"",
-        answers: str | None = None,
         lease: Lease | None = None,
         timer: Timer | None = None,
     ) -> Applied:
         """Decide and write.
 
         ``cause`` marks the inbox; ``cause_id`` goes out with the events. ``command`` describes the command that
-        inserted jobs answer, ``answers`` names the one whose answer the events are. ``lease`` ends its job and
+        inserted jobs answer. A ``step-finished`` is kept as the answer of its command. ``lease`` ends its job and
         ``timer`` removes its timer in the same step.
         """
         for _ in range(CONFLICTS):
             revision, data = await self._state(transition.key)
             decision = transition.decide(data)
             keys, arguments = self._arguments(
-                transition.key, decision, revision, cause, cause_id or cause, command, answers, lease, timer
+                transition.key, decision, revision, cause, cause_id or cause, command, lease, timer
             )
             said = (await self._script(keys=keys, args=arguments)).decode()
             if said != "conflict":
@@ -106,10 +106,9 @@ class RedisStore:
 
     async def answer_again(self, command_id: str) -> None:
         """Publish the stored answer of a command once more; nothing if it has none yet."""
-        stored: list[bytes] = await self.redis.lrange(self.key("answer", command_id), 0, -1)
-        for start in range(0, len(stored), 4):
-            fields: Any = dict(zip(("topic", "key", "headers", "value"), stored[start : start + 4], strict=True))
-            await self.redis.xadd(self.key("outbox"), fields)
+        stored = await self.redis.hgetall(self.key("answer", command_id))
+        if stored:
+            await self.redis.xadd(self.key("outbox"), stored)
 
     async def _state(self, key: str | None) -> tuple[str, bytes | None]:
         if key is None:
@@ -125,7 +124,6 @@ class RedisStore:
         cause: str,
         cause_id: str,
         command: bytes,
-        answers: str | None,
         lease: Lease | None,
         timer: Timer | None,
     ) -> tuple[list[str], list[str | bytes | float]]:
@@ -139,7 +137,6 @@ class RedisStore:
             self.key("timer-bodies"),
             self.key("jobs"),
             self.key("job", lease.job if lease else ""),
-            self.key("answer", answers or ""),
         ]
         arguments: list[str | bytes | float] = [
             cause,
@@ -150,7 +147,6 @@ class RedisStore:
             str(lease.fence) if lease else "",
             timer.id if timer else "",
             repr(timer.due) if timer else "",
-            "1" if answers else "",
         ]
         for timer_id in decision.cancel_timers:
             arguments += ["untimer", timer_id]
@@ -165,8 +161,17 @@ class RedisStore:
         for name, data in decision.records.items():
             keys.append(self.key("record", name))
             arguments += ["record", data, REMEMBER_SECONDS]
-        for message in self.messages(decision.emit, cause_id):
-            arguments += ["emit", message.topic, message.key, orjson.dumps(_text(message)), message.value]
+        for one, message in zip(decision.emit, self.messages(decision.emit, cause_id), strict=True):
+            fields: list[str | bytes | float] = [
+                message.topic,
+                message.key,
+                orjson.dumps(_text(message)),
+                message.value,
+            ]
+            arguments += ["emit", *fields]
+            if isinstance(one.event, StepFinished):
+                keys.append(self.key("answer", one.event.command_id))
+                arguments += ["answer", *fields]
         return keys, arguments
 
     def messages(self, emit: Iterable[Emit], cause_id: str | None) -> list[Message]:

@@ -16,7 +16,7 @@ from contracts.envelope import Envelope, Meta, from_message
 from contracts.gates import Verdict
 from contracts.recovery import Arm, CaptureSnapshot
 from contracts.results import StepFinished
-from services._chassis.bus import create_broker, publisher, subscribe
+from services._chassis.bus import LARGEST_LETTER, create_broker, publisher, subscribe
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import Executor, Running
 from services._chassis.relay import Relay
@@ -154,6 +154,41 @@ async def test_poison_goes_to_the_dead_letters_and_the_partition_moves_on(runnin
     reasons = sorted(letter.reason for letter in letters if isinstance(letter, DeadLettered))
     assert reasons == ["failed"] + ["invalid"] * 6
     assert not any("hunter2" in letter.detail for letter in letters if isinstance(letter, DeadLettered))
+
+
+async def test_a_message_too_large_for_a_whole_dead_letter_stops_nothing(running: str, recorder: Recorder) -> None:
+    topic, key, headers, _ = command("c5", CAPTURE)
+    async with reading(running, "dead-letter.v1", "phase.results.v1") as take:
+        await send(running, (topic, key, headers, b"x" * 900_000))
+        letter = from_message(*_parts((await take(1))[0])).event
+        await send(running, command("c6", CAPTURE))
+        answer = from_message(*_parts((await take(1))[0])).event
+    assert isinstance(letter, DeadLettered)
+    assert letter.value == b"x" * LARGEST_LETTER
+    assert isinstance(answer, StepFinished)
+
+
+async def test_what_kafka_cannot_take_does_not_block_the_outbox(running: str, redis: Any, recorder: Recorder) -> None:
+    store = RedisStore(redis, "recovery", PacedClock(Pace()))
+    huge = StepFinished(
+        target=TARGET,
+        run_id="run",
+        command_id="c7",
+        step="capture-snapshot",
+        verdict=Verdict.PASS,
+        summary="x" * 2_000_000,
+    )
+    async with reading(running, "phase.results.v1") as take:
+        await store.apply(decided(Emit(huge, "huge")), cause="huge")
+        await send(running, command("c8", CAPTURE))
+        answer = from_message(*_parts((await take(1))[0])).event
+    assert isinstance(answer, StepFinished)
+    assert answer.command_id == "c8"
+    assert await redis.xlen(store.key("outbox-refused")) == 1
+
+
+def _parts(record: Any) -> tuple[Any, Any]:
+    return record.headers, record.value
 
 
 async def test_an_unknown_command_is_answered_and_kept(running: str) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from contracts.base import Target
+from contracts.gates import Verdict
 from contracts.recovery import SnapshotCaptured
+from contracts.results import StepFinished
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import Executor
 from services._chassis.store import Applied, Lease, RedisStore
@@ -15,6 +17,11 @@ from services._chassis.transition import Decision, Emit, Job, Timer, Transition,
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="c", service="s")
 EVENT = SnapshotCaptured(target=TARGET, run_id="r", snapshot_id="1", task_definition="t:1")
+
+
+ANSWER = StepFinished(
+    target=TARGET, run_id="r", command_id="j", step="capture-snapshot", verdict=Verdict.PASS, summary="done"
+)
 
 
 @pytest.fixture
@@ -84,8 +91,8 @@ async def test_a_job_is_inserted_once_and_ends_once(store: RedisStore) -> None:
     assert first is not None
     assert first.payload == b"payload"
     assert await executor.claim() is None
-    ended = await store.apply(decided(Emit(EVENT, "end")), answers="j", lease=Lease("j", first.fence))
-    again = await store.apply(decided(Emit(EVENT, "end")), answers="j", lease=Lease("j", first.fence))
+    ended = await store.apply(decided(Emit(ANSWER, "end")), lease=Lease("j", first.fence))
+    again = await store.apply(decided(Emit(ANSWER, "end")), lease=Lease("j", first.fence))
     assert (ended, again) == (Applied.APPLIED, Applied.FENCED)
     assert await outbox(store) == 1
     await store.answer_again("j")

@@ -41,7 +41,7 @@ class Running:
         meta = Meta(id=id_, source="test", time=moment(self.clock.now()), run_id=command.run_id)
         transition = await self.service.handlers[type(command)](command, meta)
         assert transition is not None
-        await self.store.apply(transition, cause=id_, answers=id_)
+        await self.store.apply(transition, cause=id_)
 
     async def answer_to(self, id_: str) -> StepFinished:
         deadline = time.monotonic() + LONGEST
