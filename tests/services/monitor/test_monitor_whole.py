@@ -20,6 +20,7 @@ from sandbox.aws.world import ACCOUNT, REGION
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.clock import Pace, PacedClock, moment
 from services._chassis.jobs import Executor
+from services._chassis.run import end
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
 from services._chassis.timers import Timers
@@ -46,10 +47,10 @@ class Running:
     async def answer_to(self, id_: str) -> StepFinished:
         deadline = time.monotonic() + LONGEST
         while time.monotonic() < deadline:
-            kept = await self.store.redis.lrange(self.store.key("answer", id_), 0, 3)
+            kept = await self.store.redis.hgetall(self.store.key("answer", id_))
             if kept:
-                headers = tuple((name, value.encode()) for name, value in orjson.loads(kept[2]))
-                event = from_message(headers, kept[3]).event
+                headers = tuple((name, value.encode()) for name, value in orjson.loads(kept[b"headers"]))
+                event = from_message(headers, kept[b"value"]).event
                 assert isinstance(event, StepFinished)
                 return event
             await asyncio.sleep(0.05)
@@ -69,9 +70,7 @@ async def monitor(redis: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         executor = Executor(store, service.jobs, lease=5, slots=4)
         loops = [asyncio.create_task(loop) for loop in (Timers(store, clock, service.timers).run(), executor.run())]
         yield Running(service, store, clock)
-        for loop in loops:
-            loop.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
+        await end(loops)
         connection.close()
 
 
