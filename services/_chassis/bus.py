@@ -201,7 +201,7 @@ class Consumer:
         detail: str,
         also: tuple[Emit, ...] = (),
     ) -> None:
-        """Store the message as it came: once for each group, since the id derives from where it lay."""
+        """Store the message as it came, cut where Kafka could not take it: once for each group, by where it lay."""
         letter = DeadLettered.model_construct(
             topic=record.topic,
             partition=record.partition,

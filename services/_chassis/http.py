@@ -8,6 +8,9 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from pydantic import ValidationError
+
+from contracts.base import Target
 
 PREFIX = "/api/v1"
 
@@ -45,6 +48,18 @@ def create_http(ready: Callable[[], Awaitable[dict[str, str]]]) -> FastAPI:
         return _problem(422, "The request does not fit", "; ".join(faults))
 
     return http
+
+
+def named_target(
+    target: Callable[[str | None, str | None], Target], cluster_name: str | None, service_name: str | None
+) -> Target:
+    """Return the target that a query names, or the configured one. Raise ``Problem``, status 400, for none."""
+    try:
+        return target(cluster_name, service_name)
+    except ValidationError:
+        raise Problem(400, "No such name", "ECS allows letters, digits, - and _ in names.") from None
+    except ValueError as error:
+        raise Problem(400, "Which target?", str(error)) from error
 
 
 def _problem(status: int, title: str, detail: str) -> Response:

@@ -4,7 +4,6 @@ Every replica relays; there is no leader. What a dead one had claimed is claimed
 event is published at least once, and the reader's inbox drops the second.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -74,8 +73,6 @@ class Relay:
                 )
             await self._redis.xack(self._outbox, GROUP, id_)
             await self._redis.xdel(self._outbox, id_)
-        if not entries:
-            await asyncio.sleep(0)
 
 
 def _entries(found: Any) -> Entries:

@@ -6,12 +6,12 @@ from datetime import datetime
 from uuid import uuid4
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from contracts.base import Target
 from contracts.diagnostics import Issue
 from services._chassis.clock import Clock, moment
-from services._chassis.http import Problem
+from services._chassis.http import Problem, named_target
 from services._chassis.store import Store
 from services.diagnostics.domain.board import Board
 from services.diagnostics.domain.diagnose import diagnose
@@ -60,7 +60,7 @@ def router(inspector: Inspector, store: Store, *, target: Targets, clock: Clock)
 
     @routes.get("/run-diagnostics")
     async def run(cluster_name: str | None = None, service_name: str | None = None) -> DiagnosticsBody:
-        about = _named(target, cluster_name, service_name)
+        about = named_target(target, cluster_name, service_name)
         evidence = await _inspect(inspector, about)
         now = clock.now()
         issues = diagnose(about, evidence, now)
@@ -72,14 +72,14 @@ def router(inspector: Inspector, store: Store, *, target: Targets, clock: Clock)
 
     @routes.get("/issues")
     async def get_issues(cluster_name: str | None = None, service_name: str | None = None) -> IssuesBody:
-        about = _named(target, cluster_name, service_name)
+        about = named_target(target, cluster_name, service_name)
         return _body(about, await known(about))
 
     @routes.get("/troubleshooting/{issue_id}")
     async def troubleshoot(
         issue_id: str, cluster_name: str | None = None, service_name: str | None = None
     ) -> TroubleshootingBody:
-        about = _named(target, cluster_name, service_name)
+        about = named_target(target, cluster_name, service_name)
         issue = (await known(about)).issue(issue_id)
         if issue is None:
             raise Problem(404, "No such issue", f"{about} has no such issue now; GET /diagnostics/issues lists them.")
@@ -95,15 +95,6 @@ def router(inspector: Inspector, store: Store, *, target: Targets, clock: Clock)
         )
 
     return routes
-
-
-def _named(target: Targets, cluster_name: str | None, service_name: str | None) -> Target:
-    try:
-        return target(cluster_name, service_name)
-    except ValidationError:
-        raise Problem(400, "No such name", "ECS allows letters, digits, - and _ in names.") from None
-    except ValueError as error:
-        raise Problem(400, "Which target?", str(error)) from error
 
 
 async def _inspect(inspector: Inspector, about: Target) -> Evidence:

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from contracts.base import Target
 from contracts.health import LevelScore
 from services._chassis.clock import Clock, moment
-from services._chassis.http import Problem
+from services._chassis.http import Problem, named_target
 from services.health.domain.checks import Check, Finding, Level, Limits, checks, dependency
 from services.health.domain.observed import Answer, Evidence, Unasked
 from services.health.domain.readiness import migrations
@@ -72,13 +72,13 @@ def router(
 
     @routes.get("/score")
     async def get_score(cluster_name: str | None = None, service_name: str | None = None) -> ScoreBody:
-        about = _named(target, cluster_name, service_name)
+        about = named_target(target, cluster_name, service_name)
         _, total, _ = await examined(about)
         return ScoreBody(**_score(about, total, clock))
 
     @routes.get("/comprehensive")
     async def get_comprehensive(cluster_name: str | None = None, service_name: str | None = None) -> ComprehensiveBody:
-        about = _named(target, cluster_name, service_name)
+        about = named_target(target, cluster_name, service_name)
         found, total, ready = await examined(about)
         return ComprehensiveBody(
             **_score(about, total, clock),
@@ -88,7 +88,7 @@ def router(
 
     @routes.get("/database")
     async def get_database(cluster_name: str | None = None, service_name: str | None = None) -> DatabaseBody:
-        about = _named(target, cluster_name, service_name)
+        about = named_target(target, cluster_name, service_name)
         _, _, ready = await examined(about)
         found = dependency("database", ready or Unasked("the application has no address"))
         return DatabaseBody(
@@ -100,17 +100,6 @@ def router(
         )
 
     return routes
-
-
-def _named(
-    target: Callable[[str | None, str | None], Target], cluster_name: str | None, service_name: str | None
-) -> Target:
-    try:
-        return target(cluster_name, service_name)
-    except ValidationError:
-        raise Problem(400, "No such name", "ECS allows letters, digits, - and _ in names.") from None
-    except ValueError as error:
-        raise Problem(400, "Which target?", str(error)) from error
 
 
 async def _examine(examiner: Examiner, about: Target) -> Evidence:
