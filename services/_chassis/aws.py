@@ -1,40 +1,62 @@
-"""AWS, as every service calls it: boto3 in a sized executor, bounded, and saying who calls.
+"""AWS, as every service calls it: boto3 in a sized executor, bounded, saying who calls and by what right.
 
-Timeouts and retries stand here and nowhere else: 3 s to connect, 10 s to answer, at most 4 attempts in
-botocore's standard mode. boto3's clients are shared: building one costs about 86 ms.
+Timeouts and retries stand in ``AwsLimits`` and nowhere else; retries are botocore's standard mode. boto3's clients
+are shared: building one costs about 86 ms.
 """
 
 import asyncio
 import contextvars
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
 THREADS = 24
-CONNECT_SECONDS = 3
-ANSWER_SECONDS = 10
-CALLS = 4
-LONGEST_CALL_SECONDS = CALLS * (CONNECT_SECONDS + ANSWER_SECONDS) + 20
-"""A call that was begun is over after this, back-off included."""
 PAGES = 1000
+LONGEST_CALL_SECONDS = 72
 
-acting: contextvars.ContextVar[str] = contextvars.ContextVar("acting", default="-/0")
-"""``job/fence`` of whoever is at work, for AWS's own log of calls."""
+
+@dataclass(frozen=True, slots=True)
+class AwsLimits:
+    """How long a call may take, in real seconds, and how often it is tried."""
+
+    connect: float = 3
+    answer: float = 10
+    tries: int = 4
+
+
+class LeaseOver(Exception):  # noqa: N818  it names the state of things
+    """Who calls has lost the right to; nothing was sent."""
+
+
+@dataclass(slots=True)
+class Actor:
+    """Whoever is at work, for AWS's own log of calls: ``kind/id/fence`` of a job."""
+
+    name: str = "-/-/0"
+    until: float = inf
+    """``time.monotonic()`` at which the right to act ends; a job's heartbeat moves it on."""
+
+
+acting: contextvars.ContextVar[Actor] = contextvars.ContextVar("acting", default=Actor())  # noqa: B039  never changed
 
 
 class AwsConnection:
     """The clients and threads of one process."""
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, limits: AwsLimits = AwsLimits()) -> None:
         self._session: Any = boto3.Session(region_name=region)
         self._config = Config(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=ANSWER_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": CALLS},
+            connect_timeout=limits.connect,
+            read_timeout=limits.answer,
+            retries={"mode": "standard", "total_max_attempts": limits.tries},
             max_pool_connections=THREADS,
             # one host name for all buckets: works with AWS and with an endpoint that is no wildcard domain
             s3={"addressing_style": "path"},
@@ -49,6 +71,7 @@ class AwsConnection:
             if service not in self._clients:
                 client = self._session.client(service, config=self._config)
                 client.meta.events.register("request-created", _say_who)
+                client.meta.events.register("before-send", _check_right)
                 self._clients[service] = client
             return self._clients[service]
 
@@ -62,7 +85,16 @@ _service: contextvars.ContextVar[str] = contextvars.ContextVar("service", defaul
 def _say_who(request: Any, **_: object) -> None:
     agent = request.headers.get("User-Agent", "")
     agent = agent.decode() if isinstance(agent, bytes) else agent
-    request.headers["User-Agent"] = f"{agent} surefoot/{_service.get()}/{acting.get()}"
+    request.headers["User-Agent"] = f"{agent} surefoot/{_service.get()}/{acting.get().name}"
+
+
+def _check_right(**_: object) -> None:
+    """Refuse to send for a job whose lease has run out, a first time or again: another may have it by now.
+
+    So what a stalled executor can still do to AWS is the one request that left it while it held the lease.
+    """
+    if time.monotonic() > acting.get().until:
+        raise LeaseOver("the lease has run out; nothing was sent")
 
 
 class Aws:
@@ -91,7 +123,9 @@ class Aws:
             return await asyncio.shield(call)
         except asyncio.CancelledError:
             # a call that was begun may take effect: nobody else should act before it is over
-            await asyncio.wait({call})
+            while not call.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({call})
             raise
 
     def _call(self, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:

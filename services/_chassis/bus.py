@@ -6,6 +6,7 @@ whatever takes longer than a moment is a job.
 """
 
 import asyncio
+import logging
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -26,14 +27,14 @@ from contracts.results import StepFinished
 from contracts.topics import COMMAND_TOPICS, Party
 from services._chassis.jobs import describe_command
 from services._chassis.service import Service
+from services._chassis.settings import Settings
 from services._chassis.store import Applied, RedisStore
 from services._chassis.transition import Busy, Emit, decided
+from services._chassis.watchdog import Positions
 
 ATTEMPTS = 8
 """Tries of a handler, with exponential back-off, before its message is a dead letter: about 20 s in all."""
 LONGEST_WAIT = 5.0
-REQUEST_MS = 20_000
-"""The longest that Kafka may take to answer or to confirm."""
 BROKEN_STORE_SECONDS = 1.0
 """Pause before the same message is read again, when not even a dead letter could be stored."""
 
@@ -44,19 +45,27 @@ log = structlog.get_logger()
 _COMMANDS = {topic.name: party for topic, party in COMMAND_TOPICS.items()}
 
 
-def create_broker(bootstrap_servers: str, client_id: str) -> KafkaBroker:
+def create_broker(settings: Settings, client_id: str) -> KafkaBroker:
     """Return a broker that loses nothing: ``acks=all``, idempotent, acknowledged by the handler's end."""
     return KafkaBroker(
-        bootstrap_servers.split(","),
+        settings.kafka_bootstrap_servers.split(","),
         client_id=client_id,
         acks="all",
         enable_idempotence=True,
         allow_auto_create_topics=False,
-        request_timeout_ms=REQUEST_MS,
+        request_timeout_ms=int(settings.kafka_request_timeout * 1000),
+        graceful_timeout=settings.shutdown_timeout / 2,
         ack_policy=AckPolicy.NACK_ON_ERROR,
         apply_types=False,
-        logger=None,
+        logger=_errors_only(),
     )
+
+
+def _errors_only() -> logging.Logger:
+    """FastStream's errors, without its two lines for each message."""
+    logger = logging.getLogger("faststream")
+    logger.setLevel(logging.ERROR)
+    return logger
 
 
 def publisher(broker: KafkaBroker) -> Any:
@@ -69,18 +78,26 @@ def publisher(broker: KafkaBroker) -> Any:
     return publish
 
 
-def subscribe(broker: KafkaBroker, service: Service, store: RedisStore) -> None:
+def subscribe(
+    broker: KafkaBroker, service: Service, store: RedisStore, positions: Positions, settings: Settings
+) -> None:
     """Let ``service`` read all that the catalogue says it reads."""
-    consumer = Consumer(service, store)
+    session_ms = int(settings.kafka_session_timeout * 1000)
+    consumer = Consumer(service, store, positions)
     subscriber = broker.subscriber(
         *(topic.name for topic in topics_of(Party(service.name))),
         group_id=service.name,
+        group_instance_id=settings.member(service.name),
+        session_timeout_ms=session_ms,
+        heartbeat_interval_ms=session_ms // 5,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=250,
+        listener=positions,
         parser=_parse,
         decoder=_decode,
     )
     subscriber(consumer.consume)
+    positions.consumer = lambda: subscriber.consumer
 
 
 async def _parse(record: "ConsumerRecord[Any, Any]", original: Any) -> Any:
@@ -102,14 +119,17 @@ def _passing(error: BaseException) -> bool:
 class Consumer:
     """Takes one service's messages, one after another."""
 
-    def __init__(self, service: Service, store: RedisStore) -> None:
+    def __init__(self, service: Service, store: RedisStore, positions: Positions) -> None:
         self._service = service
         self._store = store
+        self._positions = positions
 
     async def consume(self, record: "ConsumerRecord[Any, Any]") -> None:
         """Handle a message, or store it as a dead letter; raise only if neither could be done."""
+        self._positions.taken += 1
         try:
             await self._settle(record)
+            self._positions.handled(record.topic, record.partition, record.offset)
         except (RedisError, OSError, Busy):
             # the store is away or overloaded: the message is as good as before. FastStream seeks back at once,
             # and without a pause it would spin

@@ -1,8 +1,9 @@
 """Leased, fenced jobs: all work that takes longer than a moment, and every effect on the world outside.
 
 An executor claims a job and gets a fence, a number that grows with each claim. While it works it renews
-the lease; who is silent for longer loses it. The end of the job and all its consequences are one ``apply`` that
-checks the fence. A job whose executors keep dying is given up after ``ATTEMPTS``, and its command is answered.
+the lease; who is silent for longer loses it, and its calls of AWS are not sent any more (``aws.py``). The end of
+the job and all its consequences are one ``apply`` that checks the fence. A job whose executors keep dying is given up
+after ``ATTEMPTS``, and its command is answered.
 
 A job may assume that no other executor is at work *as far as the lease tells*; AWS knows no fence, so a job
 looks before it acts, and calls ``check`` right before each call that changes something.
@@ -23,7 +24,7 @@ from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Verdict
 from contracts.results import StepFinished
-from services._chassis.aws import acting
+from services._chassis.aws import Actor, LeaseOver, acting
 from services._chassis.store import Applied, Lease, RedisStore
 from services._chassis.transition import Cancelled, Emit, Transition, decided
 
@@ -108,7 +109,8 @@ class LeasedJob:
     fence: int
     attempt: int
     command: bytes
-    saved: bytes | None = None
+    saved: bytes | None
+    actor: Actor
     ended: str = field(default="", init=False)
 
     async def checkpoint(self, data: bytes) -> None:
@@ -123,6 +125,7 @@ class LeasedJob:
         await self.store.apply(decided(*emissions), cause_id=self.id)
 
     async def _renew(self, save: str, data: bytes) -> None:
+        asked = time.monotonic()
         said = await self.renew(
             keys=[self.store.key("jobs"), self.store.key("job", self.id)],
             args=[self.id, self.fence, self.lease_ms, save, data],
@@ -130,6 +133,7 @@ class LeasedJob:
         if said != b"held":
             self.ended = said.decode()
             raise Cancelled(f"the job {self.id} is {self.ended}")
+        self.actor.until = asked + self.lease_ms / 1000
 
 
 Work = Callable[[Running], Awaitable[Transition]]
@@ -178,6 +182,7 @@ class Executor:
             return None
         id_ = ids[0].decode()
         lease_ms = int(self._lease * 1000)
+        asked = time.monotonic()
         got = await self._claim(
             keys=[store.key("jobs"), store.key("fence"), store.key("job", id_)], args=[id_, lease_ms]
         )
@@ -195,11 +200,12 @@ class Executor:
             attempt,
             command or b"",
             saved,
+            Actor(f"{kind.decode()}/{id_}/{fence}", asked + self._lease),
         )
 
     async def work(self, job: LeasedJob) -> None:
         """Do the job and apply its end; a failure gives it back for the next attempt."""
-        acting.set(f"{job.kind}/{job.fence}")
+        acting.set(job.actor)
         with structlog.contextvars.bound_contextvars(job=job.id, kind=job.kind, fence=job.fence):
             try:
                 if job.attempt > ATTEMPTS:
@@ -213,7 +219,7 @@ class Executor:
             except asyncio.CancelledError:
                 await self._give_back(job, 0, counted=False)
                 raise
-            except (RedisError, OSError) as error:
+            except (RedisError, OSError, LeaseOver) as error:
                 log.warning("job interrupted", error=type(error).__name__)
                 await self._give_back(job, BACKOFF_SECONDS[0], counted=False)
             except Exception as error:

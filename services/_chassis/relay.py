@@ -18,8 +18,6 @@ log = structlog.get_logger()
 
 GROUP = "relay"
 BATCH = 64
-IDLE_MS = 10_000
-"""Real milliseconds after which another replica's unconfirmed entries are taken over."""
 BLOCK_MS = 1_000
 
 Entries = list[tuple[bytes, dict[bytes, bytes]]]
@@ -28,11 +26,20 @@ Entries = list[tuple[bytes, dict[bytes, bytes]]]
 class Relay:
     """Publishes one service's outbox in its order."""
 
-    def __init__(self, redis: Any, outbox: str, consumer: str, publish: Callable[[Message], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        redis: Any,
+        outbox: str,
+        consumer: str,
+        publish: Callable[[Message], Awaitable[None]],
+        idle: float = 10,
+    ) -> None:
+        """``idle``: real seconds after which another replica's unconfirmed entries are taken over."""
         self._redis = redis
         self._outbox = outbox
         self._consumer = consumer
         self._publish = publish
+        self._idle_ms = int(idle * 1000)
 
     async def run(self) -> None:
         """Relay until cancelled. Errors of Redis or Kafka go to the caller, who starts it again."""
@@ -51,7 +58,7 @@ class Relay:
         return _entries(await self._redis.xreadgroup(GROUP, self._consumer, {self._outbox: "0"}, count=10_000))
 
     async def _idle(self) -> Entries:
-        found = await self._redis.xautoclaim(self._outbox, GROUP, self._consumer, IDLE_MS, count=BATCH)
+        found = await self._redis.xautoclaim(self._outbox, GROUP, self._consumer, self._idle_ms, count=BATCH)
         return [(id_, fields) for id_, fields in found[1] if fields]
 
     async def _new(self) -> Entries:

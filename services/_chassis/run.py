@@ -37,6 +37,7 @@ from services._chassis.store import RedisStore
 from services._chassis.telemetry import configure_logs
 from services._chassis.timers import Timers
 from services._chassis.topics import ensure_topics
+from services._chassis.watchdog import Forgotten, Positions, Stalled, Watchdog
 
 CLOCK_SECONDS = 30
 """Real seconds between two looks at the time of Redis."""
@@ -64,11 +65,14 @@ class Process:
 
     def __post_init__(self) -> None:
         self.clock = PacedClock(Pace.parse(self.settings.surefoot_clock))
-        self.aws = AwsConnection(self.settings.aws_region)
+        self.aws = AwsConnection(self.settings.aws_region, self.settings.aws_limits)
         self.redis: Any = Redis.from_url(
             str(self.settings.redis_url), socket_connect_timeout=3, socket_timeout=10, max_connections=200
         )
         self.brokers: list[KafkaBroker] = []
+        self.watchdogs: list[Watchdog] = []
+        self.unfinished = 0
+        """What was still under way when the time for an orderly end was over."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set. Raise ``StartupError`` if what it needs does not come in time."""
@@ -97,7 +101,7 @@ class Process:
                     ended, _ = await asyncio.wait({*loops, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     self.missing["services"] = "stopping"
-                    await end((*loops, stopping))
+                    self.unfinished = len(await end((*loops, stopping), self.settings.shutdown_timeout))
                 for loop in ended - {stopping}:
                     loop.result()  # a loop ends by a fault only
         finally:
@@ -156,16 +160,23 @@ class Process:
             settings = import_module(f"{module}.settings").Settings(aws_account=self.settings.aws_account)
             name = module.rpartition(".")[2]
             store = RedisStore(self.redis, name, self.clock)
-            service: Service = app.create_app(settings, Platform(store, self.clock, Aws(self.aws, name)))
+            platform = Platform(store, self.clock, Aws(self.aws, name), settings.late_call)
+            service: Service = app.create_app(settings, platform)
             http.include_router(service.router, prefix=PREFIX)
             self.services.append(service)
-            instance = f"{name}-{socket.gethostname()}-{os.getpid()}"
-            broker = create_broker(self.settings.kafka_bootstrap_servers, instance)
-            subscribe(broker, service, store)
+            instance = settings.member(name) or f"{name}-{socket.gethostname()}-{os.getpid()}"
+            broker = create_broker(settings, instance)
+            positions = Positions(self.redis, store.key("positions"), instance)
+            subscribe(broker, service, store, positions, settings)
             self.brokers.append(broker)
-            executor = Executor(store, service.jobs, lease=self.settings.job_lease, slots=self.settings.job_slots)
-            relay = Relay(self.redis, store.key("outbox"), instance, publisher(broker))
+            watchdog = Watchdog(name, positions, settings.stall_timeout)
+            self.watchdogs.append(watchdog)
+            executor = Executor(store, service.jobs, lease=settings.job_lease, slots=settings.job_slots)
+            relay = Relay(
+                self.redis, store.key("outbox"), instance, publisher(broker), settings.kafka_request_timeout / 2
+            )
             loops += [
+                (f"{name} watchdog", watchdog.run),
                 (f"{name} relay", relay.run),
                 (f"{name} timers", Timers(store, self.clock, service.timers).run),
                 (f"{name} jobs", executor.run),
@@ -192,14 +203,16 @@ class Process:
         for broker in self.brokers:
             if not await broker.ping(2):
                 missing["kafka"] = "no answer"
+        if not all(watchdog.assigned for watchdog in self.watchdogs):
+            missing.setdefault("kafka", "no partitions yet")
         return missing
 
     async def _stop(self) -> None:
-        for broker in self.brokers:
-            try:
-                await asyncio.wait_for(broker.stop(), self.settings.shutdown_timeout)
-            except (TimeoutError, KafkaError):
-                log.warning("a consumer did not leave in time")
+        leaving = [asyncio.create_task(broker.stop()) for broker in self.brokers]
+        if leaving:
+            left, late = await asyncio.wait(leaving, timeout=self.settings.shutdown_timeout)
+            if late or any(task.exception() for task in left):
+                log.warning("a consumer did not leave in time", consumers=len(late))
         for service in self.services:
             for close in service.closers:
                 await close()
@@ -207,17 +220,18 @@ class Process:
         await self.redis.aclose()
 
 
-async def end(tasks: Iterable[asyncio.Future[Any]]) -> None:
-    """Cancel until each has ended.
+async def end(tasks: Iterable[asyncio.Future[Any]], seconds: float) -> set[asyncio.Future[Any]]:
+    """Cancel until each has ended, or the time is up; return those that go on.
 
     One cancellation is not enough: a library that waits with a timeout may lose the one that comes just when its
     answer does (``asyncio.wait_for`` of Python 3.11 does).
     """
-    going = set(tasks)
-    while going:
+    going, deadline = set(tasks), time.monotonic() + seconds
+    while going and time.monotonic() < deadline:
         for task in going:
             task.cancel()
         _, going = await asyncio.wait(going, timeout=0.2)
+    return going
 
 
 async def _restarted(name: str, loop: Callable[[], Awaitable[None]]) -> None:
@@ -282,12 +296,21 @@ async def _main(modules: tuple[str, ...], settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    process, code = Process(modules, settings), 0
     try:
-        await Process(modules, settings).run(stop)
+        await process.run(stop)
     except StartupError as error:
         print(f"surefoot: {error}", file=sys.stderr)  # noqa: T201  the operator's sentence
-        return EXIT_FAILED
+        code = EXIT_FAILED
+    except (Stalled, Forgotten) as error:
+        log.error("the process ends so that its supervisor starts it again", why=str(error))  # noqa: TRY400  no bug
+        code = EXIT_FAILED
     except Exception:
         log.exception("a loop failed; the process ends so that its supervisor starts it again")
-        return EXIT_FAILED
-    return 0
+        code = EXIT_FAILED
+    if process.unfinished:
+        # an orderly end would wait for its threads; the leases of what they do run out by themselves
+        log.warning("left with work in flight", loops=process.unfinished)
+        sys.stderr.flush()
+        os._exit(code)
+    return code

@@ -25,6 +25,8 @@ class Platform:
     store: Store
     clock: Clock
     aws: Aws
+    late_call: float = 43.0
+    """Real seconds after which nothing that an executor sent before it lost its job can still reach AWS."""
 
 
 @dataclass(frozen=True, slots=True)

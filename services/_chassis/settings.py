@@ -1,6 +1,7 @@
 """Settings that every service has. The names are the guide's; the environment wins over the YAML file."""
 
 import os
+import socket
 from typing import Annotated
 
 from pydantic import AnyUrl, Field, StringConstraints, ValidationError
@@ -12,6 +13,7 @@ from pydantic_settings import (
 )
 
 from contracts.base import Name, Target
+from services._chassis.aws import AwsLimits
 
 
 class Settings(BaseSettings):
@@ -41,7 +43,22 @@ class Settings(BaseSettings):
     startup_timeout: Annotated[float, Field(gt=0)] = 60
     """Real seconds to wait for Kafka, Redis and AWS before the process gives up."""
     shutdown_timeout: Annotated[float, Field(gt=0)] = 10
-    """Real seconds that work in flight may take to end."""
+    """Real seconds that work in flight may take to end, before the process leaves without it."""
+    stall_timeout: Annotated[float, Field(gt=0)] = 60
+    """Real seconds for which a consumer may stand still, without partitions or before messages, until the process
+    ends so that its supervisor starts it again."""
+    surefoot_instance: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")] | None = None
+    """A name that this replica alone has, and has again after a restart: Kafka then keeps its partitions for it, and
+    its outbox entries are its own. ``hostname`` stands for this machine's name, which is right in containers. Without
+    one a replica that was killed is missed for ``kafka_session_timeout``."""
+    kafka_session_timeout: Annotated[float, Field(gt=0)] = 15
+    """Real seconds of silence after which Kafka gives a replica's partitions to others."""
+    kafka_request_timeout: Annotated[float, Field(gt=0)] = 20
+    """The longest, in real seconds, that Kafka may take to answer or to confirm."""
+    aws_answer_timeout: Annotated[float, Field(gt=0)] = 10
+    """The longest, in real seconds, that AWS may take to answer one try of a call."""
+    aws_tries: Annotated[int, Field(ge=1, le=10)] = 4
+    """How often a call that AWS throttles or leaves unanswered is sent."""
     job_lease: Annotated[float, Field(gt=0)] = 30
     """Real seconds after which a job whose executor is silent is taken over."""
     job_slots: Annotated[int, Field(ge=1, le=64)] = 8
@@ -59,6 +76,20 @@ class Settings(BaseSettings):
         path = os.environ.get("SUREFOOT_CONFIG")
         yaml = (YamlConfigSettingsSource(settings_cls, yaml_file=path),) if path else ()
         return (init_settings, env_settings, *yaml)
+
+    def member(self, service: str) -> str | None:
+        """What this replica is called in its consumer group and at its outbox; None: by a name that is never reused."""
+        name = socket.gethostname() if self.surefoot_instance == "hostname" else self.surefoot_instance
+        return name and f"{service}-{name}"
+
+    @property
+    def late_call(self) -> float:
+        """Real seconds after which nothing that an executor sent before it lost its job can still reach AWS."""
+        return self.job_lease + self.aws_limits.connect + self.aws_limits.answer
+
+    @property
+    def aws_limits(self) -> AwsLimits:
+        return AwsLimits(answer=self.aws_answer_timeout, tries=self.aws_tries)
 
     def target(self, cluster: str | None = None, service: str | None = None) -> Target:
         """Return a target of this account and region.

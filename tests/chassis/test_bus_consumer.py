@@ -22,9 +22,11 @@ from services._chassis.jobs import Executor, Running
 from services._chassis.relay import Relay
 from services._chassis.run import end
 from services._chassis.service import Service
+from services._chassis.settings import Settings
 from services._chassis.store import RedisStore
 from services._chassis.topics import ensure_topics
 from services._chassis.transition import Emit, Job, Transition, decided
+from services._chassis.watchdog import Positions
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="c", service="s")
 
@@ -71,8 +73,9 @@ async def running(kafka: str, redis: Any, recorder: Recorder, monkeypatch: pytes
         handlers={CaptureSnapshot: recorder.capture, Arm: recorder.fail},
         jobs={"capture": recorder.work},
     )
-    broker = create_broker(kafka, "test")
-    subscribe(broker, service, store)
+    settings = Settings(kafka_bootstrap_servers=kafka)
+    broker = create_broker(settings, "test")
+    subscribe(broker, service, store, Positions(redis, store.key("positions"), "test"), settings)
     await broker.start()
     loops: tuple[Callable[[], Awaitable[None]], ...] = (
         Relay(redis, store.key("outbox"), "test", publisher(broker)).run,
@@ -80,7 +83,7 @@ async def running(kafka: str, redis: Any, recorder: Recorder, monkeypatch: pytes
     )
     tasks = [asyncio.ensure_future(loop()) for loop in loops]
     yield kafka
-    await end(tasks)
+    assert not await end(tasks, 20)
     await asyncio.wait_for(broker.stop(), 20)
 
 
