@@ -1,0 +1,71 @@
+"""What an executor without its lease asks of AWS is not sent; what was sent is waited for, to a bound."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from services._chassis.aws import Actor, Aws, AwsConnection, AwsLimits, LeaseOver, acting
+from services._chassis.run import end
+
+
+@pytest.fixture
+async def requests(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[bytes]]:
+    """An AWS that keeps what comes and never answers."""
+    came: list[bytes] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(await reader.readuntil(b"\r\n\r\n"))
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    yield came
+    server.close()
+
+
+async def test_nothing_is_sent_once_the_lease_has_run_out(requests: list[bytes]) -> None:
+    connection = AwsConnection("us-west-2", AwsLimits(answer=0.3, tries=1))
+    acting.set(Actor("apply-change/1/7", until=time.monotonic() - 0.001))
+    with pytest.raises(LeaseOver):
+        await Aws(connection, "recovery").call("sts", "get_caller_identity")
+    assert not requests
+    connection.close()
+
+
+async def test_a_second_try_needs_the_lease_too(requests: list[bytes]) -> None:
+    connection = AwsConnection("us-west-2", AwsLimits(answer=0.5, tries=3))
+    connection.client("sts")  # building it takes its time
+    acting.set(Actor("apply-change/1/7", until=time.monotonic() + 0.4))
+    with pytest.raises(LeaseOver):
+        await Aws(connection, "recovery").call("sts", "get_caller_identity")
+    assert len(requests) == 1
+    assert b"surefoot/recovery/apply-change/1/7" in requests[0]
+    connection.close()
+
+
+async def test_a_cancelled_call_is_waited_for_however_often_it_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = AwsConnection("us-west-2")
+    begun, over = threading.Event(), threading.Event()
+
+    def slow(*_: Any) -> dict[str, Any]:
+        begun.set()
+        over.wait(20)
+        return {}
+
+    aws = Aws(connection, "recovery")
+    monkeypatch.setattr(aws, "_call", slow)
+    task = asyncio.ensure_future(aws.call("sts", "get_caller_identity"))
+    await asyncio.to_thread(begun.wait, 20)
+    assert await end([task], 0.5) == {task}
+    over.set()
+    assert not await end([task], 20)
+    assert task.cancelled()
+    connection.close()
