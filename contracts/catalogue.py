@@ -19,7 +19,7 @@ from contracts import (
     validator,
 )
 from contracts.base import Event
-from contracts.dead_letter import DeadLettered
+from contracts.dead_letter import DeadLettered, DeadLetterSettled
 from contracts.topics import Party, Topic
 
 ORCHESTRATOR, MONITOR, HEALTH = Party.ORCHESTRATOR, Party.MONITOR, Party.HEALTH
@@ -28,7 +28,7 @@ RECOVERY, CI, DASHBOARDS, OPERATORS = Party.RECOVERY, Party.CI, Party.DASHBOARDS
 THE_SIX = frozenset(topics.SERVICES) - {ORCHESTRATOR}
 
 
-Contracted = type[Event] | type[DeadLettered]
+Contracted = type[Event] | type[DeadLettered] | type[DeadLetterSettled]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,13 @@ CATALOGUE: tuple[Entry, ...] = (
         MONITOR,
         {RECOVERY, ORCHESTRATOR, DASHBOARDS},
     ),
-    _entry("warning-alert.v1", monitor.WarningAlert, topics.WARNING_ALERTS, MONITOR, {ORCHESTRATOR, DASHBOARDS}),
+    _entry(
+        "warning-alert.v1",
+        monitor.WarningAlert,
+        topics.WARNING_ALERTS,
+        {*topics.SERVICES, OPERATORS},  # each warns of its own dead letters, until an operator has settled them
+        {ORCHESTRATOR, DASHBOARDS},
+    ),
     # what the services tell
     _entry("health-scored.v1", health.HealthScored, topics.HEALTH_EVENTS, HEALTH, DASHBOARDS),
     _entry("check-failed.v1", health.CheckFailed, topics.HEALTH_EVENTS, HEALTH, DASHBOARDS),
@@ -177,7 +183,9 @@ CATALOGUE: tuple[Entry, ...] = (
         RECOVERY,
         {ORCHESTRATOR, DASHBOARDS},
     ),
+    # what could not be handled
     _entry("dead-lettered.v1", DeadLettered, topics.DEAD_LETTERS, topics.SERVICES, OPERATORS),
+    _entry("dead-letter-settled.v1", DeadLetterSettled, topics.DEAD_LETTERS, OPERATORS, OPERATORS),
 )
 
 

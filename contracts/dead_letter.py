@@ -1,10 +1,22 @@
-"""A message that no service could handle, as it came."""
+"""A message that no service could handle, as it came; what an operator did about it; and the warning about it."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Base64Bytes
 
-from contracts.base import Contract
+from contracts.base import Contract, Target, caused_id
+from contracts.monitor import WarningAlert
+from contracts.topics import WARNING_ALERTS
+
+Reason = Literal["invalid", "unsupported", "expired", "failed"]
+
+GROUP_HEADER = "surefoot_group"
+"""On a replay: the one group that it is for. The others skip it."""
+LETTER_HEADER = "surefoot_letter"
+"""On a replay: the id of the letter that held it."""
+RULE = "dead-letter"
 
 
 class DeadLettered(Contract):
@@ -14,13 +26,78 @@ class DeadLettered(Contract):
     partition: int
     offset: int
     group: str
-    reason: Literal["invalid", "unsupported", "failed"]
+    reason: Reason
     detail: str
     """Why, without the message's values."""
     key: Base64Bytes | None
     headers: tuple[tuple[str, Base64Bytes | None], ...]
     value: Base64Bytes | None
+    value_bytes: int | None = None
+    """The value's true size; None where there is no value."""
+    cut: bool = False
+    """Whether key, headers or value are here in part only, since Kafka could not take the whole letter: what is
+    not there cannot be replayed."""
+    replay_of: str | None = None
+    """The letter whose replay this message was."""
 
     @property
     def subject(self) -> str:
         return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
+    def replay_headers(self) -> tuple[tuple[str, bytes | None], ...]:
+        """The headers as they were, addressed to the group that could not handle the message."""
+        ours = {GROUP_HEADER: self.group.encode(), LETTER_HEADER: letter_id(self).encode()}
+        return (*((name, value) for name, value in self.headers if name not in ours), *ours.items())
+
+
+class DeadLetterSettled(Contract):
+    """An operator's word on a letter. Until then it is open."""
+
+    letter: str
+    """The letter's id."""
+    how: Literal["replayed", "dropped"]
+    actor: str
+    reason: str = ""
+
+    @property
+    def subject(self) -> str:
+        return self.letter
+
+
+def letter_id(letter: DeadLettered) -> str:
+    """Return the id of a letter: one place and group, one letter."""
+    return caused_id(letter.subject, letter.group)
+
+
+def is_for(headers: Iterable[tuple[str, bytes | None]], group: str) -> bool:
+    """Whether a message is for ``group``: each is, but for a replay to another one."""
+    addressee = dict(headers).get(GROUP_HEADER)
+    return addressee is None or addressee == group.encode()
+
+
+def alert_of(letter: DeadLettered, state: Literal["raised", "resolved"], began_at: datetime) -> WarningAlert | None:
+    """Return the warning that a message could not be handled, however often it was tried; None if there is none.
+
+    It warns and no more: on a critical alert recovery would roll an armed target back. It needs a target in the
+    message's key. There is none about a warning, which would lead to the next one, and so on without end.
+    """
+    if letter.reason != "failed" or letter.topic == WARNING_ALERTS.name:
+        return None
+    try:
+        target = Target.parse((letter.key or b"").decode())
+    except ValueError:
+        return None
+    id_ = letter_id(letter)
+    return WarningAlert(
+        target=target,
+        alert_id=caused_id(id_, "alert"),
+        rule=RULE,
+        state=state,
+        value=float(state == "raised"),
+        comparison=">",
+        threshold=0,
+        samples=1,
+        began_at=began_at,
+        detail=f"{letter.group} could not handle {letter.subject} ({letter.detail}): surefoot dead-letters show {id_}",
+    )

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from contracts.base import Event
 from contracts.catalogue import Entry, entry_of, entry_of_type
-from contracts.dead_letter import DeadLettered
+from contracts.dead_letter import DeadLettered, DeadLetterSettled
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -36,6 +36,9 @@ class Meta:
     run_id: str | None = None
     cause_id: str | None = None
     traceparent: str | None = None
+    expires_at: datetime | None = None
+    """The extension ``expirytime``: from then on the message is of no use. Outsiders set it, off the clock on the wall.
+    https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/expirytime.md"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Envelope:
     """An event and its attributes."""
 
     meta: Meta
-    event: Event | DeadLettered
+    event: Event | DeadLettered | DeadLetterSettled
 
     @property
     def entry(self) -> Entry:
@@ -58,7 +61,7 @@ class Envelope:
             "ce_source": self.meta.source,
             "ce_type": self.entry.type,
             "ce_subject": subject,
-            "ce_time": self.meta.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "ce_time": _text(self.meta.time),
             "ce_partitionkey": subject,
             "content-type": "application/json",
         }
@@ -66,6 +69,7 @@ class Envelope:
             "ce_runid": self.meta.run_id,
             "ce_causeid": self.meta.cause_id,
             "ce_traceparent": self.meta.traceparent,
+            "ce_expirytime": self.meta.expires_at and _text(self.meta.expires_at),
         }
         attributes |= {name: value for name, value in optional.items() if value}
         headers = tuple((name, value.encode()) for name, value in attributes.items())
@@ -97,13 +101,17 @@ def read_meta(headers: Iterable[tuple[str, bytes | None]]) -> tuple[str, Meta]:
         raise InvalidMessage(f"no {', '.join(missing)}: a CloudEvents 1.0 message in binary mode is expected")
     if attributes["ce_specversion"] != "1.0":
         raise InvalidMessage("ce_specversion is not 1.0")
+    time = _time("ce_time", attributes.get("ce_time"))
+    if time is None:
+        raise InvalidMessage("no ce_time: without it nobody can tell how old the message is")
     return attributes["ce_type"], Meta(
         id=attributes["ce_id"],
         source=attributes["ce_source"],
-        time=_time(attributes.get("ce_time")),
+        time=time,
         run_id=attributes.get("ce_runid"),
         cause_id=attributes.get("ce_causeid"),
         traceparent=attributes.get("ce_traceparent"),
+        expires_at=_time("ce_expirytime", attributes.get("ce_expirytime")),
     )
 
 
@@ -133,13 +141,17 @@ def _rule(fault: ErrorDetails) -> str:
     return fault["msg"]
 
 
-def _time(text: str | None) -> datetime:
+def _time(name: str, text: str | None) -> datetime | None:
     if not text:
-        raise InvalidMessage("no ce_time: without it nobody can tell how old the message is")
+        return None
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidMessage("ce_time is not RFC 3339") from None
+        raise InvalidMessage(f"{name} is not RFC 3339") from None
     if time.tzinfo is None:
-        raise InvalidMessage("ce_time has no time zone")
+        raise InvalidMessage(f"{name} has no time zone")
     return time
+
+
+def _text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")

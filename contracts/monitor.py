@@ -1,4 +1,4 @@
-"""Monitor: numbers, alerts, dashboards. It alone raises alerts."""
+"""Monitor: numbers, alerts, dashboards. It alone judges a target; the others warn of their dead letters."""
 
 from datetime import datetime
 from typing import Literal
@@ -57,4 +57,4 @@ class CriticalAlert(_Alert):
 
 
 class WarningAlert(_Alert):
-    """Broken for five minutes; nobody acts by himself on it."""
+    """A rule was broken for five minutes, or a message could not be handled; nobody acts by himself on it."""

@@ -8,7 +8,7 @@ whatever takes longer than a moment is a job.
 import asyncio
 import logging
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import stamina
 import structlog
@@ -17,14 +17,13 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from redis.exceptions import RedisError
 
-from contracts.base import Event, Target, caused_id
+from contracts.base import Event
 from contracts.catalogue import Entry, topics_of
-from contracts.dead_letter import DeadLettered
-from contracts.deployment import Cause
+from contracts.dead_letter import Reason, is_for, letter_id
 from contracts.envelope import Envelope, InvalidMessage, Message, Meta, UnknownType, from_message, read_meta
-from contracts.gates import Verdict
-from contracts.results import StepFinished
-from contracts.topics import COMMAND_TOPICS, Party
+from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
+from services._chassis.clock import moment
+from services._chassis.dead_letters import letter_of, told, unsupported
 from services._chassis.jobs import describe_command
 from services._chassis.service import Service
 from services._chassis.settings import Settings
@@ -38,11 +37,10 @@ LONGEST_WAIT = 5.0
 BROKEN_STORE_SECONDS = 1.0
 """Pause before the same message is read again, when not even a dead letter could be stored."""
 
-LARGEST_LETTER = 600_000
-"""Bytes of a message that a dead letter keeps: in base64 they still fit into what Kafka takes (1 MiB)."""
-
 log = structlog.get_logger()
 _COMMANDS = {topic.name: party for topic, party in COMMAND_TOPICS.items()}
+_ASKED = {**_COMMANDS, DEPLOYMENT_REQUESTS.name: Party.ORCHESTRATOR}
+"""Where somebody asks for something: what is unknown there is kept, not skipped."""
 
 
 def create_broker(settings: Settings, client_id: str) -> KafkaBroker:
@@ -116,6 +114,10 @@ def _passing(error: BaseException) -> bool:
     return isinstance(error, Exception) and not isinstance(error, InvalidMessage)
 
 
+def _cause(meta: Meta) -> str:
+    return f"{meta.source}#{meta.id}"
+
+
 class Consumer:
     """Takes one service's messages, one after another."""
 
@@ -123,6 +125,7 @@ class Consumer:
         self._service = service
         self._store = store
         self._positions = positions
+        self._asked = {topic for topic, party in _ASKED.items() if party == service.name}
 
     async def consume(self, record: "ConsumerRecord[Any, Any]") -> None:
         """Handle a message, or store it as a dead letter; raise only if neither could be done."""
@@ -148,18 +151,26 @@ class Consumer:
             await self._dead_letter(record, "failed", f"{type(error).__name__} after {ATTEMPTS} attempts")
 
     async def _handle(self, record: "ConsumerRecord[Any, Any]") -> None:
+        if not is_for(record.headers, self._service.name):
+            return
         try:
             envelope = from_message(record.headers, record.value)
         except UnknownType as error:
             await self._unknown(record, str(error))
             return
-        event, meta = envelope.event, envelope.meta
+        event, meta, entry = envelope.event, envelope.meta, envelope.entry
         handler = self._service.handlers.get(type(event)) if isinstance(event, Event) else None
         if handler is None:
-            if _COMMANDS.get(record.topic) == self._service.name:
-                await self._unknown(record, f"{envelope.entry.type} is not handled here")
+            if record.topic in self._asked:
+                await self._unknown(record, f"{entry.type} is not handled here")
             return
-        correlation = {"run_id": meta.run_id, "correlation_id": meta.id, "type": envelope.entry.type}
+        if entry.topic.name != record.topic:
+            raise InvalidMessage(f"{entry.type} belongs on {entry.topic}")
+        if meta.expires_at and self._store.clock.now() >= self._store.clock.at(meta.expires_at.timestamp()):
+            # with the message's own cause: one that was handled in time, and comes again, is no dead letter
+            await self._dead_letter(record, "expired", f"{entry.type} came after its expirytime", cause=_cause(meta))
+            return
+        correlation = {"run_id": meta.run_id, "correlation_id": meta.id, "type": entry.type}
         with structlog.contextvars.bound_contextvars(**correlation):
             async for attempt in stamina.retry_context(
                 on=_passing,
@@ -176,7 +187,7 @@ class Consumer:
         command = self._command(envelope.entry, event, meta)
         said = await self._store.apply(
             transition,
-            cause=f"{meta.source}#{meta.id}",
+            cause=_cause(meta),
             cause_id=meta.id,
             command=command,
         )
@@ -190,49 +201,27 @@ class Consumer:
         return describe_command(entry.name, event.target, meta.run_id or "")
 
     async def _unknown(self, record: "ConsumerRecord[Any, Any]", why: str) -> None:
-        """Skip an unknown event; answer an unknown command and keep it."""
+        """Count and skip an unknown event; keep an unknown command or request, and answer the command."""
         type_, meta = read_meta(record.headers)
-        if _COMMANDS.get(record.topic) != self._service.name:
-            log.info("skipped an event of an unknown type", type=type_[:100], topic=record.topic)
+        if record.topic in self._asked:
+            answer = unsupported(record, type_, meta, why) if record.topic in _COMMANDS else ()
+            await self._dead_letter(record, "unsupported", why, also=answer)
             return
-        await self._dead_letter(record, "unsupported", why, self._unsupported(record, type_, meta, why))
-
-    @staticmethod
-    def _unsupported(record: "ConsumerRecord[Any, Any]", type_: str, meta: Meta, why: str) -> tuple[Emit, ...]:
-        try:
-            target = Target.parse((record.key or b"").decode())
-        except ValueError:
-            return ()  # nobody to answer
-        answer = StepFinished(
-            target=target,
-            run_id=meta.run_id or "",
-            command_id=meta.id,
-            step=type_.rpartition(".")[0],
-            verdict=Verdict.INCONCLUSIVE,
-            cause=Cause.UNSUPPORTED,
-            summary=why,
-        )
-        return (Emit(answer, caused_id(meta.id, "unsupported")),)
+        skipped = await self._store.redis.hincrby(self._store.key("counters"), f"skipped:{record.topic}", 1)
+        log.info("skipped an event of an unknown type", type=type_[:100], topic=record.topic, skipped=skipped)
 
     async def _dead_letter(
         self,
         record: "ConsumerRecord[Any, Any]",
-        reason: Literal["invalid", "unsupported", "failed"],
+        reason: Reason,
         detail: str,
+        *,
         also: tuple[Emit, ...] = (),
+        cause: str = "",
     ) -> None:
-        """Store the message as it came, cut where Kafka could not take it: once for each group, by where it lay."""
-        letter = DeadLettered.model_construct(
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            group=self._service.name,
-            reason=reason,
-            detail=detail,
-            key=record.key,
-            headers=tuple(record.headers),
-            value=record.value and record.value[:LARGEST_LETTER],
-        )
-        id_ = caused_id(f"{record.topic}/{record.partition}/{record.offset}", self._service.name)
-        log.warning("dead letter", topic=record.topic, reason=reason, detail=detail, letter=id_)
-        await self._store.apply(decided(Emit(letter, id_), *also), cause=f"dead-letter#{id_}", cause_id=id_)
+        """Store the letter, once for each group: by where the message lay, or by ``cause``."""
+        letter = letter_of(record, self._service.name, reason, detail)
+        id_ = letter_id(letter)
+        log.warning("dead letter", topic=record.topic, reason=reason, detail=letter.detail, letter=id_)
+        transition = decided(*told(letter, moment(self._store.clock.now())), *also)
+        await self._store.apply(transition, cause=cause or f"dead-letter#{id_}", cause_id=id_)

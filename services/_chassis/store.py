@@ -63,7 +63,7 @@ class RedisStore:
     def __init__(self, redis: Any, service: str, clock: Clock) -> None:
         self.redis = redis  # redis-py types its answers as "sync or async"; Any says as much
         self.service = service
-        self._clock = clock
+        self.clock = clock
         self._script = redis.register_script(files(__package__).joinpath("apply.lua").read_text())
 
     def key(self, *parts: str) -> str:
@@ -176,7 +176,7 @@ class RedisStore:
 
     def messages(self, emit: Iterable[Emit], cause_id: str | None) -> list[Message]:
         """Encode events as this service's, caused by ``cause_id``, at the present moment."""
-        now = moment(self._clock.now())
+        now = moment(self.clock.now())
         return [
             Envelope(
                 Meta(

@@ -38,6 +38,7 @@ metas = st.builds(
     run_id=st.none() | text,
     cause_id=st.none() | text,
     traceparent=st.none() | text,
+    expires_at=st.none() | st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=zones),  # noqa: DTZ001
 )
 
 
@@ -116,6 +117,8 @@ def test_a_header_that_is_null_or_no_text_is_named(name: str) -> None:
         ("ce_specversion", b"0.3", "ce_specversion is not 1.0"),
         ("ce_time", b"yesterday", "ce_time is not RFC 3339"),
         ("ce_time", b"2026-01-05T12:00:00", "ce_time has no time zone"),
+        ("ce_expirytime", b"soon", "ce_expirytime is not RFC 3339"),
+        ("ce_expirytime", b"2026-01-05T12:00:00", "ce_expirytime has no time zone"),
     ],
 )
 def test_a_wrong_attribute_is_named_and_not_quoted(name: str, value: bytes, said: str) -> None:
