@@ -34,6 +34,11 @@ class Valkey:
         self._child.wait_until(lambda: _answers(port), _START_SECONDS, f"Valkey on {HOST}:{port}")
         return f"redis://{HOST}:{port}/0"
 
+    @property
+    def pid(self) -> int | None:
+        """None while it is down."""
+        return self._child.pid if self._child else None
+
     def stop(self) -> None:
         """Ends it in order."""
         if self._child is not None:

@@ -60,10 +60,9 @@ class Registry:
         self.manifests: dict[str, Manifest] = {}
         self.blobs: dict[str, bytes] = {}
         self.tags: dict[str, str] = {}
-        healthy = BEHAVIOURS[0]
-        self._push(RUNNING_TAG, healthy, indexed=True)
+        self.push(RUNNING_TAG, BEHAVIOURS[0])
         for behaviour in BEHAVIOURS:
-            self._push(behaviour.name, behaviour, indexed=behaviour.architecture == "amd64")
+            self.push(behaviour.name, behaviour)
 
     def resolve(self, reference: str) -> Manifest | None:
         """The manifest that ``repository:tag``, ``repository@digest`` or both together name, if it exists."""
@@ -81,10 +80,12 @@ class Registry:
         for tag, digest in self.tags.items():
             yield tag, self.manifests[digest]
 
-    def _push(self, tag: str, behaviour: Behaviour, *, indexed: bool) -> None:
+    def push(self, tag: str, behaviour: Behaviour) -> str:
+        """Push an image of its own that behaves so, and return its digest; the same tag again is the same image."""
         image = self._image(tag, behaviour)
-        top = self._index(image, behaviour) if indexed else image
+        top = self._index(image, behaviour) if behaviour.architecture == "amd64" else image
         self.tags[tag] = top.digest
+        return top.digest
 
     def _image(self, tag: str, behaviour: Behaviour) -> Manifest:
         layer = f"the filesystem of {tag}".encode()
