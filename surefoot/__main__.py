@@ -6,18 +6,19 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 from cyclopts import App, CycloptsError, Parameter
-from rich.console import Console
 
 from surefoot.client import Refused, Surefoot
 from surefoot.exit_codes import Exit, exit_of
+from surefoot.output import CannotDo, Json, console, fail, result
 from surefoot.wait import wait_for
 
 app = App(name="surefoot", help="Checks, watches, proves and rolls back deployments to AWS ECS.")
-console = Console(stderr=True)
-
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")]
+app.command(
+    "surefoot.dead_letters:app",
+    name="dead-letters",
+    help="Look at messages that no service could handle; replay or drop them.",
+)
 
 
 @app.command
@@ -39,15 +40,15 @@ def deploy(
     wanted = {"image": image, "task_definition": task_definition, "observe": observe or None}
     body |= {name: value for name, value in wanted.items() if value is not None}
     if len(body) != 2:
-        return _fail("name exactly one of --image, --task-definition and --observe", Exit.USAGE)
+        return fail("name exactly one of --image, --task-definition and --observe", Exit.USAGE)
     overrides = [text.partition("=") for text in override]
     if any(not gate or not reason for gate, _, reason in overrides):
-        return _fail("an override is GATE=REASON", Exit.USAGE)
+        return fail("an override is GATE=REASON", Exit.USAGE)
     body["overrides"] = [{"gate": gate, "reason": reason} for gate, _, reason in overrides]
     api = Surefoot()
     run_id = api.orchestrate(cluster, service, body)
     if not wait:
-        _result({"run_id": run_id}, json, run_id)
+        result({"run_id": run_id}, json, run_id)
         return Exit.SUCCEEDED
     return _waited(api, cluster, service, run_id, timeout, json)
 
@@ -64,7 +65,7 @@ def wait(
 def status(cluster: str, service: str, *, run_id: str | None = None, json: Json = False) -> int:
     """Show a run: the one named, or the newest."""
     run = Surefoot().status(cluster, service, run_id)
-    _result(
+    result(
         run, json, f"{run['run_id']} {run['outcome'] or run['status']}: {run['reason'] or run.get('progress') or ''}"
     )
     return Exit.SUCCEEDED
@@ -76,7 +77,7 @@ def snapshots(cluster: str, service: str, *, json: Json = False) -> int:
     found = Surefoot().snapshots(cluster, service)
     listed = found.get("snapshots", found.get("items", []))
     lines = (f"{one['snapshot_id']}  {one.get('task_definition', '')}  {one.get('purpose', '')}" for one in listed)
-    _result(found, json, "\n".join(lines) or "no snapshots")
+    result(found, json, "\n".join(lines) or "no snapshots")
     return Exit.SUCCEEDED
 
 
@@ -105,9 +106,9 @@ def events(*topics: str, from_start: Annotated[bool, Parameter(negative="")] = F
     try:
         follow(topics, from_start=from_start, write=lambda line: print(line, flush=True), as_json=json)
     except UnknownTopic as error:
-        return _fail(str(error), Exit.USAGE)
+        return fail(str(error), Exit.USAGE)
     except KafkaError as error:
-        return _fail(f"Kafka cannot be reached ({error}): check KAFKA_BOOTSTRAP_SERVERS", Exit.FAILED)
+        return fail(f"Kafka cannot be reached ({error}): check KAFKA_BOOTSTRAP_SERVERS", Exit.FAILED)
     return Exit.SUCCEEDED
 
 
@@ -138,19 +139,10 @@ def _waited(api: Surefoot, cluster: str, service: str, run_id: str | None, timeo
     run = wait_for(api, cluster, service, run_id, timeout=timeout, console=console)
     if run.get("status") != "finished":
         console.print("still going on; `surefoot wait` waits on", highlight=False)
-        _result(run, as_json, run.get("run_id", ""))
+        result(run, as_json, run.get("run_id", ""))
         return Exit.TIMED_OUT
-    _result(run, as_json, f"{run['run_id']} {run['outcome']}")
+    result(run, as_json, f"{run['run_id']} {run['outcome']}")
     return exit_of(run)
-
-
-def _result(data: Any, as_json: bool, text: str) -> None:
-    print(orjson.dumps(data).decode() if as_json else text, flush=True)
-
-
-def _fail(sentence: str, code: Exit) -> int:
-    console.print(f"surefoot: {sentence}", style="red", highlight=False, markup=False, soft_wrap=True)
-    return code
 
 
 def main() -> None:
@@ -161,7 +153,9 @@ def main() -> None:
     except CycloptsError:
         code = Exit.USAGE  # cyclopts has said what is wrong
     except Refused as error:
-        code = _fail(str(error), Exit.USAGE if error.status in {400, 404, 409, 422} else Exit.FAILED)
+        code = fail(str(error), Exit.USAGE if error.status in {400, 404, 409, 422} else Exit.FAILED)
+    except CannotDo as error:
+        code = fail(str(error), error.code)
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
@@ -170,7 +164,7 @@ def main() -> None:
     except Exception as error:
         if type(error).__name__ != "NotStarted":  # the sandbox's own, which is an extra
             raise
-        code = _fail(str(error), Exit.FAILED)
+        code = fail(str(error), Exit.FAILED)
     sys.exit(int(code or 0))
 
 

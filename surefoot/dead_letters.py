@@ -1,0 +1,166 @@
+"""``surefoot dead-letters``: what no service could handle, and what to do about it."""
+
+import asyncio
+import base64
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from contracts.dead_letter import GROUP_HEADER, LETTER_HEADER, Reason
+from surefoot import letters
+from surefoot.exit_codes import Exit
+from surefoot.letters import Letter
+from surefoot.output import CannotDo, Json, console, result
+
+app = App(name="dead-letters", help="Look at messages that no service could handle; replay or drop them.")
+
+Actor = Annotated[str, Parameter(help="Who decides this.")]
+SHORT = 8
+PUBLIC = (GROUP_HEADER, LETTER_HEADER, "content-type")
+"""Headers whose values are shown; besides them all of CloudEvents' own."""
+
+
+@app.command(name="list")
+def list_(
+    *,
+    group: Annotated[str | None, Parameter(help="Of this service only.")] = None,
+    reason: Reason | None = None,
+    settled: Annotated[bool, Parameter(name="--all", negative="", help="Settled ones, too.")] = False,
+    json: Json = False,
+) -> int:
+    """List the open letters, the oldest first."""
+    read = asyncio.run(letters.read())
+    if read.unreadable:
+        console.print(f"{read.unreadable} messages on the topic could not be read by this version", highlight=False)
+    chosen = [
+        letter
+        for letter in read.all
+        if (settled or letter.settled is None)
+        and group in {None, letter.body.group}
+        and reason in {None, letter.body.reason}
+    ]
+    short = _short([letter.id for letter in read.all])
+    lines = (_line(letter, short) for letter in chosen)
+    none = "no dead letters" if settled else "no open dead letters"
+    result({"letters": [_facts(letter) for letter in chosen]}, json, "\n".join(lines) or none)
+    return Exit.SUCCEEDED
+
+
+@app.command
+def show(
+    id_: Annotated[str, Parameter(name="ID")],
+    /,
+    *,
+    value: Annotated[bool, Parameter(negative="", help="Its content and all headers, which may be private.")] = False,
+    json: Json = False,
+) -> int:
+    """Show a letter; the first characters of its id are enough."""
+    (letter,) = _named([id_])
+    facts = _facts(letter) | {"key": _text(letter.body.key), "headers": _headers(letter, value=value)}
+    if value:
+        held = letter.body.value
+        facts["value"] = _text(held) if not json or held is None else base64.b64encode(held).decode()
+    width = max(map(len, facts))
+    lines = (f"{name:{width}}  {_shown(fact)}" for name, fact in facts.items() if fact not in (None, False))
+    result(facts, json, "\n".join(lines))
+    return Exit.SUCCEEDED
+
+
+@app.command
+def replay(
+    *ids: Annotated[str, Parameter(name="ID")],
+    reason: str = "",
+    actor: Actor = "surefoot cli",
+    again: Annotated[bool, Parameter(negative="", help="Also what is settled.")] = False,
+    json: Json = False,
+) -> int:
+    """Publish messages again for the group that could not handle them. What it did handle, it drops."""
+    named = _named(ids)
+    _refuse(named, lambda letter: letter.refusal(again=again))
+    asyncio.run(letters.replay(named, actor, reason))
+    return _settled("replayed", named, json)
+
+
+@app.command
+def drop(
+    *ids: Annotated[str, Parameter(name="ID")],
+    reason: str,
+    actor: Actor = "surefoot cli",
+    json: Json = False,
+) -> int:
+    """Settle letters without a replay."""
+    named = _named(ids)
+    _refuse(named, lambda letter: f"it was {letter.settled.how} already" if letter.settled else None)
+    asyncio.run(letters.drop(named, actor, reason))
+    return _settled("dropped", named, json)
+
+
+def _named(ids: Sequence[str]) -> tuple[Letter, ...]:
+    if not ids:
+        raise CannotDo("name at least one letter; surefoot dead-letters list shows them", Exit.USAGE)
+    prefixes = tuple(id_.lower() for id_ in ids)
+    return asyncio.run(letters.read(lambda id_: id_.startswith(prefixes))).named(prefixes)
+
+
+def _refuse(named: tuple[Letter, ...], refusal: Callable[[Letter], str | None]) -> None:
+    """All or nothing: raise ``CannotDo`` if one is refused."""
+    refused = [f"{letter.id}: {why}" for letter in named if (why := refusal(letter))]
+    if refused:
+        raise CannotDo(f"nothing was done. {'; '.join(refused)}", Exit.BLOCKED)
+
+
+def _settled(how: str, named: tuple[Letter, ...], as_json: bool) -> int:
+    lines = (f"{how} {letter.id} ({letter.body.group}, {letter.body.subject})" for letter in named)
+    result({how: [letter.id for letter in named]}, as_json, "\n".join(lines))
+    return Exit.SUCCEEDED
+
+
+def _facts(letter: Letter) -> dict[str, Any]:
+    """Return what may be shown to anyone who may see the log."""
+    facts = letter.body.model_dump(mode="json", exclude={"key", "headers", "value"})
+    word = letter.settled
+    settled = word and word.model_dump(mode="json", exclude={"letter"})
+    return {"id": letter.id, "time": letter.time.isoformat()} | facts | {"settled": settled}
+
+
+def _line(letter: Letter, short: int) -> str:
+    body, word = letter.body, letter.settled
+    columns = (
+        letter.id[:short],
+        f"{letter.time:%Y-%m-%d %H:%M:%S}",
+        f"{body.group:12}",
+        f"{body.subject:28}",
+        f"{body.reason:11}",
+        _plain(body.detail) + (f" [{_plain(f'{word.how} by {word.actor}: {word.reason}')}]" if word else ""),
+    )
+    return "  ".join(columns)
+
+
+def _short(ids: list[str]) -> int:
+    """Return how many characters tell all ids apart."""
+    return next(length for length in range(SHORT, 37) if len({id_[:length] for id_ in ids}) == len(ids))
+
+
+def _headers(letter: Letter, *, value: bool) -> list[list[str | None]]:
+    return [
+        [name, _text(held) if value or name.startswith("ce_") or name in PUBLIC else "(hidden)"]
+        for name, held in letter.body.headers
+    ]
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode(errors="backslashreplace")
+
+
+def _shown(fact: Any) -> str:
+    if isinstance(fact, list):
+        return ", ".join(f"{_plain(name)}={'null' if held is None else _plain(held)}" for name, held in fact)
+    if isinstance(fact, dict):
+        return f"{fact['how']} by {_plain(fact['actor'])}: {_plain(fact['reason'])}"
+    return _plain(str(fact))
+
+
+def _plain(text: str) -> str:
+    """Without what a terminal would obey: these texts come from whoever wrote the message."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

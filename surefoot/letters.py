@@ -1,0 +1,217 @@
+"""The dead letters on their topic: read them, publish them again, settle them."""
+
+import asyncio
+import logging
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from contracts.base import caused_id
+from contracts.dead_letter import DeadLettered, DeadLetterSettled, alert_of
+from contracts.envelope import Envelope, InvalidMessage, Message, Meta, from_message
+from contracts.topics import DEAD_LETTERS, TOPICS
+from surefoot.exit_codes import Exit
+from surefoot.output import CannotDo
+
+ANSWER_SECONDS = 15.0
+"""The longest that Kafka may be silent."""
+SHORTEST_PREFIX = 4
+SOURCE = "surefoot/cli"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter and what became of it."""
+
+    id: str
+    time: datetime
+    """When it was written, in product time."""
+    partition: int
+    """Of the dead letters' topic, where it lies."""
+    body: DeadLettered
+    settled: DeadLetterSettled | None = None
+    """The newest word on it; None: it is open."""
+
+    def refusal(self, *, again: bool) -> str | None:
+        """Return why it cannot be replayed; None: it can. ``again`` replays what is settled."""
+        if self.settled and not again:
+            return f"it was {self.settled.how} by {self.settled.actor} already; --again replays it nonetheless"
+        if self.body.cut:
+            return "it does not hold the whole message, which was too large"
+        if self.body.reason == "expired":
+            return "its message has expired and would expire again; whoever sent it must ask anew"
+        if self.body.key is None and self.body.value is None:
+            return "its message has neither key nor value, and no client of ours can send that"
+        if self.body.topic not in {topic.name for topic in TOPICS}:
+            return f"there is no topic {self.body.topic} any more"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """All letters, the oldest first."""
+
+    all: tuple[Letter, ...]
+    unreadable: int
+    """Messages on the topic that this version cannot read."""
+
+    def named(self, prefixes: Iterable[str]) -> tuple[Letter, ...]:
+        """Return those whose ids begin so, each once. Raise ``CannotDo`` unless each prefix names exactly one."""
+        return tuple(dict.fromkeys(self._one(prefix.lower()) for prefix in prefixes))
+
+    def _one(self, prefix: str) -> Letter:
+        if len(prefix) < SHORTEST_PREFIX:
+            raise CannotDo(f"{prefix!r} is too short: give at least {SHORTEST_PREFIX} characters", Exit.USAGE)
+        found = [letter for letter in self.all if letter.id.startswith(prefix)]
+        if not found:
+            raise CannotDo(f"no dead letter {prefix}: see surefoot dead-letters list --all", Exit.USAGE)
+        if len(found) > 1:
+            ids = ", ".join(letter.id for letter in found[:5]) + (", …" if len(found) > 5 else "")
+            raise CannotDo(f"{prefix} is ambiguous: {ids}", Exit.USAGE)
+        return found[0]
+
+
+def servers() -> str:
+    return os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or "127.0.0.1:9092"
+
+
+async def read(keeps_value: Callable[[str], bool] = lambda _: False) -> Letters:
+    """Read the topic from its beginning to where it ends now. Raise ``CannotDo``.
+
+    Only the letters whose ids ``keeps_value`` names keep their values; all of them could fill the memory.
+    """
+    letters: dict[str, Letter] = {}
+    settled: dict[str, DeadLetterSettled] = {}
+    unreadable = 0
+    async for record in _records():
+        try:
+            envelope = from_message(record.headers, record.value)
+        except InvalidMessage:
+            unreadable += 1
+            continue
+        match envelope.event:
+            case DeadLetterSettled() as word:
+                settled[word.letter] = word
+            case DeadLettered() as body:
+                id_ = envelope.meta.id
+                kept = body if keeps_value(id_) else body.model_copy(update={"value": None})
+                letters[id_] = Letter(id_, envelope.meta.time, record.partition, kept)
+            case _:
+                unreadable += 1
+    told = (replace(letter, settled=settled.get(letter.id)) for letter in letters.values())
+    return Letters(tuple(sorted(told, key=lambda letter: (letter.time, letter.id))), unreadable)
+
+
+async def replay(letters: Iterable[Letter], actor: str, reason: str) -> None:
+    """Publish the messages again, in the order in which they came, and settle each letter after its message.
+
+    Whoever dies in between leaves an open letter. A second replay does no harm: the group's inbox drops it.
+    """
+    async with _producer() as producer:
+        for letter in sorted(letters, key=lambda one: (one.body.topic, one.body.partition, one.body.offset)):
+            body = letter.body
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await producer.send_and_wait(
+                    body.topic, body.value, key=body.key, partition=body.partition, headers=[*body.replay_headers]
+                )
+            word = DeadLetterSettled(letter=letter.id, how="replayed", actor=actor, reason=reason)
+            await _settle(producer, letter, word)
+
+
+async def drop(letters: Iterable[Letter], actor: str, reason: str) -> None:
+    """Settle the letters without a replay."""
+    async with _producer() as producer:
+        for letter in letters:
+            word = DeadLetterSettled(letter=letter.id, how="dropped", actor=actor, reason=reason)
+            await _settle(producer, letter, word)
+
+
+async def _settle(producer: Any, letter: Letter, word: DeadLetterSettled) -> None:
+    now = datetime.now(UTC)
+    # an operator's act is no consequence, so its id derives from nothing. It lies behind its letter in the same
+    # partition, so that retention can never take it first and open the letter again
+    said = Envelope(Meta(str(uuid.uuid4()), SOURCE, now, cause_id=letter.id), word).to_message()
+    await _send(producer, said, letter.partition)
+    if alert := alert_of(letter.body, "resolved", letter.time):
+        meta = Meta(caused_id(letter.id, "alert-resolved"), SOURCE, now, cause_id=letter.id)
+        await _send(producer, Envelope(meta, alert).to_message())
+
+
+async def _send(producer: Any, message: Message, partition: int | None = None) -> None:
+    async with asyncio.timeout(ANSWER_SECONDS):
+        await producer.send_and_wait(
+            message.topic, message.value, key=message.key, partition=partition, headers=[*message.headers]
+        )
+
+
+async def _records() -> AsyncIterator[Any]:
+    untyped: Any = AIOKafkaConsumer
+    consumer = untyped(
+        bootstrap_servers=servers(),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        request_timeout_ms=int(ANSWER_SECONDS * 1000),
+    )
+    async with _started(consumer):
+        async with asyncio.timeout(ANSWER_SECONDS):
+            if DEAD_LETTERS.name not in await consumer.topics():
+                raise CannotDo(f"Kafka at {servers()} has no topic {DEAD_LETTERS}: no service ran there", Exit.FAILED)
+            partitions = [
+                TopicPartition(DEAD_LETTERS.name, one) for one in consumer.partitions_for_topic(DEAD_LETTERS.name)
+            ]
+            begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        unread = {one for one in partitions if begins[one] < ends[one]}
+        consumer.assign(unread)
+        heard = time.monotonic()
+        while unread:
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                heard = time.monotonic()
+                for record in records:
+                    yield record
+            async with asyncio.timeout(ANSWER_SECONDS):
+                unread = {one for one in unread if await consumer.position(one) < ends[one]}
+            if time.monotonic() - heard > ANSWER_SECONDS:
+                raise TimeoutError("it stopped in the middle")
+
+
+@asynccontextmanager
+async def _producer() -> AsyncIterator[Any]:
+    untyped: Any = AIOKafkaProducer
+    producer = untyped(
+        bootstrap_servers=servers(),
+        acks="all",
+        enable_idempotence=True,
+        request_timeout_ms=int(ANSWER_SECONDS * 1000),
+    )
+    async with _started(producer):
+        yield producer
+
+
+@asynccontextmanager
+async def _started(client: Any) -> AsyncIterator[None]:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # one sentence says it
+    with _reached():
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await client.start()
+            yield
+        finally:
+            await client.stop()
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    try:
+        yield
+    except (KafkaError, OSError) as error:
+        why = str(error) or type(error).__name__
+        sentence = f"Kafka at {servers()} does not answer ({why}): check KAFKA_BOOTSTRAP_SERVERS"
+        raise CannotDo(sentence, Exit.FAILED) from error

@@ -1,0 +1,32 @@
+"""Where the command line writes: results on stdout, all else on stderr."""
+
+from typing import Annotated, Any
+
+import orjson
+from cyclopts import Parameter
+from rich.console import Console
+
+from surefoot.exit_codes import Exit
+
+console = Console(stderr=True)
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")]
+
+
+class CannotDo(Exception):  # noqa: N818  it says what is the matter
+    """What was asked for cannot be done; the text says why and what to do. ``code`` is how the command exits."""
+
+    def __init__(self, sentence: str, code: Exit) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+def result(data: Any, as_json: bool, text: str) -> None:
+    """Print the result: ``data`` as JSON, or ``text``."""
+    print(orjson.dumps(data).decode() if as_json else text, flush=True)
+
+
+def fail(sentence: str, code: Exit) -> int:
+    """Say what is wrong; return ``code``."""
+    console.print(f"surefoot: {sentence}", style="red", highlight=False, markup=False, soft_wrap=True)
+    return code

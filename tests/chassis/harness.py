@@ -1,0 +1,86 @@
+"""A service of one's own on the dev broker, and what tests send to it and read from it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from contracts.base import Target
+from contracts.envelope import Envelope, Meta, from_message
+from services._chassis.bus import create_broker, publisher, subscribe
+from services._chassis.clock import Pace, PacedClock
+from services._chassis.jobs import Executor
+from services._chassis.relay import Relay
+from services._chassis.run import end
+from services._chassis.service import Service
+from services._chassis.settings import Settings
+from services._chassis.store import RedisStore
+from services._chassis.topics import ensure_topics
+from services._chassis.watchdog import Positions
+
+TARGET = Target(account="123456789012", region="us-west-2", cluster="c", service="s")
+
+Sent = tuple[str, bytes | None, list[tuple[str, Any]], bytes | None]
+"""Topic, key, headers, value."""
+
+
+@contextlib.asynccontextmanager
+async def serving(kafka: str, redis: Any, service: Service) -> AsyncIterator[None]:
+    """Consumer, relay and executor of ``service``."""
+    await ensure_topics(kafka, 1)
+    store = RedisStore(redis, service.name, PacedClock(Pace()))
+    settings = Settings(kafka_bootstrap_servers=kafka)
+    broker = create_broker(settings, "test")
+    subscribe(broker, service, store, Positions(redis, store.key("positions"), "test"), settings)
+    await broker.start()
+    loops: tuple[Callable[[], Awaitable[None]], ...] = (
+        Relay(redis, store.key("outbox"), "test", publisher(broker)).run,
+        Executor(store, service.jobs, lease=30, slots=2).run,
+    )
+    tasks = [asyncio.ensure_future(loop()) for loop in loops]
+    yield
+    assert not await end(tasks, 20)
+    await asyncio.wait_for(broker.stop(), 20)
+
+
+@contextlib.asynccontextmanager
+async def reading(kafka: str, *topics: str) -> AsyncIterator[Callable[[int], Awaitable[list[Any]]]]:
+    """Read topics from their beginning: ``await take(3)`` is the next three records."""
+    consumer = AIOKafkaConsumer(*topics, bootstrap_servers=kafka, auto_offset_reset="earliest")
+    await consumer.start()
+
+    async def take(number: int) -> list[Any]:
+        async with asyncio.timeout(20):
+            return [await consumer.getone() for _ in range(number)]
+
+    try:
+        yield take
+    finally:
+        await consumer.stop()
+
+
+async def send(kafka: str, *messages: Sent) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    for topic, key, headers, value in messages:
+        await producer.send_and_wait(topic, value, key=key, headers=headers)
+    await producer.stop()
+
+
+def command(id_: str, event: Any, **meta: Any) -> Sent:
+    """``event`` as the orchestrator sends it."""
+    message = Envelope(Meta(id_, "surefoot/orchestrator", datetime.now(UTC), run_id="run", **meta), event).to_message()
+    return message.topic, message.key, list(message.headers), message.value
+
+
+def event_of(record: Any) -> Any:
+    return from_message(record.headers, record.value).event
+
+
+async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110  the condition is the test's
+            await asyncio.sleep(0.01)
