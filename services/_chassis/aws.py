@@ -9,7 +9,6 @@ import contextvars
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -17,6 +16,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+
+from services._chassis.tasks import until_over
 
 THREADS = 24
 PAGES = 1000
@@ -123,9 +124,7 @@ class Aws:
             return await asyncio.shield(call)
         except asyncio.CancelledError:
             # a call that was begun may take effect: nobody else should act before it is over
-            while not call.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait({call})
+            await until_over(call)
             raise
 
     def _call(self, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from contracts.gates import Verdict
 from contracts.results import StepFinished
 from services._chassis.aws import Actor, LeaseOver, acting
 from services._chassis.store import Applied, Lease, RedisStore
+from services._chassis.tasks import end
 from services._chassis.transition import Cancelled, Emit, Transition, decided
 
 ATTEMPTS = 5
@@ -153,7 +154,7 @@ class Executor:
         self._at_work: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Claim and work until cancelled; what is in flight then keeps its lease until it runs out."""
+        """Claim and work until cancelled, and then until what is in flight has been let go."""
         try:
             while True:
                 try:
@@ -169,9 +170,8 @@ class Executor:
                 self._at_work.add(task)
                 task.add_done_callback(self._at_work.discard)
         finally:
-            for task in self._at_work:
-                task.cancel()
-            await asyncio.gather(*self._at_work, return_exceptions=True)
+            # a job waits for the call that it has begun; until then this loop is not over either
+            await end(tuple(self._at_work))
 
     async def claim(self) -> LeasedJob | None:
         """Take the job that has waited longest or whose lease ran out first."""
@@ -237,14 +237,10 @@ class Executor:
             await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 return work.result()
-            work.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await work
             beat.result()  # raises Cancelled, or what Redis said
             raise Cancelled(f"the job {job.id} has no heartbeat")
         finally:
-            work.cancel()
-            beat.cancel()
+            await end((beat, work))
 
     async def _beat(self, job: LeasedJob) -> None:
         """Renew the lease. Redis may be away for as long as the lease holds."""

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -34,6 +34,7 @@ from services._chassis.relay import Relay
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings, sentence
 from services._chassis.store import RedisStore
+from services._chassis.tasks import end
 from services._chassis.telemetry import configure_logs
 from services._chassis.timers import Timers
 from services._chassis.topics import ensure_topics
@@ -218,20 +219,6 @@ class Process:
                 await close()
         self.aws.close()
         await self.redis.aclose()
-
-
-async def end(tasks: Iterable[asyncio.Future[Any]], seconds: float) -> set[asyncio.Future[Any]]:
-    """Cancel until each has ended, or the time is up; return those that go on.
-
-    One cancellation is not enough: a library that waits with a timeout may lose the one that comes just when its
-    answer does (``asyncio.wait_for`` of Python 3.11 does).
-    """
-    going, deadline = set(tasks), time.monotonic() + seconds
-    while going and time.monotonic() < deadline:
-        for task in going:
-            task.cancel()
-        _, going = await asyncio.wait(going, timeout=0.2)
-    return going
 
 
 async def _restarted(name: str, loop: Callable[[], Awaitable[None]]) -> None:

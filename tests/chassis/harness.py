@@ -14,10 +14,10 @@ from services._chassis.bus import create_broker, publisher, subscribe
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import Executor
 from services._chassis.relay import Relay
-from services._chassis.run import end
 from services._chassis.service import Service
 from services._chassis.settings import Settings
 from services._chassis.store import RedisStore
+from services._chassis.tasks import end
 from services._chassis.topics import ensure_topics
 from services._chassis.watchdog import Positions
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services._chassis.aws import Actor, Aws, AwsConnection, AwsLimits, LeaseOver, acting
-from services._chassis.run import end
+from services._chassis.tasks import end
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from sandbox.aws.world import ACCOUNT, REGION
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.clock import Pace, PacedClock, moment
 from services._chassis.jobs import Executor
-from services._chassis.run import end
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
+from services._chassis.tasks import end
 from services._chassis.timers import Timers
 from services.monitor.app import create_app
 from services.monitor.settings import Settings

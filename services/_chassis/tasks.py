@@ -1,0 +1,32 @@
+"""Waiting for what is to end. Both swallow the cancellation of the waiting itself; their callers raise afterwards."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from math import inf
+from typing import Any
+
+
+async def until_over(future: asyncio.Future[Any]) -> None:
+    """Wait until it is over, without cancelling it."""
+    while not future.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([future])
+
+
+async def end(tasks: Iterable[asyncio.Future[Any]], seconds: float = inf) -> set[asyncio.Future[Any]]:
+    """Cancel until each has ended, or the time is up; return those that go on.
+
+    One cancellation is not enough: a library that waits with a timeout may lose the one that comes just when its
+    answer does (``asyncio.wait_for`` of Python 3.11 does).
+    """
+    deadline = time.monotonic() + seconds
+    while going := {task for task in tasks if not task.done()}:
+        if time.monotonic() >= deadline:
+            return going
+        for task in going:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait(going, timeout=0.2)
+    return set()
