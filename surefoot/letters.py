@@ -5,13 +5,14 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from contracts.base import caused_id
@@ -153,20 +154,11 @@ async def _send(producer: Any, message: Message, partition: int | None = None) -
 
 
 async def _records() -> AsyncIterator[Any]:
+    partitions = await _partitions()
     untyped: Any = AIOKafkaConsumer
-    consumer = untyped(
-        bootstrap_servers=servers(),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        request_timeout_ms=int(ANSWER_SECONDS * 1000),
-    )
-    async with _started(consumer):
+    consumer = untyped(bootstrap_servers=servers(), enable_auto_commit=False, auto_offset_reset="earliest", **_bounds())
+    async with _started(consumer, consumer.stop):
         async with asyncio.timeout(ANSWER_SECONDS):
-            if DEAD_LETTERS.name not in await consumer.topics():
-                raise CannotDo(f"Kafka at {servers()} has no topic {DEAD_LETTERS}: no service ran there", Exit.FAILED)
-            partitions = [
-                TopicPartition(DEAD_LETTERS.name, one) for one in consumer.partitions_for_topic(DEAD_LETTERS.name)
-            ]
             begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         unread = {one for one in partitions if begins[one] < ends[one]}
         consumer.assign(unread)
@@ -182,21 +174,31 @@ async def _records() -> AsyncIterator[Any]:
                 raise TimeoutError("it stopped in the middle")
 
 
+async def _partitions() -> list[TopicPartition]:
+    """Return the topic's partitions; a consumer that asked for it could create it, with a wrong number of them."""
+    untyped: Any = AIOKafkaAdminClient
+    admin = untyped(bootstrap_servers=servers(), **_bounds())
+    async with _started(admin, admin.close), asyncio.timeout(ANSWER_SECONDS):
+        if DEAD_LETTERS.name not in await admin.list_topics():
+            raise CannotDo(f"Kafka at {servers()} has no topic {DEAD_LETTERS}: no service ran there", Exit.FAILED)
+        (about,) = await admin.describe_topics([DEAD_LETTERS.name])
+        return [TopicPartition(DEAD_LETTERS.name, one["partition"]) for one in about["partitions"]]
+
+
 @asynccontextmanager
 async def _producer() -> AsyncIterator[Any]:
     untyped: Any = AIOKafkaProducer
-    producer = untyped(
-        bootstrap_servers=servers(),
-        acks="all",
-        enable_idempotence=True,
-        request_timeout_ms=int(ANSWER_SECONDS * 1000),
-    )
-    async with _started(producer):
+    producer = untyped(bootstrap_servers=servers(), acks="all", enable_idempotence=True, **_bounds())
+    async with _started(producer, producer.stop):
         yield producer
 
 
+def _bounds() -> dict[str, int]:
+    return {"request_timeout_ms": int(ANSWER_SECONDS * 1000)}
+
+
 @asynccontextmanager
-async def _started(client: Any) -> AsyncIterator[None]:
+async def _started(client: Any, stop: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # one sentence says it
     with _reached():
         try:
@@ -204,7 +206,7 @@ async def _started(client: Any) -> AsyncIterator[None]:
                 await client.start()
             yield
         finally:
-            await client.stop()
+            await stop()
 
 
 @contextmanager
