@@ -60,9 +60,11 @@ class DevBroker:
         self._ticker: asyncio.Task[None] | None = None
         self._held = ExitStack()
 
-    async def start(self, host: str, port: int, data_directory: Path, partitions: int = 12) -> int:
+    async def start(
+        self, host: str, port: int, data_directory: Path, partitions: int = 12, *, advertise: int = 0
+    ) -> int:
         """Listens and returns the port, which is chosen when `port` is 0. `partitions` is for topics whose
-        creator names no number.
+        creator names no number; `advertise` is the port that clients are told, where a proxy stands before it.
 
         Raises OSError when the address is taken, and DirectoryInUse.
         """
@@ -72,7 +74,7 @@ class DevBroker:
             server = await asyncio.start_server(self._accept, host, port, start_serving=False)
             port = server.sockets[0].getsockname()[1]
             self._held = opening.pop_all()
-        self._node = Node(host, port, self._limits, catalogue, offsets)
+        self._node = Node(host, advertise or port, self._limits, catalogue, offsets)
         self._server = server
         self._ticker = asyncio.create_task(self._tick())
         await server.start_serving()
