@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from contracts.base import caused_id
+from contracts.dead_letter import DeadLettered, alert_of
 from contracts.deployment import (
     Cause,
     DeploymentConfig,
@@ -577,6 +578,28 @@ def test_alerts_are_told_and_nothing_more(world: World) -> None:
         )
     )
     assert world.messages()[-1] == "Critical alert error_rate raised: 30 % of 40 requests failed."
+    assert len(world.sent) == commands
+
+
+def test_a_warning_of_a_dead_letter_is_told_and_nothing_more(world: World) -> None:
+    started(world, POST)
+    commands = len(world.sent)
+    letter = DeadLettered.model_construct(
+        topic="recovery.commands.v1",
+        partition=3,
+        offset=17,
+        group="recovery",
+        reason="failed",
+        detail="KeyError after 8 attempts",
+        key=str(TARGET).encode(),
+        headers=(),
+        value=b"{}",
+    )
+    warning = alert_of(letter, "raised", at(START))
+    assert warning is not None
+    world.happens(warning)
+    told = "Warning dead-letter raised: recovery could not handle recovery.commands.v1/3/17 (KeyError after 8 attempts)"
+    assert world.messages()[-1].startswith(told)
     assert len(world.sent) == commands
 
 
