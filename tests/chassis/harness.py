@@ -62,11 +62,11 @@ async def reading(kafka: str, *topics: str) -> AsyncIterator[Callable[[int], Awa
         await consumer.stop()
 
 
-async def send(kafka: str, *messages: Sent) -> None:
+async def send(kafka: str, *messages: Sent, partition: int | None = None) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     for topic, key, headers, value in messages:
-        await producer.send_and_wait(topic, value, key=key, headers=headers)
+        await producer.send_and_wait(topic, value, key=key, headers=headers, partition=partition)
     await producer.stop()
 
 

@@ -147,6 +147,7 @@ OVERSIZED: dict[str, Sent] = {
     "value": (TOPIC, KEY, HEADERS, b"x" * 1_000_000),
     "headers": (TOPIC, KEY, [*HEADERS, ("big", b"x" * 900_000)], b"{"),
     "many headers": (TOPIC, KEY, [(f"\x00{number}", None) for number in range(80_000)], VALUE),
+    "long names": (TOPIC, KEY, [("\x00" * 1000, None)] * 550, VALUE),
     "name of a header": (TOPIC, KEY, [("\x00" * 900_000, None)], VALUE),
     "key": (TOPIC, b"\xff" * 900_000, HEADERS, b"{"),
     "letter that it came from": (TOPIC, KEY, [("surefoot_letter", b"x" * 500_000)], b"x" * 400_000),

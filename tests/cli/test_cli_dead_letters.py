@@ -73,10 +73,10 @@ async def cli(kafka: str, redis: Any, armoury: Armoury, monkeypatch: pytest.Monk
         yield Cli(kafka)
 
 
-async def dead(kafka: str, *messages: Sent) -> list[DeadLettered]:
+async def dead(kafka: str, *messages: Sent, partition: int | None = None) -> list[DeadLettered]:
     """Send what cannot be handled, and wait for the letters."""
     async with reading(kafka, "dead-letter.v1") as take:
-        await send(kafka, *messages)
+        await send(kafka, *messages, partition=partition)
         return [event_of(record) for record in await take(len(messages))]
 
 
@@ -122,10 +122,11 @@ async def test_a_letter_s_life(cli: Cli, armoury: Armoury) -> None:
     assert len({alert.alert_id for alert in alerts}) == 1
 
 
-async def test_a_replay_is_the_message_as_it_was_in_its_place(cli: Cli) -> None:
+@pytest.mark.parametrize("partition", [0, 1])  # the key alone would choose one
+async def test_a_replay_is_the_message_as_it_was_in_its_place(cli: Cli, partition: int) -> None:
     topic, key, _, _ = command("c1", ARM)
     broken: list[tuple[str, Any]] = [("a", None), ("a", b"\xff"), ("", b""), ("a", None)]
-    (letter,) = await dead(cli.kafka, (topic, key, broken, b"\xff\x00"))
+    (letter,) = await dead(cli.kafka, (topic, key, broken, b"\xff\x00"), partition=partition)
     async with reading(cli.kafka, topic, "dead-letter.v1") as take:
         await take(2)
         id_ = (await cli.letters())[0]["id"]
@@ -133,7 +134,7 @@ async def test_a_replay_is_the_message_as_it_was_in_its_place(cli: Cli) -> None:
         records = await take(3)  # the message, its letter's settlement, its new letter
     (again,) = [record for record in records if record.topic == topic]
     assert (again.key, list(again.headers)[:4], again.value) == (key, broken, b"\xff\x00")
-    assert again.partition == letter.partition
+    assert again.partition == letter.partition == partition
     (new,) = [
         event for record in records if record.topic != topic and isinstance(event := event_of(record), DeadLettered)
     ]
