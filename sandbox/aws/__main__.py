@@ -17,6 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--advertise", help="the host name under which others reach it (default: --host)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed makes the same world")
     parser.add_argument("--history-days", type=int, default=3, help="days of metrics before the start")
+    parser.add_argument("--services", type=int, default=1, help="how many of the kind there are in the cluster")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     stop = threading.Event()
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
             advertise=options.advertise,
             seed=options.seed,
             history_days=options.history_days,
+            services=options.services,
         )
         aws.start()
     except (OSError, ValueError) as error:

@@ -1,11 +1,11 @@
-"""A log of the calls as AWS saw them: who called what on which resource, and whether it changed anything.
+"""A log of the calls as AWS saw them: who called what on which resource, and what came of it.
 
-Never a parameter: they may hold secrets.
+Never a parameter: they may hold secrets. It is what "exactly once" is judged by, so changing calls are all kept.
 """
 
 import threading
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 READING = (
@@ -34,29 +34,45 @@ class Call:
     """The operation is one that changes something; whether it was let do so is in ``status``."""
     resource: str
     status: int
+    """As the caller was told, if it was told anything."""
+    effect: str = ""
+    """The deployment that ECS began, as ``ecs-svc/id family:revision``, or the task definition that was registered."""
+    number: int = 0
+    """Its place among all calls, from 1."""
 
 
 class CallLog:
-    """The latest calls, oldest first."""
+    """Every changing call and the latest of those that read, oldest first."""
 
     def __init__(self, limit: int = 20_000) -> None:
-        self._calls: deque[Call] = deque(maxlen=limit)
+        self._changing: list[Call] = []
+        self._reading: deque[Call] = deque(maxlen=limit)
+        self._count = 0
         self._lock = threading.Lock()
 
     def add(self, call: Call) -> None:
         with self._lock:
-            self._calls.append(call)
+            self._count += 1
+            (self._changing if call.changed else self._reading).append(replace(call, number=self._count))
 
     def clear(self) -> None:
         with self._lock:
-            self._calls.clear()
+            self._changing.clear()
+            self._reading.clear()
+            self._count = 0
 
-    def calls(self, *, changing: bool = False) -> list[Call]:
+    def calls(self, *, changing: bool = False, after: int = 0) -> list[Call]:
+        """Return those behind the number ``after``."""
         with self._lock:
-            return [call for call in self._calls if call.changed or not changing]
+            kept = [*self._changing] if changing else sorted((*self._changing, *self._reading), key=_number)
+        return [call for call in kept if call.number > after]
 
-    def as_json(self, *, changing: bool = False) -> list[dict[str, Any]]:
-        return [asdict(call) for call in self.calls(changing=changing)]
+    def as_json(self, *, changing: bool = False, after: int = 0) -> list[dict[str, Any]]:
+        return [asdict(call) for call in self.calls(changing=changing, after=after)]
+
+
+def _number(call: Call) -> int:
+    return call.number
 
 
 def changes(operation: str) -> bool:

@@ -1,7 +1,7 @@
 """The one HTTP port of the simulated AWS, as a WSGI application.
 
-ECS and ECR are answered here, everything else by moto; each call is logged. ``/_sandbox/…`` is for the
-people of the sandbox: the log of calls, and the layers of images.
+ECS and ECR are answered here, everything else by moto; each call is logged, and harmed where a rule says so.
+``/_sandbox/…`` is for the people of the sandbox (``people.py``).
 """
 
 import io
@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl
+from urllib.parse import parse_qsl
 
 import orjson
 from moto.core.request import Request
@@ -20,14 +20,14 @@ from sandbox.aws import ecr as images
 from sandbox.aws.calls import Call, CallLog, changes, resource_of
 from sandbox.aws.ecs import api as ecs
 from sandbox.aws.faults import AwsFault
+from sandbox.aws.harm import Harm
+from sandbox.aws.harmed import AMZ_JSON, Environ, Harmed, StartResponse, answer_fault, respond
+from sandbox.aws.people import People
 from sandbox.aws.seed import SEEDING
 from sandbox.aws.world import REGION, World
 
 log = logging.getLogger(__name__)
 
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-AMZ_JSON = "application/x-amz-json-1.1"
 READY_SECONDS = 60.0
 READABLE_BYTES = 1_000_000
 """Bodies above this aren't searched for the resource that they name."""
@@ -43,17 +43,29 @@ class Front:
         self.ready = threading.Event()
         """Until it is set only the seed is served, so that nobody sees half an account."""
         self._moto = DomainDispatcherApplication(create_backend_app)
+        self.harm = Harm()
+        self._harmed = Harmed(self.harm)
+        self._people = People(world, calls, self.harm)
         self._own: dict[str, Callable[[str, dict[str, Any], float], dict[str, Any]]] = {
             ecs.TARGET: lambda operation, request, at: ecs.call(world.ecs, operation, request, at),
             images.TARGET: registry_api.call,
         }
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if SEEDING not in str(environ.get("HTTP_USER_AGENT", "")):
-            self.ready.wait(READY_SECONDS)
-        path = str(environ.get("PATH_INFO", ""))
-        if path.startswith("/_sandbox/"):
-            return self._answer_people(path, environ, start_response)
+        if SEEDING in str(environ.get("HTTP_USER_AGENT", "")):
+            return self._handle(environ, start_response)
+        self.ready.wait(READY_SECONDS)
+        if str(environ.get("PATH_INFO", "")).startswith("/_sandbox/"):
+            return self._people.answer(environ, start_response)
+        if not self.harm.any:
+            return self._handle(environ, start_response)
+        service, _ = _scope(environ)
+        parameters = _parameters(environ)
+        operation = _operation(service, environ, parameters)
+        resource = _resource(service, environ, parameters)
+        return self._harmed(self._handle, service, operation, resource, environ, start_response)
+
+    def _handle(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         prefix, _, operation = str(environ.get("HTTP_X_AMZ_TARGET", "")).partition(".")
         if prefix in self._own:
             return self._answer(prefix, operation, environ, start_response)
@@ -63,18 +75,20 @@ class Front:
         """Answer a call of the JSON 1.1 protocol from the world."""
         service, region = _scope(environ)
         request = orjson.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}")
-        status = 200
+        status, effect = 200, ""
         try:
             _check_region(region)
             with self._world.lock:
                 self._world.step(self._now())
+                self._world.ecs.begun.clear()
                 answer = self._own[prefix](operation, request, self._world.now)
+                effect = _effect(self._world, answer, operation)
                 body = orjson.dumps(answer)
         except AwsFault as fault:
             status = fault.status
             body = orjson.dumps({"__type": fault.code, "message": fault.message})
-        self._log(environ, service, operation, resource_of(request), status)
-        return _respond(start_response, status, body, AMZ_JSON)
+        self._log(environ, service, operation, resource_of(request), status, effect)
+        return respond(start_response, status, body, AMZ_JSON)
 
     def _pass_on(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Let moto answer; what moto hasn't got is a plain refusal rather than a 500, which clients retry."""
@@ -93,40 +107,29 @@ class Front:
             log.warning("not simulated: %s %s (%s)", service, operation, missing)
             return self._refuse(environ, start, f"The simulated AWS has no {operation} of {service}.")
         finally:
-            resource = resource_of(parameters) or (str(environ.get("PATH_INFO")) if service == "s3" else "")
+            resource = _resource(service, environ, parameters)
             self._log(environ, service, operation, resource, seen[-1] if seen else 501)
         return answer
 
     def _refuse(self, environ: Environ, start: StartResponse, why: str) -> Iterable[bytes]:
-        if "json" in str(environ.get("CONTENT_TYPE")):
-            body = orjson.dumps({"__type": "NotImplemented", "message": why})
-            return _respond(start, 400, body, AMZ_JSON)
-        xml = (
-            "<ErrorResponse><Error><Type>Sender</Type><Code>NotImplemented</Code>"
-            f"<Message>{why}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
-        )
-        return _respond(start, 400, xml.encode(), "text/xml")
+        return answer_fault(environ, start, AwsFault("NotImplemented", why))
 
-    def _answer_people(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        query = parse_qs(str(environ.get("QUERY_STRING", "")))
-        if path == "/_sandbox/calls":
-            changing = query.get("changing", ["0"])[-1] not in {"0", ""}
-            body = orjson.dumps(self._calls.as_json(changing=changing))
-            return _respond(start_response, 200, body, "application/json")
-        blob = self._world.registry.blobs.get(path.removeprefix("/_sandbox/blobs/"))
-        if blob is not None:
-            return _respond(start_response, 200, blob, "application/octet-stream")
-        return _respond(start_response, 404, b'{"message":"there is nothing here"}', "application/json")
-
-    def _log(self, environ: Environ, service: str, operation: str, resource: str, status: int) -> None:
+    def _log(
+        self, environ: Environ, service: str, operation: str, resource: str, status: int, effect: str = ""
+    ) -> None:
         agent = str(environ.get("HTTP_USER_AGENT", ""))
-        self._calls.add(Call(self._now(), service, operation, agent, changes(operation), resource, status))
+        self._calls.add(Call(self._now(), service, operation, agent, changes(operation), resource, status, effect))
 
 
-def _respond(start: StartResponse, status: int, body: bytes, content_type: str) -> Iterable[bytes]:
-    reason = "OK" if status == 200 else "Error"
-    start(f"{status} {reason}", [("Content-Type", content_type), ("Content-Length", str(len(body)))])
-    return [body]
+def _effect(world: World, answer: dict[str, Any], operation: str) -> str:
+    """What the call brought about, as the log has it."""
+    if operation == "RegisterTaskDefinition":
+        return str(answer["taskDefinition"]["taskDefinitionArn"]).rpartition("/")[2]
+    return ", ".join(world.ecs.begun)
+
+
+def _resource(service: str, environ: Environ, parameters: dict[str, Any]) -> str:
+    return resource_of(parameters) or (str(environ.get("PATH_INFO")) if service == "s3" else "")
 
 
 def _scope(environ: Environ) -> tuple[str, str]:

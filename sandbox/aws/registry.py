@@ -60,6 +60,8 @@ class Registry:
         self.manifests: dict[str, Manifest] = {}
         self.blobs: dict[str, bytes] = {}
         self.tags: dict[str, str] = {}
+        self.gone: set[str] = set()
+        """Digests that were deleted; ``push`` brings them back."""
         self.push(RUNNING_TAG, BEHAVIOURS[0])
         for behaviour in BEHAVIOURS:
             self.push(behaviour.name, behaviour)
@@ -71,7 +73,8 @@ class Registry:
         repository, _, tag = last.partition(":")
         if head + slash + repository != self.uri:
             return None
-        return self.manifests.get(digest or self.tags.get(tag or "latest", ""))
+        found = digest or self.tags.get(tag or "latest", "")
+        return None if found in self.gone else self.manifests.get(found)
 
     def tags_of(self, digest: str) -> list[str]:
         return sorted(tag for tag, target in self.tags.items() if target == digest)
@@ -85,6 +88,7 @@ class Registry:
         image = self._image(tag, behaviour)
         top = self._index(image, behaviour) if behaviour.architecture == "amd64" else image
         self.tags[tag] = top.digest
+        self.gone -= {top.digest}
         return top.digest
 
     def _image(self, tag: str, behaviour: Behaviour) -> Manifest:

@@ -1,5 +1,9 @@
-"""What the simulated account holds at its start: the court case backend of the guide, steady and healthy."""
+"""What the simulated account holds at its start: the court case backend of the guide, steady and healthy.
 
+There may be several of the kind, each behind a load balancer of its own: ``BackendService``, ``BackendService-2`` ….
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -13,10 +17,12 @@ from sandbox.aws.world import REGION, World
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
 CLUSTER = "CourtCaseCluster"
 SERVICE = "BackendService"
 CONTAINER = "backend"
+FAMILY = "court-case-backend"
 PORT = 8000
 DESIRED = 3
 LOAD_BALANCER = "court-case-alb"
@@ -44,22 +50,41 @@ def _session() -> boto3.Session:
     return boto3.Session("testing", "testing", region_name=REGION)  # moto asks for credentials, takes any
 
 
-def seed_records(endpoint: str, application_port: int) -> tuple[Network, str, str]:
-    """Make what moto keeps: network, load balancer, bucket, log group.
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Where requests for one service come in: the ARNs of a load balancer and of its target group."""
 
-    Return the network, the ARN of the load balancer and that of the target group.
-    """
+    balancer: str
+    group: str
+
+
+def numbered(name: str, number: int) -> str:
+    """The first of a kind has the plain name."""
+    return name if number == 1 else f"{name}-{number}"
+
+
+def seed_records(endpoint: str, application_ports: Sequence[int]) -> tuple[Network, list[Entrance]]:
+    """Make what moto keeps: network, bucket, log group, and an entrance for each port."""
     session, config = _session(), _CONFIG
     network = _network(session.client("ec2", endpoint_url=endpoint, config=config))
     balancing = session.client("elbv2", endpoint_url=endpoint, config=config)
+    entrances = [_entrance(balancing, network, port, number) for number, port in enumerate(application_ports, 1)]
+    storage = session.client("s3", endpoint_url=endpoint, config=config)
+    storage.create_bucket(Bucket=BACKUP_BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    storage.put_bucket_versioning(Bucket=BACKUP_BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    session.client("logs", endpoint_url=endpoint, config=config).create_log_group(logGroupName=LOG_GROUP)
+    return network, entrances
+
+
+def _entrance(balancing: "ElasticLoadBalancingv2Client", network: Network, port: int, number: int) -> Entrance:
     balancer = balancing.create_load_balancer(
-        Name=LOAD_BALANCER,
+        Name=numbered(LOAD_BALANCER, number),
         Subnets=network.subnets,
         SecurityGroups=[network.security_group],
         Scheme="internet-facing",
     )["LoadBalancers"][0]["LoadBalancerArn"]
     group = balancing.create_target_group(
-        Name="court-case-backend", Protocol="HTTP", Port=PORT, VpcId=network.vpc, TargetType="ip",
+        Name=numbered("court-case-backend", number), Protocol="HTTP", Port=PORT, VpcId=network.vpc, TargetType="ip",
         HealthCheckPath="/health", HealthCheckIntervalSeconds=10, HealthCheckTimeoutSeconds=9,
         HealthyThresholdCount=2, UnhealthyThresholdCount=3, Matcher={"HttpCode": "200"},
     )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
@@ -67,14 +92,10 @@ def seed_records(endpoint: str, application_port: int) -> tuple[Network, str, st
         TargetGroupArn=group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "30"}]
     )
     balancing.create_listener(
-        LoadBalancerArn=balancer, Protocol="HTTP", Port=application_port,
+        LoadBalancerArn=balancer, Protocol="HTTP", Port=port,
         DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
     )  # fmt: skip
-    storage = session.client("s3", endpoint_url=endpoint, config=config)
-    storage.create_bucket(Bucket=BACKUP_BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    storage.put_bucket_versioning(Bucket=BACKUP_BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    session.client("logs", endpoint_url=endpoint, config=config).create_log_group(logGroupName=LOG_GROUP)
-    return network, balancer, group
+    return Entrance(balancer, group)
 
 
 def _network(client: "EC2Client") -> Network:
@@ -90,20 +111,26 @@ def _network(client: "EC2Client") -> Network:
     return Network(vpc, [one["SubnetId"] for one in subnets[:2]], group)
 
 
-def seed_service(world: World, network: Network, group: str) -> None:
-    """Create the cluster and the service at the world's present; it is steady about a minute later."""
+def seed_services(world: World, network: Network, entrances: Sequence[Entrance]) -> None:
+    """Create the cluster and its services at the world's present; they are steady about a minute later."""
     image = f"{world.registry.uri}:{RUNNING_TAG}"
     now = world.now
     settings = [{"name": "containerInsights", "value": "disabled"}]
     ecs.call(world.ecs, "CreateCluster", {"clusterName": CLUSTER, "settings": settings}, now)
-    ecs.call(world.ecs, "RegisterTaskDefinition", task_definition(image), now)
+    for number, entrance in enumerate(entrances, 1):
+        family = numbered(FAMILY, number)
+        ecs.call(world.ecs, "RegisterTaskDefinition", task_definition(image) | {"family": family}, now)
+        _create_service(world, network, entrance.group, numbered(SERVICE, number), family)
+
+
+def _create_service(world: World, network: Network, group: str, name: str, family: str) -> None:
     ecs.call(
         world.ecs,
         "CreateService",
         {
             "cluster": CLUSTER,
-            "serviceName": SERVICE,
-            "taskDefinition": "court-case-backend",
+            "serviceName": name,
+            "taskDefinition": family,
             "desiredCount": DESIRED,
             "launchType": "FARGATE",
             "healthCheckGracePeriodSeconds": 30,
@@ -117,14 +144,14 @@ def seed_service(world: World, network: Network, group: str) -> None:
             },
             "tags": [{"key": "application", "value": "court-case"}],
         },
-        now,
+        world.now,
     )
 
 
 def task_definition(image: str) -> dict[str, object]:
     """The backend's task definition, with a plain environment value that is a secret, as they are found."""
     return {
-        "family": "court-case-backend",
+        "family": FAMILY,
         "requiresCompatibilities": ["FARGATE"],
         "networkMode": "awsvpc",
         "cpu": "512",

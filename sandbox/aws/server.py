@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from random import Random
 from typing import Self
 
@@ -23,6 +24,7 @@ from sandbox.aws.front import Front
 from sandbox.aws.images import Behaviour
 from sandbox.aws.metrics import MetricStore
 from sandbox.aws.moto_patches import advertise_load_balancer, forget_everything, load_balancer_of, patched
+from sandbox.aws.seed import Entrance
 from sandbox.aws.telemetry import Telemetry, firing
 from sandbox.aws.world import ACCOUNT, REGION, World
 from services._chassis.clock import Pace
@@ -70,6 +72,7 @@ class SimulatedAws:
         clock: Callable[[], float] | None = None,
         seed: int = 0,
         history_days: int = 0,
+        services: int = 1,
     ) -> None:
         self.host = host
         self._reachable = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104  a comparison
@@ -83,7 +86,8 @@ class SimulatedAws:
         self._history_days = history_days
         self._store = MetricStore()
         self._stopping = threading.Event()
-        self._group = ""
+        self._entrances: list[Entrance] = []
+        self._services = services
 
     def now(self) -> float:
         """Product time; a world that was stepped ahead of its clock has the later say."""
@@ -152,26 +156,36 @@ class SimulatedAws:
 
     def _serve_application(self) -> None:
         loop = asyncio.new_event_loop()
-        application = Application(self._behind, Random(1))  # noqa: S311  a simulation wants to be repeatable
         thread = threading.Thread(target=loop.run_forever, name="simulated-application", daemon=True)
         thread.start()
         self._stack.callback(loop.close)
         self._stack.callback(thread.join, 5)
         self._stack.callback(lambda: loop.call_soon_threadsafe(loop.stop))
-        starting = asyncio.run_coroutine_threadsafe(application.start(self.host, self._application_port), loop)
-        self._application_port = starting.result(10)
+        self._application_ports = [
+            self._start_application(loop, number, self._application_port if number == 0 else 0)
+            for number in range(self._services)
+        ]
+        self._application_port = self._application_ports[0]
+
+    def _start_application(self, loop: asyncio.AbstractEventLoop, number: int, port: int) -> int:
+        behind = partial(self._behind, number)
+        application = Application(behind, Random(number + 1))  # noqa: S311  a simulation wants to be repeatable
+        starting = asyncio.run_coroutine_threadsafe(application.start(self.host, port), loop)
+        bound = starting.result(10)
         self._stack.callback(lambda: asyncio.run_coroutine_threadsafe(application.stop(), loop).result(5))
+        return bound
 
     def _fill(self) -> None:
         """Seed the account, with the service deployed ``BORN`` seconds ago, and live up to the present."""
         local = f"http://{self._reachable}:{self._port}"  # what is advertised may resolve for others only
-        network, balancer, self._group = seed.seed_records(local, self._application_port)
-        advertise_load_balancer(balancer, self.advertise)
+        network, self._entrances = seed.seed_records(local, self._application_ports)
+        for entrance in self._entrances:
+            advertise_load_balancer(entrance.balancer, self.advertise)
         backend = logs_backends[ACCOUNT][REGION]
         self.world.load_balancer_of = load_balancer_of
         self.world.ecs.on_lines = lambda task, lines, at: logs.write(backend, task, lines, at)
         with self.world.lock:
-            seed.seed_service(self.world, network, self._group)
+            seed.seed_services(self.world, network, self._entrances)
         self.world.step(self.now())
         telemetry = Telemetry(self.world, self._store, Random(2))  # noqa: S311  repeatable as well
         telemetry.remember(self.now(), self._history_days)
@@ -179,8 +193,8 @@ class SimulatedAws:
         self.world.ecs.alarms_firing = firing
         seed.seed_scaling(local)
 
-    def _behind(self) -> Sequence[tuple[Behaviour, bool]]:
-        return self.world.behind(self._group)
+    def _behind(self, number: int) -> Sequence[tuple[Behaviour, bool]]:
+        return self.world.behind(self._entrances[number].group) if self._entrances else ()
 
     def _tick(self) -> None:
         while not self._stopping.wait(TICK):

@@ -15,7 +15,7 @@ from moto.logs import models as logs
 from moto.s3 import models as s3
 
 from sandbox.aws.moto_patches import forget_everything, patched
-from sandbox.aws.seed import CLUSTER, SERVICE, Network, seed_service
+from sandbox.aws.seed import CLUSTER, SERVICE, Entrance, Network, seed_services
 from sandbox.aws.world import ACCOUNT, REGION, World
 
 START = 1_764_000_000.0
@@ -65,7 +65,7 @@ def test_everything_is_put_back(world: World) -> None:
 
 
 def test_target_health_is_that_of_the_tasks(patches: World) -> None:
-    seed_service(patches, Network("vpc-1", ["subnet-1"], "sg-1"), "arn:of:the:group")
+    seed_services(patches, Network("vpc-1", ["subnet-1"], "sg-1"), [Entrance("arn", "arn:of:the:group")])
     backend = elbv2.elbv2_backends[ACCOUNT][REGION]
     patches.step(START + 22)
     states = [one.status for one in backend.describe_target_health("arn:of:the:group", [])]
@@ -80,7 +80,7 @@ def test_target_health_is_that_of_the_tasks(patches: World) -> None:
 
 
 def test_auto_scaling_knows_our_services(patches: World) -> None:
-    seed_service(patches, Network("vpc-1", ["subnet-1"], "sg-1"), "arn:of:the:group")
+    seed_services(patches, Network("vpc-1", ["subnet-1"], "sg-1"), [Entrance("arn", "arn:of:the:group")])
     scaling = applicationautoscaling_backends[ACCOUNT][REGION]
     assert scaling._ecs_service_exists_for_target(f"service/{CLUSTER}/{SERVICE}")
     with pytest.raises(Exception, match="doesn't exist"):

@@ -47,6 +47,10 @@ class Ecs:
         self.on_lines: Callable[[Task, list[str], float], None] = lambda _task, _lines, _now: None
         """Takes what a task's container wrote."""
         self.alarms_firing: Callable[[Sequence[str]], list[str]] = lambda _names: []
+        self.begun: list[str] = []
+        """Deployments that the API began, for its log of calls, which empties it."""
+        self.roles_gone: set[str] = set()
+        """Names of roles that were deleted."""
         self.client_tokens: dict[str, list[str]] = {}
         """The tasks of each ``RunTask`` that carried a client token."""
         self._addresses = 0
@@ -91,6 +95,8 @@ class Ecs:
     ) -> Task:
         name = definition.container["name"]
         _, image, manifest = next(one for one in images or self.resolve(definition) if one[0] == name)
+        if manifest is not None and manifest.digest in self.registry.gone:
+            manifest = None
         identity = uuid.UUID(int=self.random.getrandbits(128), version=4).hex
         self._addresses += 1
         task = Task(
@@ -107,11 +113,21 @@ class Ecs:
             overrides=overrides or {},
             tags=list(tags or ()),
             target_groups=target_groups,
+            obstacle=self._obstacle(definition),
             due=inf,
         )
         life.advance(task, now, self.random)
         self.live[task.arn] = task
         return task
+
+    def _obstacle(self, definition: Definition) -> str:
+        role = str(definition.body.get("executionRoleArn", "")).rpartition("/")[2]
+        if role not in self.roles_gone:
+            return ""
+        return (
+            "ResourceInitializationError: unable to pull secrets or registry auth: "
+            f"ECS was unable to assume the role '{definition.body['executionRoleArn']}'"
+        )
 
     def resolve(self, definition: Definition) -> tuple[tuple[str, str, Any], ...]:
         """Each container's name and reference, and the manifest that the reference names now."""

@@ -53,8 +53,13 @@ def create_service(ecs: Ecs, request: Answer, now: float) -> Answer:
         tags=list(request.get("tags", ())),
     )  # fmt: skip
     ecs.services[cluster.name, name] = service
-    scheduler.begin(service, revision, now, ecs)
+    _begin(ecs, service, revision, now)
     return {"service": answers.service(service, ecs)}
+
+
+def _begin(ecs: Ecs, service: Service, revision: Revision, now: float) -> None:
+    scheduler.begin(service, revision, now, ecs)
+    ecs.begun.append(f"{service.primary.id} {revision.definition.arn.rpartition('/')[2]}")
 
 
 def update_service(ecs: Ecs, request: Answer, now: float) -> Answer:
@@ -78,7 +83,7 @@ def update_service(ecs: Ecs, request: Answer, now: float) -> Answer:
     service.changed = True
     if changes or request.get("forceNewDeployment"):
         revision = ecs.new_revision(service.arn, definition, network, balancers, platform_version=platform, now=now)
-        scheduler.begin(service, revision, now, ecs)
+        _begin(ecs, service, revision, now)
     return {"service": answers.service(service, ecs)}
 
 

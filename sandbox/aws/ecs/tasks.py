@@ -49,6 +49,8 @@ class Task:
     tags: list[dict[str, str]] = field(default_factory=list)
     target_groups: tuple[tuple[str, int], ...] = ()
     """ARN and container port of each target group to register with."""
+    obstacle: str = ""
+    """Why it cannot even begin to start, in the words of ECS."""
 
     status: str = "PROVISIONING"
     desired_status: str = "RUNNING"
@@ -180,6 +182,8 @@ def stop(task: Task, now: float, code: str, reason: str) -> None:
 
 def pull_failure(task: Task) -> str | None:
     """Why the image cannot be pulled, in the words of the container runtime; None when it can."""
+    if task.obstacle:
+        return task.obstacle
     if task.manifest is None:
         return (
             "CannotPullContainerError: pull image manifest has been retried 5 time(s): "

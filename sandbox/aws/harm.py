@@ -1,0 +1,151 @@
+"""Harm on demand: what AWS does to its callers on bad days, by rules that last for a time or a number of calls."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from random import Random
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.aws.faults import AwsFault
+
+
+class Kind(StrEnum):
+    """What happens to a call."""
+
+    THROTTLE = "throttle"
+    DENY = "deny"
+    EXPIRE = "expire"
+    """The caller's credentials have expired."""
+    ERROR_BEFORE = "error-before"
+    """An internal error, and nothing was done."""
+    ERROR_AFTER = "error-after"
+    """It takes effect, and the answer is an internal error."""
+    SLOW = "slow"
+    """It waits before it takes effect; a caller that has hung up by then leaves a call that lands late."""
+    SLOW_AFTER = "slow-after"
+    """It takes effect, and the answer waits."""
+    RESET = "reset"
+    """The connection ends without an answer, and nothing was done."""
+    RESET_AFTER = "reset-after"
+    """It takes effect, and the connection ends without an answer."""
+    STALE = "stale"
+    """A call that reads gets the answer of some time ago."""
+
+
+AFTER = frozenset({Kind.ERROR_AFTER, Kind.SLOW_AFTER, Kind.RESET_AFTER})
+"""The call takes effect first."""
+_S3_CODES = {Kind.THROTTLE: "SlowDown", Kind.DENY: "AccessDenied", Kind.EXPIRE: "ExpiredToken"}
+_QUERY_CODES = {Kind.THROTTLE: "Throttling", Kind.DENY: "AccessDenied", Kind.EXPIRE: "ExpiredToken"}
+_CODES = {
+    Kind.THROTTLE: "ThrottlingException",
+    Kind.DENY: "AccessDeniedException",
+    Kind.EXPIRE: "ExpiredTokenException",
+}
+
+
+class Rule(BaseModel):
+    """Which calls are harmed, how, and for how long. What is left empty holds for all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Kind
+    service: str = ""
+    """As the signature names it: ``ecs``, ``s3``, ``monitoring``, ``elasticloadbalancing``, ``ecr``, ``sts``."""
+    operation: str = ""
+    agent: str = ""
+    """A part of the User-Agent."""
+    resource: str = ""
+    """A part of the resource's name."""
+    calls: int | None = Field(default=None, ge=1)
+    """Ends after so many calls."""
+    seconds: float | None = Field(default=None, gt=0)
+    """Ends after so many real seconds."""
+    share: float = Field(default=1.0, gt=0, le=1)
+    delay: float = Field(default=1.0, ge=0, le=60)
+    """Real seconds, for ``slow``, ``slow-after`` and ``stale``."""
+
+    def meets(self, service: str, operation: str, agent: str, resource: str) -> bool:
+        return (
+            self.service in {"", service}
+            and self.operation in {"", operation}
+            and self.agent in agent
+            and self.resource in resource
+        )
+
+
+class Harm:
+    """The rules in force. Safe to use from several threads."""
+
+    def __init__(self, *, seed: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._random = Random(seed)  # noqa: S311  a simulation wants to be repeatable
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._rules: dict[int, tuple[Rule, float]] = {}
+        self._done: dict[int, int] = {}
+
+    @property
+    def any(self) -> bool:
+        """Whether a rule may be in force."""
+        return bool(self._rules)
+
+    def add(self, rule: Rule) -> int:
+        """Put a rule into force, and return its number."""
+        with self._lock:
+            number = next(self._numbers)
+            self._rules[number] = (rule, self._clock())
+            self._done[number] = 0
+            return number
+
+    def end(self, number: int | None = None) -> None:
+        """End one rule, or all."""
+        with self._lock:
+            for one in [number] if number is not None else list(self._rules):
+                self._rules.pop(one, None)
+
+    def rules(self) -> list[dict[str, object]]:
+        """Return what is in force, and how often each was done."""
+        with self._lock:
+            self._expire()
+            return [
+                {"id": number, "done": self._done[number], **rule.model_dump(mode="json", exclude_defaults=True)}
+                for number, (rule, _) in self._rules.items()
+            ]
+
+    def of(self, service: str, operation: str, agent: str, resource: str, *, reads: bool) -> Rule | None:
+        """Return the first rule that this call meets, and count it; None leaves the call alone."""
+        with self._lock:
+            self._expire()
+            for number, (rule, _) in self._rules.items():
+                if not rule.meets(service, operation, agent, resource) or (rule.kind is Kind.STALE and not reads):
+                    continue
+                if rule.share < 1 and self._random.random() >= rule.share:
+                    continue
+                self._done[number] += 1
+                return rule
+            return None
+
+    def _expire(self) -> None:
+        now = self._clock()
+        for number, (rule, since) in list(self._rules.items()):
+            used_up = rule.calls is not None and self._done[number] >= rule.calls
+            if used_up or (rule.seconds is not None and now - since > rule.seconds):
+                del self._rules[number]
+
+
+def fault_of(kind: Kind, service: str, *, query: bool) -> AwsFault:
+    """Return the error as the service words it. ``query``: it speaks AWS's older protocol, in XML."""
+    codes = _S3_CODES if service == "s3" else _QUERY_CODES if query else _CODES
+    code = codes.get(kind)
+    if code is None:
+        return AwsFault("InternalError" if service == "s3" or query else "ServerException", "An internal error.", 500)
+    said = {
+        Kind.THROTTLE: "Rate exceeded",
+        Kind.DENY: "User: arn:aws:iam::123456789012:user/sandbox is not authorized to perform this operation",
+        Kind.EXPIRE: "The security token included in the request is expired",
+    }[kind]
+    status = {Kind.THROTTLE: 503 if service == "s3" else 400, Kind.DENY: 403 if service == "s3" or query else 400}
+    return AwsFault(code, said, status.get(kind, 400))

@@ -1,0 +1,98 @@
+"""``/_sandbox/…``: what the people of the sandbox ask and do, beside AWS."""
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+from pydantic import ValidationError
+
+from sandbox.aws.calls import CallLog
+from sandbox.aws.harm import Harm, Rule
+from sandbox.aws.harmed import Environ, StartResponse, respond
+from sandbox.aws.images import BEHAVIOURS
+from sandbox.aws.world import World
+
+
+class Unclear(ValueError):  # noqa: N818  it names the wish
+    """What is asked for cannot be done as it stands; the text says why."""
+
+
+class People:
+    """Answers them.
+
+    ``GET calls?changing=1&after=N``: the log of calls. ``GET``, ``POST`` and ``DELETE harm``, ``DELETE harm/N``: rules
+    of harm. ``POST images {tag, behaviour}``: one more image; ``images/gone`` and ``images/back {images}`` delete
+    images and bring them back, ``roles/gone`` and ``roles/back {role}`` a role. ``GET blobs/…``: layers.
+    """
+
+    def __init__(self, world: World, calls: CallLog, harm: Harm) -> None:
+        self._world = world
+        self._calls = calls
+        self._harm = harm
+
+    def answer(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
+        path = str(environ.get("PATH_INFO", "")).removeprefix("/_sandbox/")
+        method = str(environ.get("REQUEST_METHOD"))
+        blob = self._world.registry.blobs.get(path.removeprefix("blobs/"))
+        if blob is not None:
+            return respond(start, 200, blob, "application/octet-stream")
+        try:
+            found = self._get(path, environ) if method == "GET" else self._do(method, path, environ)
+        except ValidationError as error:
+            faults = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            return _say(start, 400, {"message": "; ".join(faults)})
+        except (Unclear, orjson.JSONDecodeError) as error:
+            return _say(start, 400, {"message": str(error)})
+        if found is None:
+            return _say(start, 404, {"message": "there is nothing here"})
+        return _say(start, 200, found)
+
+    def _get(self, path: str, environ: Environ) -> Any:
+        query = parse_qs(str(environ.get("QUERY_STRING", "")))
+        if path == "calls":
+            changing = query.get("changing", ["0"])[-1] not in {"0", ""}
+            after = query.get("after", ["0"])[-1]
+            if not after.isdigit():
+                raise Unclear("after is the number of a call")
+            return self._calls.as_json(changing=changing, after=int(after))
+        return self._harm.rules() if path == "harm" else None
+
+    def _do(self, method: str, path: str, environ: Environ) -> Any:
+        first, _, rest = path.partition("/")
+        if first == "harm" and method == "DELETE" and (not rest or rest.isdigit()):
+            self._harm.end(int(rest) if rest else None)
+            return {}
+        if method != "POST":
+            return None
+        body = orjson.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}")
+        if not isinstance(body, dict):
+            raise Unclear("a JSON object is expected")
+        if path == "harm":
+            return {"id": self._harm.add(Rule.model_validate(body))}
+        with self._world.lock:
+            return self._change(path, body)
+
+    def _change(self, path: str, body: dict[str, Any]) -> Any:
+        registry, ecs = self._world.registry, self._world.ecs
+        match path:
+            case "images":
+                known = {one.name: one for one in BEHAVIOURS}
+                if body.get("behaviour") not in known or not body.get("tag"):
+                    raise Unclear(f"tag, and behaviour, which is one of {', '.join(known)}")
+                return {"digest": registry.push(str(body["tag"]), known[body["behaviour"]])}
+            case "images/gone" | "images/back":
+                digests = {
+                    str(one).partition("@")[2] or registry.tags.get(str(one), "") for one in body.get("images", ())
+                }
+                registry.gone = registry.gone | digests if path.endswith("gone") else registry.gone - digests
+                return {"gone": sorted(registry.gone)}
+            case "roles/gone" | "roles/back":
+                role = {str(body.get("role", "")).rpartition("/")[2]}
+                ecs.roles_gone = ecs.roles_gone | role if path.endswith("gone") else ecs.roles_gone - role
+                return {"gone": sorted(ecs.roles_gone)}
+        return None
+
+
+def _say(start: StartResponse, status: int, document: Any) -> Iterable[bytes]:
+    return respond(start, status, orjson.dumps(document), "application/json")
