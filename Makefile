@@ -28,6 +28,12 @@ up: setup ## the all-in-one on the sandbox, kept running
 test: setup ## all tests
 	@$(BIN)/pytest -n 2 --dist loadgroup -q
 
+chaos: setup ## deployments under kill -9, pauses, cut wires and an AWS that fails; SEED=… RUNS=…
+	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),60)
+
+chaos-long: setup ## 1,000 such runs, in at most an hour; it resumes where it was interrupted
+	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),100) --runs 100 --campaigns 10 --targets 16 --resume
+
 check: setup ## format, lint, types, imports, contracts
 	@$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/ruff check $(PATHS)
@@ -42,4 +48,4 @@ test-kafka: setup ## the bus's conformance suite on the Kafka that KAFKA_BOOTSTR
 	@test -n "$$KAFKA_BOOTSTRAP_SERVERS" || { echo 'set KAFKA_BOOTSTRAP_SERVERS, to that of `make kafka` for instance'; exit 2; }
 	@$(BIN)/pytest -q tests/bus
 
-.PHONY: help setup demo up test check kafka test-kafka
+.PHONY: help setup demo up test chaos chaos-long check kafka test-kafka

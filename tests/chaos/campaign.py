@@ -1,0 +1,146 @@
+"""One campaign: runs on a stack that is harmed, then peace until all has ended, then the judgement."""
+
+import heapq
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from math import inf
+from pathlib import Path
+
+import structlog
+
+from contracts.base import Target
+from contracts.topics import SERVICES
+from tests.chaos.harms import Harms
+from tests.chaos.judge import Report, judge
+from tests.chaos.plan import harms
+from tests.chaos.requests import Asked, requests
+from tests.chaos.stack import Stack, stack
+
+READY_SECONDS = 90.0
+PEACE_SECONDS = 300.0
+"""How long runs may take to end once no more harm is done: above the sum of a run's own deadlines at this speed."""
+QUIET_SECONDS = 6.0
+"""No event for so long after the last run's end: then nothing is under way any more."""
+TICK_SECONDS = 0.05
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Agenda:
+    """What is to be done later, in the order of time."""
+
+    _entries: list[tuple[float, int, Callable[[], object]]] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def add(self, seconds: float, do: Callable[[], object]) -> None:
+        heapq.heappush(self._entries, (time.monotonic() + seconds, next(self._numbers), do))
+
+    def run_due(self, *, all_of_it: bool = False) -> None:
+        while self._entries and (all_of_it or self._entries[0][0] <= time.monotonic()):
+            heapq.heappop(self._entries)[2]()
+
+
+@dataclass
+class Campaign:
+    """One seed's runs and harm. One thread does it all."""
+
+    seed: int
+    runs: int
+    targets: int
+    directory: Path
+    harm_seconds: float | None = None
+    """None: harm goes on until every run has been asked for."""
+    mutant: str = ""
+    harmless: bool = False
+
+    def run(self) -> Report:
+        """Do it, and judge."""
+        begun, report = time.monotonic(), Report(self.seed)
+        with stack(self.directory, seed=self.seed, targets=self.targets, mutant=self.mutant) as running:
+            drive = Drive(self, running)
+            drive.start()
+            if not self.harmless:
+                drive.harm()
+            drive.peace()
+            report.harm = drive.harms.done
+            judge(report, drive.asked, running.observer.seen, running.tell_aws("GET", "calls?changing=1"))
+        report.seconds = round(time.monotonic() - begun, 1)
+        return report
+
+
+class Drive:
+    """A campaign under way."""
+
+    def __init__(self, campaign: Campaign, running: Stack) -> None:
+        self._campaign = campaign
+        self._stack = running
+        self._agenda = Agenda()
+        self._waiting = list(requests(campaign.seed, campaign.runs, campaign.targets))
+        self._active: dict[Target, str] = {}
+        """The run that each target is busy with."""
+        self.asked: list[Asked] = []
+        self.harms = Harms(running, self._agenda.add, campaign.seed)
+
+    def start(self) -> None:
+        """Start the services and wait until all are ready."""
+        for name in SERVICES:
+            self._stack.fleet.start(name)
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._stack.fleet.ready():
+            if time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"the services are not ready after {READY_SECONDS:.0f} s: see {self._campaign.directory}"
+                )
+            time.sleep(0.2)
+        self._stack.observer.start()
+
+    def harm(self) -> None:
+        """Harm while there is something to harm."""
+        start, plan = time.monotonic(), harms(self._campaign.seed)
+        harm = next(plan)
+        most = self._campaign.harm_seconds or inf
+        while self._waiting and (now := time.monotonic() - start) < most:
+            if harm.at <= now:
+                log.info("harm", kind=harm.kind, who=harm.who, at=round(now, 1))
+                self.harms.do(harm)
+                harm = next(plan)
+            self.harms.watch()
+            self._tick()
+
+    def peace(self) -> None:
+        """Undo all harm, and wait until every run has ended and nothing moves any more."""
+        self._agenda.run_due(all_of_it=True)
+        self._stack.make_peace()
+        begun, seen = time.monotonic(), self._stack.observer.seen
+        moved, count = begun, -1
+        while time.monotonic() - begun < PEACE_SECONDS or self._waiting:
+            self._tick()
+            if len(seen.events) != count:
+                count, moved = len(seen.events), time.monotonic()
+            if not self._waiting and not self._active and time.monotonic() - moved > QUIET_SECONDS:
+                return
+
+    def _tick(self) -> None:
+        self._agenda.run_due()
+        self._stack.fleet.supervise()
+        self._ask()
+        time.sleep(TICK_SECONDS)
+
+    def _ask(self) -> None:
+        """One run at a time on each target."""
+        over = self._stack.observer.seen.finished()
+        self._active = {target: run_id for target, run_id in self._active.items() if run_id not in over}
+        for one in list(self._waiting):
+            if one.target in self._active:
+                continue
+            self._waiting.remove(one)
+            self._active[one.target] = one.run_id
+            self.asked.append(one)
+            self._stack.tell_aws("POST", "images", {"tag": one.tag, "behaviour": one.behaviour})
+            self._stack.observer.ask(one)
+            if one.abort_after is not None:
+                self._agenda.add(one.abort_after, partial(self._stack.observer.abort, one))

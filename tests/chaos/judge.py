@@ -1,0 +1,193 @@
+"""Judges from outside: from what AWS logged and what went over the bus. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from contracts.base import caused_id
+from contracts.catalogue import topics_of
+from contracts.dead_letter import DeadLettered
+from contracts.deployment import DeploymentFinished, Outcome, PhaseFinished, PhaseStarted
+from contracts.recovery import ChangeApplied, RollbackFinished, RollbackStarted
+from contracts.topics import SERVICES, Party
+from tests.chaos.observer import Place, Seen
+from tests.chaos.requests import Asked
+
+CHANGE, ROLLBACK = "surefoot/recovery/apply-change/", "surefoot/recovery/rollback/"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A call after which ECS began a new deployment of a service."""
+
+    number: int
+    service: str
+    job: str
+    """Of Surefoot's call: the id of its job; empty for anybody else's."""
+    rollback: bool = False
+
+
+@dataclass(slots=True)
+class Report:
+    """The table. Every figure but the first three and ``late_calls_corrected`` has a value that it must have."""
+
+    seed: int
+    runs: int = 0
+    harm: dict[str, int] = field(default_factory=dict)
+    terminal_states: dict[str, int] = field(default_factory=dict)
+    runs_without_one: int = 0
+    runs_with_two: int = 0
+    changes_intended: int = 0
+    """Runs whose change recovery says it applied."""
+    effective_deployments: int = 0
+    """Deployments that ECS began for changes of runs, late calls not counted."""
+    late_calls_corrected: int = 0
+    """Deployments by changes that were stopped or rolled back already, and were taken back."""
+    rollbacks_per_run: int = 0
+    """The maximum; a correction of a late call is not another rollback."""
+    events_lost: int = 0
+    dead_letters_expected: int = 0
+    dead_letters_found: int = 0
+    copies_on_the_bus: int = 0
+    seconds: float = 0
+    faults: list[str] = field(default_factory=list)
+    """What must not be, in sentences; empty when all promises held."""
+
+    @property
+    def held(self) -> bool:
+        return not self.faults
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "held": self.held}
+
+
+def effects_of(calls: Iterable[dict[str, Any]]) -> list[Effect]:
+    """Of AWS's log, the calls that began a deployment."""
+    found = []
+    for call in calls:
+        if call["operation"] != "UpdateService" or not call["effect"]:
+            continue
+        agent, service = call["user_agent"], call["resource"].rpartition("/")[2]
+        rollback = ROLLBACK in agent
+        _, _, rest = agent.partition(ROLLBACK if rollback else CHANGE)
+        found.append(Effect(call["number"], service, rest.rpartition("/")[0], rollback))
+    return found
+
+
+def judge(report: Report, asked: Sequence[Asked], seen: Seen, calls: Iterable[dict[str, Any]]) -> Report:
+    """Fill the report."""
+    report.runs = len(asked)
+    report.copies_on_the_bus = seen.copies
+    _ends(report, asked, seen)
+    _deployments(report, asked, seen, effects_of(calls))
+    _events(report, asked, seen)
+    _letters(report, seen.bad, seen.letters)
+    return report
+
+
+def _ends(report: Report, asked: Sequence[Asked], seen: Seen) -> None:
+    """Exactly one terminal state for each run."""
+    finished = seen.finished()
+    report.terminal_states = dict(Counter(str(one.outcome) for one in finished.values()))
+    for one in asked:
+        if one.run_id not in finished:
+            report.runs_without_one += 1
+            report.faults.append(f"{one.id} ({one.behaviour}) has no terminal state")
+    twice = {
+        first.event.run_id
+        for first, second in seen.told_apart
+        if isinstance(first.event, DeploymentFinished)
+        and isinstance(second.event, DeploymentFinished)
+        and first.event.outcome != second.event.outcome
+    }
+    of_run = Counter(one.run_id for one in seen.of(DeploymentFinished))
+    twice |= {run_id for run_id, count in of_run.items() if count > 1}
+    report.runs_with_two = len(twice)
+    report.faults += [f"the run {run_id} has two terminal states" for run_id in sorted(twice)]
+
+
+def _deployments(report: Report, asked: Sequence[Asked], seen: Seen, effects: Sequence[Effect]) -> None:
+    """One effective deployment for each change, one rollback for each run, and no late call that stays."""
+    changed, finished = {one.run_id for one in seen.of(ChangeApplied)}, seen.finished()
+    report.changes_intended = len(changed)
+    for one in asked:
+        job = caused_id(one.run_id, "deployment_monitoring:apply-change:1")
+        ours = [effect for effect in effects if effect.job in {job, f"rollback:{one.run_id}"}]
+        changes = [effect for effect in ours if not effect.rollback]
+        late = max(0, len(changes) - 1) + (len(changes) > 0 and one.run_id not in changed)
+        report.effective_deployments += len(changes) - late
+        report.late_calls_corrected += late
+        report.rollbacks_per_run = max(report.rollbacks_per_run, _rollbacks(ours))
+        outcome = finished[one.run_id].outcome if one.run_id in finished else None
+        report.faults += [
+            f"{one.id} ({one.behaviour}, {outcome}): {fault}" for fault in _wrong(ours, changes, late, outcome)
+        ]
+        if one.run_id in changed and not changes:
+            report.faults.append(f"{one.id}: its change is told as applied, and ECS began no deployment for it")
+    known = {caused_id(one.run_id, "deployment_monitoring:apply-change:1") for one in asked}
+    known |= {f"rollback:{one.run_id}" for one in asked} | {""}
+    report.faults += [
+        f"a deployment for a job that nobody asked for: {one.job}" for one in effects if one.job not in known
+    ]
+    if report.rollbacks_per_run > 1:
+        report.faults.append("a run was rolled back more than once")
+
+
+def _rollbacks(ours: Sequence[Effect]) -> int:
+    """Restores, without those that took a late call back."""
+    count, drifted = 0, False
+    for effect in ours:
+        if effect.rollback and not (count and drifted):
+            count += 1
+        drifted = not effect.rollback
+    return count
+
+
+def _wrong(ours: Sequence[Effect], changes: Sequence[Effect], late: int, outcome: Outcome | None) -> Iterable[str]:
+    """What the order of a run's own deployments must not be."""
+    last_is_change = bool(ours) and not ours[-1].rollback
+    if late and last_is_change and outcome not in {Outcome.SUPERSEDED, Outcome.ROLLBACK_FAILED, Outcome.ROLLED_BACK}:
+        yield "a deployment was begun that nobody intended, and it stayed"
+    if outcome is Outcome.SUCCEEDED and (not changes or not last_is_change):
+        yield "it succeeded, but its change is not what was deployed last"
+    if outcome is Outcome.BLOCKED and changes:
+        yield "it was blocked, and something was deployed"
+
+
+def _events(report: Report, asked: Sequence[Asked], seen: Seen) -> None:
+    """What began has ended, and each event came at least once."""
+    runs = {one.run_id for one in asked}
+    begun = {(e.run_id, e.phase) for e in seen.of(PhaseStarted)}
+    ended = {(e.run_id, e.phase) for e in seen.of(PhaseFinished)}
+    over = set(seen.finished())
+    lost = [f"{phase} of {run_id} never ended" for run_id, phase in begun - ended if run_id in runs & over]
+    lost += [f"{phase} of {run_id} ended and never began" for run_id, phase in ended - begun if run_id in runs]
+    results = {one.rollback_id for one in seen.of(RollbackFinished)}
+    lost += [f"{one.rollback_id} never ended" for one in seen.of(RollbackStarted) if one.rollback_id not in results]
+    report.events_lost = len(lost)
+    report.faults += sorted(lost)
+
+
+def _letters(report: Report, bad: Iterable[Place], letters: Sequence[DeadLettered]) -> None:
+    """One letter for each bad message and each group that reads its topic, and no other."""
+    readers = {
+        topic.name: {service for service in SERVICES if topic in topics_of(Party(service))} for topic in _topics()
+    }
+    expected = {(*place, str(group)) for place in bad for group in readers.get(place[0], ())}
+    found = [(one.topic, one.partition, one.offset, one.group) for one in letters]
+    report.dead_letters_expected, report.dead_letters_found = len(expected), len(found)
+    missing, more = expected - set(found), set(found) - expected
+    report.faults += [
+        f"no dead letter for {topic}/{n}/{offset} of {group}" for topic, n, offset, group in sorted(missing)
+    ]
+    report.faults += [
+        f"a dead letter that was not expected: {one.topic}/{one.partition}/{one.offset} of {one.group}, {one.detail}"
+        for one in letters
+        if (one.topic, one.partition, one.offset, one.group) in more
+    ]
+    report.faults += [f"two dead letters for {place}" for place, count in Counter(found).items() if count > 1]
+
+
+def _topics() -> set[Any]:
+    return {topic for service in SERVICES for topic in topics_of(Party(service))}

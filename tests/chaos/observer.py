@@ -1,0 +1,180 @@
+"""Reads every topic from its beginning, and publishes requests: the harness's own eyes and voice on the bus."""
+
+import asyncio
+import threading
+import uuid
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from contracts.base import Event
+from contracts.catalogue import topics_of
+from contracts.dead_letter import DeadLettered
+from contracts.deployment import AbortRequested, DeploymentFinished
+from contracts.envelope import Envelope, InvalidMessage, Meta, from_message
+from contracts.topics import TOPICS, Party
+from tests.chaos.requests import SOURCE, Asked
+
+BAD = "chaos-bad"
+"""The header of messages that are meant to become dead letters."""
+AGAIN_SECONDS = 0.5
+INSTANCE = "chaos"
+"""The one replica of each service."""
+
+log = structlog.get_logger()
+Kind = TypeVar("Kind")
+Place = tuple[str, int, int]
+"""Topic, partition, offset."""
+
+
+@dataclass
+class Seen:
+    """What went over the bus. Only ever added to, so that another thread may read it."""
+
+    events: dict[str, Envelope] = field(default_factory=dict)
+    """By source and id, in the order of their first coming."""
+    told_apart: list[tuple[Envelope, Envelope]] = field(default_factory=list)
+    """Pairs with one id and two contents."""
+    copies: int = 0
+    bad: set[Place] = field(default_factory=set)
+    letters: list[DeadLettered] = field(default_factory=list)
+
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        events = (envelope.event for envelope in list(self.events.values()))
+        return [event for event in events if isinstance(event, kind)]
+
+    def finished(self) -> dict[str, DeploymentFinished]:
+        return {one.run_id: one for one in self.of(DeploymentFinished)}
+
+
+class Observer:
+    """In a thread of its own; ``seen`` grows while it runs."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.seen = Seen()
+        self._bootstrap = bootstrap
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="observer", daemon=True)
+        self._reading: Future[None] | None = None
+        self._producer: Any = None
+        self._one_at_a_time = asyncio.Lock()
+        self._places: dict[TopicPartition, int] = {}
+
+    def start(self) -> None:
+        self._thread.start()
+        self._reading = asyncio.run_coroutine_threadsafe(self._read(), self._loop)
+
+    def stop(self) -> None:
+        if self._reading:
+            self._reading.cancel()
+        asyncio.run_coroutine_threadsafe(self._drop_producer(), self._loop).result(20)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    def ask(self, asked: Asked) -> Future[None]:
+        """Publish a request; the future ends when Kafka has it."""
+        return self.publish(Envelope(Meta(asked.id, SOURCE, datetime.now(UTC)), asked.event))
+
+    def abort(self, asked: Asked) -> Future[None]:
+        event = AbortRequested(target=asked.target, run_id=asked.run_id, actor="chaos", reason="as planned")
+        return self.publish(Envelope(Meta(f"abort-{asked.number}", SOURCE, datetime.now(UTC)), event))
+
+    def publish(self, envelope: Envelope) -> Future[None]:
+        message = envelope.to_message()
+        return self.send(message.topic, message.key, list(message.headers), message.value)
+
+    def send(self, topic: str, key: bytes | None, headers: list[tuple[str, Any]], value: bytes | None) -> Future[None]:
+        """Publish as it is, and try again until Kafka has it: a second copy has the same id."""
+        return asyncio.run_coroutine_threadsafe(self._send(topic, key, headers, value), self._loop)
+
+    async def _send(self, topic: str, key: bytes | None, headers: list[tuple[str, Any]], value: bytes | None) -> None:
+        while True:
+            try:
+                async with self._one_at_a_time:
+                    if self._producer is None:
+                        self._producer = AIOKafkaProducer(
+                            bootstrap_servers=self._bootstrap, acks="all", request_timeout_ms=5000
+                        )
+                        await self._producer.start()
+                await self._producer.send_and_wait(topic, value, key=key, headers=headers)
+            except (KafkaError, OSError) as error:
+                log.info("the harness asks again", why=type(error).__name__)
+                await self._drop_producer()
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                return
+
+    def reset_offsets(self, service: str) -> Future[None]:
+        """Let Kafka forget how far a service has read; the service must not run."""
+        return asyncio.run_coroutine_threadsafe(self._reset_offsets(service), self._loop)
+
+    async def _reset_offsets(self, service: str) -> None:
+        topics = topics_of(Party(service))
+        consumer: Any = AIOKafkaConsumer(
+            *(topic.name for topic in topics),
+            bootstrap_servers=self._bootstrap,
+            group_id=service,
+            group_instance_id=f"{service}-{INSTANCE}",  # it takes the dead one's place at once
+            enable_auto_commit=False,
+        )
+        try:
+            await asyncio.wait_for(consumer.start(), 10)
+            await consumer.commit(dict.fromkeys(consumer.assignment(), 0))
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.info("the offsets could not be reset", why=type(error).__name__)
+        finally:
+            await consumer.stop()
+
+    async def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                await asyncio.wait_for(producer.stop(), 5)
+            except (KafkaError, OSError, TimeoutError):
+                log.info("a producer of the harness did not end well")
+
+    async def _read(self) -> None:
+        while True:
+            consumer: Any = AIOKafkaConsumer(
+                bootstrap_servers=self._bootstrap, client_id=f"observer-{uuid.uuid4().hex[:6]}", fetch_max_wait_ms=100
+            )
+            try:
+                await consumer.start()
+                partitions = [TopicPartition(topic.name, n) for topic in TOPICS for n in range(topic.partitions)]
+                consumer.assign(partitions)
+                for partition in partitions:
+                    consumer.seek(partition, self._places.get(partition, 0))
+                while True:
+                    for partition, records in (await consumer.getmany(timeout_ms=200)).items():
+                        for record in records:
+                            self._see(record)
+                            self._places[partition] = record.offset + 1
+            except (KafkaError, OSError) as error:
+                log.info("the observer begins again", why=type(error).__name__)
+                await asyncio.sleep(AGAIN_SECONDS)
+            finally:
+                await consumer.stop()
+
+    def _see(self, record: Any) -> None:
+        if any(name == BAD for name, _ in record.headers):
+            self.seen.bad.add((record.topic, record.partition, record.offset))
+            return
+        try:
+            envelope = from_message(record.headers, record.value)
+        except InvalidMessage:
+            return  # of a newer version
+        key = f"{envelope.meta.source}#{envelope.meta.id}"
+        first = self.seen.events.get(key)
+        if first is None:
+            self.seen.events[key] = envelope
+            if isinstance(envelope.event, DeadLettered):
+                self.seen.letters.append(envelope.event)
+            return
+        self.seen.copies += 1
+        if isinstance(envelope.event, Event) and envelope.event != first.event:
+            self.seen.told_apart.append((first, envelope))

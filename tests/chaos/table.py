@@ -1,0 +1,53 @@
+"""The table of one campaign or of many."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.chaos.judge import Report
+
+
+def together(reports: Sequence[Report]) -> Report:
+    """Add up; the rollbacks per run are a maximum."""
+    whole = Report(reports[0].seed)
+    harm: Counter[str] = Counter()
+    states: Counter[str] = Counter()
+    for one in reports:
+        harm.update(one.harm)
+        states.update(one.terminal_states)
+        whole.runs += one.runs
+        whole.runs_without_one += one.runs_without_one
+        whole.runs_with_two += one.runs_with_two
+        whole.changes_intended += one.changes_intended
+        whole.effective_deployments += one.effective_deployments
+        whole.late_calls_corrected += one.late_calls_corrected
+        whole.rollbacks_per_run = max(whole.rollbacks_per_run, one.rollbacks_per_run)
+        whole.events_lost += one.events_lost
+        whole.dead_letters_expected += one.dead_letters_expected
+        whole.dead_letters_found += one.dead_letters_found
+        whole.copies_on_the_bus += one.copies_on_the_bus
+        whole.seconds = round(whole.seconds + one.seconds, 1)
+        whole.faults += [f"seed {one.seed}: {fault}" for fault in one.faults]
+    whole.harm, whole.terminal_states = dict(sorted(harm.items())), dict(sorted(states.items()))
+    return whole
+
+
+def print_table(report: Report) -> None:
+    """On stdout, one line a figure."""
+    table = Table(title="Chaos", show_header=False, title_justify="left")
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in report.as_json().items():
+        if name == "faults":
+            table.add_row("faults", str(len(report.faults)))
+        elif isinstance(value, dict):
+            table.add_section()
+            table.add_row(name.replace("_", " "), str(sum(value.values())))
+            for kind, count in value.items():
+                table.add_row(f"  {kind}", str(count))
+            table.add_section()
+        else:
+            table.add_row(name.replace("_", " "), str(value))
+    Console().print(table)

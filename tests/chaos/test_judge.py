@@ -1,0 +1,154 @@
+"""A judge that cannot say no proves nothing: each thing that must not be is told."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from contracts.base import Event, caused_id
+from contracts.dead_letter import DeadLettered
+from contracts.deployment import DeploymentFinished, Outcome, Phase, PhaseFinished, PhaseStarted
+from contracts.envelope import Envelope, Meta
+from contracts.gates import Verdict
+from contracts.recovery import ChangeApplied, RollbackFinished, RollbackStarted
+from tests.chaos.judge import Report, judge
+from tests.chaos.observer import Seen
+from tests.chaos.requests import Asked, target
+
+ASKED = Asked(0, target(1), "healthy", "healthy-1-0", None)
+RUN = ASKED.run_id
+JOB = caused_id(RUN, "deployment_monitoring:apply-change:1")
+
+
+def call(number: int, job: str, kind: str = "apply-change", effect: str = "ecs-svc/1") -> dict[str, Any]:
+    agent = f"Boto3/1 surefoot/recovery/{kind}/{job}/7" if job else "Boto3/1"
+    resource = f"CourtCaseCluster/{ASKED.target.service}"
+    return {
+        "number": number,
+        "operation": "UpdateService",
+        "user_agent": agent,
+        "resource": resource,
+        "effect": effect,
+        "status": 200,
+    }
+
+
+CHANGED = call(1, JOB)
+RESTORED = call(2, f"rollback:{RUN}", "rollback")
+
+
+def seen(*events: Event) -> Seen:
+    found = Seen()
+    for number, event in enumerate(events):
+        found.events[str(number)] = Envelope(Meta(str(number), "s", datetime.now(UTC)), event)
+    return found
+
+
+def finished(outcome: Outcome) -> DeploymentFinished:
+    return DeploymentFinished(target=ASKED.target, run_id=RUN, outcome=outcome, reason="", seconds=1)
+
+
+APPLIED = ChangeApplied(target=ASKED.target, run_id=RUN, deployment_id="ecs-svc/1", task_definition="backend:2")
+STARTED = RollbackStarted(target=ASKED.target, run_id=RUN, rollback_id=f"rollback:{RUN}", trigger="t", snapshot_id="s")
+ENDED = RollbackFinished.model_validate(
+    {
+        "target": ASKED.target.model_dump(),
+        "run_id": RUN,
+        "rollback_id": f"rollback:{RUN}",
+        "result": "restored",
+        "rollback": {"trigger": "t", "by": "surefoot", "snapshot_id": "s", "seconds": 3},
+        "detail": "",
+    }
+)
+BEGUN = PhaseStarted(target=ASKED.target, run_id=RUN, phase=Phase.BAKING, deadline=datetime.now(UTC))
+OVER = PhaseFinished(target=ASKED.target, run_id=RUN, phase=Phase.BAKING, verdict=Verdict.PASS, seconds=1)
+
+
+def judged(found: Seen, *calls: dict[str, Any]) -> Report:
+    return judge(Report(1), [ASKED], found, calls)
+
+
+def test_what_went_well_has_no_fault() -> None:
+    report = judged(seen(BEGUN, APPLIED, OVER, finished(Outcome.SUCCEEDED)), CHANGED)
+    assert report.held, report.faults
+    assert (report.runs, report.changes_intended, report.effective_deployments) == (1, 1, 1)
+    assert report.terminal_states == {"succeeded": 1}
+
+
+def test_one_rollback_is_no_fault() -> None:
+    report = judged(seen(APPLIED, STARTED, ENDED, finished(Outcome.ROLLED_BACK)), CHANGED, RESTORED)
+    assert report.held, report.faults
+    assert (report.rollbacks_per_run, report.late_calls_corrected) == (1, 0)
+
+
+def test_a_late_call_that_is_taken_back_is_counted_in_its_own_column() -> None:
+    late = call(3, JOB, effect="ecs-svc/3")
+    correction = call(4, f"rollback:{RUN}", "rollback", effect="ecs-svc/4")
+    report = judged(seen(APPLIED, STARTED, ENDED, finished(Outcome.ROLLED_BACK)), CHANGED, RESTORED, late, correction)
+    assert report.held, report.faults
+    assert (report.effective_deployments, report.late_calls_corrected, report.rollbacks_per_run) == (1, 1, 1)
+
+
+def test_calls_without_effect_and_those_of_people_are_nobody_s_deployments() -> None:
+    calls = (CHANGED, call(2, JOB, effect=""), call(3, ""))
+    report = judged(seen(APPLIED, finished(Outcome.SUCCEEDED)), *calls)
+    assert report.effective_deployments == 1
+
+
+@pytest.mark.parametrize(
+    ("found", "calls", "fault"),
+    [
+        (seen(APPLIED), (CHANGED,), "no terminal state"),
+        (seen(finished(Outcome.BLOCKED), finished(Outcome.FAILED)), (), "two terminal states"),
+        (seen(APPLIED, finished(Outcome.SUCCEEDED)), (CHANGED, call(2, JOB)), "nobody intended"),
+        (seen(APPLIED, finished(Outcome.SUCCEEDED)), (CHANGED, RESTORED), "not what was deployed last"),
+        (seen(APPLIED, finished(Outcome.SUCCEEDED)), (), "ECS began no deployment"),
+        (seen(finished(Outcome.BLOCKED)), (CHANGED,), "was blocked, and something was deployed"),
+        (
+            seen(APPLIED, STARTED, ENDED, finished(Outcome.ROLLED_BACK)),
+            (CHANGED, RESTORED, call(3, f"rollback:{RUN}", "rollback")),
+            "rolled back more than once",
+        ),
+        (seen(finished(Outcome.FAILED)), (call(1, "somebody"),), "nobody asked for"),
+        (seen(BEGUN, finished(Outcome.BLOCKED)), (), "never ended"),
+        (seen(OVER, finished(Outcome.BLOCKED)), (), "never began"),
+        (seen(STARTED, finished(Outcome.FAILED)), (), "never ended"),
+    ],
+)
+def test_what_must_not_be_is_told(found: Seen, calls: tuple[dict[str, Any], ...], fault: str) -> None:
+    report = judged(found, *calls)
+    assert any(fault in told for told in report.faults), report.faults
+
+
+def letter(offset: int, group: str) -> DeadLettered:
+    return DeadLettered.model_construct(
+        topic="recovery.commands.v1",
+        partition=0,
+        offset=offset,
+        group=group,
+        reason="invalid",
+        detail="",
+        key=None,
+        headers=(),
+        value=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda one: one.bad.add(("recovery.commands.v1", 0, 9)), "no dead letter"),
+        (lambda one: one.letters.append(letter(4, "recovery")), "not expected"),
+        (lambda one: one.letters.append(letter(3, "recovery")), "two dead letters"),
+    ],
+)
+def test_dead_letters_are_exactly_those_of_the_bad_messages(change: Callable[[Seen], None], fault: str) -> None:
+    found = seen(finished(Outcome.BLOCKED))
+    found.bad.add(("recovery.commands.v1", 0, 3))
+    found.letters.append(letter(3, "recovery"))
+    report = judged(found)
+    assert report.held, report.faults
+    assert (report.dead_letters_expected, report.dead_letters_found) == (1, 1)
+    change(found)
+    assert any(fault in told for told in judged(found).faults)
