@@ -223,13 +223,16 @@ class Process:
 
 async def _restarted(name: str, loop: Callable[[], Awaitable[None]]) -> None:
     """Keep a loop running over the faults of Redis and Kafka; any other fault ends the process, loudly."""
-    for attempt in range(10**9):
+    attempt = 0
+    while True:
+        begun = time.monotonic()
         try:
             await loop()
         except LOST_PRODUCER:
             raise  # its sequence is broken for good; only a new process gets a new one
         except (RedisError, KafkaError, OSError) as error:
             log.warning("a loop starts again", loop=name, why=_why(error))
+            attempt = attempt + 1 if time.monotonic() - begun < AGAIN_SECONDS[-1] else 0
             await asyncio.sleep(AGAIN_SECONDS[min(attempt, len(AGAIN_SECONDS) - 1)])
 
 

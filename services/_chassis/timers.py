@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 import orjson
 import structlog
+from redis.exceptions import RedisError
 
 from services._chassis.clock import Clock
 from services._chassis.store import RedisStore
@@ -74,9 +76,10 @@ class Timers:
             await self._store.apply(transition, cause_id=timer.id, timer=timer)
         except asyncio.CancelledError:
             raise
-        except Busy:
-            pass  # it is still due
+        except (RedisError, Busy) as error:
+            log.info("timer waits for the store", timer=timer.id, why=type(error).__name__)  # it is still due
         except Exception as error:
             log.exception("timer failed", timer=timer.id, kind=timer.kind, error=type(error).__name__)
             again = Timer(timer.id, timer.kind, self._clock.now() + RETRY_SECONDS, timer.payload)
-            await self._store.apply(decided(timers=(again,)), timer=timer)
+            with suppress(RedisError, Busy):  # then it is due at once
+                await self._store.apply(decided(timers=(again,)), timer=timer)

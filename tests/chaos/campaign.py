@@ -67,7 +67,9 @@ class Campaign:
                 drive.harm()
             drive.peace()
             report.harm = drive.harms.done
-            judge(report, drive.asked, running.observer.seen, running.tell_aws("GET", "calls?changing=1"))
+            running.observer.seen.keep(self.directory / "events.jsonl")
+            others = {one.run_id: one.outcome for one in drive.harms.rivals if one.run_id}
+            judge(report, drive.asked, running.observer.seen, running.tell_aws("GET", "calls?changing=1"), others)
         report.seconds = round(time.monotonic() - begun, 1)
         return report
 
@@ -121,7 +123,8 @@ class Drive:
             self._tick()
             if len(seen.events) != count:
                 count, moved = len(seen.events), time.monotonic()
-            if not self._waiting and not self._active and time.monotonic() - moved > QUIET_SECONDS:
+            busy = self._waiting or self._active or any(one.is_alive() for one in self.harms.rivals)
+            if not busy and time.monotonic() - moved > QUIET_SECONDS:
                 return
 
     def _tick(self) -> None:
@@ -132,7 +135,7 @@ class Drive:
 
     def _ask(self) -> None:
         """One run at a time on each target."""
-        over = self._stack.observer.seen.finished()
+        over = self._stack.observer.seen.ended
         self._active = {target: run_id for target, run_id in self._active.items() if run_id not in over}
         for one in list(self._waiting):
             if one.target in self._active:

@@ -10,13 +10,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
-from contracts.recovery import RollbackStarted
 from contracts.topics import SERVICES
 from sandbox.child import NotStarted
 from tests.chaos.bad import bad_message
 from tests.chaos.fleet import signalled
 from tests.chaos.plan import Harm
 from tests.chaos.requests import CLUSTER
+from tests.chaos.rival import Rival
 from tests.chaos.stack import Stack
 
 Later = Callable[[float, Callable[[], object]], None]
@@ -35,7 +35,7 @@ class Harms:
         self._bad = 0
         self._at_rollback: list[Callable[[str], None]] = []
         self._rollbacks = 0
-        self.restored = 0
+        self.rivals: list[Rival] = []
         self.people: set[str] = set()
         """Services that a person has updated."""
         self.done: dict[str, int] = {}
@@ -50,7 +50,7 @@ class Harms:
 
     def watch(self) -> None:
         """Do what waits for a rollback."""
-        rollbacks = self._stack.observer.seen.of(RollbackStarted)
+        rollbacks = self._stack.observer.seen.rollbacks
         for rollback in rollbacks[self._rollbacks :]:
             if self._at_rollback:
                 self._at_rollback.pop(0)(rollback.target.service)
@@ -107,7 +107,6 @@ class Harms:
             self._stack.valkey.kill()
             shutil.rmtree(data)
             shutil.copytree(copy, data)
-            self.restored += 1
             self._start_redis()
 
         self._later(harm.seconds, restore)
@@ -214,6 +213,17 @@ class Harms:
             self._bad += 1
             self._stack.observer.send(*bad_message(self._random, self._bad))
 
+    def rival(self, harm: Harm) -> None:
+        """One at a time: it costs as much as all of ours."""
+        if any(one.is_alive() for one in self.rivals):
+            return
+        number = len(self.rivals) + 1
+        service, tag = self._random.choice(self._services()), f"healthy-rival-{number}"
+        self._stack.tell_aws("POST", "images", {"tag": tag, "behaviour": "healthy"})
+        rival = Rival(self._stack.directory / f"rival-{number}", self._stack.environment, service, tag)
+        self.rivals.append(rival)
+        rival.start()
+
 
 _DO: dict[str, Callable[[Harms, Harm], None]] = {
     "kill services": Harms.kill,
@@ -234,4 +244,5 @@ _DO: dict[str, Callable[[Harms, Harm], None]] = {
     "upgrade services one by one": Harms.upgrade,
     "forget the inbox and read from the earliest offset": Harms.forget,
     "bad messages": Harms.bad_messages,
+    "another surefoot deploys": Harms.rival,
 }

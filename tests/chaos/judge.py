@@ -1,7 +1,7 @@
 """Judges from outside: from what AWS logged and what went over the bus. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -46,6 +46,8 @@ class Report:
     """Deployments by changes that were stopped or rolled back already, and were taken back."""
     rollbacks_per_run: int = 0
     """The maximum; a correction of a late call is not another rollback."""
+    deployments_of_others: int = 0
+    """Runs of another Surefoot on the same targets."""
     events_lost: int = 0
     dead_letters_expected: int = 0
     dead_letters_found: int = 0
@@ -75,12 +77,20 @@ def effects_of(calls: Iterable[dict[str, Any]]) -> list[Effect]:
     return found
 
 
-def judge(report: Report, asked: Sequence[Asked], seen: Seen, calls: Iterable[dict[str, Any]]) -> Report:
-    """Fill the report."""
+def judge(
+    report: Report,
+    asked: Sequence[Asked],
+    seen: Seen,
+    calls: Iterable[dict[str, Any]],
+    others: Mapping[str, str] = {},
+) -> Report:
+    """Fill the report. ``others``: runs of another Surefoot, and their outcomes (empty: none)."""
     report.runs = len(asked)
     report.copies_on_the_bus = seen.copies
     _ends(report, asked, seen)
-    _deployments(report, asked, seen, effects_of(calls))
+    effects = effects_of(calls)
+    _deployments(report, asked, seen, [one for one in effects if one.job not in _jobs(others)])
+    _others(report, others, effects)
     _events(report, asked, seen)
     _letters(report, seen.bad, seen.letters)
     return report
@@ -88,7 +98,7 @@ def judge(report: Report, asked: Sequence[Asked], seen: Seen, calls: Iterable[di
 
 def _ends(report: Report, asked: Sequence[Asked], seen: Seen) -> None:
     """Exactly one terminal state for each run."""
-    finished = seen.finished()
+    finished = seen.ended
     report.terminal_states = dict(Counter(str(one.outcome) for one in finished.values()))
     for one in asked:
         if one.run_id not in finished:
@@ -109,11 +119,10 @@ def _ends(report: Report, asked: Sequence[Asked], seen: Seen) -> None:
 
 def _deployments(report: Report, asked: Sequence[Asked], seen: Seen, effects: Sequence[Effect]) -> None:
     """One effective deployment for each change, one rollback for each run, and no late call that stays."""
-    changed, finished = {one.run_id for one in seen.of(ChangeApplied)}, seen.finished()
+    changed, finished = {one.run_id for one in seen.of(ChangeApplied)}, seen.ended
     report.changes_intended = len(changed)
     for one in asked:
-        job = caused_id(one.run_id, "deployment_monitoring:apply-change:1")
-        ours = [effect for effect in effects if effect.job in {job, f"rollback:{one.run_id}"}]
+        ours = [effect for effect in effects if effect.job in _jobs([one.run_id])]
         changes = [effect for effect in ours if not effect.rollback]
         late = max(0, len(changes) - 1) + (len(changes) > 0 and one.run_id not in changed)
         report.effective_deployments += len(changes) - late
@@ -125,13 +134,28 @@ def _deployments(report: Report, asked: Sequence[Asked], seen: Seen, effects: Se
         ]
         if one.run_id in changed and not changes:
             report.faults.append(f"{one.id}: its change is told as applied, and ECS began no deployment for it")
-    known = {caused_id(one.run_id, "deployment_monitoring:apply-change:1") for one in asked}
-    known |= {f"rollback:{one.run_id}" for one in asked} | {""}
+    known = _jobs(one.run_id for one in asked) | {""}
     report.faults += [
         f"a deployment for a job that nobody asked for: {one.job}" for one in effects if one.job not in known
     ]
     if report.rollbacks_per_run > 1:
         report.faults.append("a run was rolled back more than once")
+
+
+def _jobs(runs: Iterable[str]) -> set[str]:
+    """The jobs that may deploy for these runs."""
+    return {job for run in runs for job in (caused_id(run, "deployment_monitoring:apply-change:1"), f"rollback:{run}")}
+
+
+def _others(report: Report, others: Mapping[str, str], effects: Sequence[Effect]) -> None:
+    """What is promised holds for each of two Surefoots on one target."""
+    report.deployments_of_others = len(others)
+    for run, outcome in others.items():
+        theirs = [effect for effect in effects if effect.job in _jobs([run])]
+        if not outcome:
+            report.faults.append(f"the run {run} of another Surefoot has no terminal state")
+        if len([effect for effect in theirs if not effect.rollback]) > 1 or _rollbacks(theirs) > 1:
+            report.faults.append(f"the run {run} of another Surefoot deployed or rolled back more than once")
 
 
 def _rollbacks(ours: Sequence[Effect]) -> int:
@@ -160,7 +184,7 @@ def _events(report: Report, asked: Sequence[Asked], seen: Seen) -> None:
     runs = {one.run_id for one in asked}
     begun = {(e.run_id, e.phase) for e in seen.of(PhaseStarted)}
     ended = {(e.run_id, e.phase) for e in seen.of(PhaseFinished)}
-    over = set(seen.finished())
+    over = set(seen.ended)
     lost = [f"{phase} of {run_id} never ended" for run_id, phase in begun - ended if run_id in runs & over]
     lost += [f"{phase} of {run_id} ended and never began" for run_id, phase in ended - begun if run_id in runs]
     results = {one.rollback_id for one in seen.of(RollbackFinished)}

@@ -6,8 +6,10 @@ import uuid
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -17,6 +19,7 @@ from contracts.catalogue import topics_of
 from contracts.dead_letter import DeadLettered
 from contracts.deployment import AbortRequested, DeploymentFinished
 from contracts.envelope import Envelope, InvalidMessage, Meta, from_message
+from contracts.recovery import RollbackStarted
 from contracts.topics import TOPICS, Party
 from tests.chaos.requests import SOURCE, Asked
 
@@ -40,6 +43,9 @@ class Seen:
     """By source and id, in the order of their first coming."""
     told_apart: list[tuple[Envelope, Envelope]] = field(default_factory=list)
     """Pairs with one id and two contents."""
+    ended: dict[str, DeploymentFinished] = field(default_factory=dict)
+    """By run."""
+    rollbacks: list[RollbackStarted] = field(default_factory=list)
     copies: int = 0
     bad: set[Place] = field(default_factory=set)
     letters: list[DeadLettered] = field(default_factory=list)
@@ -48,8 +54,23 @@ class Seen:
         events = (envelope.event for envelope in list(self.events.values()))
         return [event for event in events if isinstance(event, kind)]
 
-    def finished(self) -> dict[str, DeploymentFinished]:
-        return {one.run_id: one for one in self.of(DeploymentFinished)}
+    def keep(self, path: Path) -> None:
+        """Write each event in a line, to tell later what happened."""
+        with path.open("wb") as file:
+            for envelope in list(self.events.values()):
+                line = {"type": envelope.entry.type, "time": envelope.meta.time, "run": envelope.meta.run_id}
+                file.write(orjson.dumps({**line, "event": envelope.event.model_dump(mode="json")}) + b"\n")
+
+    def add(self, key: str, envelope: Envelope) -> None:
+        """Take in what was not seen before."""
+        self.events[key] = envelope
+        match envelope.event:
+            case DeadLettered() as letter:
+                self.letters.append(letter)
+            case DeploymentFinished() as end:
+                self.ended[end.run_id] = end
+            case RollbackStarted() as rollback:
+                self.rollbacks.append(rollback)
 
 
 class Observer:
@@ -171,9 +192,7 @@ class Observer:
         key = f"{envelope.meta.source}#{envelope.meta.id}"
         first = self.seen.events.get(key)
         if first is None:
-            self.seen.events[key] = envelope
-            if isinstance(envelope.event, DeadLettered):
-                self.seen.letters.append(envelope.event)
+            self.seen.add(key, envelope)
             return
         self.seen.copies += 1
         if isinstance(envelope.event, Event) and envelope.event != first.event:

@@ -9,6 +9,8 @@ from contracts.topics import SERVICES
 LEASE = 2.0
 """Real seconds for which an executor holds a job; pauses are longer than this."""
 WIRES = ("kafka", "redis", "aws")
+GAPS = (0.1, 1.0, 3.0, 6.0, 8.0)
+"""Real seconds between one harm and the next, give or take a half: bursts, and time to get on in between."""
 SKEW = (-600, -180, 180, 600)
 """Seconds by which a clock is wrong."""
 
@@ -56,7 +58,7 @@ def _redis(kind: str, least: float, most: float) -> Maker:
 
 def _wire(kind: str, delay: float = 0.0) -> Maker:
     def make(random: Random, at: float) -> Harm:
-        return Harm(at, kind, (random.choice(WIRES),), random.uniform(1.5, 6.0), random.uniform(0, delay))
+        return Harm(at, kind, (random.choice(WIRES),), random.uniform(1.0, 4.0), random.uniform(0, delay))
 
     return make
 
@@ -97,7 +99,7 @@ MAKERS: tuple[tuple[int, Maker], ...] = (
     (2, _redis("readonly redis", 0.5, 3.0)),
     (1, _redis("restore redis from an older copy", 1.0, 4.0)),
     (3, _wire("hold connections half-open")),
-    (2, _wire("slow connections", 0.3)),
+    (2, _wire("slow connections", 0.05)),
     (2, _wire("reset connections")),
     *((1, _aws(kind)) for kind in ("throttle", "deny", "expire", "error-before", "slow", "reset", "stale")),
     (1, _aws("error-after")),
@@ -110,15 +112,16 @@ MAKERS: tuple[tuple[int, Maker], ...] = (
     (1, _named("upgrade services one by one")),
     (1, _named("forget the inbox and read from the earliest offset")),
     (3, _named("bad messages")),
+    (1, _named("another surefoot deploys")),
 )
 
 
 def harms(seed: int) -> Iterator[Harm]:
-    """Yield harm without end, in the order of time: about one in two seconds, and often several at once."""
+    """Yield harm without end, in the order of time."""
     random = Random(seed)
     weights = [weight for weight, _ in MAKERS]
     at = 1.0
     while True:
-        at += random.uniform(0.2, 3.5)
+        at += random.choice(GAPS) * random.uniform(0.5, 1.5)
         (_, make), *_ = random.choices(MAKERS, weights)
         yield make(random, at)

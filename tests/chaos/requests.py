@@ -13,7 +13,7 @@ REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/backend"
 BEHAVIOURS = ("healthy",) * 5 + ("crash-loop",) * 3 + ("slow", "unhealthy", "wrong-architecture")
 ABORTED = 0.06
 """The share of runs that a person aborts."""
-CONFIG = DeploymentConfig(deployment_timeout_minutes=5, validation_timeout_minutes=3, baking_minutes=3)
+CONFIG = DeploymentConfig(deployment_timeout_minutes=8, validation_timeout_minutes=8, baking_minutes=3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ def together(reports: Sequence[Report]) -> Report:
         whole.effective_deployments += one.effective_deployments
         whole.late_calls_corrected += one.late_calls_corrected
         whole.rollbacks_per_run = max(whole.rollbacks_per_run, one.rollbacks_per_run)
+        whole.deployments_of_others += one.deployments_of_others
         whole.events_lost += one.events_lost
         whole.dead_letters_expected += one.dead_letters_expected
         whole.dead_letters_found += one.dead_letters_found

@@ -41,7 +41,7 @@ RESTORED = call(2, f"rollback:{RUN}", "rollback")
 def seen(*events: Event) -> Seen:
     found = Seen()
     for number, event in enumerate(events):
-        found.events[str(number)] = Envelope(Meta(str(number), "s", datetime.now(UTC)), event)
+        found.add(str(number), Envelope(Meta(str(number), "s", datetime.now(UTC)), event))
     return found
 
 
