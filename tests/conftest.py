@@ -9,6 +9,16 @@ from redis.asyncio import Redis
 
 from sandbox.kafka.broker import DevBroker
 from sandbox.valkey import Valkey
+from tests.chaos.mutants import install
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--mutant", default="", help="a protection that the code lacks (tests/chaos/mutants.py)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if mutant := config.getoption("--mutant"):
+        install(mutant)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,151 @@
+"""Mutants: each replaces one protection when the application is built, so that what watches over it can be watched.
+
+No setting of the product can do this; the harness (``--mutant``) and the test suite (``pytest --mutant``) patch the
+code of their own process. ``MUTANTS`` says what each breaks and which test must notice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from services._chassis import jobs
+from services._chassis.relay import Relay
+from services._chassis.store import RedisStore
+from services.orchestrator.domain import steps
+from services.recovery.domain import arm
+
+CAUSE = 0
+"""Where the arguments of ``apply.lua`` have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    breaks: str
+    noticed_by: str
+    """A pytest node id."""
+    install: Callable[[], None]
+
+
+def _argument(place: int, value: str) -> Callable[[], None]:
+    """Give the script nothing to look at where a protection looks."""
+
+    def install() -> None:
+        right = RedisStore._arguments
+
+        def wrong(self: RedisStore, *arguments: Any) -> Any:
+            keys, values = right(self, *arguments)
+            values[place] = value
+            return keys, values
+
+        RedisStore._arguments = wrong  # type: ignore[method-assign,assignment]
+
+    return install
+
+
+def _script(*changes: tuple[str, str]) -> Callable[[], None]:
+    """Change the text of the scripts of jobs."""
+
+    def install() -> None:
+        for name in ("_CLAIM", "_RENEW"):
+            text = getattr(jobs, name)
+            for old, new in changes:
+                text = text.replace(old, new)
+            setattr(jobs, name, text)
+
+    return install
+
+
+def _apply_without(answer: str) -> Callable[[], None]:
+    """Let ``apply.lua`` go on where it would end with ``answer``."""
+
+    def install() -> None:
+        right = RedisStore.__init__
+
+        def wrong(self: RedisStore, redis: Any, *arguments: Any) -> None:
+            class Rewriting:
+                def register_script(self, text: str) -> Any:
+                    return redis.register_script(text.replace(f'then return "{answer}" end', "then end"))
+
+            right(self, Rewriting(), *arguments)
+            self.redis = redis
+
+        RedisStore.__init__ = wrong  # type: ignore[method-assign,assignment]
+
+    return install
+
+
+def _no_fence() -> None:
+    _apply_without("fenced")()
+    _script(('~= ARGV[2] or redis.call("HGET", KEYS[2], "state") ~= "running"', "== false"))()
+
+
+def _no_outbox() -> None:
+    right = Relay._relay
+
+    async def wrong(self: Relay, entries: Any) -> None:
+        for id_, _ in entries:
+            await self._redis.xack(self._outbox, "relay", id_)
+            await self._redis.xdel(self._outbox, id_)
+        await right(self, entries)
+
+    Relay._relay = wrong  # type: ignore[method-assign]
+
+
+def _no_reconciler() -> None:
+    def nothing(run: Any, now: float) -> Any:
+        return run.but(reconcile_at=now + 30)
+        yield
+
+    steps.reconcile = nothing
+
+
+def _no_disarming() -> None:
+    arm.disarm = lambda protection, run_id: None
+
+
+_COURSE = "tests/services/recovery/test_recovery_course.py"
+_STORE = "tests/chassis/test_store_apply.py"
+MUTANTS: dict[str, Mutant] = {
+    "inbox": Mutant("no message is known again", f"{_STORE}::test_same_cause_once", _argument(CAUSE, "")),
+    "compare-and-set": Mutant(
+        "a state is replaced that was not decided on",
+        f"{_STORE}::test_no_update_is_lost_when_many_decide_at_once",
+        _apply_without("conflict"),
+    ),
+    "fence": Mutant(
+        "whoever has lost a job may still end it",
+        f"{_STORE}::test_a_lost_lease_fences_its_holder",
+        _no_fence,
+    ),
+    "outbox": Mutant(
+        "an event is forgotten before Kafka has confirmed it",
+        "tests/chassis/test_relay.py::test_what_kafka_has_not_confirmed_is_published_again",
+        _no_outbox,
+    ),
+    "reconciler": Mutant(
+        "nobody asks again for an answer that does not come",
+        "tests/services/orchestrator/test_orchestrator_course.py"
+        "::test_unanswered_commands_are_sent_again_with_the_same_id",
+        _no_reconciler,
+    ),
+    "lease-eternal": Mutant(
+        "nobody takes over what a dead executor held",
+        f"{_STORE}::test_a_lost_lease_fences_its_holder",
+        _script(("now + ARGV[2]", "now + 86400000")),
+    ),
+    "lease-ignored": Mutant(
+        "two executors work on one job",
+        "tests/chassis/test_jobs.py::test_what_one_executor_holds_another_does_not_take",
+        _script(("now + ARGV[2], ARGV[1]", "now, ARGV[1]"), ("/ 1000) + ARGV[3]", "/ 1000)")),
+    ),
+    "disarm": Mutant(
+        "recovery says that it has disarmed, and stands ready all the same",
+        f"{_COURSE}::test_who_disarms_first_is_not_rolled_back",
+        _no_disarming,
+    ),
+}
+
+
+def install(name: str) -> None:
+    """Let this process lack the protection. Raise ``KeyError`` for an unknown one."""
+    MUTANTS[name].install()

@@ -1,0 +1,89 @@
+"""Jobs on a real Valkey: one executor at a time, and a way on whatever dies."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from services._chassis.clock import Pace, PacedClock
+from services._chassis.jobs import ATTEMPTS, Executor, LeasedJob, Running, describe_command
+from services._chassis.store import RedisStore
+from services._chassis.transition import Cancelled, Job, Transition, decided
+from tests.chassis.harness import TARGET
+
+
+@pytest.fixture
+def store(redis: Any) -> RedisStore:
+    return RedisStore(redis, "recovery", PacedClock(Pace()))
+
+
+def executor(store: RedisStore, lease: float, **jobs: Any) -> Executor:
+    return Executor(store, jobs, lease=lease, slots=1)
+
+
+async def claimed(one: Executor) -> LeasedJob:
+    async with asyncio.timeout(5):
+        while (job := await one.claim()) is None:
+            pass
+    return job
+
+
+async def asked(store: RedisStore) -> None:
+    command = describe_command("capture-snapshot", TARGET, "run")
+    await store.apply(decided(jobs=(Job("j", "work", b"p"),)), cause="c", command=command)
+
+
+async def test_what_one_executor_holds_another_does_not_take(store: RedisStore) -> None:
+    await asked(store)
+    one, other = executor(store, 30), executor(store, 30)
+    job = await claimed(one)
+    await job.check()
+    assert await other.claim() is None
+
+
+async def test_a_taken_over_job_keeps_what_was_saved_and_stops_its_first_executor(store: RedisStore) -> None:
+    await asked(store)
+    first = await claimed(executor(store, 0.001))
+    await first.checkpoint(b"half")
+    second = await claimed(executor(store, 30))
+    assert second.saved == b"half"
+    for late in (first.check(), first.checkpoint(b"late"), first.emit()):
+        with pytest.raises(Cancelled):
+            await late
+    assert (await claimed(executor(store, 30))).saved == b"half" if second.ended else True
+
+
+async def test_a_job_that_kills_each_worker_is_given_up_and_answered(store: RedisStore) -> None:
+    await asked(store)
+    for _ in range(ATTEMPTS):
+        await claimed(executor(store, 0.001))  # and dies
+
+    async def work(job: Running) -> Transition:
+        raise AssertionError(f"attempt {job.attempt}")
+
+    last = executor(store, 30, work=work)
+    await last.work(await claimed(last))
+    assert await last.claim() is None
+    ((_, fields),) = await store.redis.xrange(store.key("outbox"))
+    assert b"gave up after 5 attempts" in fields[b"value"]
+    assert b"inconclusive" in fields[b"value"]
+
+
+async def test_a_slow_job_keeps_its_lease_by_its_heartbeat(store: RedisStore) -> None:
+    await asked(store)
+    beats = 0
+
+    async def work(job: Running) -> Transition:
+        nonlocal beats
+        score = await store.redis.zscore(store.key("jobs"), "j")
+        async with asyncio.timeout(10):
+            while beats < 2:
+                await asyncio.sleep(0.01)
+                if (now := await store.redis.zscore(store.key("jobs"), "j")) != score:
+                    beats, score = beats + 1, now
+        return decided()
+
+    one = executor(store, 1.0, work=work)
+    await one.work(await claimed(one))
+    assert beats == 2
+    assert await store.redis.hget(store.key("job", "j"), "state") == b"done"
