@@ -23,6 +23,10 @@ GUIDE = {
 """The guide's own configuration: what anybody sets, on the sandbox or not."""
 
 
+LOCAL = {"JOB_LEASE": "3", "AWS_ANSWER_TIMEOUT": "3"}
+"""Real seconds. On loopback nothing takes longer, and twenty times as fast each of them is twenty of product time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Where to listen on loopback; 0 chooses a free port."""
@@ -67,6 +71,7 @@ def sandbox(
             **pace,
             **bus,
             **GUIDE,
+            **LOCAL,
             "REDIS_URL": redis_url,
             "AWS_ENDPOINT_URL": f"http://{HOST}:{aws}",
             "AWS_REGION": REGION,

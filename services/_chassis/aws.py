@@ -21,7 +21,6 @@ from services._chassis.tasks import until_over
 
 THREADS = 24
 PAGES = 1000
-LONGEST_CALL_SECONDS = 72
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     ecs, snapshots = AwsEcs(aws), Bucket(aws, settings.backup_bucket)
     handlers = Handlers(clock, settings.auto_recovery_enabled)
     images = AwsImages(aws, settings.aws_region)
+    settle_seconds = clock.at(platform.late_call) - clock.at(0)
     capture = Capture(ecs, AwsSurroundings(aws), snapshots, clock, settings.snapshot_retention_days)
     return Service(
         name="recovery",
@@ -38,7 +39,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             "capture-snapshot": capture,
             "purge-snapshots": Purge(snapshots),
             "apply-change": ApplyChange(ecs, store, clock),
-            "rollback": RollBack(ecs, AwsBalancers(aws), images, snapshots, store, clock),
+            "rollback": RollBack(ecs, AwsBalancers(aws), images, snapshots, store, clock, settle_seconds),
         },
         timers={"expire": handlers.expire, "overdue": handlers.overdue},
         router=create_router(Api(settings, store, ecs, snapshots, clock)),

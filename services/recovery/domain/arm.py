@@ -82,13 +82,15 @@ def may_still_change(protection: Protection, run_id: str, epoch: int, now: datet
     return protection.epoch == epoch and protection.rollback is None and protection.armed_for(run_id, now) is not None
 
 
-def end_change(protection: Protection, job: str, deployment_id: str | None, task_definition: str | None) -> Protection:
+def end_change(
+    protection: Protection, job: str, deployment_id: str | None, task_definition: str | None, now: datetime
+) -> Protection:
     """Note what the change job ended with; for a change that is nobody's any more nothing is noted."""
     held = protection.arm
     if held is None or held.change is None or held.change.job != job:
         return protection
     change = held.change.model_copy(
-        update={"ended": True, "deployment_id": deployment_id, "task_definition": task_definition}
+        update={"ended": True, "ended_at": now, "deployment_id": deployment_id, "task_definition": task_definition}
     )
     return protection.but(arm=held.model_copy(update={"change": change}))
 

@@ -39,6 +39,7 @@ class OurChange(Contract):
     task_definition: str | None = None
     ended: bool = False
     """Its job has answered; until then a call of it may be under way."""
+    ended_at: datetime | None = None
 
 
 class Arm(Contract):

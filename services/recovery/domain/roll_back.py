@@ -32,8 +32,8 @@ class Plan:
     """A person asked for this snapshot, so its settings are brought back too, whatever version is live."""
     change: Literal["none", "in-flight", "landed"]
     """Our change: not begun (or somebody else's), begun and cancelled, or answered by its job."""
-    settle_seconds: float
-    """How long a call of the cancelled change may still be under way."""
+    quiet_at: float
+    """From then on no call of our change can arrive any more."""
     restored_at: tuple[float, ...] = ()
 
     @property
@@ -131,9 +131,8 @@ def next_move(observed: Observed, plan: Plan) -> Move:  # noqa: PLR0911  a list 
 def _verify(observed: Observed, plan: Plan) -> Move:  # noqa: PLR0911  a list of questions, in their order
     if plan.ordered and observed.differs and not plan.restored_at:
         return Restore()
-    cancelled = plan.change == "in-flight" and not plan.restored_at and observed.ecs == "idle"
-    if cancelled and observed.now - plan.started_at < plan.settle_seconds:
-        return Wait("Waiting until no call of the cancelled change can be under way any more.")
+    if observed.now < plan.quiet_at:
+        return Wait("Waiting until no call of the change can be under way any more.")
     if observed.rollout == "FAILED":
         return Failed("The snapshot's version does not start either.")
     if not observed.healthy:
@@ -142,7 +141,7 @@ def _verify(observed: Observed, plan: Plan) -> Move:  # noqa: PLR0911  a list of
         return Done("surefoot", f"The snapshot's version is live again; {observed.progress}.")
     if observed.ecs == "rolled-back":
         return Done("ecs", f"ECS has brought the version back by itself; {observed.progress}.")
-    if cancelled:
+    if plan.change == "in-flight" and not observed.moved:
         return Done("surefoot", f"The change was stopped before it reached the service; {observed.progress}.")
     if plan.ordered:
         return Done("other", f"The service is as in the snapshot already; {observed.progress}.")

@@ -104,7 +104,8 @@ class ApplyChange:
             if is_new
             else f"{name} is what runs already; {deployment} counts as this run's deployment."
         )
-        output = ChangeOutput(deployment_id=deployment, task_definition=version, applied_at=moment(self.clock.now()))
+        now = moment(self.clock.now())
+        output = ChangeOutput(deployment_id=deployment, task_definition=version, applied_at=now)
         question = Question(work.target, work.run_id, running.id, "apply-change")
         said = answer(
             question.passed(summary, Gate.true("change_applied", holds=True, detail=deployment), output=output)
@@ -114,19 +115,20 @@ class ApplyChange:
         def decide(state: bytes | None) -> Decision:
             protection = Protection.read(state)
             stopped = not _is_ours(protection, work, running.id) or protection.rollback is not None
-            ended = arming.end_change(protection, running.id, deployment, version)
+            ended = arming.end_change(protection, running.id, deployment, version, now)
             # a rollback that began meanwhile has answered for us, and has to know what came through
             return Decision(ended.write(), emit=(told,) if stopped else (told, said))
 
         return Transition(key_of(work.target), decide)
 
     def _failed(self, running: Running, work: ChangeWork, summary: str, cause: Cause) -> Transition:
-        question = Question(work.target, work.run_id, running.id, "apply-change")
+        question, now = Question(work.target, work.run_id, running.id, "apply-change"), moment(self.clock.now())
         gate = Gate.true("change_applied", holds=False, detail=summary)
         said = answer(question.failed(summary, cause, gate))
 
         def decide(state: bytes | None) -> Decision:
-            return Decision(arming.end_change(Protection.read(state), running.id, None, None).write(), emit=(said,))
+            ended = arming.end_change(Protection.read(state), running.id, None, None, now)
+            return Decision(ended.write(), emit=(said,))
 
         return Transition(key_of(work.target), decide)
 

@@ -6,7 +6,6 @@ from typing import Literal
 
 from contracts.base import caused_id
 from contracts.results import StepProgressed
-from services._chassis.aws import LONGEST_CALL_SECONDS
 from services._chassis.clock import Clock, moment
 from services._chassis.jobs import Running
 from services._chassis.store import Store
@@ -33,9 +32,6 @@ from services.recovery.domain.work import Course, RollbackWork
 from services.recovery.jobs.decisions import end_rollback
 from services.recovery.ports import Balancers, CallFailed, Ecs, Images, Snapshots
 
-SETTLE_SECONDS = float(LONGEST_CALL_SECONDS)
-"""A call that a cancelled change had begun has come through, or never will."""
-
 
 @dataclass(frozen=True, slots=True)
 class RollBack:
@@ -45,6 +41,8 @@ class RollBack:
     snapshots: Snapshots
     store: Store
     clock: Clock
+    settle_seconds: float
+    """Product seconds after which a call that the change had begun cannot reach AWS any more."""
 
     async def __call__(self, running: Running) -> Transition:
         """Return the result. A fault that may pass is tried again until the deadline; people come after that."""
@@ -98,7 +96,7 @@ class RollBack:
             started_at=rollback.started_at.timestamp(),
             ordered=rollback.run_id is None,
             change=_state_of(change),
-            settle_seconds=SETTLE_SECONDS,
+            quiet_at=self._quiet_at(change, rollback),
             restored_at=course.restored_at,
         )
         move = next_move(observed, plan)
@@ -129,6 +127,11 @@ class RollBack:
             moved=bool(deployments),
             differs=bool(differences(snapshot, service, course.goals[-1])),
         )
+
+    def _quiet_at(self, change: OurChange | None, rollback: RollingBack) -> float:
+        if change is None:
+            return rollback.started_at.timestamp()
+        return (change.ended_at or rollback.started_at).timestamp() + self.settle_seconds
 
     async def _live(
         self, course: Course, version: str, change: OurChange | None, *, fell_back: bool

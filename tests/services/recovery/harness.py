@@ -32,6 +32,7 @@ REPOSITORY = "123456789012.dkr.ecr.us-west-2.amazonaws.com/backend"
 ARN = "arn:aws:ecs:us-west-2:123456789012:task-definition/backend"
 GOOD, BAD, OTHER = (f"{REPOSITORY}@sha256:{letter * 64}" for letter in "abc")
 ROLL_SECONDS = 30.0
+SETTLE = 40.0
 
 
 E = TypeVar("E", bound=Event)
@@ -338,7 +339,7 @@ class Recovery:
             "capture-snapshot": Capture(self.ecs, Nothing(), self.shelf, self.clock, 30),
             "purge-snapshots": Purge(self.shelf),
             "apply-change": ApplyChange(self.ecs, self.truth, self.clock),
-            "rollback": RollBack(self.ecs, self.ecs, self.registry, self.shelf, self.truth, self.clock),
+            "rollback": RollBack(self.ecs, self.ecs, self.registry, self.shelf, self.truth, self.clock, SETTLE),
         }
         self._handling: dict[type[Event], Callable[..., Any]] = {
             CaptureSnapshot: self.handlers.capture,

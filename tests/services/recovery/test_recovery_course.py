@@ -21,7 +21,7 @@ from services.recovery.domain.roll_back import Done
 from services.recovery.domain.work import RollbackWork
 from services.recovery.jobs.decisions import end_rollback
 from services.recovery.ports import CallFailed
-from tests.services.recovery.harness import ARN, GOOD, OTHER, SECRET, TARGET, Recovery, Work
+from tests.services.recovery.harness import ARN, GOOD, OTHER, ROLL_SECONDS, SECRET, TARGET, Recovery, Work
 
 
 @pytest.fixture
@@ -399,6 +399,29 @@ async def test_a_cancelled_change_that_lands_late_is_taken_back(recovery: Recove
     [finished] = recovery.told(RollbackFinished)
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
     assert recovery.ecs.updates == [f"{ARN}:1"]
+
+
+async def test_a_rollback_is_believed_only_once_no_call_of_the_change_can_arrive_any_more(recovery: Recovery) -> None:
+    """Its executor was frozen after its call; the call's second try comes when the old version is healthy again."""
+    await recovery.arm()
+    await recovery.change(work=False)
+    recovery.truth.jobs["run-1:change"].state = "frozen"
+    landed = recovery.ecs.add_definition(ARN, **_with_bad_image(recovery))
+    recovery.ecs.deploy_elsewhere(landed)
+    await recovery.send(roll_back(), "command")
+    at = recovery.clock.now() + ROLL_SECONDS + 5
+    late = [landed]
+
+    def land() -> None:
+        if late and recovery.clock.now() >= at:
+            recovery.ecs.deploy_elsewhere(late.pop())
+
+    recovery.clock.while_asleep.append(land)
+    await recovery.work()
+    [finished] = recovery.told(RollbackFinished)
+    assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
+    assert recovery.ecs.updates == [f"{ARN}:1", f"{ARN}:1"]
+    assert recovery.ecs.live == f"{ARN}:1"
 
 
 def _with_bad_image(recovery: Recovery) -> dict[str, object]:

@@ -245,7 +245,7 @@ PLANS = st.builds(
     started_at=st.just(0.0),
     ordered=st.booleans(),
     change=st.sampled_from(["none", "in-flight", "landed"]),
-    settle_seconds=st.just(70.0),
+    quiet_at=st.floats(0, 200),
     restored_at=st.lists(st.floats(0, 600), max_size=2).map(sorted).map(tuple),
 )
 
@@ -266,5 +266,6 @@ def test_every_move_keeps_the_promises(observed: Observed, plan: Plan) -> None:
         assert observed.healthy
         assert move.by != "ecs" or (observed.ecs == "rolled-back" and not plan.restored_at)
         assert move.by == "surefoot" or not plan.restored_at
+        assert observed.now >= plan.quiet_at
     elif isinstance(move, Superseded):
         assert observed.live == "foreign"
