@@ -25,11 +25,12 @@ from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
 from services._chassis.clock import moment
 from services._chassis.dead_letters import letter_of, told, unsupported
 from services._chassis.jobs import describe_command
+from services._chassis.positions import Positions
+from services._chassis.records import read_any_name
 from services._chassis.service import Service
 from services._chassis.settings import Settings
 from services._chassis.store import Applied, RedisStore
 from services._chassis.transition import Busy, Emit, decided
-from services._chassis.watchdog import Positions
 
 ATTEMPTS = 8
 """Tries of a handler, with exponential back-off, before its message is a dead letter: about 20 s in all."""
@@ -45,6 +46,7 @@ _ASKED = {**_COMMANDS, DEPLOYMENT_REQUESTS.name: Party.ORCHESTRATOR}
 
 def create_broker(settings: Settings, client_id: str) -> KafkaBroker:
     """Return a broker that loses nothing: ``acks=all``, idempotent, acknowledged by the handler's end."""
+    read_any_name()
     return KafkaBroker(
         settings.kafka_bootstrap_servers.split(","),
         client_id=client_id,
@@ -129,14 +131,16 @@ class Consumer:
 
     async def consume(self, record: "ConsumerRecord[Any, Any]") -> None:
         """Handle a message, or store it as a dead letter; raise only if neither could be done."""
-        self._positions.taken += 1
+        reading = self._positions.take()
         try:
             await self._settle(record)
-            self._positions.handled(record.topic, record.partition, record.offset)
+            self._positions.handled(record.topic, record.partition, record.offset, reading)
         except (RedisError, OSError, Busy):
             # the store is away or overloaded: the message is as good as before. FastStream seeks back at once,
             # and without a pause it would spin
             await asyncio.sleep(BROKEN_STORE_SECONDS)
+            if self._positions.goes_back(reading):
+                return  # and not to this message: that lies further on
             raise
 
     async def _settle(self, record: "ConsumerRecord[Any, Any]") -> None:

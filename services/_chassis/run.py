@@ -30,6 +30,7 @@ from services._chassis.bus import create_broker, publisher, subscribe
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.http import PREFIX, create_http, create_server, listen
 from services._chassis.jobs import Executor
+from services._chassis.positions import Positions
 from services._chassis.relay import Relay
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings, sentence
@@ -38,7 +39,7 @@ from services._chassis.tasks import end
 from services._chassis.telemetry import configure_logs
 from services._chassis.timers import Timers
 from services._chassis.topics import ensure_topics
-from services._chassis.watchdog import Forgotten, Positions, Stalled, Watchdog
+from services._chassis.watchdog import Stalled, Watchdog
 
 CLOCK_SECONDS = 30
 """Real seconds between two looks at the time of Redis."""
@@ -167,7 +168,7 @@ class Process:
             self.services.append(service)
             instance = settings.member(name) or f"{name}-{socket.gethostname()}-{os.getpid()}"
             broker = create_broker(settings, instance)
-            positions = Positions(self.redis, store.key("positions"), instance)
+            positions = Positions(self.redis, store.key("positions"))
             subscribe(broker, service, store, positions, settings)
             self.brokers.append(broker)
             watchdog = Watchdog(name, positions, settings.stall_timeout)
@@ -292,7 +293,7 @@ async def _main(modules: tuple[str, ...], settings: Settings) -> int:
     except StartupError as error:
         print(f"surefoot: {error}", file=sys.stderr)  # noqa: T201  the operator's sentence
         code = EXIT_FAILED
-    except (Stalled, Forgotten) as error:
+    except Stalled as error:
         log.error("the process ends so that its supervisor starts it again", why=str(error))  # noqa: TRY400  no bug
         code = EXIT_FAILED
     except Exception:

@@ -14,7 +14,7 @@ import structlog
 from contracts.base import Target
 from contracts.topics import SERVICES
 from tests.chaos.harms import Harms
-from tests.chaos.judge import Report, judge
+from tests.chaos.judge import Images, Report, judge, judge_services
 from tests.chaos.plan import harms
 from tests.chaos.requests import Asked, requests
 from tests.chaos.stack import Stack, stack
@@ -70,6 +70,7 @@ class Campaign:
             running.observer.seen.keep(self.directory / "events.jsonl")
             others = {one.run_id: one.outcome for one in drive.harms.rivals if one.run_id}
             judge(report, drive.asked, running.observer.seen, running.tell_aws("GET", "calls?changing=1"), others)
+            judge_services(report, drive.asked, running.observer.seen, drive.images, drive.harms.touched)
         report.seconds = round(time.monotonic() - begun, 1)
         return report
 
@@ -85,6 +86,7 @@ class Drive:
         self._active: dict[Target, str] = {}
         """The run that each target is busy with."""
         self.asked: list[Asked] = []
+        self.images = Images()
         self.harms = Harms(running, self._agenda.add, campaign.seed)
 
     def start(self) -> None:
@@ -99,6 +101,7 @@ class Drive:
                 )
             time.sleep(0.2)
         self._stack.observer.start()
+        self.images.before = self._stack.running()
 
     def harm(self) -> None:
         """Harm while there is something to harm."""
@@ -125,7 +128,8 @@ class Drive:
                 count, moved = len(seen.events), time.monotonic()
             busy = self._waiting or self._active or any(one.is_alive() for one in self.harms.rivals)
             if not busy and time.monotonic() - moved > QUIET_SECONDS:
-                return
+                break
+        self.images.after = self._stack.running()
 
     def _tick(self) -> None:
         self._agenda.run_due()
@@ -143,7 +147,8 @@ class Drive:
             self._waiting.remove(one)
             self._active[one.target] = one.run_id
             self.asked.append(one)
-            self._stack.tell_aws("POST", "images", {"tag": one.tag, "behaviour": one.behaviour})
+            pushed = self._stack.tell_aws("POST", "images", {"tag": one.tag, "behaviour": one.behaviour})
+            self.images.of_run[one.run_id] = pushed["digest"]
             self._stack.observer.ask(one)
             if one.abort_after is not None:
                 self._agenda.add(one.abort_after, partial(self._stack.observer.abort, one))

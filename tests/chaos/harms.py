@@ -36,8 +36,8 @@ class Harms:
         self._at_rollback: list[Callable[[str], None]] = []
         self._rollbacks = 0
         self.rivals: list[Rival] = []
-        self.people: set[str] = set()
-        """Services that a person has updated."""
+        self.touched: set[str] = set()
+        """Services that somebody else has updated: a person, or another Surefoot."""
         self.done: dict[str, int] = {}
 
     def do(self, harm: Harm) -> None:
@@ -171,7 +171,7 @@ class Harms:
     def person(self, harm: Harm) -> None:
         """Somebody updates a service: with a new deployment of what is there, or with another version."""
         ecs, service = self._stack.aws("ecs"), self._random.choice(self._services())
-        self.people.add(service)
+        self.touched.add(service)
         try:
             if harm.amount > 0:
                 ecs.update_service(cluster=CLUSTER, service=service, forceNewDeployment=True)
@@ -222,6 +222,7 @@ class Harms:
         self._stack.tell_aws("POST", "images", {"tag": tag, "behaviour": "healthy"})
         rival = Rival(self._stack.directory / f"rival-{number}", self._stack.environment, service, tag)
         self.rivals.append(rival)
+        self.touched.add(service)
         rival.start()
 
 

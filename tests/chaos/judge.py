@@ -1,7 +1,7 @@
 """Judges from outside: from what AWS logged and what went over the bus. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,8 +9,9 @@ from contracts.base import caused_id
 from contracts.catalogue import topics_of
 from contracts.dead_letter import DeadLettered
 from contracts.deployment import DeploymentFinished, Outcome, PhaseFinished, PhaseStarted
-from contracts.recovery import ChangeApplied, RollbackFinished, RollbackStarted
-from contracts.topics import SERVICES, Party
+from contracts.recovery import ChangeApplied, RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
+from contracts.results import StepFinished
+from contracts.topics import COMMAND_TOPICS, SERVICES, Party
 from tests.chaos.observer import Place, Seen
 from tests.chaos.requests import Asked
 
@@ -49,6 +50,9 @@ class Report:
     deployments_of_others: int = 0
     """Runs of another Surefoot on the same targets."""
     events_lost: int = 0
+    services_checked: int = 0
+    """Those that nobody else has touched: they must run what the last run's outcome says."""
+    services_wrong: int = 0
     dead_letters_expected: int = 0
     dead_letters_found: int = 0
     copies_on_the_bus: int = 0
@@ -62,6 +66,15 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "held": self.held}
+
+
+@dataclass(slots=True)
+class Images:
+    """Digests: of what each run deploys, and of what each service runs before and after all runs."""
+
+    of_run: dict[str, str] = field(default_factory=dict)
+    before: dict[str, str] = field(default_factory=dict)
+    after: dict[str, str] = field(default_factory=dict)
 
 
 def effects_of(calls: Iterable[dict[str, Any]]) -> list[Effect]:
@@ -171,7 +184,10 @@ def _rollbacks(ours: Sequence[Effect]) -> int:
 def _wrong(ours: Sequence[Effect], changes: Sequence[Effect], late: int, outcome: Outcome | None) -> Iterable[str]:
     """What the order of a run's own deployments must not be."""
     last_is_change = bool(ours) and not ours[-1].rollback
-    if late and last_is_change and outcome not in {Outcome.SUPERSEDED, Outcome.ROLLBACK_FAILED, Outcome.ROLLED_BACK}:
+    excused = {Outcome.SUPERSEDED, Outcome.ROLLBACK_FAILED}
+    if len(changes) == len(ours):
+        excused.add(Outcome.ROLLED_BACK)  # by ECS itself, which leaves no call
+    if late and last_is_change and outcome not in excused:
         yield "a deployment was begun that nobody intended, and it stayed"
     if outcome is Outcome.SUCCEEDED and (not changes or not last_is_change):
         yield "it succeeded, but its change is not what was deployed last"
@@ -189,8 +205,40 @@ def _events(report: Report, asked: Sequence[Asked], seen: Seen) -> None:
     lost += [f"{phase} of {run_id} ended and never began" for run_id, phase in ended - begun if run_id in runs]
     results = {one.rollback_id for one in seen.of(RollbackFinished)}
     lost += [f"{one.rollback_id} never ended" for one in seen.of(RollbackStarted) if one.rollback_id not in results]
+    answered = {one.command_id for one in seen.of(StepFinished)}
+    commands = [one for one in list(seen.events.values()) if one.entry.topic in COMMAND_TOPICS]
+    lost += [
+        f"{one.entry.name} of {one.meta.run_id} was never answered" for one in commands if one.meta.id not in answered
+    ]
+    stood_down = {one.run_id for one in seen.of(TargetDisarmed)} | {one.run_id for one in seen.of(RollbackFinished)}
+    lost += [f"{one.run_id} stays armed" for one in seen.of(TargetArmed) if one.run_id not in stood_down]
     report.events_lost = len(lost)
     report.faults += sorted(lost)
+
+
+def judge_services(
+    report: Report, asked: Sequence[Asked], seen: Seen, images: Images, touched: Collection[str]
+) -> Report:
+    """Compare what AWS runs in the end with what the outcomes, one after another, say that it runs."""
+    expected: dict[str, str | None] = dict(images.before)
+    for one in asked:
+        end = seen.ended.get(one.run_id)
+        match end.outcome if end else None:
+            case Outcome.SUCCEEDED:
+                expected[one.target.service] = images.of_run[one.run_id]
+            case Outcome.BLOCKED | Outcome.ABORTED | Outcome.ROLLED_BACK:
+                pass  # what ran before
+            case _:
+                expected[one.target.service] = None  # nobody has promised anything
+    for service, digest in sorted(expected.items()):
+        if digest is None or service in touched:
+            continue
+        report.services_checked += 1
+        if images.after.get(service) != digest:
+            report.services_wrong += 1
+            runs = images.after.get(service) or "nothing steady"
+            report.faults.append(f"{service} runs {runs}, and by the outcomes of its runs it must be {digest}")
+    return report
 
 
 def _letters(report: Report, bad: Iterable[Place], letters: Sequence[DeadLettered]) -> None:

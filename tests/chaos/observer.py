@@ -21,6 +21,7 @@ from contracts.deployment import AbortRequested, DeploymentFinished
 from contracts.envelope import Envelope, InvalidMessage, Meta, from_message
 from contracts.recovery import RollbackStarted
 from contracts.topics import TOPICS, Party
+from services._chassis.records import read_any_name
 from tests.chaos.requests import SOURCE, Asked
 
 BAD = "chaos-bad"
@@ -58,7 +59,8 @@ class Seen:
         """Write each event in a line, to tell later what happened."""
         with path.open("wb") as file:
             for envelope in list(self.events.values()):
-                line = {"type": envelope.entry.type, "time": envelope.meta.time, "run": envelope.meta.run_id}
+                meta = envelope.meta
+                line = {"id": meta.id, "type": envelope.entry.type, "time": meta.time, "run": meta.run_id}
                 file.write(orjson.dumps({**line, "event": envelope.event.model_dump(mode="json")}) + b"\n")
 
     def add(self, key: str, envelope: Envelope) -> None:
@@ -87,6 +89,7 @@ class Observer:
         self._places: dict[TopicPartition, int] = {}
 
     def start(self) -> None:
+        read_any_name()
         self._thread.start()
         self._reading = asyncio.run_coroutine_threadsafe(self._read(), self._loop)
 

@@ -21,6 +21,7 @@ from services._chassis.clock import Pace
 from tests.chaos.fleet import Fleet
 from tests.chaos.observer import INSTANCE, Observer
 from tests.chaos.plan import LEASE
+from tests.chaos.requests import CLUSTER
 
 SPEED = 20.0
 HOLD_SECONDS = 1.0
@@ -56,6 +57,23 @@ class Stack:
         answer = httpx2.request(method, f"{self.aws_url}/_sandbox/{path}", json=body, timeout=20)
         answer.raise_for_status()
         return answer.json()
+
+    def running(self) -> dict[str, str]:
+        """What each service runs, by its name: the digest of its image; empty while a deployment is under way."""
+        ecs, ecr = self.aws("ecs"), self.aws("ecr")
+        names = [arn.rpartition("/")[2] for arn in ecs.list_services(cluster=CLUSTER, maxResults=100)["serviceArns"]]
+        found = {}
+        for first in range(0, len(names), 10):
+            for one in ecs.describe_services(cluster=CLUSTER, services=names[first : first + 10])["services"]:
+                steady = len(one["deployments"]) == 1 and one["runningCount"] == one["desiredCount"]
+                definition = ecs.describe_task_definition(taskDefinition=one["taskDefinition"])["taskDefinition"]
+                image = definition["containerDefinitions"][0]["image"]
+                repository, _, tag = image.rpartition("/")[2].partition(":")
+                if "@" not in image:
+                    known = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": tag}])["images"]
+                    image = f"@{known[0]['imageId']['imageDigest']}"
+                found[one["serviceName"]] = image.partition("@")[2] if steady else ""
+        return found
 
     def make_peace(self) -> None:
         """End what has no end of its own, and what was begun and not ended."""

@@ -26,6 +26,8 @@ def together(reports: Sequence[Report]) -> Report:
         whole.rollbacks_per_run = max(whole.rollbacks_per_run, one.rollbacks_per_run)
         whole.deployments_of_others += one.deployments_of_others
         whole.events_lost += one.events_lost
+        whole.services_checked += one.services_checked
+        whole.services_wrong += one.services_wrong
         whole.dead_letters_expected += one.dead_letters_expected
         whole.dead_letters_found += one.dead_letters_found
         whole.copies_on_the_bus += one.copies_on_the_bus

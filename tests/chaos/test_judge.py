@@ -11,8 +11,8 @@ from contracts.dead_letter import DeadLettered
 from contracts.deployment import DeploymentFinished, Outcome, Phase, PhaseFinished, PhaseStarted
 from contracts.envelope import Envelope, Meta
 from contracts.gates import Verdict
-from contracts.recovery import ChangeApplied, RollbackFinished, RollbackStarted
-from tests.chaos.judge import Report, judge
+from contracts.recovery import ChangeApplied, Disarm, RollbackFinished, RollbackStarted, TargetArmed
+from tests.chaos.judge import Images, Report, judge, judge_services
 from tests.chaos.observer import Seen
 from tests.chaos.requests import Asked, target
 
@@ -61,6 +61,8 @@ ENDED = RollbackFinished.model_validate(
         "detail": "",
     }
 )
+DISARM = Disarm(target=ASKED.target, run_id=RUN)
+ARMED = TargetArmed(target=ASKED.target, run_id=RUN, snapshot_id="s", expires_at=datetime.now(UTC))
 BEGUN = PhaseStarted(target=ASKED.target, run_id=RUN, phase=Phase.BAKING, deadline=datetime.now(UTC))
 OVER = PhaseFinished(target=ASKED.target, run_id=RUN, phase=Phase.BAKING, verdict=Verdict.PASS, seconds=1)
 
@@ -114,11 +116,38 @@ def test_calls_without_effect_and_those_of_people_are_nobody_s_deployments() -> 
         (seen(BEGUN, finished(Outcome.BLOCKED)), (), "never ended"),
         (seen(OVER, finished(Outcome.BLOCKED)), (), "never began"),
         (seen(STARTED, finished(Outcome.FAILED)), (), "never ended"),
+        (seen(DISARM, finished(Outcome.FAILED)), (), "disarm of None was never answered"),
+        (seen(ARMED, finished(Outcome.FAILED)), (), "stays armed"),
+        (
+            seen(APPLIED, STARTED, ENDED, finished(Outcome.ROLLED_BACK)),
+            (CHANGED, RESTORED, call(3, JOB)),
+            "nobody intended",
+        ),
     ],
 )
 def test_what_must_not_be_is_told(found: Seen, calls: tuple[dict[str, Any], ...], fault: str) -> None:
     report = judged(found, *calls)
     assert any(fault in told for told in report.faults), report.faults
+
+
+@pytest.mark.parametrize(
+    ("outcome", "runs", "wrong"),
+    [
+        (Outcome.SUCCEEDED, "new", False),
+        (Outcome.SUCCEEDED, "old", True),
+        (Outcome.SUCCEEDED, "", True),
+        (Outcome.ROLLED_BACK, "old", False),
+        (Outcome.ROLLED_BACK, "new", True),
+        (Outcome.BLOCKED, "new", True),
+        (Outcome.FAILED, "anything", False),
+    ],
+)
+def test_what_runs_in_the_end_is_what_the_outcome_says(outcome: Outcome, runs: str, *, wrong: bool) -> None:
+    service = ASKED.target.service
+    images = Images({RUN: "new"}, {service: "old"}, {service: runs})
+    report = judge_services(Report(1), [ASKED], seen(finished(outcome)), images, ())
+    assert (report.held, report.services_wrong) == (not wrong, int(wrong))
+    assert judge_services(Report(1), [ASKED], seen(finished(outcome)), images, {service}).held
 
 
 def letter(offset: int, group: str) -> DeadLettered:

@@ -13,13 +13,13 @@ from contracts.envelope import Envelope, Meta, from_message
 from services._chassis.bus import create_broker, publisher, subscribe
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import Executor
+from services._chassis.positions import Positions
 from services._chassis.relay import Relay
 from services._chassis.service import Service
 from services._chassis.settings import Settings
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services._chassis.topics import ensure_topics
-from services._chassis.watchdog import Positions
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="c", service="s")
 
@@ -34,7 +34,7 @@ async def serving(kafka: str, redis: Any, service: Service) -> AsyncIterator[Non
     store = RedisStore(redis, service.name, PacedClock(Pace()))
     settings = Settings(kafka_bootstrap_servers=kafka)
     broker = create_broker(settings, "test")
-    subscribe(broker, service, store, Positions(redis, store.key("positions"), "test"), settings)
+    subscribe(broker, service, store, Positions(redis, store.key("positions")), settings)
     await broker.start()
     loops: tuple[Callable[[], Awaitable[None]], ...] = (
         Relay(redis, store.key("outbox"), "test", publisher(broker)).run,

@@ -19,10 +19,10 @@ from contracts.recovery import Arm, CaptureSnapshot
 from contracts.results import StepFinished
 from services._chassis.bus import Consumer
 from services._chassis.clock import Pace, PacedClock
+from services._chassis.positions import Positions
 from services._chassis.service import Service
 from services._chassis.store import RedisStore
 from services._chassis.transition import Emit, Transition, decided
-from services._chassis.watchdog import Positions
 from tests.chassis.harness import TARGET, Sent, command, event_of, reading, send, serving, until
 
 CAPTURE = CaptureSnapshot(target=TARGET, run_id="run", purpose="before-change")
@@ -62,7 +62,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.store = RedisStore(self.redis, self.name, PacedClock(self.pace))
-        self.positions = Positions(self.redis, self.store.key("positions"), "test")
+        self.positions = Positions(self.redis, self.store.key("positions"))
         self.consumer = Consumer(self.recorder.as_service(self.name), self.store, self.positions)
 
     async def take(self, message: Sent, offset: int = 17) -> None:

@@ -1,0 +1,129 @@
+"""Up to where a service has read, kept in Redis beside its state.
+
+Kafka's offsets and the state in Redis are two truths about what was read. A Redis that was restored from an older
+copy, or that failed over to a replica, knows less than Kafka and less than this process was told; what it does not
+know is read again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+from redis.exceptions import RedisError
+
+AGAIN_SECONDS = 1.0
+"""Real seconds until Redis is asked again for the positions that nothing can be read without."""
+POSITION_SECONDS = 10.0
+"""The longest, in real seconds, that Kafka may take to tell where a consumer stands."""
+
+log = structlog.get_logger()
+
+_RUN = """
+local run = string.match(redis.call("INFO", "server"), "run_id:(%w+)")
+"""
+_KNOWN = f"""{_RUN}
+for i = 1, #ARGV, 2 do redis.call("HSETNX", KEYS[1], ARGV[i], ARGV[i + 1]) end
+local known = {{run}}
+for i = 1, #ARGV, 2 do known[#known + 1] = redis.call("HGET", KEYS[1], ARGV[i]) end
+return known
+"""
+_KEEP = f"""{_RUN}
+if run ~= ARGV[1] then return "another run" end
+for i = 2, #ARGV, 2 do redis.call("HSET", KEYS[1], ARGV[i], ARGV[i + 1]) end
+return "kept"
+"""
+
+
+class Positions(ConsumerRebalanceListener):
+    """Up to where one service has handled each partition.
+
+    A position is written after what it covers, and only into the same run of Redis (``run_id``) that has acknowledged
+    it: so no Redis, original or copy, claims more than it holds. It may claim a second less; what is read again then
+    is dropped by the inbox. Every partition has a position from its first assignment on.
+    """
+
+    def __init__(self, redis: Any, key: str) -> None:
+        self._known = redis.register_script(_KNOWN)
+        self._keep = redis.register_script(_KEEP)
+        self._key = key
+        self._run = b""
+        """Of Redis, in which everything that was handled is known."""
+        self._reading = 0
+        """Grows whenever reading goes back: what was taken up before is not noted any more."""
+        self._handled: dict[TopicPartition, int] = {}
+        self._kept: dict[TopicPartition, int] = {}
+        self.consumer: Callable[[], Any] = lambda: None
+        """Returns aiokafka's consumer, or None before it was started."""
+        self.taken = 0
+        """Messages taken up in this process, handled or not."""
+
+    def take(self) -> int:
+        """Note that a message is taken up; return what ``handled`` wants to know of it."""
+        self.taken += 1
+        return self._reading
+
+    def goes_back(self, reading: int) -> bool:
+        """Whether what was taken up then is read again anyway."""
+        return reading != self._reading
+
+    def handled(self, topic: str, partition: int, offset: int, reading: int) -> None:
+        """Note that the message at ``offset`` is done with, unless it is read again anyway."""
+        if not self.goes_back(reading):
+            self._handled[TopicPartition(topic, partition)] = offset + 1
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Forget: another replica goes on with these."""
+        for partition in revoked:
+            self._handled.pop(partition, None)
+            self._kept.pop(partition, None)
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Go back to where Redis stands, where that is before what Kafka has as committed.
+
+        Nothing is read before that is known, however long Redis is away.
+        """
+        if not assigned:
+            return
+        consumer, partitions = self.consumer(), sorted(assigned)
+        consumer.pause(*partitions)
+        while True:
+            try:
+                await self._go_back(consumer, {one: await consumer.committed(one) for one in partitions})
+            except (RedisError, KafkaError, OSError) as error:
+                log.warning("nothing is read before the positions are known", why=type(error).__name__)
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                consumer.resume(*partitions)
+                return
+
+    async def keep(self) -> None:
+        """Write what is new; where Redis is not the one that it was, read again what it may have lost."""
+        new = {one: offset for one, offset in self._handled.items() if self._kept.get(one) != offset}
+        places = [part for one, offset in new.items() for part in (_field(one), offset)]
+        if await self._keep(keys=[self._key], args=[self._run, *places]) == b"kept":
+            self._kept |= new
+            return
+        consumer = self.consumer()
+        async with asyncio.timeout(POSITION_SECONDS):
+            read = {one: await consumer.position(one) for one in (consumer.assignment() if consumer else ())}
+        await self._go_back(consumer, read)
+
+    async def _go_back(self, consumer: Any, read: dict[TopicPartition, int | None]) -> None:
+        """Let ``consumer`` go back to what Redis knows, where it has ``read`` further (None: never)."""
+        places = [part for one, offset in read.items() for part in (_field(one), offset or 0)]
+        run, *known = await self._known(keys=[self._key], args=places)
+        for (partition, offset), text in zip(read.items(), known, strict=True):
+            if offset is not None and int(text) < offset:
+                consumer.seek(partition, int(text))
+                log.info("Redis knows less than Kafka; reading again", partition=_field(partition), offset=int(text))
+        self._run = run
+        self._reading += 1
+        self._handled.clear()
+        self._kept.clear()
+
+
+def _field(partition: TopicPartition) -> str:
+    return f"{partition.topic}/{partition.partition}"

@@ -1,0 +1,48 @@
+"""aiokafka's consumer, as far as the watchdog and the positions ask it."""
+
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from services._chassis.positions import Positions
+
+PARTITION = TopicPartition("recovery.commands.v1", 3)
+
+
+class FakeConsumer:
+    """What aiokafka's consumer would say."""
+
+    def __init__(self, *, committed: int | None = None, end: int = 0, position: int = 0, assigned: bool = True) -> None:
+        self._committed = committed
+        self._end = end
+        self._position = position
+        self._assigned = {PARTITION} if assigned else set()
+        self.sought: dict[TopicPartition, int] = {}
+        self.paused: set[TopicPartition] = set()
+
+    def assignment(self) -> set[TopicPartition]:
+        return self._assigned
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        self.paused |= set(partitions)
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        self.paused -= set(partitions)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.sought[partition] = offset
+
+    async def committed(self, _: TopicPartition) -> int | None:
+        return self._committed
+
+    async def position(self, _: TopicPartition) -> int:
+        return self._position
+
+    async def end_offsets(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, self._end)
+
+
+def positions(redis: Any, consumer: FakeConsumer) -> Positions:
+    found = Positions(redis, "{recovery}:positions")
+    found.consumer = lambda: consumer
+    return found
