@@ -68,7 +68,7 @@ class Campaign:
             drive.peace()
             report.harm = drive.harms.done
             running.observer.seen.keep(self.directory / "events.jsonl")
-            others = {one.run_id: one.outcome for one in drive.harms.rivals if one.run_id}
+            others = {one.run_id or one.name: one.outcome for one in drive.harms.rivals}
             judge(report, drive.asked, running.observer.seen, running.tell_aws("GET", "calls?changing=1"), others)
             judge_services(report, drive.asked, running.observer.seen, drive.images, drive.harms.touched)
         report.seconds = round(time.monotonic() - begun, 1)

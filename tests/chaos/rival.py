@@ -22,7 +22,7 @@ class Rival(threading.Thread):
     """Starts, deploys once, waits for the end. Its children die with the thread."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str], service: str, tag: str) -> None:
-        super().__init__(name="rival", daemon=True)
+        super().__init__(name=directory.name, daemon=True)
         self._directory = directory
         self._environment = environment
         self._service = service
@@ -56,8 +56,8 @@ class Rival(threading.Thread):
             valkey.stop()
 
     def _deploy(self, surefoot: Surefoot) -> None:
-        change = {"kind": "image", "reference": f"{REPOSITORY}:{self._tag}"}
-        body: dict[str, Any] = {"change": change, "actor": "rival", "config": CONFIG.model_dump(mode="json")}
+        body: dict[str, Any] = {"image": f"{REPOSITORY}:{self._tag}", "actor": "rival"}
+        body["deployment_config"] = CONFIG.model_dump(mode="json")
         deadline = time.monotonic() + MOST_SECONDS
         while not self.outcome and time.monotonic() < deadline:
             try:
@@ -65,6 +65,7 @@ class Rival(threading.Thread):
                     self.run_id = surefoot.orchestrate(CLUSTER, self._service, body, key=self._tag)
                 elif self.run_id:
                     self.outcome = surefoot.status(CLUSTER, self._service, self.run_id)["outcome"] or ""
-            except Refused:
-                pass  # it has its troubles, too
+            except Refused as refused:
+                if 400 <= refused.status < 500:
+                    raise  # not its troubles: the harness asks for what there is not
             time.sleep(POLL_SECONDS)

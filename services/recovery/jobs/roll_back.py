@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from contracts.base import caused_id
@@ -32,6 +33,9 @@ from services.recovery.domain.work import Course, RollbackWork
 from services.recovery.jobs.decisions import end_rollback
 from services.recovery.ports import Balancers, CallFailed, Ecs, Images, Snapshots
 
+REFUSED_SECONDS = 120.0
+"""Product seconds for which AWS may refuse, before people are called: permissions and credentials arrive late, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class RollBack:
@@ -49,7 +53,7 @@ class RollBack:
         work = RollbackWork.model_validate_json(running.payload)
         course = Course() if running.saved is None else Course.model_validate_json(running.saved)
         snapshot: Snapshot | None = None
-        said = ""
+        said, refused_at = "", inf
         while True:
             protection = Protection.read(await self.store.load(key_of(work.target)))
             rollback = protection.rollback
@@ -58,9 +62,12 @@ class RollBack:
             try:
                 snapshot = snapshot or await self.snapshots.get(work.target, rollback.snapshot_id)
                 course, move = await self._step(running, work, course, protection, rollback, snapshot)
+                refused_at = inf
             except CallFailed as failed:
-                late = self.clock.now() >= rollback.started_at.timestamp() + DEADLINE_SECONDS
-                move = Wait(f"{failed} Trying again.") if failed.temporary and not late else Failed(str(failed))
+                now = self.clock.now()
+                refused_at = inf if failed.temporary else min(refused_at, now)
+                late = now >= min(rollback.started_at.timestamp() + DEADLINE_SECONDS, refused_at + REFUSED_SECONDS)
+                move = Failed(str(failed)) if late else Wait(f"{failed} Trying again.")
             if isinstance(move, Done | Superseded | Failed):
                 return end_rollback(work, move, moment(self.clock.now()))
             message = move.message if isinstance(move, Wait) else "Bringing the snapshot's version back."

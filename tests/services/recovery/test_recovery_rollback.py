@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.recovery import RollBack, RollbackFinished
+from contracts.results import StepProgressed
 from services.recovery.domain.roll_back import (
     MOST_RESTORES,
     Done,
@@ -15,6 +16,7 @@ from services.recovery.domain.roll_back import (
     Superseded,
     next_move,
 )
+from services.recovery.jobs.roll_back import REFUSED_SECONDS
 from services.recovery.ports import CallFailed
 from tests.services.recovery.harness import ARN, BAD, GOOD, OTHER, REPOSITORY, TARGET, Recovery
 
@@ -152,12 +154,21 @@ async def test_an_outage_of_aws_is_waited_out(recovery: Recovery) -> None:
     assert finished.result == "restored"
 
 
-async def test_a_refusal_calls_people_at_once(recovery: Recovery) -> None:
-    refusal = CallFailed("ecs:UpdateService failed: AccessDeniedException.", temporary=False)
-    recovery.ecs.failing = [refusal]
+REFUSAL = CallFailed("ecs:UpdateService failed: AccessDeniedException.", temporary=False)
+
+
+async def test_a_refusal_calls_people_if_it_stays(recovery: Recovery) -> None:
+    recovery.ecs.failing = [REFUSAL] * 100
     finished = await rolled_back(recovery)
-    assert (finished.result, finished.rollback.seconds) == ("failed", 0)
+    assert (finished.result, finished.rollback.seconds) == ("failed", REFUSED_SECONDS)
     assert "AccessDenied" in finished.detail
+    assert recovery.told(StepProgressed)[-1].message == f"{REFUSAL} Trying again."
+
+
+async def test_a_refusal_that_passes_costs_some_seconds(recovery: Recovery) -> None:
+    """Credentials had expired, and were renewed; a permission had not arrived everywhere."""
+    recovery.ecs.failing = [REFUSAL] * 20
+    assert (await rolled_back(recovery)).result == "restored"
 
 
 async def test_a_version_that_does_not_get_healthy_any_more_is_a_failure_within_ten_minutes(
