@@ -9,7 +9,11 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf, isfinite
 from typing import Protocol, Self
+
+_FIRST = datetime(1, 1, 1, tzinfo=UTC).timestamp()
+_LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,8 @@ class Pace:
     anchor: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.rate > 0:
-            msg = f"the rate of SUREFOOT_CLOCK must be above 0, not {self.rate}"
+        if not 0 < self.rate < inf or not isfinite(self.anchor):
+            msg = f"the rate of SUREFOOT_CLOCK must be above 0 and its anchor a moment, not {self}"
             raise ValueError(msg)
 
     @classmethod
@@ -84,5 +88,8 @@ class PacedClock:
 
 
 def moment(seconds: float) -> datetime:
-    """Epoch seconds as a datetime with its time zone, as events and AWS calls carry it."""
-    return datetime.fromtimestamp(seconds, UTC)
+    """Epoch seconds as a datetime with its time zone, as events and AWS calls carry it.
+
+    Beyond the years 1 to 9999 it is their end: "never" is the year 9999 to many, and product time runs ahead of it.
+    """
+    return datetime.fromtimestamp(min(max(seconds, _FIRST), _LAST), UTC)

@@ -1,4 +1,4 @@
-"""Jobs on a real Valkey: one executor at a time, and a way on whatever dies."""
+"""Jobs, on a real Valkey and on the Redis in memory: one executor at a time, and a way on whatever dies."""
 
 import asyncio
 from typing import Any
@@ -10,10 +10,12 @@ from services._chassis.jobs import ATTEMPTS, Executor, LeasedJob, Running, descr
 from services._chassis.store import RedisStore
 from services._chassis.transition import Cancelled, Job, Transition, decided
 from tests.chassis.harness import TARGET
+from tests.chassis.memory_redis import MemoryRedis
 
 
-@pytest.fixture
-def store(redis: Any) -> RedisStore:
+@pytest.fixture(params=["valkey", "memory"])
+def store(request: pytest.FixtureRequest) -> RedisStore:
+    redis = request.getfixturevalue("redis") if request.param == "valkey" else MemoryRedis()
     return RedisStore(redis, "recovery", PacedClock(Pace()))
 
 

@@ -1,7 +1,9 @@
-"""``apply`` on a real Valkey: all of a transition, or nothing, and once for each cause."""
+"""``apply``: all of a transition, or nothing, and once for each cause.
+
+On a real Valkey, and on the Redis in memory that the properties stand on, which is held to the same.
+"""
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from services._chassis.jobs import Executor
 from services._chassis.store import Applied, Lease, RedisStore
 from services._chassis.timers import Timers
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
+from tests.chassis.memory_redis import MemoryRedis
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="c", service="s")
 EVENT = SnapshotCaptured(target=TARGET, run_id="r", snapshot_id="1", task_definition="t:1")
@@ -29,8 +32,9 @@ def clock() -> PacedClock:
     return PacedClock(Pace())
 
 
-@pytest.fixture
-def store(redis: Any, clock: PacedClock) -> RedisStore:
+@pytest.fixture(params=["valkey", "memory"])
+def store(request: pytest.FixtureRequest, clock: PacedClock) -> RedisStore:
+    redis = request.getfixturevalue("redis") if request.param == "valkey" else MemoryRedis()
     return RedisStore(redis, "recovery", clock)
 
 

@@ -1,0 +1,201 @@
+"""Redis in memory, as far as the chassis asks. It runs the product's own Lua, so only the commands are made up.
+
+Each round trip gives way once, as a wire does. Under asyncio others get in meanwhile; a test that drives its
+coroutines by hand can leave one there, let another in, or let it die there.
+"""
+
+import time
+import types
+from collections.abc import Callable, Generator, Iterable, Mapping
+from math import inf
+from typing import Any
+
+from lupa.lua51 import LuaRuntime  # type: ignore[import-untyped]  # it has no stubs here
+
+Stream = list[tuple[bytes, dict[bytes, bytes]]]
+
+
+@types.coroutine
+def give_way() -> Generator[None, None, None]:
+    yield
+
+
+def _bytes(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    return (f"{value:.17g}" if isinstance(value, float) else str(value)).encode()
+
+
+def _pairs(flat: Iterable[bytes]) -> dict[bytes, bytes]:
+    each = iter(flat)
+    return dict(zip(each, each, strict=True))
+
+
+class MemoryRedis:
+    """``now``: its time, in epoch seconds."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._held: dict[bytes, Any] = {}
+        self._ends: dict[bytes, float] = {}
+        self._lua = LuaRuntime(encoding=None, register_eval=False)
+        self._table = self._lua.table_from
+        self._lua.globals()[b"redis"] = self._table({b"call": self._call})
+
+    # what a script calls
+
+    def _call(self, name: bytes, *arguments: object) -> Any:
+        return getattr(self, f"_{name.decode().lower()}")(*map(_bytes, arguments))
+
+    def _at(self, key: bytes, empty: type[Any] = dict) -> Any:
+        if self._ends.get(key, inf) <= self._now():
+            self._del(key)
+        return self._held.get(key, empty())
+
+    def _for(self, key: bytes, empty: type[Any] = dict) -> Any:
+        return self._held.setdefault(key, self._at(key, empty))
+
+    def _del(self, key: bytes) -> None:
+        self._held.pop(key, None)
+        self._ends.pop(key, None)
+
+    def _exists(self, key: bytes) -> int:
+        self._at(key)
+        return int(key in self._held)
+
+    def _expire(self, key: bytes, seconds: bytes) -> None:
+        self._ends[key] = self._now() + float(seconds)
+
+    def _set(self, key: bytes, value: bytes, *expiry: bytes) -> None:
+        self._del(key)
+        self._held[key] = value
+        if expiry:
+            self._expire(key, expiry[1])
+
+    def _get(self, key: bytes) -> bytes | None:
+        value: bytes | None = self._at(key, bytes) or None
+        return value
+
+    def _incr(self, key: bytes) -> int:
+        self._held[key] = _bytes(int(self._at(key, bytes) or 0) + 1)
+        return int(self._held[key])
+
+    def _hget(self, key: bytes, field: bytes) -> bytes | None:
+        value: bytes | None = self._at(key).get(field)
+        return value
+
+    def _hmget(self, key: bytes, *fields: bytes) -> Any:
+        return self._table([self._at(key).get(field, False) for field in fields])
+
+    def _hset(self, key: bytes, *flat: bytes) -> None:
+        self._for(key).update(_pairs(flat))
+
+    def _hdel(self, key: bytes, *fields: bytes) -> None:
+        for field in fields:
+            self._for(key).pop(field, None)
+
+    def _hincrby(self, key: bytes, field: bytes, by: bytes) -> int:
+        hash_ = self._for(key)
+        hash_[field] = _bytes(int(hash_.get(field, 0)) + int(by))
+        return int(hash_[field])
+
+    def _zadd(self, key: bytes, score: bytes, member: bytes) -> None:
+        self._for(key)[member] = float(score)
+
+    def _zrem(self, key: bytes, member: bytes) -> None:
+        self._for(key).pop(member, None)
+
+    def _zscore(self, key: bytes, member: bytes) -> bytes | None:
+        score = self._at(key).get(member)
+        return None if score is None else _bytes(score)
+
+    def _xadd(self, key: bytes, _: bytes, *flat: bytes) -> None:
+        stream = self._for(key, list)
+        stream.append((f"{len(stream) + 1}-0".encode(), _pairs(flat)))
+
+    def _time(self) -> Any:
+        return self._table([_bytes(part) for part in divmod(int(self._now() * 1_000_000), 1_000_000)])
+
+    # what Python calls
+
+    def register_script(self, text: str) -> Any:
+        function = self._lua.execute(b"return function(KEYS, ARGV) " + text.encode() + b"\nend")
+
+        async def script(keys: Iterable[object] = (), args: Iterable[object] = ()) -> Any:
+            await give_way()
+            said = function(self._table([*map(_bytes, keys)]), self._table([*map(_bytes, args)]))
+            if said is None or said is False or isinstance(said, (bytes, int)):
+                return said or None
+            return [one or None for one in said.values()]
+
+        return script
+
+    async def time(self) -> tuple[int, int]:
+        await give_way()
+        seconds, micros = divmod(int(self._now() * 1_000_000), 1_000_000)
+        return seconds, micros
+
+    async def get(self, key: str) -> bytes | None:
+        await give_way()
+        return self._get(key.encode())
+
+    async def hget(self, key: str, field: str) -> bytes | None:
+        await give_way()
+        return self._hget(key.encode(), field.encode())
+
+    async def hmget(self, key: str, fields: Iterable[str | bytes]) -> list[bytes | None]:
+        await give_way()
+        return [self._hget(key.encode(), _bytes(field)) for field in fields]
+
+    async def hgetall(self, key: str) -> dict[bytes, bytes]:
+        await give_way()
+        return dict(self._at(key.encode()))
+
+    async def hincrby(self, key: str, field: str, by: int) -> int:
+        await give_way()
+        return self._hincrby(key.encode(), field.encode(), _bytes(by))
+
+    async def zcard(self, key: str) -> int:
+        await give_way()
+        return len(self._at(key.encode()))
+
+    async def zscore(self, key: str, member: str) -> float | None:
+        await give_way()
+        score: float | None = self._at(key.encode()).get(member.encode())
+        return score
+
+    async def zrangebyscore(
+        self, key: str, low: float | str, high: float, *, start: int, num: int, withscores: bool = False
+    ) -> list[Any]:
+        await give_way()
+        within = [(score, member) for member, score in self._at(key.encode()).items() if float(low) <= score <= high]
+        found = sorted(within)[start : start + num]
+        return [(member, score) if withscores else member for score, member in found]
+
+    async def xadd(self, key: str, fields: Mapping[bytes, bytes]) -> None:
+        await give_way()
+        self._xadd(key.encode(), b"*", *(part for pair in fields.items() for part in pair))
+
+    async def xlen(self, key: str) -> int:
+        await give_way()
+        return len(self._at(key.encode(), list))
+
+    async def xrange(self, key: str) -> Stream:
+        await give_way()
+        return list(self._at(key.encode(), list))
+
+    # what tests look at
+
+    def stream(self, key: str) -> Stream:
+        """All that was ever added: nothing is trimmed."""
+        stream: Stream = self._at(key.encode(), list)
+        return stream
+
+    def scores(self, key: str) -> list[float]:
+        """Of a sorted set."""
+        return list(self._at(key.encode()).values())
+
+    def hashes(self, prefix: str) -> dict[str, dict[bytes, bytes]]:
+        """The hashes whose keys begin with ``prefix``, by the rest of their keys."""
+        begins = prefix.encode()
+        return {key[len(begins) :].decode(): self._at(key) for key in list(self._held) if key.startswith(begins)}

@@ -1,0 +1,144 @@
+"""What stands around orchestrator and recovery: services that answer, an AWS that does or fails, a monitor."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.base import Event, Target, caused_id
+from contracts.deployment import Cause
+from contracts.envelope import Envelope, Message, Meta
+from contracts.gates import Verdict
+from contracts.results import MonitoringOutput, Output, PreflightOutput, ProbesOutput, StepFinished, StepProgressed
+from services._chassis.clock import Clock, moment
+from services._chassis.jobs import Running
+from services._chassis.store import Store
+from services._chassis.transition import Transition, decided
+from services.recovery.domain.change import Body
+from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.roll_back import Ended
+from services.recovery.domain.snapshot import Snapshot
+from services.recovery.domain.work import RollbackWork
+from services.recovery.jobs.decisions import end_rollback
+from services.recovery.ports import CallFailed
+from tests.chassis.memory_redis import give_way
+
+ARN = "arn:aws:ecs:eu-central-1:123456789012:task-definition/web"
+OUTPUTS: dict[str, Output] = {
+    "run-preflight": PreflightOutput(images={"web": "shop/web@sha256:" + "2" * 64}),
+    "validate-deployment": ProbesOutput(requests=20, failures=0, p95_seconds=0.1),
+    "set-up-monitoring": MonitoringOutput(dashboard="web", alarms=()),
+}
+
+
+def answer(command: Envelope, verdict: Verdict, cause: Cause | None, now: float) -> Message:
+    """Answer as one of the five others does; whoever calls this keeps it, so that a repetition gets the same."""
+    event, step = command.event, command.entry.name
+    assert isinstance(event, Event)
+    passed = verdict is Verdict.PASS
+    said = StepFinished(
+        target=event.target,
+        run_id=command.meta.run_id or "",
+        command_id=command.meta.id,
+        step=step,
+        verdict=verdict,
+        cause=None if passed else cause,
+        summary=f"{step} says {verdict}.",
+        output=OUTPUTS.get(step) if passed else None,
+    )
+    return _message(said, caused_id(command.meta.id, "finished"), now)
+
+
+def progress(command: Envelope, number: int, now: float) -> Message:
+    event = command.event
+    assert isinstance(event, Event)
+    said = StepProgressed(
+        target=event.target,
+        run_id=command.meta.run_id or "",
+        command_id=command.meta.id,
+        step=command.entry.name,
+        message=f"Step {number}.",
+    )
+    return _message(said, caused_id(command.meta.id, f"progress:{number}"), now)
+
+
+def _message(event: Event, id_: str, now: float) -> Message:
+    return Envelope(Meta(id_, "surefoot/another", moment(now), getattr(event, "run_id", None)), event).to_message()
+
+
+@dataclass
+class Account:
+    """One service at AWS and a bucket: recovery's ports, as far as its jobs ask. Each call gives way once."""
+
+    live: str = f"{ARN}:1"
+    deployments: int = 1
+    fails: bool = False
+    """Nothing that changes something comes through."""
+    objects: dict[str, Snapshot] = field(default_factory=dict)
+
+    async def service(self, _target: Target) -> Body | None:
+        await give_way()
+        return self._described()
+
+    def _described(self) -> Body:
+        primary = {"id": f"ecs-svc/{self.deployments}", "status": "PRIMARY", "taskDefinition": self.live}
+        return {"taskDefinition": self.live, "desiredCount": 1, "runningCount": 1, "deployments": [primary]}
+
+    async def task_definition(self, name: str) -> Body | None:
+        await give_way()
+        container = {"name": "web", "image": f"shop/web:{name.rpartition(':')[2]}"}
+        return {
+            "taskDefinitionArn": name,
+            "family": "web",
+            "status": "ACTIVE",
+            "containerDefinitions": [container],
+        }
+
+    async def revisions(self, _family: str) -> list[Body]:
+        await give_way()
+        return []
+
+    async def register(self, _body: Body) -> str:
+        await self._changing()
+        return f"{ARN}:{self.deployments + 1}"
+
+    async def update(self, _target: Target, parameters: dict[str, Any]) -> Body:
+        await self._changing()
+        self.live, self.deployments = parameters["taskDefinition"], self.deployments + 1
+        return self._described()
+
+    async def _changing(self) -> None:
+        await give_way()
+        if self.fails:
+            raise CallFailed("AWS said no.", temporary=False)
+
+    async def digests(self, _target: Target, _service: Body) -> dict[str, str]:
+        await give_way()
+        return {}
+
+    async def around(self, _target: Target, _service: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
+        await give_way()
+        return {}, ()
+
+    async def put(self, snapshot: Snapshot) -> bool:
+        await self._changing()
+        return self.objects.setdefault(snapshot.snapshot_id, snapshot) is snapshot
+
+    async def get(self, _target: Target, snapshot_id: str) -> Snapshot | None:
+        await give_way()
+        return self.objects.get(snapshot_id)
+
+
+@dataclass
+class AnyRollback:
+    """The job of a rollback, which ends as it is told."""
+
+    store: Store
+    clock: Clock
+    ends: Ended
+
+    async def __call__(self, running: Running) -> Transition:
+        work = RollbackWork.model_validate_json(running.payload)
+        rollback = Protection.read(await self.store.load(key_of(work.target))).rollback
+        if rollback is None or rollback.rollback_id != work.rollback_id:
+            return decided()
+        await running.check()
+        return end_rollback(work, self.ends, moment(self.clock.now()))

@@ -1,0 +1,80 @@
+"""What was said so far, and what must never be said: the promises that hold at every moment of every run."""
+
+from dataclasses import dataclass, field
+
+from contracts.base import Event
+from contracts.dead_letter import DeadLettered, DeadLetterSettled
+from contracts.deployment import DeploymentFinished, DeploymentStarted, Outcome
+from contracts.envelope import Headers, from_message
+from contracts.recovery import ApplyChange, RollbackFinished, RollbackStarted
+from contracts.results import DisarmOutput, StepFinished
+
+
+@dataclass
+class Ledger:
+    """Notes each event when it gets into an outbox; raises ``AssertionError`` where a promise is broken."""
+
+    said: dict[str, tuple[Event | DeadLettered | DeadLetterSettled, bytes]] = field(default_factory=dict)
+    """Event id → what was said under it first."""
+    active: str | None = None
+    """The run that has started and not ended."""
+    ends: dict[str, DeploymentFinished] = field(default_factory=dict)
+    changes: dict[str, str] = field(default_factory=dict)
+    """Run → id of its one change."""
+    begun: dict[str, RollbackStarted] = field(default_factory=dict)
+    """Run → its one rollback."""
+    over: dict[str, RollbackFinished] = field(default_factory=dict)
+    stood_down: set[str] = field(default_factory=set)
+    """Runs of which recovery has said that it will not act any more."""
+
+    def note(self, id_: str, headers: Headers, value: bytes) -> None:
+        event = from_message(headers, value).event
+        known, as_written = self.said.setdefault(id_, (event, value))
+        assert (type(event), value) == (type(known), as_written), f"two contents under one id: {known} and {event}"
+        if known is event:
+            self._hear(id_, event)
+
+    def _hear(self, id_: str, event: object) -> None:
+        match event:
+            case DeploymentStarted():
+                assert self.active is None, f"{event.run_id} starts while {self.active} is active"
+                assert event.run_id not in self.ends, "a run starts after its end"
+                self.active = event.run_id
+            case DeploymentFinished():
+                self._end(event)
+            case ApplyChange():
+                assert event.run_id not in self.changes, "a second change is sent"
+                assert event.run_id not in self.ends, "a change is sent after the end"
+                self.changes[event.run_id] = id_
+            case RollbackStarted():
+                assert event.run_id is not None
+                assert event.run_id not in self.begun, "a second rollback starts"
+                assert event.run_id not in self.stood_down, "a rollback starts after disarmed was answered"
+                self.begun[event.run_id] = event
+            case RollbackFinished():
+                assert event.run_id is not None
+                assert event.rollback_id == self.begun[event.run_id].rollback_id
+                self.over[event.run_id] = event
+            case StepFinished(output=DisarmOutput(answer=said)):
+                assert (said == "rollback-started") == (event.run_id in self.begun), f"recovery says {said}"
+                self.stood_down |= {event.run_id} if said == "disarmed" else set()
+            case DeadLettered():
+                raise AssertionError(f"a dead letter: {event.detail}")
+            case _:
+                pass
+
+    def _end(self, event: DeploymentFinished) -> None:
+        run = event.run_id
+        assert run not in self.ends, "a run ends twice"
+        self.ends[run] = event
+        if self.active == run:
+            self.active = None
+        if event.outcome is Outcome.SUCCEEDED:
+            assert run in self.stood_down, "it succeeded before recovery had stood down"
+            assert event.rollback is None
+            assert run not in self.begun, "it succeeded, and was rolled back"
+        if event.outcome is Outcome.BLOCKED:
+            assert run not in self.changes, "it was blocked, and changed"
+        if event.outcome is Outcome.ROLLED_BACK:
+            assert self.over[run].result == "restored"
+            assert event.rollback == self.over[run].rollback

@@ -1,0 +1,299 @@
+"""Deployments, and all that a bus, a Redis and executors may do to them: the promises hold whatever happens."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from contracts.base import caused_id
+from contracts.deployment import (
+    AbortRequested,
+    Cause,
+    DeploymentConfig,
+    DeployRequested,
+    ImageChange,
+    Observe,
+)
+from contracts.gates import Verdict
+from contracts.monitor import CriticalAlert
+from services._chassis.clock import moment
+from services.recovery.domain.roll_back import Done, Ended, Failed, Superseded
+from tests.properties.profiles import PROFILE
+from tests.properties.world import ANSWERED_BY_OTHERS, LEASE, TARGET, Member, Record, Step, World
+
+SHORT = DeploymentConfig(deployment_timeout_minutes=2, validation_timeout_minutes=2, baking_minutes=2)
+TOPICS = sorted({"recovery.commands.v1", "alerts.critical.v1", "phase.results.v1", "recovery.events.v1"})
+ids = st.sampled_from(["a", "b", "c"])
+numbers = st.integers(0, 99)
+trips = st.one_of(st.none(), st.none(), st.integers(0, 3))
+"""None: to its end. Else it is left after so many round trips."""
+rollback_ends: st.SearchStrategy[Ended] = st.sampled_from(
+    [Done("surefoot", "Live again."), Done("ecs", "By itself."), Superseded("Somebody else."), Failed("It won't.")]
+)
+
+
+def run_of(id_: str) -> str:
+    return caused_id("ci", id_)
+
+
+class Deployments(RuleBasedStateMachine):
+    """One target. Numbers choose among what is there, by their remainder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.requested: set[str] = set()
+
+    # people and pipelines
+
+    @initialize(observes=st.sampled_from([False, False, True]), rounds=st.integers(0, 18))
+    def first(self, observes: bool, rounds: int) -> None:
+        """One deployment is under way, perhaps almost over."""
+        self._request("a", observes=observes)
+        self._flow(rounds)
+
+    @rule(
+        id_=ids,
+        observes=st.booleans(),
+        refuse=st.booleans(),
+        recover=st.booleans(),
+        lifetime=st.sampled_from([1.0, 60.0, 86400.0]),
+    )
+    def request(self, id_: str, observes: bool, refuse: bool, recover: bool, lifetime: float) -> None:
+        """Ask, perhaps under an id that was used before, perhaps for something else."""
+        self._request(
+            id_,
+            observes=observes,
+            on_conflict="refuse" if refuse else "queue",
+            config=SHORT.model_copy(update={"enable_auto_recovery": recover}),
+            expires_at=moment(self.world.clock.now() + lifetime),
+        )
+
+    def _request(self, id_: str, *, observes: bool, **fields: Any) -> None:
+        change = Observe() if observes else ImageChange(reference="shop/web:2")
+        event = DeployRequested(**{"target": TARGET, "change": change, "actor": "ada", "config": SHORT, **fields})
+        self.world.tell(event, id_, "ci")
+        self.requested.add(run_of(id_))
+
+    @rule(id_=ids)
+    def abort(self, id_: str) -> None:
+        self._abort(run_of(id_))
+
+    def _abort(self, run_id: str) -> None:
+        self.world.tell(AbortRequested(target=TARGET, run_id=run_id, actor="bob"))
+
+    # the bus
+
+    @rule(verdict=st.sampled_from([Verdict.PASS, Verdict.PASS, Verdict.PASS, Verdict.FAIL]))
+    def flow(self, verdict: Verdict) -> None:
+        """For a moment nothing is in the way."""
+        self.world.flow(verdict)
+
+    @rule(rounds=st.integers(2, 8))
+    def flow_on(self, rounds: int) -> None:
+        self._flow(rounds)
+
+    def _flow(self, rounds: int) -> None:
+        for _ in range(rounds):
+            self.world.flow()
+
+    @rule(orchestrators=st.booleans(), which=numbers, kept=st.booleans())
+    def send(self, orchestrators: bool, which: int, kept: bool) -> None:
+        """The relay sends an entry of the outbox; it may die before it has noted that."""
+        unsent = self.world.unsent["orchestrator" if orchestrators else "recovery"]
+        if unsent:
+            message = unsent[which % len(unsent)]
+            self.world.publish(message)
+            if not kept:
+                unsent.remove(message)
+
+    @rule(which=numbers, trips=trips)
+    def deliver(self, which: int, trips: int | None) -> None:
+        """The next message of a partition; held back or not, it comes."""
+        heads = [
+            (member, topic)
+            for member in self.world.members
+            for topic in member.topics
+            if member.read[topic] < len(self.world.topics[topic])
+        ]
+        if heads:
+            member, topic = heads[which % len(heads)]
+            self.world.go(self.world.reading(member, topic, member.read[topic]), trips)
+
+    @rule(which=numbers, offset=numbers, trips=trips)
+    def deliver_again(self, which: int, offset: int, trips: int | None) -> None:
+        """What was read before, soon or late."""
+        old = [(member, topic) for member in self.world.members for topic in member.topics if member.read[topic]]
+        if old:
+            member, topic = old[which % len(old)]
+            self.world.go(self.world.reading(member, topic, offset % member.read[topic]), trips)
+
+    @rule(topic=st.sampled_from(TOPICS))
+    def hold(self, topic: str) -> None:
+        self.world.held ^= {topic}
+
+    # processes
+
+    @rule(
+        orchestrators=st.booleans(),
+        news=st.sampled_from(["none", "alert", "abort"]),
+        later=st.sampled_from([0.0, 0.0, LEASE + 1]),
+        first=numbers,
+        second=numbers,
+        trips=st.sampled_from([2, 2, 1, 3, 4]),
+    )
+    def race(self, orchestrators: bool, news: str, later: float, first: int, second: int, trips: int) -> None:
+        """One replica has read the state and not yet written it when another gets in between."""
+        self.world.clock.time += later
+        if news == "alert":
+            self._alert("n")
+        elif news == "abort" and self.world.ledger.active:
+            self._abort(self.world.ledger.active)
+        self.world.send()
+        self.world.answer_all()
+        possible = self._possible(self.world.orchestrator if orchestrators else self.world.recovery)
+        if len(possible) > 1:
+            one, other = possible.pop(first % len(possible))(), possible.pop(second % len(possible))()
+            self.world.go(one, trips)
+            self.world.go(other)
+            self._finish(one)
+
+    def _possible(self, member: Member) -> list[Callable[[], Step]]:
+        """What a replica may do now."""
+        heads = [topic for topic in member.topics if member.read[topic] < len(self.world.topics[topic])]
+        reads = [partial(self.world.reading, member, topic, member.read[topic]) for topic in heads]
+        fires = [partial(self.world.firing, member, timer) for timer in self.world.due(member)]
+        works = [partial(self.world.working, member)] if member is self.world.recovery else []
+        return [*reads, *fires, *works]
+
+    @rule(which=numbers, trips=trips)
+    def go_on(self, which: int, trips: int | None) -> None:
+        if left := self.world.left:
+            self.world.go(left.pop(which % len(left)), trips)
+
+    @rule(which=numbers)
+    def crash(self, which: int) -> None:
+        """What was under way is gone, with all that had not been written."""
+        if left := self.world.left:
+            left.pop(which % len(left)).coroutine.close()
+
+    @rule(which=numbers, trips=trips, twice=st.booleans())
+    def fire(self, which: int, trips: int | None, twice: bool) -> None:
+        """Of two replicas that see a timer, both fire it."""
+        due = [(member, timer) for member in self.world.members for timer in self.world.due(member)]
+        if due:
+            for _ in range(1 + twice):
+                self.world.go(self.world.firing(*due[which % len(due)]), trips)
+
+    @rule(trips=st.one_of(trips, st.integers(3, 12)))
+    def work(self, trips: int | None) -> None:
+        """Claim a job; an executor that is left in the middle loses its lease when time passes."""
+        self.world.go(self.world.working(self.world.recovery), trips)
+
+    @rule(trips=st.integers(3, 12), aws_fails=st.booleans())
+    def come_back_late(self, trips: int, aws_fails: bool) -> None:
+        """An executor sleeps for longer than its lease; another does the job, and then the first goes on."""
+        self.world.send()
+        self.world.deliver()
+        if self.world.claimable:
+            late, other = (self.world.working(self.world.recovery) for _ in range(2))
+            self.world.go(late, trips)
+            self.world.clock.time += LEASE + 1
+            self.world.account.fails = aws_fails
+            self.world.go(other)
+            self._finish(late)
+
+    def _finish(self, step: Step) -> None:
+        if step in self.world.left:
+            self.world.left.remove(step)
+            self.world.go(step)
+
+    @rule(seconds=st.sampled_from([0.5, LEASE + 1, LEASE + 1, 130.0, 600.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.clock.time += seconds
+
+    # AWS, and the services that are not here
+
+    @rule(
+        rollbacks_end=rollback_ends,
+        aws_fails=st.booleans(),
+        silent=st.sets(st.sampled_from(sorted(ANSWERED_BY_OTHERS)), max_size=1),
+    )
+    def surroundings_change(self, rollbacks_end: Ended, aws_fails: bool, silent: set[str]) -> None:
+        """From now on rollbacks end like this, AWS takes no change, and who is silent does not answer."""
+        self.world.rollback.ends = rollbacks_end
+        self.world.account.fails = aws_fails
+        self.world.silent = silent
+
+    @rule(which=numbers, verdict=st.sampled_from(Verdict), cause=st.one_of(st.none(), st.sampled_from(Cause)))
+    def answer(self, which: int, verdict: Verdict, cause: Cause | None) -> None:
+        """Answer any command that was ever sent; for one that was answered before this is a repetition."""
+        if commands := self._commands():
+            self.world.answer(commands[-1 - which % len(commands)], verdict, cause)
+
+    @rule(which=numbers)
+    def tell_progress(self, which: int) -> None:
+        if commands := self._commands():
+            self.world.progress(commands[-1 - which % len(commands)])
+
+    def _commands(self) -> list[Record]:
+        return [record for topic in sorted(ANSWERED_BY_OTHERS) for record in self.world.topics[topic]]
+
+    @rule(
+        alert_id=ids,
+        state=st.sampled_from(["raised", "raised", "resolved"]),
+        name=st.sampled_from(["error_rate", "database_connections"]),
+        began=st.sampled_from([0.0, 0.0, 60.0]),
+    )
+    def alert(self, alert_id: str, state: Literal["raised", "resolved"], name: str, began: float) -> None:
+        """What is broken was first seen ``began`` seconds ago."""
+        self._alert(alert_id, state, name, began)
+
+    def _alert(
+        self,
+        alert_id: str,
+        state: Literal["raised", "resolved"] = "raised",
+        name: str = "error_rate",
+        began: float = 0,
+    ) -> None:
+        self.world.clock.time += 0.001
+        self.world.tell(
+            CriticalAlert(
+                target=TARGET,
+                alert_id=alert_id,
+                rule=name,
+                state=state,
+                value=30,
+                comparison=">",
+                threshold=10,
+                samples=40,
+                began_at=moment(self.world.clock.now() - began),
+                detail="much fails",
+            )
+        )
+
+    # what holds; the ledger has more, for each event
+
+    @invariant()
+    def one_change_is_one_job(self) -> None:
+        jobs = self.world.redis.hashes(self.world.recovery.store.key("job", ""))
+        changes = {id_ for id_, job in jobs.items() if job.get(b"kind") == b"apply-change"}
+        assert changes <= set(self.world.ledger.changes.values())
+
+    def teardown(self) -> None:
+        world = self.world
+        for step in world.left:
+            step.coroutine.close()
+        world.come_to_rest()
+        ledger = world.ledger
+        assert set(ledger.ends) == self.requested, "each run ends, once, and no other does"
+        assert ledger.active is None
+        assert ledger.over.keys() == ledger.begun.keys(), "each rollback ends"
+
+
+Deployments.TestCase.settings = PROFILE
+TestDeployments = pytest.mark.timeout(900)(Deployments.TestCase)
+"""What fails is made small before it is shown, and that takes minutes."""

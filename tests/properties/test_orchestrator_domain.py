@@ -1,0 +1,216 @@
+"""The orchestrator's one decision, for whatever it may hear: it never fails, and what is over stays over."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from contracts.base import caused_id
+from contracts.deployment import (
+    AbortRequested,
+    Cause,
+    DeploymentConfig,
+    DeploymentFinished,
+    DeployRequested,
+    ImageChange,
+    Observe,
+    Rollback,
+)
+from contracts.envelope import Meta
+from contracts.gates import Gate, Verdict
+from contracts.monitor import CriticalAlert
+from contracts.recovery import RollbackFinished, RollbackStarted
+from contracts.results import (
+    ArmedOutput,
+    ChangeOutput,
+    DisarmOutput,
+    PreflightOutput,
+    SnapshotOutput,
+    StepFinished,
+)
+from services._chassis.clock import Pace
+from services._chassis.store import Applied, RedisStore
+from services.orchestrator.domain.course import Course
+from services.orchestrator.domain.decide import Input, Woken, decide
+from services.orchestrator.domain.effects import Tell
+from services.orchestrator.domain.requests import request_of
+from services.orchestrator.domain.run import Policy, Request
+from services.orchestrator.handlers import Handlers
+from tests.chassis.memory_redis import MemoryRedis
+from tests.properties.profiles import PROFILE
+from tests.properties.world import START, TARGET, Clock, finished
+
+POLICY = Policy(account=TARGET.account, region=TARGET.region)
+SHORT = DeploymentConfig(deployment_timeout_minutes=2, validation_timeout_minutes=2, baking_minutes=2)
+RUNS = tuple(caused_id("ci", id_) for id_ in "ab")
+PASSED = [Verdict.PASS] * 4
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+runs = st.sampled_from(RUNS)
+outputs: Any = st.one_of(
+    st.none(),
+    st.just(SnapshotOutput(snapshot_id="s")),
+    st.builds(PreflightOutput, images=st.sampled_from([{}, {"web": "shop/web@sha256:2"}])),
+    st.just(ArmedOutput(expires_at=at(START + 7200), snapshot_id="s")),
+    st.just(ChangeOutput(deployment_id="d", task_definition="t", applied_at=at(START))),
+    st.builds(DisarmOutput, answer=st.sampled_from(["disarmed", "rollback-started"])),
+)
+OUTPUTS: dict[str, Any] = {
+    "capture-snapshot": SnapshotOutput(snapshot_id="s"),
+    "run-preflight": PreflightOutput(images={"web": "shop/web@sha256:2"}),
+    "apply-change": ChangeOutput(deployment_id="d", task_definition="t", applied_at=at(START)),
+    "disarm": DisarmOutput(answer="disarmed"),
+}
+gates = st.builds(Gate.true, st.sampled_from(["score", "alarms"]), st.none() | st.booleans())
+
+
+def _requests(event: DeployRequested, id_: str, lifetime: float) -> Request:
+    return request_of(event.model_copy(update={"expires_at": at(START + lifetime)}), caused_id("ci", id_), START)
+
+
+requests = st.builds(
+    _requests,
+    st.builds(
+        DeployRequested,
+        target=st.just(TARGET),
+        change=st.sampled_from([ImageChange(reference="web:2"), Observe()]),
+        actor=st.just("ada"),
+        on_conflict=st.sampled_from(["queue", "refuse"]),
+        config=st.sampled_from([SHORT, SHORT.model_copy(update={"enable_auto_recovery": False})]),
+    ),
+    st.sampled_from("ab"),
+    st.sampled_from([60.0, 1e6]),
+)
+others: st.SearchStrategy[Input] = st.one_of(
+    st.builds(AbortRequested, target=st.just(TARGET), run_id=runs, actor=st.just("bob")),
+    st.builds(
+        RollbackStarted,
+        target=st.just(TARGET),
+        run_id=st.none() | runs,
+        rollback_id=st.just("r"),
+        trigger=st.just("alert"),
+        snapshot_id=st.just("s"),
+    ),
+    st.builds(
+        RollbackFinished,
+        target=st.just(TARGET),
+        run_id=st.none() | runs,
+        rollback_id=st.just("r"),
+        result=st.sampled_from(["restored", "superseded", "failed"]),
+        rollback=st.just(Rollback(trigger="alert", by="surefoot", snapshot_id="s", seconds=4)),
+        detail=st.just("Over."),
+    ),
+)
+alert = CriticalAlert(
+    target=TARGET,
+    alert_id="a",
+    rule="error_rate",
+    state="raised",
+    value=30,
+    comparison=">",
+    threshold=10,
+    samples=40,
+    began_at=at(START),
+    detail="much fails",
+)
+
+
+class History:
+    """A course, and what it was told and has said."""
+
+    def __init__(self) -> None:
+        self.course, self.now = Course(), START
+        self.said: dict[str, Any] = {}
+        self.over: set[str] = set()
+
+    def hear(self, event: Input) -> set[str]:
+        """Decide; return the ids of what is said."""
+        self.course, effects = decide(self.course, event, POLICY, self.now)
+        assert Course.decode(self.course.encode()) == self.course
+        told = [effect for effect in effects if isinstance(effect, Tell)]
+        for one in told:
+            assert self.said.setdefault(one.id, one.event) == one.event, "one id, one content"
+        self.over |= {one.event.run_id for one in told if isinstance(one.event, DeploymentFinished)}
+        return {one.id for one in told}
+
+    def hear_twice(self, event: Input) -> None:
+        """What a run has taken in says nothing new when it comes again."""
+        if isinstance(event, Request) and event.run_id in self.over:
+            return  # the handler, who keeps records of what is over, has not let it through
+        over_before = set(self.over)
+        said = self.hear(event)
+        if getattr(event, "run_id", None) in over_before:
+            assert not said, "what is over stays over"
+        course = self.course
+        assert self.hear(event) <= said
+        assert self.course == course
+
+
+@PROFILE
+@given(st.data())
+def test_whatever_comes_twice_changes_nothing_the_second_time(data: st.DataObject) -> None:
+    history = History()
+    history.hear_twice(data.draw(requests))
+    for _ in range(data.draw(st.integers(0, 25))):
+        kind = data.draw(st.sampled_from(["answers", "answers", "answers", "other", "request", "alert", "wake"]))
+        history.now += data.draw(st.sampled_from([1.0, 1.0, 1.0, 31.0, 700.0]))
+        run = history.course.active
+        if kind == "answers" and run is not None:
+            for step in run.open_steps:
+                history.hear_twice(data.draw(_answer(run.run_id, step.id, step.name)))
+        elif kind == "request":
+            history.hear_twice(data.draw(requests))
+        elif kind == "alert":
+            history.hear(alert)
+        elif kind == "wake":
+            history.hear(Woken(data.draw(runs)))
+        else:
+            history.hear_twice(data.draw(others))
+
+
+def _answer(run_id: str, command_id: str, name: str) -> st.SearchStrategy[StepFinished]:
+    def said(verdict: Verdict, cause: Cause | None, some: list[Gate], output: Any) -> StepFinished:
+        passed = verdict is Verdict.PASS
+        return StepFinished(
+            target=TARGET,
+            run_id=run_id,
+            command_id=command_id,
+            step=name,
+            verdict=verdict,
+            gates=() if passed else tuple(some),
+            cause=None if passed else cause,
+            summary="So it is.",
+            output=OUTPUTS.get(name) if passed else output,
+        )
+
+    verdicts = st.sampled_from([*PASSED, Verdict.FAIL, Verdict.INCONCLUSIVE])
+    return st.builds(said, verdicts, st.none() | st.sampled_from(Cause), st.lists(gates, max_size=2), outputs)
+
+
+zones = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
+never = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+moments = st.datetimes(timezones=zones) | st.just(never)
+
+
+class Paced(Clock):
+    def __init__(self, rate: float) -> None:
+        self.pace = Pace(rate, START)
+
+    def at(self, real: float) -> float:
+        return self.pace.at(real)
+
+
+@PROFILE
+@given(moments, st.none() | moments, st.sampled_from([1.0, 20.0]))
+def test_a_request_of_any_time_is_answered(asked: datetime, expires: datetime | None, rate: float) -> None:
+    """Outsiders write what they like, as long as it is a time: "never" is the year 9999 to many."""
+    clock = Paced(rate)
+    store = RedisStore(MemoryRedis(clock.now), "orchestrator", clock)
+    event = DeployRequested(target=TARGET, change=Observe(), actor="ada", expires_at=expires)
+    transition = finished(Handlers(store, clock, POLICY).requested(event, Meta("1", "ci", asked)))
+    assert finished(store.apply(transition, cause="ci#1")) is Applied.APPLIED

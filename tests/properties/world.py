@@ -1,0 +1,290 @@
+"""Orchestrator and recovery as they are, on a bus, a Redis and an AWS in memory that a test moves step by step.
+
+Nothing runs by itself. A step (a message, a timer, a job) is a coroutine; it may be left at any of its round trips,
+let go on later, or be forgotten as by a crash.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
+from typing import Any
+
+import orjson
+from aiokafka.structs import ConsumerRecord
+
+from contracts.base import Event, Target
+from contracts.catalogue import topics_of
+from contracts.deployment import Cause
+from contracts.envelope import Envelope, Message, Meta, from_message
+from contracts.gates import Verdict
+from contracts.topics import COMMAND_TOPICS, Party
+from services._chassis.bus import Consumer
+from services._chassis.clock import moment
+from services._chassis.jobs import ATTEMPTS, Executor, _given_up
+from services._chassis.service import Platform, Service
+from services._chassis.store import RedisStore
+from services._chassis.timers import Timers
+from services._chassis.transition import Cancelled, Timer, decided
+from services.orchestrator import app as orchestrator
+from services.orchestrator.settings import Settings as OrchestratorSettings
+from services.recovery import app as recovery
+from services.recovery.domain.roll_back import Done
+from services.recovery.jobs.capture import Capture
+from services.recovery.jobs.change import ApplyChange
+from services.recovery.settings import Settings as RecoverySettings
+from tests.chassis.memory_redis import MemoryRedis, give_way
+from tests.properties.answerers import Account, AnyRollback, answer, progress
+from tests.properties.ledger import Ledger
+
+TARGET = Target(account="123456789012", region="eu-central-1", cluster="shop", service="web")
+START = 1_764_000_000.0
+LEASE = 30.0
+Record = ConsumerRecord[Any, Any]
+ANSWERED_BY_OTHERS = frozenset(topic.name for topic, party in COMMAND_TOPICS.items() if party != Party.RECOVERY)
+
+
+class Clock:
+    """Product time as the test sets it; it is the time of Redis, too."""
+
+    time = START
+
+    def now(self) -> float:
+        return self.time
+
+    def at(self, real: float) -> float:
+        return real
+
+    async def sleep(self, _seconds: float) -> None:
+        await give_way()
+
+
+@dataclass
+class Step:
+    """Something under way."""
+
+    coroutine: Coroutine[Any, Any, Any]
+    then: Callable[[], None] = lambda: None
+    """What is done only when it has come to its end: the acknowledgement."""
+
+    def advance(self, trips: int | None) -> bool:
+        """Let it make so many round trips, or go to its end; return whether that is reached."""
+        for _ in count() if trips is None else range(trips):
+            try:
+                self.coroutine.send(None)
+            except StopIteration:
+                self.then()
+                return True
+        return False
+
+
+class Member:
+    """A service with its store: what is written is one outbox, what is read are its topics."""
+
+    def __init__(self, service: Service, store: RedisStore, clock: Clock) -> None:
+        self.service, self.store, self.clock = service, store, clock
+        self.consumer = Consumer(service, store, None)  # type: ignore[arg-type]  # what was read is noted here
+        self.timers = Timers(store, clock, service.timers)
+        self.executor = Executor(store, service.jobs, lease=LEASE, slots=1)
+        self.topics = tuple(topic.name for topic in topics_of(Party(service.name)))
+        self.read: dict[str, int] = dict.fromkeys(self.topics, 0)
+        """Topic → how far this group has committed."""
+
+    async def fire(self, timer: Timer) -> None:
+        """As ``Timers.fire`` does, but for its patience with faults."""
+        transition = await self.service.timers[timer.kind](timer) or decided()
+        await self.store.apply(transition, cause_id=timer.id, timer=timer)
+
+    async def work(self) -> None:
+        """As ``Executor.work`` does, but for its patience with faults."""
+        job = await self.executor.claim()
+        if job is None:
+            return
+        try:
+            done = _given_up(job, "gave up") if job.attempt > ATTEMPTS else await self.service.jobs[job.kind](job)
+            await self.executor._end(job, done)
+        except Cancelled:
+            if job.ended == "cancelled":
+                await self.executor._end(job, decided())
+
+    def acknowledge(self, topic: str, offset: int) -> None:
+        self.read[topic] = max(self.read[topic], offset + 1)
+
+
+class World:
+    """One target."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.redis = MemoryRedis(self.clock.now)
+        self.account = Account()
+        self.ledger = Ledger()
+        self.topics: dict[str, list[Record]] = defaultdict(list)
+        """Each key has one partition of a topic, and there is one target: so a topic is one partition here."""
+        self.held: set[str] = set()
+        """Topics that stand still."""
+        self.left: list[Step] = []
+        """Steps under way."""
+        self.silent: set[str] = set()
+        """Topics of commands that nobody answers."""
+        self.answers: dict[str, Message] = {}
+        """Command id → its answer, by those who are not here."""
+        self._numbers = count(1)
+        self._noted: dict[str, int] = defaultdict(int)
+        self.unsent: dict[str, list[Message]] = defaultdict(list)
+        """Service → its outbox."""
+        self.orchestrator, self.recovery = self._orchestrator(), self._recovery()
+        self.members = (self.orchestrator, self.recovery)
+
+    def _orchestrator(self) -> Member:
+        store = RedisStore(self.redis, "orchestrator", self.clock)
+        settings = OrchestratorSettings(aws_account=TARGET.account, aws_region=TARGET.region)
+        service = orchestrator.create_app(settings, Platform(store, self.clock, None))  # type: ignore[arg-type]
+        return Member(service, store, self.clock)
+
+    def _recovery(self) -> Member:
+        store = RedisStore(self.redis, "recovery", self.clock)
+        settings = RecoverySettings(aws_account=TARGET.account, aws_region=TARGET.region, backup_bucket="snapshots")
+        service = recovery.create_app(settings, Platform(store, self.clock, None))  # type: ignore[arg-type]
+        self.rollback = AnyRollback(store, self.clock, Done("surefoot", "Live again."))
+        capture = Capture(self.account, self.account, self.account, self.clock, 30)  # type: ignore[arg-type]
+        jobs: Any = {
+            "capture-snapshot": capture,
+            "apply-change": ApplyChange(self.account, store, self.clock),  # type: ignore[arg-type]
+            "rollback": self.rollback,
+        }
+        return Member(replace(service, jobs=jobs), store, self.clock)
+
+    # from outbox to bus
+
+    def note(self) -> None:
+        """Hold what has got into the outboxes against what is promised, and have it ready to be sent."""
+        for member in self.members:
+            stream = self.redis.stream(member.store.key("outbox"))
+            for _, fields in stream[self._noted[member.service.name] :]:
+                headers = tuple((name, value.encode()) for name, value in orjson.loads(fields[b"headers"]))
+                self.ledger.note(dict(headers)["ce_id"].decode(), headers, fields[b"value"])
+                message = Message(fields[b"topic"].decode(), fields[b"key"], headers, fields[b"value"])
+                self.unsent[member.service.name].append(message)
+            self._noted[member.service.name] = len(stream)
+
+    def publish(self, message: Message) -> None:
+        partition = self.topics[message.topic]
+        partition.append(
+            ConsumerRecord(
+                topic=message.topic, partition=0, offset=len(partition), timestamp=0, timestamp_type=0,
+                key=message.key, value=message.value, checksum=None,
+                serialized_key_size=0, serialized_value_size=0, headers=message.headers,
+            )
+        )  # fmt: skip
+
+    def tell(self, event: Event, id_: str | None = None, source: str = "test") -> None:
+        """Publish something that comes from outside."""
+        meta = Meta(id_ or f"outside-{next(self._numbers)}", source, moment(self.clock.now()))
+        self.publish(Envelope(meta, event).to_message())
+
+    # steps
+
+    def go(self, step: Step, trips: int | None = None) -> None:
+        if not step.advance(trips):
+            self.left.append(step)
+        self.note()
+
+    def reading(self, member: Member, topic: str, offset: int) -> Step:
+        record = self.topics[topic][offset]
+        return Step(member.consumer._handle(record), partial(member.acknowledge, topic, offset))
+
+    def firing(self, member: Member, timer: Timer) -> Step:
+        return Step(member.fire(timer))
+
+    def working(self, member: Member) -> Step:
+        return Step(member.work())
+
+    def due(self, member: Member) -> list[Timer]:
+        due: list[Timer] = finished(member.timers.due())
+        return due
+
+    def answer(self, record: Record, verdict: Verdict, cause: Cause | None = None) -> None:
+        """Answer a command; one that was answered before gets the same again."""
+        command = from_message(record.headers, record.value)
+        message = self.answers.get(command.meta.id) or answer(command, verdict, cause, self.clock.now())
+        self.answers[command.meta.id] = message
+        self.publish(message)
+
+    def progress(self, record: Record) -> None:
+        self.publish(progress(from_message(record.headers, record.value), next(self._numbers), self.clock.now()))
+
+    # as it goes when nothing is in the way
+
+    def flow(self, verdict: Verdict = Verdict.PASS) -> bool:
+        """Send, answer, deliver and work, once all round; return whether anything happened."""
+        moved = [self.send(), self.answer_all(verdict), self.deliver()]
+        while self.claimable:
+            self.go(self.working(self.recovery))
+            moved.append(True)
+        return any(moved)
+
+    def send(self) -> bool:
+        messages = [message for member in self.members for message in self.unsent.pop(member.service.name, ())]
+        for message in messages:
+            self.publish(message)
+        return bool(messages)
+
+    def answer_all(self, verdict: Verdict = Verdict.PASS) -> bool:
+        topics = sorted(ANSWERED_BY_OTHERS - self.silent - self.held)
+        open_ = [one for topic in topics for one in self.topics[topic] if id_of(one) not in self.answers]
+        for record in open_:
+            self.answer(record, verdict)
+        return bool(open_)
+
+    def deliver(self) -> bool:
+        moved = False
+        for member in self.members:
+            for topic in member.topics:
+                while topic not in self.held and member.read[topic] < len(self.topics[topic]):
+                    self.go(self.reading(member, topic, member.read[topic]))
+                    moved = True
+        return moved
+
+    @property
+    def claims(self) -> list[float]:
+        """When each job may be claimed."""
+        return [at / 1000 for at in self.redis.scores(self.recovery.store.key("jobs"))]
+
+    @property
+    def claimable(self) -> bool:
+        return any(self.clock.now() >= at for at in self.claims)
+
+    @property
+    def dues(self) -> list[float]:
+        """When each timer is due."""
+        return [due for member in self.members for due in self.redis.scores(member.store.key("timers"))]
+
+    def come_to_rest(self, rounds: int = 2000) -> None:
+        """Let all that is left happen, and time pass from one deadline to the next."""
+        self.held.clear()
+        for _ in range(rounds):
+            while self.flow():
+                pass
+            following = [*self.claims, *self.dues]
+            if not following:
+                return
+            self.clock.time = max(self.clock.time, min(following) + 0.001)
+            for member in self.members:
+                for timer in self.due(member):
+                    self.go(self.firing(member, timer))
+        raise AssertionError("it never comes to rest")
+
+
+def id_of(record: Record) -> str:
+    return str(dict(record.headers)["ce_id"].decode())
+
+
+def finished(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Let a coroutine go to its end, and return its result."""
+    while True:
+        try:
+            coroutine.send(None)
+        except StopIteration as end:
+            return end.value
