@@ -1,27 +1,34 @@
 """A real Apache Kafka on a laptop, without Docker: its jars from Maven, one KRaft node as a child process.
 
 It needs Java 17 or newer and Maven. The dev broker (`sandbox.kafka`) needs neither; this one is there to
-check that both behave alike (`tests/bus/`), and for whoever wants the real thing.
+check that both behave alike (`make test-kafka`), and for whoever wants the real thing.
 """
 
 import argparse
+import contextlib
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.child import HOST, Child, NotStarted, accepts_connections, claim_port
+from sandbox.child import HOST, Child, NotStarted, claim_port
 
 VERSION = "4.4.0"
 HOME = Path(".surefoot/apache-kafka")
 
+_OLDEST_JAVA = 17
 _DOWNLOAD_SECONDS = 600.0
-_FORMAT_SECONDS = 60.0
-_START_SECONDS = 60.0
+_TOOL_SECONDS = 60.0
+_START_SECONDS = 90.0
+_VERSIONS_REQUEST = bytes.fromhex("0000000a 0012 0000 00000001 ffff")
+"""Size; ApiVersions, version 0; correlation 1; no client. A port alone says little: Docker opens it at once."""
 
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -37,46 +44,110 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 """
 
 
-class ApacheKafka:
-    """One broker and controller on 127.0.0.1. `port` 0 chooses a free one; `home` keeps jars and data.
+class Unavailable(NotStarted):
+    """This machine cannot run it, or Maven cannot fetch it; `str()` says what is missing."""
 
-    Topics are not created by themselves, as in the dev broker; short sessions are allowed, for tests.
+
+class ApacheKafka:
+    """One broker and controller on 127.0.0.1, on the same port and data at each start.
+
+    `port` 0 chooses a free one. `home` keeps the jars, and the data too unless `data` is given. Topics are not
+    created by themselves, as in the dev broker; short sessions are allowed, for tests.
     """
 
-    def __init__(self, home: Path = HOME, port: int = 0) -> None:
+    def __init__(self, home: Path = HOME, port: int = 0, data: Path | None = None) -> None:
         self._home = home.resolve()
+        self._data = data.resolve() if data else self._home
         self._port = port
+        self._controller = 0
         self._child: Child | None = None
 
     def start(self) -> str:
-        """Fetches the jars if they are not there (about 45 MB), and returns "host:port" when it listens.
+        """Fetches the jars if they are not there (about 45 MB), and returns "host:port" when it answers.
 
-        Raises NotStarted: Java or Maven is missing, the download failed, or what Kafka itself said.
+        Raises Unavailable: Java or Maven is missing or failed to fetch. Raises NotStarted: what Kafka itself said.
         """
-        java = _program("java", "Java 17 or newer")
+        java = _java()
         jars = _jars(self._home)
-        data = self._home / "data"
-        data.mkdir(parents=True, exist_ok=True)
-        port, controller = claim_port(self._port), claim_port(0)
-        settings = self._home / "server.properties"
-        settings.write_text(_settings(port, controller, data))
+        logs = self._data / "data"
+        logs.mkdir(parents=True, exist_ok=True)
+        self._port, self._controller = claim_port(self._port), claim_port(self._controller)
+        settings = self._data / "server.properties"
+        settings.write_text(_properties(self._port, self._controller, logs))
         run = [java, "-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{jars}/*"]
-        if not (data / "meta.properties").exists():
+        if not (logs / "meta.properties").exists():
             _format([*run, "kafka.tools.StorageTool"], settings)
-        self._child = Child([*run, "kafka.Kafka", str(settings)], log=self._home / "kafka.log")
-        self._child.wait_until(lambda: accepts_connections(port), _START_SECONDS, f"Apache Kafka on {HOST}:{port}")
-        return f"{HOST}:{port}"
+        self._child = Child([*run, "kafka.Kafka", str(settings)], log=self._data / "kafka.log")
+        self._child.wait_until(
+            lambda: speaks_kafka(HOST, self._port), _START_SECONDS, f"Apache Kafka on {HOST}:{self._port}"
+        )
+        return f"{HOST}:{self._port}"
 
     def stop(self) -> None:
+        """Ends it in order."""
         if self._child is not None:
             self._child.stop()
             self._child = None
+
+    def kill(self) -> None:
+        """Ends it as a crash would."""
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+
+
+def speaks_kafka(host: str, port: int) -> bool:
+    """Whether a Kafka answers there, at once."""
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=2) as connection:
+        connection.sendall(_VERSIONS_REQUEST)
+        return bool(connection.recv(1))
+    return False
+
+
+def one_node(listeners: str, advertised: str, voter: str, logs: str) -> Mapping[str, str]:
+    """Kafka's settings for a node that is alone, and quick enough for tests."""
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@{voter}",
+        "listeners": listeners,
+        "advertised.listeners": advertised,
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": logs,
+        "num.partitions": "12",
+        "auto.create.topics.enable": "false",
+        "offsets.topic.num.partitions": "1",
+        "offsets.topic.replication.factor": "1",
+        "transaction.state.log.num.partitions": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "group.initial.rebalance.delay.ms": "100",
+        "group.min.session.timeout.ms": "500",
+    }
+
+
+def _properties(port: int, controller: int, logs: Path) -> str:
+    ours, voter = f"PLAINTEXT://{HOST}:{port}", f"{HOST}:{controller}"
+    settings = one_node(f"{ours},CONTROLLER://{voter}", ours, voter, str(logs))
+    return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def _java() -> str:
+    """The path of a Java that is new enough."""
+    java = _program("java", f"Java {_OLDEST_JAVA} or newer")
+    said = re.search(r'version "(\d+)', _run([java, "-version"], _TOOL_SECONDS, "Java"))
+    if said and int(said[1]) < _OLDEST_JAVA:
+        raise Unavailable(f"Apache Kafka needs Java {_OLDEST_JAVA} or newer, and `java` says that it is {said[0]}.")
+    return java
 
 
 def _program(name: str, what: str) -> str:
     path = shutil.which(name)
     if path is None:
-        raise NotStarted(f"Apache Kafka needs {what}, and there is no `{name}` on the PATH.")
+        raise Unavailable(f"Apache Kafka needs {what}, and there is no `{name}` on the PATH.")
     return path
 
 
@@ -92,8 +163,14 @@ def _jars(home: Path) -> Path:
     # Fetched aside and renamed, so that an interrupted download is not taken for a whole one.
     fetched = home / f"jars-{uuid.uuid4().hex}"
     goal = ["dependency:copy-dependencies", f"-DoutputDirectory={fetched}", "-DincludeScope=runtime"]
-    _run([maven, "--batch-mode", "--quiet", "--file", str(pom), *goal], _DOWNLOAD_SECONDS, "Maven")
-    fetched.rename(jars)
+    try:
+        _run([maven, "--batch-mode", "--quiet", "--file", str(pom), *goal], _DOWNLOAD_SECONDS, "Maven")
+    except NotStarted as error:
+        raise Unavailable(f"Apache Kafka {VERSION} could not be fetched. {error}") from error
+    try:
+        fetched.rename(jars)
+    except OSError:
+        shutil.rmtree(fetched)  # somebody else was faster
     return jars
 
 
@@ -101,45 +178,23 @@ def _format(storage_tool: list[str], settings: Path) -> None:
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
     _run(
         [*storage_tool, "format", "--cluster-id", cluster_id, "--config", str(settings)],
-        _FORMAT_SECONDS,
+        _TOOL_SECONDS,
         "Kafka's storage tool",
     )
 
 
-def _run(command: list[str], seconds: float, what: str) -> None:
+def _run(command: list[str], seconds: float, what: str) -> str:
+    """All that the program said. Raises NotStarted."""
     try:
         done = subprocess.run(  # noqa: S603  programs found on the PATH, arguments from here
             command, capture_output=True, text=True, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
         raise NotStarted(f"{what} did not finish within {seconds:.0f} s.") from None
+    said = done.stdout + done.stderr
     if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines() or ["it said nothing"]
-        raise NotStarted(f"{what} failed: {said[0]}")
-
-
-def _settings(port: int, controller: int, data: Path) -> str:
-    settings = {
-        "process.roles": "broker,controller",
-        "node.id": 1,
-        "controller.quorum.voters": f"1@{HOST}:{controller}",
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
-        "controller.listener.names": "CONTROLLER",
-        "log.dirs": data,
-        "num.partitions": 12,
-        "auto.create.topics.enable": "false",
-        "offsets.topic.num.partitions": 1,
-        "offsets.topic.replication.factor": 1,
-        "transaction.state.log.num.partitions": 1,
-        "transaction.state.log.replication.factor": 1,
-        "transaction.state.log.min.isr": 1,
-        "share.coordinator.state.topic.replication.factor": 1,
-        "share.coordinator.state.topic.min.isr": 1,
-        "group.initial.rebalance.delay.ms": 100,
-        "group.min.session.timeout.ms": 500,
-    }
-    return "".join(f"{name}={value}\n" for name, value in settings.items())
+        raise NotStarted(f"{what} failed: {(said.strip().splitlines() or ['it said nothing'])[0]}")
+    return said
 
 
 def main() -> int:

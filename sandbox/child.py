@@ -1,7 +1,9 @@
 """What the servers that run as child processes have in common: a port, a death with the parent, an end."""
 
+import contextlib
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -13,6 +15,10 @@ from pathlib import Path
 HOST = "127.0.0.1"
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _STOP_SECONDS = 10.0
+_FREE_PORTS = range(15_000, 32_000)
+"""Below those that Linux, macOS and Windows give to outgoing connections, one of which might take the port
+before its server does, or while that restarts."""
+_TRIES = 100
 
 
 class NotStarted(Exception):  # noqa: N818  it says what is the matter
@@ -78,13 +84,24 @@ class Child:
 
 def claim_port(port: int) -> int:
     """The port itself if nobody listens on it, a free one for 0. Raises NotStarted when it is taken."""
+    if port:
+        _bind(port)
+        return port
+    for _ in range(_TRIES):
+        with contextlib.suppress(NotStarted):
+            free = secrets.choice(_FREE_PORTS)
+            _bind(free)
+            return free
+    raise NotStarted(f"There is no free port on {HOST}.")
+
+
+def _bind(port: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
             raise NotStarted(f"Port {port} on {HOST} cannot be used: {error.strerror}.") from error
-        return int(probe.getsockname()[1])
 
 
 def accepts_connections(port: int) -> bool:

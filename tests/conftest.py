@@ -1,24 +1,71 @@
 """The servers that tests talk to: real ones, on loopback, one of each for a test process."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from sandbox.apache_kafka import Unavailable
+from sandbox.child import NotStarted
 from sandbox.kafka.broker import DevBroker
 from sandbox.valkey import Valkey
+from tests.bus.harness import Node
+from tests.bus.servers import DevKafka, apache, maven, named
 from tests.chaos.mutants import install
+
+ON_A_KAFKA = {"bus", "surefoot"}
+"""The fixtures of those tests that Apache Kafka must pass as well as the dev broker."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--kafka",
+        choices=["dev", "apache", "maven"],
+        default="dev",
+        help="apache: that of KAFKA_BOOTSTRAP_SERVERS, or from Docker, or from Maven, or none; maven: that one or fail",
+    )
     parser.addoption("--mutant", default="", help="a protection that the code lacks (tests/chaos/mutants.py)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if mutant := config.getoption("--mutant"):
         install(mutant)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On Apache Kafka only what needs a Kafka is run; the time to fetch and start it is no test's."""
+    if config.getoption("--kafka") == "dev":
+        return
+    others = [item for item in items if ON_A_KAFKA.isdisjoint(getattr(item, "fixturenames", ()))]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
+    for item in items:
+        item.add_marker(pytest.mark.timeout(240, func_only=True))
+
+
+@pytest.fixture(scope="session")
+def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """The Kafka that ``--kafka`` asks for."""
+    way, directory = request.config.getoption("--kafka"), tmp_path_factory.mktemp("kafka")
+    # Linux ends a child with the thread that started it; so one thread, which lasts, starts it again, too
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            if way == "apache" and (servers := named()):
+                yield Node(servers, int(os.environ.get("KAFKA_SESSION_TIMEOUT_MS", "6000")))
+                return
+            server = {"dev": DevKafka, "apache": apache, "maven": maven}[way](directory)
+            bootstrap = thread.submit(server.start).result()
+        except NotStarted as error:
+            if way == "apache" and isinstance(error, Unavailable):
+                why = "skipped, since KAFKA_BOOTSTRAP_SERVERS names no Kafka and no Docker daemon answers"
+                pytest.exit(f"{why}: {error}", returncode=0)  # said once, not once for each test
+            pytest.exit(str(error), returncode=1)
+        yield Node(bootstrap, 2_000, server, thread)
+        server.stop()
 
 
 @pytest.fixture(scope="session")

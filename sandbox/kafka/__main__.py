@@ -29,8 +29,9 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path(".surefoot/kafka"))
     parser.add_argument("--partitions", type=int, default=12, help="for topics whose creator names no number")
     parser.add_argument("--auto-create-topics", action="store_true", help="as Kafka's default is")
+    parser.add_argument("--min-session-timeout", type=float, default=6.0, help="seconds; tests lower it")
     given = parser.parse_args()
-    limits = Limits(auto_create_topics=given.auto_create_topics)
+    limits = Limits(given.auto_create_topics, given.min_session_timeout)
     try:
         asyncio.run(_run(given.host, given.port, given.data, given.partitions, limits))
     except DirectoryInUse as error:

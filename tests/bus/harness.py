@@ -5,8 +5,10 @@ import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,19 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError
 
-from sandbox.kafka.broker import DevBroker
+from tests.bus.servers import Server
 
 MEMBER = Path(__file__).with_name("member_process.py")
+
+
+@dataclass(frozen=True)
+class Node:
+    """The Kafka under test, and the thread that starts it. Without a server it is somebody else's."""
+
+    bootstrap: str
+    session_timeout_ms: int
+    server: Server | None = None
+    thread: ThreadPoolExecutor | None = None
 
 
 @dataclass
@@ -31,8 +43,7 @@ class Bus:
     bootstrap: str
     session_timeout_ms: int
     clients: AsyncExitStack
-    dev: DevBroker | None = None
-    data: Path | None = None
+    node: Node | None = None
 
     async def topic(self, partitions: int = 12) -> str:
         """The name of a new topic, once the broker leads its partitions."""
@@ -104,13 +115,29 @@ class Bus:
                 process.kill()
             await process.wait()
 
-    async def restart(self) -> None:
-        """The same node again, on the same port and data."""
-        if self.dev is None or self.data is None:
-            pytest.skip("only the dev broker is ours to restart")
-        await self.dev.stop()
-        host, _, port = self.bootstrap.partition(":")
-        await self.dev.start(host, int(port), self.data)
+    async def restart(self, *, crash: bool = False) -> None:
+        """End the broker, in order or by kill -9, and start it again on the same port and data."""
+        if self.node is None or self.node.server is None:
+            pytest.skip("this Kafka is not ours to restart")
+        server, in_thread = self.node.server, partial(asyncio.get_running_loop().run_in_executor, self.node.thread)
+        await in_thread(server.kill if crash else server.stop)
+        await in_thread(server.start)
+
+    async def lag(self, topic: str, group: str) -> dict[int, int]:
+        """Records that the group has yet to commit, by partition: the end, less what is committed."""
+        # a client for each look: what is asked of the group must not come from a member's memory
+        admin, outsider = await self.admin(), await self.consumer()
+        (about,) = await admin.describe_topics([topic])
+        committed = await admin.list_consumer_group_offsets(group)
+        ends = await outsider.end_offsets(self.partitions(topic, len(about["partitions"])))
+        return {
+            place.partition: end - (committed[place].offset if place in committed else 0)
+            for place, end in sorted(ends.items())
+        }
+
+    async def lags(self, topic: str, group: str, amounts: set[int]) -> bool:
+        """Whether these are the lags of the topic's partitions."""
+        return set((await self.lag(topic, group)).values()) == amounts
 
     @staticmethod
     async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
