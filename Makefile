@@ -44,7 +44,7 @@ check: setup ## format, lint, types, imports, contracts
 kafka: setup ## a real Apache Kafka on port 9092, its jars from Maven Central (needs a JDK 17 and Maven)
 	@$(BIN)/python -m sandbox.apache_kafka --port 9092
 
-test-kafka: setup ## the bus's conformance suite on Apache Kafka: KAFKA_BOOTSTRAP_SERVERS's, Docker's or Maven's
-	@$(BIN)/pytest -q --kafka=$(or $(KAFKA),apache) tests/bus
+test-kafka: setup ## the bus's conformance suite and the thread on Apache Kafka: KAFKA_BOOTSTRAP_SERVERS's, Docker's or Maven's
+	@$(BIN)/pytest -q --kafka=$(or $(KAFKA),apache) tests/bus tests/e2e/test_thread.py
 
 .PHONY: help setup demo up test chaos chaos-long check kafka test-kafka

@@ -15,15 +15,19 @@ SPEED = 20.0
 
 
 @contextlib.contextmanager
-def all_in_one(directory: Path, *, ports: Ports, http_port: int, speed: float) -> Iterator[dict[str, str]]:
+def all_in_one(
+    directory: Path, *, ports: Ports, http_port: int, speed: float, kafka: str = ""
+) -> Iterator[dict[str, str]]:
     """Run the sandbox and the seven services; yield the environment, with ``SUREFOOT_URL``.
 
-    ``directory`` is emptied first: simulated AWS begins anew, so yesterday's truth would be wrong. Raise
-    ``NotStarted`` with a sentence.
+    ``directory`` is emptied first: simulated AWS begins anew, so yesterday's truth would be wrong. ``kafka``:
+    bootstrap servers to use in place of a dev broker. Raise ``NotStarted`` with a sentence.
     """
     port = claim_port(http_port)
     url = f"http://{HOST}:{port}"
-    with sandbox(directory, ports=ports, speed=speed) as environment:
+    with sandbox(directory, ports=ports, speed=speed, own_kafka=not kafka) as environment:
+        if kafka:
+            environment["KAFKA_BOOTSTRAP_SERVERS"] = kafka
         services = Child(
             [sys.executable, "-m", "services"],
             log=directory / "services.log",

@@ -1,4 +1,4 @@
-"""The whole of Surefoot on the sandbox, as `surefoot up` runs it, on free ports and fast."""
+"""The whole of Surefoot on the sandbox, as `surefoot up` runs it, on free ports and fast; or on Apache Kafka."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,11 @@ SPEED = 20.0
 
 
 @pytest.fixture(scope="module")
-def surefoot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def surefoot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of a running all-in-one."""
-    with all_in_one(tmp_path_factory.mktemp("e2e") / "up", ports=Ports(), http_port=0, speed=SPEED) as environment:
+    kafka = ""
+    if request.config.getoption("--kafka") != "dev":
+        kafka = request.getfixturevalue("node").bootstrap
+    directory = tmp_path_factory.mktemp("e2e") / "up"
+    with all_in_one(directory, ports=Ports(), http_port=0, speed=SPEED, kafka=kafka) as environment:
         yield environment
