@@ -19,13 +19,17 @@ from contracts.deployment import (
 )
 from contracts.gates import Verdict
 from contracts.monitor import CriticalAlert
+from contracts.topics import CRITICAL_ALERTS, PHASE_RESULTS, RECOVERY_COMMANDS, RECOVERY_EVENTS
 from services._chassis.clock import moment
+from services.orchestrator.domain.course import Course
+from services.orchestrator.handlers import course_key
+from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Done, Ended, Failed, Superseded
 from tests.properties.profiles import PROFILE
-from tests.properties.world import ANSWERED_BY_OTHERS, LEASE, TARGET, Member, Record, Step, World
+from tests.properties.world import ANSWERED_BY_OTHERS, LEASE, TARGET, Member, Record, Step, World, finished
 
 SHORT = DeploymentConfig(deployment_timeout_minutes=2, validation_timeout_minutes=2, baking_minutes=2)
-TOPICS = sorted({"recovery.commands.v1", "alerts.critical.v1", "phase.results.v1", "recovery.events.v1"})
+TOPICS = [topic.name for topic in (RECOVERY_COMMANDS, CRITICAL_ALERTS, PHASE_RESULTS, RECOVERY_EVENTS)]
 ids = st.sampled_from(["a", "b", "c"])
 numbers = st.integers(0, 99)
 trips = st.one_of(st.none(), st.none(), st.integers(0, 3))
@@ -123,6 +127,12 @@ class Deployments(RuleBasedStateMachine):
             member, topic = heads[which % len(heads)]
             self.world.go(self.world.reading(member, topic, member.read[topic]), trips)
 
+    @rule(offset=numbers)
+    def command_again(self, offset: int) -> None:
+        member = self.world.recovery
+        if read := member.read[RECOVERY_COMMANDS.name]:
+            self.world.go(self.world.reading(member, RECOVERY_COMMANDS.name, offset % read))
+
     @rule(which=numbers, offset=numbers, trips=trips)
     def deliver_again(self, which: int, offset: int, trips: int | None) -> None:
         """What was read before, soon or late."""
@@ -136,6 +146,11 @@ class Deployments(RuleBasedStateMachine):
         self.world.held ^= {topic}
 
     # processes
+
+    @rule(dead=st.sampled_from([set(), set(), {"orchestrator"}, {"recovery"}]))
+    def live_or_die(self, dead: set[str]) -> None:
+        """Who is dead neither sends nor reads by himself; at the end he is back only when all others are done."""
+        self.world.dead = set(dead)
 
     @rule(
         orchestrators=st.booleans(),
@@ -287,11 +302,17 @@ class Deployments(RuleBasedStateMachine):
         world = self.world
         for step in world.left:
             step.coroutine.close()
-        world.come_to_rest()
         ledger = world.ledger
+        if ledger.broken:
+            return
+        world.come_to_rest()
         assert set(ledger.ends) == self.requested, "each run ends, once, and no other does"
         assert ledger.active is None
         assert ledger.over.keys() == ledger.begun.keys(), "each rollback ends"
+        protection = Protection.read(finished(world.recovery.store.load(key_of(TARGET))))
+        assert (protection.arm, protection.rollback) == (None, None), "recovery does not stand ready for ever"
+        course = Course.decode(finished(world.orchestrator.store.load(course_key(TARGET))))
+        assert (course.active, course.queue) == (None, ())
 
 
 Deployments.TestCase.settings = PROFILE

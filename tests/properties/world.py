@@ -124,6 +124,8 @@ class World:
         """Each key has one partition of a topic, and there is one target: so a topic is one partition here."""
         self.held: set[str] = set()
         """Topics that stand still."""
+        self.dead: set[str] = set()
+        """Services of which no process lives."""
         self.left: list[Step] = []
         """Steps under way."""
         self.silent: set[str] = set()
@@ -218,7 +220,7 @@ class World:
     # as it goes when nothing is in the way
 
     def flow(self, verdict: Verdict = Verdict.PASS) -> bool:
-        """Send, answer, deliver and work, once all round; return whether anything happened."""
+        """Send, answer, deliver and work, once all round, where anybody lives; return whether anything happened."""
         moved = [self.send(), self.answer_all(verdict), self.deliver()]
         while self.claimable:
             self.go(self.working(self.recovery))
@@ -226,7 +228,7 @@ class World:
         return any(moved)
 
     def send(self) -> bool:
-        messages = [message for member in self.members for message in self.unsent.pop(member.service.name, ())]
+        messages = [message for member in self.alive for message in self.unsent.pop(member.service.name, ())]
         for message in messages:
             self.publish(message)
         return bool(messages)
@@ -240,7 +242,7 @@ class World:
 
     def deliver(self) -> bool:
         moved = False
-        for member in self.members:
+        for member in self.alive:
             for topic in member.topics:
                 while topic not in self.held and member.read[topic] < len(self.topics[topic]):
                     self.go(self.reading(member, topic, member.read[topic]))
@@ -248,9 +250,14 @@ class World:
         return moved
 
     @property
+    def alive(self) -> list[Member]:
+        return [member for member in self.members if member.service.name not in self.dead]
+
+    @property
     def claims(self) -> list[float]:
         """When each job may be claimed."""
-        return [at / 1000 for at in self.redis.scores(self.recovery.store.key("jobs"))]
+        keys = [member.store.key("jobs") for member in self.alive]
+        return [at / 1000 for key in keys for at in self.redis.scores(key)]
 
     @property
     def claimable(self) -> bool:
@@ -259,11 +266,16 @@ class World:
     @property
     def dues(self) -> list[float]:
         """When each timer is due."""
-        return [due for member in self.members for due in self.redis.scores(member.store.key("timers"))]
+        return [due for member in self.alive for due in self.redis.scores(member.store.key("timers"))]
 
     def come_to_rest(self, rounds: int = 2000) -> None:
-        """Let all that is left happen, and time pass from one deadline to the next."""
+        """Let all that is left happen, and time pass from one deadline to the next; the dead come last."""
         self.held.clear()
+        self._rest(rounds)
+        self.dead.clear()
+        self._rest(rounds)
+
+    def _rest(self, rounds: int) -> None:
         for _ in range(rounds):
             while self.flow():
                 pass
@@ -271,7 +283,7 @@ class World:
             if not following:
                 return
             self.clock.time = max(self.clock.time, min(following) + 0.001)
-            for member in self.members:
+            for member in self.alive:
                 for timer in self.due(member):
                     self.go(self.firing(member, timer))
         raise AssertionError("it never comes to rest")
