@@ -1,13 +1,14 @@
 """Kafka, through FastStream: acknowledged after the handler, total at parsing, bounded in its retries.
 
 A message is acknowledged when its consequences are in the store or it is in the dead-letter topic, never before
-and never instead. One message at a time per process and service: parallelism is partitions times replicas, and
-whatever takes longer than a moment is a job.
+and never instead; Kafka is told of many at once (``commits.py``). One message at a time per process and service:
+parallelism is partitions times replicas, and whatever takes longer than a moment is a job.
 """
 
 import asyncio
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import stamina
@@ -23,6 +24,7 @@ from contracts.dead_letter import Reason, is_for, letter_id
 from contracts.envelope import Envelope, InvalidMessage, Message, Meta, UnknownType, from_message, read_meta
 from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
 from services._chassis.clock import moment
+from services._chassis.commits import Commits
 from services._chassis.dead_letters import letter_of, told, unsupported
 from services._chassis.jobs import describe_command
 from services._chassis.positions import Positions
@@ -44,10 +46,21 @@ _ASKED = {**_COMMANDS, DEPLOYMENT_REQUESTS.name: Party.ORCHESTRATOR}
 """Where somebody asks for something: what is unknown there is kept, not skipped."""
 
 
-def create_broker(settings: Settings, client_id: str) -> KafkaBroker:
+class Broker(KafkaBroker):
+    """FastStream's; it commits what is handled before it leaves."""
+
+    commits: Commits | None = None
+
+    async def stop(self, *fault: Any) -> None:
+        if self.commits:
+            await self.commits.last()
+        await super().stop(*fault)
+
+
+def create_broker(settings: Settings, client_id: str) -> Broker:
     """Return a broker that loses nothing: ``acks=all``, idempotent, acknowledged by the handler's end."""
     read_any_name()
-    return KafkaBroker(
+    return Broker(
         settings.kafka_bootstrap_servers.split(","),
         client_id=client_id,
         acks="all",
@@ -78,12 +91,11 @@ def publisher(broker: KafkaBroker) -> Any:
     return publish
 
 
-def subscribe(
-    broker: KafkaBroker, service: Service, store: RedisStore, positions: Positions, settings: Settings
-) -> None:
+def subscribe(broker: Broker, service: Service, store: RedisStore, positions: Positions, settings: Settings) -> None:
     """Let ``service`` read all that the catalogue says it reads."""
     session_ms = int(settings.kafka_session_timeout * 1000)
     consumer = Consumer(service, store, positions)
+    broker.commits = Commits(positions)
     subscriber = broker.subscriber(
         *(topic.name for topic in topics_of(Party(service.name))),
         group_id=service.name,
@@ -93,17 +105,17 @@ def subscribe(
         auto_offset_reset="earliest",
         fetch_max_wait_ms=250,
         listener=positions,
-        parser=_parse,
+        parser=partial(_parse, broker.commits),
         decoder=_decode,
     )
     subscriber(consumer.consume)
     positions.consumer = lambda: subscriber.consumer
 
 
-async def _parse(record: "ConsumerRecord[Any, Any]", original: Any) -> Any:
+async def _parse(commits: Commits, record: "ConsumerRecord[Any, Any]", original: Any) -> Any:
     """Parse without the headers, which FastStream would decode and stumble over; ours are read later."""
     message = await original(replace(record, headers=()))
-    message.raw_message = record
+    message.raw_message, message.consumer = record, commits
     return message
 
 

@@ -32,7 +32,7 @@ from services._chassis.transition import Cancelled, Emit, Transition, decided
 ATTEMPTS = 5
 """Claims of one job before it is given up."""
 IDLE_SECONDS = 0.1
-"""Real seconds between two looks for work."""
+"""Real seconds between two looks for work that came in elsewhere or was lost; what this process inserts wakes it."""
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0)
 """Real seconds before a failed job's next attempt."""
 
@@ -159,6 +159,7 @@ class Executor:
         """Claim and work until cancelled, and then until what is in flight has been let go."""
         try:
             while True:
+                self._store.new_jobs.clear()  # before the look, so that nothing falls between it and the waiting
                 try:
                     job = await self.claim() if len(self._at_work) < self._slots else None
                 except (RedisError, OSError) as error:
@@ -166,7 +167,9 @@ class Executor:
                     log.warning("no look for work", why=type(error).__name__)
                     job = None
                 if job is None:
-                    await asyncio.sleep(IDLE_SECONDS)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(IDLE_SECONDS):
+                            await self._store.new_jobs.wait()
                     continue
                 task = asyncio.create_task(self.work(job))
                 self._at_work.add(task)

@@ -6,7 +6,7 @@ know is read again.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -73,6 +73,11 @@ class Positions(ConsumerRebalanceListener):
         """Note that the message at ``offset`` is done with, unless it is read again anyway."""
         if not self.goes_back(reading):
             self._handled[TopicPartition(topic, partition)] = offset + 1
+
+    @property
+    def until(self) -> Mapping[TopicPartition, int]:
+        """The offset behind what was handled in this process, and is not read again."""
+        return self._handled
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Forget: another replica goes on with these."""

@@ -6,6 +6,7 @@ is on the bus when ``apply`` returns. Every key begins with the service's name a
 keys share a slot and nobody reads another service's keys.
 """
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -64,6 +65,8 @@ class RedisStore:
         self.redis = redis  # redis-py types its answers as "sync or async"; Any says as much
         self.service = service
         self.clock = clock
+        self.new_jobs = asyncio.Event()
+        """Set when this process may have inserted a job, so that its executor need not wait for its next look."""
         self._script = redis.register_script(files(__package__).joinpath("apply.lua").read_text())
 
     def key(self, *parts: str) -> str:
@@ -101,6 +104,8 @@ class RedisStore:
             )
             said = (await self._script(keys=keys, args=arguments)).decode()
             if said != "conflict":
+                if decision.jobs:
+                    self.new_jobs.set()
                 return Applied(said)
         raise Busy(f"{transition.key} is being changed by too many at once")
 

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from services._chassis import jobs
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import ATTEMPTS, Executor, LeasedJob, Running, describe_command
 from services._chassis.store import RedisStore
+from services._chassis.tasks import end
 from services._chassis.transition import Cancelled, Job, Transition, decided
 from tests.chassis.harness import TARGET
 from tests.chassis.memory_redis import MemoryRedis
@@ -19,8 +21,8 @@ def store(request: pytest.FixtureRequest) -> RedisStore:
     return RedisStore(redis, "recovery", PacedClock(Pace()))
 
 
-def executor(store: RedisStore, lease: float, **jobs: Any) -> Executor:
-    return Executor(store, jobs, lease=lease, slots=1)
+def executor(store: RedisStore, lease: float, **functions: Any) -> Executor:
+    return Executor(store, functions, lease=lease, slots=1)
 
 
 async def claimed(one: Executor) -> LeasedJob:
@@ -89,3 +91,34 @@ async def test_a_slow_job_keeps_its_lease_by_its_heartbeat(store: RedisStore) ->
     await one.work(await claimed(one))
     assert beats == 2
     assert await store.redis.hget(store.key("job", "j"), "state") == b"done"
+
+
+async def test_a_job_that_this_process_inserts_is_begun_at_once(
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "IDLE_SECONDS", 60)
+    begun = asyncio.Event()
+
+    async def work(_: Running) -> Transition:
+        begun.set()
+        return decided()
+
+    running = asyncio.create_task(executor(store, 30, work=work).run())
+    await asyncio.sleep(0.1)
+    await asked(store)
+    await asyncio.wait_for(begun.wait(), 5)
+    await end([running])
+
+
+async def test_a_job_that_another_process_inserts_is_found(store: RedisStore) -> None:
+    begun = asyncio.Event()
+
+    async def work(_: Running) -> Transition:
+        begun.set()
+        return decided()
+
+    running = asyncio.create_task(executor(store, 30, work=work).run())
+    await asyncio.sleep(0.1)
+    await asked(RedisStore(store.redis, store.service, store.clock))
+    await asyncio.wait_for(begun.wait(), 5)
+    await end([running])

@@ -1,0 +1,72 @@
+"""Tells Kafka up to where a service has handled each partition, for many messages at once.
+
+A commit costs more than all else about a message together. What was handled and is not committed when a process
+ends is read again, and dropped by the inbox.
+"""
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+
+from services._chassis.positions import Positions
+
+COMMIT_SECONDS = 0.05
+"""Real seconds for which what is handled is gathered."""
+LAST_SECONDS = 2.0
+"""Real seconds that the last commit may take; it only spares its successor some reading."""
+
+log = structlog.get_logger()
+
+
+class Commits:
+    """What FastStream takes for a message's consumer: it says ``commit`` when one is handled, ``seek`` when not."""
+
+    def __init__(self, positions: Positions) -> None:
+        self._positions = positions
+        self._told: dict[TopicPartition, int] = {}
+        self._telling: asyncio.Task[None] | None = None
+
+    async def commit(self) -> None:
+        """See to it that what is handled is committed soon; do not wait for it."""
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell())
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self._positions.consumer().seek(partition, offset)
+
+    async def last(self) -> None:
+        """Commit what is handled before the consumer leaves, unless Kafka takes too long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                await self._commit(self._new())
+
+    async def _tell(self) -> None:
+        """Commit until nothing is new. Only what was handled counts: the next message may have been taken already."""
+        done = False
+        while not done:
+            await asyncio.sleep(COMMIT_SECONDS)
+            new = self._new()
+            done = not (new and await self._commit(new))
+
+    async def _commit(self, new: dict[TopicPartition, int]) -> bool:
+        """Return whether Kafka has it; what it does not have may be read again."""
+        try:
+            if new:
+                await self._positions.consumer().commit(new)
+        except (KafkaError, ConsumerStoppedError) as error:
+            log.info("not committed", why=type(error).__name__)
+            return False
+        self._told |= new
+        return True
+
+    def _new(self) -> dict[TopicPartition, int]:
+        consumer = self._positions.consumer()
+        assigned = consumer.assignment() if consumer else ()
+        return {
+            one: offset
+            for one, offset in self._positions.until.items()
+            if one in assigned and self._told.get(one) != offset
+        }
