@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PATHS := contracts services sandbox surefoot tests
+PATHS := contracts services sandbox surefoot tests benchmarks
 # trust what this machine trusts, behind a company's proxy for instance
 export UV_SYSTEM_CERTS ?= true
 .DEFAULT_GOAL := help
@@ -34,6 +34,10 @@ chaos: setup ## deployments under kill -9, pauses, cut wires and an AWS that fai
 chaos-long: setup ## 1,000 such runs, in at most an hour; it resumes where it was interrupted
 	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),100) --runs 100 --campaigns 10 --targets 16 --resume
 
+bench: setup ## ours against bare scripts, by turns, as ratios; and 100,000 messages of which a third is malformed
+	@$(BIN)/python -m benchmarks.bus
+	@$(BIN)/python -m benchmarks.malformed
+
 check: setup ## format, lint, types, imports, contracts
 	@$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/ruff check $(PATHS)
@@ -47,4 +51,4 @@ kafka: setup ## a real Apache Kafka on port 9092, its jars from Maven Central (n
 test-kafka: setup ## the bus's conformance suite and the thread on Apache Kafka: KAFKA_BOOTSTRAP_SERVERS's, Docker's or Maven's
 	@$(BIN)/pytest -q --kafka=$(or $(KAFKA),apache) tests/bus tests/e2e/test_thread.py
 
-.PHONY: help setup demo up test chaos chaos-long check kafka test-kafka
+.PHONY: help setup demo up test chaos chaos-long bench check kafka test-kafka

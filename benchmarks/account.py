@@ -1,0 +1,89 @@
+"""The simulated account, as a benchmark looks at it and prepares it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import httpx2
+
+from contracts.base import Target
+from services._chassis.clock import Pace
+
+ACCOUNT, REPOSITORY = "123456789012", "123456789012.dkr.ecr.us-west-2.amazonaws.com/backend"
+FAMILY = "court-case-backend"
+
+
+def service_name(number: int) -> str:
+    """The sandbox's names, from 1."""
+    return "BackendService" if number == 1 else f"BackendService-{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One that AWS has received."""
+
+    number: int
+    at: float
+    """Real time, in epoch seconds."""
+    operation: str
+    agent: str
+    resource: str
+
+
+class Account:
+    """Speaks as a person, whom neither ours nor the bare script is confused with."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = environment
+        self._url = environment["AWS_ENDPOINT_URL"]
+        self._pace = Pace.parse(environment["SUREFOOT_CLOCK"])
+        self.ecs: Any = boto3.client(
+            "ecs",
+            endpoint_url=self._url,
+            region_name=environment["AWS_REGION"],
+            aws_access_key_id="person",
+            aws_secret_access_key="person",  # noqa: S106  the sandbox takes any
+        )
+
+    def target(self, number: int) -> Target:
+        cluster, region = self.environment["CLUSTER_NAME"], self.environment["AWS_REGION"]
+        return Target(account=ACCOUNT, region=region, cluster=cluster, service=service_name(number))
+
+    def changed_version(self, service: str) -> str:
+        """Register another healthy version of what the service runs, and return its ARN."""
+        cluster = self.environment["CLUSTER_NAME"]
+        live = self.ecs.describe_services(cluster=cluster, services=[service])["services"][0]["taskDefinition"]
+        old = self.ecs.describe_task_definition(taskDefinition=live)["taskDefinition"]
+        kept = ("family", "networkMode", "cpu", "memory", "requiresCompatibilities", "executionRoleArn", "taskRoleArn")
+        (container,) = old["containerDefinitions"]
+        containers = [{**container, "environment": [*container.get("environment", []), {"name": "NEW", "value": "1"}]}]
+        wanted = {name: old[name] for name in kept if name in old} | {"containerDefinitions": containers}
+        return str(self.ecs.register_task_definition(**wanted)["taskDefinition"]["taskDefinitionArn"])
+
+    def update(self, service: str, version: str) -> None:
+        self.ecs.update_service(cluster=self.environment["CLUSTER_NAME"], service=service, taskDefinition=version)
+
+    def steady(self, service: str) -> bool:
+        """Whether one deployment is there, and complete."""
+        cluster = self.environment["CLUSTER_NAME"]
+        deployments = self.ecs.describe_services(cluster=cluster, services=[service])["services"][0]["deployments"]
+        return [one["rolloutState"] for one in deployments] == ["COMPLETED"]
+
+    def calls(self, after: int = 0) -> list[Call]:
+        pace = self._pace
+        return [
+            Call(
+                one["number"],
+                pace.anchor + (one["time"] - pace.anchor) / pace.rate,
+                one["operation"],
+                one["user_agent"],
+                one["resource"],
+            )
+            for one in self.tell("GET", f"calls?after={after}")
+        ]
+
+    def tell(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask or tell the people of the sandbox."""
+        answer = httpx2.request(method, f"{self._url}/_sandbox/{path}", json=body, timeout=20)
+        answer.raise_for_status()
+        return answer.json()

@@ -1,0 +1,183 @@
+"""One service under a flood: what was sent, what took effect, and what lies in the dead-letter topic."""
+
+import asyncio
+import time
+import zlib
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from benchmarks.mixture import GROUP, Sample
+from contracts.dead_letter import DeadLettered
+from contracts.envelope import Meta, from_message
+from contracts.recovery import CaptureSnapshot
+from contracts.topics import DEAD_LETTERS
+from services._chassis.bus import create_broker, publisher, subscribe
+from services._chassis.clock import Pace, PacedClock
+from services._chassis.positions import Positions
+from services._chassis.relay import Relay
+from services._chassis.service import Service
+from services._chassis.settings import Settings
+from services._chassis.store import RedisStore
+from services._chassis.tasks import end
+from services._chassis.topics import ensure_topics
+from services._chassis.transition import Decision, Transition
+from services._chassis.watchdog import Watchdog
+
+LARGEST = 1_048_576
+"""Bytes of a message, as Kafka has it."""
+IN_FLIGHT = 1_000
+"""Messages that are sent before their confirmations are waited for."""
+LOOK_SECONDS = 0.1
+
+Place = tuple[str, int, int]
+"""Topic, partition and offset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What took effect: how many, and which, as the sum of their ids' checksums. The service's state."""
+
+    count: int = 0
+    total: int = 0
+
+    def and_one(self, id_: str) -> Self:
+        return type(self)(self.count + 1, self.total + zlib.crc32(id_.encode()))
+
+    def plus(self, other: Self) -> Self:
+        return type(self)(self.count + other.count, self.total + other.total)
+
+    @classmethod
+    def read(cls, state: bytes | None) -> Self:
+        return cls(*map(int, state.split())) if state else cls()
+
+    def write(self) -> bytes:
+        return b"%d %d" % (self.count, self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    messages: int
+    seconds: float
+    expected: frozenset[Place]
+    letters: Counter[Place]
+    """How many letters there are about each place."""
+    sent: Tally
+    handled: Tally
+
+    @property
+    def rate(self) -> float:
+        """Messages a second."""
+        return self.messages / self.seconds
+
+    @property
+    def faults(self) -> list[str]:
+        """Empty when there is exactly one letter for each bad message, and each good one took effect once."""
+        found = frozenset(self.letters)
+        counts = {
+            "bad messages without a dead letter": len(self.expected - found),
+            "dead letters about good messages": len(found - self.expected),
+            "dead letters too many": self.letters.total() - len(found),
+        }
+        said = [f"{count} {what}" for what, count in counts.items() if count]
+        if self.sent != self.handled:
+            said.append(f"{self.handled.count} of {self.sent.count} messages took effect, or not those that were sent")
+        return said
+
+
+async def _count(event: CaptureSnapshot, meta: Meta) -> Transition:
+    return Transition(str(event.target), lambda state: Decision(Tally.read(state).and_one(meta.id).write()))
+
+
+async def flood(kafka: str, redis: Any, samples: Sequence[Sample], *, longest: float) -> Outcome:
+    """Send all, and then let the service read. Raise ``TimeoutError`` after ``longest`` seconds of it.
+
+    Kafka and Redis must be new: all that is in them counts.
+    """
+    await ensure_topics(kafka, 1)
+    places = await _send(kafka, samples)
+    store = RedisStore(redis, GROUP, PacedClock(Pace()))
+    async with _serving(kafka, store) as positions:
+        begun = time.perf_counter()
+        async with asyncio.timeout(longest):
+            while not _are_read(places, positions.until) or await redis.xlen(store.key("outbox")):  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_SECONDS)
+        seconds = time.perf_counter() - begun
+    good = Tally()
+    for sample in samples:
+        good = good if sample.bad else good.and_one(dict(sample.headers)["ce_id"].decode())
+    return Outcome(
+        messages=len(samples),
+        seconds=seconds,
+        expected=frozenset(place for place, sample in zip(places, samples, strict=True) if sample.bad),
+        letters=await _letters(kafka),
+        sent=good,
+        handled=await _handled(store),
+    )
+
+
+async def _send(kafka: str, samples: Sequence[Sample]) -> list[Place]:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, max_request_size=LARGEST)
+    await producer.start()
+    places: list[Place] = []
+    try:
+        for first in range(0, len(samples), IN_FLIGHT):
+            sent = [
+                await producer.send(one.topic, one.value, one.key, headers=one.headers)
+                for one in samples[first : first + IN_FLIGHT]
+            ]
+            places += [(one.topic, one.partition, one.offset) for one in await asyncio.gather(*sent)]
+    finally:
+        await producer.stop()
+    return places
+
+
+@asynccontextmanager
+async def _serving(kafka: str, store: RedisStore) -> AsyncIterator[Positions]:
+    """Consumer, relay and watchdog, as a process has them."""
+    settings = Settings(kafka_bootstrap_servers=kafka)
+    broker, positions = create_broker(settings, "bench"), Positions(store.redis, store.key("positions"))
+    subscribe(broker, Service(GROUP, handlers={CaptureSnapshot: _count}), store, positions, settings)
+    await broker.start()
+    relay = Relay(store.redis, store.key("outbox"), "bench", publisher(broker))
+    loops = [asyncio.create_task(run()) for run in (relay.run, Watchdog(GROUP, positions, 60).run)]
+    try:
+        yield positions
+    finally:
+        await end(loops)
+        await broker.stop()
+
+
+def _are_read(places: Iterable[Place], until: Mapping[TopicPartition, int]) -> bool:
+    return all(until.get(TopicPartition(topic, partition), 0) > offset for topic, partition, offset in places)
+
+
+async def _handled(store: RedisStore) -> Tally:
+    found = Tally()
+    async for key in store.redis.scan_iter(f"{store.key('state')}:*", count=1000):
+        found = found.plus(Tally.read(await store.redis.hget(key, "data")))
+    return found
+
+
+async def _letters(kafka: str) -> Counter[Place]:
+    """Read the dead-letter topic to its end."""
+    found: Counter[Place] = Counter()
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(DEAD_LETTERS.name, number) for number in range(DEAD_LETTERS.partitions)]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        while any([await consumer.position(one) < ends[one] for one in partitions]):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                for record in records:
+                    letter = from_message(record.headers, record.value).event
+                    if isinstance(letter, DeadLettered):
+                        found[letter.topic, letter.partition, letter.offset] += 1
+    finally:
+        await consumer.stop()
+    return found

@@ -1,0 +1,63 @@
+"""A flood of messages of which a third is malformed: each of those is a dead letter, each other one is handled once.
+
+``python -m benchmarks.malformed --messages 100000``; exit code 1 when that is not so. It also says what the malformed
+ones cost, as the ratio to the same number of messages without any, by turns.
+"""
+
+import argparse
+import asyncio
+import logging
+import statistics
+import sys
+
+import structlog
+from redis.asyncio import Redis
+
+from benchmarks.flood import Outcome, flood
+from benchmarks.mixture import SHARE, mixture
+from benchmarks.servers import kafka_and_redis
+
+PART = 10_000
+"""Messages between two changes from one half to the other."""
+SLOWEST = 50.0
+"""Messages a second, below which something hangs."""
+
+
+async def _part(number: int, *, malformed: bool, first: int) -> Outcome:
+    """On a Kafka and a Redis of its own."""
+    with kafka_and_redis() as environment:
+        async with Redis.from_url(environment["REDIS_URL"]) as redis:
+            samples = mixture(number, malformed=malformed, first=first, seed=first)
+            return await flood(environment["KAFKA_BOOTSTRAP_SERVERS"], redis, samples, longest=60 + number / SLOWEST)
+
+
+async def measure(messages: int) -> int:
+    """Print what came of it; return how many faults there are."""
+    halves: dict[bool, list[Outcome]] = {True: [], False: []}
+    for turn, first in enumerate(range(0, messages, PART)):
+        for malformed in (True, False) if turn % 2 else (False, True):
+            one = await _part(min(PART, messages - first), malformed=malformed, first=first)
+            halves[malformed].append(one)
+            for fault in one.faults:
+                print(f"FAULT: {fault}")
+    bad, clean = halves[True], halves[False]
+    ratios = [one.rate / other.rate for one, other in zip(bad, clean, strict=True)]
+    letters, expected = sum(one.letters.total() for one in bad), sum(len(one.expected) for one in bad)
+    print(f"{messages} messages, one of {SHARE} malformed: {letters} dead letters of {expected}")
+    print(f"  the other {sum(one.sent.count for one in bad)}: {sum(one.handled.count for one in bad)} handled")
+    print(f"  messages a second: {statistics.median(one.rate for one in bad):.0f}; without malformed ones")
+    print(f"  {statistics.median(one.rate for one in clean):.0f}; ratio {statistics.median(ratios):.2f}")
+    print(f"  ({min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} rounds)")
+    return sum(len(one.faults) for one in (*bad, *clean))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.malformed", description=__doc__)
+    parser.add_argument("--messages", type=int, default=100_000)
+    given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    return 1 if asyncio.run(measure(given.messages)) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
