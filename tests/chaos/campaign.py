@@ -39,9 +39,15 @@ class Agenda:
     def add(self, seconds: float, do: Callable[[], object]) -> None:
         heapq.heappush(self._entries, (time.monotonic() + seconds, next(self._numbers), do))
 
-    def run_due(self, *, all_of_it: bool = False) -> None:
-        while self._entries and (all_of_it or self._entries[0][0] <= time.monotonic()):
+    def run_due(self) -> None:
+        while self._entries and self._entries[0][0] <= time.monotonic():
             heapq.heappop(self._entries)[2]()
+
+    def run_all(self) -> None:
+        """Do what is on it, now; what that puts there is done when it is due."""
+        entries, self._entries = sorted(self._entries), []
+        for _, _, do in entries:
+            do()
 
 
 @dataclass
@@ -118,7 +124,7 @@ class Drive:
 
     def peace(self) -> None:
         """Undo all harm, and wait until every run has ended and nothing moves any more."""
-        self._agenda.run_due(all_of_it=True)
+        self._agenda.run_all()
         self._stack.make_peace()
         begun, seen = time.monotonic(), self._stack.observer.seen
         moved, count = begun, -1

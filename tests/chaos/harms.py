@@ -72,9 +72,12 @@ class Harms:
             self._later(harm.seconds, self._start_redis)
 
     def _start_redis(self) -> None:
+        if self._stack.valkey.pid is not None:
+            return  # another harm that was to end has started it
         try:
             self._stack.valkey.start()
         except NotStarted:
+            self._stack.valkey.kill()
             self._later(0.5, self._start_redis)  # its port is not free yet
 
     def pause_server(self, harm: Harm) -> None:

@@ -9,7 +9,7 @@ from contracts.topics import SERVICES
 LEASE = 2.0
 """Real seconds for which an executor holds a job; pauses are longer than this."""
 WIRES = ("kafka", "redis", "aws")
-GAPS = (0.1, 1.0, 3.0, 6.0, 8.0)
+GAPS = (0.1, 1.0, 2.0, 4.0, 6.0)
 """Real seconds between one harm and the next, give or take a half: bursts, and time to get on in between."""
 SKEW = (-600, -180, 180, 600)
 """Seconds by which a clock is wrong."""

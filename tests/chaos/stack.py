@@ -108,6 +108,8 @@ class Broker:
         self._child: Child | None = None
 
     def start(self) -> None:
+        if self._child:
+            return
         self._starts += 1
         self._child = Child(self._command, log=self._directory / f"kafka.{self._starts:03}.log")
         self._child.wait_until(lambda: accepts_connections(self._port), START_SECONDS, "the broker")
