@@ -45,9 +45,9 @@ async def measure(messages: int) -> int:
     letters, expected = sum(one.letters.total() for one in bad), sum(len(one.expected) for one in bad)
     print(f"{messages} messages, one of {SHARE} malformed: {letters} dead letters of {expected}")
     print(f"  the other {sum(one.sent.count for one in bad)}: {sum(one.handled.count for one in bad)} handled")
-    print(f"  messages a second: {statistics.median(one.rate for one in bad):.0f}; without malformed ones")
-    print(f"  {statistics.median(one.rate for one in clean):.0f}; ratio {statistics.median(ratios):.2f}")
-    print(f"  ({min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} rounds)")
+    rates = [statistics.median(one.rate for one in half) for half in (bad, clean)]
+    spread = f"{min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} rounds"
+    print(f"  {rates[0]:.0f}/s, without malformed ones {rates[1]:.0f}/s: {statistics.median(ratios):.2f} ({spread})")
     return sum(len(one.faults) for one in (*bad, *clean))
 
 

@@ -67,19 +67,27 @@ class Relay:
         )
 
     async def _relay(self, entries: Entries) -> None:
-        for id_, fields in entries:
-            headers = tuple((name, value.encode()) for name, value in orjson.loads(fields[b"headers"]))
-            message = Message(fields[b"topic"].decode(), fields[b"key"], headers, fields[b"value"])
-            try:
-                await self._publish(message)
-            except MessageSizeTooLargeError:
-                # it can never be published, and all that stands behind it must be
-                await self._redis.xadd(f"{self._outbox}-refused", fields)
-                log.warning(
-                    "Kafka takes no message of this size; it is kept", topic=message.topic, bytes=len(message.value)
-                )
-            await self._redis.xack(self._outbox, GROUP, id_)
-            await self._redis.xdel(self._outbox, id_)
+        """Publish one after another, and forget those that Kafka has confirmed together: a write to disk for all."""
+        confirmed: list[bytes] = []
+        try:
+            for id_, fields in entries:
+                await self._send(fields)
+                confirmed.append(id_)
+        finally:
+            if confirmed:
+                await self._redis.xack(self._outbox, GROUP, *confirmed)
+                await self._redis.xdel(self._outbox, *confirmed)
+
+    async def _send(self, fields: dict[bytes, bytes]) -> None:
+        headers = tuple((name, value.encode()) for name, value in orjson.loads(fields[b"headers"]))
+        message = Message(fields[b"topic"].decode(), fields[b"key"], headers, fields[b"value"])
+        try:
+            await self._publish(message)
+        except MessageSizeTooLargeError:
+            # it can never be published, and all that stands behind it must be
+            await self._redis.xadd(f"{self._outbox}-refused", fields)
+            size = len(message.value)
+            log.warning("Kafka takes no message of this size; it is kept", topic=message.topic, bytes=size)
 
 
 def _entries(found: Any) -> Entries:

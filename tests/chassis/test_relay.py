@@ -77,3 +77,10 @@ async def test_what_another_replica_has_claimed_is_left_to_it_while_it_may_live(
     other = Bus(1)
     await relay(store, "other", other, StopRelayError, idle=60)
     assert other.taken == ["new"]
+
+
+async def test_what_kafka_has_confirmed_is_forgotten(redis: Any) -> None:
+    store = await emitted(redis, 5)
+    await relay(store, "one", Bus(99, fail_at=4), KafkaConnectionError)
+    assert await redis.xlen(store.key("outbox")) == 2
+    assert (await redis.xpending(store.key("outbox"), "relay"))["pending"] == 2
