@@ -14,7 +14,7 @@ from tests.chaos.judge import Report
 from tests.chaos.table import print_table, together
 
 HOME = Path(".surefoot/chaos")
-RUN_SECONDS = 3.4
+RUN_SECONDS = 2.0
 """Seconds that a run was seen to take on two cores, several at once, harm included: for the estimate."""
 PEACE_SECONDS = 35
 """Seconds that the start and the end of a campaign take."""
