@@ -63,12 +63,6 @@ class Account:
     def update(self, service: str, version: str) -> None:
         self.ecs.update_service(cluster=self.environment["CLUSTER_NAME"], service=service, taskDefinition=version)
 
-    def steady(self, service: str) -> bool:
-        """Whether one deployment is there, and complete."""
-        cluster = self.environment["CLUSTER_NAME"]
-        deployments = self.ecs.describe_services(cluster=cluster, services=[service])["services"][0]["deployments"]
-        return [one["rolloutState"] for one in deployments] == ["COMPLETED"]
-
     def calls(self, after: int = 0) -> list[Call]:
         pace = self._pace
         return [

@@ -4,15 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from contracts.base import Event, caused_id
 from contracts.envelope import Envelope, Message, Meta, from_message
-from contracts.recovery import RollbackFinished
 from contracts.results import StepFinished
-from contracts.topics import PHASE_RESULTS, RECOVERY_EVENTS
+from contracts.topics import PHASE_RESULTS
 from services._chassis.clock import Clock, moment
 
 LONGEST = 60.0
@@ -25,18 +23,18 @@ class Talk:
 
     producer: AIOKafkaProducer
     clock: Clock
-    answers: dict[str, "asyncio.Future[Any]"] = field(default_factory=dict)
+    answers: dict[str, "asyncio.Future[StepFinished]"] = field(default_factory=dict)
 
-    def about(self, name: str) -> "asyncio.Future[Any]":
-        """Becomes the answer to a command, by its id, or the end of a run's rollback, by the run's."""
-        return self.answers.setdefault(name, asyncio.get_running_loop().create_future())
+    def about(self, command_id: str) -> "asyncio.Future[StepFinished]":
+        """Becomes the answer to a command."""
+        return self.answers.setdefault(command_id, asyncio.get_running_loop().create_future())
 
     async def ask(self, event: Event, run_id: str) -> StepFinished:
         """Send a command and wait for its answer. Raise ``RuntimeError`` unless it passed."""
         id_ = caused_id(run_id, type(event).__name__)
         await self.send(self.message(event, id_, run_id))
         async with asyncio.timeout(LONGEST):
-            said: StepFinished = await self.about(id_)
+            said = await self.about(id_)
         if said.verdict != "pass":
             raise RuntimeError(f"{said.step}: {said.summary}")
         return said
@@ -49,30 +47,17 @@ class Talk:
         headers = list(message.headers)
         await self.producer.send_and_wait(message.topic, message.value, message.key, headers=headers)
 
-    async def rolled_back(self, run_id: str) -> RollbackFinished:
-        async with asyncio.timeout(LONGEST):
-            finished: RollbackFinished = await self.about(f"rollback of {run_id}")
-        return finished
-
     async def listen(self, consumer: AIOKafkaConsumer) -> None:
         async for record in consumer:
             event = from_message(record.headers, record.value).event
-            if isinstance(event, StepFinished):
-                name = event.command_id
-            elif isinstance(event, RollbackFinished):
-                name = f"rollback of {event.run_id}"
-            else:
-                continue
-            if not self.about(name).done():  # an event may be told twice
-                self.about(name).set_result(event)
+            if isinstance(event, StepFinished) and not self.about(event.command_id).done():
+                self.about(event.command_id).set_result(event)  # the first time; an event may be told twice
 
 
 @contextlib.asynccontextmanager
 async def talking(kafka: str, clock: Clock) -> AsyncIterator[Talk]:
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
-    consumer = AIOKafkaConsumer(
-        PHASE_RESULTS.name, RECOVERY_EVENTS.name, bootstrap_servers=kafka, auto_offset_reset="earliest"
-    )
+    consumer = AIOKafkaConsumer(PHASE_RESULTS.name, bootstrap_servers=kafka, auto_offset_reset="earliest")
     await producer.start()
     await consumer.start()
     talk = Talk(producer, clock)
