@@ -29,10 +29,10 @@ test: setup ## all tests
 	@$(BIN)/pytest -n 2 --dist loadgroup -q
 
 chaos: setup ## deployments under kill -9, pauses, cut wires and an AWS that fails; SEED=… RUNS=…
-	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),60)
+	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),40)
 
 chaos-long: setup ## 1,000 such runs, in at most an hour; it resumes where it was interrupted
-	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),100) --runs 100 --campaigns 10 --targets 16 --resume
+	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),100) --runs 100 --campaigns 10 --targets 16 --harm-seconds 120 --resume
 
 bench: setup ## ours against bare scripts, by turns, as ratios; and 100,000 messages of which a third is malformed
 	@$(BIN)/python -m benchmarks.bus

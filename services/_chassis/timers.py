@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from services._chassis.clock import Clock
 from services._chassis.store import RedisStore
+from services._chassis.tasks import end
 from services._chassis.transition import Busy, Timer, Transition, decided
 
 POLL_SECONDS = 0.1
@@ -47,8 +48,7 @@ class Timers:
                         task.add_done_callback(partial(self._fired, timer.id))
                 await asyncio.sleep(POLL_SECONDS)
         finally:
-            for task in self._firing.values():
-                task.cancel()
+            await end(tuple(self._firing.values()))
 
     def _fired(self, timer_id: str, _: asyncio.Task[None]) -> None:
         self._firing.pop(timer_id, None)

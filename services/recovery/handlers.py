@@ -56,8 +56,7 @@ class Handlers:
             refusal = arming.why_not_arm(protection, command, now)
             if refusal is not None:
                 return Decision(emit=(answer(question.refused(refusal)),))
-            protection = arming.arm(protection, command, now, allowed=self.auto_recovery)
-            return armed(protection, question)
+            return armed(protection, arming.arm(protection, command, now, allowed=self.auto_recovery), question)
 
         return Transition(key_of(command.target), decide)
 

@@ -114,10 +114,9 @@ class ApplyChange:
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.read(state)
-            stopped = not _is_ours(protection, work, running.id) or protection.rollback is not None
             ended = arming.end_change(protection, running.id, deployment, version, now)
-            # a rollback that began meanwhile has answered for us, and has to know what came through
-            return Decision(ended.write(), emit=(told,) if stopped else (told, said))
+            # a rollback that began meanwhile has to know what came through
+            return Decision(ended.write(), emit=(told,) if _was_stopped(protection, work, running.id) else (told, said))
 
         return Transition(key_of(work.target), decide)
 
@@ -127,12 +126,15 @@ class ApplyChange:
         said = answer(question.failed(summary, cause, gate))
 
         def decide(state: bytes | None) -> Decision:
-            ended = arming.end_change(Protection.read(state), running.id, None, None, now)
-            return Decision(ended.write(), emit=(said,))
+            protection = Protection.read(state)
+            ended = arming.end_change(protection, running.id, None, None, now)
+            return Decision(ended.write(), emit=() if _was_stopped(protection, work, running.id) else (said,))
 
         return Transition(key_of(work.target), decide)
 
 
-def _is_ours(protection: Protection, work: ChangeWork, job: str) -> bool:
+def _was_stopped(protection: Protection, work: ChangeWork, job: str) -> bool:
+    """Whether somebody has stopped this change meanwhile: whoever does has answered for it (``stop_change``)."""
     held = protection.arm
-    return held is not None and held.run_id == work.run_id and held.change is not None and held.change.job == job
+    ours = held is not None and held.run_id == work.run_id and held.change is not None and held.change.job == job
+    return not ours or protection.rollback is not None

@@ -36,8 +36,11 @@ def expiry_id(run_id: str) -> str:
     return f"expire:{run_id}"
 
 
-def armed(protection: Protection, question: Question) -> Decision:
-    """The consequences of having armed: told, answered, and bounded in time."""
+def armed(before: Protection, protection: Protection, question: Question) -> Decision:
+    """The consequences of having armed: told, answered, and bounded in time.
+
+    An arm that is replaced has expired, though its timer has not come yet: its change is stopped here.
+    """
     held = protection.arm
     if held is None:
         raise ValueError("nobody is armed")
@@ -56,8 +59,10 @@ def armed(protection: Protection, question: Question) -> Decision:
     )
     expiry = Expiry(target=question.target, run_id=held.run_id)
     timer = Timer(expiry_id(held.run_id), "expire", held.expires_at.timestamp(), expiry.model_dump_json().encode())
-    emit = (Emit(event, caused_id(question.command_id, "target-armed")), answer(said))
-    return Decision(protection.write(), emit=emit, timers=(timer,))
+    extended = before.arm is not None and held.change is not None
+    stopped, jobs = ((), ()) if extended else stop_change(before, question.target, "its arm has expired")
+    emit = (Emit(event, caused_id(question.command_id, "target-armed")), answer(said), *stopped)
+    return Decision(protection.write(), emit=emit, timers=(timer,), cancel_jobs=jobs)
 
 
 def begin_capture(target: Target, job: str, run_id: str | None, purpose: Purpose, now: datetime) -> Transition:

@@ -381,6 +381,32 @@ async def test_a_rollback_cancels_a_change_that_has_not_been_made_and_answers_it
     assert len([one for one in recovery.told(StepFinished) if one.command_id == "run-1:change"]) == 1
 
 
+async def test_a_change_that_a_rollback_stopped_is_answered_once(recovery: Recovery) -> None:
+    """Its executor has claimed it, and comes to look only when the rollback has begun."""
+    await recovery.arm()
+    await recovery.change(work=False)
+    held = recovery.truth.jobs["run-1:change"]
+    await recovery.send(recovery.alert(), "raised")
+    recovery.truth.write(await recovery.jobs["apply-change"](Work(held, recovery.truth, recovery.ecs)))
+    answers = [one.event for one in recovery.truth.emitted if isinstance(one.event, StepFinished)]
+    [said] = [one for one in answers if one.command_id == "run-1:change"]
+    assert said.summary.startswith("Stopped, since a rollback has begun")
+
+
+async def test_a_change_whose_arm_is_replaced_is_stopped_and_answered(recovery: Recovery) -> None:
+    """The arm has expired, and another run arms before its timer fires."""
+    await recovery.arm(minutes=1)
+    await recovery.change(work=False)
+    recovery.truth.jobs["run-1:change"].state = "frozen"
+    recovery.clock.time += 120
+    await recovery.arm("run-2")
+    said = recovery.answer("run-1:change")
+    assert said is not None
+    assert (said.verdict, said.summary) == ("fail", "Stopped, since its arm has expired.")
+    assert recovery.truth.jobs["run-1:change"].cancelled
+    assert recovery.ecs.changing == []
+
+
 async def test_a_cancelled_change_that_lands_late_is_taken_back(recovery: Recovery) -> None:
     """Its executor was frozen between its last look and its call; the rollback finds the old version at first."""
     await recovery.arm()
