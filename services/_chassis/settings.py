@@ -61,8 +61,8 @@ class Settings(BaseSettings):
     """How often a call that AWS throttles or leaves unanswered is sent."""
     job_lease: Annotated[float, Field(gt=0)] = 30
     """Real seconds after which a job whose executor is silent is taken over."""
-    job_slots: Annotated[int, Field(ge=1, le=64)] = 8
-    """How many jobs one process works on at a time."""
+    job_slots: Annotated[int, Field(ge=1, le=64)] = 32
+    """How many jobs one process works on at a time. They mostly wait, and a rollback holds its place until it is over."""
 
     @classmethod
     def settings_customise_sources(
