@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     job_lease: Annotated[float, Field(gt=0)] = 30
     """Real seconds after which a job whose executor is silent is taken over."""
     job_slots: Annotated[int, Field(ge=1, le=64)] = 32
-    """How many jobs one process works on at a time. They mostly wait, and a rollback holds its place until it is over."""
+    """How many jobs one process works on at a time: they mostly wait, and a rollback holds its place to its end."""
 
     @classmethod
     def settings_customise_sources(
