@@ -6,6 +6,7 @@ know is read again.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from redis.exceptions import RedisError
 
 AGAIN_SECONDS = 1.0
 """Real seconds until Redis is asked again for the positions that nothing can be read without."""
+BEHIND_SECONDS = 30.0
+"""The longest, in real seconds, for which timers wait until what was read before is read again."""
 POSITION_SECONDS = 10.0
 """The longest, in real seconds, that Kafka may take to tell where a consumer stands."""
 
@@ -55,6 +58,9 @@ class Positions(ConsumerRebalanceListener):
         """Grows whenever reading goes back: what was taken up before is not noted any more."""
         self._handled: dict[TopicPartition, int] = {}
         self._kept: dict[TopicPartition, int] = {}
+        self._read_before: dict[TopicPartition, int] | None = None
+        """Up to where a partition is read again; None before the first assignment."""
+        self._behind_until = time.monotonic() + BEHIND_SECONDS
         self.consumer: Callable[[], Any] = lambda: None
         """Returns aiokafka's consumer, or None before it was started."""
         self.taken = 0
@@ -65,14 +71,22 @@ class Positions(ConsumerRebalanceListener):
         self.taken += 1
         return self._reading
 
+    def behind(self) -> bool:
+        """Whether answers that were read before are still to be read again: deadlines are not judged without them."""
+        return self._read_before != {} and time.monotonic() < self._behind_until
+
     def goes_back(self, reading: int) -> bool:
         """Whether what was taken up then is read again anyway."""
         return reading != self._reading
 
     def handled(self, topic: str, partition: int, offset: int, reading: int) -> None:
         """Note that the message at ``offset`` is done with, unless it is read again anyway."""
-        if not self.goes_back(reading):
-            self._handled[TopicPartition(topic, partition)] = offset + 1
+        if self.goes_back(reading):
+            return
+        place = TopicPartition(topic, partition)
+        self._handled[place] = offset + 1
+        if self._read_before and offset + 1 >= self._read_before.get(place, 0):
+            self._read_before.pop(place, None)
 
     @property
     def until(self) -> Mapping[TopicPartition, int]:
@@ -81,9 +95,9 @@ class Positions(ConsumerRebalanceListener):
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Forget: another replica goes on with these."""
-        for partition in revoked:
-            self._handled.pop(partition, None)
-            self._kept.pop(partition, None)
+        for noted in (self._handled, self._kept, self._read_before or {}):
+            for partition in revoked:
+                noted.pop(partition, None)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Go back to where Redis stands, where that is before what Kafka has as committed.
@@ -120,10 +134,14 @@ class Positions(ConsumerRebalanceListener):
         """Let ``consumer`` go back to what Redis knows, where it has ``read`` further (None: never)."""
         places = [part for one, offset in read.items() for part in (_field(one), offset or 0)]
         run, *known = await self._known(keys=[self._key], args=places)
+        before = dict(self._read_before or {})
         for (partition, offset), text in zip(read.items(), known, strict=True):
             if offset is not None and int(text) < offset:
                 consumer.seek(partition, int(text))
+                before[partition] = max(offset, before.get(partition, 0))
                 log.info("Redis knows less than Kafka; reading again", partition=_field(partition), offset=int(text))
+        if read:
+            self._read_before, self._behind_until = before, time.monotonic() + BEHIND_SECONDS
         self._run = run
         self._reading += 1
         self._handled.clear()

@@ -180,7 +180,7 @@ class Process:
             loops += [
                 (f"{name} watchdog", watchdog.run),
                 (f"{name} relay", relay.run),
-                (f"{name} timers", Timers(store, self.clock, service.timers).run),
+                (f"{name} timers", Timers(store, self.clock, service.timers, positions.behind).run),
                 (f"{name} jobs", executor.run),
             ]
             if service.on_start:

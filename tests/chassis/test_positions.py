@@ -116,6 +116,30 @@ async def test_what_an_older_copy_does_not_know_is_read_again(restorable: Restor
     ours.handled(*PARTITION, 5, ours.take())
     await ours.keep()
     assert await restorable.client.hget(KEY, FIELD) == b"6"
+    assert ours.behind()
+    ours.handled(*PARTITION, 6, ours.take())
+    assert not ours.behind()
+
+
+async def test_until_the_first_assignment_nobody_knows_what_is_behind(
+    redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = positions(redis, FakeConsumer(assigned=False))
+    await ours.keep()
+    assert ours.behind()
+    await ours.on_partitions_assigned({PARTITION})
+    assert not ours.behind()
+    monkeypatch.setattr(chassis, "BEHIND_SECONDS", 0)
+    assert not positions(redis, FakeConsumer()).behind()
+
+
+async def test_what_is_taken_away_is_waited_for_no_longer(redis: Any) -> None:
+    await handled(redis, 3)
+    ours = positions(redis, FakeConsumer(committed=9))
+    await ours.on_partitions_assigned({PARTITION})
+    assert ours.behind()
+    ours.on_partitions_revoked({PARTITION})
+    assert not ours.behind()
 
 
 async def test_what_a_restart_has_not_lost_is_not_read_again(restorable: Restorable) -> None:

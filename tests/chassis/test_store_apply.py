@@ -14,6 +14,7 @@ from contracts.results import StepFinished
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import Executor
 from services._chassis.store import Applied, Lease, RedisStore
+from services._chassis.tasks import end
 from services._chassis.timers import Timers
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
 from tests.chassis.memory_redis import MemoryRedis
@@ -140,6 +141,23 @@ async def test_a_timer_fires_once_and_may_set_itself_anew(store: RedisStore, clo
     assert await timers.due() == []
     assert await store.redis.zcard(store.key("timers")) == 2
     assert (await store.apply(decided(Emit(EVENT, "x")), timer=due[0])) is Applied.SEEN
+
+
+async def test_nothing_is_overdue_while_answers_are_still_to_be_read_again(
+    store: RedisStore, clock: PacedClock
+) -> None:
+    fired, behind = asyncio.Event(), [True, True, False]
+
+    async def fire(_: Timer) -> None:
+        assert not behind
+        fired.set()
+
+    timers = Timers(store, clock, {"tick": fire}, lambda: bool(behind) and behind.pop(0))
+    await store.apply(decided(timers=(Timer("t", "tick", clock.now() - 1),)), cause="a")
+    running = asyncio.create_task(timers.run())
+    async with asyncio.timeout(10):
+        await fired.wait()
+    await end([running])
 
 
 async def test_a_failing_timer_is_tried_again(store: RedisStore, clock: PacedClock) -> None:
