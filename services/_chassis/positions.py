@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 AGAIN_SECONDS = 1.0
 """Real seconds until Redis is asked again for the positions that nothing can be read without."""
-BEHIND_SECONDS = 30.0
+BEHIND_SECONDS = 120.0
 """The longest, in real seconds, for which timers wait until what was read before is read again."""
 POSITION_SECONDS = 10.0
 """The longest, in real seconds, that Kafka may take to tell where a consumer stands."""
