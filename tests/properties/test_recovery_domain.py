@@ -27,7 +27,6 @@ from services.recovery.domain.protection import (
     Taken,
 )
 from services.recovery.domain.roll_back import (
-    DEADLINE_SECONDS,
     MOST_RESTORES,
     POLL_SECONDS,
     SEEN_SECONDS,
@@ -42,6 +41,7 @@ from services.recovery.domain.roll_back import (
 )
 from services.recovery.domain.snapshot import MOST_SNAPSHOTS, keep
 from tests.properties.profiles import PROFILE
+from tests.services.recovery.looks import LOOKS, PLANS
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="c", service="s")
 START = datetime(2026, 1, 12, 14, 30, tzinfo=UTC)
@@ -190,31 +190,8 @@ def test_a_rollback_that_has_ended_is_remembered_and_uses_its_arm_up(
         assert over.armed_for(rollback.run_id, now) is None
 
 
-seconds = st.floats(0, 2 * DEADLINE_SECONDS)
-looks = st.builds(
-    Observed,
-    now=seconds,
-    live=st.sampled_from(["goal", "judged", "foreign"]),
-    rollout=st.sampled_from(["IN_PROGRESS", "COMPLETED", "FAILED"]),
-    running=st.integers(0, 4),
-    desired=st.integers(0, 4),
-    healthy_targets=st.none() | st.integers(0, 4),
-    ecs=st.sampled_from(["idle", "rolling-back", "rolled-back"]),
-    moved=st.booleans(),
-    differs=st.booleans(),
-)
-plans = st.builds(
-    Plan,
-    started_at=st.just(0.0),
-    ordered=st.booleans(),
-    change=st.sampled_from(["none", "in-flight", "landed"]),
-    quiet_at=st.floats(0, 120),
-    restored_at=st.lists(seconds, max_size=MOST_RESTORES).map(sorted).map(tuple),
-)
-
-
 @PROFILE
-@given(looks, plans)
+@given(LOOKS, PLANS)
 def test_the_next_move_is_never_rash(seen: Observed, plan: Plan) -> None:
     move = next_move(seen, plan)
     if seen.now >= plan.deadline:
@@ -239,7 +216,7 @@ def test_the_next_move_is_never_rash(seen: Observed, plan: Plan) -> None:
 
 
 @PROFILE
-@given(st.lists(looks, min_size=1, max_size=20), plans)
+@given(st.lists(LOOKS, min_size=1, max_size=20), PLANS)
 def test_whatever_is_seen_a_rollback_ends_in_time(seen: list[Observed], plan: Plan) -> None:
     plan = replace(plan, restored_at=())
     now, polls = 0.0, 0

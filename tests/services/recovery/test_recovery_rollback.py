@@ -2,7 +2,6 @@
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from contracts.recovery import RollBack, RollbackFinished
 from contracts.results import StepProgressed
@@ -19,6 +18,7 @@ from services.recovery.domain.roll_back import (
 from services.recovery.jobs.roll_back import REFUSED_SECONDS
 from services.recovery.ports import CallFailed
 from tests.services.recovery.harness import ARN, BAD, GOOD, OTHER, REPOSITORY, TARGET, Recovery
+from tests.services.recovery.looks import LOOKS, PLANS
 
 
 @pytest.fixture
@@ -239,30 +239,8 @@ async def test_an_answer_of_ecs_from_before_the_update_is_no_drift(recovery: Rec
     assert recovery.ecs.updates == [f"{ARN}:2", f"{ARN}:1"]
 
 
-OBSERVED = st.builds(
-    Observed,
-    now=st.floats(0, 700),
-    live=st.sampled_from(["goal", "judged", "foreign"]),
-    rollout=st.sampled_from(["IN_PROGRESS", "COMPLETED", "FAILED"]),
-    running=st.integers(0, 3),
-    desired=st.integers(0, 3),
-    healthy_targets=st.none() | st.integers(0, 3),
-    ecs=st.sampled_from(["idle", "rolling-back", "rolled-back"]),
-    moved=st.booleans(),
-    differs=st.booleans(),
-)
-PLANS = st.builds(
-    Plan,
-    started_at=st.just(0.0),
-    ordered=st.booleans(),
-    change=st.sampled_from(["none", "in-flight", "landed"]),
-    quiet_at=st.floats(0, 200),
-    restored_at=st.lists(st.floats(0, 600), max_size=2).map(sorted).map(tuple),
-)
-
-
 @settings(max_examples=500)
-@given(OBSERVED, PLANS)
+@given(LOOKS, PLANS)
 def test_every_move_keeps_the_promises(observed: Observed, plan: Plan) -> None:
     move = next_move(observed, plan)
     if observed.now >= plan.deadline:
