@@ -140,7 +140,7 @@ async def _send(kafka: str, samples: Sequence[Sample]) -> list[Place]:
 async def _serving(kafka: str, store: RedisStore) -> AsyncIterator[Positions]:
     """Consumer, relay and watchdog, as a process has them."""
     settings = Settings(kafka_bootstrap_servers=kafka)
-    broker, positions = create_broker(settings, "bench"), Positions(store.redis, store.key("positions"))
+    broker, positions = create_broker(settings, "bench"), Positions(store)
     subscribe(broker, Service(GROUP, handlers={CaptureSnapshot: _count}), store, positions, settings)
     await broker.start()
     relay = Relay(store.redis, store.key("outbox"), "bench", publisher(broker))

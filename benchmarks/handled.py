@@ -68,7 +68,7 @@ class Bench:
         store = RedisStore(self.redis, OURS, PacedClock(Pace()))
         broker = create_broker(settings, "bench")
         service = Service(OURS, handlers={CaptureSnapshot: handler})
-        positions = Positions(self.redis, store.key("positions"))
+        positions = Positions(store)
         subscribe(broker, service, store, positions, settings)
         # it keeps the positions each second, which is a part of the price
         watching = asyncio.create_task(Watchdog(OURS, positions, settings.stall_timeout).run())

@@ -110,7 +110,7 @@ CATALOGUE: tuple[Entry, ...] = (
         deployment.DeploymentFinished,
         topics.DEPLOYMENT_EVENTS,
         ORCHESTRATOR,
-        {CI, DASHBOARDS, MONITOR},
+        {CI, DASHBOARDS, MONITOR, ORCHESTRATOR},
     ),
     # commands
     _entry("capture-snapshot.v1", recovery.CaptureSnapshot, topics.RECOVERY_COMMANDS, ORCHESTRATOR, RECOVERY),
@@ -217,3 +217,11 @@ def read_by(party: Party) -> tuple[Entry, ...]:
 def topics_of(party: Party) -> tuple[Topic, ...]:
     """Return the topics that ``party`` subscribes to, without duplicates, in the table's order."""
     return tuple(dict.fromkeys(entry.topic for entry in read_by(party)))
+
+
+def own_topics(party: Party) -> frozenset[str]:
+    """Return the names of the topics that ``party`` reads and nobody else writes: its own word to the world."""
+    writers: dict[Topic, set[Party]] = {}
+    for entry in CATALOGUE:
+        writers.setdefault(entry.topic, set()).update(entry.writers)
+    return frozenset(topic.name for topic in topics_of(party) if writers[topic] == {party})

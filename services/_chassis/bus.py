@@ -13,6 +13,7 @@ from typing import Any
 
 import stamina
 import structlog
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.structs import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -103,6 +104,8 @@ def subscribe(broker: Broker, service: Service, store: RedisStore, positions: Po
         session_timeout_ms=session_ms,
         heartbeat_interval_ms=session_ms // 5,
         auto_offset_reset="earliest",
+        # all topics have as many partitions: what is of one target is read by one replica
+        partition_assignment_strategy=(RangePartitionAssignor,),
         fetch_max_wait_ms=250,
         listener=positions,
         parser=partial(_parse, broker.commits),

@@ -4,15 +4,19 @@ import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 
+import structlog
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
+from redis.exceptions import RedisError
 
 from contracts.base import Target
 
 PREFIX = "/api/v1"
+
+log = structlog.get_logger()
 
 
 class Problem(Exception):  # noqa: N818  RFC 9457 calls it a problem
@@ -46,6 +50,11 @@ def create_http(ready: Callable[[], Awaitable[dict[str, str]]]) -> FastAPI:
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         return _problem(422, "The request does not fit", "; ".join(faults))
+
+    @http.exception_handler(RedisError)
+    async def away(_: Request, error: RedisError) -> Response:
+        log.warning("a request found no Redis", why=type(error).__name__)
+        return _problem(503, "Try again", "Redis cannot be reached, or was just started anew.")
 
     return http
 

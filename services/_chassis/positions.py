@@ -2,7 +2,7 @@
 
 Kafka's offsets and the state in Redis are two truths about what was read. A Redis that was restored from an older
 copy, or that failed over to a replica, knows less than Kafka and less than this process was told; what it does not
-know is read again.
+know is read again, and what this service has itself told the world is read before all else.
 """
 
 import asyncio
@@ -15,10 +15,12 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
+from services._chassis.store import RedisStore
+
 AGAIN_SECONDS = 1.0
 """Real seconds until Redis is asked again for the positions that nothing can be read without."""
 BEHIND_SECONDS = 120.0
-"""The longest, in real seconds, for which timers wait until what was read before is read again."""
+"""The longest, in real seconds, for which something waits until what was read before is read again."""
 POSITION_SECONDS = 10.0
 """The longest, in real seconds, that Kafka may take to tell where a consumer stands."""
 
@@ -45,21 +47,27 @@ class Positions(ConsumerRebalanceListener):
 
     A position is written after what it covers, and only into the same run of Redis (``run_id``) that has acknowledged
     it: so no Redis, original or copy, claims more than it holds. It may claim a second less; what is read again then
-    is dropped by the inbox. Every partition has a position from its first assignment on.
+    is dropped by the inbox. Every partition has a position from its first assignment on. The store is closed from the
+    moment on at which Redis is another run until reading has gone back.
     """
 
-    def __init__(self, redis: Any, key: str) -> None:
-        self._known = redis.register_script(_KNOWN)
-        self._keep = redis.register_script(_KEEP)
-        self._key = key
+    def __init__(self, store: RedisStore, own: frozenset[str] = frozenset()) -> None:
+        """``own``: topics that nobody but this service writes; they are read to their end before any other one."""
+        self._store = store
+        self._own = own
+        self._known = store.redis.register_script(_KNOWN)
+        self._keep = store.redis.register_script(_KEEP)
+        self._key = store.key("positions")
         self._run = b""
         """Of Redis, in which everything that was handled is known."""
         self._reading = 0
         """Grows whenever reading goes back: what was taken up before is not noted any more."""
         self._handled: dict[TopicPartition, int] = {}
         self._kept: dict[TopicPartition, int] = {}
-        self._read_before: dict[TopicPartition, int] | None = None
-        """Up to where a partition is read again; None before the first assignment."""
+        self._goals: dict[TopicPartition, int] | None = None
+        """Up to where a partition is read before deadlines are judged; None before the first assignment."""
+        self._own_first = False
+        """Whether all but ``own`` topics wait."""
         self._behind_until = time.monotonic() + BEHIND_SECONDS
         self.consumer: Callable[[], Any] = lambda: None
         """Returns aiokafka's consumer, or None before it was started."""
@@ -73,7 +81,7 @@ class Positions(ConsumerRebalanceListener):
 
     def behind(self) -> bool:
         """Whether answers that were read before are still to be read again: deadlines are not judged without them."""
-        return self._read_before != {} and time.monotonic() < self._behind_until
+        return self._goals != {} and time.monotonic() < self._behind_until
 
     def goes_back(self, reading: int) -> bool:
         """Whether what was taken up then is read again anyway."""
@@ -85,8 +93,9 @@ class Positions(ConsumerRebalanceListener):
             return
         place = TopicPartition(topic, partition)
         self._handled[place] = offset + 1
-        if self._read_before and offset + 1 >= self._read_before.get(place, 0):
-            self._read_before.pop(place, None)
+        if self._goals and offset + 1 >= self._goals.get(place, 0):
+            self._goals.pop(place, None)
+            self._let_read()
 
     @property
     def until(self) -> Mapping[TopicPartition, int]:
@@ -95,7 +104,7 @@ class Positions(ConsumerRebalanceListener):
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Forget: another replica goes on with these."""
-        for noted in (self._handled, self._kept, self._read_before or {}):
+        for noted in (self._handled, self._kept, self._goals or {}):
             for partition in revoked:
                 noted.pop(partition, None)
 
@@ -116,36 +125,64 @@ class Positions(ConsumerRebalanceListener):
                 await asyncio.sleep(AGAIN_SECONDS)
             else:
                 consumer.resume(*partitions)
+                self._let_read()
                 return
+
+    def _let_read(self) -> None:
+        """Let the other topics wait as long as our own are not read, but not for ever."""
+        consumer = self.consumer()
+        own_first = self.behind() and not self._own.isdisjoint(one.topic for one in self._goals or ())
+        if own_first or self._own_first:
+            others = [one for one in consumer.assignment() if one.topic not in self._own]
+            (consumer.pause if own_first else consumer.resume)(*others)
+        self._own_first = own_first
 
     async def keep(self) -> None:
         """Write what is new; where Redis is not the one that it was, read again what it may have lost."""
+        if self._own_first:
+            self._let_read()
         new = {one: offset for one, offset in self._handled.items() if self._kept.get(one) != offset}
         places = [part for one, offset in new.items() for part in (_field(one), offset)]
-        if await self._keep(keys=[self._key], args=[self._run, *places]) == b"kept":
+        kept = await self._keep(keys=[self._key], args=[self._run, *places])
+        if kept == b"kept" and not self._store.closed:
             self._kept |= new
             return
         consumer = self.consumer()
         async with asyncio.timeout(POSITION_SECONDS):
             read = {one: await consumer.position(one) for one in (consumer.assignment() if consumer else ())}
-        await self._go_back(consumer, read)
+            await self._go_back(consumer, read)
+        self._let_read()
 
     async def _go_back(self, consumer: Any, read: dict[TopicPartition, int | None]) -> None:
         """Let ``consumer`` go back to what Redis knows, where it has ``read`` further (None: never)."""
+        told = await self._ends(consumer, [one for one in read if one.topic in self._own])
+        prepared = await self._store.prepare()
         places = [part for one, offset in read.items() for part in (_field(one), offset or 0)]
         run, *known = await self._known(keys=[self._key], args=places)
-        before = dict(self._read_before or {})
+        goals = dict(self._goals or {})
         for (partition, offset), text in zip(read.items(), known, strict=True):
             if offset is not None and int(text) < offset:
                 consumer.seek(partition, int(text))
-                before[partition] = max(offset, before.get(partition, 0))
                 log.info("Redis knows less than Kafka; reading again", partition=_field(partition), offset=int(text))
+            stands = int(text) if offset is None else min(int(text), offset)
+            goal = max(offset or 0, told.get(partition, 0), goals.get(partition, 0))
+            if stands < goal:
+                goals[partition] = goal
         if read:
-            self._read_before, self._behind_until = before, time.monotonic() + BEHIND_SECONDS
+            self._goals, self._behind_until = goals, time.monotonic() + BEHIND_SECONDS
         self._run = run
         self._reading += 1
         self._handled.clear()
         self._kept.clear()
+        self._store.open(prepared)
+
+    @staticmethod
+    async def _ends(consumer: Any, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where the partitions end that have anything to read."""
+        if not partitions:
+            return {}
+        begin, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        return {one: end[one] for one in partitions if begin[one] < end[one]}
 
 
 def _field(partition: TopicPartition) -> str:

@@ -25,6 +25,8 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from contracts.catalogue import own_topics
+from contracts.topics import Party
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.bus import create_broker, publisher, subscribe
 from services._chassis.clock import Pace, PacedClock
@@ -168,7 +170,7 @@ class Process:
             self.services.append(service)
             instance = settings.member(name) or f"{name}-{socket.gethostname()}-{os.getpid()}"
             broker = create_broker(settings, instance)
-            positions = Positions(self.redis, store.key("positions"))
+            positions = Positions(store, own_topics(Party(name)))
             subscribe(broker, service, store, positions, settings)
             self.brokers.append(broker)
             watchdog = Watchdog(name, positions, settings.stall_timeout)

@@ -7,6 +7,7 @@ keys share a slot and nobody reads another service's keys.
 """
 
 import asyncio
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,7 @@ from importlib.resources import files
 from typing import Any, Protocol
 
 import orjson
+from redis.exceptions import NoScriptError
 
 from contracts.envelope import Envelope, Message, Meta
 from contracts.results import StepFinished
@@ -67,10 +69,24 @@ class RedisStore:
         self.clock = clock
         self.new_jobs = asyncio.Event()
         """Set when this process may have inserted a job, so that its executor need not wait for its next look."""
-        self._script = redis.register_script(files(__package__).joinpath("apply.lua").read_text())
+        self.closed = False
+        """Redis was started anew, so ``apply`` waits for ``open``: what an older copy lacks is to be read first."""
+        text = files(__package__).joinpath("apply.lua").read_text()
+        self._script = f"-- of {service} {uuid.uuid4()}\n{text}"
+        """Nobody else loads these bytes: a Redis that does not know them was started after we loaded them."""
+        self._opened = ""
 
     def key(self, *parts: str) -> str:
         return ":".join((f"{{{self.service}}}", *parts))
+
+    async def prepare(self) -> str:
+        """Return what ``open`` takes, from the Redis that is there now."""
+        sha: str = await self.redis.script_load(self._script)
+        return sha
+
+    def open(self, prepared: str) -> None:
+        """Let ``apply`` write into the Redis that ``prepared`` is from, and into no other one."""
+        self._opened, self.closed = prepared, False
 
     async def load(self, key: str) -> bytes | None:
         data: bytes | None = await self.redis.hget(self.key("state", key), "data")
@@ -94,7 +110,7 @@ class RedisStore:
 
         ``cause`` marks the inbox; ``cause_id`` goes out with the events. ``command`` describes the command that
         inserted jobs answer. A ``step-finished`` is kept as the answer of its command. ``lease`` ends its job and
-        ``timer`` removes its timer in the same step.
+        ``timer`` removes its timer in the same step. Raise ``NoScriptError`` while the store is ``closed``.
         """
         for _ in range(CONFLICTS):
             revision, data = await self._state(transition.key)
@@ -102,12 +118,22 @@ class RedisStore:
             keys, arguments = self._arguments(
                 transition.key, decision, revision, cause, cause_id or cause, command, lease, timer
             )
-            said = (await self._script(keys=keys, args=arguments)).decode()
+            said = (await self._write(keys, arguments)).decode()
             if said != "conflict":
                 if decision.jobs:
                     self.new_jobs.set()
                 return Applied(said)
         raise Busy(f"{transition.key} is being changed by too many at once")
+
+    async def _write(self, keys: list[str], arguments: list[str | bytes | float]) -> bytes:
+        if not self._opened:
+            self.open(await self.prepare())
+        try:
+            said: bytes = await self.redis.evalsha(self._opened, len(keys), *keys, *arguments)
+        except NoScriptError:
+            self.closed = True
+            raise
+        return said
 
     async def answer_again(self, command_id: str) -> None:
         """Publish the stored answer of a command once more; nothing if it has none yet."""

@@ -4,16 +4,16 @@ from dataclasses import replace
 from functools import partial
 
 from contracts.base import Event, Target, caused_id
-from contracts.deployment import DeployRequested
+from contracts.deployment import DeploymentFinished, DeployRequested
 from contracts.envelope import Meta
 from services._chassis.clock import Clock, moment
 from services._chassis.transition import Decision, Emit, Timer, Transition
 from services.orchestrator.domain.course import Course
-from services.orchestrator.domain.decide import Input, Woken, decide
+from services.orchestrator.domain.decide import Input, Remembered, Woken, decide
 from services.orchestrator.domain.effects import Effect, Ended, Tell
 from services.orchestrator.domain.requests import request_of
 from services.orchestrator.domain.run import Policy, Run
-from services.orchestrator.domain.view import view_of_run, views
+from services.orchestrator.domain.view import RunView, view_of_run, views
 from services.orchestrator.ports import Courses
 
 WAKES = ("phase", "run", "reconcile")
@@ -26,6 +26,11 @@ def course_key(target: Target | str) -> str:
 
 def run_key(run_id: str) -> str:
     return f"run:{run_id}"
+
+
+def end_key(run_id: str) -> str:
+    """Of an end that we have told, and did not know of when we read it."""
+    return f"end:{run_id}"
 
 
 class Handlers:
@@ -49,7 +54,18 @@ class Handlers:
         run_id = caused_id(meta.source, meta.id)
         if await self._courses.record(run_key(run_id)) is not None:
             return None
-        return self._turn(event.target, request_of(event, run_id, meta.time.timestamp()))
+        request = request_of(event, run_id, meta.time.timestamp())
+        end = await self._courses.record(end_key(run_id))
+        if end is None:
+            return self._turn(event.target, request)
+        return self._turn(event.target, Remembered(request, DeploymentFinished.model_validate_json(end)))
+
+    async def told(self, event: DeploymentFinished, _meta: Meta) -> Transition | None:
+        """Stand by our own word: a Redis that was restored from an older copy does not know it."""
+        record = await self._courses.record(run_key(event.run_id))
+        if record is not None and RunView.model_validate_json(record).outcome is not None:
+            return None
+        return self._turn(event.target, event)
 
     async def hear(self, event: Event, _meta: Meta) -> Transition:
         """Take in an abort, an answer, an alert, or recovery's word."""
@@ -68,12 +84,15 @@ def turn(state: bytes | None, event: Input, policy: Policy, now: float) -> Decis
     """Decide on stored state: what was decided, with its timers and its records."""
     before = Course.decode(state)
     after, effects = decide(before, event, policy, now)
+    records = _records(before, after, effects, now)
+    if isinstance(event, DeploymentFinished):
+        records[end_key(event.run_id)] = event.model_dump_json().encode()
     return Decision(
         state=None if after is before else after.encode(),
         emit=tuple(Emit(effect.event, effect.id) for effect in effects if isinstance(effect, Tell)),
         timers=_timers(after.active) if after is not before else (),
         cancel_timers=_cancelled(before, after),
-        records=_records(before, after, effects, now),
+        records=records,
     )
 
 

@@ -76,6 +76,7 @@ class Handlers:
                 epoch=protection.epoch,
                 images=command.images,
                 task_definition=command.task_definition,
+                snapshot_deployment=protection.deployment_of(held.snapshot_id),
             )
             job = Job(meta.id, "apply-change", work.model_dump_json().encode())
             return Decision(protection.write(), jobs=(job,))

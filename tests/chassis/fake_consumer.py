@@ -4,7 +4,9 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
+from services._chassis.clock import Pace, PacedClock
 from services._chassis.positions import Positions
+from services._chassis.store import RedisStore
 
 PARTITION = TopicPartition("recovery.commands.v1", 3)
 
@@ -38,11 +40,14 @@ class FakeConsumer:
     async def position(self, _: TopicPartition) -> int:
         return self._position
 
+    async def beginning_offsets(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 0)
+
     async def end_offsets(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(partitions, self._end)
 
 
-def positions(redis: Any, consumer: FakeConsumer) -> Positions:
-    found = Positions(redis, "{recovery}:positions")
+def positions(redis: Any, consumer: FakeConsumer, own: frozenset[str] = frozenset()) -> Positions:
+    found = Positions(RedisStore(redis, "recovery", PacedClock(Pace())), own)
     found.consumer = lambda: consumer
     return found

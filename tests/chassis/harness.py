@@ -34,7 +34,7 @@ async def serving(kafka: str, redis: Any, service: Service) -> AsyncIterator[Non
     store = RedisStore(redis, service.name, PacedClock(Pace()))
     settings = Settings(kafka_bootstrap_servers=kafka)
     broker = create_broker(settings, "test")
-    subscribe(broker, service, store, Positions(redis, store.key("positions")), settings)
+    subscribe(broker, service, store, Positions(store), settings)
     await broker.start()
     loops: tuple[Callable[[], Awaitable[None]], ...] = (
         Relay(redis, store.key("outbox"), "test", publisher(broker)).run,

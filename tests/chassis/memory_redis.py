@@ -4,9 +4,10 @@ Each round trip gives way once, as a wire does. Under asyncio others get in mean
 coroutines by hand can leave one there, let another in, or let it die there.
 """
 
+import hashlib
 import time
 import types
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any
 
@@ -38,6 +39,7 @@ class MemoryRedis:
         self._now = now
         self._held: dict[bytes, Any] = {}
         self._ends: dict[bytes, float] = {}
+        self._scripts: dict[str, Any] = {}
         self._lua = LuaRuntime(encoding=None, register_eval=False)
         self._table = self._lua.table_from
         self._lua.globals()[b"redis"] = self._table({b"call": self._call})
@@ -119,16 +121,29 @@ class MemoryRedis:
     # what Python calls
 
     def register_script(self, text: str) -> Any:
-        function = self._lua.execute(b"return function(KEYS, ARGV) " + text.encode() + b"\nend")
+        sha = self._loaded(text)
 
-        async def script(keys: Iterable[object] = (), args: Iterable[object] = ()) -> Any:
-            await give_way()
-            said = function(self._table([*map(_bytes, keys)]), self._table([*map(_bytes, args)]))
-            if said is None or said is False or isinstance(said, (bytes, int)):
-                return said or None
-            return [one or None for one in said.values()]
+        async def script(keys: Sequence[object] = (), args: Iterable[object] = ()) -> Any:
+            return await self.evalsha(sha, len(keys), *keys, *args)
 
         return script
+
+    async def script_load(self, text: str) -> str:
+        await give_way()
+        return self._loaded(text)
+
+    def _loaded(self, text: str) -> str:
+        sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self._scripts[sha] = self._lua.execute(b"return function(KEYS, ARGV) " + text.encode() + b"\nend")
+        return sha
+
+    async def evalsha(self, sha: str, keys: int, *arguments: object) -> Any:
+        await give_way()
+        flat = [*map(_bytes, arguments)]
+        said = self._scripts[sha](self._table(flat[:keys]), self._table(flat[keys:]))
+        if said is None or said is False or isinstance(said, (bytes, int)):
+            return said or None
+        return [one or None for one in said.values()]
 
     async def time(self) -> tuple[int, int]:
         await give_way()

@@ -62,7 +62,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.store = RedisStore(self.redis, self.name, PacedClock(self.pace))
-        self.positions = Positions(self.redis, self.store.key("positions"))
+        self.positions = Positions(self.store)
         self.consumer = Consumer(self.recorder.as_service(self.name), self.store, self.positions)
 
     async def take(self, message: Sent, offset: int = 17) -> None:

@@ -5,7 +5,7 @@ What is over stays over: an event of another run, a second answer, an unknown co
 
 from dataclasses import dataclass
 
-from contracts.deployment import AbortRequested
+from contracts.deployment import AbortRequested, DeploymentFinished
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import RollbackFinished, RollbackStarted
 from contracts.results import StepFinished, StepProgressed
@@ -22,9 +22,19 @@ class Woken:
     run_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A request comes again whose run has ended, as we have told before; our state is from before that."""
+
+    request: Request
+    told: DeploymentFinished
+
+
 Input = (
     Request
+    | Remembered
     | AbortRequested
+    | DeploymentFinished
     | StepFinished
     | StepProgressed
     | RollbackStarted
@@ -50,11 +60,15 @@ def decide(course: Course, event: Input, policy: Policy, now: float) -> tuple[Co
 def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> CourseTurn:
     if isinstance(event, Request):
         return (yield from requests.consider(course, event, policy, now))
+    if isinstance(event, Remembered):
+        return (yield from requests.record(course, event.request, event.told, policy, now))
     run = course.active
     if run is not None and (isinstance(event, CriticalAlert | WarningAlert) or event.run_id == run.run_id):
         return (yield from requests.settle(course, (yield from _run_turn(run, event, now)), policy, now))
     if isinstance(event, AbortRequested):
         return (yield from requests.abort(course, event, policy, now))
+    if isinstance(event, DeploymentFinished):
+        return (yield from requests.remember(course, event, policy, now))
     return course
 
 
@@ -69,6 +83,8 @@ def _run_turn(run: Run, event: Input, now: float) -> RunTurn:  # noqa: PLR0911  
             return (yield from endings.recovery_began(run, event, now))
         case RollbackFinished():
             return (yield from endings.recovery_finished(run, event, now))
+        case DeploymentFinished():
+            return (yield from endings.ended(run, event))
         case AbortRequested():
             return (yield from endings.abort(run, event.actor, event.reason, now))
         case CriticalAlert() | WarningAlert():

@@ -28,8 +28,7 @@ def finish(
     now: float,
     rollback: Rollback | None = None,
 ) -> RunTurn:
-    """End the run. This is the only place that does."""
-    run = run.but(outcome=outcome, cause=cause, reason=reason, rollback=rollback, finished_at=now, ending=None)
+    """Decide how the run ends, and tell it. This is the only place that does."""
     finished = DeploymentFinished(
         target=run.target,
         run_id=run.run_id,
@@ -40,6 +39,23 @@ def finish(
         seconds=now - run.started_at,
     )
     yield Tell(finished, run.id_of("finished"))
+    return (yield from ended(run, finished))
+
+
+def ended(run: Run, told: DeploymentFinished) -> RunTurn:
+    """Take the run's end from what was told of it: nothing is told again."""
+    at = run.started_at + told.seconds
+    if run.stage is not None:  # the state is older than the word
+        verdict = Verdict.PASS if told.outcome is Outcome.SUCCEEDED else Verdict.INCONCLUSIVE
+        run = run.with_stage(run.stage.but(verdict=verdict, finished_at=at))
+    run = run.but(
+        outcome=told.outcome,
+        cause=told.cause,
+        reason=told.reason,
+        rollback=told.rollback,
+        finished_at=at,
+        ending=None,
+    )
     yield Ended(run)
     return run
 

@@ -6,6 +6,7 @@ from contracts.base import caused_id
 from contracts.deployment import (
     AbortRequested,
     Cause,
+    DeploymentFinished,
     DeploymentQueued,
     DeploymentStarted,
     DeployRequested,
@@ -58,6 +59,21 @@ def abort(course: Course, event: AbortRequested, policy: Policy, now: float) -> 
         return course
     yield from endings.abort(_unstarted(waiting, policy, now), event.actor, event.reason, now)
     return course.but(queue=tuple(request for request in course.queue if request is not waiting))
+
+
+def remember(course: Course, told: DeploymentFinished, policy: Policy, now: float) -> CourseTurn:
+    """Take a run out of the queue that has ended already. The active one is ``endings.ended``'s."""
+    waiting = next((request for request in course.queue if request.run_id == told.run_id), None)
+    if waiting is None:
+        return course
+    course = course.but(queue=tuple(request for request in course.queue if request is not waiting))
+    return (yield from record(course, waiting, told, policy, now))
+
+
+def record(course: Course, request: Request, told: DeploymentFinished, policy: Policy, now: float) -> CourseTurn:
+    """Keep a run of which nothing is known any more but what was asked for, and how it was told to end."""
+    yield from endings.ended(_unstarted(request, policy, now), told)
+    return course
 
 
 def settle(course: Course, run: Run, policy: Policy, now: float) -> CourseTurn:

@@ -83,6 +83,8 @@ class Taken(Contract):
 
     snapshot_id: str
     task_definition: str
+    deployment_id: str | None = None
+    """Of the primary deployment then; None in an index from before it was noted."""
     taken_at: datetime
     proven: bool = False
     """It passed the gates after a change, or a rollback to it ended healthy."""
@@ -129,3 +131,7 @@ class Protection(Contract):
 
     def has_snapshot(self, snapshot_id: str) -> bool:
         return any(one.snapshot_id == snapshot_id for one in self.snapshots)
+
+    def deployment_of(self, snapshot_id: str) -> str | None:
+        """The primary deployment when the snapshot was taken, where that is known."""
+        return next((one.deployment_id for one in self.snapshots if one.snapshot_id == snapshot_id), None)

@@ -24,6 +24,8 @@ class ChangeWork(Contract):
     epoch: int
     images: dict[str, str]
     task_definition: str | None
+    snapshot_deployment: str | None = None
+    """The primary deployment of the snapshot: what is live has to be this one, or the change itself."""
 
 
 class RollbackWork(Contract):

@@ -12,6 +12,7 @@ from services._chassis.jobs import Running
 from services._chassis.transition import Decision, Emit, Job, Transition, decided
 from services.recovery.domain.answer import Question
 from services.recovery.domain.protection import Protection, Taken, key_of
+from services.recovery.domain.roll_back import primary_of
 from services.recovery.domain.snapshot import Snapshot, keep, why_not_kept
 from services.recovery.domain.work import CaptureWork, Operation, PurgeWork
 from services.recovery.jobs.decisions import NotPossible, answer
@@ -93,6 +94,7 @@ class Capture:
         taken = Taken(
             snapshot_id=work.snapshot_id,
             task_definition=snapshot.version,
+            deployment_id=primary_of(snapshot.service)["id"],
             taken_at=snapshot.taken_at,
             # it is asked for after a change only once the gates have passed
             proven=work.purpose == "after-change",

@@ -26,6 +26,10 @@ TRIES = 3
 PAUSE_SECONDS = 5.0
 
 
+class Moved(Exception):  # noqa: N818  it names what happened to the service
+    """Somebody else has deployed: a rollback to the snapshot would undo that, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApplyChange:
     ecs: Ecs
@@ -40,6 +44,8 @@ class ApplyChange:
         try:
             version, is_new = await self._version(running, work)
             primary = await self._live(running, work, version)
+        except Moved as moved:
+            return self._failed(running, work, str(moved), Cause.SUPERSEDED)
         except (NotPossible, UnknownContainer) as impossible:
             return self._failed(running, work, str(impossible), Cause.USAGE)
         except CallFailed as failed:
@@ -75,11 +81,17 @@ class ApplyChange:
         return await self.ecs.register(body)
 
     async def _live(self, running: Running, work: ChangeWork, version: str) -> dict[str, Any]:
-        """The primary deployment that runs ``version``; ECS is asked for one only if there is none."""
+        """The primary deployment that runs ``version``; ECS is asked for one only if there is none.
+
+        Only what the snapshot shows is replaced, so that it is what the rollback brings back. That holds for a
+        change that was made already and is asked for again, too: whatever has followed it stays.
+        """
         for tries_left in reversed(range(TRIES)):
             primary = primary_of(await self._service(work))
             if primary["taskDefinition"] == version:
                 return primary
+            if work.snapshot_deployment not in {None, primary["id"]}:
+                raise Moved(f"Since its snapshot was taken the service was deployed to by others ({primary['id']}).")
             await running.check()
             try:
                 return primary_of(await self.ecs.update(work.target, {"taskDefinition": version}))
