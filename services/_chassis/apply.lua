@@ -4,7 +4,8 @@
 --       8… one for each "answer", "record", "job" and "uncall" operation, in their order
 -- ARGV  1 cause ("" none)  2 seconds to remember  3 expected revision ("" no state)  4 "1": write the state
 --       5 state  6 fence of the job that ends ("" none)  7 timer that fires ("" none)  8 its due time
---       9… operations: a name, then its arguments
+--       9 run of Redis that was decided on ("" any)  10… operations: a name, then its arguments
+if ARGV[9] ~= "" and string.match(redis.call("INFO", "server"), "run_id:(%w+)") ~= ARGV[9] then return "another run" end
 local remember = tonumber(ARGV[2])
 if ARGV[1] ~= "" and redis.call("EXISTS", KEYS[1]) == 1 then return "seen" end
 if ARGV[7] ~= "" then
@@ -32,7 +33,7 @@ end
 
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local key, i = 8, 9
+local key, i = 8, 10
 while i <= #ARGV do
   local operation = ARGV[i]
   if operation == "emit" then

@@ -14,6 +14,7 @@ from typing import Any
 import stamina
 import structlog
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.structs import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -28,7 +29,7 @@ from services._chassis.clock import moment
 from services._chassis.commits import Commits
 from services._chassis.dead_letters import letter_of, told, unsupported
 from services._chassis.jobs import describe_command
-from services._chassis.positions import Positions
+from services._chassis.positions import Positions, Reading
 from services._chassis.records import read_any_name
 from services._chassis.service import Service
 from services._chassis.settings import Settings
@@ -105,7 +106,7 @@ def subscribe(broker: Broker, service: Service, store: RedisStore, positions: Po
         heartbeat_interval_ms=session_ms // 5,
         auto_offset_reset="earliest",
         # all topics have as many partitions: what is of one target is read by one replica
-        partition_assignment_strategy=(RangePartitionAssignor,),
+        partition_assignment_strategy=(RangePartitionAssignor, RoundRobinPartitionAssignor),
         fetch_max_wait_ms=250,
         listener=positions,
         parser=partial(_parse, broker.commits),
@@ -127,8 +128,11 @@ async def _decode(message: Any) -> Any:
 
 
 def _passing(error: BaseException) -> bool:
-    """Whether a handler's fault may pass by itself. A cancellation is not one, and stamina would keep it."""
-    return isinstance(error, Exception) and not isinstance(error, InvalidMessage)
+    """Whether a handler's fault may pass by itself. A cancellation is not one, and stamina would keep it.
+
+    Where the store is away the message is read again: it may be that others come before it then.
+    """
+    return isinstance(error, Exception) and not isinstance(error, InvalidMessage | RedisError | OSError)
 
 
 def _cause(meta: Meta) -> str:
@@ -148,7 +152,7 @@ class Consumer:
         """Handle a message, or store it as a dead letter; raise only if neither could be done."""
         reading = self._positions.take()
         try:
-            await self._settle(record)
+            await self._settle(record, reading)
             self._positions.handled(record.topic, record.partition, record.offset, reading)
         except (RedisError, OSError, Busy):
             # the store is away or overloaded: the message is as good as before. FastStream seeks back at once,
@@ -158,9 +162,9 @@ class Consumer:
                 return  # and not to this message: that lies further on
             raise
 
-    async def _settle(self, record: "ConsumerRecord[Any, Any]") -> None:
+    async def _settle(self, record: "ConsumerRecord[Any, Any]", reading: Reading) -> None:
         try:
-            await self._handle(record)
+            await self._handle(record, reading.run)
         except InvalidMessage as error:
             await self._dead_letter(record, "invalid", str(error))
         except (RedisError, OSError, Busy):
@@ -169,7 +173,7 @@ class Consumer:
             log.exception("a message could not be handled", topic=record.topic, error=type(error).__name__)
             await self._dead_letter(record, "failed", f"{type(error).__name__} after {ATTEMPTS} attempts")
 
-    async def _handle(self, record: "ConsumerRecord[Any, Any]") -> None:
+    async def _handle(self, record: "ConsumerRecord[Any, Any]", run: str | None = None) -> None:
         if not is_for(record.headers, self._service.name):
             return
         try:
@@ -198,9 +202,9 @@ class Consumer:
                 timeout=None,
             ):
                 with attempt:
-                    await self._apply(envelope, handler)
+                    await self._apply(envelope, handler, run)
 
-    async def _apply(self, envelope: Envelope, handler: Any) -> None:
+    async def _apply(self, envelope: Envelope, handler: Any, run: str | None) -> None:
         event, meta = envelope.event, envelope.meta
         transition = await handler(event, meta) or decided()
         command = self._command(envelope.entry, event, meta)
@@ -209,6 +213,7 @@ class Consumer:
             cause=_cause(meta),
             cause_id=meta.id,
             command=command,
+            run=run,
         )
         if said is Applied.SEEN and command:
             await self._store.answer_again(meta.id)

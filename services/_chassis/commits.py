@@ -68,5 +68,6 @@ class Commits:
         return {
             one: offset
             for one, offset in self._positions.until.items()
-            if one in assigned and self._told.get(one) != offset
+            # what is read again stays committed further on: whoever goes on with it sees what there is to read again
+            if one in assigned and one not in self._positions.waits and self._told.get(one) != offset
         }

@@ -7,8 +7,8 @@ know is read again, and what this service has itself told the world is read befo
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -21,6 +21,8 @@ AGAIN_SECONDS = 1.0
 """Real seconds until Redis is asked again for the positions that nothing can be read without."""
 BEHIND_SECONDS = 120.0
 """The longest, in real seconds, for which something waits until what was read before is read again."""
+TOLD_SECONDS = 3
+"""Real seconds for which one replica's word that it is behind holds for all; it is renewed each second."""
 POSITION_SECONDS = 10.0
 """The longest, in real seconds, that Kafka may take to tell where a consumer stands."""
 
@@ -42,13 +44,21 @@ return "kept"
 """
 
 
+class Reading(NamedTuple):
+    """Between two times at which reading goes back."""
+
+    number: int
+    run: str
+    """Of Redis."""
+
+
 class Positions(ConsumerRebalanceListener):
     """Up to where one service has handled each partition.
 
     A position is written after what it covers, and only into the same run of Redis (``run_id``) that has acknowledged
     it: so no Redis, original or copy, claims more than it holds. It may claim a second less; what is read again then
-    is dropped by the inbox. Every partition has a position from its first assignment on. The store is closed from the
-    moment on at which Redis is another run until reading has gone back.
+    is dropped by the inbox. Every partition has a position from its first assignment on. The store writes into no new
+    run of Redis before reading has gone back.
     """
 
     def __init__(self, store: RedisStore, own: frozenset[str] = frozenset()) -> None:
@@ -74,20 +84,25 @@ class Positions(ConsumerRebalanceListener):
         self.taken = 0
         """Messages taken up in this process, handled or not."""
 
-    def take(self) -> int:
+    def take(self) -> Reading:
         """Note that a message is taken up; return what ``handled`` wants to know of it."""
         self.taken += 1
-        return self._reading
+        return Reading(self._reading, self._store.run)
+
+    @property
+    def waits(self) -> Collection[TopicPartition]:
+        """Partitions that are still read again."""
+        return self._goals or ()
 
     def behind(self) -> bool:
         """Whether answers that were read before are still to be read again: deadlines are not judged without them."""
         return self._goals != {} and time.monotonic() < self._behind_until
 
-    def goes_back(self, reading: int) -> bool:
+    def goes_back(self, reading: Reading) -> bool:
         """Whether what was taken up then is read again anyway."""
-        return reading != self._reading
+        return reading.number != self._reading
 
-    def handled(self, topic: str, partition: int, offset: int, reading: int) -> None:
+    def handled(self, topic: str, partition: int, offset: int, reading: Reading) -> None:
         """Note that the message at ``offset`` is done with, unless it is read again anyway."""
         if self.goes_back(reading):
             return
@@ -103,10 +118,12 @@ class Positions(ConsumerRebalanceListener):
         return self._handled
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Forget: another replica goes on with these."""
-        for noted in (self._handled, self._kept, self._goals or {}):
+        """Forget: another replica goes on with these. Nobody knows what is behind until partitions are assigned."""
+        for noted in (self._handled, self._kept):
             for partition in revoked:
                 noted.pop(partition, None)
+        self._goals, self._own_first = None, False
+        self._reading += 1
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Go back to where Redis stands, where that is before what Kafka has as committed.
@@ -114,6 +131,7 @@ class Positions(ConsumerRebalanceListener):
         Nothing is read before that is known, however long Redis is away.
         """
         if not assigned:
+            self._goals = {}
             return
         consumer, partitions = self.consumer(), sorted(assigned)
         consumer.pause(*partitions)
@@ -143,8 +161,9 @@ class Positions(ConsumerRebalanceListener):
             self._let_read()
         new = {one: offset for one, offset in self._handled.items() if self._kept.get(one) != offset}
         places = [part for one, offset in new.items() for part in (_field(one), offset)]
-        kept = await self._keep(keys=[self._key], args=[self._run, *places])
-        if kept == b"kept" and not self._store.closed:
+        if self.behind():
+            await self._tell_behind()
+        if await self._keep(keys=[self._key], args=[self._run, *places]) == b"kept":
             self._kept |= new
             return
         consumer = self.consumer()
@@ -156,7 +175,6 @@ class Positions(ConsumerRebalanceListener):
     async def _go_back(self, consumer: Any, read: dict[TopicPartition, int | None]) -> None:
         """Let ``consumer`` go back to what Redis knows, where it has ``read`` further (None: never)."""
         told = await self._ends(consumer, [one for one in read if one.topic in self._own])
-        prepared = await self._store.prepare()
         places = [part for one, offset in read.items() for part in (_field(one), offset or 0)]
         run, *known = await self._known(keys=[self._key], args=places)
         goals = dict(self._goals or {})
@@ -168,13 +186,19 @@ class Positions(ConsumerRebalanceListener):
             goal = max(offset or 0, told.get(partition, 0), goals.get(partition, 0))
             if stands < goal:
                 goals[partition] = goal
+        if goals or self._run != run:
+            # before anything is written: no other replica may judge deadlines, either
+            await self._tell_behind()
         if read:
             self._goals, self._behind_until = goals, time.monotonic() + BEHIND_SECONDS
         self._run = run
         self._reading += 1
         self._handled.clear()
         self._kept.clear()
-        self._store.open(prepared)
+        self._store.run = run.decode()
+
+    async def _tell_behind(self) -> None:
+        await self._store.redis.set(self._store.key("behind"), 1, ex=TOLD_SECONDS)
 
     @staticmethod
     async def _ends(consumer: Any, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:

@@ -7,7 +7,6 @@ keys share a slot and nobody reads another service's keys.
 """
 
 import asyncio
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +14,7 @@ from importlib.resources import files
 from typing import Any, Protocol
 
 import orjson
-from redis.exceptions import NoScriptError
+from redis.exceptions import RedisError
 
 from contracts.envelope import Envelope, Message, Meta
 from contracts.results import StepFinished
@@ -28,8 +27,14 @@ CONFLICTS = 20
 """How often a transition is decided anew before its caller is told to come back later."""
 
 
+class AnotherRedis(RedisError):  # noqa: N818  it names what was found
+    """Redis was started anew, perhaps from an older copy: nothing was written."""
+
+
 class Applied(StrEnum):
     APPLIED = "applied"
+    PASSED = "passed"
+    """Nothing came of it, and it is not remembered: it may come again (``Decision.passes_by``)."""
     SEEN = "seen"
     """The cause was handled before; nothing changed."""
     FENCED = "fenced"
@@ -69,24 +74,12 @@ class RedisStore:
         self.clock = clock
         self.new_jobs = asyncio.Event()
         """Set when this process may have inserted a job, so that its executor need not wait for its next look."""
-        self.closed = False
-        """Redis was started anew, so ``apply`` waits for ``open``: what an older copy lacks is to be read first."""
-        text = files(__package__).joinpath("apply.lua").read_text()
-        self._script = f"-- of {service} {uuid.uuid4()}\n{text}"
-        """Nobody else loads these bytes: a Redis that does not know them was started after we loaded them."""
-        self._opened = ""
+        self.run = ""
+        """Of Redis (``run_id``): ``apply`` writes into no other one. "": into any, as long as none is known."""
+        self._script = redis.register_script(files(__package__).joinpath("apply.lua").read_text())
 
     def key(self, *parts: str) -> str:
         return ":".join((f"{{{self.service}}}", *parts))
-
-    async def prepare(self) -> str:
-        """Return what ``open`` takes, from the Redis that is there now."""
-        sha: str = await self.redis.script_load(self._script)
-        return sha
-
-    def open(self, prepared: str) -> None:
-        """Let ``apply`` write into the Redis that ``prepared`` is from, and into no other one."""
-        self._opened, self.closed = prepared, False
 
     async def load(self, key: str) -> bytes | None:
         data: bytes | None = await self.redis.hget(self.key("state", key), "data")
@@ -105,35 +98,32 @@ class RedisStore:
         command: bytes = b"",
         lease: Lease | None = None,
         timer: Timer | None = None,
+        run: str | None = None,
     ) -> Applied:
         """Decide and write.
 
         ``cause`` marks the inbox; ``cause_id`` goes out with the events. ``command`` describes the command that
         inserted jobs answer. A ``step-finished`` is kept as the answer of its command. ``lease`` ends its job and
-        ``timer`` removes its timer in the same step. Raise ``NoScriptError`` while the store is ``closed``.
+        ``timer`` removes its timer in the same step. Raise ``AnotherRedis`` where Redis is not ``run`` any more (by
+        default, the one that the store knows now): what was decided on was read from that one.
         """
+        run = self.run if run is None else run
         for _ in range(CONFLICTS):
             revision, data = await self._state(transition.key)
             decision = transition.decide(data)
+            if decision.passes_by:
+                return Applied.PASSED
             keys, arguments = self._arguments(
-                transition.key, decision, revision, cause, cause_id or cause, command, lease, timer
+                transition.key, decision, revision, cause, cause_id or cause, command, lease, timer, run
             )
-            said = (await self._write(keys, arguments)).decode()
+            said = (await self._script(keys=keys, args=arguments)).decode()
+            if said == "another run":
+                raise AnotherRedis("Redis was started anew; what it may have lost is to be read first")
             if said != "conflict":
                 if decision.jobs:
                     self.new_jobs.set()
                 return Applied(said)
         raise Busy(f"{transition.key} is being changed by too many at once")
-
-    async def _write(self, keys: list[str], arguments: list[str | bytes | float]) -> bytes:
-        if not self._opened:
-            self.open(await self.prepare())
-        try:
-            said: bytes = await self.redis.evalsha(self._opened, len(keys), *keys, *arguments)
-        except NoScriptError:
-            self.closed = True
-            raise
-        return said
 
     async def answer_again(self, command_id: str) -> None:
         """Publish the stored answer of a command once more; nothing if it has none yet."""
@@ -157,6 +147,7 @@ class RedisStore:
         command: bytes,
         lease: Lease | None,
         timer: Timer | None,
+        run: str,
     ) -> tuple[list[str], list[str | bytes | float]]:
         if decision.state is not None and key is None:
             raise ValueError("a transition without a key cannot write a state")
@@ -178,6 +169,7 @@ class RedisStore:
             str(lease.fence) if lease else "",
             timer.id if timer else "",
             repr(timer.due) if timer else "",
+            run,
         ]
         for timer_id in decision.cancel_timers:
             arguments += ["untimer", timer_id]

@@ -44,9 +44,10 @@ class Timers:
         """Fire what is due until cancelled."""
         try:
             while True:
+                run = self._store.run
                 for timer in () if self._behind() else await self.due():
                     if timer.id not in self._firing:
-                        task = asyncio.create_task(self.fire(timer))
+                        task = asyncio.create_task(self.fire(timer, run))
                         self._firing[timer.id] = task
                         task.add_done_callback(partial(self._fired, timer.id))
                 await asyncio.sleep(POLL_SECONDS)
@@ -57,8 +58,10 @@ class Timers:
         self._firing.pop(timer_id, None)
 
     async def due(self) -> list[Timer]:
-        """Return timers that are due, the oldest first."""
+        """Return timers that are due, the oldest first; none while a replica still reads again what was lost."""
         redis = self._store.redis
+        if await redis.exists(self._store.key("behind")):
+            return []
         ids = await redis.zrangebyscore(
             self._store.key("timers"), "-inf", self._clock.now(), start=0, num=BATCH, withscores=True
         )
@@ -72,11 +75,14 @@ class Timers:
                 timers.append(Timer(id_.decode(), kind, due, payload.encode()))
         return timers
 
-    async def fire(self, timer: Timer) -> None:
-        """Call the timer's function, and apply what it hands back together with the timer's removal."""
+    async def fire(self, timer: Timer, run: str | None = None) -> None:
+        """Call the timer's function, and apply what it hands back together with the timer's removal.
+
+        ``run``: of Redis, in which the timer was found to be due.
+        """
         try:
             transition = await self._functions[timer.kind](timer) or decided()
-            await self._store.apply(transition, cause_id=timer.id, timer=timer)
+            await self._store.apply(transition, cause_id=timer.id, timer=timer, run=run)
         except asyncio.CancelledError:
             raise
         except (RedisError, Busy) as error:

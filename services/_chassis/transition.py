@@ -59,6 +59,8 @@ class Decision:
     """Their executors see ``Cancelled`` at the next heartbeat or checkpoint."""
     records: dict[str, bytes] = field(default_factory=dict)
     """Written without a comparison: what is kept for readers (a finished run, say)."""
+    passes_by: bool = False
+    """Nothing comes of the event now, and it is not to be known again: sooner or later it may mean something."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from contracts.recovery import RollbackFinished, RollbackStarted
 from contracts.results import StepFinished, StepProgressed
 from services._chassis.service import Platform, Service
 from services.orchestrator.api import Endpoints, create_router
-from services.orchestrator.handlers import WAKES, Handlers
+from services.orchestrator.handlers import QUEUE, WAKES, Handlers
 from services.orchestrator.settings import Settings
 
 
@@ -27,6 +27,6 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             WarningAlert: handlers.hear,
             DeploymentFinished: handlers.told,
         },
-        timers=dict.fromkeys(WAKES, handlers.wake),
+        timers=dict.fromkeys((*WAKES, QUEUE), handlers.wake),
         router=create_router(endpoints, settings),
     )

@@ -18,6 +18,8 @@ from services.orchestrator.ports import Courses
 
 WAKES = ("phase", "run", "reconcile")
 """The kinds of timers that a run has, each under ``<kind>:<run_id>``."""
+QUEUE = "queue"
+"""The kind of the timer that a queue without an active run has."""
 
 
 def course_key(target: Target | str) -> str:
@@ -84,13 +86,16 @@ def turn(state: bytes | None, event: Input, policy: Policy, now: float) -> Decis
     """Decide on stored state: what was decided, with its timers and its records."""
     before = Course.decode(state)
     after, effects = decide(before, event, policy, now)
+    if after is before and not effects and not isinstance(event, Woken | DeploymentFinished):
+        # read again after a restoration, an answer may come before its question
+        return Decision(passes_by=True)
     records = _records(before, after, effects, now)
     if isinstance(event, DeploymentFinished):
         records[end_key(event.run_id)] = event.model_dump_json().encode()
     return Decision(
         state=None if after is before else after.encode(),
         emit=tuple(Emit(effect.event, effect.id) for effect in effects if isinstance(effect, Tell)),
-        timers=_timers(after.active) if after is not before else (),
+        timers=_timers(after.active) + _queue_timer(after, now) if after is not before else (),
         cancel_timers=_cancelled(before, after),
         records=records,
     )
@@ -107,6 +112,14 @@ def _timers(run: Run | None) -> tuple[Timer, ...]:
         due |= {"phase": run.stage.deadline, "run": run.deadline}
     payload = str(run.target).encode()
     return tuple(Timer(f"{kind}:{run.run_id}", kind, when, payload) for kind, when in due.items())
+
+
+def _queue_timer(course: Course, now: float) -> tuple[Timer, ...]:
+    """Return the timer by which a queue goes on that no run's end moves."""
+    if course.active is not None or not course.queue:
+        return ()
+    target = str(course.queue[0].target)
+    return (Timer(f"{QUEUE}:{target}", QUEUE, now, target.encode()),)
 
 
 def _cancelled(before: Course, after: Course) -> tuple[str, ...]:

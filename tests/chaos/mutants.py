@@ -61,9 +61,13 @@ def _apply_without(answer: str) -> Callable[[], None]:
     def install() -> None:
         right = RedisStore.__init__
 
-        def wrong(self: RedisStore, *arguments: Any) -> None:
-            right(self, *arguments)
-            self._script = self._script.replace(f'then return "{answer}" end', "then end")
+        def wrong(self: RedisStore, redis: Any, *arguments: Any) -> None:
+            class Rewriting:
+                def register_script(self, text: str) -> Any:
+                    return redis.register_script(text.replace(f'then return "{answer}" end', "then end"))
+
+            right(self, Rewriting(), *arguments)
+            self.redis = redis
 
         RedisStore.__init__ = wrong  # type: ignore[method-assign,assignment]
 

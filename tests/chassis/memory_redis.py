@@ -4,10 +4,10 @@ Each round trip gives way once, as a wire does. Under asyncio others get in mean
 coroutines by hand can leave one there, let another in, or let it die there.
 """
 
-import hashlib
 import time
 import types
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
+from copy import deepcopy
 from math import inf
 from typing import Any
 
@@ -39,7 +39,6 @@ class MemoryRedis:
         self._now = now
         self._held: dict[bytes, Any] = {}
         self._ends: dict[bytes, float] = {}
-        self._scripts: dict[str, Any] = {}
         self._lua = LuaRuntime(encoding=None, register_eval=False)
         self._table = self._lua.table_from
         self._lua.globals()[b"redis"] = self._table({b"call": self._call})
@@ -115,35 +114,25 @@ class MemoryRedis:
         stream = self._for(key, list)
         stream.append((f"{len(stream) + 1}-0".encode(), _pairs(flat)))
 
+    def _info(self, _: bytes) -> bytes:
+        return b"run_id:memory\r\n"
+
     def _time(self) -> Any:
         return self._table([_bytes(part) for part in divmod(int(self._now() * 1_000_000), 1_000_000)])
 
     # what Python calls
 
     def register_script(self, text: str) -> Any:
-        sha = self._loaded(text)
+        function = self._lua.execute(b"return function(KEYS, ARGV) " + text.encode() + b"\nend")
 
-        async def script(keys: Sequence[object] = (), args: Iterable[object] = ()) -> Any:
-            return await self.evalsha(sha, len(keys), *keys, *args)
+        async def script(keys: Iterable[object] = (), args: Iterable[object] = ()) -> Any:
+            await give_way()
+            said = function(self._table([*map(_bytes, keys)]), self._table([*map(_bytes, args)]))
+            if said is None or said is False or isinstance(said, (bytes, int)):
+                return said or None
+            return [one or None for one in said.values()]
 
         return script
-
-    async def script_load(self, text: str) -> str:
-        await give_way()
-        return self._loaded(text)
-
-    def _loaded(self, text: str) -> str:
-        sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-        self._scripts[sha] = self._lua.execute(b"return function(KEYS, ARGV) " + text.encode() + b"\nend")
-        return sha
-
-    async def evalsha(self, sha: str, keys: int, *arguments: object) -> Any:
-        await give_way()
-        flat = [*map(_bytes, arguments)]
-        said = self._scripts[sha](self._table(flat[:keys]), self._table(flat[keys:]))
-        if said is None or said is False or isinstance(said, (bytes, int)):
-            return said or None
-        return [one or None for one in said.values()]
 
     async def time(self) -> tuple[int, int]:
         await give_way()
@@ -153,6 +142,10 @@ class MemoryRedis:
     async def get(self, key: str) -> bytes | None:
         await give_way()
         return self._get(key.encode())
+
+    async def exists(self, key: str) -> int:
+        await give_way()
+        return self._exists(key.encode())
 
     async def hget(self, key: str, field: str) -> bytes | None:
         await give_way()
@@ -199,7 +192,15 @@ class MemoryRedis:
         await give_way()
         return list(self._at(key.encode(), list))
 
-    # what tests look at
+    # what tests do, and look at
+
+    def copy(self) -> Any:
+        """What ``restore`` takes."""
+        return deepcopy((self._held, self._ends))
+
+    def restore(self, copy: Any) -> None:
+        """Know what the copy knows; it may be used again."""
+        self._held, self._ends = deepcopy(copy)
 
     def stream(self, key: str) -> Stream:
         """All that was ever added: nothing is trimmed."""

@@ -6,6 +6,7 @@ let go on later, or be forgotten as by a crash.
 
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -15,7 +16,7 @@ import orjson
 from aiokafka.structs import ConsumerRecord
 
 from contracts.base import Event, Target
-from contracts.catalogue import topics_of
+from contracts.catalogue import own_topics, topics_of
 from contracts.deployment import Cause
 from contracts.envelope import Envelope, Message, Meta, from_message
 from contracts.gates import Verdict
@@ -248,6 +249,32 @@ class World:
                     self.go(self.reading(member, topic, member.read[topic]))
                     moved = True
         return moved
+
+    # an older Redis
+
+    def copy(self) -> Any:
+        """What Redis holds now, the positions of both groups included."""
+        read = [dict(member.read) for member in self.members]
+        return self.redis.copy(), read, deepcopy((self.unsent, self._noted))
+
+    def restore(self, copy: Any) -> None:
+        """Let Redis be what it was; each process goes back to where it stood then, and hears its own word first."""
+        for step in self.left:
+            step.coroutine.close()
+        self.left.clear()
+        held, read, outboxes = copy
+        self.redis.restore(held)
+        self.unsent, self._noted = deepcopy(outboxes)
+        self.held.clear()
+        before = [dict(member.read) for member in self.members]
+        for member, then in zip(self.members, read, strict=True):
+            member.read = dict(then)
+        for member, until in zip(self.members, before, strict=True):
+            own = own_topics(Party(member.service.name))
+            for topic in sorted(member.topics, key=lambda topic: topic not in own):
+                goal = len(self.topics[topic]) if topic in own else until[topic]
+                while member.read[topic] < goal:
+                    self.go(self.reading(member, topic, member.read[topic]))
 
     @property
     def alive(self) -> list[Member]:

@@ -17,7 +17,7 @@ from services.orchestrator.domain.run import Policy, Request, Run
 
 @dataclass(frozen=True, slots=True)
 class Woken:
-    """A timer of a run fired; the run's own deadlines say what that means."""
+    """A timer of a run fired, or of the queue; the run's own deadlines say what that means."""
 
     run_id: str
 
@@ -57,18 +57,21 @@ def decide(course: Course, event: Input, policy: Policy, now: float) -> tuple[Co
             return decided, tuple(effects)
 
 
-def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> CourseTurn:
-    if isinstance(event, Request):
-        return (yield from requests.consider(course, event, policy, now))
-    if isinstance(event, Remembered):
-        return (yield from requests.record(course, event.request, event.told, policy, now))
+def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> CourseTurn:  # noqa: PLR0911  one for each
     run = course.active
+    match event:
+        case Request():
+            return (yield from requests.consider(course, event, policy, now))
+        case Remembered():
+            return (yield from requests.record(course, event.request, event.told, policy, now))
+        case DeploymentFinished():
+            return (yield from requests.remember(course, event, policy, now))
+        case Woken() if run is None:
+            return (yield from requests.go_on(course, policy, now))
     if run is not None and (isinstance(event, CriticalAlert | WarningAlert) or event.run_id == run.run_id):
         return (yield from requests.settle(course, (yield from _run_turn(run, event, now)), policy, now))
     if isinstance(event, AbortRequested):
         return (yield from requests.abort(course, event, policy, now))
-    if isinstance(event, DeploymentFinished):
-        return (yield from requests.remember(course, event, policy, now))
     return course
 
 
@@ -83,8 +86,6 @@ def _run_turn(run: Run, event: Input, now: float) -> RunTurn:  # noqa: PLR0911  
             return (yield from endings.recovery_began(run, event, now))
         case RollbackFinished():
             return (yield from endings.recovery_finished(run, event, now))
-        case DeploymentFinished():
-            return (yield from endings.ended(run, event))
         case AbortRequested():
             return (yield from endings.abort(run, event.actor, event.reason, now))
         case CriticalAlert() | WarningAlert():

@@ -44,7 +44,7 @@ def consider(course: Course, request: Request, policy: Policy, now: float) -> Co
     if no is not None:
         yield from _refuse(request, policy, *no, now)
         return course if course.active else course.but(last_run_id=request.run_id)
-    if course.active is None:
+    if course.active is None and not course.queue:
         return course.but(active=(yield from _start(request, policy, now)))
     queue = (*course.queue, request)
     queued = DeploymentQueued(target=request.target, run_id=request.run_id, position=len(queue))
@@ -62,7 +62,13 @@ def abort(course: Course, event: AbortRequested, policy: Policy, now: float) -> 
 
 
 def remember(course: Course, told: DeploymentFinished, policy: Policy, now: float) -> CourseTurn:
-    """Take a run out of the queue that has ended already. The active one is ``endings.ended``'s."""
+    """Take our own word for the end of a run that this state, restored from an older copy, has not ended yet.
+
+    What waits behind it may have ended, too: the queue goes on only when all that was told is read again.
+    """
+    if course.active is not None and course.active.run_id == told.run_id:
+        yield from endings.ended(course.active, told)
+        return course.but(active=None, last_run_id=told.run_id)
     waiting = next((request for request in course.queue if request.run_id == told.run_id), None)
     if waiting is None:
         return course
@@ -77,12 +83,16 @@ def record(course: Course, request: Request, told: DeploymentFinished, policy: P
 
 
 def settle(course: Course, run: Run, policy: Policy, now: float) -> CourseTurn:
-    """Put the active run back; if it has ended, start the first of the queue that is not too old."""
+    """Put the active run back; if it has ended, go on with the queue."""
     if run is course.active:
         return course
     if run.outcome is None:
         return course.but(active=run)
-    course = course.but(active=None, last_run_id=run.run_id)
+    return (yield from go_on(course.but(active=None, last_run_id=run.run_id), policy, now))
+
+
+def go_on(course: Course, policy: Policy, now: float) -> CourseTurn:
+    """Start the first of the queue that is not too old, unless a run is active."""
     while course.active is None and course.queue:
         request, *rest = course.queue
         course = course.but(queue=tuple(rest))
@@ -101,10 +111,11 @@ def _objection(course: Course, request: Request, policy: Policy, now: float) -> 
         return Cause.USAGE, f"This Surefoot deploys to {here}, not to {target.account}/{target.region}."
     if now >= request.expires_at:
         return Cause.REFUSED, _expired(request, now)
-    if course.active is None:
+    if course.active is None and not course.queue:
         return None
     if request.on_conflict == "refuse":
-        return Cause.REFUSED, f"The target is busy with the run {course.active.run_id}."
+        busy = course.active or course.queue[0]
+        return Cause.REFUSED, f"The target is busy with the run {busy.run_id}."
     if len(course.queue) >= QUEUE:
         return Cause.REFUSED, f"{QUEUE} runs wait for the target already; ask again later."
     return None
