@@ -12,7 +12,9 @@ from services._chassis import jobs
 from services._chassis.relay import Relay
 from services._chassis.store import RedisStore
 from services.orchestrator.domain import steps
+from services.orchestrator.handlers import Handlers
 from services.recovery.domain import arm
+from services.recovery.domain.protection import Protection
 
 CAUSE = 0
 """Where the arguments of ``apply.lua`` have it."""
@@ -103,6 +105,17 @@ def _no_disarming() -> None:
     arm.disarm = lambda protection, run_id: None
 
 
+def _own_word_forgotten() -> None:
+    async def nothing(*_: object) -> None:
+        return None
+
+    Handlers.told = nothing  # type: ignore[method-assign,assignment]
+
+
+def _any_base() -> None:
+    Protection.deployment_of = lambda *_: None  # type: ignore[method-assign]
+
+
 _COURSE = "tests/services/recovery/test_recovery_course.py"
 _STORE = "tests/chassis/test_store_apply.py"
 MUTANTS: dict[str, Mutant] = {
@@ -142,6 +155,22 @@ MUTANTS: dict[str, Mutant] = {
         "recovery says that it has disarmed, and stands ready all the same",
         f"{_COURSE}::test_who_disarms_first_is_not_rolled_back",
         _no_disarming,
+    ),
+    "another-run": Mutant(
+        "what was decided on the Redis that was is written into the older copy that came back",
+        "tests/chassis/test_positions.py::test_nothing_is_written_into_an_older_copy_before_reading_has_gone_back",
+        _apply_without("another run"),
+    ),
+    "own-word": Mutant(
+        "the orchestrator does not hear what it has told itself",
+        "tests/services/orchestrator/test_orchestrator_restored.py"
+        "::test_an_active_run_ends_as_it_was_told_and_nothing_is_told_again",
+        _own_word_forgotten,
+    ),
+    "any-base": Mutant(
+        "a change replaces whatever is live",
+        f"{_COURSE}::test_only_what_the_snapshot_shows_is_replaced",
+        _any_base,
     ),
 }
 

@@ -9,6 +9,8 @@ from services._chassis.positions import Positions
 from services._chassis.store import RedisStore
 
 PARTITION = TopicPartition("recovery.commands.v1", 3)
+OWN = TopicPartition("recovery.events.v1", 3)
+"""Of a topic that nobody else writes."""
 
 
 class FakeConsumer:
@@ -19,8 +21,13 @@ class FakeConsumer:
         self._end = end
         self._position = position
         self._assigned = {PARTITION} if assigned else set()
+        self.ends: dict[TopicPartition, int] = {}
+        """Where partitions end that do not end where the others do."""
         self.sought: dict[TopicPartition, int] = {}
         self.paused: set[TopicPartition] = set()
+
+    def assign(self, *partitions: TopicPartition) -> None:
+        self._assigned = set(partitions)
 
     def assignment(self) -> set[TopicPartition]:
         return self._assigned
@@ -44,7 +51,7 @@ class FakeConsumer:
         return dict.fromkeys(partitions, 0)
 
     async def end_offsets(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict.fromkeys(partitions, self._end)
+        return {one: self.ends.get(one, self._end) for one in partitions}
 
 
 def positions(redis: Any, consumer: FakeConsumer, own: frozenset[str] = frozenset()) -> Positions:

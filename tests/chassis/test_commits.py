@@ -23,8 +23,8 @@ CAPTURE = CaptureSnapshot(target=TARGET, run_id="run", purpose="before-change")
 class Committing(FakeConsumer):
     """Remembers what it was told; some commits fail."""
 
-    def __init__(self, *, failing: int = 0) -> None:
-        super().__init__()
+    def __init__(self, *, failing: int = 0, committed: int | None = None) -> None:
+        super().__init__(committed=committed)
         self.told: list[dict[TopicPartition, int]] = []
         self._failing = failing
 
@@ -73,6 +73,23 @@ async def test_what_is_not_ours_any_more_is_not_committed(redis: Any) -> None:
     await Commits(ours).commit()
     await asyncio.sleep(0.1)
     assert consumer.told == []
+
+
+async def test_what_is_read_again_stays_committed_further_on(redis: Any) -> None:
+    """Else whoever goes on with the partition would not see that there is anything to read again."""
+    consumer = Committing(committed=0)
+    before = positions(redis, consumer)
+    await before.on_partitions_assigned({PARTITION})
+    consumer = Committing(committed=2)
+    ours = positions(redis, consumer)
+    await ours.on_partitions_assigned({PARTITION})
+    commits = Commits(ours)
+    ours.handled(*PARTITION, 0, ours.take())
+    await commits.last()
+    assert consumer.told == []
+    ours.handled(*PARTITION, 1, ours.take())
+    await commits.last()
+    assert consumer.told == [{PARTITION: 2}]
 
 
 async def test_what_is_being_handled_is_not_committed(kafka: str, redis: Any) -> None:

@@ -11,7 +11,11 @@ from redis.exceptions import ConnectionError as RedisIsAway
 from sandbox.child import claim_port
 from sandbox.valkey import Valkey
 from services._chassis import positions as chassis
-from tests.chassis.fake_consumer import PARTITION, FakeConsumer, positions
+from services._chassis.clock import Pace, PacedClock
+from services._chassis.store import AnotherRedis, RedisStore
+from services._chassis.timers import Timers
+from services._chassis.transition import Timer, decided
+from tests.chassis.fake_consumer import OWN, PARTITION, FakeConsumer, positions
 
 KEY, FIELD = "{recovery}:positions", "recovery.commands.v1/3"
 
@@ -153,3 +157,77 @@ async def test_what_a_restart_has_not_lost_is_not_read_again(restorable: Restora
     await restorable.comes_back()
     await ours.keep()
     assert consumer.sought == {}
+
+
+@pytest.fixture
+def two_topics(monkeypatch: pytest.MonkeyPatch) -> FakeConsumer:
+    """Of its own topic the service has read one message of three."""
+    consumer = FakeConsumer(committed=1, position=1)
+    consumer.assign(PARTITION, OWN)
+    consumer.ends = {OWN: 3}
+    return consumer
+
+
+async def test_its_own_word_is_read_to_its_end_before_all_else(redis: Any, two_topics: FakeConsumer) -> None:
+    ours = positions(redis, two_topics, frozenset({OWN.topic}))
+    await ours.on_partitions_assigned({PARTITION, OWN})
+    assert two_topics.paused == {PARTITION}
+    assert ours.behind()
+    ours.handled(*OWN, 1, ours.take())
+    assert two_topics.paused == {PARTITION}
+    ours.handled(*OWN, 2, ours.take())
+    assert two_topics.paused == set()
+    assert not ours.behind()
+
+
+async def test_nothing_waits_for_ever_for_its_own_word(
+    redis: Any, two_topics: FakeConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chassis, "BEHIND_SECONDS", 0)
+    ours = positions(redis, two_topics, frozenset({OWN.topic}))
+    await ours.on_partitions_assigned({PARTITION, OWN})
+    await ours.keep()
+    assert two_topics.paused == set()
+
+
+async def test_a_partition_that_comes_anew_waits_by_itself(redis: Any, two_topics: FakeConsumer) -> None:
+    """What the service was waiting for before a rebalance lets nothing go that is assigned in it."""
+    ours = positions(redis, two_topics, frozenset({OWN.topic}))
+    await ours.on_partitions_assigned({PARTITION, OWN})
+    ours.on_partitions_revoked({PARTITION, OWN})
+    two_topics.pause(PARTITION, OWN)
+    await ours.keep()
+    assert two_topics.paused == {PARTITION, OWN}
+
+
+async def test_nothing_is_written_into_an_older_copy_before_reading_has_gone_back(restorable: Restorable) -> None:
+    consumer = FakeConsumer(committed=4, position=6)
+    store = RedisStore(restorable.client, "recovery", PacedClock(Pace()))
+    ours = chassis.Positions(store)
+    ours.consumer = lambda: consumer
+    await ours.on_partitions_assigned({PARTITION})
+    in_flight = ours.take()
+    await store.apply(decided(), cause="a", run=in_flight.run)
+    await restorable.comes_back(with_position=5)
+    with pytest.raises(AnotherRedis):
+        await store.apply(decided(), cause="b")
+    await ours.keep()
+    with pytest.raises(AnotherRedis):
+        await store.apply(decided(), cause="b", run=in_flight.run)
+    await store.apply(decided(), cause="b", run=ours.take().run)
+
+
+async def test_no_replica_judges_deadlines_while_one_is_behind(redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await handled(redis, 4)
+    store = RedisStore(redis, "recovery", PacedClock(Pace()))
+    await store.apply(decided(timers=(Timer("t", "expire", 0.0),)))
+    others = Timers(store, store.clock, {})
+    await redis.delete(store.key("behind"))
+    assert [timer.id for timer in await others.due()] == ["t"]
+    ours = positions(redis, FakeConsumer(committed=9))
+    await ours.on_partitions_assigned({PARTITION})
+    assert await others.due() == []
+    await redis.delete(store.key("behind"))
+    await ours.keep()
+    assert await others.due() == [], "it is told again as long as it holds"
+    assert 0 < await redis.ttl(store.key("behind")) <= chassis.TOLD_SECONDS

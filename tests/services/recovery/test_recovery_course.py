@@ -21,7 +21,7 @@ from services.recovery.domain.roll_back import Done
 from services.recovery.domain.work import RollbackWork
 from services.recovery.jobs.decisions import end_rollback
 from services.recovery.ports import CallFailed
-from tests.services.recovery.harness import ARN, GOOD, OTHER, ROLL_SECONDS, SECRET, TARGET, Recovery, Work
+from tests.services.recovery.harness import ARN, BAD, GOOD, OTHER, ROLL_SECONDS, SECRET, TARGET, Recovery, Work
 
 
 @pytest.fixture
@@ -134,6 +134,30 @@ async def test_a_change_to_what_runs_already_forces_nothing(recovery: Recovery) 
     assert isinstance(said.output, ChangeOutput)
     assert "runs already" in said.summary
     assert (said.output.deployment_id, recovery.ecs.changing) == ("ecs-svc/1", [])
+
+
+async def test_only_what_the_snapshot_shows_is_replaced(recovery: Recovery) -> None:
+    """A rollback would undo what others have deployed since."""
+    await recovery.arm()
+    theirs = recovery.ecs.add_definition(OTHER, cpu="1024")
+    recovery.ecs.deploy_elsewhere(theirs)
+    said = await recovery.change(image=BAD)
+    assert said is not None
+    assert (said.verdict, said.cause) == ("fail", Cause.SUPERSEDED)
+    assert "ecs-svc/2" in said.summary
+    assert (recovery.ecs.updates, recovery.ecs.live) == ([], theirs)
+
+
+async def test_a_change_that_is_forgotten_and_made_again_leaves_alone_what_has_followed_it(recovery: Recovery) -> None:
+    await recovery.arm()
+    copy = dict(recovery.truth.states), dict(recovery.truth.jobs)
+    await recovery.change(image=OTHER)
+    followed = recovery.ecs.add_definition(GOOD, cpu="1024")
+    recovery.ecs.deploy_elsewhere(followed)
+    recovery.truth.states, recovery.truth.jobs = copy
+    recovery.truth.seen.clear()
+    await recovery.change(image=OTHER)
+    assert (recovery.ecs.updates, recovery.ecs.live) == ([f"{ARN}:2"], followed)
 
 
 async def test_a_task_definition_is_found_by_its_content_before_one_is_registered(recovery: Recovery) -> None:

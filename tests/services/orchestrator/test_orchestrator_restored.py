@@ -1,0 +1,110 @@
+"""The state is older than what was told: Redis was restored from a copy, and our own word comes back to us."""
+
+import pytest
+
+from contracts.base import caused_id
+from contracts.deployment import DeploymentFinished, DeployRequested, Outcome, Phase
+from contracts.envelope import Meta
+from contracts.gates import Verdict
+from services.orchestrator.handlers import QUEUE, Handlers, turn
+from tests.services.orchestrator.harness import POLICY, START, TARGET, World, asked, at, run_id_of
+from tests.services.orchestrator.test_orchestrator_api import FakeCourses
+
+META = Meta(id="1", source="ci", time=at(START))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def handlers(world: World) -> Handlers:
+    return Handlers(FakeCourses(world), world.clock, POLICY)
+
+
+async def hear(
+    world: World, handlers: Handlers, event: DeploymentFinished | DeployRequested, meta: Meta = META
+) -> None:
+    heard = handlers.told(event, meta) if isinstance(event, DeploymentFinished) else handlers.deploy(event, meta)
+    transition = await heard
+    if transition is not None:
+        world.settle(transition.decide(world.state))
+
+
+def finished(run_id: str, outcome: Outcome = Outcome.SUCCEEDED) -> DeploymentFinished:
+    return DeploymentFinished(target=TARGET, run_id=run_id, outcome=outcome, reason="As it was told.", seconds=70)
+
+
+async def test_an_active_run_ends_as_it_was_told_and_nothing_is_told_again(world: World, handlers: Handlers) -> None:
+    run_id = world.request()
+    world.through(Phase.PRE_DEPLOYMENT_VALIDATION)
+    said = len(world.emitted)
+    await hear(world, handlers, finished(run_id))
+    assert (world.active, world.timers, world.course.last_run_id) == (None, {}, run_id)
+    assert len(world.emitted) == said
+    view = world.view(run_id)
+    assert (view.status, view.outcome, view.reason, view.seconds) == ("finished", "succeeded", "As it was told.", 70)
+    assert view.phases[1].verdict is Verdict.PASS, "no phase goes on"
+    world.abort(run_id)
+    world.passes(7200)
+    assert len(world.emitted) == said
+
+
+async def test_what_waits_is_not_started_before_its_own_end_was_read(world: World, handlers: Handlers) -> None:
+    first, second, third = (world.request(id_) for id_ in "123")
+    said = len(world.emitted)
+    world.now += 86400  # the requests would have expired by now
+    await hear(world, handlers, finished(first))
+    assert [timer.kind for timer in world.timers.values()] == [QUEUE]
+    await hear(world, handlers, finished(second, Outcome.ROLLED_BACK))
+    assert len(world.emitted) == said
+    assert world.view(second).outcome is Outcome.ROLLED_BACK
+    world.passes(1)
+    assert world.view(third).outcome is Outcome.BLOCKED
+    assert (world.course.queue, world.timers) == ((), {})
+
+
+async def test_who_comes_meanwhile_waits_behind_the_others(world: World, handlers: Handlers) -> None:
+    first, second = (world.request(id_) for id_ in "12")
+    await hear(world, handlers, finished(first))
+    third = world.request("3")
+    refused = world.request("4", asked(on_conflict="refuse"))
+    assert world.view(refused).outcome is Outcome.BLOCKED
+    assert second in world.view(refused).reason
+    world.passes(1)
+    assert world.run.run_id == second
+    assert [request.run_id for request in world.course.queue] == [third]
+
+
+async def test_a_run_of_which_only_the_end_is_known_is_not_run_again(world: World, handlers: Handlers) -> None:
+    run_id = caused_id(META.source, META.id)
+    await hear(world, handlers, finished(run_id, Outcome.ROLLED_BACK))
+    await hear(world, handlers, asked())
+    assert (world.active, world.emitted) == (None, [])
+    view = world.view(run_id)
+    assert (view.outcome, view.actor) == (Outcome.ROLLED_BACK, "ada")
+
+
+async def test_its_own_word_tells_it_nothing_while_nothing_was_restored(world: World, handlers: Handlers) -> None:
+    world.request()
+    end = world.to_the_end()
+    assert await handlers.told(end, META) is None
+
+
+def test_an_answer_that_comes_before_its_question_is_not_remembered(world: World) -> None:
+    """Topics are read again in no order: the inbox would swallow the answer when it is repeated."""
+    later = World()
+    later.request()
+    later.through(Phase.PRE_DEPLOYMENT_VALIDATION)
+    world.request()
+    assert world.answer("arm", command=later.last("arm")).passes_by
+    assert not world.answer("check-alarms").passes_by
+    assert run_id_of("1") == world.run.run_id
+
+
+def test_a_timer_always_goes(world: World) -> None:
+    world.request()
+    timer = world.timers[f"run:{world.run.run_id}"]
+    assert not world.fire(timer).passes_by
+    assert turn(None, finished("unknown"), POLICY, START).records, "and an end is kept"
