@@ -81,7 +81,7 @@ CATALOGUE: tuple[Entry, ...] = (
         deployment.DeploymentStarted,
         topics.DEPLOYMENT_EVENTS,
         ORCHESTRATOR,
-        {CI, DASHBOARDS},
+        {CI, DASHBOARDS, ORCHESTRATOR},
     ),
     _entry("phase-started.v1", deployment.PhaseStarted, topics.DEPLOYMENT_EVENTS, ORCHESTRATOR, {CI, DASHBOARDS}),
     _entry(

@@ -1,6 +1,6 @@
 """The only place where the orchestrator's objects are built."""
 
-from contracts.deployment import AbortRequested, DeploymentFinished, DeployRequested
+from contracts.deployment import AbortRequested, DeploymentFinished, DeploymentStarted, DeployRequested
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import RollbackFinished, RollbackStarted
 from contracts.results import StepFinished, StepProgressed
@@ -25,6 +25,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             RollbackFinished: handlers.hear,
             CriticalAlert: handlers.hear,
             WarningAlert: handlers.hear,
+            DeploymentStarted: handlers.told,
             DeploymentFinished: handlers.told,
         },
         timers=dict.fromkeys((*WAKES, QUEUE), handlers.wake),

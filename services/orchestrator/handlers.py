@@ -4,14 +4,14 @@ from dataclasses import replace
 from functools import partial
 
 from contracts.base import Event, Target, caused_id
-from contracts.deployment import DeploymentFinished, DeployRequested
+from contracts.deployment import DeploymentFinished, DeploymentStarted, DeployRequested
 from contracts.envelope import Meta
 from services._chassis.clock import Clock, moment
 from services._chassis.transition import Decision, Emit, Timer, Transition
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.decide import Input, Remembered, Woken, decide
 from services.orchestrator.domain.effects import Effect, Ended, Tell
-from services.orchestrator.domain.requests import request_of
+from services.orchestrator.domain.requests import begun, request_of
 from services.orchestrator.domain.run import Policy, Run
 from services.orchestrator.domain.view import RunView, view_of_run, views
 from services.orchestrator.ports import Courses
@@ -33,6 +33,11 @@ def run_key(run_id: str) -> str:
 def end_key(run_id: str) -> str:
     """Of an end that we have told, and did not know of when we read it."""
     return f"end:{run_id}"
+
+
+def start_key(run_id: str) -> str:
+    """Of a start, in the same way."""
+    return f"start:{run_id}"
 
 
 class Handlers:
@@ -59,13 +64,15 @@ class Handlers:
         request = request_of(event, run_id, meta.time.timestamp())
         end = await self._courses.record(end_key(run_id))
         if end is None:
-            return self._turn(event.target, request)
+            started = await self._courses.record(start_key(run_id)) is not None
+            return self._turn(event.target, begun(request, self._clock.now()) if started else request)
         return self._turn(event.target, Remembered(request, DeploymentFinished.model_validate_json(end)))
 
-    async def told(self, event: DeploymentFinished, _meta: Meta) -> Transition | None:
+    async def told(self, event: DeploymentStarted | DeploymentFinished, _meta: Meta) -> Transition | None:
         """Stand by our own word: a Redis that was restored from an older copy does not know it."""
         record = await self._courses.record(run_key(event.run_id))
-        if record is not None and RunView.model_validate_json(record).outcome is not None:
+        status = RunView.model_validate_json(record).status if record is not None else ""
+        if status == "finished" or (status == "running" and isinstance(event, DeploymentStarted)):
             return None
         return self._turn(event.target, event)
 
@@ -86,12 +93,13 @@ def turn(state: bytes | None, event: Input, policy: Policy, now: float) -> Decis
     """Decide on stored state: what was decided, with its timers and its records."""
     before = Course.decode(state)
     after, effects = decide(before, event, policy, now)
-    if after is before and not effects and not isinstance(event, Woken | DeploymentFinished):
+    if after is before and not effects and not isinstance(event, Woken | DeploymentStarted | DeploymentFinished):
         # read again after a restoration, an answer may come before its question
         return Decision(passes_by=True)
     records = _records(before, after, effects, now)
-    if isinstance(event, DeploymentFinished):
-        records[end_key(event.run_id)] = event.model_dump_json().encode()
+    if isinstance(event, DeploymentStarted | DeploymentFinished):
+        key = start_key if isinstance(event, DeploymentStarted) else end_key
+        records[key(event.run_id)] = event.model_dump_json().encode()
     return Decision(
         state=None if after is before else after.encode(),
         emit=tuple(Emit(effect.event, effect.id) for effect in effects if isinstance(effect, Tell)),

@@ -5,7 +5,7 @@ What is over stays over: an event of another run, a second answer, an unknown co
 
 from dataclasses import dataclass
 
-from contracts.deployment import AbortRequested, DeploymentFinished
+from contracts.deployment import AbortRequested, DeploymentFinished, DeploymentStarted
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import RollbackFinished, RollbackStarted
 from contracts.results import StepFinished, StepProgressed
@@ -34,6 +34,7 @@ Input = (
     Request
     | Remembered
     | AbortRequested
+    | DeploymentStarted
     | DeploymentFinished
     | StepFinished
     | StepProgressed
@@ -64,6 +65,8 @@ def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> Co
             return (yield from requests.consider(course, event, policy, now))
         case Remembered():
             return (yield from requests.record(course, event.request, event.told, policy, now))
+        case DeploymentStarted():
+            return requests.keep(course, event, now)
         case DeploymentFinished():
             return (yield from requests.remember(course, event, policy, now))
         case Woken() if run is None:

@@ -61,6 +61,18 @@ def abort(course: Course, event: AbortRequested, policy: Policy, now: float) -> 
     return course.but(queue=tuple(request for request in course.queue if request is not waiting))
 
 
+def begun(request: Request, now: float) -> Request:
+    """A request whose run has started before, as we have told: it does not expire while it is read again."""
+    return request.but(expires_at=max(request.expires_at, now + REQUEST_LIFETIME))
+
+
+def keep(course: Course, told: DeploymentStarted, now: float) -> Course:
+    """Keep a run in the queue that has started already, however long ago it was asked for."""
+    if all(request.run_id != told.run_id for request in course.queue):
+        return course
+    return course.but(queue=tuple(begun(one, now) if one.run_id == told.run_id else one for one in course.queue))
+
+
 def remember(course: Course, told: DeploymentFinished, policy: Policy, now: float) -> CourseTurn:
     """Take our own word for the end of a run that this state, restored from an older copy, has not ended yet.
 

@@ -3,11 +3,11 @@
 import pytest
 
 from contracts.base import caused_id
-from contracts.deployment import DeploymentFinished, DeployRequested, Outcome, Phase
+from contracts.deployment import DeploymentFinished, DeploymentStarted, DeployRequested, Outcome, Phase
 from contracts.envelope import Meta
 from contracts.gates import Verdict
 from services.orchestrator.handlers import QUEUE, Handlers, turn
-from tests.services.orchestrator.harness import POLICY, START, TARGET, World, asked, at, run_id_of
+from tests.services.orchestrator.harness import IMAGE, POLICY, START, TARGET, World, asked, at, run_id_of
 from tests.services.orchestrator.test_orchestrator_api import FakeCourses
 
 META = Meta(id="1", source="ci", time=at(START))
@@ -24,9 +24,9 @@ def handlers(world: World) -> Handlers:
 
 
 async def hear(
-    world: World, handlers: Handlers, event: DeploymentFinished | DeployRequested, meta: Meta = META
+    world: World, handlers: Handlers, event: DeploymentStarted | DeploymentFinished | DeployRequested
 ) -> None:
-    heard = handlers.told(event, meta) if isinstance(event, DeploymentFinished) else handlers.deploy(event, meta)
+    heard = handlers.deploy(event, META) if isinstance(event, DeployRequested) else handlers.told(event, META)
     transition = await heard
     if transition is not None:
         world.settle(transition.decide(world.state))
@@ -34,6 +34,10 @@ async def hear(
 
 def finished(run_id: str, outcome: Outcome = Outcome.SUCCEEDED) -> DeploymentFinished:
     return DeploymentFinished(target=TARGET, run_id=run_id, outcome=outcome, reason="As it was told.", seconds=70)
+
+
+def started(run_id: str) -> DeploymentStarted:
+    return DeploymentStarted(target=TARGET, run_id=run_id, actor="ada", change=IMAGE)
 
 
 async def test_an_active_run_ends_as_it_was_told_and_nothing_is_told_again(world: World, handlers: Handlers) -> None:
@@ -84,6 +88,24 @@ async def test_a_run_of_which_only_the_end_is_known_is_not_run_again(world: Worl
     assert (world.active, world.emitted) == (None, [])
     view = world.view(run_id)
     assert (view.outcome, view.actor) == (Outcome.ROLLED_BACK, "ada")
+
+
+async def test_a_run_that_has_started_does_not_expire_while_it_is_read_again(world: World, handlers: Handlers) -> None:
+    run_id = caused_id(META.source, META.id)
+    world.now += 86400
+    await hear(world, handlers, started(run_id))
+    await hear(world, handlers, asked())
+    assert world.run.run_id == run_id
+
+
+async def test_nor_does_one_that_waits_for_its_turn_again(world: World, handlers: Handlers) -> None:
+    first, second = (world.request(id_) for id_ in "12")
+    world.now += 86400
+    await hear(world, handlers, finished(first))
+    await hear(world, handlers, started(second))
+    world.passes(1)
+    assert world.run.run_id == second
+    assert await handlers.told(started(second), META) is None
 
 
 async def test_its_own_word_tells_it_nothing_while_nothing_was_restored(world: World, handlers: Handlers) -> None:
