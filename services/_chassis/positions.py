@@ -68,8 +68,6 @@ class Positions(ConsumerRebalanceListener):
         self._known = store.redis.register_script(_KNOWN)
         self._keep = store.redis.register_script(_KEEP)
         self._key = store.key("positions")
-        self._run = b""
-        """Of Redis, in which everything that was handled is known."""
         self._reading = 0
         """Grows whenever reading goes back: what was taken up before is not noted any more."""
         self._handled: dict[TopicPartition, int] = {}
@@ -163,7 +161,7 @@ class Positions(ConsumerRebalanceListener):
         places = [part for one, offset in new.items() for part in (_field(one), offset)]
         if self.behind():
             await self._tell_behind()
-        if await self._keep(keys=[self._key], args=[self._run, *places]) == b"kept":
+        if await self._keep(keys=[self._key], args=[self._store.run, *places]) == b"kept":
             self._kept |= new
             return
         consumer = self.consumer()
@@ -176,7 +174,8 @@ class Positions(ConsumerRebalanceListener):
         """Let ``consumer`` go back to what Redis knows, where it has ``read`` further (None: never)."""
         told = await self._ends(consumer, [one for one in read if one.topic in self._own])
         places = [part for one, offset in read.items() for part in (_field(one), offset or 0)]
-        run, *known = await self._known(keys=[self._key], args=places)
+        answer, *known = await self._known(keys=[self._key], args=places)
+        run = answer.decode()
         goals = dict(self._goals or {})
         for (partition, offset), text in zip(read.items(), known, strict=True):
             if offset is not None and int(text) < offset:
@@ -186,16 +185,15 @@ class Positions(ConsumerRebalanceListener):
             goal = max(offset or 0, told.get(partition, 0), goals.get(partition, 0))
             if stands < goal:
                 goals[partition] = goal
-        if goals or self._run != run:
+        if goals or self._store.run != run:
             # before anything is written: no other replica may judge deadlines, either
             await self._tell_behind()
         if read:
             self._goals, self._behind_until = goals, time.monotonic() + BEHIND_SECONDS
-        self._run = run
         self._reading += 1
         self._handled.clear()
         self._kept.clear()
-        self._store.run = run.decode()
+        self._store.run = run
 
     async def _tell_behind(self) -> None:
         await self._store.redis.set(self._store.key("behind"), 1, ex=TOLD_SECONDS)

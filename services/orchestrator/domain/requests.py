@@ -54,11 +54,18 @@ def consider(course: Course, request: Request, policy: Policy, now: float) -> Co
 
 def abort(course: Course, event: AbortRequested, policy: Policy, now: float) -> CourseTurn:
     """Take a waiting run out of the queue. The active one is ``endings.abort``'s."""
-    waiting = next((request for request in course.queue if request.run_id == event.run_id), None)
+    course, waiting = _out_of_queue(course, event.run_id)
+    if waiting is not None:
+        yield from endings.abort(_unstarted(waiting, policy, now), event.actor, event.reason, now)
+    return course
+
+
+def _out_of_queue(course: Course, run_id: str) -> tuple[Course, Request | None]:
+    """Return the course without the run, and what was asked for; None, and the course itself, if it does not wait."""
+    waiting = next((request for request in course.queue if request.run_id == run_id), None)
     if waiting is None:
-        return course
-    yield from endings.abort(_unstarted(waiting, policy, now), event.actor, event.reason, now)
-    return course.but(queue=tuple(request for request in course.queue if request is not waiting))
+        return course, None
+    return course.but(queue=tuple(request for request in course.queue if request is not waiting)), waiting
 
 
 def begun(request: Request, now: float) -> Request:
@@ -81,11 +88,8 @@ def remember(course: Course, told: DeploymentFinished, policy: Policy, now: floa
     if course.active is not None and course.active.run_id == told.run_id:
         yield from endings.ended(course.active, told)
         return course.but(active=None, last_run_id=told.run_id)
-    waiting = next((request for request in course.queue if request.run_id == told.run_id), None)
-    if waiting is None:
-        return course
-    course = course.but(queue=tuple(request for request in course.queue if request is not waiting))
-    return (yield from record(course, waiting, told, policy, now))
+    course, waiting = _out_of_queue(course, told.run_id)
+    return course if waiting is None else (yield from record(course, waiting, told, policy, now))
 
 
 def record(course: Course, request: Request, told: DeploymentFinished, policy: Policy, now: float) -> CourseTurn:
