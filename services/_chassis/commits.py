@@ -67,7 +67,6 @@ class Commits:
         assigned = consumer.assignment() if consumer else ()
         return {
             one: offset
-            for one, offset in self._positions.until.items()
-            # what is read again stays committed further on: whoever goes on with it sees what there is to read again
-            if one in assigned and one not in self._positions.waits and self._told.get(one) != offset
+            for one, offset in self._positions.to_commit().items()
+            if one in assigned and self._told.get(one) != offset
         }

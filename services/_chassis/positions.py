@@ -20,7 +20,7 @@ from services._chassis.store import RedisStore
 AGAIN_SECONDS = 1.0
 """Real seconds until Redis is asked again for the positions that nothing can be read without."""
 BEHIND_SECONDS = 120.0
-"""The longest, in real seconds, for which something waits until what was read before is read again."""
+"""The longest, in real seconds, for which something waits until what Kafka holds is read."""
 TOLD_SECONDS = 3
 """Real seconds for which one replica's word that it is behind holds for all; it is renewed each second."""
 POSITION_SECONDS = 10.0
@@ -72,6 +72,8 @@ class Positions(ConsumerRebalanceListener):
         """Grows whenever reading goes back: what was taken up before is not noted any more."""
         self._handled: dict[TopicPartition, int] = {}
         self._kept: dict[TopicPartition, int] = {}
+        self._read: dict[TopicPartition, int] = {}
+        """How far reading had come when it went back."""
         self._goals: dict[TopicPartition, int] | None = None
         """Up to where a partition is read before deadlines are judged; None before the first assignment."""
         self._own_first = False
@@ -87,13 +89,8 @@ class Positions(ConsumerRebalanceListener):
         self.taken += 1
         return Reading(self._reading, self._store.run)
 
-    @property
-    def waits(self) -> Collection[TopicPartition]:
-        """Partitions that are still read again."""
-        return self._goals or ()
-
     def behind(self) -> bool:
-        """Whether answers that were read before are still to be read again: deadlines are not judged without them."""
+        """Whether Kafka held answers at the last assignment that are not read yet: no deadline is judged without."""
         return self._goals != {} and time.monotonic() < self._behind_until
 
     def goes_back(self, reading: Reading) -> bool:
@@ -110,14 +107,16 @@ class Positions(ConsumerRebalanceListener):
             self._goals.pop(place, None)
             self._let_read()
 
-    @property
-    def until(self) -> Mapping[TopicPartition, int]:
-        """The offset behind what was handled in this process, and is not read again."""
-        return self._handled
+    def to_commit(self) -> dict[TopicPartition, int]:
+        """Return the offsets behind what is handled.
+
+        What is read again stays committed further on: whoever goes on with it sees what there is to read again.
+        """
+        return {one: offset for one, offset in self._handled.items() if offset >= self._read.get(one, 0)}
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Forget: another replica goes on with these. Nobody knows what is behind until partitions are assigned."""
-        for noted in (self._handled, self._kept):
+        for noted in (self._handled, self._kept, self._read):
             for partition in revoked:
                 noted.pop(partition, None)
         self._goals, self._own_first = None, False
@@ -163,33 +162,38 @@ class Positions(ConsumerRebalanceListener):
             await self._tell_behind()
         if await self._keep(keys=[self._key], args=[self._store.run, *places]) == b"kept":
             self._kept |= new
-            return
-        consumer = self.consumer()
-        async with asyncio.timeout(POSITION_SECONDS):
-            read = {one: await consumer.position(one) for one in (consumer.assignment() if consumer else ())}
-            await self._go_back(consumer, read)
-        self._let_read()
+        elif self._goals is not None:  # else the assignment to come goes back
+            consumer = self.consumer()
+            async with asyncio.timeout(POSITION_SECONDS):
+                await self._go_back(consumer, {one: await consumer.position(one) for one in consumer.assignment()})
+            self._let_read()
 
-    async def _go_back(self, consumer: Any, read: dict[TopicPartition, int | None]) -> None:
-        """Let ``consumer`` go back to what Redis knows, where it has ``read`` further (None: never)."""
-        told = await self._ends(consumer, [one for one in read if one.topic in self._own])
+    async def _go_back(self, consumer: Any, read: Mapping[TopicPartition, int | None]) -> None:
+        """Let ``consumer`` go back to what Redis knows, where it has ``read`` further (None: never).
+
+        It seeks even where there is nothing to go back to: what is in flight, or committed just now, counts for
+        nothing from here on.
+        """
+        reading = self._reading
+        ends = await self._ends(consumer, read)
         places = [part for one, offset in read.items() for part in (_field(one), offset or 0)]
         answer, *known = await self._known(keys=[self._key], args=places)
         run = answer.decode()
-        goals = dict(self._goals or {})
-        for (partition, offset), text in zip(read.items(), known, strict=True):
-            if offset is not None and int(text) < offset:
-                consumer.seek(partition, int(text))
-                log.info("Redis knows less than Kafka; reading again", partition=_field(partition), offset=int(text))
-            stands = int(text) if offset is None else min(int(text), offset)
-            goal = max(offset or 0, told.get(partition, 0), goals.get(partition, 0))
-            if stands < goal:
-                goals[partition] = goal
+        stands = {one: min(int(text), read[one] or 0) for one, text in zip(read, known, strict=True)}
+        goals = {one: end for one, end in ends.items() if stands[one] < end}
         if goals or self._store.run != run:
             # before anything is written: no other replica may judge deadlines, either
             await self._tell_behind()
-        if read:
-            self._goals, self._behind_until = goals, time.monotonic() + BEHIND_SECONDS
+        if self._reading != reading:
+            return  # the partitions are others meanwhile
+        for one, offset in read.items():
+            if offset is None:
+                continue
+            consumer.seek(one, stands[one])
+            if stands[one] < offset:
+                log.info("Redis knows less than Kafka; reading again", partition=_field(one), offset=stands[one])
+                self._read[one] = max(offset, self._read.get(one, 0))
+        self._goals, self._behind_until = goals, time.monotonic() + BEHIND_SECONDS
         self._reading += 1
         self._handled.clear()
         self._kept.clear()
@@ -199,7 +203,7 @@ class Positions(ConsumerRebalanceListener):
         await self._store.redis.set(self._store.key("behind"), 1, ex=TOLD_SECONDS)
 
     @staticmethod
-    async def _ends(consumer: Any, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+    async def _ends(consumer: Any, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Where the partitions end that have anything to read."""
         if not partitions:
             return {}

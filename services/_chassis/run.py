@@ -105,6 +105,7 @@ class Process:
                     ended, _ = await asyncio.wait({*loops, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     self.missing["services"] = "stopping"
+                    log.info("stopping")
                     self.unfinished = len(await end((*loops, stopping), self.settings.shutdown_timeout))
                 for loop in ended - {stopping}:
                     loop.result()  # a loop ends by a fault only

@@ -16,9 +16,12 @@ OWN = TopicPartition("recovery.events.v1", 3)
 class FakeConsumer:
     """What aiokafka's consumer would say."""
 
-    def __init__(self, *, committed: int | None = None, end: int = 0, position: int = 0, assigned: bool = True) -> None:
+    def __init__(
+        self, *, committed: int | None = None, end: int | None = None, position: int = 0, assigned: bool = True
+    ) -> None:
+        """``end``: of each partition; where reading stands, unless told otherwise."""
         self._committed = committed
-        self._end = end
+        self._end = max(committed or 0, position) if end is None else end
         self._position = position
         self._assigned = {PARTITION} if assigned else set()
         self.ends: dict[TopicPartition, int] = {}

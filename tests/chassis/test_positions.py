@@ -22,13 +22,13 @@ KEY, FIELD = "{recovery}:positions", "recovery.commands.v1/3"
 
 async def handled(redis: Any, *offsets: int) -> None:
     before = positions(redis, FakeConsumer())
-    await before.keep()
+    await before.on_partitions_assigned({PARTITION})
     for offset in offsets:
         before.handled(*PARTITION, offset, before.take())
     await before.keep()
 
 
-@pytest.mark.parametrize(("committed", "sought"), [(10, 8), (8, None), (3, None), (None, None)])
+@pytest.mark.parametrize(("committed", "sought"), [(10, 8), (8, 8), (3, 3), (None, None)])
 async def test_reading_goes_on_where_redis_stands_if_that_is_earlier(
     redis: Any, committed: int | None, sought: int | None
 ) -> None:
@@ -67,7 +67,7 @@ async def test_nothing_is_read_while_redis_is_away(redis: Any, monkeypatch: pyte
 
 async def test_a_revoked_partition_is_not_written_any_more(redis: Any) -> None:
     ours = positions(redis, FakeConsumer())
-    await ours.keep()
+    await ours.on_partitions_assigned({PARTITION})
     ours.handled(*PARTITION, 4, ours.take())
     ours.on_partitions_revoked({PARTITION})
     await ours.keep()
@@ -137,6 +137,47 @@ async def test_until_the_first_assignment_nobody_knows_what_is_behind(
     assert not positions(redis, FakeConsumer()).behind()
 
 
+async def test_deadlines_wait_for_the_answers_that_came_meanwhile(redis: Any) -> None:
+    """A service that was away for long hears what Kafka holds before it says that no answer came."""
+    ours = positions(redis, FakeConsumer(committed=3, end=5))
+    await ours.on_partitions_assigned({PARTITION})
+    ours.handled(*PARTITION, 3, ours.take())
+    assert ours.behind()
+    assert ours.to_commit() == {PARTITION: 4}
+    ours.handled(*PARTITION, 4, ours.take())
+    assert not ours.behind()
+
+
+async def test_before_the_first_assignment_there_is_nothing_to_go_back_to(redis: Any) -> None:
+    """Else two would go back at once, and one would wait for what the other has read already."""
+    consumer = FakeConsumer(position=2, end=2)
+    ours = positions(redis, consumer)
+    await ours.keep()
+    assert not consumer.sought
+    assert ours.take().run == ""
+
+
+async def test_going_back_gives_way_to_a_rebalance(restorable: Restorable) -> None:
+    consumer = FakeConsumer(committed=7, position=7)
+    ours = positions(restorable.client, consumer)
+    await ours.on_partitions_assigned({PARTITION})
+    await restorable.comes_back(with_position=5)
+    known = ours._known
+
+    async def meanwhile(**call: Any) -> Any:
+        ours.on_partitions_revoked({PARTITION})
+        return await known(**call)
+
+    ours._known, before = meanwhile, ours.take()
+    await ours.keep()
+    assert consumer.sought == {PARTITION: 7}
+    assert ours.take().run == before.run
+    ours._known = known
+    await ours.on_partitions_assigned({PARTITION})
+    assert consumer.sought == {PARTITION: 5}
+    assert ours.take().run != before.run
+
+
 async def test_what_is_taken_away_is_waited_for_no_longer(redis: Any) -> None:
     await handled(redis, 3)
     ours = positions(redis, FakeConsumer(committed=9))
@@ -148,7 +189,7 @@ async def test_what_is_taken_away_is_waited_for_no_longer(redis: Any) -> None:
     assert not ours.behind()
 
 
-async def test_what_a_restart_has_not_lost_is_not_read_again(restorable: Restorable) -> None:
+async def test_what_a_restart_has_not_lost_is_read_on(restorable: Restorable) -> None:
     consumer = FakeConsumer(committed=4, position=5)
     ours = positions(restorable.client, consumer)
     await ours.on_partitions_assigned({PARTITION})
@@ -156,7 +197,8 @@ async def test_what_a_restart_has_not_lost_is_not_read_again(restorable: Restora
     await ours.keep()
     await restorable.comes_back()
     await ours.keep()
-    assert consumer.sought == {}
+    assert consumer.sought == {PARTITION: 5}
+    assert not ours.behind()
 
 
 @pytest.fixture

@@ -76,9 +76,7 @@ async def recovery(kafka: str, valkey_url: str, redis: Any, aws: Aws) -> AsyncIt
     )
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     async with asyncio.timeout(60):
-        assert process.stderr
-        while b'"started"' not in await process.stderr.readline():
-            assert process.returncode is None
+        await says(process, b"started")
         command = CaptureSnapshot(target=TARGET, run_id="run", purpose="before-change")
         message = Envelope(Meta("capture-1", "surefoot/orchestrator", datetime.now(UTC)), command).to_message()
         await producer.start()
@@ -89,6 +87,13 @@ async def recovery(kafka: str, valkey_url: str, redis: Any, aws: Aws) -> AsyncIt
     if process.returncode is None:
         process.kill()
     await process.wait()
+
+
+async def says(process: asyncio.subprocess.Process, event: bytes) -> None:
+    """Wait for this line of its log."""
+    assert process.stderr
+    while b'"' + event + b'"' not in (line := await process.stderr.readline()):
+        assert line, f"the process ended before it said {event!r}"
 
 
 async def state_of_job(redis: Any) -> tuple[bytes, float]:
@@ -102,8 +107,9 @@ async def test_a_call_that_ends_in_time_gives_its_job_back(
     recovery: asyncio.subprocess.Process, aws: Aws, redis: Any
 ) -> None:
     recovery.terminate()
-    aws.answer.set()
     async with asyncio.timeout(20):
+        await says(recovery, b"stopping")
+        aws.answer.set()
         assert await recovery.wait() == 0
     state, claimable_in = await state_of_job(redis)
     assert state == b"running"

@@ -18,7 +18,6 @@ from contracts.deployment import (
     Observe,
 )
 from contracts.gates import Verdict
-from contracts.monitor import CriticalAlert
 from contracts.topics import CRITICAL_ALERTS, PHASE_RESULTS, RECOVERY_COMMANDS, RECOVERY_EVENTS
 from services._chassis.clock import moment
 from services.orchestrator.domain.course import Course
@@ -275,20 +274,7 @@ class Deployments(RuleBasedStateMachine):
         began: float = 0,
     ) -> None:
         self.world.clock.time += 0.001
-        self.world.tell(
-            CriticalAlert(
-                target=TARGET,
-                alert_id=alert_id,
-                rule=name,
-                state=state,
-                value=30,
-                comparison=">",
-                threshold=10,
-                samples=40,
-                began_at=moment(self.world.clock.now() - began),
-                detail="much fails",
-            )
-        )
+        self.world.alert(alert_id, state, name, began)
 
     # what holds; the ledger has more, for each event
 

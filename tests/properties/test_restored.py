@@ -9,9 +9,7 @@ from contracts.base import caused_id
 from contracts.deployment import AbortRequested, DeploymentConfig, DeploymentFinished, DeployRequested, ImageChange
 from contracts.envelope import Headers, from_message
 from contracts.gates import Verdict
-from contracts.monitor import CriticalAlert
 from contracts.topics import DEPLOYMENT_EVENTS
-from services._chassis.clock import moment
 from services.orchestrator.domain.view import RunView
 from services.orchestrator.handlers import run_key
 from tests.properties.profiles import PROFILE
@@ -55,26 +53,11 @@ def happen(world: World, what: str, how: object) -> None:
         case "fail":
             world.flow(Verdict.FAIL)
         case "alert":
-            world.tell(raised(world))
+            world.alert(f"{world.clock.now()}")
         case "time":
             world.clock.time += float(str(how))
             for timer in world.due(world.orchestrator):
                 world.go(world.firing(world.orchestrator, timer))
-
-
-def raised(world: World) -> CriticalAlert:
-    return CriticalAlert(
-        target=TARGET,
-        alert_id=f"{world.clock.now()}",
-        rule="error_rate",
-        state="raised",
-        value=30,
-        comparison=">",
-        threshold=10,
-        samples=40,
-        began_at=moment(world.clock.now()),
-        detail="much fails",
-    )
 
 
 def ends(world: World) -> dict[str, list[DeploymentFinished]]:

@@ -10,7 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from aiokafka.structs import ConsumerRecord
@@ -20,6 +20,7 @@ from contracts.catalogue import own_topics, topics_of
 from contracts.deployment import Cause
 from contracts.envelope import Envelope, Message, Meta, from_message
 from contracts.gates import Verdict
+from contracts.monitor import CriticalAlert
 from contracts.topics import COMMAND_TOPICS, Party
 from services._chassis.bus import Consumer
 from services._chassis.clock import moment
@@ -186,6 +187,25 @@ class World:
         """Publish something that comes from outside."""
         meta = Meta(id_ or f"outside-{next(self._numbers)}", source, moment(self.clock.now()))
         self.publish(Envelope(meta, event).to_message())
+
+    def alert(
+        self, alert_id: str, state: Literal["raised", "resolved"] = "raised", name: str = "error_rate", began: float = 0
+    ) -> None:
+        """Tell a critical alert about what was first seen ``began`` seconds ago."""
+        self.tell(
+            CriticalAlert(
+                target=TARGET,
+                alert_id=alert_id,
+                rule=name,
+                state=state,
+                value=30,
+                comparison=">",
+                threshold=10,
+                samples=40,
+                began_at=moment(self.clock.now() - began),
+                detail="much fails",
+            )
+        )
 
     # steps
 
