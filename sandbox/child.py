@@ -22,7 +22,7 @@ _TRIES = 100
 
 
 class NotStarted(Exception):  # noqa: N818  it says what is the matter
-    """The server did not start; `str()` is a sentence that says why."""
+    """The server did not start, or did not stay; `str()` is a sentence that says why."""
 
 
 class Child:
@@ -60,9 +60,17 @@ class Child:
         while not (ready() and self._process.poll() is None):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                lines = self._log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-                raise NotStarted(f"{what} did not start: {lines[-1]}")
+                raise NotStarted(f"{what} did not start: {self._last_line()}")
             time.sleep(0.02)
+
+    def must_run(self, what: str) -> None:
+        """Raises NotStarted, with the log's last line, when it has ended by itself."""
+        if self.ended is not None:
+            raise NotStarted(f"{what} has ended (exit {self.ended}): {self._last_line()}")
+
+    def _last_line(self) -> str:
+        lines = self._log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+        return lines[-1]
 
     def wait(self) -> int:
         """Returns its exit code when it has ended by itself."""

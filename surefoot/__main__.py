@@ -131,6 +131,7 @@ def up(*, speed: float = 20.0, port: int = 8080) -> int:
             print(f"export {name}={value}")
         console.print(f"Surefoot runs at {environment['SUREFOOT_URL']}; Ctrl+C ends it.", highlight=False)
         sys.stdout.flush()
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # so that what ends by itself ends the waiting
         signal.pause()
     return Exit.SUCCEEDED
 

@@ -21,7 +21,8 @@ def all_in_one(
     """Run the sandbox and the seven services; yield the environment, with ``SUREFOOT_URL``.
 
     ``directory`` is emptied first: simulated AWS begins anew, so yesterday's truth would be wrong. ``kafka``:
-    bootstrap servers to use in place of a dev broker. Raise ``NotStarted`` with a sentence.
+    bootstrap servers to use in place of a dev broker. Raise ``NotStarted`` with a sentence, in the end as well if the
+    services have ended by themselves.
     """
     port = claim_port(http_port)
     url = f"http://{HOST}:{port}"
@@ -36,5 +37,6 @@ def all_in_one(
         try:
             services.wait_until(Surefoot(url).ready, START_SECONDS, "Surefoot")
             yield {**environment, "SUREFOOT_URL": url}
+            services.must_run("Surefoot")
         finally:
             services.stop()

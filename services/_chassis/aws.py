@@ -15,12 +15,15 @@ from math import inf
 from typing import Any
 
 import boto3
+import structlog
 from botocore.config import Config
 
 from services._chassis.tasks import until_over
 
 THREADS = 24
 PAGES = 1000
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ class Aws:
             return await asyncio.shield(call)
         except asyncio.CancelledError:
             # a call that was begun may take effect: nobody else should act before it is over
+            log.info("waiting for a call of AWS that was begun")
             await until_over(call)
             raise
 

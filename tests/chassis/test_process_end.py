@@ -108,7 +108,7 @@ async def test_a_call_that_ends_in_time_gives_its_job_back(
 ) -> None:
     recovery.terminate()
     async with asyncio.timeout(20):
-        await says(recovery, b"stopping")
+        await says(recovery, b"waiting for a call of AWS that was begun")
         aws.answer.set()
         assert await recovery.wait() == 0
     state, claimable_in = await state_of_job(redis)

@@ -1,0 +1,25 @@
+"""A server that runs as a child process."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox.child import Child, NotStarted
+
+
+def child(directory: Path, program: str) -> Child:
+    return Child([sys.executable, "-c", program], log=directory / "log")
+
+
+def test_one_that_has_ended_by_itself_is_told_with_its_last_words(tmp_path: Path) -> None:
+    died = child(tmp_path, "print('the first'); print('the disk is full'); exit(3)")
+    died.wait()
+    with pytest.raises(NotStarted, match=r"Kafka has ended \(exit 3\): the disk is full"):
+        died.must_run("Kafka")
+
+
+def test_one_that_runs_is_not_told(tmp_path: Path) -> None:
+    lives = child(tmp_path, "import time; time.sleep(60)")
+    lives.must_run("Kafka")
+    lives.stop()
