@@ -40,7 +40,7 @@ from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services._chassis.telemetry import configure_logs
 from services._chassis.timers import Timers
-from services._chassis.topics import ensure_topics
+from services._chassis.topics import WrongTopicError, ensure_topics
 from services._chassis.watchdog import Stalled, Watchdog
 
 CLOCK_SECONDS = 30
@@ -147,7 +147,10 @@ class Process:
             )
 
     async def _reach_kafka(self) -> None:
-        await ensure_topics(self.settings.kafka_bootstrap_servers, self.settings.kafka_replication_factor)
+        try:
+            await ensure_topics(self.settings.kafka_bootstrap_servers, self.settings.kafka_replication_factor)
+        except WrongTopicError as error:
+            raise StartupError(str(error)) from error
 
     async def _reach_aws(self) -> None:
         identity = await Aws(self.aws, "chassis").call("sts", "get_caller_identity")

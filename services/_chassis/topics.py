@@ -13,8 +13,16 @@ from services._chassis.settings import Settings
 REQUEST_MS = 20_000
 
 
+class WrongTopicError(Exception):
+    """A topic is there and cannot be used as it is; the text says what to do."""
+
+
 async def ensure_topics(bootstrap_servers: str, replication_factor: int) -> None:
-    """Create what is missing. Raise ``KafkaError``. Existing topics are left as they are."""
+    """Create what is missing; existing topics are left as they are.
+
+    Raise ``KafkaError``, and ``WrongTopicError`` where one has another number of partitions than the table: what is
+    of one target belongs to one replica only as long as all topics have the same.
+    """
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_MS)
     await admin.start()
     try:
@@ -35,6 +43,14 @@ async def ensure_topics(bootstrap_servers: str, replication_factor: int) -> None
             for name, code, *message in answer.topic_errors:
                 if code and for_code(code) is not TopicAlreadyExistsError:
                     raise for_code(code)(f"{name}: {message}")
+        wanted = {topic.name: topic.partitions for topic in TOPICS if topic.name in there}
+        for found in await admin.describe_topics(sorted(wanted)) if wanted else ():
+            name, partitions = found["topic"], len(found["partitions"])
+            if found["error_code"] == 0 and partitions != wanted[name]:
+                raise WrongTopicError(
+                    f"the topic {name} has {partitions} partitions and must have {wanted[name]}: "
+                    "create it anew, or use a Kafka of its own"
+                )
     finally:
         await admin.close()
 
@@ -44,7 +60,7 @@ def main() -> None:
     settings = Settings()
     try:
         asyncio.run(ensure_topics(settings.kafka_bootstrap_servers, settings.kafka_replication_factor))
-    except (KafkaError, OSError) as error:
+    except (KafkaError, OSError, WrongTopicError) as error:
         sys.exit(f"surefoot: the topics could not be created on {settings.kafka_bootstrap_servers}: {error}")
 
 

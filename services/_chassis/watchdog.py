@@ -50,7 +50,9 @@ class Watchdog:
     async def _look(self) -> None:
         consumer = self._positions.consumer()
         assignment = consumer.assignment()
-        if self._positions.taken != self._taken or (assignment and not await self._lags(consumer, assignment)):
+        # without a look for long, Redis was away, or this process itself stood still
+        late = time.monotonic() - self._looked > self._stall / 2
+        if late or self._positions.taken != self._taken or (assignment and not await self._lags(consumer, assignment)):
             self._taken, self._moved = self._positions.taken, time.monotonic()
             return
         still = time.monotonic() - self._moved

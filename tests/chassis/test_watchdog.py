@@ -23,6 +23,16 @@ async def test_a_consumer_that_stands_still_ends_the_process(
         await asyncio.wait_for(Watchdog("recovery", positions(redis, consumer), 0.2).run(), 20)
 
 
+async def test_after_an_outage_of_redis_a_consumer_has_its_time_again(
+    redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdog, "KEEP_SECONDS", 0.01)
+    dog = Watchdog("recovery", positions(redis, FakeConsumer(end=5, position=2)), 5)
+    dog._moved = dog._looked = time.monotonic() - 100
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(dog.run(), 0.3)
+
+
 async def test_a_consumer_without_lag_or_with_progress_goes_on(redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "KEEP_SECONDS", 0.01)
     idle = Watchdog("recovery", positions(redis, FakeConsumer(end=5, position=5)), 0.1)
