@@ -19,7 +19,6 @@ from aiokafka.errors import (
     ProducerFenced,
     UnknownProducerId,
 )
-from botocore.exceptions import BotoCoreError, ClientError
 from faststream.kafka import KafkaBroker
 from pydantic import ValidationError
 from redis.asyncio import Redis
@@ -36,26 +35,20 @@ from services._chassis.positions import Positions
 from services._chassis.relay import Relay
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings, sentence
+from services._chassis.startup import AGAIN_SECONDS, Startup, StartupError, unless_stopped, why_of
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services._chassis.telemetry import configure_logs
 from services._chassis.timers import Timers
-from services._chassis.topics import WrongTopicError, ensure_topics
 from services._chassis.watchdog import Stalled, Watchdog
 
 CLOCK_SECONDS = 30
 """Real seconds between two looks at the time of Redis."""
-AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0)
-"""Real seconds between two tries to reach what is away."""
 EXIT_USAGE = 2
 LOST_PRODUCER = (OutOfOrderSequenceNumber, UnknownProducerId, InvalidProducerEpoch, ProducerFenced)
 EXIT_FAILED = 1
 
 log = structlog.get_logger()
-
-
-class StartupError(Exception):
-    """The process cannot start; its text is the sentence for the operator."""
 
 
 @dataclass
@@ -91,7 +84,7 @@ class Process:
         server = create_server(http)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
-            await _within(self._connect(), stop, self.settings.startup_timeout)
+            await unless_stopped(self._reach_all(), stop, self.settings.startup_timeout)
             if not stop.is_set():
                 loops = [asyncio.create_task(_restarted(name, loop)) for name, loop in await self._start(http)]
                 stopping = asyncio.create_task(stop.wait())
@@ -114,52 +107,9 @@ class Process:
             server.should_exit = True
             await asyncio.wait({serving}, timeout=self.settings.shutdown_timeout)
 
-    async def _connect(self) -> None:
-        deadline = time.monotonic() + self.settings.startup_timeout
-        await self._until_reached("redis", self._reach_redis, deadline)
-        await self._until_reached("kafka", self._reach_kafka, deadline)
-        await self._until_reached("aws", self._reach_aws, deadline)
-
-    async def _until_reached(self, name: str, reach: Callable[[], Awaitable[None]], deadline: float) -> None:
-        for attempt in range(10_000):
-            try:
-                await reach()
-            except (RedisError, KafkaError, OSError, BotoCoreError, ClientError) as error:
-                self.missing[name] = why = _why(error)
-                if time.monotonic() > deadline:
-                    raise StartupError(
-                        f"{name} cannot be reached ({why}); gave up after {self.settings.startup_timeout:g} s. "
-                        f"Check {_setting_of(name)}"
-                    ) from error
-                log.warning("waiting", what=name, why=why)
-                await asyncio.sleep(AGAIN_SECONDS[min(attempt, len(AGAIN_SECONDS) - 1)])
-            else:
-                self.missing.pop(name, None)
-                return
-
-    async def _reach_redis(self) -> None:
-        seconds, micros = await self.redis.time()
-        self.clock.set(seconds + micros / 1e6)
-        policy = (await self.redis.config_get("maxmemory-policy")).get("maxmemory-policy", "noeviction")
-        if policy != "noeviction":
-            raise StartupError(
-                f"Redis may evict what Surefoot must not lose (maxmemory-policy is {policy}): set it to noeviction"
-            )
-
-    async def _reach_kafka(self) -> None:
-        try:
-            await ensure_topics(self.settings.kafka_bootstrap_servers, self.settings.kafka_replication_factor)
-        except WrongTopicError as error:
-            raise StartupError(str(error)) from error
-
-    async def _reach_aws(self) -> None:
-        identity = await Aws(self.aws, "chassis").call("sts", "get_caller_identity")
-        configured, actual = self.settings.aws_account, identity["Account"]
-        if configured and configured != actual:
-            raise StartupError(
-                f"these credentials are of account {actual}, but AWS_ACCOUNT says {configured}: correct one of the two"
-            )
-        self.settings = self.settings.model_copy(update={"aws_account": actual})
+    async def _reach_all(self) -> None:
+        startup = Startup(self.settings, self.missing, self.redis, self.clock, self.aws)
+        self.settings = self.settings.model_copy(update={"aws_account": await startup.reach_all()})
 
     async def _start(self, http: Any) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
         loops: list[tuple[str, Callable[[], Awaitable[None]]]] = [("clock", self._follow_clock)]
@@ -207,7 +157,7 @@ class Process:
         try:
             await asyncio.wait_for(self.redis.ping(), 2)
         except (RedisError, OSError, TimeoutError) as error:
-            missing["redis"] = _why(error)
+            missing["redis"] = why_of(error)
         for broker in self.brokers:
             if not await broker.ping(2):
                 missing["kafka"] = "no answer"
@@ -238,36 +188,9 @@ async def _restarted(name: str, loop: Callable[[], Awaitable[None]]) -> None:
         except LOST_PRODUCER:
             raise  # its sequence is broken for good; only a new process gets a new one
         except (RedisError, KafkaError, OSError) as error:
-            log.warning("a loop starts again", loop=name, why=_why(error))
+            log.warning("a loop starts again", loop=name, why=why_of(error))
             attempt = attempt + 1 if time.monotonic() - begun < AGAIN_SECONDS[-1] else 0
             await asyncio.sleep(AGAIN_SECONDS[min(attempt, len(AGAIN_SECONDS) - 1)])
-
-
-async def _within(work: Awaitable[None], stop: asyncio.Event, seconds: float) -> None:
-    """Wait for ``work``, unless a stop is asked for first."""
-    working, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({working, stopping}, timeout=seconds * 2, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-        elif not stop.is_set():
-            raise StartupError("the start took too long")
-    finally:
-        working.cancel()
-        stopping.cancel()
-
-
-def _why(error: BaseException) -> str:
-    text = str(error).splitlines()
-    return text[0][:200] if text else type(error).__name__
-
-
-def _setting_of(name: str) -> str:
-    return {
-        "redis": "REDIS_URL",
-        "kafka": "KAFKA_BOOTSTRAP_SERVERS",
-        "aws": "the credentials, AWS_REGION and AWS_ENDPOINT_URL",
-    }[name]
 
 
 def main(*modules: str) -> None:

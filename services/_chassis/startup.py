@@ -1,0 +1,114 @@
+"""What a process needs before it may serve: Redis, Kafka and AWS are reached, and are what they must be."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+from aiokafka.errors import KafkaError
+from botocore.exceptions import BotoCoreError, ClientError
+from redis.exceptions import RedisError
+
+from services._chassis.aws import Aws, AwsConnection
+from services._chassis.clock import PacedClock
+from services._chassis.settings import Settings
+from services._chassis.topics import WrongTopicError, ensure_topics
+
+AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0)
+"""Real seconds between two tries to reach what is away."""
+_SETTING_OF = {
+    "redis": "REDIS_URL",
+    "kafka": "KAFKA_BOOTSTRAP_SERVERS",
+    "aws": "the credentials, AWS_REGION and AWS_ENDPOINT_URL",
+}
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+class StartupError(Exception):
+    """The process cannot start; its text is the sentence for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Startup:
+    """Reaches one after another, and says in ``missing`` what it waits for."""
+
+    settings: Settings
+    missing: dict[str, str]
+    redis: Any
+    clock: PacedClock
+    aws: AwsConnection
+
+    async def reach_all(self) -> str:
+        """Return the account at AWS. Raise ``StartupError`` where something is not reached in time, or is wrong."""
+        deadline = time.monotonic() + self.settings.startup_timeout
+        await self._until_reached("redis", self._redis, deadline)
+        await self._until_reached("kafka", self._kafka, deadline)
+        return await self._until_reached("aws", self._aws, deadline)
+
+    async def _until_reached(self, name: str, reach: Callable[[], Awaitable[T]], deadline: float) -> T:
+        attempt = 0
+        while True:
+            try:
+                reached = await reach()
+            except (RedisError, KafkaError, OSError, BotoCoreError, ClientError) as error:
+                self.missing[name] = why = why_of(error)
+                if time.monotonic() > deadline:
+                    raise StartupError(
+                        f"{name} cannot be reached ({why}); gave up after {self.settings.startup_timeout:g} s. "
+                        f"Check {_SETTING_OF[name]}"
+                    ) from error
+                log.warning("waiting", what=name, why=why)
+                await asyncio.sleep(AGAIN_SECONDS[min(attempt, len(AGAIN_SECONDS) - 1)])
+                attempt += 1
+            else:
+                self.missing.pop(name, None)
+                return reached
+
+    async def _redis(self) -> None:
+        seconds, micros = await self.redis.time()
+        self.clock.set(seconds + micros / 1e6)
+        policy = (await self.redis.config_get("maxmemory-policy")).get("maxmemory-policy", "noeviction")
+        if policy != "noeviction":
+            raise StartupError(
+                f"Redis may evict what Surefoot must not lose (maxmemory-policy is {policy}): set it to noeviction"
+            )
+
+    async def _kafka(self) -> None:
+        try:
+            await ensure_topics(self.settings.kafka_bootstrap_servers, self.settings.kafka_replication_factor)
+        except WrongTopicError as error:
+            raise StartupError(str(error)) from error
+
+    async def _aws(self) -> str:
+        identity = await Aws(self.aws, "chassis").call("sts", "get_caller_identity")
+        configured, actual = self.settings.aws_account, str(identity["Account"])
+        if configured and configured != actual:
+            raise StartupError(
+                f"these credentials are of account {actual}, but AWS_ACCOUNT says {configured}: correct one of the two"
+            )
+        return actual
+
+
+async def unless_stopped(work: Awaitable[None], stop: asyncio.Event, seconds: float) -> None:
+    """Wait for ``work``, unless a stop is asked for first."""
+    working, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, timeout=seconds * 2, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        elif not stop.is_set():
+            raise StartupError("the start took too long")
+    finally:
+        working.cancel()
+        stopping.cancel()
+
+
+def why_of(error: BaseException) -> str:
+    """Return what an error says, for a log's line."""
+    text = str(error).splitlines()
+    return text[0][:200] if text else type(error).__name__
