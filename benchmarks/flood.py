@@ -104,7 +104,7 @@ async def flood(kafka: str, redis: Any, samples: Sequence[Sample], *, longest: f
     async with _serving(kafka, store) as positions:
         begun = time.perf_counter()
         async with asyncio.timeout(longest):
-            while not _are_read(places, positions.until) or await redis.xlen(store.key("outbox")):  # noqa: ASYNC110
+            while not _are_read(places, positions.to_commit()) or await redis.xlen(store.key("outbox")):  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_SECONDS)
         seconds = time.perf_counter() - begun
     good = Tally()

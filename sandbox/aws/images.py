@@ -1,79 +1,68 @@
 """What an image does when it runs. A behaviour belongs to the image's digest, so a rollback really heals."""
 
-from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+Share = Annotated[float, Field(ge=0, le=1)]
+PerCent = Annotated[float, Field(ge=0, le=100)]
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Later(_Frozen):
+    """What users meet from some moment on; what is not named stays as it was."""
+
+    after: Seconds
+    """Seconds of RUNNING."""
+    latency: Seconds | None = None
+    error_rate: Share | None = None
+    cpu: PerCent | None = None
+
+
+class Behaviour(_Frozen):
     """How a container of one image lives, in product seconds and per cent of what its task was given."""
 
-    name: str
-    teaches: str
-    latency: float = 0.08
+    name: str = ""
+    latency: Seconds = 0.08
     """Median response time, seconds; spread lognormally around it."""
-    error_rate: float = 0.001
+    latency_spread: Annotated[float, Field(ge=0, le=2)] = 0.25
+    """Standard deviation of the logarithm of the response time."""
+    error_rate: Share = 0.001
     """Share of requests that are answered with a 500."""
-    cpu: float = 35.0
-    memory: float = 45.0
-    memory_growth: float = 0.0
+    cpu: PerCent = 35.0
+    memory: PerCent = 45.0
+    memory_growth: Annotated[float, Field(ge=0, le=100)] = 0.0
     """Per cent a minute; the kernel kills the container at 100 (exit code 137)."""
-    start_seconds: float = 10.0
+    start_seconds: Seconds = 10.0
     """From RUNNING to the first good answer."""
-    crash_after: float | None = None
+    crash_after: Seconds | None = None
     """Seconds of RUNNING after which the container exits by itself."""
-    exit_code: int = 1
+    exit_code: Annotated[int, Field(ge=0, le=255)] = 1
     log: str = "Uvicorn running on http://0.0.0.0:8000"
-    architecture: str = "amd64"
+    """What it writes when something is wrong with it."""
+    architecture: Literal["amd64", "arm64"] = "amd64"
     passes_health_check: bool = True
     """What the load balancer's health check sees once the container has started."""
     database: bool = True
-    """Whether its database can be reached."""
+    """Whether it reaches its database."""
+    migrated: bool = True
+    """Whether the database has the schema that it wants."""
+    without_database: Later = Later(after=0, latency=0.3, error_rate=0.45)
+    """What users meet while the database itself is away."""
+    later: Later | None = None
 
+    def at(self, running_seconds: float, *, database: bool = True) -> "Behaviour":
+        """What it is like after so many seconds of RUNNING. ``database``: whether there is one to reach."""
+        now = self
+        if self.later is not None and running_seconds >= self.later.after:
+            now = now.changed(self.later)
+        if not database and self.database:
+            now = now.changed(self.without_database).model_copy(update={"database": False})
+        return now
 
-BEHAVIOURS: tuple[Behaviour, ...] = (
-    Behaviour("healthy", "a deployment that goes well"),
-    Behaviour(
-        "crash-loop",
-        "a container that exits soon after its start, again and again",
-        start_seconds=30.0,
-        crash_after=8.0,
-        log="ModuleNotFoundError: No module named 'app.settings'",
-    ),
-    Behaviour(
-        "wrong-architecture",
-        "an image built for arm64, which Fargate on x86_64 cannot run",
-        architecture="arm64",
-        log="exec /usr/local/bin/python: exec format error",
-    ),
-    Behaviour(
-        "unhealthy",
-        "a container that runs, and fails its health check",
-        passes_health_check=False,
-        error_rate=0.3,
-        log="GET /health 503 Service Unavailable",
-    ),
-    Behaviour(
-        "slow",
-        "ECS calls the deployment completed, users call it broken: it answers in 6 seconds",
-        latency=6.0,
-        cpu=88.0,
-        memory=50.0,
-    ),
-    Behaviour(
-        "memory-leak",
-        "a container that grows until the kernel kills it",
-        memory_growth=9.0,
-        exit_code=137,
-        log="WARNING cache grew to 1200000 entries",
-    ),
-    Behaviour(
-        "database-failure",
-        "a container that cannot reach its database",
-        latency=0.3,
-        error_rate=0.45,
-        cpu=20.0,
-        memory=40.0,
-        database=False,
-        log='no pg_hba.conf entry for host "10.0.1.7", user "app", database "court", no encryption',
-    ),
-)
+    def changed(self, later: Later) -> "Behaviour":
+        return self.model_copy(update=later.model_dump(exclude={"after"}, exclude_none=True))

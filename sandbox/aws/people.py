@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from sandbox.aws.calls import CallLog
 from sandbox.aws.harm import Harm, Rule
 from sandbox.aws.harmed import Environ, StartResponse, respond
-from sandbox.aws.images import BEHAVIOURS
 from sandbox.aws.world import World
+from sandbox.scenarios.load import images
 
 
 class Unclear(ValueError):  # noqa: N818  it names the wish
@@ -77,7 +77,7 @@ class People:
         registry, ecs = self._world.registry, self._world.ecs
         match path:
             case "images":
-                known = {one.name: one for one in BEHAVIOURS}
+                known = images()
                 if body.get("behaviour") not in known or not body.get("tag"):
                     raise Unclear(f"tag, and behaviour, which is one of {', '.join(known)}")
                 return {"digest": registry.push(str(body["tag"]), known[body["behaviour"]])}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.aws.images import BEHAVIOURS, Behaviour
+from sandbox.aws.images import Behaviour
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -62,9 +62,7 @@ class Registry:
         self.tags: dict[str, str] = {}
         self.gone: set[str] = set()
         """Digests that were deleted; ``push`` brings them back."""
-        self.push(RUNNING_TAG, BEHAVIOURS[0])
-        for behaviour in BEHAVIOURS:
-            self.push(behaviour.name, behaviour)
+        self.push(RUNNING_TAG, Behaviour(name="healthy"))
 
     def resolve(self, reference: str) -> Manifest | None:
         """The manifest that ``repository:tag``, ``repository@digest`` or both together name, if it exists."""

@@ -6,16 +6,18 @@ There may be several of the kind, each behind a load balancer of its own: ``Back
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 
 from sandbox.aws.ecs import api as ecs
+from sandbox.aws.inprocess import WsgiApplication, answered_by
 from sandbox.aws.registry import RUNNING_TAG
 from sandbox.aws.world import REGION, World
 
 if TYPE_CHECKING:
+    from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
@@ -39,11 +41,6 @@ class Network:
     security_group: str
 
 
-SEEDING = "sandbox-seed"
-"""What the calls that fill the account call themselves."""
-_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 1}, user_agent_extra=SEEDING)
-
-
 @cache
 def _session() -> boto3.Session:
     """One for the process, since reading the service models takes most of a start."""
@@ -63,17 +60,32 @@ def numbered(name: str, number: int) -> str:
     return name if number == 1 else f"{name}-{number}"
 
 
-def seed_records(endpoint: str, application_ports: Sequence[int]) -> tuple[Network, list[Entrance]]:
-    """Make what moto keeps: network, bucket, log group, and an entrance for each port."""
-    session, config = _session(), _CONFIG
-    network = _network(session.client("ec2", endpoint_url=endpoint, config=config))
-    balancing = session.client("elbv2", endpoint_url=endpoint, config=config)
-    entrances = [_entrance(balancing, network, port, number) for number, port in enumerate(application_ports, 1)]
-    storage = session.client("s3", endpoint_url=endpoint, config=config)
-    storage.create_bucket(Bucket=BACKUP_BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    storage.put_bucket_versioning(Bucket=BACKUP_BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    session.client("logs", endpoint_url=endpoint, config=config).create_log_group(logGroupName=LOG_GROUP)
-    return network, entrances
+class Records:
+    """Makes what moto keeps, by calls that ``front`` answers in this process."""
+
+    def __init__(self, front: WsgiApplication) -> None:
+        self._answer = answered_by(front)
+
+    def network_and_entrances(self, ports: Sequence[int]) -> tuple[Network, list[Entrance]]:
+        """Network, bucket, log group, and an entrance for each port."""
+        network = _network(self._client("ec2"))
+        balancing = self._client("elbv2")
+        entrances = [_entrance(balancing, network, port, number) for number, port in enumerate(ports, 1)]
+        storage = self._client("s3")
+        storage.create_bucket(Bucket=BACKUP_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        storage.put_bucket_versioning(Bucket=BACKUP_BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        self._client("logs").create_log_group(logGroupName=LOG_GROUP)
+        return network, entrances
+
+    def scaling(self) -> None:
+        """Two to six tasks, following the processor: records that nothing acts upon by itself."""
+        _seed_scaling(self._client("application-autoscaling"))
+
+    def _client(self, service: Any) -> Any:
+        # path-style addresses, as of a server without a domain
+        client = _session().client(service, config=Config(s3={"addressing_style": "path"}))
+        client.meta.events.register("before-send", self._answer)
+        return client
 
 
 def _entrance(balancing: "ElasticLoadBalancingv2Client", network: Network, port: int, number: int) -> Entrance:
@@ -192,9 +204,7 @@ def task_definition(image: str) -> dict[str, object]:
     }
 
 
-def seed_scaling(endpoint: str) -> None:
-    """Two to six tasks, following the processor: records that nothing acts upon by itself."""
-    client = _session().client("application-autoscaling", endpoint_url=endpoint, config=_CONFIG)
+def _seed_scaling(client: "ApplicationAutoScalingClient") -> None:
     resource = f"service/{CLUSTER}/{SERVICE}"
     client.register_scalable_target(
         ServiceNamespace="ecs", ResourceId=resource, ScalableDimension="ecs:service:DesiredCount",

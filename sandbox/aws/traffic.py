@@ -16,12 +16,8 @@ from sandbox.aws.views import ServiceView, TaskView
 
 MINUTE = 60.0
 DAY = 86_400.0
-PEAK_REQUESTS, NIGHT_REQUESTS = 200.0, 40.0
-"""Requests a minute at 14:00 and at 02:00 UTC."""
 CLIENT_ERRORS = 0.01
 """Share of requests that are answered with a 4xx, by any image."""
-LATENCY_SPREAD = 0.4
-"""Standard deviation of the logarithm of the response time."""
 LATENCY_SAMPLES = 25
 """Distinct response times of one task and minute; the requests are spread over them."""
 DATABASE = "court-case-db"
@@ -40,18 +36,13 @@ def seed_history(store: MetricStore, view: ServiceView, now: float, days: int, r
 def publish(store: MetricStore, view: ServiceView, now: float, random: Random) -> None:
     """Write the last whole minute before ``now``, in product epoch seconds. Call it once for each minute."""
     minute = math.floor(now / MINUTE) * MINUTE - MINUTE
-    load = requests_a_minute(minute)
+    load = view.traffic.at(minute)
     _containers(store, view, minute, load, random)
-    _database(store, view, minute, load, random)
+    if view.database:
+        _database(store, view, minute, random)
     if view.load_balancer is not None and view.target_group is not None:
         _hosts(store, view, minute)
         _requests(store, view, minute, _poisson(load, random), random)
-
-
-def requests_a_minute(at: float) -> float:
-    """The mean load at ``at``: a sine over the UTC day."""
-    middle, swing = (PEAK_REQUESTS + NIGHT_REQUESTS) / 2, (PEAK_REQUESTS - NIGHT_REQUESTS) / 2
-    return middle + swing * math.cos((at / DAY - 14 / 24) * math.tau)
 
 
 def _containers(store: MetricStore, view: ServiceView, at: float, load: float, random: Random) -> None:
@@ -61,7 +52,7 @@ def _containers(store: MetricStore, view: ServiceView, at: float, load: float, r
         return
     ecs = _key("AWS/ECS", view)
     # Busier by day, but not by much: what an image costs at rest is most of what it costs.
-    busy = 0.93 + 0.07 * load / PEAK_REQUESTS
+    busy = 0.93 + 0.07 * view.traffic.busy(at)
     processor = [_share(task.behaviour.cpu * busy * random.gauss(1, 0.02), 100) for task in view.tasks]
     memory = [_share(task.memory * random.gauss(1, 0.01), 100) for task in view.tasks]
     store.put(ecs("CPUUtilization"), at, samples(processor, unit="Percent"))
@@ -75,8 +66,8 @@ def _containers(store: MetricStore, view: ServiceView, at: float, load: float, r
     store.put(application("DatabaseConnectionErrors"), at, samples([float(errors)], unit="Count"))
 
 
-def _database(store: MetricStore, view: ServiceView, at: float, load: float, random: Random) -> None:
-    busy = load / PEAK_REQUESTS
+def _database(store: MetricStore, view: ServiceView, at: float, random: Random) -> None:
+    busy = view.traffic.busy(at)
     connected = sum(task.behaviour.database for task in view.tasks)
     connections = connected * (CONNECTIONS_OF_A_TASK + random.randint(-1, 1)) + 2
     for name, value, unit in (
@@ -136,19 +127,19 @@ def _latencies(serving: Sequence[TaskView], shares: Sequence[int], random: Rando
             continue
         steps = min(share, LATENCY_SAMPLES)
         median = task.behaviour.latency * random.lognormvariate(0, 0.05)
-        times += [median * factor for factor in _spread(steps)]
+        times += [median * factor for factor in _spread(steps, task.behaviour.latency_spread)]
         counts += [float(share // steps + (i < share % steps)) for i in range(steps)]
     return times, counts
 
 
 @cache
-def _spread(steps: int) -> tuple[float, ...]:
+def _spread(steps: int, sigma: float) -> tuple[float, ...]:
     """The lognormal's quantiles at the middle of ``steps`` equal parts, in an order that has no trend.
 
     Quantiles, not draws: a minute has the distribution's percentiles even with few requests.
     """
-    normal = NormalDist(sigma=LATENCY_SPREAD)
-    quantiles = [math.exp(normal.inv_cdf((i + 0.5) / steps)) for i in range(steps)]
+    normal = NormalDist()
+    quantiles = [math.exp(sigma * normal.inv_cdf((i + 0.5) / steps)) for i in range(steps)]
     return tuple(sorted(quantiles, key=lambda value: (value * 7919) % 1))
 
 

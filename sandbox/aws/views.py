@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from sandbox.aws.conditions import USUAL, Traffic
 from sandbox.aws.images import Behaviour
 
 
@@ -10,6 +11,7 @@ class TaskView:
     """One running task."""
 
     behaviour: Behaviour
+    """As it is now."""
     running_seconds: float
     memory: float
     """Per cent of what the task was given, growth included."""
@@ -30,3 +32,6 @@ class ServiceView:
     tasks: tuple[TaskView, ...]
     healthy_hosts: int
     unhealthy_hosts: int
+    traffic: Traffic = USUAL
+    database: bool = True
+    """Whether the database itself is there."""

@@ -9,6 +9,7 @@ from math import ceil
 from random import Random
 from typing import TYPE_CHECKING
 
+from sandbox.aws.conditions import Conditions
 from sandbox.aws.ecs.region import Ecs
 from sandbox.aws.ecs.services import Service
 from sandbox.aws.ecs.targets import State, Target
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 ACCOUNT = "123456789012"
 REGION = "us-west-2"
+NO_DATABASE = "could not connect to server: Connection refused (the database is away)"
 CATCH_UP_MINUTES = 60
 """After a longer jump the minutes before these pass without metrics."""
 
@@ -29,12 +31,13 @@ CATCH_UP_MINUTES = 60
 class World:
     """ECS, its images and its target groups. Hold ``lock`` for whatever reads or changes it."""
 
-    def __init__(self, now: float, *, seed: int = 0) -> None:
+    def __init__(self, now: float, *, seed: int = 0, conditions: Conditions | None = None) -> None:
         self.lock = threading.RLock()
         self.now = now
         self.random = Random(seed)  # noqa: S311  a simulation wants to be repeatable
         self.registry = Registry(f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com")
         self.ecs = Ecs(ACCOUNT, REGION, self.registry, self.random)
+        self.conditions = conditions or Conditions()
         self.each_minute: list[Callable[[float], None]] = []
         """Called once for each product minute, with its end."""
         self.load_balancer_of: Callable[[str], str | None] = lambda _group: None
@@ -77,12 +80,15 @@ class World:
                 if target.group == group and target.state is not State.DRAINING
             ]
             healthy = [pair for pair in registered if pair[1].state is State.HEALTHY]
-            return [(task.behaviour, task.answers(self.now)) for task, _ in healthy or registered if task.behaviour]
+            found = ((self._behaves(task), task.answers(self.now)) for task, _ in healthy or registered)
+            return [(behaviour, answers) for behaviour, answers in found if behaviour is not None]
 
     def _pass_minute(self) -> None:
         for task in self.ecs.live.values():
-            if task.status == "RUNNING" and task.behaviour and not task.behaviour.database:
-                self.ecs.on_lines(task, [f"ERROR:    {task.behaviour.log}"], self.now)
+            behaviour = self._behaves(task)
+            if task.status == "RUNNING" and behaviour and not behaviour.database:
+                said = behaviour.log if task.behaviour is behaviour else NO_DATABASE
+                self.ecs.on_lines(task, [f"ERROR:    {said}"], self.now)
         for service in self.ecs.services.values():
             service.changed = True  # alarms are looked at once a minute
         for publish in self.each_minute:
@@ -100,12 +106,21 @@ class World:
             tasks=tuple(self._task_view(task) for task in tasks if task.behaviour),
             healthy_hosts=sum(target.state is State.HEALTHY for target in targets),
             unhealthy_hosts=sum(target.state is State.UNHEALTHY for target in targets),
+            traffic=self.conditions.traffic,
+            database=self.conditions.database,
         )
 
+    def _behaves(self, task: Task) -> Behaviour | None:
+        """What the task's image does at this moment."""
+        if task.behaviour is None:
+            return None
+        return task.behaviour.at(task.running_seconds(self.now), database=self.conditions.database)
+
     def _task_view(self, task: Task) -> TaskView:
-        assert task.behaviour is not None  # noqa: S101  the caller asked
+        behaviour = self._behaves(task)
+        assert behaviour is not None  # noqa: S101  the caller asked
         return TaskView(
-            behaviour=task.behaviour,
+            behaviour=behaviour,
             running_seconds=task.running_seconds(self.now),
             memory=task.memory(self.now),
             in_service=any(target.state is State.HEALTHY for target in task.targets),

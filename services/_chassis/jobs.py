@@ -145,11 +145,20 @@ Work = Callable[[Running], Awaitable[Transition]]
 class Executor:
     """Works on one service's jobs."""
 
-    def __init__(self, store: RedisStore, functions: Mapping[str, Work], *, lease: float, slots: int) -> None:
+    def __init__(
+        self,
+        store: RedisStore,
+        functions: Mapping[str, Work],
+        *,
+        lease: float,
+        slots: int,
+        idle: float = IDLE_SECONDS,
+    ) -> None:
         self._store = store
         self._functions = functions
         self._lease = lease
         self._slots = slots
+        self._idle = idle
         self._claim = store.redis.register_script(_CLAIM)
         self._renew = store.redis.register_script(_RENEW)
         self._back = store.redis.register_script(_GIVE_BACK)
@@ -168,7 +177,7 @@ class Executor:
                     job = None
                 if job is None:
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(IDLE_SECONDS):
+                        async with asyncio.timeout(self._idle):
                             await self._store.new_jobs.wait()
                     continue
                 task = asyncio.create_task(self.work(job))

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx2
 from fastapi import APIRouter
 
 from contracts.base import Event
@@ -27,6 +28,8 @@ class Platform:
     aws: Aws
     late_call: float = 43.0
     """Real seconds after which nothing that an executor sent before it lost its job can still reach AWS."""
+    transport: httpx2.AsyncBaseTransport | None = None
+    """How requests travel that do not go to AWS; None: over the network."""
 
 
 @dataclass(frozen=True, slots=True)

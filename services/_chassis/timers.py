@@ -32,12 +32,14 @@ class Timers:
         clock: Clock,
         functions: Mapping[str, Callable[[Timer], Awaitable[Transition | None]]],
         behind: Callable[[], bool] = lambda: False,
+        poll: float = POLL_SECONDS,
     ) -> None:
         """``behind``: whether the service still reads again what it has read before, so that nothing is overdue yet."""
         self._store = store
         self._clock = clock
         self._functions = functions
         self._behind = behind
+        self._poll = poll
         self._firing: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -50,7 +52,7 @@ class Timers:
                         task = asyncio.create_task(self.fire(timer, run))
                         self._firing[timer.id] = task
                         task.add_done_callback(partial(self._fired, timer.id))
-                await asyncio.sleep(POLL_SECONDS)
+                await asyncio.sleep(self._poll)
         finally:
             await end(tuple(self._firing.values()))
 

@@ -19,7 +19,7 @@ from services.health.settings import Settings
 
 def create_app(settings: Settings, platform: Platform) -> Service:
     clock = platform.clock
-    client = application.client()
+    client = application.client(platform.transport)
     ecs, balancers = AwsEcs(platform.aws), AwsLoadBalancers(platform.aws)
     paths = Paths(settings.application_health_path, settings.application_ready_path, settings.application_endpoints)
     examiner = Examination(

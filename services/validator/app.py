@@ -20,8 +20,8 @@ from services.validator.settings import Settings
 
 
 def create_app(settings: Settings, platform: Platform) -> Service:
-    certified, plain = client(certified=True), client(certified=False)
-    downloads = httpx2.AsyncClient(follow_redirects=False)
+    certified, plain = (client(certified=one, transport=platform.transport) for one in (True, False))
+    downloads = httpx2.AsyncClient(follow_redirects=False, transport=platform.transport)
     services = EcsServices(platform.aws)
     preflight = Preflight(
         services,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.virtual.redis import MemoryRedis
 from services._chassis import jobs
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import ATTEMPTS, Executor, LeasedJob, Running, describe_command
@@ -12,7 +13,6 @@ from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services._chassis.transition import Cancelled, Job, Transition, decided
 from tests.chassis.harness import TARGET
-from tests.chassis.memory_redis import MemoryRedis
 
 
 @pytest.fixture(params=["valkey", "memory"])

@@ -11,13 +11,13 @@ from contracts.base import Target
 from contracts.gates import Verdict
 from contracts.recovery import SnapshotCaptured
 from contracts.results import StepFinished
+from sandbox.virtual.redis import MemoryRedis
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import Executor
 from services._chassis.store import Applied, Lease, RedisStore
 from services._chassis.tasks import end
 from services._chassis.timers import Timers
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
-from tests.chassis.memory_redis import MemoryRedis
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="c", service="s")
 EVENT = SnapshotCaptured(target=TARGET, run_id="r", snapshot_id="1", task_definition="t:1")

@@ -8,6 +8,7 @@ from contracts.deployment import Cause
 from contracts.envelope import Envelope, Message, Meta
 from contracts.gates import Verdict
 from contracts.results import MonitoringOutput, Output, PreflightOutput, ProbesOutput, StepFinished, StepProgressed
+from sandbox.virtual.redis import give_way
 from services._chassis.clock import Clock, moment
 from services._chassis.jobs import Running
 from services._chassis.store import Store
@@ -19,7 +20,6 @@ from services.recovery.domain.snapshot import Snapshot
 from services.recovery.domain.work import RollbackWork
 from services.recovery.jobs.decisions import end_rollback
 from services.recovery.ports import CallFailed
-from tests.chassis.memory_redis import give_way
 
 ARN = "arn:aws:ecs:eu-central-1:123456789012:task-definition/web"
 OUTPUTS: dict[str, Output] = {

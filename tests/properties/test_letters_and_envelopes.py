@@ -15,10 +15,10 @@ from hypothesis import example, given
 from contracts.catalogue import CATALOGUE
 from contracts.dead_letter import DeadLettered, letter_id
 from contracts.envelope import Envelope, InvalidMessage, Meta, from_message
+from sandbox.virtual.redis import MemoryRedis
 from services._chassis.clock import Pace
 from services._chassis.dead_letters import letter_of, told
 from services._chassis.store import RedisStore
-from tests.chassis.memory_redis import MemoryRedis
 from tests.properties.profiles import PROFILE
 
 GOLDEN = {

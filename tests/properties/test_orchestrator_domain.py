@@ -29,6 +29,7 @@ from contracts.results import (
     SnapshotOutput,
     StepFinished,
 )
+from sandbox.virtual.redis import MemoryRedis
 from services._chassis.clock import Pace
 from services._chassis.store import Applied, RedisStore
 from services.orchestrator.domain.course import Course
@@ -37,7 +38,6 @@ from services.orchestrator.domain.effects import Tell
 from services.orchestrator.domain.requests import request_of
 from services.orchestrator.domain.run import Policy, Request
 from services.orchestrator.handlers import Handlers
-from tests.chassis.memory_redis import MemoryRedis
 from tests.properties.profiles import PROFILE
 from tests.properties.world import START, TARGET, Clock, finished
 

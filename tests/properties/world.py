@@ -22,6 +22,7 @@ from contracts.envelope import Envelope, Message, Meta, from_message
 from contracts.gates import Verdict
 from contracts.monitor import CriticalAlert
 from contracts.topics import COMMAND_TOPICS, Party
+from sandbox.virtual.redis import MemoryRedis, give_way
 from services._chassis.bus import Consumer
 from services._chassis.clock import moment
 from services._chassis.jobs import ATTEMPTS, Executor, _given_up
@@ -36,7 +37,6 @@ from services.recovery.domain.roll_back import Done
 from services.recovery.jobs.capture import Capture
 from services.recovery.jobs.change import ApplyChange
 from services.recovery.settings import Settings as RecoverySettings
-from tests.chassis.memory_redis import MemoryRedis, give_way
 from tests.properties.answerers import Account, AnyRollback, answer, progress
 from tests.properties.ledger import Ledger
 

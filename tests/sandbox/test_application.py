@@ -9,10 +9,11 @@ import httpx2
 import pytest
 
 from sandbox.aws.application import Application, Request, answer, parse
-from sandbox.aws.images import BEHAVIOURS, Behaviour
+from sandbox.aws.images import Behaviour
+from sandbox.scenarios.load import images
 
-BY_NAME = {behaviour.name: behaviour for behaviour in BEHAVIOURS}
-FAST = Behaviour("fast", "nothing", latency=0.0, error_rate=0.0)
+BY_NAME = images()
+FAST = Behaviour(name="fast", latency=0.0, error_rate=0.0)
 
 
 class Behind:
@@ -59,7 +60,7 @@ async def test_with_a_token_one_is_somebody(client: httpx2.AsyncClient) -> None:
 async def test_a_failing_database_makes_it_unready(client: httpx2.AsyncClient, behind: Behind) -> None:
     ready = (await client.get("/health/ready")).json()
     assert (ready["status"], ready["migrations"]["up_to_date"]) == ("ready", True)
-    behind.choices = [(Behaviour("", "", latency=0, database=False), True)]
+    behind.choices = [(Behaviour(latency=0, database=False), True)]
     unready = await client.get("/health/ready")
     assert unready.status_code == 503
     assert unready.json()["database"]["status"] == "disconnected"
@@ -67,7 +68,7 @@ async def test_a_failing_database_makes_it_unready(client: httpx2.AsyncClient, b
 
 
 async def test_errors_come_at_the_rate_of_the_image(client: httpx2.AsyncClient, behind: Behind) -> None:
-    behind.choices = [(Behaviour("", "", latency=0, error_rate=0.5), True)]
+    behind.choices = [(Behaviour(latency=0, error_rate=0.5), True)]
     failed = sum([(await client.get("/api/v1/cases")).status_code == 500 for _ in range(200)])
     assert 70 < failed < 130
 

@@ -318,7 +318,7 @@ def test_query_requests_are_served_too(endpoint: str, client: "CloudWatchClient"
 
 
 def test_a_day_of_eight_metrics_is_answered_in_full(client: "CloudWatchClient", store: MetricStore) -> None:
-    task = TaskView(Behaviour("healthy", ""), 86_400.0, 45.0, in_service=True)
+    task = TaskView(Behaviour(name="healthy"), 86_400.0, 45.0, in_service=True)
     view = ServiceView("court", "web", "app/court/1", "targetgroup/web/2", (task, task), 2, 0)
     seed_history(store, view, NOW, 2, Random(1))
     names = {

@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from sandbox.aws.images import BEHAVIOURS
 from sandbox.aws.registry import INDEX, MANIFEST, REPOSITORY, Registry
 from sandbox.aws.server import SimulatedAws
+from sandbox.scenarios.load import images
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
@@ -35,7 +35,7 @@ def get(ecr: "ECRClient", accepted: list[str], **identity: str) -> Any:
 
 def test_every_behaviour_has_a_tag_and_a_digest_of_its_own(ecr: "ECRClient") -> None:
     tags = {one["imageTag"]: one["imageDigest"] for one in ecr.list_images(repositoryName=REPOSITORY)["imageIds"]}
-    assert set(tags) == {"1.0", *(behaviour.name for behaviour in BEHAVIOURS)}
+    assert set(tags) == {"1.0", *images()}
     assert len(set(tags.values())) == len(tags)
     details = ecr.describe_images(repositoryName=REPOSITORY)["imageDetails"]
     assert {one["imageDigest"] for one in details} == set(tags.values())
@@ -88,6 +88,7 @@ def test_a_tag_can_be_moved_and_the_digest_keeps_its_behaviour(ecr: "ECRClient")
 
 def test_a_reference_is_resolved_by_tag_and_by_digest() -> None:
     registry = Registry("123456789012.dkr.ecr.us-west-2.amazonaws.com")
+    registry.push("slow", images()["slow"])
     by_tag = registry.resolve(f"{registry.uri}:slow")
     assert by_tag is not None
     assert by_tag.behaviour.name == "slow"

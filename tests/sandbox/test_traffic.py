@@ -5,13 +5,14 @@ from random import Random
 
 import pytest
 
-from sandbox.aws.images import BEHAVIOURS
+from sandbox.aws.conditions import Traffic
 from sandbox.aws.metrics import MetricStore, metric_key
-from sandbox.aws.traffic import publish, requests_a_minute, seed_history
+from sandbox.aws.traffic import publish, seed_history
 from sandbox.aws.views import ServiceView, TaskView
+from sandbox.scenarios.load import images
 
 NOON = 1_763_985_600.0
-IMAGES = {one.name: one for one in BEHAVIOURS}
+IMAGES = images()
 BALANCER = {"LoadBalancer": "app/court/1"}
 GROUP = {"TargetGroup": "targetgroup/web/2", **BALANCER}
 SERVICE = {"ClusterName": "court", "ServiceName": "web"}
@@ -59,8 +60,8 @@ def test_a_healthy_service() -> None:
     assert sum(answered) == requests
     assert answered[2] / requests < 0.005
     assert hour.balancer("TargetResponseTime", "p50") == pytest.approx(0.08, rel=0.1)
-    # The 95th percentile of a lognormal: the median times e^(1.645 * 0.4).
-    assert hour.balancer("TargetResponseTime", "p95") == pytest.approx(0.154, rel=0.1)
+    # The 95th percentile of a lognormal: the median times e^(1.645 * 0.25).
+    assert hour.balancer("TargetResponseTime", "p95") == pytest.approx(0.121, rel=0.1)
     assert hour.balancer("TargetResponseTime", "SampleCount") == requests
     assert hour.balancer("HealthyHostCount", "Average") == 2
     assert hour.balancer("UnHealthyHostCount", "Maximum") == 0
@@ -156,7 +157,7 @@ def test_a_service_without_a_load_balancer_has_no_such_metrics() -> None:
 
 
 def test_the_load_has_days_and_nights() -> None:
-    day = [requests_a_minute(NOON + hour * 3600) for hour in range(24)]
+    day = [Traffic().at(NOON + hour * 3600) for hour in range(24)]
     assert max(day) == day[2] == pytest.approx(200)
     assert min(day) == day[14] == pytest.approx(40)
 

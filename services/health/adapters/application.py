@@ -43,9 +43,10 @@ def _document(body: bytes) -> object:
         return None
 
 
-def client() -> httpx2.AsyncClient:
+def client(transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
     """Return a client with its bounds; whoever asks for it closes it."""
     return httpx2.AsyncClient(
+        transport=transport,
         timeout=httpx2.Timeout(ANSWER_SECONDS, connect=5.0),
         limits=httpx2.Limits(max_connections=32),
         headers={"user-agent": "surefoot-health"},

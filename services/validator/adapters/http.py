@@ -1,7 +1,6 @@
 """The tested service, over real HTTP."""
 
 import asyncio
-import time
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -16,13 +15,14 @@ REDIRECTS = 3
 HEADERS = {"user-agent": "surefoot-validator/1", "accept": "*/*"}
 
 
-def client(*, certified: bool) -> httpx2.AsyncClient:
+def client(*, certified: bool, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
     """A client that takes a new connection for each attempt, so that no attempt inherits another's trouble.
 
     Certificates are not looked at where a load balancer is called by its own name, which is in no certificate
     of its owner; the name comes from AWS, and the requests carry no secret.
     """
     return httpx2.AsyncClient(
+        transport=transport,
         verify=certified,
         trust_env=False,  # what is tested is the service, not a proxy on the way
         follow_redirects=False,
@@ -40,7 +40,8 @@ class WireHttp:
     plain: httpx2.AsyncClient
 
     async def get(self, address: Address, path: str, timeout: float) -> Attempt:  # noqa: ASYNC109  it is a bound of the port
-        began = time.monotonic()
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             async with asyncio.timeout(timeout):
                 status = await self._status(address, address.url + path)
@@ -50,7 +51,7 @@ class WireHttp:
             return Silent("no connection")
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return Silent(f"no answer: {type(error).__name__}")  # its text may quote what the other side sent
-        return Answered(status, time.monotonic() - began)
+        return Answered(status, clock() - began)
 
     async def _status(self, address: Address, url: str) -> int:
         """The status of the last answer; a redirect to another host, or one too many, is an answer itself."""

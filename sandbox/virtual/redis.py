@@ -4,9 +4,11 @@ Each round trip gives way once, as a wire does. Under asyncio others get in mean
 coroutines by hand can leave one there, let another in, or let it die there.
 """
 
+import asyncio
 import time
 import types
 from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from math import inf
 from typing import Any
@@ -39,6 +41,9 @@ class MemoryRedis:
         self._now = now
         self._held: dict[bytes, Any] = {}
         self._ends: dict[bytes, float] = {}
+        self._taken: dict[bytes, int] = {}
+        """Stream → how many entries its one group has taken."""
+        self._added = asyncio.Event()
         self._lua = LuaRuntime(encoding=None, register_eval=False)
         self._table = self._lua.table_from
         self._lua.globals()[b"redis"] = self._table({b"call": self._call})
@@ -113,6 +118,7 @@ class MemoryRedis:
     def _xadd(self, key: bytes, _: bytes, *flat: bytes) -> None:
         stream = self._for(key, list)
         stream.append((f"{len(stream) + 1}-0".encode(), _pairs(flat)))
+        self._added.set()
 
     def _info(self, _: bytes) -> bytes:
         return b"run_id:memory\r\n"
@@ -191,6 +197,42 @@ class MemoryRedis:
     async def xrange(self, key: str) -> Stream:
         await give_way()
         return list(self._at(key.encode(), list))
+
+    # a stream of one group with one consumer, that acknowledges what it takes
+
+    async def xgroup_create(self, _stream: str, _group: str, **_: object) -> None:
+        await give_way()
+
+    async def xautoclaim(self, *_: object, **__: object) -> list[Any]:
+        await give_way()
+        return [b"0-0", [], []]
+
+    async def xreadgroup(
+        self, _group: str, _consumer: str, streams: Mapping[str, str], *, count: int, block: int | None = None
+    ) -> list[Any]:
+        ((name, start),) = streams.items()
+        await give_way()
+        if start != ">":
+            return []
+        if block and not self._untaken(name):
+            self._added.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(block / 1000):
+                    while not self._untaken(name):
+                        await self._added.wait()
+                        self._added.clear()
+        found = self._untaken(name)[:count]
+        self._taken[name.encode()] = self._taken.get(name.encode(), 0) + len(found)
+        return [(name.encode(), found)] if found else []
+
+    def _untaken(self, name: str) -> Stream:
+        return self.stream(name)[self._taken.get(name.encode(), 0) :]
+
+    async def xack(self, *_: object) -> None:
+        await give_way()
+
+    async def xdel(self, *_: object) -> None:
+        await give_way()
 
     # what tests do, and look at
 

@@ -1,0 +1,113 @@
+"""The simulated account without its ports: world, metrics, logs, and the WSGI application that answers for AWS."""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from random import Random
+
+from moto.logs.models import logs_backends
+
+from sandbox.aws import cloudwatch, logs, seed
+from sandbox.aws.application import Application
+from sandbox.aws.calls import CallLog
+from sandbox.aws.conditions import Conditions
+from sandbox.aws.ecr import Ecr
+from sandbox.aws.front import Front
+from sandbox.aws.images import Behaviour
+from sandbox.aws.metrics import MetricStore
+from sandbox.aws.moto_patches import advertise_load_balancer, forget_everything, load_balancer_of, patched
+from sandbox.aws.seed import Entrance
+from sandbox.aws.telemetry import Telemetry, firing
+from sandbox.aws.world import ACCOUNT, REGION, World
+from sandbox.scenarios.load import images
+
+BORN = 3 * 86400.0
+"""How long ago, in product seconds, the seeded service was deployed."""
+
+_one_at_a_time = threading.Lock()
+
+
+class Account:
+    """Time passes as ``clock`` (epoch seconds) has it, or by ``step``; whoever serves it lets it pass.
+
+    One at a time in a process, since moto keeps its state in globals.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        seed: int = 0,
+        history_days: int = 0,
+        conditions: Conditions | None = None,
+    ) -> None:
+        """The repository has an image for each scenario that the sandbox comes with."""
+        self._clock = clock
+        self._history_days = history_days
+        self.calls = CallLog()
+        self.world = World(clock() - BORN, seed=seed, conditions=conditions)
+        for tag, behaviour in images().items():
+            self.world.registry.push(tag, behaviour)
+        self._store = MetricStore()
+        self._entrances: list[Entrance] = []
+        self._stack = ExitStack()
+
+    def now(self) -> float:
+        """Product time; a world that was stepped ahead of its clock has the later say."""
+        return max(self.world.now, self._clock())
+
+    def step(self, seconds: float) -> None:
+        """Let ``seconds`` of product time pass at once."""
+        self.world.step(self.now() + seconds)
+
+    def behind(self, number: int) -> Sequence[tuple[Behaviour, bool]]:
+        """What a request to the load balancer of this number may meet."""
+        return self.world.behind(self._entrances[number].group) if self._entrances else ()
+
+    def open(self, endpoint: str, host: str, ports: Sequence[int]) -> Front:
+        """Fill the account, and return what answers for AWS.
+
+        A service for each of ``ports``, on which its load balancer listens at ``host``; ``endpoint`` is where layers
+        of images can be fetched. Raise ``RuntimeError`` while another account is open in this process.
+        """
+        if not _one_at_a_time.acquire(blocking=False):
+            raise RuntimeError("a simulated AWS runs in this process already; stop it first")
+        self._stack.callback(_one_at_a_time.release)
+        try:
+            forget_everything()
+            self._stack.enter_context(patched(self.world, self.now))
+            self._stack.callback(cloudwatch.install(self._store, self.now))
+            front = Front(self.world, Ecr(self.world.registry, ACCOUNT, REGION, endpoint), self.calls, self.now)
+            self._fill(front, host, ports)
+        except BaseException:
+            self.close()
+            raise
+        self.calls.clear()
+        return front
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def _fill(self, front: Front, host: str, ports: Sequence[int]) -> None:
+        """Seed the account, with the services deployed ``BORN`` seconds ago, and live up to the present."""
+        records = seed.Records(front)
+        network, self._entrances = records.network_and_entrances(ports)
+        for entrance in self._entrances:
+            advertise_load_balancer(entrance.balancer, host)
+        backend = logs_backends[ACCOUNT][REGION]
+        self.world.load_balancer_of = load_balancer_of
+        self.world.ecs.on_lines = lambda task, lines, at: logs.write(backend, task, lines, at)
+        with self.world.lock:
+            seed.seed_services(self.world, network, self._entrances)
+        self.world.step(self.now())
+        telemetry = Telemetry(self.world, self._store, Random(2))  # noqa: S311  a simulation wants to be repeatable
+        telemetry.remember(self.now(), self._history_days)
+        self.world.each_minute.append(telemetry.minute)
+        self.world.ecs.alarms_firing = firing
+        records.scaling()
+
+
+def application_of(account: Account, number: int) -> Application:
+    """What answers behind the load balancer of this number."""
+    return Application(partial(account.behind, number), Random(number + 1))  # noqa: S311  repeatable

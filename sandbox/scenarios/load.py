@@ -1,0 +1,90 @@
+"""Reads scenarios, and says what is wrong with one, line by line."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from sandbox.aws.images import Behaviour
+from sandbox.scenarios.model import Scenario
+
+MOST_BYTES = 100_000
+
+
+class Unreadable(Exception):  # noqa: N818  it says what the file is
+    """A file is no scenario; the text has a line for each fault: ``FILE:LINE: what is wrong``."""
+
+
+@cache
+def shipped() -> Mapping[str, Scenario]:
+    """The scenarios that come with the sandbox, by name."""
+    found = sorted(files(__package__).joinpath("files").iterdir(), key=lambda file: file.name)
+    read = [parsed(file.read_text(), file.name) for file in found if file.name.endswith(".yaml")]
+    return {scenario.name: scenario for scenario in read}
+
+
+def images() -> dict[str, Behaviour]:
+    """What each image of the shipped scenarios does, by its tag."""
+    return {name: scenario.image for name, scenario in shipped().items()}
+
+
+def load(path: Path) -> Scenario:
+    """Read a file. Raise ``Unreadable``."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise Unreadable(f"{path}: larger than {MOST_BYTES} bytes; that is no scenario")
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise Unreadable(f"{path}: cannot be read: {reason}") from error
+    return parsed(text, str(path))
+
+
+def parsed(text: str, file: str) -> Scenario:
+    """Read what a file says; its name is the scenario's. Raise ``Unreadable``."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise Unreadable(f"{file}:{line}: no YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise Unreadable(f"{file}:1: no YAML: {error}") from error
+    if not isinstance(document, dict) or "name" in document:
+        raise Unreadable(f"{file}:1: a scenario has teaches, image, world, config and expect; its name is the file's")
+    name = Path(file).stem
+    image = document.get("image") or {}
+    if isinstance(image, dict):
+        document["image"] = {**image, "name": name}
+    try:
+        return Scenario.model_validate({**document, "name": name})
+    except ValidationError as error:
+        faults = sorted(
+            {(_line(root, fault["loc"]), f"{_place(fault['loc'])}{fault['msg']}") for fault in error.errors()}
+        )
+        raise Unreadable("\n".join(f"{file}:{line}: {what}" for line, what in faults)) from error
+
+
+def _place(where: tuple[int | str, ...]) -> str:
+    return f"{'.'.join(map(str, where))}: " if where else ""
+
+
+def _line(root: Any, where: tuple[int | str, ...]) -> int:
+    """The line, from 1, of the deepest part of the path that the document has."""
+    node, line = root, root.start_mark.line
+    for part in where:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == part), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line
+        else:
+            break
+    return int(line) + 1

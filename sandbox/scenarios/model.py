@@ -1,0 +1,73 @@
+"""What a scenario says. Times are product seconds, counted from the request where nothing else is said."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.deployment import Cause, DeploymentConfig, Outcome
+from sandbox.aws.conditions import Traffic
+from sandbox.aws.images import Behaviour
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Alarm(_Frozen):
+    """An alarm of somebody's over the service, there before the deployment."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9 _.:-]{1,255}$")]
+    metric: Literal["CPUUtilization", "MemoryUtilization"]
+    above: Annotated[float, Field(ge=0, le=100)]
+    """Per cent; it fires after a minute above."""
+
+
+class Happening(_Frozen):
+    """Something that comes from elsewhere while the deployment is under way."""
+
+    at: Annotated[float, Field(ge=0, le=14_400)]
+    database: Literal["away", "back"] | None = None
+    scale_to: Annotated[int, Field(ge=0, le=20)] | None = None
+    """An autoscaler, or a person, wants so many tasks."""
+    deploys: str | None = None
+    """A person deploys this tag past Surefoot."""
+
+
+class World(_Frozen):
+    """What the service lives in."""
+
+    hour: Annotated[float, Field(ge=0, lt=24)] = 14
+    """UTC, on a Monday."""
+    tasks: Annotated[int, Field(ge=0, le=20)] = 3
+    traffic: Traffic = Traffic()
+    history_days: Annotated[int, Field(ge=0, le=14)] = 1
+    """Days of metrics before the deployment."""
+    alarms: tuple[Alarm, ...] = ()
+    happenings: tuple[Happening, ...] = ()
+
+
+class Expected(_Frozen):
+    """How it must end; what is not named may be anything."""
+
+    outcome: Outcome
+    cause: Cause | None = None
+    says: tuple[str, ...] = ()
+    """Words that the reason has."""
+    rolled_back_by: Literal["surefoot", "ecs", "other"] | None = None
+    changes: Annotated[int, Field(ge=0)] | None = None
+    """Deployments that Surefoot itself begins at AWS, its rollbacks included."""
+    watch: Annotated[float, Field(ge=0, le=14_400)] = 0
+    """Seconds after the end in which is heard on."""
+    alerts: frozenset[str] | None = None
+    """Rules of the critical alerts that are raised, from the request until the watch is over."""
+
+
+class Scenario(_Frozen):
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+    """The file's, and the tag of its image."""
+    teaches: Annotated[str, Field(min_length=1)]
+    """One sentence."""
+    image: Behaviour = Behaviour()
+    world: World = World()
+    config: DeploymentConfig = DeploymentConfig()
+    expect: Expected

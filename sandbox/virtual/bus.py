@@ -1,0 +1,44 @@
+"""Kafka in memory: topics of one partition, read from their beginning, in order, once."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from aiokafka.structs import ConsumerRecord
+
+from contracts.envelope import Message
+
+Record = ConsumerRecord[Any, Any]
+
+
+class MemoryBus:
+    """The topics of one rehearsal."""
+
+    def __init__(self) -> None:
+        self.topics: dict[str, list[Record]] = defaultdict(list)
+        self._published = asyncio.Condition()
+
+    async def publish(self, message: Message) -> None:
+        partition = self.topics[message.topic]
+        partition.append(
+            ConsumerRecord(
+                topic=message.topic, partition=0, offset=len(partition), timestamp=0, timestamp_type=0,
+                key=message.key, value=message.value, checksum=None,
+                serialized_key_size=len(message.key), serialized_value_size=len(message.value),
+                headers=message.headers,
+            )
+        )  # fmt: skip
+        async with self._published:
+            self._published.notify_all()
+
+    async def read(self, topics: Iterable[str], take: Callable[[Record], Awaitable[None]]) -> None:
+        """Hand each record of ``topics`` to ``take``, one after another, for ever."""
+        read = dict.fromkeys(topics, 0)
+        while True:
+            for topic in read:
+                while read[topic] < len(self.topics[topic]):
+                    await take(self.topics[topic][read[topic]])
+                    read[topic] += 1
+            async with self._published:
+                await self._published.wait_for(lambda: any(n < len(self.topics[one]) for one, n in read.items()))

@@ -1,0 +1,22 @@
+"""Product time is the loop's time."""
+
+import asyncio
+
+from sandbox.virtual.loop import BEGIN, VirtualLoop
+
+
+class LoopClock:
+    """``start``: product time, in epoch seconds, when the loop begins."""
+
+    def __init__(self, loop: VirtualLoop, start: float) -> None:
+        self._loop = loop
+        self._start = start - BEGIN
+
+    def now(self) -> float:
+        return self._start + self._loop.time()
+
+    def at(self, real: float) -> float:
+        return real
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds))

@@ -1,0 +1,59 @@
+"""An event loop whose time passes only when nothing is left to do: an hour of waiting takes no time at all."""
+
+import asyncio
+import selectors
+from collections.abc import Callable
+from typing import Any
+
+BEGIN = 1_000.0
+"""What the loop's clock says at first. Not zero, which libraries take for "never"."""
+
+
+class Stuck(RuntimeError):  # noqa: N818  it says what is the matter
+    """Everything waits, and nothing will ever come."""
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """``time()`` is virtual, in seconds; it jumps to the next deadline when all tasks wait.
+
+    What waits for a thread or for a socket waits in vain: time runs away from both. So nothing of the kind may
+    be under way; calls that block are made in line.
+    """
+
+    def __init__(self) -> None:
+        self._now = BEGIN
+        super().__init__(_Patient(self))
+
+    def time(self) -> float:
+        return self._now
+
+    def run_in_executor(  # type: ignore[override]  # of a future, as callers await it
+        self, executor: object, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """Call it in line, whatever executor is asked for."""
+        del executor
+        done = self.create_future()
+        try:
+            done.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001  it is for whoever awaits the result
+            done.set_exception(error)
+        return done
+
+    def pass_by(self, seconds: float) -> None:
+        self._now += seconds
+
+
+class _Patient(selectors.SelectSelector):
+    """In place of waiting for ``timeout`` it lets the time pass."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, Any]]:
+        ready = super().select(0)
+        if not ready:
+            if timeout is None:
+                raise Stuck("everything waits, and nothing will ever come")
+            self._loop.pass_by(timeout)
+        return ready

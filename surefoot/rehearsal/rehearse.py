@@ -1,0 +1,129 @@
+"""One deployment on the sandbox, from its request to its end, under a virtual clock."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from contracts.base import Target, caused_id
+from contracts.deployment import DeploymentFinished, DeployRequested, ImageChange
+from contracts.envelope import Envelope, from_message
+from contracts.topics import DEPLOYMENT_EVENTS
+from sandbox.aws.account import Account, application_of
+from sandbox.aws.calls import Call
+from sandbox.aws.conditions import Conditions
+from sandbox.aws.seed import CLUSTER, SERVICE
+from sandbox.aws.world import ACCOUNT, REGION
+from sandbox.scenarios.model import Scenario
+from sandbox.stack import GUIDE
+from sandbox.virtual.aws import InProcessConnection
+from sandbox.virtual.bus import Record
+from sandbox.virtual.clock import LoopClock
+from sandbox.virtual.http import Transport
+from sandbox.virtual.loop import VirtualLoop
+from services._chassis.tasks import end
+from surefoot.rehearsal.others import Others
+from surefoot.rehearsal.stage import Stage
+
+T = TypeVar("T")
+
+MONDAY = 1_767_571_200.0
+"""2026-01-05 00:00 UTC."""
+LONGEST = 4 * 3600.0
+"""Product seconds after which a deployment that has not ended is given up."""
+WORLD_SECONDS = 1.0
+"""Between two looks at what has become due at AWS, beside those that each call makes."""
+PORT = 80
+SOURCE = "surefoot/rehearsal"
+TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
+SETTINGS = {name.lower(): value for name, value in GUIDE.items()} | {"aws_account": ACCOUNT, "aws_region": REGION}
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What came of a scenario."""
+
+    finished: DeploymentFinished
+    run: dict[str, Any]
+    """As the orchestrator's API shows it."""
+    told: tuple[Envelope, ...]
+    """All that went over the bus."""
+    calls: tuple[Call, ...]
+    """Surefoot's own calls that change anything at AWS."""
+    seconds: float
+    """Product seconds, from the request to the end of the run."""
+
+
+def rehearse(scenario: Scenario, *, seed: int = 0) -> Rehearsal:
+    """Deploy the scenario's image in its world, under a virtual clock. Raise ``Stuck`` where nothing ever ends.
+
+    Gates and thresholds are those of the environment, as for the services in production.
+    """
+    loop = VirtualLoop()
+    clock = LoopClock(loop, MONDAY + scenario.world.hour * 3600)
+    conditions = Conditions(scenario.world.traffic)
+    account = Account(clock.now, seed=seed, history_days=scenario.world.history_days, conditions=conditions)
+    with closing(account):
+        account.world.registry.push(scenario.name, scenario.image)
+        front = account.open("http://aws.sandbox", "application.sandbox", [PORT])
+        transport = Transport({PORT: application_of(account, 0)}, account.world.registry.blobs)
+        connection = InProcessConnection(REGION, front)
+        stage = Stage(clock, connection, transport, SETTINGS)
+        return _run(loop, _play(scenario, account, clock, stage, Others(account, connection)))
+
+
+async def _play(scenario: Scenario, account: Account, clock: LoopClock, stage: Stage, others: "Others") -> Rehearsal:
+    passing = asyncio.create_task(_let_pass(account, clock))
+    try:
+        await others.prepare(scenario.world)
+        account.calls.clear()
+        begun = clock.now()
+        happening = asyncio.create_task(others.happen(scenario.world.happenings))
+        async with stage, asyncio.timeout(LONGEST):
+            await stage.tell(_request(scenario, account), "1", SOURCE)
+            finished = await _end_of(stage, caused_id(SOURCE, "1"))
+            seconds, run = clock.now() - begun, await stage.run(finished.run_id)
+            await clock.sleep(scenario.expect.watch)
+        await end([happening])
+    finally:
+        await end([passing])
+    told = (from_message(one.headers, one.value) for topic in stage.bus.topics.values() for one in topic)
+    calls = tuple(call for call in account.calls.calls(changing=True) if "surefoot" in call.user_agent)
+    return Rehearsal(finished, run, tuple(sorted(told, key=lambda one: one.meta.time)), calls, seconds)
+
+
+def _request(scenario: Scenario, account: Account) -> DeployRequested:
+    reference = f"{account.world.registry.uri}:{scenario.name}"
+    return DeployRequested(
+        target=TARGET, change=ImageChange(reference=reference), actor="rehearsal", config=scenario.config
+    )
+
+
+async def _let_pass(account: Account, clock: LoopClock) -> None:
+    while True:
+        await clock.sleep(WORLD_SECONDS)
+        account.world.step(clock.now())
+
+
+async def _end_of(stage: Stage, run_id: str) -> DeploymentFinished:
+    found: asyncio.Future[DeploymentFinished] = asyncio.get_running_loop().create_future()
+
+    async def look(record: Record) -> None:
+        event = from_message(record.headers, record.value).event
+        if isinstance(event, DeploymentFinished) and event.run_id == run_id and not found.done():
+            found.set_result(event)
+
+    reading = asyncio.create_task(stage.bus.read([DEPLOYMENT_EVENTS.name], look))
+    try:
+        return await found
+    finally:
+        await end([reading])
+
+
+def _run(loop: VirtualLoop, work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()

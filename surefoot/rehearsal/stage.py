@@ -1,0 +1,101 @@
+"""The seven services as they are, on a bus, a Redis and an AWS in memory."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from importlib import import_module
+from typing import Any, Self
+
+import httpx2
+import orjson
+
+from contracts.base import Event
+from contracts.catalogue import topics_of
+from contracts.envelope import Envelope, Meta
+from contracts.topics import SERVICES, Party
+from sandbox.virtual.bus import MemoryBus
+from sandbox.virtual.redis import MemoryRedis
+from services._chassis.aws import Aws, AwsConnection
+from services._chassis.bus import Consumer
+from services._chassis.clock import Clock, moment
+from services._chassis.jobs import Executor
+from services._chassis.positions import Reading
+from services._chassis.relay import Relay
+from services._chassis.service import Platform, Service
+from services._chassis.store import RedisStore
+from services._chassis.tasks import end
+from services._chassis.timers import Timers
+from services.orchestrator.handlers import run_key
+
+LOOK_SECONDS = 1.0
+"""Between two looks for timers and jobs."""
+
+Loop = Callable[[], Awaitable[None]]
+
+
+class Stage:
+    """``async with Stage(…) as stage:`` the services run, and ``stage.bus`` has all that they say."""
+
+    def __init__(
+        self, clock: Clock, aws: AwsConnection, transport: httpx2.AsyncBaseTransport, settings: Mapping[str, Any]
+    ) -> None:
+        """``settings`` win over the environment, which holds for everything else: gates and thresholds, say."""
+        self._clock = clock
+        self._aws = aws
+        self._transport = transport
+        self._settings = settings
+        self._running = AsyncExitStack()
+        self.bus = MemoryBus()
+        self.redis = MemoryRedis(clock.now)
+
+    async def __aenter__(self) -> Self:
+        loops = [loop for party in SERVICES for loop in await self._start(party)]
+        tasks = [asyncio.ensure_future(loop()) for loop in loops]
+        self._running.push_async_callback(end, tasks)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._running.aclose()
+
+    async def tell(self, event: Event, id_: str, source: str) -> None:
+        """Publish what comes from outside."""
+        await self.bus.publish(Envelope(Meta(id_, source, moment(self._clock.now())), event).to_message())
+
+    async def run(self, run_id: str) -> dict[str, Any]:
+        """Return a run as the orchestrator keeps it for its API."""
+        record = await RedisStore(self.redis, Party.ORCHESTRATOR, self._clock).record(run_key(run_id))
+        view: dict[str, Any] = orjson.loads(record or b"{}")
+        return view
+
+    async def _start(self, party: Party) -> list[Loop]:
+        package = f"services.{party}"
+        settings = import_module(f"{package}.settings").Settings(**self._settings)
+        store = RedisStore(self.redis, party, self._clock)
+        platform = Platform(store, self._clock, Aws(self._aws, party), settings.late_call, self._transport)
+        service: Service = import_module(f"{package}.app").create_app(settings, platform)
+        for close in service.closers:
+            self._running.push_async_callback(close)
+        if service.on_start:
+            await service.on_start()
+        return list(self._loops(service, store, settings.job_lease, settings.job_slots))
+
+    def _loops(self, service: Service, store: RedisStore, lease: float, slots: int) -> Iterator[Loop]:
+        consumer = Consumer(service, store, _Once())  # type: ignore[arg-type]  # nothing is read again here
+        topics = [topic.name for topic in topics_of(Party(service.name))]
+        yield lambda: self.bus.read(topics, consumer.consume)
+        yield Relay(self.redis, store.key("outbox"), service.name, self.bus.publish).run
+        yield Timers(store, self._clock, service.timers, poll=LOOK_SECONDS).run
+        yield Executor(store, service.jobs, lease=lease, slots=slots, idle=LOOK_SECONDS).run
+
+
+class _Once:
+    """The positions of a bus that neither loses nor repeats."""
+
+    def take(self) -> Reading:
+        return Reading(0, "")
+
+    def handled(self, *_: object) -> None:
+        """Nothing is read again."""
+
+    def goes_back(self, _: Reading) -> bool:
+        return False

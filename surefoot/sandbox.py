@@ -1,0 +1,120 @@
+"""``surefoot sandbox``: rehearse deployments on a simulated AWS, under a virtual clock or by hand."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from sandbox.scenarios.load import Unreadable, load, shipped
+from sandbox.scenarios.model import Scenario
+from sandbox.stack import USUAL_PORTS
+from sandbox.stack import sandbox as running_sandbox
+from services._chassis.telemetry import configure_logs
+from surefoot.exit_codes import Exit
+from surefoot.output import CannotDo, Json, console, result
+from surefoot.progress import Progress
+from surefoot.rehearsal.judge import alerts_of, deployments_of, faults
+from surefoot.rehearsal.rehearse import Rehearsal, rehearse
+
+app = App(name="sandbox", help="Rehearse deployments on a simulated AWS.")
+
+Which = Annotated[str, Parameter(help="A file, or the name of a scenario that ships.")]
+
+
+@app.command
+def scenarios(*, json: Json = False) -> int:
+    """List the scenarios that ship: what each teaches, and how it must end."""
+    known = shipped().values()
+    width = max(len(one.name) for one in known)
+    lines = (f"{one.name:{width}}  {one.expect.outcome:15}  {one.teaches}" for one in known)
+    result([_facts(one) for one in known], json, "\n".join(lines))
+    return Exit.SUCCEEDED
+
+
+@app.command
+def check(*files: Path, json: Json = False) -> int:
+    """Check scenario files; each fault is told with its line."""
+    read = [_read(file) for file in files]
+    result([_facts(one) for one in read], json, "\n".join(f"{one.name}: fine" for one in read))
+    return Exit.SUCCEEDED
+
+
+@app.command
+def run(*which: Which, seed: int = 0, json: Json = False) -> int:
+    """Rehearse scenarios, one after another: a deployment of minutes takes seconds.
+
+    Gates and thresholds are those of the environment and of SUREFOOT_CONFIG. Exit 1 where one ends otherwise than
+    its file expects.
+    """
+    if not which:
+        raise CannotDo("name a scenario or a file; `surefoot sandbox scenarios` lists those that ship", Exit.USAGE)
+    chosen = [_found(one) for one in which]
+    configure_logs("error", "rehearsal")
+    told = [_rehearsed(one, seed) for one in chosen]
+    text = "\n".join(f"{one['scenario']}: {one['outcome']}, {_judged(one['faults'])}" for one in told)
+    result(told[0] if len(told) == 1 else told, json, text)
+    return Exit.FAILED if any(one["faults"] for one in told) else Exit.SUCCEEDED
+
+
+@app.command
+def up(*, speed: float = 20.0, without_kafka: Annotated[bool, Parameter(negative="")] = False) -> int:
+    """Run Kafka, Redis and AWS, without Surefoot, until Ctrl+C; print the environment that points at them."""
+    data = Path(".surefoot/sandbox")
+    with running_sandbox(data, ports=USUAL_PORTS, speed=speed, own_kafka=not without_kafka) as environment:
+        for name, value in environment.items():
+            print(f"export {name}={value}")
+        sys.stdout.flush()
+        console.print("The sandbox runs; Ctrl+C ends it.", highlight=False)
+        signal.pause()
+    return Exit.SUCCEEDED
+
+
+def _found(which: str) -> Scenario:
+    known = shipped()
+    if which in known:
+        return known[which]
+    path = Path(which)
+    if not path.exists() and path.suffix not in {".yaml", ".yml"}:
+        raise CannotDo(f"there is no scenario {which}: use a file, or one of {', '.join(known)}", Exit.USAGE)
+    return _read(path)
+
+
+def _read(file: Path) -> Scenario:
+    try:
+        return load(file)
+    except Unreadable as error:
+        raise CannotDo(str(error), Exit.USAGE) from error
+
+
+def _rehearsed(scenario: Scenario, seed: int) -> dict[str, Any]:
+    console.print(f"\n[bold]{scenario.name}[/bold]: {scenario.teaches}", highlight=False, soft_wrap=True)
+    rehearsal = rehearse(scenario, seed=seed)
+    with Progress(console) as progress:
+        progress.show(rehearsal.run)
+    wrong = faults(rehearsal, scenario.expect)
+    for fault in wrong:
+        console.print(f"  otherwise than expected: {fault}", style="red", highlight=False, soft_wrap=True)
+    return _report(scenario, rehearsal, wrong)
+
+
+def _report(scenario: Scenario, rehearsal: Rehearsal, wrong: list[str]) -> dict[str, Any]:
+    return {
+        "scenario": scenario.name,
+        "outcome": rehearsal.finished.outcome,
+        "cause": rehearsal.finished.cause,
+        "reason": rehearsal.finished.reason,
+        "seconds": round(rehearsal.seconds, 1),
+        "deployments": deployments_of(rehearsal),
+        "critical_alerts": sorted(alerts_of(rehearsal)),
+        "faults": wrong,
+    }
+
+
+def _judged(wrong: list[str]) -> str:
+    return "otherwise than expected" if wrong else "as expected"
+
+
+def _facts(scenario: Scenario) -> dict[str, Any]:
+    return {"name": scenario.name, "teaches": scenario.teaches, "outcome": scenario.expect.outcome}

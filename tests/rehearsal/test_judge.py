@@ -1,0 +1,37 @@
+"""What is otherwise than a scenario expects is told."""
+
+import pytest
+
+from contracts.base import Target
+from contracts.deployment import Cause, DeploymentFinished, Outcome
+from sandbox.aws.calls import Call
+from sandbox.scenarios.model import Expected
+from surefoot.rehearsal.judge import faults
+from surefoot.rehearsal.rehearse import Rehearsal
+
+TARGET = Target(account="123456789012", region="us-west-2", cluster="c", service="s")
+ENDED = DeploymentFinished(
+    target=TARGET, run_id="run", outcome=Outcome.FAILED, cause=Cause.GATE, reason="The gate fell.", seconds=5
+)
+BEGAN = Call(0.0, "ecs", "UpdateService", "surefoot/recovery", True, "c/s", 200, "ecs-svc/1 web:2")
+REHEARSAL = Rehearsal(ENDED, {}, (), (BEGAN,), 5.0)
+
+
+def test_what_is_as_expected_has_no_fault() -> None:
+    said = Expected(outcome=Outcome.FAILED, cause=Cause.GATE, says=("gate",), changes=1, alerts=frozenset())
+    assert faults(REHEARSAL, said) == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "fault"),
+    [
+        (Expected(outcome=Outcome.SUCCEEDED), "it ended failed, not succeeded"),
+        (Expected(outcome=Outcome.FAILED, cause=Cause.ERROR), "its cause is gate, not error"),
+        (Expected(outcome=Outcome.FAILED, says=("the moon",)), "its reason does not say 'the moon'"),
+        (Expected(outcome=Outcome.FAILED, rolled_back_by="surefoot"), "it was rolled back by nobody, not by surefoot"),
+        (Expected(outcome=Outcome.FAILED, changes=2), "Surefoot began 1 deployments at AWS, not 2"),
+        (Expected(outcome=Outcome.FAILED, alerts=frozenset({"cpu"})), "critical alerts: none, not cpu"),
+    ],
+)
+def test_each_difference_is_told(expected: Expected, fault: str) -> None:
+    assert faults(REHEARSAL, expected) == [fault]

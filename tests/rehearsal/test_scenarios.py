@@ -1,0 +1,21 @@
+"""Each scenario that ships, rehearsed under the virtual clock: it ends as it says that it must."""
+
+import pytest
+
+from sandbox.scenarios.load import shipped
+from surefoot.rehearsal.judge import faults
+from surefoot.rehearsal.rehearse import rehearse
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_it_ends_as_it_must(name: str) -> None:
+    scenario = shipped()[name]
+    rehearsal = rehearse(scenario)
+    assert faults(rehearsal, scenario.expect) == [], rehearsal.finished.reason
+
+
+def test_the_same_seed_is_the_same_rehearsal() -> None:
+    first, second = (rehearse(shipped()["slow"], seed=3) for _ in range(2))
+    assert first.finished == second.finished
+    assert [one.meta.id for one in first.told] == [one.meta.id for one in second.told]
+    assert first.seconds == second.seconds

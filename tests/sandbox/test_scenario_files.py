@@ -1,0 +1,66 @@
+"""Scenario files: read, or refused with the line of each fault."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.scenarios.load import Unreadable, images, load, parsed, shipped
+
+GOOD = """
+teaches: Something.
+image:
+  latency: 2
+  later: {after: 600, error_rate: 0.5}
+world:
+  traffic: {peak: 10, night: 1}
+  happenings:
+    - {at: 60, database: away}
+expect: {outcome: succeeded}
+"""
+
+
+def test_a_file_is_a_scenario_of_its_name(tmp_path: Path) -> None:
+    (tmp_path / "two-seconds.yaml").write_text(GOOD)
+    scenario = load(tmp_path / "two-seconds.yaml")
+    assert (scenario.name, scenario.image.name, scenario.image.latency) == ("two-seconds", "two-seconds", 2)
+    assert scenario.image.at(599).error_rate == 0.001
+    assert scenario.image.at(600).error_rate == 0.5
+    assert scenario.image.at(600).latency == 2
+
+
+def test_each_fault_is_told_with_its_line() -> None:
+    wrong = GOOD.replace("latency: 2", "latency: soon").replace("peak: 10", "peek: 10").replace("away", "gone")
+    with pytest.raises(Unreadable) as refused:
+        parsed(wrong, "wrong.yaml")
+    assert str(refused.value).splitlines() == [
+        "wrong.yaml:4: image.latency: Input should be a valid number, unable to parse string as a number",
+        "wrong.yaml:7: world.traffic.peek: Extra inputs are not permitted",
+        "wrong.yaml:9: world.happenings.0.database: Input should be 'away' or 'back'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("teaches: [unclosed", r"^w\.yaml:\d: no YAML: "),
+        ("- a list", r"^w\.yaml:1: a scenario has teaches, image, world, config and expect"),
+        ("", r"^w\.yaml:1: a scenario has "),
+        ("teaches: Nothing.\n", r"^w\.yaml:1: expect: Field required"),
+        ("image: 5\nteaches: x\nexpect: {outcome: failed}\n", r"^w\.yaml:1: image: Input should be a valid dictionary"),
+        ("a: &a [*a]\n", r"^w\.yaml:1: "),
+    ],
+)
+def test_what_is_no_scenario_is_refused(text: str, said: str) -> None:
+    with pytest.raises(Unreadable, match=said):
+        parsed(text, "w.yaml")
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match="cannot be read: No such file"):
+        load(tmp_path / "none.yaml")
+
+
+def test_those_that_ship_are_a_dozen_at_least_and_each_has_its_image() -> None:
+    assert len(shipped()) >= 12
+    assert set(images()) == set(shipped())
+    assert all(scenario.teaches.endswith(".") for scenario in shipped().values())
