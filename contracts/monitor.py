@@ -50,10 +50,12 @@ class _Alert(Event):
     began_at: datetime
     """When the rule was first seen broken."""
     detail: str
+    dependency: str = ""
+    """What the service depends on and is in trouble itself, as a sentence; then a deployment is not to blame."""
 
 
 class CriticalAlert(_Alert):
-    """Recovery rolls an armed target back on it."""
+    """Recovery rolls an armed target back on it, unless a dependency is in trouble."""
 
 
 class WarningAlert(_Alert):

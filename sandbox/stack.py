@@ -18,6 +18,7 @@ GUIDE = {
     "CLUSTER_NAME": "CourtCaseCluster",
     "SERVICE_NAME": "BackendService",
     "CLOUDWATCH_NAMESPACE": "CourtCase/Production",
+    "DATABASE_INSTANCE": "court-case-db",
     "BACKUP_BUCKET": "court-case-disaster-recovery-backups",
 }
 """The guide's own configuration: what anybody sets, on the sandbox or not."""

@@ -16,9 +16,16 @@ from sandbox.aws.ecr import Ecr
 from sandbox.aws.front import Front
 from sandbox.aws.images import Behaviour
 from sandbox.aws.metrics import MetricStore
-from sandbox.aws.moto_patches import advertise_load_balancer, forget_everything, load_balancer_of, patched
+from sandbox.aws.moto_patches import (
+    advertise_load_balancer,
+    database_is,
+    forget_everything,
+    load_balancer_of,
+    patched,
+)
 from sandbox.aws.seed import Entrance
 from sandbox.aws.telemetry import Telemetry, firing
+from sandbox.aws.traffic import DATABASE
 from sandbox.aws.world import ACCOUNT, REGION, World
 from sandbox.scenarios.load import images
 
@@ -60,6 +67,12 @@ class Account:
     def step(self, seconds: float) -> None:
         """Let ``seconds`` of product time pass at once."""
         self.world.step(self.now() + seconds)
+
+    def database(self, *, available: bool) -> None:
+        """Let the database go away, or come back."""
+        with self.world.lock:
+            self.world.conditions.database = available
+            database_is(DATABASE, "available" if available else "failed")
 
     def behind(self, number: int) -> Sequence[tuple[Behaviour, bool]]:
         """What a request to the load balancer of this number may meet."""

@@ -19,6 +19,7 @@ from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.elbv2 import models as elbv2
 from moto.logs import models as logs
+from moto.rds.models import rds_backends
 from moto.s3 import models as s3
 
 from sandbox.aws.ecs.targets import Target
@@ -106,6 +107,11 @@ def forget_everything() -> None:
 def advertise_load_balancer(arn: str, host: str) -> None:
     """Moto makes up a DNS name that resolves nowhere; ours is a name under which the application answers."""
     elbv2.elbv2_backends[ACCOUNT][REGION].load_balancers[arn].dns_name = host
+
+
+def database_is(instance: str, status: str) -> None:
+    """Let RDS say so of an instance."""
+    rds_backends[ACCOUNT][REGION].databases[instance].status = status
 
 
 def load_balancer_of(group: str) -> str | None:

@@ -14,6 +14,7 @@ from botocore.config import Config
 from sandbox.aws.ecs import api as ecs
 from sandbox.aws.inprocess import WsgiApplication, answered_by
 from sandbox.aws.registry import RUNNING_TAG
+from sandbox.aws.traffic import DATABASE
 from sandbox.aws.world import REGION, World
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ LOAD_BALANCER = "court-case-alb"
 BACKUP_BUCKET = "court-case-disaster-recovery-backups"
 LOG_GROUP = "/ecs/court-case-backend"
 JWT_SECRET = "arn:aws:secretsmanager:us-west-2:123456789012:secret:court-case/jwt-AbCdEf"  # noqa: S105  its name, not its value
+MASTER_PASSWORD = "nobody-asks-for-it"  # noqa: S105  RDS wants one
 ROLES = "arn:aws:iam::123456789012:role"
 
 
@@ -75,6 +77,10 @@ class Records:
         storage.create_bucket(Bucket=BACKUP_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         storage.put_bucket_versioning(Bucket=BACKUP_BUCKET, VersioningConfiguration={"Status": "Enabled"})
         self._client("logs").create_log_group(logGroupName=LOG_GROUP)
+        self._client("rds").create_db_instance(
+            DBInstanceIdentifier=DATABASE, DBInstanceClass="db.t4g.medium", Engine="postgres", AllocatedStorage=50,
+            MasterUsername="court", MasterUserPassword=MASTER_PASSWORD, PubliclyAccessible=False,
+        )  # fmt: skip
         return network, entrances
 
     def scaling(self) -> None:

@@ -6,6 +6,7 @@ from services._chassis.service import Platform, Service
 from services.monitor import handlers
 from services.monitor.adapters.alarms import CloudWatchAlarms
 from services.monitor.adapters.dashboards import CloudWatchDashboards
+from services.monitor.adapters.database import RdsDatabases
 from services.monitor.adapters.ecs import EcsServices
 from services.monitor.adapters.metrics import CloudWatchMetrics
 from services.monitor.api import create_router
@@ -31,6 +32,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         clock,
         services,
         metrics,
+        RdsDatabases(aws, settings.database_instance),
         watched,
         settings.metric_collection_interval,
         settings.close_collection_interval,

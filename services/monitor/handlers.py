@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import structlog
+
 from contracts.base import Target, caused_id
 from contracts.deployment import DeploymentFinished
 from contracts.envelope import Meta
@@ -16,12 +18,15 @@ from services._chassis.transition import Decision, Emit, Job, Timer, Transition,
 from services.monitor.domain.alarms import quiet_gate
 from services.monitor.domain.alerts import Alert
 from services.monitor.domain.answers import Command, answer, judged, no_answer, summary
+from services.monitor.domain.database import trouble as trouble_of
 from services.monitor.domain.judge import Pending, judge
 from services.monitor.domain.metrics import DATABASE_ERRORS, MINUTE, Dimensions, Readings
 from services.monitor.domain.operation import Operation, Part, record_of
-from services.monitor.domain.rules import Rule
+from services.monitor.domain.rules import Rule, evaluate
 from services.monitor.domain.watch import Watch, watch_key
-from services.monitor.ports import Alarms, Dashboards, Metrics, NotFound, Services, Unavailable
+from services.monitor.ports import Alarms, Dashboards, Databases, Metrics, NotFound, Services, Unavailable
+
+log = structlog.get_logger()
 
 CHECK = "check-alarms"
 WATCH = "watch-closely"
@@ -72,6 +77,7 @@ class Watching:
     clock: Clock
     services: Services
     metrics: Metrics
+    databases: Databases
     rules: tuple[Rule, ...]
     interval: float
     """Product seconds between two looks."""
@@ -131,12 +137,13 @@ class Watching:
         """Read every metric once; evaluate rules, alerts, and whatever waits."""
         target, now = Target.parse(running.payload.decode()), self.clock.now()
         before = Watch.read(await self.store.load(watch_key(target)), target)
-        readings, published, gone = None, False, False
+        readings, published, trouble, gone = None, False, "", False
         try:
             readings = await self._read(before, target, now)
             published = bool(readings.of(DATABASE_ERRORS)) or (
                 bool(before.pending) and await self.metrics.database_published(readings.dimensions, now)
             )
+            trouble = await self._trouble(readings, now)
         except Unavailable:
             readings = None
         except NotFound:
@@ -145,7 +152,7 @@ class Watching:
 
         def decide(state: bytes | None) -> Decision:
             watch = Watch.read(state, target)
-            return self._seen(watch.stopped() if gone else watch, readings, published, asked, now)
+            return self._seen(watch.stopped() if gone else watch, readings, published, trouble, asked, now)
 
         return Transition(watch_key(target), decide)
 
@@ -156,18 +163,35 @@ class Watching:
         start = max(now - FARTHEST, min(now - LOOK_BACK - longest, oldest))
         return await self.metrics.read(dimensions, start, now)
 
+    async def _trouble(self, readings: Readings, now: float) -> str:
+        """What is wrong with the database; it is asked about only when somebody suffers."""
+        critical = (rule for rule in self.rules if rule.severity == "critical")
+        if all(evaluate(rule, readings, now).verdict != "broken" for rule in critical):
+            return ""
+        try:
+            return trouble_of(await self.databases.look(now))
+        except Unavailable as error:
+            log.warning("nothing is known of the database", why=str(error))
+            return ""
+
     def _seen(
-        self, watch: Watch, readings: Readings | None, published: bool, asked: Collection[str], now: float
+        self,
+        watch: Watch,
+        readings: Readings | None,
+        published: bool,
+        trouble: str,
+        asked: Collection[str],
+        now: float,
     ) -> Decision:
         """``asked``: the evaluations that were known when the metrics were read."""
         told: tuple[Alert, ...] = ()
         if readings is not None:
-            watch, told = watch.with_readings(readings, self.rules, now)
+            watch, told = watch.with_readings(readings, self.rules, now, trouble)
         answers = [
-            judged(watch, one, gates)
+            judged(watch, one, gates, trouble)
             for one in watch.pending
             if one.command_id in asked
-            and (gates := judge(one, readings, now, database_published=published)) is not None
+            and (gates := judge(one, readings, now, database_published=published, trouble=trouble)) is not None
         ]
         answered = {one.command_id for one in answers}
         watch = watch.answered(answered)

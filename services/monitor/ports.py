@@ -5,6 +5,7 @@ from typing import Protocol
 
 from contracts.base import Target
 from services.monitor.domain.alarms import Alarm, Marks
+from services.monitor.domain.database import Database
 from services.monitor.domain.metrics import Dimensions, Readings
 from services.monitor.domain.rules import Rule
 
@@ -38,6 +39,14 @@ class Metrics(Protocol):
 
     async def database_published(self, dimensions: Dimensions, now: float) -> bool:
         """Whether the application has published DatabaseConnectionErrors in the last three hours."""
+        ...
+
+
+class Databases(Protocol):
+    """RDS."""
+
+    async def look(self, now: float) -> Database | None:
+        """Return what RDS says of the application's database; None where none is named. Raise ``Unavailable``."""
         ...
 
 

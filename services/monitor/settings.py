@@ -23,4 +23,5 @@ class Settings(settings.Settings):
     alert_evaluation_period: Annotated[int, Field(ge=60, le=3600)] = 300
     """Seconds for which a warning rule has to be broken, rounded to a whole minute."""
     database_instance: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")] | None = None
-    """The application's RDS instance, for its graphs on the dashboard."""
+    """The application's RDS instance: it is on the dashboard, and while it is in trouble itself nothing is rolled
+    back for what users suffer. Without it a deployment is blamed."""

@@ -48,7 +48,7 @@ class Others:
         for one in sorted(happenings, key=lambda one: one.at):
             await asyncio.sleep(begun + one.at - asyncio.get_running_loop().time())
             if one.database is not None:
-                self._account.world.conditions.database = one.database == "back"
+                self._account.database(available=one.database == "back")
             if one.scale_to is not None:
                 self._update(desiredCount=one.scale_to)
             if one.deploys is not None:

@@ -27,13 +27,15 @@ class Standing(Contract):
     """The end of the newest minute that was judged; an older or equal one says nothing new."""
 
 
-def step(standing: Standing, rule: Rule, state: RuleState, target: Target, now: float) -> tuple[Standing, Alert | None]:
-    """Return how the alert stands after ``state``, and what is to be told."""
+def step(
+    standing: Standing, rule: Rule, state: RuleState, target: Target, now: float, trouble: str = ""
+) -> tuple[Standing, Alert | None]:
+    """Return how the alert stands after ``state``, and what is to be told. ``trouble``: of a dependency."""
     if state.verdict == "no_data" or state.until <= standing.judged_until:
         return standing, None
     if state.verdict == "broken":
         if standing.began_at is None:
-            return Standing(began_at=now, judged_until=state.until), _alert(rule, state, target, now, "raised")
+            return Standing(began_at=now, judged_until=state.until), _alert(rule, state, target, now, "raised", trouble)
         return standing.model_copy(update={"good": 0, "judged_until": state.until}), None
     if standing.began_at is None:
         return standing.model_copy(update={"judged_until": state.until}), None
@@ -42,7 +44,7 @@ def step(standing: Standing, rule: Rule, state: RuleState, target: Target, now: 
     return Standing(judged_until=state.until), _alert(rule, state, target, standing.began_at, "resolved")
 
 
-def _alert(rule: Rule, state: RuleState, target: Target, began_at: float, what: str) -> Alert:
+def _alert(rule: Rule, state: RuleState, target: Target, began_at: float, what: str, trouble: str = "") -> Alert:
     kind = CriticalAlert if rule.severity == "critical" else WarningAlert
     value = "no data" if state.value is None else f"{state.value:.4g}{rule.unit}"
     return kind.model_validate(
@@ -58,6 +60,8 @@ def _alert(rule: Rule, state: RuleState, target: Target, began_at: float, what: 
             "samples": state.samples,
             "began_at": datetime.fromtimestamp(began_at, UTC),
             "detail": f"{rule.name}: {value}, limit {rule.comparison} {rule.threshold:g}{rule.unit}"
-            + (f" ({state.detail})" if state.detail else ""),
+            + (f" ({state.detail})" if state.detail else "")
+            + (f"; {trouble}" if trouble else ""),
+            "dependency": trouble,
         }
     )

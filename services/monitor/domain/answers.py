@@ -40,10 +40,11 @@ def no_answer(command: Command, command_id: str, step: str, why: str, *, found: 
     )
 
 
-def judged(watch: Watch, pending: Pending, gates: tuple[Gate, ...]) -> StepFinished:
-    """Answer an ``evaluate-rules``; inconclusive means that its deadline came first."""
+def judged(watch: Watch, pending: Pending, gates: tuple[Gate, ...], trouble: str = "") -> StepFinished:
+    """Answer an ``evaluate-rules``. Inconclusive: its deadline came first, or a dependency is in ``trouble``."""
     verdict = worst(gate.verdict for gate in gates)
-    causes = {Verdict.PASS: None, Verdict.FAIL: Cause.GATE, Verdict.INCONCLUSIVE: Cause.TIMEOUT}
+    silence = Cause.DEPENDENCY if trouble else Cause.TIMEOUT
+    causes = {Verdict.PASS: None, Verdict.FAIL: Cause.GATE, Verdict.INCONCLUSIVE: silence}
     return StepFinished(
         target=watch.target,
         run_id=pending.run_id,
@@ -59,7 +60,10 @@ def judged(watch: Watch, pending: Pending, gates: tuple[Gate, ...]) -> StepFinis
 def summary(gates: tuple[Gate, ...]) -> str:
     """One sentence: the gates that did not pass, or what passed."""
     bad = [gate for gate in gates if gate.verdict is not Verdict.PASS]
-    shown = [f"{gate.name} {gate.verdict}: {gate.arithmetic}" for gate in bad] or [
-        f"{gate.name}: {gate.detail or gate.arithmetic}" for gate in gates
-    ]
-    return "; ".join(shown)
+    if not bad:
+        return "; ".join(f"{gate.name}: {gate.detail or gate.arithmetic}" for gate in gates)
+    return "; ".join(map(_said, bad))
+
+
+def _said(gate: Gate) -> str:
+    return ", ".join(filter(None, (f"{gate.name} {gate.verdict}: {gate.arithmetic}", gate.detail)))

@@ -43,12 +43,13 @@ class Pending(Contract):
 
 
 def judge(
-    pending: Pending, readings: Readings | None, now: float, *, database_published: bool
+    pending: Pending, readings: Readings | None, now: float, *, database_published: bool, trouble: str = ""
 ) -> tuple[Gate, ...] | None:
     """Return a gate for each critical rule, or None while evidence may still come.
 
     ``readings`` is None when CloudWatch could not be asked. ``database_published`` says whether the application has
-    published DatabaseConnectionErrors at any time in the last hours.
+    published DatabaseConnectionErrors at any time in the last hours. ``trouble``: of the database; while it lasts no
+    rule that is broken is a verdict on the change.
     """
     if readings is None:
         gates = tuple(_unheard(name, rule) for name, rule in _GATES.items())
@@ -62,6 +63,8 @@ def judge(
             if database_published
             else _without("database_connections", DATABASE_CONNECTIONS, "the application publishes no such errors"),
         )
+    if trouble:
+        gates = tuple(_innocent(gate, trouble) if gate.verdict is Verdict.FAIL else gate for gate in gates)
     verdicts = {gate.verdict for gate in gates}
     over = now >= pending.deadline or Verdict.FAIL in verdicts or Verdict.INCONCLUSIVE not in verdicts
     return gates if over else None
@@ -89,6 +92,10 @@ def _gate(
         needs=needs,
         detail=detail,
     )
+
+
+def _innocent(gate: Gate, trouble: str) -> Gate:
+    return gate.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "detail": trouble})
 
 
 def _unheard(name: str, rule: Rule) -> Gate:

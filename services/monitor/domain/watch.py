@@ -64,13 +64,18 @@ class Watch(Contract):
         """The service is gone: only what waits for an answer remains."""
         return self._with(closely={}, set_up=False, alerts={})
 
-    def with_readings(self, readings: Readings, rules: tuple[Rule, ...], now: float) -> tuple[Self, tuple[Alert, ...]]:
-        """Evaluate every rule; return the new state and the alerts that are to be told."""
+    def with_readings(
+        self, readings: Readings, rules: tuple[Rule, ...], now: float, trouble: str = ""
+    ) -> tuple[Self, tuple[Alert, ...]]:
+        """Evaluate every rule; return the new state and the alerts that are to be told.
+
+        ``trouble``: of the database, which then is to blame.
+        """
         states = {rule.name: evaluate(rule, readings, now) for rule in rules}
         alerts, told = {}, []
         for rule in rules:
             standing = self.alerts.get(rule.name, Standing())
-            alerts[rule.name], alert = step(standing, rule, states[rule.name], self.target, now)
+            alerts[rule.name], alert = step(standing, rule, states[rule.name], self.target, now, trouble)
             if alert:
                 told.append(alert)
         closely = {run: until for run, until in self.closely.items() if until > now}

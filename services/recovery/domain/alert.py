@@ -19,12 +19,14 @@ def note(protection: Protection, alert: CriticalAlert) -> Protection:
 def convicts(protection: Protection, alert: CriticalAlert, now: datetime) -> Arm | None:
     """The arm to use up because of ``alert``, or None.
 
-    An alert counts once the change has begun, if it did not fire before. A database alert counts only if it
-    began after the change: a database fails on its own, and going back would not mend it.
+    An alert counts once the change has begun, if it did not fire before, and if nothing that the service depends on
+    is in trouble itself. A database alert counts only if it began after the change: a database fails on its own, and
+    going back would not mend it.
     """
     held = protection.arm
     if (
         alert.state != "raised"
+        or alert.dependency
         or protection.rollback is not None
         or held is None
         or held.change is None

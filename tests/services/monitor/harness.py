@@ -14,6 +14,7 @@ from services._chassis.store import Applied
 from services._chassis.transition import Decision, Job, Timer, Transition
 from services.monitor import handlers
 from services.monitor.domain.alarms import Alarm, Marks
+from services.monitor.domain.database import Database
 from services.monitor.domain.metrics import MINUTE, Dimensions, Readings
 from services.monitor.domain.rules import Rule, rules
 from services.monitor.handlers import SettingUp, Watching
@@ -126,6 +127,17 @@ class FakeMetrics:
             at += MINUTE
 
 
+class FakeDatabases:
+    def __init__(self) -> None:
+        self.there: Database | None = None
+        self.failure: Exception | None = None
+
+    async def look(self, now: float) -> Database | None:
+        if self.failure:
+            raise self.failure
+        return self.there
+
+
 class FakeAlarms:
     def __init__(self) -> None:
         self.there: tuple[Alarm, ...] = ()
@@ -182,6 +194,7 @@ class World:
 
     clock: FakeClock = field(default_factory=FakeClock)
     services: FakeServices = field(default_factory=FakeServices)
+    databases: FakeDatabases = field(default_factory=FakeDatabases)
     alarms: FakeAlarms = field(default_factory=FakeAlarms)
     dashboards: FakeDashboards = field(default_factory=FakeDashboards)
     states: dict[str, bytes] = field(default_factory=dict)
@@ -195,7 +208,7 @@ class World:
     def __post_init__(self) -> None:
         self.metrics = FakeMetrics(self.clock)
         watched = rules(5)
-        self.watching = Watching(self, self.clock, self.services, self.metrics, watched, 60, 15)
+        self.watching = Watching(self, self.clock, self.services, self.metrics, self.databases, watched, 60, 15)
         setting_up = SettingUp(self.clock, self.services, self.alarms, self.dashboards, watched)
         self.work: dict[str, Any] = {
             handlers.CHECK: setting_up.check_alarms,

@@ -19,13 +19,15 @@ from services._chassis.aws import Aws, AwsConnection
 from services._chassis.service import Platform, Service
 from services._chassis.store import Store
 from services._chassis.transition import Job
+from services.monitor.adapters.database import RdsDatabases
 from services.monitor.adapters.ecs import EcsServices
 from services.monitor.adapters.metrics import CloudWatchMetrics
 from services.monitor.app import create_app
+from services.monitor.domain.database import trouble
 from services.monitor.domain.metrics import MINUTE, Readings
 from services.monitor.domain.rules import evaluate, rules
 from services.monitor.handlers import CHECK, SET_UP
-from services.monitor.ports import NotFound
+from services.monitor.ports import NotFound, Unavailable
 from services.monitor.settings import Settings
 from tests.services.monitor.harness import Running
 
@@ -65,7 +67,7 @@ class Account:
         self.scaling: ApplicationAutoScalingClient = session.client(
             "application-autoscaling", endpoint_url=aws.endpoint, config=config
         )
-        ours = Aws(connection, "monitor")
+        ours = self.of_monitor = Aws(connection, "monitor")
         self.services, self.metrics = EcsServices(ours), CloudWatchMetrics(ours, APPLICATION)
         platform = Platform(cast("Store", None), AwsTime(aws), ours)
         self.monitor: Service = create_app(Settings(aws_account=ACCOUNT), platform)
@@ -163,6 +165,20 @@ async def test_a_lost_database_is_seen_by_rules_and_alarms_alike(account: Accoun
     broken = {"error_rate", "error_rate_warning", "database_connections"}
     assert {name for name, verdict in (await account.verdicts()).items() if verdict == "broken"} == broken
     assert {name for name, state in account.alarms().items() if state == "ALARM"} == broken
+
+
+async def test_the_database_is_looked_at_where_it_is_named(account: Account) -> None:
+    databases = RdsDatabases(account.of_monitor, "court-case-db")
+    found = await databases.look(account.aws.now())
+    assert found is not None
+    assert (found.status, trouble(found)) == ("available", "")
+    assert len(found.cpu) >= 3
+    account.aws.database(available=False)
+    found = await databases.look(account.aws.now())
+    assert trouble(found) == "the database court-case-db is failed"
+    with pytest.raises(Unavailable, match="RDS"):
+        await RdsDatabases(account.of_monitor, "no-such-db").look(account.aws.now())
+    assert await RdsDatabases(account.of_monitor, None).look(account.aws.now()) is None
 
 
 async def test_no_task_is_an_outage(account: Account) -> None:

@@ -12,6 +12,7 @@ from contracts.results import MonitoringOutput, ProbesOutput
 from services._chassis.clock import moment
 from services.monitor import handlers
 from services.monitor.domain.alarms import Alarm
+from services.monitor.domain.database import Database, trouble
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.ports import NotFound, Unavailable
 from tests.services.monitor.harness import START, TARGET, World
@@ -147,6 +148,62 @@ async def test_a_broken_rule_fails_the_evaluation_and_raises_the_alert(world: Wo
     assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
     assert "response_time_p95 fail: 6 s <= 5 s" in answer.summary
     assert ("response_time", "raised") in world.alerts
+
+
+AWAY = Database(instance="court", status="failed")
+
+
+async def test_while_the_database_itself_is_in_trouble_no_deployment_is_blamed(world: World) -> None:
+    world.metrics.change(target_5xx=40.0)
+    world.databases.there = AWAY
+    await evaluate(world)
+    await world.until(14 * MINUTE)
+    assert not world.answers, "the database may come back"
+    (raised,) = (event for event in world.told if isinstance(event, CriticalAlert))
+    assert raised.dependency == "the database court is failed"
+    assert raised.detail.endswith("; the database court is failed")
+    await world.until(16 * MINUTE)
+    (answer,) = world.answers
+    assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.DEPENDENCY)
+    assert "error_rate inconclusive: 40% <= 10% (200 samples), the database court is failed" in answer.summary
+
+
+async def test_a_database_that_comes_back_excuses_nothing_any_more(world: World) -> None:
+    world.metrics.change(target_5xx=40.0)
+    world.databases.there = AWAY
+    await evaluate(world)
+    await world.until(5 * MINUTE)
+    world.databases.there = Database(instance="court", status="available")
+    await world.until(6 * MINUTE)
+    assert [answer.cause for answer in world.answers] == [Cause.GATE]
+
+
+async def test_a_database_of_which_nothing_is_known_excuses_nothing(world: World) -> None:
+    world.metrics.change(target_5xx=40.0)
+    world.databases.failure = Unavailable("RDS refused DescribeDBInstances (AccessDenied)")
+    await evaluate(world)
+    await world.until(3 * MINUTE)
+    assert [answer.cause for answer in world.answers] == [Cause.GATE]
+    assert not any(event.dependency for event in world.told if isinstance(event, CriticalAlert))
+
+
+@pytest.mark.parametrize(
+    ("database", "said"),
+    [
+        (None, ""),
+        (Database(instance="court", status="available"), ""),
+        (Database(instance="court", status="backing-up"), ""),
+        (Database(instance="court", status="storage-full"), "the database court is storage-full"),
+        (Database(instance="court", status="available", cpu={0.0: 99, 60.0: 20}), ""),
+        (Database(instance="court", status="available", cpu={60.0: 99}), ""),
+        (
+            Database(instance="court", status="available", cpu={0.0: 20, 60.0: 96, 120.0: 99}),
+            "the database court is overloaded: its processor is at 99%",
+        ),
+    ],
+)
+def test_what_a_database_in_trouble_is(database: Database | None, said: str) -> None:
+    assert trouble(database) == said
 
 
 async def test_a_silent_cloudwatch_is_inconclusive_at_the_deadline(world: World) -> None:

@@ -299,6 +299,13 @@ async def test_a_database_alert_counts_only_if_it_began_after_the_change(
     assert len(recovery.told(RollbackStarted)) == count
 
 
+async def test_an_alert_that_a_dependency_explains_rolls_nothing_back(recovery: Recovery) -> None:
+    await recovery.deployed()
+    alert = recovery.alert(rule="error_rate").model_copy(update={"dependency": "the database court is failed"})
+    await recovery.send(alert, "raised")
+    assert not recovery.told(RollbackStarted)
+
+
 async def test_another_alert_counts_from_the_arming_on(recovery: Recovery) -> None:
     await recovery.deployed()
     await recovery.send(recovery.alert(rule="error_rate", began=22), "raised")

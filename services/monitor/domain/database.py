@@ -1,0 +1,48 @@
+"""Is the application's database itself in trouble? Then what its users suffer is no deployment's fault."""
+
+from collections.abc import Mapping
+
+from contracts.base import Contract
+
+SERVES = frozenset(
+    {
+        "available",
+        "backing-up",
+        "configuring-enhanced-monitoring",
+        "configuring-iam-database-auth",
+        "configuring-log-exports",
+        "modifying",
+        "moving-to-vpc",
+        "renaming",
+        "storage-config-upgrade",
+        "storage-initialization",
+        "storage-optimization",
+    }
+)
+"""States of an RDS instance in which it answers (Amazon RDS User Guide, "Viewing Amazon RDS DB instance status")."""
+OVERLOADED = 95.0
+"""Per cent of its processor."""
+POINTS = 2
+"""So many of the newest minutes have to be above it."""
+
+
+class Database(Contract):
+    """One RDS instance at one moment."""
+
+    instance: str
+    status: str
+    """In the words of RDS."""
+    cpu: Mapping[float, float] = {}
+    """Per cent, by when a minute begins (epoch seconds)."""
+
+
+def trouble(database: Database | None) -> str:
+    """Say what is wrong with it; "" where nothing is, or nothing is known."""
+    if database is None:
+        return ""
+    if database.status not in SERVES:
+        return f"the database {database.instance} is {database.status}"
+    newest = [database.cpu[minute] for minute in sorted(database.cpu)[-POINTS:]]
+    if len(newest) == POINTS and min(newest) >= OVERLOADED:
+        return f"the database {database.instance} is overloaded: its processor is at {newest[-1]:.0f}%"
+    return ""
