@@ -122,7 +122,8 @@ class Gate(Contract):
         value = "no data" if self.value is None else f"{self.value:g}{self.unit}"
         samples = f"{self.samples} sample{'' if self.samples == 1 else 's'}"
         more = f", needs {self.needs} more" if self.needs else ""
-        return f"{value} {self.comparison} {self.threshold:g}{self.unit} ({samples}{more})"
+        must = "" if self.verdict is Verdict.PASS else ", must be"
+        return f"{value}{must} {self.comparison} {self.threshold:g}{self.unit} ({samples}{more})"
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -76,11 +76,12 @@ class Progress:
 
 
 def arithmetic(gate: dict[str, Any]) -> str:
-    """Return ``72 >= 70 (5 samples)``, and what there is to say of it."""
+    """Return ``72 >= 70 (5 samples)``, or ``69, must be >= 70 …``, and what there is to say of it."""
     unit = gate.get("unit", "")
     value = "no data" if gate["value"] is None else f"{gate['value']:g}{unit}"
     samples = "1 sample" if gate["samples"] == 1 else f"{gate['samples']} samples"
-    line = f"{value} {gate.get('comparison', '')} {gate['threshold']:g}{unit} ({samples})"
+    must = "" if gate["verdict"] == "pass" else ", must be"
+    line = f"{value}{must} {gate.get('comparison', '')} {gate['threshold']:g}{unit} ({samples})"
     if gate.get("overridden_by"):
         line += f", overridden by {gate['overridden_by']}"
     if gate.get("detail"):

@@ -241,7 +241,7 @@ def _failure(observed: Observed, memory: Memory, now: float) -> Failed | None:
     if given_up is not None:
         return Failed(Cause.GATE, _why(f"ECS gave the deployment up: {given_up}", memory), memory.gates)
     if any(gate.name == "our_deployment_live" and gate.verdict is Verdict.FAIL for gate in memory.gates):
-        detail = f"Somebody else moved the service: {_primary(service)}, which is not what we watch."
+        detail = f"{_primary(service)}, which is not what we watch."
         return Failed(Cause.SUPERSEDED, detail, memory.gates)
     if memory.failures >= failure_limit(service.desired):
         detail = _why(f"{memory.failures} tasks of the deployment failed", memory)

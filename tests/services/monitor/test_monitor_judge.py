@@ -80,7 +80,7 @@ def test_silence_is_inconclusive_and_says_what_it_needs() -> None:
     assert said(seen, DEADLINE - 1) is None
     gates = said(seen, DEADLINE)
     assert gates is not None
-    assert gates["error_rate"].arithmetic == "no data <= 10% (0 samples, needs 20 more)"
+    assert gates["error_rate"].arithmetic == "no data, must be <= 10% (0 samples, needs 20 more)"
     assert gates["healthy_tasks"].verdict is PASS
 
 

@@ -146,7 +146,7 @@ async def test_a_broken_rule_fails_the_evaluation_and_raises_the_alert(world: Wo
     await world.until(2 * MINUTE)
     (answer,) = world.answers
     assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
-    assert "response_time_p95 fail: 6 s <= 5 s" in answer.summary
+    assert "response_time_p95 fail: 6 s, must be <= 5 s" in answer.summary
     assert ("response_time", "raised") in world.alerts
 
 
@@ -165,7 +165,7 @@ async def test_while_the_database_itself_is_in_trouble_no_deployment_is_blamed(w
     await world.until(16 * MINUTE)
     (answer,) = world.answers
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.DEPENDENCY)
-    assert "error_rate inconclusive: 40% <= 10% (200 samples), the database court is failed" in answer.summary
+    assert "error_rate inconclusive: 40%, must be <= 10% (200 samples), the database court is failed" in answer.summary
 
 
 async def test_a_database_that_comes_back_excuses_nothing_any_more(world: World) -> None:

@@ -164,7 +164,7 @@ def test_a_failing_gate_blocks_and_changes_nothing(world: World) -> None:
         world.answer(step)
     world.answer("assess-health", FAIL, cause=Cause.GATE, gates=[LOW_SCORE])
     assert (world.end.run_id, world.end.outcome, world.end.cause) == (run_id, Outcome.BLOCKED, Cause.GATE)
-    assert "health_score: 45 >= 70" in world.end.reason
+    assert "health_score: 45, must be >= 70" in world.end.reason
     assert "arm" not in world.names()
     assert "disarm" not in world.names()
     assert world.verdicts() == {PRE: FAIL}
