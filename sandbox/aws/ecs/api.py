@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.aws.ecs import answers, service_calls, task_calls
+from sandbox.aws.ecs import answers, requests, service_calls, task_calls
 from sandbox.aws.ecs.answers import Answer
 from sandbox.aws.ecs.pages import page
 from sandbox.aws.ecs.region import ClusterRecord, Ecs
@@ -132,4 +132,5 @@ def call(ecs: Ecs, operation: str, request: dict[str, Any], now: float) -> Answe
     function = OPERATIONS.get(operation)
     if function is None:
         raise AwsFault("UnsupportedFeatureException", f"The simulated ECS has no {operation}.")
+    requests.check(operation, request)
     return function(ecs, request, now)
