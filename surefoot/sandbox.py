@@ -17,8 +17,11 @@ from surefoot.output import CannotDo, Json, console, result
 from surefoot.progress import Progress
 from surefoot.rehearsal.judge import alerts_of, deployments_of, faults
 from surefoot.rehearsal.rehearse import Rehearsal, rehearse
+from surefoot.sandbox_live import calls, harm, heal
 
 app = App(name="sandbox", help="Rehearse deployments on a simulated AWS.")
+for verb in (harm, heal, calls):
+    app.command(verb)
 
 Which = Annotated[str, Parameter(help="A file, or the name of a scenario that ships.")]
 

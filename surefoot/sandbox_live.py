@@ -1,0 +1,77 @@
+"""``surefoot sandbox harm | heal | calls``: at a simulated AWS that runs, which ``AWS_ENDPOINT_URL`` names."""
+
+import os
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import httpx2
+from cyclopts import Parameter
+
+from sandbox.aws.harm import Kind
+from surefoot.exit_codes import Exit
+from surefoot.output import CannotDo, Json, result
+
+TIMEOUT_SECONDS = 10.0
+
+
+def harm(
+    kind: Kind,
+    *,
+    service: Annotated[str, Parameter(help="As the signature names it: ecs, s3, monitoring, ecr …")] = "",
+    operation: Annotated[str, Parameter(help="UpdateService, for instance.")] = "",
+    agent: Annotated[str, Parameter(help="A part of the caller's User-Agent: surefoot/recovery.")] = "",
+    resource: Annotated[str, Parameter(help="A part of the resource's name.")] = "",
+    calls: Annotated[int | None, Parameter(help="Ends after so many calls.")] = None,
+    seconds: Annotated[float | None, Parameter(help="Ends after so many seconds of your own.")] = None,
+    share: Annotated[float, Parameter(help="Of the calls that it meets.")] = 1.0,
+    delay: Annotated[float, Parameter(help="Seconds, for slow, slow-after and stale.")] = 1.0,
+    json: Json = False,
+) -> int:
+    """Let AWS have a bad day; what is not named holds for all. It lasts until it is healed, unless bounded."""
+    rule = {
+        "kind": kind, "service": service, "operation": operation, "agent": agent, "resource": resource,
+        "calls": calls, "seconds": seconds, "share": share, "delay": delay,
+    }  # fmt: skip
+    told = _ask("POST", "harm", rule)
+    result(told, json, f"rule {told['id']}: `surefoot sandbox heal {told['id']}` ends it")
+    return Exit.SUCCEEDED
+
+
+def heal(rule: int | None = None, *, json: Json = False) -> int:
+    """End one rule of harm, or all."""
+    result(_ask("DELETE", "harm" if rule is None else f"harm/{rule}"), json, "well again")
+    return Exit.SUCCEEDED
+
+
+def calls(
+    *,
+    changing: Annotated[bool, Parameter(negative="", help="Those alone that change something.")] = False,
+    after: Annotated[int, Parameter(help="Those behind this number.")] = 0,
+    json: Json = False,
+) -> int:
+    """Show AWS's own log of calls: who called what, on which resource, and what came of it."""
+    found = _ask("GET", f"calls?after={after}" + ("&changing=1" if changing else ""))
+    result(found, json, "\n".join(map(_line, found)) or "no calls")
+    return Exit.SUCCEEDED
+
+
+def _line(call: dict[str, Any]) -> str:
+    at = datetime.fromtimestamp(call["time"], UTC).strftime("%H:%M:%S")
+    caller = next((word for word in call["user_agent"].split() if word.startswith("surefoot/")), "-")
+    what = f"{call['number']:>6} {at} {call['status']} {call['service']} {call['operation']} {call['resource']}"
+    return " ".join(filter(None, (what, f"by {caller}", call["effect"] and f"→ {call['effect']}")))
+
+
+def _ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    if not endpoint:
+        raise CannotDo("AWS_ENDPOINT_URL names no sandbox: run `surefoot sandbox up` or `surefoot up`", Exit.USAGE)
+    url = f"{endpoint.rstrip('/')}/_sandbox/{path}"
+    try:
+        answer = httpx2.request(method, url, json=body, timeout=TIMEOUT_SECONDS)
+        told = answer.json()
+    except (httpx2.HTTPError, ValueError) as error:
+        raise CannotDo(f"no sandbox answers at {endpoint} ({type(error).__name__})", Exit.FAILED) from error
+    if answer.status_code >= 400:
+        raise CannotDo(str(told.get("message", f"the sandbox answered {answer.status_code}")), Exit.USAGE)
+    return told

@@ -1,0 +1,69 @@
+"""``surefoot sandbox``: scenarios listed, checked and rehearsed; harm at a sandbox that runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import boto3
+import orjson
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox.aws.server import SimulatedAws
+from surefoot.exit_codes import Exit
+from surefoot.sandbox import app
+
+pytest_plugins = ["sandbox.fixtures"]
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*command: str) -> tuple[int, str]:
+        code = app(command, exit_on_error=False, result_action="return_value")
+        return int(code), capsys.readouterr().out
+
+    return run
+
+
+def test_those_that_ship_are_listed(run: Run) -> None:
+    code, said = run("scenarios")
+    assert code == Exit.SUCCEEDED
+    assert "noisy " in said
+    listed = orjson.loads(run("scenarios", "--json")[1])
+    assert {"name": "slow", "outcome": "rolled_back"}.items() <= next(
+        one for one in listed if one["name"] == "slow"
+    ).items()
+
+
+def test_a_rehearsal_tells_its_end_and_whether_it_was_expected(run: Run, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("teaches: Arm is not what runs.\nimage: {architecture: arm64}\nexpect: {outcome: blocked}\n")
+    code, said = run("run", str(mine), "--json")
+    told = orjson.loads(said)
+    assert (code, told["outcome"], told["deployments"], told["faults"]) == (Exit.SUCCEEDED, "blocked", 0, [])
+    mine.write_text(mine.read_text().replace("blocked", "succeeded"))
+    code, said = run("run", str(mine))
+    assert code == Exit.FAILED
+    assert said.strip() == "mine: blocked, otherwise than expected"
+
+
+def test_a_file_is_checked(run: Run, tmp_path: Path) -> None:
+    fine = tmp_path / "fine.yaml"
+    fine.write_text("teaches: Nothing.\nexpect: {outcome: succeeded}\n")
+    assert run("check", str(fine)) == (Exit.SUCCEEDED, "fine: fine\n")
+
+
+def test_a_bad_day_is_begun_seen_and_ended(run: Run, simulated_aws: SimulatedAws) -> None:
+    ecs = boto3.client("ecs")
+    code, said = run("harm", "deny", "--service", "ecs", "--operation", "ListClusters", "--json")
+    assert (code, orjson.loads(said)) == (Exit.SUCCEEDED, {"id": 1})
+    with pytest.raises(ClientError, match="AccessDenied"):
+        ecs.list_clusters()
+    assert run("heal", "1")[0] == Exit.SUCCEEDED
+    assert ecs.list_clusters()["clusterArns"]
+    ecs.update_service(cluster="CourtCaseCluster", service="BackendService", forceNewDeployment=True)
+    said = run("calls", "--changing")[1]
+    assert "200 ecs UpdateService CourtCaseCluster/BackendService by -" in said
+    assert "→ ecs-svc/" in said
+    assert simulated_aws.calls.calls(changing=True)
