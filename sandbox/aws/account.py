@@ -8,7 +8,7 @@ from random import Random
 
 from moto.logs.models import logs_backends
 
-from sandbox.aws import cloudwatch, logs, seed
+from sandbox.aws import cloudwatch, eventbridge, logs, seed
 from sandbox.aws.application import Application
 from sandbox.aws.calls import CallLog
 from sandbox.aws.conditions import Conditions
@@ -118,6 +118,7 @@ class Account:
         telemetry.remember(self.now(), self._history_days)
         self.world.each_minute.append(telemetry.minute)
         self.world.ecs.alarms_firing = firing
+        self.world.ecs.on_state_change = eventbridge.publish
         records.scaling()
 
 

@@ -222,6 +222,24 @@ def test_the_threshold_of_the_circuit_breaker(desired: int, failures: int) -> No
     assert breaker_threshold(desired) == failures
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "desired", "failures"),
+    [
+        ("COUNT", 1, 100, 1),
+        ("COUNT", 500, 2, 500),
+        ("BOUNDED_PERCENT", 10, 10, 3),
+        ("BOUNDED_PERCENT", 100, 1000, 200),
+        ("BOUNDED_PERCENT", 30, 21, 7),
+        ("UNBOUNDED_PERCENT", 10, 10, 1),
+        ("UNBOUNDED_PERCENT", 100, 1000, 1000),
+        ("UNBOUNDED_PERCENT", 30, 21, 7),
+    ],
+)
+def test_the_threshold_can_be_tuned(kind: str, value: int, desired: int, failures: int) -> None:
+    tuned = {"enable": True, "thresholdConfiguration": {"type": kind, "value": value}}
+    assert breaker_threshold(desired, tuned) == failures
+
+
 def test_ecs_waits_longer_each_time_up_to_27_minutes() -> None:
     delays = [retry_delay(times) for times in range(1, 12)]
     assert delays == sorted(delays)

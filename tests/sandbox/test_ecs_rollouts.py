@@ -217,6 +217,16 @@ def test_a_breaker_without_rollback_stops_launching(account: Account) -> None:
     assert account.targets() == ["healthy"] * 3
 
 
+def test_a_breaker_that_is_tuned_trips_at_its_own_threshold(account: Account) -> None:
+    threshold = {"type": "COUNT", "value": 5}
+    breaker: Any = {"enable": True, "rollback": True, "thresholdConfiguration": threshold}
+    failed = account.deploy("crash-loop", deploymentConfiguration={"deploymentCircuitBreaker": breaker})
+    account.until(lambda: account.primary()["id"] != failed, step=1)
+    told = account.deployment()["deploymentCircuitBreaker"]
+    assert (told["status"], told["threshold"]) == ("TRIGGERED", 5)
+    assert told["failureCount"] >= 5
+
+
 def test_a_newer_deployment_supersedes_an_unfinished_one(account: Account) -> None:
     first = account.deploy("crash-loop")
     unfinished = account.service()["currentServiceDeployment"]

@@ -208,7 +208,7 @@ def service_deployment(one: ServiceDeployment, owner: Service, tasks: list[Task]
     breaker = {
         "status": one.breaker,
         "failureCount": one.failures,
-        "threshold": breaker_threshold(owner.desired),
+        "threshold": breaker_threshold(owner.desired, one.configuration["deploymentCircuitBreaker"]),
     }
     alarms = one.configuration.get("alarms")
     rollback = one.rollback and {

@@ -1,7 +1,9 @@
 """Deployments and service deployments: what ``DescribeServices`` and its like tell of a roll-out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, inf
+from types import MappingProxyType
 from typing import Any
 
 from sandbox.aws.ecs.definitions import Definition
@@ -79,12 +81,19 @@ class ServiceDeployment:
         self.alarms = "MONITORING_COMPLETE" if self.alarms == "MONITORING" else self.alarms
 
 
-def breaker_threshold(desired: int) -> int:
-    """Failed tasks that trip the circuit breaker: half of the desired count, 3 at least and 200 at most.
+def breaker_threshold(desired: int, breaker: Mapping[str, Any] = MappingProxyType({})) -> int:
+    """Failed tasks that trip the circuit breaker: half of the desired count, 3 at least and 200 at most, unless
+    ``breaker`` (``deploymentCircuitBreaker``) has a ``thresholdConfiguration``.
 
-    ECS developer guide, "How the Amazon ECS deployment circuit breaker detects failures".
+    ECS developer guide, "How the Amazon ECS deployment circuit breaker detects failures"; ECS API reference,
+    DeploymentCircuitBreakerThresholdConfiguration.
     """
-    return min(max(ceil(0.5 * desired), 3), 200)
+    tuned = breaker.get("thresholdConfiguration") or {}
+    kind, value = tuned.get("type", "BOUNDED_PERCENT"), int(tuned.get("value", 50))
+    if kind == "COUNT":
+        return value
+    share = max(1, ceil(value * desired / 100))
+    return share if kind == "UNBOUNDED_PERCENT" else min(max(share, 3), 200)
 
 
 def retry_delay(throttled: int) -> float:

@@ -11,6 +11,7 @@ from sandbox.aws.ecs import tasks as life
 from sandbox.aws.ecs.definitions import Definition, Definitions
 from sandbox.aws.ecs.deployments import Deployment, Revision
 from sandbox.aws.ecs.services import Service
+from sandbox.aws.ecs.state_changes import StateChange, StateChanges
 from sandbox.aws.ecs.tasks import Task
 from sandbox.aws.faults import AwsFault
 from sandbox.aws.registry import Registry
@@ -46,6 +47,9 @@ class Ecs:
         """STOPPED tasks by ARN, oldest first."""
         self.on_lines: Callable[[Task, list[str], float], None] = lambda _task, _lines, _now: None
         """Takes what a task's container wrote."""
+        self.on_state_change: Callable[[StateChange], None] = lambda _change: None
+        """Takes what ECS tells EventBridge."""
+        self._changes = StateChanges()
         self.alarms_firing: Callable[[Sequence[str]], list[str]] = lambda _names: []
         self.begun: list[str] = []
         """Deployments that the API began, for its log of calls, which empties it."""
@@ -178,6 +182,7 @@ class Ecs:
 
     def live_through(self, now: float) -> None:
         """Let everything happen that is due at ``now``."""
+        ended: list[Task] = []
         for task in [task for task in self.live.values() if task.due <= now]:
             was_alive = task.alive
             life.advance(task, now, self.random)
@@ -189,8 +194,11 @@ class Ecs:
             self._take_lines(task, now)
             if task.status == "STOPPED":
                 self.ended[task.arn] = self.live.pop(task.arn)
+                ended.append(task)
         for service in self.services.values():
             scheduler.reconcile(service, now, self)
+        for change in self._changes.new(self.services.values(), [*self.live.values(), *ended], now):
+            self.on_state_change(change)
         self._forget(now)
 
     def _owner(self, task: Task) -> Service | None:

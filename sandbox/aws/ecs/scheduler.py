@@ -149,10 +149,11 @@ def _judge(service: Service, now: float, cluster: Cluster) -> None:
     primary, record = service.primary, service.current
     if primary.rollout_state != "IN_PROGRESS":
         return
-    if any(task.proven for task in of_deployment(cluster.tasks_of(service), primary)):
-        primary.failed_tasks = primary.throttled = record.failures = 0  # "resets to zero" with a task that works
     breaker = service.configuration["deploymentCircuitBreaker"]
-    if breaker["enable"] and primary.failed_tasks >= breaker_threshold(service.desired):
+    works = any(task.proven for task in of_deployment(cluster.tasks_of(service), primary))
+    if works and breaker.get("resetOnHealthyTask", True):
+        primary.failed_tasks = primary.throttled = record.failures = 0
+    if breaker["enable"] and primary.failed_tasks >= breaker_threshold(service.desired, breaker):
         record.breaker = "TRIGGERED"
         fail(
             service,
