@@ -32,6 +32,8 @@ def alarm_patches(now: Now) -> Mapping[tuple[object, str], object]:
         (models, "Alarm"): _checked_alarm(now),
         # moto forgets an alarm's state when it is put again.
         (CloudWatchBackend, "put_metric_alarm"): _put_metric_alarm(),
+        # moto's takes an AlarmRule, and is called for plain alarms only.
+        (CloudWatchResponse, "put_composite_alarm"): CloudWatchResponse.put_metric_alarm,
         # moto stamps the machine's time.
         (CloudWatchBackend, "set_alarm_state"): _set_alarm_state(now),
         # moto applies one filter at most, has no pages, and ignores AlarmTypes.

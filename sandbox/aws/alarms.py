@@ -1,7 +1,7 @@
 """When a metric alarm changes its state, and moto's alarms made to do so.
 
 Source: "Alarm evaluation" and "Configuring how CloudWatch alarms treat missing data" in the CloudWatch User
-Guide; the tables of the latter are tests. Composite alarms, anomaly bands and Metrics Insights are left out.
+Guide; the tables of the latter are tests. Anomaly bands and Metrics Insights are left out.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,6 +11,7 @@ from math import floor
 from operator import ge, gt, le, lt
 from typing import Any
 
+from sandbox.aws.composites import rule_of
 from sandbox.aws.expressions import InvalidExpression
 from sandbox.aws.metrics import MetricStore, metric_key
 from sandbox.aws.queries import Query, resolve
@@ -143,14 +144,23 @@ def _many(count: int) -> str:
 def step(alarms: Iterable[Any], store: MetricStore, now: float) -> list[Transition]:
     """Evaluate moto's ``alarms`` at ``now``, in product epoch seconds, and put the new states into them.
 
-    Composite alarms are left as they are. Call it once a product minute, after the metrics of that minute.
+    Call it once a product minute, after the metrics of that minute. Composite alarms follow the others.
     """
-    return [change for alarm in list(alarms) if alarm.rule is None and (change := _step(alarm, store, now)) is not None]
+    known = {alarm.name: alarm for alarm in alarms}
+    plain = [alarm for alarm in known.values() if alarm.rule is None]
+    told = [_step(alarm, *evaluate(metric_alarm(alarm), store, now), now) for alarm in plain]
+    told += [_step(alarm, *_composite(alarm, known), now) for alarm in known.values() if alarm.rule is not None]
+    return [change for change in told if change is not None]
 
 
-def _step(alarm: Any, store: MetricStore, now: float) -> Transition | None:
+def _composite(alarm: Any, known: Mapping[str, Any]) -> tuple[str, str]:
+    states = {name: one.state_value for name, one in known.items()}
+    state = ALARM if rule_of(alarm.rule)(states) else OK
+    return state, f"{alarm.rule} is {'true' if state == ALARM else 'false'}"
+
+
+def _step(alarm: Any, state: str, reason: str, now: float) -> Transition | None:
     old = alarm.state_value
-    state, reason = evaluate(metric_alarm(alarm), store, now)
     if state == old:
         return None
     set_state(alarm, state, reason, "{}", now)
@@ -200,6 +210,7 @@ def metric_alarm(alarm: Any) -> MetricAlarm:
 def check(alarm: Any) -> None:
     """Raise ``InvalidExpression`` for one of moto's alarms that CloudWatch would refuse."""
     if alarm.rule is not None:
+        rule_of(alarm.rule)
         return
     if bool(alarm.metric_name) == bool(alarm.metric_data_queries):
         raise InvalidExpression("an alarm needs either MetricName or Metrics")

@@ -60,13 +60,16 @@ def install(store: MetricStore, now: Now) -> Undo:
         (CloudWatchResponse, "list_metrics"): _list_metrics(store, now),
         **alarm_patches(now),
     }
-    before = {place: getattr(*place) for place in patches}
+    before = {place: getattr(*place, None) for place in patches}
     for (owner, name), new in patches.items():
         setattr(owner, name, new)
 
     def undo() -> None:
         for (owner, name), old in before.items():
-            setattr(owner, name, old)
+            if old is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, old)
 
     return undo
 

@@ -1,7 +1,5 @@
 """When an alarm changes its state: the tables of the CloudWatch User Guide, and the words of the reasons."""
 
-from types import SimpleNamespace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,9 +124,3 @@ def test_a_percentile_and_an_expression_can_be_watched() -> None:
     state, reason = evaluate(wrong, store, NOW)
     assert state == INSUFFICIENT_DATA
     assert "'m2' is not defined" in reason
-
-
-def test_composite_alarms_are_left_alone() -> None:
-    from sandbox.aws.alarms import step
-
-    assert step([SimpleNamespace(rule="ALARM(a)", state_value=OK)], MetricStore(), NOW) == []

@@ -17,7 +17,7 @@ PATTERN = {"source": ["aws.ecs"], "detail-type": ["ECS Deployment State Change",
 def queue(simulated_aws: SimulatedAws) -> str:
     del simulated_aws
     sqs, events = boto3.client("sqs"), boto3.client("events")
-    url = sqs.create_queue(QueueName="ecs")["QueueUrl"]
+    url: str = sqs.create_queue(QueueName="ecs")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(Name="ecs", EventPattern=json.dumps(PATTERN))
     events.put_targets(Rule="ecs", Targets=[{"Id": "queue", "Arn": arn}])

@@ -54,7 +54,7 @@ def test_the_guides_emergency_commands(simulated_aws: SimulatedAws) -> None:
 
 def test_boto3s_own_waiters(simulated_aws: SimulatedAws) -> None:
     ecs = boto3.client("ecs")
-    quickly = {"Delay": 0, "MaxAttempts": 50}
+    quickly: Any = {"Delay": 0, "MaxAttempts": 50}
     ecs.get_waiter("services_stable").wait(cluster=CLUSTER, services=[SERVICE], WaiterConfig=quickly)
     arns = ecs.list_tasks(cluster=CLUSTER, serviceName=SERVICE)["taskArns"]
     ecs.get_waiter("tasks_running").wait(cluster=CLUSTER, tasks=arns, WaiterConfig=quickly)
