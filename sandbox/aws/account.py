@@ -13,6 +13,7 @@ from sandbox.aws.application import Application
 from sandbox.aws.calls import CallLog
 from sandbox.aws.conditions import Conditions
 from sandbox.aws.ecr import Ecr
+from sandbox.aws.ecs.state_changes import StateChanges
 from sandbox.aws.front import Front
 from sandbox.aws.images import Behaviour
 from sandbox.aws.metrics import MetricStore
@@ -111,6 +112,7 @@ class Account:
         backend = logs_backends[ACCOUNT][REGION]
         self.world.load_balancer_of = load_balancer_of
         self.world.ecs.on_lines = lambda task, lines, at: logs.write(backend, task, lines, at)
+        self.world.ecs.on_moment = partial(eventbridge.tell, StateChanges(), self.world.ecs)
         with self.world.lock:
             seed.seed_services(self.world, network, self._entrances)
         self.world.step(self.now())
@@ -118,7 +120,6 @@ class Account:
         telemetry.remember(self.now(), self._history_days)
         self.world.each_minute.append(telemetry.minute)
         self.world.ecs.alarms_firing = firing
-        self.world.ecs.on_state_change = eventbridge.publish
         records.scaling()
 
 

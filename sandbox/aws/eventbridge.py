@@ -2,17 +2,24 @@
 
 import json
 
-from moto.events.models import events_backends
+from moto.events.models import EventsBackend, events_backends
 
-from sandbox.aws.ecs.state_changes import StateChange
+from sandbox.aws.ecs.region import Ecs
+from sandbox.aws.ecs.state_changes import StateChange, StateChanges
+from sandbox.aws.ecs.tasks import Task
 from sandbox.aws.world import ACCOUNT, REGION
 
 
-def publish(change: StateChange) -> None:
-    """Send to the targets of the default bus's rules that it matches. Without rules it costs nothing."""
+def tell(changes: StateChanges, ecs: Ecs, tasks: list[Task], now: float) -> None:
+    """Send what is new to the targets of the default bus's rules that it matches."""
     backend = events_backends[ACCOUNT][REGION]
-    if not backend.describe_event_bus("default").rules:
-        return
+    heard = bool(backend.describe_event_bus("default").rules)
+    for change in changes.new(ecs.services.values(), tasks, now):
+        if heard:
+            _publish(backend, change)
+
+
+def _publish(backend: EventsBackend, change: StateChange) -> None:
     backend.put_events(
         [
             {

@@ -27,6 +27,8 @@ class Happening(_Frozen):
 
     at: Annotated[float, Field(ge=0, le=14_400)]
     database: Literal["away", "back"] | None = None
+    capacity: Literal["gone", "back"] | None = None
+    """Fargate has no room for another task."""
     scale_to: Annotated[int, Field(ge=0, le=20)] | None = None
     """An autoscaler, or a person, wants so many tasks."""
     deploys: str | None = None

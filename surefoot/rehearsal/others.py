@@ -49,6 +49,8 @@ class Others:
             await asyncio.sleep(begun + one.at - asyncio.get_running_loop().time())
             if one.database is not None:
                 self._account.database(available=one.database == "back")
+            if one.capacity is not None:
+                self._account.world.ecs.capacity = one.capacity == "back"
             if one.scale_to is not None:
                 self._update(desiredCount=one.scale_to)
             if one.deploys is not None:

@@ -11,7 +11,6 @@ from sandbox.aws.ecs import tasks as life
 from sandbox.aws.ecs.definitions import Definition, Definitions
 from sandbox.aws.ecs.deployments import Deployment, Revision
 from sandbox.aws.ecs.services import Service
-from sandbox.aws.ecs.state_changes import StateChange, StateChanges
 from sandbox.aws.ecs.tasks import Task
 from sandbox.aws.faults import AwsFault
 from sandbox.aws.registry import Registry
@@ -47,12 +46,13 @@ class Ecs:
         """STOPPED tasks by ARN, oldest first."""
         self.on_lines: Callable[[Task, list[str], float], None] = lambda _task, _lines, _now: None
         """Takes what a task's container wrote."""
-        self.on_state_change: Callable[[StateChange], None] = lambda _change: None
-        """Takes what ECS tells EventBridge."""
-        self._changes = StateChanges()
+        self.on_moment: Callable[[list[Task], float], None] = lambda _tasks, _now: None
+        """Called when all is done that was due: with the live tasks and those that have just ended."""
         self.alarms_firing: Callable[[Sequence[str]], list[str]] = lambda _names: []
         self.begun: list[str] = []
         """Deployments that the API began, for its log of calls, which empties it."""
+        self.capacity = True
+        """Whether Fargate has room for another task."""
         self.roles_gone: set[str] = set()
         """Names of roles that were deleted."""
         self.client_tokens: dict[str, list[str]] = {}
@@ -197,8 +197,7 @@ class Ecs:
                 ended.append(task)
         for service in self.services.values():
             scheduler.reconcile(service, now, self)
-        for change in self._changes.new(self.services.values(), [*self.live.values(), *ended], now):
-            self.on_state_change(change)
+        self.on_moment([*self.live.values(), *ended], now)
         self._forget(now)
 
     def _owner(self, task: Task) -> Service | None:

@@ -19,11 +19,19 @@ from sandbox.aws.ecs.deployments import (
 from sandbox.aws.ecs.services import Service, of_deployment
 from sandbox.aws.ecs.tasks import Task
 
+NO_CAPACITY = (
+    "was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a "
+    "different availability zone. For more information, see the Troubleshooting section of the Amazon ECS Developer "
+    "Guide."
+)
+
 
 class Cluster(Protocol):
     """What the scheduler needs of the world around a service."""
 
     random: Random
+    capacity: bool
+    """Whether Fargate has room for another task."""
 
     def tasks_of(self, service: Service) -> list[Task]:
         """Every task of the service that isn't STOPPED yet."""
@@ -215,6 +223,11 @@ def _start_missing(service: Service, now: float, cluster: Cluster) -> None:
     living = [task for task in cluster.tasks_of(service) if task.alive]
     missing = service.desired - len(of_deployment(living, primary))
     room = max(service.maximum, service.desired if len(service.deployments) == 1 else 0) - len(living)
+    if min(missing, room) > 0 and not cluster.capacity:
+        primary.throttled += 1
+        primary.next_start = now + retry_delay(primary.throttled)
+        service.say(now, NO_CAPACITY, cluster.random)
+        return
     started = [cluster.start_task(service, primary, now) for _ in range(min(missing, room))]
     if started:
         service.steady = False
