@@ -194,7 +194,7 @@ def test_unhealthy_at_the_deadline_fails_and_says_what_is_missing() -> None:
     found = judgement(look(ROLLING, REPLACED), at=DEADLINE)
     assert isinstance(found, Failed)
     assert found.cause is Cause.TIMEOUT
-    assert "tasks_running 1 == 3" in found.detail
+    assert "tasks_running 1, must be == 3" in found.detail
 
 
 def test_at_the_deadline_nobody_can_tell_without_aws() -> None:

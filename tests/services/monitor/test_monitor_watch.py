@@ -281,7 +281,7 @@ async def test_set_up_fails_when_an_alarm_is_not_there_afterwards(world: World) 
     await world.say(handlers.on_set_up, SET_UP)
     (answer,) = world.answers
     assert answer.verdict is Verdict.FAIL
-    assert "alarms_active fail: 7 >= 8" in answer.summary
+    assert "alarms_active fail: 7, must be >= 8" in answer.summary
 
 
 async def test_existing_alarms_have_to_be_armed_and_quiet(world: World) -> None:

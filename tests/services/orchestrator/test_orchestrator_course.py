@@ -298,7 +298,7 @@ def test_a_fail_after_the_change_rolls_back(world: World, phase: Phase, step: st
     assert world.ends(run_id) == []
     world.rollback_ends(run_id)
     assert (world.end.outcome, world.end.cause) == (Outcome.ROLLED_BACK, Cause.GATE)
-    assert "error_rate: 30% <= 25%" in world.end.reason
+    assert "error_rate: 30%, must be <= 25%" in world.end.reason
     assert "Recovery says restored." in world.end.reason
     assert world.end.rollback is not None
     assert world.end.rollback.seconds == 42

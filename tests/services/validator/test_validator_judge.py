@@ -120,7 +120,7 @@ def test_cause(verdict: Verdict, expected: Cause | None) -> None:
 def test_the_summary_counts_and_shows_the_arithmetic() -> None:
     tests = (*good(8), tried(Answered(500, 0.1)))
     text = summary(tests, judge(tests, GUIDE))
-    assert text.startswith("8 of 9 tests passed; success_rate 88.8889% >= 90%")
+    assert text.startswith("8 of 9 tests passed; success_rate 88.8889%, must be >= 90%")
 
 
 @given(st.lists(st.floats(0, 100), min_size=2, max_size=50))
