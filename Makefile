@@ -34,9 +34,10 @@ chaos: setup ## deployments under kill -9, pauses, cut wires and an AWS that fai
 chaos-long: setup ## 1,000 such runs, in at most an hour; it resumes where it was interrupted
 	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),100) --runs 100 --campaigns 10 --targets 16 --harm-seconds 120 --resume
 
-bench: setup ## ours against bare scripts, by turns, as ratios; and 100,000 messages of which a third is malformed
+bench: setup ## ours against bare scripts, by turns, as ratios; 100,000 messages of which a third is malformed; the sandbox
 	@$(BIN)/python -m benchmarks.bus
 	@$(BIN)/python -m benchmarks.malformed
+	@$(BIN)/python -m benchmarks.sandbox
 
 check: setup ## format, lint, types, imports, contracts
 	@$(BIN)/ruff format --check $(PATHS)

@@ -96,6 +96,16 @@ _PLAIN: Mapping[str, Callable[[Sequence[Datum]], float | None]] = {
 }
 
 
+_OF_ONE: Mapping[str, Callable[[Datum], float | None]] = {
+    "Sum": lambda datum: datum.total,
+    "SampleCount": lambda datum: datum.size,
+    "Minimum": lambda datum: datum.low,
+    "Maximum": lambda datum: datum.high,
+    "Average": lambda datum: datum.total / datum.size if datum.size else None,
+}
+"""The same of a single datum, as most periods of a minute have it."""
+
+
 def aggregate(data: Sequence[Datum], stat: str) -> float | None:
     """One statistic over ``data``, at least one datum; None where CloudWatch has no answer.
 
@@ -103,7 +113,7 @@ def aggregate(data: Sequence[Datum], stat: str) -> float | None:
     Raise ``ValueError`` for anything else.
     """
     if stat in _PLAIN:
-        return _PLAIN[stat](data)
+        return _OF_ONE[stat](data[0]) if len(data) == 1 else _PLAIN[stat](data)
     per_cent = _per_cent(stat)
     if not all(datum.values for datum in data) or not any(datum.size for datum in data):
         return None
@@ -217,7 +227,9 @@ class MetricStore:
         here = 0
         while here < len(times):
             begin = starts[0] + int((times[here] - starts[0]) // period) * period
-            stop = bisect_left(times, begin + period, here)
+            stop = here + 1
+            if stop < len(times) and times[stop] < begin + period:
+                stop = bisect_left(times, begin + period, stop)
             yield float(begin), data[here:stop]
             here = stop
 

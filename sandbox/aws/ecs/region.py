@@ -1,6 +1,7 @@
 """ECS in one region of one account: its clusters, services and tasks, and the loop that lets time pass."""
 
 import uuid
+from collections import defaultdict
 from dataclasses import dataclass, field
 from math import inf
 from random import Random
@@ -42,6 +43,8 @@ class Ecs:
         self.services: dict[tuple[str, str], Service] = {}
         self.live: dict[str, Task] = {}
         """Tasks that aren't STOPPED, by ARN."""
+        self._of_group: defaultdict[tuple[str, str], dict[str, Task]] = defaultdict(dict)
+        """The same by cluster and group."""
         self.ended: dict[str, Task] = {}
         """STOPPED tasks by ARN, oldest first."""
         self.on_lines: Callable[[Task, list[str], float], None] = lambda _task, _lines, _now: None
@@ -62,8 +65,7 @@ class Ecs:
     # What the scheduler asks for
 
     def tasks_of(self, service: Service) -> list[Task]:
-        cluster = f"/{service.cluster}/"
-        return [task for task in self.live.values() if task.group == service.group and cluster in task.arn]
+        return list(self._of_group[service.cluster, service.group].values())
 
     def start_task(self, service: Service, deployment: Deployment, now: float) -> Task:
         revision = deployment.revision
@@ -121,7 +123,7 @@ class Ecs:
             due=inf,
         )
         life.advance(task, now, self.random)
-        self.live[task.arn] = task
+        self.live[task.arn] = self._of_group[task.cluster, task.group][task.arn] = task
         return task
 
     def _obstacle(self, definition: Definition) -> str:
@@ -176,8 +178,7 @@ class Ecs:
         for service in self.services.values():
             if service.changed:
                 return now
-            moments.append(service.primary.next_start)
-            moments += [task.replaceable(service.grace) for task in self.tasks_of(service)]
+            moments += self._moments(service)
         return min((moment for moment in moments if moment > now), default=inf)
 
     def live_through(self, now: float) -> None:
@@ -194,17 +195,23 @@ class Ecs:
             self._take_lines(task, now)
             if task.status == "STOPPED":
                 self.ended[task.arn] = self.live.pop(task.arn)
+                del self._of_group[task.cluster, task.group][task.arn]
                 ended.append(task)
         for service in self.services.values():
-            scheduler.reconcile(service, now, self)
+            if service.changed or any(service.looked < moment <= now for moment in self._moments(service)):
+                service.looked = now
+                scheduler.reconcile(service, now, self)
         self.on_moment([*self.live.values(), *ended], now)
         self._forget(now)
+
+    def _moments(self, service: Service) -> list[float]:
+        """When the scheduler has something to do for a service to which nothing happens."""
+        return [service.primary.next_start, *(task.replaceable(service.grace) for task in self.tasks_of(service))]
 
     def _owner(self, task: Task) -> Service | None:
         if not task.group.startswith("service:"):
             return None
-        cluster = task.arn.split("/")[1]
-        return self.services.get((cluster, task.group.removeprefix("service:")))
+        return self.services.get((task.cluster, task.group.removeprefix("service:")))
 
     def _take_lines(self, task: Task, now: float) -> None:
         if task.news:

@@ -3,6 +3,7 @@
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 from typing import Any
 
@@ -49,6 +50,8 @@ class Service:
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=100))
     """Newest first."""
     steady: bool = False
+    looked: float = -inf
+    """When the scheduler last looked."""
     changed: bool = True
     """Something happened since the scheduler last looked."""
 

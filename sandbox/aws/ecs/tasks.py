@@ -76,6 +76,10 @@ class Task:
     """Lines that its container wrote since somebody last took them."""
 
     @property
+    def cluster(self) -> str:
+        return self.arn.split("/")[1]
+
+    @property
     def behaviour(self) -> Behaviour | None:
         return self.manifest.behaviour if self.manifest else None
 
