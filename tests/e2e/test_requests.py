@@ -40,6 +40,22 @@ async def test_the_readme_script_sees_a_run_from_started_to_finished(surefoot: d
     assert json.loads(lines[-1].split(" ", 1)[1])["outcome"] == "succeeded"
 
 
+async def test_the_readme_script_fails_a_pipeline_whose_deployment_does_not_succeed(surefoot: dict[str, str]) -> None:
+    """Another run of the same target goes on meanwhile; the script hears its own alone."""
+    await publish(surefoot, f"other-{datetime.now(UTC).timestamp()}", 1)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", snippet().replace("backend:healthy", "backend:wrong-architecture")),
+        env={**os.environ, **surefoot},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(200):
+        output, _ = await process.communicate()
+    events = [json.loads(line.split(" ", 1)[1]) for line in output.decode().splitlines()]
+    assert process.returncode == 1
+    assert events[-1]["outcome"] == "blocked"
+    assert len({event["run_id"] for event in events}) == 1
+
+
 async def publish(environment: dict[str, str], id_: str, times: int, **more: Any) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=environment["KAFKA_BOOTSTRAP_SERVERS"])
     await producer.start()
