@@ -132,9 +132,13 @@ def _line(letter: Letter, short: int) -> str:
         f"{body.group:12}",
         f"{body.subject:28}",
         f"{body.reason:11}",
-        _plain(body.detail) + (f" [{_plain(f'{word.how} by {word.actor}: {word.reason}')}]" if word else ""),
+        _plain(body.detail) + (f" [{_word(word.how, word.actor, word.reason)}]" if word else ""),
     )
     return "  ".join(columns)
+
+
+def _word(how: str, actor: str, reason: str) -> str:
+    return f"{how} by {_plain(actor)}" + (f": {_plain(reason)}" if reason else "")
 
 
 def _short(ids: list[str]) -> int:
@@ -157,7 +161,7 @@ def _shown(fact: Any) -> str:
     if isinstance(fact, list):
         return ", ".join(f"{_plain(name)}={'null' if held is None else _plain(held)}" for name, held in fact)
     if isinstance(fact, dict):
-        return f"{fact['how']} by {_plain(fact['actor'])}: {_plain(fact['reason'])}"
+        return _word(fact["how"], fact["actor"], fact["reason"])
     return _plain(str(fact))
 
 

@@ -17,10 +17,10 @@ from surefoot.output import CannotDo, Json, console, result
 from surefoot.progress import Progress
 from surefoot.rehearsal.judge import alerts_of, deployments_of, faults
 from surefoot.rehearsal.rehearse import Rehearsal, rehearse
-from surefoot.sandbox_live import calls, harm, heal
+from surefoot.sandbox_live import calls, harm, harms, heal
 
 app = App(name="sandbox", help="Rehearse deployments on a simulated AWS.")
-for verb in (harm, heal, calls):
+for verb in (harm, harms, heal, calls):
     app.command(verb)
 
 Which = Annotated[str, Parameter(help="A file, or the name of a scenario that ships.")]
@@ -39,9 +39,16 @@ def scenarios(*, json: Json = False) -> int:
 @app.command
 def check(*files: Path, json: Json = False) -> int:
     """Check scenario files; each fault is told with its line."""
-    read = [_read(file) for file in files]
-    result([_facts(one) for one in read], json, "\n".join(f"{one.name}: fine" for one in read))
-    return Exit.SUCCEEDED
+    told: list[dict[str, Any]] = []
+    for file in files:
+        try:
+            load(file)
+        except Unreadable as error:
+            told.append({"file": str(file), "faults": str(error).splitlines()})
+        else:
+            told.append({"file": str(file), "faults": []})
+    result(told, json, "\n".join("\n".join(one["faults"]) or f"{one['file']}: fine" for one in told))
+    return Exit.USAGE if any(one["faults"] for one in told) else Exit.SUCCEEDED
 
 
 @app.command

@@ -1,4 +1,4 @@
-"""``surefoot sandbox harm | heal | calls``: at a simulated AWS that runs, which ``AWS_ENDPOINT_URL`` names."""
+"""``surefoot sandbox harm | harms | heal | calls``: at a simulated AWS that runs, which ``AWS_ENDPOINT_URL`` names."""
 
 import os
 from datetime import UTC, datetime
@@ -38,9 +38,22 @@ def harm(
 
 
 def heal(rule: int | None = None, *, json: Json = False) -> int:
-    """End one rule of harm, or all."""
-    result(_ask("DELETE", "harm" if rule is None else f"harm/{rule}"), json, "well again")
+    """End one rule of harm, or all; show how many calls each has met."""
+    told = _ask("DELETE", "harm" if rule is None else f"harm/{rule}")
+    result(told, json, "\n".join(map(_rule, told["ended"])) or "no rule was in force")
     return Exit.SUCCEEDED
+
+
+def harms(*, json: Json = False) -> int:
+    """Show the rules in force, and how many calls each has met."""
+    found = _ask("GET", "harm")
+    result(found, json, "\n".join(map(_rule, found)) or "no rule is in force")
+    return Exit.SUCCEEDED
+
+
+def _rule(rule: dict[str, Any]) -> str:
+    rest = " ".join(f"{name}={value}" for name, value in rule.items() if name not in {"id", "done", "kind"})
+    return f"rule {rule['id']}: {rule['kind']} {rest}".rstrip() + f": {rule['done']} calls met"
 
 
 def calls(

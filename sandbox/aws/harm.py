@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from random import Random
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sandbox.aws.faults import AwsFault
 
@@ -46,6 +46,13 @@ _CODES = {
 }
 
 
+SERVICES = frozenset({
+    "application-autoscaling", "ce", "ec2", "ecr", "ecs", "elasticloadbalancing", "events", "iam", "kms", "logs",
+    "monitoring", "rds", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts",
+})  # fmt: skip
+"""As signatures name them: CloudWatch signs as ``monitoring``."""
+
+
 class Rule(BaseModel):
     """Which calls are harmed, how, and for how long. What is left empty holds for all."""
 
@@ -53,7 +60,7 @@ class Rule(BaseModel):
 
     kind: Kind
     service: str = ""
-    """As the signature names it: ``ecs``, ``s3``, ``monitoring``, ``elasticloadbalancing``, ``ecr``, ``sts``."""
+    """As the signature names it."""
     operation: str = ""
     agent: str = ""
     """A part of the User-Agent."""
@@ -66,6 +73,13 @@ class Rule(BaseModel):
     share: float = Field(default=1.0, gt=0, le=1)
     delay: float = Field(default=1.0, ge=0, le=60)
     """Real seconds, for ``slow``, ``slow-after`` and ``stale``."""
+
+    @field_validator("service")
+    @classmethod
+    def _is_known(cls, service: str) -> str:
+        if service and service not in SERVICES:
+            raise ValueError(f"no signature names {service!r}; they name {', '.join(sorted(SERVICES))}")
+        return service
 
     def meets(self, service: str, operation: str, agent: str, resource: str) -> bool:
         return (
@@ -100,11 +114,13 @@ class Harm:
             self._done[number] = 0
             return number
 
-    def end(self, number: int | None = None) -> None:
-        """End one rule, or all."""
+    def end(self, number: int | None = None) -> list[dict[str, object]]:
+        """End one rule, or all; return those that were in force."""
+        ended = [rule for rule in self.rules() if number in {None, rule["id"]}]
         with self._lock:
-            for one in [number] if number is not None else list(self._rules):
-                self._rules.pop(one, None)
+            for one in ended:
+                self._rules.pop(int(str(one["id"])), None)
+        return ended
 
     def rules(self) -> list[dict[str, object]]:
         """Return what is in force, and how often each was done."""

@@ -4,6 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+RUNNING_TAG = "1.0"
+"""Of the healthy image that the services run at first."""
+
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Share = Annotated[float, Field(ge=0, le=1)]
 PerCent = Annotated[float, Field(ge=0, le=100)]

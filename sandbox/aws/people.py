@@ -41,7 +41,7 @@ class People:
             found = self._get(path, environ) if method == "GET" else self._do(method, path, environ)
         except ValidationError as error:
             faults = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-            return _say(start, 400, {"message": "; ".join(faults)})
+            return _say(start, 400, {"message": "; ".join(faults).replace("Value error, ", "")})
         except (Unclear, orjson.JSONDecodeError) as error:
             return _say(start, 400, {"message": str(error)})
         if found is None:
@@ -61,8 +61,8 @@ class People:
     def _do(self, method: str, path: str, environ: Environ) -> Any:
         first, _, rest = path.partition("/")
         if first == "harm" and method == "DELETE" and (not rest or rest.isdigit()):
-            self._harm.end(int(rest) if rest else None)
-            return {}
+            ended = self._harm.end(int(rest) if rest else None)
+            return {"ended": ended} if ended or not rest else None
         if method != "POST":
             return None
         body = orjson.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}")

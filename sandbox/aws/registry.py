@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.aws.images import Behaviour
+from sandbox.aws.images import RUNNING_TAG, Behaviour
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -19,7 +19,6 @@ CONFIGURATION = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 REPOSITORY = "backend"
-RUNNING_TAG = "1.0"
 
 
 def digest_of(content: bytes) -> str:

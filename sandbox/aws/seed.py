@@ -12,8 +12,8 @@ import boto3
 from botocore.config import Config
 
 from sandbox.aws.ecs import api as ecs
+from sandbox.aws.images import RUNNING_TAG
 from sandbox.aws.inprocess import WsgiApplication, answered_by
-from sandbox.aws.registry import RUNNING_TAG
 from sandbox.aws.traffic import DATABASE
 from sandbox.aws.world import REGION, World
 

@@ -1,6 +1,6 @@
 """Reads scenarios, and says what is wrong with one, line by line."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from sandbox.aws.images import Behaviour
+from sandbox.aws.images import RUNNING_TAG, Behaviour
 from sandbox.scenarios.model import Scenario
 
 MOST_BYTES = 100_000
@@ -41,11 +41,11 @@ def load(path: Path) -> Scenario:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise Unreadable(f"{path}: cannot be read: {reason}") from error
-    return parsed(text, str(path))
+    return parsed(text, str(path), {RUNNING_TAG, path.stem, *shipped()})
 
 
-def parsed(text: str, file: str) -> Scenario:
-    """Read what a file says; its name is the scenario's. Raise ``Unreadable``."""
+def parsed(text: str, file: str, tags: Collection[str] | None = None) -> Scenario:
+    """Read what a file says; its name is the scenario's. Raise ``Unreadable``. ``tags``: the repository's, if known."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         document = yaml.safe_load(text)
@@ -61,12 +61,16 @@ def parsed(text: str, file: str) -> Scenario:
     if isinstance(image, dict):
         document["image"] = {**image, "name": name}
     try:
-        return Scenario.model_validate({**document, "name": name})
+        return Scenario.model_validate({**document, "name": name}, context={"tags": tags})
     except ValidationError as error:
-        faults = sorted(
-            {(_line(root, fault["loc"]), f"{_place(fault['loc'])}{fault['msg']}") for fault in error.errors()}
-        )
+        faults = sorted({(_line(root, one["loc"]), f"{_place(one['loc'])}{_said(one)}") for one in error.errors()})
         raise Unreadable("\n".join(f"{file}:{line}: {what}" for line, what in faults)) from error
+
+
+def _said(fault: Any) -> str:
+    if fault["type"] == "extra_forbidden":
+        return "there is no such part of a scenario"
+    return str(fault["msg"]).removeprefix("Value error, ")
 
 
 def _place(where: tuple[int | str, ...]) -> str:

@@ -1,8 +1,8 @@
 """What a scenario says. Times are product seconds, counted from the request where nothing else is said."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from contracts.deployment import Cause, DeploymentConfig, Outcome
 from sandbox.aws.conditions import Traffic
@@ -11,6 +11,16 @@ from sandbox.aws.images import Behaviour
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+CriticalRule = Literal["service_unavailable", "error_rate", "response_time", "database_connections"]
+"""The monitor's critical rules."""
+
+
+class Config(DeploymentConfig):
+    """A request's, of which a misspelt part is no part."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class Alarm(_Frozen):
@@ -33,6 +43,21 @@ class Happening(_Frozen):
     """An autoscaler, or a person, wants so many tasks."""
     deploys: str | None = None
     """A person deploys this tag past Surefoot."""
+
+    @model_validator(mode="after")
+    def _something_happens(self) -> Self:
+        if self.model_fields_set <= {"at"}:
+            raise ValueError("nothing happens: name database, capacity, scale_to or deploys")
+        return self
+
+    @field_validator("deploys")
+    @classmethod
+    def _is_there(cls, tag: str | None, info: ValidationInfo) -> str | None:
+        """``tags`` of the context: those that the repository has, where they are known."""
+        tags = (info.context or {}).get("tags")
+        if tag is not None and tags is not None and tag not in tags:
+            raise ValueError(f"there is no image {tag}; there are {', '.join(sorted(tags))}")
+        return tag
 
 
 class World(_Frozen):
@@ -60,7 +85,7 @@ class Expected(_Frozen):
     """Deployments that Surefoot itself begins at AWS, its rollbacks included."""
     watch: Annotated[float, Field(ge=0, le=14_400)] = 0
     """Seconds after the end in which is heard on."""
-    alerts: frozenset[str] | None = None
+    alerts: frozenset[CriticalRule] | None = None
     """Rules of the critical alerts that are raised, from the request until the watch is over."""
 
 
@@ -71,5 +96,5 @@ class Scenario(_Frozen):
     """One sentence."""
     image: Behaviour = Behaviour()
     world: World = World()
-    config: DeploymentConfig = DeploymentConfig()
+    config: Config = Config()
     expect: Expected

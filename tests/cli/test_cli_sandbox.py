@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from sandbox.aws.server import SimulatedAws
 from surefoot.exit_codes import Exit
+from surefoot.output import CannotDo
 from surefoot.sandbox import app
 
 pytest_plugins = ["sandbox.fixtures"]
@@ -51,7 +52,13 @@ def test_a_rehearsal_tells_its_end_and_whether_it_was_expected(run: Run, tmp_pat
 def test_a_file_is_checked(run: Run, tmp_path: Path) -> None:
     fine = tmp_path / "fine.yaml"
     fine.write_text("teaches: Nothing.\nexpect: {outcome: succeeded}\n")
-    assert run("check", str(fine)) == (Exit.SUCCEEDED, "fine: fine\n")
+    assert run("check", str(fine)) == (Exit.SUCCEEDED, f"{fine}: fine\n")
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("teaches: Nothing.\nexpect: {outcome: maybe}\n")
+    code, said = run("check", str(wrong), str(fine))
+    assert code == Exit.USAGE
+    assert said.startswith(f"{wrong}:2: expect.outcome: ")
+    assert said.endswith(f"{fine}: fine\n")
 
 
 def test_a_bad_day_is_begun_seen_and_ended(run: Run, simulated_aws: SimulatedAws) -> None:
@@ -60,7 +67,12 @@ def test_a_bad_day_is_begun_seen_and_ended(run: Run, simulated_aws: SimulatedAws
     assert (code, orjson.loads(said)) == (Exit.SUCCEEDED, {"id": 1})
     with pytest.raises(ClientError, match="AccessDenied"):
         ecs.list_clusters()
-    assert run("heal", "1")[0] == Exit.SUCCEEDED
+    assert "rule 1: deny service=ecs operation=ListClusters: 1 calls met" in run("harms")[1]
+    assert run("heal", "1") == (Exit.SUCCEEDED, "rule 1: deny service=ecs operation=ListClusters: 1 calls met\n")
+    with pytest.raises(CannotDo, match="there is nothing here"):
+        run("heal", "1")
+    with pytest.raises(CannotDo, match="no signature names 'esc'"):
+        run("harm", "deny", "--service", "esc")
     assert ecs.list_clusters()["clusterArns"]
     ecs.update_service(cluster="CourtCaseCluster", service="BackendService", forceNewDeployment=True)
     said = run("calls", "--changing")[1]

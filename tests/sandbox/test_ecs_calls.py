@@ -9,7 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sandbox.aws.ecs.deployments import breaker_threshold, retry_delay
-from sandbox.aws.registry import RUNNING_TAG
+from sandbox.aws.images import RUNNING_TAG
 from sandbox.aws.seed import CLUSTER, SERVICE
 from sandbox.aws.server import SimulatedAws
 

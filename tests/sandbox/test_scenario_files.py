@@ -1,10 +1,13 @@
 """Scenario files: read, or refused with the line of each fault."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from sandbox.scenarios.load import Unreadable, images, load, parsed, shipped
+from sandbox.scenarios.model import CriticalRule
+from services.monitor.domain.rules import CRITICAL
 
 GOOD = """
 teaches: Something.
@@ -34,7 +37,7 @@ def test_each_fault_is_told_with_its_line() -> None:
         parsed(wrong, "wrong.yaml")
     assert str(refused.value).splitlines() == [
         "wrong.yaml:4: image.latency: Input should be a valid number, unable to parse string as a number",
-        "wrong.yaml:7: world.traffic.peek: Extra inputs are not permitted",
+        "wrong.yaml:7: world.traffic.peek: there is no such part of a scenario",
         "wrong.yaml:9: world.happenings.0.database: Input should be 'away' or 'back'",
     ]
 
@@ -53,6 +56,28 @@ def test_each_fault_is_told_with_its_line() -> None:
 def test_what_is_no_scenario_is_refused(text: str, said: str) -> None:
     with pytest.raises(Unreadable, match=said):
         parsed(text, "w.yaml")
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("config: {baking_minuts: 10}", "2: config.baking_minuts: there is no such part of a scenario"),
+        ("world: {happenings: [{at: 10}]}", "2: world.happenings.0: nothing happens: name database, capacity, "),
+        ("world: {happenings: [{at: 1, deploys: nobody}]}", "2: world.happenings.0.deploys: there is no image nobody"),
+        ("expect: {outcome: failed, alerts: [eror_rate]}", "2: expect.alerts.0: Input should be 'service_unavailable'"),
+    ],
+)
+def test_what_would_be_passed_over_is_a_fault(tmp_path: Path, part: str, said: str) -> None:
+    file = tmp_path / "mine.yaml"
+    expect = "" if "expect" in part else "expect: {outcome: failed}\n"
+    file.write_text(f"teaches: Something.\n{part}\n{expect}")
+    with pytest.raises(Unreadable) as refused:
+        load(file)
+    assert f"{file}:{said}" in str(refused.value)
+
+
+def test_the_critical_rules_are_the_monitors() -> None:
+    assert set(get_args(CriticalRule)) == {rule.name for rule in CRITICAL}
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

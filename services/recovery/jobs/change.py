@@ -114,14 +114,13 @@ class ApplyChange:
         summary = (
             f"{deployment} rolls {name} out."
             if is_new
-            else f"{name} is what runs already; {deployment} counts as this run's deployment."
+            else f"nothing was changed: {name} runs already, and {deployment} counts as this run's deployment"
         )
         now = moment(self.clock.now())
         output = ChangeOutput(deployment_id=deployment, task_definition=version, applied_at=now)
         question = Question(work.target, work.run_id, running.id, "apply-change")
-        said = answer(
-            question.passed(summary, Gate.true("change_applied", holds=True, detail=deployment), output=output)
-        )
+        gate = Gate.true("change_applied", holds=True, detail=deployment if is_new else summary)
+        said = answer(question.passed(summary, gate, output=output))
         told = Emit(event, caused_id(running.id, "change-applied"))
 
         def decide(state: bytes | None) -> Decision:
