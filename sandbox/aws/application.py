@@ -14,13 +14,14 @@ from typing import Any
 from sandbox.aws.images import Behaviour
 
 IDLE_SECONDS = 60.0
+"""The load balancer's idle timeout: it waits no longer, for a client or for a task (its default)."""
 MAX_HEAD = 16_384
 MAX_BODY = 1_000_000
 MAX_CONNECTIONS = 512
 
 REASONS = {
     200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed",
-    500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable",
+    500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
 }  # fmt: skip
 
 Behind = Callable[[], Sequence[tuple[Behaviour, bool]]]
@@ -140,7 +141,10 @@ class Application:
         behaviour, listening = self._random.choice(choices)
         if not listening:
             return Response(502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", "text/html")
-        await asyncio.sleep(behaviour.latency * self._random.lognormvariate(0, behaviour.latency_spread))
+        seconds = behaviour.latency * self._random.lognormvariate(0, behaviour.latency_spread)
+        await asyncio.sleep(min(seconds, IDLE_SECONDS))
+        if seconds > IDLE_SECONDS:
+            return Response(504, b"<html><body><h1>504 Gateway Time-out</h1></body></html>", "text/html")
         return answer(request, behaviour, lucky=self._random.random() >= behaviour.error_rate)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -24,6 +24,7 @@ class Later(_Frozen):
     latency: Seconds | None = None
     error_rate: Share | None = None
     cpu: PerCent | None = None
+    passes_health_check: bool | None = None
 
 
 class Behaviour(_Frozen):
@@ -57,6 +58,11 @@ class Behaviour(_Frozen):
     without_database: Later = Later(after=0, latency=0.3, error_rate=0.45)
     """What users meet while the database itself is away."""
     later: Later | None = None
+
+    @property
+    def falls_ill(self) -> bool:
+        """Whether its health is another one later."""
+        return self.later is not None and self.later.passes_health_check is not None
 
     def at(self, running_seconds: float, *, database: bool = True) -> "Behaviour":
         """What it is like after so many seconds of RUNNING. ``database``: whether there is one to reach."""

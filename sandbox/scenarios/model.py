@@ -39,6 +39,8 @@ class Happening(_Frozen):
     database: Literal["away", "back"] | None = None
     capacity: Literal["gone", "back"] | None = None
     """Fargate has no room for another task."""
+    moves_tag_to: str | None = None
+    """The tag that is being deployed is moved to the image of this one."""
     scale_to: Annotated[int, Field(ge=0, le=20)] | None = None
     """An autoscaler, or a person, wants so many tasks."""
     deploys: str | None = None
@@ -47,10 +49,10 @@ class Happening(_Frozen):
     @model_validator(mode="after")
     def _something_happens(self) -> Self:
         if self.model_fields_set <= {"at"}:
-            raise ValueError("nothing happens: name database, capacity, scale_to or deploys")
+            raise ValueError("nothing happens: name database, capacity, moves_tag_to, scale_to or deploys")
         return self
 
-    @field_validator("deploys")
+    @field_validator("deploys", "moves_tag_to")
     @classmethod
     def _is_there(cls, tag: str | None, info: ValidationInfo) -> str | None:
         """``tags`` of the context: those that the repository has, where they are known."""

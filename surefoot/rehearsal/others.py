@@ -17,8 +17,10 @@ SCALE_SECONDS = 120.0
 
 
 class Others:
-    def __init__(self, account: Account, connection: InProcessConnection) -> None:
+    def __init__(self, account: Account, connection: InProcessConnection, tag: str) -> None:
+        """``tag``: of the image that is being deployed."""
         self._account = account
+        self._tag = tag
         self._connection = connection
 
     async def prepare(self, world: World) -> None:
@@ -51,6 +53,9 @@ class Others:
                 self._account.database(available=one.database == "back")
             if one.capacity is not None:
                 self._account.world.ecs.capacity = one.capacity == "back"
+            if one.moves_tag_to is not None:
+                tags = self._account.world.registry.tags
+                tags[self._tag] = tags[one.moves_tag_to]
             if one.scale_to is not None:
                 self._update(desiredCount=one.scale_to)
             if one.deploys is not None:

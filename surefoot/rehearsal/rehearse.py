@@ -70,7 +70,7 @@ def rehearse(scenario: Scenario, *, seed: int = 0) -> Rehearsal:
         transport = Transport({PORT: application_of(account, 0)}, account.world.registry.blobs)
         connection = InProcessConnection(REGION, front)
         stage = Stage(clock, connection, transport, SETTINGS)
-        return _run(loop, _play(scenario, account, clock, stage, Others(account, connection)))
+        return _run(loop, _play(scenario, account, clock, stage, Others(account, connection, scenario.name)))
 
 
 async def _play(scenario: Scenario, account: Account, clock: LoopClock, stage: Stage, others: "Others") -> Rehearsal:

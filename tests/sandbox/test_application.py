@@ -8,6 +8,7 @@ from random import Random
 import httpx2
 import pytest
 
+from sandbox.aws import application as application_module
 from sandbox.aws.application import Application, Request, answer, parse
 from sandbox.aws.images import Behaviour
 from sandbox.scenarios.load import images
@@ -65,6 +66,14 @@ async def test_a_failing_database_makes_it_unready(client: httpx2.AsyncClient, b
     assert unready.status_code == 503
     assert unready.json()["database"]["status"] == "disconnected"
     assert (await client.get("/health")).status_code == 200
+
+
+async def test_a_load_balancer_does_not_wait_for_ever(
+    client: httpx2.AsyncClient, behind: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application_module, "IDLE_SECONDS", 0.2)
+    behind.choices = [(Behaviour(latency=10), True)]
+    assert (await client.get("/docs")).status_code == 504
 
 
 async def test_errors_come_at_the_rate_of_the_image(client: httpx2.AsyncClient, behind: Behind) -> None:

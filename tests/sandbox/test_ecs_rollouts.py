@@ -7,6 +7,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from sandbox.aws.images import Behaviour, Later
 from sandbox.aws.seed import CLUSTER, SERVICE
 from sandbox.aws.server import SimulatedAws
 
@@ -167,6 +168,17 @@ def test_unhealthy_tasks_are_replaced_again_and_again(account: Account) -> None:
     assert stopped["stoppedReason"].startswith("Task failed ELB health checks in (target-group arn:aws:")
     assert account.targets().count("healthy") == 3
     assert any("is unhealthy in (target-group" in message and "[503]" in message for message in events(account))
+
+
+def test_a_task_that_falls_ill_later_is_replaced(account: Account) -> None:
+    later = Later(after=300, passes_health_check=False)
+    account.aws.world.registry.push("ailing", Behaviour(name="ailing", later=later))
+    account.deploy("ailing")
+    account.until(lambda: account.primary()["rolloutState"] == "COMPLETED")
+    first = {task["taskArn"] for task in account.tasks()}
+    account.aws.step(480)
+    assert first.isdisjoint(task["taskArn"] for task in account.tasks())
+    assert any("is unhealthy in (target-group" in one for one in events(account))
 
 
 @pytest.mark.parametrize("tag", ["slow", "memory-leak", "database-failure"])

@@ -247,7 +247,7 @@ def _check(task: Task, now: float) -> None:
     if failure is not None and task.answers(now) and task.behaviour is not None:
         task.news.append(f"ERROR:    {task.behaviour.log}")
     task.unhealthy_since = min(task.unhealthy_since, now) if task.unhealthy else inf
-    settled = failure is None and task.healthy
+    settled = failure is None and task.healthy and not (task.behaviour and task.behaviour.falls_ill)
     task.next_check = inf if settled else now + targets.INTERVAL
 
 
@@ -255,7 +255,8 @@ def health_failure(task: Task, now: float) -> tuple[str, str] | None:
     """What a health check finds at ``now``: None when it passes."""
     if not task.answers(now):
         return targets.TIMEOUT
-    return None if task.behaviour is not None and task.behaviour.passes_health_check else targets.MISMATCH
+    passes = task.behaviour is not None and task.behaviour.at(task.running_seconds(now)).passes_health_check
+    return None if passes else targets.MISMATCH
 
 
 def _end(task: Task) -> float:
