@@ -30,7 +30,7 @@ def test_what_is_as_expected_has_no_fault() -> None:
         (Expected(outcome=Outcome.FAILED, says=("the moon",)), "its reason does not say 'the moon'"),
         (Expected(outcome=Outcome.FAILED, rolled_back_by="surefoot"), "it was rolled back by nobody, not by surefoot"),
         (Expected(outcome=Outcome.FAILED, changes=2), "Surefoot began 1 deployments at AWS, not 2"),
-        (Expected(outcome=Outcome.FAILED, alerts=frozenset({"cpu"})), "critical alerts: none, not cpu"),
+        (Expected(outcome=Outcome.FAILED, alerts=frozenset({"error_rate"})), "critical alerts: none, not error_rate"),
     ],
 )
 def test_each_difference_is_told(expected: Expected, fault: str) -> None:
