@@ -37,3 +37,5 @@ class Conditions:
     traffic: Traffic = USUAL
     database: bool = True
     """Whether the database itself is there: a container may still fail to reach it."""
+    metrics_late: float = 0.0
+    """Seconds after which a minute's metrics are there."""

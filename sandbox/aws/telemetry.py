@@ -1,6 +1,7 @@
 """What happens once in a product minute: metrics, alarms and what they tell, the bounds of scaling."""
 
 import json
+from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from random import Random
@@ -12,6 +13,7 @@ from moto.sns.models import sns_backends
 from sandbox.aws import alarms, scaling, traffic
 from sandbox.aws.alarms import Transition
 from sandbox.aws.metrics import MetricStore
+from sandbox.aws.views import ServiceView
 from sandbox.aws.world import ACCOUNT, REGION, World
 
 
@@ -22,6 +24,8 @@ class Telemetry:
         self._world = world
         self._store = store
         self._random = random
+        self._waiting: deque[tuple[float, list[ServiceView]]] = deque()
+        """What is not published yet: the ends of minutes, and what was seen then."""
 
     def remember(self, now: float, days: int) -> None:
         """Write the ``days`` before ``now`` as if everything had been as it is."""
@@ -30,8 +34,11 @@ class Telemetry:
 
     def minute(self, now: float) -> None:
         """Write the minute that ends at ``now``, in product epoch seconds; evaluate alarms and bounds."""
-        for view in self._world.views():
-            traffic.publish(self._store, view, now, self._random)
+        self._waiting.append((now, self._world.views()))
+        while self._waiting and self._waiting[0][0] <= now - self._world.conditions.metrics_late:
+            at, views = self._waiting.popleft()
+            for view in views:
+                traffic.publish(self._store, view, at, self._random)
         for transition in alarms.step(_alarms().values(), self._store, now):
             _tell(transition, now)
         targets = applicationautoscaling_backends[ACCOUNT][REGION].targets

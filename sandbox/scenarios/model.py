@@ -39,6 +39,8 @@ class Happening(_Frozen):
     database: Literal["away", "back"] | None = None
     capacity: Literal["gone", "back"] | None = None
     """Fargate has no room for another task."""
+    metrics_late: Annotated[float, Field(ge=0, le=3600)] | None = None
+    """CloudWatch has a minute's metrics so many seconds late from now on."""
     moves_tag_to: str | None = None
     """The tag that is being deployed is moved to the image of this one."""
     scale_to: Annotated[int, Field(ge=0, le=20)] | None = None
@@ -49,7 +51,9 @@ class Happening(_Frozen):
     @model_validator(mode="after")
     def _something_happens(self) -> Self:
         if self.model_fields_set <= {"at"}:
-            raise ValueError("nothing happens: name database, capacity, moves_tag_to, scale_to or deploys")
+            raise ValueError(
+                "nothing happens: name database, capacity, metrics_late, moves_tag_to, scale_to or deploys"
+            )
         return self
 
     @field_validator("deploys", "moves_tag_to")

@@ -53,6 +53,8 @@ class Others:
                 self._account.database(available=one.database == "back")
             if one.capacity is not None:
                 self._account.world.ecs.capacity = one.capacity == "back"
+            if one.metrics_late is not None:
+                self._account.world.conditions.metrics_late = one.metrics_late
             if one.moves_tag_to is not None:
                 tags = self._account.world.registry.tags
                 tags[self._tag] = tags[one.moves_tag_to]
