@@ -51,9 +51,8 @@ class Happening(_Frozen):
     @model_validator(mode="after")
     def _something_happens(self) -> Self:
         if self.model_fields_set <= {"at"}:
-            raise ValueError(
-                "nothing happens: name database, capacity, metrics_late, moves_tag_to, scale_to or deploys"
-            )
+            known = ", ".join(sorted(set(type(self).model_fields) - {"at"}))
+            raise ValueError(f"nothing happens: name one of {known}")
         return self
 
     @field_validator("deploys", "moves_tag_to")
