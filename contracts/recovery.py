@@ -79,6 +79,8 @@ class RollbackStarted(Event):
     rollback_id: str
     trigger: str
     snapshot_id: str
+    detail: str = ""
+    """What was measured, where an alert was the trigger."""
 
 
 class RollbackFinished(Event):

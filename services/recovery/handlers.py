@@ -149,7 +149,7 @@ class Handlers:
                 snapshot_id=held.snapshot_id,
                 started_at=now,
             )
-            return begin_rollback(protection, alert.target, rollback)
+            return begin_rollback(protection, alert.target, rollback, alert.detail)
 
         return Transition(key_of(alert.target), decide)
 

@@ -111,6 +111,7 @@ critical = st.builds(
     samples=st.just(40),
     began_at=moments,
     detail=texts,
+    dependency=st.sampled_from(["", "", "", "the database is away"]),
 )
 
 
@@ -154,6 +155,7 @@ def test_only_a_new_alert_of_an_armed_change_convicts(
         assert held.auto_recovery
         assert held.change is not None
         assert alert.alert_id not in held.already_firing
+        assert not alert.dependency
         assert alert.began_at > held.armed_at
         begun = rolling.begin(noted, _rollback_of(held, now))
         assert alerts.convicts(begun, alert, now) is None, "one rollback"

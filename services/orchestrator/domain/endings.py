@@ -10,7 +10,7 @@ from services.orchestrator.domain.effects import Ended, RunTurn, Tell, progress
 from services.orchestrator.domain.judge import gates_of, sentence
 from services.orchestrator.domain.limits import EXPIRY_MARGIN, GRACE, ROLLBACK
 from services.orchestrator.domain.run import Disarming, RollingBack, Run, Step
-from services.orchestrator.domain.steps import close, command_step
+from services.orchestrator.domain.steps import answered, close, command_step
 
 _OUTCOMES = {
     "restored": Outcome.ROLLED_BACK,
@@ -97,24 +97,29 @@ def give_up(run: Run, unsettled: Iterable[Step], cause: Cause, now: float) -> Ru
     return (yield from disarm(run, Outcome.FAILED, cause, reason, now))
 
 
+def _seen(event: RollbackStarted) -> str:
+    return f"critical-alert: {event.detail}" if event.detail else event.trigger
+
+
 def recovery_began(run: Run, event: RollbackStarted, now: float) -> RunTurn:
     """Recovery rolls back: on our command, or by itself on an alert. What else went on is over."""
     ending = run.ending
     if isinstance(ending, RollingBack) and ending.rollback_id is not None:
         return run
-    run = yield from close(run, Verdict.FAIL, now)
+    alert = (Gate.measured("critical_alerts", 1, "<=", 0, detail=event.detail),) if event.detail else ()
+    run = yield from close(run, Verdict.FAIL, now, (*answered(run), *alert))
     if isinstance(ending, RollingBack):
         ending = ending.but(rollback_id=event.rollback_id, deadline=now + ROLLBACK)
     else:
         ending = RollingBack(
             trigger=event.trigger,
             cause=Cause.GATE,
-            reason=f"Recovery rolled back by itself: {event.trigger}.",
+            reason=f"Recovery rolled back by itself: {_seen(event)}.",
             step=None,
             rollback_id=event.rollback_id,
             deadline=now + ROLLBACK,
         )
-    message = f"Recovery brings back {event.snapshot_id}: {event.trigger}."
+    message = f"Recovery brings back {event.snapshot_id}: {_seen(event)}."
     return (yield from progress(run.but(ending=ending), "roll-back", message, now))
 
 

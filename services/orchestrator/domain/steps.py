@@ -76,13 +76,18 @@ def reconcile(run: Run, now: float) -> RunTurn:
     return run
 
 
+def answered(run: Run) -> tuple[Gate, ...]:
+    """Return the gates of the answers to the phase that goes on."""
+    steps = run.stage.steps if run.stage is not None else ()
+    return tuple(gate for step in steps if step.answer for gate in gates_of(step))
+
+
 def close(run: Run, verdict: Verdict, now: float, gates: tuple[Gate, ...] | None = None) -> RunTurn:
     """Finish the phase that goes on, if one does, and tell its gates: by default those of its answers."""
     stage = run.stage
     if stage is None:
         return run
-    if gates is None:
-        gates = tuple(gate for step in stage.steps if step.answer for gate in gates_of(step))
+    gates = answered(run) if gates is None else gates
     for number, gate in enumerate(gates, 1):
         evaluated = GateEvaluated(target=run.target, run_id=run.run_id, phase=stage.phase, gate=gate)
         yield Tell(evaluated, run.id_of(f"{stage.phase}:gate:{number}"))

@@ -35,5 +35,5 @@ def convicts(protection: Protection, alert: CriticalAlert, now: datetime) -> Arm
         or alert.alert_id in held.already_firing
     ):
         return None
-    since = held.change.begun_at if alert.rule == DATABASE_RULE else held.armed_at
+    since = max(held.armed_at, held.change.begun_at) if alert.rule == DATABASE_RULE else held.armed_at
     return held if alert.began_at > since else None

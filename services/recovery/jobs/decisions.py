@@ -87,10 +87,10 @@ def stop_change(protection: Protection, target: Target, why: str) -> tuple[tuple
     return (said,), (held.change.job,)
 
 
-def begin_rollback(protection: Protection, target: Target, rollback: RollingBack) -> Decision:
+def begin_rollback(protection: Protection, target: Target, rollback: RollingBack, detail: str = "") -> Decision:
     """One step: the state, the job, the word to the others, and the end of our own change's job.
 
-    The caller has made sure that none is under way and that the run has had none.
+    The caller has made sure that none is under way and that the run has had none. ``detail``: of the alert.
     """
     name = rollback.rollback_id
     work = RollbackWork(target=target, rollback_id=name).model_dump_json().encode()
@@ -100,6 +100,7 @@ def begin_rollback(protection: Protection, target: Target, rollback: RollingBack
         rollback_id=name,
         trigger=rollback.trigger,
         snapshot_id=rollback.snapshot_id,
+        detail=detail,
     )
     operation = Operation(
         id=name,

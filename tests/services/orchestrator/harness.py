@@ -188,10 +188,15 @@ class World:
     def abort(self, run_id: str, reason: str = "") -> Decision:
         return self.happens(AbortRequested(target=TARGET, run_id=run_id, actor="bob", reason=reason))
 
-    def rollback_starts(self, run_id: str | None, trigger: str = "error_rate") -> Decision:
+    def rollback_starts(self, run_id: str | None, trigger: str = "error_rate", detail: str = "") -> Decision:
         return self.happens(
             RollbackStarted(
-                target=TARGET, run_id=run_id, rollback_id=f"rb-{run_id}", trigger=trigger, snapshot_id=SNAPSHOT
+                target=TARGET,
+                run_id=run_id,
+                rollback_id=f"rb-{run_id}",
+                trigger=trigger,
+                snapshot_id=SNAPSHOT,
+                detail=detail,
             )
         )
 

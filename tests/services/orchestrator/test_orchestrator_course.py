@@ -508,6 +508,16 @@ def test_recovery_that_acts_by_itself_decides_the_outcome(world: World, phase: P
     assert "roll-back" not in world.names()
 
 
+@pytest.mark.parametrize("phase", list(Phase)[:-1])
+def test_the_phase_in_which_recovery_acts_shows_what_was_measured(world: World, phase: Phase) -> None:
+    run_id = started(world, phase)
+    world.rollback_starts(run_id, "critical-alert: error_rate", "error_rate: 30%, limit > 10%")
+    gate = world.gates()["critical_alerts"]
+    assert (gate.verdict, gate.detail) == (Verdict.FAIL, "error_rate: 30%, limit > 10%")
+    world.rollback_ends(run_id)
+    assert "Recovery rolled back by itself: critical-alert: error_rate: 30%, limit > 10%." in world.end.reason
+
+
 def test_recoverys_word_on_the_beginning_counts_once(world: World) -> None:
     run_id = started(world, CHANGE)
     world.answer("validate-deployment", FAIL, cause=Cause.GATE, gates=[ERRORS])

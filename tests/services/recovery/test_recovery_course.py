@@ -65,6 +65,7 @@ async def test_a_critical_alert_rolls_back_while_nobody_else_lives(recovery: Rec
     assert recovery.ecs.updates == [f"{ARN}:2", f"{ARN}:1"]
     [started], [finished] = recovery.told(RollbackStarted), recovery.told(RollbackFinished)
     assert (started.rollback_id, started.trigger) == ("rollback:run-1", "critical-alert: error_rate")
+    assert started.detail == "seen"
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
     assert 30 <= finished.rollback.seconds < 120
     assert recovery.protection.arm is None
