@@ -52,7 +52,7 @@ def parsed(text: str, file: str, tags: Collection[str] | None = None) -> Scenari
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise Unreadable(f"{file}:{line}: no YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Unreadable(f"{file}:1: no YAML: {error}") from error
     if not isinstance(document, dict) or "name" in document:
         raise Unreadable(f"{file}:1: a scenario has teaches, image, world, config and expect; its name is the file's")

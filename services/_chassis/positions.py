@@ -8,6 +8,7 @@ know is read again, and what this service has itself told the world is read befo
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
+from math import ceil
 from typing import Any, NamedTuple
 
 import structlog
@@ -61,10 +62,18 @@ class Positions(ConsumerRebalanceListener):
     run of Redis before reading has gone back.
     """
 
-    def __init__(self, store: RedisStore, own: frozenset[str] = frozenset()) -> None:
-        """``own``: topics that nobody but this service writes; they are read to their end before any other one."""
+    def __init__(
+        self, store: RedisStore, own: frozenset[str] = frozenset(), partitions: int = 0, session: float = 0
+    ) -> None:
+        """``own``: topics that nobody but this service writes; they are read to their end before any other one.
+
+        ``partitions``: of all that the service reads, by all its replicas. ``session``: real seconds after which Kafka
+        gives those of a dead replica to others.
+        """
         self._store = store
         self._own = own
+        self._partitions = partitions
+        self._session = session
         self._known = store.redis.register_script(_KNOWN)
         self._keep = store.redis.register_script(_KEEP)
         self._key = store.key("positions")
@@ -81,6 +90,8 @@ class Positions(ConsumerRebalanceListener):
         self._behind_until = time.monotonic() + BEHIND_SECONDS
         self.consumer: Callable[[], Any] = lambda: None
         """Returns aiokafka's consumer, or None before it was started."""
+        self.astray_since: float | None = None
+        """Real time since which Redis is another one and reading could not go back yet."""
         self.taken = 0
         """Messages taken up in this process, handled or not."""
 
@@ -120,6 +131,7 @@ class Positions(ConsumerRebalanceListener):
             for partition in revoked:
                 noted.pop(partition, None)
         self._goals, self._own_first = None, False
+        self._behind_until = time.monotonic() + BEHIND_SECONDS
         self._reading += 1
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
@@ -134,7 +146,10 @@ class Positions(ConsumerRebalanceListener):
         consumer.pause(*partitions)
         while True:
             try:
-                await self._go_back(consumer, {one: await consumer.committed(one) for one in partitions})
+                async with asyncio.timeout(POSITION_SECONDS):
+                    reading = self._reading
+                    committed = {one: await consumer.committed(one) for one in partitions}
+                    await self._go_back(consumer, committed, reading)
             except (RedisError, KafkaError, OSError) as error:
                 log.warning("nothing is read before the positions are known", why=type(error).__name__)
                 await asyncio.sleep(AGAIN_SECONDS)
@@ -156,25 +171,31 @@ class Positions(ConsumerRebalanceListener):
         """Write what is new; where Redis is not the one that it was, read again what it may have lost."""
         if self._own_first:
             self._let_read()
+        # all of one moment: a rebalance may come at any await
+        reading, run = self._reading, self._store.run
         new = {one: offset for one, offset in self._handled.items() if self._kept.get(one) != offset}
         places = [part for one, offset in new.items() for part in (_field(one), offset)]
         if self.behind():
             await self._tell_behind()
-        if await self._keep(keys=[self._key], args=[self._store.run, *places]) == b"kept":
+        kept = await self._keep(keys=[self._key], args=[run, *places]) == b"kept"
+        if reading != self._reading or self._goals is None:
+            return  # the assignment to come goes back, or has just done so
+        if kept:
             self._kept |= new
-        elif self._goals is not None:  # else the assignment to come goes back
-            consumer = self.consumer()
-            async with asyncio.timeout(POSITION_SECONDS):
-                await self._go_back(consumer, {one: await consumer.position(one) for one in consumer.assignment()})
-            self._let_read()
+            return
+        self.astray_since = self.astray_since or time.monotonic()
+        consumer = self.consumer()
+        async with asyncio.timeout(POSITION_SECONDS):
+            read = {one: await consumer.position(one) for one in consumer.assignment()}
+            await self._go_back(consumer, read, reading)
+        self._let_read()
 
-    async def _go_back(self, consumer: Any, read: Mapping[TopicPartition, int | None]) -> None:
+    async def _go_back(self, consumer: Any, read: Mapping[TopicPartition, int | None], reading: int) -> None:
         """Let ``consumer`` go back to what Redis knows, where it has ``read`` further (None: never).
 
         It seeks even where there is nothing to go back to: what is in flight, or committed just now, counts for
-        nothing from here on.
+        nothing from here on. ``reading``: of the moment from which ``read`` is; it gives way to a later one.
         """
-        reading = self._reading
         ends = await self._ends(consumer, read)
         places = [part for one, offset in read.items() for part in (_field(one), offset or 0)]
         answer, *known = await self._known(keys=[self._key], args=places)
@@ -184,6 +205,9 @@ class Positions(ConsumerRebalanceListener):
         if goals or self._store.run != run:
             # before anything is written: no other replica may judge deadlines, either
             await self._tell_behind()
+        if self._store.run not in {"", run} and len(read) < self._partitions:
+            # whoever has the others may be dead, and its successor is to read what this Redis has lost
+            await self._tell_behind(self._session)
         if self._reading != reading:
             return  # the partitions are others meanwhile
         for one, offset in read.items():
@@ -198,9 +222,13 @@ class Positions(ConsumerRebalanceListener):
         self._handled.clear()
         self._kept.clear()
         self._store.run = run
+        self.astray_since = None
 
-    async def _tell_behind(self) -> None:
-        await self._store.redis.set(self._store.key("behind"), 1, ex=TOLD_SECONDS)
+    async def _tell_behind(self, longer: float = 0) -> None:
+        """Nobody judges deadlines for a while; a longer time that was told is not shortened."""
+        redis, key, seconds = self._store.redis, self._store.key("behind"), TOLD_SECONDS + ceil(longer)
+        if not await redis.set(key, 1, ex=seconds, nx=True):
+            await redis.expire(key, seconds, gt=True)
 
     @staticmethod
     async def _ends(consumer: Any, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from contracts.catalogue import own_topics
+from contracts.catalogue import own_topics, topics_of
 from contracts.topics import Party
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.bus import create_broker, publisher, subscribe
@@ -124,7 +124,8 @@ class Process:
             self.services.append(service)
             instance = settings.member(name) or f"{name}-{socket.gethostname()}-{os.getpid()}"
             broker = create_broker(settings, instance)
-            positions = Positions(store, own_topics(Party(name)))
+            read = sum(topic.partitions for topic in topics_of(Party(name)))
+            positions = Positions(store, own_topics(Party(name)), read, settings.kafka_session_timeout)
             subscribe(broker, service, store, positions, settings)
             self.brokers.append(broker)
             watchdog = Watchdog(name, positions, settings.stall_timeout)

@@ -12,6 +12,8 @@ from services._chassis.positions import Positions
 
 KEEP_SECONDS = 1.0
 """Real seconds between two writings of the positions."""
+LOOK_SECONDS = 2.0
+"""The longest, in real seconds, that a look may hold up the positions."""
 LOOKS = 6
 """Looks at the consumer within the time for which it may stand still."""
 
@@ -41,11 +43,19 @@ class Watchdog:
     async def run(self) -> None:
         """Look each second. Raise ``Stalled``; errors of Redis and Kafka go to the caller."""
         while True:
-            await self._positions.keep()
+            try:
+                await self._positions.keep()
+            finally:
+                self._check_course()
             if time.monotonic() - self._looked > self._stall / LOOKS:
                 await self._look()
                 self._looked = time.monotonic()
             await asyncio.sleep(KEEP_SECONDS)
+
+    def _check_course(self) -> None:
+        since = self._positions.astray_since
+        if since is not None and time.monotonic() - since > self._stall:
+            raise Stalled(f"Redis is another one, and Kafka does not say where {self._service} stands")
 
     async def _look(self) -> None:
         consumer = self._positions.consumer()
@@ -63,7 +73,7 @@ class Watchdog:
     async def _lags(self, consumer: Any, assignment: set[TopicPartition]) -> bool:
         """Whether Kafka holds messages that this consumer has not taken up."""
         try:
-            async with asyncio.timeout(self._stall):
+            async with asyncio.timeout(LOOK_SECONDS):
                 for partition, end in (await consumer.end_offsets(assignment)).items():
                     if end > await consumer.position(partition):
                         return True

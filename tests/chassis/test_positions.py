@@ -178,6 +178,50 @@ async def test_going_back_gives_way_to_a_rebalance(restorable: Restorable) -> No
     assert ours.take().run != before.run
 
 
+async def test_what_was_noted_before_a_rebalance_is_not_written_into_another_redis(restorable: Restorable) -> None:
+    consumer = FakeConsumer(committed=4, position=7, end=9)
+    ours = positions(restorable.client, consumer)
+    await ours.on_partitions_assigned({PARTITION})
+    for offset in (4, 5, 6):
+        ours.handled(*PARTITION, offset, ours.take())
+    tell_behind = ours._tell_behind
+
+    async def meanwhile(longer: float = 0) -> None:
+        ours._tell_behind = tell_behind  # type: ignore[method-assign]  # once only
+        await restorable.comes_back(with_position=5)
+        ours.on_partitions_revoked({PARTITION})
+        await ours.on_partitions_assigned({PARTITION})
+
+    ours._tell_behind = meanwhile  # type: ignore[method-assign]  # a test gets in between
+    await ours.keep()
+    await ours.keep()
+    assert await restorable.client.hget(KEY, FIELD) == b"5"
+
+
+async def test_in_a_rebalance_no_deadline_is_judged_however_old_the_process_is(redis: Any) -> None:
+    ours = positions(redis, FakeConsumer())
+    await ours.on_partitions_assigned({PARTITION})
+    ours._behind_until = 0
+    assert not ours.behind()
+    ours.on_partitions_revoked({PARTITION})
+    assert ours.behind()
+
+
+@pytest.mark.parametrize(("partitions", "session"), [(24, 20), (1, 0)])
+async def test_where_others_may_be_dead_an_older_copy_holds_deadlines_until_they_are_replaced(
+    restorable: Restorable, partitions: int, session: float
+) -> None:
+    consumer = FakeConsumer(committed=4, position=4)
+    store = RedisStore(restorable.client, "recovery", PacedClock(Pace()))
+    ours = chassis.Positions(store, partitions=partitions, session=20)
+    ours.consumer = lambda: consumer
+    await ours.on_partitions_assigned({PARTITION})
+    await restorable.comes_back()
+    await ours.keep()
+    await ours.keep()
+    assert session < await restorable.client.ttl(store.key("behind")) <= session + chassis.TOLD_SECONDS
+
+
 async def test_what_is_taken_away_is_waited_for_no_longer(redis: Any) -> None:
     await handled(redis, 3)
     ours = positions(redis, FakeConsumer(committed=9))

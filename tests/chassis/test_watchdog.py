@@ -23,6 +23,14 @@ async def test_a_consumer_that_stands_still_ends_the_process(
         await asyncio.wait_for(Watchdog("recovery", positions(redis, consumer), 0.2).run(), 20)
 
 
+async def test_a_process_that_does_not_find_its_way_back_ends(redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "KEEP_SECONDS", 0.01)
+    ours = positions(redis, FakeConsumer())
+    ours.astray_since = time.monotonic() - 10
+    with pytest.raises(Stalled, match="Redis is another one"):
+        await asyncio.wait_for(Watchdog("recovery", ours, 5).run(), 20)
+
+
 async def test_after_an_outage_of_redis_a_consumer_has_its_time_again(
     redis: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,8 @@ def test_each_fault_is_told_with_its_line() -> None:
         ("teaches: Nothing.\n", r"^w\.yaml:1: expect: Field required"),
         ("image: 5\nteaches: x\nexpect: {outcome: failed}\n", r"^w\.yaml:1: image: Input should be a valid dictionary"),
         ("a: &a [*a]\n", r"^w\.yaml:1: "),
+        ("teaches: 2026-99-99\n", r"^w\.yaml:1: no YAML: "),
+        ("[" * 3000, r"^w\.yaml:1: no YAML: "),
     ],
 )
 def test_what_is_no_scenario_is_refused(text: str, said: str) -> None:
