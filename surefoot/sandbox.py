@@ -16,7 +16,7 @@ from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, Json, console, result
 from surefoot.progress import Progress
 from surefoot.rehearsal.judge import alerts_of, deployments_of, faults
-from surefoot.rehearsal.rehearse import Rehearsal, rehearse
+from surefoot.rehearsal.rehearse import NeverEnds, Rehearsal, rehearse
 from surefoot.sandbox_live import calls, harm, harms, heal
 
 app = App(name="sandbox", help="Rehearse deployments on a simulated AWS.")
@@ -100,7 +100,10 @@ def _read(file: Path) -> Scenario:
 
 def _rehearsed(scenario: Scenario, seed: int) -> dict[str, Any]:
     console.print(f"\n[bold]{scenario.name}[/bold]: {scenario.teaches}", highlight=False, soft_wrap=True)
-    rehearsal = rehearse(scenario, seed=seed)
+    try:
+        rehearsal = rehearse(scenario, seed=seed)
+    except NeverEnds as error:
+        raise CannotDo(f"{scenario.name}: {error}", Exit.FAILED) from error
     with Progress(console) as progress:
         progress.show(rehearsal.run)
     wrong = faults(rehearsal, scenario.expect)

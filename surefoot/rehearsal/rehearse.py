@@ -40,6 +40,10 @@ TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE
 SETTINGS = {name.lower(): value for name, value in GUIDE.items()} | {"aws_account": ACCOUNT, "aws_region": REGION}
 
 
+class NeverEnds(Exception):  # noqa: N818  it names what is the case
+    """A rehearsed deployment came to no end; the text is a sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
     """What came of a scenario."""
@@ -56,7 +60,7 @@ class Rehearsal:
 
 
 def rehearse(scenario: Scenario, *, seed: int = 0) -> Rehearsal:
-    """Deploy the scenario's image in its world, under a virtual clock. Raise ``Stuck`` where nothing ever ends.
+    """Deploy the scenario's image in its world, under a virtual clock. Raise ``NeverEnds``.
 
     Gates and thresholds are those of the environment, as for the services in production.
     """
@@ -73,21 +77,22 @@ def rehearse(scenario: Scenario, *, seed: int = 0) -> Rehearsal:
         return _run(loop, _play(scenario, account, clock, stage, Others(account, connection, scenario.name)))
 
 
-async def _play(scenario: Scenario, account: Account, clock: LoopClock, stage: Stage, others: "Others") -> Rehearsal:
-    passing = asyncio.create_task(_let_pass(account, clock))
-    try:
+async def _play(scenario: Scenario, account: Account, clock: LoopClock, stage: Stage, others: Others) -> Rehearsal:
+    run_id = caused_id(SOURCE, "1")
+    async with asyncio.TaskGroup() as beside:
+        passing = beside.create_task(_let_pass(account, clock))
         await others.prepare(scenario.world)
         account.calls.clear()
         begun = clock.now()
-        happening = asyncio.create_task(others.happen(scenario.world.happenings))
-        async with stage, asyncio.timeout(LONGEST):
+        happening = beside.create_task(others.happen(scenario.world.happenings))
+        async with stage:
             await stage.tell(_request(scenario, account), "1", SOURCE)
-            finished = await _end_of(stage, caused_id(SOURCE, "1"))
-            seconds, run = clock.now() - begun, await stage.run(finished.run_id)
-            await clock.sleep(scenario.expect.watch)
-        await end([happening])
-    finally:
-        await end([passing])
+            finished = await _end_of(stage, run_id)
+            seconds, run = clock.now() - begun, await stage.run(run_id)
+            await clock.sleep(scenario.expect.watch if finished else 0)
+        await end([passing, happening])
+    if finished is None:
+        raise NeverEnds(f"the deployment has not ended within {LONGEST / 3600:g} hours")
     told = (from_message(one.headers, one.value) for topic in stage.bus.topics.values() for one in topic)
     calls = tuple(call for call in account.calls.calls(changing=True) if "surefoot" in call.user_agent)
     return Rehearsal(finished, run, tuple(sorted(told, key=lambda one: one.meta.time)), calls, seconds)
@@ -106,7 +111,8 @@ async def _let_pass(account: Account, clock: LoopClock) -> None:
         account.world.step(clock.now())
 
 
-async def _end_of(stage: Stage, run_id: str) -> DeploymentFinished:
+async def _end_of(stage: Stage, run_id: str) -> DeploymentFinished | None:
+    """Return how the run ended; None where it has not after ``LONGEST``."""
     found: asyncio.Future[DeploymentFinished] = asyncio.get_running_loop().create_future()
 
     async def look(record: Record) -> None:
@@ -116,7 +122,9 @@ async def _end_of(stage: Stage, run_id: str) -> DeploymentFinished:
 
     reading = asyncio.create_task(stage.bus.read([DEPLOYMENT_EVENTS.name], look))
     try:
-        return await found
+        return await asyncio.wait_for(found, LONGEST)
+    except TimeoutError:
+        return None
     finally:
         await end([reading])
 

@@ -1,9 +1,10 @@
 """The seven services as they are, on a bus, a Redis and an AWS in memory."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack
 from importlib import import_module
+from types import TracebackType
 from typing import Any, Self
 
 import httpx2
@@ -30,7 +31,7 @@ from services.orchestrator.handlers import run_key
 LOOK_SECONDS = 1.0
 """Between two looks for timers and jobs."""
 
-Loop = Callable[[], Awaitable[None]]
+Loop = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Stage:
@@ -50,12 +51,16 @@ class Stage:
 
     async def __aenter__(self) -> Self:
         loops = [loop for party in SERVICES for loop in await self._start(party)]
-        tasks = [asyncio.ensure_future(loop()) for loop in loops]
+        # a fault of one ends the rehearsal
+        group = await self._running.enter_async_context(asyncio.TaskGroup())
+        tasks = [group.create_task(loop()) for loop in loops]
         self._running.push_async_callback(end, tasks)
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._running.aclose()
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._running.__aexit__(kind, error, trace)
 
     async def tell(self, event: Event, id_: str, source: str) -> None:
         """Publish what comes from outside."""

@@ -3,7 +3,9 @@
 import pytest
 
 from sandbox.scenarios.load import shipped
+from surefoot.rehearsal import rehearse as rehearsing
 from surefoot.rehearsal.judge import faults
+from surefoot.rehearsal.others import Others
 from surefoot.rehearsal.rehearse import rehearse
 
 
@@ -19,3 +21,19 @@ def test_the_same_seed_is_the_same_rehearsal() -> None:
     assert first.finished == second.finished
     assert [one.meta.id for one in first.told] == [one.meta.id for one in second.told]
     assert first.seconds == second.seconds
+
+
+def test_one_that_never_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rehearsing, "LONGEST", 60.0)
+    with pytest.raises(rehearsing.NeverEnds, match="has not ended within"):
+        rehearse(shipped()["healthy"])
+
+
+def test_a_fault_beside_it_ends_the_rehearsal(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def breaks(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Others, "happen", breaks)
+    with pytest.raises(ExceptionGroup) as broken:
+        rehearse(shipped()["healthy"])
+    assert broken.group_contains(ZeroDivisionError)
