@@ -10,7 +10,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from surefoot.client import Refused, Surefoot
 from surefoot.exit_codes import Exit, exit_of
-from surefoot.output import CannotDo, Json, console, fail, result
+from surefoot.output import CannotDo, Json, console, exports, fail, result
 from surefoot.wait import wait_for
 
 app = App(name="surefoot", help="Checks, watches, proves and rolls back deployments to AWS ECS.")
@@ -128,10 +128,8 @@ def up(*, speed: float = 20.0, port: int = 8080) -> int:
     from surefoot.up import all_in_one  # noqa: PLC0415  the sandbox is an extra
 
     with all_in_one(Path(".surefoot/up"), ports=USUAL_PORTS, http_port=port, speed=speed) as environment:
-        for name, value in environment.items():
-            print(f"export {name}={value}")
+        exports(environment)
         console.print(f"Surefoot runs at {environment['SUREFOOT_URL']}; Ctrl+C ends it.", highlight=False)
-        sys.stdout.flush()
         signal.signal(signal.SIGCHLD, lambda *_: None)  # so that what ends by itself ends the waiting
         signal.pause()
     return Exit.SUCCEEDED

@@ -1,5 +1,6 @@
 """Where the command line writes: results on stdout, all else on stderr."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
@@ -24,6 +25,11 @@ class CannotDo(Exception):  # noqa: N818  it says what is the matter
 def result(data: Any, as_json: bool, text: str) -> None:
     """Print the result: ``data`` as JSON, or ``text``."""
     print(orjson.dumps(data).decode() if as_json else text, flush=True)
+
+
+def exports(environment: Mapping[str, str]) -> None:
+    """Print an environment as a shell takes it."""
+    print("\n".join(f"export {name}={value}" for name, value in environment.items()), flush=True)
 
 
 def fail(sentence: str, code: Exit) -> int:

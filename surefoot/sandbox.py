@@ -1,7 +1,6 @@
 """``surefoot sandbox``: rehearse deployments on a simulated AWS, under a virtual clock or by hand."""
 
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +12,7 @@ from sandbox.stack import USUAL_PORTS
 from sandbox.stack import sandbox as running_sandbox
 from services._chassis.telemetry import configure_logs
 from surefoot.exit_codes import Exit
-from surefoot.output import CannotDo, Json, console, result
+from surefoot.output import CannotDo, Json, console, exports, result
 from surefoot.progress import Progress
 from surefoot.rehearsal.judge import alerts_of, deployments_of, faults
 from surefoot.rehearsal.rehearse import NeverEnds, Rehearsal, rehearse
@@ -73,9 +72,7 @@ def up(*, speed: float = 20.0, without_kafka: Annotated[bool, Parameter(negative
     """Run Kafka, Redis and AWS, without Surefoot, until Ctrl+C; print the environment that points at them."""
     data = Path(".surefoot/sandbox")
     with running_sandbox(data, ports=USUAL_PORTS, speed=speed, own_kafka=not without_kafka) as environment:
-        for name, value in environment.items():
-            print(f"export {name}={value}")
-        sys.stdout.flush()
+        exports(environment)
         console.print("The sandbox runs; Ctrl+C ends it.", highlight=False)
         signal.pause()
     return Exit.SUCCEEDED

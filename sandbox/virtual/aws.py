@@ -17,6 +17,8 @@ class InProcessConnection(AwsConnection):
         self._send = answered_by(app)
 
     def client(self, service: str) -> Any:
+        is_new = service not in self._clients
         client = super().client(service)
-        client.meta.events.register("before-send", self._send, unique_id="sandbox")
+        if is_new:
+            client.meta.events.register("before-send", self._send)
         return client

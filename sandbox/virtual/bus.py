@@ -12,6 +12,15 @@ from contracts.envelope import Message
 Record = ConsumerRecord[Any, Any]
 
 
+def record_of(message: Message, offset: int) -> Record:
+    """A message as a consumer gets it, at ``offset`` of its topic's one partition."""
+    return ConsumerRecord(
+        topic=message.topic, partition=0, offset=offset, timestamp=0, timestamp_type=0,
+        key=message.key, value=message.value, checksum=None,
+        serialized_key_size=len(message.key), serialized_value_size=len(message.value), headers=message.headers,
+    )  # fmt: skip
+
+
 class MemoryBus:
     """The topics of one rehearsal."""
 
@@ -21,14 +30,7 @@ class MemoryBus:
 
     async def publish(self, message: Message) -> None:
         partition = self.topics[message.topic]
-        partition.append(
-            ConsumerRecord(
-                topic=message.topic, partition=0, offset=len(partition), timestamp=0, timestamp_type=0,
-                key=message.key, value=message.value, checksum=None,
-                serialized_key_size=len(message.key), serialized_value_size=len(message.value),
-                headers=message.headers,
-            )
-        )  # fmt: skip
+        partition.append(record_of(message, len(partition)))
         async with self._published:
             self._published.notify_all()
 

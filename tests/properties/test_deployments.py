@@ -19,13 +19,14 @@ from contracts.deployment import (
 )
 from contracts.gates import Verdict
 from contracts.topics import CRITICAL_ALERTS, PHASE_RESULTS, RECOVERY_COMMANDS, RECOVERY_EVENTS
+from sandbox.virtual.bus import Record
 from services._chassis.clock import moment
 from services.orchestrator.domain.course import Course
 from services.orchestrator.handlers import course_key
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Done, Ended, Failed, Superseded
 from tests.properties.profiles import PROFILE
-from tests.properties.world import ANSWERED_BY_OTHERS, LEASE, TARGET, Member, Record, Step, World, finished
+from tests.properties.world import ANSWERED_BY_OTHERS, LEASE, TARGET, Member, Step, World, finished
 
 SHORT = DeploymentConfig(deployment_timeout_minutes=2, validation_timeout_minutes=2, baking_minutes=2)
 TOPICS = [topic.name for topic in (RECOVERY_COMMANDS, CRITICAL_ALERTS, PHASE_RESULTS, RECOVERY_EVENTS)]

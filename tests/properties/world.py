@@ -13,7 +13,6 @@ from itertools import count
 from typing import Any, Literal
 
 import orjson
-from aiokafka.structs import ConsumerRecord
 
 from contracts.base import Event, Target
 from contracts.catalogue import own_topics, topics_of
@@ -22,6 +21,7 @@ from contracts.envelope import Envelope, Message, Meta, from_message
 from contracts.gates import Verdict
 from contracts.monitor import CriticalAlert
 from contracts.topics import COMMAND_TOPICS, Party
+from sandbox.virtual.bus import Record, record_of
 from sandbox.virtual.redis import MemoryRedis, give_way
 from services._chassis.bus import Consumer
 from services._chassis.clock import moment
@@ -43,7 +43,6 @@ from tests.properties.ledger import Ledger
 TARGET = Target(account="123456789012", region="eu-central-1", cluster="shop", service="web")
 START = 1_764_000_000.0
 LEASE = 30.0
-Record = ConsumerRecord[Any, Any]
 ANSWERED_BY_OTHERS = frozenset(topic.name for topic, party in COMMAND_TOPICS.items() if party != Party.RECOVERY)
 
 
@@ -175,13 +174,7 @@ class World:
 
     def publish(self, message: Message) -> None:
         partition = self.topics[message.topic]
-        partition.append(
-            ConsumerRecord(
-                topic=message.topic, partition=0, offset=len(partition), timestamp=0, timestamp_type=0,
-                key=message.key, value=message.value, checksum=None,
-                serialized_key_size=0, serialized_value_size=0, headers=message.headers,
-            )
-        )  # fmt: skip
+        partition.append(record_of(message, len(partition)))
 
     def tell(self, event: Event, id_: str | None = None, source: str = "test") -> None:
         """Publish something that comes from outside."""
