@@ -17,15 +17,15 @@ from sandbox.aws.ecs.state_changes import StateChanges
 from sandbox.aws.front import Front
 from sandbox.aws.images import Behaviour
 from sandbox.aws.metrics import MetricStore
+from sandbox.aws.moto_neighbours import MotoNeighbours
 from sandbox.aws.moto_patches import (
     advertise_load_balancer,
     database_is,
     forget_everything,
-    load_balancer_of,
     patched,
 )
 from sandbox.aws.seed import Entrance
-from sandbox.aws.telemetry import Telemetry, firing
+from sandbox.aws.telemetry import Telemetry
 from sandbox.aws.traffic import DATABASE
 from sandbox.aws.world import ACCOUNT, REGION, World
 from sandbox.scenarios.load import images
@@ -110,7 +110,7 @@ class Account:
         for entrance in self._entrances:
             advertise_load_balancer(entrance.balancer, host)
         backend = logs_backends[ACCOUNT][REGION]
-        self.world.load_balancer_of = load_balancer_of
+        self.world.ecs.neighbours = MotoNeighbours()
         self.world.ecs.on_lines = lambda task, lines, at: logs.write(backend, task, lines, at)
         self.world.ecs.on_moment = partial(eventbridge.tell, StateChanges(), self.world.ecs)
         with self.world.lock:
@@ -119,7 +119,6 @@ class Account:
         telemetry = Telemetry(self.world, self._store, Random(2))  # noqa: S311  a simulation wants to be repeatable
         telemetry.remember(self.now(), self._history_days)
         self.world.each_minute.append(telemetry.minute)
-        self.world.ecs.alarms_firing = firing
         records.scaling()
 
 

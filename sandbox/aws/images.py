@@ -43,6 +43,8 @@ class Behaviour(_Frozen):
     """Per cent a minute; the kernel kills the container at 100 (exit code 137)."""
     start_seconds: Seconds = 10.0
     """From RUNNING to the first good answer."""
+    stop_seconds: Seconds = 3.0
+    """From SIGTERM to its end; ECS kills it after the container's ``stopTimeout`` (exit code 137)."""
     crash_after: Seconds | None = None
     """Seconds of RUNNING after which the container exits by itself."""
     exit_code: Annotated[int, Field(ge=0, le=255)] = 1

@@ -17,10 +17,12 @@ from moto.applicationautoscaling.exceptions import AWSValidationException
 from moto.core import utils as moto_time
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
+from moto.ec2.models import ec2_backends, subnets
 from moto.elbv2 import models as elbv2
 from moto.logs import models as logs
 from moto.rds.models import rds_backends
 from moto.s3 import models as s3
+from moto.secretsmanager.models import FakeSecret, secretsmanager_backends
 
 from sandbox.aws.ecs.targets import Target
 from sandbox.aws.world import ACCOUNT, REGION, World
@@ -36,6 +38,7 @@ def patched(world: World, now: Callable[[], float]) -> Iterator[None]:
     try:
         _target_health(world, undo)
         _autoscaling_sees_services(world, undo)
+        _subnets_count_tasks(world, undo)
         _product_time(now, undo)
         yield
     finally:
@@ -86,6 +89,18 @@ def _autoscaling_sees_services(world: World, undo: list[Undo]) -> None:
     _replace(autoscaling.ApplicationAutoscalingBackend, "_ecs_service_exists_for_target", exists, undo)
 
 
+def _subnets_count_tasks(world: World, undo: list[Undo]) -> None:
+    """Each task has a network interface, of which moto's EC2 knows nothing."""
+    original = subnets.Subnet.__dict__["available_ip_address_count"].fget
+
+    def available_ip_address_count(self: subnets.Subnet) -> int:
+        with world.lock:
+            taken = sum(task.subnet == self.id for task in world.ecs.live.values())
+        return max(0, int(original(self)) - taken)
+
+    _replace(subnets.Subnet, "available_ip_address_count", property(available_ip_address_count), undo)
+
+
 def _product_time(now: Callable[[], float], undo: list[Undo]) -> None:
     """Moto reads the clock on the wall; what S3 and CloudWatch Logs stamp must be product time as well."""
 
@@ -114,8 +129,16 @@ def database_is(instance: str, status: str) -> None:
     rds_backends[ACCOUNT][REGION].databases[instance].status = status
 
 
-def load_balancer_of(group: str) -> str | None:
-    """``app/name/id`` of the load balancer in front of a target group, None where there is none."""
-    known = elbv2.elbv2_backends[ACCOUNT][REGION].target_groups.get(group)
-    arns = known.load_balancer_arns if known is not None else []
-    return arns[0].split(":loadbalancer/", 1)[-1] if arns else None
+def name_secret(name: str, arn: str) -> None:
+    """Moto gives a secret's ARN six letters of chance; what task definitions name is always the same."""
+    secret = secretsmanager_backends[ACCOUNT][REGION].secrets[name]
+    assert isinstance(secret, FakeSecret)  # noqa: S101  no replica: this region has made it
+    secret.arn = arn
+
+
+def subnets_are(*, full: bool) -> None:
+    """Let every subnet be full, or have room again."""
+    for zone in ec2_backends[ACCOUNT][REGION].subnets.values():
+        for subnet in zone.values():
+            free = 0 if full else subnet.cidr.num_addresses - 5  # AWS keeps five of each
+            subnet._available_ip_addresses = free  # noqa: SLF001  moto has no other way

@@ -14,6 +14,7 @@ from botocore.config import Config
 from sandbox.aws.ecs import api as ecs
 from sandbox.aws.images import RUNNING_TAG
 from sandbox.aws.inprocess import WsgiApplication, answered_by
+from sandbox.aws.moto_patches import name_secret
 from sandbox.aws.traffic import DATABASE
 from sandbox.aws.world import REGION, World
 
@@ -31,6 +32,7 @@ DESIRED = 3
 LOAD_BALANCER = "court-case-alb"
 BACKUP_BUCKET = "court-case-disaster-recovery-backups"
 LOG_GROUP = "/ecs/court-case-backend"
+SECRET_NAME = "court-case/jwt"  # noqa: S105  its name, not its value
 JWT_SECRET = "arn:aws:secretsmanager:us-west-2:123456789012:secret:court-case/jwt-AbCdEf"  # noqa: S105  its name, not its value
 MASTER_PASSWORD = "nobody-asks-for-it"  # noqa: S105  RDS wants one
 ROLES = "arn:aws:iam::123456789012:role"
@@ -69,7 +71,7 @@ class Records:
         self._answer = answered_by(front)
 
     def network_and_entrances(self, ports: Sequence[int]) -> tuple[Network, list[Entrance]]:
-        """Network, bucket, log group, and an entrance for each port."""
+        """Network, bucket, log group, secret, database, and an entrance for each port."""
         network = _network(self._client("ec2"))
         balancing = self._client("elbv2")
         entrances = [_entrance(balancing, network, port, number) for number, port in enumerate(ports, 1)]
@@ -77,6 +79,8 @@ class Records:
         storage.create_bucket(Bucket=BACKUP_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         storage.put_bucket_versioning(Bucket=BACKUP_BUCKET, VersioningConfiguration={"Status": "Enabled"})
         self._client("logs").create_log_group(logGroupName=LOG_GROUP)
+        self._client("secretsmanager").create_secret(Name=SECRET_NAME, SecretString=MASTER_PASSWORD)
+        name_secret(SECRET_NAME, JWT_SECRET)
         self._client("rds").create_db_instance(
             DBInstanceIdentifier=DATABASE, DBInstanceClass="db.t4g.medium", Engine="postgres", AllocatedStorage=50,
             MasterUsername="court", MasterUserPassword=MASTER_PASSWORD, PubliclyAccessible=False,

@@ -40,8 +40,6 @@ class World:
         self.conditions = conditions or Conditions()
         self.each_minute: list[Callable[[float], None]] = []
         """Called once for each product minute, with its end."""
-        self.load_balancer_of: Callable[[str], str | None] = lambda _group: None
-        """The dimension of the load balancer that sends to a target group; ELBv2 knows it."""
         self._next_minute = ceil(now / 60) * 60.0
 
     def step(self, now: float) -> None:
@@ -96,12 +94,12 @@ class World:
 
     def _view(self, service: Service) -> ServiceView:
         tasks = [task for task in self.ecs.tasks_of(service) if task.status == "RUNNING"]
-        groups = [one["targetGroupArn"] for one in service.revision.load_balancers if "targetGroupArn" in one]
+        groups = [arn for arn, _ in service.revision.target_groups]
         targets = self.targets(groups[0]) if groups else []
         return ServiceView(
             cluster=service.cluster,
             service=service.name,
-            load_balancer=self.load_balancer_of(groups[0]) if groups else None,
+            load_balancer=self.ecs.neighbours.load_balancer_of(groups[0]) if groups else None,
             target_group=groups[0].rsplit(":", 1)[-1] if groups else None,
             tasks=tuple(self._task_view(task) for task in tasks if task.behaviour),
             healthy_hosts=sum(target.state is State.HEALTHY for target in targets),

@@ -71,7 +71,7 @@ def test_a_roll_out_that_fails_is_an_error(simulated_aws: SimulatedAws, queue: s
     image = body["containerDefinitions"][0]["image"].partition(":")[0] + ":crash-loop"
     made = ecs.register_task_definition(
         family="crashing",
-        containerDefinitions=[{"name": "backend", "image": image}],
+        containerDefinitions=[{"name": "backend", "image": image, "portMappings": [{"containerPort": 8000}]}],
         requiresCompatibilities=["FARGATE"],
         networkMode="awsvpc",
         cpu="256",

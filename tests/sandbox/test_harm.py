@@ -193,7 +193,7 @@ def test_an_image_and_a_role_can_be_gone_and_come_back(aws: SimulatedAws) -> Non
     named = {key: body[key] for key in ("executionRoleArn", "networkMode", "cpu", "memory", "requiresCompatibilities")}
     container = {**body["containerDefinitions"][0], "image": image}
     ecs.register_task_definition(family="mine", containerDefinitions=[container], **named)
-    network = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
+    network = ecs.describe_services(cluster=CLUSTER, services=[SERVICE])["services"][0]["networkConfiguration"]
 
     def reason() -> str:
         run = ecs.run_task(cluster=CLUSTER, taskDefinition="mine", launchType="FARGATE", networkConfiguration=network)

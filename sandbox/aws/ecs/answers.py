@@ -7,10 +7,14 @@ from sandbox.aws.ecs.deployments import Deployment, Revision, ServiceDeployment,
 from sandbox.aws.ecs.region import ClusterRecord, Ecs
 from sandbox.aws.ecs.services import Service, of_deployment
 from sandbox.aws.ecs.tasks import Task
+from sandbox.aws.ecs.wanted import PLATFORM_VERSION, on_fargate
 
 Answer = dict[str, Any]
 
-PLATFORM_VERSION = "1.4.0"
+_OF_DEPLOYMENT = ("serviceConnectConfiguration", "volumeConfigurations", "vpcLatticeConfigurations")
+"""Settings that are told of a deployment alone."""
+_OF_SERVICE = ("loadBalancers", "serviceRegistries")
+"""Those that are not told of a deployment."""
 
 
 def _told(**fields: Any) -> Answer:
@@ -58,10 +62,9 @@ _PENDING = {"PROVISIONING", "PENDING", "ACTIVATING"}
 
 def task(one: Task, *, with_tags: bool = False) -> Answer:
     cluster_name = one.arn.split("/")[1]
-    subnets = one.network.get("awsvpcConfiguration", {}).get("subnets", [""])
     interface = f"eni-{one.id[:17]}"
     details = [
-        {"name": "subnetId", "value": subnets[int(one.id[:4], 16) % len(subnets)]},
+        {"name": "subnetId", "value": one.subnet},
         {"name": "networkInterfaceId", "value": interface},
         {"name": "macAddress", "value": "02:" + ":".join(one.id[i : i + 2] for i in range(0, 10, 2))},
         {"name": "privateDnsName", "value": f"ip-{one.address.replace('.', '-')}.us-west-2.compute.internal"},
@@ -75,6 +78,7 @@ def task(one: Task, *, with_tags: bool = False) -> Answer:
         group=one.group,
         startedBy=one.started_by,
         launchType="FARGATE",
+        capacityProviderName=one.provider,
         platformVersion=PLATFORM_VERSION,
         platformFamily="Linux",
         cpu=one.definition.body.get("cpu", "256"),
@@ -142,21 +146,18 @@ def service(one: Service, ecs: Ecs, *, with_tags: bool = False) -> Answer:
         desiredCount=one.desired if one.status == "ACTIVE" else 0,
         runningCount=running,
         pendingCount=pending,
-        launchType="FARGATE",
-        platformVersion=one.revision.platform_version,
-        platformFamily="Linux",
+        platformFamily="Linux" if on_fargate(one.settings) else None,
         taskDefinition=one.revision.definition.arn,
-        loadBalancers=list(one.revision.load_balancers),
-        networkConfiguration=one.revision.network,
         deploymentConfiguration=one.configuration,
-        deployments=[_deployment(each, one, tasks) for each in one.deployments],
-        currentServiceDeployment=one.current.arn,
-        currentServiceRevisions=_revisions(one, tasks),
+        deployments=[_deployment(each, one, tasks) for each in one.deployments] if one.controlled_by_ecs else [],
+        taskSets=None if one.controlled_by_ecs else [_task_set(one, tasks)],
+        currentServiceDeployment=one.current.arn if one.controlled_by_ecs else None,
+        currentServiceRevisions=_revisions(one, tasks) if one.controlled_by_ecs else None,
         events=[{"id": event.id, "createdAt": event.created, "message": event.message} for event in one.events],
         createdAt=one.created,
         healthCheckGracePeriodSeconds=int(one.grace),
         tags=one.tags if with_tags else None,
-        **{"serviceRegistries": [], "placementConstraints": [], "placementStrategy": [], **one.settings},
+        **{name: value for name, value in one.settings.items() if name not in _OF_DEPLOYMENT},
     )
 
 
@@ -178,12 +179,30 @@ def _deployment(one: Deployment, owner: Service, tasks: list[Task]) -> Answer:
         "failedTasks": one.failed_tasks,
         "createdAt": one.created,
         "updatedAt": one.updated,
-        "launchType": "FARGATE",
-        "platformVersion": one.revision.platform_version,
-        "platformFamily": "Linux",
-        "networkConfiguration": one.revision.network,
         "rolloutState": one.rollout_state,
         "rolloutStateReason": one.reason,
+        **{name: value for name, value in one.revision.settings.items() if name not in _OF_SERVICE},
+        **({"platformFamily": "Linux"} if on_fargate(one.revision.settings) else {}),
+    }
+
+
+def _task_set(one: Service, tasks: list[Task]) -> Answer:
+    """What CodeDeploy has put there: of a service that ECS itself does not deploy."""
+    running, pending = _counts(tasks)
+    return {
+        "id": one.primary.id,
+        "taskSetArn": f"{one.arn.replace(':service/', ':task-set/')}/{one.primary.id}",
+        "serviceArn": one.arn,
+        "status": "PRIMARY",
+        "taskDefinition": one.revision.definition.arn,
+        "computedDesiredCount": one.desired,
+        "pendingCount": pending,
+        "runningCount": running,
+        "createdAt": one.primary.created,
+        "updatedAt": one.primary.updated,
+        "scale": {"value": 100.0, "unit": "PERCENT"},
+        "stabilityStatus": "STEADY_STATE" if one.steady else "STABILIZING",
+        **one.revision.settings,
     }
 
 
@@ -262,11 +281,8 @@ def revision(one: Revision, owner: Service, cluster_arn: str) -> Answer:
         "serviceArn": owner.arn,
         "clusterArn": cluster_arn,
         "taskDefinition": one.definition.arn,
-        "launchType": "FARGATE",
-        "platformVersion": one.platform_version,
-        "platformFamily": "Linux",
-        "loadBalancers": list(one.load_balancers),
-        "networkConfiguration": one.network,
+        **({"platformFamily": "Linux"} if on_fargate(one.settings) else {}),
+        **one.settings,
         "containerImages": [
             _told(containerName=name, image=image, imageDigest=manifest and manifest.digest)
             for name, image, manifest in one.images

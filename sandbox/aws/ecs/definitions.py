@@ -41,6 +41,11 @@ class Definition:
         return next((one for one in self.containers if one.get("essential", True)), self.containers[0])
 
     @property
+    def network_mode(self) -> str:
+        fargate = "FARGATE" in self.body.get("requiresCompatibilities", ())
+        return str(self.body.get("networkMode") or ("awsvpc" if fargate else "bridge"))
+
+    @property
     def platform(self) -> str:
         architecture = self.body.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")
         return "linux/arm64" if architecture == "ARM64" else "linux/amd64"

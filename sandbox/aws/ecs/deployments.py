@@ -1,6 +1,6 @@
 """Deployments and service deployments: what ``DescribeServices`` and its like tell of a roll-out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, inf
 from types import MappingProxyType
@@ -8,6 +8,13 @@ from typing import Any
 
 from sandbox.aws.ecs.definitions import Definition
 from sandbox.aws.registry import Manifest
+
+FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
+ROLLED_OUT = (
+    "networkConfiguration", "loadBalancers", "platformVersion", "launchType", "capacityProviderStrategy",
+    "serviceRegistries", "serviceConnectConfiguration", "volumeConfigurations", "vpcLatticeConfigurations",
+)  # fmt: skip
+"""Settings of a service that its tasks have from their deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +25,37 @@ class Revision:
     definition: Definition
     images: tuple[tuple[str, str, Manifest | None], ...]
     """Container name, reference, and what the reference named at ``created``."""
-    network: dict[str, Any]
-    load_balancers: tuple[dict[str, Any], ...]
-    platform_version: str
+    settings: dict[str, Any]
+    """What else a deployment rolls out, by the API's names (``ROLLED_OUT``)."""
     created: float
+
+    @property
+    def network(self) -> dict[str, Any]:
+        network: dict[str, Any] = self.settings.get("networkConfiguration", {})
+        return network
+
+    @property
+    def load_balancers(self) -> list[dict[str, Any]]:
+        return list(self.settings.get("loadBalancers", ()))
+
+    @property
+    def target_groups(self) -> list[tuple[str, int]]:
+        """ARN and container port of each target group that its tasks register with."""
+        return [
+            (one["targetGroupArn"], int(one["containerPort"])) for one in self.load_balancers if "targetGroupArn" in one
+        ]
+
+    @property
+    def capacity(self) -> list[dict[str, Any]]:
+        """Its capacity provider strategy; empty where a launch type says it all."""
+        return list(self.settings.get("capacityProviderStrategy", ()))
+
+    @property
+    def on_instances(self) -> bool:
+        """Its tasks want container instances, of which there are none."""
+        return self.settings.get("launchType") in {"EC2", "EXTERNAL"} or any(
+            one["capacityProvider"] not in FARGATE_PROVIDERS for one in self.capacity
+        )
 
 
 @dataclass(slots=True)
@@ -94,6 +128,23 @@ def breaker_threshold(desired: int, breaker: Mapping[str, Any] = MappingProxyTyp
         return value
     share = max(1, ceil(value * desired / 100))
     return share if kind == "UNBOUNDED_PERCENT" else min(max(share, 3), 200)
+
+
+def provider(strategy: Sequence[Mapping[str, Any]], placed: Sequence[str]) -> str:
+    """The capacity provider of the next task, where ``placed`` are those of the tasks that there are.
+
+    Each base is filled first; then who has the fewest for its weight comes next.
+    ECS developer guide, "Amazon ECS capacity providers", base and weight.
+    """
+    for one in strategy:
+        if placed.count(one["capacityProvider"]) < one.get("base", 0):
+            return str(one["capacityProvider"])
+
+    def filled(one: Mapping[str, Any]) -> float:
+        beyond = placed.count(one["capacityProvider"]) - one.get("base", 0)
+        return float(beyond / one["weight"])
+
+    return str(min((one for one in strategy if one.get("weight")), key=filled, default=strategy[0])["capacityProvider"])
 
 
 def retry_delay(throttled: int) -> float:

@@ -2,22 +2,23 @@
 
 import uuid
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from sandbox.aws.ecs import scheduler
-from sandbox.aws.ecs import tasks as life
+from sandbox.aws.ecs import life, scheduler
 from sandbox.aws.ecs.definitions import Definition, Definitions
-from sandbox.aws.ecs.deployments import Deployment, Revision
+from sandbox.aws.ecs.deployments import Deployment, Revision, provider
+from sandbox.aws.ecs.neighbours import Neighbours
 from sandbox.aws.ecs.services import Service
 from sandbox.aws.ecs.tasks import Task
 from sandbox.aws.faults import AwsFault
 from sandbox.aws.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 STOPPED_TASKS_SECONDS = 3600.0
 """How long ECS still answers for a stopped task."""
@@ -51,7 +52,7 @@ class Ecs:
         """Takes what a task's container wrote."""
         self.on_moment: Callable[[list[Task], float], None] = lambda _tasks, _now: None
         """Called when all is done that was due: with the live tasks and those that have just ended."""
-        self.alarms_firing: Callable[[Sequence[str]], list[str]] = lambda _names: []
+        self.neighbours = Neighbours()
         self.begun: list[str] = []
         """Deployments that the API began, for its log of calls, which empties it."""
         self.capacity = True
@@ -69,15 +70,12 @@ class Ecs:
 
     def start_task(self, service: Service, deployment: Deployment, now: float) -> Task:
         revision = deployment.revision
-        groups = tuple(
-            (balancer["targetGroupArn"], int(balancer["containerPort"]))
-            for balancer in revision.load_balancers
-            if "targetGroupArn" in balancer
-        )
+        placed = [task.provider for task in self.tasks_of(service) if task.alive and task.started_by == deployment.id]
         return self.add_task(
             service.cluster, revision.definition, now,
             group=service.group, started_by=deployment.id, network=revision.network,
-            target_groups=groups, images=revision.images, tags=service.tags,
+            target_groups=revision.target_groups, images=revision.images, tags=service.tags,
+            capacity=provider(revision.capacity, placed) if revision.capacity else "",
         )  # fmt: skip
 
     def new_id(self) -> str:
@@ -94,10 +92,11 @@ class Ecs:
         group: str,
         started_by: str,
         network: dict[str, Any],
-        target_groups: tuple[tuple[str, int], ...] = (),
+        target_groups: Sequence[tuple[str, int]] = (),
         images: tuple[tuple[str, str, Any], ...] = (),
         overrides: dict[str, Any] | None = None,
         tags: list[dict[str, str]] | None = None,
+        capacity: str = "",
     ) -> Task:
         name = definition.container["name"]
         _, image, manifest = next(one for one in images or self.resolve(definition) if one[0] == name)
@@ -118,21 +117,34 @@ class Ecs:
             network=network,
             overrides=overrides or {},
             tags=list(tags or ()),
-            target_groups=target_groups,
+            target_groups=tuple(target_groups),
+            provider=capacity,
             obstacle=self._obstacle(definition),
             due=inf,
         )
+        delays = (self.neighbours.deregistration_seconds(arn) for arn, _ in target_groups)
+        task.draining_seconds = max(delays, default=0.0)
+        task.unplaced = self._unplaced(task)
         life.advance(task, now, self.random)
         self.live[task.arn] = self._of_group[task.cluster, task.group][task.arn] = task
         return task
 
     def _obstacle(self, definition: Definition) -> str:
+        prefix = "ResourceInitializationError: unable to pull secrets or registry auth: "
         role = str(definition.body.get("executionRoleArn", "")).rpartition("/")[2]
-        if role not in self.roles_gone:
+        if role in self.roles_gone:
+            return f"{prefix}ECS was unable to assume the role '{definition.body['executionRoleArn']}'"
+        secrets = [one["valueFrom"] for container in definition.containers for one in container.get("secrets", ())]
+        fault = next(filter(None, map(self.neighbours.secret_fault, secrets)), "")
+        return f"{prefix}execution resource retrieval failed: {fault}" if fault else ""
+
+    def _unplaced(self, task: Task) -> str:
+        if not task.subnet or self.neighbours.free_addresses(task.subnet):
             return ""
+        public = task.network.get("awsvpcConfiguration", {}).get("assignPublicIp", "DISABLED").lower()
         return (
-            "ResourceInitializationError: unable to pull secrets or registry auth: "
-            f"ECS was unable to assume the role '{definition.body['executionRoleArn']}'"
+            f"Unexpected EC2 error while attempting to Create Network Interface with public IP assignment {public} "
+            f"in subnet '{task.subnet}': InsufficientFreeAddressesInSubnet"
         )
 
     def resolve(self, definition: Definition) -> tuple[tuple[str, str, Any], ...]:
@@ -143,15 +155,11 @@ class Ecs:
         self,
         service_arn: str,
         definition: Definition,
-        network: dict[str, Any],
-        load_balancers: tuple[dict[str, Any], ...],
-        *,
-        platform_version: str,
+        settings: dict[str, Any],
         now: float,
     ) -> Revision:
         arn = service_arn.replace(":service/", ":service-revision/") + "/" + self.new_id()
-        images = self.resolve(definition)
-        return Revision(arn, definition, images, network, load_balancers, platform_version, now)
+        return Revision(arn, definition, self.resolve(definition), settings, now)
 
     def cluster(self, request: dict[str, Any]) -> ClusterRecord:
         """The cluster that a request names by name or ARN (``default`` when it names none)."""

@@ -4,21 +4,27 @@ The rolling update of the ECS developer guide: start what is missing within ``ma
 is old while ``minimumHealthyPercent`` stays healthy, replace what is unhealthy, complete or fail.
 """
 
-from collections.abc import Sequence
 from random import Random
 from typing import Protocol
 
-from sandbox.aws.ecs import tasks as life
+from sandbox.aws.ecs import life
 from sandbox.aws.ecs.deployments import (
+    ROLLED_OUT,
     Deployment,
     Revision,
     ServiceDeployment,
     breaker_threshold,
     retry_delay,
 )
+from sandbox.aws.ecs.neighbours import Neighbours
 from sandbox.aws.ecs.services import Service, of_deployment
 from sandbox.aws.ecs.tasks import Task
 
+NO_INSTANCES = (
+    "was unable to place a task because no container instance met all of its requirements. Reason: No Container "
+    "Instances were found in your cluster. For more information, see the Troubleshooting section of the Amazon ECS "
+    "Developer Guide."
+)
 NO_CAPACITY = (
     "was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a "
     "different availability zone. For more information, see the Troubleshooting section of the Amazon ECS Developer "
@@ -30,6 +36,7 @@ class Cluster(Protocol):
     """What the scheduler needs of the world around a service."""
 
     random: Random
+    neighbours: Neighbours
     capacity: bool
     """Whether Fargate has room for another task."""
 
@@ -41,10 +48,6 @@ class Cluster(Protocol):
 
     def new_id(self) -> str:
         """The digits of a deployment's id."""
-        ...
-
-    def alarms_firing(self, names: Sequence[str]) -> list[str]:
-        """Those of the CloudWatch alarms ``names`` that are in ALARM."""
         ...
 
 
@@ -59,7 +62,7 @@ def begin(service: Service, revision: Revision, now: float, cluster: Cluster) ->
     if service.configuration["deploymentCircuitBreaker"]["enable"]:
         record.breaker = "MONITORING"
     alarms = service.configuration.get("alarms", {})
-    if alarms.get("enable") and not cluster.alarms_firing(alarms.get("alarmNames", ())):
+    if alarms.get("enable") and not cluster.neighbours.alarms_firing(alarms.get("alarmNames", ())):
         record.alarms = "MONITORING"  # ECS watches none for this deployment when one fires at its start
     service.history.append(record)
     del service.history[:-100]
@@ -131,6 +134,8 @@ def _replace_primary(service: Service, revision: Revision, now: float, cluster: 
     deployment.reason = f"ECS deployment {deployment.id} in progress."
     service.deployments.insert(0, deployment)
     service.revision, service.steady, service.changed = revision, False, True
+    kept = {name: value for name, value in service.settings.items() if name not in ROLLED_OUT}
+    service.settings = kept | revision.settings
     return deployment
 
 
@@ -175,7 +180,7 @@ def _judge(service: Service, now: float, cluster: Cluster) -> None:
         )
         return
     alarms = service.configuration.get("alarms", {})
-    firing = cluster.alarms_firing(alarms.get("alarmNames", ())) if record.alarms == "MONITORING" else []
+    firing = cluster.neighbours.alarms_firing(alarms.get("alarmNames", ())) if record.alarms == "MONITORING" else []
     if firing:
         record.alarms, record.triggered_alarms = "TRIGGERED", tuple(firing)
         fail(
@@ -223,10 +228,11 @@ def _start_missing(service: Service, now: float, cluster: Cluster) -> None:
     living = [task for task in cluster.tasks_of(service) if task.alive]
     missing = service.desired - len(of_deployment(living, primary))
     room = max(service.maximum, service.desired if len(service.deployments) == 1 else 0) - len(living)
-    if min(missing, room) > 0 and not cluster.capacity:
+    unplaced = NO_INSTANCES if primary.revision.on_instances else "" if cluster.capacity else NO_CAPACITY
+    if min(missing, room) > 0 and unplaced:
         primary.throttled += 1
         primary.next_start = now + retry_delay(primary.throttled)
-        service.say(now, NO_CAPACITY, cluster.random)
+        service.say(now, unplaced, cluster.random)
         return
     started = [cluster.start_task(service, primary, now) for _ in range(min(missing, room))]
     if started:

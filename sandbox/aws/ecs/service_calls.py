@@ -1,30 +1,12 @@
 """The calls on services and their deployments."""
 
-from typing import Any
-
-from sandbox.aws.ecs import answers, scheduler
+from sandbox.aws.ecs import answers, scheduler, wanted
 from sandbox.aws.ecs.answers import Answer
-from sandbox.aws.ecs.definitions import Definition
 from sandbox.aws.ecs.deployments import Revision, ServiceDeployment
 from sandbox.aws.ecs.pages import page
 from sandbox.aws.ecs.region import Ecs
-from sandbox.aws.ecs.services import DEFAULT_CONFIGURATION, Service
+from sandbox.aws.ecs.services import Service
 from sandbox.aws.faults import AwsFault
-
-KEPT = (
-    "serviceRegistries", "placementConstraints", "placementStrategy", "schedulingStrategy", "roleArn",
-    "deploymentController", "enableECSManagedTags", "propagateTags", "enableExecuteCommand",
-    "availabilityZoneRebalancing", "capacityProviderStrategy",
-)  # fmt: skip
-"""Settings that are kept and answered, and change nothing here."""
-
-DEFAULTS: Answer = {
-    "schedulingStrategy": "REPLICA",
-    "deploymentController": {"type": "ECS"},
-    "propagateTags": "NONE",
-    "enableECSManagedTags": False,
-    "enableExecuteCommand": False,
-}
 
 
 def create_service(ecs: Ecs, request: Answer, now: float) -> Answer:
@@ -35,21 +17,15 @@ def create_service(ecs: Ecs, request: Answer, now: float) -> Answer:
     known = ecs.services.get((cluster.name, name))
     if known is not None and known.status != "INACTIVE":
         raise AwsFault("InvalidParameterException", "Creation of service was not idempotent.")
-    if request.get("launchType") and request.get("capacityProviderStrategy"):
-        raise AwsFault("InvalidParameterException", "Specify either a launch type or a capacity provider strategy.")
-    controller = request.get("deploymentController", {}).get("type", "ECS")
-    if controller != "ECS":
-        raise AwsFault("UnsupportedFeatureException", f"The simulated ECS has no {controller} deployment controller.")
-    definition = ecs.definitions.usable(request["taskDefinition"])
-    network = _network(definition, request.get("networkConfiguration"))
+    definition = ecs.definitions.usable(request.get("taskDefinition") or "")
+    settings = wanted.settings(wanted.DEFAULTS, request, definition, ecs.neighbours)
     arn = f"{ecs.prefix}:service/{cluster.name}/{name}"
-    balancers = tuple(request.get("loadBalancers", ()))
-    revision = ecs.new_revision(arn, definition, network, balancers, platform_version=answers.PLATFORM_VERSION, now=now)
+    revision = ecs.new_revision(arn, definition, wanted.rolled_out(settings), now)
     service = Service(
         arn, cluster.name, name, now, int(request.get("desiredCount", 0)), revision,
-        _configuration(DEFAULT_CONFIGURATION, request.get("deploymentConfiguration")),
+        wanted.configuration(wanted.CONFIGURATION, request.get("deploymentConfiguration")),
         grace=float(request.get("healthCheckGracePeriodSeconds") or 0),
-        settings=DEFAULTS | {key: request[key] for key in KEPT if key in request},
+        settings=settings,
         tags=list(request.get("tags", ())),
     )  # fmt: skip
     ecs.services[cluster.name, name] = service
@@ -65,25 +41,25 @@ def _begin(ecs: Ecs, service: Service, revision: Revision, now: float) -> None:
 def update_service(ecs: Ecs, request: Answer, now: float) -> Answer:
     """Start a deployment when what runs would change, or on ``forceNewDeployment``; else change settings."""
     service = ecs.service(request)
-    old = service.revision
-    definition = ecs.definitions.usable(request["taskDefinition"]) if request.get("taskDefinition") else old.definition
-    configuration = _configuration(service.configuration, request.get("deploymentConfiguration"))
-    balancers = tuple(request["loadBalancers"]) if "loadBalancers" in request else old.load_balancers
-    network = request.get("networkConfiguration") or old.network
-    platform = request.get("platformVersion") or old.platform_version
-    platform = answers.PLATFORM_VERSION if platform == "LATEST" else platform
-    new = (definition.arn, network, balancers, platform)
-    changes = new != (old.definition.arn, old.network, old.load_balancers, old.platform_version)
-    service.configuration = configuration
+    old = service.revision.definition
+    definition = ecs.definitions.usable(request["taskDefinition"]) if request.get("taskDefinition") else old
+    configuration = wanted.configuration(service.configuration, request.get("deploymentConfiguration"))
+    settings = wanted.settings(service.settings, request, definition, ecs.neighbours)
+    deploys = bool(
+        definition.arn != old.arn
+        or wanted.starts_deployment(service.settings, settings)
+        or request.get("forceNewDeployment")
+    )
+    if deploys:
+        wanted.check_deployment(settings["deploymentController"]["type"], configuration["strategy"], request)
+    service.configuration, service.settings = configuration, settings
     if "desiredCount" in request:
         service.desired = int(request["desiredCount"])
     if request.get("healthCheckGracePeriodSeconds") is not None:
         service.grace = float(request["healthCheckGracePeriodSeconds"])
-    service.settings |= {key: request[key] for key in KEPT if key in request}
     service.changed = True
-    if changes or request.get("forceNewDeployment"):
-        revision = ecs.new_revision(service.arn, definition, network, balancers, platform_version=platform, now=now)
-        _begin(ecs, service, revision, now)
+    if deploys:
+        _begin(ecs, service, ecs.new_revision(service.arn, definition, wanted.rolled_out(settings), now), now)
     return {"service": answers.service(service, ecs)}
 
 
@@ -210,27 +186,3 @@ def _deployment(ecs: Ecs, arn: str) -> tuple[Service, ServiceDeployment] | None:
 
 def _cluster_arn(ecs: Ecs, service: Service) -> str:
     return ecs.clusters[service.cluster].arn
-
-
-def _network(definition: Definition, network: dict[str, Any] | None) -> dict[str, Any]:
-    if definition.body.get("networkMode", "awsvpc") == "awsvpc" and not network:
-        raise AwsFault(
-            "InvalidParameterException",
-            "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
-        )
-    return network or {}
-
-
-def _configuration(old: dict[str, Any], change: dict[str, Any] | None) -> dict[str, Any]:
-    """The deployment configuration with what a request changes of it; ``AwsFault`` where ECS refuses."""
-    new = {**old, **(change or {})}
-    if new.get("strategy", "ROLLING") != "ROLLING":
-        raise AwsFault("UnsupportedFeatureException", f"The simulated ECS has no {new['strategy']} deployments.")
-    if int(new["maximumPercent"]) <= 100 and int(new["minimumHealthyPercent"]) >= 100:
-        raise AwsFault(
-            "InvalidParameterException",
-            "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.",
-        )
-    if new.get("alarms", {}).get("enable") and not new["alarms"].get("alarmNames"):
-        raise AwsFault("InvalidParameterException", "Alarm names cannot be empty when alarms are enabled.")
-    return new

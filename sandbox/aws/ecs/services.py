@@ -10,14 +10,6 @@ from typing import Any
 from sandbox.aws.ecs.deployments import Deployment, Revision, ServiceDeployment
 from sandbox.aws.ecs.tasks import Task
 
-DEFAULT_CONFIGURATION: dict[str, Any] = {
-    "deploymentCircuitBreaker": {"enable": False, "rollback": False},
-    "maximumPercent": 200,
-    "minimumHealthyPercent": 100,
-    "strategy": "ROLLING",
-    "bakeTimeInMinutes": 0,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -28,7 +20,7 @@ class Event:
 
 @dataclass(slots=True)
 class Service:
-    """One service. ``settings`` holds what is only kept and answered, in the API's own names."""
+    """One service."""
 
     arn: str
     cluster: str
@@ -42,6 +34,7 @@ class Service:
     """Seconds after RUNNING in which failed health checks don't count."""
     status: str = "ACTIVE"
     settings: dict[str, Any] = field(default_factory=dict)
+    """What it wants beside, in the API's own names (``wanted.py``)."""
     tags: list[dict[str, str]] = field(default_factory=list)
     deployments: list[Deployment] = field(default_factory=list)
     """The PRIMARY one first."""
@@ -58,6 +51,11 @@ class Service:
     @property
     def primary(self) -> Deployment:
         return self.deployments[0]
+
+    @property
+    def controlled_by_ecs(self) -> bool:
+        """Whether ECS itself deploys it."""
+        return bool(self.settings["deploymentController"]["type"] == "ECS")
 
     @property
     def current(self) -> ServiceDeployment:

@@ -7,8 +7,6 @@ INTERVAL = 10.0
 """Seconds between two health checks of a target."""
 HEALTHY_AFTER = 2
 UNHEALTHY_AFTER = 3
-DRAINING_SECONDS = 30.0
-"""The target group's deregistration delay."""
 
 
 class State(StrEnum):

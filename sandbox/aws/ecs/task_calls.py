@@ -1,8 +1,8 @@
 """The calls on tasks."""
 
-from sandbox.aws.ecs import answers
-from sandbox.aws.ecs import tasks as life
+from sandbox.aws.ecs import answers, life, wanted
 from sandbox.aws.ecs.answers import Answer
+from sandbox.aws.ecs.deployments import provider
 from sandbox.aws.ecs.pages import page
 from sandbox.aws.ecs.region import Ecs
 from sandbox.aws.ecs.tasks import Task
@@ -54,11 +54,11 @@ def run_task(ecs: Ecs, request: Answer, now: float) -> Answer:
     cluster = ecs.cluster(request)
     definition = ecs.definitions.usable(request["taskDefinition"])
     network = request.get("networkConfiguration")
-    if definition.body.get("networkMode", "awsvpc") == "awsvpc" and not network:
-        raise AwsFault(
-            "InvalidParameterException",
-            "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
-        )
+    wanted.check_network(definition, network, ecs.neighbours)
+    wanted.check_launch(request.get("launchType", ""), definition)
+    strategy = request.get("capacityProviderStrategy") or []
+    if not wanted.on_fargate(request):
+        raise AwsFault("InvalidParameterException", "No Container Instances were found in your cluster.")
     token = request.get("clientToken", "")
     repeated = ecs.client_tokens.get(token) if token else None
     if repeated is None:
@@ -68,13 +68,22 @@ def run_task(ecs: Ecs, request: Answer, now: float) -> Answer:
                 group=request.get("group") or f"family:{definition.family}",
                 started_by=request.get("startedBy", ""),
                 network=network or {}, overrides=request.get("overrides"), tags=request.get("tags"),
+                capacity=capacity,
             ).arn
-            for _ in range(int(request.get("count") or 1))
+            for capacity in _capacities(strategy, int(request.get("count") or 1))
         ]  # fmt: skip
         if token:
             ecs.client_tokens[token] = repeated
     tasks = [ecs.live.get(arn) or ecs.ended.get(arn) for arn in repeated]
     return {"tasks": [answers.task(task) for task in tasks if task is not None], "failures": []}
+
+
+def _capacities(strategy: list[Answer], count: int) -> list[str]:
+    """The capacity provider of each of ``count`` tasks; empty where a launch type says it all."""
+    placed: list[str] = []
+    for _ in range(count):
+        placed.append(provider(strategy, placed) if strategy else "")
+    return placed
 
 
 def stop_task(ecs: Ecs, request: Answer, now: float) -> Answer:
