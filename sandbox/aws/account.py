@@ -12,6 +12,8 @@ from sandbox.aws import cloudwatch, eventbridge, logs, seed
 from sandbox.aws.application import Application
 from sandbox.aws.calls import CallLog
 from sandbox.aws.conditions import Conditions
+from sandbox.aws.costs.cost_explorer import CostExplorer
+from sandbox.aws.costs.fargate import Meter
 from sandbox.aws.ecr import Ecr
 from sandbox.aws.ecs.state_changes import StateChanges
 from sandbox.aws.front import Front
@@ -92,7 +94,9 @@ class Account:
             forget_everything()
             self._stack.enter_context(patched(self.world, self.now))
             self._stack.callback(cloudwatch.install(self._store, self.now))
-            front = Front(self.world, Ecr(self.world.registry, ACCOUNT, REGION, endpoint), self.calls, self.now)
+            registry_api = Ecr(self.world.registry, ACCOUNT, REGION, endpoint)
+            cost_explorer = CostExplorer(Meter(self.world.ecs, REGION))
+            front = Front(self.world, registry_api, cost_explorer, self.calls, self.now)
             self._fill(front, host, ports)
         except BaseException:
             self.close()

@@ -1,7 +1,7 @@
 """The one HTTP port of the simulated AWS, as a WSGI application.
 
-ECS and ECR are answered here, everything else by moto; each call is logged, and harmed where a rule says so.
-``/_sandbox/…`` is for the people of the sandbox (``people.py``).
+ECS, ECR, the price list and Cost Explorer are answered here, everything else by moto; each call is logged, and harmed
+where a rule says so. ``/_sandbox/…`` is for the people of the sandbox (``people.py``).
 """
 
 import io
@@ -17,6 +17,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from sandbox.aws import ecr as images
 from sandbox.aws.calls import Call, CallLog, changes, resource_of
+from sandbox.aws.costs import cost_explorer as costs
+from sandbox.aws.costs import pricing_api as prices
 from sandbox.aws.ecs import api as ecs
 from sandbox.aws.faults import AwsFault
 from sandbox.aws.harm import Harm
@@ -26,6 +28,8 @@ from sandbox.aws.world import REGION, World
 
 log = logging.getLogger(__name__)
 
+EVERYWHERE = frozenset({costs.TARGET, prices.TARGET})
+"""The targets of what doesn't belong to a region: its few endpoints answer for all."""
 READABLE_BYTES = 1_000_000
 """Bodies above this aren't searched for the resource that they name."""
 
@@ -33,7 +37,14 @@ READABLE_BYTES = 1_000_000
 class Front:
     """The WSGI application. ``now`` is product time; the world is stepped to it before each call on it."""
 
-    def __init__(self, world: World, registry_api: images.Ecr, calls: CallLog, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        world: World,
+        registry_api: images.Ecr,
+        cost_explorer: costs.CostExplorer,
+        calls: CallLog,
+        now: Callable[[], float],
+    ) -> None:
         self._world = world
         self._calls = calls
         self._now = now
@@ -44,6 +55,8 @@ class Front:
         self._own: dict[str, Callable[[str, dict[str, Any], float], dict[str, Any]]] = {
             ecs.TARGET: lambda operation, request, at: ecs.call(world.ecs, operation, request, at),
             images.TARGET: registry_api.call,
+            costs.TARGET: cost_explorer.call,
+            prices.TARGET: prices.call,
         }
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -69,7 +82,8 @@ class Front:
         request = orjson.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}")
         status, effect = 200, ""
         try:
-            _check_region(region)
+            if prefix not in EVERYWHERE:
+                _check_region(region)
             with self._world.lock:
                 self._world.step(self._now())
                 self._world.ecs.begun.clear()

@@ -48,7 +48,7 @@ _CODES = {
 
 SERVICES = frozenset({
     "application-autoscaling", "ce", "ec2", "ecr", "ecs", "elasticloadbalancing", "events", "iam", "kms", "logs",
-    "monitoring", "rds", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts",
+    "monitoring", "pricing", "rds", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts",
 })  # fmt: skip
 """As signatures name them: CloudWatch signs as ``monitoring``."""
 

@@ -63,7 +63,7 @@ def check_fargate_size(body: dict[str, Any]) -> None:
             )
     if body.get("networkMode", "awsvpc") != "awsvpc":
         raise AwsFault("ClientException", "Fargate only supports network mode ‘awsvpc’.")  # noqa: RUF001  ECS's quotes
-    cpu, memory = _units(body["cpu"], _GB), _units(body["memory"], _GB)
+    cpu, memory = _units(body["cpu"]), _units(body["memory"])
     if cpu not in FARGATE_SIZES:
         raise AwsFault("ClientException", "No Fargate configuration exists for given values.")
     if memory not in FARGATE_SIZES[cpu]:
@@ -74,11 +74,17 @@ def check_fargate_size(body: dict[str, Any]) -> None:
         )
 
 
-def _units(text: str, unit: int) -> int:
+def task_size(body: dict[str, Any]) -> tuple[int, int] | None:
+    """Return a definition's CPU units and MiB at the task level; None where it doesn't say both."""
+    cpu, memory = _units(str(body.get("cpu", ""))), _units(str(body.get("memory", "")))
+    return (cpu, memory) if cpu > 0 and memory > 0 else None
+
+
+def _units(text: str) -> int:
     """``512``, ``.5 vCPU`` and ``1GB`` as CPU units and MiB; -1 for what is none of these."""
     words = text.lower().replace("vcpu", "").replace("gb", "").strip()
     try:
-        return int(float(words) * unit) if words != text.lower().strip() else int(words)
+        return int(float(words) * _GB) if words != text.lower().strip() else int(words)
     except ValueError:
         return -1
 

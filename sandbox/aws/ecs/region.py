@@ -52,6 +52,8 @@ class Ecs:
         """Takes what a task's container wrote."""
         self.on_moment: Callable[[list[Task], float], None] = lambda _tasks, _now: None
         """Called when all is done that was due: with the live tasks and those that have just ended."""
+        self.on_end: Callable[[Task, float], None] = lambda _task, _now: None
+        """Called once for each task, when it has STOPPED."""
         self.neighbours = Neighbours()
         self.begun: list[str] = []
         """Deployments that the API began, for its log of calls, which empties it."""
@@ -205,6 +207,7 @@ class Ecs:
                 self.ended[task.arn] = self.live.pop(task.arn)
                 del self._of_group[task.cluster, task.group][task.arn]
                 ended.append(task)
+                self.on_end(task, now)
         for service in self.services.values():
             if service.changed or any(service.looked < moment <= now for moment in self._moments(service)):
                 service.looked = now

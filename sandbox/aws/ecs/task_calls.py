@@ -55,7 +55,7 @@ def run_task(ecs: Ecs, request: Answer, now: float) -> Answer:
     definition = ecs.definitions.usable(request["taskDefinition"])
     network = request.get("networkConfiguration")
     wanted.check_network(definition, network, ecs.neighbours)
-    wanted.check_launch(request.get("launchType", ""), definition)
+    wanted.check_launch(request, definition)
     strategy = request.get("capacityProviderStrategy") or []
     if not wanted.on_fargate(request):
         raise AwsFault("InvalidParameterException", "No Container Instances were found in your cluster.")

@@ -54,7 +54,7 @@ def settings(old: Mapping[str, Any], request: Mapping[str, Any], definition: Def
         raise AwsFault("UnsupportedFeatureException", f"The simulated ECS has no {new['schedulingStrategy']} services.")
     if new["deploymentController"]["type"] == "EXTERNAL":
         raise AwsFault("UnsupportedFeatureException", "The simulated ECS has no EXTERNAL deployment controller.")
-    check_launch(new.get("launchType", ""), definition)
+    check_launch(new, definition)
     if on_fargate(new) and new.get("platformVersion", "LATEST") in {"", "LATEST"}:
         new["platformVersion"] = PLATFORM_VERSION
     check_network(definition, new.get("networkConfiguration"), near)
@@ -122,8 +122,8 @@ def check_network(definition: Definition, network: Mapping[str, Any] | None, nea
             )
 
 
-def check_launch(launch_type: str, definition: Definition) -> None:
-    if launch_type == "FARGATE" and not _for_fargate(definition):
+def check_launch(wanted: Mapping[str, Any], definition: Definition) -> None:
+    if on_fargate(wanted) and not _for_fargate(definition):
         raise _invalid("Task definition does not support launch_type FARGATE.")
 
 
