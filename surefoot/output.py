@@ -9,7 +9,7 @@ from rich.console import Console
 
 from surefoot.exit_codes import Exit
 
-console = Console(stderr=True)
+console = Console(stderr=True, emoji=False)  # an ARN has :secret: in it
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
+from rich.markup import escape
 
 from sandbox.scenarios.load import Unreadable, load, shipped
 from sandbox.scenarios.model import Scenario
@@ -16,10 +17,10 @@ from surefoot.output import CannotDo, Json, console, exports, result
 from surefoot.progress import Progress
 from surefoot.rehearsal.judge import alerts_of, deployments_of, faults
 from surefoot.rehearsal.rehearse import NeverEnds, Rehearsal, rehearse
-from surefoot.sandbox_live import calls, harm, harms, heal
+from surefoot.sandbox_live import calls, happen, harm, harms, heal
 
 app = App(name="sandbox", help="Rehearse deployments on a simulated AWS.")
-for verb in (harm, harms, heal, calls):
+for verb in (happen, harm, harms, heal, calls):
     app.command(verb)
 
 Which = Annotated[str, Parameter(help="A file, or the name of a scenario that ships.")]
@@ -96,7 +97,7 @@ def _read(file: Path) -> Scenario:
 
 
 def _rehearsed(scenario: Scenario, seed: int) -> dict[str, Any]:
-    console.print(f"\n[bold]{scenario.name}[/bold]: {scenario.teaches}", highlight=False, soft_wrap=True)
+    console.print(f"\n[bold]{scenario.name}[/bold]: {escape(scenario.teaches)}", highlight=False, soft_wrap=True)
     try:
         rehearsal = rehearse(scenario, seed=seed)
     except NeverEnds as error:
@@ -105,7 +106,7 @@ def _rehearsed(scenario: Scenario, seed: int) -> dict[str, Any]:
         progress.show(rehearsal.run)
     wrong = faults(rehearsal, scenario.expect)
     for fault in wrong:
-        console.print(f"  otherwise than expected: {fault}", style="red", highlight=False, soft_wrap=True)
+        console.print(f"  otherwise than expected: {fault}", style="red", highlight=False, markup=False, soft_wrap=True)
     return _report(scenario, rehearsal, wrong)
 
 

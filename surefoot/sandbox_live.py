@@ -1,4 +1,4 @@
-"""``surefoot sandbox harm | harms | heal | calls``: at a simulated AWS that runs, which ``AWS_ENDPOINT_URL`` names."""
+"""``surefoot sandbox happen | harm | harms | heal | calls``: at a simulated AWS that runs (``AWS_ENDPOINT_URL``)."""
 
 import os
 from datetime import UTC, datetime
@@ -7,11 +7,21 @@ from typing import Annotated, Any
 import httpx2
 from cyclopts import Parameter
 
+from sandbox.aws.happenings import Happening
 from sandbox.aws.harm import Kind
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, Json, result
 
 TIMEOUT_SECONDS = 10.0
+
+
+def happen(*, what: Annotated[Happening | None, Parameter(name="*")] = None, json: Json = False) -> int:
+    """Let something happen to the first service and its surroundings; what is not named stays as it is."""
+    if what is None:
+        raise CannotDo(f"name what is to happen: {', '.join(Happening.model_fields)}", Exit.USAGE)
+    told = _ask("POST", "happenings", what.model_dump(exclude_none=True))
+    result(told, json, "it has happened: " + ", ".join(f"{name} {value}" for name, value in told.items()))
+    return Exit.SUCCEEDED
 
 
 def harm(
@@ -20,6 +30,7 @@ def harm(
     service: Annotated[str, Parameter(help="As the signature names it: ecs, s3, monitoring, ecr …")] = "",
     operation: Annotated[str, Parameter(help="UpdateService, for instance.")] = "",
     agent: Annotated[str, Parameter(help="A part of the caller's User-Agent: surefoot/recovery.")] = "",
+    caller: Annotated[str, Parameter(help="A part of the caller's ARN: assumed-role/surefoot-recovery.")] = "",
     resource: Annotated[str, Parameter(help="A part of the resource's name.")] = "",
     calls: Annotated[int | None, Parameter(help="Ends after so many calls.")] = None,
     seconds: Annotated[float | None, Parameter(help="Ends after so many seconds of your own.")] = None,
@@ -29,8 +40,8 @@ def harm(
 ) -> int:
     """Let AWS have a bad day; what is not named holds for all. It lasts until it is healed, unless bounded."""
     rule = {
-        "kind": kind, "service": service, "operation": operation, "agent": agent, "resource": resource,
-        "calls": calls, "seconds": seconds, "share": share, "delay": delay,
+        "kind": kind, "service": service, "operation": operation, "agent": agent, "caller": caller,
+        "resource": resource, "calls": calls, "seconds": seconds, "share": share, "delay": delay,
     }  # fmt: skip
     told = _ask("POST", "harm", rule)
     result(told, json, f"rule {told['id']}: `surefoot sandbox heal {told['id']}` ends it")

@@ -17,18 +17,17 @@ from sandbox.aws.costs.fargate import Meter
 from sandbox.aws.ecr import Ecr
 from sandbox.aws.ecs.state_changes import StateChanges
 from sandbox.aws.front import Front
+from sandbox.aws.happenings import Happening, happen
 from sandbox.aws.images import Behaviour
 from sandbox.aws.metrics import MetricStore
 from sandbox.aws.moto_neighbours import MotoNeighbours
 from sandbox.aws.moto_patches import (
     advertise_load_balancer,
-    database_is,
     forget_everything,
     patched,
 )
 from sandbox.aws.seed import Entrance
 from sandbox.aws.telemetry import Telemetry
-from sandbox.aws.traffic import DATABASE
 from sandbox.aws.world import ACCOUNT, REGION, World
 from sandbox.scenarios.load import images
 
@@ -71,11 +70,11 @@ class Account:
         """Let ``seconds`` of product time pass at once."""
         self.world.step(self.now() + seconds)
 
-    def database(self, *, available: bool) -> None:
-        """Let the database go away, or come back."""
+    def happen(self, what: Happening) -> None:
+        """Let something happen now. Raise ``Impossible``."""
         with self.world.lock:
-            self.world.conditions.database = available
-            database_is(DATABASE, "available" if available else "failed")
+            self.world.step(self.now())
+            happen(self.world, what)
 
     def behind(self, number: int) -> Sequence[tuple[Behaviour, bool]]:
         """What a request to the load balancer of this number may meet."""
@@ -116,7 +115,7 @@ class Account:
         backend = logs_backends[ACCOUNT][REGION]
         self.world.ecs.neighbours = MotoNeighbours()
         self.world.ecs.on_lines = lambda task, lines, at: logs.write(backend, task, lines, at)
-        self.world.ecs.on_moment = partial(eventbridge.tell, StateChanges(), self.world.ecs)
+        self.world.ecs.on_moment = partial(eventbridge.tell, StateChanges(), self.world.ecs, self.world.loses_event)
         with self.world.lock:
             seed.seed_services(self.world, network, self._entrances)
         self.world.step(self.now())

@@ -30,6 +30,8 @@ class Call:
     service: str
     operation: str
     user_agent: str
+    caller: str
+    """The ARN of who signed."""
     changed: bool
     """The operation is one that changes something; whether it was let do so is in ``status``."""
     resource: str

@@ -39,3 +39,5 @@ class Conditions:
     """Whether the database itself is there: a container may still fail to reach it."""
     metrics_late: float = 0.0
     """Seconds after which a minute's metrics are there."""
+    events_lost: float = 0.0
+    """Share of what EventBridge and alarms tell that nobody hears."""

@@ -1,6 +1,7 @@
 """EventBridge, as far as ECS speaks to it: moto keeps buses, rules and targets."""
 
 import json
+from collections.abc import Callable
 
 from moto.events.models import EventsBackend, events_backends
 
@@ -10,12 +11,12 @@ from sandbox.aws.ecs.tasks import Task
 from sandbox.aws.world import ACCOUNT, REGION
 
 
-def tell(changes: StateChanges, ecs: Ecs, tasks: list[Task], now: float) -> None:
-    """Send what is new to the targets of the default bus's rules that it matches."""
+def tell(changes: StateChanges, ecs: Ecs, lost: Callable[[], bool], tasks: list[Task], now: float) -> None:
+    """Send what is new, and not ``lost``, to the targets of the default bus's rules that it matches."""
     backend = events_backends[ACCOUNT][REGION]
     heard = bool(backend.describe_event_bus("default").rules)
     for change in changes.new(ecs.services.values(), tasks, now):
-        if heard:
+        if heard and not lost():
             _publish(backend, change)
 
 

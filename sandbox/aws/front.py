@@ -16,12 +16,13 @@ from moto.core.routing import get_service_router
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from sandbox.aws import ecr as images
+from sandbox.aws.callers import caller_of
 from sandbox.aws.calls import Call, CallLog, changes, resource_of
 from sandbox.aws.costs import cost_explorer as costs
 from sandbox.aws.costs import pricing_api as prices
 from sandbox.aws.ecs import api as ecs
 from sandbox.aws.faults import AwsFault
-from sandbox.aws.harm import Harm
+from sandbox.aws.harm import Asked, Harm
 from sandbox.aws.harmed import AMZ_JSON, Environ, Harmed, StartResponse, answer_fault, respond
 from sandbox.aws.people import People
 from sandbox.aws.world import REGION, World
@@ -61,14 +62,11 @@ class Front:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if str(environ.get("PATH_INFO", "")).startswith("/_sandbox/"):
+            self._world.step(self._now())
             return self._people.answer(environ, start_response)
         if not self.harm.any:
             return self._handle(environ, start_response)
-        service, _ = _scope(environ)
-        parameters = _parameters(environ)
-        operation = _operation(service, environ, parameters)
-        resource = _resource(service, environ, parameters)
-        return self._harmed(self._handle, service, operation, resource, environ, start_response)
+        return self._harmed(self._handle, _asked(environ), environ, start_response)
 
     def _handle(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         prefix, _, operation = str(environ.get("HTTP_X_AMZ_TARGET", "")).partition(".")
@@ -124,7 +122,22 @@ class Front:
         self, environ: Environ, service: str, operation: str, resource: str, status: int, effect: str = ""
     ) -> None:
         agent = str(environ.get("HTTP_USER_AGENT", ""))
-        self._calls.add(Call(self._now(), service, operation, agent, changes(operation), resource, status, effect))
+        caller = caller_of(_access_key(environ))
+        self._calls.add(
+            Call(self._now(), service, operation, agent, caller, changes(operation), resource, status, effect)
+        )
+
+
+def _asked(environ: Environ) -> Asked:
+    service, _ = _scope(environ)
+    parameters = _parameters(environ)
+    return Asked(
+        service,
+        _operation(service, environ, parameters),
+        str(environ.get("HTTP_USER_AGENT", "")),
+        caller_of(_access_key(environ)),
+        _resource(service, environ, parameters),
+    )
 
 
 def _effect(world: World, answer: dict[str, Any], operation: str) -> str:
@@ -138,10 +151,20 @@ def _resource(service: str, environ: Environ, parameters: dict[str, Any]) -> str
     return resource_of(parameters) or (str(environ.get("PATH_INFO")) if service == "s3" else "")
 
 
-def _scope(environ: Environ) -> tuple[str, str]:
-    """Service and region, as the signature names them; both empty for an unsigned call."""
+def _credential(environ: Environ) -> list[str]:
+    """Access key, day, region, service and version of a signature; empty for an unsigned call."""
     parts = str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")[2].split(",", 1)[0].split("/")
-    return (parts[3], parts[2]) if len(parts) == 5 else ("", "")
+    return parts if len(parts) == 5 else [""] * 5
+
+
+def _access_key(environ: Environ) -> str:
+    return _credential(environ)[0]
+
+
+def _scope(environ: Environ) -> tuple[str, str]:
+    """Service and region, as the signature names them."""
+    _, _, region, service, _ = _credential(environ)
+    return service, region
 
 
 def _check_region(region: str) -> None:

@@ -4,11 +4,13 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from sandbox.aws.calls import changes
 from sandbox.aws.faults import AwsFault
 
 
@@ -51,6 +53,26 @@ SERVICES = frozenset({
     "monitoring", "pricing", "rds", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts",
 })  # fmt: skip
 """As signatures name them: CloudWatch signs as ``monitoring``."""
+_POLICIES = {"monitoring": "cloudwatch"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call, before anything has come of it."""
+
+    service: str
+    """As the signature names it."""
+    operation: str
+    agent: str
+    """The User-Agent."""
+    caller: str
+    """An ARN."""
+    resource: str
+
+    @property
+    def action(self) -> str:
+        """As policies name it."""
+        return f"{_POLICIES.get(self.service, self.service)}:{self.operation}"
 
 
 class Rule(BaseModel):
@@ -64,6 +86,8 @@ class Rule(BaseModel):
     operation: str = ""
     agent: str = ""
     """A part of the User-Agent."""
+    caller: str = ""
+    """A part of the caller's ARN."""
     resource: str = ""
     """A part of the resource's name."""
     calls: int | None = Field(default=None, ge=1)
@@ -81,12 +105,13 @@ class Rule(BaseModel):
             raise ValueError(f"no signature names {service!r}; they name {', '.join(sorted(SERVICES))}")
         return service
 
-    def meets(self, service: str, operation: str, agent: str, resource: str) -> bool:
+    def meets(self, call: "Asked") -> bool:
         return (
-            self.service in {"", service}
-            and self.operation in {"", operation}
-            and self.agent in agent
-            and self.resource in resource
+            self.service in {"", call.service}
+            and self.operation in {"", call.operation}
+            and self.agent in call.agent
+            and self.caller in call.caller
+            and self.resource in call.resource
         )
 
 
@@ -131,12 +156,12 @@ class Harm:
                 for number, (rule, _) in self._rules.items()
             ]
 
-    def of(self, service: str, operation: str, agent: str, resource: str, *, reads: bool) -> Rule | None:
+    def of(self, call: "Asked") -> Rule | None:
         """Return the first rule that this call meets, and count it; None leaves the call alone."""
         with self._lock:
             self._expire()
             for number, (rule, _) in self._rules.items():
-                if not rule.meets(service, operation, agent, resource) or (rule.kind is Kind.STALE and not reads):
+                if not rule.meets(call) or (rule.kind is Kind.STALE and changes(call.operation)):
                     continue
                 if rule.share < 1 and self._random.random() >= rule.share:
                     continue
@@ -152,15 +177,17 @@ class Harm:
                 del self._rules[number]
 
 
-def fault_of(kind: Kind, service: str, *, query: bool) -> AwsFault:
+def fault_of(kind: Kind, call: Asked, *, query: bool) -> AwsFault:
     """Return the error as the service words it. ``query``: it speaks AWS's older protocol, in XML."""
+    service = call.service
     codes = _S3_CODES if service == "s3" else _QUERY_CODES if query else _CODES
     code = codes.get(kind)
     if code is None:
         return AwsFault("InternalError" if service == "s3" or query else "ServerException", "An internal error.", 500)
     said = {
         Kind.THROTTLE: "Rate exceeded",
-        Kind.DENY: "User: arn:aws:iam::123456789012:user/sandbox is not authorized to perform this operation",
+        Kind.DENY: f"User: {call.caller} is not authorized to perform: {call.action} "
+        f"because no identity-based policy allows the {call.action} action",
         Kind.EXPIRE: "The security token included in the request is expired",
     }[kind]
     status = {Kind.THROTTLE: 503 if service == "s3" else 400, Kind.DENY: 403 if service == "s3" or query else 400}

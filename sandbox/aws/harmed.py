@@ -8,9 +8,8 @@ from typing import Any
 
 import orjson
 
-from sandbox.aws.calls import changes
 from sandbox.aws.faults import AwsFault
-from sandbox.aws.harm import AFTER, Harm, Kind, fault_of
+from sandbox.aws.harm import AFTER, Asked, Harm, Kind, fault_of
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -31,18 +30,15 @@ class Harmed:
         self._harm = harm
         self._old: dict[tuple[str, bytes], deque[tuple[float, Answer]]] = {}
 
-    def __call__(
-        self, handle: Handle, service: str, operation: str, resource: str, environ: Environ, start: StartResponse
-    ) -> Iterable[bytes]:
-        agent, reads = str(environ.get("HTTP_USER_AGENT", "")), not changes(operation)
-        rule = self._harm.of(service, operation, agent, resource, reads=reads)
+    def __call__(self, handle: Handle, call: Asked, environ: Environ, start: StartResponse) -> Iterable[bytes]:
+        rule = self._harm.of(call)
         if rule is None:
             return handle(environ, start)
         if rule.kind is Kind.SLOW:
             time.sleep(rule.delay)
             return handle(environ, start)
         if rule.kind is Kind.STALE:
-            return _send(start, self._stale(handle, operation, environ, rule.delay))
+            return _send(start, self._stale(handle, call.operation, environ, rule.delay))
         answer = _collect(handle, environ) if rule.kind in AFTER else None
         if rule.kind is Kind.SLOW_AFTER and answer is not None:
             time.sleep(rule.delay)
@@ -51,7 +47,7 @@ class Harmed:
             line: socket.socket = environ["werkzeug.socket"]
             line.shutdown(socket.SHUT_RDWR)
             return []
-        return answer_fault(environ, start, fault_of(rule.kind, service, query=_speaks_query(environ)))
+        return answer_fault(environ, start, fault_of(rule.kind, call, query=_speaks_query(environ)))
 
     def _stale(self, handle: Handle, operation: str, environ: Environ, age: float) -> Answer:
         """Answer, keep the answer, and give the youngest that is old enough; the oldest if none is."""

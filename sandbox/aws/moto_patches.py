@@ -136,6 +136,13 @@ def name_secret(name: str, arn: str) -> None:
     secret.arn = arn
 
 
+def secrets_are(*, gone: bool, now: float) -> None:
+    """Let every secret be deleted at ``now``, or restored."""
+    for secret in secretsmanager_backends[ACCOUNT][REGION].secrets.values():
+        if isinstance(secret, FakeSecret):
+            secret.delete(now) if gone else secret.restore()
+
+
 def subnets_are(*, full: bool) -> None:
     """Let every subnet be full, or have room again."""
     for zone in ec2_backends[ACCOUNT][REGION].subnets.values():

@@ -8,6 +8,7 @@ import orjson
 from pydantic import ValidationError
 
 from sandbox.aws.calls import CallLog
+from sandbox.aws.happenings import Happening, Impossible, happen
 from sandbox.aws.harm import Harm, Rule
 from sandbox.aws.harmed import Environ, StartResponse, respond
 from sandbox.aws.world import World
@@ -22,8 +23,9 @@ class People:
     """Answers them.
 
     ``GET calls?changing=1&after=N``: the log of calls. ``GET``, ``POST`` and ``DELETE harm``, ``DELETE harm/N``: rules
-    of harm. ``POST images {tag, behaviour}``: one more image; ``images/gone`` and ``images/back {images}`` delete
-    images and bring them back, ``roles/gone`` and ``roles/back {role}`` a role. ``GET blobs/…``: layers.
+    of harm. ``POST happenings {…}``: something happens now. ``POST images {tag, behaviour}``: one more image;
+    ``images/gone`` and ``images/back {images}`` delete images and bring them back, ``roles/gone`` and
+    ``roles/back {role}`` a role. ``GET blobs/…``: layers.
     """
 
     def __init__(self, world: World, calls: CallLog, harm: Harm) -> None:
@@ -42,7 +44,7 @@ class People:
         except ValidationError as error:
             faults = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
             return _say(start, 400, {"message": "; ".join(faults).replace("Value error, ", "")})
-        except (Unclear, orjson.JSONDecodeError) as error:
+        except (Unclear, Impossible, orjson.JSONDecodeError) as error:
             return _say(start, 400, {"message": str(error)})
         if found is None:
             return _say(start, 404, {"message": "there is nothing here"})
@@ -71,6 +73,9 @@ class People:
         if path == "harm":
             return {"id": self._harm.add(Rule.model_validate(body))}
         with self._world.lock:
+            if path == "happenings":
+                happen(self._world, Happening.model_validate(body))
+                return body
             return self._change(path, body)
 
     def _change(self, path: str, body: dict[str, Any]) -> Any:

@@ -40,7 +40,8 @@ class Telemetry:
             for view in views:
                 traffic.publish(self._store, view, at, self._random)
         for transition in alarms.step(_alarms().values(), self._store, now):
-            _tell(transition, now)
+            if not self._world.loses_event():
+                _tell(transition, now)
         targets = applicationautoscaling_backends[ACCOUNT][REGION].targets
         scaling.enforce(self._world.ecs, targets.get("ecs:service:DesiredCount", {}).values())
 

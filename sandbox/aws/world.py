@@ -55,6 +55,11 @@ class World:
                     self.ecs.live_through(self.now)
             self.now = max(self.now, now)
 
+    def loses_event(self) -> bool:
+        """Whether nobody hears what is told next."""
+        share = self.conditions.events_lost
+        return share > 0 and self.random.random() < share
+
     def views(self) -> list[ServiceView]:
         """Every service at this moment, for those who make metrics of it."""
         with self.lock:

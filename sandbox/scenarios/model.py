@@ -1,10 +1,11 @@
 """What a scenario says. Times are product seconds, counted from the request where nothing else is said."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from contracts.deployment import Cause, DeploymentConfig, Outcome
+from sandbox.aws import happenings
 from sandbox.aws.conditions import Traffic
 from sandbox.aws.images import Behaviour
 
@@ -32,28 +33,12 @@ class Alarm(_Frozen):
     """Per cent; it fires after a minute above."""
 
 
-class Happening(_Frozen):
+class Happening(happenings.Happening):
     """Something that comes from elsewhere while the deployment is under way."""
 
     at: Annotated[float, Field(ge=0, le=14_400)]
-    database: Literal["away", "back"] | None = None
-    capacity: Literal["gone", "back"] | None = None
-    """Fargate has no room for another task."""
-    metrics_late: Annotated[float, Field(ge=0, le=3600)] | None = None
-    """CloudWatch has a minute's metrics so many seconds late from now on."""
     moves_tag_to: str | None = None
     """The tag that is being deployed is moved to the image of this one."""
-    scale_to: Annotated[int, Field(ge=0, le=20)] | None = None
-    """An autoscaler, or a person, wants so many tasks."""
-    deploys: str | None = None
-    """A person deploys this tag past Surefoot."""
-
-    @model_validator(mode="after")
-    def _something_happens(self) -> Self:
-        if self.model_fields_set <= {"at"}:
-            known = ", ".join(sorted(set(type(self).model_fields) - {"at"}))
-            raise ValueError(f"nothing happens: name one of {known}")
-        return self
 
     @field_validator("deploys", "moves_tag_to")
     @classmethod
@@ -71,6 +56,10 @@ class World(_Frozen):
     hour: Annotated[float, Field(ge=0, lt=24)] = 14
     """UTC, on a Monday."""
     tasks: Annotated[int, Field(ge=0, le=20)] = 3
+    spot: bool = False
+    """Its tasks run on Fargate Spot."""
+    strategy: Literal["ROLLING", "BLUE_GREEN", "LINEAR", "CANARY"] = "ROLLING"
+    """How the service is deployed by ECS."""
     traffic: Traffic = Traffic()
     history_days: Annotated[int, Field(ge=0, le=14)] = 1
     """Days of metrics before the deployment."""

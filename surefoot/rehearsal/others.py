@@ -2,18 +2,18 @@
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any
 
 from sandbox.aws.account import Account
-from sandbox.aws.ecs import api as ecs
-from sandbox.aws.ecs.answers import Answer
-from sandbox.aws.seed import CLUSTER, FAMILY, SERVICE, task_definition
+from sandbox.aws.seed import CLUSTER, SERVICE
 from sandbox.scenarios.model import Happening, World
 from sandbox.virtual.aws import InProcessConnection
 
 ALARM_SECONDS = 240.0
 """So long before the request an alarm is put up, that it may fire by then."""
-SCALE_SECONDS = 120.0
+STEADY_SECONDS = 240.0
 """So long before the request the service gets its tasks, that it may be steady by then."""
+SPOT = {"capacityProvider": "FARGATE_SPOT", "weight": 1}
 
 
 class Others:
@@ -26,9 +26,12 @@ class Others:
     async def prepare(self, world: World) -> None:
         """Let the world be as the scenario wants it."""
         service = self._account.world.ecs.service({"cluster": CLUSTER, "service": SERVICE})
-        if service.desired != world.tasks:
-            self._update(desiredCount=world.tasks)
-            await asyncio.sleep(SCALE_SECONDS)
+        if service.desired != world.tasks or world.spot:
+            spot: Any = {"capacityProviderStrategy": [SPOT], "forceNewDeployment": True} if world.spot else {}
+            self._update(desiredCount=world.tasks, **spot)
+            await asyncio.sleep(STEADY_SECONDS)
+        if world.strategy != "ROLLING":
+            self._update(deploymentConfiguration={"strategy": world.strategy, "bakeTimeInMinutes": 1})
         for alarm in world.alarms:
             self._connection.client("cloudwatch").put_metric_alarm(
                 AlarmName=alarm.name,
@@ -49,26 +52,10 @@ class Others:
         begun = asyncio.get_running_loop().time()
         for one in sorted(happenings, key=lambda one: one.at):
             await asyncio.sleep(begun + one.at - asyncio.get_running_loop().time())
-            if one.database is not None:
-                self._account.database(available=one.database == "back")
-            if one.capacity is not None:
-                self._account.world.ecs.capacity = one.capacity == "back"
-            if one.metrics_late is not None:
-                self._account.world.conditions.metrics_late = one.metrics_late
             if one.moves_tag_to is not None:
                 tags = self._account.world.registry.tags
                 tags[self._tag] = tags[one.moves_tag_to]
-            if one.scale_to is not None:
-                self._update(desiredCount=one.scale_to)
-            if one.deploys is not None:
-                image = f"{self._account.world.registry.uri}:{one.deploys}"
-                made = self._call("RegisterTaskDefinition", {**task_definition(image), "family": FAMILY})
-                self._update(taskDefinition=made["taskDefinition"]["taskDefinitionArn"])
+            self._account.happen(one)
 
-    def _update(self, **changes: object) -> None:
-        self._call("UpdateService", {"cluster": CLUSTER, "service": SERVICE, **changes})
-
-    def _call(self, operation: str, request: dict[str, object]) -> Answer:
-        with self._account.world.lock:
-            self._account.world.step(self._account.now())
-            return ecs.call(self._account.world.ecs, operation, request, self._account.world.now)
+    def _update(self, **changes: Any) -> None:
+        self._connection.client("ecs").update_service(cluster=CLUSTER, service=SERVICE, **changes)

@@ -8,9 +8,11 @@ import orjson
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox.aws.seed import CLUSTER, SERVICE
 from sandbox.aws.server import SimulatedAws
 from surefoot.exit_codes import Exit
-from surefoot.output import CannotDo
+from surefoot.output import CannotDo, console
+from surefoot.progress import Progress
 from surefoot.sandbox import app
 
 pytest_plugins = ["sandbox.fixtures"]
@@ -59,6 +61,27 @@ def test_a_file_is_checked(run: Run, tmp_path: Path) -> None:
     assert code == Exit.USAGE
     assert said.startswith(f"{wrong}:2: expect.outcome: ")
     assert said.endswith(f"{fine}: fine\n")
+
+
+def test_what_aws_says_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    says = "arn:aws:secretsmanager:us-west-2:123456789012:secret:court-case/jwt [/subnet-1]"
+    Progress(console).show({"phases": [], "status": "finished", "outcome": "failed", "seconds": 1, "reason": says})
+    assert says in capsys.readouterr().err
+
+
+def test_something_happens_at_a_sandbox_that_runs(run: Run, simulated_aws: SimulatedAws) -> None:
+    code, said = run("happen", "--database", "away", "--metrics-late", "90")
+    assert (code, said) == (Exit.SUCCEEDED, "it has happened: database away, metrics_late 90.0\n")
+    assert simulated_aws.world.conditions.metrics_late == 90
+    database = boto3.client("rds").describe_db_instances()["DBInstances"][0]
+    assert database["DBInstanceStatus"] == "failed"
+    run("happen", "--scale-to", "5")
+    (service,) = boto3.client("ecs").describe_services(cluster=CLUSTER, services=[SERVICE])["services"]
+    assert service["desiredCount"] == 5
+    with pytest.raises(CannotDo, match=r"there is no image of-mine; there are 1\.0"):
+        run("happen", "--deploys", "of-mine")
+    with pytest.raises(CannotDo, match="name what is to happen: database, "):
+        run("happen")
 
 
 def test_a_bad_day_is_begun_seen_and_ended(run: Run, simulated_aws: SimulatedAws) -> None:

@@ -13,7 +13,7 @@ TARGET = Target(account="123456789012", region="us-west-2", cluster="c", service
 ENDED = DeploymentFinished(
     target=TARGET, run_id="run", outcome=Outcome.FAILED, cause=Cause.GATE, reason="The gate fell.", seconds=5
 )
-BEGAN = Call(0.0, "ecs", "UpdateService", "surefoot/recovery", True, "c/s", 200, "ecs-svc/1 web:2")
+BEGAN = Call(0.0, "ecs", "UpdateService", "surefoot/recovery", "arn:role", True, "c/s", 200, "ecs-svc/1 web:2")
 REHEARSAL = Rehearsal(ENDED, {}, (), (BEGAN,), 5.0)
 
 

@@ -10,7 +10,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from sandbox.aws.harm import Harm, Rule
+from sandbox.aws.harm import Asked, Harm, Rule
 from sandbox.aws.seed import BACKUP_BUCKET, CLUSTER, SERVICE
 from sandbox.aws.server import SimulatedAws
 
@@ -76,6 +76,25 @@ def test_each_service_says_no_as_aws_does(aws: SimulatedAws, service: str, kind:
     assert told.value.response["Error"]["Code"].startswith(code)
     assert told.value.response["ResponseMetadata"]["HTTPStatusCode"] in status
     CALLS[service](client(aws, service))  # the rule is used up
+
+
+def test_a_role_can_be_denied_an_action(aws: SimulatedAws) -> None:
+    """IAM user guide, "Troubleshoot access denied error messages"."""
+    role = "arn:aws:iam::123456789012:role/court-case-monitor"
+    keys = client(aws, "sts").assume_role(RoleArn=role, RoleSessionName="here")["Credentials"]
+    named: Any = {"aws_access_key_id": keys["AccessKeyId"], "aws_secret_access_key": keys["SecretAccessKey"]}
+    of_role: Any = boto3.client("ecs", endpoint_url=aws.endpoint, region_name="us-west-2", **named)
+    rule = {"kind": "deny", "caller": "assumed-role/court-case-monitor/", "operation": "UpdateService"}
+    tell(aws, "POST", "harm", rule)
+    with pytest.raises(ClientError) as told:
+        of_role.update_service(**AGAIN)
+    assert told.value.response["Error"]["Message"] == (
+        "User: arn:aws:sts::123456789012:assumed-role/court-case-monitor/here is not authorized to perform: "
+        "ecs:UpdateService because no identity-based policy allows the ecs:UpdateService action"
+    )
+    CALLS["ecs"](of_role)
+    client(aws, "ecs").update_service(**AGAIN)
+    assert changes(aws)[-1]["caller"] == "arn:aws:iam::123456789012:user/test"
 
 
 @pytest.mark.parametrize("service", CALLS)
@@ -176,12 +195,12 @@ def test_a_rule_that_cannot_be_is_refused_with_a_sentence(aws: SimulatedAws, bod
 
 def test_a_share_and_a_time() -> None:
     now = [0.0]
-    harm = Harm(clock=lambda: now[0])
+    harm, call = Harm(clock=lambda: now[0]), Asked("ecs", "DescribeServices", "", "", "")
     harm.add(Rule.model_validate({"kind": "throttle", "share": 0.3, "seconds": 10}))
-    hits = sum(harm.of("ecs", "DescribeServices", "", "", reads=True) is not None for _ in range(1000))
+    hits = sum(harm.of(call) is not None for _ in range(1000))
     assert 230 < hits < 370
     now[0] = 10.1
-    assert harm.of("ecs", "DescribeServices", "", "", reads=True) is None
+    assert harm.of(call) is None
     assert not harm.rules()
 
 

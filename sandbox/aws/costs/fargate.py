@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.aws.costs import prices
 from sandbox.aws.costs.ledger import Ledger, Line, Use
 from sandbox.aws.ecs.definitions import task_size
-from sandbox.aws.ecs.life import pull_failure
+from sandbox.aws.ecs.life import FAILED_TO_START
 from sandbox.aws.ecs.region import Ecs
 from sandbox.aws.ecs.tasks import Task
 
@@ -40,10 +40,10 @@ class Meter:
 def use_of(task: Task, region: str, now: float) -> Use | None:
     """Return what is billed of a task until ``now``; None where nothing is.
 
-    That is a task which has not begun to pull its image or has none to pull, and one whose size cannot be read.
+    That is a task which has not begun to pull its image or could not start, and one whose size cannot be read.
     """
     size = task_size(task.definition.body | _sizes(task.overrides))
-    if task.pull_started is None or size is None or pull_failure(task) is not None:
+    if task.pull_started is None or size is None or task.stop_code == FAILED_TO_START:
         return None
     until = now
     if task.stopped is not None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from sandbox.aws.ecs.definitions import Definition
 from sandbox.aws.ecs.deployments import Deployment, Revision, ServiceDeployment, breaker_threshold
+from sandbox.aws.ecs.life import FAILED_TO_START
 from sandbox.aws.ecs.region import ClusterRecord, Ecs
 from sandbox.aws.ecs.services import Service, of_deployment
 from sandbox.aws.ecs.tasks import Task
@@ -116,7 +117,7 @@ def _container(one: Task, body: Answer) -> Answer:
         state = "RUNNING"
     elif one.status == "DEPROVISIONING":
         state = "STOPPED"
-    pulled = one.pull_stopped is not None and one.manifest is not None and one.stop_code != "TaskFailedToStart"
+    pulled = one.pull_stopped is not None and one.manifest is not None and one.stop_code != FAILED_TO_START
     return _told(
         containerArn=f"{one.arn.replace(':task/', ':container/')}/{body['name']}",
         taskArn=one.arn,

@@ -20,6 +20,7 @@ PROVEN_SECONDS = 40.0
 """Without any health check ECS takes a task for good after this long in RUNNING."""
 COMMAND_SECONDS = 8.0
 """How long a one-off command (a migration) runs."""
+FAILED_TO_START = "TaskFailedToStart"
 KILLED = 137
 """The exit code of SIGKILL."""
 
@@ -29,8 +30,8 @@ def advance(task: Task, now: float, random: Random) -> None:
     match task.status:
         case "PROVISIONING" if task.due == inf:
             task.due = now + random.uniform(*PROVISIONING_SECONDS)
-        case "PROVISIONING" if task.unplaced:
-            _die(task, now, "TaskFailedToStart", task.unplaced)
+        case "PROVISIONING" if unplaced := task.unplaced():
+            _die(task, now, FAILED_TO_START, unplaced)
         case "PROVISIONING":
             task.status, task.pull_started = "PENDING", now
             task.due = now + random.uniform(*PULL_SECONDS)
@@ -82,8 +83,8 @@ def _outlives(task: Task) -> bool:
 
 def pull_failure(task: Task) -> str | None:
     """Why the image cannot be pulled, in the words of the container runtime; None when it can."""
-    if task.obstacle:
-        return task.obstacle
+    if obstacle := task.obstacle():
+        return obstacle
     if task.manifest is None:
         return (
             "CannotPullContainerError: pull image manifest has been retried 5 time(s): "
@@ -104,7 +105,7 @@ def _pulled(task: Task, now: float) -> None:
         task.status, task.due = "ACTIVATING", now + ACTIVATING_SECONDS
         return
     task.container_reason = failure
-    _die(task, now, "TaskFailedToStart", failure)
+    _die(task, now, FAILED_TO_START, failure)
 
 
 def _run(task: Task, now: float) -> None:

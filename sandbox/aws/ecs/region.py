@@ -4,6 +4,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -121,15 +122,21 @@ class Ecs:
             tags=list(tags or ()),
             target_groups=tuple(target_groups),
             provider=capacity,
-            obstacle=self._obstacle(definition),
+            obstacle=partial(self._obstacle, definition),
             due=inf,
         )
         delays = (self.neighbours.deregistration_seconds(arn) for arn, _ in target_groups)
         task.draining_seconds = max(delays, default=0.0)
-        task.unplaced = self._unplaced(task)
+        task.unplaced = partial(self._unplaced, task)
         life.advance(task, now, self.random)
         self.live[task.arn] = self._of_group[task.cluster, task.group][task.arn] = task
         return task
+
+    def stop_task(self, task: Task, now: float, code: str, reason: str) -> None:
+        life.stop(task, now, code, reason)
+        owner = self._owner(task)
+        if owner is not None:
+            owner.changed = True
 
     def _obstacle(self, definition: Definition) -> str:
         prefix = "ResourceInitializationError: unable to pull secrets or registry auth: "

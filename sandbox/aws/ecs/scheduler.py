@@ -78,7 +78,7 @@ def task_ended(service: Service, task: Task, now: float, random: Random) -> None
     primary.failed_tasks += 1
     primary.updated = now
     service.current.failures = primary.failed_tasks
-    if task.stop_code == "TaskFailedToStart" and now >= primary.next_start:
+    if task.stop_code == life.FAILED_TO_START and now >= primary.next_start:
         primary.throttled += 1
         primary.next_start = now + retry_delay(primary.throttled)
         if primary.throttled == 3:

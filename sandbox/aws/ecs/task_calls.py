@@ -1,6 +1,6 @@
 """The calls on tasks."""
 
-from sandbox.aws.ecs import answers, life, wanted
+from sandbox.aws.ecs import answers, wanted
 from sandbox.aws.ecs.answers import Answer
 from sandbox.aws.ecs.deployments import provider
 from sandbox.aws.ecs.pages import page
@@ -89,9 +89,7 @@ def _capacities(strategy: list[Answer], count: int) -> list[str]:
 def stop_task(ecs: Ecs, request: Answer, now: float) -> Answer:
     cluster = ecs.cluster(request)
     task = _find(ecs, cluster.name, str(request["task"]))
-    life.stop(task, now, "UserInitiated", request.get("reason") or "Task stopped by user")
-    for service in ecs.services.values():
-        service.changed = True
+    ecs.stop_task(task, now, "UserInitiated", request.get("reason") or "Task stopped by user")
     return {"task": answers.task(task)}
 
 

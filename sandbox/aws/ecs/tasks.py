@@ -1,5 +1,6 @@
 """A task: what ECS and its container are doing at this moment (``life.py`` has how it goes on)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
@@ -42,10 +43,10 @@ class Task:
     """The capacity provider that it runs on; empty where a launch type said so."""
     draining_seconds: float = 300.0
     """How long its targets drain."""
-    unplaced: str = ""
-    """Why it gets no network interface, in the words of ECS."""
-    obstacle: str = ""
-    """Why its container cannot be made, in the words of ECS."""
+    unplaced: Callable[[], str] = str
+    """Why it gets no network interface at this moment, in the words of ECS; or empty."""
+    obstacle: Callable[[], str] = str
+    """Why its container cannot be made at this moment, in the words of ECS; or empty."""
 
     status: str = "PROVISIONING"
     desired_status: str = "RUNNING"
