@@ -37,9 +37,9 @@ def everything(*, speed: float, services: int) -> Iterator[dict[str, str]]:
     pace = {"SUREFOOT_CLOCK": str(Pace(speed, time.time()))}
     with kafka_and_redis() as bus, TemporaryDirectory(prefix="surefoot-bench-") as name:
         port, application = claim_port(0), claim_port(0)
-        ports = ("--port", str(port), "--application-port", str(application))
+        options = ("--port", str(port), "--application-port", str(application), "--services", str(services))
         aws = Child(
-            [sys.executable, "-m", "sandbox.aws", *ports, "--services", str(services), "--history-days", "0"],
+            [sys.executable, "-m", "sandbox.aws", "--lenient", "--history-days", "0", *options],
             log=Path(name) / "aws.log",
             environment=pace,
         )

@@ -18,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="the same seed makes the same world")
     parser.add_argument("--history-days", type=int, default=3, help="days of metrics before the start")
     parser.add_argument("--services", type=int, default=1, help="how many of the kind there are in the cluster")
+    parser.add_argument("--lenient", action="store_true", help="no call is throttled, and no read lags behind")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     stop = threading.Event()
@@ -32,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
             seed=options.seed,
             history_days=options.history_days,
             services=options.services,
+            throttles=not options.lenient,
+            lags=not options.lenient,
         )
         aws.start()
     except (OSError, ValueError) as error:

@@ -19,6 +19,8 @@ from sandbox.aws.ecs.state_changes import StateChanges
 from sandbox.aws.front import Front
 from sandbox.aws.happenings import Happening, happen
 from sandbox.aws.images import Behaviour
+from sandbox.aws.lag import Lag
+from sandbox.aws.limits import Limits
 from sandbox.aws.metrics import MetricStore
 from sandbox.aws.moto_neighbours import MotoNeighbours
 from sandbox.aws.moto_patches import (
@@ -50,9 +52,17 @@ class Account:
         seed: int = 0,
         history_days: int = 0,
         conditions: Conditions | None = None,
+        throttles: bool = False,
+        lags: bool = False,
     ) -> None:
-        """The repository has an image for each scenario that the sandbox comes with."""
+        """The repository has an image for each scenario that the sandbox comes with.
+
+        ``throttles``: calls are limited as AWS limits them. ``lags``: a read of ECS may not know of what was just
+        changed.
+        """
         self._clock = clock
+        self._limits = Limits(clock) if throttles else None
+        self._lag = Lag(Random(seed + 1)) if lags else None  # noqa: S311  a simulation wants to be repeatable
         self._history_days = history_days
         self.calls = CallLog()
         self.world = World(clock() - BORN, seed=seed, conditions=conditions)
@@ -95,7 +105,9 @@ class Account:
             self._stack.callback(cloudwatch.install(self._store, self.now))
             registry_api = Ecr(self.world.registry, ACCOUNT, REGION, endpoint)
             cost_explorer = CostExplorer(Meter(self.world.ecs, REGION))
-            front = Front(self.world, registry_api, cost_explorer, self.calls, self.now)
+            front = Front(
+                self.world, registry_api, cost_explorer, self.calls, self.now, limits=self._limits, lag=self._lag
+            )
             self._fill(front, host, ports)
         except BaseException:
             self.close()

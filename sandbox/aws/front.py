@@ -22,8 +22,10 @@ from sandbox.aws.costs import cost_explorer as costs
 from sandbox.aws.costs import pricing_api as prices
 from sandbox.aws.ecs import api as ecs
 from sandbox.aws.faults import AwsFault
-from sandbox.aws.harm import Asked, Harm
-from sandbox.aws.harmed import AMZ_JSON, Environ, Harmed, StartResponse, answer_fault, respond
+from sandbox.aws.harm import Asked, Harm, Kind, fault_of
+from sandbox.aws.harmed import AMZ_JSON, Environ, Harmed, StartResponse, answer_fault, respond, speaks_query
+from sandbox.aws.lag import Lag
+from sandbox.aws.limits import Limits
 from sandbox.aws.people import People
 from sandbox.aws.world import REGION, World
 
@@ -45,10 +47,15 @@ class Front:
         cost_explorer: costs.CostExplorer,
         calls: CallLog,
         now: Callable[[], float],
+        limits: Limits | None = None,
+        lag: Lag | None = None,
     ) -> None:
+        """Without ``limits`` nothing is throttled, without ``lag`` every read knows of every change."""
         self._world = world
         self._calls = calls
         self._now = now
+        self._limits = limits
+        self._lag = lag
         self._moto = DomainDispatcherApplication(create_backend_app)
         self.harm = Harm()
         self._harmed = Harmed(self.harm)
@@ -64,9 +71,15 @@ class Front:
         if str(environ.get("PATH_INFO", "")).startswith("/_sandbox/"):
             self._world.step(self._now())
             return self._people.answer(environ, start_response)
-        if not self.harm.any:
+        if not self.harm.any and self._limits is None:
             return self._handle(environ, start_response)
-        return self._harmed(self._handle, _asked(environ), environ, start_response)
+        call = _asked(environ)
+        if self._limits is not None:
+            with self._world.lock:
+                let_through = self._limits.lets_through(call.service, call.operation)
+            if not let_through:
+                return answer_fault(environ, start_response, fault_of(Kind.THROTTLE, call, query=speaks_query(environ)))
+        return self._harmed(self._handle, call, environ, start_response)
 
     def _handle(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         prefix, _, operation = str(environ.get("HTTP_X_AMZ_TARGET", "")).partition(".")
@@ -88,6 +101,8 @@ class Front:
                 answer = self._own[prefix](operation, request, self._world.now)
                 effect = _effect(self._world, answer, operation)
                 body = orjson.dumps(answer)
+                if self._lag is not None and prefix == ecs.TARGET:
+                    body = self._lag.seen(operation, request, body, self._world.now)
         except AwsFault as fault:
             status = fault.status
             body = orjson.dumps({"__type": fault.code, "message": fault.message})

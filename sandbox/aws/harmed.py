@@ -47,7 +47,7 @@ class Harmed:
             line: socket.socket = environ["werkzeug.socket"]
             line.shutdown(socket.SHUT_RDWR)
             return []
-        return answer_fault(environ, start, fault_of(rule.kind, call, query=_speaks_query(environ)))
+        return answer_fault(environ, start, fault_of(rule.kind, call, query=speaks_query(environ)))
 
     def _stale(self, handle: Handle, operation: str, environ: Environ, age: float) -> Answer:
         """Answer, keep the answer, and give the youngest that is old enough; the oldest if none is."""
@@ -76,12 +76,12 @@ def answer_fault(environ: Environ, start: StartResponse, fault: AwsFault) -> Ite
     if "json" in str(environ.get("CONTENT_TYPE")):
         return respond(start, fault.status, orjson.dumps({"__type": fault.code, "message": fault.message}), AMZ_JSON)
     error = f"<Error><Type>Sender</Type><Code>{fault.code}</Code><Message>{fault.message}</Message></Error>"
-    if _speaks_query(environ):
+    if speaks_query(environ):
         error = f"<ErrorResponse>{error}<RequestId>0</RequestId></ErrorResponse>"
     return respond(start, fault.status, error.encode(), "text/xml")
 
 
-def _speaks_query(environ: Environ) -> bool:
+def speaks_query(environ: Environ) -> bool:
     return "x-www-form-urlencoded" in str(environ.get("CONTENT_TYPE"))
 
 

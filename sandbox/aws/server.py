@@ -55,8 +55,10 @@ class SimulatedAws(Account):
         seed: int = 0,
         history_days: int = 0,
         services: int = 1,
+        throttles: bool = False,
+        lags: bool = False,
     ) -> None:
-        super().__init__(clock or product_clock(), seed=seed, history_days=history_days)
+        super().__init__(clock or product_clock(), seed=seed, history_days=history_days, throttles=throttles, lags=lags)
         self.host = host
         self.advertise = advertise or ("127.0.0.1" if host == "0.0.0.0" else host)  # noqa: S104  a comparison
         self._port = port
