@@ -1,10 +1,17 @@
 """What the end-to-end tests ask of Surefoot and of the simulated AWS."""
 
+import asyncio
 from typing import Any
 
 import boto3
+import httpx2
+from aiokafka import AIOKafkaConsumer
 from rich.console import Console
 
+from contracts.envelope import Envelope, from_message
+from contracts.monitor import CriticalAlert
+from contracts.topics import CRITICAL_ALERTS, DEPLOYMENT_EVENTS
+from sandbox.aws.calls import Call
 from surefoot.client import Surefoot
 from surefoot.wait import wait_for
 
@@ -28,6 +35,38 @@ def described(environment: dict[str, str]) -> dict[str, Any]:
     answer = aws(environment, "ecs").describe_services(cluster=CLUSTER, services=[SERVICE])
     service: dict[str, Any] = answer["services"][0]
     return service
+
+
+def changes(environment: dict[str, str]) -> tuple[Call, ...]:
+    """Surefoot's own calls that changed something at AWS, by AWS's log."""
+    answer = httpx2.get(f"{environment['AWS_ENDPOINT_URL']}/_sandbox/calls?changing=1", timeout=10)
+    return tuple(Call(**one) for one in answer.json() if "surefoot" in one["user_agent"])
+
+
+async def heard(environment: dict[str, str], run_id: str) -> tuple[Envelope, ...]:
+    """What the bus has of a run, and of critical alerts since it began, until now."""
+    consumer: Any = AIOKafkaConsumer(
+        DEPLOYMENT_EVENTS.name,
+        CRITICAL_ALERTS.name,
+        bootstrap_servers=environment["KAFKA_BOOTSTRAP_SERVERS"],
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(consumer.assignment())
+        told = []
+        for partition, end in ends.items():
+            while await consumer.position(partition) < end:
+                record = await asyncio.wait_for(consumer.getone(partition), 20)
+                told.append(from_message(record.headers, record.value))
+    finally:
+        await consumer.stop()
+    began = min(one.meta.time for one in told if _run_of(one) == run_id)
+    return tuple(one for one in told if one.meta.time >= began and (_run_of(one) or run_id) == run_id)
+
+
+def _run_of(told: Envelope) -> str | None:
+    return None if isinstance(told.event, CriticalAlert) else getattr(told.event, "run_id", None)
 
 
 def deployed(environment: dict[str, str], image: str, **wanted: Any) -> dict[str, Any]:

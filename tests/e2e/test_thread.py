@@ -1,10 +1,15 @@
 """The thread: from a request to its outcome, seven services on a real bus."""
 
+import asyncio
 import time
 
 import pytest
 
-from tests.e2e.harness import CLUSTER, SERVICE, aws, deployed, described
+from contracts.deployment import DeploymentFinished
+from sandbox.scenarios.load import shipped
+from surefoot.rehearsal.judge import faults
+from surefoot.rehearsal.rehearse import Rehearsal
+from tests.e2e.harness import CLUSTER, SERVICE, aws, changes, deployed, described, heard
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("e2e")]
 
@@ -25,13 +30,16 @@ def test_a_healthy_image_goes_through_five_phases(surefoot: dict[str, str]) -> N
     assert primary["rolloutState"] == "COMPLETED"
 
 
-def test_a_crash_loop_is_rolled_back_by_surefoot(surefoot: dict[str, str]) -> None:
-    before = described(surefoot)["taskDefinition"]
-    run = deployed(surefoot, "crash-loop")
-    assert run["outcome"] == "rolled_back", run
-    assert run["rollback"]["by"] == "surefoot"
+@pytest.mark.parametrize("name", ["noisy", "slow", "crash-loop"])
+def test_a_scenario_ends_over_sockets_as_under_the_virtual_clock(surefoot: dict[str, str], name: str) -> None:
+    before, begun = described(surefoot)["taskDefinition"], changes(surefoot)
+    run = deployed(surefoot, name)
+    told = asyncio.run(heard(surefoot, run["run_id"]))
+    (finished,) = (one.event for one in told if isinstance(one.event, DeploymentFinished))
+    rehearsal = Rehearsal(finished, run, told, changes(surefoot)[len(begun) :], run["seconds"])
+    assert faults(rehearsal, shipped()[name].expect) == [], run
     after = described(surefoot)
-    assert after["taskDefinition"] == before
+    assert (after["taskDefinition"] == before) == (run["outcome"] == "rolled_back")
     assert after["runningCount"] == after["desiredCount"]
 
 
