@@ -1,6 +1,7 @@
 """What the end-to-end tests ask of Surefoot and of the simulated AWS."""
 
 import asyncio
+import time
 from typing import Any
 
 import boto3
@@ -70,7 +71,12 @@ def _run_of(told: Envelope) -> str | None:
 
 
 def deployed(environment: dict[str, str], image: str, **wanted: Any) -> dict[str, Any]:
-    """Deploy a tag of the sandbox's repository and return the finished run."""
+    """Deploy a tag of the sandbox's repository, once no alarm of Surefoot's fires any more, and return the finished run."""
+    deadline = time.monotonic() + LONGEST
+    ours = {"AlarmNamePrefix": "surefoot-", "StateValue": "ALARM"}
+    while aws(environment, "cloudwatch").describe_alarms(**ours)["MetricAlarms"]:
+        assert time.monotonic() < deadline, "an alarm still fires"
+        time.sleep(0.5)
     api = Surefoot(environment["SUREFOOT_URL"])
     body = {"image": f"{REPOSITORY}:{image}", "actor": "tests", **wanted}
     run_id = api.orchestrate(CLUSTER, SERVICE, body)
