@@ -71,7 +71,7 @@ def _run_of(told: Envelope) -> str | None:
 
 
 def deployed(environment: dict[str, str], image: str, **wanted: Any) -> dict[str, Any]:
-    """Deploy a tag of the sandbox's repository, once no alarm of Surefoot's fires any more, and return the finished run."""
+    """Deploy a tag of the sandbox's repository, once no alarm of Surefoot's fires, and return the finished run."""
     deadline = time.monotonic() + LONGEST
     ours = {"AlarmNamePrefix": "surefoot-", "StateValue": "ALARM"}
     while aws(environment, "cloudwatch").describe_alarms(**ours)["MetricAlarms"]:
