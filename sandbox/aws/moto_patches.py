@@ -38,6 +38,7 @@ def patched(world: World, now: Callable[[], float]) -> Iterator[None]:
     try:
         _target_health(world, undo)
         _autoscaling_sees_services(world, undo)
+        _alarms_of_target_tracking(undo)
         _subnets_count_tasks(world, undo)
         _product_time(now, undo)
         yield
@@ -87,6 +88,20 @@ def _autoscaling_sees_services(world: World, undo: list[Undo]) -> None:
         return True
 
     _replace(autoscaling.ApplicationAutoscalingBackend, "_ecs_service_exists_for_target", exists, undo)
+
+
+def _alarms_of_target_tracking(undo: list[Undo]) -> None:
+    """Moto's fire above and below 6 per cent, whatever the target; AWS's low one is at 90 per cent of it."""
+    policy = autoscaling.FakeApplicationAutoscalingPolicy
+    original = policy._generate_ecs_alarms  # noqa: SLF001  moto has no other way
+
+    def generate(self: autoscaling.FakeApplicationAutoscalingPolicy) -> list[Any]:
+        high, low = original(self)
+        target = float((self.target_tracking_scaling_policy_configuration or {})["TargetValue"])
+        high.threshold, low.threshold = target, target * 0.9
+        return [high, low]
+
+    _replace(policy, "_generate_ecs_alarms", generate, undo)
 
 
 def _subnets_count_tasks(world: World, undo: list[Undo]) -> None:

@@ -188,6 +188,24 @@ def test_a_strategy_that_is_not_simulated_is_kept_and_deploys_nothing(aws: Aws, 
     assert aws.service()["runningCount"] == 4
 
 
+def test_nothing_waits_to_be_continued(aws: Aws) -> None:
+    """ECS API reference, ContinueServiceDeployment."""
+    current = aws.service()["currentServiceDeployment"]
+    with pytest.raises(ClientError, match="No lifecycle hook h-1 of the service deployment awaits an action"):
+        aws.ecs.continue_service_deployment(serviceDeploymentArn=current, hookId="h-1")
+    with pytest.raises(ClientError, match="ServiceDeploymentNotFoundException"):
+        aws.ecs.continue_service_deployment(serviceDeploymentArn=f"{current}0", hookId="h-1")
+
+
+def test_the_alarms_of_target_tracking_lie_around_the_target(aws: Aws) -> None:
+    """Application Auto Scaling user guide, "How target tracking scaling works": they are AWS's own, and armed."""
+    alarms = aws.client("cloudwatch").describe_alarms(AlarmNamePrefix="TargetTracking-")["MetricAlarms"]
+    assert sorted(alarm["Threshold"] for alarm in alarms) == [63.0, 70.0]
+    aws.account.step(1200)
+    firing = aws.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+    assert [alarm["ComparisonOperator"] for alarm in firing] == ["LessThanThreshold"]
+
+
 def test_what_code_deploy_deploys_is_not_deployed_by_ecs(aws: Aws) -> None:
     """ECS API reference, UpdateService, services of the CODE_DEPLOY controller; TaskSet."""
     named: Any = {"networkConfiguration": aws.service()["networkConfiguration"], "launchType": "FARGATE"}

@@ -7,8 +7,13 @@ from typing import Any
 
 import moto
 import pytest
-from moto.applicationautoscaling.models import ApplicationAutoscalingBackend, applicationautoscaling_backends
+from moto.applicationautoscaling.models import (
+    ApplicationAutoscalingBackend,
+    FakeApplicationAutoscalingPolicy,
+    applicationautoscaling_backends,
+)
 from moto.core import utils as moto_time
+from moto.ec2.models import subnets
 from moto.elbv2 import models as elbv2
 from moto.elbv2.exceptions import TargetGroupNotFoundError
 from moto.logs import models as logs
@@ -44,6 +49,8 @@ def test_the_version_is_the_one_that_was_patched() -> None:
         (elbv2.FakeHealthStatus.__init__,
          ["self", "instance_id", "port", "health_port", "status", "reason", "description"]),
         (ApplicationAutoscalingBackend._ecs_service_exists_for_target, ["self", "r_id"]),
+        (FakeApplicationAutoscalingPolicy._generate_ecs_alarms, ["self"]),
+        (subnets.Subnet.__dict__["available_ip_address_count"].fget, ["self"]),
         (moto_time.utcnow, []),
     ],
 )  # fmt: skip
@@ -55,6 +62,8 @@ def test_everything_is_put_back(world: World) -> None:
     places = [
         (elbv2.ELBv2Backend, "describe_target_health"),
         (ApplicationAutoscalingBackend, "_ecs_service_exists_for_target"),
+        (FakeApplicationAutoscalingPolicy, "_generate_ecs_alarms"),
+        (subnets.Subnet, "available_ip_address_count"),
         (s3, "utcnow"),
         (logs, "utcnow"),
     ]

@@ -121,6 +121,7 @@ _FUNCTIONS: tuple[Callable[[Ecs, Answer, float], Answer], ...] = (
     service_calls.describe_services, service_calls.list_services,
     service_calls.list_service_deployments, service_calls.describe_service_deployments,
     service_calls.describe_service_revisions, service_calls.stop_service_deployment,
+    service_calls.continue_service_deployment,
     task_calls.list_tasks, task_calls.describe_tasks, task_calls.run_task, task_calls.stop_task,
 )  # fmt: skip
 

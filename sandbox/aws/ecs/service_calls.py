@@ -176,6 +176,15 @@ def stop_service_deployment(ecs: Ecs, request: Answer, now: float) -> Answer:
     return {"serviceDeploymentArn": arn}
 
 
+def continue_service_deployment(ecs: Ecs, request: Answer, now: float) -> Answer:
+    """Refused: what pauses for somebody is a lifecycle hook of a strategy that is only kept here."""
+    del now
+    if _deployment(ecs, request["serviceDeploymentArn"]) is None:
+        raise AwsFault("ServiceDeploymentNotFoundException", "Service deployment not found.")
+    hook = request["hookId"]
+    raise AwsFault("InvalidParameterException", f"No lifecycle hook {hook} of the service deployment awaits an action.")
+
+
 def _deployment(ecs: Ecs, arn: str) -> tuple[Service, ServiceDeployment] | None:
     for service in ecs.services.values():
         for record in service.history:
