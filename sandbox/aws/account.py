@@ -11,7 +11,7 @@ from moto.logs.models import logs_backends
 from sandbox.aws import cloudwatch, eventbridge, logs, seed
 from sandbox.aws.application import Application
 from sandbox.aws.calls import CallLog
-from sandbox.aws.conditions import Conditions
+from sandbox.aws.conditions import METRICS_LATE, Conditions
 from sandbox.aws.costs.cost_explorer import CostExplorer
 from sandbox.aws.costs.fargate import Meter
 from sandbox.aws.ecr import Ecr
@@ -58,13 +58,14 @@ class Account:
         """The repository has an image for each scenario that the sandbox comes with.
 
         ``throttles``: calls are limited as AWS limits them. ``lags``: a read of ECS may not know of what was just
-        changed.
+        changed, and metrics are late.
         """
         self._clock = clock
         self._limits = Limits(clock) if throttles else None
         self._lag = Lag(Random(seed + 1)) if lags else None  # noqa: S311  a simulation wants to be repeatable
         self._history_days = history_days
         self.calls = CallLog()
+        conditions = conditions or Conditions(metrics_late=METRICS_LATE if lags else 0.0)
         self.world = World(clock() - BORN, seed=seed, conditions=conditions)
         for tag, behaviour in images().items():
             self.world.registry.push(tag, behaviour)

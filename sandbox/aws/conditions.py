@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 DAY = 86_400.0
+METRICS_LATE = 60.0
+"""Seconds after which CloudWatch usually has a minute's metrics. AWS names none; a load balancer sends once a minute."""
 
 
 class Traffic(BaseModel):

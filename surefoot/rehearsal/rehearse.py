@@ -12,7 +12,7 @@ from contracts.envelope import Envelope, from_message
 from contracts.topics import DEPLOYMENT_EVENTS
 from sandbox.aws.account import Account, application_of
 from sandbox.aws.calls import Call
-from sandbox.aws.conditions import Conditions
+from sandbox.aws.conditions import METRICS_LATE, Conditions
 from sandbox.aws.seed import CLUSTER, SERVICE
 from sandbox.aws.world import ACCOUNT, REGION
 from sandbox.scenarios.model import Scenario
@@ -66,7 +66,7 @@ def rehearse(scenario: Scenario, *, seed: int = 0) -> Rehearsal:
     """
     loop = VirtualLoop()
     clock = LoopClock(loop, MONDAY + scenario.world.hour * 3600)
-    conditions = Conditions(scenario.world.traffic)
+    conditions = Conditions(scenario.world.traffic, metrics_late=METRICS_LATE)
     # calls take no time here, so to throttle them by the second would say nothing
     account = Account(clock.now, seed=seed, history_days=scenario.world.history_days, conditions=conditions, lags=True)
     with closing(account):
