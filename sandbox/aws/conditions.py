@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 DAY = 86_400.0
 METRICS_LATE = 60.0
-"""Seconds after which CloudWatch usually has a minute's metrics. AWS names none; a load balancer sends once a minute."""
+"""Seconds after which CloudWatch has a minute's metrics. AWS names no number; a load balancer sends once a minute."""
 
 
 class Traffic(BaseModel):
