@@ -25,6 +25,7 @@ from contracts.deployment import Cause
 from contracts.gates import Verdict
 from contracts.results import StepFinished
 from services._chassis.aws import Actor, LeaseOver, acting
+from services._chassis.scripts import script
 from services._chassis.store import Applied, Lease, RedisStore
 from services._chassis.tasks import end
 from services._chassis.transition import Cancelled, Emit, Transition, decided
@@ -38,41 +39,9 @@ BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0)
 
 log = structlog.get_logger()
 
-_CLAIM = """
-local score = redis.call("ZSCORE", KEYS[1], ARGV[1])
-local time = redis.call("TIME")
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if not score or tonumber(score) > now then return false end
--- from the time, so that a Redis that was restored from an older copy gives none twice
-local fence = string.format("%.0f", math.max(time[1] * 1000000 + time[2], (redis.call("GET", KEYS[2]) or 0) + 1))
-redis.call("SET", KEYS[2], fence)
-redis.call("ZADD", KEYS[1], now + ARGV[2], ARGV[1])
-redis.call("HSET", KEYS[3], "state", "running", "fence", fence)
-local attempt = redis.call("HINCRBY", KEYS[3], "attempt", 1)
-local job = redis.call("HMGET", KEYS[3], "kind", "payload", "command", "saved")
-return {tonumber(fence), attempt, job[1], job[2], job[3], job[4]}
-"""
-_RENEW = """
-if redis.call("HGET", KEYS[2], "fence") ~= ARGV[2] or redis.call("HGET", KEYS[2], "state") ~= "running" then
-  return "lost"
-end
-if redis.call("HGET", KEYS[2], "cancelled") then return "cancelled" end
-local time = redis.call("TIME")
-redis.call("ZADD", KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[3], ARGV[1])
-if ARGV[4] == "1" then redis.call("HSET", KEYS[2], "saved", ARGV[5]) end
-return "held"
-"""
-
-
-_GIVE_BACK = """
-if redis.call("HGET", KEYS[2], "fence") ~= ARGV[2] or redis.call("HGET", KEYS[2], "state") ~= "running" then
-  return "lost"
-end
-local time = redis.call("TIME")
-redis.call("ZADD", KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[3], ARGV[1])
-if ARGV[4] == "1" then redis.call("HINCRBY", KEYS[2], "attempt", -1) end
-return "given back"
-"""
+_CLAIM = script("claim_job")
+_RENEW = script("renew_job")
+_GIVE_BACK = script("give_back_job")
 
 
 class Running(Protocol):

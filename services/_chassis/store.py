@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.resources import files
 from typing import Any, Protocol
 
 import orjson
@@ -19,6 +18,7 @@ from redis.exceptions import RedisError
 from contracts.envelope import Envelope, Message, Meta
 from contracts.results import StepFinished
 from services._chassis.clock import Clock, moment
+from services._chassis.scripts import script
 from services._chassis.transition import Busy, Decision, Emit, Timer, Transition
 
 REMEMBER_SECONDS = 31 * 24 * 3600
@@ -76,7 +76,7 @@ class RedisStore:
         """Set when this process may have inserted a job, so that its executor need not wait for its next look."""
         self.run = ""
         """Of Redis (``run_id``): ``apply`` writes into no other one. "": into any, as long as none is known."""
-        self._script = redis.register_script(files(__package__).joinpath("apply.lua").read_text())
+        self._script = redis.register_script(script("apply"))
 
     def key(self, *parts: str) -> str:
         return ":".join((f"{{{self.service}}}", *parts))

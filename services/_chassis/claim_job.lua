@@ -1,0 +1,16 @@
+-- Claim a job that is due: false when it is not, else fence, attempt, kind, payload, command and checkpoint.
+--
+-- KEYS  1 jobs, by when they are due  2 the last fence  3 the job
+-- ARGV  1 its id  2 milliseconds of the lease
+local score = redis.call("ZSCORE", KEYS[1], ARGV[1])
+local time = redis.call("TIME")
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if not score or tonumber(score) > now then return false end
+-- from the time, so that a Redis that was restored from an older copy gives none twice
+local fence = string.format("%.0f", math.max(time[1] * 1000000 + time[2], (redis.call("GET", KEYS[2]) or 0) + 1))
+redis.call("SET", KEYS[2], fence)
+redis.call("ZADD", KEYS[1], now + ARGV[2], ARGV[1])
+redis.call("HSET", KEYS[3], "state", "running", "fence", fence)
+local attempt = redis.call("HINCRBY", KEYS[3], "attempt", 1)
+local job = redis.call("HMGET", KEYS[3], "kind", "payload", "command", "saved")
+return {tonumber(fence), attempt, job[1], job[2], job[3], job[4]}
