@@ -48,7 +48,8 @@ def sandbox(
     """Run the sandbox; yield the environment that services need to use it.
 
     ``directory`` is emptied first: simulated AWS begins anew. Raise ``NotStarted`` with a sentence when a port is
-    taken or a server does not start. When the block ends, everything is ended and only ``directory`` is left.
+    taken or a server does not start, in the end as well if Kafka or AWS has ended by itself. When the block ends,
+    everything is ended and only ``directory`` is left.
     """
     for port in (ports.kafka if own_kafka else 0, ports.redis, ports.aws, ports.application):
         claim_port(port)  # before anything is emptied: it may be another sandbox's that runs
@@ -80,6 +81,7 @@ def sandbox(
             "AWS_ACCESS_KEY_ID": "sandbox",
             "AWS_SECRET_ACCESS_KEY": "sandbox",
         }
+        simulated.must_run("The simulated AWS")
 
 
 @contextlib.contextmanager
@@ -92,5 +94,6 @@ def _broker(directory: Path, port: int) -> Iterator[str]:
     try:
         broker.wait_until(lambda: accepts_connections(kafka), START_SECONDS, f"The dev broker on {HOST}:{kafka}")
         yield f"{HOST}:{kafka}"
+        broker.must_run("The dev broker")
     finally:
         broker.stop()

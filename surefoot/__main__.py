@@ -125,13 +125,12 @@ def demo(*, speed: float = 20.0, json: Json = False) -> int:
 def up(*, speed: float = 20.0, port: int = 8080) -> int:
     """Run the all-in-one on the sandbox until Ctrl+C."""
     from sandbox.stack import USUAL_PORTS  # noqa: PLC0415  the sandbox is an extra
-    from surefoot.up import all_in_one  # noqa: PLC0415  the sandbox is an extra
+    from surefoot.up import all_in_one, pause  # noqa: PLC0415  the sandbox is an extra
 
     with all_in_one(Path(".surefoot/up"), ports=USUAL_PORTS, http_port=port, speed=speed) as environment:
         exports(environment)
         console.print(f"Surefoot runs at {environment['SUREFOOT_URL']}; Ctrl+C ends it.", highlight=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # so that what ends by itself ends the waiting
-        signal.pause()
+        pause()
     return Exit.SUCCEEDED
 
 

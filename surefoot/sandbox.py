@@ -1,6 +1,5 @@
 """``surefoot sandbox``: rehearse deployments on a simulated AWS, under a virtual clock or by hand."""
 
-import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from surefoot.progress import Progress
 from surefoot.rehearsal.judge import alerts_of, deployments_of, faults
 from surefoot.rehearsal.rehearse import NeverEnds, Rehearsal, rehearse
 from surefoot.sandbox_live import calls, happen, harm, harms, heal
+from surefoot.up import pause
 
 app = App(name="sandbox", help="Rehearse deployments on a simulated AWS.")
 for verb in (happen, harm, harms, heal, calls):
@@ -75,7 +75,7 @@ def up(*, speed: float = 20.0, without_kafka: Annotated[bool, Parameter(negative
     with running_sandbox(data, ports=USUAL_PORTS, speed=speed, own_kafka=not without_kafka) as environment:
         exports(environment)
         console.print("The sandbox runs; Ctrl+C ends it.", highlight=False)
-        signal.pause()
+        pause()
     return Exit.SUCCEEDED
 
 

@@ -1,6 +1,7 @@
 """The all-in-one on the sandbox."""
 
 import contextlib
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,12 @@ from surefoot.client import Surefoot
 START_SECONDS = 60.0
 SPEED = 20.0
 """Product seconds in a real second, unless told otherwise: a deployment takes about twenty seconds."""
+
+
+def pause() -> None:
+    """Wait until Ctrl+C, which raises ``KeyboardInterrupt``, or until a child ends by itself."""
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.pause()
 
 
 @contextlib.contextmanager
