@@ -75,10 +75,10 @@ def status(cluster: str, service: str, *, run_id: str | None = None, json: Json 
 @app.command
 def snapshots(cluster: str, service: str, *, json: Json = False) -> int:
     """List the snapshots of a service, the newest first."""
+    from surefoot.rollback import listed  # noqa: PLC0415  only this verb needs it
+
     found = Surefoot().snapshots(cluster, service)
-    listed = found.get("snapshots", found.get("items", []))
-    lines = (f"{one['snapshot_id']}  {one.get('task_definition', '')}  {one.get('purpose', '')}" for one in listed)
-    result(found, json, "\n".join(lines) or "no snapshots")
+    result(found, json, listed(found["snapshots"]))
     return Exit.SUCCEEDED
 
 

@@ -1,4 +1,4 @@
-"""A snapshot is named by the beginning of its id."""
+"""Snapshots as they are listed and named, and a rollback as it is planned."""
 
 from typing import Any, cast
 
@@ -8,9 +8,18 @@ from rich.console import Console
 from surefoot.client import Surefoot
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
-from surefoot.rollback import roll_back
+from surefoot.rollback import listed, planned, roll_back
 
 KNOWN = ("20261125_140350_1a2b3c4d", "20261125_140350_99999999", "20261124_090000_00000000")
+
+PLAN = {
+    "changes": [
+        {"setting": "taskDefinition", "from": "arn:aws:ecs:us-west-2:1:task-definition/web:3", "to": "arn/web:2"},
+        {"setting": "desiredCount", "from": 2, "to": 3},
+    ],
+    "task_definition": "used as it is",
+    "images": {"web": "registry/web@sha256:0123456789abcdef0123"},
+}
 
 
 class Api:
@@ -24,7 +33,7 @@ class Api:
     def roll_back(self, _cluster: str, _service: str, snapshot_id: str, *, dry_run: bool) -> dict[str, Any]:
         assert dry_run
         self.asked = snapshot_id
-        return {"changes": []}
+        return PLAN | {"snapshot_id": snapshot_id}
 
 
 def asked(snapshot: str, *known: str) -> str:
@@ -50,3 +59,24 @@ def test_the_whole_id_or_its_beginning(snapshot: str) -> None:
 def test_what_names_none_or_several_is_told(snapshot: str, known: tuple[str, ...], said: str) -> None:
     with pytest.raises(CannotDo, match=said):
         asked(snapshot, *known)
+
+
+def test_snapshots_are_listed_with_what_tells_them_apart() -> None:
+    container = {"name": "web", "image": "1.dkr.ecr.us-west-2.amazonaws.com/web@sha256:0123456789abcdef0123"}
+    one = {"snapshot_id": KNOWN[0], "proven": True, "task_definition": "arn/web:2", "containers": [container]}
+    assert listed([one | {"purpose": "before-change"}]).splitlines() == [
+        "SNAPSHOT                  PROVEN  TASK DEFINITION  IMAGES                   TAKEN",
+        "20261125_140350_1a2b3c4d  yes     web:2            web@sha256:0123456789ab  before-change",
+    ]
+    assert listed([]) == "no snapshots"
+
+
+def test_a_plan_tells_each_setting_from_and_to() -> None:
+    assert planned(PLAN | {"snapshot_id": KNOWN[0]}).splitlines() == [
+        f"{KNOWN[0]} would be brought back; nothing was changed",
+        "  taskDefinition: web:3 → web:2",
+        "  desiredCount: 2 → 3",
+        "  the task definition is used as it is",
+        "  image of web: registry/web@sha256:0123456789abcdef0123",
+    ]
+    assert "no setting differs" in planned(PLAN | {"snapshot_id": KNOWN[0], "changes": []})
