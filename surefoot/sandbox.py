@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 from rich.markup import escape
 
+from sandbox.aws.happenings import Impossible
 from sandbox.scenarios.load import Unreadable, load, shipped
 from sandbox.scenarios.model import Scenario
 from sandbox.stack import USUAL_PORTS
@@ -100,7 +101,7 @@ def _rehearsed(scenario: Scenario, seed: int) -> dict[str, Any]:
     console.print(f"\n[bold]{scenario.name}[/bold]: {escape(scenario.teaches)}", highlight=False, soft_wrap=True)
     try:
         rehearsal = rehearse(scenario, seed=seed)
-    except NeverEnds as error:
+    except (NeverEnds, Impossible) as error:
         raise CannotDo(f"{scenario.name}: {error}", Exit.FAILED) from error
     with Progress(console) as progress:
         progress.show(rehearsal.run)

@@ -61,12 +61,13 @@ class Account:
         changed, and metrics are late.
         """
         self._clock = clock
-        self._limits = Limits(clock) if throttles else None
         self._lag = Lag(Random(seed + 1)) if lags else None  # noqa: S311  a simulation wants to be repeatable
         self._history_days = history_days
         self.calls = CallLog()
-        conditions = conditions or Conditions(metrics_late=METRICS_LATE if lags else 0.0)
         self.world = World(clock() - BORN, seed=seed, conditions=conditions)
+        if lags:
+            self.world.conditions.metrics_late = METRICS_LATE
+        self._limits = Limits(self.now) if throttles else None
         for tag, behaviour in images().items():
             self.world.registry.push(tag, behaviour)
         self._store = MetricStore()

@@ -25,7 +25,7 @@ from sandbox.aws.faults import AwsFault
 from sandbox.aws.harm import Asked, Harm, Kind, fault_of
 from sandbox.aws.harmed import AMZ_JSON, Environ, Harmed, StartResponse, answer_fault, respond, speaks_query
 from sandbox.aws.lag import Lag
-from sandbox.aws.limits import Limits
+from sandbox.aws.limits import LIMITED, Limits
 from sandbox.aws.people import People
 from sandbox.aws.world import REGION, World
 
@@ -71,14 +71,12 @@ class Front:
         if str(environ.get("PATH_INFO", "")).startswith("/_sandbox/"):
             self._world.step(self._now())
             return self._people.answer(environ, start_response)
-        if not self.harm.any and self._limits is None:
+        limits = self._limits if _scope(environ)[0] in LIMITED else None
+        if limits is None and not self.harm.any:
             return self._handle(environ, start_response)
         call = _asked(environ)
-        if self._limits is not None:
-            with self._world.lock:
-                let_through = self._limits.lets_through(call.service, call.operation)
-            if not let_through:
-                return answer_fault(environ, start_response, fault_of(Kind.THROTTLE, call, query=speaks_query(environ)))
+        if limits is not None and not limits.lets_through(call.service, call.operation):
+            return answer_fault(environ, start_response, fault_of(Kind.THROTTLE, call, query=speaks_query(environ)))
         return self._harmed(self._handle, call, environ, start_response)
 
     def _handle(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

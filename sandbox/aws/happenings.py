@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sandbox.aws.ecs import api as ecs
+from sandbox.aws.ecs.life import INTERRUPTED
+from sandbox.aws.faults import AwsFault
 from sandbox.aws.images import Share
-from sandbox.aws.moto_patches import database_is, secrets_are, subnets_are
+from sandbox.aws.moto_patches import database_is, subnets_are
 from sandbox.aws.seed import CLUSTER, FAMILY, SERVICE, task_definition
 from sandbox.aws.traffic import DATABASE
 from sandbox.aws.world import World
@@ -31,7 +33,7 @@ class Happening(BaseModel):
     subnets: Literal["full", "back"] | None = None
     """They have no address for another task."""
     secrets: Literal["gone", "back"] | None = None
-    """Those that task definitions name."""
+    """ECS finds none of the secrets and parameters that task definitions name."""
     metrics_late: Annotated[float, Field(ge=0, le=3600)] | None = None
     """CloudWatch has a minute's metrics so many seconds late from now on."""
     events_lost: Share | None = None
@@ -54,12 +56,15 @@ class Happening(BaseModel):
 def happen(world: World, what: Happening) -> None:
     """Let it happen to the first service and its surroundings, at the world's present; hold the world's lock.
 
-    Raise ``Impossible``, with nothing done.
+    Raise ``Impossible`` where ECS, or what there is, does not let it. Nothing has changed around the service then.
     """
-    if what.deploys is not None and what.deploys not in world.registry.tags:
-        raise Impossible(f"there is no image {what.deploys}; there are {', '.join(sorted(world.registry.tags))}")
-    for name, value in what.model_dump(include=set(_EFFECTS), exclude_none=True).items():
-        _EFFECTS[name](world, value)
+    wishes = what.model_dump(include=set(_EFFECTS), exclude_none=True)
+    try:
+        for name, effect in _EFFECTS.items():
+            if name in wishes:
+                effect(world, wishes[name])
+    except AwsFault as refused:
+        raise Impossible(f"ECS refuses it: {refused.message}") from refused
 
 
 def _database(world: World, state: str) -> None:
@@ -69,6 +74,10 @@ def _database(world: World, state: str) -> None:
 
 def _capacity(world: World, state: str) -> None:
     world.ecs.capacity = state == "back"
+
+
+def _secrets(world: World, state: str) -> None:
+    world.ecs.neighbours.secrets_gone = state == "gone"
 
 
 def _metrics_late(world: World, seconds: float) -> None:
@@ -82,8 +91,10 @@ def _events_lost(world: World, share: float) -> None:
 def _interrupts(world: World, number: int) -> None:
     """ECS developer guide, "Amazon ECS clusters for Fargate", termination notices of Fargate Spot."""
     spot = [task for task in world.ecs.live.values() if task.alive and task.provider == "FARGATE_SPOT"]
+    if len(spot) < number:
+        raise Impossible(f"{len(spot)} tasks run on Spot, so that {number} cannot be taken back")
     for task in sorted(spot, key=lambda task: task.created)[:number]:
-        world.ecs.stop_task(task, world.now, "SpotInterruption", "Your Spot Task was interrupted.")
+        world.ecs.stop_task(task, world.now, INTERRUPTED, "Your Spot Task was interrupted.")
 
 
 def _scale_to(world: World, tasks: int) -> None:
@@ -91,6 +102,8 @@ def _scale_to(world: World, tasks: int) -> None:
 
 
 def _deploys(world: World, tag: str) -> None:
+    if tag not in world.registry.tags:
+        raise Impossible(f"there is no image {tag}; there are {', '.join(sorted(world.registry.tags))}")
     wanted = {**task_definition(f"{world.registry.uri}:{tag}"), "family": FAMILY}
     made = ecs.call(world.ecs, "RegisterTaskDefinition", wanted, world.now)
     _update(world, taskDefinition=made["taskDefinition"]["taskDefinitionArn"])
@@ -100,14 +113,15 @@ def _update(world: World, **changes: object) -> None:
     ecs.call(world.ecs, "UpdateService", {"cluster": CLUSTER, "service": SERVICE, **changes}, world.now)
 
 
+# those that can be refused come first
 _EFFECTS: dict[str, Callable[[World, Any], None]] = {
+    "deploys": _deploys,
+    "scale_to": _scale_to,
+    "interrupts": _interrupts,
     "database": _database,
     "capacity": _capacity,
     "subnets": lambda _, state: subnets_are(full=state == "full"),
-    "secrets": lambda world, state: secrets_are(gone=state == "gone", now=world.now),
+    "secrets": _secrets,
     "metrics_late": _metrics_late,
     "events_lost": _events_lost,
-    "interrupts": _interrupts,
-    "scale_to": _scale_to,
-    "deploys": _deploys,
 }

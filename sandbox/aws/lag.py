@@ -4,7 +4,7 @@ Source: ECS API reference, the notes on eventual consistency of RunTask and Crea
 not documented; the two figures here are ours.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from random import Random
 from typing import Any
 
@@ -16,7 +16,7 @@ SECONDS = 1.0
 """How long after a change a read may not know of it."""
 SHARE = 0.25
 """Of the reads in that time that do not."""
-RECENT_SECONDS = 30.0
+RECENT_SECONDS = 10.0
 """An answer that is older than this would tell of another state than the one before the change."""
 _QUESTIONS = 500
 
@@ -26,23 +26,32 @@ class Lag:
 
     def __init__(self, random: Random) -> None:
         self._random = random
-        self._changes = 0
-        self._changed = 0.0
+        self._changes: deque[float] = deque()
+        """When each change of the last ``RECENT_SECONDS`` was made."""
+        self._forgotten = 0
+        """How many changes were made before those."""
         self._known: OrderedDict[bytes, tuple[int, float, bytes]] = OrderedDict()
         """By question: how many changes the answer knows of, when it was given, and the answer."""
 
     def seen(self, operation: str, request: dict[str, Any], answer: bytes, now: float) -> bytes:
         """What the caller sees of the answer that is true ``now``."""
+        while self._changes and self._changes[0] < now - RECENT_SECONDS:
+            self._changes.popleft()
+            self._forgotten += 1
         if changes(operation):
-            self._changes, self._changed = self._changes + 1, now
+            self._changes.append(now)
             return answer
         question = orjson.dumps([operation, request], option=orjson.OPT_SORT_KEYS)
-        known, at, before = self._known.get(question, (self._changes, now, answer))
-        lags = known < self._changes and now - self._changed < SECONDS and now - at < RECENT_SECONDS
-        if lags and self._random.random() < SHARE:
-            return before
-        self._known[question] = self._changes, now, answer
+        before = self._known.get(question)
+        if before is not None and self._lags(*before[:2], now) and self._random.random() < SHARE:
+            return before[2]
+        self._known[question] = self._forgotten + len(self._changes), now, answer
         self._known.move_to_end(question)
         if len(self._known) > _QUESTIONS:
             self._known.popitem(last=False)
         return answer
+
+    def _lags(self, known: int, at: float, now: float) -> bool:
+        """Whether an answer is recent, and all that it does not know of was changed just now."""
+        unknown = list(self._changes)[max(0, known - self._forgotten) :]
+        return bool(unknown) and now - unknown[0] < SECONDS and now - at < RECENT_SECONDS and known >= self._forgotten

@@ -4,6 +4,7 @@ Sources: ECS developer guide, "Request throttling for the Amazon ECS API"; servi
 What is in no bucket here is let through.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ class Bucket:
     def take(self, now: float) -> bool:
         """Take a token, if there is one."""
         passed = max(0.0, now - self.at)
-        self.tokens, self.at = min(self.limit.burst, self.tokens + passed * self.limit.rate), now
+        self.tokens, self.at = min(self.limit.burst, self.tokens + passed * self.limit.rate), self.at + passed
         if self.tokens < 1:
             return False
         self.tokens -= 1
@@ -62,6 +63,10 @@ _A_SECOND = {
 """Calls a second, for those that have a bucket of their own."""
 
 
+LIMITED = frozenset({"ecs", *_A_SECOND})
+"""The services whose calls are limited, as signatures name them."""
+
+
 def buckets() -> Iterator[tuple[Limit, tuple[tuple[str, str], ...]]]:
     """Each bucket's limit, and the services and operations that share it."""
     for limit, kinds in _ECS.items():
@@ -73,11 +78,12 @@ def buckets() -> Iterator[tuple[Limit, tuple[tuple[str, str], ...]]]:
 
 
 class Limits:
-    """Those of one account and region. Use it under a lock."""
+    """Those of one account and region. Safe to use from several threads."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         """``now``: product time, in epoch seconds."""
         self._now = now
+        self._lock = threading.Lock()
         self._buckets: dict[tuple[str, str], Bucket] = {}
         for limit, calls in buckets():
             self._buckets |= dict.fromkeys(calls, Bucket(limit, limit.burst, now()))
@@ -85,4 +91,7 @@ class Limits:
     def lets_through(self, service: str, operation: str) -> bool:
         """Whether there is room for one call more, which is counted."""
         bucket = self._buckets.get((service, operation))
-        return bucket is None or bucket.take(self._now())
+        if bucket is None:
+            return True
+        with self._lock:
+            return bucket.take(self._now())

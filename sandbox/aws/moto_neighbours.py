@@ -6,6 +6,7 @@ from moto.ec2.exceptions import InvalidSubnetIdError
 from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 from moto.secretsmanager.models import secretsmanager_backends
+from moto.ssm.exceptions import ParameterVersionNotFound
 from moto.ssm.models import ssm_backends
 
 from sandbox.aws import telemetry
@@ -31,11 +32,11 @@ class MotoNeighbours(Neighbours):
             # json key, version stage and version id may follow the name
             arn = ":".join(reference.split(":")[:7])
             known = secretsmanager_backends[ACCOUNT][REGION].secrets.get(arn)
-            return "" if known is not None and not known.is_deleted() else UNREADABLE.format(arn=arn)
+            there = known is not None and not known.is_deleted() and not self.secrets_gone
+            return "" if there else UNREADABLE.format(arn=arn)
         name = reference.partition(":parameter")[2] or reference
-        parameters = ssm_backends[ACCOUNT][REGION]
-        found = any(parameters.get_parameter(one) is not None for one in (name, name.removeprefix("/")))
-        return "" if found else UNREAD_PARAMETER.format(arn=reference, name=name)
+        there = not self.secrets_gone and any(map(_is_parameter, (name, name.removeprefix("/"))))
+        return "" if there else UNREAD_PARAMETER.format(arn=reference, name=name)
 
     def load_balancer_of(self, group: str) -> str | None:
         known = elbv2_backends[ACCOUNT][REGION].target_groups.get(group)
@@ -53,3 +54,10 @@ class MotoNeighbours(Neighbours):
         except InvalidSubnetIdError:
             return None
         return known.available_ip_address_count
+
+
+def _is_parameter(name: str) -> bool:
+    try:
+        return ssm_backends[ACCOUNT][REGION].get_parameter(name) is not None
+    except ParameterVersionNotFound:
+        return False

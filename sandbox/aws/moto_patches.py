@@ -110,7 +110,7 @@ def _subnets_count_tasks(world: World, undo: list[Undo]) -> None:
 
     def available_ip_address_count(self: subnets.Subnet) -> int:
         with world.lock:
-            taken = sum(task.subnet == self.id for task in world.ecs.live.values())
+            taken = sum(task.subnet == self.id for task in world.ecs.live.values() if task.status != "PROVISIONING")
         return max(0, int(original(self)) - taken)
 
     _replace(subnets.Subnet, "available_ip_address_count", property(available_ip_address_count), undo)
@@ -149,13 +149,6 @@ def name_secret(name: str, arn: str) -> None:
     secret = secretsmanager_backends[ACCOUNT][REGION].secrets[name]
     assert isinstance(secret, FakeSecret)  # noqa: S101  no replica: this region has made it
     secret.arn = arn
-
-
-def secrets_are(*, gone: bool, now: float) -> None:
-    """Let every secret be deleted at ``now``, or restored."""
-    for secret in secretsmanager_backends[ACCOUNT][REGION].secrets.values():
-        if isinstance(secret, FakeSecret):
-            secret.delete(now) if gone else secret.restore()
 
 
 def subnets_are(*, full: bool) -> None:

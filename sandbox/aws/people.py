@@ -79,7 +79,7 @@ class People:
             return self._change(path, body)
 
     def _change(self, path: str, body: dict[str, Any]) -> Any:
-        registry, ecs = self._world.registry, self._world.ecs
+        registry, near = self._world.registry, self._world.ecs.neighbours
         match path:
             case "images":
                 known = images()
@@ -94,8 +94,8 @@ class People:
                 return {"gone": sorted(registry.gone)}
             case "roles/gone" | "roles/back":
                 role = {str(body.get("role", "")).rpartition("/")[2]}
-                ecs.roles_gone = ecs.roles_gone | role if path.endswith("gone") else ecs.roles_gone - role
-                return {"gone": sorted(ecs.roles_gone)}
+                near.roles_gone = near.roles_gone | role if path.endswith("gone") else near.roles_gone - role
+                return {"gone": sorted(near.roles_gone)}
         return None
 
 

@@ -165,6 +165,7 @@ def _create_service(world: World, network: Network, group: str, name: str, famil
                 }
             },
             "tags": [{"key": "application", "value": "court-case"}],
+            "propagateTags": "SERVICE",
         },
         world.now,
     )

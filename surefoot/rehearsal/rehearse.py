@@ -12,7 +12,8 @@ from contracts.envelope import Envelope, from_message
 from contracts.topics import DEPLOYMENT_EVENTS
 from sandbox.aws.account import Account, application_of
 from sandbox.aws.calls import Call
-from sandbox.aws.conditions import METRICS_LATE, Conditions
+from sandbox.aws.conditions import Conditions
+from sandbox.aws.happenings import Impossible
 from sandbox.aws.seed import CLUSTER, SERVICE
 from sandbox.aws.world import ACCOUNT, REGION
 from sandbox.scenarios.model import Scenario
@@ -60,13 +61,13 @@ class Rehearsal:
 
 
 def rehearse(scenario: Scenario, *, seed: int = 0) -> Rehearsal:
-    """Deploy the scenario's image in its world, under a virtual clock. Raise ``NeverEnds``.
+    """Deploy the scenario's image in its world, under a virtual clock. Raise ``NeverEnds`` or ``Impossible``.
 
     Gates and thresholds are those of the environment, as for the services in production.
     """
     loop = VirtualLoop()
     clock = LoopClock(loop, MONDAY + scenario.world.hour * 3600)
-    conditions = Conditions(scenario.world.traffic, metrics_late=METRICS_LATE)
+    conditions = Conditions(scenario.world.traffic)
     # calls take no time here, so to throttle them by the second would say nothing
     account = Account(clock.now, seed=seed, history_days=scenario.world.history_days, conditions=conditions, lags=True)
     with closing(account):
@@ -75,7 +76,10 @@ def rehearse(scenario: Scenario, *, seed: int = 0) -> Rehearsal:
         transport = Transport({PORT: application_of(account, 0)}, account.world.registry.blobs)
         connection = InProcessConnection(REGION, front)
         stage = Stage(clock, connection, transport, SETTINGS)
-        return _run(loop, _play(scenario, account, clock, stage, Others(account, connection, scenario.name)))
+        try:
+            return _run(loop, _play(scenario, account, clock, stage, Others(account, connection, scenario.name)))
+        except ExceptionGroup as group:
+            raise _first(Impossible, group) or group from group
 
 
 async def _play(scenario: Scenario, account: Account, clock: LoopClock, stage: Stage, others: Others) -> Rehearsal:
@@ -128,6 +132,14 @@ async def _end_of(stage: Stage, run_id: str) -> DeploymentFinished | None:
         return None
     finally:
         await end([reading])
+
+
+def _first(kind: type[Exception], group: ExceptionGroup) -> Exception | None:
+    """The first exception of a kind in a group of groups; None where there is none."""
+    found: Exception | None = group.subgroup(kind)
+    while isinstance(found, ExceptionGroup):
+        found = found.exceptions[0]
+    return found
 
 
 def _run(loop: VirtualLoop, work: Coroutine[Any, Any, T]) -> T:

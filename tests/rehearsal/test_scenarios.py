@@ -1,8 +1,12 @@
 """Each scenario that ships, rehearsed under the virtual clock: it ends as it says that it must."""
 
+from typing import Any
+
 import pytest
 
+from sandbox.aws.happenings import Impossible
 from sandbox.scenarios.load import shipped
+from sandbox.scenarios.model import Scenario
 from surefoot.rehearsal import rehearse as rehearsing
 from surefoot.rehearsal.judge import faults
 from surefoot.rehearsal.others import Others
@@ -27,6 +31,14 @@ def test_one_that_never_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rehearsing, "LONGEST", 60.0)
     with pytest.raises(rehearsing.NeverEnds, match="has not ended within"):
         rehearse(shipped()["healthy"])
+
+
+def test_what_cannot_happen_is_told() -> None:
+    late: Any = {"at": 1, "deploys": "healthy"}
+    world: Any = {"strategy": "BLUE_GREEN", "happenings": [late]}
+    scenario = Scenario(name="mine", teaches="-", world=world, expect={"outcome": "blocked", "watch": 30})
+    with pytest.raises(Impossible, match="ECS refuses it"):
+        rehearse(scenario)
 
 
 def test_a_fault_beside_it_ends_the_rehearsal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,16 @@ def test_services_are_listed_where_they_cost_something(ce: Any) -> None:
             "ValidationException",
             "beginning of next month",
         ),
+        (
+            {"TimePeriod": {"Start": "1990-01-01", "End": "2025-11-22"}},
+            "ValidationException",
+            "data goes back 434 days",
+        ),
+        (
+            {"TimePeriod": {"Start": "2025-11-01", "End": "2025-11-22"}, "Granularity": "HOURLY"},
+            "ValidationException",
+            "HOURLY data goes back 14 days only",
+        ),
         ({"Granularity": "WEEKLY"}, "ValidationException", r"enum value set: \[DAILY, HOURLY, MONTHLY\]"),
         ({"Metrics": []}, "ValidationException", "metric"),
         ({"Metrics": ["Cost"]}, "ValidationException", "Metric Cost is invalid"),

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from sandbox.aws.account import Account
 from sandbox.aws.ecs.deployments import provider
-from sandbox.aws.happenings import Happening
+from sandbox.aws.happenings import Happening, Impossible
 from sandbox.aws.images import Behaviour
 from sandbox.aws.seed import CLUSTER, FAMILY, SERVICE
 from sandbox.aws.world import REGION
@@ -45,8 +45,13 @@ class Aws:
         made = self.ecs.register_task_definition(**body, containerDefinitions=[container])
         return str(made["taskDefinition"]["taskDefinitionArn"])
 
-    def events(self) -> str:
-        return " ".join(event["message"] for event in self.service()["events"])
+    def network(self) -> Any:
+        return self.service()["networkConfiguration"]
+
+    def targets(self) -> list[str]:
+        group = self.service()["loadBalancers"][0]["targetGroupArn"]
+        told = self.client("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        return sorted(one["TargetHealth"]["State"] for one in told)
 
 
 @pytest.fixture
@@ -69,12 +74,13 @@ def test_base_and_weight_share_the_tasks() -> None:
     assert Counter(placed) == {"FARGATE": 4, "FARGATE_SPOT": 6}
 
 
-def test_a_strategy_alone_starts_no_deployment_and_a_spot_task_is_taken_back(aws: Aws) -> None:
+def test_another_strategy_wants_a_new_deployment_and_a_spot_task_is_taken_back(aws: Aws) -> None:
     """ECS API reference, UpdateService; developer guide, termination notices of Fargate Spot."""
-    before = aws.service()["deployments"][0]["id"]
-    aws.ecs.update_service(**ON, capacityProviderStrategy=SPOT)
-    assert aws.service()["deployments"][0]["id"] == before
-    aws.ecs.update_service(**ON, forceNewDeployment=True)
+    with pytest.raises(ClientError, match="you must force a new deployment"):
+        aws.ecs.update_service(**ON, capacityProviderStrategy=SPOT)
+    with pytest.raises(Impossible, match="0 tasks run on Spot, so that 1 cannot be taken back"):
+        aws.account.happen(Happening(interrupts=1))
+    aws.ecs.update_service(**ON, capacityProviderStrategy=SPOT, forceNewDeployment=True)
     aws.account.step(300)
     service = aws.service()
     assert "launchType" not in service
@@ -83,8 +89,10 @@ def test_a_strategy_alone_starts_no_deployment_and_a_spot_task_is_taken_back(aws
     assert {task["capacityProviderName"] for task in tasks} == {"FARGATE_SPOT"}
     aws.account.happen(Happening(interrupts=1))
     (going,) = [task for task in aws.tasks("STOPPED") if task["stopCode"] == "SpotInterruption"]
-    assert (going["lastStatus"], going["stoppedReason"]) == ("DEACTIVATING", "Your Spot Task was interrupted.")
+    assert (going["lastStatus"], going["stoppedReason"]) == ("STOPPING", "Your Spot Task was interrupted.")
+    assert aws.targets() == ["draining", "healthy", "healthy"]  # nobody waits for that
     aws.account.step(120)
+    assert {task["lastStatus"] for task in aws.tasks("STOPPED")} == {"STOPPED"}
     assert len(aws.tasks()) == 3
     assert aws.service()["deployments"][0]["failedTasks"] == 0
     aws.ecs.update_service(**ON, capacityProviderStrategy=[], forceNewDeployment=True)
@@ -112,6 +120,20 @@ def test_a_full_subnet_has_no_place_for_a_task(aws: Aws) -> None:
     assert len(aws.tasks()) == 6
 
 
+def test_the_last_address_of_a_subnet_is_for_a_task(aws: Aws) -> None:
+    ec2 = aws.client("ec2")
+    made = ec2.create_subnet(VpcId=ec2.describe_vpcs()["Vpcs"][0]["VpcId"], CidrBlock="172.31.200.0/28")["Subnet"]
+    assert made["AvailableIpAddressCount"] == 11
+    network = {"awsvpcConfiguration": {"subnets": [made["SubnetId"]]}}
+    run: Any = {"cluster": CLUSTER, "taskDefinition": FAMILY, "launchType": "FARGATE", "networkConfiguration": network}
+    aws.ecs.run_task(**run, count=11)
+    aws.account.step(60)
+    assert len(aws.tasks()) == 3 + 11
+    aws.ecs.run_task(**run)
+    aws.account.step(60)
+    assert len(aws.tasks()) == 3 + 11
+
+
 def test_a_task_without_its_secret_does_not_start(aws: Aws) -> None:
     """ECS developer guide, "Stopped tasks error messages", ResourceInitializationError."""
     secret = aws.ecs.describe_task_definition(taskDefinition=FAMILY)["taskDefinition"]["containerDefinitions"][0][
@@ -137,6 +159,13 @@ def test_a_parameter_that_is_not_there_is_a_secret_that_is_not_there(aws: Aws) -
     assert "unable to retrieve secrets from ssm" in aws.tasks("STOPPED")[0]["stoppedReason"]
     aws.client("ssm").put_parameter(Name="/court/key", Value="v", Type="SecureString")
     aws.account.step(600)
+    versioned = aws.register(secrets=[{"name": "KEY", "valueFrom": f"{arn}:99"}])
+    aws.ecs.run_task(
+        cluster=CLUSTER, taskDefinition=versioned, launchType="FARGATE",
+        networkConfiguration=aws.network(),
+    )  # fmt: skip
+    aws.account.step(60)
+    assert "parameter/court/key:99" in aws.tasks("STOPPED")[-1]["stoppedReason"]
     assert aws.service()["taskDefinition"] == named
     assert aws.service()["deployments"][0]["rolloutState"] == "COMPLETED"
 
@@ -144,14 +173,14 @@ def test_a_parameter_that_is_not_there_is_a_secret_that_is_not_there(aws: Aws) -
 @pytest.mark.parametrize(("stop_seconds", "code"), [(15, 0), (60, 137)])
 def test_a_container_has_its_stop_timeout_after_its_target_has_drained(aws: Aws, stop_seconds: int, code: int) -> None:
     """ECS developer guide, "Task definition parameters", stopTimeout; ELB user guide, "Deregistration delay"."""
-    group = aws.service()["loadBalancers"][0]["targetGroupArn"]
-    attributes = [{"Key": "deregistration_delay.timeout_seconds", "Value": "100"}]
-    aws.client("elbv2").modify_target_group_attributes(TargetGroupArn=group, Attributes=attributes)
     registry = aws.account.world.registry
     registry.push("mine", Behaviour(stop_seconds=stop_seconds))
     aws.ecs.update_service(**ON, taskDefinition=aws.register(image=f"{registry.uri}:mine", stopTimeout=20))
     aws.account.step(600)
     task = aws.tasks()[0]["taskArn"]
+    group = aws.service()["loadBalancers"][0]["targetGroupArn"]
+    attributes = [{"Key": "deregistration_delay.timeout_seconds", "Value": "100"}]
+    aws.client("elbv2").modify_target_group_attributes(TargetGroupArn=group, Attributes=attributes)
     aws.ecs.stop_task(cluster=CLUSTER, task=task)
     lived = {"DEACTIVATING": 0}
     for second in range(1, 200):
@@ -175,6 +204,60 @@ def test_a_service_for_instances_finds_none(aws: Aws) -> None:
         aws.ecs.run_task(cluster=CLUSTER, taskDefinition="ec2")
     with pytest.raises(ClientError, match="Task definition does not support launch_type FARGATE"):
         aws.ecs.run_task(cluster=CLUSTER, taskDefinition="ec2", launchType="FARGATE")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"launchType": "FARGATE", "capacityProviderStrategy": SPOT}, "Specifying both a launch type and capacity"),
+        ({"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPTO"}]}, "'FARGATE_SPTO' was not found"),
+        (
+            {"capacityProviderStrategy": [{"capacityProvider": "FARGATE"}, {"capacityProvider": "FARGATE_SPOT"}]},
+            "a weight greater than zero",
+        ),
+    ],
+)
+def test_a_task_has_one_place_to_run(aws: Aws, change: Any, why: str) -> None:
+    """ECS API reference, RunTask, launchType and capacityProviderStrategy."""
+    with pytest.raises(ClientError, match=why):
+        aws.ecs.run_task(cluster=CLUSTER, taskDefinition=FAMILY, networkConfiguration=aws.network(), **change)
+
+
+def test_without_capacity_a_task_is_not_run(aws: Aws) -> None:
+    aws.account.happen(Happening(capacity="gone"))
+    answer = aws.ecs.run_task(
+        cluster=CLUSTER, taskDefinition=FAMILY, launchType="FARGATE", networkConfiguration=aws.network()
+    )
+    assert answer["tasks"] == []
+    assert answer["failures"][0]["reason"].startswith("Capacity is unavailable at this time.")
+
+
+@pytest.mark.parametrize(("by", "tags"), [("NONE", []), ("SERVICE", ["application"]), ("TASK_DEFINITION", ["of"])])
+def test_tags_are_propagated_as_the_service_says(aws: Aws, by: str, tags: list[str]) -> None:
+    """ECS developer guide, "Tagging your resources": propagateTags."""
+    aws.ecs.tag_resource(resourceArn=aws.service()["taskDefinition"], tags=[{"key": "of", "value": "definition"}])
+    aws.ecs.update_service(**ON, propagateTags=by, forceNewDeployment=True)
+    aws.account.step(300)
+    arns = aws.ecs.list_tasks(cluster=CLUSTER, serviceName=SERVICE)["taskArns"]
+    (task, *_) = aws.ecs.describe_tasks(cluster=CLUSTER, tasks=arns, include=["TAGS"])["tasks"]
+    assert [tag["key"] for tag in task["tags"]] == tags
+
+
+def test_what_ecs_refuses_does_not_happen(aws: Aws) -> None:
+    aws.ecs.update_service(**ON, deploymentConfiguration={"strategy": "BLUE_GREEN"})
+    with pytest.raises(Impossible, match="ECS refuses it: The simulated ECS keeps BLUE_GREEN services"):
+        aws.account.happen(Happening(database="away", deploys="healthy"))
+    assert aws.account.world.conditions.database
+
+
+def test_secrets_can_be_gone_and_come_back(aws: Aws) -> None:
+    aws.account.happen(Happening(secrets="gone"))
+    aws.ecs.update_service(**ON, desiredCount=4)
+    aws.account.step(40)
+    assert "ResourceNotFoundException" in aws.tasks("STOPPED")[0]["stoppedReason"]
+    aws.account.happen(Happening(secrets="back"))
+    aws.account.step(600)
+    assert len(aws.tasks()) == 4
 
 
 @pytest.mark.parametrize("strategy", ["BLUE_GREEN", "LINEAR", "CANARY"])

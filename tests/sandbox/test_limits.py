@@ -98,6 +98,22 @@ def test_a_read_may_not_know_of_what_was_just_changed(aws: SimulatedAws, now: li
     assert {desired() for _ in range(20)} == {4}
 
 
+def test_a_change_of_something_else_brings_nothing_old_back(aws: SimulatedAws, now: list[float]) -> None:
+    ecs = client(aws, "ecs")
+    ecs.describe_services(**ON)
+    ecs.update_service(cluster=CLUSTER, service=SERVICE, desiredCount=4)
+    now[0] += 5
+    ecs.stop_task(cluster=CLUSTER, task=ecs.list_tasks(cluster=CLUSTER)["taskArns"][0])
+    assert all(ecs.describe_services(**ON)["services"][0]["desiredCount"] == 4 for _ in range(20))
+
+
+def test_a_world_that_was_stepped_gives_its_time_to_the_buckets(aws: SimulatedAws) -> None:
+    watch = client(aws, "cloudwatch")
+    assert let_through(watch.describe_alarms) == 9
+    aws.step(1)
+    assert let_through(watch.describe_alarms) == 9
+
+
 def test_what_was_seen_long_ago_is_not_seen_again(aws: SimulatedAws, now: list[float]) -> None:
     ecs = client(aws, "ecs")
     ecs.describe_services(**ON)

@@ -53,6 +53,9 @@ def read_period(request: Mapping[str, Any], granularity: str, now: float) -> Per
     start, end = (_moment(side, str(named.get(side, "")), granularity) for side in ("Start", "End"))
     if start >= end:
         raise invalid("Start date (and hour) should be before end date (and hour)")
+    oldest = timedelta(days=14) if granularity == "HOURLY" else timedelta(days=14 * 31)
+    if start < datetime.fromtimestamp(now, UTC) - oldest:
+        raise invalid(f"{granularity} data goes back {oldest.days} days only")
     if end > _next_month(datetime.fromtimestamp(now, UTC)):
         raise invalid("end date past the beginning of next month")
     return Period(start, end)

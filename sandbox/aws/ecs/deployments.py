@@ -53,9 +53,7 @@ class Revision:
     @property
     def on_instances(self) -> bool:
         """Its tasks want container instances, of which there are none."""
-        return self.settings.get("launchType") in {"EC2", "EXTERNAL"} or any(
-            one["capacityProvider"] not in FARGATE_PROVIDERS for one in self.capacity
-        )
+        return self.settings.get("launchType") in {"EC2", "EXTERNAL"}
 
 
 @dataclass(slots=True)

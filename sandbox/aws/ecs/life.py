@@ -8,7 +8,8 @@ is of the order that Fargate shows.
 from math import inf
 from random import Random
 
-from sandbox.aws.ecs import targets
+from sandbox.aws.ecs import starts, targets
+from sandbox.aws.ecs.neighbours import Neighbours
 from sandbox.aws.ecs.targets import State, Target
 from sandbox.aws.ecs.tasks import Task
 
@@ -20,23 +21,24 @@ PROVEN_SECONDS = 40.0
 """Without any health check ECS takes a task for good after this long in RUNNING."""
 COMMAND_SECONDS = 8.0
 """How long a one-off command (a migration) runs."""
-FAILED_TO_START = "TaskFailedToStart"
+FAILED_TO_START, INTERRUPTED = "TaskFailedToStart", "SpotInterruption"
+"""Stop codes."""
 KILLED = 137
 """The exit code of SIGKILL."""
 
 
-def advance(task: Task, now: float, random: Random) -> None:
+def advance(task: Task, now: float, random: Random, near: Neighbours) -> None:
     """Live through the moment that is due at ``now``."""
     match task.status:
         case "PROVISIONING" if task.due == inf:
             task.due = now + random.uniform(*PROVISIONING_SECONDS)
-        case "PROVISIONING" if unplaced := task.unplaced():
-            _die(task, now, FAILED_TO_START, unplaced)
+        case "PROVISIONING" if why := starts.unplaced(task, near):
+            _die(task, now, FAILED_TO_START, why)
         case "PROVISIONING":
             task.status, task.pull_started = "PENDING", now
             task.due = now + random.uniform(*PULL_SECONDS)
         case "PENDING":
-            _pulled(task, now)
+            _pulled(task, now, starts.unmade(task, near))
         case "ACTIVATING":
             _run(task, now)
         case "RUNNING":
@@ -45,6 +47,7 @@ def advance(task: Task, now: float, random: Random) -> None:
             task.targets.clear()
             _terminate(task, now)
         case "STOPPING":
+            task.targets.clear()
             task.exit_code = KILLED if _outlives(task) else 0
             task.status, task.due = "DEPROVISIONING", now + DEPROVISIONING_SECONDS
         case "DEPROVISIONING":
@@ -53,8 +56,12 @@ def advance(task: Task, now: float, random: Random) -> None:
             task.due = inf
 
 
-def stop(task: Task, now: float, code: str, reason: str) -> None:
-    """Ask a task to stop; its target drains first when it was in service."""
+def stop(task: Task, now: float, code: str, reason: str, near: Neighbours) -> None:
+    """Ask a task to stop. Its targets drain first when it was in service; on Spot, nobody waits for that.
+
+    ECS developer guide, "Amazon ECS clusters for Fargate": SIGTERM comes with the notice of an interruption, and the
+    task ends within two minutes.
+    """
     if not task.alive:
         return
     task.desired_status, task.stop_code, task.stopped_reason, task.stopping = "STOPPED", code, reason, now
@@ -65,7 +72,11 @@ def stop(task: Task, now: float, code: str, reason: str) -> None:
     elif serving:
         for target in task.targets:
             target.drain()
-        task.status, task.due = "DEACTIVATING", now + task.draining_seconds
+        if code == INTERRUPTED:
+            _terminate(task, now)
+        else:
+            delays = (near.deregistration_seconds(target.group) for target in task.targets)
+            task.status, task.due = "DEACTIVATING", now + max(delays)
     else:
         task.targets.clear()
         _terminate(task, now)
@@ -81,27 +92,9 @@ def _outlives(task: Task) -> bool:
     return task.behaviour is not None and task.behaviour.stop_seconds > task.stop_timeout
 
 
-def pull_failure(task: Task) -> str | None:
-    """Why the image cannot be pulled, in the words of the container runtime; None when it can."""
-    if obstacle := task.obstacle():
-        return obstacle
-    if task.manifest is None:
-        return (
-            "CannotPullContainerError: pull image manifest has been retried 5 time(s): "
-            f"failed to resolve ref {task.image}: {task.image}: not found"
-        )
-    if task.definition.platform not in task.manifest.platforms:
-        return (
-            "CannotPullContainerError: pull image manifest has been retried 5 time(s): image Manifest does "
-            f"not contain descriptor matching platform '{task.definition.platform}'"
-        )
-    return None
-
-
-def _pulled(task: Task, now: float) -> None:
+def _pulled(task: Task, now: float, failure: str) -> None:
     task.pull_stopped = now
-    failure = pull_failure(task)
-    if failure is None:
+    if not failure:
         task.status, task.due = "ACTIVATING", now + ACTIVATING_SECONDS
         return
     task.container_reason = failure

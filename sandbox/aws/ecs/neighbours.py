@@ -9,6 +9,12 @@ DEREGISTRATION_SECONDS = 300.0
 class Neighbours:
     """By itself, everything is there and well; ``sandbox/aws/moto_neighbours.py`` asks moto."""
 
+    def __init__(self) -> None:
+        self.roles_gone: set[str] = set()
+        """Names of roles that nobody can assume."""
+        self.secrets_gone = False
+        """Whether ECS finds none of the secrets and parameters that it looks for."""
+
     def alarms_firing(self, names: Sequence[str]) -> list[str]:
         """Those of the CloudWatch alarms ``names`` that are in ALARM."""
         del names

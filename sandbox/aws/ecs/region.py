@@ -4,7 +4,6 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from sandbox.aws.ecs.deployments import Deployment, Revision, provider
 from sandbox.aws.ecs.neighbours import Neighbours
 from sandbox.aws.ecs.services import Service
 from sandbox.aws.ecs.tasks import Task
+from sandbox.aws.ecs.wanted import propagated
 from sandbox.aws.faults import AwsFault
 from sandbox.aws.registry import Registry
 
@@ -60,8 +60,6 @@ class Ecs:
         """Deployments that the API began, for its log of calls, which empties it."""
         self.capacity = True
         """Whether Fargate has room for another task."""
-        self.roles_gone: set[str] = set()
-        """Names of roles that were deleted."""
         self.client_tokens: dict[str, list[str]] = {}
         """The tasks of each ``RunTask`` that carried a client token."""
         self._addresses = 0
@@ -77,7 +75,8 @@ class Ecs:
         return self.add_task(
             service.cluster, revision.definition, now,
             group=service.group, started_by=deployment.id, network=revision.network,
-            target_groups=revision.target_groups, images=revision.images, tags=service.tags,
+            target_groups=revision.target_groups, images=revision.images,
+            tags=propagated(service.settings["propagateTags"], service.tags, revision.definition),
             capacity=provider(revision.capacity, placed) if revision.capacity else "",
         )  # fmt: skip
 
@@ -122,39 +121,17 @@ class Ecs:
             tags=list(tags or ()),
             target_groups=tuple(target_groups),
             provider=capacity,
-            obstacle=partial(self._obstacle, definition),
             due=inf,
         )
-        delays = (self.neighbours.deregistration_seconds(arn) for arn, _ in target_groups)
-        task.draining_seconds = max(delays, default=0.0)
-        task.unplaced = partial(self._unplaced, task)
-        life.advance(task, now, self.random)
+        life.advance(task, now, self.random, self.neighbours)
         self.live[task.arn] = self._of_group[task.cluster, task.group][task.arn] = task
         return task
 
     def stop_task(self, task: Task, now: float, code: str, reason: str) -> None:
-        life.stop(task, now, code, reason)
+        life.stop(task, now, code, reason, self.neighbours)
         owner = self._owner(task)
         if owner is not None:
             owner.changed = True
-
-    def _obstacle(self, definition: Definition) -> str:
-        prefix = "ResourceInitializationError: unable to pull secrets or registry auth: "
-        role = str(definition.body.get("executionRoleArn", "")).rpartition("/")[2]
-        if role in self.roles_gone:
-            return f"{prefix}ECS was unable to assume the role '{definition.body['executionRoleArn']}'"
-        secrets = [one["valueFrom"] for container in definition.containers for one in container.get("secrets", ())]
-        fault = next(filter(None, map(self.neighbours.secret_fault, secrets)), "")
-        return f"{prefix}execution resource retrieval failed: {fault}" if fault else ""
-
-    def _unplaced(self, task: Task) -> str:
-        if not task.subnet or self.neighbours.free_addresses(task.subnet):
-            return ""
-        public = task.network.get("awsvpcConfiguration", {}).get("assignPublicIp", "DISABLED").lower()
-        return (
-            f"Unexpected EC2 error while attempting to Create Network Interface with public IP assignment {public} "
-            f"in subnet '{task.subnet}': InsufficientFreeAddressesInSubnet"
-        )
 
     def resolve(self, definition: Definition) -> tuple[tuple[str, str, Any], ...]:
         """Each container's name and reference, and the manifest that the reference names now."""
@@ -203,7 +180,7 @@ class Ecs:
         ended: list[Task] = []
         for task in [task for task in self.live.values() if task.due <= now]:
             was_alive = task.alive
-            life.advance(task, now, self.random)
+            life.advance(task, now, self.random, self.neighbours)
             service = self._owner(task)
             if service is not None:
                 service.changed = True

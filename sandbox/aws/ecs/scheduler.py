@@ -152,7 +152,7 @@ def _stop_unhealthy(service: Service, now: float, cluster: Cluster) -> None:
                 f"(port {target.port}) is unhealthy in (target-group {target.group}) due to (reason {why})",
                 cluster.random,
             )
-        life.stop(task, now, "ServiceSchedulerInitiated", reason)
+        life.stop(task, now, "ServiceSchedulerInitiated", reason, cluster.neighbours)
         task_ended(service, task, now, cluster.random)
         _say_stopped(service, [task], now, cluster)
 
@@ -213,7 +213,7 @@ def _stop_surplus(service: Service, now: float, cluster: Cluster) -> None:
     reason = f"Scaling activity initiated by deployment {primary.id}"
     draining = [task for task in (*surplus, *victims) if task.healthy]
     for task in (*surplus, *victims):
-        life.stop(task, now, "ServiceSchedulerInitiated", reason)
+        life.stop(task, now, "ServiceSchedulerInitiated", reason, cluster.neighbours)
     if draining:
         service.say(now, f"has begun draining connections on {len(draining)} tasks.", cluster.random)
         for group, _ in draining[0].target_groups:
@@ -265,7 +265,7 @@ def _drain(service: Service, now: float, cluster: Cluster) -> None:
     """A deleted service stops its tasks and becomes INACTIVE."""
     remaining = cluster.tasks_of(service)
     for task in remaining:
-        life.stop(task, now, "ServiceSchedulerInitiated", "Service was deleted")
+        life.stop(task, now, "ServiceSchedulerInitiated", "Service was deleted", cluster.neighbours)
     if not remaining:
         service.status, service.deployments = "INACTIVE", service.deployments[:1]
 

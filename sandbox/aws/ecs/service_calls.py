@@ -46,9 +46,9 @@ def update_service(ecs: Ecs, request: Answer, now: float) -> Answer:
     configuration = wanted.configuration(service.configuration, request.get("deploymentConfiguration"))
     settings = wanted.settings(service.settings, request, definition, ecs.neighbours)
     deploys = bool(
-        definition.arn != old.arn
+        request.get("forceNewDeployment")
         or wanted.starts_deployment(service.settings, settings)
-        or request.get("forceNewDeployment")
+        or definition.arn != old.arn
     )
     if deploys:
         wanted.check_deployment(settings["deploymentController"]["type"], configuration["strategy"], request)
@@ -103,12 +103,12 @@ def list_service_deployments(ecs: Ecs, request: Answer, now: float) -> Answer:
     """Newest first, at most those that ``status`` and ``createdAt`` let through."""
     del now
     service = ecs.service(request)
-    wanted = set(request.get("status") or ())
+    statuses = set(request.get("status") or ())
     between = request.get("createdAt", {})
     records = [
         record
         for record in reversed(service.history)
-        if (not wanted or record.status in wanted)
+        if (not statuses or record.status in statuses)
         and between.get("after", record.created) <= record.created <= between.get("before", record.created)
     ]
     shown, token = page(records, request)
@@ -141,12 +141,12 @@ def describe_service_revisions(ecs: Ecs, request: Answer, now: float) -> Answer:
             for revision in (record.target, record.source):
                 if revision is not None:
                     known[revision.arn] = revision, service
-    wanted = request["serviceRevisionArns"]
+    asked = request["serviceRevisionArns"]
     return {
         "serviceRevisions": [
-            answers.revision(*known[arn], _cluster_arn(ecs, known[arn][1])) for arn in wanted if arn in known
+            answers.revision(*known[arn], _cluster_arn(ecs, known[arn][1])) for arn in asked if arn in known
         ],
-        "failures": [{"arn": arn, "reason": "MISSING"} for arn in wanted if arn not in known],
+        "failures": [{"arn": arn, "reason": "MISSING"} for arn in asked if arn not in known],
     }
 
 

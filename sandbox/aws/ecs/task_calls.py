@@ -8,12 +8,14 @@ from sandbox.aws.ecs.region import Ecs
 from sandbox.aws.ecs.tasks import Task
 from sandbox.aws.faults import AwsFault
 
+NO_CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone."
+
 
 def list_tasks(ecs: Ecs, request: Answer, now: float) -> Answer:
     """Tasks by service, family, starter and desired status (RUNNING unless told otherwise)."""
     del now
     cluster = ecs.cluster(request)
-    wanted = request.get("desiredStatus", "RUNNING")
+    desired = request.get("desiredStatus", "RUNNING")
     name = str(request.get("serviceName", "")).rsplit("/", 1)[-1]
     if name and (cluster.name, name) not in ecs.services:
         raise AwsFault("ServiceNotFoundException", "Service not found.")
@@ -21,7 +23,7 @@ def list_tasks(ecs: Ecs, request: Answer, now: float) -> Answer:
         task.arn
         for task in (*ecs.live.values(), *ecs.ended.values())
         if f"/{cluster.name}/" in task.arn
-        and task.desired_status == wanted
+        and task.desired_status == desired
         and (not name or task.group == f"service:{name}")
         and task.started_by == request.get("startedBy", task.started_by)
         and task.definition.family == request.get("family", task.definition.family)
@@ -55,10 +57,13 @@ def run_task(ecs: Ecs, request: Answer, now: float) -> Answer:
     definition = ecs.definitions.usable(request["taskDefinition"])
     network = request.get("networkConfiguration")
     wanted.check_network(definition, network, ecs.neighbours)
+    wanted.check_capacity(request)
     wanted.check_launch(request, definition)
     strategy = request.get("capacityProviderStrategy") or []
     if not wanted.on_fargate(request):
         raise AwsFault("InvalidParameterException", "No Container Instances were found in your cluster.")
+    if not ecs.capacity:
+        return {"tasks": [], "failures": [{"reason": NO_CAPACITY}]}
     token = request.get("clientToken", "")
     repeated = ecs.client_tokens.get(token) if token else None
     if repeated is None:
@@ -67,7 +72,8 @@ def run_task(ecs: Ecs, request: Answer, now: float) -> Answer:
                 cluster.name, definition, now,
                 group=request.get("group") or f"family:{definition.family}",
                 started_by=request.get("startedBy", ""),
-                network=network or {}, overrides=request.get("overrides"), tags=request.get("tags"),
+                network=network or {}, overrides=request.get("overrides"),
+                tags=request.get("tags") or wanted.propagated(request.get("propagateTags", ""), [], definition),
                 capacity=capacity,
             ).arn
             for capacity in _capacities(strategy, int(request.get("count") or 1))

@@ -1,6 +1,5 @@
 """A task: what ECS and its container are doing at this moment (``life.py`` has how it goes on)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
@@ -41,12 +40,6 @@ class Task:
     """ARN and container port of each target group to register with."""
     provider: str = ""
     """The capacity provider that it runs on; empty where a launch type said so."""
-    draining_seconds: float = 300.0
-    """How long its targets drain."""
-    unplaced: Callable[[], str] = str
-    """Why it gets no network interface at this moment, in the words of ECS; or empty."""
-    obstacle: Callable[[], str] = str
-    """Why its container cannot be made at this moment, in the words of ECS; or empty."""
 
     status: str = "PROVISIONING"
     desired_status: str = "RUNNING"

@@ -12,10 +12,10 @@ Settings = dict[str, Any]
 
 PLATFORM_VERSION = "1.4.0"
 KEPT = (
-    "placementConstraints", "placementStrategy", "schedulingStrategy", "roleArn", "deploymentController",
+    "placementConstraints", "placementStrategy", "schedulingStrategy", "deploymentController",
     "enableECSManagedTags", "propagateTags", "enableExecuteCommand", "availabilityZoneRebalancing",
 )  # fmt: skip
-"""Settings that are kept and answered, and change nothing here."""
+"""Settings that are no deployment's; all but ``propagateTags`` change nothing here."""
 
 DEFAULTS: Settings = {
     "loadBalancers": [],
@@ -40,11 +40,10 @@ CONFIGURATION: Settings = {
 
 def settings(old: Mapping[str, Any], request: Mapping[str, Any], definition: Definition, near: Neighbours) -> Settings:
     """``old`` with what the request changes of it. ``AwsFault`` where ECS refuses."""
-    if request.get("launchType") and request.get("capacityProviderStrategy"):
-        raise _invalid(
-            "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again."
-        )
+    check_capacity(request)
     new = {**old, **{name: request[name] for name in (*ROLLED_OUT, *KEPT) if name in request}}
+    if request.get("role"):
+        new["roleArn"] = request["role"]
     if new.get("capacityProviderStrategy"):
         new.pop("launchType", None)
     else:
@@ -64,11 +63,8 @@ def settings(old: Mapping[str, Any], request: Mapping[str, Any], definition: Def
 
 
 def on_fargate(wanted: Mapping[str, Any]) -> bool:
-    """Whether its tasks run on Fargate."""
-    strategy = wanted.get("capacityProviderStrategy") or ()
-    return wanted.get("launchType") == "FARGATE" or any(
-        one["capacityProvider"] in FARGATE_PROVIDERS for one in strategy
-    )
+    """Whether its tasks run on Fargate; every capacity provider that there is does."""
+    return wanted.get("launchType") == "FARGATE" or bool(wanted.get("capacityProviderStrategy"))
 
 
 def rolled_out(wanted: Mapping[str, Any]) -> Settings:
@@ -77,9 +73,14 @@ def rolled_out(wanted: Mapping[str, Any]) -> Settings:
 
 
 def starts_deployment(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether a change of settings alone starts a deployment; that of a capacity provider strategy does not."""
-    silent = {"capacityProviderStrategy", "launchType"}
-    return any(old.get(name) != new.get(name) for name in ROLLED_OUT if name not in silent)
+    """Whether a change of settings by itself starts a deployment. ``AwsFault`` where it has to be forced."""
+    changed = {name for name in ROLLED_OUT if old.get(name) != new.get(name)}
+    if changed & {"capacityProviderStrategy", "launchType"}:
+        raise _invalid(
+            "When switching from launch type to capacity provider strategy on an existing service, or making a change "
+            "to a capacity provider strategy on a service that is already using one, you must force a new deployment."
+        )
+    return bool(changed)
 
 
 def configuration(old: Mapping[str, Any], change: Mapping[str, Any] | None) -> Settings:
@@ -97,9 +98,11 @@ def configuration(old: Mapping[str, Any], change: Mapping[str, Any] | None) -> S
 def check_deployment(controller: str, strategy: str, request: Mapping[str, Any]) -> None:
     """Refuse to begin a deployment that is CodeDeploy's, or of a strategy that is only kept here."""
     if controller == "CODE_DEPLOY":
-        what = (
-            "Cannot force a new deployment" if request.get("forceNewDeployment") else "Unable to update task definition"
-        )
+        what = "Unable to update network parameters"
+        if request.get("forceNewDeployment"):
+            what = "Cannot force a new deployment"
+        elif request.get("taskDefinition"):
+            what = "Unable to update task definition"
         raise _invalid(
             f"{what} on services with a CODE_DEPLOY deployment controller. "
             "Use AWS CodeDeploy to trigger a new deployment."
@@ -120,6 +123,25 @@ def check_network(definition: Definition, network: Mapping[str, Any] | None, nea
                 f"Error retrieving subnet information for [{subnet}]: The subnet ID '{subnet}' does not exist "
                 "(ErrorCode: InvalidSubnetID.NotFound)"
             )
+
+
+def check_capacity(request: Mapping[str, Any]) -> None:
+    """What RunTask and the calls on services ask of launch types and capacity providers alike."""
+    strategy = request.get("capacityProviderStrategy") or []
+    if request.get("launchType") and strategy:
+        raise _invalid(
+            "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again."
+        )
+    unknown = {one["capacityProvider"] for one in strategy}.difference(FARGATE_PROVIDERS)
+    if unknown:
+        raise _invalid(f"The specified capacity provider '{min(unknown)}' was not found. Specify a valid name.")
+    if len(strategy) > 1 and not any(one.get("weight") for one in strategy):
+        raise _invalid("At least one capacity provider of the strategy must have a weight greater than zero.")
+
+
+def propagated(by: str, tags: list[dict[str, str]], definition: Definition) -> list[dict[str, str]]:
+    """The tags of a task, where ``tags`` are its service's, by ``propagateTags``: SERVICE, TASK_DEFINITION, NONE."""
+    return {"SERVICE": tags, "TASK_DEFINITION": definition.tags}.get(by, [])
 
 
 def check_launch(wanted: Mapping[str, Any], definition: Definition) -> None:

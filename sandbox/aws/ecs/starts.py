@@ -1,0 +1,38 @@
+"""Why a task does not start, in the words of ECS; empty where nothing stands in its way.
+
+ECS developer guide, "Amazon ECS stopped tasks error messages".
+"""
+
+from sandbox.aws.ecs.neighbours import Neighbours
+from sandbox.aws.ecs.tasks import Task
+
+_RESOURCES = "ResourceInitializationError: unable to pull secrets or registry auth: "
+_INTERFACE = "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment {public} in "
+_PULL = "CannotPullContainerError: pull image manifest has been retried 5 time(s): "
+
+
+def unplaced(task: Task, near: Neighbours) -> str:
+    """Why it gets no network interface."""
+    free = near.free_addresses(task.subnet) if task.subnet else 1
+    if free:
+        return ""
+    public = task.network.get("awsvpcConfiguration", {}).get("assignPublicIp", "DISABLED").lower()
+    code = "InvalidSubnetID.NotFound" if free is None else "InsufficientFreeAddressesInSubnet"
+    return f"{_INTERFACE.format(public=public)}subnet '{task.subnet}': {code}"
+
+
+def unmade(task: Task, near: Neighbours) -> str:
+    """Why its container cannot be made: its role, its secrets, its image."""
+    definition = task.definition
+    role = str(definition.body.get("executionRoleArn", ""))
+    if role.rpartition("/")[2] in near.roles_gone:
+        return f"{_RESOURCES}ECS was unable to assume the role '{role}'"
+    secrets = [one["valueFrom"] for container in definition.containers for one in container.get("secrets", ())]
+    fault = next(filter(None, map(near.secret_fault, secrets)), "")
+    if fault:
+        return f"{_RESOURCES}execution resource retrieval failed: {fault}"
+    if task.manifest is None:
+        return f"{_PULL}failed to resolve ref {task.image}: {task.image}: not found"
+    if definition.platform not in task.manifest.platforms:
+        return f"{_PULL}image Manifest does not contain descriptor matching platform '{definition.platform}'"
+    return ""
