@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.aws.account import Account
+from sandbox.aws.logs.queries import KEPT, Queries, Scanned
 from sandbox.aws.world import ACCOUNT, REGION
 from sandbox.virtual.aws import InProcessConnection
 
@@ -138,6 +139,13 @@ def test_queries_are_described_by_group_and_status(logs: Logs) -> None:
     assert one["queryId"] == running
 
 
+def test_old_queries_are_forgotten() -> None:
+    queries = Queries()
+    started = [queries.start("limit 1", [], [GROUP], 0, Scanned([], 0, 1), 1).id for _ in range(KEPT + 1)]
+    assert list(queries.by_id) == started[1:]
+    assert len(set(started)) == KEPT + 1
+
+
 def test_both_ends_of_the_time_are_part_of_it(logs: Logs) -> None:
     assert len(logs.rows("fields @message", startTime=START - 620, endTime=START - 610)) == 2
     assert logs.rows("fields @message", startTime=START - 619, endTime=START - 611) == []
@@ -191,6 +199,15 @@ def test_statistics(logs: Logs) -> None:
         "sum(duration)": "10", "avg(duration)": "5", "min(duration)": "4.5", "max(duration)": "5.5",
         "count(status)": "1", "count_distinct(path)": "1", "e": "5.5", "l": "4.5",
     }  # fmt: skip
+
+
+def test_numbers_of_any_size_are_counted_with(logs: Logs) -> None:
+    lines = ['{"n": ' + "9" * 400 + "}", '{"n": -' + "9" * 400 + "}", '{"n": 1e308}', '{"n": 1e308}', '{"n": NaN}']
+    logs.put("/shop/numbers", STREAM, [(0, line) for line in lines])
+    functions = "count(n) as n, sum(n), avg(n), min(n), max(n), pct(n, 50)"
+    (row,) = logs.rows(f"stats {functions}", logGroupName="/shop/numbers")
+    assert row["n"] == "5"
+    assert len(logs.rows("filter n > 5 | sort n desc", logGroupName="/shop/numbers")) == 3
 
 
 def test_groups_can_be_filtered_again(logs: Logs) -> None:

@@ -122,6 +122,9 @@ def test_conditions_on_json(pattern: str, holds: bool) -> None:
     "pattern",
     [
         "a.b",
+        "a-b",
+        '"a"b',
+        "-",
         '"open',
         "%(a|b)%",
         "%a",

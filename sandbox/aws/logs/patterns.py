@@ -12,11 +12,12 @@ from sandbox.aws.logs.tokens import Malformed, Predicate, Token, compiled, token
 
 _TERM = re.compile(
     r"""(?P<skip>\s+)
-    |(?P<phrase>[-?]?"(?:[^"\\]|\\.)*")
-    |(?P<regex>[-?]?%[^%]+%)
-    |(?P<word>[-?]?\w+)""",
+    |(?P<phrase>[-?]?"(?:[^"\\]|\\.)*"(?!\S))
+    |(?P<regex>[-?]?%[^%]+%(?!\S))
+    |(?P<word>[-?]?\w+(?!\S))""",
     re.VERBOSE,
 )
+"""Spaces part terms; one with other characters than letters, digits and ``_`` has quotes."""
 _REGEX = re.compile(r"[A-Za-z0-9:_#=@/;,\-^$?\[\]{}|\\*+.]+")
 """What a regular expression may be made of: no brackets to group, no spaces."""
 REGEX_LIMIT = 2

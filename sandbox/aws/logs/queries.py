@@ -9,6 +9,9 @@ from sandbox.aws.logs.commands import Command
 from sandbox.aws.logs.insights import Answer, answered
 from sandbox.aws.logs.records import Row
 
+KEPT = 1_000
+"""Queries that are remembered; AWS remembers them for seven days."""
+
 RUNNING, COMPLETE, CANCELLED = "Running", "Complete", "Cancelled"
 
 
@@ -75,10 +78,11 @@ class Query:
 
 
 class Queries:
-    """All of one account, oldest first."""
+    """Those of one account, oldest first."""
 
     def __init__(self) -> None:
         self.by_id: dict[str, Query] = {}
+        self._count = 0
 
     def start(
         self, text: str, commands: Sequence[Command], groups: Sequence[str], now: float, scanned: Scanned, limit: int
@@ -86,9 +90,12 @@ class Queries:
         """``commands`` is what was understood of ``text``; ``limit``: rows at most, besides what the query says."""
         whole = answered(commands, scanned.rows)
         answer = Answer(whole.rows[:limit], whole.matched)
-        name = str(uuid5(NAMESPACE_OID, f"query {len(self.by_id)}"))  # repeatable
+        self._count += 1
+        name = str(uuid5(NAMESPACE_OID, f"query {self._count}"))  # repeatable
         query = Query(name, text, groups, now, answer, (len(scanned.rows), scanned.size, scanned.groups))
         self.by_id[name] = query
+        if len(self.by_id) > KEPT:
+            del self.by_id[next(iter(self.by_id))]
         return query
 
 

@@ -29,10 +29,14 @@ def discovered(message: str) -> Row:
     if not message.lstrip().startswith("{"):
         return {}
     try:
-        whole = json.loads(message)
+        whole = json.loads(message, parse_int=_whole)
     except (ValueError, RecursionError):
         return {}
     return dict(islice(_flat(whole, ""), FIELD_LIMIT))
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) < 20 else float(digits)  # which is infinite rather than an error
 
 
 def _flat(value: object, path: str) -> Iterator[tuple[str, Value]]:

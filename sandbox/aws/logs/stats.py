@@ -3,7 +3,6 @@
 Source: CloudWatch Logs user guide, "stats", "Functions to use with stats".
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 from sandbox.aws.logs.records import Row, Value, number, rank, text
@@ -44,12 +43,12 @@ def _numbers(rows: Sequence[Row], read: Read) -> list[float]:
 
 def _sum(rows: Sequence[Row], read: Read) -> float | None:
     found = _numbers(rows, read)
-    return math.fsum(found) if found else None
+    return sum(found) if found else None
 
 
 def _avg(rows: Sequence[Row], read: Read) -> float | None:
     found = _numbers(rows, read)
-    return math.fsum(found) / len(found) if found else None
+    return sum(found) / len(found) if found else None
 
 
 def _earliest(rows: Sequence[Row], read: Read) -> Value | None:
