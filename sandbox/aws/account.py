@@ -8,7 +8,7 @@ from random import Random
 
 from moto.logs.models import logs_backends
 
-from sandbox.aws import cloudwatch, eventbridge, logs, seed
+from sandbox.aws import cloudwatch, eventbridge, seed
 from sandbox.aws.application import Application
 from sandbox.aws.calls import CallLog
 from sandbox.aws.conditions import METRICS_LATE, Conditions
@@ -21,6 +21,8 @@ from sandbox.aws.happenings import Happening, happen
 from sandbox.aws.images import Behaviour
 from sandbox.aws.lag import Lag
 from sandbox.aws.limits import Limits
+from sandbox.aws.logs import api as logs
+from sandbox.aws.logs.write import write
 from sandbox.aws.metrics import MetricStore
 from sandbox.aws.moto_neighbours import MotoNeighbours
 from sandbox.aws.moto_patches import (
@@ -105,6 +107,7 @@ class Account:
             forget_everything()
             self._stack.enter_context(patched(self.world, self.now))
             self._stack.callback(cloudwatch.install(self._store, self.now))
+            self._stack.callback(logs.install(self.now))
             registry_api = Ecr(self.world.registry, ACCOUNT, REGION, endpoint)
             cost_explorer = CostExplorer(Meter(self.world.ecs, REGION))
             front = Front(
@@ -128,7 +131,7 @@ class Account:
             advertise_load_balancer(entrance.balancer, host)
         backend = logs_backends[ACCOUNT][REGION]
         self.world.ecs.neighbours = MotoNeighbours()
-        self.world.ecs.on_lines = lambda task, lines, at: logs.write(backend, task, lines, at)
+        self.world.ecs.on_lines = lambda task, lines, at: write(backend, task, lines, at)
         self.world.ecs.on_moment = partial(eventbridge.tell, StateChanges(), self.world.ecs, self.world.loses_event)
         with self.world.lock:
             seed.seed_services(self.world, network, self._entrances)

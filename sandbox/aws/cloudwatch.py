@@ -31,6 +31,7 @@ from sandbox.aws.metrics import (
     samples,
     statistic_set,
 )
+from sandbox.aws.patching import Undo, put_in_place
 from sandbox.aws.queries import Query, check, check_period, resolve
 
 POINT_LIMIT = 100_800
@@ -43,7 +44,6 @@ PAST, FUTURE = 14 * 86_400.0, 7_200.0
 """Seconds around now within which PutMetricData takes a timestamp."""
 
 Now = Callable[[], float]
-Undo = Callable[[], None]
 
 
 def install(store: MetricStore, now: Now) -> Undo:
@@ -51,27 +51,17 @@ def install(store: MetricStore, now: Now) -> Undo:
 
     The answer takes all of it back. Installed twice, the later one serves.
     """
-    patches: Mapping[tuple[object, str], object] = {
-        # The backend, since moto's log groups put the metrics of their filters in here too.
-        (CloudWatchBackend, "put_metric_data"): _put_metric_data(store, now),
-        # moto computes these from its own list of data.
-        (CloudWatchResponse, "get_metric_data"): _get_metric_data(store),
-        (CloudWatchResponse, "get_metric_statistics"): _get_metric_statistics(store),
-        (CloudWatchResponse, "list_metrics"): _list_metrics(store, now),
-        **alarm_patches(now),
-    }
-    before = {place: getattr(*place, None) for place in patches}
-    for (owner, name), new in patches.items():
-        setattr(owner, name, new)
-
-    def undo() -> None:
-        for (owner, name), old in before.items():
-            if old is None:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, old)
-
-    return undo
+    return put_in_place(
+        {
+            # The backend, since moto's log groups put the metrics of their filters in here too.
+            (CloudWatchBackend, "put_metric_data"): _put_metric_data(store, now),
+            # moto computes these from its own list of data.
+            (CloudWatchResponse, "get_metric_data"): _get_metric_data(store),
+            (CloudWatchResponse, "get_metric_statistics"): _get_metric_statistics(store),
+            (CloudWatchResponse, "list_metrics"): _list_metrics(store, now),
+            **alarm_patches(now),
+        }
+    )
 
 
 def _put_metric_data(store: MetricStore, now: Now) -> Callable[..., None]:

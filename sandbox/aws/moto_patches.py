@@ -3,7 +3,7 @@
 moto's exact version is pinned because of this, and ``tests/sandbox/test_moto_patches.py`` fails loudly
 when an upgrade moves one of them.
 
-CloudWatch's are beside CloudWatch (``sandbox/aws/cloudwatch.py``).
+CloudWatch's are beside CloudWatch (``sandbox/aws/cloudwatch.py``), those of its Logs in ``sandbox/aws/logs/api.py``.
 """
 
 import os

@@ -17,8 +17,10 @@ from moto.ec2.models import subnets
 from moto.elbv2 import models as elbv2
 from moto.elbv2.exceptions import TargetGroupNotFoundError
 from moto.logs import models as logs
+from moto.logs.responses import LogsResponse
 from moto.s3 import models as s3
 
+from sandbox.aws.logs import api as logs_api
 from sandbox.aws.moto_patches import forget_everything, patched
 from sandbox.aws.seed import CLUSTER, SERVICE, Entrance, Network, seed_services
 from sandbox.aws.world import ACCOUNT, REGION, World
@@ -52,6 +54,12 @@ def test_the_version_is_the_one_that_was_patched() -> None:
         (FakeApplicationAutoscalingPolicy._generate_ecs_alarms, ["self"]),
         (subnets.Subnet.__dict__["available_ip_address_count"].fget, ["self"]),
         (moto_time.utcnow, []),
+        (vars(logs)["EventMessageFilter"].__init__, ["self", "pattern"]),
+        (vars(logs)["EventMessageFilter"].matches, ["self", "message"]),
+        (LogsResponse.filter_log_events, ["self"]),
+        (LogsResponse.start_query, ["self"]),
+        (LogsResponse.get_query_results, ["self"]),
+        (LogsResponse.describe_queries, ["self"]),
     ],
 )  # fmt: skip
 def test_what_is_replaced_has_the_parameters_that_it_had(function: Any, parameters: list[str]) -> None:
@@ -71,6 +79,25 @@ def test_everything_is_put_back(world: World) -> None:
     with patched(world, lambda: START):
         assert all(getattr(*place) is not old for place, old in zip(places, before, strict=True))
     assert [getattr(*place) for place in places] == before
+
+
+def test_logs_are_put_back() -> None:
+    names = ["filter_log_events", "start_query", "get_query_results", "describe_queries"]
+    places = [(logs, "EventMessageFilter"), *((LogsResponse, name) for name in names)]
+    before = [getattr(*place) for place in places]
+    assert not hasattr(LogsResponse, "stop_query"), "moto has one now"
+    undo = logs_api.install(lambda: START)
+    assert all(getattr(*place) is not old for place, old in zip(places, before, strict=True))
+    undo()
+    assert [getattr(*place) for place in places] == before
+    assert not hasattr(LogsResponse, "stop_query")
+
+
+def test_what_is_read_of_a_log_event_is_there() -> None:
+    event = logs.LogEvent(5, {"timestamp": 3, "message": "m"})
+    known = {"eventId": str(event.event_id), "ingestionTime": 5, "message": "m", "timestamp": 3}
+    assert event.to_filter_dict() == known
+    assert (event.timestamp, event.message, event.ingestion_time) == (3, "m", 5)
 
 
 def test_target_health_is_that_of_the_tasks(patches: World) -> None:
