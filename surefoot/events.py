@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer
 
 from contracts.envelope import InvalidMessage, from_message
 from contracts.topics import DEPLOYMENT_EVENTS, TOPICS
+from surefoot.output import console
 
 
 class UnknownTopic(ValueError):  # noqa: N818  it says what is wrong
@@ -16,7 +17,10 @@ class UnknownTopic(ValueError):  # noqa: N818  it says what is wrong
 
 
 def follow(topics: tuple[str, ...], *, from_start: bool, write: Callable[[str], None], as_json: bool) -> None:
-    """Write each event as a line until interrupted. Raise ``UnknownTopic``, ``KafkaError``."""
+    """Write each event as a line until interrupted; say on stderr when it listens.
+
+    Raise ``UnknownTopic``, ``KafkaError``.
+    """
     known = {topic.name for topic in TOPICS}
     if unknown := [topic for topic in topics if topic not in known]:
         raise UnknownTopic(f"no topic {', '.join(unknown)}; there are {', '.join(sorted(known))}")
@@ -31,6 +35,7 @@ async def _follow(topics: tuple[str, ...], from_start: bool, write: Callable[[st
         request_timeout_ms=10_000,
     )
     await consumer.start()
+    console.print(f"listening to {', '.join(topics)}; Ctrl+C ends it", highlight=False)
     try:
         async for record in consumer:
             try:
