@@ -81,7 +81,8 @@ def calls(
 
 def _line(call: dict[str, Any]) -> str:
     at = datetime.fromtimestamp(call["time"], UTC).strftime("%H:%M:%S")
-    caller = next((word for word in call["user_agent"].split() if word.startswith("surefoot/")), "-")
+    who = call["caller"].rpartition(":")[2]
+    caller = next((word for word in call["user_agent"].split() if word.startswith("surefoot/")), who)
     what = f"{call['number']:>6} {at} {call['status']} {call['service']} {call['operation']} {call['resource']}"
     return " ".join(filter(None, (what, f"by {caller}", call["effect"] and f"→ {call['effect']}")))
 

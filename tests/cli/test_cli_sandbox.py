@@ -99,6 +99,6 @@ def test_a_bad_day_is_begun_seen_and_ended(run: Run, simulated_aws: SimulatedAws
     assert ecs.list_clusters()["clusterArns"]
     ecs.update_service(cluster="CourtCaseCluster", service="BackendService", forceNewDeployment=True)
     said = run("calls", "--changing")[1]
-    assert "200 ecs UpdateService CourtCaseCluster/BackendService by -" in said
+    assert "200 ecs UpdateService CourtCaseCluster/BackendService by user/sandbox" in said
     assert "→ ecs-svc/" in said
     assert simulated_aws.calls.calls(changing=True)
