@@ -62,11 +62,15 @@ def superseded(step: Step) -> bool:
 
 
 def sentence(gates: Iterable[Gate]) -> str:
-    """Return what the gates that don't pass have to say."""
-    return "; ".join(_said(gate) for gate in gates if gate.counts_as is not Verdict.PASS)
+    """Return what the gates that don't pass have to say; what several say alike is said once."""
+    names: dict[str, list[str]] = {}
+    for gate in gates:
+        if gate.counts_as is not Verdict.PASS:
+            names.setdefault(_said(gate), []).append(gate.name)
+    return "; ".join(f"{', '.join(of)}: {said}" for said, of in names.items())
 
 
 def _said(gate: Gate) -> str:
     plain = gate.value is None or (gate.comparison, gate.threshold) == ("==", 1)
     told = (gate.detail,) if plain and gate.detail else (gate.arithmetic, gate.detail)
-    return f"{gate.name}: {', '.join(filter(None, told)).rstrip('.')}"
+    return ", ".join(filter(None, told)).rstrip(".")
