@@ -40,6 +40,8 @@ def scenarios(*, json: Json = False) -> int:
 @app.command
 def check(*files: Path, json: Json = False) -> int:
     """Check scenario files; each fault is told with its line."""
+    if not files:
+        raise CannotDo("name the files to check", Exit.USAGE)
     told: list[dict[str, Any]] = []
     for file in files:
         try:

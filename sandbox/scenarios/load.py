@@ -1,6 +1,6 @@
 """Reads scenarios, and says what is wrong with one, line by line."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -54,6 +54,8 @@ def parsed(text: str, file: str, tags: Collection[str] | None = None) -> Scenari
         raise Unreadable(f"{file}:{line}: no YAML: {error.problem}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Unreadable(f"{file}:1: no YAML: {error}") from error
+    if twice := sorted(_twice(root)):
+        raise Unreadable("\n".join(f"{file}:{line}: {key} stands here twice" for line, key in twice))
     if not isinstance(document, dict) or "name" in document:
         raise Unreadable(f"{file}:1: a scenario has teaches, image, world, config and expect; its name is the file's")
     name = Path(file).stem
@@ -65,6 +67,25 @@ def parsed(text: str, file: str, tags: Collection[str] | None = None) -> Scenari
     except ValidationError as error:
         faults = sorted({(_line(root, one["loc"]), f"{_place(one['loc'])}{_said(one)}") for one in error.errors()})
         raise Unreadable("\n".join(f"{file}:{line}: {what}" for line, what in faults)) from error
+
+
+def _twice(root: Any) -> Iterator[tuple[int, str]]:
+    """Lines and names of keys that stand twice in one mapping: YAML would take the last and say nothing."""
+    waiting, seen = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue  # an alias
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            known: set[str] = set()
+            for key, value in node.value:
+                if str(key.value) in known:
+                    yield key.start_mark.line + 1, str(key.value)
+                known.add(str(key.value))
+                waiting.append(value)
 
 
 def _said(fault: Any) -> str:

@@ -126,7 +126,8 @@ def test_the_last_address_of_a_subnet_is_for_a_task(aws: Aws) -> None:
     assert made["AvailableIpAddressCount"] == 11
     network = {"awsvpcConfiguration": {"subnets": [made["SubnetId"]]}}
     run: Any = {"cluster": CLUSTER, "taskDefinition": FAMILY, "launchType": "FARGATE", "networkConfiguration": network}
-    aws.ecs.run_task(**run, count=11)
+    aws.ecs.run_task(**run, count=10)
+    aws.ecs.run_task(**run)
     aws.account.step(60)
     assert len(aws.tasks()) == 3 + 11
     aws.ecs.run_task(**run)
@@ -211,6 +212,11 @@ def test_a_service_for_instances_finds_none(aws: Aws) -> None:
     [
         ({"launchType": "FARGATE", "capacityProviderStrategy": SPOT}, "Specifying both a launch type and capacity"),
         ({"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPTO"}]}, "'FARGATE_SPTO' was not found"),
+        ({"launchType": "FARGATE", "count": 11}, "Count must be between 1 and 10"),
+        (
+            {"overrides": {"containerOverrides": [{"name": "web"}]}},
+            "container named web is not a container",
+        ),
         (
             {"capacityProviderStrategy": [{"capacityProvider": "FARGATE"}, {"capacityProvider": "FARGATE_SPOT"}]},
             "a weight greater than zero",

@@ -2,12 +2,15 @@
 
 from sandbox.aws.ecs import answers, wanted
 from sandbox.aws.ecs.answers import Answer
+from sandbox.aws.ecs.definitions import Definition
 from sandbox.aws.ecs.deployments import provider
 from sandbox.aws.ecs.pages import page
 from sandbox.aws.ecs.region import Ecs
 from sandbox.aws.ecs.tasks import Task
 from sandbox.aws.faults import AwsFault
 
+MOST_TASKS = 10
+"""Of one RunTask."""
 NO_CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone."
 
 
@@ -57,6 +60,7 @@ def run_task(ecs: Ecs, request: Answer, now: float) -> Answer:
     definition = ecs.definitions.usable(request["taskDefinition"])
     network = request.get("networkConfiguration")
     wanted.check_network(definition, network, ecs.neighbours)
+    _check_overrides(request, definition)
     wanted.check_capacity(request)
     wanted.check_launch(request, definition)
     strategy = request.get("capacityProviderStrategy") or []
@@ -82,6 +86,16 @@ def run_task(ecs: Ecs, request: Answer, now: float) -> Answer:
             ecs.client_tokens[token] = repeated
     tasks = [ecs.live.get(arn) or ecs.ended.get(arn) for arn in repeated]
     return {"tasks": [answers.task(task) for task in tasks if task is not None], "failures": []}
+
+
+def _check_overrides(request: Answer, definition: Definition) -> None:
+    if not 1 <= int(request.get("count") or 1) <= MOST_TASKS:
+        raise AwsFault("InvalidParameterException", f"Count must be between 1 and {MOST_TASKS}.")
+    known = {container["name"] for container in definition.containers}
+    for one in request.get("overrides", {}).get("containerOverrides", ()):
+        if one.get("name") not in known:
+            why = f"Override for container named {one.get('name')} is not a container in the TaskDefinition."
+            raise AwsFault("InvalidParameterException", why)
 
 
 def _capacities(strategy: list[Answer], count: int) -> list[str]:

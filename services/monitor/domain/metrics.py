@@ -15,6 +15,8 @@ from contracts.base import Contract
 MINUTE = 60.0
 LATE = 180.0
 """Seconds after which a point that is not there is missing; load balancers' come up to two or three minutes late."""
+STALE = 900.0
+"""Seconds after which what was heard last says nothing of the present."""
 STARTING = 300.0
 """Seconds that a new service has before its silence means that it is down."""
 

@@ -17,6 +17,7 @@ from services.monitor.domain.metrics import (
     MEMORY,
     MINUTE,
     RESPONSE_TIME,
+    STALE,
     STARTING,
     Readings,
     Series,
@@ -100,6 +101,8 @@ def evaluate(rule: Rule, readings: Readings, now: float) -> RuleState:
     """Judge the last full minutes before ``now`` (product time, epoch seconds) that can be judged."""
     series = rule.series(readings)
     until = settled(series, now)
+    if rule.absence != "is an outage" and readings.heard_until > now - STALE:
+        until = min(until, readings.heard_until)  # CloudWatch as a whole is later than usual
     window = minutes_before(until, rule.minutes)
     values = {minute: series[minute] for minute in window if minute in series}
     requests = sum(readings.requests.get(minute, 0.0) for minute in window)

@@ -173,3 +173,12 @@ def test_a_pass_always_rests_on_points_after_the_change(
         if gate.verdict is PASS:
             assert gate.samples >= 2
             assert len(values) >= 2
+
+
+def test_a_cloudwatch_that_is_late_is_not_a_service_without_users() -> None:
+    late = readings(GOOD_MINUTE, start=START - MINUTE)
+    assert said(late, START + 4 * MINUTE + LATE, waits=pending(probed())) is None
+    gates = said(late, DEADLINE, waits=pending(probed()))
+    assert gates is not None
+    assert verdicts(gates)["response_time_p95"] is INCONCLUSIVE
+    assert verdicts(gates)["error_rate"] is INCONCLUSIVE

@@ -164,3 +164,9 @@ def test_what_is_broken_is_broken_in_every_minute(series: dict[str, dict[float, 
             assert not rule.traffic or state.samples >= LEAST_REQUESTS
         if state.verdict == "ok":
             assert values, "nothing at all is never good"
+
+
+@pytest.mark.parametrize(("late", "verdict"), [(4, "broken"), (14, "broken"), (16, "no_data")])
+def test_a_rule_follows_a_cloudwatch_that_is_later_than_usual(late: int, verdict: str) -> None:
+    slow = {**GOOD_MINUTE, "response_time": 9.0}
+    assert evaluate(RESPONSE_TIME_P95, readings(slow, slow), AFTER_TWO + late * MINUTE).verdict == verdict
