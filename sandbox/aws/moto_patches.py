@@ -25,10 +25,10 @@ from moto.s3 import models as s3
 from moto.secretsmanager.models import FakeSecret, secretsmanager_backends
 
 from sandbox.aws.ecs.targets import Target
+from sandbox.aws.patching import Undo, put_in_place
 from sandbox.aws.world import ACCOUNT, REGION, World
 
 NOT_REGISTERED = ("Target.NotRegistered", "Target is not registered to the target group")
-Undo = Callable[[], None]
 
 
 @contextmanager
@@ -48,9 +48,7 @@ def patched(world: World, now: Callable[[], float]) -> Iterator[None]:
 
 
 def _replace(owner: Any, name: str, new: object, undo: list[Undo]) -> None:
-    old = owner.__dict__[name]
-    setattr(owner, name, new)
-    undo.append(lambda: setattr(owner, name, old))
+    undo.append(put_in_place({(owner, name): new}))
 
 
 def _target_health(world: World, undo: list[Undo]) -> None:

@@ -18,6 +18,7 @@ from sandbox.aws.ecs.deployments import (
 )
 from sandbox.aws.ecs.neighbours import Neighbours
 from sandbox.aws.ecs.services import Service, of_deployment
+from sandbox.aws.ecs.starts import NO_CAPACITY
 from sandbox.aws.ecs.tasks import Task
 
 NO_INSTANCES = (
@@ -25,10 +26,9 @@ NO_INSTANCES = (
     "Instances were found in your cluster. For more information, see the Troubleshooting section of the Amazon ECS "
     "Developer Guide."
 )
-NO_CAPACITY = (
-    "was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a "
-    "different availability zone. For more information, see the Troubleshooting section of the Amazon ECS Developer "
-    "Guide."
+UNPLACED = (
+    f"was unable to place a task. Reason: {NO_CAPACITY} For more information, see the Troubleshooting section of the "
+    "Amazon ECS Developer Guide."
 )
 
 
@@ -228,7 +228,7 @@ def _start_missing(service: Service, now: float, cluster: Cluster) -> None:
     living = [task for task in cluster.tasks_of(service) if task.alive]
     missing = service.desired - len(of_deployment(living, primary))
     room = max(service.maximum, service.desired if len(service.deployments) == 1 else 0) - len(living)
-    unplaced = NO_INSTANCES if primary.revision.on_instances else "" if cluster.capacity else NO_CAPACITY
+    unplaced = NO_INSTANCES if primary.revision.on_instances else "" if cluster.capacity else UNPLACED
     if min(missing, room) > 0 and unplaced:
         primary.throttled += 1
         primary.next_start = now + retry_delay(primary.throttled)

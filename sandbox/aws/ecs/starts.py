@@ -6,6 +6,7 @@ ECS developer guide, "Amazon ECS stopped tasks error messages".
 from sandbox.aws.ecs.neighbours import Neighbours
 from sandbox.aws.ecs.tasks import Task
 
+NO_CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone."
 _RESOURCES = "ResourceInitializationError: unable to pull secrets or registry auth: "
 _INTERFACE = "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment {public} in "
 _PULL = "CannotPullContainerError: pull image manifest has been retried 5 time(s): "

@@ -6,12 +6,12 @@ from sandbox.aws.ecs.definitions import Definition
 from sandbox.aws.ecs.deployments import provider
 from sandbox.aws.ecs.pages import page
 from sandbox.aws.ecs.region import Ecs
+from sandbox.aws.ecs.starts import NO_CAPACITY
 from sandbox.aws.ecs.tasks import Task
 from sandbox.aws.faults import AwsFault
 
 MOST_TASKS = 10
 """Of one RunTask."""
-NO_CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone."
 
 
 def list_tasks(ecs: Ecs, request: Answer, now: float) -> Answer:
