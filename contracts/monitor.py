@@ -1,11 +1,31 @@
 """Monitor: numbers, alerts, dashboards. It alone judges a target; the others warn of their dead letters."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
-from contracts.base import Event, RunId
+from contracts.base import Contract, Event, RunId
 from contracts.gates import Comparison
 from contracts.results import ProbesOutput
+
+
+class CriticalRule(StrEnum):
+    """The names of the built-in critical rules. Rules that users add have names of their own."""
+
+    SERVICE_UNAVAILABLE = "service_unavailable"
+    ERROR_RATE = "error_rate"
+    RESPONSE_TIME = "response_time"
+    DATABASE_CONNECTIONS = "database_connections"
+
+
+class DependencyFault(Contract):
+    """Something that the service depends on is itself in trouble, so a deployment is not to blame."""
+
+    kind: Literal["database"] = "database"
+    name: str
+    """``DBInstanceIdentifier``."""
+    detail: str
+    """What is wrong with it, in a sentence for a person."""
 
 
 class CheckAlarms(Event):
@@ -51,7 +71,14 @@ class _Alert(Event):
     """When the rule was first seen broken."""
     detail: str
     dependency: str = ""
-    """What the service depends on and is in trouble itself, as a sentence; then a deployment is not to blame."""
+    """``dependency_fault.detail``, for readers of the previous version; empty without a fault."""
+    dependency_fault: DependencyFault | None = None
+    """None also in what the previous version wrote; ``excused`` is right for both."""
+
+    @property
+    def excused(self) -> bool:
+        """Whether a dependency's own fault explains the alert: then no rollback would mend it."""
+        return self.dependency_fault is not None or bool(self.dependency)
 
 
 class CriticalAlert(_Alert):

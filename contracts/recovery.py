@@ -1,12 +1,67 @@
 """Recovery, the only hand that changes a live service: its commands and its events."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from contracts.base import Event, RunId
+from contracts.base import Contract, Event, RunId
 from contracts.deployment import Rollback
+
+
+class AlertTrigger(Contract):
+    """A critical alert on an armed target: recovery rolled back by itself."""
+
+    kind: Literal["alert"] = "alert"
+    rule: str
+    """The monitor's rule, as ``CriticalAlert.rule`` names it."""
+    alert_id: str = ""
+    """Empty where the previous version wrote the event, which did not name it."""
+    detail: str
+    """What was measured, in a sentence for a person."""
+
+    @property
+    def summary(self) -> str:
+        return f"critical-alert: {self.rule}"
+
+
+class CommandTrigger(Contract):
+    """The orchestrator's ``roll-back``: a gate failed after the change, or somebody aborted the run."""
+
+    kind: Literal["command"] = "command"
+    reason: str
+    """The command's ``trigger``: the names of the gates, or who aborted."""
+
+    @property
+    def summary(self) -> str:
+        return self.reason
+
+
+class ManualTrigger(Contract):
+    """A person asked recovery's API for it, outside any run."""
+
+    kind: Literal["manual"] = "manual"
+    actor: str = ""
+    """Who asked; empty where that is not known."""
+    reason: str = ""
+    """Why, in the words of whoever asked; may be empty."""
+
+    @property
+    def summary(self) -> str:
+        asked = f"asked for by {self.actor}" if self.actor else "asked for over the API"
+        return f"{asked}: {self.reason}" if self.reason else asked
+
+
+Trigger = Annotated[AlertTrigger | CommandTrigger | ManualTrigger, Field(discriminator="kind")]
+"""Why a rollback began. ``summary`` is one phrase for a person; decisions are made on the type."""
+
+
+def trigger_of_text(text: str, run_id: str | None, detail: str = "") -> Trigger:
+    """Return the trigger that the previous version had written as a text, with what its alert had measured."""
+    rule = text.removeprefix("critical-alert: ")
+    if rule != text:
+        return AlertTrigger(rule=rule, detail=detail)
+    return ManualTrigger() if run_id is None else CommandTrigger(reason=text)
 
 
 class CaptureSnapshot(Event):
@@ -78,9 +133,17 @@ class RollbackStarted(Event):
     run_id: RunId | None = None
     rollback_id: str
     trigger: str
+    """``triggered_by`` in one phrase."""
     snapshot_id: str
     detail: str = ""
     """What was measured, where an alert was the trigger."""
+    triggered_by: Trigger | None = None
+    """None in what the previous version wrote; ``cause`` is there for both."""
+
+    @property
+    def cause(self) -> Trigger:
+        """Why the rollback began, whichever version told it."""
+        return self.triggered_by or trigger_of_text(self.trigger, self.run_id, self.detail)
 
 
 class RollbackFinished(Event):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from contracts.deployment import Cause, DeploymentConfig, Outcome
+from contracts.monitor import CriticalRule
 from sandbox.aws import happenings
 from sandbox.aws.conditions import Traffic
 from sandbox.aws.images import Behaviour
@@ -12,10 +13,6 @@ from sandbox.aws.images import Behaviour
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-CriticalRule = Literal["service_unavailable", "error_rate", "response_time", "database_connections"]
-"""The monitor's critical rules."""
 
 
 class Config(DeploymentConfig):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from contracts.base import Name, Target, caused_id
 from contracts.deployment import Rollback
+from contracts.recovery import ManualTrigger
 from services._chassis.clock import Clock, moment
 from services._chassis.http import PREFIX, Problem
 from services._chassis.store import Store
@@ -166,10 +167,10 @@ class Api:
     async def _begin(self, target: Target, snapshot: Snapshot, idempotency_key: str | None) -> RollbackAccepted:
         name = rollback_id(_request_id(target, "rollback", idempotency_key))
         now = moment(self.clock.now())
-        rollback = RollingBack(
+        rollback = RollingBack.begun(
+            ManualTrigger(),
             rollback_id=name,
             run_id=None,
-            trigger="asked for over the API",
             snapshot_id=snapshot.snapshot_id,
             started_at=now,
         )

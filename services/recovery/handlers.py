@@ -12,6 +12,7 @@ from contracts.recovery import (
     ApplyChange,
     Arm,
     CaptureSnapshot,
+    CommandTrigger,
     Disarm,
     RollBack,
     TargetDisarmed,
@@ -96,10 +97,10 @@ class Handlers:
             held = protection.armed_for(command.run_id, now)
             if held is None or protection.rollback is not None:
                 return Decision(emit=(answer(_not_armed(question)),))
-            rollback = RollingBack(
+            rollback = RollingBack.begun(
+                CommandTrigger(reason=command.trigger),
                 rollback_id=rollback_id(command.run_id),
                 run_id=command.run_id,
-                trigger=command.trigger,
                 snapshot_id=held.snapshot_id,
                 started_at=now,
                 commands=(meta.id,),
@@ -142,14 +143,14 @@ class Handlers:
             held = alerts.convicts(before, alert, now)
             if held is None:
                 return Decision(protection.write())
-            rollback = RollingBack(
+            rollback = RollingBack.begun(
+                alerts.trigger_of(alert),
                 rollback_id=rollback_id(held.run_id),
                 run_id=held.run_id,
-                trigger=f"critical-alert: {alert.rule}",
                 snapshot_id=held.snapshot_id,
                 started_at=now,
             )
-            return begin_rollback(protection, alert.target, rollback, alert.detail)
+            return begin_rollback(protection, alert.target, rollback)
 
         return Transition(key_of(alert.target), decide)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from contracts.base import Target
 from contracts.deployment import Rollback
-from contracts.monitor import CriticalAlert
+from contracts.monitor import CriticalAlert, CriticalRule
 from contracts.recovery import Arm as ArmCommand
 from services.recovery.domain import alert as alerts
 from services.recovery.domain import arm as arming
@@ -103,7 +103,7 @@ critical = st.builds(
     CriticalAlert,
     target=st.just(TARGET),
     alert_id=names,
-    rule=st.sampled_from(["error_rate", alerts.DATABASE_RULE]),
+    rule=st.sampled_from(["error_rate", CriticalRule.DATABASE_CONNECTIONS]),
     state=st.sampled_from(["raised", "resolved"]),
     value=st.none() | st.floats(0, 100),
     comparison=st.just(">"),

@@ -1,13 +1,10 @@
 """Scenario files: read, or refused with the line of each fault."""
 
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from sandbox.scenarios.load import Unreadable, images, load, parsed, shipped
-from sandbox.scenarios.model import CriticalRule
-from services.monitor.domain.rules import CRITICAL
 
 GOOD = """
 teaches: Something.
@@ -77,10 +74,6 @@ def test_what_would_be_passed_over_is_a_fault(tmp_path: Path, part: str, said: s
     with pytest.raises(Unreadable) as refused:
         load(file)
     assert f"{file}:{said}" in str(refused.value)
-
-
-def test_the_critical_rules_are_the_monitors() -> None:
-    assert set(get_args(CriticalRule)) == {rule.name for rule in CRITICAL}
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from contracts.deployment import Cause, DeploymentFinished, Outcome, Rollback
 from contracts.gates import Gate, Verdict
-from contracts.recovery import Disarm, RollBack, RollbackFinished, RollbackStarted
+from contracts.recovery import AlertTrigger, Disarm, RollBack, RollbackFinished, RollbackStarted, Trigger
 from contracts.results import DisarmOutput
 from services.orchestrator.domain.effects import Ended, RunTurn, Tell, progress
 from services.orchestrator.domain.judge import gates_of, sentence
@@ -97,8 +97,12 @@ def give_up(run: Run, unsettled: Iterable[Step], cause: Cause, now: float) -> Ru
     return (yield from disarm(run, Outcome.FAILED, cause, reason, now))
 
 
-def _seen(event: RollbackStarted) -> str:
-    return f"critical-alert: {event.detail}" if event.detail else event.trigger
+def _why(trigger: Trigger) -> tuple[str, tuple[Gate, ...]]:
+    """Return why a rollback began, as a phrase, and the failing gate that an alert makes."""
+    if isinstance(trigger, AlertTrigger):
+        gate = Gate.measured("critical_alerts", 1, "<=", 0, detail=trigger.detail)
+        return f"critical-alert: {trigger.detail}", (gate,)
+    return trigger.summary, ()
 
 
 def recovery_began(run: Run, event: RollbackStarted, now: float) -> RunTurn:
@@ -106,7 +110,7 @@ def recovery_began(run: Run, event: RollbackStarted, now: float) -> RunTurn:
     ending = run.ending
     if isinstance(ending, RollingBack) and ending.rollback_id is not None:
         return run
-    alert = (Gate.measured("critical_alerts", 1, "<=", 0, detail=event.detail),) if event.detail else ()
+    why, alert = _why(event.cause)
     run = yield from close(run, Verdict.FAIL, now, (*answered(run), *alert))
     if isinstance(ending, RollingBack):
         ending = ending.but(rollback_id=event.rollback_id, deadline=now + ROLLBACK)
@@ -114,12 +118,12 @@ def recovery_began(run: Run, event: RollbackStarted, now: float) -> RunTurn:
         ending = RollingBack(
             trigger=event.trigger,
             cause=Cause.GATE,
-            reason=f"Recovery rolled back by itself: {_seen(event)}.",
+            reason=f"Recovery rolled back by itself: {why}.",
             step=None,
             rollback_id=event.rollback_id,
             deadline=now + ROLLBACK,
         )
-    message = f"Recovery brings back {event.snapshot_id}: {_seen(event)}."
+    message = f"Recovery brings back {event.snapshot_id}: {why}."
     return (yield from progress(run.but(ending=ending), "roll-back", message, now))
 
 

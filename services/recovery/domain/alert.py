@@ -2,10 +2,9 @@
 
 from datetime import datetime
 
-from contracts.monitor import CriticalAlert
+from contracts.monitor import CriticalAlert, CriticalRule
+from contracts.recovery import AlertTrigger
 from services.recovery.domain.protection import MOST_FIRING, Arm, Firing, Protection
-
-DATABASE_RULE = "database_connections"
 
 
 def note(protection: Protection, alert: CriticalAlert) -> Protection:
@@ -26,7 +25,7 @@ def convicts(protection: Protection, alert: CriticalAlert, now: datetime) -> Arm
     held = protection.arm
     if (
         alert.state != "raised"
-        or alert.dependency
+        or alert.excused
         or protection.rollback is not None
         or held is None
         or held.change is None
@@ -35,5 +34,12 @@ def convicts(protection: Protection, alert: CriticalAlert, now: datetime) -> Arm
         or alert.alert_id in held.already_firing
     ):
         return None
-    since = max(held.armed_at, held.change.begun_at) if alert.rule == DATABASE_RULE else held.armed_at
+    since = (
+        max(held.armed_at, held.change.begun_at) if alert.rule == CriticalRule.DATABASE_CONNECTIONS else held.armed_at
+    )
     return held if alert.began_at > since else None
+
+
+def trigger_of(alert: CriticalAlert) -> AlertTrigger:
+    """Return the alert as the trigger of a rollback."""
+    return AlertTrigger(rule=alert.rule, alert_id=alert.alert_id, detail=alert.detail)

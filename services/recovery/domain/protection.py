@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contracts.base import Contract, Target
 from contracts.deployment import Rollback
+from contracts.recovery import Trigger
 
 SCHEMA = 1
 MOST_FIRING = 200
@@ -64,10 +65,34 @@ class RollingBack(Contract):
     rollback_id: str
     run_id: str | None
     trigger: str
+    """``triggered_by`` in one phrase."""
+    triggered_by: Trigger | None = None
+    """None in a state that the previous version wrote."""
     snapshot_id: str
     started_at: datetime
     commands: tuple[str, ...] = ()
     """The ``roll-back`` commands that wait for its result."""
+
+    @classmethod
+    def begun(
+        cls,
+        trigger: Trigger,
+        *,
+        rollback_id: str,
+        run_id: str | None,
+        snapshot_id: str,
+        started_at: datetime,
+        commands: tuple[str, ...] = (),
+    ) -> Self:
+        return cls(
+            rollback_id=rollback_id,
+            run_id=run_id,
+            trigger=trigger.summary,
+            triggered_by=trigger,
+            snapshot_id=snapshot_id,
+            started_at=started_at,
+            commands=commands,
+        )
 
 
 class PastRollback(Contract):

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
-from contracts.recovery import RollbackFinished, RollbackStarted, TargetArmed
+from contracts.recovery import AlertTrigger, RollbackFinished, RollbackStarted, TargetArmed
 from contracts.results import ArmedOutput, StepFinished
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
 from services.recovery.domain import roll_back as rolling
@@ -87,10 +87,10 @@ def stop_change(protection: Protection, target: Target, why: str) -> tuple[tuple
     return (said,), (held.change.job,)
 
 
-def begin_rollback(protection: Protection, target: Target, rollback: RollingBack, detail: str = "") -> Decision:
+def begin_rollback(protection: Protection, target: Target, rollback: RollingBack) -> Decision:
     """One step: the state, the job, the word to the others, and the end of our own change's job.
 
-    The caller has made sure that none is under way and that the run has had none. ``detail``: of the alert.
+    The caller has made sure that none is under way and that the run has had none.
     """
     name = rollback.rollback_id
     work = RollbackWork(target=target, rollback_id=name).model_dump_json().encode()
@@ -100,7 +100,8 @@ def begin_rollback(protection: Protection, target: Target, rollback: RollingBack
         rollback_id=name,
         trigger=rollback.trigger,
         snapshot_id=rollback.snapshot_id,
-        detail=detail,
+        detail=rollback.triggered_by.detail if isinstance(rollback.triggered_by, AlertTrigger) else "",
+        triggered_by=rollback.triggered_by,
     )
     operation = Operation(
         id=name,

@@ -21,7 +21,15 @@ from contracts.deployment import (
 from contracts.gates import Gate, Verdict
 from contracts.health import AssessHealth, WatchDeployment
 from contracts.monitor import CriticalAlert, EvaluateRules
-from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, RollBack
+from contracts.recovery import (
+    AlertTrigger,
+    ApplyChange,
+    Arm,
+    CaptureSnapshot,
+    CommandTrigger,
+    RollBack,
+    RollbackStarted,
+)
 from contracts.results import ChangeOutput, DisarmOutput, PreflightOutput, ProbesOutput
 from contracts.validator import ValidateDeployment
 from services.orchestrator.domain.course import Course
@@ -516,6 +524,38 @@ def test_the_phase_in_which_recovery_acts_shows_what_was_measured(world: World, 
     assert (gate.verdict, gate.detail) == (Verdict.FAIL, "error_rate: 30%, limit > 10%")
     world.rollback_ends(run_id)
     assert "Recovery rolled back by itself: critical-alert: error_rate: 30%, limit > 10%." in world.end.reason
+
+
+def test_what_began_a_rollback_is_decided_by_its_type_and_not_by_its_detail(world: World) -> None:
+    run_id = started(world, CHANGE)
+    started_by = RollbackStarted(
+        target=TARGET,
+        run_id=run_id,
+        rollback_id="rb",
+        trigger="aborted by bob",
+        snapshot_id="s",
+        detail="a word about it",
+        triggered_by=CommandTrigger(reason="aborted by bob"),
+    )
+    world.happens(started_by)
+    assert "critical_alerts" not in world.gates()
+    world.rollback_ends(run_id)
+    assert "Recovery rolled back by itself: aborted by bob." in world.end.reason
+
+
+def test_an_alert_fails_its_gate_even_if_it_has_nothing_to_say(world: World) -> None:
+    run_id = started(world, CHANGE)
+    alert = AlertTrigger(rule="error_rate", alert_id="a", detail="")
+    started_by = RollbackStarted(
+        target=TARGET,
+        run_id=run_id,
+        rollback_id="rb",
+        trigger=alert.summary,
+        snapshot_id="s",
+        triggered_by=alert,
+    )
+    world.happens(started_by)
+    assert world.gates()["critical_alerts"].verdict is Verdict.FAIL
 
 
 def test_recoverys_word_on_the_beginning_counts_once(world: World) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from contracts.recovery import RollbackFinished, RollbackStarted
+from contracts.recovery import ManualTrigger, RollbackFinished, RollbackStarted
 from services._chassis.http import PREFIX, create_http
 from services.recovery.api import Api, create_router
 from services.recovery.ports import CallFailed
@@ -103,6 +103,8 @@ async def test_a_rollback_by_hand_to_what_is_live_changes_nothing(recovery: Reco
     await recovery.work()
     done = (await web.get(f"/operations/{asked.json()['operation_id']}")).json()
     assert (done["result"], done["rollback"]["by"], recovery.ecs.changing) == ("restored", "other", [])
+    [started] = recovery.told(RollbackStarted)
+    assert isinstance(started.triggered_by, ManualTrigger)
 
 
 async def test_a_rollback_by_hand_leaves_alone_what_somebody_deploys_meanwhile(

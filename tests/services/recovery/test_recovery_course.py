@@ -5,10 +5,13 @@ from datetime import timedelta
 import pytest
 
 from contracts.deployment import Cause
+from contracts.monitor import DependencyFault
 from contracts.recovery import (
+    AlertTrigger,
     ApplyChange,
     Arm,
     ChangeApplied,
+    CommandTrigger,
     Disarm,
     RollBack,
     RollbackFinished,
@@ -66,6 +69,7 @@ async def test_a_critical_alert_rolls_back_while_nobody_else_lives(recovery: Rec
     [started], [finished] = recovery.told(RollbackStarted), recovery.told(RollbackFinished)
     assert (started.rollback_id, started.trigger) == ("rollback:run-1", "critical-alert: error_rate")
     assert started.detail == "seen"
+    assert started.triggered_by == AlertTrigger(rule="error_rate", alert_id=recovery.alert().alert_id, detail="seen")
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
     assert 30 <= finished.rollback.seconds < 120
     assert recovery.protection.arm is None
@@ -96,6 +100,8 @@ async def test_there_is_one_rollback_whatever_is_repeated(recovery: Recovery) ->
 async def test_a_rollback_goes_on_wherever_its_executor_dies(recovery: Recovery, die_at: int) -> None:
     await recovery.deployed()
     await recovery.send(roll_back(), "command")
+    [started] = recovery.told(RollbackStarted)
+    assert started.triggered_by == CommandTrigger(reason="deployment validation failed")
     await recovery.work(die_at=die_at)
     [finished] = recovery.told(RollbackFinished)
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
@@ -300,9 +306,21 @@ async def test_a_database_alert_counts_only_if_it_began_after_the_change(
     assert len(recovery.told(RollbackStarted)) == count
 
 
-async def test_an_alert_that_a_dependency_explains_rolls_nothing_back(recovery: Recovery) -> None:
+FAULT = "the database court is failed"
+
+
+@pytest.mark.parametrize(
+    "excuse",
+    [
+        {"dependency": FAULT},  # as the previous version wrote it
+        {"dependency": FAULT, "dependency_fault": DependencyFault(name="court", detail=FAULT)},
+    ],
+)
+async def test_an_alert_that_a_dependency_explains_rolls_nothing_back(
+    recovery: Recovery, excuse: dict[str, object]
+) -> None:
     await recovery.deployed()
-    alert = recovery.alert(rule="error_rate").model_copy(update={"dependency": "the database court is failed"})
+    alert = recovery.alert(rule="error_rate").model_copy(update=excuse)
     await recovery.send(alert, "raised")
     assert not recovery.told(RollbackStarted)
 
