@@ -8,6 +8,8 @@ from pydantic import Field, StringConstraints
 
 from contracts.base import Contract, Event, RunId
 from contracts.gates import Gate, Verdict
+from contracts.limits import MINIMUM_HEALTH_SCORE
+from contracts.policy import Baking, Timeouts
 
 
 class Phase(StrEnum):
@@ -95,15 +97,15 @@ class Override(Contract):
 class DeploymentConfig(Contract):
     """The guide's ``deployment_config``."""
 
-    validation_timeout_minutes: Annotated[float, Field(gt=0, le=120)] = 10
+    validation_timeout_minutes: Annotated[float, Field(gt=0, le=120)] = Timeouts().validation_minutes
     """The longest that post-deployment validation may take."""
-    deployment_timeout_minutes: Annotated[float, Field(gt=0, le=240)] = 15
+    deployment_timeout_minutes: Annotated[float, Field(gt=0, le=240)] = Timeouts().deployment_minutes
     """The longest that the service may take to become healthy."""
-    baking_minutes: Annotated[float, Field(gt=0, le=1440)] = 15
+    baking_minutes: Annotated[float, Field(gt=0, le=1440)] = Baking().maximum_minutes
     """The longest that baking may wait for its evidence; it ends as soon as the evidence is there."""
     enable_auto_recovery: bool = True
     """Whether Surefoot may roll back. Without it a failing run ends ``failed`` and people are called."""
-    minimum_health_score: Annotated[float, Field(ge=0, le=100)] = 70
+    minimum_health_score: Annotated[float, Field(ge=0, le=100)] = MINIMUM_HEALTH_SCORE
 
 
 class DeployRequested(Event):

@@ -1,8 +1,8 @@
 """What can be set for the validator."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from services._chassis import settings
 from services.validator.domain.judge import Thresholds
@@ -12,10 +12,20 @@ BaseUrl = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\[\]:-
 GUIDE = Thresholds()
 
 
+def _known(given: Any) -> Any:
+    if isinstance(given, dict) and (unknown := given.keys() - HttpTest.model_fields):
+        raise ValueError(f"a test has no {', '.join(sorted(map(str, unknown)))}")
+    return given
+
+
+KnownTest = Annotated[HttpTest, BeforeValidator(_known)]
+"""The contract ignores what it does not know, which is right for messages and wrong for what people type."""
+
+
 class Settings(settings.Settings):
-    smoke_tests: Annotated[tuple[HttpTest, ...], Field(min_length=1)] = SMOKE
+    smoke_tests: Annotated[tuple[KnownTest, ...], Field(min_length=1)] = SMOKE
     """Run first, all at once. A critical one that fails ends the validation."""
-    api_tests: tuple[HttpTest, ...] = API
+    api_tests: tuple[KnownTest, ...] = API
     """Run if the smoke tests passed."""
     stubbornness: Stubbornness = Stubbornness()
     """Timeouts in real seconds, retries; the defaults are the guide's."""

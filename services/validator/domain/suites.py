@@ -2,46 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.policy import API, SMOKE, HttpTest, Tests
 from contracts.validator import Suite
 
-Status = Annotated[int, Field(ge=100, le=599)]
-Path = Annotated[str, StringConstraints(pattern=r"^/(?:[!-.0-~][!-~]*)?$", max_length=512)]
-"""Absolute and printable, and no ``//host``, which would name another host."""
+__all__ = ["API", "SMOKE", "HttpTest", "Stubbornness", "backoff"]
 
-
-class HttpTest(BaseModel):
-    """One GET request and the answers that are right."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
-    path: Path
-    expected: Annotated[frozenset[Status], Field(min_length=1)] = frozenset({200})
-    critical: bool = False
-    """Its failure alone fails the validation."""
-
-
-_GUARDED = frozenset({200, 401, 403})
-"""We bring no credentials: to be told so is an answer, and proves that the endpoint is there."""
-
-SMOKE = (
-    HttpTest(name="health", path="/health", critical=True),
-    HttpTest(name="startup", path="/health/ready", critical=True),
-    HttpTest(name="api", path="/api/v1/", critical=True),
-    HttpTest(name="documentation", path="/docs"),
-)
-"""The guide's smoke tests."""
-
-API = (
-    HttpTest(name="root", path="/api/v1/"),
-    HttpTest(name="cases", path="/api/v1/cases", expected=_GUARDED),
-    HttpTest(name="documents", path="/api/v1/documents", expected=_GUARDED),
-    HttpTest(name="monitoring", path="/api/v1/monitoring/health", expected=_GUARDED),
-    HttpTest(name="authentication", path="/api/v1/auth/me", expected=_GUARDED),
-)
-"""The guide's API tests, for its court case system; another application names its own."""
+DEFAULTS = Tests()
 
 
 class Stubbornness(BaseModel):
@@ -49,10 +17,10 @@ class Stubbornness(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    smoke_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10
-    api_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 15
-    critical_retries: Annotated[int, Field(ge=0, le=10)] = 3
-    other_retries: Annotated[int, Field(ge=0, le=10)] = 1
+    smoke_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = DEFAULTS.smoke_timeout_seconds
+    api_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = DEFAULTS.api_timeout_seconds
+    critical_retries: Annotated[int, Field(ge=0, le=10)] = DEFAULTS.critical_retries
+    other_retries: Annotated[int, Field(ge=0, le=10)] = DEFAULTS.other_retries
 
     def timeout(self, suite: Suite) -> float:
         """Of one attempt, in real seconds."""

@@ -1,0 +1,28 @@
+"""The thresholds of the requirements (docs/requirements.md), each in one place. Per cent, seconds, minutes, counts."""
+
+HEALTHY_TASKS = 1
+"""Alerting Rules: fewer healthy tasks are an unavailable service."""
+CRITICAL_ERROR_RATE = 10
+"""Alerting Rules, per cent."""
+CRITICAL_RESPONSE_TIME = 5
+"""Alerting Rules, seconds, of the 95th percentile."""
+DATABASE_ERRORS = 5
+"""Alerting Rules name "connection failures". Five in the window, since a pool that renews a connection may see one."""
+CRITICAL_MINUTES = 2
+"""The window of a critical rule: a single bad minute rolls nothing back."""
+
+WARNING_CPU = 80
+"""Alerting Rules, per cent."""
+WARNING_MEMORY = 85
+"""Alerting Rules, per cent."""
+WARNING_ERROR_RATE = 5
+"""Alerting Rules, per cent."""
+WARNING_RESPONSE_TIME = 2
+"""Alerting Rules and the health service's ``performance_threshold_ms``; seconds, of the 95th percentile."""
+WARNING_MINUTES = 5
+"""Alerting Rules: the delay of warnings."""
+
+MINIMUM_HEALTH_SCORE = 70
+"""Phase 1."""
+REQUIRED_PASS_PERCENT = 90
+"""Phase 3: the least share of tests that pass."""

@@ -1,0 +1,259 @@
+"""The policy of one service: everything that may differ from service to service, by sections.
+
+These are effective values: what holds after the defaults, the environment and the policy file have been merged.
+Commands carry the sections that they need, so that a run keeps the policy with which it began. Each default stands
+here once, with its source; thresholds come from ``limits.py``.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from contracts import limits
+from contracts.base import Contract, Target
+from contracts.gates import Comparison
+
+Digest = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
+"""SHA-256 of the policy file or directory, hexadecimal; empty in an installation without one."""
+Path = Annotated[str, StringConstraints(pattern=r"^/([!-.0-~][!-~]*)?$", max_length=512)]
+"""Absolute and printable, and no ``//host``, which would name another host."""
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$", max_length=512)]
+"""Without query, and without credentials, which would reach logs."""
+AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
+RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+"""Part of the names of alarms, and of alerts."""
+
+
+def _default(value: Any, source: str, **bounds: Any) -> Any:
+    """Return a field with a default value and where that value comes from."""
+    return Field(default=value, json_schema_extra={"source": source}, **bounds)
+
+
+class Section(Contract):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Application(Section):
+    """Where the application is reached, and where it reports its health."""
+
+    url: Url | None = _default(None, "the load balancer's own name and port")
+    """What users call. Without it, the load balancer's own name and port, which has no valid certificate."""
+    health_path: Path = _default("/health", "requirements, Test Categories")
+    """Answers below 300 once the application has started."""
+    ready_path: Path = _default("/health/ready", "requirements, Remote Database Migration")
+    """Reports ``database``, ``redis`` and ``migrations`` as JSON."""
+    endpoints: tuple[Path, ...] = _default(("/api/v1/",), "requirements, API Configuration", max_length=50)
+    """What users call; each should answer below 500."""
+
+
+class RuleMetric(StrEnum):
+    """What a rule can be about. Units: per cent, except where the member says otherwise."""
+
+    HEALTHY_TASKS = "healthy_tasks"
+    """Count: healthy targets, or running tasks where nothing balances the load."""
+    ERROR_RATE = "error_rate"
+    RESPONSE_TIME = "response_time"
+    """Seconds, the 95th percentile."""
+    DATABASE_ERRORS = "database_errors"
+    """Count: the sum of the window."""
+    CPU = "cpu"
+    MEMORY = "memory"
+
+
+class RulePolicy(Section):
+    """One alert rule. It is broken while ``metric comparison threshold`` holds for ``minutes`` on end."""
+
+    name: RuleName
+    metric: RuleMetric
+    comparison: Comparison
+    threshold: Annotated[float, Field(ge=0)]
+    """In the unit of the metric."""
+    minutes: Annotated[int, Field(ge=1, le=60)]
+    severity: Literal["critical", "warning"]
+    """Critical rolls an armed target back; a warning is an alert and nothing else."""
+
+
+def _critical(name: str, metric: RuleMetric, comparison: Comparison, threshold: float) -> RulePolicy:
+    minutes = limits.CRITICAL_MINUTES
+    return RulePolicy(
+        name=name, metric=metric, comparison=comparison, threshold=threshold, minutes=minutes, severity="critical"
+    )
+
+
+def _warning(name: str, metric: RuleMetric, threshold: float) -> RulePolicy:
+    minutes = limits.WARNING_MINUTES
+    return RulePolicy(
+        name=name, metric=metric, comparison=">", threshold=threshold, minutes=minutes, severity="warning"
+    )
+
+
+BUILT_IN_RULES: tuple[RulePolicy, ...] = (
+    _critical("service_unavailable", RuleMetric.HEALTHY_TASKS, "<", limits.HEALTHY_TASKS),
+    _critical("error_rate", RuleMetric.ERROR_RATE, ">", limits.CRITICAL_ERROR_RATE),
+    _critical("response_time", RuleMetric.RESPONSE_TIME, ">", limits.CRITICAL_RESPONSE_TIME),
+    _critical("database_connections", RuleMetric.DATABASE_ERRORS, ">=", limits.DATABASE_ERRORS),
+    _warning("cpu", RuleMetric.CPU, limits.WARNING_CPU),
+    _warning("memory", RuleMetric.MEMORY, limits.WARNING_MEMORY),
+    _warning("error_rate_warning", RuleMetric.ERROR_RATE, limits.WARNING_ERROR_RATE),
+    _warning("response_time_warning", RuleMetric.RESPONSE_TIME, limits.WARNING_RESPONSE_TIME),
+)
+"""Requirements, Alerting Rules."""
+
+
+class Monitoring(Section):
+    """What is read from CloudWatch, how often, and who hears of alarms."""
+
+    metrics_namespace: Annotated[str, StringConstraints(max_length=255, pattern=r"^[A-Za-z0-9_./#:-]+$")] = _default(
+        "CourtCase/Production", "requirements, Environment Variables"
+    )
+    """Where the application publishes ``DatabaseConnectionErrors``, with the dimensions ClusterName, ServiceName."""
+    alarms_topic: Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:sns:[^\s]+$", max_length=512)] | None = (
+        _default(None, "nobody is notified by CloudWatch")
+    )
+    """ARN of the SNS topic that the CloudWatch alarms notify."""
+    database: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")] | None = _default(
+        None, "without one a deployment is blamed"
+    )
+    """The RDS instance. While it is in trouble itself, nothing is rolled back for what users suffer."""
+    interval_seconds: Annotated[float, Field(ge=10, le=3600)] = _default(60, "requirements, Monitoring Service")
+    """Between two looks at the service; each is billed by the metric."""
+    close_interval_seconds: Annotated[float, Field(ge=10, le=3600)] = _default(15, "Surefoot's own choice")
+    """The same while a deployment is watched closely."""
+
+
+class Health(Section):
+    """What still counts as good for the health score, and how often it is looked at."""
+
+    interval_seconds: Annotated[float, Field(ge=5, le=3600)] = _default(30, "requirements, Health Service")
+    """Between two continuous checks."""
+    response_time_seconds: Annotated[float, Field(gt=0)] = _default(
+        limits.WARNING_RESPONSE_TIME, "requirements, Health Service"
+    )
+    """The 95th percentile."""
+    cpu_percent: Annotated[float, Field(gt=0, le=100)] = _default(limits.WARNING_CPU, "requirements, Alerting Rules")
+    memory_percent: Annotated[float, Field(gt=0, le=100)] = _default(
+        limits.WARNING_MEMORY, "requirements, Alerting Rules"
+    )
+    error_rate_percent: Annotated[float, Field(ge=0, le=100)] = _default(
+        limits.WARNING_ERROR_RATE, "requirements, Alerting Rules"
+    )
+
+
+class Gates(Section):
+    """What has to hold before a change is made."""
+
+    minimum_health_score: Annotated[float, Field(ge=0, le=100)] = _default(
+        limits.MINIMUM_HEALTH_SCORE, "requirements, Phase 1"
+    )
+    image_platform: Literal["linux/amd64", "task-definition"] = _default("linux/amd64", "requirements, Phase 1")
+    """What an image must be built for; ``task-definition``: for whatever the task definition runs on."""
+
+
+class Timeouts(Section):
+    deployment_minutes: Annotated[float, Field(gt=0, le=240)] = _default(15, "requirements, Phase 2")
+    """The longest that the service may take to become healthy."""
+    validation_minutes: Annotated[float, Field(gt=0, le=120)] = _default(10, "requirements, Orchestration Service")
+    """The longest that post-deployment validation may take."""
+
+
+class Baking(Section):
+    maximum_minutes: Annotated[float, Field(gt=0, le=1440)] = _default(15, "Surefoot's own choice")
+    """The longest that baking may wait for its evidence; it ends as soon as the evidence is there."""
+
+
+class HttpTest(Section):
+    """One GET request and the answers that are right."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
+    path: Path
+    expected: Annotated[frozenset[Annotated[int, Field(ge=100, le=599)]], Field(min_length=1)] = frozenset({200})
+    """HTTP statuses."""
+    critical: bool = False
+    """Its failure alone fails the validation."""
+
+
+_GUARDED = frozenset({200, 401, 403})
+"""The tests send no credentials: a refusal for that reason proves that the endpoint is there."""
+
+SMOKE = (
+    HttpTest(name="health", path="/health", critical=True),
+    HttpTest(name="startup", path="/health/ready", critical=True),
+    HttpTest(name="api", path="/api/v1/", critical=True),
+    HttpTest(name="documentation", path="/docs"),
+)
+API = (
+    HttpTest(name="root", path="/api/v1/"),
+    HttpTest(name="cases", path="/api/v1/cases", expected=_GUARDED),
+    HttpTest(name="documents", path="/api/v1/documents", expected=_GUARDED),
+    HttpTest(name="monitoring", path="/api/v1/monitoring/health", expected=_GUARDED),
+    HttpTest(name="authentication", path="/api/v1/auth/me", expected=_GUARDED),
+)
+"""Of the court case system of the requirements; another application names its own."""
+
+
+class Tests(Section):
+    """What proves that the service works after a change. Timeouts are real seconds."""
+
+    __test__ = False  # pytest takes classes of this name for tests
+
+    smoke: tuple[HttpTest, ...] = _default(SMOKE, "requirements, Test Categories", min_length=1, max_length=50)
+    """Run first, all at once. A critical one that fails ends the validation."""
+    api: tuple[HttpTest, ...] = _default(API, "requirements, Test Categories", max_length=200)
+    """Run if the smoke tests passed."""
+    required_pass_percent: Annotated[float, Field(ge=0, le=100)] = _default(
+        limits.REQUIRED_PASS_PERCENT, "requirements, Phase 3"
+    )
+    response_time_seconds: Annotated[float, Field(gt=0)] = _default(
+        limits.CRITICAL_RESPONSE_TIME, "requirements, Alerting Rules"
+    )
+    """The highest 95th percentile of the tests' own requests."""
+    smoke_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = _default(10, "requirements, Test Configuration")
+    api_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = _default(15, "requirements, Test Configuration")
+    critical_retries: Annotated[int, Field(ge=0, le=10)] = _default(3, "requirements, Test Configuration")
+    other_retries: Annotated[int, Field(ge=0, le=10)] = _default(1, "requirements, Test Configuration")
+
+
+class Optimization(Section):
+    enabled: bool = _default(True, "requirements, Orchestration Service")
+    """False: runs have no optimisation analysis."""
+
+
+class Recovery(Section):
+    enabled: bool = _default(True, "requirements, Orchestration Service")
+    """False: nothing is rolled back by itself, whatever a request says."""
+    retention_days: Annotated[float, Field(gt=0, le=3650)] = _default(30, "requirements, Snapshot Management")
+    """Older snapshots are deleted, except those that may still be needed."""
+    keep: Annotated[int, Field(ge=1, le=100)] = _default(10, "requirements, Snapshot Management")
+    """How many snapshots of the service are kept."""
+
+
+class Access(Section):
+    """How Surefoot acts in an account that is not its own."""
+
+    role: Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$")]
+    """ARN of the role that is assumed; of the same account."""
+    external_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$")] | None = None
+    session_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@-]{2,64}$")] = _default(
+        "surefoot", "Surefoot's own choice"
+    )
+    """What CloudTrail calls Surefoot's sessions; some trust policies demand a fixed one."""
+
+
+class ServicePolicy(Section):
+    """Everything that is set for one service."""
+
+    target: Target
+    digest: Digest = ""
+    """Of the policy file that this was read from; two policies are equal if all but the digest is."""
+    application: Application = Application()
+    monitoring: Monitoring = Monitoring()
+    rules: tuple[RulePolicy, ...] = BUILT_IN_RULES
+    """Those that are not switched off; the built-in ones first."""
+    health: Health = Health()
+    gates: Gates = Gates()
+    timeouts: Timeouts = Timeouts()
+    baking: Baking = Baking()
+    tests: Tests = Tests()
+    optimization: Optimization = Optimization()
+    recovery: Recovery = Recovery()
