@@ -16,11 +16,11 @@ import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from benchmarks.rounds import HEAD, Compared, by_turns
-from sandbox.aws.account import Account
+from sandbox.aws.accounts import REGION
+from sandbox.aws.cloudwatch.metric_store import MetricStore, metric_key, samples
 from sandbox.aws.inprocess import WsgiApplication, answered_by
-from sandbox.aws.metrics import MetricStore, metric_key, samples
-from sandbox.aws.seed import CLUSTER, SERVICE, task_definition
-from sandbox.aws.world import REGION
+from sandbox.aws.server.account import Account
+from sandbox.aws.server.seed import CLUSTER, SERVICE, task_definition
 from sandbox.child import Child, accepts_connections, claim_port
 from services._chassis.clock import Pace
 

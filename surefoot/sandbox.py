@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 from rich.markup import escape
 
-from sandbox.aws.happenings import Impossible
+from sandbox.aws.server.incidents import Impossible
 from sandbox.scenarios.load import Unreadable, load, shipped
 from sandbox.scenarios.model import Scenario
 from sandbox.stack import USUAL_PORTS

@@ -7,18 +7,18 @@ from typing import Annotated, Any
 import httpx2
 from cyclopts import Parameter
 
-from sandbox.aws.happenings import Happening
-from sandbox.aws.harm import Kind
+from sandbox.aws.faults.rules import Kind
+from sandbox.scenarios.incident import Incident
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, Json, result
 
 TIMEOUT_SECONDS = 10.0
 
 
-def happen(*, what: Annotated[Happening | None, Parameter(name="*")] = None, json: Json = False) -> int:
+def happen(*, what: Annotated[Incident | None, Parameter(name="*")] = None, json: Json = False) -> int:
     """Let something happen to the first service and its surroundings; what is not named stays as it is."""
     if what is None:
-        raise CannotDo(f"name what is to happen: {', '.join(Happening.model_fields)}", Exit.USAGE)
+        raise CannotDo(f"name what is to happen: {', '.join(Incident.model_fields)}", Exit.USAGE)
     told = _ask("POST", "happenings", what.model_dump(exclude_none=True))
     result(told, json, "it has happened: " + ", ".join(f"{name} {value}" for name, value in told.items()))
     return Exit.SUCCEEDED

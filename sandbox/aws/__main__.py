@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 
-from sandbox.aws.server import SimulatedAws
+from sandbox.aws.server.server import SimulatedAws
 
 
 def main(arguments: list[str] | None = None) -> int:

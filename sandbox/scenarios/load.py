@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from sandbox.aws.images import RUNNING_TAG, Behaviour
+from sandbox.scenarios.behaviour import RUNNING_TAG, Behaviour
 from sandbox.scenarios.model import Scenario
 
 MOST_BYTES = 100_000

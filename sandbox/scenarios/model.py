@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from contracts.deployment import Cause, DeploymentConfig, Outcome
 from contracts.monitor import CriticalRule
-from sandbox.aws import happenings
-from sandbox.aws.conditions import Traffic
-from sandbox.aws.images import Behaviour
+from sandbox.scenarios.behaviour import Behaviour
+from sandbox.scenarios.incident import Incident
+from sandbox.scenarios.traffic import Traffic
 
 
 class _Frozen(BaseModel):
@@ -30,7 +30,7 @@ class Alarm(_Frozen):
     """Per cent; it fires after a minute above."""
 
 
-class Happening(happenings.Happening):
+class ScheduledIncident(Incident):
     """Something that comes from elsewhere while the deployment is under way."""
 
     at: Annotated[float, Field(ge=0, le=14_400)]
@@ -61,7 +61,7 @@ class World(_Frozen):
     history_days: Annotated[int, Field(ge=0, le=14)] = 1
     """Days of metrics before the deployment."""
     alarms: tuple[Alarm, ...] = ()
-    happenings: tuple[Happening, ...] = ()
+    happenings: tuple[ScheduledIncident, ...] = ()
 
 
 class Expected(_Frozen):

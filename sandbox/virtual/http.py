@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import httpx2
 
-from sandbox.aws.application import Application, Request
+from sandbox.aws.server.application import Application, Request
 
 
 class Transport(httpx2.AsyncBaseTransport):

@@ -10,12 +10,12 @@ from contracts.base import Target, caused_id
 from contracts.deployment import DeploymentFinished, DeployRequested, ImageChange
 from contracts.envelope import Envelope, from_message
 from contracts.topics import DEPLOYMENT_EVENTS
-from sandbox.aws.account import Account, application_of
-from sandbox.aws.calls import Call
-from sandbox.aws.conditions import Conditions
-from sandbox.aws.happenings import Impossible
-from sandbox.aws.seed import CLUSTER, SERVICE
-from sandbox.aws.world import ACCOUNT, REGION
+from sandbox.aws.accounts import ACCOUNT, REGION
+from sandbox.aws.call_log import Call
+from sandbox.aws.server.account import Account, application_of
+from sandbox.aws.server.incidents import Impossible
+from sandbox.aws.server.seed import CLUSTER, SERVICE
+from sandbox.aws.world.conditions import Conditions
 from sandbox.scenarios.model import Scenario
 from sandbox.stack import GUIDE
 from sandbox.virtual.aws import InProcessConnection
@@ -24,7 +24,7 @@ from sandbox.virtual.clock import LoopClock
 from sandbox.virtual.http import Transport
 from sandbox.virtual.loop import VirtualLoop
 from services._chassis.tasks import end
-from surefoot.rehearsal.others import Others
+from surefoot.rehearsal.actors import OutsideActors
 from surefoot.rehearsal.stage import Stage
 
 T = TypeVar("T")
@@ -77,19 +77,21 @@ def rehearse(scenario: Scenario, *, seed: int = 0) -> Rehearsal:
         connection = InProcessConnection(REGION, front)
         stage = Stage(clock, connection, transport, SETTINGS)
         try:
-            return _run(loop, _play(scenario, account, clock, stage, Others(account, connection, scenario.name)))
+            return _run(loop, _play(scenario, account, clock, stage, OutsideActors(account, connection, scenario.name)))
         except ExceptionGroup as group:
             raise _first(Impossible, group) or group from group
 
 
-async def _play(scenario: Scenario, account: Account, clock: LoopClock, stage: Stage, others: Others) -> Rehearsal:
+async def _play(
+    scenario: Scenario, account: Account, clock: LoopClock, stage: Stage, actors: OutsideActors
+) -> Rehearsal:
     run_id = caused_id(SOURCE, "1")
     async with asyncio.TaskGroup() as beside:
         passing = beside.create_task(_let_pass(account, clock))
-        await others.prepare(scenario.world)
+        await actors.prepare(scenario.world)
         account.calls.clear()
         begun = clock.now()
-        happening = beside.create_task(others.happen(scenario.world.happenings))
+        happening = beside.create_task(actors.happen(scenario.world.happenings))
         async with stage:
             await stage.tell(_request(scenario, account), "1", SOURCE)
             finished = await _end_of(stage, run_id)

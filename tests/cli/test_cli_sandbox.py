@@ -8,8 +8,8 @@ import orjson
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.aws.seed import CLUSTER, SERVICE
 from sandbox.aws.server import SimulatedAws
+from sandbox.aws.server.seed import CLUSTER, SERVICE
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, console
 from surefoot.progress import Progress

@@ -12,7 +12,7 @@ from rich.console import Console
 from contracts.envelope import Envelope, from_message
 from contracts.monitor import CriticalAlert
 from contracts.topics import CRITICAL_ALERTS, DEPLOYMENT_EVENTS
-from sandbox.aws.calls import Call
+from sandbox.aws.call_log import Call
 from surefoot.client import Surefoot
 from surefoot.wait import wait_for
 

@@ -4,7 +4,7 @@ import pytest
 
 from contracts.base import Target
 from contracts.deployment import Cause, DeploymentFinished, Outcome
-from sandbox.aws.calls import Call
+from sandbox.aws.call_log import Call
 from sandbox.scenarios.model import Expected
 from surefoot.rehearsal.judge import faults
 from surefoot.rehearsal.rehearse import Rehearsal

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.aws.happenings import Impossible
+from sandbox.aws.server.incidents import Impossible
 from sandbox.scenarios.load import shipped
 from sandbox.scenarios.model import Scenario
 from surefoot.rehearsal import rehearse as rehearsing
+from surefoot.rehearsal.actors import OutsideActors
 from surefoot.rehearsal.judge import faults
-from surefoot.rehearsal.others import Others
 from surefoot.rehearsal.rehearse import rehearse
 
 
@@ -45,7 +45,7 @@ def test_a_fault_beside_it_ends_the_rehearsal(monkeypatch: pytest.MonkeyPatch) -
     async def breaks(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Others, "happen", breaks)
+    monkeypatch.setattr(OutsideActors, "happen", breaks)
     with pytest.raises(ExceptionGroup) as broken:
         rehearse(shipped()["healthy"])
     assert broken.group_contains(ZeroDivisionError)

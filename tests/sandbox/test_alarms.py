@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.aws.alarms import ALARM, INSUFFICIENT_DATA, OK, MetricAlarm, evaluate, judge
-from sandbox.aws.metrics import MetricStore, metric_key, samples
-from sandbox.aws.queries import Query
+from sandbox.aws.cloudwatch.alarms import ALARM, INSUFFICIENT_DATA, OK, MetricAlarm, evaluate, judge
+from sandbox.aws.cloudwatch.metric_queries import Query
+from sandbox.aws.cloudwatch.metric_store import MetricStore, metric_key, samples
 
 NOW = 1_763_985_600.0  # 24 November 2025, 12:00 UTC
 KEY = metric_key("Shop", "Errors")

@@ -8,9 +8,9 @@ from random import Random
 import httpx2
 import pytest
 
-from sandbox.aws import application as application_module
-from sandbox.aws.application import Application, Request, answer, parse
-from sandbox.aws.images import Behaviour
+from sandbox.aws.server import application as application_module
+from sandbox.aws.server.application import Application, Request, answer, parse
+from sandbox.scenarios.behaviour import Behaviour
 from sandbox.scenarios.load import images
 
 BY_NAME = images()

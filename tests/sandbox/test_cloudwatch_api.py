@@ -14,12 +14,12 @@ from botocore.exceptions import ClientError
 from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
-from sandbox.aws.alarms import step
-from sandbox.aws.cloudwatch import install
-from sandbox.aws.images import Behaviour
-from sandbox.aws.metrics import MetricStore, metric_key, samples
-from sandbox.aws.traffic import seed_history
-from sandbox.aws.views import ServiceView, TaskView
+from sandbox.aws.cloudwatch.alarms import step
+from sandbox.aws.cloudwatch.api import install
+from sandbox.aws.cloudwatch.metric_store import MetricStore, metric_key, samples
+from sandbox.aws.world.traffic import seed_history
+from sandbox.aws.world.views import ServiceView, TaskView
+from sandbox.scenarios.behaviour import Behaviour
 from services._chassis.clock import moment
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.aws.composites import rule_of
-from sandbox.aws.expressions import InvalidExpression
-from sandbox.aws.seed import CLUSTER, SERVICE
+from sandbox.aws.cloudwatch.composite_alarms import rule_of
+from sandbox.aws.cloudwatch.metric_math import InvalidExpression
 from sandbox.aws.server import SimulatedAws
+from sandbox.aws.server.seed import CLUSTER, SERVICE
 
 pytest_plugins = ["sandbox.fixtures"]
 STATES = {"errors": "ALARM", "slow": "OK", "disk full": "ALARM", "new": "INSUFFICIENT_DATA"}

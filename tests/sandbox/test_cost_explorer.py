@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.aws.account import Account
-from sandbox.aws.world import REGION
+from sandbox.aws.accounts import REGION
+from sandbox.aws.server.account import Account
 from sandbox.virtual.aws import InProcessConnection
 
 START = 1_764_000_000.0

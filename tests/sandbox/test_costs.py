@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.aws.account import Account
+from sandbox.aws.accounts import REGION
 from sandbox.aws.costs.ledger import HOUR, Ledger, Use
-from sandbox.aws.seed import CLUSTER, FAMILY, SERVICE
-from sandbox.aws.world import REGION
+from sandbox.aws.server.account import Account
+from sandbox.aws.server.seed import CLUSTER, FAMILY, SERVICE
 from sandbox.virtual.aws import InProcessConnection
 
 START = 1_764_000_000.0

@@ -9,9 +9,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sandbox.aws.ecs.deployments import breaker_threshold, retry_delay
-from sandbox.aws.images import RUNNING_TAG
-from sandbox.aws.seed import CLUSTER, SERVICE
 from sandbox.aws.server import SimulatedAws
+from sandbox.aws.server.seed import CLUSTER, SERVICE
+from sandbox.scenarios.behaviour import RUNNING_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient

@@ -7,9 +7,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from sandbox.aws.images import Behaviour, Later
-from sandbox.aws.seed import CLUSTER, SERVICE
 from sandbox.aws.server import SimulatedAws
+from sandbox.aws.server.seed import CLUSTER, SERVICE
+from sandbox.scenarios.behaviour import Behaviour, Later
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient

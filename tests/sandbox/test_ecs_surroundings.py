@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.aws.account import Account
+from sandbox.aws.accounts import REGION
 from sandbox.aws.ecs.deployments import provider
-from sandbox.aws.happenings import Happening, Impossible
-from sandbox.aws.images import Behaviour
-from sandbox.aws.seed import CLUSTER, FAMILY, SERVICE
-from sandbox.aws.world import REGION
+from sandbox.aws.server.account import Account
+from sandbox.aws.server.incidents import Impossible
+from sandbox.aws.server.seed import CLUSTER, FAMILY, SERVICE
+from sandbox.scenarios.behaviour import Behaviour
+from sandbox.scenarios.incident import Incident
 from sandbox.virtual.aws import InProcessConnection
 
 SPOT: Any = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
@@ -79,7 +80,7 @@ def test_another_strategy_wants_a_new_deployment_and_a_spot_task_is_taken_back(a
     with pytest.raises(ClientError, match="you must force a new deployment"):
         aws.ecs.update_service(**ON, capacityProviderStrategy=SPOT)
     with pytest.raises(Impossible, match="0 tasks run on Spot, so that 1 cannot be taken back"):
-        aws.account.happen(Happening(interrupts=1))
+        aws.account.happen(Incident(interrupts=1))
     aws.ecs.update_service(**ON, capacityProviderStrategy=SPOT, forceNewDeployment=True)
     aws.account.step(300)
     service = aws.service()
@@ -87,7 +88,7 @@ def test_another_strategy_wants_a_new_deployment_and_a_spot_task_is_taken_back(a
     assert service["capacityProviderStrategy"][0]["capacityProvider"] == "FARGATE_SPOT"
     tasks = aws.tasks()
     assert {task["capacityProviderName"] for task in tasks} == {"FARGATE_SPOT"}
-    aws.account.happen(Happening(interrupts=1))
+    aws.account.happen(Incident(interrupts=1))
     (going,) = [task for task in aws.tasks("STOPPED") if task["stopCode"] == "SpotInterruption"]
     assert (going["lastStatus"], going["stoppedReason"]) == ("STOPPING", "Your Spot Task was interrupted.")
     assert aws.targets() == ["draining", "healthy", "healthy"]  # nobody waits for that
@@ -108,14 +109,14 @@ def test_a_full_subnet_has_no_place_for_a_task(aws: Aws) -> None:
     aws.account.step(120)
     after = [one["AvailableIpAddressCount"] for one in subnets.describe_subnets(SubnetIds=ids)["Subnets"]]
     assert sum(before) - sum(after) == 2
-    aws.account.happen(Happening(subnets="full"))
+    aws.account.happen(Incident(subnets="full"))
     aws.ecs.update_service(**ON, desiredCount=6)
     aws.account.step(30)
     stopped = aws.tasks("STOPPED")
     assert stopped
     assert {task["stopCode"] for task in stopped} == {"TaskFailedToStart"}
     assert stopped[0]["stoppedReason"].endswith(": InsufficientFreeAddressesInSubnet")
-    aws.account.happen(Happening(subnets="back"))
+    aws.account.happen(Incident(subnets="back"))
     aws.account.step(900)
     assert len(aws.tasks()) == 6
 
@@ -230,7 +231,7 @@ def test_a_task_has_one_place_to_run(aws: Aws, change: Any, why: str) -> None:
 
 
 def test_without_capacity_a_task_is_not_run(aws: Aws) -> None:
-    aws.account.happen(Happening(capacity="gone"))
+    aws.account.happen(Incident(capacity="gone"))
     answer = aws.ecs.run_task(
         cluster=CLUSTER, taskDefinition=FAMILY, launchType="FARGATE", networkConfiguration=aws.network()
     )
@@ -252,16 +253,16 @@ def test_tags_are_propagated_as_the_service_says(aws: Aws, by: str, tags: list[s
 def test_what_ecs_refuses_does_not_happen(aws: Aws) -> None:
     aws.ecs.update_service(**ON, deploymentConfiguration={"strategy": "BLUE_GREEN"})
     with pytest.raises(Impossible, match="ECS refuses it: The simulated ECS keeps BLUE_GREEN services"):
-        aws.account.happen(Happening(database="away", deploys="healthy"))
+        aws.account.happen(Incident(database="away", deploys="healthy"))
     assert aws.account.world.conditions.database
 
 
 def test_secrets_can_be_gone_and_come_back(aws: Aws) -> None:
-    aws.account.happen(Happening(secrets="gone"))
+    aws.account.happen(Incident(secrets="gone"))
     aws.ecs.update_service(**ON, desiredCount=4)
     aws.account.step(40)
     assert "ResourceNotFoundException" in aws.tasks("STOPPED")[0]["stoppedReason"]
-    aws.account.happen(Happening(secrets="back"))
+    aws.account.happen(Incident(secrets="back"))
     aws.account.step(600)
     assert len(aws.tasks()) == 4
 
@@ -336,11 +337,11 @@ def test_lost_events_are_heard_by_nobody(aws: Aws) -> None:
     arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(Name="ecs", EventPattern='{"source": ["aws.ecs"]}')
     events.put_targets(Rule="ecs", Targets=[{"Id": "queue", "Arn": arn}])
-    aws.account.happen(Happening(events_lost=1))
+    aws.account.happen(Incident(events_lost=1))
     aws.ecs.update_service(**ON, desiredCount=4)
     aws.account.step(60)
     assert not queues.receive_message(QueueUrl=url).get("Messages")
-    aws.account.happen(Happening(events_lost=0))
+    aws.account.happen(Incident(events_lost=0))
     aws.ecs.update_service(**ON, desiredCount=5)
     aws.account.step(60)
     assert queues.receive_message(QueueUrl=url)["Messages"]

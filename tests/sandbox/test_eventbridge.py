@@ -6,8 +6,8 @@ from typing import Any
 import boto3
 import pytest
 
-from sandbox.aws.seed import CLUSTER, SERVICE
 from sandbox.aws.server import SimulatedAws
+from sandbox.aws.server.seed import CLUSTER, SERVICE
 
 pytest_plugins = ["sandbox.fixtures"]
 PATTERN = {"source": ["aws.ecs"], "detail-type": ["ECS Deployment State Change", "ECS Task State Change"]}

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.aws.expressions import InvalidExpression, Scope, Series, Value, evaluate
-from sandbox.aws.metrics import MetricStore, metric_key, samples
-from sandbox.aws.queries import Query, check, resolve
+from sandbox.aws.cloudwatch.metric_math import InvalidExpression, Scope, Series, Value, evaluate
+from sandbox.aws.cloudwatch.metric_queries import Query, check, resolve
+from sandbox.aws.cloudwatch.metric_store import MetricStore, metric_key, samples
 
 GRID = range(0, 300, 60)
 FULL: Series = {0.0: 10.0, 60.0: 20.0, 120.0: 30.0, 180.0: 40.0, 240.0: 50.0}

@@ -10,9 +10,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from sandbox.aws.harm import Asked, Harm, Rule
-from sandbox.aws.seed import BACKUP_BUCKET, CLUSTER, SERVICE
+from sandbox.aws.faults.rules import Asked, FaultRules, Rule
 from sandbox.aws.server import SimulatedAws
+from sandbox.aws.server.seed import BACKUP_BUCKET, CLUSTER, SERVICE
 
 ONCE = Config(
     connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1}, user_agent_extra="surefoot/tests/x/1"
@@ -195,7 +195,7 @@ def test_a_rule_that_cannot_be_is_refused_with_a_sentence(aws: SimulatedAws, bod
 
 def test_a_share_and_a_time() -> None:
     now = [0.0]
-    harm, call = Harm(clock=lambda: now[0]), Asked("ecs", "DescribeServices", "", "", "")
+    harm, call = FaultRules(clock=lambda: now[0]), Asked("ecs", "DescribeServices", "", "", "")
     harm.add(Rule.model_validate({"kind": "throttle", "share": 0.3, "seconds": 10}))
     hits = sum(harm.of(call) is not None for _ in range(1000))
     assert 230 < hits < 370

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from sandbox.aws.registry import INDEX, MANIFEST, REPOSITORY, Registry
+from sandbox.aws.ecr.registry import INDEX, MANIFEST, REPOSITORY, Registry
 from sandbox.aws.server import SimulatedAws
 from sandbox.scenarios.load import images
 

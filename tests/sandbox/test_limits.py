@@ -9,9 +9,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from sandbox.aws.limits import Limits, buckets
-from sandbox.aws.seed import CLUSTER, SERVICE
+from sandbox.aws.faults.throttling import Throttling, buckets
 from sandbox.aws.server import SimulatedAws
+from sandbox.aws.server.seed import CLUSTER, SERVICE
 
 ON = {"cluster": CLUSTER, "services": [SERVICE]}
 
@@ -72,7 +72,7 @@ def test_cloudwatch_has_its_own(aws: SimulatedAws) -> None:
 
 def test_a_bucket_is_never_fuller_than_its_burst() -> None:
     now = [0.0]
-    limits = Limits(lambda: now[0])
+    limits = Throttling(lambda: now[0])
     now[0] = 3600.0
     assert [limits.lets_through("monitoring", "PutMetricAlarm") for _ in range(5)] == [True, True, True, False, False]
     assert limits.lets_through("s3", "PutObject")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.aws.account import Account
+from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.logs.patterns import matcher
-from sandbox.aws.world import ACCOUNT, REGION
+from sandbox.aws.server.account import Account
 from sandbox.virtual.aws import InProcessConnection
 
 START = 1_764_000_000_000

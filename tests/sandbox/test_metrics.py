@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.aws import metrics
-from sandbox.aws.metrics import MetricStore, TooManySeries, aggregate, metric_key, samples, statistic_set
+from sandbox.aws.cloudwatch import metric_store
+from sandbox.aws.cloudwatch.metric_store import (
+    MetricStore,
+    TooManySeries,
+    aggregate,
+    metric_key,
+    samples,
+    statistic_set,
+)
 
 KEY = metric_key("Shop", "Time", {"ServiceName": "web", "ClusterName": "court"})
 NOON = 1_763_985_600.0  # 12:00:00 UTC
@@ -123,11 +130,11 @@ def test_retention_and_the_number_of_data_and_of_series_are_bounded(monkeypatch:
     kept = store.statistics(KEY, NOON, NOON + 36_000, 60, "Sum")
     assert 60 <= len(kept) <= 121
     assert kept[-1][0] == NOON + 599 * 60
-    monkeypatch.setattr(metrics, "DATA_LIMIT", 10)
+    monkeypatch.setattr(metric_store, "DATA_LIMIT", 10)
     for _ in range(50):
         store.put(KEY, NOON + 36_000, samples([1.0]))
     assert sum(value for _, value in store.statistics(KEY, NOON, NOON + 40_000, 60, "Sum")) == 10
-    monkeypatch.setattr(metrics, "SERIES_LIMIT", 1)
+    monkeypatch.setattr(metric_store, "SERIES_LIMIT", 1)
     with pytest.raises(TooManySeries):
         store.put(metric_key("Shop", "Another"), NOON, samples([1.0]))
 

@@ -20,10 +20,11 @@ from moto.logs import models as logs
 from moto.logs.responses import LogsResponse
 from moto.s3 import models as s3
 
+from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.logs import api as logs_api
-from sandbox.aws.moto_patches import forget_everything, patched
-from sandbox.aws.seed import CLUSTER, SERVICE, Entrance, Network, seed_services
-from sandbox.aws.world import ACCOUNT, REGION, World
+from sandbox.aws.moto.patches import forget_everything, patched
+from sandbox.aws.server.seed import CLUSTER, SERVICE, Entrance, Network, seed_services
+from sandbox.aws.world.world import World
 
 START = 1_764_000_000.0
 
@@ -41,7 +42,7 @@ def patches(world: World) -> Iterator[World]:
 
 
 def test_the_version_is_the_one_that_was_patched() -> None:
-    assert moto.__version__ == "5.2.5", "read sandbox/aws/moto_patches.py against the new version, then change this"
+    assert moto.__version__ == "5.2.5", "read sandbox/aws/moto/patches.py against the new version, then change this"
 
 
 @pytest.mark.parametrize(

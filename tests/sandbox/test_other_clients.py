@@ -10,8 +10,8 @@ from typing import Any
 import boto3
 import pytest
 
-from sandbox.aws.seed import CLUSTER, LOG_GROUP, SERVICE
 from sandbox.aws.server import SimulatedAws
+from sandbox.aws.server.seed import CLUSTER, LOG_GROUP, SERVICE
 
 pytest_plugins = ["sandbox.fixtures"]
 

@@ -9,8 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from contracts.optimizer import FargateSize
-from sandbox.aws.account import Account
 from sandbox.aws.inprocess import answered_by
+from sandbox.aws.server.account import Account
 from services.optimizer.domain.price import RATES, hourly
 
 START = 1_764_000_000.0

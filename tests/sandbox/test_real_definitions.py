@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.aws.account import Account
+from sandbox.aws.accounts import REGION
 from sandbox.aws.ecs import api
-from sandbox.aws.faults import AwsFault
-from sandbox.aws.seed import CLUSTER, SERVICE
-from sandbox.aws.world import REGION
+from sandbox.aws.errors import AwsFault
+from sandbox.aws.server.account import Account
+from sandbox.aws.server.seed import CLUSTER, SERVICE
 from sandbox.virtual.aws import InProcessConnection
 from services.recovery.domain.change import registrable
 

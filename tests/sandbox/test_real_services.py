@@ -10,11 +10,11 @@ import botocore.session
 import pytest
 
 from contracts.base import Target
-from sandbox.aws.account import Account
+from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.ecs import api
-from sandbox.aws.faults import AwsFault
-from sandbox.aws.seed import CLUSTER, SERVICE
-from sandbox.aws.world import ACCOUNT, REGION
+from sandbox.aws.errors import AwsFault
+from sandbox.aws.server.account import Account
+from sandbox.aws.server.seed import CLUSTER, SERVICE
 from services.recovery.domain.snapshot import (
     RESTORED,
     Snapshot,

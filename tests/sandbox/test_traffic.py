@@ -5,11 +5,11 @@ from random import Random
 
 import pytest
 
-from sandbox.aws.conditions import Traffic
-from sandbox.aws.metrics import MetricStore, metric_key
-from sandbox.aws.traffic import publish, seed_history
-from sandbox.aws.views import ServiceView, TaskView
+from sandbox.aws.cloudwatch.metric_store import MetricStore, metric_key
+from sandbox.aws.world.traffic import publish, seed_history
+from sandbox.aws.world.views import ServiceView, TaskView
 from sandbox.scenarios.load import images
+from sandbox.scenarios.traffic import Traffic
 
 NOON = 1_763_985_600.0
 IMAGES = images()

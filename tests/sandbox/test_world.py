@@ -18,8 +18,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sandbox.aws.__main__ import main
-from sandbox.aws.seed import BACKUP_BUCKET, CLUSTER, LOAD_BALANCER, LOG_GROUP, SERVICE
 from sandbox.aws.server import SimulatedAws
+from sandbox.aws.server.seed import BACKUP_BUCKET, CLUSTER, LOAD_BALANCER, LOG_GROUP, SERVICE
 
 START = 1_764_000_000.0
 SESSION = boto3.Session("testing", "testing", region_name="us-west-2")

@@ -6,11 +6,11 @@ Source: AWS Billing and Cost Management API reference, Expression and GroupDefin
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.costs.ledger import Line
 from sandbox.aws.costs.periods import invalid
 from sandbox.aws.costs.prices import SERVICE
-from sandbox.aws.faults import AwsFault
-from sandbox.aws.world import ACCOUNT, REGION
+from sandbox.aws.errors import AwsFault
 
 Predicate = Callable[[Line], bool]
 Reader = Callable[[Line], str]

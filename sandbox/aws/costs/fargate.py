@@ -9,8 +9,8 @@ from typing import Any
 from sandbox.aws.costs import prices
 from sandbox.aws.costs.ledger import Ledger, Line, Use
 from sandbox.aws.ecs.definitions import task_size
-from sandbox.aws.ecs.life import FAILED_TO_START
 from sandbox.aws.ecs.region import Ecs
+from sandbox.aws.ecs.task_lifecycle import FAILED_TO_START
 from sandbox.aws.ecs.tasks import Task
 
 LEAST_SECONDS = 60

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import orjson
 
 from sandbox.aws.costs.prices import PRODUCTS, SERVICE, SERVICE_CODE, UNIT, Product
-from sandbox.aws.faults import AwsFault
+from sandbox.aws.errors import AwsFault
 
 TARGET = "AWSPriceListService"
 """The prefix of ``X-Amz-Target``."""

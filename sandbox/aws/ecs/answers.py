@@ -4,11 +4,11 @@ from typing import Any
 
 from sandbox.aws.ecs.definitions import Definition
 from sandbox.aws.ecs.deployments import Deployment, Revision, ServiceDeployment, breaker_threshold
-from sandbox.aws.ecs.life import FAILED_TO_START
 from sandbox.aws.ecs.region import ClusterRecord, Ecs
+from sandbox.aws.ecs.service_settings import PLATFORM_VERSION, on_fargate
 from sandbox.aws.ecs.services import Service, of_deployment
+from sandbox.aws.ecs.task_lifecycle import FAILED_TO_START
 from sandbox.aws.ecs.tasks import Task
-from sandbox.aws.ecs.wanted import PLATFORM_VERSION, on_fargate
 
 Answer = dict[str, Any]
 

@@ -7,7 +7,7 @@ from sandbox.aws.ecs import answers, requests, service_calls, task_calls
 from sandbox.aws.ecs.answers import Answer
 from sandbox.aws.ecs.pages import page
 from sandbox.aws.ecs.region import ClusterRecord, Ecs
-from sandbox.aws.faults import AwsFault
+from sandbox.aws.errors import AwsFault
 
 TARGET = "AmazonEC2ContainerServiceV20141113"
 """The prefix of ``X-Amz-Target``."""

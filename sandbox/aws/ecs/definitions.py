@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.aws.faults import AwsFault
+from sandbox.aws.errors import AwsFault
 
 _GB = 1024
 FARGATE_SIZES: dict[int, tuple[int, ...]] = {

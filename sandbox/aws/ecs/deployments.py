@@ -6,8 +6,8 @@ from math import ceil, inf
 from types import MappingProxyType
 from typing import Any
 
+from sandbox.aws.ecr.registry import Manifest
 from sandbox.aws.ecs.definitions import Definition
-from sandbox.aws.registry import Manifest
 
 FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 ROLLED_OUT = (

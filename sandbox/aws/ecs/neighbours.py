@@ -7,7 +7,7 @@ DEREGISTRATION_SECONDS = 300.0
 
 
 class Neighbours:
-    """By itself, everything is there and well; ``sandbox/aws/moto_neighbours.py`` asks moto."""
+    """By itself, everything is there and well; ``sandbox/aws/moto/neighbours.py`` asks moto."""
 
     def __init__(self) -> None:
         self.roles_gone: set[str] = set()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sandbox.aws.faults import AwsFault
+from sandbox.aws.errors import AwsFault
 
 T = TypeVar("T")
 

@@ -8,15 +8,15 @@ from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from sandbox.aws.ecs import life, scheduler
+from sandbox.aws.ecr.registry import Registry
+from sandbox.aws.ecs import scheduler, task_lifecycle
 from sandbox.aws.ecs.definitions import Definition, Definitions
 from sandbox.aws.ecs.deployments import Deployment, Revision, provider
 from sandbox.aws.ecs.neighbours import Neighbours
+from sandbox.aws.ecs.service_settings import propagated
 from sandbox.aws.ecs.services import Service
 from sandbox.aws.ecs.tasks import Task
-from sandbox.aws.ecs.wanted import propagated
-from sandbox.aws.faults import AwsFault
-from sandbox.aws.registry import Registry
+from sandbox.aws.errors import AwsFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,12 +123,12 @@ class Ecs:
             provider=capacity,
             due=inf,
         )
-        life.advance(task, now, self.random, self.neighbours)
+        task_lifecycle.advance(task, now, self.random, self.neighbours)
         self.live[task.arn] = self._of_group[task.cluster, task.group][task.arn] = task
         return task
 
     def stop_task(self, task: Task, now: float, code: str, reason: str) -> None:
-        life.stop(task, now, code, reason, self.neighbours)
+        task_lifecycle.stop(task, now, code, reason, self.neighbours)
         owner = self._owner(task)
         if owner is not None:
             owner.changed = True
@@ -180,7 +180,7 @@ class Ecs:
         ended: list[Task] = []
         for task in [task for task in self.live.values() if task.due <= now]:
             was_alive = task.alive
-            life.advance(task, now, self.random, self.neighbours)
+            task_lifecycle.advance(task, now, self.random, self.neighbours)
             service = self._owner(task)
             if service is not None:
                 service.changed = True

@@ -7,7 +7,7 @@ import botocore.session
 from botocore.model import Shape
 from botocore.validate import ParamValidator
 
-from sandbox.aws.faults import AwsFault
+from sandbox.aws.errors import AwsFault
 
 CHECKED = frozenset({"RegisterTaskDefinition", "CreateService", "UpdateService", "RunTask"})
 """Those whose bodies people write by hand. The others come from clients that have checked them."""

@@ -7,7 +7,7 @@ is old while ``minimumHealthyPercent`` stays healthy, replace what is unhealthy,
 from random import Random
 from typing import Protocol
 
-from sandbox.aws.ecs import life
+from sandbox.aws.ecs import task_lifecycle
 from sandbox.aws.ecs.deployments import (
     ROLLED_OUT,
     Deployment,
@@ -18,7 +18,7 @@ from sandbox.aws.ecs.deployments import (
 )
 from sandbox.aws.ecs.neighbours import Neighbours
 from sandbox.aws.ecs.services import Service, of_deployment
-from sandbox.aws.ecs.starts import NO_CAPACITY
+from sandbox.aws.ecs.start_failures import NO_CAPACITY
 from sandbox.aws.ecs.tasks import Task
 
 NO_INSTANCES = (
@@ -78,7 +78,7 @@ def task_ended(service: Service, task: Task, now: float, random: Random) -> None
     primary.failed_tasks += 1
     primary.updated = now
     service.current.failures = primary.failed_tasks
-    if task.stop_code == life.FAILED_TO_START and now >= primary.next_start:
+    if task.stop_code == task_lifecycle.FAILED_TO_START and now >= primary.next_start:
         primary.throttled += 1
         primary.next_start = now + retry_delay(primary.throttled)
         if primary.throttled == 3:
@@ -152,7 +152,7 @@ def _stop_unhealthy(service: Service, now: float, cluster: Cluster) -> None:
                 f"(port {target.port}) is unhealthy in (target-group {target.group}) due to (reason {why})",
                 cluster.random,
             )
-        life.stop(task, now, "ServiceSchedulerInitiated", reason, cluster.neighbours)
+        task_lifecycle.stop(task, now, "ServiceSchedulerInitiated", reason, cluster.neighbours)
         task_ended(service, task, now, cluster.random)
         _say_stopped(service, [task], now, cluster)
 
@@ -213,7 +213,7 @@ def _stop_surplus(service: Service, now: float, cluster: Cluster) -> None:
     reason = f"Scaling activity initiated by deployment {primary.id}"
     draining = [task for task in (*surplus, *victims) if task.healthy]
     for task in (*surplus, *victims):
-        life.stop(task, now, "ServiceSchedulerInitiated", reason, cluster.neighbours)
+        task_lifecycle.stop(task, now, "ServiceSchedulerInitiated", reason, cluster.neighbours)
     if draining:
         service.say(now, f"has begun draining connections on {len(draining)} tasks.", cluster.random)
         for group, _ in draining[0].target_groups:
@@ -265,7 +265,7 @@ def _drain(service: Service, now: float, cluster: Cluster) -> None:
     """A deleted service stops its tasks and becomes INACTIVE."""
     remaining = cluster.tasks_of(service)
     for task in remaining:
-        life.stop(task, now, "ServiceSchedulerInitiated", "Service was deleted", cluster.neighbours)
+        task_lifecycle.stop(task, now, "ServiceSchedulerInitiated", "Service was deleted", cluster.neighbours)
     if not remaining:
         service.status, service.deployments = "INACTIVE", service.deployments[:1]
 

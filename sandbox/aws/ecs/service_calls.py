@@ -1,12 +1,12 @@
 """The calls on services and their deployments."""
 
-from sandbox.aws.ecs import answers, scheduler, wanted
+from sandbox.aws.ecs import answers, scheduler, service_settings
 from sandbox.aws.ecs.answers import Answer
 from sandbox.aws.ecs.deployments import Revision, ServiceDeployment
 from sandbox.aws.ecs.pages import page
 from sandbox.aws.ecs.region import Ecs
 from sandbox.aws.ecs.services import Service
-from sandbox.aws.faults import AwsFault
+from sandbox.aws.errors import AwsFault
 
 
 def create_service(ecs: Ecs, request: Answer, now: float) -> Answer:
@@ -18,12 +18,12 @@ def create_service(ecs: Ecs, request: Answer, now: float) -> Answer:
     if known is not None and known.status != "INACTIVE":
         raise AwsFault("InvalidParameterException", "Creation of service was not idempotent.")
     definition = ecs.definitions.usable(request.get("taskDefinition") or "")
-    settings = wanted.settings(wanted.DEFAULTS, request, definition, ecs.neighbours)
+    settings = service_settings.settings(service_settings.DEFAULTS, request, definition, ecs.neighbours)
     arn = f"{ecs.prefix}:service/{cluster.name}/{name}"
-    revision = ecs.new_revision(arn, definition, wanted.rolled_out(settings), now)
+    revision = ecs.new_revision(arn, definition, service_settings.rolled_out(settings), now)
     service = Service(
         arn, cluster.name, name, now, int(request.get("desiredCount", 0)), revision,
-        wanted.configuration(wanted.CONFIGURATION, request.get("deploymentConfiguration")),
+        service_settings.configuration(service_settings.CONFIGURATION, request.get("deploymentConfiguration")),
         grace=float(request.get("healthCheckGracePeriodSeconds") or 0),
         settings=settings,
         tags=list(request.get("tags", ())),
@@ -43,15 +43,15 @@ def update_service(ecs: Ecs, request: Answer, now: float) -> Answer:
     service = ecs.service(request)
     old = service.revision.definition
     definition = ecs.definitions.usable(request["taskDefinition"]) if request.get("taskDefinition") else old
-    configuration = wanted.configuration(service.configuration, request.get("deploymentConfiguration"))
-    settings = wanted.settings(service.settings, request, definition, ecs.neighbours)
+    configuration = service_settings.configuration(service.configuration, request.get("deploymentConfiguration"))
+    settings = service_settings.settings(service.settings, request, definition, ecs.neighbours)
     deploys = bool(
         request.get("forceNewDeployment")
-        or wanted.starts_deployment(service.settings, settings)
+        or service_settings.starts_deployment(service.settings, settings)
         or definition.arn != old.arn
     )
     if deploys:
-        wanted.check_deployment(settings["deploymentController"]["type"], configuration["strategy"], request)
+        service_settings.check_deployment(settings["deploymentController"]["type"], configuration["strategy"], request)
     service.configuration, service.settings = configuration, settings
     if "desiredCount" in request:
         service.desired = int(request["desiredCount"])
@@ -59,7 +59,7 @@ def update_service(ecs: Ecs, request: Answer, now: float) -> Answer:
         service.grace = float(request["healthCheckGracePeriodSeconds"])
     service.changed = True
     if deploys:
-        _begin(ecs, service, ecs.new_revision(service.arn, definition, wanted.rolled_out(settings), now), now)
+        _begin(ecs, service, ecs.new_revision(service.arn, definition, service_settings.rolled_out(settings), now), now)
     return {"service": answers.service(service, ecs)}
 
 

@@ -1,14 +1,14 @@
 """The calls on tasks."""
 
-from sandbox.aws.ecs import answers, wanted
+from sandbox.aws.ecs import answers, service_settings
 from sandbox.aws.ecs.answers import Answer
 from sandbox.aws.ecs.definitions import Definition
 from sandbox.aws.ecs.deployments import provider
 from sandbox.aws.ecs.pages import page
 from sandbox.aws.ecs.region import Ecs
-from sandbox.aws.ecs.starts import NO_CAPACITY
+from sandbox.aws.ecs.start_failures import NO_CAPACITY
 from sandbox.aws.ecs.tasks import Task
-from sandbox.aws.faults import AwsFault
+from sandbox.aws.errors import AwsFault
 
 MOST_TASKS = 10
 """Of one RunTask."""
@@ -59,25 +59,26 @@ def run_task(ecs: Ecs, request: Answer, now: float) -> Answer:
     cluster = ecs.cluster(request)
     definition = ecs.definitions.usable(request["taskDefinition"])
     network = request.get("networkConfiguration")
-    wanted.check_network(definition, network, ecs.neighbours)
+    service_settings.check_network(definition, network, ecs.neighbours)
     _check_overrides(request, definition)
-    wanted.check_capacity(request)
-    wanted.check_launch(request, definition)
+    service_settings.check_capacity(request)
+    service_settings.check_launch(request, definition)
     strategy = request.get("capacityProviderStrategy") or []
-    if not wanted.on_fargate(request):
+    if not service_settings.on_fargate(request):
         raise AwsFault("InvalidParameterException", "No Container Instances were found in your cluster.")
     if not ecs.capacity:
         return {"tasks": [], "failures": [{"reason": NO_CAPACITY}]}
     token = request.get("clientToken", "")
     repeated = ecs.client_tokens.get(token) if token else None
     if repeated is None:
+        tags = request.get("tags") or service_settings.propagated(request.get("propagateTags", ""), [], definition)
         repeated = [
             ecs.add_task(
                 cluster.name, definition, now,
                 group=request.get("group") or f"family:{definition.family}",
                 started_by=request.get("startedBy", ""),
                 network=network or {}, overrides=request.get("overrides"),
-                tags=request.get("tags") or wanted.propagated(request.get("propagateTags", ""), [], definition),
+                tags=tags,
                 capacity=capacity,
             ).arn
             for capacity in _capacities(strategy, int(request.get("count") or 1))

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
+from sandbox.aws.ecr.registry import Manifest
 from sandbox.aws.ecs.definitions import Definition
 from sandbox.aws.ecs.targets import State, Target
-from sandbox.aws.images import Behaviour
-from sandbox.aws.registry import Manifest
+from sandbox.scenarios.behaviour import Behaviour
 
 NOTICE_SECONDS = 15.0
 """How long ECS takes to notice that a health check calls a task unhealthy."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sandbox.aws.logs import commands
 from sandbox.aws.logs.commands import Columns, Command, Table
-from sandbox.aws.logs.conditions import ConditionReader
+from sandbox.aws.logs.filter_conditions import ConditionReader
 from sandbox.aws.logs.records import Row, text
 from sandbox.aws.logs.stats import FUNCTIONS, Aggregate, Read, count_all, over, pct
 from sandbox.aws.logs.tokens import Token, unquoted

@@ -5,8 +5,8 @@ Source: CloudWatch Logs user guide, "stats", "Functions to use with stats".
 
 from collections.abc import Callable, Mapping, Sequence
 
+from sandbox.aws.cloudwatch.metric_store import percentile
 from sandbox.aws.logs.records import Row, Value, number, rank, text
-from sandbox.aws.metrics import percentile
 
 Read = Callable[[Row], Value | None]
 Aggregate = Callable[[Sequence[Row]], Value | None]

@@ -10,9 +10,9 @@ import pytest
 from contracts.base import Target
 from contracts.diagnostics import IssueFound, RunDiagnostics
 from contracts.results import StepFinished
-from sandbox.aws.seed import CLUSTER, SERVICE
+from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
-from sandbox.aws.world import ACCOUNT, REGION
+from sandbox.aws.server.seed import CLUSTER, SERVICE
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.service import Platform, Service
 from services.diagnostics.app import create_app

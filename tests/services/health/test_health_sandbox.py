@@ -12,9 +12,9 @@ from contracts.deployment import Cause
 from contracts.gates import Verdict
 from contracts.health import AssessHealth, WatchDeployment
 from contracts.results import StepFinished, StepProgressed
-from sandbox.aws.seed import CLUSTER, SERVICE
+from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
-from sandbox.aws.world import ACCOUNT, REGION
+from sandbox.aws.server.seed import CLUSTER, SERVICE
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.clock import moment
 from services._chassis.service import Platform, Service

@@ -12,10 +12,10 @@ from contracts.base import Target
 from contracts.gates import Verdict
 from contracts.monitor import CheckAlarms, SetUpMonitoring
 from contracts.results import MonitoringOutput, StepFinished
-from sandbox.aws.happenings import Happening
-from sandbox.aws.seed import CLUSTER, SERVICE
+from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
-from sandbox.aws.world import ACCOUNT, REGION
+from sandbox.aws.server.seed import CLUSTER, SERVICE
+from sandbox.scenarios.incident import Incident
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.service import Platform, Service
 from services._chassis.store import Store
@@ -174,7 +174,7 @@ async def test_the_database_is_looked_at_where_it_is_named(account: Account) -> 
     assert found is not None
     assert (found.status, trouble(found)) == ("available", "")
     assert len(found.cpu) >= 3
-    account.aws.happen(Happening(database="away"))
+    account.aws.happen(Incident(database="away"))
     found = await databases.look(account.aws.now())
     assert trouble(found) == "the database court-case-db is failed"
     with pytest.raises(Unavailable, match="RDS"):

@@ -14,9 +14,9 @@ from contracts.envelope import Meta, from_message
 from contracts.gates import Verdict
 from contracts.monitor import EvaluateRules, WatchClosely
 from contracts.results import StepFinished
-from sandbox.aws.seed import CLUSTER, SERVICE
+from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
-from sandbox.aws.world import ACCOUNT, REGION
+from sandbox.aws.server.seed import CLUSTER, SERVICE
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.clock import Pace, PacedClock, moment
 from services._chassis.jobs import Executor

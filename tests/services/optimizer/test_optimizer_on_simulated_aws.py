@@ -11,9 +11,9 @@ from contracts.base import Target
 from contracts.gates import Verdict
 from contracts.optimizer import AnalyzeResources, FargateSize, RecommendationMade
 from contracts.results import StepFinished
-from sandbox.aws.seed import CLUSTER, SERVICE
+from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
-from sandbox.aws.world import ACCOUNT, REGION
+from sandbox.aws.server.seed import CLUSTER, SERVICE
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.service import Platform
 from services._chassis.store import Store

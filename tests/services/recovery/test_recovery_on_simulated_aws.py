@@ -10,9 +10,9 @@ from contracts.base import Target
 from contracts.envelope import Meta
 from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, RollBack, RollbackFinished
 from contracts.results import SnapshotOutput, StepFinished
-from sandbox.aws.seed import BACKUP_BUCKET, CLUSTER, CONTAINER, SERVICE
+from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
-from sandbox.aws.world import ACCOUNT, REGION
+from sandbox.aws.server.seed import BACKUP_BUCKET, CLUSTER, CONTAINER, SERVICE
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.clock import moment
 from services._chassis.service import Platform, Service

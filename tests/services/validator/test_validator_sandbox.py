@@ -10,9 +10,9 @@ from contracts.deployment import Change, ImageChange, TaskDefinitionChange
 from contracts.gates import Verdict
 from contracts.results import PreflightOutput, ProbesOutput, StepFinished
 from contracts.validator import RunPreflight, ValidateDeployment
-from sandbox.aws.seed import CLUSTER, SERVICE
+from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
-from sandbox.aws.world import ACCOUNT, REGION
+from sandbox.aws.server.seed import CLUSTER, SERVICE
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.clock import Pace, PacedClock, moment
 from services._chassis.service import Platform, Service

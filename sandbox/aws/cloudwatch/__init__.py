@@ -1,0 +1,1 @@
+"""Simulated CloudWatch: metrics, metric math and alarms, behind moto's API."""

@@ -1,0 +1,1 @@
+"""Simulated ECR: one repository, whose images are real manifests."""

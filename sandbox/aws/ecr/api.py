@@ -1,0 +1,168 @@
+"""ECR's API over the one repository."""
+
+import base64
+from typing import Any
+
+from sandbox.aws.ecr.registry import REPOSITORY, Manifest, Registry
+from sandbox.aws.errors import AwsFault
+
+TARGET = "AmazonEC2ContainerRegistry_V20150921"
+"""The prefix of ``X-Amz-Target``."""
+PUSHED = 1767225600.0
+"""When every image was pushed: the start of 2026."""
+
+Answer = dict[str, Any]
+
+
+class Ecr:
+    """``call`` answers one operation; layers are downloaded from ``{endpoint}/_sandbox/blobs/…``."""
+
+    def __init__(self, registry: Registry, account: str, region: str, endpoint: str) -> None:
+        self._registry = registry
+        self._account = account
+        self._arn = f"arn:aws:ecr:{region}:{account}:repository/{REPOSITORY}"
+        self._endpoint = endpoint
+        self._operations = {
+            "DescribeRepositories": self._describe_repositories,
+            "ListImages": self._list_images,
+            "DescribeImages": self._describe_images,
+            "BatchGetImage": self._batch_get_image,
+            "PutImage": self._put_image,
+            "GetDownloadUrlForLayer": self._get_download_url_for_layer,
+            "GetAuthorizationToken": self._get_authorization_token,
+        }
+
+    def call(self, operation: str, request: Answer, now: float) -> Answer:
+        """Answer one call. Raise ``AwsFault`` for what ECR would refuse and for what isn't simulated."""
+        if operation not in self._operations:
+            raise AwsFault("UnsupportedCommandException", f"The simulated ECR has no {operation}.")
+        name = request.get("repositoryName", REPOSITORY)
+        if name != REPOSITORY or request.get("registryId", self._account) != self._account:
+            raise self._no_repository(name)
+        return self._operations[operation](request, now)
+
+    def _no_repository(self, name: str) -> AwsFault:
+        return AwsFault(
+            "RepositoryNotFoundException",
+            f"The repository with name '{name}' does not exist in the registry with id '{self._account}'",
+        )
+
+    def _describe_repositories(self, request: Answer, _now: float) -> Answer:
+        unknown = [name for name in request.get("repositoryNames", ()) if name != REPOSITORY]
+        if unknown:
+            raise self._no_repository(unknown[0])
+        repository = {
+            "repositoryArn": self._arn,
+            "registryId": self._account,
+            "repositoryName": REPOSITORY,
+            "repositoryUri": self._registry.uri,
+            "createdAt": PUSHED,
+            "imageTagMutability": "MUTABLE",
+            "imageScanningConfiguration": {"scanOnPush": False},
+            "encryptionConfiguration": {"encryptionType": "AES256"},
+        }
+        return {"repositories": [repository]}
+
+    def _list_images(self, _request: Answer, _now: float) -> Answer:
+        return {
+            "imageIds": [{"imageDigest": manifest.digest, "imageTag": tag} for tag, manifest in self._registry.tagged()]
+        }
+
+    def _describe_images(self, request: Answer, _now: float) -> Answer:
+        asked = request.get("imageIds") or [{"imageTag": tag} for tag in self._registry.tags]
+        found = {}
+        for identity in asked:
+            manifest = self._find(identity)
+            if manifest is None:
+                raise AwsFault(
+                    "ImageNotFoundException",
+                    f"The image with imageId {_shown(identity)} does not exist within the repository "
+                    f"with name '{REPOSITORY}' in the registry with id '{self._account}'",
+                )
+            found[manifest.digest] = manifest
+        return {"imageDetails": [self._detail(manifest) for manifest in found.values()]}
+
+    def _detail(self, manifest: Manifest) -> Answer:
+        return {
+            "registryId": self._account,
+            "repositoryName": REPOSITORY,
+            "imageDigest": manifest.digest,
+            "imageTags": self._registry.tags_of(manifest.digest),
+            "imageSizeInBytes": manifest.size,
+            "imagePushedAt": PUSHED,
+            "imageManifestMediaType": manifest.media_type,
+        }
+
+    def _batch_get_image(self, request: Answer, _now: float) -> Answer:
+        """Manifests as they were pushed. One whose type isn't among ``acceptedMediaTypes`` isn't found."""
+        accepted = request.get("acceptedMediaTypes")
+        images, failures = [], []
+        for identity in request["imageIds"]:
+            manifest = self._find(identity)
+            if not identity.get("imageTag") and not identity.get("imageDigest"):
+                failures.append(_failure(identity, "MissingDigestAndTag", "Invalid request parameters"))
+            elif manifest is None or (accepted and manifest.media_type not in accepted):
+                failures.append(_failure(identity, "ImageNotFound", "Requested image not found"))
+            else:
+                images.append(self._image(manifest, identity.get("imageTag")))
+        return {"images": images, "failures": failures}
+
+    def _image(self, manifest: Manifest, tag: str | None) -> Answer:
+        identity = {"imageDigest": manifest.digest, **({"imageTag": tag} if tag else {})}
+        return {
+            "registryId": self._account,
+            "repositoryName": REPOSITORY,
+            "imageId": identity,
+            "imageManifest": manifest.content.decode(),
+            "imageManifestMediaType": manifest.media_type,
+        }
+
+    def _put_image(self, request: Answer, _now: float) -> Answer:
+        """Move a tag: the manifest must be one that is here already."""
+        manifest = next(
+            (one for one in self._registry.manifests.values() if one.content == request["imageManifest"].encode()),
+            None,
+        )
+        tag = request.get("imageTag")
+        if manifest is None:
+            raise AwsFault("LayersNotFoundException", "The simulated ECR takes only manifests that it holds.")
+        if tag and self._registry.tags.get(tag) == manifest.digest:
+            raise AwsFault(
+                "ImageAlreadyExistsException",
+                f"Image with digest '{manifest.digest}' and tag '{tag}' already exists in the repository "
+                f"with name '{REPOSITORY}' in registry with id '{self._account}'",
+            )
+        if tag:
+            self._registry.tags[tag] = manifest.digest
+        return {"image": self._image(manifest, tag)}
+
+    def _get_download_url_for_layer(self, request: Answer, _now: float) -> Answer:
+        digest = request["layerDigest"]
+        if digest not in self._registry.blobs:
+            raise AwsFault(
+                "LayersNotFoundException",
+                f"The layer with digest '{digest}' does not exist in the repository with name '{REPOSITORY}' "
+                f"in the registry with id '{self._account}'",
+            )
+        return {"downloadUrl": f"{self._endpoint}/_sandbox/blobs/{digest}", "layerDigest": digest}
+
+    def _get_authorization_token(self, _request: Answer, now: float) -> Answer:
+        token = base64.b64encode(b"AWS:simulated").decode()
+        host = f"https://{self._registry.uri.partition('/')[0]}"
+        data = {"authorizationToken": token, "expiresAt": now + 12 * 3600, "proxyEndpoint": host}
+        return {"authorizationData": [data]}
+
+    def _find(self, identity: Answer) -> Manifest | None:
+        digest, tag = identity.get("imageDigest"), identity.get("imageTag")
+        if digest and tag and self._registry.tags.get(tag) != digest:
+            return None
+        return self._registry.manifests.get(digest or self._registry.tags.get(tag or "", ""))
+
+
+def _failure(identity: Answer, code: str, reason: str) -> Answer:
+    return {"imageId": identity, "failureCode": code, "failureReason": reason}
+
+
+def _shown(identity: Answer) -> str:
+    names = ("imageDigest", "imageTag")
+    return "{" + ", ".join(f"{key}:'{identity.get(key) or 'null'}'" for key in names) + "}"

@@ -1,0 +1,169 @@
+"""What CreateService and UpdateService want of a service: made whole, or refused in ECS's words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.aws.ecs.definitions import Definition
+from sandbox.aws.ecs.deployments import FARGATE_PROVIDERS, ROLLED_OUT
+from sandbox.aws.ecs.neighbours import Neighbours
+from sandbox.aws.errors import AwsFault
+
+Settings = dict[str, Any]
+
+PLATFORM_VERSION = "1.4.0"
+KEPT = (
+    "placementConstraints", "placementStrategy", "schedulingStrategy", "deploymentController",
+    "enableECSManagedTags", "propagateTags", "enableExecuteCommand", "availabilityZoneRebalancing",
+)  # fmt: skip
+"""Settings that are no deployment's; all but ``propagateTags`` change nothing here."""
+
+DEFAULTS: Settings = {
+    "loadBalancers": [],
+    "serviceRegistries": [],
+    "placementConstraints": [],
+    "placementStrategy": [],
+    "schedulingStrategy": "REPLICA",
+    "deploymentController": {"type": "ECS"},
+    "propagateTags": "NONE",
+    "enableECSManagedTags": False,
+    "enableExecuteCommand": False,
+}
+CONFIGURATION: Settings = {
+    "deploymentCircuitBreaker": {"enable": False, "rollback": False},
+    "maximumPercent": 200,
+    "minimumHealthyPercent": 100,
+    "strategy": "ROLLING",
+    "bakeTimeInMinutes": 0,
+}
+"""A deployment configuration of which nobody said anything."""
+
+
+def settings(old: Mapping[str, Any], request: Mapping[str, Any], definition: Definition, near: Neighbours) -> Settings:
+    """``old`` with what the request changes of it. ``AwsFault`` where ECS refuses."""
+    check_capacity(request)
+    new = {**old, **{name: request[name] for name in (*ROLLED_OUT, *KEPT) if name in request}}
+    if request.get("role"):
+        new["roleArn"] = request["role"]
+    if new.get("capacityProviderStrategy"):
+        new.pop("launchType", None)
+    else:
+        back = "FARGATE" if new.pop("capacityProviderStrategy", None) == [] and _for_fargate(definition) else "EC2"
+        new["launchType"] = new.get("launchType") or back
+    if new["schedulingStrategy"] != "REPLICA":
+        raise AwsFault("UnsupportedFeatureException", f"The simulated ECS has no {new['schedulingStrategy']} services.")
+    if new["deploymentController"]["type"] == "EXTERNAL":
+        raise AwsFault("UnsupportedFeatureException", "The simulated ECS has no EXTERNAL deployment controller.")
+    check_launch(new, definition)
+    if on_fargate(new) and new.get("platformVersion", "LATEST") in {"", "LATEST"}:
+        new["platformVersion"] = PLATFORM_VERSION
+    check_network(definition, new.get("networkConfiguration"), near)
+    for balancer in new["loadBalancers"]:
+        _check_balancer(balancer, definition, near)
+    return new
+
+
+def on_fargate(wanted: Mapping[str, Any]) -> bool:
+    """Whether its tasks run on Fargate; every capacity provider that there is does."""
+    return wanted.get("launchType") == "FARGATE" or bool(wanted.get("capacityProviderStrategy"))
+
+
+def rolled_out(wanted: Mapping[str, Any]) -> Settings:
+    """What of the settings a deployment gives its tasks."""
+    return {name: wanted[name] for name in ROLLED_OUT if name in wanted}
+
+
+def starts_deployment(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a change of settings by itself starts a deployment. ``AwsFault`` where it has to be forced."""
+    changed = {name for name in ROLLED_OUT if old.get(name) != new.get(name)}
+    if changed & {"capacityProviderStrategy", "launchType"}:
+        raise _invalid(
+            "When switching from launch type to capacity provider strategy on an existing service, or making a change "
+            "to a capacity provider strategy on a service that is already using one, you must force a new deployment."
+        )
+    return bool(changed)
+
+
+def configuration(old: Mapping[str, Any], change: Mapping[str, Any] | None) -> Settings:
+    """The deployment configuration with what a request changes of it. ``AwsFault`` where ECS refuses."""
+    new = {**old, **(change or {})}
+    if int(new["maximumPercent"]) <= 100 and int(new["minimumHealthyPercent"]) >= 100:
+        raise _invalid(
+            "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.",
+        )
+    if new.get("alarms", {}).get("enable") and not new["alarms"].get("alarmNames"):
+        raise _invalid("Alarm names cannot be empty when alarms are enabled.")
+    return new
+
+
+def check_deployment(controller: str, strategy: str, request: Mapping[str, Any]) -> None:
+    """Refuse to begin a deployment that is CodeDeploy's, or of a strategy that is only kept here."""
+    if controller == "CODE_DEPLOY":
+        what = "Unable to update network parameters"
+        if request.get("forceNewDeployment"):
+            what = "Cannot force a new deployment"
+        elif request.get("taskDefinition"):
+            what = "Unable to update task definition"
+        raise _invalid(
+            f"{what} on services with a CODE_DEPLOY deployment controller. "
+            "Use AWS CodeDeploy to trigger a new deployment."
+        )
+    if strategy != "ROLLING":
+        raise AwsFault(
+            "UnsupportedFeatureException",
+            f"The simulated ECS keeps {strategy} services, and deploys none of them anew.",
+        )
+
+
+def check_network(definition: Definition, network: Mapping[str, Any] | None, near: Neighbours) -> None:
+    if definition.network_mode == "awsvpc" and not network:
+        raise _invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
+    for subnet in (network or {}).get("awsvpcConfiguration", {}).get("subnets", ()):
+        if near.free_addresses(subnet) is None:
+            raise _invalid(
+                f"Error retrieving subnet information for [{subnet}]: The subnet ID '{subnet}' does not exist "
+                "(ErrorCode: InvalidSubnetID.NotFound)"
+            )
+
+
+def check_capacity(request: Mapping[str, Any]) -> None:
+    """What RunTask and the calls on services ask of launch types and capacity providers alike."""
+    strategy = request.get("capacityProviderStrategy") or []
+    if request.get("launchType") and strategy:
+        raise _invalid(
+            "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again."
+        )
+    unknown = {one["capacityProvider"] for one in strategy}.difference(FARGATE_PROVIDERS)
+    if unknown:
+        raise _invalid(f"The specified capacity provider '{min(unknown)}' was not found. Specify a valid name.")
+    if len(strategy) > 1 and not any(one.get("weight") for one in strategy):
+        raise _invalid("At least one capacity provider of the strategy must have a weight greater than zero.")
+
+
+def propagated(by: str, tags: list[dict[str, str]], definition: Definition) -> list[dict[str, str]]:
+    """The tags of a task, where ``tags`` are its service's, by ``propagateTags``: SERVICE, TASK_DEFINITION, NONE."""
+    return {"SERVICE": tags, "TASK_DEFINITION": definition.tags}.get(by, [])
+
+
+def check_launch(wanted: Mapping[str, Any], definition: Definition) -> None:
+    if on_fargate(wanted) and not _for_fargate(definition):
+        raise _invalid("Task definition does not support launch_type FARGATE.")
+
+
+def _for_fargate(definition: Definition) -> bool:
+    return "FARGATE" in definition.body.get("requiresCompatibilities", ())
+
+
+def _check_balancer(balancer: Mapping[str, Any], definition: Definition, near: Neighbours) -> None:
+    name, port = balancer.get("containerName"), balancer.get("containerPort")
+    container = next((one for one in definition.containers if one["name"] == name), None)
+    if container is None:
+        raise _invalid(f"The container {name} does not exist in the task definition.")
+    if port not in {one.get("containerPort") for one in container["portMappings"]}:
+        raise _invalid(f"The container {name} did not have a container port {port} defined.")
+    group = balancer.get("targetGroupArn")
+    if group and near.load_balancer_of(group) is None:
+        raise _invalid(f"The target group with targetGroupArn {group} does not have an associated load balancer.")
+
+
+def _invalid(why: str) -> AwsFault:
+    return AwsFault("InvalidParameterException", why)

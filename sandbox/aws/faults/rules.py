@@ -1,0 +1,194 @@
+"""Faults on demand: what AWS does to its callers on bad days, by rules that last for a time or a number of calls."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from sandbox.aws.call_log import changes
+from sandbox.aws.errors import AwsFault
+
+
+class Kind(StrEnum):
+    """What happens to a call."""
+
+    THROTTLE = "throttle"
+    DENY = "deny"
+    EXPIRE = "expire"
+    """The caller's credentials have expired."""
+    ERROR_BEFORE = "error-before"
+    """An internal error, and nothing was done."""
+    ERROR_AFTER = "error-after"
+    """It takes effect, and the answer is an internal error."""
+    SLOW = "slow"
+    """It waits before it takes effect; a caller that has hung up by then leaves a call that lands late."""
+    SLOW_AFTER = "slow-after"
+    """It takes effect, and the answer waits."""
+    RESET = "reset"
+    """The connection ends without an answer, and nothing was done."""
+    RESET_AFTER = "reset-after"
+    """It takes effect, and the connection ends without an answer."""
+    STALE = "stale"
+    """A call that reads gets the answer of some time ago."""
+
+
+AFTER = frozenset({Kind.ERROR_AFTER, Kind.SLOW_AFTER, Kind.RESET_AFTER})
+"""The call takes effect first."""
+_S3_CODES = {Kind.THROTTLE: "SlowDown", Kind.DENY: "AccessDenied", Kind.EXPIRE: "ExpiredToken"}
+_QUERY_CODES = {Kind.THROTTLE: "Throttling", Kind.DENY: "AccessDenied", Kind.EXPIRE: "ExpiredToken"}
+_CODES = {
+    Kind.THROTTLE: "ThrottlingException",
+    Kind.DENY: "AccessDeniedException",
+    Kind.EXPIRE: "ExpiredTokenException",
+}
+
+
+SERVICES = frozenset({
+    "application-autoscaling", "ce", "ec2", "ecr", "ecs", "elasticloadbalancing", "events", "iam", "kms", "logs",
+    "monitoring", "pricing", "rds", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts",
+})  # fmt: skip
+"""As signatures name them: CloudWatch signs as ``monitoring``."""
+_POLICIES = {"monitoring": "cloudwatch"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call, before anything has come of it."""
+
+    service: str
+    """As the signature names it."""
+    operation: str
+    agent: str
+    """The User-Agent."""
+    caller: str
+    """An ARN."""
+    resource: str
+
+    @property
+    def action(self) -> str:
+        """As policies name it."""
+        return f"{_POLICIES.get(self.service, self.service)}:{self.operation}"
+
+
+class Rule(BaseModel):
+    """Which calls fail, how, and for how long. What is left empty holds for all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Kind
+    service: str = ""
+    """As the signature names it."""
+    operation: str = ""
+    agent: str = ""
+    """A part of the User-Agent."""
+    caller: str = ""
+    """A part of the caller's ARN."""
+    resource: str = ""
+    """A part of the resource's name."""
+    calls: int | None = Field(default=None, ge=1)
+    """Ends after so many calls."""
+    seconds: float | None = Field(default=None, gt=0)
+    """Ends after so many real seconds."""
+    share: float = Field(default=1.0, gt=0, le=1)
+    delay: float = Field(default=1.0, ge=0, le=60)
+    """Real seconds, for ``slow``, ``slow-after`` and ``stale``."""
+
+    @field_validator("service")
+    @classmethod
+    def _is_known(cls, service: str) -> str:
+        if service and service not in SERVICES:
+            raise ValueError(f"no signature names {service!r}; they name {', '.join(sorted(SERVICES))}")
+        return service
+
+    def meets(self, call: "Asked") -> bool:
+        return (
+            self.service in {"", call.service}
+            and self.operation in {"", call.operation}
+            and self.agent in call.agent
+            and self.caller in call.caller
+            and self.resource in call.resource
+        )
+
+
+class FaultRules:
+    """The rules in force. Safe to use from several threads."""
+
+    def __init__(self, *, seed: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._random = Random(seed)  # noqa: S311  a simulation wants to be repeatable
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._rules: dict[int, tuple[Rule, float]] = {}
+        self._done: dict[int, int] = {}
+
+    @property
+    def any(self) -> bool:
+        """Whether a rule may be in force."""
+        return bool(self._rules)
+
+    def add(self, rule: Rule) -> int:
+        """Put a rule into force, and return its number."""
+        with self._lock:
+            number = next(self._numbers)
+            self._rules[number] = (rule, self._clock())
+            self._done[number] = 0
+            return number
+
+    def end(self, number: int | None = None) -> list[dict[str, object]]:
+        """End one rule, or all; return those that were in force."""
+        ended = [rule for rule in self.rules() if number in {None, rule["id"]}]
+        with self._lock:
+            for one in ended:
+                self._rules.pop(int(str(one["id"])), None)
+        return ended
+
+    def rules(self) -> list[dict[str, object]]:
+        """Return what is in force, and how often each was done."""
+        with self._lock:
+            self._expire()
+            return [
+                {"id": number, "done": self._done[number], **rule.model_dump(mode="json", exclude_defaults=True)}
+                for number, (rule, _) in self._rules.items()
+            ]
+
+    def of(self, call: "Asked") -> Rule | None:
+        """Return the first rule that this call meets, and count it; None leaves the call alone."""
+        with self._lock:
+            self._expire()
+            for number, (rule, _) in self._rules.items():
+                if not rule.meets(call) or (rule.kind is Kind.STALE and changes(call.operation)):
+                    continue
+                if rule.share < 1 and self._random.random() >= rule.share:
+                    continue
+                self._done[number] += 1
+                return rule
+            return None
+
+    def _expire(self) -> None:
+        now = self._clock()
+        for number, (rule, since) in list(self._rules.items()):
+            used_up = rule.calls is not None and self._done[number] >= rule.calls
+            if used_up or (rule.seconds is not None and now - since > rule.seconds):
+                del self._rules[number]
+
+
+def fault_of(kind: Kind, call: Asked, *, query: bool) -> AwsFault:
+    """Return the error as the service words it. ``query``: it speaks AWS's older protocol, in XML."""
+    service = call.service
+    codes = _S3_CODES if service == "s3" else _QUERY_CODES if query else _CODES
+    code = codes.get(kind)
+    if code is None:
+        return AwsFault("InternalError" if service == "s3" or query else "ServerException", "An internal error.", 500)
+    said = {
+        Kind.THROTTLE: "Rate exceeded",
+        Kind.DENY: f"User: {call.caller} is not authorized to perform: {call.action} "
+        f"because no identity-based policy allows the {call.action} action",
+        Kind.EXPIRE: "The security token included in the request is expired",
+    }[kind]
+    status = {Kind.THROTTLE: 503 if service == "s3" else 400, Kind.DENY: 403 if service == "s3" or query else 400}
+    return AwsFault(code, said, status.get(kind, 400))

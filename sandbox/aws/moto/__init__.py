@@ -1,0 +1,1 @@
+"""What moto answers: where its inside is changed, read, or filled."""

@@ -1,0 +1,34 @@
+"""EventBridge, as far as ECS speaks to it: moto keeps buses, rules and targets."""
+
+import json
+from collections.abc import Callable
+
+from moto.events.models import EventsBackend, events_backends
+
+from sandbox.aws.accounts import ACCOUNT, REGION
+from sandbox.aws.ecs.region import Ecs
+from sandbox.aws.ecs.state_changes import StateChange, StateChanges
+from sandbox.aws.ecs.tasks import Task
+
+
+def publish(changes: StateChanges, ecs: Ecs, lost: Callable[[], bool], tasks: list[Task], now: float) -> None:
+    """Send what is new, and not ``lost``, to the targets of the default bus's rules that it matches."""
+    backend = events_backends[ACCOUNT][REGION]
+    heard = bool(backend.describe_event_bus("default").rules)
+    for change in changes.new(ecs.services.values(), tasks, now):
+        if heard and not lost():
+            _put(backend, change)
+
+
+def _put(backend: EventsBackend, change: StateChange) -> None:
+    backend.put_events(
+        [
+            {
+                "Source": "aws.ecs",
+                "DetailType": change.kind,
+                "Detail": json.dumps(change.detail),
+                "Resources": [change.resource],
+                "Time": change.at,
+            }
+        ]
+    )

@@ -1,0 +1,64 @@
+"""What moto's other services answer to ECS."""
+
+from collections.abc import Sequence
+
+from moto.cloudwatch.models import cloudwatch_backends
+from moto.ec2.exceptions import InvalidSubnetIdError
+from moto.ec2.models import ec2_backends
+from moto.elbv2.models import elbv2_backends
+from moto.secretsmanager.models import secretsmanager_backends
+from moto.ssm.exceptions import ParameterVersionNotFound
+from moto.ssm.models import ssm_backends
+
+from sandbox.aws.accounts import ACCOUNT, REGION
+from sandbox.aws.cloudwatch.alarms import firing
+from sandbox.aws.ecs.neighbours import DEREGISTRATION_SECONDS, Neighbours
+
+UNREADABLE = (
+    "unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret {arn} from "
+    "secrets manager: ResourceNotFoundException: Secrets Manager can't find the specified secret."
+)
+UNREAD_PARAMETER = (
+    "unable to retrieve secrets from ssm: service call has been retried 1 time(s): "
+    "failed to fetch parameter {arn}: invalid parameters: {name}"
+)
+
+
+class MotoNeighbours(Neighbours):
+    def alarms_firing(self, names: Sequence[str]) -> list[str]:
+        return firing(cloudwatch_backends[ACCOUNT][REGION].alarms, names)
+
+    def secret_fault(self, reference: str) -> str:
+        if ":secretsmanager:" in reference:
+            # json key, version stage and version id may follow the name
+            arn = ":".join(reference.split(":")[:7])
+            known = secretsmanager_backends[ACCOUNT][REGION].secrets.get(arn)
+            there = known is not None and not known.is_deleted() and not self.secrets_gone
+            return "" if there else UNREADABLE.format(arn=arn)
+        name = reference.partition(":parameter")[2] or reference
+        there = not self.secrets_gone and any(map(_is_parameter, (name, name.removeprefix("/"))))
+        return "" if there else UNREAD_PARAMETER.format(arn=reference, name=name)
+
+    def load_balancer_of(self, group: str) -> str | None:
+        known = elbv2_backends[ACCOUNT][REGION].target_groups.get(group)
+        arns = known.load_balancer_arns if known is not None else []
+        return arns[0].split(":loadbalancer/", 1)[-1] if arns else None
+
+    def deregistration_seconds(self, group: str) -> float:
+        known = elbv2_backends[ACCOUNT][REGION].target_groups.get(group)
+        attributes = known.attributes if known is not None else {}
+        return float(str(attributes.get("deregistration_delay.timeout_seconds", DEREGISTRATION_SECONDS)))
+
+    def free_addresses(self, subnet: str) -> int | None:
+        try:
+            known = ec2_backends[ACCOUNT][REGION].get_subnet(subnet)
+        except InvalidSubnetIdError:
+            return None
+        return known.available_ip_address_count
+
+
+def _is_parameter(name: str) -> bool:
+    try:
+        return ssm_backends[ACCOUNT][REGION].get_parameter(name) is not None
+    except ParameterVersionNotFound:
+        return False

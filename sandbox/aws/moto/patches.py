@@ -1,0 +1,158 @@
+"""Every place where moto's inside is changed or read, with the reason.
+
+moto's exact version is pinned because of this, and ``tests/sandbox/test_moto_patches.py`` fails loudly
+when an upgrade moves one of them.
+
+Those of CloudWatch are in ``sandbox/aws/cloudwatch/api.py``, those of its Logs in ``sandbox/aws/logs/api.py``.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.applicationautoscaling import models as autoscaling
+from moto.applicationautoscaling.exceptions import AWSValidationException
+from moto.core import utils as moto_time
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
+from moto.ec2.models import ec2_backends, subnets
+from moto.elbv2 import models as elbv2
+from moto.logs import models as logs
+from moto.rds.models import rds_backends
+from moto.s3 import models as s3
+from moto.secretsmanager.models import FakeSecret, secretsmanager_backends
+
+from sandbox.aws.accounts import ACCOUNT, REGION
+from sandbox.aws.ecs.targets import Target
+from sandbox.aws.patching import Undo, put_in_place
+from sandbox.aws.world.world import World
+
+NOT_REGISTERED = ("Target.NotRegistered", "Target is not registered to the target group")
+
+
+@contextmanager
+def patched(world: World, now: Callable[[], float]) -> Iterator[None]:
+    """Moto as the simulated AWS needs it, until the end of the ``with``."""
+    undo: list[Undo] = []
+    try:
+        _target_health(world, undo)
+        _autoscaling_sees_services(world, undo)
+        _alarms_of_target_tracking(undo)
+        _subnets_count_tasks(world, undo)
+        _product_time(now, undo)
+        yield
+    finally:
+        for each in reversed(undo):
+            each()
+
+
+def _replace(owner: Any, name: str, new: object, undo: list[Undo]) -> None:
+    undo.append(put_in_place({(owner, name): new}))
+
+
+def _target_health(world: World, undo: list[Undo]) -> None:
+    """Moto calls every target healthy; here the tasks behind a target group are its targets."""
+    original = elbv2.ELBv2Backend.describe_target_health
+
+    def describe_target_health(
+        self: elbv2.ELBv2Backend, target_group_arn: str, targets: list[dict[str, Any]]
+    ) -> list[elbv2.FakeHealthStatus]:
+        registered = world.targets(target_group_arn)
+        if not registered and not (targets or self.target_groups.get(target_group_arn)):
+            return list(original(self, target_group_arn, targets))  # refuses an unknown group
+        wanted = {target["Id"] for target in targets}
+        known = [elbv2_health(target) for target in registered if not wanted or target.address in wanted]
+        unknown = sorted(wanted - {target.address for target in registered})
+        return known + [elbv2.FakeHealthStatus(each, "8000", "8000", "unused", *NOT_REGISTERED) for each in unknown]
+
+    _replace(elbv2.ELBv2Backend, "describe_target_health", describe_target_health, undo)
+
+
+def elbv2_health(target: Target) -> elbv2.FakeHealthStatus:
+    reason, description = target.reason or (None, None)
+    port = str(target.port)
+    return elbv2.FakeHealthStatus(target.address, port, port, str(target.state), reason, description)
+
+
+def _autoscaling_sees_services(world: World, undo: list[Undo]) -> None:
+    """Moto looks for the scaled service in its own ECS, which is not the one that answers here."""
+
+    def exists(_self: autoscaling.ApplicationAutoscalingBackend, resource: str) -> bool:
+        _, cluster, service = resource.split("/")
+        found = world.ecs.services.get((cluster, service))
+        if found is None or found.status != "ACTIVE":
+            raise AWSValidationException(f"ECS service doesn't exist: {resource}")
+        return True
+
+    _replace(autoscaling.ApplicationAutoscalingBackend, "_ecs_service_exists_for_target", exists, undo)
+
+
+def _alarms_of_target_tracking(undo: list[Undo]) -> None:
+    """Moto's fire above and below 6 per cent, whatever the target; AWS's low one is at 90 per cent of it."""
+    policy = autoscaling.FakeApplicationAutoscalingPolicy
+    original = policy._generate_ecs_alarms  # noqa: SLF001  moto has no other way
+
+    def generate(self: autoscaling.FakeApplicationAutoscalingPolicy) -> list[Any]:
+        high, low = original(self)
+        target = float((self.target_tracking_scaling_policy_configuration or {})["TargetValue"])
+        high.threshold, low.threshold = target, target * 0.9
+        return [high, low]
+
+    _replace(policy, "_generate_ecs_alarms", generate, undo)
+
+
+def _subnets_count_tasks(world: World, undo: list[Undo]) -> None:
+    """Each task has a network interface, of which moto's EC2 knows nothing."""
+    original = subnets.Subnet.__dict__["available_ip_address_count"].fget
+
+    def available_ip_address_count(self: subnets.Subnet) -> int:
+        with world.lock:
+            taken = sum(task.subnet == self.id for task in world.ecs.live.values() if task.status != "PROVISIONING")
+        return max(0, int(original(self)) - taken)
+
+    _replace(subnets.Subnet, "available_ip_address_count", property(available_ip_address_count), undo)
+
+
+def _product_time(now: Callable[[], float], undo: list[Undo]) -> None:
+    """Moto reads the clock on the wall; what S3 and CloudWatch Logs stamp must be product time as well."""
+
+    def utcnow() -> datetime:
+        return datetime.fromtimestamp(now(), UTC).replace(tzinfo=None)
+
+    for module in (s3, logs):
+        assert module.utcnow is moto_time.utcnow  # noqa: S101  the patch would miss otherwise
+        _replace(module, "utcnow", utcnow, undo)
+
+
+def forget_everything() -> None:
+    """Moto keeps its state in globals; a world begins without that of another."""
+    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # thousands of machine images that nobody asks for
+    BackendDict.reset()
+    reset_model_data()
+
+
+def advertise_load_balancer(arn: str, host: str) -> None:
+    """Moto makes up a DNS name that resolves nowhere; ours is a name under which the application answers."""
+    elbv2.elbv2_backends[ACCOUNT][REGION].load_balancers[arn].dns_name = host
+
+
+def database_is(instance: str, status: str) -> None:
+    """Let RDS say so of an instance."""
+    rds_backends[ACCOUNT][REGION].databases[instance].status = status
+
+
+def name_secret(name: str, arn: str) -> None:
+    """Moto gives a secret's ARN six letters of chance; what task definitions name is always the same."""
+    secret = secretsmanager_backends[ACCOUNT][REGION].secrets[name]
+    assert isinstance(secret, FakeSecret)  # noqa: S101  no replica: this region has made it
+    secret.arn = arn
+
+
+def subnets_are(*, full: bool) -> None:
+    """Let every subnet be full, or have room again."""
+    for zone in ec2_backends[ACCOUNT][REGION].subnets.values():
+        for subnet in zone.values():
+            free = 0 if full else subnet.cidr.num_addresses - 5  # AWS keeps five of each
+            subnet._available_ip_addresses = free  # noqa: SLF001  moto has no other way

@@ -1,0 +1,104 @@
+"""The sandbox's control endpoints under ``/_sandbox/``."""
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+from pydantic import ValidationError
+
+from sandbox.aws.call_log import CallLog
+from sandbox.aws.faults.injection import Environ, StartResponse, respond
+from sandbox.aws.faults.rules import FaultRules, Rule
+from sandbox.aws.server.incidents import Impossible, bring_about
+from sandbox.aws.world.world import World
+from sandbox.scenarios.incident import Incident
+from sandbox.scenarios.load import images
+
+
+class Unclear(ValueError):  # noqa: N818  it names the wish
+    """What is asked for cannot be done as it stands; the text says why."""
+
+
+class ControlApi:
+    """What the sandbox answers beside AWS.
+
+    ``GET calls?changing=1&after=N``: the log of calls. ``GET``, ``POST`` and ``DELETE harm``, ``DELETE harm/N``: the
+    fault rules in force. ``POST happenings {…}``: an incident happens now. ``POST images {tag, behaviour}``: one more
+    image; ``images/gone`` and ``images/back {images}`` delete images and bring them back, ``roles/gone`` and
+    ``roles/back {role}`` a role. ``GET blobs/…``: layers.
+    """
+
+    def __init__(self, world: World, calls: CallLog, fault_rules: FaultRules) -> None:
+        self._world = world
+        self._calls = calls
+        self._fault_rules = fault_rules
+
+    def answer(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
+        path = str(environ.get("PATH_INFO", "")).removeprefix("/_sandbox/")
+        method = str(environ.get("REQUEST_METHOD"))
+        blob = self._world.registry.blobs.get(path.removeprefix("blobs/"))
+        if blob is not None:
+            return respond(start, 200, blob, "application/octet-stream")
+        try:
+            found = self._get(path, environ) if method == "GET" else self._do(method, path, environ)
+        except ValidationError as error:
+            faults = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            return _say(start, 400, {"message": "; ".join(faults).replace("Value error, ", "")})
+        except (Unclear, Impossible, orjson.JSONDecodeError) as error:
+            return _say(start, 400, {"message": str(error)})
+        if found is None:
+            return _say(start, 404, {"message": "there is nothing here"})
+        return _say(start, 200, found)
+
+    def _get(self, path: str, environ: Environ) -> Any:
+        query = parse_qs(str(environ.get("QUERY_STRING", "")))
+        if path == "calls":
+            changing = query.get("changing", ["0"])[-1] not in {"0", ""}
+            after = query.get("after", ["0"])[-1]
+            if not after.isdigit():
+                raise Unclear("after is the number of a call")
+            return self._calls.as_json(changing=changing, after=int(after))
+        return self._fault_rules.rules() if path == "harm" else None
+
+    def _do(self, method: str, path: str, environ: Environ) -> Any:
+        first, _, rest = path.partition("/")
+        if first == "harm" and method == "DELETE" and (not rest or rest.isdigit()):
+            ended = self._fault_rules.end(int(rest) if rest else None)
+            return {"ended": ended} if ended or not rest else None
+        if method != "POST":
+            return None
+        body = orjson.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}")
+        if not isinstance(body, dict):
+            raise Unclear("a JSON object is expected")
+        if path == "harm":
+            return {"id": self._fault_rules.add(Rule.model_validate(body))}
+        with self._world.lock:
+            if path == "happenings":
+                bring_about(self._world, Incident.model_validate(body))
+                return body
+            return self._change(path, body)
+
+    def _change(self, path: str, body: dict[str, Any]) -> Any:
+        registry, near = self._world.registry, self._world.ecs.neighbours
+        match path:
+            case "images":
+                known = images()
+                if body.get("behaviour") not in known or not body.get("tag"):
+                    raise Unclear(f"tag, and behaviour, which is one of {', '.join(known)}")
+                return {"digest": registry.push(str(body["tag"]), known[body["behaviour"]])}
+            case "images/gone" | "images/back":
+                digests = {
+                    str(one).partition("@")[2] or registry.tags.get(str(one), "") for one in body.get("images", ())
+                }
+                registry.gone = registry.gone | digests if path.endswith("gone") else registry.gone - digests
+                return {"gone": sorted(registry.gone)}
+            case "roles/gone" | "roles/back":
+                role = {str(body.get("role", "")).rpartition("/")[2]}
+                near.roles_gone = near.roles_gone | role if path.endswith("gone") else near.roles_gone - role
+                return {"gone": sorted(near.roles_gone)}
+        return None
+
+
+def _say(start: StartResponse, status: int, document: Any) -> Iterable[bytes]:
+    return respond(start, status, orjson.dumps(document), "application/json")

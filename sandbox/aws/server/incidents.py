@@ -1,0 +1,91 @@
+"""Brings incidents about: what a scenario schedules, or somebody asks for by hand."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.aws.ecs import api as ecs
+from sandbox.aws.ecs.task_lifecycle import INTERRUPTED
+from sandbox.aws.errors import AwsFault
+from sandbox.aws.moto.patches import database_is, subnets_are
+from sandbox.aws.server.seed import CLUSTER, FAMILY, SERVICE, task_definition
+from sandbox.aws.world.traffic import DATABASE
+from sandbox.aws.world.world import World
+from sandbox.scenarios.incident import Incident
+
+
+class Impossible(ValueError):  # noqa: N818  it names what is the case
+    """What is to happen cannot; the text says why."""
+
+
+def bring_about(world: World, incident: Incident) -> None:
+    """Let it happen to the first service and its surroundings, at the world's present; hold the world's lock.
+
+    Raise ``Impossible`` where ECS, or what there is, does not let it. Nothing has changed around the service then.
+    """
+    wishes = incident.model_dump(include=set(_EFFECTS), exclude_none=True)
+    try:
+        for name, effect in _EFFECTS.items():
+            if name in wishes:
+                effect(world, wishes[name])
+    except AwsFault as refused:
+        raise Impossible(f"ECS refuses it: {refused.message}") from refused
+
+
+def _database(world: World, state: str) -> None:
+    world.conditions.database = state == "back"
+    database_is(DATABASE, "available" if world.conditions.database else "failed")
+
+
+def _capacity(world: World, state: str) -> None:
+    world.ecs.capacity = state == "back"
+
+
+def _secrets(world: World, state: str) -> None:
+    world.ecs.neighbours.secrets_gone = state == "gone"
+
+
+def _metrics_late(world: World, seconds: float) -> None:
+    world.conditions.metrics_late = seconds
+
+
+def _events_lost(world: World, share: float) -> None:
+    world.conditions.events_lost = share
+
+
+def _interrupts(world: World, number: int) -> None:
+    """ECS developer guide, "Amazon ECS clusters for Fargate", termination notices of Fargate Spot."""
+    spot = [task for task in world.ecs.live.values() if task.alive and task.provider == "FARGATE_SPOT"]
+    if len(spot) < number:
+        raise Impossible(f"{len(spot)} tasks run on Spot, so that {number} cannot be taken back")
+    for task in sorted(spot, key=lambda task: task.created)[:number]:
+        world.ecs.stop_task(task, world.now, INTERRUPTED, "Your Spot Task was interrupted.")
+
+
+def _scale_to(world: World, tasks: int) -> None:
+    _update(world, desiredCount=tasks)
+
+
+def _deploys(world: World, tag: str) -> None:
+    if tag not in world.registry.tags:
+        raise Impossible(f"there is no image {tag}; there are {', '.join(sorted(world.registry.tags))}")
+    wanted = {**task_definition(f"{world.registry.uri}:{tag}"), "family": FAMILY}
+    made = ecs.call(world.ecs, "RegisterTaskDefinition", wanted, world.now)
+    _update(world, taskDefinition=made["taskDefinition"]["taskDefinitionArn"])
+
+
+def _update(world: World, **changes: object) -> None:
+    ecs.call(world.ecs, "UpdateService", {"cluster": CLUSTER, "service": SERVICE, **changes}, world.now)
+
+
+# those that can be refused come first
+_EFFECTS: dict[str, Callable[[World, Any], None]] = {
+    "deploys": _deploys,
+    "scale_to": _scale_to,
+    "interrupts": _interrupts,
+    "database": _database,
+    "capacity": _capacity,
+    "subnets": lambda _, state: subnets_are(full=state == "full"),
+    "secrets": _secrets,
+    "metrics_late": _metrics_late,
+    "events_lost": _events_lost,
+}

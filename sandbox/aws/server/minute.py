@@ -1,0 +1,70 @@
+"""What happens once in a product minute: metrics, alarms and their notices, the bounds of scaling."""
+
+import json
+from collections import deque
+from datetime import UTC, datetime
+from random import Random
+
+from moto.applicationautoscaling.models import applicationautoscaling_backends
+from moto.cloudwatch.models import Alarm, cloudwatch_backends
+from moto.sns.models import sns_backends
+
+from sandbox.aws.accounts import ACCOUNT, REGION
+from sandbox.aws.cloudwatch import alarms
+from sandbox.aws.cloudwatch.alarms import Transition
+from sandbox.aws.cloudwatch.metric_store import MetricStore
+from sandbox.aws.ecs import scaling
+from sandbox.aws.world import traffic
+from sandbox.aws.world.views import ServiceView
+from sandbox.aws.world.world import World
+
+
+class Telemetry:
+    """The metrics and alarms of one world."""
+
+    def __init__(self, world: World, store: MetricStore, random: Random) -> None:
+        self._world = world
+        self._store = store
+        self._random = random
+        self._waiting: deque[tuple[float, list[ServiceView]]] = deque()
+        """What is not published yet: the ends of minutes, and what was seen then."""
+
+    def remember(self, now: float, days: int) -> None:
+        """Write the ``days`` before ``now`` as if everything had been as it is."""
+        for view in self._world.views():
+            traffic.seed_history(self._store, view, now, days, self._random)
+
+    def minute(self, now: float) -> None:
+        """Write the minute that ends at ``now``, in product epoch seconds; evaluate alarms and bounds."""
+        self._waiting.append((now, self._world.views()))
+        while self._waiting and self._waiting[0][0] <= now - self._world.conditions.metrics_late:
+            at, views = self._waiting.popleft()
+            for view in views:
+                traffic.publish(self._store, view, at, self._random)
+        for transition in alarms.step(_alarms().values(), self._store, now):
+            if not self._world.loses_event():
+                _notify(transition, now)
+        targets = applicationautoscaling_backends[ACCOUNT][REGION].targets
+        scaling.enforce(self._world.ecs, targets.get("ecs:service:DesiredCount", {}).values())
+
+
+def _alarms() -> dict[str, Alarm]:
+    return dict(cloudwatch_backends[ACCOUNT][REGION].alarms)
+
+
+def _notify(transition: Transition, now: float) -> None:
+    """Publish to the topics among an alarm's actions what CloudWatch publishes."""
+    topics = sns_backends[ACCOUNT][REGION].topics
+    message = {
+        "AlarmName": transition.alarm,
+        "AWSAccountId": ACCOUNT,
+        "Region": "US West (Oregon)",
+        "OldStateValue": transition.old,
+        "NewStateValue": transition.new,
+        "NewStateReason": transition.reason,
+        "StateChangeTime": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
+    }
+    for arn in transition.actions:
+        if arn in topics:
+            subject = f'{transition.new}: "{transition.alarm}" in US West (Oregon)'
+            topics[arn].publish(json.dumps(message), subject=subject[:100])

@@ -1,0 +1,137 @@
+"""The simulated AWS as a whole: world, HTTP port, application, and the thread that lets time pass."""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Self
+
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import make_server
+
+from sandbox.aws.server.account import Account, application_of
+from sandbox.aws.server.gateway import Gateway
+from services._chassis.clock import Pace
+
+TICK = 0.1
+"""Real seconds between two steps of the world."""
+log = logging.getLogger(__name__)
+
+
+def product_clock() -> Callable[[], float]:
+    """Product time as ``SUREFOOT_CLOCK`` sets it. Raise ``ValueError`` when that cannot be read."""
+    pace = Pace.parse(os.environ.get("SUREFOOT_CLOCK") or "1@0")
+    return lambda: pace.at(time.time())
+
+
+class _Handler(MotoRequestHandler):
+    """Answers at once (head and body would wait for one another) and says nothing about it."""
+
+    disable_nagle_algorithm = True
+    timeout = 120
+
+    def log_request(self, *_: object) -> None:
+        pass
+
+
+class SimulatedAws(Account):
+    """The account, served: ``with SimulatedAws() as aws:``; ``aws.endpoint`` is the ``AWS_ENDPOINT_URL``.
+
+    With a ``clock`` of one's own (epoch seconds), or by ``aws.step(seconds)``, time passes as a test wants it.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        application_port: int = 0,
+        advertise: str | None = None,
+        clock: Callable[[], float] | None = None,
+        seed: int = 0,
+        history_days: int = 0,
+        services: int = 1,
+        throttles: bool = False,
+        lags: bool = False,
+    ) -> None:
+        super().__init__(clock or product_clock(), seed=seed, history_days=history_days, throttles=throttles, lags=lags)
+        self.host = host
+        self.advertise = advertise or ("127.0.0.1" if host == "0.0.0.0" else host)  # noqa: S104  a comparison
+        self._port = port
+        self._ports = [application_port, *[0] * (services - 1)]
+        self._serving = ExitStack()
+        self._stopping = threading.Event()
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://{self.advertise}:{self._port}"
+
+    @property
+    def application_url(self) -> str:
+        """Where the load balancer listens."""
+        return f"http://{self.advertise}:{self._ports[0]}"
+
+    def start(self) -> Self:
+        """Listen on both ports and fill the account. Raise ``OSError`` when a port is taken."""
+        try:
+            # a socket of our own, since werkzeug would end the process when the port is taken
+            listener = self._serving.enter_context(socket.create_server((self.host, self._port), backlog=128))
+            self._port = int(listener.getsockname()[1])
+            self._serve_applications()
+            gateway = self.open(self.endpoint, self.advertise, self._ports)
+            self._serving.callback(self.close)
+            self._serve(gateway, listener)
+            ticker = threading.Thread(target=self._tick, name="simulated-aws-time", daemon=True)
+            ticker.start()
+            self._serving.callback(ticker.join, 5)
+            self._serving.callback(self._stopping.set)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        self._serving.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _serve(self, gateway: Gateway, listener: socket.socket) -> None:
+        server = make_server(
+            self.host, self._port, gateway, threaded=True, request_handler=_Handler, fd=listener.fileno()
+        )
+        thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="simulated-aws", daemon=True)
+        thread.start()
+        self._serving.callback(server.server_close)
+        self._serving.callback(thread.join, 5)
+        self._serving.callback(server.shutdown)
+
+    def _serve_applications(self) -> None:
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="simulated-application", daemon=True)
+        thread.start()
+        self._serving.callback(loop.close)
+        self._serving.callback(thread.join, 5)
+        self._serving.callback(lambda: loop.call_soon_threadsafe(loop.stop))
+        self._ports = [self._serve_application(loop, number, port) for number, port in enumerate(self._ports)]
+
+    def _serve_application(self, loop: asyncio.AbstractEventLoop, number: int, port: int) -> int:
+        application = application_of(self, number)
+        starting = asyncio.run_coroutine_threadsafe(application.start(self.host, port), loop)
+        bound = starting.result(10)
+        self._serving.callback(lambda: asyncio.run_coroutine_threadsafe(application.stop(), loop).result(5))
+        return bound
+
+    def _tick(self) -> None:
+        while not self._stopping.wait(TICK):
+            try:
+                self.world.step(self._clock())
+            except Exception:
+                log.exception("the simulated AWS stumbled; time goes on")

@@ -1,0 +1,21 @@
+"""What a service lives in: how many users come, and whether its database is there."""
+
+from dataclasses import dataclass
+
+from sandbox.scenarios.traffic import USUAL, Traffic
+
+METRICS_LATE = 60.0
+"""Seconds after which CloudWatch has a minute's metrics. AWS names no number; a load balancer sends once a minute."""
+
+
+@dataclass(slots=True)
+class Conditions:
+    """Of one world; they change while it lives."""
+
+    traffic: Traffic = USUAL
+    database: bool = True
+    """Whether the database itself is there: a container may still fail to reach it."""
+    metrics_late: float = 0.0
+    """Seconds after which a minute's metrics are there."""
+    events_lost: float = 0.0
+    """Share of what EventBridge and alarms tell that nobody hears."""

@@ -1,0 +1,184 @@
+"""What users, containers and the database leave in CloudWatch: one minute of one service at a time.
+
+Names, dimensions and the conditions under which a metric is there at all are those of AWS: AWS/ECS says
+nothing while no task runs, AWS/ApplicationELB counts only what happened, 5xx only when there were some.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from random import Random
+from statistics import NormalDist
+
+from sandbox.aws.cloudwatch.metric_store import MetricKey, MetricStore, samples
+from sandbox.aws.world.views import ServiceView, TaskView
+from sandbox.scenarios.behaviour import Behaviour
+
+MINUTE = 60.0
+DAY = 86_400.0
+CLIENT_ERRORS = 0.01
+"""Share of requests that are answered with a 4xx, by any image."""
+LATENCY_SAMPLES = 25
+"""Distinct response times of one task and minute; the requests are spread over them."""
+DATABASE = "court-case-db"
+APPLICATION_NAMESPACE = "CourtCase/Production"
+CONNECTIONS_OF_A_TASK = 8
+FREE_MEMORY = 1.6e9
+"""Bytes that the database leaves free."""
+
+
+def seed_history(store: MetricStore, view: ServiceView, now: float, days: int, random: Random) -> None:
+    """Write the ``days`` before ``now``, in product epoch seconds, as if ``view`` had been so all the time."""
+    for minutes in range(round(days * DAY / MINUTE), -1, -1):
+        publish(store, view, now - minutes * MINUTE, random)
+
+
+def publish(store: MetricStore, view: ServiceView, now: float, random: Random) -> None:
+    """Write the last whole minute before ``now``, in product epoch seconds. Call it once for each minute."""
+    minute = math.floor(now / MINUTE) * MINUTE - MINUTE
+    load = view.traffic.at(minute)
+    _containers(store, view, minute, load, random)
+    if view.database:
+        _database(store, view, minute, random)
+    if view.load_balancer is not None and view.target_group is not None:
+        _hosts(store, view, minute)
+        _requests(store, view, minute, _poisson(load, random), random)
+
+
+def _containers(store: MetricStore, view: ServiceView, at: float, load: float, random: Random) -> None:
+    insights = _key("ECS/ContainerInsights", view)
+    store.put(insights("RunningTaskCount"), at, samples([float(len(view.tasks))], unit="Count"))
+    if not view.tasks:
+        return
+    ecs = _key("AWS/ECS", view)
+    # Busier by day, but not by much: what an image costs at rest is most of what it costs.
+    busy = 0.93 + 0.07 * view.traffic.busy(at)
+    processor = [_share(task.behaviour.cpu * busy * random.gauss(1, 0.02), 100) for task in view.tasks]
+    memory = [_share(task.memory * random.gauss(1, 0.01), 100) for task in view.tasks]
+    store.put(ecs("CPUUtilization"), at, samples(processor, unit="Percent"))
+    store.put(ecs("MemoryUtilization"), at, samples(memory, unit="Percent"))
+    traffic = load / len(view.tasks) / MINUTE  # requests a second and task
+    for name, size in (("NetworkRxBytes", 2_200), ("NetworkTxBytes", 14_000)):
+        rates = [size * traffic * random.uniform(0.9, 1.1) + 400 for _ in view.tasks]
+        store.put(insights(name), at, samples(rates, unit="Bytes/Second"))
+    errors = sum(_poisson(12, random) for task in view.tasks if not task.behaviour.database)
+    application = _key(APPLICATION_NAMESPACE, view)
+    store.put(application("DatabaseConnectionErrors"), at, samples([float(errors)], unit="Count"))
+
+
+def _database(store: MetricStore, view: ServiceView, at: float, random: Random) -> None:
+    busy = view.traffic.busy(at)
+    connected = sum(task.behaviour.database for task in view.tasks)
+    connections = connected * (CONNECTIONS_OF_A_TASK + random.randint(-1, 1)) + 2
+    for name, value, unit in (
+        ("DatabaseConnections", float(connections), "Count"),
+        ("CPUUtilization", _share((12 + 14 * busy) * random.gauss(1, 0.04), 100), "Percent"),
+        ("FreeableMemory", FREE_MEMORY * random.gauss(1, 0.01), "Bytes"),
+        ("ReadIOPS", 30 * busy * random.uniform(0.8, 1.2), "Count/Second"),
+        ("WriteIOPS", 12 * busy * random.uniform(0.8, 1.2), "Count/Second"),
+    ):
+        store.put(_database_key(name), at, samples([value], unit=unit))
+
+
+def _hosts(store: MetricStore, view: ServiceView, at: float) -> None:
+    if not (view.tasks or view.healthy_hosts or view.unhealthy_hosts):
+        return  # without a registered target a load balancer counts none, not even zero
+    _, group = _balancer_keys(view)
+    store.put(group("HealthyHostCount"), at, samples([float(view.healthy_hosts)], unit="Count"))
+    store.put(group("UnHealthyHostCount"), at, samples([float(view.unhealthy_hosts)], unit="Count"))
+
+
+def _requests(store: MetricStore, view: ServiceView, at: float, total: int, random: Random) -> None:
+    balancer, group = _balancer_keys(view)
+    serving = [task for task in view.tasks if task.in_service]
+    if not serving:
+        if total:
+            store.put(balancer("HTTPCode_ELB_5XX_Count"), at, samples([float(total)], unit="Count"))
+        return
+    shares = [total // len(serving) + (i < total % len(serving)) for i in range(len(serving))]
+    failed = sum(_errors(task.behaviour, share, random) for task, share in zip(serving, shares, strict=True))
+    refused = min(_poisson(total * CLIENT_ERRORS, random), total - failed)
+    times, counts = _latencies(serving, shares, random)
+    counted = (
+        ("RequestCount", total),
+        ("HTTPCode_Target_2XX_Count", total - failed - refused),
+        ("HTTPCode_Target_4XX_Count", refused),
+        ("HTTPCode_Target_5XX_Count", failed),
+    )
+    # One sample for each request, as real load balancers have it: Sum and SampleCount agree.
+    data = {name: samples([1.0], [float(count)], "Count") for name, count in counted if count}
+    if times:
+        data["TargetResponseTime"] = samples(times, counts, "Seconds")
+    for name, datum in data.items():
+        store.put(balancer(name), at, datum)
+        store.put(group(name), at, datum)
+
+
+def _errors(behaviour: Behaviour, requests: int, random: Random) -> int:
+    return min(_poisson(requests * behaviour.error_rate, random), requests)
+
+
+def _latencies(serving: Sequence[TaskView], shares: Sequence[int], random: Random) -> tuple[list[float], list[float]]:
+    """Response times in seconds and how many requests took each: lognormal around the image's median."""
+    times: list[float] = []
+    counts: list[float] = []
+    for task, share in zip(serving, shares, strict=True):
+        if not share:
+            continue
+        steps = min(share, LATENCY_SAMPLES)
+        median = task.behaviour.latency * random.lognormvariate(0, 0.05)
+        times += [median * factor for factor in _spread(steps, task.behaviour.latency_spread)]
+        counts += [float(share // steps + (i < share % steps)) for i in range(steps)]
+    return times, counts
+
+
+@cache
+def _spread(steps: int, sigma: float) -> tuple[float, ...]:
+    """The lognormal's quantiles at the middle of ``steps`` equal parts, in an order that has no trend.
+
+    Quantiles, not draws: a minute has the distribution's percentiles even with few requests.
+    """
+    normal = NormalDist()
+    quantiles = [math.exp(sigma * normal.inv_cdf((i + 0.5) / steps)) for i in range(steps)]
+    return tuple(sorted(quantiles, key=lambda value: (value * 7919) % 1))
+
+
+def _poisson(mean: float, random: Random) -> int:
+    """A count with this mean: Knuth's product of uniforms, the normal approximation from 30 on."""
+    if mean >= 30:
+        return max(0, round(random.gauss(mean, math.sqrt(mean))))
+    count, product, floor = 0, random.random(), math.exp(-mean)
+    while product > floor:
+        count += 1
+        product *= random.random()
+    return count
+
+
+def _share(value: float, most: float) -> float:
+    return min(max(value, 0.0), most)
+
+
+class _Keys:
+    """The keys of one namespace and one set of dimensions, by name of the metric."""
+
+    def __init__(self, namespace: str, **dimensions: str) -> None:
+        self._namespace, self._dimensions = namespace, frozenset(dimensions.items())
+
+    def __call__(self, name: str) -> MetricKey:
+        return MetricKey(self._namespace, name, self._dimensions)
+
+
+_database_key = _Keys("AWS/RDS", DBInstanceIdentifier=DATABASE)
+
+
+def _key(namespace: str, view: ServiceView) -> _Keys:
+    return _Keys(namespace, ClusterName=view.cluster, ServiceName=view.service)
+
+
+def _balancer_keys(view: ServiceView) -> tuple[_Keys, _Keys]:
+    balancer, group = view.load_balancer or "", view.target_group or ""
+    namespace = "AWS/ApplicationELB"
+    return (
+        _Keys(namespace, LoadBalancer=balancer),
+        _Keys(namespace, TargetGroup=group, LoadBalancer=balancer),
+    )

@@ -1,0 +1,37 @@
+"""What the simulated ECS tells those who make metrics of it: one moment of one service."""
+
+from dataclasses import dataclass
+
+from sandbox.scenarios.behaviour import Behaviour
+from sandbox.scenarios.traffic import USUAL, Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """One running task."""
+
+    behaviour: Behaviour
+    """As it is now."""
+    running_seconds: float
+    memory: float
+    """Per cent of what the task was given, growth included."""
+    in_service: bool
+    """Its target is healthy, so the load balancer sends it requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """One service and its load balancer, which are None where it has none."""
+
+    cluster: str
+    service: str
+    load_balancer: str | None
+    """As the dimension of AWS/ApplicationELB has it: ``app/name/id``."""
+    target_group: str | None
+    """As the dimension of AWS/ApplicationELB has it: ``targetgroup/name/id``."""
+    tasks: tuple[TaskView, ...]
+    healthy_hosts: int
+    unhealthy_hosts: int
+    traffic: Traffic = USUAL
+    database: bool = True
+    """Whether the database itself is there."""

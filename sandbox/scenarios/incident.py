@@ -1,0 +1,41 @@
+"""What may happen to a simulated AWS while it runs: as a scenario schedules it, or by hand."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sandbox.scenarios.behaviour import Share
+
+MOST_TASKS = 20
+
+
+class Incident(BaseModel):
+    """What is named happens at once; what is not named stays as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database: Literal["away", "back"] | None = None
+    """The database itself."""
+    capacity: Literal["gone", "back"] | None = None
+    """Fargate has no room for another task."""
+    subnets: Literal["full", "back"] | None = None
+    """They have no address for another task."""
+    secrets: Literal["gone", "back"] | None = None
+    """ECS finds none of the secrets and parameters that task definitions name."""
+    metrics_late: Annotated[float, Field(ge=0, le=3600)] | None = None
+    """CloudWatch has a minute's metrics so many seconds late from now on."""
+    events_lost: Share | None = None
+    """Share of what EventBridge and alarms tell that nobody hears from now on."""
+    interrupts: Annotated[int, Field(ge=1, le=MOST_TASKS)] | None = None
+    """Fargate takes back so many of the tasks that run on Spot, the oldest first."""
+    scale_to: Annotated[int, Field(ge=0, le=MOST_TASKS)] | None = None
+    """An autoscaler, or a person, wants so many tasks."""
+    deploys: str | None = None
+    """A person deploys this tag past Surefoot."""
+
+    @model_validator(mode="after")
+    def _something_happens(self) -> Self:
+        if not self.model_dump(exclude_none=True, exclude={"at"}):
+            known = ", ".join(sorted(set(type(self).model_fields) - {"at"}))
+            raise ValueError(f"nothing happens: name one of {known}")
+        return self
