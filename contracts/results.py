@@ -38,6 +38,8 @@ class ChangeOutput(Contract):
     deployment_id: str
     task_definition: str
     applied_at: datetime
+    changed: bool = True
+    """False: the service ran the task definition already, so that nothing was changed and nothing can be undone."""
 
 
 class ProbesOutput(Contract):

@@ -27,14 +27,14 @@ from contracts.envelope import Envelope, InvalidMessage, Message, Meta, UnknownT
 from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
 from services._chassis.clock import moment
 from services._chassis.commits import Commits
-from services._chassis.dead_letters import letter_of, told, unsupported
+from services._chassis.dead_letters import LONGEST_DETAIL, letter_of, told, unsupported
 from services._chassis.jobs import describe_command
 from services._chassis.positions import Positions, Reading
 from services._chassis.records import read_any_name
 from services._chassis.service import Service
 from services._chassis.settings import Settings
 from services._chassis.store import Applied, RedisStore
-from services._chassis.transition import Busy, Emit, decided
+from services._chassis.transition import Busy, Emit, Transition, decided
 
 ATTEMPTS = 8
 """Tries of a handler, with exponential back-off, before its message is a dead letter: about 20 s in all."""
@@ -166,7 +166,7 @@ class Consumer:
         try:
             await self._handle(record, reading.run)
         except InvalidMessage as error:
-            await self._dead_letter(record, "invalid", str(error))
+            await self._put_aside(record, "invalid", str(error))
         except (RedisError, OSError, Busy):
             raise
         except Exception as error:
@@ -229,10 +229,29 @@ class Consumer:
         type_, meta = read_meta(record.headers)
         if record.topic in self._asked:
             answer = unsupported(record, type_, meta, why) if record.topic in _COMMANDS else ()
-            await self._dead_letter(record, "unsupported", why, also=answer)
+            await self._put_aside(record, "unsupported", why, also=answer)
             return
         skipped = await self._store.redis.hincrby(self._store.key("counters"), f"skipped:{record.topic}", 1)
         log.info("skipped an event of an unknown type", type=type_[:100], topic=record.topic, skipped=skipped)
+
+    async def _put_aside(
+        self, record: "ConsumerRecord[Any, Any]", reason: Reason, why: str, *, also: tuple[Emit, ...] = ()
+    ) -> None:
+        """Store a message that cannot be read, and tell its writer where the service can.
+
+        That a writer cannot be told is no reason to stand still.
+        """
+        if refusal := self._service.refusals.get(record.topic):
+            try:
+                refused = await refusal(record, why[:LONGEST_DETAIL])
+                await self._dead_letter(record, reason, why, also=also, refused=refused)
+            except (RedisError, OSError, Busy):
+                raise
+            except Exception as error:
+                log.exception("a writer could not be told", topic=record.topic, error=type(error).__name__)
+            else:
+                return
+        await self._dead_letter(record, reason, why, also=also)
 
     async def _dead_letter(
         self,
@@ -241,11 +260,13 @@ class Consumer:
         detail: str,
         *,
         also: tuple[Emit, ...] = (),
+        refused: Transition | None = None,
         cause: str = "",
     ) -> None:
         """Store the letter, once for each group: by where the message lay, or by ``cause``."""
         letter = letter_of(record, self._service.name, reason, detail)
         id_ = letter_id(letter)
         log.warning("dead letter", topic=record.topic, reason=reason, detail=letter.detail, letter=id_)
-        transition = decided(*told(letter, moment(self._store.clock.now())), *also)
+        emit = (*told(letter, moment(self._store.clock.now())), *also)
+        transition = refused.and_emit(*emit) if refused else decided(*emit)
         await self._store.apply(transition, cause=cause or f"dead-letter#{id_}", cause_id=id_)

@@ -19,6 +19,11 @@ Handler = Callable[[Any, Meta], Awaitable[Transition | None]]
 """``(event, its attributes)``; None means that there is nothing to do."""
 
 
+Refusal = Callable[[Any, str], Awaitable[Transition | None]]
+"""``(a Kafka record that cannot be read, why)``: what its writer is told beside the dead letter, if anything. The
+text does not quote the message."""
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
     """What the chassis gives to a service."""
@@ -40,6 +45,8 @@ class Service:
     handlers: dict[type[Event], Handler] = field(default_factory=dict)
     jobs: dict[str, Callable[[Running], Awaitable[Transition]]] = field(default_factory=dict)
     timers: dict[str, Callable[[Timer], Awaitable[Transition | None]]] = field(default_factory=dict)
+    refusals: dict[str, Refusal] = field(default_factory=dict)
+    """By topic: what is done about messages that do not fit their contract."""
     router: APIRouter = field(default_factory=APIRouter)
     on_start: Callable[[], Awaitable[None]] | None = None
     closers: tuple[Callable[[], Awaitable[None]], ...] = ()

@@ -5,7 +5,7 @@ together with all its consequences, or nothing at all. ``store.py`` does it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from contracts.base import Event
 from contracts.dead_letter import DeadLettered
@@ -72,6 +72,15 @@ class Transition:
 
     key: str | None
     decide: Callable[[bytes | None], Decision]
+
+    def and_emit(self, *emit: Emit) -> "Transition":
+        """Return one that decides the same and publishes ``emit`` as well, whatever it decides."""
+
+        def decide(state: bytes | None) -> Decision:
+            decision = self.decide(state)
+            return replace(decision, emit=(*emit, *decision.emit), passes_by=False)
+
+        return Transition(self.key, decide)
 
 
 def decided(

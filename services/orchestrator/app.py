@@ -4,6 +4,7 @@ from contracts.deployment import AbortRequested, DeploymentFinished, DeploymentS
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import RollbackFinished, RollbackStarted
 from contracts.results import StepFinished, StepProgressed
+from contracts.topics import DEPLOYMENT_REQUESTS
 from services._chassis.service import Platform, Service
 from services.orchestrator.api import Endpoints, create_router
 from services.orchestrator.handlers import QUEUE, WAKES, Handlers
@@ -28,6 +29,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             DeploymentStarted: handlers.told,
             DeploymentFinished: handlers.told,
         },
+        refusals={DEPLOYMENT_REQUESTS.name: handlers.refuse},
         timers=dict.fromkeys((*WAKES, QUEUE), handlers.wake),
         router=create_router(endpoints, settings),
     )

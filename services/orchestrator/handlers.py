@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from contracts.base import Event, Target, caused_id
 from contracts.deployment import DeploymentFinished, DeploymentStarted, DeployRequested
@@ -13,6 +14,7 @@ from services.orchestrator.domain.decide import Input, Remembered, Woken, decide
 from services.orchestrator.domain.effects import Effect, Ended, Tell
 from services.orchestrator.domain.requests import begun, request_of
 from services.orchestrator.domain.run import Policy, Run
+from services.orchestrator.domain.unreadable import refusal_of
 from services.orchestrator.domain.view import RunView, view_of_run, views
 from services.orchestrator.ports import Courses
 
@@ -67,6 +69,27 @@ class Handlers:
             started = await self._courses.record(start_key(run_id)) is not None
             return self._turn(event.target, begun(request, self._clock.now()) if started else request)
         return self._turn(event.target, Remembered(request, DeploymentFinished.model_validate_json(end)))
+
+    async def refuse(self, record: Any, why: str) -> Transition | None:
+        """Tell whoever sent a request that cannot be read that no run comes of it.
+
+        The end is kept with its telling, so that the same id never has another one; a run that there is, or was, is
+        not touched.
+        """
+        refusal = refusal_of(record.headers, record.value, record.key, why)
+        if refusal is None:
+            return None
+        for key in (run_key, end_key, start_key):
+            if await self._courses.record(key(refusal.run_id)) is not None:
+                return None
+
+        def decide(state: bytes | None) -> Decision:
+            if Course.decode(state).knows(refusal.run_id):
+                return Decision()
+            told = Emit(refusal, caused_id(refusal.run_id, "finished"))
+            return Decision(emit=(told,), records={end_key(refusal.run_id): refusal.model_dump_json().encode()})
+
+        return Transition(course_key(refusal.target), decide)
 
     async def told(self, event: DeploymentStarted | DeploymentFinished, _meta: Meta) -> Transition | None:
         """Stand by our own word: a Redis that was restored from an older copy does not know it."""

@@ -176,6 +176,11 @@ def gates(observed: Observed, expected: Expected, memory: Memory, now: float) ->
     )
     if observed.targets is None:
         return asked
+    if memory.deployment_id is None:
+        unbegun = Gate.measured(
+            "targets_healthy", None, ">=", service.desired, samples=0, detail="no deployment has begun"
+        )
+        return (*asked, unbegun)
     if isinstance(observed.targets, Unasked):
         unseen = Gate.measured("targets_healthy", None, ">=", service.desired, samples=0, detail=observed.targets.why)
         return (*asked, unseen)

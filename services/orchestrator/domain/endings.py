@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contracts.deployment import Cause, DeploymentFinished, Outcome, Rollback
 from contracts.gates import Gate, Verdict
 from contracts.recovery import AlertTrigger, Disarm, RollBack, RollbackFinished, RollbackStarted, Trigger
-from contracts.results import DisarmOutput
+from contracts.results import ChangeOutput, DisarmOutput
 from services.orchestrator.domain.effects import Ended, RunTurn, Tell, progress
 from services.orchestrator.domain.judge import gates_of, sentence
 from services.orchestrator.domain.limits import EXPIRY_MARGIN, GRACE, ROLLBACK
@@ -192,12 +192,15 @@ def expire(run: Run, now: float) -> RunTurn:
 
 
 def abort(run: Run, actor: str, why: str, now: float) -> RunTurn:
-    """Stop: nothing was changed yet, or the change is rolled back. A run that ends already goes on ending."""
+    """Stop: nothing was changed, or the change is rolled back. A run that ends already goes on ending."""
     if run.ending is not None:
         return run
     run = yield from close(run, Verdict.INCONCLUSIVE, now)
     reason = f"Aborted by {actor}{': ' if why else '.'}{why}"
-    if run.change_was_sent:
+    change = run.output(ChangeOutput)
+    if change is not None and not change.changed:
+        reason = f"{reason.rstrip('.')}. Nothing was changed: the service ran this version already."
+    elif run.change_was_sent:
         return (yield from roll_back(run, f"aborted by {actor}", None, reason, now))
     return (yield from disarm(run, Outcome.ABORTED, None, reason, now))
 

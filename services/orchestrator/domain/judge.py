@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from contracts.deployment import Cause, Override
 from contracts.gates import Gate, Verdict, worst
+from contracts.overrides import OVERRIDABLE
 from contracts.results import ChangeOutput
 from services.orchestrator.domain.run import Step
 
@@ -36,6 +37,14 @@ def overridden(gates: Iterable[Gate], overrides: Iterable[Override], actor: str)
         else gate
         for gate in gates
     )
+
+
+def how_to_override(gates: Iterable[Gate]) -> str:
+    """Return a sentence that names the options by which all gates that block would pass; ``""`` if one never can."""
+    blocking = dict.fromkeys(gate.name for gate in gates if gate.counts_as is not Verdict.PASS)
+    if not blocking or not blocking.keys() <= OVERRIDABLE.keys():
+        return ""
+    return f" To deploy nonetheless: {' '.join(f'--override {gate}=REASON' for gate in blocking)}."
 
 
 def condemns(step: Step, *, over: bool) -> bool:

@@ -17,7 +17,15 @@ from contracts.results import ChangeOutput, PreflightOutput, ProbesOutput, Snaps
 from contracts.validator import RunPreflight, ValidateDeployment
 from services.orchestrator.domain import endings
 from services.orchestrator.domain.effects import RunTurn, Tell
-from services.orchestrator.domain.judge import APPLY_CHANGE, condemns, gates_of, overridden, sentence, superseded
+from services.orchestrator.domain.judge import (
+    APPLY_CHANGE,
+    condemns,
+    gates_of,
+    how_to_override,
+    overridden,
+    sentence,
+    superseded,
+)
 from services.orchestrator.domain.limits import GRACE, MINUTE, moment, phase_limit
 from services.orchestrator.domain.run import Run, Stage, Step
 from services.orchestrator.domain.steps import asks_again, cause_of, close, send
@@ -103,9 +111,9 @@ def _before_the_change(run: Run, stage: Stage, now: float) -> RunTurn:
         return run
     request = run.request
     asked = {step.name: overridden(gates_of(step), request.overrides, request.actor) for step in stage.steps}
-    gates = tuple(gate for of_step in asked.values() for gate in of_step)
+    gates, missing = tuple(gate for of_step in asked.values() for gate in of_step), _missing(run)
     if worst(gate.counts_as for gate in gates) is Verdict.PASS:
-        gates += _missing(run)
+        gates += missing
     verdict = worst(gate.counts_as for gate in gates)
     run = yield from close(run, verdict, now, gates)
     if verdict is Verdict.PASS:
@@ -113,7 +121,8 @@ def _before_the_change(run: Run, stage: Stage, now: float) -> RunTurn:
     blocking = [step for step in stage.steps if any(gate.counts_as is not Verdict.PASS for gate in asked[step.name])]
     causes = {step.cause for step in blocking}
     cause = next((cause for cause in (Cause.USAGE, Cause.TIMEOUT) if cause in causes), Cause.GATE)
-    reason = f"Nothing was changed. {sentence(gates)}."
+    hint = "" if missing else how_to_override(gates)
+    reason = f"Nothing was changed. {sentence(gates)}.{hint}"
     return (yield from endings.finish(run, Outcome.BLOCKED, cause, reason, now=now))
 
 

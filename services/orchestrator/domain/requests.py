@@ -13,6 +13,7 @@ from contracts.deployment import (
     Outcome,
     Phase,
 )
+from contracts.overrides import why_not_override
 from services.orchestrator.domain import endings, phases
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Effect, RunTurn, Tell
@@ -121,10 +122,20 @@ def go_on(course: Course, policy: Policy, now: float) -> CourseTurn:
 
 
 def _objection(course: Course, request: Request, policy: Policy, now: float) -> tuple[Cause, str] | None:
+    return _misuse(request, policy) or _obstacle(course, request, now)
+
+
+def _misuse(request: Request, policy: Policy) -> tuple[Cause, str] | None:
     target = request.target
     if (target.account, target.region) != (policy.account, policy.region):
         here = f"{policy.account}/{policy.region}"
         return Cause.USAGE, f"This Surefoot deploys to {here}, not to {target.account}/{target.region}."
+    if (why_not := why_not_override(override.gate for override in request.overrides)) is not None:
+        return Cause.USAGE, why_not
+    return None
+
+
+def _obstacle(course: Course, request: Request, now: float) -> tuple[Cause, str] | None:
     if now >= request.expires_at:
         return Cause.REFUSED, _expired(request, now)
     if course.active is None and not course.queue:

@@ -70,8 +70,9 @@ def reconcile(run: Run, now: float) -> RunTurn:
             yield Tell(again.command, again.id)
     waited_for = [step.name for step in run.open_steps if step.answer is None]
     if waited_for and now - run.told_at >= run.policy.tell_every:
-        minutes = (now - run.told_at) / MINUTE
-        message = f"Still waiting for {', '.join(waited_for)}, silent for {minutes:.0f} minutes."
+        minutes = round((now - run.told_at) / MINUTE)
+        silent = f"{minutes} minute{'' if minutes == 1 else 's'}"
+        message = f"Still waiting for {', '.join(waited_for)}, silent for {silent}."
         run = yield from progress(run, waited_for[0], message, now)
     return run
 

@@ -117,7 +117,7 @@ class ApplyChange:
             else f"nothing was changed: {name} runs already, and {deployment} counts as this run's deployment"
         )
         now = moment(self.clock.now())
-        output = ChangeOutput(deployment_id=deployment, task_definition=version, applied_at=now)
+        output = ChangeOutput(deployment_id=deployment, task_definition=version, applied_at=now, changed=is_new)
         question = Question(work.target, work.run_id, running.id, "apply-change")
         gate = Gate.true("change_applied", holds=True, detail=deployment if is_new else summary)
         said = answer(question.passed(summary, gate, output=output))

@@ -238,6 +238,8 @@ class TestObserving:
         found, _ = judged([look(deployment(OLD))], self.EXPECTED, at=DEADLINE)
         assert isinstance(found, Unknown)
         assert found.cause is Cause.TIMEOUT
+        healthy = next(gate for gate in found.gates if gate.name == "targets_healthy")
+        assert (healthy.value, healthy.detail) == (None, "no deployment has begun"), "those of the service are healthy"
 
     def test_a_second_deployment_supersedes_the_one_that_is_watched(self) -> None:
         found, _ = judged([look(ROLLING, REPLACED), look(BACK, replace(ROLLING, status="ACTIVE"))], self.EXPECTED)

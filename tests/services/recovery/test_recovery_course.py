@@ -140,6 +140,7 @@ async def test_a_change_to_what_runs_already_forces_nothing(recovery: Recovery) 
     assert said is not None
     assert isinstance(said.output, ChangeOutput)
     assert "runs already" in said.summary
+    assert not said.output.changed
     assert (said.output.deployment_id, recovery.ecs.changing) == ("ecs-svc/1", [])
 
 

@@ -1,0 +1,58 @@
+"""The table of the gates before the change has each of them."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from contracts.deployment import Phase
+from contracts.overrides import INDISPENSABLE, OVERRIDABLE, why_not_override
+from contracts.suggest import did_you_mean
+from sandbox.scenarios.load import shipped
+from surefoot.rehearsal.rehearse import rehearse
+
+SERVICES = Path(__file__).parents[2] / "services"
+BEFORE_THE_CHANGE = ("validator/domain/preflight.py", "diagnostics/domain/diagnose.py", "monitor/domain/alarms.py")
+
+
+def named_in(file: Path) -> set[str]:
+    """The names of the gates that a file makes."""
+    calls = (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call))
+    names = (call.args[0] for call in calls if ast.unparse(call.func) in {"Gate.true", "Gate.measured", "_all"})
+    return {name.value for name in names if isinstance(name, ast.Constant) and isinstance(name.value, str)}
+
+
+@pytest.mark.parametrize("file", BEFORE_THE_CHANGE)
+def test_each_gate_of_these_files_is_in_the_table(file: str) -> None:
+    found = named_in(SERVICES / file)
+    assert found
+    assert found <= OVERRIDABLE.keys() | INDISPENSABLE.keys()
+
+
+@pytest.mark.parametrize("scenario", ["wrong-architecture", "healthy"])
+def test_each_gate_that_a_rehearsal_tells_before_the_change_is_in_the_table(scenario: str) -> None:
+    (before,) = (
+        phase
+        for phase in rehearse(shipped()[scenario]).run["phases"]
+        if phase["phase"] == Phase.PRE_DEPLOYMENT_VALIDATION
+    )
+    found = {gate["name"] for gate in before["gates"]}
+    assert {"health_score", "critical_issues", "existing_alarms_quiet", "architecture"} <= found
+    assert found <= OVERRIDABLE.keys() | INDISPENSABLE.keys()
+
+
+def test_no_gate_is_both() -> None:
+    assert not OVERRIDABLE.keys() & INDISPENSABLE.keys()
+
+
+def test_what_can_be_overridden_is_not_refused() -> None:
+    assert why_not_override(OVERRIDABLE) is None
+    assert why_not_override(()) is None
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("Architectur", "; did you mean architecture?"), ("foo", ""), ("HEALTH_SCORE", "health_score?")]
+)
+def test_the_nearest_name_is_suggested(word: str, said: str) -> None:
+    assert did_you_mean(word, OVERRIDABLE).endswith(said)
+    assert bool(did_you_mean(word, OVERRIDABLE)) is bool(said)
