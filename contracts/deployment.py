@@ -84,7 +84,16 @@ class Observe(Contract):
     kind: Literal["observe"] = "observe"
 
 
-Change = Annotated[ImageChange | TaskDefinitionChange | Observe, Field(discriminator="kind")]
+class CheckUp(Contract):
+    """Name no change: observe the deployment that is under way, and without one check what is live.
+
+    A check-up goes through all phases, arms nothing, and rolls nothing back.
+    """
+
+    kind: Literal["check_up"] = "check_up"
+
+
+Change = Annotated[ImageChange | TaskDefinitionChange | Observe | CheckUp, Field(discriminator="kind")]
 
 
 class Override(Contract):

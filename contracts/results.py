@@ -22,6 +22,10 @@ class PreflightOutput(Contract):
     images: dict[str, str] = Field(default_factory=dict)
     """Container name → ``repository@sha256:…``."""
     task_definition: str | None = None
+    live_deployment: str | None = None
+    """ECS's id of the primary deployment, where the request names no change; None where ECS knows none."""
+    under_way: bool = False
+    """Whether that deployment was still rolling out."""
 
 
 class ArmedOutput(Contract):

@@ -85,6 +85,9 @@ class Scenario(_Frozen):
     """The file's, and the tag of its image."""
     teaches: Annotated[str, Field(min_length=1)]
     """One sentence."""
+    change: Literal["image", "check_up"] = "image"
+    """What is asked for: the image, or nothing at all, so that the deployment under way is observed, or what is live
+    is checked."""
     image: Behaviour = Behaviour()
     world: World = World()
     config: Config = Config()

@@ -10,6 +10,7 @@ from contracts.base import Name, Target, caused_id
 from contracts.deployment import (
     AbortRequested,
     Change,
+    CheckUp,
     DeploymentConfig,
     DeployRequested,
     ImageChange,
@@ -38,7 +39,11 @@ class RequestedConfig(DeploymentConfig):
 
 
 class DeployBody(BaseModel):
-    """The guide's body, and exactly one of ``image``, ``task_definition`` and ``observe``."""
+    """What is asked for: one of ``image``, ``task_definition`` and ``observe``.
+
+    A body without any of them, as the requirements have it, observes the deployment that is under way, and checks
+    what is live where there is none.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,20 +58,19 @@ class DeployBody(BaseModel):
     expires_at: AwareDatetime | None = None
 
     def change(self) -> Change:
-        """Return the one change. Raise ``Problem`` for none, and for more than one."""
+        """Return the one change, or a check-up where the body names none. Raise ``Problem`` for more than one."""
         changes: list[Change] = [Observe()] if self.observe else []
         if self.image is not None:
             changes.append(ImageChange.parse(self.image))
         if self.task_definition is not None:
             changes.append(TaskDefinitionChange(task_definition=self.task_definition))
-        if len(changes) != 1:
-            said = "none of them" if not changes else "more than one"
+        if len(changes) > 1:
             raise Problem(
                 422,
                 "What is to be deployed?",
-                f"Give exactly one of image, task_definition and observe: true; the body has {said}.",
+                "Give one of image, task_definition and observe: true, or none of them for a check-up of what is live.",
             )
-        return changes[0]
+        return changes[0] if changes else CheckUp()
 
 
 class Accepted(BaseModel):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from contracts.base import Target, caused_id
-from contracts.deployment import Cause, ImageChange, Observe, TaskDefinitionChange
+from contracts.deployment import Cause, CheckUp, ImageChange, Observe, TaskDefinitionChange
 from contracts.envelope import Meta
 from contracts.gates import Gate, Verdict, worst
 from contracts.results import PreflightOutput, StepFinished
@@ -55,6 +55,9 @@ class Preflight:
                     findings += await self._task_definition(command.target, name)
                 case Observe():
                     findings += Findings((), output=PreflightOutput())
+                case CheckUp():
+                    output = PreflightOutput(live_deployment=service.deployment_id, under_way=service.rolling_out)
+                    findings += Findings((), output=output)
         verdict = worst(gate.verdict for gate in findings.gates)
         answer = StepFinished(
             target=command.target,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from contracts.base import Target, caused_id
-from contracts.deployment import DeploymentFinished, DeployRequested, ImageChange
+from contracts.deployment import CheckUp, DeploymentFinished, DeployRequested, ImageChange
 from contracts.envelope import Envelope, from_message
 from contracts.topics import DEPLOYMENT_EVENTS
 from sandbox.aws.accounts import ACCOUNT, REGION
@@ -106,10 +106,9 @@ async def _play(
 
 
 def _request(scenario: Scenario, account: Account) -> DeployRequested:
-    reference = f"{account.world.registry.uri}:{scenario.name}"
-    return DeployRequested(
-        target=TARGET, change=ImageChange(reference=reference), actor="rehearsal", config=scenario.config
-    )
+    image = ImageChange(reference=f"{account.world.registry.uri}:{scenario.name}")
+    change = image if scenario.change == "image" else CheckUp()
+    return DeployRequested(target=TARGET, change=change, actor="rehearsal", config=scenario.config)
 
 
 async def _let_pass(account: Account, clock: LoopClock) -> None:

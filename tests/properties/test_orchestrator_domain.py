@@ -10,6 +10,7 @@ from contracts.base import caused_id
 from contracts.deployment import (
     AbortRequested,
     Cause,
+    CheckUp,
     DeploymentConfig,
     DeploymentFinished,
     DeployRequested,
@@ -78,7 +79,7 @@ requests = st.builds(
     st.builds(
         DeployRequested,
         target=st.just(TARGET),
-        change=st.sampled_from([ImageChange(reference="web:2"), Observe()]),
+        change=st.sampled_from([ImageChange(reference="web:2"), Observe(), CheckUp()]),
         actor=st.just("ada"),
         on_conflict=st.sampled_from(["queue", "refuse"]),
         config=st.sampled_from([SHORT, SHORT.model_copy(update={"enable_auto_recovery": False})]),

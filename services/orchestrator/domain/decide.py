@@ -9,7 +9,7 @@ from contracts.deployment import AbortRequested, DeploymentFinished, DeploymentS
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import RollbackFinished, RollbackStarted
 from contracts.results import StepFinished, StepProgressed
-from services.orchestrator.domain import endings, phases, requests, steps
+from services.orchestrator.domain import check_up, endings, phases, requests, steps
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Effect, RunTurn, progress
 from services.orchestrator.domain.run import Policy, Request, Run
@@ -99,7 +99,7 @@ def _run_turn(run: Run, event: Input, now: float) -> RunTurn:  # noqa: PLR0911  
             if now >= run.reconcile_at:
                 run = yield from steps.reconcile(run, now)
             run = yield from endings.expire(run, now)
-            return run if run.outcome else (yield from phases.advance(run, now))
+            return run if run.outcome else (yield from _advance(run, now))
         case _:
             return run
 
@@ -108,4 +108,8 @@ def _conclude(run: Run, now: float) -> RunTurn:
     """Draw the consequences of an answer."""
     if run.ending is not None:
         return (yield from endings.recovery_answered(run, now))
-    return (yield from phases.advance(run, now))
+    return (yield from _advance(run, now))
+
+
+def _advance(run: Run, now: float) -> RunTurn:
+    return (yield from check_up.advance(run, now) if run.checks_up else phases.advance(run, now))

@@ -6,7 +6,7 @@ from contracts.deployment import Cause, Override
 from contracts.gates import Gate, Verdict, worst
 from contracts.overrides import OVERRIDABLE
 from contracts.results import ChangeOutput
-from services.orchestrator.domain.run import Step
+from services.orchestrator.domain.run import Stage, Step
 
 APPLY_CHANGE = "apply-change"
 JUDGES = frozenset({"watch-deployment", "validate-deployment", "evaluate-rules"})
@@ -26,6 +26,11 @@ def gates_of(step: Step) -> tuple[Gate, ...]:
     if answer.gates and worst((told, answer.verdict)) is told:
         return answer.gates
     return (*answer.gates, Gate.true(name, _HOLDS[answer.verdict], detail=answer.summary))
+
+
+def gates_of_stage(stage: Stage, *, over: bool) -> tuple[Gate, ...]:
+    """Return the gates of what was answered, and when the phase is over those of what was not, too."""
+    return tuple(gate for step in stage.steps if over or step.answer for gate in gates_of(step))
 
 
 def overridden(gates: Iterable[Gate], overrides: Iterable[Override], actor: str) -> tuple[Gate, ...]:

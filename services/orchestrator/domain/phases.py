@@ -1,45 +1,28 @@
-"""The phases of a run: what each asks for, and what its answers lead to.
+"""The phases of a run: what the answers to each lead to.
 
 ``advance`` is the one question, asked after every answer and at every deadline: what follows from what is known now?
 """
 
-from datetime import datetime
-
-from contracts.base import Event
-from contracts.deployment import Cause, Outcome, Phase, PhaseStarted
-from contracts.diagnostics import RunDiagnostics
+from contracts.deployment import Cause, Outcome, Phase
 from contracts.gates import Gate, Verdict, worst
-from contracts.health import AssessHealth, StartHealthChecks, WatchDeployment
-from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
-from contracts.optimizer import AnalyzeResources
-from contracts.recovery import ApplyChange, Arm, CaptureSnapshot
-from contracts.results import ChangeOutput, PreflightOutput, ProbesOutput, SnapshotOutput
-from contracts.validator import RunPreflight, ValidateDeployment
+from contracts.recovery import ApplyChange, CaptureSnapshot
+from contracts.results import PreflightOutput, SnapshotOutput
 from services.orchestrator.domain import endings
-from services.orchestrator.domain.effects import RunTurn, Tell
+from services.orchestrator.domain.effects import RunTurn
 from services.orchestrator.domain.judge import (
     APPLY_CHANGE,
     condemns,
     gates_of,
+    gates_of_stage,
     how_to_override,
     overridden,
     sentence,
     superseded,
 )
-from services.orchestrator.domain.limits import GRACE, MINUTE, moment, phase_limit
+from services.orchestrator.domain.limits import GRACE
+from services.orchestrator.domain.opening import begin, change_of, following, watch_closely, watch_deployment
 from services.orchestrator.domain.run import Run, Stage, Step
 from services.orchestrator.domain.steps import asks_again, cause_of, close, send
-
-_ORDER = tuple(Phase)
-
-
-def begin(run: Run, phase: Phase, now: float) -> RunTurn:
-    """Start a phase and send what it asks for."""
-    deadline = now + phase_limit(phase, run.request.config)
-    run = run.but(stages=(*run.stages, Stage(phase=phase, started_at=now, deadline=deadline)))
-    started = PhaseStarted(target=run.target, run_id=run.run_id, phase=phase, deadline=moment(deadline))
-    yield Tell(started, run.id_of(f"{phase}:started"))
-    return (yield from send(run, *_opening(run, now)))
 
 
 def advance(run: Run, now: float) -> RunTurn:
@@ -60,54 +43,8 @@ def advance(run: Run, now: float) -> RunTurn:
             return (yield from _judge(run, now))
 
 
-def _opening(run: Run, now: float) -> tuple[Event, ...]:
-    target, run_id, config = run.target, run.run_id, run.request.config
-    match run.phase:
-        case Phase.PRE_DEPLOYMENT_VALIDATION:
-            return (
-                CaptureSnapshot(target=target, run_id=run_id, purpose="before-change"),
-                RunDiagnostics(target=target, run_id=run_id),
-                AssessHealth(target=target, run_id=run_id, minimum_score=config.minimum_health_score),
-                RunPreflight(target=target, run_id=run_id, change=run.request.change),
-                CheckAlarms(target=target, run_id=run_id),
-            )
-        case Phase.DEPLOYMENT_MONITORING:
-            arm = Arm(
-                target=target,
-                run_id=run_id,
-                snapshot_id=_snapshot(run),
-                expires_at=moment(run.armed_until),
-                auto_recovery=run.may_roll_back,
-            )
-            return (arm,)
-        case Phase.POST_DEPLOYMENT_VALIDATION:
-            deadline = moment(now + config.validation_timeout_minutes * MINUTE)
-            return (ValidateDeployment(target=target, run_id=run_id, deadline=deadline),)
-        case Phase.MONITORING_SETUP:
-            return (
-                SetUpMonitoring(target=target, run_id=run_id),
-                StartHealthChecks(target=target, run_id=run_id),
-            )
-        case Phase.OPTIMIZATION_ANALYSIS:
-            return (AnalyzeResources(target=target, run_id=run_id),)
-        case Phase.BAKING:
-            rules = EvaluateRules(
-                target=target,
-                run_id=run_id,
-                since=_applied_at(run),
-                deadline=moment(now + config.baking_minutes * MINUTE),
-                probes=run.output(ProbesOutput),
-            )
-            return (rules,)
-
-
-def _over(run: Run, now: float) -> bool:
-    """Whether no answer is waited for any more in the phase that goes on."""
-    return run.stage is not None and now >= min(run.stage.deadline, run.deadline)
-
-
 def _before_the_change(run: Run, stage: Stage, now: float) -> RunTurn:
-    if not _over(run, now) and not all(step.answer for step in stage.steps):
+    if not run.over(now) and not all(step.answer for step in stage.steps):
         return run
     request = run.request
     asked = {step.name: overridden(gates_of(step), request.overrides, request.actor) for step in stage.steps}
@@ -134,7 +71,7 @@ def _missing(run: Run) -> tuple[Gate, ...]:
         gates.append(Gate.true("snapshot_at_hand", False, detail=detail))
     preflight = run.output(PreflightOutput)
     resolved = preflight is not None and bool(preflight.images or preflight.task_definition)
-    if not run.request.observes and not resolved:
+    if not run.observes and not resolved:
         detail = "Preflight did not say exactly what to apply; no override stands in for it."
         gates.append(Gate.true("change_resolved", False, detail=detail))
     return tuple(gates)
@@ -142,10 +79,10 @@ def _missing(run: Run) -> tuple[Gate, ...]:
 
 def _change(run: Run, stage: Stage, now: float) -> RunTurn:
     arm = stage.steps[0]
-    if arm.answer is None and not _over(run, now):
+    if arm.answer is None and not run.over(now):
         return run
     if len(stage.steps) == 1:
-        if not arm.passed or _over(run, now):
+        if not arm.passed or run.over(now):
             return (yield from _not_armed(run, arm, now))
         run = yield from _apply(run, now)
     elif _may_watch(run, stage):
@@ -156,7 +93,7 @@ def _change(run: Run, stage: Stage, now: float) -> RunTurn:
 def _may_watch(run: Run, stage: Stage) -> bool:
     """Whether our change is there and nobody watches it yet."""
     applied = stage.step(APPLY_CHANGE)
-    applied_ours = applied is not None and applied.passed and _ours(run) is not None
+    applied_ours = applied is not None and applied.passed and change_of(run) is not None
     return applied_ours and stage.step("watch-deployment") is None
 
 
@@ -170,9 +107,8 @@ def _not_armed(run: Run, arm: Step, now: float) -> RunTurn:
 
 
 def _apply(run: Run, now: float) -> RunTurn:
-    closely = WatchClosely(target=run.target, run_id=run.run_id, until=moment(run.deadline))
-    if run.request.observes:
-        run = yield from send(run, closely)
+    if run.observes:
+        run = yield from send(run, watch_closely(run))
         return (yield from _watch(run, now))
     resolved = run.output(PreflightOutput) or PreflightOutput()
     change = ApplyChange(
@@ -181,21 +117,13 @@ def _apply(run: Run, now: float) -> RunTurn:
         images=resolved.images,
         task_definition=resolved.task_definition,
     )
-    return (yield from send(run, change, closely))
+    return (yield from send(run, change, watch_closely(run)))
 
 
 def _watch(run: Run, now: float) -> RunTurn:
     """Watch our deployment, or the one that somebody else starts; the phase's deadline follows from it."""
-    ours = _ours(run)
-    deadline = now + run.request.config.deployment_timeout_minutes * MINUTE
-    run = run.with_stage(run.stages[-1].but(deadline=deadline + GRACE))
-    watch = WatchDeployment(
-        target=run.target,
-        run_id=run.run_id,
-        deployment_id=ours.deployment_id if ours else None,
-        task_definition=ours.task_definition if ours else None,
-        deadline=moment(deadline),
-    )
+    watch = watch_deployment(run, now)
+    run = run.with_stage(run.stages[-1].but(deadline=watch.deadline.timestamp() + GRACE))
     return (yield from send(run, watch))
 
 
@@ -213,7 +141,7 @@ def _judge(run: Run, now: float) -> RunTurn:
     A fail rolls back at once. What has no verdict is waited for, and asked again, while there is time.
     """
     stage = run.stages[-1]
-    over = _over(run, now)
+    over = run.over(now)
     moved = next((step for step in stage.steps if superseded(step)), None)
     if moved is not None and moved.answer is not None:
         run = yield from close(run, Verdict.INCONCLUSIVE, now)
@@ -221,7 +149,7 @@ def _judge(run: Run, now: float) -> RunTurn:
         return (yield from endings.disarm(run, Outcome.SUPERSEDED, Cause.SUPERSEDED, reason, now))
     condemning = next((step for step in stage.steps if condemns(step, over=over)), None)
     if condemning is not None:
-        run = yield from close(run, Verdict.FAIL, now, _gates(stage, over=over))
+        run = yield from close(run, Verdict.FAIL, now, gates_of_stage(stage, over=over))
         gates = gates_of(condemning)
         blamed = [gate for gate in gates if gate.verdict is Verdict.FAIL] or gates
         return (yield from endings.condemn(run, blamed, condemning.cause or Cause.GATE, now))
@@ -230,56 +158,24 @@ def _judge(run: Run, now: float) -> RunTurn:
     waiting = any(step.answer is None or asks_again(run, step, now) for step in stage.steps)
     if waiting and not over:
         return run
-    run = yield from close(run, Verdict.INCONCLUSIVE, now, _gates(stage, over=over))
+    run = yield from close(run, Verdict.INCONCLUSIVE, now, gates_of_stage(stage, over=over))
     unsettled = [step for step in stage.steps if not step.passed]
     return (yield from endings.give_up(run, unsettled, cause_of(stage.steps), now))
 
 
 def _advise(run: Run, stage: Stage, now: float) -> RunTurn:
     """What fails here is a warning on a healthy deployment, on the record."""
-    if not _over(run, now) and not all(step.answer for step in stage.steps):
+    if not run.over(now) and not all(step.answer for step in stage.steps):
         return run
     verdicts = (step.answer.verdict if step.answer else Verdict.INCONCLUSIVE for step in stage.steps)
     return (yield from _next(run, worst(verdicts), now))
 
 
 def _next(run: Run, verdict: Verdict, now: float) -> RunTurn:
-    run = yield from close(run, verdict, now, _gates(run.stages[-1], over=True))
+    run = yield from close(run, verdict, now, gates_of_stage(run.stages[-1], over=True))
     if run.phase is Phase.BAKING:
         warnings = [stage.phase.replace("_", " ") for stage in run.stages if stage.verdict is not Verdict.PASS]
         warning = f" Without harm to it: {', '.join(warnings)} did not pass." if warnings else ""
         reason = f"Every check passed and every rule held.{warning}"
         return (yield from endings.disarm(run, Outcome.SUCCEEDED, None, reason, now))
-    following = _ORDER[_ORDER.index(run.phase) + 1]
-    if following is Phase.OPTIMIZATION_ANALYSIS and not run.policy.auto_optimization:
-        following = Phase.BAKING
-    return (yield from begin(run, following, now))
-
-
-def _gates(stage: Stage, *, over: bool) -> tuple[Gate, ...]:
-    """Return the gates of what was answered, and when it is over of what was not, too."""
-    return tuple(gate for step in stage.steps if over or step.answer for gate in gates_of(step))
-
-
-def _ours(run: Run) -> ChangeOutput | None:
-    return run.output(ChangeOutput)
-
-
-def _snapshot(run: Run) -> str:
-    snapshot = run.output(SnapshotOutput)
-    if snapshot is None:
-        raise AssertionError("no run gets to its second phase without a snapshot")
-    return snapshot.snapshot_id
-
-
-def _applied_at(run: Run) -> datetime:
-    """Return since when the new version answers for what is measured.
-
-    For a deployment that somebody else started this is when the watch saw it healthy: earlier points may be the
-    old version's.
-    """
-    ours = _ours(run)
-    if ours is not None:
-        return ours.applied_at
-    watched = (step.answer.at for step in run.steps if step.name == "watch-deployment" and step.answer)
-    return moment(next(watched, run.started_at))
+    return (yield from begin(run, following(run), now))

@@ -14,10 +14,11 @@ from contracts.deployment import (
     Phase,
 )
 from contracts.overrides import why_not_override
-from services.orchestrator.domain import endings, phases
+from services.orchestrator.domain import endings
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Effect, RunTurn, Tell
 from services.orchestrator.domain.limits import QUEUE, RECONCILE, REQUEST_LIFETIME, run_limit
+from services.orchestrator.domain.opening import begin
 from services.orchestrator.domain.run import Policy, Request, Run
 
 
@@ -172,4 +173,4 @@ def _start(request: Request, policy: Policy, now: float) -> RunTurn:
     run = _unstarted(request, policy, now)
     started = DeploymentStarted(target=run.target, run_id=run.run_id, actor=request.actor, change=request.change)
     yield Tell(started, run.id_of("started"))
-    return (yield from phases.begin(run, Phase.PRE_DEPLOYMENT_VALIDATION, now))
+    return (yield from begin(run, Phase.PRE_DEPLOYMENT_VALIDATION, now))

@@ -10,6 +10,7 @@ from contracts.catalogue import entry_of, entry_of_type
 from contracts.deployment import (
     Cause,
     Change,
+    CheckUp,
     DeploymentConfig,
     Observe,
     Outcome,
@@ -18,7 +19,7 @@ from contracts.deployment import (
     Rollback,
 )
 from contracts.gates import Gate, Verdict
-from contracts.results import ArmedOutput, Output, StepFinished
+from contracts.results import ArmedOutput, Output, PreflightOutput, StepFinished
 from services.orchestrator.domain.limits import ARM_MARGIN
 
 Kind = TypeVar("Kind", bound=BaseModel)
@@ -76,10 +77,6 @@ class Request(Frozen):
     on_conflict: Literal["queue", "refuse"] = "queue"
     asked_at: float
     expires_at: float
-
-    @property
-    def observes(self) -> bool:
-        return isinstance(self.change, Observe)
 
 
 class Answer(Frozen):
@@ -227,6 +224,18 @@ class Run(Frozen):
         return any(step.name == "apply-change" for step in self.steps)
 
     @property
+    def checks_up(self) -> bool:
+        """Whether the run only checks what is live: it names no change, and preflight saw none under way."""
+        preflight = self.output(PreflightOutput)
+        under_way = preflight is not None and preflight.under_way
+        return isinstance(self.request.change, CheckUp) and not under_way
+
+    @property
+    def observes(self) -> bool:
+        """Whether the run changes nothing itself, since somebody else deploys."""
+        return isinstance(self.request.change, Observe | CheckUp) and not self.checks_up
+
+    @property
     def may_roll_back(self) -> bool:
         return self.policy.auto_recovery and self.request.config.enable_auto_recovery
 
@@ -235,6 +244,10 @@ class Run(Frozen):
         """When the arm expires that was sent, or will be."""
         armed = self.output(ArmedOutput)
         return armed.expires_at.timestamp() if armed else self.deadline + ARM_MARGIN
+
+    def over(self, now: float) -> bool:
+        """Whether no answer is waited for any more in the phase that goes on."""
+        return self.stage is not None and now >= min(self.stage.deadline, self.deadline)
 
     def output(self, kind: type[Kind]) -> Kind | None:
         """Return the first output of this kind that a step handed on."""

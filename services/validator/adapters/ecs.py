@@ -35,6 +35,8 @@ class EcsServices:
         service: dict[str, Any] = services[0]
         if service.get("status") != "ACTIVE":
             return Absent(f"the service {target.service} is {service.get('status')}: it was deleted")
+        deployments: list[dict[str, Any]] = service.get("deployments", [])
+        primary = next((one for one in deployments if one["status"] == "PRIMARY"), None)
         return LiveService(
             task_definition=service.get("taskDefinition"),
             target_groups=tuple(
@@ -42,6 +44,8 @@ class EcsServices:
                 for balancer in service.get("loadBalancers", [])
                 if balancer.get("targetGroupArn")
             ),
+            deployment_id=primary["id"] if primary else None,
+            rolling_out=primary is not None and _rolls_out(primary, deployments),
         )
 
     async def task_definition(self, name: str) -> TaskDefinition | Absent | Unknown:
@@ -60,6 +64,12 @@ class EcsServices:
             platform=_platform(found.get("runtimePlatform") or {}),
             images={one["name"]: one["image"] for one in found["containerDefinitions"]},
         )
+
+
+def _rolls_out(primary: dict[str, Any], deployments: list[dict[str, Any]]) -> bool:
+    """ECS leaves ``rolloutState`` out behind a classic load balancer; then an older deployment is still listed."""
+    state = primary.get("rolloutState")
+    return state == "IN_PROGRESS" if state else len(deployments) > 1
 
 
 def _platform(runtime: dict[str, str]) -> Platform:

@@ -37,6 +37,10 @@ class LiveService:
     """Its ARN; None with an EXTERNAL deployment controller, whose task sets have their own."""
     target_groups: tuple[str, ...]
     """ARNs."""
+    deployment_id: str | None = None
+    """The primary deployment's; None with another controller than ECS's own."""
+    rolling_out: bool = False
+    """Whether that deployment has not come to its end yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contracts.base import Target, caused_id
-from contracts.deployment import Cause, Change, ImageChange, Observe, TaskDefinitionChange
+from contracts.deployment import Cause, Change, CheckUp, ImageChange, Observe, TaskDefinitionChange
 from contracts.envelope import Meta
 from contracts.gates import Verdict
 from contracts.results import PreflightOutput, ProbesOutput, StepFinished
@@ -151,6 +151,14 @@ async def test_observing_needs_the_target_only() -> None:
     answer = await preflight(Observe())
     assert (answer.verdict, verdicts(answer)) == (Verdict.PASS, {"target_exists": "pass"})
     assert answer.output == PreflightOutput()
+
+
+@pytest.mark.parametrize("rolling_out", [False, True])
+async def test_a_request_without_a_change_learns_what_is_live(rolling_out: bool) -> None:
+    live = LiveService(ARN, (), deployment_id="ecs-svc/7", rolling_out=rolling_out)
+    answer = await preflight(CheckUp(), FakeServices(live))
+    assert (answer.verdict, verdicts(answer)) == (Verdict.PASS, {"target_exists": "pass"})
+    assert answer.output == PreflightOutput(live_deployment="ecs-svc/7", under_way=rolling_out)
 
 
 async def test_an_unknown_target_is_named() -> None:
