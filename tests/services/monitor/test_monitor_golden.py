@@ -1,0 +1,48 @@
+"""What CloudWatch is sent for the built-in rules stays as it is, to the byte."""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from services._chassis.aws import Aws
+from services.monitor.adapters.alarms import CloudWatchAlarms
+from services.monitor.adapters.dashboards import CloudWatchDashboards
+from services.monitor.domain.metrics import Dimensions
+from services.monitor.domain.rules import rules
+from tests.services.monitor.harness import ALONE, BALANCED
+
+GOLDEN = Path(__file__).parents[2] / "data" / "monitor"
+TOPIC = "arn:aws:sns:us-west-2:123456789012:alerts"
+SERVICES = {"balanced": BALANCED, "alone": ALONE}
+
+
+class Recorder:
+    """An AWS that writes down what it is sent."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        self.calls.append({"service": service, "operation": operation, "parameters": parameters})
+        return {}
+
+
+async def sent(of: Dimensions, topic: str | None, database: str | None, warning_minutes: int) -> str:
+    recorder = Recorder()
+    aws, watched = cast("Aws", recorder), rules(warning_minutes)
+    await CloudWatchDashboards(aws, "us-west-2", "CourtCase/Production", database, 300).put(of)
+    alarms = CloudWatchAlarms(aws, "CourtCase/Production", topic)
+    for rule in watched:
+        await alarms.put(of, rule)
+    return json.dumps(recorder.calls, indent=1) + "\n"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize(("topic", "database", "minutes"), [(None, None, 5), (TOPIC, "court", 3)])
+async def test_alarms_and_dashboard_are_sent_as_ever(
+    name: str, topic: str | None, database: str | None, minutes: int
+) -> None:
+    golden = GOLDEN / f"{name}-{'told' if topic else 'silent'}.json"
+    assert await sent(SERVICES[name], topic, database, minutes) == golden.read_text()
