@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Literal
 
 from contracts.base import Contract, Event, RunId
+from contracts.limits import MINIMUM_HEALTH_SCORE
 
 
 class AssessHealth(Event):
     """How well is the service? A score as an interval over the three levels."""
 
     run_id: RunId
-    minimum_score: float = 70
+    minimum_score: float = MINIMUM_HEALTH_SCORE
 
 
 class WatchDeployment(Event):

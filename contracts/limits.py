@@ -26,3 +26,16 @@ MINIMUM_HEALTH_SCORE = 70
 """Phase 1."""
 REQUIRED_PASS_PERCENT = 90
 """Phase 3: the least share of tests that pass."""
+
+LEAST_REQUESTS = 20
+"""Surefoot's own choice, requests in a window: fewer are no rate, and their 95th percentile is their maximum."""
+
+ERROR_RATE = "100 * ({target_5xx} + {balancer_5xx}) / ({requests} + {balancer_5xx})"
+"""The error rate, per cent, as CloudWatch metric math. Requests are those that reached a target (``RequestCount``):
+what the load balancer had to answer itself with a 5xx is a request that failed, too."""
+
+
+def error_rate(requests: float, target_5xx: float, balancer_5xx: float) -> float | None:
+    """Return what ``ERROR_RATE`` computes, per cent; None where nobody asked for anything."""
+    asked = requests + balancer_5xx
+    return 100 * (target_5xx + balancer_5xx) / asked if asked else None

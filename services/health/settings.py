@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, HttpUrl, StringConstraints
 
+from contracts.limits import WARNING_RESPONSE_TIME
 from services._chassis import settings
 
 Path = Annotated[str, StringConstraints(pattern=r"^/[^\s]*$", max_length=200)]
@@ -14,7 +15,7 @@ class Settings(settings.Settings):
 
     health_check_interval: Annotated[float, Field(ge=5)] = 30
     """Product seconds between two continuous checks of a target."""
-    performance_threshold_ms: Annotated[float, Field(gt=0)] = 2000
+    performance_threshold_ms: Annotated[float, Field(gt=0)] = WARNING_RESPONSE_TIME * 1000
     """The slowest p95 response time, milliseconds, that counts as good."""
     application_url: HttpUrl | None = None
     """Where the configured service's users reach it; without it, its load balancer's own name and port.

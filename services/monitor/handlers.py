@@ -9,7 +9,7 @@ from contracts.base import Target, caused_id
 from contracts.deployment import DeploymentFinished
 from contracts.envelope import Meta
 from contracts.gates import Gate
-from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
+from contracts.monitor import CheckAlarms, DependencyFault, EvaluateRules, SetUpMonitoring, WatchClosely
 from contracts.results import MonitoringOutput, StepFinished
 from services._chassis.clock import Clock
 from services._chassis.jobs import Running
@@ -17,9 +17,9 @@ from services._chassis.store import Store
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
 from services.monitor.domain.alarms import quiet_gate
 from services.monitor.domain.alerts import Alert
-from services.monitor.domain.answers import Command, answer, judged, no_answer, summary
-from services.monitor.domain.database import trouble as trouble_of
-from services.monitor.domain.judge import Pending, judge
+from services.monitor.domain.answers import Command, answer, evaluated, no_answer, summary
+from services.monitor.domain.database import fault as fault_of
+from services.monitor.domain.judge import PendingEvaluation, judge
 from services.monitor.domain.metrics import DATABASE_ERRORS, MINUTE, Dimensions, Readings
 from services.monitor.domain.operation import Operation, Part, record_of
 from services.monitor.domain.rules import Rule, evaluate
@@ -87,7 +87,7 @@ class Watching:
     async def on_evaluate_rules(self, command: EvaluateRules, meta: Meta) -> Transition:
         """Wait for evidence: looks begin at once, and the deadline is a look as well."""
         now = self.clock.now()
-        pending = Pending(
+        pending = PendingEvaluation(
             command_id=meta.id,
             run_id=command.run_id,
             since=command.since.timestamp(),
@@ -137,13 +137,13 @@ class Watching:
         """Read every metric once; evaluate rules, alerts, and whatever waits."""
         target, now = Target.parse(running.payload.decode()), self.clock.now()
         before = Watch.read(await self.store.load(watch_key(target)), target)
-        readings, published, trouble, gone = None, False, "", False
+        readings, published, fault, gone = None, False, None, False
         try:
             readings = await self._read(before, target, now)
             published = bool(readings.of(DATABASE_ERRORS)) or (
                 bool(before.pending) and await self.metrics.database_published(readings.dimensions, now)
             )
-            trouble = await self._trouble(readings, now)
+            fault = await self._fault(readings, now)
         except Unavailable:
             readings = None
         except NotFound:
@@ -152,46 +152,46 @@ class Watching:
 
         def decide(state: bytes | None) -> Decision:
             watch = Watch.read(state, target)
-            return self._seen(watch.stopped() if gone else watch, readings, published, trouble, asked, now)
+            return self._seen(watch.stopped() if gone else watch, readings, published, fault, asked, now)
 
         return Transition(watch_key(target), decide)
 
     async def _read(self, watch: Watch, target: Target, now: float) -> Readings:
         dimensions = await self.services.dimensions(target, watch.dimensions)
-        longest = max(rule.minutes for rule in self.rules) * MINUTE
+        longest = max((rule.minutes for rule in self.rules), default=0) * MINUTE
         oldest = min((one.since for one in watch.pending), default=now)
         start = max(now - FARTHEST, min(now - LOOK_BACK - longest, oldest))
         return await self.metrics.read(dimensions, start, now)
 
-    async def _trouble(self, readings: Readings, now: float) -> str:
+    async def _fault(self, readings: Readings, now: float) -> DependencyFault | None:
         """What is wrong with the database; it is asked about only when somebody suffers."""
-        critical = (rule for rule in self.rules if rule.severity == "critical")
-        if all(evaluate(rule, readings, now).verdict != "broken" for rule in critical):
-            return ""
+        gating = (rule for rule in self.rules if rule.gates_deployment)
+        if all(evaluate(rule, readings, now).verdict != "broken" for rule in gating):
+            return None
         try:
-            return trouble_of(await self.databases.look(now))
+            return fault_of(await self.databases.look(now))
         except Unavailable as error:
             log.warning("nothing is known of the database", why=str(error))
-            return ""
+            return None
 
     def _seen(
         self,
         watch: Watch,
         readings: Readings | None,
         published: bool,
-        trouble: str,
+        fault: DependencyFault | None,
         asked: Collection[str],
         now: float,
     ) -> Decision:
         """``asked``: the evaluations that were known when the metrics were read."""
         told: tuple[Alert, ...] = ()
         if readings is not None:
-            watch, told = watch.with_readings(readings, self.rules, now, trouble)
+            watch, told = watch.with_readings(readings, self.rules, now, fault)
         answers = [
-            judged(watch, one, gates, trouble)
+            evaluated(watch, one, gates, fault)
             for one in watch.pending
             if one.command_id in asked
-            and (gates := judge(one, readings, now, database_published=published, trouble=trouble)) is not None
+            and (gates := judge(one, self.rules, readings, now, database_published=published, fault=fault)) is not None
         ]
         answered = {one.command_id for one in answers}
         watch = watch.answered(answered)
@@ -267,7 +267,7 @@ class SettingUp:
         names: list[str] = []
         if "dashboard" in parts:
             await running.check()
-            name = await self.dashboards.put(dimensions)
+            name = await self.dashboards.put(dimensions, self.rules)
             there = await self.dashboards.body(target.cluster, target.service) is not None
             gates.append(Gate.true("dashboard_created", there, detail=name))
         if "alarms" in parts:

@@ -1,6 +1,6 @@
 """What the monitor needs of the outside. Where it fails, ``Unavailable`` says so in a sentence."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from contracts.base import Target
@@ -69,8 +69,8 @@ class Alarms(Protocol):
 class Dashboards(Protocol):
     """CloudWatch's dashboards. Each method raises ``Unavailable``."""
 
-    async def put(self, dimensions: Dimensions) -> str:
-        """Create or replace a target's dashboard; return its name."""
+    async def put(self, dimensions: Dimensions, rules: Iterable[Rule]) -> str:
+        """Create or replace a target's dashboard, with the thresholds of its rules; return its name."""
         ...
 
     async def body(self, cluster: str, service: str) -> str | None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from contracts.limits import WARNING_MINUTES
 from services._chassis import settings
 
 
@@ -20,7 +21,7 @@ class Settings(settings.Settings):
     """The same while a deployment is watched closely."""
     dashboard_refresh_interval: Annotated[int, Field(ge=10, le=86400)] = 300
     """Seconds of one point on the dashboard's graphs, rounded to a whole minute."""
-    alert_evaluation_period: Annotated[int, Field(ge=60, le=3600)] = 300
+    alert_evaluation_period: Annotated[int, Field(ge=60, le=3600)] = WARNING_MINUTES * 60
     """Seconds for which a warning rule has to be broken, rounded to a whole minute."""
     database_instance: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")] | None = None
     """The application's RDS instance: it is on the dashboard, and while it is in trouble itself nothing is rolled

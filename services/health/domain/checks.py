@@ -4,13 +4,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from contracts.limits import (
+    LEAST_REQUESTS,
+    WARNING_CPU,
+    WARNING_ERROR_RATE,
+    WARNING_MEMORY,
+    WARNING_RESPONSE_TIME,
+)
 from services.health.domain.observed import Answer, Evidence, Measurements, Service, TargetHealth, Unasked
 from services.health.domain.readiness import reported, says
 
 Level = Literal["basic", "performance", "business"]
-
-FEW_REQUESTS = 20
-"""Fewer than this in the window are no rate and no percentile."""
 
 
 class Finding(StrEnum):
@@ -35,12 +39,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What still counts as good. The defaults are the guide's warnings."""
+    """What still counts as good. The defaults are the warnings of the requirements (docs/requirements.md)."""
 
-    p95_seconds: float = 2.0
-    cpu: float = 80
-    memory: float = 85
-    error_rate: float = 5
+    p95_seconds: float = WARNING_RESPONSE_TIME
+    cpu: float = WARNING_CPU
+    memory: float = WARNING_MEMORY
+    error_rate: float = WARNING_ERROR_RATE
 
 
 def checks(evidence: Evidence, limits: Limits) -> tuple[Check, ...]:
@@ -156,7 +160,7 @@ def _performance(evidence: Evidence, limits: Limits) -> tuple[Check, ...]:
     if not evidence.balanced:
         return resources
     asked = numbers.requests + numbers.balancer_5xx
-    few = None if asked >= FEW_REQUESTS else f"{asked:g} requests are too few to tell"
+    few = None if asked >= LEAST_REQUESTS else f"{asked:g} requests are too few to tell"
     why = why if isinstance(seen, Unasked) else few or why
     return (
         *resources,

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from contracts.limits import error_rate
+
 
 @dataclass(frozen=True, slots=True)
 class Unasked:
@@ -126,9 +128,8 @@ class Measurements:
 
     @property
     def error_rate(self) -> float | None:
-        """Per cent of what users asked for: (target 5xx + balancer 5xx) / (requests + balancer 5xx)."""
-        asked = self.requests + self.balancer_5xx
-        return 100 * (self.target_5xx + self.balancer_5xx) / asked if asked else None
+        """Per cent of what users asked for; None where nobody asked for anything."""
+        return error_rate(self.requests, self.target_5xx, self.balancer_5xx)
 
 
 @dataclass(frozen=True, slots=True)

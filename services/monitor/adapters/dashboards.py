@@ -1,17 +1,20 @@
-"""A target's dashboard: six graphs and where their limits are.
+"""A target's dashboard: six graphs, and the thresholds of the rules on them.
 
 Source of the body's syntax: "Dashboard body structure and syntax" in the CloudWatch API Reference.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from contracts.limits import ERROR_RATE
 from services._chassis.aws import Aws
 from services.monitor.adapters.failures import asking, code
 from services.monitor.adapters.queries import dimensions_of, namespace
+from services.monitor.domain.measures import Graph
 from services.monitor.domain.metrics import (
     BALANCER_5XX,
     CPU,
@@ -26,13 +29,17 @@ from services.monitor.domain.metrics import (
     Metric,
     own_name,
 )
+from services.monitor.domain.rules import Rule
 
 WIDTH, HEIGHT = 12, 6
 """Of a graph, in the dashboard's grid of 24 columns."""
 _TARGET_4XX = Metric("target_4xx", "HTTPCode_Target_4XX_Count", "Sum", "group")
 _UNHEALTHY = Metric("unhealthy", "UnHealthyHostCount", "Maximum", "group")
 _RESPONSE_TIMES = tuple(Metric(f"response_{stat}", RESPONSE_TIME.name, stat, "group") for stat in ("p50", "p95", "p99"))
-_RATE = "100 * (FILL(target_5xx, 0) + FILL(elb_5xx, 0)) / (requests + FILL(elb_5xx, 0))"
+_RATE = ERROR_RATE.format(
+    requests=REQUESTS.id, target_5xx=f"FILL({TARGET_5XX.id}, 0)", balancer_5xx=f"FILL({BALANCER_5XX.id}, 0)"
+)
+_OF_LOAD_BALANCERS = frozenset({Graph.LOAD_BALANCER, Graph.ERROR_RATE, Graph.RESPONSE_TIME})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +53,13 @@ class CloudWatchDashboards:
     period: int
     """Seconds of one point, a multiple of 60."""
 
-    async def put(self, dimensions: Dimensions) -> str:
+    async def put(self, dimensions: Dimensions, rules: Iterable[Rule]) -> str:
         with asking("CloudWatch", "PutDashboard"):
             await self.aws.call(
                 "cloudwatch",
                 "put_dashboard",
                 DashboardName=dimensions.own_name,
-                DashboardBody=json.dumps({"widgets": self.widgets(dimensions)}),
+                DashboardBody=json.dumps({"widgets": self.widgets(dimensions, rules)}),
             )
         return dimensions.own_name
 
@@ -67,49 +74,47 @@ class CloudWatchDashboards:
                 raise
         return str(answer["DashboardBody"])
 
-    def widgets(self, target: Dimensions) -> list[dict[str, Any]]:
-        """Return the graphs that this target can fill, two in a row."""
-        graphs = [
-            self._graph("ECS Service Overview", target, (RUNNING, *((HEALTHY, _UNHEALTHY) if target.balanced else ()))),
-            self._graph("Resource Utilization (%)", target, (CPU, MEMORY), {"CPU warning": 80, "memory warning": 85}),
-            self._database(target),
-        ]
-        if target.balanced:
-            graphs[1:1] = [
-                self._graph("Application Load Balancer", target, (REQUESTS, _TARGET_4XX, TARGET_5XX, BALANCER_5XX)),
-                self._error_rate(target),
-                self._graph("Response Time (s)", target, _RESPONSE_TIMES, {"warning (p95)": 2, "critical (p95)": 5}),
-            ]
+    def widgets(self, target: Dimensions, rules: Iterable[Rule]) -> list[dict[str, Any]]:
+        """Return the graphs that this target can fill, two in a row, with the thresholds of the rules on them."""
+        graphs = [graph for graph in Graph if target.balanced or graph not in _OF_LOAD_BALANCERS]
+        marks = _marks(rules)
         return [
             {"type": "metric", "x": index % 2 * WIDTH, "y": index // 2 * HEIGHT, "width": WIDTH, "height": HEIGHT}
-            | {"properties": properties}
-            for index, properties in enumerate(graphs)
+            | {"properties": self._properties(graph, self._lines(graph, target), marks.get(graph, []))}
+            for index, graph in enumerate(graphs)
         ]
 
-    def _graph(
-        self, title: str, target: Dimensions, metrics: tuple[Metric, ...], limits: dict[str, float] | None = None
-    ) -> dict[str, Any]:
-        return self._properties(title, [self._line(metric, target) for metric in metrics], limits or {})
+    def _lines(self, graph: Graph, target: Dimensions) -> list[Any]:
+        match graph:
+            case Graph.SERVICE:
+                return self._all(target, RUNNING, *((HEALTHY, _UNHEALTHY) if target.balanced else ()))
+            case Graph.LOAD_BALANCER:
+                return self._all(target, REQUESTS, _TARGET_4XX, TARGET_5XX, BALANCER_5XX)
+            case Graph.ERROR_RATE:
+                hidden = [self._line(metric, target, visible=False) for metric in (REQUESTS, TARGET_5XX, BALANCER_5XX)]
+                return [[{"expression": _RATE, "label": "5xx per 100 requests", "id": "rate"}], *hidden]
+            case Graph.RESPONSE_TIME:
+                return self._all(target, *_RESPONSE_TIMES)
+            case Graph.RESOURCES:
+                return self._all(target, CPU, MEMORY)
+            case Graph.DATABASE:
+                return [*self._all(target, DATABASE_ERRORS), *self._database()]
 
-    def _error_rate(self, target: Dimensions) -> dict[str, Any]:
-        hidden = [self._line(metric, target, visible=False) for metric in (REQUESTS, TARGET_5XX, BALANCER_5XX)]
-        lines = [[{"expression": _RATE, "label": "5xx per 100 requests", "id": "rate"}], *hidden]
-        return self._properties("Error Rate (%)", lines, {"warning": 5, "critical": 10})
+    def _database(self) -> list[Any]:
+        if not self.database:
+            return []
+        named = ["DBInstanceIdentifier", self.database]
+        return [["AWS/RDS", name, *named] for name in ("DatabaseConnections", "CPUUtilization", "ReadLatency")]
 
-    def _database(self, target: Dimensions) -> dict[str, Any]:
-        lines = [self._line(DATABASE_ERRORS, target)]
-        if self.database:
-            named = ["DBInstanceIdentifier", self.database]
-            lines += [["AWS/RDS", name, *named] for name in ("DatabaseConnections", "CPUUtilization", "ReadLatency")]
-        return self._properties("Database", lines, {})
+    def _all(self, target: Dimensions, *metrics: Metric) -> list[Any]:
+        return [self._line(metric, target) for metric in metrics]
 
     def _line(self, metric: Metric, target: Dimensions, **options: object) -> list[Any]:
         named = [part for one in dimensions_of(metric, target) for part in (one["Name"], one["Value"])]
         shown = {"id": metric.id, "stat": metric.stat, **options}
         return [namespace(metric, self.application), metric.name, *named, shown]
 
-    def _properties(self, title: str, lines: list[Any], limits: dict[str, float]) -> dict[str, Any]:
-        marks = [{"label": label, "value": value} for label, value in limits.items()]
+    def _properties(self, title: str, lines: list[Any], marks: list[dict[str, Any]]) -> dict[str, Any]:
         return {
             "title": title,
             "region": self.region,
@@ -118,3 +123,12 @@ class CloudWatchDashboards:
             "metrics": lines,
             "yAxis": {"left": {"min": 0}},
         } | ({"annotations": {"horizontal": marks}} if marks else {})
+
+
+def _marks(rules: Iterable[Rule]) -> dict[Graph, list[dict[str, Any]]]:
+    """Return a horizontal line for each rule that has one, by graph, the lowest threshold first."""
+    marks: dict[Graph, list[dict[str, Any]]] = {}
+    for rule in sorted(rules, key=lambda rule: rule.threshold):
+        if mark := rule.measure.mark:
+            marks.setdefault(mark.graph, []).append({"label": rule.label, "value": rule.threshold})
+    return marks

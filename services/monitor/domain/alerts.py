@@ -7,7 +7,7 @@ evaluations of different minutes. No data neither raises nor resolves: silence i
 from datetime import UTC, datetime
 
 from contracts.base import Contract, Target, caused_id
-from contracts.monitor import CriticalAlert, WarningAlert
+from contracts.monitor import CriticalAlert, DependencyFault, WarningAlert
 from services.monitor.domain.rules import Rule, RuleState
 
 RESOLVED_AFTER = 2
@@ -16,7 +16,7 @@ RESOLVED_AFTER = 2
 Alert = CriticalAlert | WarningAlert
 
 
-class Standing(Contract):
+class AlertState(Contract):
     """How a rule's alert stands; the default is quiet."""
 
     began_at: float | None = None
@@ -28,23 +28,30 @@ class Standing(Contract):
 
 
 def step(
-    standing: Standing, rule: Rule, state: RuleState, target: Target, now: float, trouble: str = ""
-) -> tuple[Standing, Alert | None]:
-    """Return how the alert stands after ``state``, and what is to be told. ``trouble``: of a dependency."""
-    if state.verdict == "no_data" or state.until <= standing.judged_until:
-        return standing, None
+    alert: AlertState,
+    rule: Rule,
+    state: RuleState,
+    target: Target,
+    now: float,
+    fault: DependencyFault | None = None,
+) -> tuple[AlertState, Alert | None]:
+    """Return how the alert stands after ``state``, and what is to be published. ``fault``: of a dependency."""
+    if state.verdict == "no_data" or state.until <= alert.judged_until:
+        return alert, None
     if state.verdict == "broken":
-        if standing.began_at is None:
-            return Standing(began_at=now, judged_until=state.until), _alert(rule, state, target, now, "raised", trouble)
-        return standing.model_copy(update={"good": 0, "judged_until": state.until}), None
-    if standing.began_at is None:
-        return standing.model_copy(update={"judged_until": state.until}), None
-    if standing.good + 1 < RESOLVED_AFTER:
-        return standing.model_copy(update={"good": standing.good + 1, "judged_until": state.until}), None
-    return Standing(judged_until=state.until), _alert(rule, state, target, standing.began_at, "resolved")
+        if alert.began_at is None:
+            return AlertState(began_at=now, judged_until=state.until), _alert(rule, state, target, now, "raised", fault)
+        return alert.model_copy(update={"good": 0, "judged_until": state.until}), None
+    if alert.began_at is None:
+        return alert.model_copy(update={"judged_until": state.until}), None
+    if alert.good + 1 < RESOLVED_AFTER:
+        return alert.model_copy(update={"good": alert.good + 1, "judged_until": state.until}), None
+    return AlertState(judged_until=state.until), _alert(rule, state, target, alert.began_at, "resolved")
 
 
-def _alert(rule: Rule, state: RuleState, target: Target, began_at: float, what: str, trouble: str = "") -> Alert:
+def _alert(
+    rule: Rule, state: RuleState, target: Target, began_at: float, what: str, fault: DependencyFault | None = None
+) -> Alert:
     kind = CriticalAlert if rule.severity == "critical" else WarningAlert
     value = "no data" if state.value is None else f"{state.value:.4g}{rule.unit}"
     return kind.model_validate(
@@ -61,7 +68,8 @@ def _alert(rule: Rule, state: RuleState, target: Target, began_at: float, what: 
             "began_at": datetime.fromtimestamp(began_at, UTC),
             "detail": f"{rule.name}: {value}, limit {rule.comparison} {rule.threshold:g}{rule.unit}"
             + (f" ({state.detail})" if state.detail else "")
-            + (f"; {trouble}" if trouble else ""),
-            "dependency": trouble,
+            + (f"; {fault.detail}" if fault else ""),
+            "dependency": fault.detail if fault else "",
+            "dependency_fault": fault,
         }
     )

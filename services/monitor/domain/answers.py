@@ -2,9 +2,9 @@
 
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict, worst
-from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
+from contracts.monitor import CheckAlarms, DependencyFault, EvaluateRules, SetUpMonitoring, WatchClosely
 from contracts.results import MonitoringOutput, StepFinished
-from services.monitor.domain.judge import Pending
+from services.monitor.domain.judge import PendingEvaluation
 from services.monitor.domain.watch import Watch
 
 Command = CheckAlarms | WatchClosely | EvaluateRules | SetUpMonitoring
@@ -40,10 +40,12 @@ def no_answer(command: Command, command_id: str, step: str, why: str, *, found: 
     )
 
 
-def judged(watch: Watch, pending: Pending, gates: tuple[Gate, ...], trouble: str = "") -> StepFinished:
-    """Answer an ``evaluate-rules``. Inconclusive: its deadline came first, or a dependency is in ``trouble``."""
+def evaluated(
+    watch: Watch, pending: PendingEvaluation, gates: tuple[Gate, ...], fault: DependencyFault | None = None
+) -> StepFinished:
+    """Answer an ``evaluate-rules``. Inconclusive: its deadline came first, or a dependency has a ``fault``."""
     verdict = worst(gate.verdict for gate in gates)
-    silence = Cause.DEPENDENCY if trouble else Cause.TIMEOUT
+    silence = Cause.DEPENDENCY if fault else Cause.TIMEOUT
     causes = {Verdict.PASS: None, Verdict.FAIL: Cause.GATE, Verdict.INCONCLUSIVE: silence}
     return StepFinished(
         target=watch.target,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from contracts.base import Contract
+from contracts.monitor import DependencyFault
 
 SERVES = frozenset(
     {
@@ -36,13 +37,17 @@ class Database(Contract):
     """Per cent, by when a minute begins (epoch seconds)."""
 
 
-def trouble(database: Database | None) -> str:
-    """Say what is wrong with it; "" where nothing is, or nothing is known."""
+def fault(database: Database | None) -> DependencyFault | None:
+    """Return what is wrong with it; None where nothing is, or nothing is known."""
     if database is None:
-        return ""
+        return None
     if database.status not in SERVES:
-        return f"the database {database.instance} is {database.status}"
+        return _fault(database, f"is {database.status}")
     newest = [database.cpu[minute] for minute in sorted(database.cpu)[-POINTS:]]
     if len(newest) == POINTS and min(newest) >= OVERLOADED:
-        return f"the database {database.instance} is overloaded: its processor is at {newest[-1]:.0f}%"
-    return ""
+        return _fault(database, f"is overloaded: its processor is at {newest[-1]:.0f}%")
+    return None
+
+
+def _fault(database: Database, what: str) -> DependencyFault:
+    return DependencyFault(name=database.instance, detail=f"the database {database.instance} {what}")

@@ -4,34 +4,25 @@ A rule that is broken over its whole window after the change fails at once. Wher
 rate, the validator's own requests count as samples. A monitor that hears nothing says so: inconclusive.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from math import ceil
 
 from contracts.base import Contract
-from contracts.gates import Comparison, Gate, Verdict
+from contracts.gates import Gate, Verdict
+from contracts.limits import LEAST_REQUESTS
+from contracts.monitor import DependencyFault
 from contracts.results import ProbesOutput
+from services.monitor.domain.measures import Requests
 from services.monitor.domain.metrics import LATE, MINUTE, Readings, Series
-from services.monitor.domain.rules import (
-    DATABASE_CONNECTIONS,
-    ERROR_RATE,
-    LEAST_REQUESTS,
-    RESPONSE_TIME_P95,
-    SERVICE_UNAVAILABLE,
-    Rule,
-    evaluate,
-    points_since,
-    rate,
-)
+from services.monitor.domain.rules import OPPOSITES, Rule, evaluate, points_since
 
 GOOD_POINTS = 2
 """N: so many points after the change have to be good."""
 LEAST_PROBES = 5
 """Fewer requests of the validator's own say nothing; each of them is deliberate, so fewer do than of users."""
 
-_PASSES: Mapping[Comparison, Comparison] = {">": "<=", "<": ">=", ">=": "<", "<=": ">"}
 
-
-class Pending(Contract):
+class PendingEvaluation(Contract):
     """An ``evaluate-rules`` that waits for its evidence."""
 
     command_id: str
@@ -43,49 +34,49 @@ class Pending(Contract):
 
 
 def judge(
-    pending: Pending, readings: Readings | None, now: float, *, database_published: bool, trouble: str = ""
+    pending: PendingEvaluation,
+    rules: Iterable[Rule],
+    readings: Readings | None,
+    now: float,
+    *,
+    database_published: bool,
+    fault: DependencyFault | None = None,
 ) -> tuple[Gate, ...] | None:
-    """Return a gate for each critical rule, or None while evidence may still come.
+    """Return a gate for each rule that gates deployments, or None while evidence may still come.
 
     ``readings`` is None when CloudWatch could not be asked. ``database_published`` says whether the application has
-    published DatabaseConnectionErrors at any time in the last hours. ``trouble``: of the database; while it lasts no
+    published DatabaseConnectionErrors at any time in the last hours. ``fault``: of the database; while it lasts no
     rule that is broken is a verdict on the change.
     """
+    gating = [rule for rule in rules if rule.gates_deployment]
+    if not gating:
+        return (Gate.true("critical_rules", None, samples=0, detail="no critical rule is switched on"),)
     if readings is None:
-        gates = tuple(_unheard(name, rule) for name, rule in _GATES.items())
+        gates = tuple(map(_unheard, gating))
     else:
-        since = ceil(pending.since / MINUTE) * MINUTE
-        gates = (
-            _points("healthy_tasks", SERVICE_UNAVAILABLE, readings, since, now),
-            _traffic("error_rate", ERROR_RATE, readings, since, now, pending.probes),
-            _traffic("response_time_p95", RESPONSE_TIME_P95, readings, since, now, pending.probes),
-            _points("database_connections", DATABASE_CONNECTIONS, readings, since, now)
-            if database_published
-            else _without("database_connections", DATABASE_CONNECTIONS, "the application publishes no such errors"),
-        )
-    if trouble:
-        gates = tuple(_innocent(gate, trouble) if gate.verdict is Verdict.FAIL else gate for gate in gates)
+        gates = tuple(_gate_of(rule, pending, readings, now, published=database_published) for rule in gating)
+    if fault:
+        gates = tuple(_excused(gate, fault) if gate.verdict is Verdict.FAIL else gate for gate in gates)
     verdicts = {gate.verdict for gate in gates}
     over = now >= pending.deadline or Verdict.FAIL in verdicts or Verdict.INCONCLUSIVE not in verdicts
     return gates if over else None
 
 
-_GATES = {
-    "healthy_tasks": SERVICE_UNAVAILABLE,
-    "error_rate": ERROR_RATE,
-    "response_time_p95": RESPONSE_TIME_P95,
-    "database_connections": DATABASE_CONNECTIONS,
-}
+def _gate_of(rule: Rule, pending: PendingEvaluation, readings: Readings, now: float, *, published: bool) -> Gate:
+    since = ceil(pending.since / MINUTE) * MINUTE
+    if rule.measure.optional and not published:
+        return _not_applicable(rule, "the application publishes no such errors")
+    if rule.measure.requests is None:
+        return _points(rule, readings, since, now)
+    return _requests(rule, rule.measure.requests, readings, since, now, pending.probes)
 
 
-def _gate(
-    name: str, rule: Rule, verdict: Verdict, value: float | None, samples: int, detail: str, needs: int = 0
-) -> Gate:
+def _gate(rule: Rule, verdict: Verdict, value: float | None, samples: int, detail: str, needs: int = 0) -> Gate:
     return Gate(
-        name=name,
+        name=rule.gate,
         verdict=verdict,
         value=value,
-        comparison=_PASSES[rule.comparison],
+        comparison=OPPOSITES[rule.comparison],
         threshold=rule.threshold,
         unit=rule.unit,
         samples=samples,
@@ -94,60 +85,65 @@ def _gate(
     )
 
 
-def _innocent(gate: Gate, trouble: str) -> Gate:
-    return gate.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "detail": trouble})
+def _excused(gate: Gate, fault: DependencyFault) -> Gate:
+    return gate.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "detail": fault.detail})
 
 
-def _unheard(name: str, rule: Rule) -> Gate:
-    return _gate(name, rule, Verdict.INCONCLUSIVE, None, 0, "CloudWatch could not be asked", GOOD_POINTS)
+def _unheard(rule: Rule) -> Gate:
+    return _gate(rule, Verdict.INCONCLUSIVE, None, 0, "CloudWatch could not be asked", GOOD_POINTS)
 
 
-def _without(name: str, rule: Rule, why: str) -> Gate:
-    return _gate(name, rule, Verdict.PASS, None, 0, f"not applicable: {why}")
+def _not_applicable(rule: Rule, why: str) -> Gate:
+    return _gate(rule, Verdict.PASS, None, 0, f"not applicable: {why}")
 
 
-def _broken(name: str, rule: Rule, readings: Readings, since: float, now: float) -> Gate | None:
+def _broken(rule: Rule, readings: Readings, since: float, now: float) -> Gate | None:
     """Fail if the rule is broken over a whole window that began after the change."""
     state = evaluate(rule, readings, now)
     if state.verdict != "broken" or state.until - rule.minutes * MINUTE < since:
         return None
-    return _gate(name, rule, Verdict.FAIL, state.value, state.samples, state.detail)
+    return _gate(rule, Verdict.FAIL, state.value, state.samples, state.detail)
 
 
-def _points(name: str, rule: Rule, readings: Readings, since: float, now: float) -> Gate:
-    """Judge a rule whose points need no traffic."""
-    if broken := _broken(name, rule, readings, since, now):
+def _points(rule: Rule, readings: Readings, since: float, now: float) -> Gate:
+    """Judge a rule whose points need no requests."""
+    if broken := _broken(rule, readings, since, now):
         return broken
     points = points_since(rule, readings, since, now)
-    last = dict(list(points.items())[-GOOD_POINTS:])
-    if rule.judged == "sum":
-        value = sum(last.values()) if last else None
-        good = value is not None and not rule.breaks(value)
-    else:
-        value = min(last.values(), default=None)
-        good = not any(map(rule.breaks, last.values()))
+    last = list(points.values())[-GOOD_POINTS:]
+    value = _decisive(rule, last) if last else None
+    good = value is not None and not rule.breaks(value)
     if good and len(last) == GOOD_POINTS:
-        return _gate(name, rule, Verdict.PASS, value, len(points), f"{len(points)} min after the change")
+        return _gate(rule, Verdict.PASS, value, len(points), f"{len(points)} min after the change")
     needs = max(GOOD_POINTS - len(last), 0) or 1
-    return _gate(name, rule, Verdict.INCONCLUSIVE, value, len(points), _waits_for(needs), needs)
+    return _gate(rule, Verdict.INCONCLUSIVE, value, len(points), _waits_for(needs), needs)
 
 
-def _traffic(name: str, rule: Rule, readings: Readings, since: float, now: float, probes: ProbesOutput | None) -> Gate:
+def _decisive(rule: Rule, values: list[float]) -> float:
+    """Their sum where the rule is about it, else the one that is nearest to breaking the rule."""
+    if rule.measure.aggregation == "sum":
+        return sum(values)
+    return max(values) if rule.comparison in {">", ">="} else min(values)
+
+
+def _requests(
+    rule: Rule, measure: Requests, readings: Readings, since: float, now: float, probes: ProbesOutput | None
+) -> Gate:
     """Judge a rule about requests: users' where there are enough, else the validator's as well."""
     if not readings.dimensions.balanced and probes is None:
-        return _without(name, rule, "nothing balances the service's load, so nobody counts its requests")
-    if broken := _broken(name, rule, readings, since, now):
+        return _not_applicable(rule, "nothing balances the service's load, so nobody counts its requests")
+    if broken := _broken(rule, readings, since, now):
         return broken
     points = points_since(rule, readings, since, now)
     stretch = _stretch(readings, points)
     requests = round(sum(readings.requests.get(minute, 0.0) for minute in stretch))
     if requests >= LEAST_REQUESTS:
-        return _by_users(name, rule, readings, stretch, requests)
+        return _by_users(rule, measure, readings, stretch, requests)
     if probes is not None and _quiet(readings, since, now):
-        return _by_probes(name, rule, readings, stretch, requests, probes)
+        return _by_probes(rule, measure, readings, stretch, requests, probes)
     needs = LEAST_REQUESTS - requests
-    value = _worst(rule, readings, stretch) if stretch else None
-    return _gate(name, rule, Verdict.INCONCLUSIVE, value, requests, f"needs {needs} more requests", needs)
+    value = _over(rule, measure, readings, stretch) if stretch else None
+    return _gate(rule, Verdict.INCONCLUSIVE, value, requests, f"needs {needs} more requests", needs)
 
 
 def _stretch(readings: Readings, points: Series) -> dict[float, float]:
@@ -162,32 +158,28 @@ def _stretch(readings: Readings, points: Series) -> dict[float, float]:
     return taken
 
 
-def _by_users(name: str, rule: Rule, readings: Readings, stretch: Series, requests: int) -> Gate:
+def _by_users(rule: Rule, measure: Requests, readings: Readings, stretch: Series, requests: int) -> Gate:
     newest = [stretch[minute] for minute in sorted(stretch)[-GOOD_POINTS:]]
-    value = _worst(rule, readings, stretch)
+    value = _over(rule, measure, readings, stretch)
     if len(newest) == GOOD_POINTS and not any(map(rule.breaks, (*newest, value))):
-        return _gate(name, rule, Verdict.PASS, value, requests, f"{len(stretch)} min after the change")
+        return _gate(rule, Verdict.PASS, value, requests, f"{len(stretch)} min after the change")
     needs = max(GOOD_POINTS - len(newest), 0) or 1
-    return _gate(name, rule, Verdict.INCONCLUSIVE, value, requests, _waits_for(needs), needs)
+    return _gate(rule, Verdict.INCONCLUSIVE, value, requests, _waits_for(needs), needs)
 
 
-def _by_probes(name: str, rule: Rule, readings: Readings, stretch: Series, requests: int, probes: ProbesOutput) -> Gate:
-    said = f"{probes.requests} requests of the validator's count, since users sent {requests}"
-    samples = requests + probes.requests
-    if rule is ERROR_RATE:
-        errors = sum(readings.errors.get(minute, 0.0) for minute in stretch)
-        value = 100 * (errors + probes.failures) / samples if samples else None
-    else:
-        value = probes.p95_seconds
+def _by_probes(
+    rule: Rule, measure: Requests, readings: Readings, stretch: Series, requests: int, probes: ProbesOutput
+) -> Gate:
+    value, samples = measure.with_probes(readings, stretch, probes)
     return Gate.measured(
-        name,
+        rule.gate,
         value,
-        _PASSES[rule.comparison],
+        OPPOSITES[rule.comparison],
         rule.threshold,
-        samples=samples if rule is ERROR_RATE else probes.requests,
+        samples=samples,
         minimum=LEAST_PROBES,
         unit=rule.unit,
-        detail=said,
+        detail=f"{probes.requests} requests of the validator's count, since users sent {requests}",
     )
 
 
@@ -199,11 +191,11 @@ def _quiet(readings: Readings, since: float, now: float) -> bool:
     return readings.heard_until >= known
 
 
-def _worst(rule: Rule, readings: Readings, stretch: Series) -> float:
-    """The error rate over the stretch; the highest of the two newest p95, since percentiles cannot be averaged."""
-    if rule is ERROR_RATE:
-        return rate(readings, tuple(stretch))
-    return max(stretch[minute] for minute in sorted(stretch)[-GOOD_POINTS:])
+def _over(rule: Rule, measure: Requests, readings: Readings, stretch: Series) -> float:
+    """The value over the stretch, or the decisive one of its newest points where points cannot be combined."""
+    if measure.over:
+        return measure.over(readings, stretch)
+    return _decisive(rule, [stretch[minute] for minute in sorted(stretch)[-GOOD_POINTS:]])
 
 
 def _waits_for(points: int) -> str:

@@ -4,13 +4,14 @@ A series is ``{when a minute begins, epoch seconds: its value}``. Load balancers
 traffic there is no RequestCount, and no 5xx is no point (CloudWatch metrics for your Application Load Balancer).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from math import floor
 from typing import Literal
 
 from contracts.base import Contract
+from contracts.limits import error_rate
 
 MINUTE = 60.0
 LATE = 180.0
@@ -84,6 +85,7 @@ DATABASE_ERRORS = Metric("database_errors", "DatabaseConnectionErrors", "Sum", "
 
 _ALWAYS = (CPU, MEMORY, DATABASE_ERRORS)
 _BALANCED = (REQUESTS, TARGET_5XX, BALANCER_5XX, RESPONSE_TIME, HEALTHY)
+_COUNTED = (REQUESTS, TARGET_5XX, BALANCER_5XX)
 _HEARD = (HEALTHY, REQUESTS, BALANCER_5XX, RESPONSE_TIME)
 
 
@@ -108,17 +110,18 @@ class Readings:
         """What reached the load balancer each minute, also what it had to answer itself."""
         return _added(self.of(REQUESTS), self.of(BALANCER_5XX))
 
-    @property
-    def errors(self) -> Series:
-        """5xx each minute in which there were requests; no point is none."""
-        found = _added(self.of(TARGET_5XX), self.of(BALANCER_5XX))
-        return {minute: found.get(minute, 0.0) for minute in self.requests}
+    def counts(self, minutes: Iterable[float]) -> tuple[float, float, float]:
+        """Return requests that reached a target, targets' 5xx and the load balancer's 5xx, over ``minutes``."""
+        taken = tuple(minutes)
+        sums = (sum(self.of(metric).get(minute, 0.0) for minute in taken) for metric in _COUNTED)
+        requests, target_5xx, balancer_5xx = sums
+        return requests, target_5xx, balancer_5xx
 
     @property
     def error_rate(self) -> Series:
-        """Per cent: (target 5xx + load balancer 5xx) / (requests + load balancer 5xx)."""
-        errors = self.errors
-        return {minute: 100 * errors[minute] / count for minute, count in self.requests.items() if count > 0}
+        """Per cent, of the minutes in which there were requests; no point is no error."""
+        rates = {minute: error_rate(*self.counts((minute,))) for minute in self.requests}
+        return {minute: rate for minute, rate in rates.items() if rate is not None}
 
     @property
     def healthy(self) -> Series:

@@ -5,8 +5,9 @@ from typing import Self
 from pydantic import Field
 
 from contracts.base import Contract, Target
-from services.monitor.domain.alerts import Alert, Standing, step
-from services.monitor.domain.judge import Pending
+from contracts.monitor import DependencyFault
+from services.monitor.domain.alerts import Alert, AlertState, step
+from services.monitor.domain.judge import PendingEvaluation
 from services.monitor.domain.metrics import Dimensions, Readings
 from services.monitor.domain.rules import Rule, RuleState, evaluate
 
@@ -23,8 +24,8 @@ class Watch(Contract):
     """Run → until when (epoch seconds) it wants the target watched closely."""
     set_up: bool = False
     """Whether to watch also while nobody deploys."""
-    pending: tuple[Pending, ...] = ()
-    alerts: dict[str, Standing] = Field(default_factory=dict)
+    pending: tuple[PendingEvaluation, ...] = ()
+    alerts: dict[str, AlertState] = Field(default_factory=dict)
     """By rule."""
     latest: tuple[RuleState, ...] = ()
     collected_at: float | None = None
@@ -52,7 +53,7 @@ class Watch(Contract):
     def with_set_up(self, dimensions: Dimensions) -> Self:
         return self._with(set_up=True, dimensions=dimensions)
 
-    def with_pending(self, pending: Pending) -> Self:
+    def with_pending(self, pending: PendingEvaluation) -> Self:
         if any(one.command_id == pending.command_id for one in self.pending):
             return self
         return self._with(pending=(*self.pending, pending))
@@ -65,19 +66,19 @@ class Watch(Contract):
         return self._with(closely={}, set_up=False, alerts={})
 
     def with_readings(
-        self, readings: Readings, rules: tuple[Rule, ...], now: float, trouble: str = ""
+        self, readings: Readings, rules: tuple[Rule, ...], now: float, fault: DependencyFault | None = None
     ) -> tuple[Self, tuple[Alert, ...]]:
-        """Evaluate every rule; return the new state and the alerts that are to be told.
+        """Evaluate every rule; return the new state and the alerts that are to be published.
 
-        ``trouble``: of the database, which then is to blame.
+        ``fault``: of the database, which then is to blame.
         """
         states = {rule.name: evaluate(rule, readings, now) for rule in rules}
-        alerts, told = {}, []
+        alerts, published = {}, []
         for rule in rules:
-            standing = self.alerts.get(rule.name, Standing())
-            alerts[rule.name], alert = step(standing, rule, states[rule.name], self.target, now, trouble)
+            before = self.alerts.get(rule.name, AlertState())
+            alerts[rule.name], alert = step(before, rule, states[rule.name], self.target, now, fault)
             if alert:
-                told.append(alert)
+                published.append(alert)
         closely = {run: until for run, until in self.closely.items() if until > now}
         return (
             self._with(
@@ -87,7 +88,7 @@ class Watch(Contract):
                 collected_at=now,
                 closely=closely,
             ),
-            tuple(told),
+            tuple(published),
         )
 
     def _with(self, **changes: object) -> Self:

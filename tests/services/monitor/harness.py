@@ -1,6 +1,6 @@
 """The monitor without Redis, Kafka and AWS: its own handlers and jobs on a truth in memory, under virtual time."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ from services.monitor.domain.metrics import MINUTE, Dimensions, Readings
 from services.monitor.domain.rules import Rule, rules
 from services.monitor.handlers import SettingUp, Watching
 
+RULES = rules(5)
+BY_NAME = {rule.name: rule for rule in RULES}
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 START = 1_764_000_000.0 // MINUTE * MINUTE
 BALANCED = Dimensions(
@@ -165,7 +167,7 @@ class FakeDashboards:
     def __init__(self) -> None:
         self.bodies: dict[str, str] = {}
 
-    async def put(self, dimensions: Dimensions) -> str:
+    async def put(self, dimensions: Dimensions, rules: Iterable[Rule]) -> str:
         self.bodies[f"{dimensions.cluster}/{dimensions.service}"] = '{"widgets": []}'
         return dimensions.own_name
 
@@ -207,9 +209,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.metrics = FakeMetrics(self.clock)
-        watched = rules(5)
-        self.watching = Watching(self, self.clock, self.services, self.metrics, self.databases, watched, 60, 15)
-        setting_up = SettingUp(self.clock, self.services, self.alarms, self.dashboards, watched)
+        self.watching = Watching(self, self.clock, self.services, self.metrics, self.databases, RULES, 60, 15)
+        setting_up = SettingUp(self.clock, self.services, self.alarms, self.dashboards, RULES)
         self.work: dict[str, Any] = {
             handlers.CHECK: setting_up.check_alarms,
             handlers.SET_UP: setting_up.set_up,

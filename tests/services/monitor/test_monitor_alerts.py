@@ -2,15 +2,17 @@
 
 from contracts.base import caused_id
 from contracts.monitor import CriticalAlert, WarningAlert
-from services.monitor.domain.alerts import Standing, step
+from services.monitor.domain.alerts import AlertState, step
 from services.monitor.domain.metrics import MINUTE
-from services.monitor.domain.rules import ERROR_RATE, WARNING, Rule, RuleState, Verdict
-from tests.services.monitor.harness import START, TARGET
+from services.monitor.domain.rules import Rule, RuleState, RuleVerdict
+from tests.services.monitor.harness import BY_NAME, START, TARGET
+
+ERROR_RATE = BY_NAME["error_rate"]
 
 
-def course(*verdicts: Verdict, rule: Rule = ERROR_RATE, minutes: tuple[int, ...] = ()) -> list[tuple[int, str]]:
+def course(*verdicts: RuleVerdict, rule: Rule = ERROR_RATE, minutes: tuple[int, ...] = ()) -> list[tuple[int, str]]:
     """(when, what was told) of one verdict a minute; ``minutes``: whose minute each verdict is about."""
-    standing = Standing()
+    standing = AlertState()
     told: list[tuple[int, str]] = []
     for index, verdict in enumerate(verdicts):
         about = minutes[index] if minutes else index
@@ -43,7 +45,7 @@ def test_the_same_minute_seen_twice_counts_once() -> None:
 def test_the_next_occurrence_has_an_id_of_its_own() -> None:
     def raised(at: float) -> str:
         state = RuleState(rule="error_rate", verdict="broken", value=12.0, samples=100, until=START)
-        _, alert = step(Standing(), ERROR_RATE, state, TARGET, at)
+        _, alert = step(AlertState(), ERROR_RATE, state, TARGET, at)
         assert isinstance(alert, CriticalAlert)
         assert alert.began_at.timestamp() == at
         assert alert.detail == "error_rate: 12%, limit > 10%"
@@ -54,9 +56,9 @@ def test_the_next_occurrence_has_an_id_of_its_own() -> None:
 
 
 def test_raised_and_resolved_carry_the_same_id_and_kind() -> None:
-    rule = WARNING[0]
+    rule = BY_NAME["cpu"]
     broken = RuleState(rule=rule.name, verdict="broken", value=91.0, samples=5, until=START)
-    standing, raised = step(Standing(), rule, broken, TARGET, START)
+    standing, raised = step(AlertState(), rule, broken, TARGET, START)
     for minute in (1, 2):
         good = broken.model_copy(update={"verdict": "ok", "until": START + minute * MINUTE})
         standing, resolved = step(standing, rule, good, TARGET, START + minute * MINUTE)

@@ -32,7 +32,7 @@ class Recorder:
 async def sent(of: Dimensions, topic: str | None, database: str | None, warning_minutes: int) -> str:
     recorder = Recorder()
     aws, watched = cast("Aws", recorder), rules(warning_minutes)
-    await CloudWatchDashboards(aws, "us-west-2", "CourtCase/Production", database, 300).put(of)
+    await CloudWatchDashboards(aws, "us-west-2", "CourtCase/Production", database, 300).put(of, watched)
     alarms = CloudWatchAlarms(aws, "CourtCase/Production", topic)
     for rule in watched:
         await alarms.put(of, rule)

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from contracts.gates import Gate, Verdict
 from contracts.results import ProbesOutput
-from services.monitor.domain.judge import Pending, judge
+from services.monitor.domain.judge import PendingEvaluation, judge
 from services.monitor.domain.metrics import LATE, MINUTE, Readings
-from tests.services.monitor.harness import ALONE, GOOD_MINUTE, START, readings
+from tests.services.monitor.harness import ALONE, GOOD_MINUTE, RULES, START, readings
 
 SINCE = START
 DEADLINE = START + 15 * MINUTE
@@ -16,8 +16,8 @@ PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 QUIET = {"healthy": 2.0, "cpu": 5.0, "database_errors": 0.0}
 
 
-def pending(probes: ProbesOutput | None = None, since: float = SINCE) -> Pending:
-    return Pending(command_id="c", run_id="r", since=since, deadline=DEADLINE, probes=probes)
+def pending(probes: ProbesOutput | None = None, since: float = SINCE) -> PendingEvaluation:
+    return PendingEvaluation(command_id="c", run_id="r", since=since, deadline=DEADLINE, probes=probes)
 
 
 def probed(requests: int = 12, failures: int = 0, p95: float | None = 0.3) -> ProbesOutput:
@@ -25,9 +25,9 @@ def probed(requests: int = 12, failures: int = 0, p95: float | None = 0.3) -> Pr
 
 
 def said(
-    seen: Readings | None, now: float, *, waits: Pending | None = None, published: bool = True
+    seen: Readings | None, now: float, *, waits: PendingEvaluation | None = None, published: bool = True
 ) -> dict[str, Gate] | None:
-    gates = judge(waits or pending(), seen, now, database_published=published)
+    gates = judge(waits or pending(), RULES, seen, now, database_published=published)
     return None if gates is None else {gate.name: gate for gate in gates}
 
 

@@ -10,7 +10,7 @@ from botocore.config import Config
 
 from contracts.base import Target
 from contracts.gates import Verdict
-from contracts.monitor import CheckAlarms, SetUpMonitoring
+from contracts.monitor import CheckAlarms, DependencyFault, SetUpMonitoring
 from contracts.results import MonitoringOutput, StepFinished
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
@@ -24,7 +24,7 @@ from services.monitor.adapters.database import RdsDatabases
 from services.monitor.adapters.ecs import EcsServices
 from services.monitor.adapters.metrics import CloudWatchMetrics
 from services.monitor.app import create_app
-from services.monitor.domain.database import trouble
+from services.monitor.domain.database import fault
 from services.monitor.domain.metrics import MINUTE, Readings
 from services.monitor.domain.rules import evaluate, rules
 from services.monitor.handlers import CHECK, SET_UP
@@ -172,11 +172,11 @@ async def test_the_database_is_looked_at_where_it_is_named(account: Account) -> 
     databases = RdsDatabases(account.of_monitor, "court-case-db")
     found = await databases.look(account.aws.now())
     assert found is not None
-    assert (found.status, trouble(found)) == ("available", "")
+    assert (found.status, fault(found)) == ("available", None)
     assert len(found.cpu) >= 3
     account.aws.happen(Incident(database="away"))
     found = await databases.look(account.aws.now())
-    assert trouble(found) == "the database court-case-db is failed"
+    assert fault(found) == DependencyFault(name="court-case-db", detail="the database court-case-db is failed")
     with pytest.raises(Unavailable, match="RDS"):
         await RdsDatabases(account.of_monitor, "no-such-db").look(account.aws.now())
     assert await RdsDatabases(account.of_monitor, None).look(account.aws.now()) is None

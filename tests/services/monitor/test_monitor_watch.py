@@ -12,7 +12,7 @@ from contracts.results import MonitoringOutput, ProbesOutput
 from services._chassis.clock import moment
 from services.monitor import handlers
 from services.monitor.domain.alarms import Alarm
-from services.monitor.domain.database import Database, trouble
+from services.monitor.domain.database import Database, fault
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.ports import NotFound, Unavailable
 from tests.services.monitor.harness import START, TARGET, World
@@ -203,7 +203,8 @@ async def test_a_database_of_which_nothing_is_known_excuses_nothing(world: World
     ],
 )
 def test_what_a_database_in_trouble_is(database: Database | None, said: str) -> None:
-    assert trouble(database) == said
+    found = fault(database)
+    assert (found.detail if found else "") == said
 
 
 async def test_a_silent_cloudwatch_is_inconclusive_at_the_deadline(world: World) -> None:

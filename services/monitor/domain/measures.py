@@ -1,0 +1,186 @@
+"""What a rule can be about: one row for each metric of a policy.
+
+A row says how the measure is taken from readings, what proves nothing about it, which alarm of CloudWatch's own
+watches it, and where the dashboard shows its thresholds. No field may be left out without saying so: a rule on a
+metric without a row is refused when it is built.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from contracts import limits
+from contracts.policy import RuleMetric
+from contracts.results import ProbesOutput
+from services.monitor.domain.metrics import (
+    BALANCER_5XX,
+    CPU,
+    DATABASE_ERRORS,
+    HEALTHY,
+    MEMORY,
+    REQUESTS,
+    RESPONSE_TIME,
+    RUNNING,
+    TARGET_5XX,
+    Metric,
+    Readings,
+    Series,
+)
+
+
+class Graph(StrEnum):
+    """The graphs of the dashboard by their titles, in the dashboard's order."""
+
+    SERVICE = "ECS Service Overview"
+    LOAD_BALANCER = "Application Load Balancer"
+    ERROR_RATE = "Error Rate (%)"
+    RESPONSE_TIME = "Response Time (s)"
+    RESOURCES = "Resource Utilization (%)"
+    DATABASE = "Database"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a threshold is drawn as a horizontal line."""
+
+    graph: Graph
+    label: str
+    """``{severity}`` stands for the rule's."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricAlarm:
+    """CloudWatch watches one metric."""
+
+    balanced: Metric
+    alone: Metric
+    """The metric of a service whose load nothing balances."""
+
+
+@dataclass(frozen=True, slots=True)
+class MathAlarm:
+    """CloudWatch watches an expression over metrics of a load balancer."""
+
+    expression: str
+    """Metric math over the ids of ``metrics``."""
+    metrics: tuple[Metric, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """How a measure of requests is taken where there is more than one minute, or where users are too few."""
+
+    over: Callable[[Readings, Iterable[float]], float] | None
+    """Its value over several minutes; None where the minutes' values cannot be combined."""
+    with_probes: Callable[[Readings, Iterable[float], ProbesOutput], tuple[float | None, int]]
+    """Its value and its samples over several minutes, the validator's own requests counted as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    metric: RuleMetric
+    unit: str
+    """As it is written behind a number."""
+    series: Callable[[Readings], Series]
+    alarm: MetricAlarm | MathAlarm
+    mark: Mark | None
+    """None: the dashboard has no graph on which the threshold would mean something."""
+    aggregation: Literal["every", "sum"] = "every"
+    """Every minute by itself, or the sum of the window."""
+    absence: Literal["proves nothing", "is an outage"] = "proves nothing"
+    """What a minute without a point means."""
+    requests: Requests | None = None
+    """For a measure of requests; it takes ``LEAST_REQUESTS`` to judge one."""
+    optional: bool = False
+    """The application itself publishes it, and need not."""
+
+
+def error_rate(readings: Readings, minutes: Iterable[float]) -> float:
+    """Return the error rate over ``minutes``, per cent; at least one of them has requests."""
+    rate = limits.error_rate(*readings.counts(minutes))
+    if rate is None:
+        raise ValueError("an error rate needs requests")
+    return rate
+
+
+def _error_rate_with_probes(
+    readings: Readings, minutes: Iterable[float], probes: ProbesOutput
+) -> tuple[float | None, int]:
+    requests, target_5xx, balancer_5xx = readings.counts(minutes)
+    value = limits.error_rate(requests + probes.requests, target_5xx + probes.failures, balancer_5xx)
+    return value, round(requests + balancer_5xx) + probes.requests
+
+
+def _response_time_of_probes(
+    readings: Readings,  # noqa: ARG001  percentiles cannot be combined, so users' own are left out
+    minutes: Iterable[float],  # noqa: ARG001
+    probes: ProbesOutput,
+) -> tuple[float | None, int]:
+    return probes.p95_seconds, probes.requests
+
+
+_FILLED = {
+    "requests": f"FILL({REQUESTS.id}, 0)",
+    "target_5xx": f"FILL({TARGET_5XX.id}, 0)",
+    "balancer_5xx": f"FILL({BALANCER_5XX.id}, 0)",
+}
+
+_ROWS = (
+    Measure(
+        RuleMetric.HEALTHY_TASKS,
+        unit="",
+        series=lambda readings: readings.healthy,
+        alarm=MetricAlarm(HEALTHY, RUNNING),
+        mark=None,
+        absence="is an outage",
+    ),
+    Measure(
+        RuleMetric.ERROR_RATE,
+        unit="%",
+        series=lambda readings: readings.error_rate,
+        alarm=MathAlarm(
+            f"IF(({_FILLED['requests']} + {_FILLED['balancer_5xx']}) >= {limits.LEAST_REQUESTS}, "
+            f"{limits.ERROR_RATE.format(**_FILLED)}, 0)",
+            (REQUESTS, TARGET_5XX, BALANCER_5XX),
+        ),
+        mark=Mark(Graph.ERROR_RATE, "{severity}"),
+        requests=Requests(over=error_rate, with_probes=_error_rate_with_probes),
+    ),
+    Measure(
+        RuleMetric.RESPONSE_TIME,
+        unit=" s",
+        series=lambda readings: readings.of(RESPONSE_TIME),
+        alarm=MathAlarm(
+            f"IF({REQUESTS.id} >= {limits.LEAST_REQUESTS}, {RESPONSE_TIME.id}, 0)", (REQUESTS, RESPONSE_TIME)
+        ),
+        mark=Mark(Graph.RESPONSE_TIME, "{severity} (p95)"),
+        requests=Requests(over=None, with_probes=_response_time_of_probes),
+    ),
+    Measure(
+        RuleMetric.DATABASE_ERRORS,
+        unit="",
+        series=lambda readings: readings.of(DATABASE_ERRORS),
+        alarm=MetricAlarm(DATABASE_ERRORS, DATABASE_ERRORS),
+        mark=None,  # the threshold is a sum over the rule's window, the graph's points have a period of their own
+        aggregation="sum",
+        optional=True,
+    ),
+    Measure(
+        RuleMetric.CPU,
+        unit="%",
+        series=lambda readings: readings.of(CPU),
+        alarm=MetricAlarm(CPU, CPU),
+        mark=Mark(Graph.RESOURCES, "CPU {severity}"),
+    ),
+    Measure(
+        RuleMetric.MEMORY,
+        unit="%",
+        series=lambda readings: readings.of(MEMORY),
+        alarm=MetricAlarm(MEMORY, MEMORY),
+        mark=Mark(Graph.RESOURCES, "memory {severity}"),
+    ),
+)
+
+MEASURES: Mapping[RuleMetric, Measure] = {row.metric: row for row in _ROWS}
+"""The catalogue, by the names that a policy uses."""

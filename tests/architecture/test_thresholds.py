@@ -1,0 +1,85 @@
+"""Each threshold stands once, in ``contracts/limits.py``: where it is changed, everything that uses it changes."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FORMULA = re.compile(r"5xx[^\n]*\)\s*/|100 \* [^\n]*5xx")
+
+MOVED = """
+import asyncio, json
+from typing import Any
+import contracts.limits as limits
+
+names = [name for name, value in vars(limits).items() if name.isupper() and isinstance(value, int | float)]
+before = {name: getattr(limits, name) for name in names}
+for name in names:
+    setattr(limits, name, before[name] + (1 if "MINUTES" in name or "TASKS" in name else 3))
+
+from contracts.deployment import DeploymentConfig
+from contracts.health import AssessHealth
+from contracts.policy import ServicePolicy
+from services.health.domain import checks
+from services.health.settings import Settings as Health
+from services.monitor.adapters.alarm_definitions import definition
+from services.monitor.adapters.dashboards import CloudWatchDashboards
+from services.monitor.domain import judge, rules
+from services.monitor.settings import Settings as Monitor
+from services.validator.domain.judge import Thresholds
+from tests.services.monitor.harness import BALANCED
+
+watched = {rule.name: rule for rule in rules.rules(limits.WARNING_MINUTES)}
+alarms = {name: definition(BALANCED, rule, "Application", None) or {} for name, rule in watched.items()}
+widgets = CloudWatchDashboards(None, "us-west-2", "Application", None, 300).widgets(BALANCED, watched.values())
+lines = [line["value"] for widget in widgets
+         for line in widget["properties"].get("annotations", {}).get("horizontal", ())]
+expected = {
+    "service_unavailable": ("HEALTHY_TASKS", "CRITICAL_MINUTES"),
+    "error_rate": ("CRITICAL_ERROR_RATE", "CRITICAL_MINUTES"),
+    "response_time": ("CRITICAL_RESPONSE_TIME", "CRITICAL_MINUTES"),
+    "database_connections": ("DATABASE_ERRORS", "CRITICAL_MINUTES"),
+    "cpu": ("WARNING_CPU", "WARNING_MINUTES"),
+    "memory": ("WARNING_MEMORY", "WARNING_MINUTES"),
+    "error_rate_warning": ("WARNING_ERROR_RATE", "WARNING_MINUTES"),
+    "response_time_warning": ("WARNING_RESPONSE_TIME", "WARNING_MINUTES"),
+}
+assert set(watched) == set(expected), sorted(watched)
+for name, (threshold, minutes) in expected.items():
+    assert watched[name].threshold == getattr(limits, threshold) != before[threshold], name
+    assert watched[name].minutes == getattr(limits, minutes) != before[minutes], name
+    assert alarms[name]["Threshold"] == getattr(limits, threshold), name
+assert sorted(lines) == sorted(watched[name].threshold for name in expected
+                               if name not in {"service_unavailable", "database_connections"}), lines
+for name in ("error_rate", "response_time"):
+    assert f">= {limits.LEAST_REQUESTS}," in alarms[name]["Metrics"][0]["Expression"], name
+assert judge.LEAST_REQUESTS == rules.LEAST_REQUESTS == checks.LEAST_REQUESTS == limits.LEAST_REQUESTS
+
+health = checks.Limits()
+assert (health.cpu, health.memory) == (limits.WARNING_CPU, limits.WARNING_MEMORY)
+assert (health.p95_seconds, health.error_rate) == (limits.WARNING_RESPONSE_TIME, limits.WARNING_ERROR_RATE)
+assert Health.model_fields["performance_threshold_ms"].default == 1000 * limits.WARNING_RESPONSE_TIME
+assert Monitor.model_fields["alert_evaluation_period"].default == 60 * limits.WARNING_MINUTES
+proof = Thresholds()
+assert proof.success_rate_percent == limits.REQUIRED_PASS_PERCENT
+assert proof.response_time_seconds == limits.CRITICAL_RESPONSE_TIME
+assert DeploymentConfig().minimum_health_score == limits.MINIMUM_HEALTH_SCORE
+assert AssessHealth.model_fields["minimum_score"].default == limits.MINIMUM_HEALTH_SCORE
+print("moved", len(names))
+"""
+
+
+@pytest.mark.timeout(60)
+def test_every_use_of_a_threshold_follows_it() -> None:
+    run = subprocess.run([sys.executable, "-c", MOVED], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("moved ")
+
+
+def test_the_error_rate_has_one_formula() -> None:
+    files = [file for folder in ("contracts", "services") for file in (ROOT / folder).rglob("*.py")]
+    found = {str(file.relative_to(ROOT)) for file in files if FORMULA.search(file.read_text())}
+    assert found == {"contracts/limits.py"}
