@@ -16,17 +16,17 @@ from contracts.dead_letter import DeadLettered
 from contracts.envelope import Meta, from_message
 from contracts.recovery import CaptureSnapshot
 from contracts.topics import DEAD_LETTERS
-from services._chassis.bus import create_broker, publisher, subscribe
+from services._chassis.assembly import assemble
+from services._chassis.bus import KafkaTransport
+from services._chassis.catch_up import CatchUp
 from services._chassis.clock import Pace, PacedClock
-from services._chassis.positions import Positions
-from services._chassis.relay import Relay
+from services._chassis.readiness import Readiness
 from services._chassis.service import Service
 from services._chassis.settings import Settings
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services._chassis.topics import ensure_topics
 from services._chassis.transition import Decision, Transition
-from services._chassis.watchdog import Watchdog
 
 LARGEST = 1_048_576
 """Bytes of a message, as Kafka has it."""
@@ -101,10 +101,10 @@ async def flood(kafka: str, redis: Any, samples: Sequence[Sample], *, longest: f
     await ensure_topics(kafka, 1)
     places = await _send(kafka, samples)
     store = RedisStore(redis, GROUP, PacedClock(Pace()))
-    async with _serving(kafka, store) as positions:
+    async with _serving(kafka, store) as progress:
         begun = time.perf_counter()
         async with asyncio.timeout(longest):
-            while not _are_read(places, positions.to_commit()) or await redis.xlen(store.key("outbox")):  # noqa: ASYNC110
+            while not _are_read(places, progress.offsets.to_commit()) or await redis.xlen(store.key("outbox")):  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_SECONDS)
         seconds = time.perf_counter() - begun
     good = Tally()
@@ -137,19 +137,19 @@ async def _send(kafka: str, samples: Sequence[Sample]) -> list[Place]:
 
 
 @asynccontextmanager
-async def _serving(kafka: str, store: RedisStore) -> AsyncIterator[Positions]:
+async def _serving(kafka: str, store: RedisStore) -> AsyncIterator[CatchUp]:
     """Consumer, relay and watchdog, as a process has them."""
     settings = Settings(kafka_bootstrap_servers=kafka)
-    broker, positions = create_broker(settings, "bench"), Positions(store)
-    subscribe(broker, Service(GROUP, handlers={CaptureSnapshot: _count}), store, positions, settings)
-    await broker.start()
-    relay = Relay(store.redis, store.key("outbox"), "bench", publisher(broker))
-    loops = [asyncio.create_task(run()) for run in (relay.run, Watchdog(GROUP, positions, 60).run)]
+    transport = KafkaTransport(store, settings)
+    service = Service(GROUP, handlers={CaptureSnapshot: _count})
+    assembly = assemble(service, store, transport, settings, Readiness())
+    await transport.broker.start()
+    loops = [asyncio.create_task(run()) for run in assembly.loops.values()]
     try:
-        yield positions
+        yield transport.progress
     finally:
         await end(loops)
-        await broker.stop()
+        await transport.broker.stop()
 
 
 def _are_read(places: Iterable[Place], until: Mapping[TopicPartition, int]) -> bool:

@@ -16,15 +16,14 @@ from benchmarks.writes import BARE_SCRIPT, BareWrites, command, transition
 from contracts.envelope import Meta
 from contracts.recovery import CaptureSnapshot
 from contracts.topics import RECOVERY_COMMANDS
-from services._chassis.bus import create_broker, subscribe
+from services._chassis.bus import KafkaTransport
 from services._chassis.clock import Pace, PacedClock
-from services._chassis.positions import Positions
+from services._chassis.consumer import Consumer
 from services._chassis.service import Service
 from services._chassis.settings import Settings
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services._chassis.transition import Transition
-from services._chassis.watchdog import Watchdog
 
 OURS, BARE = "recovery", "bare"
 BARE_TOPIC = "bare.commands.v1"
@@ -66,14 +65,12 @@ class Bench:
 
         settings = Settings(kafka_bootstrap_servers=self.kafka)
         store = RedisStore(self.redis, OURS, PacedClock(Pace()))
-        broker = create_broker(settings, "bench")
-        service = Service(OURS, handlers={CaptureSnapshot: handler})
-        positions = Positions(store)
-        subscribe(broker, service, store, positions, settings)
-        # it keeps the positions each second, which is a part of the price
-        watching = asyncio.create_task(Watchdog(OURS, positions, settings.stall_timeout).run())
+        transport = KafkaTransport(store, settings)
+        consumer = Consumer(Service(OURS, handlers={CaptureSnapshot: handler}), store, transport.progress)
+        # it keeps the offsets each second, which is a part of the price
+        watching = asyncio.create_task(transport.read(OURS, [RECOVERY_COMMANDS.name], consumer.consume)())
         try:
-            return await self._timed(broker, course, store.key("outbox"), positions.keep)
+            return await self._timed(transport.broker, course, store.key("outbox"), transport.progress.keep)
         finally:
             await end([watching])
 

@@ -3,7 +3,7 @@
 A type without a writer and a reader is refused: an event exists when somebody emits it and somebody listens.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -25,7 +25,7 @@ from contracts.topics import Party, Topic
 ORCHESTRATOR, MONITOR, HEALTH = Party.ORCHESTRATOR, Party.MONITOR, Party.HEALTH
 DIAGNOSTICS, OPTIMIZER, VALIDATOR = Party.DIAGNOSTICS, Party.OPTIMIZER, Party.VALIDATOR
 RECOVERY, CI, DASHBOARDS, OPERATORS = Party.RECOVERY, Party.CI, Party.DASHBOARDS, Party.OPERATORS
-THE_SIX = frozenset(topics.SERVICES) - {ORCHESTRATOR}
+COMMANDED_SERVICES = frozenset(topics.SERVICES) - {ORCHESTRATOR}
 
 
 Contracted = type[Event] | type[DeadLettered] | type[DeadLetterSettled]
@@ -142,7 +142,7 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     _entry("analyze-resources.v1", optimizer.AnalyzeResources, topics.OPTIMIZER_COMMANDS, ORCHESTRATOR, OPTIMIZER),
     # answers
-    _entry("step-finished.v1", results.StepFinished, topics.PHASE_RESULTS, THE_SIX, ORCHESTRATOR),
+    _entry("step-finished.v1", results.StepFinished, topics.PHASE_RESULTS, COMMANDED_SERVICES, ORCHESTRATOR),
     _entry("step-progressed.v1", results.StepProgressed, topics.PHASE_RESULTS, {HEALTH, RECOVERY}, ORCHESTRATOR),
     # alerts
     _entry(
@@ -219,9 +219,6 @@ def topics_of(party: Party) -> tuple[Topic, ...]:
     return tuple(dict.fromkeys(entry.topic for entry in read_by(party)))
 
 
-def own_topics(party: Party) -> frozenset[str]:
-    """Return the names of the topics that ``party`` reads and nobody else writes: its own word to the world."""
-    writers: dict[Topic, set[Party]] = {}
-    for entry in CATALOGUE:
-        writers.setdefault(entry.topic, set()).update(entry.writers)
-    return frozenset(topic.name for topic in topics_of(party) if writers[topic] == {party})
+REPLAYED_FIRST: Mapping[Party, frozenset[str]] = {ORCHESTRATOR: frozenset({topics.DEPLOYMENT_EVENTS.name})}
+"""Topics that a service reads to their end before all others, wherever its Redis knows less than Kafka: what it has
+itself published. It holds to that instead of deciding anew (docs/adr/0007)."""

@@ -17,7 +17,7 @@ from contracts.dead_letter import DeadLettered, DeadLetterSettled
 Headers = tuple[tuple[str, bytes], ...]
 
 
-class InvalidMessage(ValueError):  # noqa: N818  it names the message, not a fault of ours
+class InvalidMessage(ValueError):
     """What came can never be handled; its text says why, without the message's values."""
 
 
@@ -35,7 +35,6 @@ class Meta:
     time: datetime
     run_id: str | None = None
     cause_id: str | None = None
-    traceparent: str | None = None
     expires_at: datetime | None = None
     """The extension ``expirytime``: from then on the message is of no use. Outsiders set it, off the clock on the wall.
     https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/expirytime.md"""
@@ -68,7 +67,6 @@ class Envelope:
         optional = {
             "ce_runid": self.meta.run_id,
             "ce_causeid": self.meta.cause_id,
-            "ce_traceparent": self.meta.traceparent,
             "ce_expirytime": self.meta.expires_at and _text(self.meta.expires_at),
         }
         attributes |= {name: value for name, value in optional.items() if value}
@@ -110,7 +108,6 @@ def read_meta(headers: Iterable[tuple[str, bytes | None]]) -> tuple[str, Meta]:
         time=time,
         run_id=attributes.get("ce_runid"),
         cause_id=attributes.get("ce_causeid"),
-        traceparent=attributes.get("ce_traceparent"),
         expires_at=_time("ce_expirytime", attributes.get("ce_expirytime")),
     )
 

@@ -23,7 +23,7 @@ _SHARE = 256
 _own_ports = itertools.cycle(_FREE_PORTS[os.getpid() * _SHARE % len(_FREE_PORTS) :][:_SHARE])
 
 
-class NotStarted(Exception):  # noqa: N818  it says what is the matter
+class NotStarted(Exception):
     """The server did not start, or did not stay; `str()` is a sentence that says why."""
 
 

@@ -8,7 +8,7 @@ import httpx2
 TIMEOUT_SECONDS = 15.0
 
 
-class Refused(Exception):  # noqa: N818  it says what the answer was
+class Refused(Exception):
     """The API said no; the text says why and what to do. ``status`` is the HTTP status, 0 without an answer."""
 
     def __init__(self, detail: str, status: int = 0) -> None:

@@ -12,7 +12,7 @@ from contracts.topics import DEPLOYMENT_EVENTS, TOPICS
 from surefoot.output import console
 
 
-class UnknownTopic(ValueError):  # noqa: N818  it says what is wrong
+class UnknownTopic(ValueError):
     """Its text names the topics that there are."""
 
 

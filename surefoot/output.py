@@ -14,7 +14,7 @@ console = Console(stderr=True, emoji=False)  # an ARN has :secret: in it
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout.")]
 
 
-class CannotDo(Exception):  # noqa: N818  it says what is the matter
+class CannotDo(Exception):
     """What was asked for cannot be done; the text says why and what to do. ``code`` is how the command exits."""
 
     def __init__(self, sentence: str, code: Exit) -> None:

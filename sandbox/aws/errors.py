@@ -1,7 +1,7 @@
 """What AWS answers when it says no."""
 
 
-class AwsFault(Exception):  # noqa: N818  AWS calls these exceptions, faults and errors by turns
+class AwsFault(Exception):
     """An error answer: ``code`` is what a client sees as its error code, ``status`` the HTTP status."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:

@@ -44,7 +44,7 @@ _HANDLERS: dict[int, _Handler] = {
 _PRODUCE = 0
 
 
-class DirectoryInUse(Exception):  # noqa: N818  it says what is the matter
+class DirectoryInUse(Exception):
     """Another broker holds the data directory."""
 
 

@@ -32,7 +32,7 @@ class Code(IntEnum):
     INVALID_RECORD = 87
 
 
-class Refused(Exception):  # noqa: N818  it is an answer of the protocol, not a fault of the broker
+class Refused(Exception):
     """What a request asked for is refused with this code; `str()` says why."""
 
     def __init__(self, code: Code, reason: str = "") -> None:

@@ -69,7 +69,7 @@ _HEADER = struct.Struct(">hhih")  # API key, version, correlation id, length of 
 _REPLY = struct.Struct(">ii")  # size, correlation id
 
 
-class MalformedRequest(Exception):  # noqa: N818  it says what is malformed, and the connection ends
+class MalformedRequest(Exception):
     """The bytes are no request that this broker understands."""
 
 

@@ -15,7 +15,7 @@ from sandbox.scenarios.model import Scenario
 MOST_BYTES = 100_000
 
 
-class Unreadable(Exception):  # noqa: N818  it says what the file is
+class Unreadable(Exception):
     """A file is no scenario; the text has a line for each fault: ``FILE:LINE: what is wrong``."""
 
 

@@ -9,7 +9,7 @@ BEGIN = 1_000.0
 """What the loop's clock says at first. Not zero, which libraries take for "never"."""
 
 
-class Stuck(RuntimeError):  # noqa: N818  it says what is the matter
+class Stuck(RuntimeError):
     """Everything waits, and nothing will ever come."""
 
 

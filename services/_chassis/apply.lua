@@ -1,7 +1,7 @@
 -- State, inbox, outbox, timers and jobs change together, or not at all. It knows no phase: state is opaque.
 --
 -- KEYS  1 inbox mark  2 state  3 outbox  4 timers  5 timers' bodies  6 jobs  7 the job that ends
---       8… one for each "answer", "record", "job" and "uncall" operation, in their order
+--       8… one for each "answer", "put_record", "job", "cancel_job" and "index" operation, in their order
 -- ARGV  1 cause ("" none)  2 seconds to remember  3 expected revision ("" no state)  4 "1": write the state
 --       5 state  6 fence of the job that ends ("" none)  7 timer that fires ("" none)  8 its due time
 --       9 run of Redis that was decided on ("" any)  10… operations: a name, then its arguments
@@ -48,7 +48,7 @@ while i <= #ARGV do
     redis.call("ZADD", KEYS[4], ARGV[i+2], ARGV[i+1])
     redis.call("HSET", KEYS[5], ARGV[i+1], ARGV[i+3])
     i = i + 4
-  elseif operation == "untimer" then
+  elseif operation == "cancel_timer" then
     redis.call("ZREM", KEYS[4], ARGV[i+1])
     redis.call("HDEL", KEYS[5], ARGV[i+1])
     i = i + 2
@@ -59,7 +59,7 @@ while i <= #ARGV do
       redis.call("ZADD", KEYS[6], now, ARGV[i+1])
     end
     key, i = key + 1, i + 5
-  elseif operation == "uncall" then
+  elseif operation == "cancel_job" then
     local state = redis.call("HGET", KEYS[key], "state")
     if state == "queued" then
       redis.call("HSET", KEYS[key], "state", "done")
@@ -69,9 +69,14 @@ while i <= #ARGV do
       redis.call("HSET", KEYS[key], "cancelled", "1")
     end
     key, i = key + 1, i + 2
-  elseif operation == "record" then
+  elseif operation == "put_record" then
     redis.call("SET", KEYS[key], ARGV[i+1], "EX", ARGV[i+2])
     key, i = key + 1, i + 3
+  elseif operation == "index" then
+    redis.call("ZADD", KEYS[key], ARGV[i+2], ARGV[i+1])
+    redis.call("ZREMRANGEBYRANK", KEYS[key], 0, -1 - ARGV[i+3])
+    redis.call("EXPIRE", KEYS[key], remember)
+    key, i = key + 1, i + 4
   else
     return redis.error_reply("unknown operation " .. operation)
   end

@@ -35,7 +35,7 @@ class AwsLimits:
     tries: int = 4
 
 
-class LeaseOver(Exception):  # noqa: N818  it names the state of things
+class LeaseOver(Exception):
     """Who calls has lost the right to; nothing was sent."""
 
 

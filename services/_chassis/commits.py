@@ -11,7 +11,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
-from services._chassis.positions import Positions
+from services._chassis.catch_up import CatchUp
 
 COMMIT_SECONDS = 0.05
 """Real seconds for which what is handled is gathered."""
@@ -24,26 +24,26 @@ log = structlog.get_logger()
 class Commits:
     """What FastStream takes for a message's consumer: it says ``commit`` when one is handled, ``seek`` when not."""
 
-    def __init__(self, positions: Positions) -> None:
-        self._positions = positions
-        self._told: dict[TopicPartition, int] = {}
-        self._telling: asyncio.Task[None] | None = None
+    def __init__(self, catch_up: CatchUp) -> None:
+        self._catch_up = catch_up
+        self._committed: dict[TopicPartition, int] = {}
+        self._flushing: asyncio.Task[None] | None = None
 
     async def commit(self) -> None:
         """See to it that what is handled is committed soon; do not wait for it."""
-        if self._telling is None or self._telling.done():
-            self._telling = asyncio.create_task(self._tell())
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        self._positions.consumer().seek(partition, offset)
+        self._catch_up.consumer().seek(partition, offset)
 
-    async def last(self) -> None:
+    async def flush(self) -> None:
         """Commit what is handled before the consumer leaves, unless Kafka takes too long."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_SECONDS):
                 await self._commit(self._new())
 
-    async def _tell(self) -> None:
+    async def _flush(self) -> None:
         """Commit until nothing is new. Only what was handled counts: the next message may have been taken already."""
         done = False
         while not done:
@@ -55,18 +55,18 @@ class Commits:
         """Return whether Kafka has it; what it does not have may be read again."""
         try:
             if new:
-                await self._positions.consumer().commit(new)
+                await self._catch_up.consumer().commit(new)
         except (KafkaError, ConsumerStoppedError) as error:
             log.info("not committed", why=type(error).__name__)
             return False
-        self._told |= new
+        self._committed |= new
         return True
 
     def _new(self) -> dict[TopicPartition, int]:
-        consumer = self._positions.consumer()
+        consumer = self._catch_up.consumer()
         assigned = consumer.assignment() if consumer else ()
         return {
-            one: offset
-            for one, offset in self._positions.to_commit().items()
-            if one in assigned and self._told.get(one) != offset
+            partition: offset
+            for partition, offset in self._catch_up.offsets.to_commit().items()
+            if partition in assigned and self._committed.get(partition) != offset
         }

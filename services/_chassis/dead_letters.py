@@ -58,7 +58,7 @@ def _kept(record: Record) -> tuple[bytes | None, tuple[tuple[str, bytes | None],
     return key, tuple(headers), record.value and record.value[: max(room, 0)]
 
 
-def told(letter: DeadLettered, now: datetime) -> tuple[Emit, ...]:
+def emissions_for(letter: DeadLettered, now: datetime) -> tuple[Emit, ...]:
     """Return the letter, and the warning about it where there is one."""
     id_ = letter_id(letter)
     alert = alert_of(letter, "raised", now)

@@ -11,15 +11,21 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 from redis.exceptions import RedisError
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contracts.base import Target
+from contracts.state import NewerState
+from services._chassis.readiness import Readiness
 
 PREFIX = "/api/v1"
+PROBES = {"/livez", "/readyz"}
+RETRY_SECONDS = 5
+"""Real seconds after which a caller who was told to try again may do so."""
 
 log = structlog.get_logger()
 
 
-class Problem(Exception):  # noqa: N818  RFC 9457 calls it a problem
+class Problem(Exception):
     """An error as RFC 9457 wants it told: a status, a title, and what to do about it."""
 
     def __init__(self, status: int, title: str, detail: str) -> None:
@@ -29,9 +35,19 @@ class Problem(Exception):  # noqa: N818  RFC 9457 calls it a problem
         self.detail = detail
 
 
-def create_http(ready: Callable[[], Awaitable[dict[str, str]]]) -> FastAPI:
-    """Return the application with its probes; ``ready`` returns what is not, and why (empty: all is)."""
+def create_http(
+    missing: Callable[[], Awaitable[dict[str, str]]],
+    readiness: Readiness | None = None,
+    started: Callable[[], bool] = lambda: True,
+) -> FastAPI:
+    """Return the application with its probes.
+
+    ``missing`` returns what is not there, and why (empty: all is). Until the routes are there (``started``), every
+    path but the probes answers 503.
+    """
     http = FastAPI(title="Surefoot", docs_url=f"{PREFIX}/docs", openapi_url=f"{PREFIX}/openapi.json")
+    process = readiness or Readiness()
+    http.add_middleware(UntilStarted, started=started)
 
     @http.get("/livez", include_in_schema=False)
     async def livez() -> dict[str, str]:
@@ -39,8 +55,9 @@ def create_http(ready: Callable[[], Awaitable[dict[str, str]]]) -> FastAPI:
 
     @http.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
-        missing = await ready()
-        return JSONResponse({"ready": not missing, "missing": missing}, 503 if missing else 200)
+        lacks = await missing()
+        found = {"ready": not lacks, "missing": lacks, "degraded": process.degraded}
+        return JSONResponse(found, 503 if lacks else 200)
 
     @http.exception_handler(Problem)
     async def problem(_: Request, error: Problem) -> Response:
@@ -56,7 +73,26 @@ def create_http(ready: Callable[[], Awaitable[dict[str, str]]]) -> FastAPI:
         log.warning("a request found no Redis", why=type(error).__name__)
         return _problem(503, "Try again", "Redis cannot be reached, or was just started anew.")
 
+    @http.exception_handler(NewerState)
+    async def newer(request: Request, error: NewerState) -> Response:
+        process.newer_state("HTTP", f"a request to {request.url.path}", error)
+        return _try_again(f"The state of a newer version is left to a newer replica ({error}).")
+
     return http
+
+
+class UntilStarted:
+    """Answers 503 as long as the services are not there, which is not the same as "no such path"."""
+
+    def __init__(self, app: ASGIApp, started: Callable[[], bool]) -> None:
+        self._app = app
+        self._started = started
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in PROBES and not self._started():
+            await _try_again("Surefoot has not started yet: /readyz says what it waits for.")(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 def named_target(
@@ -74,6 +110,12 @@ def named_target(
 def _problem(status: int, title: str, detail: str) -> Response:
     body = {"type": "about:blank", "status": status, "title": title, "detail": detail}
     return JSONResponse(body, status, media_type="application/problem+json")
+
+
+def _try_again(detail: str) -> Response:
+    response = _problem(503, "Try again", detail)
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
 
 
 class HttpServer(uvicorn.Server):

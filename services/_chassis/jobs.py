@@ -24,7 +24,9 @@ from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Verdict
 from contracts.results import StepFinished
+from contracts.state import NewerState
 from services._chassis.aws import Actor, LeaseOver, acting
+from services._chassis.readiness import Readiness
 from services._chassis.scripts import script
 from services._chassis.store import Applied, Lease, RedisStore
 from services._chassis.tasks import end
@@ -36,6 +38,8 @@ IDLE_SECONDS = 0.1
 """Real seconds between two looks for work that came in elsewhere or was lost; what this process inserts wakes it."""
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0)
 """Real seconds before a failed job's next attempt."""
+NEWER_STATE_AGAIN = 15.0
+"""Real seconds before the next attempt of a job whose state, payload or kind is of a newer version."""
 
 log = structlog.get_logger()
 
@@ -122,9 +126,11 @@ class Executor:
         lease: float,
         slots: int,
         idle: float = IDLE_SECONDS,
+        readiness: Readiness | None = None,
     ) -> None:
         self._store = store
         self._functions = functions
+        self._readiness = readiness or Readiness()
         self._lease = lease
         self._slots = slots
         self._idle = idle
@@ -205,6 +211,9 @@ class Executor:
             except (RedisError, OSError, LeaseOver) as error:
                 log.warning("job interrupted", error=type(error).__name__)
                 await self._give_back(job, BACKOFF_SECONDS[0], counted=False)
+            except NewerState as error:
+                self._readiness.newer_state(self._store.service, f"the job {job.kind} {job.id}", error)
+                await self._give_back(job, NEWER_STATE_AGAIN, counted=False)
             except Exception as error:
                 log.exception("job failed", attempt=job.attempt, error=type(error).__name__)
                 if job.attempt >= ATTEMPTS:
@@ -214,6 +223,8 @@ class Executor:
 
     async def _kept_alive(self, job: LeasedJob) -> Transition:
         """Do the work while a heartbeat renews the lease; a lost lease stops the work."""
+        if job.kind not in self._functions:
+            raise NewerState(f"jobs of the kind {job.kind} are unknown here")
         work = asyncio.ensure_future(self._functions[job.kind](job))
         beat = asyncio.create_task(self._beat(job))
         try:

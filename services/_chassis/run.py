@@ -3,12 +3,9 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
 import structlog
@@ -19,28 +16,24 @@ from aiokafka.errors import (
     ProducerFenced,
     UnknownProducerId,
 )
-from faststream.kafka import KafkaBroker
 from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from contracts.catalogue import own_topics, topics_of
 from contracts.topics import Party
+from services._chassis.assembly import Loop, assemble, create_service, load_settings
 from services._chassis.aws import Aws, AwsConnection
-from services._chassis.bus import create_broker, publisher, subscribe
+from services._chassis.bus import KafkaTransport
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.http import PREFIX, create_http, create_server, listen
-from services._chassis.jobs import Executor
-from services._chassis.positions import Positions
-from services._chassis.relay import Relay
+from services._chassis.readiness import Readiness
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings, sentence
 from services._chassis.startup import AGAIN_SECONDS, Startup, StartupError, unless_stopped, why_of
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services._chassis.telemetry import configure_logs
-from services._chassis.timers import Timers
-from services._chassis.watchdog import Stalled, Watchdog
+from services._chassis.watchdog import Stalled
 
 CLOCK_SECONDS = 30
 """Real seconds between two looks at the time of Redis."""
@@ -57,7 +50,7 @@ class Process:
 
     modules: tuple[str, ...]
     settings: Settings
-    missing: dict[str, str] = field(default_factory=lambda: {"services": "starting"})
+    readiness: Readiness = field(default_factory=Readiness)
     services: list[Service] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -66,14 +59,15 @@ class Process:
         self.redis: Any = Redis.from_url(
             str(self.settings.redis_url), socket_connect_timeout=3, socket_timeout=10, max_connections=200
         )
-        self.brokers: list[KafkaBroker] = []
-        self.watchdogs: list[Watchdog] = []
+        self.transports: list[KafkaTransport] = []
+        self.started = False
+        """Whether the routes of all services are there."""
         self.unfinished = 0
         """What was still under way when the time for an orderly end was over."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set. Raise ``StartupError`` if what it needs does not come in time."""
-        http = create_http(self._ready)
+        http = create_http(self._missing, self.readiness, lambda: self.started)
         try:
             listening = listen(self.settings.surefoot_http_host, self.settings.surefoot_http_port)
         except OSError as error:
@@ -89,7 +83,8 @@ class Process:
                 loops = [asyncio.create_task(_restarted(name, loop)) for name, loop in await self._start(http)]
                 stopping = asyncio.create_task(stop.wait())
                 try:
-                    self.missing.clear()
+                    self.started = True
+                    self.readiness.missing.clear()
                     log.info(
                         "started",
                         services=[service.name for service in self.services],
@@ -97,7 +92,7 @@ class Process:
                     )
                     ended, _ = await asyncio.wait({*loops, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
-                    self.missing["services"] = "stopping"
+                    self.readiness.missing["services"] = "stopping"
                     log.info("stopping")
                     self.unfinished = len(await end((*loops, stopping), self.settings.shutdown_timeout))
                 for loop in ended - {stopping}:
@@ -108,42 +103,26 @@ class Process:
             await asyncio.wait({serving}, timeout=self.settings.shutdown_timeout)
 
     async def _reach_all(self) -> None:
-        startup = Startup(self.settings, self.missing, self.redis, self.clock, self.aws)
+        startup = Startup(self.settings, self.readiness.missing, self.redis, self.clock, self.aws)
         self.settings = self.settings.model_copy(update={"aws_account": await startup.reach_all()})
 
-    async def _start(self, http: Any) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
-        loops: list[tuple[str, Callable[[], Awaitable[None]]]] = [("clock", self._follow_clock)]
+    async def _start(self, http: Any) -> list[tuple[str, Loop]]:
+        loops: dict[str, Loop] = {"clock": self._follow_clock}
         for module in self.modules:
-            app = import_module(f"{module}.app")
-            settings = import_module(f"{module}.settings").Settings(aws_account=self.settings.aws_account)
-            name = module.rpartition(".")[2]
-            store = RedisStore(self.redis, name, self.clock)
-            platform = Platform(store, self.clock, Aws(self.aws, name), settings.late_call)
-            service: Service = app.create_app(settings, platform)
+            party = Party(module.rpartition(".")[2])
+            settings = load_settings(party, aws_account=self.settings.aws_account)
+            store = RedisStore(self.redis, party, self.clock)
+            platform = Platform(
+                store, self.clock, Aws(self.aws, party), settings.straggler_window, readiness=self.readiness
+            )
+            service = create_service(party, settings, platform)
             http.include_router(service.router, prefix=PREFIX)
             self.services.append(service)
-            instance = settings.member(name) or f"{name}-{socket.gethostname()}-{os.getpid()}"
-            broker = create_broker(settings, instance)
-            read = sum(topic.partitions for topic in topics_of(Party(name)))
-            positions = Positions(store, own_topics(Party(name)), read, settings.kafka_session_timeout)
-            subscribe(broker, service, store, positions, settings)
-            self.brokers.append(broker)
-            watchdog = Watchdog(name, positions, settings.stall_timeout)
-            self.watchdogs.append(watchdog)
-            executor = Executor(store, service.jobs, lease=settings.job_lease, slots=settings.job_slots)
-            relay = Relay(
-                self.redis, store.key("outbox"), instance, publisher(broker), settings.kafka_request_timeout / 2
-            )
-            loops += [
-                (f"{name} watchdog", watchdog.run),
-                (f"{name} relay", relay.run),
-                (f"{name} timers", Timers(store, self.clock, service.timers, positions.behind).run),
-                (f"{name} jobs", executor.run),
-            ]
-            if service.on_start:
-                await service.on_start()
-        await asyncio.gather(*(broker.start() for broker in self.brokers))
-        return loops
+            transport = KafkaTransport(store, settings)
+            self.transports.append(transport)
+            loops |= assemble(service, store, transport, settings, self.readiness).loops
+        await asyncio.gather(*(transport.broker.start() for transport in self.transports))
+        return list(loops.items())
 
     async def _follow_clock(self) -> None:
         while True:
@@ -151,23 +130,23 @@ class Process:
             seconds, micros = await self.redis.time()
             self.clock.set(seconds + micros / 1e6)
 
-    async def _ready(self) -> dict[str, str]:
-        missing = dict(self.missing)
+    async def _missing(self) -> dict[str, str]:
+        missing = dict(self.readiness.missing)
         if missing:
             return missing
         try:
             await asyncio.wait_for(self.redis.ping(), 2)
         except (RedisError, OSError, TimeoutError) as error:
             missing["redis"] = why_of(error)
-        for broker in self.brokers:
-            if not await broker.ping(2):
+        for transport in self.transports:
+            if not await transport.broker.ping(2):
                 missing["kafka"] = "no answer"
-        if not all(watchdog.assigned for watchdog in self.watchdogs):
+        if not all(transport.watchdog.assigned for transport in self.transports):
             missing.setdefault("kafka", "no partitions yet")
         return missing
 
     async def _stop(self) -> None:
-        leaving = [asyncio.create_task(broker.stop()) for broker in self.brokers]
+        leaving = [asyncio.create_task(transport.broker.stop()) for transport in self.transports]
         if leaving:
             left, late = await asyncio.wait(leaving, timeout=self.settings.shutdown_timeout)
             if late or any(task.exception() for task in left):
@@ -179,7 +158,7 @@ class Process:
         await self.redis.aclose()
 
 
-async def _restarted(name: str, loop: Callable[[], Awaitable[None]]) -> None:
+async def _restarted(name: str, loop: Loop) -> None:
     """Keep a loop running over the faults of Redis and Kafka; any other fault ends the process, loudly."""
     attempt = 0
     while True:
@@ -196,19 +175,21 @@ async def _restarted(name: str, loop: Callable[[], Awaitable[None]]) -> None:
 
 def main(*modules: str) -> None:
     """Run the services of ``modules`` until SIGTERM or SIGINT; exit non-zero with a sentence if it cannot be."""
+    names = [module.rpartition(".")[2] for module in modules]
+    service = names[0] if len(names) == 1 else "all"
+    configure_logs("info", service)
     try:
         for module in modules:
-            import_module(f"{module}.settings").Settings()
+            load_settings(Party(module.rpartition(".")[2]))
         settings = Settings()
         Pace.parse(settings.surefoot_clock)
     except ValidationError as error:
-        print(f"surefoot: {sentence(error)}", file=sys.stderr)  # noqa: T201  there is no log yet
+        log.error("cannot start", why=sentence(error))  # noqa: TRY400  the operator's sentence
         sys.exit(EXIT_USAGE)
     except ValueError as error:
-        print(f"surefoot: {error}", file=sys.stderr)  # noqa: T201  there is no log yet
+        log.error("cannot start", why=str(error))  # noqa: TRY400  the operator's sentence
         sys.exit(EXIT_USAGE)
-    names = [module.rpartition(".")[2] for module in modules]
-    configure_logs(settings.surefoot_log_level, names[0] if len(names) == 1 else "all")
+    configure_logs(settings.surefoot_log_level, service)
     sys.exit(asyncio.run(_main(modules, settings)))
 
 
@@ -221,7 +202,7 @@ async def _main(modules: tuple[str, ...], settings: Settings) -> int:
     try:
         await process.run(stop)
     except StartupError as error:
-        print(f"surefoot: {error}", file=sys.stderr)  # noqa: T201  the operator's sentence
+        log.error("cannot start", why=str(error))  # noqa: TRY400  the operator's sentence
         code = EXIT_FAILED
     except Stalled as error:
         log.error("the process ends so that its supervisor starts it again", why=str(error))  # noqa: TRY400  no bug

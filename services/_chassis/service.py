@@ -12,6 +12,7 @@ from contracts.envelope import Meta
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
 from services._chassis.jobs import Running
+from services._chassis.readiness import Readiness
 from services._chassis.store import Store
 from services._chassis.transition import Timer, Transition
 
@@ -31,10 +32,12 @@ class Platform:
     store: Store
     clock: Clock
     aws: Aws
-    late_call: float = 43.0
+    straggler_window: float = 43.0
     """Real seconds after which nothing that an executor sent before it lost its job can still reach AWS."""
     transport: httpx2.AsyncBaseTransport | None = None
     """How requests travel that do not go to AWS; None: over the network."""
+    readiness: Readiness = field(default_factory=Readiness)
+    """Where a service tells what it works without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +51,4 @@ class Service:
     refusals: dict[str, Refusal] = field(default_factory=dict)
     """By topic: what is done about messages that do not fit their contract."""
     router: APIRouter = field(default_factory=APIRouter)
-    on_start: Callable[[], Awaitable[None]] | None = None
     closers: tuple[Callable[[], Awaitable[None]], ...] = ()

@@ -83,7 +83,7 @@ class Settings(BaseSettings):
         return name and f"{service}-{name}"
 
     @property
-    def late_call(self) -> float:
+    def straggler_window(self) -> float:
         """Real seconds after which nothing that an executor sent before it lost its job can still reach AWS."""
         return self.job_lease + self.aws_limits.connect + self.aws_limits.answer
 

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from contracts.envelope import Envelope, Message, Meta
 from contracts.results import StepFinished
 from services._chassis.clock import Clock, moment
+from services._chassis.course_log import log_event
 from services._chassis.scripts import script
 from services._chassis.transition import Busy, Decision, Emit, Timer, Transition
 
@@ -27,14 +28,14 @@ CONFLICTS = 20
 """How often a transition is decided anew before its caller is told to come back later."""
 
 
-class AnotherRedis(RedisError):  # noqa: N818  it names what was found
+class AnotherRedis(RedisError):
     """Redis was started anew, perhaps from an older copy: nothing was written."""
 
 
 class Applied(StrEnum):
     APPLIED = "applied"
-    PASSED = "passed"
-    """Nothing came of it, and it is not remembered: it may come again (``Decision.passes_by``)."""
+    IGNORED = "ignored"
+    """Nothing came of it, and its cause is not recorded: it may come again (``Decision.ignore_once``)."""
     SEEN = "seen"
     """The cause was handled before; nothing changed."""
     FENCED = "fenced"
@@ -74,8 +75,9 @@ class RedisStore:
         self.clock = clock
         self.new_jobs = asyncio.Event()
         """Set when this process may have inserted a job, so that its executor need not wait for its next look."""
-        self.run = ""
-        """Of Redis (``run_id``): ``apply`` writes into no other one. "": into any, as long as none is known."""
+        self.redis_run_id = ""
+        """Redis's ``run_id`` at the last look. ``apply`` refuses to write into a Redis with another one; empty means
+        not known yet."""
         self._script = redis.register_script(script("apply"))
 
     def key(self, *parts: str) -> str:
@@ -98,23 +100,23 @@ class RedisStore:
         command: bytes = b"",
         lease: Lease | None = None,
         timer: Timer | None = None,
-        run: str | None = None,
+        redis_run_id: str | None = None,
     ) -> Applied:
         """Decide and write.
 
         ``cause`` marks the inbox; ``cause_id`` goes out with the events. ``command`` describes the command that
         inserted jobs answer. A ``step-finished`` is kept as the answer of its command. ``lease`` ends its job and
-        ``timer`` removes its timer in the same step. Raise ``AnotherRedis`` where Redis is not ``run`` any more (by
-        default, the one that the store knows now): what was decided on was read from that one.
+        ``timer`` removes its timer in the same step. Raise ``AnotherRedis`` where Redis has not ``redis_run_id``
+        any more (by default, the one that the store knows now): what was decided on was read from that one.
         """
-        run = self.run if run is None else run
+        redis_run_id = self.redis_run_id if redis_run_id is None else redis_run_id
         for _ in range(CONFLICTS):
             revision, data = await self._state(transition.key)
             decision = transition.decide(data)
-            if decision.passes_by:
-                return Applied.PASSED
+            if decision.ignore_once:
+                return Applied.IGNORED
             keys, arguments = self._arguments(
-                transition.key, decision, revision, cause, cause_id or cause, command, lease, timer, run
+                transition.key, decision, revision, cause, cause_id or cause, command, lease, timer, redis_run_id
             )
             said = (await self._script(keys=keys, args=arguments)).decode()
             if said == "another run":
@@ -122,6 +124,9 @@ class RedisStore:
             if said != "conflict":
                 if decision.jobs:
                     self.new_jobs.set()
+                if said == Applied.APPLIED:
+                    for emission in decision.emit:
+                        log_event(emission.event)
                 return Applied(said)
         raise Busy(f"{transition.key} is being changed by too many at once")
 
@@ -147,7 +152,7 @@ class RedisStore:
         command: bytes,
         lease: Lease | None,
         timer: Timer | None,
-        run: str,
+        redis_run_id: str,
     ) -> tuple[list[str], list[str | bytes | float]]:
         if decision.state is not None and key is None:
             raise ValueError("a transition without a key cannot write a state")
@@ -169,22 +174,25 @@ class RedisStore:
             str(lease.fence) if lease else "",
             timer.id if timer else "",
             repr(timer.due) if timer else "",
-            run,
+            redis_run_id,
         ]
         for timer_id in decision.cancel_timers:
-            arguments += ["untimer", timer_id]
+            arguments += ["cancel_timer", timer_id]
         for new in decision.timers:
             arguments += ["timer", new.id, repr(new.due), orjson.dumps([new.kind, new.payload.decode()])]
         for job_id in decision.cancel_jobs:
             keys.append(self.key("job", job_id))
-            arguments += ["uncall", job_id]
+            arguments += ["cancel_job", job_id]
         for job in decision.jobs:
             keys.append(self.key("job", job.id))
             arguments += ["job", job.id, job.kind, job.payload, command]
         for name, data in decision.records.items():
             keys.append(self.key("record", name))
-            arguments += ["record", data, REMEMBER_SECONDS]
-        for one, message in zip(decision.emit, self.messages(decision.emit, cause_id), strict=True):
+            arguments += ["put_record", data, REMEMBER_SECONDS]
+        for index in decision.indexes:
+            keys.append(self.key("index", index.name))
+            arguments += ["index", index.member, repr(index.score), index.keep]
+        for emission, message in zip(decision.emit, self.messages(decision.emit, cause_id), strict=True):
             fields: list[str | bytes | float] = [
                 message.topic,
                 message.key,
@@ -192,8 +200,8 @@ class RedisStore:
                 message.value,
             ]
             arguments += ["emit", *fields]
-            if isinstance(one.event, StepFinished):
-                keys.append(self.key("answer", one.event.command_id))
+            if isinstance(emission.event, StepFinished):
+                keys.append(self.key("answer", emission.event.command_id))
                 arguments += ["answer", *fields]
         return keys, arguments
 
@@ -203,15 +211,15 @@ class RedisStore:
         return [
             Envelope(
                 Meta(
-                    id=one.id,
+                    id=emission.id,
                     source=f"surefoot/{self.service}",
                     time=now,
-                    run_id=getattr(one.event, "run_id", None),
+                    run_id=getattr(emission.event, "run_id", None),
                     cause_id=cause_id or None,
                 ),
-                one.event,
+                emission.event,
             ).to_message()
-            for one in emit
+            for emission in emit
         ]
 
 

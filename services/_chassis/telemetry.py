@@ -4,22 +4,38 @@ import logging
 import sys
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 
 def configure_logs(level: str, service: str) -> None:
-    """Set up structlog for this process. Values of messages never belong into a log line."""
+    """Set up the logs of this process, those of libraries included. Values of messages never belong into a line.
+
+    ``service`` stands in each line that does not name another one. Of libraries only errors are told.
+    """
+
+    def named(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+        line.setdefault("service", service)
+        return line
+
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        named,
+    ]
+    ending: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
-    # libraries' loggers: only what is wrong
-    logging.basicConfig(level=logging.ERROR, format='{"level": "%(levelname)s", "event": "%(message)s"}')
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+        )
+    )
+    logging.basicConfig(level=logging.ERROR, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)

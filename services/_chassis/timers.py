@@ -9,7 +9,9 @@ import orjson
 import structlog
 from redis.exceptions import RedisError
 
+from contracts.state import NewerState
 from services._chassis.clock import Clock
+from services._chassis.readiness import Readiness
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services._chassis.transition import Busy, Timer, Transition, decided
@@ -17,10 +19,12 @@ from services._chassis.transition import Busy, Timer, Transition, decided
 POLL_SECONDS = 0.1
 """Real seconds between two looks."""
 RETRY_SECONDS = 5.0
-"""Product seconds after which a timer whose function failed is tried again."""
+"""Product seconds after which a timer is tried again whose function failed, or whose state a newer version wrote."""
 BATCH = 20
 
 log = structlog.get_logger()
+
+Fire = Callable[[Timer], Awaitable[Transition | None]]
 
 
 class Timers:
@@ -30,15 +34,17 @@ class Timers:
         self,
         store: RedisStore,
         clock: Clock,
-        functions: Mapping[str, Callable[[Timer], Awaitable[Transition | None]]],
-        behind: Callable[[], bool] = lambda: False,
+        functions: Mapping[str, Fire],
+        catching_up: Callable[[], bool] = lambda: False,
         poll: float = POLL_SECONDS,
+        readiness: Readiness | None = None,
     ) -> None:
-        """``behind``: whether the service still reads again what it has read before, so that nothing is overdue yet."""
+        """``catching_up``: whether the service still reads what it may have read before: nothing is overdue yet."""
         self._store = store
         self._clock = clock
         self._functions = functions
-        self._behind = behind
+        self._readiness = readiness or Readiness()
+        self._catching_up = catching_up
         self._poll = poll
         self._firing: dict[str, asyncio.Task[None]] = {}
 
@@ -46,10 +52,10 @@ class Timers:
         """Fire what is due until cancelled."""
         try:
             while True:
-                run = self._store.run
-                for timer in () if self._behind() else await self.due():
+                redis_run_id = self._store.redis_run_id
+                for timer in () if self._catching_up() else await self.due():
                     if timer.id not in self._firing:
-                        task = asyncio.create_task(self.fire(timer, run))
+                        task = asyncio.create_task(self.fire(timer, redis_run_id))
                         self._firing[timer.id] = task
                         task.add_done_callback(partial(self._fired, timer.id))
                 await asyncio.sleep(self._poll)
@@ -77,20 +83,32 @@ class Timers:
                 timers.append(Timer(id_.decode(), kind, due, payload.encode()))
         return timers
 
-    async def fire(self, timer: Timer, run: str | None = None) -> None:
+    async def fire(self, timer: Timer, redis_run_id: str | None = None) -> None:
         """Call the timer's function, and apply what it hands back together with the timer's removal.
 
-        ``run``: of Redis, in which the timer was found to be due.
+        ``redis_run_id``: of the Redis in which the timer was found to be due.
         """
         try:
-            transition = await self._functions[timer.kind](timer) or decided()
-            await self._store.apply(transition, cause_id=timer.id, timer=timer, run=run)
+            transition = await self._function(timer.kind)(timer) or decided()
+            await self._store.apply(transition, cause_id=timer.id, timer=timer, redis_run_id=redis_run_id)
         except asyncio.CancelledError:
             raise
         except (RedisError, Busy) as error:
             log.info("timer waits for the store", timer=timer.id, why=type(error).__name__)  # it is still due
+        except NewerState as error:
+            self._readiness.newer_state(self._store.service, f"the timer {timer.id}", error)
+            await self._again(timer)
         except Exception as error:
             log.exception("timer failed", timer=timer.id, kind=timer.kind, error=type(error).__name__)
-            again = Timer(timer.id, timer.kind, self._clock.now() + RETRY_SECONDS, timer.payload)
-            with suppress(RedisError, Busy):  # then it is due at once
-                await self._store.apply(decided(timers=(again,)), timer=timer)
+            await self._again(timer)
+
+    def _function(self, kind: str) -> Fire:
+        if kind not in self._functions:
+            raise NewerState(f"timers of the kind {kind} are unknown here")
+        return self._functions[kind]
+
+    async def _again(self, timer: Timer) -> None:
+        """Have it due later, so that it does not stand before the others."""
+        again = Timer(timer.id, timer.kind, self._clock.now() + RETRY_SECONDS, timer.payload)
+        with suppress(RedisError, Busy):  # then it is due at once
+            await self._store.apply(decided(timers=(again,)), timer=timer)

@@ -46,6 +46,18 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Index:
+    """A line of an index: ``member`` under ``score``. Another score for the same member replaces it."""
+
+    name: str
+    member: str
+    score: float
+    """What readers sort and select by: epoch seconds, say."""
+    keep: int
+    """Members that the index holds at most; those with the lowest scores go first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The new state and its consequences, which change together."""
 
@@ -59,8 +71,10 @@ class Decision:
     """Their executors see ``Cancelled`` at the next heartbeat or checkpoint."""
     records: dict[str, bytes] = field(default_factory=dict)
     """Written without a comparison: what is kept for readers (a finished run, say)."""
-    passes_by: bool = False
-    """Nothing comes of the event now, and it is not to be known again: sooner or later it may mean something."""
+    indexes: tuple[Index, ...] = ()
+    ignore_once: bool = False
+    """Do nothing and do not record the cause: a redelivery is decided anew, because this event may have overtaken the
+    one that it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +92,7 @@ class Transition:
 
         def decide(state: bytes | None) -> Decision:
             decision = self.decide(state)
-            return replace(decision, emit=(*emit, *decision.emit), passes_by=False)
+            return replace(decision, emit=(*emit, *decision.emit), ignore_once=False)
 
         return Transition(self.key, decide)
 
@@ -94,9 +108,9 @@ def decided(
     return Transition(None, lambda _: decision)
 
 
-class Busy(Exception):  # noqa: N818  it names the state of things
+class Busy(Exception):
     """Not now: try again later. Its text says what it waits for."""
 
 
-class Cancelled(Exception):  # noqa: N818  it names what happened to the job
+class Cancelled(Exception):
     """The job was cancelled, or another executor has taken it over; stop changing things at once."""

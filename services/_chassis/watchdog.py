@@ -8,28 +8,28 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from services._chassis.positions import Positions
+from services._chassis.catch_up import CatchUp
 
 KEEP_SECONDS = 1.0
-"""Real seconds between two writings of the positions."""
+"""Real seconds between two writings of the offsets."""
 LOOK_SECONDS = 2.0
-"""The longest, in real seconds, that a look may hold up the positions."""
+"""The longest, in real seconds, that a look may hold up the offsets."""
 LOOKS = 6
 """Looks at the consumer within the time for which it may stand still."""
 
 log = structlog.get_logger()
 
 
-class Stalled(Exception):  # noqa: N818  it says what is the matter
+class Stalled(Exception):
     """The consumer stands still; only a new process helps."""
 
 
 class Watchdog:
     """Watches one service's consumer. ``run`` ends by a fault only, which ends the process."""
 
-    def __init__(self, service: str, positions: Positions, stall: float) -> None:
+    def __init__(self, service: str, progress: CatchUp, stall: float) -> None:
         self._service = service
-        self._positions = positions
+        self._progress = progress
         self._stall = stall
         self._taken = 0
         self._moved = self._looked = time.monotonic()
@@ -37,14 +37,14 @@ class Watchdog:
     @property
     def assigned(self) -> bool:
         """Whether this replica has partitions to read."""
-        consumer = self._positions.consumer()
+        consumer = self._progress.consumer()
         return consumer is not None and bool(consumer.assignment())
 
     async def run(self) -> None:
         """Look each second. Raise ``Stalled``; errors of Redis and Kafka go to the caller."""
         while True:
             try:
-                await self._positions.keep()
+                await self._progress.keep()
             finally:
                 self._check_course()
             if time.monotonic() - self._looked > self._stall / LOOKS:
@@ -53,17 +53,17 @@ class Watchdog:
             await asyncio.sleep(KEEP_SECONDS)
 
     def _check_course(self) -> None:
-        since = self._positions.astray_since
+        since = self._progress.lost_since
         if since is not None and time.monotonic() - since > self._stall:
             raise Stalled(f"Redis is another one, and Kafka does not say where {self._service} stands")
 
     async def _look(self) -> None:
-        consumer = self._positions.consumer()
+        consumer = self._progress.consumer()
         assignment = consumer.assignment()
         # without a look for long, Redis was away, or this process itself stood still
         late = time.monotonic() - self._looked > self._stall / 2
-        if late or self._positions.taken != self._taken or (assignment and not await self._lags(consumer, assignment)):
-            self._taken, self._moved = self._positions.taken, time.monotonic()
+        if late or self._progress.taken != self._taken or (assignment and not await self._lags(consumer, assignment)):
+            self._taken, self._moved = self._progress.taken, time.monotonic()
             return
         still = time.monotonic() - self._moved
         if still > self._stall:

@@ -6,7 +6,7 @@ from contracts.base import Target
 from services.diagnostics.domain.evidence import Evidence, Service, StoppedTask, TargetHealth
 
 
-class Unavailable(Exception):  # noqa: N818  it names the state of things
+class Unavailable(Exception):
     """Somebody could not be asked; the text says who, in words without secrets."""
 
 

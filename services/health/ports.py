@@ -16,7 +16,7 @@ from services.health.domain.observed import (
 from services.health.domain.watch import Memory, Observed
 
 
-class Unavailable(Exception):  # noqa: N818  it names the state of things
+class Unavailable(Exception):
     """Somebody could not be asked; the text says who, in words without secrets."""
 
 

@@ -10,11 +10,11 @@ from services.monitor.domain.metrics import Dimensions, Readings
 from services.monitor.domain.rules import Rule
 
 
-class Unavailable(Exception):  # noqa: N818  it names the state of things
+class Unavailable(Exception):
     """AWS refused or did not answer; its text is a sentence without AWS's values."""
 
 
-class NotFound(Exception):  # noqa: N818  it names what is the case
+class NotFound(Exception):
     """There is no such service; its text is a sentence."""
 
 

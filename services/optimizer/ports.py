@@ -7,11 +7,11 @@ from services.optimizer.domain.analysis import Deployed
 from services.optimizer.domain.size import Usage
 
 
-class Unavailable(Exception):  # noqa: N818  it names the state of things
+class Unavailable(Exception):
     """AWS refused or did not answer; its text is a sentence without AWS's values."""
 
 
-class NotSizable(Exception):  # noqa: N818  it names what is the case
+class NotSizable(Exception):
     """There is no such service, or it has no Fargate size; its text is a sentence."""
 
 

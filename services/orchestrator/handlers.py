@@ -118,7 +118,7 @@ def turn(state: bytes | None, event: Input, policy: Policy, now: float) -> Decis
     after, effects = decide(before, event, policy, now)
     if after is before and not effects and not isinstance(event, Woken | DeploymentStarted | DeploymentFinished):
         # read again after a restoration, an answer may come before its question
-        return Decision(passes_by=True)
+        return Decision(ignore_once=True)
     records = _records(before, after, effects, now)
     if isinstance(event, DeploymentStarted | DeploymentFinished):
         key = start_key if isinstance(event, DeploymentStarted) else end_key

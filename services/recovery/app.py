@@ -23,7 +23,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     ecs, snapshots = AwsEcs(aws), Bucket(aws, settings.backup_bucket)
     handlers = Handlers(clock, settings.auto_recovery_enabled)
     images = AwsImages(aws, settings.aws_region)
-    settle_seconds = clock.at(platform.late_call) - clock.at(0)
+    settle_seconds = clock.at(platform.straggler_window) - clock.at(0)
     capture = Capture(ecs, AwsSurroundings(aws), snapshots, clock, settings.snapshot_retention_days)
     return Service(
         name="recovery",

@@ -7,7 +7,7 @@ from services.recovery.domain.change import Body
 from services.recovery.domain.snapshot import Snapshot
 
 
-class CallFailed(Exception):  # noqa: N818  it names what happened to the call
+class CallFailed(Exception):
     """AWS did not do what it was asked for. The text is one sentence without the call's parameters."""
 
     def __init__(self, text: str, *, temporary: bool, code: str = "") -> None:

@@ -41,7 +41,7 @@ TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE
 SETTINGS = {name.lower(): value for name, value in GUIDE.items()} | {"aws_account": ACCOUNT, "aws_region": REGION}
 
 
-class NeverEnds(Exception):  # noqa: N818  it names what is the case
+class NeverEnds(Exception):
     """A rehearsed deployment came to no end; the text is a sentence."""
 
 

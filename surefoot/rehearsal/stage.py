@@ -1,9 +1,8 @@
 """The seven services as they are, on a bus, a Redis and an AWS in memory."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
-from importlib import import_module
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,27 +10,21 @@ import httpx2
 import orjson
 
 from contracts.base import Event
-from contracts.catalogue import topics_of
 from contracts.envelope import Envelope, Meta
 from contracts.topics import SERVICES, Party
-from sandbox.virtual.bus import MemoryBus
+from sandbox.virtual.bus import MemoryBus, MemoryTransport
 from sandbox.virtual.redis import MemoryRedis
+from services._chassis.assembly import Loop, Pauses, assemble, create_service, load_settings
 from services._chassis.aws import Aws, AwsConnection
-from services._chassis.bus import Consumer
 from services._chassis.clock import Clock, moment
-from services._chassis.jobs import Executor
-from services._chassis.positions import Reading
-from services._chassis.relay import Relay
-from services._chassis.service import Platform, Service
+from services._chassis.readiness import Readiness
+from services._chassis.service import Platform
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
-from services._chassis.timers import Timers
 from services.orchestrator.handlers import run_key
 
 LOOK_SECONDS = 1.0
 """Between two looks for timers and jobs."""
-
-Loop = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Stage:
@@ -72,35 +65,13 @@ class Stage:
         view: dict[str, Any] = orjson.loads(record or b"{}")
         return view
 
-    async def _start(self, party: Party) -> list[Loop]:
-        package = f"services.{party}"
-        settings = import_module(f"{package}.settings").Settings(**self._settings)
+    async def _start(self, party: Party) -> Iterable[Loop]:
+        settings = load_settings(party, **self._settings)
         store = RedisStore(self.redis, party, self._clock)
-        platform = Platform(store, self._clock, Aws(self._aws, party), settings.late_call, self._transport)
-        service: Service = import_module(f"{package}.app").create_app(settings, platform)
+        platform = Platform(store, self._clock, Aws(self._aws, party), settings.straggler_window, self._transport)
+        service = create_service(party, settings, platform)
         for close in service.closers:
             self._running.push_async_callback(close)
-        if service.on_start:
-            await service.on_start()
-        return list(self._loops(service, store, settings.job_lease, settings.job_slots))
-
-    def _loops(self, service: Service, store: RedisStore, lease: float, slots: int) -> Iterator[Loop]:
-        consumer = Consumer(service, store, _Once())  # type: ignore[arg-type]  # nothing is read again here
-        topics = [topic.name for topic in topics_of(Party(service.name))]
-        yield lambda: self.bus.read(topics, consumer.consume)
-        yield Relay(self.redis, store.key("outbox"), service.name, self.bus.publish).run
-        yield Timers(store, self._clock, service.timers, poll=LOOK_SECONDS).run
-        yield Executor(store, service.jobs, lease=lease, slots=slots, idle=LOOK_SECONDS).run
-
-
-class _Once:
-    """The positions of a bus that neither loses nor repeats."""
-
-    def take(self) -> Reading:
-        return Reading(0, "")
-
-    def handled(self, *_: object) -> None:
-        """Nothing is read again."""
-
-    def goes_back(self, _: Reading) -> bool:
-        return False
+        pauses = Pauses(LOOK_SECONDS, LOOK_SECONDS)
+        transport = MemoryTransport(self.bus, party)
+        return assemble(service, store, transport, settings, Readiness(), pauses).loops.values()

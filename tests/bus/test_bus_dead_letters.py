@@ -39,7 +39,7 @@ class Recovery:
 async def test_poison_is_kept_as_it_came_and_the_partition_moves_on(
     bus: Bus, redis: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services._chassis.bus.ATTEMPTS", 2)
+    monkeypatch.setattr("services._chassis.consumer.ATTEMPTS", 2)
     name = uuid.uuid4().hex  # the topics are the product's own, and this broker may have seen other tests
     target = Target(account="123456789012", region="us-west-2", cluster=name, service="s")
     fine = CaptureSnapshot(target=target, run_id="run", purpose="before-change")

@@ -158,7 +158,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "another-run": Mutant(
         "what was decided on the Redis that was is written into the older copy that came back",
-        "tests/chassis/test_positions.py::test_nothing_is_written_into_an_older_copy_before_reading_has_gone_back",
+        "tests/chassis/test_catch_up.py::test_nothing_is_written_into_an_older_copy_before_reading_has_gone_back",
         _apply_without("another run"),
     ),
     "own-word": Mutant(

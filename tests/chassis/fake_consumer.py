@@ -1,11 +1,11 @@
-"""aiokafka's consumer, as far as the watchdog and the positions ask it."""
+"""aiokafka's consumer, as far as the watchdog and the catching up ask it."""
 
 from typing import Any
 
 from aiokafka import TopicPartition
 
+from services._chassis.catch_up import CatchUp
 from services._chassis.clock import Pace, PacedClock
-from services._chassis.positions import Positions
 from services._chassis.store import RedisStore
 
 PARTITION = TopicPartition("recovery.commands.v1", 3)
@@ -57,7 +57,7 @@ class FakeConsumer:
         return {one: self.ends.get(one, self._end) for one in partitions}
 
 
-def positions(redis: Any, consumer: FakeConsumer, own: frozenset[str] = frozenset()) -> Positions:
-    found = Positions(RedisStore(redis, "recovery", PacedClock(Pace())), own)
+def catch_up(redis: Any, consumer: FakeConsumer, first: frozenset[str] = frozenset()) -> CatchUp:
+    found = CatchUp(RedisStore(redis, "recovery", PacedClock(Pace())), first)
     found.consumer = lambda: consumer
     return found

@@ -10,11 +10,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from contracts.base import Target
 from contracts.envelope import Envelope, Meta, from_message
-from services._chassis.bus import create_broker, publisher, subscribe
+from services._chassis.assembly import assemble
+from services._chassis.bus import KafkaTransport
 from services._chassis.clock import Pace, PacedClock
-from services._chassis.jobs import Executor
-from services._chassis.positions import Positions
-from services._chassis.relay import Relay
+from services._chassis.readiness import Readiness
 from services._chassis.service import Service
 from services._chassis.settings import Settings
 from services._chassis.store import RedisStore
@@ -33,17 +32,13 @@ async def serving(kafka: str, redis: Any, service: Service) -> AsyncIterator[Non
     await ensure_topics(kafka, 1)
     store = RedisStore(redis, service.name, PacedClock(Pace()))
     settings = Settings(kafka_bootstrap_servers=kafka)
-    broker = create_broker(settings, "test")
-    subscribe(broker, service, store, Positions(store), settings)
-    await broker.start()
-    loops: tuple[Callable[[], Awaitable[None]], ...] = (
-        Relay(redis, store.key("outbox"), "test", publisher(broker)).run,
-        Executor(store, service.jobs, lease=30, slots=2).run,
-    )
-    tasks = [asyncio.ensure_future(loop()) for loop in loops]
+    transport = KafkaTransport(store, settings)
+    assembly = assemble(service, store, transport, settings, Readiness())
+    await transport.broker.start()
+    tasks = [asyncio.ensure_future(loop()) for loop in assembly.loops.values()]
     yield
     assert not await end(tasks, 20)
-    await asyncio.wait_for(broker.stop(), 20)
+    await asyncio.wait_for(transport.broker.stop(), 20)
 
 
 @contextlib.asynccontextmanager

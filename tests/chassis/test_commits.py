@@ -14,7 +14,7 @@ from services._chassis import commits as chassis
 from services._chassis.commits import Commits
 from services._chassis.service import Service
 from services._chassis.transition import Transition, decided
-from tests.chassis.fake_consumer import PARTITION, FakeConsumer, positions
+from tests.chassis.fake_consumer import PARTITION, FakeConsumer, catch_up
 from tests.chassis.harness import TARGET, command, send, serving, until
 
 CAPTURE = CaptureSnapshot(target=TARGET, run_id="run", purpose="before-change")
@@ -43,22 +43,22 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_many_messages_are_one_commit(redis: Any) -> None:
     consumer = Committing()
-    ours = positions(redis, consumer)
+    ours = catch_up(redis, consumer)
     commits = Commits(ours)
     for offset in range(5):
-        ours.handled(*PARTITION, offset, ours.take())
+        ours.handled(*PARTITION, offset, ours.begin())
         await commits.commit()
     await until(lambda: consumer.told == [{PARTITION: 5}])
-    ours.handled(*PARTITION, 5, ours.take())
+    ours.handled(*PARTITION, 5, ours.begin())
     await commits.commit()
     await until(lambda: consumer.told == [{PARTITION: 5}, {PARTITION: 6}])
 
 
 async def test_a_commit_that_failed_goes_with_the_next(redis: Any) -> None:
     consumer = Committing(failing=1)
-    ours = positions(redis, consumer)
+    ours = catch_up(redis, consumer)
     commits = Commits(ours)
-    ours.handled(*PARTITION, 0, ours.take())
+    ours.handled(*PARTITION, 0, ours.begin())
     await commits.commit()
     await asyncio.sleep(0.1)
     await commits.commit()
@@ -67,8 +67,8 @@ async def test_a_commit_that_failed_goes_with_the_next(redis: Any) -> None:
 
 async def test_what_is_not_ours_any_more_is_not_committed(redis: Any) -> None:
     consumer = Committing()
-    ours = positions(redis, consumer)
-    ours.handled(*PARTITION, 0, ours.take())
+    ours = catch_up(redis, consumer)
+    ours.handled(*PARTITION, 0, ours.begin())
     ours.on_partitions_revoked({PARTITION})
     await Commits(ours).commit()
     await asyncio.sleep(0.1)
@@ -78,17 +78,17 @@ async def test_what_is_not_ours_any_more_is_not_committed(redis: Any) -> None:
 async def test_what_is_read_again_stays_committed_further_on(redis: Any) -> None:
     """Else whoever goes on with the partition would not see that there is anything to read again."""
     consumer = Committing(committed=0)
-    before = positions(redis, consumer)
+    before = catch_up(redis, consumer)
     await before.on_partitions_assigned({PARTITION})
     consumer = Committing(committed=2)
-    ours = positions(redis, consumer)
+    ours = catch_up(redis, consumer)
     await ours.on_partitions_assigned({PARTITION})
     commits = Commits(ours)
-    ours.handled(*PARTITION, 0, ours.take())
-    await commits.last()
+    ours.handled(*PARTITION, 0, ours.begin())
+    await commits.flush()
     assert consumer.told == []
-    ours.handled(*PARTITION, 1, ours.take())
-    await commits.last()
+    ours.handled(*PARTITION, 1, ours.begin())
+    await commits.flush()
     assert consumer.told == [{PARTITION: 2}]
 
 

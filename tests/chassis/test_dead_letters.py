@@ -17,9 +17,9 @@ from contracts.envelope import Meta, from_message
 from contracts.monitor import WarningAlert
 from contracts.recovery import Arm, CaptureSnapshot
 from contracts.results import StepFinished
-from services._chassis.bus import Consumer
+from services._chassis.catch_up import CatchUp
 from services._chassis.clock import Pace, PacedClock
-from services._chassis.positions import Positions
+from services._chassis.consumer import Consumer
 from services._chassis.service import Service
 from services._chassis.store import RedisStore
 from services._chassis.transition import Emit, Transition, decided
@@ -62,8 +62,8 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.store = RedisStore(self.redis, self.name, PacedClock(self.pace))
-        self.positions = Positions(self.store)
-        self.consumer = Consumer(self.recorder.as_service(self.name), self.store, self.positions)
+        self.progress = CatchUp(self.store)
+        self.consumer = Consumer(self.recorder.as_service(self.name), self.store, self.progress)
 
     async def take(self, message: Sent, offset: int = 17) -> None:
         topic, key, headers, value = message
@@ -89,8 +89,8 @@ def _headers(text: bytes) -> list[tuple[str, bytes]]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services._chassis.bus.ATTEMPTS", 2)
-    monkeypatch.setattr("services._chassis.bus.BROKEN_STORE_SECONDS", 0)
+    monkeypatch.setattr("services._chassis.consumer.ATTEMPTS", 2)
+    monkeypatch.setattr("services._chassis.consumer.BROKEN_STORE_SECONDS", 0)
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ async def test_what_was_done_in_time_and_comes_again_is_no_dead_letter(desk: Des
 async def test_what_nobody_here_handles_cannot_expire(desk: Desk) -> None:
     topic, key, headers, value = command("r1", ABORT, expires_at=datetime.now(UTC))
     service = Service("recovery", handlers={})
-    consumer = Consumer(service, desk.store, desk.positions)
+    consumer = Consumer(service, desk.store, desk.progress)
     await consumer.consume(ConsumerRecord(topic, 3, 1, 0, 0, key, value, None, 0, 0, tuple(headers)))
     assert await desk.told() == []
 

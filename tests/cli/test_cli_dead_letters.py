@@ -68,7 +68,7 @@ def armoury() -> Armoury:
 
 @pytest.fixture
 async def cli(kafka: str, redis: Any, armoury: Armoury, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cli]:
-    monkeypatch.setattr("services._chassis.bus.ATTEMPTS", 1)
+    monkeypatch.setattr("services._chassis.consumer.ATTEMPTS", 1)
     async with serving(kafka, redis, Service("recovery", handlers={Arm: armoury.arm})):
         yield Cli(kafka)
 

@@ -93,7 +93,7 @@ def test_what_is_not_in_the_table_is_unknown() -> None:
 
 
 def test_services_have_the_names_of_their_folders() -> None:
-    assert set(topics.SERVICES) - {Party.ORCHESTRATOR} == contracts.catalogue.THE_SIX
+    assert set(topics.SERVICES) - {Party.ORCHESTRATOR} == contracts.catalogue.COMMANDED_SERVICES
     assert [service.value for service in topics.SERVICES] == [
         "orchestrator",
         "monitor",

@@ -37,7 +37,6 @@ metas = st.builds(
     time=st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=zones),  # noqa: DTZ001  zones are given
     run_id=st.none() | text,
     cause_id=st.none() | text,
-    traceparent=st.none() | text,
     expires_at=st.none() | st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=zones),  # noqa: DTZ001
 )
 

@@ -17,7 +17,7 @@ from contracts.dead_letter import DeadLettered, letter_id
 from contracts.envelope import Envelope, InvalidMessage, Meta, from_message
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.clock import Pace
-from services._chassis.dead_letters import letter_of, told
+from services._chassis.dead_letters import emissions_for, letter_of
 from services._chassis.store import RedisStore
 from tests.properties.profiles import PROFILE
 
@@ -40,7 +40,6 @@ metas = st.builds(
     time=moments,
     run_id=st.none() | text,
     cause_id=st.none() | text,
-    traceparent=st.none() | text,
     expires_at=st.none() | moments,
 )
 
@@ -141,7 +140,7 @@ def test_a_letter_of_anything_fits_into_kafka(
     record: Any = ConsumerRecord("t" * 249, 11, 2**62, 0, 0, key, value, None, 0, 0, headers * times)
     letter = letter_of(record, "orchestrator", "failed", detail)
     store = RedisStore(MemoryRedis(), "orchestrator", _Clock())
-    for message in store.messages(told(letter, NOW), letter_id(letter)):
+    for message in store.messages(emissions_for(letter, NOW), letter_id(letter)):
         assert len(message.key) + len(message.value) + sum(len(n) + len(v) for n, v in message.headers) < MIB
     whole = (letter.key, letter.headers, letter.value) == (record.key, tuple(record.headers), record.value)
     assert letter.cut != whole

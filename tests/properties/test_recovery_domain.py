@@ -207,7 +207,7 @@ def test_the_next_move_is_never_rash(seen: Observed, plan: Plan) -> None:
         case Done(by=by):
             assert seen.live == "goal"
             assert seen.healthy
-            assert seen.now >= plan.quiet_at
+            assert seen.now >= plan.no_straggler_after
             assert by == "surefoot" or not plan.restored_at
         case Superseded():
             assert seen.live == "foreign"

@@ -15,20 +15,21 @@ from typing import Any, Literal
 import orjson
 
 from contracts.base import Event, Target
-from contracts.catalogue import own_topics, topics_of
+from contracts.catalogue import REPLAYED_FIRST, topics_of
 from contracts.deployment import Cause
 from contracts.envelope import Envelope, Message, Meta, from_message
 from contracts.gates import Verdict
 from contracts.monitor import CriticalAlert
 from contracts.topics import COMMAND_TOPICS, Party
-from sandbox.virtual.bus import Record, record_of
+from sandbox.virtual.bus import MemoryBus, MemoryTransport, Record, record_of
 from sandbox.virtual.redis import MemoryRedis, give_way
-from services._chassis.bus import Consumer
+from services._chassis.assembly import assemble
 from services._chassis.clock import moment
-from services._chassis.jobs import ATTEMPTS, Executor, _given_up
+from services._chassis.jobs import ATTEMPTS, _given_up
+from services._chassis.readiness import Readiness
 from services._chassis.service import Platform, Service
+from services._chassis.settings import Settings
 from services._chassis.store import RedisStore
-from services._chassis.timers import Timers
 from services._chassis.transition import Cancelled, Timer, decided
 from services.orchestrator import app as orchestrator
 from services.orchestrator.settings import Settings as OrchestratorSettings
@@ -83,11 +84,10 @@ class Step:
 class Member:
     """A service with its store: what is written is one outbox, what is read are its topics."""
 
-    def __init__(self, service: Service, store: RedisStore, clock: Clock) -> None:
-        self.service, self.store, self.clock = service, store, clock
-        self.consumer = Consumer(service, store, None)  # type: ignore[arg-type]  # what was read is noted here
-        self.timers = Timers(store, clock, service.timers)
-        self.executor = Executor(store, service.jobs, lease=LEASE, slots=1)
+    def __init__(self, service: Service, store: RedisStore, settings: Settings) -> None:
+        self.service, self.store = service, store
+        transport = MemoryTransport(MemoryBus(), service.name)  # what was read, and what is published, is noted here
+        self.assembly = assemble(service, store, transport, settings, Readiness())
         self.topics = tuple(topic.name for topic in topics_of(Party(service.name)))
         self.read: dict[str, int] = dict.fromkeys(self.topics, 0)
         """Topic → how far this group has committed."""
@@ -99,15 +99,15 @@ class Member:
 
     async def work(self) -> None:
         """As ``Executor.work`` does, but for its patience with faults."""
-        job = await self.executor.claim()
+        job = await self.assembly.executor.claim()
         if job is None:
             return
         try:
             done = _given_up(job, "gave up") if job.attempt > ATTEMPTS else await self.service.jobs[job.kind](job)
-            await self.executor._end(job, done)
+            await self.assembly.executor._end(job, done)
         except Cancelled:
             if job.ended == "cancelled":
-                await self.executor._end(job, decided())
+                await self.assembly.executor._end(job, decided())
 
     def acknowledge(self, topic: str, offset: int) -> None:
         self.read[topic] = max(self.read[topic], offset + 1)
@@ -144,7 +144,7 @@ class World:
         store = RedisStore(self.redis, "orchestrator", self.clock)
         settings = OrchestratorSettings(aws_account=TARGET.account, aws_region=TARGET.region)
         service = orchestrator.create_app(settings, Platform(store, self.clock, None))  # type: ignore[arg-type]
-        return Member(service, store, self.clock)
+        return Member(service, store, settings)
 
     def _recovery(self) -> Member:
         store = RedisStore(self.redis, "recovery", self.clock)
@@ -157,7 +157,7 @@ class World:
             "apply-change": ApplyChange(self.account, store, self.clock),  # type: ignore[arg-type]
             "rollback": self.rollback,
         }
-        return Member(replace(service, jobs=jobs), store, self.clock)
+        return Member(replace(service, jobs=jobs), store, settings)
 
     # from outbox to bus
 
@@ -209,7 +209,7 @@ class World:
 
     def reading(self, member: Member, topic: str, offset: int) -> Step:
         record = self.topics[topic][offset]
-        return Step(member.consumer._handle(record), partial(member.acknowledge, topic, offset))
+        return Step(member.assembly.consumer.handle(record), partial(member.acknowledge, topic, offset))
 
     def firing(self, member: Member, timer: Timer) -> Step:
         return Step(member.fire(timer))
@@ -218,7 +218,7 @@ class World:
         return Step(member.work())
 
     def due(self, member: Member) -> list[Timer]:
-        due: list[Timer] = finished(member.timers.due())
+        due: list[Timer] = finished(member.assembly.timers.due())
         return due
 
     def answer(self, record: Record, verdict: Verdict, cause: Cause | None = None) -> None:
@@ -283,9 +283,9 @@ class World:
         for member, then in zip(self.members, read, strict=True):
             member.read = dict(then)
         for member, until in zip(self.members, before, strict=True):
-            own = own_topics(Party(member.service.name))
-            for topic in sorted(member.topics, key=lambda topic: topic not in own):
-                goal = len(self.topics[topic]) if topic in own else until[topic]
+            first = REPLAYED_FIRST.get(Party(member.service.name), frozenset())
+            for topic in sorted(member.topics, key=lambda topic: topic not in first):
+                goal = len(self.topics[topic]) if topic in first else until[topic]
                 while member.read[topic] < goal:
                     self.go(self.reading(member, topic, member.read[topic]))
 

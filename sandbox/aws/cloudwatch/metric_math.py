@@ -54,7 +54,7 @@ _COMBINE: Mapping[str, Callable[[Sequence[float]], float]] = {
 }
 
 
-class InvalidExpression(Exception):  # noqa: N818  it reads as what it says
+class InvalidExpression(Exception):
     """The expression cannot be worked out; the message is a sentence for whoever wrote it."""
 
 

@@ -167,7 +167,7 @@ class _Series:
             del self.data[:gone]
 
 
-class TooManySeries(Exception):  # noqa: N818  it reads as the limit that it names
+class TooManySeries(Exception):
     """More metrics than ``SERIES_LIMIT``."""
 
 

@@ -11,7 +11,7 @@ DEPTH_LIMIT = 40
 Predicate = Callable[[Any], bool]
 
 
-class Malformed(Exception):  # noqa: N818  it reads as what it says
+class Malformed(Exception):
     """The text cannot be understood; the message is a sentence for whoever wrote it."""
 
     def __init__(self, message: str, start: int = 0, end: int = 0) -> None:

@@ -16,7 +16,7 @@ from sandbox.scenarios.incident import Incident
 from sandbox.scenarios.load import images
 
 
-class Unclear(ValueError):  # noqa: N818  it names the wish
+class Unclear(ValueError):
     """What is asked for cannot be done as it stands; the text says why."""
 
 

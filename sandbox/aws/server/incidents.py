@@ -13,7 +13,7 @@ from sandbox.aws.world.world import World
 from sandbox.scenarios.incident import Incident
 
 
-class Impossible(ValueError):  # noqa: N818  it names what is the case
+class Impossible(ValueError):
     """What is to happen cannot; the text says why."""
 
 

@@ -14,7 +14,7 @@ READ_ONLY = frozenset({
 """What DescribeTaskDefinition tells and RegisterTaskDefinition refuses."""
 
 
-class UnknownContainer(ValueError):  # noqa: N818  it names what is asked for
+class UnknownContainer(ValueError):
     """The change names a container that the task does not have."""
 
 

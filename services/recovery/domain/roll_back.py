@@ -32,7 +32,7 @@ class Plan:
     """A person asked for this snapshot, so its settings are brought back too, whatever version is live."""
     change: Literal["none", "in-flight", "landed"]
     """Our change: not begun (or somebody else's), begun and cancelled, or answered by its job."""
-    quiet_at: float
+    no_straggler_after: float
     """From then on no call of our change can arrive any more."""
     restored_at: tuple[float, ...] = ()
 
@@ -131,7 +131,7 @@ def next_move(observed: Observed, plan: Plan) -> Move:  # noqa: PLR0911  a list 
 def _verify(observed: Observed, plan: Plan) -> Move:  # noqa: PLR0911  a list of questions, in their order
     if plan.ordered and observed.differs and not plan.restored_at:
         return Restore()
-    if observed.now < plan.quiet_at:
+    if observed.now < plan.no_straggler_after:
         return Wait("Waiting until no call of the change can be under way any more.")
     if observed.rollout == "FAILED":
         return Failed("The snapshot's version does not start either.")

@@ -26,7 +26,7 @@ TRIES = 3
 PAUSE_SECONDS = 5.0
 
 
-class Moved(Exception):  # noqa: N818  it names what happened to the service
+class Moved(Exception):
     """Somebody else has deployed: a rollback to the snapshot would undo that, too."""
 
 

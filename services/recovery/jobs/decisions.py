@@ -18,7 +18,7 @@ OVERDUE = timedelta(seconds=rolling.DEADLINE_SECONDS + 300)
 """After it a rollback whose job never ended is called failed."""
 
 
-class NotPossible(Exception):  # noqa: N818  it is an answer, not a fault
+class NotPossible(Exception):
     """What is asked for cannot be done to this service; the text says why."""
 
 

@@ -103,7 +103,7 @@ class RollBack:
             started_at=rollback.started_at.timestamp(),
             ordered=rollback.run_id is None,
             change=_state_of(change),
-            quiet_at=self._quiet_at(change, rollback),
+            no_straggler_after=self._no_straggler_after(change, rollback),
             restored_at=course.restored_at,
         )
         move = next_move(observed, plan)
@@ -135,7 +135,7 @@ class RollBack:
             differs=bool(differences(snapshot, service, course.goals[-1])),
         )
 
-    def _quiet_at(self, change: OurChange | None, rollback: RollingBack) -> float:
+    def _no_straggler_after(self, change: OurChange | None, rollback: RollingBack) -> float:
         if change is None:
             return rollback.started_at.timestamp()
         return (change.ended_at or rollback.started_at).timestamp() + self.settle_seconds

@@ -120,13 +120,13 @@ def test_an_answer_that_comes_before_its_question_is_not_remembered(world: World
     later.request()
     later.through(Phase.PRE_DEPLOYMENT_VALIDATION)
     world.request()
-    assert world.answer("arm", command=later.last("arm")).passes_by
-    assert not world.answer("check-alarms").passes_by
+    assert world.answer("arm", command=later.last("arm")).ignore_once
+    assert not world.answer("check-alarms").ignore_once
     assert run_id_of("1") == world.run.run_id
 
 
 def test_a_timer_always_goes(world: World) -> None:
     world.request()
     timer = world.timers[f"run:{world.run.run_id}"]
-    assert not world.fire(timer).passes_by
+    assert not world.fire(timer).ignore_once
     assert turn(None, finished("unknown"), POLICY, START).records, "and an end is kept"

@@ -23,6 +23,6 @@ PLANS = st.builds(
     started_at=st.just(0.0),
     ordered=st.booleans(),
     change=st.sampled_from(["none", "in-flight", "landed"]),
-    quiet_at=st.floats(0, 200),
+    no_straggler_after=st.floats(0, 200),
     restored_at=st.lists(_SECONDS, max_size=MOST_RESTORES).map(sorted).map(tuple),
 )

@@ -255,6 +255,6 @@ def test_every_move_keeps_the_promises(observed: Observed, plan: Plan) -> None:
         assert observed.healthy
         assert move.by != "ecs" or (observed.ecs == "rolled-back" and not plan.restored_at)
         assert move.by == "surefoot" or not plan.restored_at
-        assert observed.now >= plan.quiet_at
+        assert observed.now >= plan.no_straggler_after
     elif isinstance(move, Superseded):
         assert observed.live == "foreign"

@@ -10,21 +10,22 @@ from redis.exceptions import ConnectionError as RedisIsAway
 
 from sandbox.child import claim_port
 from sandbox.valkey import Valkey
-from services._chassis import positions as chassis
+from services._chassis import catch_up as chassis
 from services._chassis.clock import Pace, PacedClock
+from services._chassis.offsets import CATCHING_UP_SECONDS
 from services._chassis.store import AnotherRedis, RedisStore
 from services._chassis.timers import Timers
 from services._chassis.transition import Timer, decided
-from tests.chassis.fake_consumer import OWN, PARTITION, FakeConsumer, positions
+from tests.chassis.fake_consumer import OWN, PARTITION, FakeConsumer, catch_up
 
 KEY, FIELD = "{recovery}:positions", "recovery.commands.v1/3"
 
 
 async def handled(redis: Any, *offsets: int) -> None:
-    before = positions(redis, FakeConsumer())
+    before = catch_up(redis, FakeConsumer())
     await before.on_partitions_assigned({PARTITION})
     for offset in offsets:
-        before.handled(*PARTITION, offset, before.take())
+        before.handled(*PARTITION, offset, before.begin())
     await before.keep()
 
 
@@ -34,7 +35,7 @@ async def test_reading_goes_on_where_redis_stands_if_that_is_earlier(
 ) -> None:
     await handled(redis, 5, 6, 7)
     consumer = FakeConsumer(committed=committed)
-    await positions(redis, consumer).on_partitions_assigned({PARTITION})
+    await catch_up(redis, consumer).on_partitions_assigned({PARTITION})
     assert consumer.sought.get(PARTITION) == sought
     assert not consumer.paused
 
@@ -43,7 +44,7 @@ async def test_reading_goes_on_where_redis_stands_if_that_is_earlier(
 async def test_a_partition_has_a_position_from_its_first_assignment_on(
     redis: Any, committed: int | None, known: bytes
 ) -> None:
-    await positions(redis, FakeConsumer(committed=committed)).on_partitions_assigned({PARTITION})
+    await catch_up(redis, FakeConsumer(committed=committed)).on_partitions_assigned({PARTITION})
     assert await redis.hget(KEY, FIELD) == known
 
 
@@ -51,8 +52,8 @@ async def test_nothing_is_read_while_redis_is_away(redis: Any, monkeypatch: pyte
     monkeypatch.setattr(chassis, "AGAIN_SECONDS", 0.01)
     await handled(redis, 4)
     consumer = FakeConsumer(committed=9)
-    ours = positions(redis, consumer)
-    known, tries = ours._known, iter(range(10))
+    ours = catch_up(redis, consumer)
+    known, tries = ours.offsets._script_known, iter(range(10))
 
     async def away(**call: Any) -> Any:
         assert consumer.paused == {PARTITION}
@@ -60,15 +61,15 @@ async def test_nothing_is_read_while_redis_is_away(redis: Any, monkeypatch: pyte
             raise RedisIsAway("no route")
         return await known(**call)
 
-    ours._known = away
+    ours.offsets._script_known = away
     await ours.on_partitions_assigned({PARTITION})
     assert consumer.sought == {PARTITION: 5}
 
 
 async def test_a_revoked_partition_is_not_written_any_more(redis: Any) -> None:
-    ours = positions(redis, FakeConsumer())
+    ours = catch_up(redis, FakeConsumer())
     await ours.on_partitions_assigned({PARTITION})
-    ours.handled(*PARTITION, 4, ours.take())
+    ours.handled(*PARTITION, 4, ours.begin())
     ours.on_partitions_revoked({PARTITION})
     await ours.keep()
     assert await redis.hget(KEY, FIELD) == b"0"
@@ -103,108 +104,108 @@ async def restorable(tmp_path: Path) -> AsyncIterator[Restorable]:
 async def test_what_an_older_copy_does_not_know_is_read_again(restorable: Restorable) -> None:
     """However young the copy is: what was handled since the last writing is not told to a Redis that never saw it."""
     consumer = FakeConsumer(committed=4, position=7)
-    ours = positions(restorable.client, consumer)
+    ours = catch_up(restorable.client, consumer)
     await ours.on_partitions_assigned({PARTITION})
-    ours.handled(*PARTITION, 4, ours.take())
-    ours.handled(*PARTITION, 5, ours.take())
+    ours.handled(*PARTITION, 4, ours.begin())
+    ours.handled(*PARTITION, 5, ours.begin())
     await ours.keep()
-    ours.handled(*PARTITION, 6, ours.take())
-    in_flight = ours.take()
+    ours.handled(*PARTITION, 6, ours.begin())
+    in_flight = ours.begin()
     await restorable.comes_back(with_position=5)
     await ours.keep()
     assert consumer.sought == {PARTITION: 5}
-    assert ours.goes_back(in_flight)
+    assert ours.is_stale(in_flight)
     ours.handled(*PARTITION, 7, in_flight)
     await ours.keep()
     assert await restorable.client.hget(KEY, FIELD) == b"5"
-    ours.handled(*PARTITION, 5, ours.take())
+    ours.handled(*PARTITION, 5, ours.begin())
     await ours.keep()
     assert await restorable.client.hget(KEY, FIELD) == b"6"
-    assert ours.behind()
-    ours.handled(*PARTITION, 6, ours.take())
-    assert not ours.behind()
+    assert ours.catching_up()
+    ours.handled(*PARTITION, 6, ours.begin())
+    assert not ours.catching_up()
 
 
 async def test_until_the_first_assignment_nobody_knows_what_is_behind(
     redis: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = positions(redis, FakeConsumer(assigned=False))
+    ours = catch_up(redis, FakeConsumer(assigned=False))
     await ours.keep()
-    assert ours.behind()
+    assert ours.catching_up()
     await ours.on_partitions_assigned({PARTITION})
-    assert not ours.behind()
-    monkeypatch.setattr(chassis, "BEHIND_SECONDS", 0)
-    assert not positions(redis, FakeConsumer()).behind()
+    assert not ours.catching_up()
+    monkeypatch.setattr(chassis, "CATCH_UP_SECONDS", 0)
+    assert not catch_up(redis, FakeConsumer()).catching_up()
 
 
 async def test_deadlines_wait_for_the_answers_that_came_meanwhile(redis: Any) -> None:
     """A service that was away for long hears what Kafka holds before it says that no answer came."""
-    ours = positions(redis, FakeConsumer(committed=3, end=5))
+    ours = catch_up(redis, FakeConsumer(committed=3, end=5))
     await ours.on_partitions_assigned({PARTITION})
-    ours.handled(*PARTITION, 3, ours.take())
-    assert ours.behind()
-    assert ours.to_commit() == {PARTITION: 4}
-    ours.handled(*PARTITION, 4, ours.take())
-    assert not ours.behind()
+    ours.handled(*PARTITION, 3, ours.begin())
+    assert ours.catching_up()
+    assert ours.offsets.to_commit() == {PARTITION: 4}
+    ours.handled(*PARTITION, 4, ours.begin())
+    assert not ours.catching_up()
 
 
 async def test_before_the_first_assignment_there_is_nothing_to_go_back_to(redis: Any) -> None:
     """Else two would go back at once, and one would wait for what the other has read already."""
     consumer = FakeConsumer(position=2, end=2)
-    ours = positions(redis, consumer)
+    ours = catch_up(redis, consumer)
     await ours.keep()
     assert not consumer.sought
-    assert ours.take().run == ""
+    assert ours.begin().redis_run_id == ""
 
 
 async def test_going_back_gives_way_to_a_rebalance(restorable: Restorable) -> None:
     consumer = FakeConsumer(committed=7, position=7)
-    ours = positions(restorable.client, consumer)
+    ours = catch_up(restorable.client, consumer)
     await ours.on_partitions_assigned({PARTITION})
     await restorable.comes_back(with_position=5)
-    known = ours._known
+    known = ours.offsets._script_known
 
     async def meanwhile(**call: Any) -> Any:
         ours.on_partitions_revoked({PARTITION})
         return await known(**call)
 
-    ours._known, before = meanwhile, ours.take()
+    ours.offsets._script_known, before = meanwhile, ours.begin()
     await ours.keep()
     assert consumer.sought == {PARTITION: 7}
-    assert ours.take().run == before.run
-    ours._known = known
+    assert ours.begin().redis_run_id == before.redis_run_id
+    ours.offsets._script_known = known
     await ours.on_partitions_assigned({PARTITION})
     assert consumer.sought == {PARTITION: 5}
-    assert ours.take().run != before.run
+    assert ours.begin().redis_run_id != before.redis_run_id
 
 
 async def test_what_was_noted_before_a_rebalance_is_not_written_into_another_redis(restorable: Restorable) -> None:
     consumer = FakeConsumer(committed=4, position=7, end=9)
-    ours = positions(restorable.client, consumer)
+    ours = catch_up(restorable.client, consumer)
     await ours.on_partitions_assigned({PARTITION})
     for offset in (4, 5, 6):
-        ours.handled(*PARTITION, offset, ours.take())
-    tell_behind = ours._tell_behind
+        ours.handled(*PARTITION, offset, ours.begin())
+    tell = ours.offsets.tell_catching_up
 
     async def meanwhile(longer: float = 0) -> None:
-        ours._tell_behind = tell_behind  # type: ignore[method-assign]  # once only
+        ours.offsets.tell_catching_up = tell  # type: ignore[method-assign]  # once only
         await restorable.comes_back(with_position=5)
         ours.on_partitions_revoked({PARTITION})
         await ours.on_partitions_assigned({PARTITION})
 
-    ours._tell_behind = meanwhile  # type: ignore[method-assign]  # a test gets in between
+    ours.offsets.tell_catching_up = meanwhile  # type: ignore[method-assign]  # a test gets in between
     await ours.keep()
     await ours.keep()
     assert await restorable.client.hget(KEY, FIELD) == b"5"
 
 
 async def test_in_a_rebalance_no_deadline_is_judged_however_old_the_process_is(redis: Any) -> None:
-    ours = positions(redis, FakeConsumer())
+    ours = catch_up(redis, FakeConsumer())
     await ours.on_partitions_assigned({PARTITION})
-    ours._behind_until = 0
-    assert not ours.behind()
+    ours._catching_up_until = 0
+    assert not ours.catching_up()
     ours.on_partitions_revoked({PARTITION})
-    assert ours.behind()
+    assert ours.catching_up()
 
 
 @pytest.mark.parametrize(("partitions", "session"), [(24, 20), (1, 0)])
@@ -213,36 +214,36 @@ async def test_where_others_may_be_dead_an_older_copy_holds_deadlines_until_they
 ) -> None:
     consumer = FakeConsumer(committed=4, position=4)
     store = RedisStore(restorable.client, "recovery", PacedClock(Pace()))
-    ours = chassis.Positions(store, partitions=partitions, session=20)
+    ours = chassis.CatchUp(store, partitions=partitions, session=20)
     ours.consumer = lambda: consumer
     await ours.on_partitions_assigned({PARTITION})
     await restorable.comes_back()
     await ours.keep()
     await ours.keep()
-    assert session < await restorable.client.ttl(store.key("behind")) <= session + chassis.TOLD_SECONDS
+    assert session < await restorable.client.ttl(store.key("behind")) <= session + CATCHING_UP_SECONDS
 
 
 async def test_what_is_taken_away_is_waited_for_no_longer(redis: Any) -> None:
     await handled(redis, 3)
-    ours = positions(redis, FakeConsumer(committed=9))
+    ours = catch_up(redis, FakeConsumer(committed=9))
     await ours.on_partitions_assigned({PARTITION})
-    assert ours.behind()
+    assert ours.catching_up()
     ours.on_partitions_revoked({PARTITION})
-    assert ours.behind(), "nobody knows what comes next"
+    assert ours.catching_up(), "nobody knows what comes next"
     await ours.on_partitions_assigned(set())
-    assert not ours.behind()
+    assert not ours.catching_up()
 
 
 async def test_what_a_restart_has_not_lost_is_read_on(restorable: Restorable) -> None:
     consumer = FakeConsumer(committed=4, position=5)
-    ours = positions(restorable.client, consumer)
+    ours = catch_up(restorable.client, consumer)
     await ours.on_partitions_assigned({PARTITION})
-    ours.handled(*PARTITION, 4, ours.take())
+    ours.handled(*PARTITION, 4, ours.begin())
     await ours.keep()
     await restorable.comes_back()
     await ours.keep()
     assert consumer.sought == {PARTITION: 5}
-    assert not ours.behind()
+    assert not ours.catching_up()
 
 
 @pytest.fixture
@@ -255,22 +256,22 @@ def two_topics(monkeypatch: pytest.MonkeyPatch) -> FakeConsumer:
 
 
 async def test_its_own_word_is_read_to_its_end_before_all_else(redis: Any, two_topics: FakeConsumer) -> None:
-    ours = positions(redis, two_topics, frozenset({OWN.topic}))
+    ours = catch_up(redis, two_topics, frozenset({OWN.topic}))
     await ours.on_partitions_assigned({PARTITION, OWN})
     assert two_topics.paused == {PARTITION}
-    assert ours.behind()
-    ours.handled(*OWN, 1, ours.take())
+    assert ours.catching_up()
+    ours.handled(*OWN, 1, ours.begin())
     assert two_topics.paused == {PARTITION}
-    ours.handled(*OWN, 2, ours.take())
+    ours.handled(*OWN, 2, ours.begin())
     assert two_topics.paused == set()
-    assert not ours.behind()
+    assert not ours.catching_up()
 
 
 async def test_nothing_waits_for_ever_for_its_own_word(
     redis: Any, two_topics: FakeConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chassis, "BEHIND_SECONDS", 0)
-    ours = positions(redis, two_topics, frozenset({OWN.topic}))
+    monkeypatch.setattr(chassis, "CATCH_UP_SECONDS", 0)
+    ours = catch_up(redis, two_topics, frozenset({OWN.topic}))
     await ours.on_partitions_assigned({PARTITION, OWN})
     await ours.keep()
     assert two_topics.paused == set()
@@ -278,7 +279,7 @@ async def test_nothing_waits_for_ever_for_its_own_word(
 
 async def test_a_partition_that_comes_anew_waits_by_itself(redis: Any, two_topics: FakeConsumer) -> None:
     """What the service was waiting for before a rebalance lets nothing go that is assigned in it."""
-    ours = positions(redis, two_topics, frozenset({OWN.topic}))
+    ours = catch_up(redis, two_topics, frozenset({OWN.topic}))
     await ours.on_partitions_assigned({PARTITION, OWN})
     ours.on_partitions_revoked({PARTITION, OWN})
     two_topics.pause(PARTITION, OWN)
@@ -289,18 +290,18 @@ async def test_a_partition_that_comes_anew_waits_by_itself(redis: Any, two_topic
 async def test_nothing_is_written_into_an_older_copy_before_reading_has_gone_back(restorable: Restorable) -> None:
     consumer = FakeConsumer(committed=4, position=6)
     store = RedisStore(restorable.client, "recovery", PacedClock(Pace()))
-    ours = chassis.Positions(store)
+    ours = chassis.CatchUp(store)
     ours.consumer = lambda: consumer
     await ours.on_partitions_assigned({PARTITION})
-    in_flight = ours.take()
-    await store.apply(decided(), cause="a", run=in_flight.run)
+    in_flight = ours.begin()
+    await store.apply(decided(), cause="a", redis_run_id=in_flight.redis_run_id)
     await restorable.comes_back(with_position=5)
     with pytest.raises(AnotherRedis):
         await store.apply(decided(), cause="b")
     await ours.keep()
     with pytest.raises(AnotherRedis):
-        await store.apply(decided(), cause="b", run=in_flight.run)
-    await store.apply(decided(), cause="b", run=ours.take().run)
+        await store.apply(decided(), cause="b", redis_run_id=in_flight.redis_run_id)
+    await store.apply(decided(), cause="b", redis_run_id=ours.begin().redis_run_id)
 
 
 async def test_no_replica_judges_deadlines_while_one_is_behind(redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,10 +311,10 @@ async def test_no_replica_judges_deadlines_while_one_is_behind(redis: Any, monke
     others = Timers(store, store.clock, {})
     await redis.delete(store.key("behind"))
     assert [timer.id for timer in await others.due()] == ["t"]
-    ours = positions(redis, FakeConsumer(committed=9))
+    ours = catch_up(redis, FakeConsumer(committed=9))
     await ours.on_partitions_assigned({PARTITION})
     assert await others.due() == []
     await redis.delete(store.key("behind"))
     await ours.keep()
     assert await others.due() == [], "it is told again as long as it holds"
-    assert 0 < await redis.ttl(store.key("behind")) <= chassis.TOLD_SECONDS
+    assert 0 < await redis.ttl(store.key("behind")) <= CATCHING_UP_SECONDS

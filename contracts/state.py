@@ -1,0 +1,86 @@
+"""The one form in which a service keeps what it knows: a contract with its own past and future versions.
+
+Replicas of two versions run side by side during an upgrade. State is read only where writing it back would lose
+nothing; what a newer version wrote is left for a newer replica (docs/adr/0016-state-of-a-newer-version.md).
+"""
+
+from typing import Any, ClassVar, Self
+
+from pydantic import ConfigDict, ValidationError
+from pydantic_core import from_json
+
+from contracts.base import Contract
+
+_OLD_NAME = "version"
+"""What ``schema_version`` was called in some states before there was one form."""
+
+
+class NewerState(Exception):
+    """A newer version wrote it, or it cannot be read for another reason: leave it as it is, and wait.
+
+    The text says what it is and why it cannot be read, without its values.
+    """
+
+
+class State(Contract):
+    """Frozen, and replaced as a whole.
+
+    A field may be added freely: who does not know it recognises the state as newer. ``schema_version`` must grow when
+    a field is removed or renamed, or gets another type or meaning; version N reads what N-1 wrote. State without a
+    version is of version 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    schema_version: int = 1
+
+    OLD_FIELDS: ClassVar[frozenset[str]] = frozenset()
+    """Names that this version still reads, or does not need any more, in what an earlier one wrote."""
+
+    @classmethod
+    def from_bytes(cls, data: bytes | None, **initial: Any) -> Self:
+        """Read what ``to_bytes`` wrote; None is the state that nobody has written yet, with ``initial`` fields.
+
+        Raise ``NewerState`` for what this version cannot write back whole, and ``ValueError`` for what is no JSON.
+        """
+        if data is None:
+            return cls(**initial)
+        stored, current = dict(from_json(data)), cls.model_fields["schema_version"].default
+        old_version = stored.pop(_OLD_NAME, 1) if _OLD_NAME not in cls.model_fields else 1
+        version = stored.get("schema_version", old_version)
+        if version > current:
+            raise NewerState(f"{cls.__name__} is of version {version}, and this is version {current}")
+        try:
+            state = cls.model_validate_json(data).replace(schema_version=current)
+        except ValidationError as error:
+            if version < current:
+                raise
+            where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+            raise NewerState(f"{cls.__name__} has in {where} what this version does not know") from None
+        if version == current and (unknown := _unknown(stored, from_json(state.to_bytes()), cls.OLD_FIELDS)):
+            raise NewerState(f"{cls.__name__} has the field {unknown}, which this version does not know")
+        return state
+
+    def to_bytes(self) -> bytes:
+        return self.model_dump_json().encode()
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with these fields changed."""
+        return self.model_copy(update=changes)
+
+
+def _unknown(stored: Any, kept: Any, old: frozenset[str]) -> str | None:
+    """Return the name of a field that is in ``stored`` and would not be written back, if there is one."""
+    if isinstance(stored, dict) and isinstance(kept, dict):
+        for name, value in stored.items():
+            if name not in kept:
+                if name in old:
+                    continue
+                return str(name)
+            if (unknown := _unknown(value, kept[name], old)) is not None:
+                return unknown
+    if isinstance(stored, list) and isinstance(kept, list):
+        for value, same in zip(stored, kept, strict=False):
+            if (unknown := _unknown(value, same, old)) is not None:
+                return unknown
+    return None

@@ -1,0 +1,108 @@
+"""One service, put together: in a process of its own, in a rehearsal, and in the tests of its properties."""
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol
+
+from contracts.catalogue import topics_of
+from contracts.envelope import Message
+from contracts.topics import Party
+from services._chassis.consumer import Consumer, ReadProgress, Record
+from services._chassis.jobs import IDLE_SECONDS, Executor
+from services._chassis.readiness import Readiness
+from services._chassis.relay import Relay
+from services._chassis.service import Platform, Service
+from services._chassis.settings import Settings
+from services._chassis.store import RedisStore
+from services._chassis.timers import POLL_SECONDS, Timers
+
+Loop = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Transport(Protocol):
+    """How the messages of one service come and go."""
+
+    name: str
+    """Of this replica, which no other one of the service has."""
+
+    @property
+    def progress(self) -> ReadProgress: ...
+
+    def catching_up(self) -> bool:
+        """Whether what was read before is being read again, so that no timer may fire yet."""
+        ...
+
+    async def publish(self, message: Message) -> None:
+        """Return when the message cannot be lost any more."""
+        ...
+
+    def read(self, group: str, topics: Iterable[str], consume: Callable[[Record], Awaitable[None]]) -> Loop:
+        """Have ``consume`` called with each record, one after another; return the loop that this needs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Real seconds between two looks."""
+
+    timers: float = POLL_SECONDS
+    jobs: float = IDLE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A service and what works for it. It runs as long as ``loops`` do."""
+
+    service: Service
+    store: RedisStore
+    consumer: Consumer
+    timers: Timers
+    executor: Executor
+    relay: Relay
+    loops: dict[str, Loop]
+    """Name → loop."""
+
+
+def load_settings(party: Party, **given: Any) -> Settings:
+    """Return the settings of a service; ``given`` win over the environment. Raise pydantic's ``ValidationError``."""
+    settings: Settings = import_module(f"services.{party}.settings").Settings(**given)
+    return settings
+
+
+def create_service(party: Party, settings: Settings, platform: Platform) -> Service:
+    service: Service = import_module(f"services.{party}.app").create_app(settings, platform)
+    return service
+
+
+def assemble(
+    service: Service,
+    store: RedisStore,
+    transport: Transport,
+    settings: Settings,
+    readiness: Readiness,
+    pauses: Pauses | None = None,
+) -> Assembly:
+    """Put together what reads, works, wakes and publishes for ``service``; nothing runs yet."""
+    pauses = pauses or Pauses()
+    consumer = Consumer(service, store, transport.progress, readiness)
+    timers = Timers(store, store.clock, service.timers, transport.catching_up, pauses.timers, readiness)
+    executor = Executor(
+        store,
+        service.jobs,
+        lease=settings.job_lease,
+        slots=settings.job_slots,
+        idle=pauses.jobs,
+        readiness=readiness,
+    )
+    relay = Relay(
+        store.redis, store.key("outbox"), transport.name, transport.publish, settings.kafka_request_timeout / 2
+    )
+    topics = [topic.name for topic in topics_of(Party(service.name))]
+    loops: dict[str, Loop] = {
+        f"{service.name} consumer": transport.read(service.name, topics, consumer.consume),
+        f"{service.name} relay": relay.run,
+        f"{service.name} timers": timers.run,
+        f"{service.name} jobs": executor.run,
+    }
+    return Assembly(service, store, consumer, timers, executor, relay, loops)

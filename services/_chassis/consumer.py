@@ -1,0 +1,245 @@
+"""From one message to its consequences: total at parsing, bounded in its retries. It knows no broker.
+
+A message is handled when its consequences are in the store or it is in the dead-letter topic, never before and never
+instead. One message at a time per process and service: parallelism is partitions times replicas, and whatever takes
+longer than a moment is a job.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import stamina
+import structlog
+from aiokafka.structs import ConsumerRecord
+from redis.exceptions import RedisError
+
+from contracts.base import Event
+from contracts.catalogue import Entry
+from contracts.dead_letter import Reason, is_for, letter_id
+from contracts.envelope import Envelope, InvalidMessage, Meta, UnknownType, from_message, read_meta
+from contracts.state import NewerState
+from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
+from services._chassis.clock import moment
+from services._chassis.dead_letters import LONGEST_DETAIL, emissions_for, letter_of, unsupported
+from services._chassis.jobs import describe_command
+from services._chassis.readiness import Readiness
+from services._chassis.service import Service
+from services._chassis.store import Applied, RedisStore
+from services._chassis.transition import Busy, Emit, Transition, decided
+
+ATTEMPTS = 8
+"""Tries of a handler, with exponential back-off, before its message is a dead letter: about 20 s in all."""
+LONGEST_WAIT = 5.0
+BROKEN_STORE_SECONDS = 1.0
+"""Pause before the same message is read again, when not even a dead letter could be stored."""
+NEWER_STATE_AGAIN = 5.0
+"""Real seconds until a message is read again whose state a newer version wrote."""
+NEWER_STATE_LONGEST = 900.0
+"""Real seconds for which the messages of one target wait, and those of its partition behind them, for a replica of a
+newer version to take the partition over. A rolling upgrade takes minutes; one that was taken back never ends."""
+
+log = structlog.get_logger()
+_COMMANDS = {topic.name: party for topic, party in COMMAND_TOPICS.items()}
+_ASKED = {**_COMMANDS, DEPLOYMENT_REQUESTS.name: Party.ORCHESTRATOR}
+"""Where somebody asks for something: what is unknown there is kept, not skipped."""
+
+Record = ConsumerRecord[Any, Any]
+
+
+class Reading(NamedTuple):
+    """Between two times at which reading goes back."""
+
+    number: int
+    redis_run_id: str
+
+
+class ReadProgress(Protocol):
+    """Up to where a service has read, as its consumer tells and asks it."""
+
+    def begin(self) -> Reading:
+        """Note that a message is taken up; return what the other methods want to know of that moment."""
+        ...
+
+    def handled(self, topic: str, partition: int, offset: int, reading: Reading) -> None:
+        """Note that the message at ``offset`` is done with, unless it is read again anyway."""
+        ...
+
+    def is_stale(self, reading: Reading) -> bool:
+        """Whether reading has gone back since: what was taken up then is read again anyway."""
+        ...
+
+    def put_off(self, topic: str, partition: int, offset: int, seconds: float) -> None:
+        """Have the message at ``offset`` read again after so many real seconds, and nothing behind it before."""
+        ...
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether a handler's fault may pass by itself. A cancellation is not one, and stamina would keep it.
+
+    Where the store is away the message is read again: it may be that others come before it then.
+    """
+    return isinstance(error, Exception) and not isinstance(error, InvalidMessage | NewerState | RedisError | OSError)
+
+
+def _cause(meta: Meta) -> str:
+    return f"{meta.source}#{meta.id}"
+
+
+class Consumer:
+    """Takes one service's messages, one after another."""
+
+    def __init__(
+        self,
+        service: Service,
+        store: RedisStore,
+        progress: ReadProgress,
+        readiness: Readiness | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``now``: real seconds, for how long something has waited."""
+        self._service = service
+        self._store = store
+        self._progress = progress
+        self._readiness = readiness or Readiness()
+        self._now = now
+        self._asked = {topic for topic, party in _ASKED.items() if party == service.name}
+        self._waiting_since: dict[bytes, float] = {}
+        """Message key (a target) → since when its messages wait for a newer replica."""
+
+    async def consume(self, record: Record) -> None:
+        """Handle a message, or store it as a dead letter; raise only if neither could be done."""
+        reading = self._progress.begin()
+        try:
+            await self._settle(record, reading)
+            self._progress.handled(record.topic, record.partition, record.offset, reading)
+        except NewerState:
+            if not self._progress.is_stale(reading):
+                self._progress.put_off(record.topic, record.partition, record.offset, NEWER_STATE_AGAIN)
+        except (RedisError, OSError, Busy):
+            # the store is away or overloaded: the message is as good as before. FastStream seeks back at once,
+            # and without a pause it would spin
+            await asyncio.sleep(BROKEN_STORE_SECONDS)
+            if self._progress.is_stale(reading):
+                return  # and not to this message: that lies further on
+            raise
+
+    async def _settle(self, record: Record, reading: Reading) -> None:
+        try:
+            await self.handle(record, reading.redis_run_id)
+        except InvalidMessage as error:
+            await self._put_aside(record, "invalid", str(error))
+        except NewerState as error:
+            if self._may_wait(record, error):
+                raise
+            await self._dead_letter(record, "failed", f"state of a newer version: {error}")
+        except (RedisError, OSError, Busy):
+            raise
+        except Exception as error:
+            log.exception("a message could not be handled", topic=record.topic, error=type(error).__name__)
+            await self._dead_letter(record, "failed", f"{type(error).__name__} after {ATTEMPTS} attempts")
+
+    def _may_wait(self, record: Record, error: NewerState) -> bool:
+        """Whether the time for which this target's messages wait, and hold up others, is not over."""
+        key = record.key or b""
+        self._readiness.newer_state(self._service.name, f"a message about {key.decode(errors='replace')}", error)
+        return self._now() - self._waiting_since.setdefault(key, self._now()) < NEWER_STATE_LONGEST
+
+    async def handle(self, record: Record, redis_run_id: str | None = None) -> None:
+        """Handle a message. Raise what is wrong with it, or with the store."""
+        if not is_for(record.headers, self._service.name):
+            return
+        try:
+            envelope = from_message(record.headers, record.value)
+        except UnknownType as error:
+            await self._unknown(record, str(error))
+            return
+        event, meta, entry = envelope.event, envelope.meta, envelope.entry
+        handler = self._service.handlers.get(type(event)) if isinstance(event, Event) else None
+        if handler is None:
+            if record.topic in self._asked:
+                await self._unknown(record, f"{entry.type} is not handled here")
+            return
+        if entry.topic.name != record.topic:
+            raise InvalidMessage(f"{entry.type} belongs on {entry.topic}")
+        if meta.expires_at and self._store.clock.now() >= self._store.clock.at(meta.expires_at.timestamp()):
+            # with the message's own cause: one that was handled in time, and comes again, is no dead letter
+            await self._dead_letter(record, "expired", f"{entry.type} came after its expirytime", cause=_cause(meta))
+            return
+        correlation = {"run_id": meta.run_id, "correlation_id": meta.id, "type": entry.type}
+        with structlog.contextvars.bound_contextvars(**correlation):
+            async for attempt in stamina.retry_context(
+                on=_passing,
+                attempts=ATTEMPTS,
+                wait_max=LONGEST_WAIT,
+                timeout=None,
+            ):
+                with attempt:
+                    await self._apply(envelope, handler, redis_run_id)
+        self._waiting_since.pop(record.key or b"", None)
+
+    async def _apply(self, envelope: Envelope, handler: Any, redis_run_id: str | None) -> None:
+        event, meta = envelope.event, envelope.meta
+        transition = await handler(event, meta) or decided()
+        command = self._command(envelope.entry, event, meta)
+        said = await self._store.apply(
+            transition,
+            cause=_cause(meta),
+            cause_id=meta.id,
+            command=command,
+            redis_run_id=redis_run_id,
+        )
+        if said is Applied.SEEN and command:
+            await self._store.answer_again(meta.id)
+
+    @staticmethod
+    def _command(entry: Entry, event: object, meta: Meta) -> bytes:
+        if entry.topic not in COMMAND_TOPICS or not isinstance(event, Event):
+            return b""
+        return describe_command(entry.name, event.target, meta.run_id or "")
+
+    async def _unknown(self, record: Record, why: str) -> None:
+        """Count and skip an unknown event; keep an unknown command or request, and answer the command."""
+        type_, meta = read_meta(record.headers)
+        if record.topic in self._asked:
+            answer = unsupported(record, type_, meta, why) if record.topic in _COMMANDS else ()
+            await self._put_aside(record, "unsupported", why, also=answer)
+            return
+        skipped = await self._store.redis.hincrby(self._store.key("counters"), f"skipped:{record.topic}", 1)
+        log.info("skipped an event of an unknown type", type=type_[:100], topic=record.topic, skipped=skipped)
+
+    async def _put_aside(self, record: Record, reason: Reason, why: str, *, also: tuple[Emit, ...] = ()) -> None:
+        """Store a message that cannot be read, and tell its writer where the service can.
+
+        That a writer cannot be told is no reason to stand still.
+        """
+        if refusal := self._service.refusals.get(record.topic):
+            try:
+                refused = await refusal(record, why[:LONGEST_DETAIL])
+                await self._dead_letter(record, reason, why, also=also, refused=refused)
+            except (RedisError, OSError, Busy):
+                raise
+            except Exception as error:
+                log.exception("a writer could not be told", topic=record.topic, error=type(error).__name__)
+            else:
+                return
+        await self._dead_letter(record, reason, why, also=also)
+
+    async def _dead_letter(
+        self,
+        record: Record,
+        reason: Reason,
+        detail: str,
+        *,
+        also: tuple[Emit, ...] = (),
+        refused: Transition | None = None,
+        cause: str = "",
+    ) -> None:
+        """Store the letter, once for each group: by where the message lay, or by ``cause``."""
+        letter = letter_of(record, self._service.name, reason, detail)
+        id_ = letter_id(letter)
+        log.warning("dead letter", topic=record.topic, reason=reason, detail=letter.detail, letter=id_)
+        emit = (*emissions_for(letter, moment(self._store.clock.now())), *also)
+        transition = refused.and_emit(*emit) if refused else decided(*emit)
+        await self._store.apply(transition, cause=cause or f"dead-letter#{id_}", cause_id=id_)

@@ -1,0 +1,103 @@
+"""The offsets up to which a service has handled each partition: in Redis, beside the state that they belong to."""
+
+from collections.abc import Mapping
+from math import ceil
+
+from aiokafka import TopicPartition
+
+from services._chassis.store import RedisStore
+
+CATCHING_UP_SECONDS = 3
+"""Real seconds for which one replica's word that it is catching up holds for all; it is renewed each second."""
+
+_RUN = """
+local run = string.match(redis.call("INFO", "server"), "run_id:(%w+)")
+"""
+_KNOWN = f"""{_RUN}
+for i = 1, #ARGV, 2 do redis.call("HSETNX", KEYS[1], ARGV[i], ARGV[i + 1]) end
+local known = {{run}}
+for i = 1, #ARGV, 2 do known[#known + 1] = redis.call("HGET", KEYS[1], ARGV[i]) end
+return known
+"""
+_KEEP = f"""{_RUN}
+if run ~= ARGV[1] then return "another run" end
+for i = 2, #ARGV, 2 do redis.call("HSET", KEYS[1], ARGV[i], ARGV[i + 1]) end
+return "kept"
+"""
+
+
+class Offsets:
+    """One service's offsets.
+
+    An offset is written after what it covers, and only into the same run of Redis (``run_id``) that has acknowledged
+    it: so no Redis, original or copy, claims more than it holds. It may claim a second less; what is read again then
+    is dropped by the inbox. Every partition has an offset from its first assignment on.
+    """
+
+    def __init__(self, store: RedisStore) -> None:
+        self._store = store
+        self._script_known = store.redis.register_script(_KNOWN)
+        self._script_keep = store.redis.register_script(_KEEP)
+        self._key = store.key("positions")
+        self._handled: dict[TopicPartition, int] = {}
+        self._kept: dict[TopicPartition, int] = {}
+        self._reached: dict[TopicPartition, int] = {}
+        """How far reading had come when it went back."""
+
+    def note(self, partition: TopicPartition, offset: int) -> None:
+        """Remember that everything before ``offset`` is handled."""
+        self._handled[partition] = offset
+
+    def to_commit(self) -> dict[TopicPartition, int]:
+        """Return the offsets behind what is handled.
+
+        What is read again stays committed further on: whoever goes on with it sees what there is to read again.
+        """
+        return {
+            partition: offset
+            for partition, offset in self._handled.items()
+            if offset >= self._reached.get(partition, 0)
+        }
+
+    def forget(self, partitions: set[TopicPartition]) -> None:
+        """Drop what is known of partitions that another replica goes on with."""
+        for noted in (self._handled, self._kept, self._reached):
+            for partition in partitions:
+                noted.pop(partition, None)
+
+    def go_back(self, reached: Mapping[TopicPartition, int]) -> None:
+        """Drop what was handled: reading begins anew, in these partitions before where it had ``reached``."""
+        for partition, offset in reached.items():
+            self._reached[partition] = max(offset, self._reached.get(partition, 0))
+        self._handled.clear()
+        self._kept.clear()
+
+    def new(self) -> dict[TopicPartition, int]:
+        """Return what is handled and not yet written."""
+        return {partition: offset for partition, offset in self._handled.items() if self._kept.get(partition) != offset}
+
+    async def write(self, new: Mapping[TopicPartition, int], redis_run_id: str) -> bool:
+        """Write into Redis; return False, and write nothing, where it has another ``run_id``."""
+        places = [part for partition, offset in new.items() for part in (field_of(partition), offset)]
+        return bool(await self._script_keep(keys=[self._key], args=[redis_run_id, *places]) == b"kept")
+
+    def written(self, new: Mapping[TopicPartition, int]) -> None:
+        self._kept |= new
+
+    async def known(self, read: Mapping[TopicPartition, int | None]) -> tuple[str, dict[TopicPartition, int]]:
+        """Return Redis's ``run_id``, and up to where it holds what was ``read`` (None: never)."""
+        places = [part for partition, offset in read.items() for part in (field_of(partition), offset or 0)]
+        run_id, *known = await self._script_known(keys=[self._key], args=places)
+        return run_id.decode(), {
+            partition: min(int(text), read[partition] or 0) for partition, text in zip(read, known, strict=True)
+        }
+
+    async def tell_catching_up(self, longer: float = 0) -> None:
+        """Let no replica judge deadlines for a while; a longer time that was told before is not shortened."""
+        redis, key, seconds = self._store.redis, self._store.key("behind"), CATCHING_UP_SECONDS + ceil(longer)
+        if not await redis.set(key, 1, ex=seconds, nx=True):
+            await redis.expire(key, seconds, gt=True)
+
+
+def field_of(partition: TopicPartition) -> str:
+    return f"{partition.topic}/{partition.partition}"

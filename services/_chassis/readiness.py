@@ -1,0 +1,44 @@
+"""What a process waits for, and what it works without: the answer of ``/readyz``."""
+
+import time
+from collections.abc import Callable
+from math import inf
+
+import structlog
+
+from contracts.state import NewerState
+
+NEWER_STATE_SECONDS = 60.0
+"""Real seconds for which meeting the state of a newer version counts as degraded; each meeting renews it."""
+
+log = structlog.get_logger()
+
+
+class Readiness:
+    """One process's. ``missing`` makes it unready (503); what is degraded is told and nothing else (200)."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.missing: dict[str, str] = {"services": "starting"}
+        """What → why it is not there."""
+        self._now = now
+        self._degraded: dict[str, tuple[str, float]] = {}
+
+    def degrade(self, key: str, sentence: str, seconds: float = inf) -> None:
+        """Tell ``sentence`` until ``clear(key)``, or for so many real seconds; a later one replaces it."""
+        self._degraded[key] = (sentence, self._now() + seconds)
+
+    def clear(self, key: str) -> None:
+        self._degraded.pop(key, None)
+
+    @property
+    def degraded(self) -> list[str]:
+        """The sentences that hold now, by their keys' order."""
+        now = self._now()
+        self._degraded = {key: told for key, told in self._degraded.items() if told[1] > now}
+        return [sentence for _, (sentence, _) in sorted(self._degraded.items())]
+
+    def newer_state(self, service: str, what: str, error: NewerState) -> None:
+        """Tell that ``what`` waits for a replica of a newer version, in the log and as degraded."""
+        log.warning("state of a newer version; it is left as it is", service=service, waits=what, why=str(error))
+        sentence = f"{service}: state of a newer version ({error}); {what} waits for a newer replica."
+        self.degrade(f"newer-state:{service}:{what}", sentence, NEWER_STATE_SECONDS)
