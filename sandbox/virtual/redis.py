@@ -111,6 +111,12 @@ class MemoryRedis:
     def _zrem(self, key: bytes, member: bytes) -> None:
         self._for(key).pop(member, None)
 
+    def _zremrangebyrank(self, key: bytes, first: bytes, last: bytes) -> None:
+        ranked = sorted(self._at(key).items(), key=lambda line: (line[1], line[0]))
+        end = int(last) + 1 or len(ranked)
+        for member, _ in ranked[int(first) : end]:
+            del self._for(key)[member]
+
     def _zscore(self, key: bytes, member: bytes) -> bytes | None:
         score = self._at(key).get(member)
         return None if score is None else _bytes(score)
@@ -184,6 +190,14 @@ class MemoryRedis:
         await give_way()
         within = [(score, member) for member, score in self._at(key.encode()).items() if float(low) <= score <= high]
         found = sorted(within)[start : start + num]
+        return [(member, score) if withscores else member for score, member in found]
+
+    async def zrevrangebyscore(
+        self, key: str, high: float, low: float, *, start: int, num: int, withscores: bool
+    ) -> list[Any]:
+        await give_way()
+        within = sorted((score, member) for member, score in self._at(key.encode()).items() if low <= score <= high)
+        found = within[::-1][start : start + num]
         return [(member, score) if withscores else member for score, member in found]
 
     async def xadd(self, key: str, fields: Mapping[bytes, bytes]) -> None:

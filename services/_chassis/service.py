@@ -13,7 +13,7 @@ from services._chassis.aws import Aws
 from services._chassis.clock import Clock
 from services._chassis.jobs import Running
 from services._chassis.readiness import Readiness
-from services._chassis.store import Store
+from services._chassis.store import IndexedStore
 from services._chassis.transition import Timer, Transition
 
 Handler = Callable[[Any, Meta], Awaitable[Transition | None]]
@@ -29,7 +29,7 @@ text does not quote the message."""
 class Platform:
     """What the chassis gives to a service."""
 
-    store: Store
+    store: IndexedStore
     clock: Clock
     aws: Aws
     straggler_window: float = 43.0

@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from math import inf, isnan
+from typing import Any, Protocol, Self
 
 import orjson
 from redis.exceptions import RedisError
@@ -50,6 +51,27 @@ class Lease:
     fence: int
 
 
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A line of an index."""
+
+    member: str
+    score: float
+
+    @property
+    def cursor(self) -> str:
+        """Where ``Store.range`` goes on behind this line."""
+        return f"{self.score!r}:{self.member}"
+
+    @classmethod
+    def at(cls, cursor: str) -> Self:
+        """Read a cursor. Raise ``ValueError`` for what is none."""
+        score, separator, member = cursor.partition(":")
+        if not separator or isnan(float(score)):
+            raise ValueError("a cursor is what an earlier page gave")
+        return cls(member, float(score))
+
+
 class Store(Protocol):
     """What handlers, timers and APIs may ask of the truth."""
 
@@ -63,6 +85,20 @@ class Store(Protocol):
 
     async def apply(self, transition: Transition, *, cause: str) -> Applied:
         """Decide and write. Raise ``Busy`` after too many conflicts."""
+        ...
+
+
+class IndexedStore(Store, Protocol):
+    """The same, and what decisions have put into indexes."""
+
+    async def range(
+        self, index: str, *, lowest: float = -inf, highest: float = inf, after: str | None = None, limit: int = 50
+    ) -> list[Indexed]:
+        """Return at most ``limit`` lines of an index with a score from ``lowest`` to ``highest``, the highest first.
+
+        ``after``: the cursor of the last line of the page before; lines that come in meanwhile are on no later page.
+        Lines of one score are ordered by their members. Raise ``ValueError`` for what is no cursor.
+        """
         ...
 
 
@@ -129,6 +165,26 @@ class RedisStore:
                         log_event(emission.event)
                 return Applied(said)
         raise Busy(f"{transition.key} is being changed by too many at once")
+
+    async def range(
+        self, index: str, *, lowest: float = -inf, highest: float = inf, after: str | None = None, limit: int = 50
+    ) -> list[Indexed]:
+        last = Indexed.at(after) if after is not None else None
+        if last is not None:
+            highest = min(highest, last.score)
+        found: list[Indexed] = []
+        start = 0
+        while len(found) < limit:
+            lines = await self.redis.zrevrangebyscore(
+                self.key("index", index), highest, lowest, start=start, num=limit, withscores=True
+            )
+            page = [Indexed(member.decode(), score) for member, score in lines]
+            # the first lines may have the score of the last one, and have been on its page
+            found += [line for line in page if last is None or (line.score, line.member) < (last.score, last.member)]
+            start += len(page)
+            if len(page) < limit:
+                break
+        return found[:limit]
 
     async def answer_again(self, command_id: str) -> None:
         """Publish the stored answer of a command once more; nothing if it has none yet."""

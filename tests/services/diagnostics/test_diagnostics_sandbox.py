@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -15,6 +15,7 @@ from sandbox.aws.server import SimulatedAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.service import Platform, Service
+from services._chassis.store import IndexedStore
 from services.diagnostics.app import create_app
 from services.diagnostics.settings import Settings
 from tests.services.diagnostics.harness import NOW, FakeRunning, FixedClock, MemoryStore, events
@@ -45,7 +46,8 @@ class WorldClock(FixedClock):
 async def diagnostics(account: SimulatedAws) -> AsyncIterator[Service]:
     connection = AwsConnection(REGION)
     yield create_app(
-        Settings(aws_account=ACCOUNT), Platform(MemoryStore(), WorldClock(account), Aws(connection, "diagnostics"))
+        Settings(aws_account=ACCOUNT),
+        Platform(cast("IndexedStore", MemoryStore()), WorldClock(account), Aws(connection, "diagnostics")),
     )
     connection.close()
 

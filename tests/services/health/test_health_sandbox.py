@@ -18,7 +18,7 @@ from sandbox.aws.server.seed import CLUSTER, SERVICE
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.clock import moment
 from services._chassis.service import Platform, Service
-from services._chassis.store import Store
+from services._chassis.store import IndexedStore
 from services.health.app import create_app
 from services.health.settings import Settings
 from tests.services.health.harness import META, NOW, FakeRunning, FakeStore
@@ -56,7 +56,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedAws]:
 @pytest.fixture
 async def health(account: SimulatedAws) -> AsyncIterator[Service]:
     connection = AwsConnection(REGION)
-    platform = Platform(cast("Store", None), SteppingClock(account), Aws(connection, "health"))
+    platform = Platform(cast("IndexedStore", None), SteppingClock(account), Aws(connection, "health"))
     service = create_app(Settings(aws_account=ACCOUNT), platform)
     yield service
     for close in service.closers:

@@ -18,7 +18,7 @@ from sandbox.aws.server.seed import CLUSTER, SERVICE
 from sandbox.scenarios.incident import Incident
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.service import Platform, Service
-from services._chassis.store import Store
+from services._chassis.store import IndexedStore
 from services._chassis.transition import Job
 from services.monitor.adapters.database import RdsDatabases
 from services.monitor.adapters.ecs import EcsServices
@@ -70,7 +70,7 @@ class Account:
         )
         ours = self.of_monitor = Aws(connection, "monitor")
         self.services, self.metrics = EcsServices(ours), CloudWatchMetrics(ours, APPLICATION)
-        platform = Platform(cast("Store", None), AwsTime(aws), ours)
+        platform = Platform(cast("IndexedStore", None), AwsTime(aws), ours)
         self.monitor: Service = create_app(Settings(aws_account=ACCOUNT), platform)
 
     async def readings(self) -> Readings:

@@ -16,7 +16,7 @@ from sandbox.aws.server import SimulatedAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.service import Platform
-from services._chassis.store import Store
+from services._chassis.store import IndexedStore
 from services._chassis.transition import Job
 from services.optimizer.adapters.ecs import EcsServices
 from services.optimizer.app import create_app
@@ -58,7 +58,9 @@ class Account:
         self.aws = aws
         ours = Aws(connection, "optimizer")
         self.services = EcsServices(ours)
-        self.optimizer = create_app(Settings(aws_account=ACCOUNT), Platform(cast("Store", None), AwsTime(aws), ours))
+        self.optimizer = create_app(
+            Settings(aws_account=ACCOUNT), Platform(cast("IndexedStore", None), AwsTime(aws), ours)
+        )
         session = boto3.Session("testing", "testing", region_name=REGION)
         config = Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 1})
         self.ecs: Any = session.client("ecs", endpoint_url=aws.endpoint, config=config)

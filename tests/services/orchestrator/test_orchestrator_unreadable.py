@@ -10,11 +10,10 @@ from aiokafka.structs import ConsumerRecord
 from contracts.deployment import Cause, DeploymentFinished, Outcome
 from contracts.envelope import from_message
 from contracts.topics import DEPLOYMENT_REQUESTS, Party
-from sandbox.virtual.bus import MemoryBus, Record
+from sandbox.virtual.bus import MemoryBus, MemoryTransport, Record
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.aws import Aws, AwsConnection, AwsLimits
-from services._chassis.bus import Consumer
-from services._chassis.positions import Reading
+from services._chassis.consumer import Consumer
 from services._chassis.relay import Relay
 from services._chassis.service import Platform
 from services._chassis.store import RedisStore
@@ -93,18 +92,6 @@ def test_without_a_run_or_a_target_nobody_can_be_told(
     assert refused(headers, value, key) is None
 
 
-class Once:
-    """The positions of a bus that neither loses nor repeats."""
-
-    def take(self) -> Reading:
-        return Reading(0, "")
-
-    def handled(self, *_: object) -> None: ...
-
-    def goes_back(self, _: Reading) -> bool:
-        return False
-
-
 class Orchestrator:
     """The service as it is, on a bus and a Redis in memory."""
 
@@ -115,7 +102,7 @@ class Orchestrator:
         settings = Settings(aws_account=TARGET.account, aws_region=TARGET.region)
         aws = Aws(AwsConnection(TARGET.region, AwsLimits(answer=1, tries=1)), Party.ORCHESTRATOR)
         service = create_app(settings, Platform(self.store, clock, aws))
-        self.consumer = Consumer(service, self.store, Once())  # type: ignore[arg-type]  # nothing is read again
+        self.consumer = Consumer(service, self.store, MemoryTransport(self.bus, service.name))
         self.read = 0
 
     async def reads(self, headers: dict[str, bytes], value: bytes) -> None:

@@ -1,7 +1,7 @@
 """Recovery as it is built for production, on the simulated AWS; product time passes while a job sleeps."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -16,6 +16,7 @@ from sandbox.aws.server.seed import BACKUP_BUCKET, CLUSTER, CONTAINER, SERVICE
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.clock import moment
 from services._chassis.service import Platform, Service
+from services._chassis.store import IndexedStore
 from services.recovery.adapters.bucket import Bucket
 from services.recovery.app import create_app
 from services.recovery.settings import Settings
@@ -50,7 +51,7 @@ class Account:
         self.truth = Truth()
         self.calls = Aws(connection, "recovery")
         settings = Settings(aws_account=ACCOUNT, aws_region=REGION, backup_bucket=BACKUP_BUCKET)
-        self.service: Service = create_app(settings, Platform(self.truth, self.clock, self.calls))
+        self.service: Service = create_app(settings, Platform(cast("IndexedStore", self.truth), self.clock, self.calls))
         self.console: Any = boto3.client("ecs", region_name=REGION, endpoint_url=aws.endpoint)
 
     async def obey(self, command: Any, id: str) -> StepFinished:  # noqa: A002  CloudEvents' word

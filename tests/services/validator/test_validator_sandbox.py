@@ -16,7 +16,7 @@ from sandbox.aws.server.seed import CLUSTER, SERVICE
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.clock import Pace, PacedClock, moment
 from services._chassis.service import Platform, Service
-from services._chassis.store import Store
+from services._chassis.store import IndexedStore
 from services.validator.app import create_app
 from services.validator.handlers import PREFLIGHT, VALIDATION
 from services.validator.settings import Settings
@@ -48,7 +48,7 @@ async def validator(account: SimulatedAws, monkeypatch: pytest.MonkeyPatch) -> A
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     connection = AwsConnection(REGION)
-    platform = Platform(cast("Store", None), PacedClock(Pace()), Aws(connection, "validator"))
+    platform = Platform(cast("IndexedStore", None), PacedClock(Pace()), Aws(connection, "validator"))
     service = create_app(Settings(aws_account=ACCOUNT), platform)
     yield service
     for close in service.closers:
