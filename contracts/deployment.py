@@ -45,7 +45,7 @@ class Cause(StrEnum):
     GATE = "gate"
     TIMEOUT = "timeout"
     DEPENDENCY = "dependency"
-    """Something that the service depends on failed; the deployment is innocent."""
+    """Something that the service depends on failed, so the deployment is not to blame."""
     SUPERSEDED = "superseded"
     """Somebody else moved the service."""
     UNSUPPORTED = "unsupported"

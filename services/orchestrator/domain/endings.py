@@ -78,7 +78,7 @@ def roll_back(run: Run, trigger: str, cause: Cause | None, reason: str, now: flo
     return (yield from progress(run, step.name, f"Rolling back: {trigger}.", now))
 
 
-def condemn(run: Run, gates: Iterable[Gate], cause: Cause, now: float) -> RunTurn:
+def begin_rollback_or_fail(run: Run, gates: Iterable[Gate], cause: Cause, now: float) -> RunTurn:
     """Roll back on these gates, or end ``failed`` where nobody wants that by itself."""
     gates = tuple(gates)
     reason = f"{_phase(run)} failed: {sentence(gates)}."

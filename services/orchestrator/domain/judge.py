@@ -9,8 +9,8 @@ from contracts.results import ChangeOutput
 from services.orchestrator.domain.run import Stage, Step
 
 APPLY_CHANGE = "apply-change"
-JUDGES = frozenset({"watch-deployment", "validate-deployment", "evaluate-rules"})
-"""The steps whose fail is evidence against the new version. A snapshot that could not be stored is none."""
+ROLLBACK_STEPS = frozenset({"watch-deployment", "validate-deployment", "evaluate-rules"})
+"""The steps whose failure is evidence against the new version. A snapshot that could not be stored is none."""
 
 _HOLDS = {Verdict.PASS: True, Verdict.FAIL: False, Verdict.INCONCLUSIVE: None}
 
@@ -52,7 +52,7 @@ def how_to_override(gates: Iterable[Gate]) -> str:
     return f" To deploy nonetheless: {' '.join(f'--override {gate}=REASON' for gate in blocking)}."
 
 
-def condemns(step: Step, *, over: bool) -> bool:
+def requires_rollback(step: Step, *, over: bool) -> bool:
     """Whether the step calls for a rollback. ``over``: no answer will be waited for any more.
 
     A change that did not certainly succeed may have happened, so its rollback is the safe course: recovery looks,
@@ -67,7 +67,7 @@ def condemns(step: Step, *, over: bool) -> bool:
         return step.answer.cause is not Cause.REFUSED and not (
             step.passed and isinstance(step.answer.output, ChangeOutput)
         )
-    return step.name in JUDGES and step.answer.verdict is Verdict.FAIL
+    return step.name in ROLLBACK_STEPS and step.answer.verdict is Verdict.FAIL
 
 
 def superseded(step: Step) -> bool:

@@ -11,11 +11,11 @@ from services.orchestrator.domain import endings
 from services.orchestrator.domain.effects import RunTurn
 from services.orchestrator.domain.judge import (
     APPLY_CHANGE,
-    condemns,
     gates_of,
     gates_of_stage,
     how_to_override,
     overridden,
+    requires_rollback,
     sentence,
     superseded,
 )
@@ -147,12 +147,12 @@ def _judge(run: Run, now: float) -> RunTurn:
         run = yield from close(run, Verdict.INCONCLUSIVE, now)
         reason = f"Somebody else moved the service: {moved.answer.summary}"
         return (yield from endings.disarm(run, Outcome.SUPERSEDED, Cause.SUPERSEDED, reason, now))
-    condemning = next((step for step in stage.steps if condemns(step, over=over)), None)
-    if condemning is not None:
+    failing = next((step for step in stage.steps if requires_rollback(step, over=over)), None)
+    if failing is not None:
         run = yield from close(run, Verdict.FAIL, now, gates_of_stage(stage, over=over))
-        gates = gates_of(condemning)
-        blamed = [gate for gate in gates if gate.verdict is Verdict.FAIL] or gates
-        return (yield from endings.condemn(run, blamed, condemning.cause or Cause.GATE, now))
+        gates = gates_of(failing)
+        failed = [gate for gate in gates if gate.verdict is Verdict.FAIL] or gates
+        return (yield from endings.begin_rollback_or_fail(run, failed, failing.cause or Cause.GATE, now))
     if all(step.passed for step in stage.steps):
         return (yield from _next(run, Verdict.PASS, now))
     waiting = any(step.answer is None or asks_again(run, step, now) for step in stage.steps)
