@@ -1,22 +1,48 @@
-# syntax=docker/dockerfile:1
-# One image, seven entry points: `python -m services.<name>`. Fargate runs linux/amd64 unless told otherwise.
-FROM --platform=linux/amd64 python:3.11-slim-bookworm AS build
-RUN pip install --no-cache-dir "uv>=0.9"
-ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PROJECT_ENVIRONMENT=/app/.venv
+# Two images. `surefoot`: seven entry points, `python -m services.<name>`, and the command line. `sandbox`: the simulated
+# AWS, too. Both are built for the machine that builds them; `--platform linux/amd64` makes them for Fargate on x86-64.
+# A digest fixes the base for good: --build-arg PYTHON_IMAGE=python:3.11.15-slim-bookworm@sha256:…
+ARG PYTHON_IMAGE=python:3.11.15-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS base
+# authorities of one's own, behind a company's proxy for instance: deploy/ca/*.crt, trusted by pip, uv and the services
+COPY deploy/ca /usr/local/share/ca-certificates/
+ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt AWS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt
+RUN find /usr/local/share/ca-certificates -name '*.crt' -exec cat {} + >> $SSL_CERT_FILE
+
+FROM base AS dependencies
+ARG UV_VERSION=0.13.9
+RUN PIP_CERT=$SSL_CERT_FILE pip install --no-cache-dir "uv==$UV_VERSION"
+ENV UV_SYSTEM_CERTS=true UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PROJECT_ENVIRONMENT=/app/.venv
 WORKDIR /app
-ARG EXTRAS=""
-COPY pyproject.toml uv.lock README.md ./
-RUN uv sync --frozen --no-dev --no-install-project ${EXTRAS}
+COPY pyproject.toml uv.lock ./
+RUN uv sync --frozen --no-dev --no-install-project
+
+FROM dependencies AS product
+COPY README.md ./
+COPY contracts contracts
+COPY services services
+COPY surefoot surefoot
+RUN uv sync --frozen --no-dev --no-editable
+
+FROM dependencies AS product-and-sandbox
+RUN uv sync --frozen --no-dev --no-install-project --extra sandbox
+COPY README.md ./
 COPY contracts contracts
 COPY services services
 COPY sandbox sandbox
 COPY surefoot surefoot
-RUN uv sync --frozen --no-dev --no-editable ${EXTRAS}
+RUN uv sync --frozen --no-dev --no-editable --extra sandbox
 
-FROM --platform=linux/amd64 python:3.11-slim-bookworm
+FROM base AS runtime
 RUN useradd --system --uid 10001 --no-create-home surefoot
-COPY --from=build /app/.venv /app/.venv
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1
 USER 10001
 WORKDIR /tmp
+
+FROM runtime AS sandbox
+COPY --from=product-and-sandbox /app/.venv /app/.venv
+CMD ["python", "-m", "sandbox.aws", "--host", "0.0.0.0"]
+
+FROM runtime AS surefoot
+COPY --from=product /app/.venv /app/.venv
 CMD ["python", "-m", "services"]

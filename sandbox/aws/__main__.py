@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -21,9 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--lenient", action="store_true", help="no call is throttled, and no read lags behind")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        # at once: nothing is kept, and under load the threads that still answer would hold up an orderly end
+        signal.signal(number, lambda *_: os._exit(0))
     try:
         aws = SimulatedAws(
             host=options.host,
@@ -42,8 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     sys.stdout.write(f"simulated AWS is ready at {aws.endpoint}, the application at {aws.application_url}\n")
     sys.stdout.flush()
-    stop.wait()
-    aws.stop()
+    threading.Event().wait()
     return 0
 
 

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
@@ -94,8 +93,10 @@ class KafkaTransport:
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=session_ms // 5,
             auto_offset_reset="earliest",
-            # all topics have as many partitions: what is of one target is read by one replica
-            partition_assignment_strategy=(RangePartitionAssignor, RoundRobinPartitionAssignor),
+            # All topics have as many partitions: what is of one target is read by one replica. And no second strategy:
+            # aiokafka (0.14.0) asks to join once for each, with another list each time, so that two replicas take
+            # turns in making Kafka rebalance, without end.
+            partition_assignment_strategy=(RangePartitionAssignor,),
             fetch_max_wait_ms=250,
             listener=self.progress,
             parser=partial(_parse, self.broker.commits),

@@ -21,6 +21,9 @@ PREFIX = "/api/v1"
 PROBES = {"/livez", "/readyz"}
 RETRY_SECONDS = 5
 """Real seconds after which a caller who was told to try again may do so."""
+KEEP_ALIVE_SECONDS = 75
+"""Longer than a load balancer in front keeps an idle connection (60 s, AWS's default; 30 s, deploy/front-door), which
+would otherwise send a request over one that has just ended, and answer 502."""
 
 log = structlog.get_logger()
 
@@ -129,7 +132,14 @@ class HttpServer(uvicorn.Server):
 def create_server(http: FastAPI) -> HttpServer:
     """Return a server that logs errors only and ends its connections within 3 seconds."""
     return HttpServer(
-        uvicorn.Config(http, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3)
+        uvicorn.Config(
+            http,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=3,
+        )
     )
 
 

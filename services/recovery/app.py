@@ -4,6 +4,7 @@ from contracts.monitor import CriticalAlert
 from contracts.recovery import ApplyChange as ApplyChangeCommand
 from contracts.recovery import Arm, CaptureSnapshot, Disarm
 from contracts.recovery import RollBack as RollBackCommand
+from services._chassis.aws import Aws
 from services._chassis.service import Platform, Service
 from services.recovery.adapters.bucket import Bucket
 from services.recovery.adapters.ecs import AwsEcs
@@ -20,7 +21,7 @@ from services.recovery.settings import Settings
 def create_app(settings: Settings, platform: Platform) -> Service:
     """Build recovery on the chassis's store, clock and AWS."""
     store, clock, aws = platform.store, platform.clock, platform.aws
-    ecs, snapshots = AwsEcs(aws), Bucket(aws, settings.backup_bucket)
+    ecs, snapshots = AwsEcs(aws), bucket_of(settings, aws)
     handlers = Handlers(clock, settings.auto_recovery_enabled)
     images = AwsImages(aws, settings.aws_region)
     settle_seconds = clock.at(platform.straggler_window) - clock.at(0)
@@ -44,3 +45,8 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         timers={"expire": handlers.expire, "overdue": handlers.overdue},
         router=create_router(Api(settings, store, ecs, snapshots, clock)),
     )
+
+
+def bucket_of(settings: Settings, aws: Aws) -> Bucket:
+    """Return the backup bucket, which is this account's unless the settings name another owner."""
+    return Bucket(aws, settings.backup_bucket, settings.backup_bucket_owner or settings.aws_account)

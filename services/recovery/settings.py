@@ -10,6 +10,9 @@ from services._chassis import settings
 class Settings(settings.Settings):
     backup_bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
     """The S3 bucket of the snapshots; required, since without one nothing could be brought back."""
+    backup_bucket_owner: Annotated[str, StringConstraints(pattern=r"^\d{12}$")] | None = None
+    """The account that the bucket must belong to; without it, the account of the credentials. S3 refuses every call on
+    a bucket of another, so that nothing is written to, or believed of, a stranger's bucket of that name."""
     snapshot_retention_days: Annotated[float, Field(gt=0, le=3650)] = 30
     """Older snapshots are deleted, except those that may still be needed."""
     auto_recovery_enabled: bool = True

@@ -19,6 +19,12 @@ _ABSENT = {"NoSuchKey", "404"}
 class Bucket:
     aws: Aws
     name: str
+    owner: str | None = None
+    """The account whose bucket it must be; S3 refuses the call otherwise. None: not asked."""
+
+    @property
+    def _named(self) -> dict[str, str]:
+        return {"Bucket": self.name} | ({"ExpectedBucketOwner": self.owner} if self.owner else {})
 
     async def put(self, snapshot: Snapshot) -> bool:
         try:
@@ -26,7 +32,7 @@ class Bucket:
                 await self.aws.call(
                     "s3",
                     "put_object",
-                    Bucket=self.name,
+                    **self._named,
                     Key=_key(snapshot.target, snapshot.snapshot_id),
                     Body=snapshot.model_dump_json().encode(),
                     ContentType="application/json",
@@ -42,7 +48,7 @@ class Bucket:
     async def get(self, target: Target, snapshot_id: str) -> Snapshot | None:
         try:
             with calling("s3:GetObject"):
-                answer = await self.aws.call("s3", "get_object", Bucket=self.name, Key=_key(target, snapshot_id))
+                answer = await self.aws.call("s3", "get_object", **self._named, Key=_key(target, snapshot_id))
                 body = await asyncio.to_thread(answer["Body"].read)
         except CallFailed as failed:
             if failed.code in _ABSENT:
@@ -57,13 +63,13 @@ class Bucket:
     async def ids(self, target: Target) -> list[str]:
         prefix = _key(target, "").removesuffix(".json")
         with calling("s3:ListBucket"):
-            objects = await self.aws.pages("s3", "list_objects_v2", "Contents", Bucket=self.name, Prefix=prefix)
+            objects = await self.aws.pages("s3", "list_objects_v2", "Contents", **self._named, Prefix=prefix)
         names = (one["Key"].removeprefix(prefix) for one in objects)
         return sorted((name.removesuffix(".json") for name in names if name.endswith(".json")), reverse=True)
 
     async def delete(self, target: Target, snapshot_id: str) -> None:
         with calling("s3:DeleteObject"):
-            await self.aws.call("s3", "delete_object", Bucket=self.name, Key=_key(target, snapshot_id))
+            await self.aws.call("s3", "delete_object", **self._named, Key=_key(target, snapshot_id))
 
 
 def _key(target: Target, snapshot_id: str) -> str:

@@ -18,7 +18,7 @@ from services._chassis.clock import moment
 from services._chassis.service import Platform, Service
 from services._chassis.store import IndexedStore
 from services.recovery.adapters.bucket import Bucket
-from services.recovery.app import create_app
+from services.recovery.app import bucket_of, create_app
 from services.recovery.settings import Settings
 from tests.services.recovery.harness import Held, Truth, Work
 
@@ -47,6 +47,7 @@ class Account:
 
     def __init__(self, aws: SimulatedAws, connection: AwsConnection) -> None:
         self.aws = aws
+        self.connection = connection
         self.clock = Stepping(aws)
         self.truth = Truth()
         self.calls = Aws(connection, "recovery")
@@ -124,6 +125,28 @@ async def test_a_snapshot_holds_the_service_and_what_stands_around_it(account: A
     await bucket.delete(TARGET, snapshot_id)
     assert await bucket.get(TARGET, snapshot_id) is None
     assert not [one for one in account.truth.emitted if PASSWORD in one.event.model_dump_json()]
+
+
+async def test_every_call_on_the_bucket_names_the_account_that_it_must_belong_to(account: Account) -> None:
+    owners: dict[str, str | None] = {}
+
+    def note(request: Any, operation_name: str, **_: object) -> None:
+        owners[operation_name] = request.headers.get("x-amz-expected-bucket-owner")
+
+    account.connection.client("s3").meta.events.register("request-created.s3", note)
+    snapshot_id = await account.armed()
+    bucket = Bucket(account.calls, BACKUP_BUCKET, ACCOUNT)
+    assert await bucket.get(TARGET, snapshot_id)
+    assert await bucket.ids(TARGET) == [snapshot_id]
+    await bucket.delete(TARGET, snapshot_id)
+    assert owners == dict.fromkeys(("PutObject", "GetObject", "ListObjectsV2", "DeleteObject"), ACCOUNT)
+
+
+def test_a_bucket_of_another_account_is_meant_only_where_it_is_said(account: Account) -> None:
+    settings = Settings(aws_account=ACCOUNT, backup_bucket=BACKUP_BUCKET)
+    assert bucket_of(settings, account.calls).owner == ACCOUNT
+    elsewhere = settings.model_copy(update={"backup_bucket_owner": "210987654321"})
+    assert bucket_of(elsewhere, account.calls).owner == "210987654321"
 
 
 async def test_a_deployment_is_rolled_back_until_the_old_version_is_healthy(account: Account) -> None:
