@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from contracts.base import Contract, Event, RunId
+from contracts.base import Contract, Event, RunId, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
 
@@ -74,11 +74,16 @@ Output = Annotated[
 ]
 
 
-class StepFinished(Event):
-    """One of the six answers one command. The same command always gets the same answer."""
+class Answer(Event):
+    """What is kept for a command, so that whoever asks again gets the same answer."""
 
     run_id: RunId
     command_id: str
+
+
+class StepFinished(Answer):
+    """One of the six answers one command. The same command always gets the same answer."""
+
     step: str
     """The command's type without its version: ``capture-snapshot``."""
     verdict: Verdict
@@ -88,6 +93,11 @@ class StepFinished(Event):
     summary: str
     """One sentence for a person."""
     output: Output | None = None
+
+
+def answer_id(command_id: str) -> str:
+    """Return the id of the answer to a command: there is one, whoever gives it and however often."""
+    return caused_id(command_id, "finished")
 
 
 class StepProgressed(Event):

@@ -16,14 +16,12 @@ from aiokafka.structs import ConsumerRecord
 from redis.exceptions import RedisError
 
 from contracts.base import Event
-from contracts.catalogue import Entry
 from contracts.dead_letter import Reason, is_for, letter_id
 from contracts.envelope import Envelope, InvalidMessage, Meta, UnknownType, from_message, read_meta
 from contracts.state import NewerState
 from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
 from services._chassis.clock import moment
 from services._chassis.dead_letters import LONGEST_DETAIL, emissions_for, letter_of, unsupported
-from services._chassis.jobs import describe_command
 from services._chassis.readiness import Readiness
 from services._chassis.service import Service
 from services._chassis.store import Applied, RedisStore
@@ -182,22 +180,9 @@ class Consumer:
     async def _apply(self, envelope: Envelope, handler: Any, redis_run_id: str | None) -> None:
         event, meta = envelope.event, envelope.meta
         transition = await handler(event, meta) or decided()
-        command = self._command(envelope.entry, event, meta)
-        said = await self._store.apply(
-            transition,
-            cause=_cause(meta),
-            cause_id=meta.id,
-            command=command,
-            redis_run_id=redis_run_id,
-        )
-        if said is Applied.SEEN and command:
+        written = await self._store.apply(transition, cause=_cause(meta), cause_id=meta.id, redis_run_id=redis_run_id)
+        if written.applied is Applied.SEEN and envelope.entry.topic in COMMAND_TOPICS:
             await self._store.answer_again(meta.id)
-
-    @staticmethod
-    def _command(entry: Entry, event: object, meta: Meta) -> bytes:
-        if entry.topic not in COMMAND_TOPICS or not isinstance(event, Event):
-            return b""
-        return describe_command(entry.name, event.target, meta.run_id or "")
 
     async def _unknown(self, record: Record, why: str) -> None:
         """Count and skip an unknown event; keep an unknown command or request, and answer the command."""

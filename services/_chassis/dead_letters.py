@@ -7,10 +7,8 @@ from aiokafka.structs import ConsumerRecord
 
 from contracts.base import Target, caused_id
 from contracts.dead_letter import LETTER_HEADER, DeadLettered, Reason, alert_of, letter_id
-from contracts.deployment import Cause
 from contracts.envelope import Meta
-from contracts.gates import Verdict
-from contracts.results import StepFinished
+from services._chassis.commands import Command
 from services._chassis.transition import Emit
 
 LARGEST_LETTER = 600_000
@@ -71,13 +69,5 @@ def unsupported(record: Record, type_: str, meta: Meta, why: str) -> tuple[Emit,
         target = Target.parse((record.key or b"").decode())
     except ValueError:
         return ()  # nobody to answer
-    answer = StepFinished(
-        target=target,
-        run_id=meta.run_id or "",
-        command_id=meta.id,
-        step=type_.rpartition(".")[0][:LONGEST_TYPE],
-        verdict=Verdict.INCONCLUSIVE,
-        cause=Cause.UNSUPPORTED,
-        summary=why,
-    )
-    return (Emit(answer, caused_id(meta.id, "unsupported")),)
+    step = type_.rpartition(".")[0][:LONGEST_TYPE]
+    return (Command(target, meta.run_id or "", meta.id, step).unsupported(why),)

@@ -16,16 +16,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import orjson
 import structlog
 from redis.exceptions import RedisError
 
-from contracts.base import Target, caused_id
-from contracts.deployment import Cause
-from contracts.gates import Verdict
-from contracts.results import StepFinished
 from contracts.state import NewerState
 from services._chassis.aws import Actor, LeaseOver, acting
+from services._chassis.commands import Command
 from services._chassis.readiness import Readiness
 from services._chassis.scripts import script
 from services._chassis.store import Applied, Lease, RedisStore
@@ -84,7 +80,7 @@ class LeasedJob:
     payload: bytes
     fence: int
     attempt: int
-    command: bytes
+    asked_by: bytes
     saved: bytes | None
     actor: Actor
     ended: str = field(default="", init=False)
@@ -177,7 +173,7 @@ class Executor:
         )
         if got is None:
             return None
-        fence, attempt, kind, payload, command, saved = got
+        fence, attempt, kind, payload, asked_by, saved = got
         return LeasedJob(
             store,
             lease_ms,
@@ -187,7 +183,7 @@ class Executor:
             payload or b"",
             fence,
             attempt,
-            command or b"",
+            asked_by or b"",
             saved,
             Actor(f"{kind.decode()}/{id_}/{fence}", asked + self._lease),
         )
@@ -249,8 +245,8 @@ class Executor:
                     raise
 
     async def _end(self, job: LeasedJob, transition: Transition) -> None:
-        said = await self._store.apply(transition, cause_id=job.id, lease=Lease(job.id, job.fence))
-        if said is Applied.FENCED:
+        written = await self._store.apply(transition, cause_id=job.id, lease=Lease(job.id, job.fence))
+        if written.applied is Applied.FENCED:
             log.warning("the end of a job came too late; another executor has it")
 
     async def _give_back(self, job: LeasedJob, seconds: float, *, counted: bool = True) -> None:
@@ -262,22 +258,5 @@ class Executor:
             )
 
 
-def describe_command(step: str, target: Target, run_id: str) -> bytes:
-    """Return what is needed to answer a command whose job cannot be done."""
-    return orjson.dumps({"step": step, "target": str(target), "run_id": run_id})
-
-
 def _given_up(job: LeasedJob, why: str) -> Transition:
-    if not job.command:
-        return decided()
-    command = orjson.loads(job.command)
-    answer = StepFinished(
-        target=Target.parse(command["target"]),
-        run_id=command["run_id"],
-        command_id=job.id,
-        step=command["step"],
-        verdict=Verdict.INCONCLUSIVE,
-        cause=Cause.ERROR,
-        summary=f"{command['step']} {why}",
-    )
-    return decided(Emit(answer, caused_id(job.id, "finished")))
+    return decided(Command.read(job.asked_by, job.id).gave_up(why)) if job.asked_by else decided()

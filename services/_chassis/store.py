@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf, isnan
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import orjson
 from redis.exceptions import RedisError
 
 from contracts.envelope import Envelope, Message, Meta
-from contracts.results import StepFinished
+from contracts.results import Answer
 from services._chassis.clock import Clock, moment
 from services._chassis.course_log import log_event
 from services._chassis.scripts import script
@@ -41,6 +41,13 @@ class Applied(StrEnum):
     """The cause was handled before; nothing changed."""
     FENCED = "fenced"
     """The job belongs to another executor now, or has ended; nothing changed."""
+
+
+class Written(NamedTuple):
+    """What became of a transition, and what it decided the last time: unless ``APPLIED``, none of that was written."""
+
+    applied: Applied
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ class Store(Protocol):
         """Return what a decision recorded under ``key``."""
         ...
 
-    async def apply(self, transition: Transition, *, cause: str) -> Applied:
+    async def apply(self, transition: Transition, *, cause: str) -> Written:
         """Decide and write. Raise ``Busy`` after too many conflicts."""
         ...
 
@@ -133,26 +140,25 @@ class RedisStore:
         *,
         cause: str = "",
         cause_id: str | None = None,
-        command: bytes = b"",
         lease: Lease | None = None,
         timer: Timer | None = None,
         redis_run_id: str | None = None,
-    ) -> Applied:
+    ) -> Written:
         """Decide and write.
 
-        ``cause`` marks the inbox; ``cause_id`` goes out with the events. ``command`` describes the command that
-        inserted jobs answer. A ``step-finished`` is kept as the answer of its command. ``lease`` ends its job and
-        ``timer`` removes its timer in the same step. Raise ``AnotherRedis`` where Redis has not ``redis_run_id``
-        any more (by default, the one that the store knows now): what was decided on was read from that one.
+        ``cause`` marks the inbox; ``cause_id`` goes out with the events. An ``Answer`` is kept for its command
+        (``answer_again``). ``lease`` ends its job and ``timer`` removes its timer in the same step. Raise
+        ``AnotherRedis`` where Redis has not ``redis_run_id`` any more (by default, the one that the store knows now):
+        what was decided on was read from that one.
         """
         redis_run_id = self.redis_run_id if redis_run_id is None else redis_run_id
         for _ in range(CONFLICTS):
             revision, data = await self._state(transition.key)
             decision = transition.decide(data)
             if decision.ignore_once:
-                return Applied.IGNORED
+                return Written(Applied.IGNORED, decision)
             keys, arguments = self._arguments(
-                transition.key, decision, revision, cause, cause_id or cause, command, lease, timer, redis_run_id
+                transition.key, decision, revision, cause, cause_id or cause, lease, timer, redis_run_id
             )
             said = (await self._script(keys=keys, args=arguments)).decode()
             if said == "another run":
@@ -163,7 +169,7 @@ class RedisStore:
                 if said == Applied.APPLIED:
                     for emission in decision.emit:
                         log_event(emission.event)
-                return Applied(said)
+                return Written(Applied(said), decision)
         raise Busy(f"{transition.key} is being changed by too many at once")
 
     async def range(
@@ -205,7 +211,6 @@ class RedisStore:
         revision: str,
         cause: str,
         cause_id: str,
-        command: bytes,
         lease: Lease | None,
         timer: Timer | None,
         redis_run_id: str,
@@ -241,7 +246,7 @@ class RedisStore:
             arguments += ["cancel_job", job_id]
         for job in decision.jobs:
             keys.append(self.key("job", job.id))
-            arguments += ["job", job.id, job.kind, job.payload, command]
+            arguments += ["job", job.id, job.kind, job.payload, job.asked_by]
         for name, data in decision.records.items():
             keys.append(self.key("record", name))
             arguments += ["put_record", data, REMEMBER_SECONDS]
@@ -256,7 +261,7 @@ class RedisStore:
                 message.value,
             ]
             arguments += ["emit", *fields]
-            if isinstance(emission.event, StepFinished):
+            if isinstance(emission.event, Answer):
                 keys.append(self.key("answer", emission.event.command_id))
                 arguments += ["answer", *fields]
         return keys, arguments

@@ -43,6 +43,8 @@ class Job:
     kind: str
     """Which function of ``Service.jobs`` does it."""
     payload: bytes = b""
+    asked_by: bytes = b""
+    """Who is told when the job fails for good: a command (``Command.job``), or nobody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,20 @@
 """Bus in, bus out: the command becomes a job, and the job's end is its answer and what changed about the issues."""
 
 from contracts.base import Target, caused_id
-from contracts.deployment import Cause
 from contracts.diagnostics import Issue, IssueFound, IssueGone, RunDiagnostics
 from contracts.envelope import Meta
-from contracts.gates import Gate, Verdict
-from contracts.results import StepFinished
+from contracts.gates import Gate
 from services._chassis.clock import Clock
+from services._chassis.commands import Command
 from services._chassis.jobs import Running
-from services._chassis.transition import Decision, Emit, Job, Transition, decided
+from services._chassis.transition import Decision, Emit, Transition, decided
 from services.diagnostics.domain.board import Board, update
 from services.diagnostics.domain.diagnose import diagnose, gate
 from services.diagnostics.ports import Inspector, Unavailable
 
 
 async def run_diagnostics(command: RunDiagnostics, meta: Meta) -> Transition:
-    return decided(jobs=(Job(meta.id, "diagnose", command.model_dump_json().encode()),))
+    return decided(jobs=(Command.of(command, meta).job("diagnose", command.model_dump_json().encode()),))
 
 
 async def diagnose_target(running: Running, *, inspector: Inspector, clock: Clock) -> Transition:
@@ -25,11 +24,12 @@ async def diagnose_target(running: Running, *, inspector: Inspector, clock: Cloc
         evidence = await inspector.inspect(command.target)
     except Unavailable as error:
         blind = Gate.measured("critical_issues", None, "<=", 0, samples=0, detail=str(error))
-        return decided(_answer(command, running.id, blind, "AWS could not be asked, so nobody can tell."))
+        summary = "AWS could not be asked, so nobody can tell."
+        return decided(Command.of(command, running).from_gates((blind,), summary))
     now = clock.now()
     issues = diagnose(command.target, evidence, now)
     judged = gate(issues, evidence)
-    answer = _answer(command, running.id, judged, _summary(issues, evidence.unseen))
+    answer = Command.of(command, running).from_gates((judged,), _summary(issues, evidence.unseen))
     return noted(
         command.target,
         issues,
@@ -77,21 +77,6 @@ def board_key(target: Target) -> str:
 
 def board(state: bytes | None) -> Board:
     return Board.model_validate_json(state) if state else Board()
-
-
-def _answer(command: RunDiagnostics, command_id: str, judged: Gate, summary: str) -> Emit:
-    causes = {Verdict.FAIL: Cause.GATE, Verdict.INCONCLUSIVE: Cause.ERROR}
-    answer = StepFinished(
-        target=command.target,
-        run_id=command.run_id,
-        command_id=command_id,
-        step="run-diagnostics",
-        verdict=judged.verdict,
-        gates=(judged,),
-        cause=causes.get(judged.verdict),
-        summary=summary,
-    )
-    return Emit(answer, caused_id(command_id, "finished"))
 
 
 def _summary(issues: tuple[Issue, ...], unseen: tuple[str, ...]) -> str:

@@ -2,14 +2,14 @@
 
 import structlog
 
-from contracts.base import Event, Target, caused_id
+from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.envelope import Meta
 from contracts.gates import Gate, Verdict
 from contracts.health import AssessHealth, CheckFailed, HealthScored, StartHealthChecks, WatchDeployment
 from contracts.recovery import RollbackStarted
-from contracts.results import StepFinished, StepProgressed
 from services._chassis.clock import Clock
+from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
 from services.health.domain.checks import Check, Finding, Limits, checks
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 
 async def assess_health(command: AssessHealth, meta: Meta) -> Transition:
-    return decided(jobs=(Job(meta.id, "assess", command.model_dump_json().encode()),))
+    return decided(jobs=(Command.of(command, meta).job("assess", command.model_dump_json().encode()),))
 
 
 async def assess(running: Running, *, examiner: Examiner, limits: Limits) -> Transition:
@@ -50,18 +50,8 @@ async def assess(running: Running, *, examiner: Examiner, limits: Limits) -> Tra
     gate = Gate.between(
         "health_score", total.low, total.high, command.minimum_score, samples=seen, detail=_told(total, found)
     )
-    causes = {Verdict.FAIL: Cause.GATE, Verdict.INCONCLUSIVE: Cause.ERROR}
-    answer = StepFinished(
-        target=command.target,
-        run_id=command.run_id,
-        command_id=running.id,
-        step="assess-health",
-        verdict=gate.verdict,
-        gates=(gate,),
-        cause=causes.get(gate.verdict),
-        summary=f"The health score is {gate.detail}.",
-    )
-    return decided(Emit(_scored(command.target, total), caused_id(running.id, "scored")), _finished(running.id, answer))
+    answer = Command.of(command, running).from_gates((gate,), f"The health score is {gate.detail}.")
+    return decided(Emit(_scored(command.target, total), caused_id(running.id, "scored")), answer)
 
 
 async def watch_deployment(command: WatchDeployment, meta: Meta) -> Transition:
@@ -70,8 +60,8 @@ async def watch_deployment(command: WatchDeployment, meta: Meta) -> Transition:
     def decide(state: bytes | None) -> Decision:
         waiting = _waiting(state)
         if waiting.rolled_back == command.run_id:
-            return Decision(emit=(_rolled_back(command.target, command.run_id, meta.id),))
-        job = Job(meta.id, "watch", command.model_dump_json().encode())
+            return Decision(emit=(_rolled_back(Command.of(command, meta)),))
+        job = Command.of(command, meta).job("watch", command.model_dump_json().encode())
         return Decision(state=_dump(waiting.begins(command.run_id, meta.id)), jobs=(job,))
 
     return Transition(_watch_key(command.target), decide)
@@ -89,7 +79,7 @@ async def rollback_started(event: RollbackStarted, _meta: Meta) -> Transition | 
         command_id = waiting.commands.get(run_id)
         if command_id is None:
             return Decision(state=after)
-        answer = _rolled_back(event.target, run_id, command_id)
+        answer = _rolled_back(Command.to(WatchDeployment, event.target, run_id, command_id))
         return Decision(state=after, emit=(answer,), cancel_jobs=(command_id,))
 
     return Transition(_watch_key(event.target), decide)
@@ -107,10 +97,10 @@ async def watch(running: Running, *, observer: Observer, clock: Clock) -> Transi
             memory = remember(memory, observed, expected, now)
         judgement = judge(observed, expected, memory, now)
         if not isinstance(judgement, Watching):
-            return _watched(command, running.id, judgement)
+            return _watched(Command.of(command, running), judgement)
         if judgement.message != memory.message:
             memory = memory.tells(judgement.message)
-            await running.emit(_progress(command, running.id, memory))
+            await running.emit(Command.of(command, running).progressed(memory.message, str(memory.told)))
         await running.checkpoint(_dump(memory))
         await clock.sleep(min(WATCH_SECONDS, max(0.0, expected.deadline - now)))
 
@@ -123,35 +113,16 @@ async def _look(observer: Observer, target: Target, memory: Memory, clock: Clock
         return None
 
 
-def _progress(command: WatchDeployment, command_id: str, memory: Memory) -> Emit:
-    event = StepProgressed(
-        target=command.target,
-        run_id=command.run_id,
-        command_id=command_id,
-        step="watch-deployment",
-        message=memory.message,
-    )
-    return Emit(event, caused_id(command_id, f"progress:{memory.told}"))
-
-
-def _watched(command: WatchDeployment, command_id: str, judgement: Healthy | Failed | Unknown) -> Transition:
-    """End a watch; nothing is said when a rollback has answered for it meanwhile."""
-    answer = StepFinished(
-        target=command.target,
-        run_id=command.run_id,
-        command_id=command_id,
-        step="watch-deployment",
-        verdict=_verdict(judgement),
-        gates=judgement.gates,
-        cause=None if isinstance(judgement, Healthy) else judgement.cause,
-        summary=judgement.detail,
-    )
+def _watched(command: Command, judgement: Healthy | Failed | Unknown) -> Transition:
+    """End a watch; nothing is published when a rollback has answered for it meanwhile."""
+    cause = None if isinstance(judgement, Healthy) else judgement.cause
+    answer = command.answer(_verdict(judgement), judgement.detail, judgement.gates, cause)
 
     def decide(state: bytes | None) -> Decision:
         waiting = _waiting(state)
-        if waiting.commands.get(command.run_id) != command_id:
+        if waiting.commands.get(command.run_id) != command.id:
             return Decision()
-        return Decision(state=_dump(waiting.ends(command.run_id)), emit=(_finished(command_id, answer),))
+        return Decision(state=_dump(waiting.ends(command.run_id)), emit=(answer,))
 
     return Transition(_watch_key(command.target), decide)
 
@@ -166,36 +137,21 @@ def _verdict(judgement: Judgement) -> Verdict:
             return Verdict.INCONCLUSIVE
 
 
-def _rolled_back(target: Target, run_id: str, command_id: str) -> Emit:
-    answer = StepFinished(
-        target=target,
-        run_id=run_id,
-        command_id=command_id,
-        step="watch-deployment",
-        verdict=Verdict.INCONCLUSIVE,
-        cause=Cause.SUPERSEDED,
-        summary="The watch ended: a rollback of this deployment has begun.",
-    )
-    return _finished(command_id, answer)
+def _rolled_back(command: Command) -> Emit:
+    return command.inconclusive("The watch ended: a rollback of this deployment has begun.", Cause.SUPERSEDED)
 
 
 async def start_health_checks(command: StartHealthChecks, meta: Meta, *, clock: Clock) -> Transition:
     """Answer at once; the first check is due now."""
-    answer = StepFinished(
-        target=command.target,
-        run_id=command.run_id,
-        command_id=meta.id,
-        step="start-health-checks",
-        verdict=Verdict.PASS,
-        gates=(Gate.true("health_checks_enabled", True),),
-        summary="The target is checked continuously from now on.",
+    answer = Command.of(command, meta).passed(
+        "The target is checked continuously from now on.", Gate.true("health_checks_enabled", True)
     )
 
     def decide(state: bytes | None) -> Decision:
         return Decision(
             state=_dump(_checking(state).starts()),
             timers=(_timer(command.target, clock.now()),),
-            emit=(_finished(meta.id, answer),),
+            emit=(answer,),
         )
 
     return Transition(_checks_key(command.target), decide)
@@ -250,10 +206,6 @@ def _scored(target: Target, total: Score) -> HealthScored:
 
 def _failed(target: Target, one: Check) -> CheckFailed:
     return CheckFailed(target=target, check=one.name, level=one.level, critical=one.critical, detail=one.detail)
-
-
-def _finished(command_id: str, answer: Event) -> Emit:
-    return Emit(answer, caused_id(command_id, "finished"))
 
 
 def _timer(target: Target, due: float) -> Timer:

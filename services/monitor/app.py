@@ -52,7 +52,6 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         jobs={
             handlers.CHECK: setting_up.check_alarms,
             handlers.WATCH: watching.watch_closely,
-            handlers.EVALUATE: handlers.answer_evaluation,
             handlers.SET_UP: setting_up.set_up,
             handlers.OPERATION: setting_up.set_up_on_request,
             handlers.COLLECT: watching.collect,

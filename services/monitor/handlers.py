@@ -6,18 +6,19 @@ from dataclasses import dataclass
 import structlog
 
 from contracts.base import Target, caused_id
-from contracts.deployment import DeploymentFinished
+from contracts.deployment import Cause, DeploymentFinished
 from contracts.envelope import Meta
 from contracts.gates import Gate
 from contracts.monitor import CheckAlarms, DependencyFault, EvaluateRules, SetUpMonitoring, WatchClosely
-from contracts.results import MonitoringOutput, StepFinished
+from contracts.results import MonitoringOutput
 from services._chassis.clock import Clock
+from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
 from services.monitor.domain.alarms import quiet_gate
 from services.monitor.domain.alerts import Alert
-from services.monitor.domain.answers import Command, answer, evaluated, no_answer, summary
+from services.monitor.domain.answers import cause_of_silence, summary
 from services.monitor.domain.database import fault as fault_of
 from services.monitor.domain.judge import PendingEvaluation, judge
 from services.monitor.domain.metrics import DATABASE_ERRORS, MINUTE, Dimensions, Readings
@@ -30,7 +31,6 @@ log = structlog.get_logger()
 
 CHECK = "check-alarms"
 WATCH = "watch-closely"
-EVALUATE = "evaluate-rules"
 SET_UP = "set-up-monitoring"
 OPERATION = "set-up-on-request"
 COLLECT = "collect"
@@ -43,15 +43,15 @@ LOST = 120.0
 
 
 async def on_check_alarms(command: CheckAlarms, meta: Meta) -> Transition:
-    return decided(jobs=(Job(meta.id, CHECK, command.model_dump_json().encode()),))
+    return decided(jobs=(Command.of(command, meta).job(CHECK, command.model_dump_json().encode()),))
 
 
 async def on_watch_closely(command: WatchClosely, meta: Meta) -> Transition:
-    return decided(jobs=(Job(meta.id, WATCH, command.model_dump_json().encode()),))
+    return decided(jobs=(Command.of(command, meta).job(WATCH, command.model_dump_json().encode()),))
 
 
 async def on_set_up(command: SetUpMonitoring, meta: Meta) -> Transition:
-    return decided(jobs=(Job(meta.id, SET_UP, command.model_dump_json().encode()),))
+    return decided(jobs=(Command.of(command, meta).job(SET_UP, command.model_dump_json().encode()),))
 
 
 async def on_deployment_finished(event: DeploymentFinished, _: Meta) -> Transition:
@@ -59,10 +59,6 @@ async def on_deployment_finished(event: DeploymentFinished, _: Meta) -> Transiti
         return Decision(state and Watch.read(state, event.target).without_run(event.run_id).written())
 
     return Transition(watch_key(event.target), decide)
-
-
-def _finished(finished: StepFinished) -> Emit:
-    return Emit(finished, caused_id(finished.command_id, "finished"))
 
 
 def _look_at(target: Target, due: float) -> Timer:
@@ -107,13 +103,13 @@ class Watching:
         try:
             dimensions = await self.services.dimensions(command.target, None)
         except (NotFound, Unavailable) as error:
-            return decided(_finished(_unanswered(command, running, WATCH, error)))
+            return decided(_not_reached(Command.of(command, running), error))
         where = dimensions.load_balancer or "no load balancer: its tasks alone"
         gate = Gate.true(
             "rules_watching", True, samples=len(self.rules), detail=f"{where}, every {self.close_interval:g} s"
         )
         now, until = self.clock.now(), command.until.timestamp()
-        emit = _finished(answer(command, running.id, WATCH, (gate,)))
+        emit = _answer(Command.of(command, running), (gate,))
 
         def decide(state: bytes | None) -> Decision:
             watch = Watch.read(state, command.target).with_run(command.run_id, until, dimensions)
@@ -187,23 +183,24 @@ class Watching:
         told: tuple[Alert, ...] = ()
         if readings is not None:
             watch, told = watch.with_readings(readings, self.rules, now, fault)
-        answers = [
-            evaluated(watch, one, gates, fault)
+        silence = cause_of_silence(fault)
+        answers = {
+            one.command_id: Command.to(EvaluateRules, watch.target, one.run_id, one.command_id).from_gates(
+                gates, summary(gates), inconclusive=silence
+            )
             for one in watch.pending
             if one.command_id in asked
             and (gates := judge(one, self.rules, readings, now, database_published=published, fault=fault)) is not None
-        ]
-        answered = {one.command_id for one in answers}
+        }
+        answered = set(answers)
         watch = watch.answered(answered)
         interval = self.close_interval if watch.wanted_closely(now) else self.interval
         next_look = (_look_at(watch.target, now + interval),) if watch.wanted(now) else ()
         return Decision(
             watch.written(),
-            emit=tuple(Emit(alert, caused_id(alert.alert_id, alert.state)) for alert in told),
+            emit=(*(Emit(alert, caused_id(alert.alert_id, alert.state)) for alert in told), *answers.values()),
             timers=next_look,
             cancel_timers=(*map(_deadline, answered), *(() if next_look else (f"collect:{watch.target}",))),
-            # through a job of the command's id, so that its answer is kept for whoever asks again
-            jobs=tuple(Job(one.command_id, EVALUATE, one.model_dump_json().encode()) for one in answers),
         )
 
 
@@ -211,12 +208,15 @@ def _deadline(command_id: str) -> str:
     return f"deadline:{command_id}"
 
 
-async def answer_evaluation(running: Running) -> Transition:
-    return decided(_finished(StepFinished.model_validate_json(running.payload)))
+def _answer(command: Command, gates: tuple[Gate, ...], output: MonitoringOutput | None = None) -> Emit:
+    return command.from_gates(gates, summary(gates), inconclusive=Cause.GATE, output=output)
 
 
-def _unanswered(command: Command, running: Running, step: str, error: NotFound | Unavailable) -> StepFinished:
-    return no_answer(command, running.id, step, str(error), found=isinstance(error, Unavailable))
+def _not_reached(command: Command, error: NotFound | Unavailable) -> Emit:
+    """There is no such service (fail), or AWS could not be asked (inconclusive)."""
+    if isinstance(error, NotFound):
+        return command.failed(str(error), Cause.USAGE)
+    return command.inconclusive(str(error), Cause.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,16 +235,16 @@ class SettingUp:
             marks = await self.services.marks(command.target)
             gate = quiet_gate(await self.alarms.all(marks.named), marks)
         except (NotFound, Unavailable) as error:
-            return decided(_finished(_unanswered(command, running, CHECK, error)))
-        return decided(_finished(answer(command, running.id, CHECK, (gate,))))
+            return decided(_not_reached(Command.of(command, running), error))
+        return decided(_answer(Command.of(command, running), (gate,)))
 
     async def set_up(self, running: Running) -> Transition:
         command = SetUpMonitoring.model_validate_json(running.payload)
         try:
             dimensions, gates, output = await self._create(running, command.target, ("dashboard", "alarms"))
         except (NotFound, Unavailable) as error:
-            return decided(_finished(_unanswered(command, running, SET_UP, error)))
-        emit = _finished(answer(command, running.id, SET_UP, gates, output))
+            return decided(_not_reached(Command.of(command, running), error))
+        emit = _answer(Command.of(command, running), gates, output)
         return self._watch(command.target, dimensions, Decision(emit=(emit,)))
 
     async def set_up_on_request(self, running: Running) -> Transition:

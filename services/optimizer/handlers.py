@@ -7,12 +7,11 @@ from math import ceil
 from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.envelope import Meta
-from contracts.gates import Gate, Verdict, worst
 from contracts.optimizer import AnalyzeResources
-from contracts.results import StepFinished
 from services._chassis.clock import Clock, moment
+from services._chassis.commands import Command
 from services._chassis.jobs import Running
-from services._chassis.transition import Emit, Job, Transition, decided
+from services._chassis.transition import Emit, Transition, decided
 from services.optimizer.domain.analysis import Analysis, analyze, recommendation
 from services.optimizer.ports import Metrics, NotSizable, Services, Unavailable
 
@@ -24,7 +23,7 @@ POINTS = 1440
 
 
 async def on_analyze_resources(command: AnalyzeResources, meta: Meta) -> Transition:
-    return decided(jobs=(Job(meta.id, ANALYZE, command.model_dump_json().encode()),))
+    return decided(jobs=(Command.of(command, meta).job(ANALYZE, command.model_dump_json().encode()),))
 
 
 def baseline_record(target: Target) -> str:
@@ -57,8 +56,8 @@ class Analyst:
             analysis, until = await self.look(command.target, command.hours_back)
         except (NotSizable, Unavailable) as error:
             cause = Cause.ERROR if isinstance(error, Unavailable) else Cause.USAGE
-            return decided(_answer(command, running.id, (), str(error), cause))
-        finished = _answer(command, running.id, analysis.gates, analysis.summary, Cause.GATE)
+            return decided(Command.of(command, running).inconclusive(str(error), cause))
+        finished = Command.of(command, running).from_gates(analysis.gates, analysis.summary, inconclusive=Cause.GATE)
         if analysis.advice is None or analysis.baseline is None:
             return decided(finished)
         made = recommendation(
@@ -74,18 +73,3 @@ class Analyst:
             recommendation_record(command.target): made.model_dump_json().encode(),
         }
         return decided(Emit(made, made.recommendation_id), finished, records=records)
-
-
-def _answer(command: AnalyzeResources, command_id: str, gates: tuple[Gate, ...], summary: str, cause: Cause) -> Emit:
-    verdict = worst(gate.verdict for gate in gates)
-    finished = StepFinished(
-        target=command.target,
-        run_id=command.run_id,
-        command_id=command_id,
-        step=ANALYZE,
-        verdict=verdict,
-        gates=gates,
-        cause=None if verdict is Verdict.PASS else cause,
-        summary=summary,
-    )
-    return Emit(finished, caused_id(command_id, "finished"))

@@ -16,10 +16,10 @@ from services._chassis.clock import Clock, moment
 from services._chassis.http import PREFIX, Problem
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Transition
+from services.recovery.decisions import begin_capture, begin_rollback, rollback_id
 from services.recovery.domain.protection import Protection, RollingBack, key_of
 from services.recovery.domain.snapshot import Snapshot, SnapshotId, differences, scrub, view
 from services.recovery.domain.work import Operation, operation_key
-from services.recovery.jobs.decisions import begin_capture, begin_rollback, rollback_id
 from services.recovery.ports import CallFailed, Ecs, Snapshots
 
 ROOT = "/disaster-recovery"

@@ -17,25 +17,26 @@ from contracts.recovery import (
     RollBack,
     TargetDisarmed,
 )
-from contracts.results import DisarmOutput, StepFinished
+from contracts.results import DisarmOutput
 from services._chassis.clock import Clock, moment
-from services._chassis.transition import Decision, Emit, Job, Timer, Transition
-from services.recovery.domain import alert as alerts
-from services.recovery.domain import arm as arming
-from services.recovery.domain import roll_back as rolling
-from services.recovery.domain.answer import Question
-from services.recovery.domain.protection import PastRollback, Protection, RollingBack, key_of
-from services.recovery.domain.work import ChangeWork, Expiry, RollbackWork
-from services.recovery.jobs.decisions import (
-    answer,
+from services._chassis.commands import Command
+from services._chassis.transition import Decision, Emit, Timer, Transition
+from services.recovery.decisions import (
     armed,
     begin_capture,
     begin_rollback,
     end_rollback,
     expiry_id,
+    refused,
     rollback_id,
+    rolled_back,
     stop_change,
 )
+from services.recovery.domain import alert as alerts
+from services.recovery.domain import arm as arming
+from services.recovery.domain import roll_back as rolling
+from services.recovery.domain.protection import PastRollback, Protection, RollingBack, key_of
+from services.recovery.domain.work import ChangeWork, Expiry, RollbackWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +48,29 @@ class Handlers:
         return moment(self.clock.now())
 
     async def capture(self, command: CaptureSnapshot, meta: Meta) -> Transition:
-        return begin_capture(command.target, meta.id, command.run_id, command.purpose, self._now())
+        return begin_capture(command.target, meta.id, Command.of(command, meta), command.purpose, self._now())
 
     async def arm(self, command: Arm, meta: Meta) -> Transition:
-        now, question = self._now(), Question(command.target, command.run_id, meta.id, "arm")
+        now, asked = self._now(), Command.of(command, meta)
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.read(state)
             refusal = arming.why_not_arm(protection, command, now)
             if refusal is not None:
-                return Decision(emit=(answer(question.refused(refusal)),))
-            return armed(protection, arming.arm(protection, command, now, allowed=self.auto_recovery), question)
+                return Decision(emit=(refused(asked, refusal),))
+            return armed(protection, arming.arm(protection, command, now, allowed=self.auto_recovery), asked)
 
         return Transition(key_of(command.target), decide)
 
     async def change(self, command: ApplyChange, meta: Meta) -> Transition:
-        now, question = self._now(), Question(command.target, command.run_id, meta.id, "apply-change")
+        now, asked = self._now(), Command.of(command, meta)
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.read(state)
             refusal = arming.why_not_change(protection, command, now)
             held = protection.armed_for(command.run_id, now)
             if refusal is not None or held is None:
-                return Decision(emit=(answer(question.refused(refusal)),) if refusal else ())
+                return Decision(emit=(refused(asked, refusal),) if refusal else ())
             protection = arming.begin_change(protection, held, command, meta.id, now)
             work = ChangeWork(
                 target=command.target,
@@ -79,24 +80,23 @@ class Handlers:
                 task_definition=command.task_definition,
                 snapshot_deployment=protection.deployment_of(held.snapshot_id),
             )
-            job = Job(meta.id, "apply-change", work.model_dump_json().encode())
-            return Decision(protection.write(), jobs=(job,))
+            return Decision(protection.write(), jobs=(asked.job("apply-change", work.model_dump_json().encode()),))
 
         return Transition(key_of(command.target), decide)
 
     async def roll_back(self, command: RollBack, meta: Meta) -> Transition:
-        now, question = self._now(), Question(command.target, command.run_id, meta.id, "roll-back")
+        now, asked = self._now(), Command.of(command, meta)
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.read(state)
             match protection.rollback_of(command.run_id):
                 case PastRollback() as past:
-                    return Decision(emit=(answer(question.rolled_back(past)),))
+                    return Decision(emit=(rolled_back(asked, past),))
                 case RollingBack():
                     return Decision(rolling.answer_too(protection, meta.id).write())
             held = protection.armed_for(command.run_id, now)
             if held is None or protection.rollback is not None:
-                return Decision(emit=(answer(_not_armed(question)),))
+                return Decision(emit=(_not_armed(asked),))
             rollback = RollingBack.begun(
                 CommandTrigger(reason=command.trigger),
                 rollback_id=rollback_id(command.run_id),
@@ -110,14 +110,14 @@ class Handlers:
         return Transition(key_of(command.target), decide)
 
     async def disarm(self, command: Disarm, meta: Meta) -> Transition:
-        question = Question(command.target, command.run_id, meta.id, "disarm")
+        asked = Command.of(command, meta)
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.read(state)
             if protection.rollback_of(command.run_id) is not None:
                 output = DisarmOutput(answer="rollback-started")
-                return Decision(emit=(answer(question.passed("A rollback has begun.", output=output)),))
-            said = answer(question.passed("Disarmed.", output=DisarmOutput(answer="disarmed")))
+                return Decision(emit=(asked.passed("A rollback has begun.", output=output),))
+            said = asked.passed("Disarmed.", output=DisarmOutput(answer="disarmed"))
             disarmed = arming.disarm(protection, command.run_id)
             if disarmed is None:
                 return Decision(emit=(said,))
@@ -174,6 +174,6 @@ class Handlers:
         return end_rollback(work, ended, self._now(), cancel=True)
 
 
-def _not_armed(question: Question) -> StepFinished:
+def _not_armed(command: Command) -> Emit:
     summary = "Recovery is not armed for this run, so it does not act for it."
-    return question.failed(summary, Cause.REFUSED, Gate.true("armed", holds=False, detail=summary))
+    return command.failed(summary, Cause.REFUSED, Gate.true("armed", holds=False, detail=summary))

@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from contracts.base import Target, caused_id
+from contracts.base import Target
 from contracts.deployment import Cause, CheckUp, ImageChange, Observe, TaskDefinitionChange
 from contracts.envelope import Meta
 from contracts.gates import Gate, Verdict, worst
-from contracts.results import PreflightOutput, StepFinished
+from contracts.results import PreflightOutput
 from contracts.validator import RunPreflight, Suite, ValidateDeployment
+from services._chassis.commands import Command
 from services._chassis.jobs import Running
-from services._chassis.transition import Emit, Job, Transition, decided
+from services._chassis.transition import Transition, decided
 from services.validator.domain import judge, preflight
 from services.validator.domain.facts import Absent, LiveService, TaskDefinition, Unknown
 from services.validator.domain.judge import Thresholds
@@ -27,11 +28,11 @@ OPERATION = "validate-on-request"
 
 
 async def on_run_preflight(command: RunPreflight, meta: Meta) -> Transition:
-    return decided(jobs=(Job(meta.id, PREFLIGHT, command.model_dump_json().encode()),))
+    return decided(jobs=(Command.of(command, meta).job(PREFLIGHT, command.model_dump_json().encode()),))
 
 
 async def on_validate_deployment(command: ValidateDeployment, meta: Meta) -> Transition:
-    return decided(jobs=(Job(meta.id, VALIDATION, command.model_dump_json().encode()),))
+    return decided(jobs=(Command.of(command, meta).job(VALIDATION, command.model_dump_json().encode()),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +60,10 @@ class Preflight:
                     output = PreflightOutput(live_deployment=service.deployment_id, under_way=service.rolling_out)
                     findings += Findings((), output=output)
         verdict = worst(gate.verdict for gate in findings.gates)
-        answer = StepFinished(
-            target=command.target,
-            run_id=command.run_id,
-            command_id=running.id,
-            step=PREFLIGHT,
-            verdict=verdict,
-            gates=findings.gates,
-            cause=preflight.cause(findings),
-            summary=preflight.summary(findings),
-            output=findings.output,
+        answer = Command.of(command, running).answer(
+            verdict, preflight.summary(findings), findings.gates, preflight.cause(findings), findings.output
         )
-        return decided(Emit(answer, caused_id(running.id, "finished")))
+        return decided(answer)
 
     async def _image(self, target: Target, change: ImageChange, service: LiveService) -> Findings:
         definition = await self._definition_of(service)
@@ -125,18 +118,10 @@ class Validation:
         command = ValidateDeployment.model_validate_json(running.payload)
         result = await self._validate(command.target, command.suites, command.deadline.timestamp())
         await running.check()
-        answer = StepFinished(
-            target=command.target,
-            run_id=command.run_id,
-            command_id=running.id,
-            step=VALIDATION,
-            verdict=result.verdict,
-            gates=result.gates,
-            cause=result.cause,
-            summary=result.summary,
-            output=result.output,
+        answer = Command.of(command, running).answer(
+            result.verdict, result.summary, result.gates, result.cause, result.output
         )
-        return decided(Emit(answer, caused_id(running.id, "finished")))
+        return decided(answer)
 
     async def answer_request(self, running: Running) -> Transition:
         operation = Operation.model_validate_json(running.payload)

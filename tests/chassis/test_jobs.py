@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
+from contracts.recovery import CaptureSnapshot
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis import jobs
 from services._chassis.clock import Pace, PacedClock
-from services._chassis.jobs import ATTEMPTS, Executor, LeasedJob, Running, describe_command
+from services._chassis.commands import Command
+from services._chassis.jobs import ATTEMPTS, Executor, LeasedJob, Running
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
-from services._chassis.transition import Cancelled, Job, Transition, decided
+from services._chassis.transition import Cancelled, Transition, decided
 from tests.chassis.harness import TARGET
 
 
@@ -33,8 +35,8 @@ async def claimed(one: Executor) -> LeasedJob:
 
 
 async def asked(store: RedisStore) -> None:
-    command = describe_command("capture-snapshot", TARGET, "run")
-    await store.apply(decided(jobs=(Job("j", "work", b"p"),)), cause="c", command=command)
+    command = Command.to(CaptureSnapshot, TARGET, "run", "j")
+    await store.apply(decided(jobs=(command.job("work", b"p"),)), cause="c")
 
 
 async def test_what_one_executor_holds_another_does_not_take(store: RedisStore) -> None:

@@ -49,9 +49,9 @@ async def outbox(store: RedisStore) -> int:
 
 async def test_same_cause_once(store: RedisStore) -> None:
     transition = Transition("counter", count)
-    assert await store.apply(transition, cause="a") is Applied.APPLIED
-    assert await store.apply(transition, cause="a") is Applied.SEEN
-    assert await store.apply(transition, cause="b") is Applied.APPLIED
+    assert (await store.apply(transition, cause="a")).applied is Applied.APPLIED
+    assert (await store.apply(transition, cause="a")).applied is Applied.SEEN
+    assert (await store.apply(transition, cause="b")).applied is Applied.APPLIED
     assert await store.load("counter") == b"2"
     assert await outbox(store) == 2
 
@@ -60,7 +60,7 @@ async def test_no_update_is_lost_when_many_decide_at_once(store: RedisStore) -> 
     said = await asyncio.gather(
         *(store.apply(Transition("counter", count), cause=f"cause-{number}") for number in range(12))
     )
-    assert set(said) == {Applied.APPLIED}
+    assert {one.applied for one in said} == {Applied.APPLIED}
     assert await store.load("counter") == b"12"
     assert await outbox(store) == 12
 
@@ -83,7 +83,7 @@ async def test_the_state_decided_on_is_the_state_replaced(store: RedisStore) -> 
         return found
 
     store._state = state_and_interference  # type: ignore[method-assign]  # the race, made certain
-    assert await store.apply(interposed, cause="late") is Applied.APPLIED
+    assert (await store.apply(interposed, cause="late")).applied is Applied.APPLIED
     assert seen == [None, b"1"]
     assert await store.load("counter") == b"2"
 
@@ -98,7 +98,7 @@ async def test_a_job_is_inserted_once_and_ends_once(store: RedisStore) -> None:
     assert await executor.claim() is None
     ended = await store.apply(decided(Emit(ANSWER, "end")), lease=Lease("j", first.fence))
     again = await store.apply(decided(Emit(ANSWER, "end")), lease=Lease("j", first.fence))
-    assert (ended, again) == (Applied.APPLIED, Applied.FENCED)
+    assert (ended.applied, again.applied) == (Applied.APPLIED, Applied.FENCED)
     assert await outbox(store) == 1
     await store.answer_again("j")
     assert await outbox(store) == 2
@@ -114,8 +114,8 @@ async def test_a_lost_lease_fences_its_holder(store: RedisStore) -> None:
         while second is None:
             second = await executor.claim()
     assert second.fence > first.fence
-    assert await store.apply(decided(Emit(EVENT, "x")), lease=Lease("j", first.fence)) is Applied.FENCED
-    assert await store.apply(decided(Emit(EVENT, "x")), lease=Lease("j", second.fence)) is Applied.APPLIED
+    assert (await store.apply(decided(Emit(EVENT, "x")), lease=Lease("j", first.fence))).applied is Applied.FENCED
+    assert (await store.apply(decided(Emit(EVENT, "x")), lease=Lease("j", second.fence))).applied is Applied.APPLIED
 
 
 async def test_a_cancelled_job_never_starts(store: RedisStore) -> None:
@@ -140,7 +140,7 @@ async def test_a_timer_fires_once_and_may_set_itself_anew(store: RedisStore, clo
     await asyncio.gather(*(timers.fire(due[0]) for _ in range(3)))
     assert await timers.due() == []
     assert await store.redis.zcard(store.key("timers")) == 2
-    assert (await store.apply(decided(Emit(EVENT, "x")), timer=due[0])) is Applied.SEEN
+    assert (await store.apply(decided(Emit(EVENT, "x")), timer=due[0])).applied is Applied.SEEN
 
 
 async def test_nothing_is_overdue_while_answers_are_still_to_be_read_again(

@@ -21,7 +21,7 @@ from sandbox.child import claim_port
 from sandbox.valkey import Valkey
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import Executor
-from services._chassis.store import Applied, Lease, RedisStore
+from services._chassis.store import Applied, Lease, RedisStore, Written
 from services._chassis.timers import Timers
 from services._chassis.transition import Busy, Emit, Timer, decided
 from tests.chassis.evidence import DUE, EVENT, TARGET, emitted, left, noting, whole
@@ -32,7 +32,7 @@ STATES = 6
 ROUNDS = 3
 TORN = 8
 
-Act = Callable[[RedisStore], Awaitable[Applied]]
+Act = Callable[[RedisStore], Awaitable[Written]]
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def killed_under_way(server: Valkey, store: RedisStore, acts: dict[str, Ac
     async def apply() -> None:
         for name, act in waiting:
             try:
-                assert await act(store) is Applied.APPLIED
+                assert (await act(store)).applied is Applied.APPLIED
                 acknowledged.add(name)
             except Busy:
                 continue  # it has written nothing, and comes again as those do whose answer is lost
@@ -98,7 +98,7 @@ async def test_what_was_acknowledged_outlives_a_kill_and_nothing_is_there_by_hal
             # those whose answer was lost come again, with the same cause, and so do others that were acknowledged
             again = (there - done) | set(list(causes)[:500])
             said = {cause: await acts[cause](store) for cause in again}
-            assert {cause for cause, answer in said.items() if answer is Applied.SEEN} == there - done
+            assert {cause for cause, answer in said.items() if answer.applied is Applied.SEEN} == there - done
             done |= again
             assert await whole(store) == done
 
@@ -115,7 +115,7 @@ async def test_what_a_client_sends_again_by_itself_is_done_once(valkey: Valkey) 
     async def apply() -> None:
         for cause in waiting:
             try:
-                assert await store.apply(noting(cause, cause), cause=cause) in {Applied.APPLIED, Applied.SEEN}
+                assert (await store.apply(noting(cause, cause), cause=cause)).applied in {Applied.APPLIED, Applied.SEEN}
             except (RedisError, OSError):
                 continue
             acknowledged.add(cause)
@@ -156,7 +156,7 @@ async def test_timers_that_fire_and_jobs_that_end_do_so_once_over_a_kill(valkey:
         assert answers == over == {name for name in names if f"{name} ended" in happened}
 
         said = {name: await act(store) for name, act in acts.items()}
-        assert {name for name, answer in said.items() if answer is Applied.APPLIED} == set(acts) - happened
+        assert {name for name, answer in said.items() if answer.applied is Applied.APPLIED} == set(acts) - happened
         assert Counter(await emitted(store)) == Counter([*before, *acts])
         assert not await Timers(store, store.clock, {}).due()
 

@@ -13,12 +13,12 @@ from services._chassis.clock import Clock, moment
 from services._chassis.jobs import Running
 from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
+from services.recovery.decisions import end_rollback
 from services.recovery.domain.change import Body
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Ended
 from services.recovery.domain.snapshot import Snapshot
 from services.recovery.domain.work import RollbackWork
-from services.recovery.jobs.decisions import end_rollback
 from services.recovery.ports import CallFailed
 
 ARN = "arn:aws:ecs:eu-central-1:123456789012:task-definition/web"

@@ -214,4 +214,4 @@ def test_a_request_of_any_time_is_answered(asked: datetime, expires: datetime | 
     store = RedisStore(MemoryRedis(clock.now), "orchestrator", clock)
     event = DeployRequested(target=TARGET, change=Observe(), actor="ada", expires_at=expires)
     transition = finished(Handlers(store, clock, POLICY).requested(event, Meta("1", "ci", asked)))
-    assert finished(store.apply(transition, cause="ci#1")) is Applied.APPLIED
+    assert finished(store.apply(transition, cause="ci#1")).applied is Applied.APPLIED

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from contracts.catalogue import entry_of
 from contracts.deployment import Cause, DeploymentFinished, Outcome, Rollback
 from contracts.gates import Gate, Verdict
 from contracts.recovery import AlertTrigger, Disarm, RollBack, RollbackFinished, RollbackStarted, Trigger
@@ -124,7 +125,7 @@ def recovery_began(run: Run, event: RollbackStarted, now: float) -> RunTurn:
             deadline=now + ROLLBACK,
         )
     message = f"Recovery brings back {event.snapshot_id}: {why}."
-    return (yield from progress(run.but(ending=ending), "roll-back", message, now))
+    return (yield from progress(run.but(ending=ending), entry_of(RollBack).name, message, now))
 
 
 def recovery_finished(run: Run, event: RollbackFinished, now: float) -> RunTurn:

@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable
 
+from contracts.catalogue import entry_of
 from contracts.deployment import Cause, Override
 from contracts.gates import Gate, Verdict, worst
+from contracts.health import WatchDeployment
+from contracts.monitor import EvaluateRules
 from contracts.overrides import OVERRIDABLE
+from contracts.recovery import ApplyChange
 from contracts.results import ChangeOutput
+from contracts.validator import ValidateDeployment
 from services.orchestrator.domain.run import Stage, Step
 
-APPLY_CHANGE = "apply-change"
-ROLLBACK_STEPS = frozenset({"watch-deployment", "validate-deployment", "evaluate-rules"})
+APPLY_CHANGE = entry_of(ApplyChange).name
+ROLLBACK_STEPS = frozenset(entry_of(step).name for step in (WatchDeployment, ValidateDeployment, EvaluateRules))
 """The steps whose failure is evidence against the new version. A snapshot that could not be stored is none."""
 
 _HOLDS = {Verdict.PASS: True, Verdict.FAIL: False, Verdict.INCONCLUSIVE: None}

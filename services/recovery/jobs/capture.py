@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from contracts.base import caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
-from contracts.recovery import SnapshotCaptured
+from contracts.recovery import CaptureSnapshot, SnapshotCaptured
 from contracts.results import SnapshotOutput
 from services._chassis.clock import Clock, moment
+from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.transition import Decision, Emit, Job, Transition, decided
-from services.recovery.domain.answer import Question
+from services.recovery.decisions import NotPossible
 from services.recovery.domain.protection import Protection, Taken, key_of
 from services.recovery.domain.roll_back import primary_of
 from services.recovery.domain.snapshot import Snapshot, keep, why_not_kept
 from services.recovery.domain.work import CaptureWork, Operation, PurgeWork
-from services.recovery.jobs.decisions import NotPossible, answer
 from services.recovery.ports import CallFailed, Ecs, Snapshots, Surroundings
 
 
@@ -81,13 +81,13 @@ class Capture:
         emit = [Emit(event, caused_id(running.id, "snapshot-captured"))]
         if work.run_id is not None:
             missing = f"; without {'; '.join(snapshot.unknown)}" if snapshot.unknown else ""
-            question = Question(work.target, work.run_id, running.id, "capture-snapshot")
-            said = question.passed(
+            command = Command.to(CaptureSnapshot, work.target, work.run_id, running.id)
+            said = command.passed(
                 f"Snapshot {work.snapshot_id} is stored{missing}.",
                 Gate.true("snapshot_stored", holds=True, detail=work.snapshot_id),
                 output=SnapshotOutput(snapshot_id=work.snapshot_id),
             )
-            emit.append(answer(said))
+            emit.append(said)
         operation = self._operation(running, work, snapshot).model_copy(
             update={"result": "stored", "detail": f"Snapshot {work.snapshot_id} is stored."}
         )
@@ -122,9 +122,9 @@ class Capture:
         operation = self._operation(running, work, None).model_copy(update={"result": "failed", "detail": summary})
         emit: tuple[Emit, ...] = ()
         if work.run_id is not None:
-            question = Question(work.target, work.run_id, running.id, "capture-snapshot")
+            command = Command.to(CaptureSnapshot, work.target, work.run_id, running.id)
             gate = Gate.true("snapshot_stored", holds=False, detail=summary)
-            emit = (answer(question.failed(summary, cause, gate)),)
+            emit = (command.failed(summary, cause, gate),)
         return decided(*emit, records={operation.key: operation.write()})
 
     def _operation(self, running: Running, work: CaptureWork, snapshot: Snapshot | None) -> Operation:

@@ -6,19 +6,20 @@ from typing import Any
 from contracts.base import caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
+from contracts.recovery import ApplyChange as ApplyChangeCommand
 from contracts.recovery import ChangeApplied
 from contracts.results import ChangeOutput
 from services._chassis.clock import Clock, moment
+from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Emit, Transition
+from services.recovery.decisions import NotPossible
 from services.recovery.domain import arm as arming
-from services.recovery.domain.answer import Question
 from services.recovery.domain.change import Body, UnknownContainer, content_hash, with_images
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import primary_of
 from services.recovery.domain.work import ChangeWork
-from services.recovery.jobs.decisions import NotPossible, answer
 from services.recovery.ports import CallFailed, Ecs
 
 TRIES = 3
@@ -118,9 +119,8 @@ class ApplyChange:
         )
         now = moment(self.clock.now())
         output = ChangeOutput(deployment_id=deployment, task_definition=version, applied_at=now, changed=is_new)
-        question = Question(work.target, work.run_id, running.id, "apply-change")
         gate = Gate.true("change_applied", holds=True, detail=deployment if is_new else summary)
-        said = answer(question.passed(summary, gate, output=output))
+        said = _command(running, work).passed(summary, gate, output=output)
         told = Emit(event, caused_id(running.id, "change-applied"))
 
         def decide(state: bytes | None) -> Decision:
@@ -132,9 +132,9 @@ class ApplyChange:
         return Transition(key_of(work.target), decide)
 
     def _failed(self, running: Running, work: ChangeWork, summary: str, cause: Cause) -> Transition:
-        question, now = Question(work.target, work.run_id, running.id, "apply-change"), moment(self.clock.now())
+        now = moment(self.clock.now())
         gate = Gate.true("change_applied", holds=False, detail=summary)
-        said = answer(question.failed(summary, cause, gate))
+        said = _command(running, work).failed(summary, cause, gate)
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.read(state)
@@ -142,6 +142,10 @@ class ApplyChange:
             return Decision(ended.write(), emit=() if _was_stopped(protection, work, running.id) else (said,))
 
         return Transition(key_of(work.target), decide)
+
+
+def _command(running: Running, work: ChangeWork) -> Command:
+    return Command.to(ApplyChangeCommand, work.target, work.run_id, running.id)
 
 
 def _was_stopped(protection: Protection, work: ChangeWork, job: str) -> bool:

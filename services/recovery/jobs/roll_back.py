@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
-from contracts.base import caused_id
-from contracts.results import StepProgressed
+from contracts.recovery import RollBack as RollBackCommand
 from services._chassis.clock import Clock, moment
+from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.store import Store
-from services._chassis.transition import Emit, Transition, decided
+from services._chassis.transition import Transition, decided
+from services.recovery.decisions import end_rollback
 from services.recovery.domain.change import Body, carries_out, content_hash
 from services.recovery.domain.protection import OurChange, Protection, RollingBack, key_of
 from services.recovery.domain.roll_back import (
@@ -30,7 +31,6 @@ from services.recovery.domain.roll_back import (
 )
 from services.recovery.domain.snapshot import Snapshot, differences, update_parameters
 from services.recovery.domain.work import Course, RollbackWork
-from services.recovery.jobs.decisions import end_rollback
 from services.recovery.ports import Balancers, CallFailed, Ecs, Images, Snapshots
 
 REFUSED_SECONDS = 120.0
@@ -73,7 +73,8 @@ class RollBack:
             message = move.message if isinstance(move, Wait) else "Bringing the snapshot's version back."
             if message != said and rollback.run_id is not None:
                 said = message
-                await running.emit(_progress(work, rollback.run_id, message))
+                command = Command.to(RollBackCommand, work.target, rollback.run_id, work.rollback_id)
+                await running.emit(command.progressed(message, message))
             await self.clock.sleep(POLL_SECONDS)
 
     async def _step(
@@ -202,10 +203,3 @@ def _state_of(change: OurChange | None) -> Literal["none", "in-flight", "landed"
     if change is None:
         return "none"
     return "landed" if change.task_definition else "in-flight"
-
-
-def _progress(work: RollbackWork, run_id: str, message: str) -> Emit:
-    event = StepProgressed(
-        target=work.target, run_id=run_id, command_id=work.rollback_id, step="roll-back", message=message
-    )
-    return Emit(event, caused_id(work.rollback_id, f"progress:{message}"))

@@ -6,7 +6,7 @@ from typing import Any
 
 from contracts.base import Target
 from contracts.envelope import Meta
-from services._chassis.store import Applied
+from services._chassis.store import Applied, Written
 from services._chassis.transition import Decision, Emit, Transition
 from services.diagnostics.domain.evidence import (
     Container,
@@ -127,9 +127,8 @@ class MemoryStore:
     async def record(self, key: str) -> bytes | None:
         return None
 
-    async def apply(self, transition: Transition, *, cause: str) -> Applied:
-        self.decide(transition)
-        return Applied.APPLIED
+    async def apply(self, transition: Transition, *, cause: str) -> Written:
+        return Written(Applied.APPLIED, self.decide(transition))
 
     def decide(self, transition: Transition) -> Decision:
         state = self.states.get(transition.key) if transition.key else None

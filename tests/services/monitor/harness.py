@@ -10,7 +10,7 @@ from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.results import StepFinished
 from services._chassis.clock import moment
-from services._chassis.store import Applied
+from services._chassis.store import Applied, Written
 from services._chassis.transition import Decision, Job, Timer, Transition
 from services.monitor import handlers
 from services.monitor.domain.alarms import Alarm, Marks
@@ -217,7 +217,6 @@ class World:
             handlers.OPERATION: setting_up.set_up_on_request,
             handlers.WATCH: self.watching.watch_closely,
             handlers.COLLECT: self.watching.collect,
-            handlers.EVALUATE: handlers.answer_evaluation,
         }
 
     async def load(self, key: str) -> bytes | None:
@@ -226,11 +225,10 @@ class World:
     async def record(self, key: str) -> bytes | None:
         return self.records.get(key)
 
-    async def apply(self, transition: Transition, *, cause: str) -> Applied:
-        self._write(transition)
-        return Applied.APPLIED
+    async def apply(self, transition: Transition, *, cause: str) -> Written:
+        return Written(Applied.APPLIED, self._write(transition))
 
-    def _write(self, transition: Transition) -> None:
+    def _write(self, transition: Transition) -> Decision:
         before = self.states.get(transition.key) if transition.key else None
         decision: Decision = transition.decide(before)
         assert transition.decide(before) == decision, "a decision has no effect of its own"
@@ -244,6 +242,7 @@ class World:
         self.records |= decision.records
         self.told += [one.event for one in decision.emit]
         self.ids += [one.id for one in decision.emit]
+        return decision
 
     async def say(self, handler: Any, event: Event, id_: str = "command-1") -> None:
         transition = await handler(event, Meta(id=id_, source="test", time=moment(self.clock.time)))

@@ -134,10 +134,10 @@ async def test_an_evaluation_is_answered_as_soon_as_the_evidence_is_there(world:
     assert not world.timers, "the deadline is cancelled, and nobody waits any more"
 
 
-async def test_the_answer_is_a_job_of_the_commands_id_so_that_it_is_kept(world: World) -> None:
+async def test_the_answer_leaves_with_the_look_that_found_it_under_the_commands_own_id(world: World) -> None:
     await evaluate(world)
     await world.until(2 * MINUTE)
-    assert "evaluate-1" in world.known_jobs
+    assert "evaluate-1" not in world.known_jobs
 
 
 async def test_a_broken_rule_fails_the_evaluation_and_raises_the_alert(world: World) -> None:

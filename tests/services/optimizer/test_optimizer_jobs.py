@@ -14,7 +14,7 @@ from contracts.optimizer import AnalyzeResources, FargateSize, RecommendationMad
 from contracts.results import StepFinished
 from services._chassis.clock import moment
 from services._chassis.http import PREFIX, create_http
-from services._chassis.store import Applied
+from services._chassis.store import Applied, Written
 from services._chassis.transition import Decision, Transition
 from services.optimizer.api import create_router
 from services.optimizer.domain.analysis import Deployed
@@ -70,9 +70,10 @@ class FakeStore:
     async def record(self, key: str) -> bytes | None:
         return self.records.get(key)
 
-    async def apply(self, transition: Transition, *, cause: str) -> Applied:
-        self.records |= transition.decide(None).records
-        return Applied.APPLIED
+    async def apply(self, transition: Transition, *, cause: str) -> Written:
+        decision = transition.decide(None)
+        self.records |= decision.records
+        return Written(Applied.APPLIED, decision)
 
 
 class Running:

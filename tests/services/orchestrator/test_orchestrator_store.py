@@ -49,8 +49,8 @@ async def test_a_run_starts_once_and_its_timers_keep_it_going(
     meta = Meta(id="1", source="ci", time=at(START))
     transition = await service.handlers[DeployRequested](asked(), meta)
     assert transition is not None
-    assert await store.apply(transition, cause="ci#1") is Applied.APPLIED
-    assert await store.apply(transition, cause="ci#1") is Applied.IGNORED
+    assert (await store.apply(transition, cause="ci#1")).applied is Applied.APPLIED
+    assert (await store.apply(transition, cause="ci#1")).applied is Applied.IGNORED
     said = await topics(store)
     assert sorted(topic for topic in said if topic.endswith("commands.v1")) == [
         "diagnostics.commands.v1",

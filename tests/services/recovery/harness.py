@@ -14,7 +14,7 @@ from contracts.recovery import Arm, CaptureSnapshot, Disarm
 from contracts.recovery import RollBack as RollBackCommand
 from contracts.results import StepFinished
 from services._chassis.clock import moment
-from services._chassis.store import Applied
+from services._chassis.store import Applied, Written
 from services._chassis.transition import Cancelled, Decision, Emit, Job, Timer, Transition
 from services.recovery.domain.change import Body
 from services.recovery.domain.protection import Protection, key_of
@@ -85,16 +85,17 @@ class Truth:
     async def record(self, key: str) -> bytes | None:
         return self.records.get(key)
 
-    async def apply(self, transition: Transition, *, cause: str) -> Applied:
+    async def apply(self, transition: Transition, *, cause: str) -> Written:
         if cause and cause in self.seen:
-            return Applied.SEEN
+            return Written(Applied.SEEN, self._decide(transition))
         self.seen |= {cause} if cause else set()
-        self.write(transition)
-        return Applied.APPLIED
+        return Written(Applied.APPLIED, self.write(transition))
 
-    def write(self, transition: Transition) -> None:
-        key = transition.key
-        decision: Decision = transition.decide(self.states.get(key) if key else None)
+    def _decide(self, transition: Transition) -> Decision:
+        return transition.decide(self.states.get(transition.key) if transition.key else None)
+
+    def write(self, transition: Transition) -> Decision:
+        key, decision = transition.key, self._decide(transition)
         if decision.state is not None:
             assert key is not None
             self.states[key] = decision.state
@@ -108,6 +109,7 @@ class Truth:
             self.jobs.setdefault(job.id, Held(job))
         self.records.update(decision.records)
         self.emitted.extend(decision.emit)
+        return decision
 
 
 class Crash(BaseException):

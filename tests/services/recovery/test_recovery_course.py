@@ -20,9 +20,9 @@ from contracts.recovery import (
     TargetDisarmed,
 )
 from contracts.results import ArmedOutput, ChangeOutput, DisarmOutput, StepFinished, StepProgressed
+from services.recovery.decisions import end_rollback
 from services.recovery.domain.roll_back import Done
 from services.recovery.domain.work import RollbackWork
-from services.recovery.jobs.decisions import end_rollback
 from services.recovery.ports import CallFailed
 from tests.services.recovery.harness import ARN, BAD, GOOD, OTHER, ROLL_SECONDS, SECRET, TARGET, Recovery, Work
 

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from contracts.base import Target
 from services._chassis.http import PREFIX, create_http
-from services._chassis.store import Applied
+from services._chassis.store import Applied, Written
 from services._chassis.transition import Job, Transition
 from services.validator.api import create_router
 from services.validator.domain.operation import Operation
@@ -29,14 +29,14 @@ class FakeStore:
     async def record(self, key: str) -> bytes | None:
         return self.records.get(key)
 
-    async def apply(self, transition: Transition, *, cause: str) -> Applied:
-        if cause in self.causes:
-            return Applied.SEEN
-        self.causes.add(cause)
+    async def apply(self, transition: Transition, *, cause: str) -> Written:
         decision = transition.decide(None)
+        if cause in self.causes:
+            return Written(Applied.SEEN, decision)
+        self.causes.add(cause)
         self.records |= decision.records
         self.jobs += decision.jobs
-        return Applied.APPLIED
+        return Written(Applied.APPLIED, decision)
 
 
 class FakeClock:

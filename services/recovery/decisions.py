@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
-from contracts.recovery import AlertTrigger, RollbackFinished, RollbackStarted, TargetArmed
-from contracts.results import ArmedOutput, StepFinished
+from contracts.recovery import AlertTrigger, ApplyChange, RollBack, RollbackFinished, RollbackStarted, TargetArmed
+from contracts.results import ArmedOutput
+from services._chassis.commands import Command
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
 from services.recovery.domain import roll_back as rolling
-from services.recovery.domain.answer import Question
-from services.recovery.domain.protection import Protection, RollingBack, key_of
+from services.recovery.domain.arm import Refusal
+from services.recovery.domain.protection import PastRollback, Protection, RollingBack, key_of
 from services.recovery.domain.snapshot import Purpose, new_id
 from services.recovery.domain.work import CaptureWork, Expiry, Operation, RollbackWork
 
@@ -22,9 +23,17 @@ class NotPossible(Exception):
     """What is asked for cannot be done to this service; the text says why."""
 
 
-def answer(step: StepFinished) -> Emit:
-    """The same command always gets the same answer, under the same id."""
-    return Emit(step, caused_id(step.command_id, "finished"))
+def refused(command: Command, refusal: Refusal) -> Emit:
+    return command.failed(refusal.summary, refusal.cause, refusal.gate)
+
+
+def rolled_back(command: Command, past: PastRollback) -> Emit:
+    """Answer ``roll-back``: passed only if the snapshot's version is live and healthy."""
+    gate = Gate.true("rolled_back", holds=past.result == "restored", detail=past.detail)
+    summary = f"By {past.rollback.by}, after {past.rollback.seconds:.0f} s: {past.detail}"
+    if past.result == "restored":
+        return command.passed(summary, gate)
+    return command.failed(summary, Cause.SUPERSEDED if past.result == "superseded" else Cause.ERROR, gate)
 
 
 def rollback_id(run_id: str) -> str:
@@ -36,7 +45,7 @@ def expiry_id(run_id: str) -> str:
     return f"expire:{run_id}"
 
 
-def armed(before: Protection, protection: Protection, question: Question) -> Decision:
+def armed(before: Protection, protection: Protection, command: Command) -> Decision:
     """The consequences of having armed: told, answered, and bounded in time.
 
     An arm that is replaced has expired, though its timer has not come yet: its change is stopped here.
@@ -45,34 +54,36 @@ def armed(before: Protection, protection: Protection, question: Question) -> Dec
     if held is None:
         raise ValueError("nobody is armed")
     event = TargetArmed(
-        target=question.target,
+        target=command.target,
         run_id=held.run_id,
         snapshot_id=held.snapshot_id,
         expires_at=held.expires_at,
     )
     output = ArmedOutput(expires_at=held.expires_at, snapshot_id=held.snapshot_id)
-    said = question.passed(
+    answer = command.passed(
         f"Armed with {held.snapshot_id} until {held.expires_at:%H:%M:%S} UTC.",
         Gate.true("target_free", holds=True),
         Gate.true("snapshot_stored", holds=True),
         output=output,
     )
-    expiry = Expiry(target=question.target, run_id=held.run_id)
+    expiry = Expiry(target=command.target, run_id=held.run_id)
     timer = Timer(expiry_id(held.run_id), "expire", held.expires_at.timestamp(), expiry.model_dump_json().encode())
     extended = before.arm is not None and held.change is not None
-    stopped, jobs = ((), ()) if extended else stop_change(before, question.target, "its arm has expired")
-    emit = (Emit(event, caused_id(question.command_id, "target-armed")), answer(said), *stopped)
+    stopped, jobs = ((), ()) if extended else stop_change(before, command.target, "its arm has expired")
+    emit = (Emit(event, caused_id(command.id, "target-armed")), answer, *stopped)
     return Decision(protection.write(), emit=emit, timers=(timer,), cancel_jobs=jobs)
 
 
-def begin_capture(target: Target, job: str, run_id: str | None, purpose: Purpose, now: datetime) -> Transition:
+def begin_capture(target: Target, job: str, command: Command | None, purpose: Purpose, now: datetime) -> Transition:
     """The snapshot's id is fixed here, so that every attempt of the job finds the same object."""
+    run_id = command.run_id if command else None
     work = CaptureWork(target=target, snapshot_id=new_id(now, job), run_id=run_id, purpose=purpose)
+    payload = work.model_dump_json().encode()
     operation = Operation(
         id=job, kind="snapshot", target=target, state="running", started_at=now, snapshot_id=work.snapshot_id
     )
     return decided(
-        jobs=(Job(job, "capture-snapshot", work.model_dump_json().encode()),),
+        jobs=(command.job("capture-snapshot", payload) if command else Job(job, "capture-snapshot", payload),),
         records={operation.key: operation.write()},
     )
 
@@ -82,9 +93,8 @@ def stop_change(protection: Protection, target: Target, why: str) -> tuple[tuple
     held = protection.arm
     if held is None or held.change is None or held.change.ended:
         return (), ()
-    question = Question(target, held.run_id, held.change.job, "apply-change")
-    said = answer(question.failed(f"Stopped, since {why}.", Cause.REFUSED))
-    return (said,), (held.change.job,)
+    command = Command.to(ApplyChange, target, held.run_id, held.change.job)
+    return (command.failed(f"Stopped, since {why}.", Cause.REFUSED),), (held.change.job,)
 
 
 def begin_rollback(protection: Protection, target: Target, rollback: RollingBack) -> Decision:
@@ -153,8 +163,8 @@ def end_rollback(work: RollbackWork, ended: rolling.Ended, now: datetime, *, can
             rollback=past.rollback,
         )
         answers = (
-            answer(Question(work.target, rollback.run_id, command, "roll-back").rolled_back(past))
-            for command in rollback.commands
+            rolled_back(Command.to(RollBack, work.target, rollback.run_id, command_id), past)
+            for command_id in rollback.commands
             if rollback.run_id is not None
         )
         timers = (f"overdue:{work.rollback_id}",)

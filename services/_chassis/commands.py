@@ -1,0 +1,142 @@
+"""Commands and their answers. A command gets exactly one answer.
+
+Its handler emits the answer at once, or inserts a job (``Command.job``) that emits it at its end. The answer's id
+derives from the command's (``contracts.results.answer_id``), and the store keeps the answer for 31 days, so that a
+command that is delivered again gets the same one again. The chassis answers where no code of the service can: for a
+job that failed for good (``gave_up``), and for a command of a type that this version does not know (``unsupported``).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import orjson
+
+from contracts.base import Event, Target, caused_id
+from contracts.catalogue import entry_of
+from contracts.deployment import Cause
+from contracts.gates import Gate, Verdict, worst
+from contracts.results import Output, StepFinished, StepProgressed, answer_id
+from services._chassis.transition import Emit, Job
+
+
+class Asked(Protocol):
+    """A command as it came: an event of a run."""
+
+    @property
+    def target(self) -> Target: ...
+
+    @property
+    def run_id(self) -> str: ...
+
+
+class Identified(Protocol):
+    """What carries a command's id: the attributes of its message, or the job that works on it."""
+
+    @property
+    def id(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that waits for its answer. Each way to answer returns the event to emit."""
+
+    target: Target
+    run_id: str
+    id: str
+    step: str
+    """The command's type without its version: ``capture-snapshot``."""
+
+    @classmethod
+    def of(cls, event: Asked, carrier: Identified) -> Self:
+        """Return the command that ``event`` is. Raise ``KeyError`` for one that is not in the catalogue."""
+        return cls(event.target, event.run_id, carrier.id, entry_of(type(event)).name)  # type: ignore[arg-type]
+
+    @classmethod
+    def to(cls, contract: type[Event], target: Target, run_id: str, id_: str) -> Self:
+        """Return a command of which only its parts are kept."""
+        return cls(target, run_id, id_, entry_of(contract).name)
+
+    @classmethod
+    def read(cls, described: bytes, id_: str) -> Self:
+        """Return what ``described`` wrote."""
+        parts = orjson.loads(described)
+        return cls(Target.parse(parts["target"]), parts["run_id"], id_, parts["step"])
+
+    @property
+    def described(self) -> bytes:
+        """What a job keeps of the command that it answers."""
+        return orjson.dumps({"step": self.step, "target": str(self.target), "run_id": self.run_id})
+
+    def job(self, kind: str, payload: bytes) -> Job:
+        """Return the job whose end is the answer."""
+        return Job(self.id, kind, payload, self.described)
+
+    def passed(self, summary: str, *gates: Gate, output: Output | None = None) -> Emit:
+        return self.answer(Verdict.PASS, summary, gates, output=output)
+
+    def failed(self, summary: str, cause: Cause, *gates: Gate) -> Emit:
+        return self.answer(Verdict.FAIL, summary, gates, cause)
+
+    def inconclusive(self, summary: str, cause: Cause, *gates: Gate) -> Emit:
+        return self.answer(Verdict.INCONCLUSIVE, summary, gates, cause)
+
+    def from_gates(
+        self,
+        gates: Iterable[Gate],
+        summary: str,
+        *,
+        failed: Cause = Cause.GATE,
+        inconclusive: Cause = Cause.ERROR,
+        output: Output | None = None,
+    ) -> Emit:
+        """Answer with the worst verdict of ``gates``, and with its cause where that is not a pass."""
+        gates = tuple(gates)
+        verdict = worst(gate.verdict for gate in gates)
+        cause = {Verdict.PASS: None, Verdict.FAIL: failed, Verdict.INCONCLUSIVE: inconclusive}[verdict]
+        return self.answer(verdict, summary, gates, cause, output)
+
+    def answer(
+        self,
+        verdict: Verdict,
+        summary: str,
+        gates: tuple[Gate, ...] = (),
+        cause: Cause | None = None,
+        output: Output | None = None,
+    ) -> Emit:
+        """Answer. ``summary`` is one sentence for a person; ``cause`` is None for a pass."""
+        return Emit(self._finished(verdict, summary, gates, cause, output), answer_id(self.id))
+
+    def gave_up(self, why: str) -> Emit:
+        """Answer for a job that failed for good; ``why`` completes the sentence that its step begins."""
+        return self.inconclusive(f"{self.step} {why}", Cause.ERROR)
+
+    def unsupported(self, why: str) -> Emit:
+        """Answer in the name of a service that does not know the command.
+
+        The id is another one than the answer's: after an upgrade the command may be replayed, and is answered then.
+        """
+        finished = self._finished(Verdict.INCONCLUSIVE, why, (), Cause.UNSUPPORTED, None)
+        return Emit(finished, caused_id(self.id, "unsupported"))
+
+    def progressed(self, message: str, nth: str) -> Emit:
+        """Tell how far the work is. ``nth`` tells this message from the command's others."""
+        event = StepProgressed(
+            target=self.target, run_id=self.run_id, command_id=self.id, step=self.step, message=message
+        )
+        return Emit(event, caused_id(self.id, f"progress:{nth}"))
+
+    def _finished(
+        self, verdict: Verdict, summary: str, gates: tuple[Gate, ...], cause: Cause | None, output: Output | None
+    ) -> StepFinished:
+        return StepFinished(
+            target=self.target,
+            run_id=self.run_id,
+            command_id=self.id,
+            step=self.step,
+            verdict=verdict,
+            gates=gates,
+            cause=cause,
+            summary=summary,
+            output=output,
+        )

@@ -1,0 +1,46 @@
+"""Every command that the catalogue gives to a service, as that service takes it."""
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from contracts.catalogue import CATALOGUE
+from contracts.envelope import Meta
+from contracts.publish import PUBLISHED
+from contracts.results import StepFinished, answer_id
+from contracts.topics import COMMAND_TOPICS
+from sandbox.virtual.redis import MemoryRedis
+from services._chassis.clock import Pace, PacedClock, moment
+from services._chassis.commands import Command
+from services._chassis.service import Platform, Service
+from services._chassis.store import RedisStore
+
+COMMANDS = [entry for entry in CATALOGUE if entry.topic in COMMAND_TOPICS]
+
+
+def created(name: str) -> tuple[Service, RedisStore]:
+    """A service as it is built, without an AWS."""
+    clock = PacedClock(Pace())
+    store = RedisStore(MemoryRedis(), name, clock)
+    aws: Any = None
+    settings = import_module(f"services.{name}.settings").Settings(
+        aws_account="123456789012", backup_bucket="snapshots"
+    )
+    service: Service = import_module(f"services.{name}.app").create_app(settings, Platform(store, clock, aws))
+    return service, store
+
+
+@pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
+async def test_a_command_is_answered_at_once_or_by_a_job_that_knows_whom_to_answer(entry: Any) -> None:
+    service, store = created(COMMAND_TOPICS[entry.topic])
+    event = entry.contract.model_validate_json((PUBLISHED / "golden" / f"{entry.type}.json").read_text())
+    meta = Meta(id="command-1", source="surefoot/orchestrator", time=moment(store.clock.now()), run_id=event.run_id)
+    transition = await service.handlers[type(event)](event, meta)
+    assert transition is not None
+    decision = (await store.apply(transition, cause="test", cause_id=meta.id)).decision
+    answers = [emission for emission in decision.emit if isinstance(emission.event, StepFinished)]
+    jobs = [job for job in decision.jobs if job.id == meta.id]
+    assert answers or jobs or decision.state, "nothing came of the command"
+    assert {emission.id for emission in answers} <= {answer_id(meta.id)}
+    assert {Command.read(job.asked_by, job.id) for job in jobs} <= {Command.of(event, meta)}
