@@ -10,7 +10,7 @@ import pytest
 from contracts.catalogue import CATALOGUE, REPLAYED_FIRST, Contracted, read_by, topics_of
 from contracts.dead_letter import DeadLettered
 from contracts.monitor import CriticalAlert, WarningAlert
-from contracts.results import StepFinished
+from contracts.results import StepFinished, StepProgressed
 from contracts.topics import SERVICES, Party
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.assembly import create_service, load_settings
@@ -20,8 +20,10 @@ from services._chassis.service import Platform
 from services._chassis.store import RedisStore
 
 SOURCES = Path(__file__).parents[2] / "services"
-NOT_BY_NAME: frozenset[Contracted] = frozenset({DeadLettered, StepFinished, WarningAlert, CriticalAlert})
-"""What ``_chassis`` writes in a service's name (letters, their warnings, answers), and what is chosen by severity."""
+NOT_BY_NAME: frozenset[Contracted] = frozenset({DeadLettered, WarningAlert, CriticalAlert})
+"""What ``_chassis`` writes in a service's name (letters, their warnings), and what is chosen by severity."""
+WRITTEN_THROUGH = {"of": StepFinished.__name__, "to": StepFinished.__name__, "progressed": StepProgressed.__name__}
+"""Methods of ``services._chassis.commands.Command`` → the event that a service writes by them."""
 
 
 def handled_by(party: Party) -> set[Contracted]:
@@ -55,8 +57,12 @@ def _constructed(path: Path) -> set[str]:
         if (node.module or "").startswith("contracts.")
         for name in node.names
     }
-    calls = (node.func for node in nodes if isinstance(node, ast.Call))
-    return {contracts[call.id] for call in calls if isinstance(call, ast.Name) and call.id in contracts}
+    calls = [node.func for node in nodes if isinstance(node, ast.Call)]
+    by_name = {contracts[call.id] for call in calls if isinstance(call, ast.Name) and call.id in contracts}
+    if not any(node.module == "services._chassis.commands" for node in imports):
+        return by_name
+    methods = {call.attr for call in calls if isinstance(call, ast.Attribute)}
+    return by_name | {WRITTEN_THROUGH[method] for method in methods & WRITTEN_THROUGH.keys()}
 
 
 def writers_of(contract: Contracted) -> set[Party]:
