@@ -15,6 +15,7 @@ SHAPE = {
     "handlers.py",
     "api.py",
     "ports.py",
+    "decisions.py",  # what bus, timers, jobs and API decide alike
     "jobs.py",
     "jobs",
     "adapters",
