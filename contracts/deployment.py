@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from contracts.base import Contract, Event, RunId
 from contracts.gates import Gate, Verdict
 from contracts.limits import MINIMUM_HEALTH_SCORE
-from contracts.policy import Baking, Timeouts
+from contracts.policy import Baking, Digest, Timeouts
 
 
 class Phase(StrEnum):
@@ -149,6 +149,8 @@ class DeploymentStarted(Event):
     run_id: RunId
     actor: str
     change: Change
+    policy_digest: Digest = ""
+    """Of the policy that the run keeps to its end; empty without a policy file."""
 
 
 class PhaseStarted(Event):

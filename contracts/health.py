@@ -5,6 +5,7 @@ from typing import Literal
 
 from contracts.base import Contract, Event, RunId
 from contracts.limits import MINIMUM_HEALTH_SCORE
+from contracts.policy import HealthPolicy
 
 
 class AssessHealth(Event):
@@ -12,6 +13,7 @@ class AssessHealth(Event):
 
     run_id: RunId
     minimum_score: float = MINIMUM_HEALTH_SCORE
+    policy: HealthPolicy | None = None
 
 
 class WatchDeployment(Event):

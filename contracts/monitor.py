@@ -6,6 +6,7 @@ from typing import Literal
 
 from contracts.base import Contract, Event, RunId
 from contracts.gates import Comparison
+from contracts.policy import Digest, MonitoringPolicy
 from contracts.results import ProbesOutput
 
 
@@ -32,6 +33,7 @@ class CheckAlarms(Event):
     """Are the target's existing alarms armed and quiet?"""
 
     run_id: RunId
+    policy: MonitoringPolicy | None = None
 
 
 class WatchClosely(Event):
@@ -39,6 +41,7 @@ class WatchClosely(Event):
 
     run_id: RunId
     until: datetime
+    policy: MonitoringPolicy | None = None
 
 
 class EvaluateRules(Event):
@@ -46,15 +49,19 @@ class EvaluateRules(Event):
 
     run_id: RunId
     since: datetime
+    not_before: datetime | None = None
+    """No rule is called kept before it; None: as soon as the evidence is there."""
     deadline: datetime
     probes: ProbesOutput | None = None
     """The validator's own requests, which count as samples where the service has too little traffic."""
+    policy: MonitoringPolicy | None = None
 
 
 class SetUpMonitoring(Event):
     """Create the dashboard and the alarms, and watch from now on."""
 
     run_id: RunId
+    policy: MonitoringPolicy | None = None
 
 
 class _Alert(Event):
@@ -70,6 +77,8 @@ class _Alert(Event):
     began_at: datetime
     """When the rule was first seen broken."""
     detail: str
+    policy_digest: Digest = ""
+    """Of the policy whose thresholds were applied; empty without a policy file."""
     dependency: str = ""
     """``dependency_fault.detail``, for readers of the previous version; empty without a fault."""
     dependency_fault: DependencyFault | None = None

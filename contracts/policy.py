@@ -6,7 +6,7 @@ here once, with its source; thresholds come from ``limits.py``.
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, StringConstraints
 
@@ -20,9 +20,14 @@ Path = Annotated[str, StringConstraints(pattern=r"^/([!-.0-~][!-~]*)?$", max_len
 """Absolute and printable, and no ``//host``, which would name another host."""
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$", max_length=512)]
 """Without query, and without credentials, which would reach logs."""
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
+SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/_+=.@:-]{1,512}$")]
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 """Part of the names of alarms, and of alerts."""
+
+
+Part = TypeVar("Part", bound="PolicyPart")
 
 
 def _default(value: Any, source: str, **bounds: Any) -> Any:
@@ -45,6 +50,9 @@ class Application(Section):
     """Reports ``database``, ``redis`` and ``migrations`` as JSON."""
     endpoints: tuple[Path, ...] = _default(("/api/v1/",), "requirements, API Configuration", max_length=50)
     """What users call; each should answer below 500."""
+    headers: dict[HeaderName, SecretName] = _default({}, "no header besides the usual ones", max_length=20)
+    """Sent with each request of Surefoot's own: header → name or ARN of the secret in AWS Secrets Manager, in the
+    service's account and region, whose text is the header's value. A value never stands here."""
 
 
 class RuleMetric(StrEnum):
@@ -158,6 +166,8 @@ class Timeouts(Section):
 
 
 class Baking(Section):
+    minimum_minutes: Annotated[float, Field(ge=0, le=1440)] = _default(0, "Surefoot's own choice")
+    """The shortest that baking takes, however soon its evidence is there."""
     maximum_minutes: Annotated[float, Field(gt=0, le=1440)] = _default(15, "Surefoot's own choice")
     """The longest that baking may wait for its evidence; it ends as soon as the evidence is there."""
 
@@ -222,6 +232,8 @@ class Optimization(Section):
 class Recovery(Section):
     enabled: bool = _default(True, "requirements, Orchestration Service")
     """False: nothing is rolled back by itself, whatever a request says."""
+    triggers: tuple[RuleName, ...] | None = _default(None, "every critical rule", max_length=100)
+    """The rules whose critical alerts roll an armed service back by themselves. Gates do so in any case."""
     retention_days: Annotated[float, Field(gt=0, le=3650)] = _default(30, "requirements, Snapshot Management")
     """Older snapshots are deleted, except those that may still be needed."""
     keep: Annotated[int, Field(ge=1, le=100)] = _default(10, "requirements, Snapshot Management")
@@ -257,3 +269,39 @@ class ServicePolicy(Section):
     tests: Tests = Tests()
     optimization: Optimization = Optimization()
     recovery: Recovery = Recovery()
+
+    def part(self, kind: type[Part]) -> Part:
+        """Return what one service's commands carry of it."""
+        return kind.model_validate({name: getattr(self, name) for name in kind.model_fields})
+
+
+class PolicyPart(Contract):
+    """What a command carries of the policy with which its run began, so that every replica judges alike.
+
+    A command of the version before carries none; then the policy in force holds.
+    """
+
+    digest: Digest = ""
+
+
+class PreflightPolicy(PolicyPart):
+    gates: Gates
+
+
+class HealthPolicy(PolicyPart):
+    application: Application
+    health: Health
+
+
+class MonitoringPolicy(PolicyPart):
+    monitoring: Monitoring
+    rules: tuple[RulePolicy, ...]
+
+
+class ValidationPolicy(PolicyPart):
+    application: Application
+    tests: Tests
+
+
+class RecoveryPolicy(PolicyPart):
+    recovery: Recovery

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contracts.base import Contract, Event, RunId
 from contracts.deployment import Rollback
+from contracts.policy import RecoveryPolicy
 
 
 class AlertTrigger(Contract):
@@ -69,6 +70,7 @@ class CaptureSnapshot(Event):
 
     run_id: RunId
     purpose: Literal["before-change", "after-change"]
+    policy: RecoveryPolicy | None = None
 
 
 class Arm(Event):
@@ -80,6 +82,7 @@ class Arm(Event):
     expires_at: datetime
     auto_recovery: bool = True
     """False: watch and tell, never act."""
+    policy: RecoveryPolicy | None = None
 
 
 class ApplyChange(Event):

@@ -8,6 +8,7 @@ from pydantic import Field
 from contracts.base import Contract, Event, RunId, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
+from contracts.policy import Digest
 
 
 class SnapshotOutput(Contract):
@@ -93,6 +94,8 @@ class StepFinished(Answer):
     summary: str
     """One sentence for a person."""
     output: Output | None = None
+    policy_digest: Digest = ""
+    """Of the policy whose thresholds the gates show; empty without a policy file."""
 
 
 def answer_id(command_id: str) -> str:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from contracts.base import Event, RunId
 from contracts.deployment import Change
+from contracts.policy import PreflightPolicy, ValidationPolicy
 
 Suite = Literal["smoke", "api"]
 
@@ -14,6 +15,7 @@ class RunPreflight(Event):
 
     run_id: RunId
     change: Change
+    policy: PreflightPolicy | None = None
 
 
 class ValidateDeployment(Event):
@@ -22,3 +24,4 @@ class ValidateDeployment(Event):
     run_id: RunId
     suites: tuple[Suite, ...] = ("smoke", "api")
     deadline: datetime
+    policy: ValidationPolicy | None = None
