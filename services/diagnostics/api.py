@@ -16,7 +16,7 @@ from services._chassis.store import Store
 from services.diagnostics.domain.board import Board
 from services.diagnostics.domain.diagnose import diagnose
 from services.diagnostics.domain.evidence import Evidence
-from services.diagnostics.handlers import board, board_key, noted
+from services.diagnostics.handlers import board_key, noted
 from services.diagnostics.ports import Inspector, Unavailable
 
 ANSWER_SECONDS = 30.0
@@ -56,7 +56,7 @@ def router(inspector: Inspector, store: Store, *, target: Targets, clock: Clock)
     routes = APIRouter(prefix="/diagnostics", tags=["diagnostics"])
 
     async def known(about: Target) -> Board:
-        return board(await store.load(board_key(about)))
+        return Board.from_bytes(await store.load(board_key(about)))
 
     @routes.get("/run-diagnostics")
     async def run(cluster_name: str | None = None, service_name: str | None = None) -> DiagnosticsBody:

@@ -54,7 +54,7 @@ def noted(
     """Write down what a look found, and tell what is new and what is gone."""
 
     def decide(state: bytes | None) -> Decision:
-        change = update(board(state), issues, now, complete=complete)
+        change = update(Board.from_bytes(state), issues, now, complete=complete)
         found = (
             Emit(IssueFound(target=target, run_id=run_id, issue=one), caused_id(cause, f"found:{one.issue_id}"))
             for one in change.found
@@ -66,17 +66,13 @@ def noted(
             )
             for one in change.gone
         )
-        return Decision(state=change.after.model_dump_json().encode(), emit=(*found, *gone, *also))
+        return Decision(state=change.after.to_bytes(), emit=(*found, *gone, *also))
 
     return Transition(board_key(target), decide)
 
 
 def board_key(target: Target) -> str:
     return f"issues:{target}"
-
-
-def board(state: bytes | None) -> Board:
-    return Board.model_validate_json(state) if state else Board()
 
 
 def _summary(issues: tuple[Issue, ...], unseen: tuple[str, ...]) -> str:

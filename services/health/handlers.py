@@ -58,11 +58,11 @@ async def watch_deployment(command: WatchDeployment, meta: Meta) -> Transition:
     """Begin a watch, unless its run is being rolled back already."""
 
     def decide(state: bytes | None) -> Decision:
-        waiting = _waiting(state)
+        waiting = Waiting.from_bytes(state)
         if waiting.rolled_back == command.run_id:
             return Decision(emit=(_rolled_back(Command.of(command, meta)),))
         job = Command.of(command, meta).job("watch", command.model_dump_json().encode())
-        return Decision(state=_dump(waiting.begins(command.run_id, meta.id)), jobs=(job,))
+        return Decision(state=waiting.begins(command.run_id, meta.id).to_bytes(), jobs=(job,))
 
     return Transition(_watch_key(command.target), decide)
 
@@ -74,8 +74,8 @@ async def rollback_started(event: RollbackStarted, _meta: Meta) -> Transition | 
         return None
 
     def decide(state: bytes | None) -> Decision:
-        waiting = _waiting(state)
-        after = _dump(waiting.rolls_back(run_id))
+        waiting = Waiting.from_bytes(state)
+        after = waiting.rolls_back(run_id).to_bytes()
         command_id = waiting.commands.get(run_id)
         if command_id is None:
             return Decision(state=after)
@@ -89,7 +89,7 @@ async def watch(running: Running, *, observer: Observer, clock: Clock) -> Transi
     """Job: look every ``WATCH_SECONDS`` until there is a judgement."""
     command = WatchDeployment.model_validate_json(running.payload)
     expected = Expected(command.deployment_id, command.task_definition, command.deadline.timestamp())
-    memory = Memory.model_validate_json(running.saved) if running.saved else Memory(began_at=clock.now())
+    memory = Memory.from_bytes(running.saved, began_at=clock.now())
     while True:
         observed = await _look(observer, command.target, memory, clock)
         now = clock.now()
@@ -101,7 +101,7 @@ async def watch(running: Running, *, observer: Observer, clock: Clock) -> Transi
         if judgement.message != memory.message:
             memory = memory.tells(judgement.message)
             await running.emit(Command.of(command, running).progressed(memory.message, str(memory.told)))
-        await running.checkpoint(_dump(memory))
+        await running.checkpoint(memory.to_bytes())
         await clock.sleep(min(WATCH_SECONDS, max(0.0, expected.deadline - now)))
 
 
@@ -119,10 +119,10 @@ def _watched(command: Command, judgement: Healthy | Failed | Unknown) -> Transit
     answer = command.answer(_verdict(judgement), judgement.detail, judgement.gates, cause)
 
     def decide(state: bytes | None) -> Decision:
-        waiting = _waiting(state)
+        waiting = Waiting.from_bytes(state)
         if waiting.commands.get(command.run_id) != command.id:
             return Decision()
-        return Decision(state=_dump(waiting.ends(command.run_id)), emit=(answer,))
+        return Decision(state=waiting.ends(command.run_id).to_bytes(), emit=(answer,))
 
     return Transition(_watch_key(command.target), decide)
 
@@ -149,7 +149,7 @@ async def start_health_checks(command: StartHealthChecks, meta: Meta, *, clock: 
 
     def decide(state: bytes | None) -> Decision:
         return Decision(
-            state=_dump(_checking(state).starts()),
+            state=Checking.from_bytes(state).starts().to_bytes(),
             timers=(_timer(command.target, clock.now()),),
             emit=(answer,),
         )
@@ -162,14 +162,14 @@ async def check_due(timer: Timer, *, clock: Clock, interval: float) -> Transitio
     target = Target.parse(timer.payload.decode())
 
     def decide(state: bytes | None) -> Decision:
-        checking, now = _checking(state), clock.now()
+        checking, now = Checking.from_bytes(state), clock.now()
         if not checking.enabled:
             return Decision()
         again = (_timer(target, now + interval),)
         if not checking.may_look(now, interval):
             return Decision(timers=again)
         look = Job(caused_id(timer.id, repr(timer.due)), "check", timer.payload)
-        return Decision(state=_dump(checking.looks(now)), timers=again, jobs=(look,))
+        return Decision(state=checking.looks(now).to_bytes(), timers=again, jobs=(look,))
 
     return Transition(_checks_key(target), decide)
 
@@ -182,13 +182,13 @@ async def check(running: Running, *, examiner: Examiner, limits: Limits) -> Tran
     total = score(found)
 
     def decide(state: bytes | None) -> Decision:
-        before = _checking(state)
+        before = Checking.from_bytes(state)
         failed = [
             Emit(_failed(target, one), caused_id(running.id, f"failed:{one.name}")) for one in before.turned_bad(found)
         ]
         scored = [Emit(_scored(target, total), caused_id(running.id, "scored"))] if before.differs(total) else []
         after = before.after(total, found, exists=evidence.service is not None)
-        return Decision(state=_dump(after), emit=(*scored, *failed))
+        return Decision(state=after.to_bytes(), emit=(*scored, *failed))
 
     return Transition(_checks_key(target), decide)
 
@@ -218,15 +218,3 @@ def _watch_key(target: Target) -> str:
 
 def _checks_key(target: Target) -> str:
     return f"checks:{target}"
-
-
-def _waiting(state: bytes | None) -> Waiting:
-    return Waiting.model_validate_json(state) if state else Waiting()
-
-
-def _checking(state: bytes | None) -> Checking:
-    return Checking.model_validate_json(state) if state else Checking()
-
-
-def _dump(state: Waiting | Checking | Memory) -> bytes:
-    return state.model_dump_json().encode()

@@ -126,7 +126,7 @@ def create_router(
         """The target's metrics, and its rules as they were judged last."""
         target = find_target(cluster_name, service_name)
         state = await store.load(watch_key(target))
-        watch = Watch.read(state, target)
+        watch = Watch.from_bytes(state, target=target)
         now, period = clock.now(), period_of(hours_back)
         with _told():
             dimensions = await services.dimensions(target, watch.dimensions)

@@ -56,7 +56,7 @@ async def on_set_up(command: SetUpMonitoring, meta: Meta) -> Transition:
 
 async def on_deployment_finished(event: DeploymentFinished, _: Meta) -> Transition:
     def decide(state: bytes | None) -> Decision:
-        return Decision(state and Watch.read(state, event.target).without_run(event.run_id).written())
+        return Decision(state and Watch.from_bytes(state, target=event.target).without_run(event.run_id).to_bytes())
 
     return Transition(watch_key(event.target), decide)
 
@@ -93,8 +93,8 @@ class Watching:
         deadline = Timer(_deadline(meta.id), COLLECT, pending.deadline, str(command.target).encode())
 
         def decide(state: bytes | None) -> Decision:
-            watch = Watch.read(state, command.target).with_pending(pending)
-            return Decision(watch.written(), timers=(_look_at(command.target, now), deadline))
+            watch = Watch.from_bytes(state, target=command.target).with_pending(pending)
+            return Decision(watch.to_bytes(), timers=(_look_at(command.target, now), deadline))
 
         return Transition(watch_key(command.target), decide)
 
@@ -112,8 +112,8 @@ class Watching:
         emit = _answer(Command.of(command, running), (gate,))
 
         def decide(state: bytes | None) -> Decision:
-            watch = Watch.read(state, command.target).with_run(command.run_id, until, dimensions)
-            return Decision(watch.written(), (emit,), (_look_at(command.target, now),))
+            watch = Watch.from_bytes(state, target=command.target).with_run(command.run_id, until, dimensions)
+            return Decision(watch.to_bytes(), (emit,), (_look_at(command.target, now),))
 
         return Transition(watch_key(command.target), decide)
 
@@ -123,7 +123,7 @@ class Watching:
         job = Job(caused_id(timer.id, repr(timer.due)), COLLECT, timer.payload)
 
         def decide(state: bytes | None) -> Decision:
-            if not Watch.read(state, target).wanted(now):
+            if not Watch.from_bytes(state, target=target).wanted(now):
                 return Decision()
             return Decision(timers=(_look_at(target, now + LOST),), jobs=(job,))
 
@@ -132,7 +132,7 @@ class Watching:
     async def collect(self, running: Running) -> Transition:
         """Read every metric once; evaluate rules, alerts, and whatever waits."""
         target, now = Target.parse(running.payload.decode()), self.clock.now()
-        before = Watch.read(await self.store.load(watch_key(target)), target)
+        before = Watch.from_bytes(await self.store.load(watch_key(target)), target=target)
         readings, published, fault, gone = None, False, None, False
         try:
             readings = await self._read(before, target, now)
@@ -147,7 +147,7 @@ class Watching:
         asked = {one.command_id for one in before.pending}
 
         def decide(state: bytes | None) -> Decision:
-            watch = Watch.read(state, target)
+            watch = Watch.from_bytes(state, target=target)
             return self._seen(watch.stopped() if gone else watch, readings, published, fault, asked, now)
 
         return Transition(watch_key(target), decide)
@@ -197,7 +197,7 @@ class Watching:
         interval = self.close_interval if watch.wanted_closely(now) else self.interval
         next_look = (_look_at(watch.target, now + interval),) if watch.wanted(now) else ()
         return Decision(
-            watch.written(),
+            watch.to_bytes(),
             emit=(*(Emit(alert, caused_id(alert.alert_id, alert.state)) for alert in told), *answers.values()),
             timers=next_look,
             cancel_timers=(*map(_deadline, answered), *(() if next_look else (f"collect:{watch.target}",))),
@@ -286,8 +286,8 @@ class SettingUp:
         now = self.clock.now()
 
         def decide(state: bytes | None) -> Decision:
-            watch = Watch.read(state, target).with_set_up(dimensions)
-            return Decision(watch.written(), so_far.emit, (_look_at(target, now),), records=so_far.records)
+            watch = Watch.from_bytes(state, target=target).with_set_up(dimensions)
+            return Decision(watch.to_bytes(), so_far.emit, (_look_at(target, now),), records=so_far.records)
 
         return Transition(watch_key(target), decide)
 

@@ -119,7 +119,7 @@ class Endpoints:
 
     async def status(self, target: Target, run_id: str | None) -> RunView:
         """Return the run that was asked for, else the active one, else the last. Raise ``Problem`` without one."""
-        course = Course.decode(await self._courses.load(course_key(target)))
+        course = Course.from_bytes(await self._courses.load(course_key(target)))
         shown = views(course, self._clock.now())
         wanted = run_id or next(iter(shown), course.last_run_id)
         if wanted in shown:

@@ -84,7 +84,7 @@ class Handlers:
                 return None
 
         def decide(state: bytes | None) -> Decision:
-            if Course.decode(state).knows(refusal.run_id):
+            if Course.from_bytes(state).knows(refusal.run_id):
                 return Decision()
             told = Emit(refusal, caused_id(refusal.run_id, "finished"))
             return Decision(emit=(told,), records={end_key(refusal.run_id): refusal.model_dump_json().encode()})
@@ -114,7 +114,7 @@ class Handlers:
 
 def turn(state: bytes | None, event: Input, policy: Policy, now: float) -> Decision:
     """Decide on stored state: what was decided, with its timers and its records."""
-    before = Course.decode(state)
+    before = Course.from_bytes(state)
     after, effects = decide(before, event, policy, now)
     if after is before and not effects and not isinstance(event, Woken | DeploymentStarted | DeploymentFinished):
         # read again after a restoration, an answer may come before its question
@@ -124,7 +124,7 @@ def turn(state: bytes | None, event: Input, policy: Policy, now: float) -> Decis
         key = start_key if isinstance(event, DeploymentStarted) else end_key
         records[key(event.run_id)] = event.model_dump_json().encode()
     return Decision(
-        state=None if after is before else after.encode(),
+        state=None if after is before else after.to_bytes(),
         emit=tuple(Emit(effect.event, effect.id) for effect in effects if isinstance(effect, Tell)),
         timers=_timers(after.active) + _queue_timer(after, now) if after is not before else (),
         cancel_timers=_cancelled(before, after),

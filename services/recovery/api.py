@@ -103,7 +103,7 @@ class Api:
     async def listed(self, cluster_name: Name, service_name: Name) -> dict[str, Any]:
         """The stored snapshots, the newest first, without their secrets."""
         target = self.targets.target(cluster_name, service_name)
-        protection = Protection.read(await self.store.load(key_of(target)))
+        protection = Protection.from_bytes(await self.store.load(key_of(target)))
         proven = {one.snapshot_id for one in protection.snapshots if one.proven}
         with _reading():
             ids = (await self.snapshots.ids(target))[:LISTED]
@@ -176,13 +176,13 @@ class Api:
         )
 
         def decide(state: bytes | None) -> Decision:
-            protection = Protection.read(state)
+            protection = Protection.from_bytes(state)
             if protection.rollback_named(name) is not None or _obstacle(protection, now) is not None:
                 return Decision()
             return begin_rollback(protection, target, rollback)
 
         await self.store.apply(Transition(key_of(target), decide), cause="")
-        protection = Protection.read(await self.store.load(key_of(target)))
+        protection = Protection.from_bytes(await self.store.load(key_of(target)))
         begun = protection.rollback_named(name)
         if begun is None:
             why = _obstacle(protection, now) or "Another rollback has just ended; look at it first."

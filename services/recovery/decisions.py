@@ -67,18 +67,18 @@ def armed(before: Protection, protection: Protection, command: Command) -> Decis
         output=output,
     )
     expiry = Expiry(target=command.target, run_id=held.run_id)
-    timer = Timer(expiry_id(held.run_id), "expire", held.expires_at.timestamp(), expiry.model_dump_json().encode())
+    timer = Timer(expiry_id(held.run_id), "expire", held.expires_at.timestamp(), expiry.to_bytes())
     extended = before.arm is not None and held.change is not None
     stopped, jobs = ((), ()) if extended else stop_change(before, command.target, "its arm has expired")
     emit = (Emit(event, caused_id(command.id, "target-armed")), answer, *stopped)
-    return Decision(protection.write(), emit=emit, timers=(timer,), cancel_jobs=jobs)
+    return Decision(protection.to_bytes(), emit=emit, timers=(timer,), cancel_jobs=jobs)
 
 
 def begin_capture(target: Target, job: str, command: Command | None, purpose: Purpose, now: datetime) -> Transition:
     """The snapshot's id is fixed here, so that every attempt of the job finds the same object."""
     run_id = command.run_id if command else None
     work = CaptureWork(target=target, snapshot_id=new_id(now, job), run_id=run_id, purpose=purpose)
-    payload = work.model_dump_json().encode()
+    payload = work.to_bytes()
     operation = Operation(
         id=job, kind="snapshot", target=target, state="running", started_at=now, snapshot_id=work.snapshot_id
     )
@@ -103,7 +103,7 @@ def begin_rollback(protection: Protection, target: Target, rollback: RollingBack
     The caller has made sure that none is under way and that the run has had none.
     """
     name = rollback.rollback_id
-    work = RollbackWork(target=target, rollback_id=name).model_dump_json().encode()
+    work = RollbackWork(target=target, rollback_id=name).to_bytes()
     started = RollbackStarted(
         target=target,
         run_id=rollback.run_id,
@@ -124,7 +124,7 @@ def begin_rollback(protection: Protection, target: Target, rollback: RollingBack
     said, stopped = stop_change(protection, target, f"a rollback has begun ({rollback.trigger})")
     due = (rollback.started_at + OVERDUE).timestamp()
     return Decision(
-        rolling.begin(protection, rollback).write(),
+        rolling.begin(protection, rollback).to_bytes(),
         emit=(Emit(started, caused_id(rollback.run_id or name, "rollback-started")), *said),
         jobs=(Job(name, "rollback", work),),
         cancel_jobs=stopped,
@@ -137,7 +137,7 @@ def end_rollback(work: RollbackWork, ended: rolling.Ended, now: datetime, *, can
     """The result, told once; nothing if somebody else has ended it before."""
 
     def decide(state: bytes | None) -> Decision:
-        protection = Protection.read(state)
+        protection = Protection.from_bytes(state)
         rollback = protection.rollback
         if rollback is None or rollback.rollback_id != work.rollback_id:
             return Decision()
@@ -169,7 +169,7 @@ def end_rollback(work: RollbackWork, ended: rolling.Ended, now: datetime, *, can
         )
         timers = (f"overdue:{work.rollback_id}",)
         return Decision(
-            protection.write(),
+            protection.to_bytes(),
             emit=(
                 Emit(event, caused_id(rollback.run_id or past.rollback_id, "rollback-finished")),
                 *answers,

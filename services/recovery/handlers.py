@@ -54,7 +54,7 @@ class Handlers:
         now, asked = self._now(), Command.of(command, meta)
 
         def decide(state: bytes | None) -> Decision:
-            protection = Protection.read(state)
+            protection = Protection.from_bytes(state)
             refusal = arming.why_not_arm(protection, command, now)
             if refusal is not None:
                 return Decision(emit=(refused(asked, refusal),))
@@ -66,7 +66,7 @@ class Handlers:
         now, asked = self._now(), Command.of(command, meta)
 
         def decide(state: bytes | None) -> Decision:
-            protection = Protection.read(state)
+            protection = Protection.from_bytes(state)
             refusal = arming.why_not_change(protection, command, now)
             held = protection.armed_for(command.run_id, now)
             if refusal is not None or held is None:
@@ -80,7 +80,7 @@ class Handlers:
                 task_definition=command.task_definition,
                 snapshot_deployment=protection.deployment_of(held.snapshot_id),
             )
-            return Decision(protection.write(), jobs=(asked.job("apply-change", work.model_dump_json().encode()),))
+            return Decision(protection.to_bytes(), jobs=(asked.job("apply-change", work.to_bytes()),))
 
         return Transition(key_of(command.target), decide)
 
@@ -88,12 +88,12 @@ class Handlers:
         now, asked = self._now(), Command.of(command, meta)
 
         def decide(state: bytes | None) -> Decision:
-            protection = Protection.read(state)
+            protection = Protection.from_bytes(state)
             match protection.rollback_of(command.run_id):
                 case PastRollback() as past:
                     return Decision(emit=(rolled_back(asked, past),))
                 case RollingBack():
-                    return Decision(rolling.answer_too(protection, meta.id).write())
+                    return Decision(rolling.answer_too(protection, meta.id).to_bytes())
             held = protection.armed_for(command.run_id, now)
             if held is None or protection.rollback is not None:
                 return Decision(emit=(_not_armed(asked),))
@@ -113,7 +113,7 @@ class Handlers:
         asked = Command.of(command, meta)
 
         def decide(state: bytes | None) -> Decision:
-            protection = Protection.read(state)
+            protection = Protection.from_bytes(state)
             if protection.rollback_of(command.run_id) is not None:
                 output = DisarmOutput(answer="rollback-started")
                 return Decision(emit=(asked.passed("A rollback has begun.", output=output),))
@@ -124,7 +124,7 @@ class Handlers:
             event = TargetDisarmed(target=command.target, run_id=command.run_id, reason="finished")
             stopped, jobs = stop_change(protection, command.target, "the run is over")
             return Decision(
-                disarmed.write(),
+                disarmed.to_bytes(),
                 emit=(Emit(event, caused_id(meta.id, "target-disarmed")), said, *stopped),
                 cancel_timers=(expiry_id(command.run_id),),
                 cancel_jobs=jobs,
@@ -138,11 +138,11 @@ class Handlers:
         now = self._now()
 
         def decide(state: bytes | None) -> Decision:
-            before = Protection.read(state)
+            before = Protection.from_bytes(state)
             protection = alerts.note(before, alert)
             held = alerts.convicts(before, alert, now)
             if held is None:
-                return Decision(protection.write())
+                return Decision(protection.to_bytes())
             rollback = RollingBack.begun(
                 alerts.trigger_of(alert),
                 rollback_id=rollback_id(held.run_id),
@@ -155,21 +155,21 @@ class Handlers:
         return Transition(key_of(alert.target), decide)
 
     async def expire(self, timer: Timer) -> Transition:
-        due, now = Expiry.model_validate_json(timer.payload), self._now()
+        due, now = Expiry.from_bytes(timer.payload), self._now()
 
         def decide(state: bytes | None) -> Decision:
-            protection = Protection.read(state)
+            protection = Protection.from_bytes(state)
             if not arming.expired(protection, due.run_id, now):
                 return Decision()
             event = TargetDisarmed(target=due.target, run_id=due.run_id, reason="expired")
             said = Emit(event, caused_id(due.run_id, f"expired:{timer.due}"))
             stopped, jobs = stop_change(protection, due.target, "the arm has expired")
-            return Decision(protection.but(arm=None).write(), emit=(said, *stopped), cancel_jobs=jobs)
+            return Decision(protection.replace(arm=None).to_bytes(), emit=(said, *stopped), cancel_jobs=jobs)
 
         return Transition(key_of(due.target), decide)
 
     async def overdue(self, timer: Timer) -> Transition:
-        work = RollbackWork.model_validate_json(timer.payload)
+        work = RollbackWork.from_bytes(timer.payload)
         ended = rolling.Failed("The rollback did not end by itself; look at the service.")
         return end_rollback(work, ended, self._now(), cancel=True)
 

@@ -95,7 +95,7 @@ def _no_outbox() -> None:
 
 def _no_reconciler() -> None:
     def nothing(run: Any, now: float) -> Any:
-        return run.but(reconcile_at=now + 30)
+        return run.replace(reconcile_at=now + 30)
         yield
 
     steps.reconcile = nothing

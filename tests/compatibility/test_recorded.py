@@ -12,6 +12,7 @@ from contracts.base import Target
 from contracts.envelope import from_message
 from contracts.health import WatchDeployment
 from contracts.optimizer import RecommendationMade
+from contracts.state import State
 from contracts.validator import ValidateDeployment
 from services.diagnostics.domain.board import Board
 from services.health.domain.continuous import Checking
@@ -35,20 +36,20 @@ def read(name: str) -> Any:
 
 TARGET = Target.parse("123456789012/us-west-2/CourtCaseCluster/BackendService")
 READERS: Mapping[tuple[str, str, str], Callable[[bytes], BaseModel]] = {
-    ("orchestrator", "state", "course"): Course.decode,
+    ("orchestrator", "state", "course"): Course.from_bytes,
     ("orchestrator", "record", "run"): RunView.model_validate_json,
-    ("recovery", "state", "protection"): Protection.read,
+    ("recovery", "state", "protection"): Protection.from_bytes,
     ("recovery", "record", "operation"): work.Operation.model_validate_json,
-    ("recovery", "job", "capture-snapshot"): work.CaptureWork.model_validate_json,
-    ("recovery", "job", "rollback"): work.RollbackWork.model_validate_json,
-    ("monitor", "state", "watch"): lambda data: Watch.read(data, TARGET),
+    ("recovery", "job", "capture-snapshot"): work.CaptureWork.from_bytes,
+    ("recovery", "job", "rollback"): work.RollbackWork.from_bytes,
+    ("monitor", "state", "watch"): lambda data: Watch.from_bytes(data, target=TARGET),
     ("monitor", "record", "operation"): SetUpOperation.model_validate_json,
     ("monitor", "job", "set-up-on-request"): SetUpOperation.model_validate_json,
-    ("health", "state", "watch"): Waiting.model_validate_json,
-    ("health", "state", "checks"): Checking.model_validate_json,
+    ("health", "state", "watch"): Waiting.from_bytes,
+    ("health", "state", "checks"): Checking.from_bytes,
     ("health", "job", "watch"): WatchDeployment.model_validate_json,
     ("health", "job", "check"): lambda data: Target.parse(data.decode()),
-    ("diagnostics", "state", "issues"): Board.model_validate_json,
+    ("diagnostics", "state", "issues"): Board.from_bytes,
     ("optimizer", "record", "baseline"): Baseline.model_validate_json,
     ("optimizer", "record", "recommendation"): RecommendationMade.model_validate_json,
     ("validator", "record", "operation"): Validation.model_validate_json,
@@ -82,7 +83,10 @@ def test_what_the_version_before_kept_is_read_and_written_whole(kept: dict[str, 
     reader = READERS[kept["service"], kept["kind"], kept["what"]]
     model = reader(kept["data"].encode())
     if not isinstance(model, Target):
-        assert lost(json.loads(kept["data"]), model.model_dump(mode="json")) == []
+        data = json.loads(kept["data"])
+        if isinstance(model, State) and (version := data.pop("version", None)):
+            data["schema_version"] = version  # its name in some states before there was one form
+        assert lost(data, model.model_dump(mode="json")) == []
 
 
 @pytest.mark.parametrize("event", read("events.json"), ids=lambda event: dict(event["headers"])["ce_type"])

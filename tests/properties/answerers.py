@@ -137,7 +137,7 @@ class AnyRollback:
 
     async def __call__(self, running: Running) -> Transition:
         work = RollbackWork.model_validate_json(running.payload)
-        rollback = Protection.read(await self.store.load(key_of(work.target))).rollback
+        rollback = Protection.from_bytes(await self.store.load(key_of(work.target))).rollback
         if rollback is None or rollback.rollback_id != work.rollback_id:
             return decided()
         await running.check()

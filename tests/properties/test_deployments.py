@@ -296,9 +296,9 @@ class Deployments(RuleBasedStateMachine):
         assert set(ledger.ends) == self.requested, "each run ends, once, and no other does"
         assert ledger.active is None
         assert ledger.over.keys() == ledger.begun.keys(), "each rollback ends"
-        protection = Protection.read(finished(world.recovery.store.load(key_of(TARGET))))
+        protection = Protection.from_bytes(finished(world.recovery.store.load(key_of(TARGET))))
         assert (protection.arm, protection.rollback) == (None, None), "recovery does not stand ready for ever"
-        course = Course.decode(finished(world.orchestrator.store.load(course_key(TARGET))))
+        course = Course.from_bytes(finished(world.orchestrator.store.load(course_key(TARGET))))
         assert (course.active, course.queue) == (None, ())
 
 

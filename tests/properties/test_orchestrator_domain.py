@@ -132,7 +132,7 @@ class History:
     def hear(self, event: Input) -> set[str]:
         """Decide; return the ids of what is said."""
         self.course, effects = decide(self.course, event, POLICY, self.now)
-        assert Course.decode(self.course.encode()) == self.course
+        assert Course.from_bytes(self.course.to_bytes()) == self.course
         told = [effect for effect in effects if isinstance(effect, Tell)]
         for one in told:
             assert self.said.setdefault(one.id, one.event) == one.event, "one id, one content"

@@ -24,7 +24,7 @@ from services.recovery.domain.protection import (
     PastRollback,
     Protection,
     RollingBack,
-    Taken,
+    SnapshotEntry,
 )
 from services.recovery.domain.roll_back import (
     MOST_RESTORES,
@@ -89,7 +89,7 @@ records = st.builds(
 pasts = st.builds(
     PastRollback, rollback_id=texts, run_id=st.none() | runs, result=results, rollback=records, detail=texts
 )
-taken = st.builds(Taken, snapshot_id=names, task_definition=texts, taken_at=moments, proven=st.booleans())
+taken = st.builds(SnapshotEntry, snapshot_id=names, task_definition=texts, taken_at=moments, proven=st.booleans())
 protections = st.builds(
     Protection,
     epoch=st.integers(0, 9),
@@ -118,7 +118,7 @@ critical = st.builds(
 @PROFILE
 @given(protections)
 def test_a_protection_is_read_as_it_was_written(protection: Protection) -> None:
-    assert Protection.read(protection.write()) == protection
+    assert Protection.from_bytes(protection.to_bytes()) == protection
 
 
 @PROFILE
@@ -235,7 +235,7 @@ def test_whatever_is_seen_a_rollback_ends_in_time(seen: list[Observed], plan: Pl
 
 index = st.lists(
     st.builds(
-        Taken,
+        SnapshotEntry,
         snapshot_id=st.integers(0, 99).map(str),
         task_definition=st.just("t"),
         taken_at=moments,
@@ -248,7 +248,9 @@ index = st.lists(
 
 @PROFILE
 @given(index, st.data(), moments, st.floats(0.5, 60))
-def test_what_may_be_needed_is_kept(snapshots: list[Taken], data: st.DataObject, now: datetime, days: float) -> None:
+def test_what_may_be_needed_is_kept(
+    snapshots: list[SnapshotEntry], data: st.DataObject, now: datetime, days: float
+) -> None:
     known = [one.snapshot_id for one in snapshots]
     needed = frozenset(data.draw(st.lists(st.sampled_from(known), max_size=3)) if known else ())
     kept, gone = keep(snapshots, needed, now, days)
@@ -263,7 +265,7 @@ def test_what_may_be_needed_is_kept(snapshots: list[Taken], data: st.DataObject,
     assert keep(kept, needed, now, days) == (kept, ())
 
 
-def known_by(one: Taken) -> str:
+def known_by(one: SnapshotEntry) -> str:
     return one.snapshot_id
 
 

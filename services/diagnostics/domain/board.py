@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from contracts.base import Contract
 from contracts.diagnostics import Issue
+from contracts.state import State
 
 
-class Board(Contract):
+class Board(State):
     """The issues of one target."""
 
-    version: int = 1
     issues: tuple[Issue, ...] = ()
     checked_at: float | None = None
     """Product time, epoch seconds; None: nobody has looked yet."""

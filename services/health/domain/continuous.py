@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from contracts.base import Contract
+from contracts.state import State
 from services.health.domain.checks import Check, Finding
 from services.health.domain.score import Rating, Score
 
@@ -10,10 +10,9 @@ STALE_INTERVALS = 4
 """A look that has not ended after so many intervals is given up for lost."""
 
 
-class Checking(Contract):
+class Checking(State):
     """The continuous checks of one target."""
 
-    version: int = 1
     enabled: bool = False
     looking_since: float | None = None
     """Product time at which the look under way began."""
@@ -24,10 +23,10 @@ class Checking(Contract):
     """Names of the checks that were bad at the last look."""
 
     def starts(self) -> "Checking":
-        return self.model_copy(update={"enabled": True})
+        return self.replace(enabled=True)
 
     def looks(self, now: float) -> "Checking":
-        return self.model_copy(update={"looking_since": now})
+        return self.replace(looking_since=now)
 
     def may_look(self, now: float, interval: float) -> bool:
         """Whether no look is under way: a slow application must not pile them up."""

@@ -8,9 +8,9 @@ again after ECS rolled it back is a failed deployment. A FAILED deployment may b
 from dataclasses import dataclass
 from math import ceil
 
-from contracts.base import Contract
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict, worst
+from contracts.state import State
 from services.health.domain.checks import fewest_healthy
 from services.health.domain.observed import Deployment, Rollout, Service, StoppedTask, TargetHealth, Unasked
 
@@ -45,10 +45,9 @@ class Observed:
     """How our service deployment went; looked up once our deployment is no longer the primary one."""
 
 
-class Memory(Contract):
+class Memory(State):
     """What a watch knows from earlier looks; it survives the process in a checkpoint."""
 
-    version: int = 1
     began_at: float
     deployment_id: str | None = None
     """The deployment that is watched, once it is known."""
@@ -75,7 +74,7 @@ class Memory(Contract):
         return max(self.failed_most, len(self.failed_tasks))
 
     def tells(self, message: str) -> "Memory":
-        return self.model_copy(update={"message": message, "told": self.told + 1})
+        return self.replace(message=message, told=self.told + 1)
 
 
 @dataclass(frozen=True, slots=True)

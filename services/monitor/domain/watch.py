@@ -4,20 +4,18 @@ from typing import Self
 
 from pydantic import Field
 
-from contracts.base import Contract, Target
+from contracts.base import Target
 from contracts.monitor import DependencyFault
+from contracts.state import State
 from services.monitor.domain.alerts import Alert, AlertState, step
 from services.monitor.domain.judge import PendingEvaluation
 from services.monitor.domain.metrics import Dimensions, Readings
 from services.monitor.domain.rules import Rule, RuleState, evaluate
 
-SCHEMA = 1
 
+class Watch(State):
+    """What the monitor knows of one target."""
 
-class Watch(Contract):
-    """Frozen; ``version`` lets a newer Surefoot read what this one wrote."""
-
-    version: int = SCHEMA
     target: Target
     dimensions: Dimensions | None = None
     closely: dict[str, float] = Field(default_factory=dict)
@@ -30,13 +28,6 @@ class Watch(Contract):
     latest: tuple[RuleState, ...] = ()
     collected_at: float | None = None
 
-    @classmethod
-    def read(cls, state: bytes | None, target: Target) -> Self:
-        return cls(target=target) if state is None else cls.model_validate_json(state)
-
-    def written(self) -> bytes:
-        return self.model_dump_json().encode()
-
     def wanted_closely(self, now: float) -> bool:
         return bool(self.pending) or any(until > now for until in self.closely.values())
 
@@ -45,25 +36,25 @@ class Watch(Contract):
         return self.set_up or self.wanted_closely(now) or any(one.began_at is not None for one in self.alerts.values())
 
     def with_run(self, run_id: str, until: float, dimensions: Dimensions) -> Self:
-        return self._with(closely={**self.closely, run_id: until}, dimensions=dimensions)
+        return self.replace(closely={**self.closely, run_id: until}, dimensions=dimensions)
 
     def without_run(self, run_id: str) -> Self:
-        return self._with(closely={run: until for run, until in self.closely.items() if run != run_id})
+        return self.replace(closely={run: until for run, until in self.closely.items() if run != run_id})
 
     def with_set_up(self, dimensions: Dimensions) -> Self:
-        return self._with(set_up=True, dimensions=dimensions)
+        return self.replace(set_up=True, dimensions=dimensions)
 
     def with_pending(self, pending: PendingEvaluation) -> Self:
         if any(one.command_id == pending.command_id for one in self.pending):
             return self
-        return self._with(pending=(*self.pending, pending))
+        return self.replace(pending=(*self.pending, pending))
 
     def answered(self, command_ids: set[str]) -> Self:
-        return self._with(pending=tuple(one for one in self.pending if one.command_id not in command_ids))
+        return self.replace(pending=tuple(one for one in self.pending if one.command_id not in command_ids))
 
     def stopped(self) -> Self:
         """The service is gone: only what waits for an answer remains."""
-        return self._with(closely={}, set_up=False, alerts={})
+        return self.replace(closely={}, set_up=False, alerts={})
 
     def with_readings(
         self, readings: Readings, rules: tuple[Rule, ...], now: float, fault: DependencyFault | None = None
@@ -81,7 +72,7 @@ class Watch(Contract):
                 published.append(alert)
         closely = {run: until for run, until in self.closely.items() if until > now}
         return (
-            self._with(
+            self.replace(
                 dimensions=readings.dimensions,
                 alerts=alerts,
                 latest=tuple(states.values()),
@@ -90,9 +81,6 @@ class Watch(Contract):
             ),
             tuple(published),
         )
-
-    def _with(self, **changes: object) -> Self:
-        return self.model_copy(update=changes)
 
 
 def watch_key(target: Target) -> str:

@@ -1,26 +1,16 @@
 """All that the orchestrator knows of one target."""
 
-from typing import Literal, Self
+from contracts.state import State
+from services.orchestrator.domain.run import Request, Run
 
-from services.orchestrator.domain.run import Frozen, Request, Run
 
-
-class Course(Frozen):
+class Course(State):
     """At most one active run, and those that wait for its end."""
 
-    schema_version: Literal[1] = 1
     active: Run | None = None
     queue: tuple[Request, ...] = ()
     last_run_id: str | None = None
     """Which run was the last to end."""
-
-    @classmethod
-    def decode(cls, state: bytes | None) -> Self:
-        """Read what ``encode`` wrote; None is a target that was never seen."""
-        return cls() if state is None else cls.model_validate_json(state)
-
-    def encode(self) -> bytes:
-        return self.model_dump_json().encode()
 
     def knows(self, run_id: str) -> bool:
         """Whether the run is active, waits, or was the last to end."""

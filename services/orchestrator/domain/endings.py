@@ -48,8 +48,8 @@ def ended(run: Run, told: DeploymentFinished) -> RunTurn:
     at = run.started_at + told.seconds
     if run.stage is not None:  # the state is older than the word
         verdict = Verdict.PASS if told.outcome is Outcome.SUCCEEDED else Verdict.INCONCLUSIVE
-        run = run.with_stage(run.stage.but(verdict=verdict, finished_at=at))
-    run = run.but(
+        run = run.with_stage(run.stage.replace(verdict=verdict, finished_at=at))
+    run = run.replace(
         outcome=told.outcome,
         cause=told.cause,
         reason=told.reason,
@@ -68,14 +68,16 @@ def disarm(run: Run, outcome: Outcome, cause: Cause | None, reason: str, now: fl
     step = command_step(run, Disarm(target=run.target, run_id=run.run_id))
     yield Tell(step.command, step.id)
     deadline = run.armed_until + EXPIRY_MARGIN
-    return run.but(ending=Disarming(outcome=outcome, cause=cause, reason=reason, step=step, deadline=deadline))
+    return run.replace(ending=Disarming(outcome=outcome, cause=cause, reason=reason, step=step, deadline=deadline))
 
 
 def roll_back(run: Run, trigger: str, cause: Cause | None, reason: str, now: float) -> RunTurn:
     """Have recovery bring the old version back; its result decides."""
     step = command_step(run, RollBack(target=run.target, run_id=run.run_id, trigger=trigger))
     yield Tell(step.command, step.id)
-    run = run.but(ending=RollingBack(trigger=trigger, cause=cause, reason=reason, step=step, deadline=now + ROLLBACK))
+    run = run.replace(
+        ending=RollingBack(trigger=trigger, cause=cause, reason=reason, step=step, deadline=now + ROLLBACK)
+    )
     return (yield from progress(run, step.name, f"Rolling back: {trigger}.", now))
 
 
@@ -114,7 +116,7 @@ def recovery_began(run: Run, event: RollbackStarted, now: float) -> RunTurn:
     why, alert = _why(event.cause)
     run = yield from close(run, Verdict.FAIL, now, (*answered(run), *alert))
     if isinstance(ending, RollingBack):
-        ending = ending.but(rollback_id=event.rollback_id, deadline=now + ROLLBACK)
+        ending = ending.replace(rollback_id=event.rollback_id, deadline=now + ROLLBACK)
     else:
         ending = RollingBack(
             trigger=event.trigger,
@@ -125,7 +127,7 @@ def recovery_began(run: Run, event: RollbackStarted, now: float) -> RunTurn:
             deadline=now + ROLLBACK,
         )
     message = f"Recovery brings back {event.snapshot_id}: {why}."
-    return (yield from progress(run.but(ending=ending), entry_of(RollBack).name, message, now))
+    return (yield from progress(run.replace(ending=ending), entry_of(RollBack).name, message, now))
 
 
 def recovery_finished(run: Run, event: RollbackFinished, now: float) -> RunTurn:
@@ -152,12 +154,12 @@ def recovery_answered(run: Run, now: float) -> RunTurn:
     if isinstance(ending, RollingBack):
         # rollback-finished tells the result; a refusal may come without one, so it is not awaited for long
         patience = ROLLBACK if ending.step.passed else GRACE
-        return run.but(ending=ending.but(deadline=min(ending.deadline, now + patience)))
+        return run.replace(ending=ending.replace(deadline=min(ending.deadline, now + patience)))
     if not isinstance(answer.output, DisarmOutput):
         return run
     if answer.output.answer == "disarmed":
         return (yield from finish(run, ending.outcome, ending.cause, ending.reason, now=now))
-    return run.but(
+    return run.replace(
         ending=RollingBack(
             trigger="recovery had begun before it was disarmed",
             cause=Cause.GATE,

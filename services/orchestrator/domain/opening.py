@@ -20,7 +20,7 @@ from services.orchestrator.domain.steps import send
 def begin(run: Run, phase: Phase, now: float) -> RunTurn:
     """Start a phase and send what it asks for."""
     deadline = now + phase_limit(phase, run.request.config)
-    run = run.but(stages=(*run.stages, Stage(phase=phase, started_at=now, deadline=deadline)))
+    run = run.replace(stages=(*run.stages, Stage(phase=phase, started_at=now, deadline=deadline)))
     started = PhaseStarted(target=run.target, run_id=run.run_id, phase=phase, deadline=moment(deadline))
     yield Tell(started, run.id_of(f"{phase}:started"))
     return (yield from send(run, *_commands(run, now)))

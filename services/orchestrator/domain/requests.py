@@ -45,13 +45,13 @@ def consider(course: Course, request: Request, policy: Policy, now: float) -> Co
     no = _objection(course, request, policy, now)
     if no is not None:
         yield from _refuse(request, policy, *no, now)
-        return course if course.active else course.but(last_run_id=request.run_id)
+        return course if course.active else course.replace(last_run_id=request.run_id)
     if course.active is None and not course.queue:
-        return course.but(active=(yield from _start(request, policy, now)))
+        return course.replace(active=(yield from _start(request, policy, now)))
     queue = (*course.queue, request)
     queued = DeploymentQueued(target=request.target, run_id=request.run_id, position=len(queue))
     yield Tell(queued, caused_id(request.run_id, "queued"))
-    return course.but(queue=queue)
+    return course.replace(queue=queue)
 
 
 def abort(course: Course, event: AbortRequested, policy: Policy, now: float) -> CourseTurn:
@@ -67,19 +67,19 @@ def _out_of_queue(course: Course, run_id: str) -> tuple[Course, Request | None]:
     waiting = next((request for request in course.queue if request.run_id == run_id), None)
     if waiting is None:
         return course, None
-    return course.but(queue=tuple(request for request in course.queue if request is not waiting)), waiting
+    return course.replace(queue=tuple(request for request in course.queue if request is not waiting)), waiting
 
 
 def begun(request: Request, now: float) -> Request:
     """A request whose run has started before, as we have told: it does not expire while it is read again."""
-    return request.but(expires_at=max(request.expires_at, now + REQUEST_LIFETIME))
+    return request.replace(expires_at=max(request.expires_at, now + REQUEST_LIFETIME))
 
 
 def keep(course: Course, told: DeploymentStarted, now: float) -> Course:
     """Keep a run in the queue that has started already, however long ago it was asked for."""
     if all(request.run_id != told.run_id for request in course.queue):
         return course
-    return course.but(queue=tuple(begun(one, now) if one.run_id == told.run_id else one for one in course.queue))
+    return course.replace(queue=tuple(begun(one, now) if one.run_id == told.run_id else one for one in course.queue))
 
 
 def remember(course: Course, told: DeploymentFinished, policy: Policy, now: float) -> CourseTurn:
@@ -89,7 +89,7 @@ def remember(course: Course, told: DeploymentFinished, policy: Policy, now: floa
     """
     if course.active is not None and course.active.run_id == told.run_id:
         yield from endings.ended(course.active, told)
-        return course.but(active=None, last_run_id=told.run_id)
+        return course.replace(active=None, last_run_id=told.run_id)
     course, waiting = _out_of_queue(course, told.run_id)
     return course if waiting is None else (yield from record(course, waiting, told, policy, now))
 
@@ -105,20 +105,20 @@ def settle(course: Course, run: Run, policy: Policy, now: float) -> CourseTurn:
     if run is course.active:
         return course
     if run.outcome is None:
-        return course.but(active=run)
-    return (yield from go_on(course.but(active=None, last_run_id=run.run_id), policy, now))
+        return course.replace(active=run)
+    return (yield from go_on(course.replace(active=None, last_run_id=run.run_id), policy, now))
 
 
 def go_on(course: Course, policy: Policy, now: float) -> CourseTurn:
     """Start the first of the queue that is not too old, unless a run is active."""
     while course.active is None and course.queue:
         request, *rest = course.queue
-        course = course.but(queue=tuple(rest))
+        course = course.replace(queue=tuple(rest))
         if now >= request.expires_at:
             yield from _refuse(request, policy, Cause.REFUSED, _expired(request, now), now)
-            course = course.but(last_run_id=request.run_id)
+            course = course.replace(last_run_id=request.run_id)
         else:
-            course = course.but(active=(yield from _start(request, policy, now)))
+            course = course.replace(active=(yield from _start(request, policy, now)))
     return course
 
 

@@ -26,11 +26,11 @@ Kind = TypeVar("Kind", bound=BaseModel)
 
 
 class Frozen(BaseModel):
-    """Replaced, never changed; fields that a newer version added are ignored."""
+    """A part of a course: replaced, never changed."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    def but(self, **changes: Any) -> Self:
+    def replace(self, **changes: Any) -> Self:
         """Return a copy with these fields changed."""
         return self.model_copy(update=changes)
 
@@ -260,11 +260,11 @@ class Run(Frozen):
 
     def with_stage(self, stage: Stage) -> Self:
         """Return a copy in which the last phase is ``stage``."""
-        return self.but(stages=(*self.stages[:-1], stage))
+        return self.replace(stages=(*self.stages[:-1], stage))
 
     def with_step(self, old: Step, new: Step) -> Self:
         """Return a copy in which the open step ``old`` is ``new``."""
         if self.ending is not None:
-            return self.but(ending=self.ending.but(step=new))
+            return self.replace(ending=self.ending.replace(step=new))
         stage = self.stages[-1]
-        return self.with_stage(stage.but(steps=tuple(new if step is old else step for step in stage.steps)))
+        return self.with_stage(stage.replace(steps=tuple(new if step is old else step for step in stage.steps)))

@@ -22,7 +22,7 @@ def send(run: Run, *commands: Event) -> RunTurn:
     for command in commands:
         step = command_step(run, command)
         stage = run.stages[-1]
-        run = run.with_stage(stage.but(steps=(*stage.steps, step)))
+        run = run.with_stage(stage.replace(steps=(*stage.steps, step)))
         yield Tell(command, step.id)
     return run
 
@@ -36,7 +36,7 @@ def receive(run: Run, event: StepFinished, now: float) -> RunTurn:
     step = _waiting(run, event.command_id)
     if step is None:
         return run
-    run = run.with_step(step, step.but(answer=Answer.of(event, now)))
+    run = run.with_step(step, step.replace(answer=Answer.of(event, now)))
     return (yield from progress(run, step.name, event.summary, now))
 
 
@@ -60,7 +60,7 @@ def asks_again(run: Run, step: Step, now: float) -> bool:
 
 def reconcile(run: Run, now: float) -> RunTurn:
     """Send again what is unanswered, with its id, and ask anew what had no verdict; break a long silence."""
-    run = run.but(reconcile_at=now + RECONCILE)
+    run = run.replace(reconcile_at=now + RECONCILE)
     for step in run.open_steps:
         if step.answer is None:
             yield Tell(step.command, step.id)
@@ -100,7 +100,7 @@ def close(run: Run, verdict: Verdict, now: float, gates: tuple[Gate, ...] | None
         seconds=now - stage.started_at,
     )
     yield Tell(finished, run.id_of(f"{stage.phase}:finished"))
-    return run.with_stage(stage.but(gates=gates, verdict=verdict, finished_at=now))
+    return run.with_stage(stage.replace(gates=gates, verdict=verdict, finished_at=now))
 
 
 def cause_of(steps: tuple[Step, ...]) -> Cause:

@@ -12,7 +12,7 @@ def note(protection: Protection, alert: CriticalAlert) -> Protection:
     firing = {name: one for name, one in protection.firing.items() if name != alert.alert_id}
     if alert.state == "raised":
         firing[alert.alert_id] = Firing(rule=alert.rule, began_at=alert.began_at)
-    return protection.but(firing=dict(list(firing.items())[-MOST_FIRING:]))
+    return protection.replace(firing=dict(list(firing.items())[-MOST_FIRING:]))
 
 
 def convicts(protection: Protection, alert: CriticalAlert, now: datetime) -> Arm | None:

@@ -47,7 +47,7 @@ def arm(protection: Protection, command: ArmCommand, now: datetime, *, allowed: 
     held = protection.armed_for(command.run_id, now)
     if held is not None and held.change is not None:
         extended = held.model_copy(update={"expires_at": command.expires_at})
-        return protection.but(arm=extended)
+        return protection.replace(arm=extended)
     fresh = Arm(
         run_id=command.run_id,
         snapshot_id=command.snapshot_id,
@@ -56,7 +56,7 @@ def arm(protection: Protection, command: ArmCommand, now: datetime, *, allowed: 
         auto_recovery=command.auto_recovery and allowed,
         already_firing=frozenset(protection.firing),
     )
-    return protection.but(arm=fresh, epoch=protection.epoch + 1)
+    return protection.replace(arm=fresh, epoch=protection.epoch + 1)
 
 
 def why_not_change(protection: Protection, command: ApplyChange, now: datetime) -> Refusal | None:
@@ -74,7 +74,7 @@ def begin_change(protection: Protection, held: Arm, command: ApplyChange, job: s
     """From now on alerts count; those that fire already are the baseline."""
     change = OurChange(job=job, begun_at=now, images=command.images, asked=command.task_definition)
     baseline = held.already_firing | frozenset(protection.firing)
-    return protection.but(arm=held.model_copy(update={"change": change, "already_firing": baseline}))
+    return protection.replace(arm=held.model_copy(update={"change": change, "already_firing": baseline}))
 
 
 def may_still_change(protection: Protection, run_id: str, epoch: int, now: datetime) -> bool:
@@ -92,14 +92,14 @@ def end_change(
     change = held.change.model_copy(
         update={"ended": True, "ended_at": now, "deployment_id": deployment_id, "task_definition": task_definition}
     )
-    return protection.but(arm=held.model_copy(update={"change": change}))
+    return protection.replace(arm=held.model_copy(update={"change": change}))
 
 
 def disarm(protection: Protection, run_id: str) -> Protection | None:
     """None when this run holds no arm."""
     if protection.arm is None or protection.arm.run_id != run_id:
         return None
-    return protection.but(arm=None)
+    return protection.replace(arm=None)
 
 
 def expired(protection: Protection, run_id: str, now: datetime) -> bool:

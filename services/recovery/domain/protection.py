@@ -8,8 +8,8 @@ from pydantic import Field
 from contracts.base import Contract, Target
 from contracts.deployment import Rollback
 from contracts.recovery import Trigger
+from contracts.state import State
 
-SCHEMA = 1
 MOST_FIRING = 200
 """Alerts remembered for one target; beyond it the oldest are forgotten."""
 MOST_PAST = 50
@@ -103,7 +103,7 @@ class PastRollback(Contract):
     detail: str
 
 
-class Taken(Contract):
+class SnapshotEntry(Contract):
     """One line of the index of snapshots."""
 
     snapshot_id: str
@@ -115,28 +115,17 @@ class Taken(Contract):
     """It passed the gates after a change, or a rollback to it ended healthy."""
 
 
-class Protection(Contract):
-    """Everything that has to change together. Written by ``apply`` alone; ``schema_version`` N reads N-1."""
+class Protection(State):
+    """Everything that has to change together. Written by ``apply`` alone."""
 
-    schema_version: int = SCHEMA
     epoch: int = 0
     """Grows with every arming and every rollback: work of an older epoch must not change anything."""
     arm: Arm | None = None
     rollback: RollingBack | None = None
     past: tuple[PastRollback, ...] = ()
     firing: dict[str, Firing] = Field(default_factory=dict)
-    snapshots: tuple[Taken, ...] = ()
+    snapshots: tuple[SnapshotEntry, ...] = ()
     """Newest first."""
-
-    @classmethod
-    def read(cls, state: bytes | None) -> Self:
-        return cls() if state is None else cls.model_validate_json(state)
-
-    def write(self) -> bytes:
-        return self.model_dump_json().encode()
-
-    def but(self, **changes: object) -> Self:
-        return self.model_copy(update=changes)
 
     def armed_for(self, run_id: str, now: datetime) -> Arm | None:
         """The arm of this run while it holds: unexpired, and not yet used up by a rollback."""

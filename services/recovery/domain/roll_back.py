@@ -187,7 +187,7 @@ def ecs_does(
 
 def begin(protection: Protection, rollback: RollingBack) -> Protection:
     """The caller has made sure that none is under way, and that the run has had none."""
-    return protection.but(rollback=rollback, epoch=protection.epoch + 1)
+    return protection.replace(rollback=rollback, epoch=protection.epoch + 1)
 
 
 def answer_too(protection: Protection, command_id: str) -> Protection:
@@ -196,7 +196,7 @@ def answer_too(protection: Protection, command_id: str) -> Protection:
     if rollback is None or command_id in rollback.commands:
         return protection
     commands = (*rollback.commands, command_id)
-    return protection.but(rollback=rollback.model_copy(update={"commands": commands}))
+    return protection.replace(rollback=rollback.model_copy(update={"commands": commands}))
 
 
 def end(protection: Protection, rollback: RollingBack, ended: Ended, now: datetime) -> tuple[Protection, PastRollback]:
@@ -228,7 +228,7 @@ def end(protection: Protection, rollback: RollingBack, ended: Ended, now: dateti
     )
     used_up = protection.arm is not None and protection.arm.run_id == rollback.run_id
     return (
-        protection.but(
+        protection.replace(
             rollback=None,
             arm=None if used_up else protection.arm,
             past=(*protection.past, past)[-MOST_PAST:],

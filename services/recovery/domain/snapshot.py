@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 
 from contracts.base import Contract, Target
 from services.recovery.domain.change import Body, pinned, registrable
-from services.recovery.domain.protection import Taken
+from services.recovery.domain.protection import SnapshotEntry
 from services.recovery.domain.roll_back import primary_of
 
 MOST_SNAPSHOTS = 10
@@ -83,8 +83,8 @@ def why_not_kept(service: Mapping[str, Any]) -> str | None:
 
 
 def keep(
-    index: Sequence[Taken], needed: frozenset[str], now: datetime, retention_days: float
-) -> tuple[tuple[Taken, ...], tuple[Taken, ...]]:
+    index: Sequence[SnapshotEntry], needed: frozenset[str], now: datetime, retention_days: float
+) -> tuple[tuple[SnapshotEntry, ...], tuple[SnapshotEntry, ...]]:
     """Split the index into what stays and what goes, the newest first.
 
     At most ``MOST_SNAPSHOTS`` stay, none older than the retention. Never go: what is ``needed`` (armed, being

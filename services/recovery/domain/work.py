@@ -7,10 +7,11 @@ from pydantic import Field
 
 from contracts.base import Contract, Target
 from contracts.deployment import Rollback
+from contracts.state import State
 from services.recovery.domain.snapshot import Purpose
 
 
-class CaptureWork(Contract):
+class CaptureWork(State):
     target: Target
     snapshot_id: str
     run_id: str | None
@@ -18,7 +19,7 @@ class CaptureWork(Contract):
     purpose: Purpose
 
 
-class ChangeWork(Contract):
+class ChangeWork(State):
     target: Target
     run_id: str
     epoch: int
@@ -28,22 +29,22 @@ class ChangeWork(Contract):
     """The primary deployment of the snapshot: what is live has to be this one, or the change itself."""
 
 
-class RollbackWork(Contract):
+class RollbackWork(State):
     target: Target
     rollback_id: str
 
 
-class PurgeWork(Contract):
+class PurgeWork(State):
     target: Target
     snapshot_ids: tuple[str, ...]
 
 
-class Expiry(Contract):
+class Expiry(State):
     target: Target
     run_id: str
 
 
-class Course(Contract):
+class RollbackProgress(State):
     """How far a rollback has come: kept at each step, so that any executor can go on."""
 
     goals: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.transition import Decision, Emit, Job, Transition, decided
 from services.recovery.decisions import NotPossible
-from services.recovery.domain.protection import Protection, Taken, key_of
+from services.recovery.domain.protection import Protection, SnapshotEntry, key_of
 from services.recovery.domain.roll_back import primary_of
 from services.recovery.domain.snapshot import Snapshot, keep, why_not_kept
 from services.recovery.domain.work import CaptureWork, Operation, PurgeWork
@@ -28,7 +28,7 @@ class Capture:
     retention_days: float
 
     async def __call__(self, running: Running) -> Transition:
-        work = CaptureWork.model_validate_json(running.payload)
+        work = CaptureWork.from_bytes(running.payload)
         try:
             snapshot = await self._stored(work, running)
         except NotPossible as impossible:
@@ -91,7 +91,7 @@ class Capture:
         operation = self._operation(running, work, snapshot).model_copy(
             update={"result": "stored", "detail": f"Snapshot {work.snapshot_id} is stored."}
         )
-        taken = Taken(
+        taken = SnapshotEntry(
             snapshot_id=work.snapshot_id,
             task_definition=snapshot.version,
             deployment_id=primary_of(snapshot.service)["id"],
@@ -101,16 +101,16 @@ class Capture:
         )
 
         def decide(state: bytes | None) -> Decision:
-            protection = Protection.read(state)
+            protection = Protection.from_bytes(state)
             index = (
                 taken,
                 *(one for one in protection.snapshots if one.snapshot_id != work.snapshot_id),
             )
             kept, gone = keep(index, needed(protection), now, self.retention_days)
             purge = PurgeWork(target=work.target, snapshot_ids=tuple(one.snapshot_id for one in gone))
-            job = Job(caused_id(running.id, "purge"), "purge-snapshots", purge.model_dump_json().encode())
+            job = Job(caused_id(running.id, "purge"), "purge-snapshots", purge.to_bytes())
             return Decision(
-                protection.but(snapshots=kept).write(),
+                protection.replace(snapshots=kept).to_bytes(),
                 emit=tuple(emit),
                 jobs=(job,) if gone else (),
                 records={operation.key: operation.write()},
@@ -153,7 +153,7 @@ class Purge:
     snapshots: Snapshots
 
     async def __call__(self, running: Running) -> Transition:
-        work = PurgeWork.model_validate_json(running.payload)
+        work = PurgeWork.from_bytes(running.payload)
         for snapshot_id in work.snapshot_ids:
             await running.check()
             await self.snapshots.delete(work.target, snapshot_id)

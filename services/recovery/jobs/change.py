@@ -38,8 +38,8 @@ class ApplyChange:
     clock: Clock
 
     async def __call__(self, running: Running) -> Transition:
-        work = ChangeWork.model_validate_json(running.payload)
-        protection = Protection.read(await self.store.load(key_of(work.target)))
+        work = ChangeWork.from_bytes(running.payload)
+        protection = Protection.from_bytes(await self.store.load(key_of(work.target)))
         if not arming.may_still_change(protection, work.run_id, work.epoch, moment(self.clock.now())):
             return self._failed(running, work, "Recovery is not armed for this run any more.", Cause.REFUSED)
         try:
@@ -124,10 +124,12 @@ class ApplyChange:
         told = Emit(event, caused_id(running.id, "change-applied"))
 
         def decide(state: bytes | None) -> Decision:
-            protection = Protection.read(state)
+            protection = Protection.from_bytes(state)
             ended = arming.end_change(protection, running.id, deployment, version, now)
             # a rollback that began meanwhile has to know what came through
-            return Decision(ended.write(), emit=(told,) if _was_stopped(protection, work, running.id) else (told, said))
+            return Decision(
+                ended.to_bytes(), emit=(told,) if _was_stopped(protection, work, running.id) else (told, said)
+            )
 
         return Transition(key_of(work.target), decide)
 
@@ -137,9 +139,9 @@ class ApplyChange:
         said = _command(running, work).failed(summary, cause, gate)
 
         def decide(state: bytes | None) -> Decision:
-            protection = Protection.read(state)
+            protection = Protection.from_bytes(state)
             ended = arming.end_change(protection, running.id, None, None, now)
-            return Decision(ended.write(), emit=() if _was_stopped(protection, work, running.id) else (said,))
+            return Decision(ended.to_bytes(), emit=() if _was_stopped(protection, work, running.id) else (said,))
 
         return Transition(key_of(work.target), decide)
 

@@ -30,7 +30,7 @@ from services.recovery.domain.roll_back import (
     primary_of,
 )
 from services.recovery.domain.snapshot import Snapshot, differences, update_parameters
-from services.recovery.domain.work import Course, RollbackWork
+from services.recovery.domain.work import RollbackProgress, RollbackWork
 from services.recovery.ports import Balancers, CallFailed, Ecs, Images, Snapshots
 
 REFUSED_SECONDS = 120.0
@@ -50,18 +50,18 @@ class RollBack:
 
     async def __call__(self, running: Running) -> Transition:
         """Return the result. A fault that may pass is tried again until the deadline; people come after that."""
-        work = RollbackWork.model_validate_json(running.payload)
-        course = Course() if running.saved is None else Course.model_validate_json(running.saved)
+        work = RollbackWork.from_bytes(running.payload)
+        progress = RollbackProgress.from_bytes(running.saved)
         snapshot: Snapshot | None = None
         said, refused_at = "", inf
         while True:
-            protection = Protection.read(await self.store.load(key_of(work.target)))
+            protection = Protection.from_bytes(await self.store.load(key_of(work.target)))
             rollback = protection.rollback
             if rollback is None or rollback.rollback_id != work.rollback_id:
                 return decided()
             try:
                 snapshot = snapshot or await self.snapshots.get(work.target, rollback.snapshot_id)
-                course, move = await self._step(running, work, course, protection, rollback, snapshot)
+                progress, move = await self._step(running, work, progress, protection, rollback, snapshot)
                 refused_at = inf
             except CallFailed as failed:
                 now = self.clock.now()
@@ -81,41 +81,41 @@ class RollBack:
         self,
         running: Running,
         work: RollbackWork,
-        course: Course,
+        progress: RollbackProgress,
         protection: Protection,
         rollback: RollingBack,
         snapshot: Snapshot | None,
-    ) -> tuple[Course, Move]:
+    ) -> tuple[RollbackProgress, Move]:
         """Look, decide, and do it if it is the one thing that changes the service."""
         if snapshot is None:
-            return course, Failed(f"The snapshot {rollback.snapshot_id} is not in the bucket any more.")
+            return progress, Failed(f"The snapshot {rollback.snapshot_id} is not in the bucket any more.")
         service = await self.ecs.service(work.target)
         if service is None:
-            return course, Failed("The service is not there any more.")
-        course = course.model_copy(update={"goals": course.goals or (snapshot.version,)})
+            return progress, Failed("The service is not there any more.")
+        progress = progress.replace(goals=progress.goals or (snapshot.version,))
         held = protection.arm if rollback.run_id is not None else None
         change = held.change if held is not None else None
-        if change is None and course.judged is None:
-            course = course.model_copy(update={"judged": primary_of(service)["taskDefinition"]})
-            await running.checkpoint(course.model_dump_json().encode())
+        if change is None and progress.judged is None:
+            progress = progress.replace(judged=primary_of(service)["taskDefinition"])
+            await running.checkpoint(progress.to_bytes())
         since = held.armed_at if held is not None else rollback.started_at
-        observed = await self._observed(work, course, snapshot, service, change, since.timestamp())
+        observed = await self._observed(work, progress, snapshot, service, change, since.timestamp())
         plan = Plan(
             started_at=rollback.started_at.timestamp(),
             ordered=rollback.run_id is None,
             change=_state_of(change),
             no_straggler_after=self._no_straggler_after(change, rollback),
-            restored_at=course.restored_at,
+            restored_at=progress.restored_at,
         )
         move = next_move(observed, plan)
         if isinstance(move, Restore):
-            course = await self._restore(running, work, course, snapshot, service)
-        return course, move
+            progress = await self._restore(running, work, progress, snapshot, service)
+        return progress, move
 
     async def _observed(
         self,
         work: RollbackWork,
-        course: Course,
+        progress: RollbackProgress,
         snapshot: Snapshot,
         service: Body,
         change: OurChange | None,
@@ -126,14 +126,14 @@ class RollBack:
         ecs = ecs_does(service, deployments)
         return Observed(
             now=self.clock.now(),
-            live=await self._live(course, primary["taskDefinition"], change, fell_back=ecs == "rolled-back"),
+            live=await self._live(progress, primary["taskDefinition"], change, fell_back=ecs == "rolled-back"),
             rollout=primary.get("rolloutState", "COMPLETED"),
             running=service["runningCount"],
             desired=service["desiredCount"],
             healthy_targets=await self.balancers.healthy_targets(service),
             ecs=ecs,
             moved=bool(deployments),
-            differs=bool(differences(snapshot, service, course.goals[-1])),
+            differs=bool(differences(snapshot, service, progress.goals[-1])),
         )
 
     def _no_straggler_after(self, change: OurChange | None, rollback: RollingBack) -> float:
@@ -142,16 +142,16 @@ class RollBack:
         return (change.ended_at or rollback.started_at).timestamp() + self.settle_seconds
 
     async def _live(
-        self, course: Course, version: str, change: OurChange | None, *, fell_back: bool
+        self, progress: RollbackProgress, version: str, change: OurChange | None, *, fell_back: bool
     ) -> Literal["goal", "judged", "foreign"]:
         """Whose version is live. Our change is known by its ARN or, if its job died too early to say, by content.
 
         What ECS fell back to from our change is ours to replace as well.
         """
-        if version in course.goals:
+        if version in progress.goals:
             return "goal"
         if change is None:
-            return "judged" if version == course.judged else "foreign"
+            return "judged" if version == progress.judged else "foreign"
         if version == change.task_definition or fell_back:
             return "judged"
         definition = await self.ecs.task_definition(version)
@@ -159,26 +159,26 @@ class RollBack:
         return "judged" if ours else "foreign"
 
     async def _restore(
-        self, running: Running, work: RollbackWork, course: Course, snapshot: Snapshot, service: Body
-    ) -> Course:
+        self, running: Running, work: RollbackWork, progress: RollbackProgress, snapshot: Snapshot, service: Body
+    ) -> RollbackProgress:
         """Call UpdateService. That it will be called is kept before, since the answer may be lost."""
-        goal = await self._goal(running, snapshot, course)
-        goals = course.goals if goal in course.goals else (*course.goals, goal)
-        course = course.model_copy(update={"goals": goals, "restored_at": (*course.restored_at, self.clock.now())})
-        await running.checkpoint(course.model_dump_json().encode())
+        goal = await self._goal(running, snapshot, progress)
+        goals = progress.goals if goal in progress.goals else (*progress.goals, goal)
+        progress = progress.replace(goals=goals, restored_at=(*progress.restored_at, self.clock.now()))
+        await running.checkpoint(progress.to_bytes())
         await running.check()
         changes = differences(snapshot, service, goal)
         await self.ecs.update(work.target, update_parameters(changes, goal))
-        return course
+        return progress
 
-    async def _goal(self, running: Running, snapshot: Snapshot, course: Course) -> str:
+    async def _goal(self, running: Running, snapshot: Snapshot, progress: RollbackProgress) -> str:
         """The task definition to run: the snapshot's own, or its copy with every image by its digest.
 
         A copy is needed where the original is INACTIVE, since UpdateService refuses that, and where one of its
         tags names another image by now, since the same task definition would then run something else.
         """
-        if len(course.goals) > 1:
-            return course.goals[-1]
+        if len(progress.goals) > 1:
+            return progress.goals[-1]
         definition = await self.ecs.task_definition(snapshot.version)
         active = definition is not None and definition.get("status") == "ACTIVE"
         if active and not await self._moved(snapshot.tagged_images):

@@ -41,7 +41,7 @@ def judged(
     """Watch one look after the other until there is a judgement, or the looks run out."""
     memory, judgement, now = Memory(began_at=NOW), None, at
     for seen in looks:
-        memory = Memory.model_validate_json(memory.model_dump_json())  # as a restarted executor would read it
+        memory = Memory.from_bytes(memory.to_bytes())  # as a restarted executor would read it
         if seen is not None:
             memory = remember(memory, seen, expected, now)
         judgement = judge(seen, expected, memory, now)

@@ -41,7 +41,7 @@ async def call(http: FastAPI, method: str, path: str, **more: object) -> httpx2.
 async def test_metrics_and_the_latest_rules(world: World, http: FastAPI) -> None:
     readings = await world.metrics.read(world.services.found, 0, world.clock.time)
     watch, _ = Watch(target=TARGET).with_readings(readings, world.watching.rules, world.clock.time)
-    world.states[watch_key(TARGET)] = watch.written()
+    world.states[watch_key(TARGET)] = watch.to_bytes()
     answer = (await call(http, "GET", "/metrics/Main/api")).json()
     assert answer["period_seconds"] == 60
     assert answer["series"]["response_time"]["stat"] == "p95"

@@ -41,7 +41,7 @@ async def evaluate(world: World, seconds: float = 900, probes: ProbesOutput | No
 
 
 def watch(world: World) -> Watch:
-    return Watch.read(world.states.get(watch_key(TARGET)), TARGET)
+    return Watch.from_bytes(world.states.get(watch_key(TARGET)), target=TARGET)
 
 
 async def test_watching_closely_is_answered_and_looks_every_15_seconds(world: World) -> None:

@@ -264,7 +264,7 @@ class World:
 
     @property
     def course(self) -> Course:
-        return Course.decode(self.state)
+        return Course.from_bytes(self.state)
 
     @property
     def active(self) -> Run | None:

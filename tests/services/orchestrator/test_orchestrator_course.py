@@ -31,6 +31,7 @@ from contracts.recovery import (
     RollbackStarted,
 )
 from contracts.results import ChangeOutput, DisarmOutput, PreflightOutput, ProbesOutput
+from contracts.state import NewerState
 from contracts.validator import ValidateDeployment
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.decide import Woken
@@ -273,7 +274,7 @@ def test_no_override_stands_in_for_what_the_next_phase_needs(world: World, step:
     overrides = (Override(gate=step.replace("-", "_"), reason="never mind"),)
     # an older version took overrides of any gate; what it left in the queue is not considered again
     queued = request_of(asked(overrides=overrides), run_id_of("1"), START)
-    world.state = Course(queue=(queued,)).encode()
+    world.state = Course(queue=(queued,)).to_bytes()
     world.happens(Woken(str(TARGET)))
     others = {"capture-snapshot", "run-diagnostics", "run-preflight", "assess-health", "check-alarms"} - {step}
     for other in sorted(others):
@@ -389,7 +390,7 @@ def test_a_refused_rollback_is_not_waited_for_as_long(world: World) -> None:
 
 @pytest.mark.parametrize("operator", [False, True])
 def test_without_auto_recovery_a_fail_is_told_and_the_service_left(operator: bool) -> None:
-    world = World(POLICY.but(auto_recovery=False) if operator else POLICY)
+    world = World(POLICY.replace(auto_recovery=False) if operator else POLICY)
     started(world, CHANGE, config=SOON if operator else CAREFUL)
     arm = world.last("arm").event
     assert isinstance(arm, Arm)
@@ -532,7 +533,7 @@ def test_monitoring_and_analysis_cannot_harm_a_healthy_deployment(world: World, 
 
 
 def test_the_analysis_can_be_switched_off() -> None:
-    world = World(POLICY.but(auto_optimization=False))
+    world = World(POLICY.replace(auto_optimization=False))
     started(world, SETUP)
     assert world.run.phase is BAKING
     assert "analyze-resources" not in world.names()
@@ -860,7 +861,7 @@ def test_a_long_silence_is_broken(world: World) -> None:
 
 
 def test_one_minute_is_no_minutes() -> None:
-    world = World(POLICY.but(tell_every=60))
+    world = World(POLICY.replace(tell_every=60))
     started(world)
     world.passes(90)
     assert world.messages()[0].endswith("silent for 1 minute.")
@@ -892,14 +893,14 @@ def test_a_course_survives_being_stored_in_every_phase(world: World) -> None:
     world.request("2")
     for phase in Phase:
         world.through(phase)
-        assert Course.decode(world.course.encode()) == world.course
+        assert Course.from_bytes(world.course.to_bytes()) == world.course
     command = world.run.open_steps[0].command
     assert type(command).__name__ == "Disarm"
 
 
 def test_a_course_of_an_unknown_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="schema_version"):
-        Course.decode(b'{"schema_version": 2}')
+    with pytest.raises(NewerState, match="version 2"):
+        Course.from_bytes(b'{"schema_version": 2}')
 
 
 def test_outputs_of_an_inconclusive_change_are_not_taken_for_a_deployment(world: World) -> None:

@@ -75,7 +75,7 @@ async def test_a_run_starts_once_and_its_timers_keep_it_going(
     for _ in range(10):
         for timer in await timers.due():
             await timers.fire(timer)
-    course = Course.decode(await store.load(f"course:{TARGET}"))
+    course = Course.from_bytes(await store.load(f"course:{TARGET}"))
     assert (course.active, course.last_run_id) == (None, run_id_of("1"))
     assert await store.redis.zcard(store.key("timers")) == 0
     assert b'"outcome":"blocked"' in (await store.record(f"run:{run_id_of('1')}") or b"")

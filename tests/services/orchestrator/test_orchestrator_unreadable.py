@@ -137,7 +137,7 @@ async def test_a_request_that_cannot_be_read_ends_at_once_and_once() -> None:
     assert [type(event).__name__ for event in await orchestrator.said()].count("DeadLettered") == 2
     await orchestrator.reads(HEADERS, body(BODY))
     assert len(await orchestrator.ends()) == 1, "its id has had its one end"
-    course = Course.decode(await orchestrator.store.load(course_key(TARGET)))
+    course = Course.from_bytes(await orchestrator.store.load(course_key(TARGET)))
     assert (course.active, course.queue) == (None, ())
 
 
@@ -150,7 +150,7 @@ async def test_a_run_that_there_is_is_not_ended_by_it() -> None:
     await orchestrator.reads(HEADERS, body(elsewhere))
     assert await orchestrator.ends() == []
     assert await orchestrator.store.record(end_key(run_id_of("1"))) is None
-    assert Course.decode(await orchestrator.store.load(course_key(TARGET))).active is not None
+    assert Course.from_bytes(await orchestrator.store.load(course_key(TARGET))).active is not None
 
 
 async def test_a_state_that_cannot_be_read_does_not_keep_the_letter_from_being_stored() -> None:

@@ -358,7 +358,7 @@ class Recovery:
 
     @property
     def protection(self) -> Protection:
-        return Protection.read(self.truth.states.get(key_of(TARGET)))
+        return Protection.from_bytes(self.truth.states.get(key_of(TARGET)))
 
     async def send(self, event: Event, id: str) -> StepFinished | None:  # noqa: A002  CloudEvents' word
         """Deliver, and return the answer that the command has by now."""

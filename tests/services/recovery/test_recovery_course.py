@@ -531,7 +531,7 @@ async def test_work_of_an_older_arming_changes_nothing(recovery: Recovery) -> No
     await recovery.arm()
     await recovery.change(work=False)
     key = next(iter(recovery.truth.states))
-    recovery.truth.states[key] = recovery.protection.but(epoch=recovery.protection.epoch + 1).write()
+    recovery.truth.states[key] = recovery.protection.replace(epoch=recovery.protection.epoch + 1).to_bytes()
     await recovery.work()
     said = recovery.answer("run-1:change")
     assert said is not None

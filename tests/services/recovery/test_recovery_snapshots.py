@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.deployment import Cause
 from contracts.recovery import CaptureSnapshot, SnapshotCaptured
 from services.recovery.domain.change import carries_out, content_hash, pinned, registrable, with_images
-from services.recovery.domain.protection import Taken
+from services.recovery.domain.protection import SnapshotEntry
 from services.recovery.domain.snapshot import MOST_SNAPSHOTS, keep, new_id, scrub, view
 from services.recovery.ports import CallFailed
 from tests.services.recovery.harness import ARN, GOOD, SECRET, START, TARGET, Recovery
@@ -113,7 +113,7 @@ async def test_ten_snapshots_are_kept_and_the_armed_one_among_them() -> None:
 )
 def test_what_may_still_be_needed_is_always_kept(ages: list[tuple[int, bool]], armed: int) -> None:
     index = [
-        Taken(
+        SnapshotEntry(
             snapshot_id=new_id(START - timedelta(days=age), str(number)),
             task_definition=ARN,
             taken_at=START - timedelta(days=age),
