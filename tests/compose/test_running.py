@@ -1,0 +1,177 @@
+"""`make test-compose`: the containers on the simulated AWS, in the order of a day with accidents.
+
+Time is real, so a deployment takes minutes; each wait has a limit.
+"""
+
+import json
+import os
+import random
+import re
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from contracts.topics import SERVICES
+from tests.compose.composition import PROJECT, REPOSITORY, ROOT, TARGET, Composition, replicas
+
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(1500)]
+
+LOAD = """
+import threading, boto3
+def ask():
+    ecs = boto3.client("ecs", endpoint_url="http://127.0.0.1:4566", region_name="us-west-2",
+        aws_access_key_id="a", aws_secret_access_key="b")
+    while True:
+        try:
+            ecs.describe_services(cluster="CourtCaseCluster", services=["BackendService"])
+        except Exception:
+            pass
+for _ in range(16):
+    threading.Thread(target=ask).start()
+"""
+
+
+def test_all_are_healthy_and_one_is_there_twice(running: Composition) -> None:
+    health = running.health()
+    assert replicas(health) == set(SERVICES)
+    assert {"validator-1", "validator-2"} <= health.keys()
+
+
+def test_a_container_can_do_little(running: Composition) -> None:
+    look = "id -u; touch /x /app/x 2> /dev/null && echo written; grep -E 'CapEff|NoNewPrivs' /proc/self/status"
+    user, *rights = running.compose("exec", "-T", "recovery", "sh", "-c", look).splitlines()
+    assert user == "10001"
+    assert [line.split() for line in rights] == [["CapEff:", "0000000000000000"], ["NoNewPrivs:", "1"]]
+
+
+def test_the_image_for_an_account_is_without_the_sandbox(running: Composition) -> None:
+    find = "from importlib.util import find_spec as f; print([n for n in ('sandbox', 'moto', 'lupa') if f(n)])"
+    assert running.compose("exec", "-T", "recovery", "python", "-c", find).strip() == "[]"
+    assert "deploy" in running.compose("exec", "-T", "recovery", "surefoot", "--help")
+
+
+def test_the_front_door_describes_the_whole_api(running: Composition) -> None:
+    document = running.get("api/v1/openapi.json").json()
+    parts = [running.get(f"api/v1/openapi/{service}.json").json() for service in SERVICES]
+    assert set(document["paths"]) == {path for part in parts for path in part["paths"]}
+    named = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert named <= document["components"]["schemas"].keys()
+    assert "/api/v1/openapi.json" in running.get("api/v1/docs").text
+
+
+def test_the_front_door_says_who_is_ready(running: Composition) -> None:
+    for path in ("readyz", *(f"readyz/{service}" for service in SERVICES)):
+        answer = running.get(path)
+        assert (answer.status_code, answer.json()["ready"]) == (200, True), path
+
+
+def test_the_script_of_the_readme_deploys_from_the_host(running: Composition) -> None:
+    script = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert script
+    ended = running.script(script[1])
+    assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-2000:]
+    assert ended.stdout.splitlines()[-1].startswith("deployment-finished.v1")
+
+
+def test_two_replicas_settle(running: Composition) -> None:
+    """Kafka says each time when it has given the partitions out."""
+    settled = [line for line in running.logs("kafka") if "Stabilized group validator" in line]
+    assert 1 <= len(settled) <= 10
+
+
+def test_a_crash_loop_is_rolled_back_over_four_crashes(running: Composition) -> None:
+    def accidents() -> None:
+        for name in ("recovery-1", "orchestrator-1", "kafka-1", "redis-1"):
+            running.crash(name)
+
+    crashing = threading.Timer(30, accidents)
+    crashing.start()
+    ended = running.surefoot("deploy", *TARGET, "--image", f"{REPOSITORY}:crash-loop")
+    crashing.join()
+    assert ended.returncode == 3, ended.stdout + ended.stderr
+    restarts = {name: one["RestartCount"] for name, one in running.containers().items()}
+    assert all(restarts[name] == 1 for name in ("kafka-1", "redis-1")), restarts
+    running.wait_until_healthy()
+
+
+def test_the_command_line_in_a_container_speaks_to_all_services(running: Composition) -> None:
+    listed = running.compose("exec", "-T", "orchestrator", "surefoot", "snapshots", *TARGET)
+    assert "SNAPSHOT" in listed
+
+
+def test_without_redis_nobody_is_healthy_and_then_all_are(running: Composition) -> None:
+    running.compose("stop", "redis")
+    ours = [f"{service}-1" for service in SERVICES]
+    running.wait_until(lambda: not [name for name in ours if running.health()[name] == "healthy"], 90, running.health)
+    assert running.get("readyz").status_code in {502, 503}
+    running.compose("start", "redis")
+    running.wait_until_healthy()
+
+
+def test_any_order_of_starts_will_do(running: Composition) -> None:
+    """As after a reboot, where `depends_on` is not heeded."""
+    running.compose("stop", seconds=180)
+    names = list(running.containers())
+    random.shuffle(names)
+    print("order:", *names)  # noqa: T201  shown where it fails
+    running.docker("start", *(f"{PROJECT}-{name}" for name in names))
+    running.wait_until_healthy()
+
+
+def test_the_topics_can_be_made_again(running: Composition) -> None:
+    running.compose("run", "--rm", "topics")
+
+
+def test_a_policy_that_is_replaced_is_seen(running: Composition) -> None:
+    policy = running.policy / "surefoot.yaml"
+
+    def seen() -> str:
+        return running.compose("exec", "-T", "recovery", "cat", "/etc/surefoot/policy/surefoot.yaml")
+
+    def write(path: Path, text: str) -> None:
+        path.write_text(text)
+        path.chmod(0o644)
+
+    write(policy, "# first\n")
+    assert seen() == "# first\n"
+    write(running.policy / ".new", "# renamed\n")
+    (running.policy / ".new").replace(policy)
+    assert seen() == "# renamed\n"
+    write(policy, "# in place\n")
+    assert seen() == "# in place\n"
+    policy.unlink()
+
+
+def test_a_profile_of_the_host_gives_the_credentials(running: Composition, tmp_path: Path) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.write_text("[production]\naws_access_key_id = of-the-profile\naws_secret_access_key = secret\n")
+    credentials.chmod(0o600)
+    name = {"AWS_PROFILE": "production", "AWS_DIRECTORY": str(tmp_path), "SUREFOOT_UID": str(os.getuid())}
+    files = ("-f", "docker-compose.yml", "-f", "deploy/profile.yml")
+    look = "import boto3; print(boto3.Session().get_credentials().access_key)"
+    command = ("run", "--rm", "--no-deps", "recovery", "python", "-c", look)
+    said = running.docker("compose", *files, *command, more=name | {"BACKUP_BUCKET": "mine"})
+    assert said.strip() == "of-the-profile"
+
+
+def test_the_logs_are_json(running: Composition) -> None:
+    lines = running.logs(*SERVICES)
+    wrong = [line for line in lines if not line.startswith("{") or "timestamp" not in json.loads(line)]
+    assert lines
+    assert wrong == []
+
+
+def test_a_stop_under_load_ends_in_time_and_the_runs_stay_known(running: Composition) -> None:
+    before = running.run_id()
+    running.compose("exec", "--detach", "aws", "python", "-c", LOAD)
+    begun = time.monotonic()
+    running.compose("stop", seconds=120)
+    assert time.monotonic() - begun < 60
+    ended = {name: one["State"]["ExitCode"] for name, one in running.containers().items()}
+    assert ended.pop("kafka-1") == 143  # Java's way to end on SIGTERM
+    assert ended == dict.fromkeys(ended, 0)
+    running.compose("down", "--timeout", "30")
+    running.up()
+    assert running.run_id() == before
