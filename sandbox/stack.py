@@ -36,6 +36,8 @@ class Ports:
     redis: int = 0
     aws: int = 0
     application: int = 0
+    elsewhere: tuple[int, ...] | None = None
+    """Of the load balancers in the second account and the second region; None for neither."""
 
 
 USUAL_PORTS = Ports(kafka=9092, redis=6379, aws=4566, application=8090)
@@ -43,13 +45,18 @@ USUAL_PORTS = Ports(kafka=9092, redis=6379, aws=4566, application=8090)
 
 @contextlib.contextmanager
 def sandbox(
-    directory: Path, *, ports: Ports = Ports(), speed: float = 1.0, own_kafka: bool = True
+    directory: Path,
+    *,
+    ports: Ports = Ports(),
+    speed: float = 1.0,
+    own_kafka: bool = True,
+    session_seconds: float | None = None,
 ) -> Iterator[dict[str, str]]:
     """Run the sandbox; yield the environment that services need to use it.
 
     ``directory`` is emptied first: simulated AWS begins anew. Raise ``NotStarted`` with a sentence when a port is
     taken or a server does not start, in the end as well if Kafka or AWS has ended by itself. When the block ends,
-    everything is ended and only ``directory`` is left.
+    everything is ended and only ``directory`` is left. ``session_seconds``: how long credentials of roles last at most.
     """
     for port in (ports.kafka if own_kafka else 0, ports.redis, ports.aws, ports.application):
         claim_port(port)  # before anything is emptied: it may be another sandbox's that runs
@@ -59,8 +66,13 @@ def sandbox(
     with contextlib.ExitStack() as running:
         bus = {"KAFKA_BOOTSTRAP_SERVERS": running.enter_context(_broker(directory, ports.kafka))} if own_kafka else {}
         aws, application = claim_port(ports.aws), claim_port(ports.application)
+        command = [sys.executable, "-m", "sandbox.aws", "--port", str(aws), "--application-port", str(application)]
+        if ports.elsewhere is not None:
+            command += ["--elsewhere", *map(str, ports.elsewhere)]
+        if session_seconds is not None:
+            command += ["--session-seconds", str(session_seconds)]
         simulated = Child(
-            [sys.executable, "-m", "sandbox.aws", "--port", str(aws), "--application-port", str(application)],
+            command,
             log=directory / "aws.log",
             environment=pace,
         )

@@ -1,12 +1,16 @@
 """``surefoot sandbox``: rehearse deployments on a simulated AWS, under a virtual clock or by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 from rich.markup import escape
 
+from sandbox.aws.accounts import HOME
 from sandbox.aws.server.incidents import Impossible
+from sandbox.aws.workloads import EVERYWHERE, EXTERNAL_ID, ROLE, Workload
+from sandbox.child import HOST, claim_port
 from sandbox.scenarios.load import Unreadable, load, shipped
 from sandbox.scenarios.model import Scenario
 from sandbox.stack import USUAL_PORTS
@@ -72,14 +76,40 @@ def run(*which: Which, seed: int = 0, json: Json = False) -> int:
 
 
 @app.command
-def up(*, speed: float = 20.0, without_kafka: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """Run Kafka, Redis and AWS, without Surefoot, until Ctrl+C; print the environment that points at them."""
+def up(
+    *,
+    speed: float = 20.0,
+    without_kafka: Annotated[bool, Parameter(negative="")] = False,
+    session_seconds: Annotated[
+        float | None, Parameter(help="Credentials of roles last no longer, in seconds of your own.")
+    ] = None,
+) -> int:
+    """Run Kafka, Redis and AWS, without Surefoot, until Ctrl+C; print the environment that points at them.
+
+    AWS has a second account and a second region; how to reach the services there is printed as comments.
+    """
     data = Path(".surefoot/sandbox")
-    with running_sandbox(data, ports=USUAL_PORTS, speed=speed, own_kafka=not without_kafka) as environment:
+    elsewhere = tuple(claim_port(0) for _ in EVERYWHERE[1:])
+    with running_sandbox(
+        data, ports=replace(USUAL_PORTS, elsewhere=elsewhere), speed=speed,
+        own_kafka=not without_kafka, session_seconds=session_seconds,
+    ) as environment:  # fmt: skip
         exports(environment)
+        print("\n".join(_there(workload, port) for workload, port in zip(EVERYWHERE[1:], elsewhere, strict=True)))
         console.print("The sandbox runs; Ctrl+C ends it.", highlight=False)
         pause()
     return Exit.SUCCEEDED
+
+
+def _there(workload: Workload, port: int) -> str:
+    """What a policy needs to know of a service, as comments that a shell skips."""
+    account, region = workload.place
+    external = f", external id {EXTERNAL_ID}" if account != HOME.account else ""
+    return (
+        f"# {account}/{region}/{workload.cluster}/{workload.service}: role {workload.roles}/{ROLE}{external},\n"
+        f"#   application http://{HOST}:{port}, database {workload.database}, namespace {workload.namespace},\n"
+        f"#   secret {workload.header_secret}"
+    )
 
 
 def _found(which: str) -> Scenario:

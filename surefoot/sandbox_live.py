@@ -15,11 +15,18 @@ from surefoot.output import CannotDo, Json, result
 TIMEOUT_SECONDS = 10.0
 
 
-def happen(*, what: Annotated[Incident | None, Parameter(name="*")] = None, json: Json = False) -> int:
+def happen(
+    *,
+    what: Annotated[Incident | None, Parameter(name="*")] = None,
+    account: Annotated[str, Parameter(help="To its service instead of the first account's.")] = "",
+    region: Annotated[str, Parameter(help="To the service there instead of the first region's.")] = "",
+    json: Json = False,
+) -> int:
     """Let something happen to the first service and its surroundings; what is not named stays as it is."""
     if what is None:
         raise CannotDo(f"name what is to happen: {', '.join(Incident.model_fields)}", Exit.USAGE)
-    told = _ask("POST", "happenings", what.model_dump(exclude_none=True))
+    where = {name: value for name, value in (("account", account), ("region", region)) if value}
+    told = _ask("POST", "happenings", what.model_dump(exclude_none=True) | where)
     result(told, json, "it has happened: " + ", ".join(f"{name} {value}" for name, value in told.items()))
     return Exit.SUCCEEDED
 
@@ -32,6 +39,7 @@ def harm(
     agent: Annotated[str, Parameter(help="A part of the caller's User-Agent: surefoot/recovery.")] = "",
     caller: Annotated[str, Parameter(help="A part of the caller's ARN: assumed-role/surefoot-recovery.")] = "",
     resource: Annotated[str, Parameter(help="A part of the resource's name.")] = "",
+    account: Annotated[str, Parameter(help="The account in which the call acts.")] = "",
     calls: Annotated[int | None, Parameter(help="Ends after so many calls.")] = None,
     seconds: Annotated[float | None, Parameter(help="Ends after so many seconds of your own.")] = None,
     share: Annotated[float, Parameter(help="Of the calls that it meets.")] = 1.0,
@@ -41,7 +49,7 @@ def harm(
     """Let AWS have a bad day; what is not named holds for all. It lasts until it is healed, unless bounded."""
     rule = {
         "kind": kind, "service": service, "operation": operation, "agent": agent, "caller": caller,
-        "resource": resource, "calls": calls, "seconds": seconds, "share": share, "delay": delay,
+        "resource": resource, "account": account, "calls": calls, "seconds": seconds, "share": share, "delay": delay,
     }  # fmt: skip
     told = _ask("POST", "harm", rule)
     result(told, json, f"rule {told['id']}: `surefoot sandbox heal {told['id']}` ends it")

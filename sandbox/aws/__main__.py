@@ -7,7 +7,8 @@ import signal
 import sys
 import threading
 
-from sandbox.aws.server.server import SimulatedAws
+from sandbox.aws.server import SimulatedAws
+from sandbox.aws.workloads import COURT, EVERYWHERE
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,6 +20,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="the same seed makes the same world")
     parser.add_argument("--history-days", type=int, default=3, help="days of metrics before the start")
     parser.add_argument("--services", type=int, default=1, help="how many of the kind there are in the cluster")
+    parser.add_argument(
+        "--elsewhere",
+        nargs="*",
+        type=int,
+        metavar="PORT",
+        help="also a second account and a second region; the ports of their load balancers (default: free ones)",
+    )
+    parser.add_argument(
+        "--session-seconds", type=float, help="credentials of roles last no longer (default: as long as was asked for)"
+    )
     parser.add_argument("--lenient", action="store_true", help="no call is throttled, and no read lags behind")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -34,6 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
             seed=options.seed,
             history_days=options.history_days,
             services=options.services,
+            workloads=(COURT,) if options.elsewhere is None else EVERYWHERE,
+            other_ports=options.elsewhere or (),
+            session_seconds=options.session_seconds,
             throttles=not options.lenient,
             lags=not options.lenient,
         )

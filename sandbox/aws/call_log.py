@@ -18,7 +18,7 @@ _NAMES = (
     "service", "serviceName", "taskDefinition", "family", "task", "serviceDeploymentArn",
     "cluster", "clusterName", "repositoryName", "resourceArn", "ResourceId", "AlarmName", "AlarmNames",
     "DashboardName", "logGroupName", "TargetGroupArn", "LoadBalancerArn", "ListenerArn", "TopicArn",
-    "Namespace",
+    "Namespace", "SecretId", "RoleArn",
 )  # fmt: skip
 """Parameters that name a resource, the most telling first."""
 
@@ -39,6 +39,9 @@ class Call:
     """As the caller was told, if it was told anything."""
     effect: str = ""
     """The deployment that ECS began, as ``ecs-svc/id family:revision``, or the task definition that was registered."""
+    account: str = ""
+    """Where it acted: the account of who signed, and the region of the signature."""
+    region: str = ""
     number: int = 0
     """Its place among all calls, from 1."""
 

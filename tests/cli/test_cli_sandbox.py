@@ -1,7 +1,9 @@
 """``surefoot sandbox``: scenarios listed, checked and rehearsed; harm at a sandbox that runs."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import orjson
@@ -102,3 +104,42 @@ def test_a_bad_day_is_begun_seen_and_ended(run: Run, simulated_aws: SimulatedAws
     assert "200 ecs UpdateService CourtCaseCluster/BackendService by user/sandbox" in said
     assert "→ ecs-svc/" in said
     assert simulated_aws.calls.calls(changing=True)
+
+
+def test_a_bad_day_and_an_incident_can_be_those_of_one_account(run: Run, simulated_aws: SimulatedAws) -> None:
+    run("harm", "throttle", "--service", "ecs", "--account", "210987654321")
+    assert boto3.client("ecs").list_clusters()["clusterArns"]
+    assert "account=210987654321: 0 calls met" in run("harms")[1]
+    with pytest.raises(CannotDo, match="String should match pattern"):
+        run("harm", "throttle", "--account", "payments")
+    with pytest.raises(CannotDo, match="nothing runs in 210987654321/us-west-2; there is 123456789012/us-west-2"):
+        run("happen", "--database", "away", "--account", "210987654321")
+    assert run("happen", "--database", "away", "--region", "us-west-2")[0] == Exit.SUCCEEDED
+    assert simulated_aws.world.conditions.database is False
+
+
+def test_the_sandbox_says_how_its_other_services_are_reached(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The printed environment is a shell's; what else there is stands in comments."""
+    asked: dict[str, Any] = {}
+
+    @contextlib.contextmanager
+    def stack(directory: Path, **options: Any) -> Iterator[dict[str, str]]:
+        asked.update(options)
+        yield {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("surefoot.sandbox.running_sandbox", stack)
+    monkeypatch.setattr("surefoot.sandbox.pause", lambda: None)
+    code, said = run("up", "--session-seconds", "30")
+    first, *rest = said.splitlines()
+    assert (code, first) == (Exit.SUCCEEDED, "export AWS_ENDPOINT_URL=http://127.0.0.1:4566")
+    assert all(line.startswith("#") for line in rest)
+    assert (
+        "# 210987654321/us-west-2/payments-prod/payments-api: "
+        "role arn:aws:iam::210987654321:role/surefoot, external id surefoot-7f3d9c," in rest
+    )
+    port = asked["ports"].elsewhere[0]
+    assert f"#   application http://127.0.0.1:{port}, database payments-db, namespace Payments/Production," in rest
+    assert asked["session_seconds"] == 30

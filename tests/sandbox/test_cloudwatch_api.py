@@ -41,7 +41,7 @@ def endpoint() -> Iterator[str]:
 @pytest.fixture
 def store() -> Iterator[MetricStore]:
     store = MetricStore()
-    undo = install(store, lambda: NOW)
+    undo = install(lambda *_: store, lambda: NOW)
     yield store
     undo()
 

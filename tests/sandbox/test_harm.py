@@ -1,5 +1,6 @@
 """Harm on demand as boto3 meets it, and the log that tells what came of each call."""
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -80,9 +81,13 @@ def test_each_service_says_no_as_aws_does(aws: SimulatedAws, service: str, kind:
 
 def test_a_role_can_be_denied_an_action(aws: SimulatedAws) -> None:
     """IAM user guide, "Troubleshoot access denied error messages"."""
-    role = "arn:aws:iam::123456789012:role/court-case-monitor"
+    trust = {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam = client(aws, "iam")
+    role = iam.create_role(RoleName="court-case-monitor", AssumeRolePolicyDocument=document)["Role"]["Arn"]
     keys = client(aws, "sts").assume_role(RoleArn=role, RoleSessionName="here")["Credentials"]
     named: Any = {"aws_access_key_id": keys["AccessKeyId"], "aws_secret_access_key": keys["SecretAccessKey"]}
+    named["aws_session_token"] = keys["SessionToken"]
     of_role: Any = boto3.client("ecs", endpoint_url=aws.endpoint, region_name="us-west-2", **named)
     rule = {"kind": "deny", "caller": "assumed-role/court-case-monitor/", "operation": "UpdateService"}
     tell(aws, "POST", "harm", rule)

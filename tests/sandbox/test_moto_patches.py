@@ -20,7 +20,7 @@ from moto.logs import models as logs
 from moto.logs.responses import LogsResponse
 from moto.s3 import models as s3
 
-from sandbox.aws.accounts import ACCOUNT, REGION
+from sandbox.aws.accounts import ACCOUNT, HOME, REGION
 from sandbox.aws.logs import api as logs_api
 from sandbox.aws.moto.patches import forget_everything, patched
 from sandbox.aws.server.seed import CLUSTER, SERVICE, Entrance, Network, seed_services
@@ -37,7 +37,7 @@ def world() -> World:
 
 @pytest.fixture
 def patches(world: World) -> Iterator[World]:
-    with patched(world, lambda: world.now):
+    with patched({HOME: world}, lambda: world.now):
         yield world
 
 
@@ -77,7 +77,7 @@ def test_everything_is_put_back(world: World) -> None:
         (logs, "utcnow"),
     ]
     before = [getattr(*place) for place in places]
-    with patched(world, lambda: START):
+    with patched({HOME: world}, lambda: START):
         assert all(getattr(*place) is not old for place, old in zip(places, before, strict=True))
     assert [getattr(*place) for place in places] == before
 

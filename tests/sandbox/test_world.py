@@ -13,6 +13,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import boto3
+import httpx2
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -111,8 +112,6 @@ def test_a_roll_out_changes_who_answers(aws: SimulatedAws) -> None:
 
 
 def client_status(url: str) -> int:
-    import httpx2
-
     return httpx2.get(url, timeout=5).status_code
 
 
@@ -179,14 +178,15 @@ def test_only_one_runs_in_a_process(aws: SimulatedAws) -> None:
 
 
 def test_the_process_starts_says_so_and_ends() -> None:
-    ports = [_free_port(), _free_port()]
+    ports = [_free_port() for _ in range(3)]
     command = [sys.executable, "-m", "sandbox.aws", "--history-days", "0"]
-    command += ["--port", str(ports[0]), "--application-port", str(ports[1])]
+    command += ["--port", str(ports[0]), "--application-port", str(ports[1]), "--elsewhere", str(ports[2])]
     environment = {**os.environ, "SUREFOOT_CLOCK": f"30@{time.time():.3f}"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         assert process.stdout.readline().startswith(f"simulated AWS is ready at http://127.0.0.1:{ports[0]}")
+        assert httpx2.get(f"http://127.0.0.1:{ports[2]}/health").status_code == 200
     finally:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=20)

@@ -46,27 +46,31 @@ PAST, FUTURE = 14 * 86_400.0, 7_200.0
 Now = Callable[[], float]
 
 
-def install(store: MetricStore, now: Now) -> Undo:
-    """Put ``store`` behind every CloudWatch of moto in this process; ``now`` is product time in epoch seconds.
+StoreOf = Callable[[str, str], MetricStore]
+"""The metrics of an account and region."""
+
+
+def install(store_of: StoreOf, now: Now) -> Undo:
+    """Put our stores behind every CloudWatch of moto in this process; ``now`` is product time in epoch seconds.
 
     The answer takes all of it back. Installed twice, the later one serves.
     """
     return put_in_place(
         {
             # The backend, since moto's log groups put the metrics of their filters in here too.
-            (CloudWatchBackend, "put_metric_data"): _put_metric_data(store, now),
+            (CloudWatchBackend, "put_metric_data"): _put_metric_data(store_of, now),
             # moto computes these from its own list of data.
-            (CloudWatchResponse, "get_metric_data"): _get_metric_data(store),
-            (CloudWatchResponse, "get_metric_statistics"): _get_metric_statistics(store),
-            (CloudWatchResponse, "list_metrics"): _list_metrics(store, now),
+            (CloudWatchResponse, "get_metric_data"): _get_metric_data(store_of),
+            (CloudWatchResponse, "get_metric_statistics"): _get_metric_statistics(store_of),
+            (CloudWatchResponse, "list_metrics"): _list_metrics(store_of, now),
             **alarm_patches(now),
         }
     )
 
 
-def _put_metric_data(store: MetricStore, now: Now) -> Callable[..., None]:
+def _put_metric_data(store_of: StoreOf, now: Now) -> Callable[..., None]:
     def put_metric_data(self: CloudWatchBackend, namespace: str, metric_data: list[dict[str, Any]]) -> None:
-        at, kept = now(), []
+        store, at, kept = store_of(self.account_id, self.region_name), now(), []
         for number, one in enumerate(metric_data, 1):
             self._validate_parameters_put_metric_data(one, number)
             stamp = _seconds(one["Timestamp"]) if one.get("Timestamp") else at
@@ -98,9 +102,9 @@ def _datum(one: Mapping[str, Any]) -> Datum:
     return samples([float(one.get("Value") or 0.0)], unit=unit)
 
 
-def _get_metric_data(store: MetricStore) -> Callable[..., ActionResult]:
+def _get_metric_data(store_of: StoreOf) -> Callable[..., ActionResult]:
     def get_metric_data(self: CloudWatchResponse) -> ActionResult:
-        asked = self._get_params()
+        asked, store = self._get_params(), store_of(self.current_account, self.region)
         start, end = _window(asked, ValidationError)
         queries = [_query(one) for one in asked.get("MetricDataQueries", [])]
         offset = read_token(asked.get("NextToken"))
@@ -175,9 +179,9 @@ def _query(one: Mapping[str, Any]) -> Query:
     return Query(name, label, returned, int(how["Period"]), key, how["Stat"], how.get("Unit"), one.get("Expression"))
 
 
-def _get_metric_statistics(store: MetricStore) -> Callable[..., ActionResult]:
+def _get_metric_statistics(store_of: StoreOf) -> Callable[..., ActionResult]:
     def get_metric_statistics(self: CloudWatchResponse) -> ActionResult:
-        asked = self._get_params()
+        asked, store = self._get_params(), store_of(self.current_account, self.region)
         start, end = _window(asked, InvalidParameterValue)
         plain, extended = asked.get("Statistics") or [], asked.get("ExtendedStatistics") or []
         period = int(asked["Period"])
@@ -212,9 +216,9 @@ def _datapoint(at: float, data: Sequence[Datum], plain: Sequence[str], extended:
     }
 
 
-def _list_metrics(store: MetricStore, now: Now) -> Callable[..., ActionResult]:
+def _list_metrics(store_of: StoreOf, now: Now) -> Callable[..., ActionResult]:
     def list_metrics(self: CloudWatchResponse) -> ActionResult:
-        asked = self._get_params()
+        asked, store = self._get_params(), store_of(self.current_account, self.region)
         offset = read_token(asked.get("NextToken"))
         since = now() - (3 * 3_600.0 if asked.get("RecentlyActive") else PAST)
         found = [key for key in store.metrics() if _listed(key, asked) and (store.last(key) or 0.0) >= since]

@@ -6,7 +6,7 @@ Source: AWS Billing and Cost Management API reference, Expression and GroupDefin
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.aws.accounts import ACCOUNT, REGION
+from sandbox.aws.accounts import REGION
 from sandbox.aws.costs.ledger import Line
 from sandbox.aws.costs.periods import invalid
 from sandbox.aws.costs.prices import SERVICE
@@ -19,7 +19,7 @@ DIMENSIONS: dict[str, Reader] = {
     "SERVICE": lambda _: SERVICE,
     "USAGE_TYPE": lambda line: line.usage_type,
     "REGION": lambda _: REGION,
-    "LINKED_ACCOUNT": lambda _: ACCOUNT,
+    "LINKED_ACCOUNT": lambda line: line.account,
     "RECORD_TYPE": lambda _: "Usage",
 }
 _EXACT, _ABSENT = {"EQUALS", "CASE_SENSITIVE"}, "ABSENT"

@@ -6,6 +6,7 @@ Source: https://aws.amazon.com/fargate/pricing/: by the second, rounded up, a mi
 from math import ceil
 from typing import Any
 
+from sandbox.aws.accounts import Place
 from sandbox.aws.costs import prices
 from sandbox.aws.costs.ledger import Ledger, Line, Use
 from sandbox.aws.ecs.definitions import task_size
@@ -19,11 +20,11 @@ LEAST_SECONDS = 60
 class Meter:
     """The ledger of one world's tasks: they are entered when they end, and looked at while they live."""
 
-    def __init__(self, ecs: Ecs, region: str) -> None:
+    def __init__(self, ecs: Ecs, place: Place) -> None:
         """Listens to ``ecs`` from now on."""
         self._ecs = ecs
-        self._region = region
-        self._ledger = Ledger()
+        self._region = place.region
+        self._ledger = Ledger(place.account)
         ecs.on_end = self._enter
 
     def lines(self, since: int, until: int, now: float) -> list[Line]:

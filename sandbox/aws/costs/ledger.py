@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from sandbox.aws.accounts import ACCOUNT
+
 HOUR = 3600
 Tags = tuple[tuple[str, str], ...]
 """Keys and values, in the order of the keys."""
@@ -36,12 +38,15 @@ class Line:
     tags: Tags
     quantity: float
     """Hours of a vCPU or of a gigabyte."""
+    account: str
+    """Whose bill it is on."""
 
 
 class Ledger:
     """All that was used and has ended. Change and read it under the world's lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, account: str = ACCOUNT) -> None:
+        self._account = account
         self._hours: Hours = {}
 
     def enter(self, use: Use) -> None:
@@ -54,7 +59,7 @@ class Ledger:
         for use in running:
             _add(hours, use, max(use.since, since), min(use.until, until))
         return [
-            Line(hour, usage_type, tags, quantity)
+            Line(hour, usage_type, tags, quantity, self._account)
             for hour, quantities in sorted(hours.items())
             for (usage_type, tags), quantity in quantities.items()
         ]

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
+from xml.sax.saxutils import escape
 
 import orjson
 
@@ -38,7 +39,7 @@ class FaultInjection:
             time.sleep(rule.delay)
             return handle(environ, start)
         if rule.kind is Kind.STALE:
-            return _send(start, self._stale(handle, call.operation, environ, rule.delay))
+            return _send(start, self._stale(handle, call, environ, rule.delay))
         answer = _collect(handle, environ) if rule.kind in AFTER else None
         if rule.kind is Kind.SLOW_AFTER and answer is not None:
             time.sleep(rule.delay)
@@ -49,9 +50,10 @@ class FaultInjection:
             return []
         return answer_fault(environ, start, fault_of(rule.kind, call, query=speaks_query(environ)))
 
-    def _stale(self, handle: Handle, operation: str, environ: Environ, age: float) -> Answer:
+    def _stale(self, handle: Handle, call: Asked, environ: Environ, age: float) -> Answer:
         """Answer, keep the answer, and give the youngest that is old enough; the oldest if none is."""
-        asked = f"{operation} {environ.get('PATH_INFO', '')}?{environ.get('QUERY_STRING', '')}"
+        where = f"{call.account}/{call.region} {call.operation}"
+        asked = f"{where} {environ.get('PATH_INFO', '')}?{environ.get('QUERY_STRING', '')}"
         question = (asked, _body(environ))
         answer, now = _collect(handle, environ), time.monotonic()
         kept = self._old.setdefault(question, deque(maxlen=_KEPT_ANSWERS))
@@ -75,7 +77,7 @@ def answer_fault(environ: Environ, start: StartResponse, fault: AwsFault) -> Ite
         return respond(start, fault.status, body, _CBOR, smithy_protocol="rpc-v2-cbor")
     if "json" in str(environ.get("CONTENT_TYPE")):
         return respond(start, fault.status, orjson.dumps({"__type": fault.code, "message": fault.message}), AMZ_JSON)
-    error = f"<Error><Type>Sender</Type><Code>{fault.code}</Code><Message>{fault.message}</Message></Error>"
+    error = f"<Error><Type>Sender</Type><Code>{fault.code}</Code><Message>{escape(fault.message)}</Message></Error>"
     if speaks_query(environ):
         error = f"<ErrorResponse>{error}<RequestId>0</RequestId></ErrorResponse>"
     return respond(start, fault.status, error.encode(), "text/xml")

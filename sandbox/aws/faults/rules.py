@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -68,6 +69,10 @@ class Asked:
     caller: str
     """An ARN."""
     resource: str
+    account: str = ""
+    """The account of the caller, in which the call acts."""
+    region: str = ""
+    """Where it acts, as the signature names it."""
 
     @property
     def action(self) -> str:
@@ -90,6 +95,8 @@ class Rule(BaseModel):
     """A part of the caller's ARN."""
     resource: str = ""
     """A part of the resource's name."""
+    account: Annotated[str, Field(pattern=r"^(\d{12})?$")] = ""
+    """The account in which the call acts."""
     calls: int | None = Field(default=None, ge=1)
     """Ends after so many calls."""
     seconds: float | None = Field(default=None, gt=0)
@@ -112,6 +119,7 @@ class Rule(BaseModel):
             and self.agent in call.agent
             and self.caller in call.caller
             and self.resource in call.resource
+            and self.account in {"", call.account}
         )
 
 
@@ -192,3 +200,13 @@ def fault_of(kind: Kind, call: Asked, *, query: bool) -> AwsFault:
     }[kind]
     status = {Kind.THROTTLE: 503 if service == "s3" else 400, Kind.DENY: 403 if service == "s3" or query else 400}
     return AwsFault(code, said, status.get(kind, 400))
+
+
+def invalid_token(call: Asked, *, query: bool) -> AwsFault:
+    """Return the error for credentials that are none, or none here, as the service words it."""
+    said = "The security token included in the request is invalid"
+    if call.service == "s3":
+        return AwsFault("InvalidToken", "The provided token is malformed or otherwise invalid.")
+    if call.service == "ec2":
+        return AwsFault("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
+    return AwsFault("InvalidClientTokenId", said, 403) if query else AwsFault("UnrecognizedClientException", f"{said}.")

@@ -6,6 +6,7 @@ Source: CloudWatch Logs API reference.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ QUERY_PAGE = 1_000
 
 Now = Callable[[], float]
 Call = Callable[[LogsResponse], str]
+QueriesOf = defaultdict[tuple[str, str], Queries]
+"""By account and region."""
 
 
 def install(now: Now) -> Undo:
@@ -37,7 +40,7 @@ def install(now: Now) -> Undo:
 
     The answer takes all of it back.
     """
-    queries = Queries()
+    queries: QueriesOf = defaultdict(Queries)
     return put_in_place(
         {
             # The filter itself, since Live Tail has patterns as well.
@@ -129,7 +132,7 @@ def _size(asked: int | None, name: str, most: int = PAGE) -> int:
     return asked or most
 
 
-def _start_query(queries: Queries, now: Now) -> Call:
+def _start_query(queries: QueriesOf, now: Now) -> Call:
     def start_query(self: LogsResponse) -> str:
         asked = json.loads(self.body)
         groups = _groups(self.logs_backend, asked)
@@ -145,7 +148,7 @@ def _start_query(queries: Queries, now: Now) -> Call:
         except Malformed as error:
             raise _MalformedQueryError(error) from error
         names = [group.name for group in groups]
-        query = queries.start(text, commands, names, now(), _scanned(groups, start, end), limit)
+        query = _own(self, queries).start(text, commands, names, now(), _scanned(groups, start, end), limit)
         return json.dumps({"queryId": query.id})
 
     return start_query
@@ -200,10 +203,10 @@ def _row(group: LogGroup, stream: str, event: LogEvent) -> Row:
     }
 
 
-def _get_query_results(queries: Queries) -> Call:
+def _get_query_results(queries: QueriesOf) -> Call:
     def get_query_results(self: LogsResponse) -> str:
         asked = json.loads(self.body)
-        query = _query(queries, asked["queryId"])
+        query = _query(_own(self, queries), asked["queryId"])
         told = query.tell()
         size, token = _size(asked.get("maxItems"), "maxItems"), asked.get("nextToken") or "0"
         if not token.isdecimal():
@@ -223,9 +226,9 @@ def _get_query_results(queries: Queries) -> Call:
     return get_query_results
 
 
-def _stop_query(queries: Queries) -> Call:
+def _stop_query(queries: QueriesOf) -> Call:
     def stop_query(self: LogsResponse) -> str:
-        query = _query(queries, json.loads(self.body)["queryId"])
+        query = _query(_own(self, queries), json.loads(self.body)["queryId"])
         if not query.stop():
             raise InvalidParameterException(f"The query {query.id} is not running: it is {query.status}.")
         return json.dumps({"success": True})
@@ -239,7 +242,11 @@ def _query(queries: Queries, name: str) -> Query:
     return queries.by_id[name]
 
 
-def _describe_queries(queries: Queries) -> Call:
+def _own(call: LogsResponse, queries: QueriesOf) -> Queries:
+    return queries[call.current_account, call.region]
+
+
+def _describe_queries(queries: QueriesOf) -> Call:
     def describe_queries(self: LogsResponse) -> str:
         asked = json.loads(self.body)
         group, status = asked.get("logGroupName"), asked.get("status")
@@ -247,7 +254,7 @@ def _describe_queries(queries: Queries) -> Call:
             _one_group(self.logs_backend, group, None)
         found = [
             query
-            for query in reversed(queries.by_id.values())
+            for query in reversed(_own(self, queries).by_id.values())
             if (not group or group in query.groups) and status in {None, query.status}
         ]
         size, token = _size(asked.get("maxResults"), "maxResults", QUERY_PAGE), asked.get("nextToken") or "0"

@@ -5,15 +5,17 @@ from collections.abc import Callable
 
 from moto.events.models import EventsBackend, events_backends
 
-from sandbox.aws.accounts import ACCOUNT, REGION
+from sandbox.aws.accounts import Place
 from sandbox.aws.ecs.region import Ecs
 from sandbox.aws.ecs.state_changes import StateChange, StateChanges
 from sandbox.aws.ecs.tasks import Task
 
 
-def publish(changes: StateChanges, ecs: Ecs, lost: Callable[[], bool], tasks: list[Task], now: float) -> None:
+def publish(
+    place: Place, changes: StateChanges, ecs: Ecs, lost: Callable[[], bool], tasks: list[Task], now: float
+) -> None:
     """Send what is new, and not ``lost``, to the targets of the default bus's rules that it matches."""
-    backend = events_backends[ACCOUNT][REGION]
+    backend = events_backends[place.account][place.region]
     heard = bool(backend.describe_event_bus("default").rules)
     for change in changes.new(ecs.services.values(), tasks, now):
         if heard and not lost():

@@ -10,7 +10,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.ssm.exceptions import ParameterVersionNotFound
 from moto.ssm.models import ssm_backends
 
-from sandbox.aws.accounts import ACCOUNT, REGION
+from sandbox.aws.accounts import Place
 from sandbox.aws.cloudwatch.alarms import firing
 from sandbox.aws.ecs.neighbours import DEREGISTRATION_SECONDS, Neighbours
 
@@ -25,40 +25,45 @@ UNREAD_PARAMETER = (
 
 
 class MotoNeighbours(Neighbours):
+    """Those of one account and region."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        self._place = place
+
     def alarms_firing(self, names: Sequence[str]) -> list[str]:
-        return firing(cloudwatch_backends[ACCOUNT][REGION].alarms, names)
+        return firing(cloudwatch_backends[self._place.account][self._place.region].alarms, names)
 
     def secret_fault(self, reference: str) -> str:
         if ":secretsmanager:" in reference:
             # json key, version stage and version id may follow the name
             arn = ":".join(reference.split(":")[:7])
-            known = secretsmanager_backends[ACCOUNT][REGION].secrets.get(arn)
+            known = secretsmanager_backends[self._place.account][self._place.region].secrets.get(arn)
             there = known is not None and not known.is_deleted() and not self.secrets_gone
             return "" if there else UNREADABLE.format(arn=arn)
         name = reference.partition(":parameter")[2] or reference
-        there = not self.secrets_gone and any(map(_is_parameter, (name, name.removeprefix("/"))))
+        there = not self.secrets_gone and any(map(self._is_parameter, (name, name.removeprefix("/"))))
         return "" if there else UNREAD_PARAMETER.format(arn=reference, name=name)
 
     def load_balancer_of(self, group: str) -> str | None:
-        known = elbv2_backends[ACCOUNT][REGION].target_groups.get(group)
+        known = elbv2_backends[self._place.account][self._place.region].target_groups.get(group)
         arns = known.load_balancer_arns if known is not None else []
         return arns[0].split(":loadbalancer/", 1)[-1] if arns else None
 
     def deregistration_seconds(self, group: str) -> float:
-        known = elbv2_backends[ACCOUNT][REGION].target_groups.get(group)
+        known = elbv2_backends[self._place.account][self._place.region].target_groups.get(group)
         attributes = known.attributes if known is not None else {}
         return float(str(attributes.get("deregistration_delay.timeout_seconds", DEREGISTRATION_SECONDS)))
 
     def free_addresses(self, subnet: str) -> int | None:
         try:
-            known = ec2_backends[ACCOUNT][REGION].get_subnet(subnet)
+            known = ec2_backends[self._place.account][self._place.region].get_subnet(subnet)
         except InvalidSubnetIdError:
             return None
         return known.available_ip_address_count
 
-
-def _is_parameter(name: str) -> bool:
-    try:
-        return ssm_backends[ACCOUNT][REGION].get_parameter(name) is not None
-    except ParameterVersionNotFound:
-        return False
+    def _is_parameter(self, name: str) -> bool:
+        try:
+            return ssm_backends[self._place.account][self._place.region].get_parameter(name) is not None
+        except ParameterVersionNotFound:
+            return False

@@ -7,7 +7,7 @@ Those of CloudWatch are in ``sandbox/aws/cloudwatch/api.py``, those of its Logs 
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +24,7 @@ from moto.rds.models import rds_backends
 from moto.s3 import models as s3
 from moto.secretsmanager.models import FakeSecret, secretsmanager_backends
 
-from sandbox.aws.accounts import ACCOUNT, REGION
+from sandbox.aws.accounts import Place
 from sandbox.aws.ecs.targets import Target
 from sandbox.aws.patching import Undo, put_in_place
 from sandbox.aws.world.world import World
@@ -33,14 +33,14 @@ NOT_REGISTERED = ("Target.NotRegistered", "Target is not registered to the targe
 
 
 @contextmanager
-def patched(world: World, now: Callable[[], float]) -> Iterator[None]:
+def patched(worlds: Mapping[Place, World], now: Callable[[], float]) -> Iterator[None]:
     """Moto as the simulated AWS needs it, until the end of the ``with``."""
     undo: list[Undo] = []
     try:
-        _target_health(world, undo)
-        _autoscaling_sees_services(world, undo)
+        _target_health(worlds, undo)
+        _autoscaling_sees_services(worlds, undo)
         _alarms_of_target_tracking(undo)
-        _subnets_count_tasks(world, undo)
+        _subnets_count_tasks(worlds, undo)
         _product_time(now, undo)
         yield
     finally:
@@ -52,14 +52,15 @@ def _replace(owner: Any, name: str, new: object, undo: list[Undo]) -> None:
     undo.append(put_in_place({(owner, name): new}))
 
 
-def _target_health(world: World, undo: list[Undo]) -> None:
+def _target_health(worlds: Mapping[Place, World], undo: list[Undo]) -> None:
     """Moto calls every target healthy; here the tasks behind a target group are its targets."""
     original = elbv2.ELBv2Backend.describe_target_health
 
     def describe_target_health(
         self: elbv2.ELBv2Backend, target_group_arn: str, targets: list[dict[str, Any]]
     ) -> list[elbv2.FakeHealthStatus]:
-        registered = world.targets(target_group_arn)
+        world = worlds.get(Place(self.account_id, self.region_name))
+        registered = world.targets(target_group_arn) if world is not None else []
         if not registered and not (targets or self.target_groups.get(target_group_arn)):
             return list(original(self, target_group_arn, targets))  # refuses an unknown group
         wanted = {target["Id"] for target in targets}
@@ -76,12 +77,13 @@ def elbv2_health(target: Target) -> elbv2.FakeHealthStatus:
     return elbv2.FakeHealthStatus(target.address, port, port, str(target.state), reason, description)
 
 
-def _autoscaling_sees_services(world: World, undo: list[Undo]) -> None:
+def _autoscaling_sees_services(worlds: Mapping[Place, World], undo: list[Undo]) -> None:
     """Moto looks for the scaled service in its own ECS, which is not the one that answers here."""
 
-    def exists(_self: autoscaling.ApplicationAutoscalingBackend, resource: str) -> bool:
+    def exists(self: autoscaling.ApplicationAutoscalingBackend, resource: str) -> bool:
         _, cluster, service = resource.split("/")
-        found = world.ecs.services.get((cluster, service))
+        world = worlds.get(Place(self.account_id, self.region_name))
+        found = world.ecs.services.get((cluster, service)) if world is not None else None
         if found is None or found.status != "ACTIVE":
             raise AWSValidationException(f"ECS service doesn't exist: {resource}")
         return True
@@ -103,11 +105,14 @@ def _alarms_of_target_tracking(undo: list[Undo]) -> None:
     _replace(policy, "_generate_ecs_alarms", generate, undo)
 
 
-def _subnets_count_tasks(world: World, undo: list[Undo]) -> None:
+def _subnets_count_tasks(worlds: Mapping[Place, World], undo: list[Undo]) -> None:
     """Each task has a network interface, of which moto's EC2 knows nothing."""
     original = subnets.Subnet.__dict__["available_ip_address_count"].fget
 
     def available_ip_address_count(self: subnets.Subnet) -> int:
+        world = worlds.get(Place(self.ec2_backend.account_id, self.ec2_backend.region_name))
+        if world is None:
+            return int(original(self))
         with world.lock:
             taken = sum(task.subnet == self.id for task in world.ecs.live.values() if task.status != "PROVISIONING")
         return max(0, int(original(self)) - taken)
@@ -133,26 +138,26 @@ def forget_everything() -> None:
     reset_model_data()
 
 
-def advertise_load_balancer(arn: str, host: str) -> None:
+def advertise_load_balancer(place: Place, arn: str, host: str) -> None:
     """Moto makes up a DNS name that resolves nowhere; ours is a name under which the application answers."""
-    elbv2.elbv2_backends[ACCOUNT][REGION].load_balancers[arn].dns_name = host
+    elbv2.elbv2_backends[place.account][place.region].load_balancers[arn].dns_name = host
 
 
-def database_is(instance: str, status: str) -> None:
+def database_is(place: Place, instance: str, status: str) -> None:
     """Let RDS say so of an instance."""
-    rds_backends[ACCOUNT][REGION].databases[instance].status = status
+    rds_backends[place.account][place.region].databases[instance].status = status
 
 
-def name_secret(name: str, arn: str) -> None:
+def name_secret(place: Place, name: str, arn: str) -> None:
     """Moto gives a secret's ARN six letters of chance; what task definitions name is always the same."""
-    secret = secretsmanager_backends[ACCOUNT][REGION].secrets[name]
+    secret = secretsmanager_backends[place.account][place.region].secrets[name]
     assert isinstance(secret, FakeSecret)  # noqa: S101  no replica: this region has made it
     secret.arn = arn
 
 
-def subnets_are(*, full: bool) -> None:
+def subnets_are(place: Place, *, full: bool) -> None:
     """Let every subnet be full, or have room again."""
-    for zone in ec2_backends[ACCOUNT][REGION].subnets.values():
+    for zone in ec2_backends[place.account][place.region].subnets.values():
         for subnet in zone.values():
             free = 0 if full else subnet.cidr.num_addresses - 5  # AWS keeps five of each
             subnet._available_ip_addresses = free  # noqa: SLF001  moto has no other way

@@ -1,16 +1,18 @@
 """The sandbox's control endpoints under ``/_sandbox/``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
 from pydantic import ValidationError
 
+from sandbox.aws.accounts import HOME, Place
 from sandbox.aws.call_log import CallLog
 from sandbox.aws.faults.injection import Environ, StartResponse, respond
 from sandbox.aws.faults.rules import FaultRules, Rule
 from sandbox.aws.server.incidents import Impossible, bring_about
+from sandbox.aws.sts.sessions import Sessions
 from sandbox.aws.world.world import World
 from sandbox.scenarios.incident import Incident
 from sandbox.scenarios.load import images
@@ -26,20 +28,25 @@ class ControlApi:
     ``GET calls?changing=1&after=N``: the log of calls. ``GET``, ``POST`` and ``DELETE harm``, ``DELETE harm/N``: the
     fault rules in force. ``POST happenings {…}``: an incident happens now. ``POST images {tag, behaviour}``: one more
     image; ``images/gone`` and ``images/back {images}`` delete images and bring them back, ``roles/gone`` and
-    ``roles/back {role}`` a role. ``GET blobs/…``: layers.
+    ``roles/back {role}`` a role. These act in the first account and region, or in those that ``account`` and
+    ``region`` name. ``POST sessions/expire {account}`` ends the credentials of roles, in all accounts by default.
+    ``GET blobs/…``: layers.
     """
 
-    def __init__(self, world: World, calls: CallLog, fault_rules: FaultRules) -> None:
-        self._world = world
+    def __init__(
+        self, worlds: Mapping[Place, World], calls: CallLog, fault_rules: FaultRules, sessions: Sessions
+    ) -> None:
+        self._worlds = worlds
+        self._sessions = sessions
         self._calls = calls
         self._fault_rules = fault_rules
 
     def answer(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
         path = str(environ.get("PATH_INFO", "")).removeprefix("/_sandbox/")
         method = str(environ.get("REQUEST_METHOD"))
-        blob = self._world.registry.blobs.get(path.removeprefix("blobs/"))
-        if blob is not None:
-            return respond(start, 200, blob, "application/octet-stream")
+        for world in self._worlds.values():
+            if blob := world.registry.blobs.get(path.removeprefix("blobs/")):
+                return respond(start, 200, blob, "application/octet-stream")
         try:
             found = self._get(path, environ) if method == "GET" else self._do(method, path, environ)
         except ValidationError as error:
@@ -73,14 +80,24 @@ class ControlApi:
             raise Unclear("a JSON object is expected")
         if path == "harm":
             return {"id": self._fault_rules.add(Rule.model_validate(body))}
-        with self._world.lock:
+        if path == "sessions/expire":
+            return {"expired": self._sessions.expire(str(body.get("account", "")))}
+        world = self._world(body.pop("account", None), body.pop("region", None))
+        with world.lock:
             if path == "happenings":
-                bring_about(self._world, Incident.model_validate(body))
+                bring_about(world, Incident.model_validate(body))
                 return body
-            return self._change(path, body)
+            return self._change(world, path, body)
 
-    def _change(self, path: str, body: dict[str, Any]) -> Any:
-        registry, near = self._world.registry, self._world.ecs.neighbours
+    def _world(self, account: Any, region: Any) -> World:
+        place = Place(str(account or HOME.account), str(region or HOME.region))
+        if place not in self._worlds:
+            there = ", ".join(f"{known.account}/{known.region}" for known in self._worlds)
+            raise Unclear(f"nothing runs in {place.account}/{place.region}; there is {there}")
+        return self._worlds[place]
+
+    def _change(self, world: World, path: str, body: dict[str, Any]) -> Any:
+        registry, near = world.registry, world.ecs.neighbours
         match path:
             case "images":
                 known = images()

@@ -1,22 +1,20 @@
 """The one HTTP port of the simulated AWS, as a WSGI application.
 
-ECS, ECR, the price list and Cost Explorer are answered here, everything else by moto; each call is logged,
-and fails where a fault rule says so. ``/_sandbox/…`` is the sandbox's control API (``control_api.py``).
+ECS, ECR, the price list, Cost Explorer and the STS of roles are answered here, everything else by moto, in the account
+of whoever signed; each call is logged, and fails where a fault rule says so. ``/_sandbox/…`` is the sandbox's control
+API (``control_api.py``).
 """
 
-import io
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 import orjson
-from moto.core.request import Request
-from moto.core.routing import get_service_router
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from sandbox.aws.accounts import REGION
-from sandbox.aws.call_log import Call, CallLog, changes, resource_of
+from sandbox.aws.accounts import HOME, OPT_IN_REGIONS, Place
+from sandbox.aws.call_log import Call, CallLog, changes
 from sandbox.aws.costs import cost_explorer as costs
 from sandbox.aws.costs import pricing_api as prices
 from sandbox.aws.ecr import api as ecr
@@ -31,200 +29,188 @@ from sandbox.aws.faults.injection import (
     respond,
     speaks_query,
 )
-from sandbox.aws.faults.rules import Asked, FaultRules, Kind, fault_of
-from sandbox.aws.faults.staleness import Staleness
-from sandbox.aws.faults.throttling import LIMITED, Throttling
-from sandbox.aws.moto.callers import caller_of
+from sandbox.aws.faults.rules import Asked, FaultRules, Kind, fault_of, invalid_token
+from sandbox.aws.faults.throttling import LIMITED
+from sandbox.aws.moto.iam import user_of
+from sandbox.aws.server import wire
 from sandbox.aws.server.control_api import ControlApi
-from sandbox.aws.world.world import World
+from sandbox.aws.server.region import Region
+from sandbox.aws.sts import api as sts
+from sandbox.aws.sts.sessions import Identity, Sessions
 
 log = logging.getLogger(__name__)
 
-EVERYWHERE = frozenset({costs.TARGET, prices.TARGET})
+ANYWHERE = frozenset({costs.TARGET, prices.TARGET})
 """The targets of what doesn't belong to a region: its few endpoints answer for all."""
-READABLE_BYTES = 1_000_000
-"""Bodies above this aren't searched for the resource that they name."""
+OWN = frozenset({ecs.TARGET, ecr.TARGET, *ANYWHERE})
+"""The targets of what is answered here."""
+MOTO_ACCOUNT = "HTTP_X_MOTO_ACCOUNT_ID"
+"""How moto is told the account in which it is to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A call, and who makes it where."""
+
+    environ: Environ
+    asked: Asked
+    place: Place
+    """Where it acts, as its signature says; the first region where it says nothing."""
+    parameters: dict[str, Any]
+    identity: Identity
 
 
 class Gateway:
-    """The WSGI application. ``now`` is product time; the world is stepped to it before each call on it."""
+    """The WSGI application. ``now`` is product time; a world is stepped to it before each call on it."""
 
     def __init__(
         self,
-        world: World,
-        registry_api: ecr.Ecr,
-        cost_explorer: costs.CostExplorer,
+        regions: Mapping[Place, Region],
+        sessions: Sessions,
+        sts_api: sts.Sts,
         calls: CallLog,
         now: Callable[[], float],
-        throttling: Throttling | None = None,
-        staleness: Staleness | None = None,
     ) -> None:
-        """``throttling`` may refuse a call for its rate, ``staleness`` may answer a read as before the last change."""
-        self._world = world
+        self._regions = regions
+        self._sessions = sessions
+        self._sts = sts_api
         self._calls = calls
         self._now = now
-        self._throttling = throttling
-        self._staleness = staleness
         self._moto = DomainDispatcherApplication(create_backend_app)
         self.fault_rules = FaultRules()
         self._injection = FaultInjection(self.fault_rules)
-        self._control_api = ControlApi(world, calls, self.fault_rules)
-        self._own: dict[str, Callable[[str, dict[str, Any], float], dict[str, Any]]] = {
-            ecs.TARGET: lambda operation, request, at: ecs.call(world.ecs, operation, request, at),
-            ecr.TARGET: registry_api.call,
-            costs.TARGET: cost_explorer.call,
-            prices.TARGET: prices.call,
-        }
+        worlds = {place: region.world for place, region in regions.items()}
+        self._control_api = ControlApi(worlds, calls, self.fault_rules, sessions)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if str(environ.get("PATH_INFO", "")).startswith("/_sandbox/"):
-            self._world.step(self._now())
+            for region in self._regions.values():
+                region.world.step(self._now())
             return self._control_api.answer(environ, start_response)
-        throttling = self._throttling if _scope(environ)[0] in LIMITED else None
-        if throttling is None and not self.fault_rules.any:
-            return self._handle(environ, start_response)
-        call = _asked(environ)
-        if throttling is not None and not throttling.lets_through(call.service, call.operation):
-            return answer_fault(environ, start_response, fault_of(Kind.THROTTLE, call, query=speaks_query(environ)))
-        return self._injection(self._handle, call, environ, start_response)
+        request = self._read(environ)
+        refused = self._refused(request)
+        if refused is not None:
+            return answer_fault(environ, start_response, refused)
 
-    def _handle(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        prefix, _, operation = str(environ.get("HTTP_X_AMZ_TARGET", "")).partition(".")
-        if prefix in self._own:
-            return self._answer(prefix, operation, environ, start_response)
-        return self._pass_on(environ, start_response)
+        def handle(environ: Environ, start: StartResponse) -> Iterable[bytes]:
+            return self._handle(request, environ, start)
 
-    def _answer(self, prefix: str, operation: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a call of the JSON 1.1 protocol from the world."""
-        service, region = _scope(environ)
-        request = orjson.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}")
-        status, effect = 200, ""
+        if self.fault_rules.any:
+            return self._injection(handle, request.asked, environ, start_response)
+        return handle(environ, start_response)
+
+    def _read(self, environ: Environ) -> _Request:
+        signature = wire.signature_of(environ)
+        session = self._sessions.of(signature.access_key)
+        if session is None:
+            identity = user_of(signature.access_key)
+        else:
+            identity = Identity(session.account, session.arn, f"{session.role_id}:{session.name}", session)
+        parameters = wire.parameters_of(environ)
+        place = Place(identity.account, signature.region or HOME.region)
+        asked = Asked(
+            service=signature.service,
+            operation=wire.operation_of(signature.service, environ, parameters),
+            agent=str(environ.get("HTTP_USER_AGENT", "")),
+            caller=identity.arn,
+            resource=wire.resource_named(signature.service, environ, parameters),
+            account=place.account,
+            region=place.region,
+        )
+        return _Request(environ, asked, place, parameters, identity)
+
+    def _refused(self, request: _Request) -> AwsFault | None:
+        """Why AWS does not even look at the call: its credentials, or too many calls."""
+        query = speaks_query(request.environ)
+        signature, session = wire.signature_of(request.environ), request.identity.session
+        if session is None and signature.access_key.startswith("ASIA"):
+            return invalid_token(request.asked, query=query)
+        if session is not None:
+            shut_out = not session.everywhere and request.place.region in OPT_IN_REGIONS
+            if signature.token != session.token or shut_out:
+                return invalid_token(request.asked, query=query)
+            if self._sessions.is_over(session):
+                return fault_of(Kind.EXPIRE, request.asked, query=query)
+        region = self._regions.get(request.place) if request.asked.service in LIMITED else None
+        throttling = region.throttling if region is not None else None
+        if throttling is None or throttling.lets_through(request.asked.service, request.asked.operation):
+            return None
+        return fault_of(Kind.THROTTLE, request.asked, query=query)
+
+    def _handle(self, request: _Request, environ: Environ, start: StartResponse) -> Iterable[bytes]:
+        prefix = str(environ.get("HTTP_X_AMZ_TARGET", "")).partition(".")[0]
+        if prefix in OWN:
+            return self._answer(prefix, request, start)
+        if request.asked.service == "sts" and request.asked.operation in sts.OPERATIONS:
+            return self._answer_sts(request, start)
+        return self._pass_on(request, start)
+
+    def _answer(self, prefix: str, request: _Request, start: StartResponse) -> Iterable[bytes]:
+        """Answer a call of the JSON 1.1 protocol from the world where it acts."""
+        environ, status, effect = request.environ, 200, ""
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}"
         try:
-            if prefix not in EVERYWHERE:
-                _check_region(region)
-            with self._world.lock:
-                self._world.step(self._now())
-                self._world.ecs.begun.clear()
-                answer = self._own[prefix](operation, request, self._world.now)
-                effect = _effect(self._world, answer, operation)
-                body = orjson.dumps(answer)
-                if self._staleness is not None and prefix == ecs.TARGET:
-                    body = self._staleness.seen(operation, request, body, self._world.now)
+            region = self._region(prefix, request.place)
+            body, effect = region.answer(prefix, request.asked.operation, orjson.loads(body), self._now())
         except AwsFault as fault:
             status = fault.status
             body = orjson.dumps({"__type": fault.code, "message": fault.message})
-        self._log(environ, service, operation, resource_of(request), status, effect)
-        return respond(start_response, status, body, AMZ_JSON)
+        self._log(request, status, effect)
+        return respond(start, status, body, AMZ_JSON)
 
-    def _pass_on(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def _region(self, prefix: str, place: Place) -> Region:
+        found = self._regions.get(Place(place.account, HOME.region) if prefix in ANYWHERE else place)
+        if found is None:
+            there = ", ".join(f"{known.account}/{known.region}" for known in self._regions)
+            raise AwsFault(
+                "ClientException", f"The simulated AWS has {there} only, not {place.account}/{place.region}."
+            )
+        return found
+
+    def _answer_sts(self, request: _Request, start: StartResponse) -> Iterable[bytes]:
+        regional = wire.is_regional_sts(request.environ, request.place.region)
+        try:
+            body = self._sts.call(request.asked.operation, request.parameters, request.identity, regional=regional)
+        except AwsFault as fault:
+            self._log(request, fault.status)
+            return answer_fault(request.environ, start, fault)
+        self._log(request, 200)
+        return respond(start, 200, body, "text/xml")
+
+    def _pass_on(self, request: _Request, start_response: StartResponse) -> Iterable[bytes]:
         """Let moto answer; what moto hasn't got is a plain refusal rather than a 500, which clients retry."""
-        service, _ = _scope(environ)
-        parameters = _parameters(environ)
-        operation = _operation(service, environ, parameters)
         seen: list[int] = []
 
         def start(status: str, headers: list[tuple[str, str]], *rest: object) -> object:
             seen.append(int(status.split(" ", 1)[0]))
             return start_response(status, headers, *rest)
 
+        request.environ[MOTO_ACCOUNT] = request.place.account
         try:
-            answer: Iterable[bytes] = self._moto(environ, start)
+            answer: Iterable[bytes] = self._moto(request.environ, start)
         except NotImplementedError as missing:
+            service, operation = request.asked.service, request.asked.operation
             log.warning("not simulated: %s %s (%s)", service, operation, missing)
-            return self._refuse(environ, start, f"The simulated AWS has no {operation} of {service}.")
+            fault = AwsFault("NotImplemented", f"The simulated AWS has no {operation} of {service}.")
+            return answer_fault(request.environ, start, fault)
         finally:
-            resource = _resource(service, environ, parameters)
-            self._log(environ, service, operation, resource, seen[-1] if seen else 501)
+            self._log(request, seen[-1] if seen else 501)
         return answer
 
-    def _refuse(self, environ: Environ, start: StartResponse, why: str) -> Iterable[bytes]:
-        return answer_fault(environ, start, AwsFault("NotImplemented", why))
-
-    def _log(
-        self, environ: Environ, service: str, operation: str, resource: str, status: int, effect: str = ""
-    ) -> None:
-        agent = str(environ.get("HTTP_USER_AGENT", ""))
-        caller = caller_of(_access_key(environ))
+    def _log(self, request: _Request, status: int, effect: str = "") -> None:
+        asked = request.asked
         self._calls.add(
-            Call(self._now(), service, operation, agent, caller, changes(operation), resource, status, effect)
+            Call(
+                time=self._now(),
+                service=asked.service,
+                operation=asked.operation,
+                user_agent=asked.agent,
+                caller=asked.caller,
+                changed=changes(asked.operation),
+                resource=asked.resource,
+                status=status,
+                effect=effect,
+                account=asked.account,
+                region=asked.region,
+            )
         )
-
-
-def _asked(environ: Environ) -> Asked:
-    service, _ = _scope(environ)
-    parameters = _parameters(environ)
-    return Asked(
-        service,
-        _operation(service, environ, parameters),
-        str(environ.get("HTTP_USER_AGENT", "")),
-        caller_of(_access_key(environ)),
-        _resource(service, environ, parameters),
-    )
-
-
-def _effect(world: World, answer: dict[str, Any], operation: str) -> str:
-    """What the call brought about, as the log has it."""
-    if operation == "RegisterTaskDefinition":
-        return str(answer["taskDefinition"]["taskDefinitionArn"]).rpartition("/")[2]
-    return ", ".join(world.ecs.begun)
-
-
-def _resource(service: str, environ: Environ, parameters: dict[str, Any]) -> str:
-    return resource_of(parameters) or (str(environ.get("PATH_INFO")) if service == "s3" else "")
-
-
-def _credential(environ: Environ) -> list[str]:
-    """Access key, day, region, service and version of a signature; empty for an unsigned call."""
-    parts = str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")[2].split(",", 1)[0].split("/")
-    return parts if len(parts) == 5 else [""] * 5
-
-
-def _access_key(environ: Environ) -> str:
-    return _credential(environ)[0]
-
-
-def _scope(environ: Environ) -> tuple[str, str]:
-    """Service and region, as the signature names them."""
-    _, _, region, service, _ = _credential(environ)
-    return service, region
-
-
-def _check_region(region: str) -> None:
-    if region != REGION:
-        raise AwsFault("ClientException", f"The simulated AWS has the region {REGION} only, not {region!r}.")
-
-
-def _parameters(environ: Environ) -> dict[str, Any]:
-    """What a JSON or form body says; empty for any other. The body can be read again."""
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    content_type = str(environ.get("CONTENT_TYPE", ""))
-    form = "x-www-form-urlencoded" in content_type
-    if not (form or "json" in content_type) or not 0 < length <= READABLE_BYTES:
-        return {}
-    body = environ["wsgi.input"].read(length)
-    environ["wsgi.input"] = io.BytesIO(body)
-    if form:
-        return dict(parse_qsl(body.decode(errors="replace")))
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _operation(service: str, environ: Environ, parameters: dict[str, Any]) -> str:
-    """The operation's name, wherever its protocol puts it."""
-    target = str(environ.get("HTTP_X_AMZ_TARGET", ""))
-    path = str(environ.get("PATH_INFO", ""))
-    if target:
-        return target.rsplit(".", 1)[-1]
-    if "/operation/" in path:
-        return path.rsplit("/", 1)[-1]
-    if "Action" in parameters:
-        return str(parameters["Action"])
-    if service == "s3":
-        try:
-            return str(get_service_router("s3").match(Request(environ, populate_request=False))[0].name)
-        except Exception:  # noqa: BLE001  the log must not stop the call; moto answers what it can
-            log.debug("no operation known for %s %s", environ.get("REQUEST_METHOD"), path)
-    return f"{environ.get('REQUEST_METHOD')} {path}"

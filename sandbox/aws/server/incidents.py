@@ -7,8 +7,7 @@ from sandbox.aws.ecs import api as ecs
 from sandbox.aws.ecs.task_lifecycle import INTERRUPTED
 from sandbox.aws.errors import AwsFault
 from sandbox.aws.moto.patches import database_is, subnets_are
-from sandbox.aws.server.seed import CLUSTER, FAMILY, SERVICE, task_definition
-from sandbox.aws.world.traffic import DATABASE
+from sandbox.aws.server.seed import task_definition
 from sandbox.aws.world.world import World
 from sandbox.scenarios.incident import Incident
 
@@ -33,7 +32,7 @@ def bring_about(world: World, incident: Incident) -> None:
 
 def _database(world: World, state: str) -> None:
     world.conditions.database = state == "back"
-    database_is(DATABASE, "available" if world.conditions.database else "failed")
+    database_is(world.workload.place, world.workload.database, "available" if world.conditions.database else "failed")
 
 
 def _capacity(world: World, state: str) -> None:
@@ -68,13 +67,18 @@ def _scale_to(world: World, tasks: int) -> None:
 def _deploys(world: World, tag: str) -> None:
     if tag not in world.registry.tags:
         raise Impossible(f"there is no image {tag}; there are {', '.join(sorted(world.registry.tags))}")
-    wanted = {**task_definition(f"{world.registry.uri}:{tag}"), "family": FAMILY}
+    wanted = task_definition(f"{world.registry.uri}:{tag}", world.workload)
     made = ecs.call(world.ecs, "RegisterTaskDefinition", wanted, world.now)
     _update(world, taskDefinition=made["taskDefinition"]["taskDefinitionArn"])
 
 
 def _update(world: World, **changes: object) -> None:
-    ecs.call(world.ecs, "UpdateService", {"cluster": CLUSTER, "service": SERVICE, **changes}, world.now)
+    ecs.call(
+        world.ecs,
+        "UpdateService",
+        {"cluster": world.workload.cluster, "service": world.workload.service, **changes},
+        world.now,
+    )
 
 
 # those that can be refused come first
@@ -84,7 +88,7 @@ _EFFECTS: dict[str, Callable[[World, Any], None]] = {
     "interrupts": _interrupts,
     "database": _database,
     "capacity": _capacity,
-    "subnets": lambda _, state: subnets_are(full=state == "full"),
+    "subnets": lambda world, state: subnets_are(world.workload.place, full=state == "full"),
     "secrets": _secrets,
     "metrics_late": _metrics_late,
     "events_lost": _events_lost,

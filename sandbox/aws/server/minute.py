@@ -9,7 +9,7 @@ from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.cloudwatch.models import Alarm, cloudwatch_backends
 from moto.sns.models import sns_backends
 
-from sandbox.aws.accounts import ACCOUNT, REGION
+from sandbox.aws.accounts import Place
 from sandbox.aws.cloudwatch import alarms
 from sandbox.aws.cloudwatch.alarms import Transition
 from sandbox.aws.cloudwatch.metric_store import MetricStore
@@ -17,6 +17,9 @@ from sandbox.aws.ecs import scaling
 from sandbox.aws.world import traffic
 from sandbox.aws.world.views import ServiceView
 from sandbox.aws.world.world import World
+
+REGION_NAMES = {"us-west-2": "US West (Oregon)", "eu-south-1": "EU (Milan)"}
+"""As CloudWatch's notices name them."""
 
 
 class Telemetry:
@@ -36,29 +39,30 @@ class Telemetry:
 
     def minute(self, now: float) -> None:
         """Write the minute that ends at ``now``, in product epoch seconds; evaluate alarms and bounds."""
+        place = self._world.workload.place
         self._waiting.append((now, self._world.views()))
         while self._waiting and self._waiting[0][0] <= now - self._world.conditions.metrics_late:
             at, views = self._waiting.popleft()
             for view in views:
                 traffic.publish(self._store, view, at, self._random)
-        for transition in alarms.step(_alarms().values(), self._store, now):
+        for transition in alarms.step(_alarms(place).values(), self._store, now):
             if not self._world.loses_event():
-                _notify(transition, now)
-        targets = applicationautoscaling_backends[ACCOUNT][REGION].targets
+                _notify(place, transition, now)
+        targets = applicationautoscaling_backends[place.account][place.region].targets
         scaling.enforce(self._world.ecs, targets.get("ecs:service:DesiredCount", {}).values())
 
 
-def _alarms() -> dict[str, Alarm]:
-    return dict(cloudwatch_backends[ACCOUNT][REGION].alarms)
+def _alarms(place: Place) -> dict[str, Alarm]:
+    return dict(cloudwatch_backends[place.account][place.region].alarms)
 
 
-def _notify(transition: Transition, now: float) -> None:
+def _notify(place: Place, transition: Transition, now: float) -> None:
     """Publish to the topics among an alarm's actions what CloudWatch publishes."""
-    topics = sns_backends[ACCOUNT][REGION].topics
+    topics = sns_backends[place.account][place.region].topics
     message = {
         "AlarmName": transition.alarm,
-        "AWSAccountId": ACCOUNT,
-        "Region": "US West (Oregon)",
+        "AWSAccountId": place.account,
+        "Region": REGION_NAMES[place.region],
         "OldStateValue": transition.old,
         "NewStateValue": transition.new,
         "NewStateReason": transition.reason,
@@ -66,5 +70,5 @@ def _notify(transition: Transition, now: float) -> None:
     }
     for arn in transition.actions:
         if arn in topics:
-            subject = f'{transition.new}: "{transition.alarm}" in US West (Oregon)'
+            subject = f'{transition.new}: "{transition.alarm}" in {REGION_NAMES[place.region]}'
             topics[arn].publish(json.dumps(message), subject=subject[:100])

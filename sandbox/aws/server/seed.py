@@ -1,8 +1,10 @@
-"""What the simulated account holds at its start: the court case backend of the guide, steady and healthy.
+"""What the simulated accounts hold at their start: one workload in each, steady and healthy.
 
-There may be several of the kind, each behind a load balancer of its own: ``BackendService``, ``BackendService-2`` ….
+There may be several services of the first kind, each behind a load balancer of its own: ``BackendService``,
+``BackendService-2`` ….
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from sandbox.aws.accounts import REGION
+from sandbox.aws.accounts import ACCOUNT
 from sandbox.aws.ecs import api as ecs
 from sandbox.aws.inprocess import WsgiApplication, answered_by
 from sandbox.aws.moto.patches import name_secret
-from sandbox.aws.world.traffic import DATABASE
+from sandbox.aws.sts.sessions import Session
+from sandbox.aws.workloads import COURT, EXTERNAL_ID, ROLE, Workload
 from sandbox.aws.world.world import World
 from sandbox.scenarios.behaviour import RUNNING_TAG
 
@@ -24,19 +27,19 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
-CLUSTER = "CourtCaseCluster"
-SERVICE = "BackendService"
-CONTAINER = "backend"
-FAMILY = "court-case-backend"
+CLUSTER = COURT.cluster
+SERVICE = COURT.service
+CONTAINER = COURT.container
+FAMILY = COURT.family
+LOAD_BALANCER = COURT.load_balancer
+BACKUP_BUCKET = COURT.bucket
+LOG_GROUP = COURT.log_group
 PORT = 8000
 DESIRED = 3
-LOAD_BALANCER = "court-case-alb"
-BACKUP_BUCKET = "court-case-disaster-recovery-backups"
-LOG_GROUP = "/ecs/court-case-backend"
-SECRET_NAME = "court-case/jwt"  # noqa: S105  its name, not its value
-JWT_SECRET = "arn:aws:secretsmanager:us-west-2:123456789012:secret:court-case/jwt-AbCdEf"  # noqa: S105  its name, not its value
 MASTER_PASSWORD = "nobody-asks-for-it"  # noqa: S105  RDS wants one
-ROLES = "arn:aws:iam::123456789012:role"
+HEADER_VALUE = "probe-5e1f"
+ADMINISTRATOR = "OrganizationAccountAccessRole"
+"""The role by which the first account enters those that it has made (AWS Organizations user guide)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,9 @@ class Network:
 
 
 @cache
-def _session() -> boto3.Session:
+def _loader() -> boto3.Session:
     """One for the process, since reading the service models takes most of a start."""
-    return boto3.Session("testing", "testing", region_name=REGION)  # moto asks for credentials, takes any
+    return boto3.Session()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,48 +69,89 @@ def numbered(name: str, number: int) -> str:
 
 
 class Records:
-    """Makes what moto keeps, by calls that ``gateway`` answers in this process."""
+    """Makes what moto keeps for a workload, by calls that ``gateway`` answers in this process."""
 
-    def __init__(self, gateway: WsgiApplication) -> None:
+    def __init__(self, gateway: WsgiApplication, workload: Workload, credentials: Session | None) -> None:
+        """``credentials``: of the workload's account; None signs as a user of the first."""
         self._answer = answered_by(gateway)
+        self._workload = workload
+        self._credentials = credentials
 
     def network_and_entrances(self, ports: Sequence[int]) -> tuple[Network, list[Entrance]]:
-        """Network, bucket, log group, secret, database, and an entrance for each port."""
+        """Network, bucket, log group, secrets, database, and an entrance for each port."""
+        here = self._workload
         network = _network(self._client("ec2"))
         balancing = self._client("elbv2")
-        entrances = [_entrance(balancing, network, port, number) for number, port in enumerate(ports, 1)]
-        storage = self._client("s3")
-        storage.create_bucket(Bucket=BACKUP_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        storage.put_bucket_versioning(Bucket=BACKUP_BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        self._client("logs").create_log_group(logGroupName=LOG_GROUP)
-        self._client("secretsmanager").create_secret(Name=SECRET_NAME, SecretString=MASTER_PASSWORD)
-        name_secret(SECRET_NAME, JWT_SECRET)
+        entrances = [_entrance(balancing, here, network, port, number) for number, port in enumerate(ports, 1)]
+        if here.bucket:
+            storage = self._client("s3")
+            constraint: Any = {"LocationConstraint": here.place.region}
+            storage.create_bucket(Bucket=here.bucket, CreateBucketConfiguration=constraint)
+            storage.put_bucket_versioning(Bucket=here.bucket, VersioningConfiguration={"Status": "Enabled"})
+        self._client("logs").create_log_group(logGroupName=here.log_group)
+        secrets = self._client("secretsmanager")
+        secrets.create_secret(Name=here.secret, SecretString=MASTER_PASSWORD)
+        name_secret(here.place, here.secret, here.secret_arn)
+        secrets.create_secret(Name=here.header_secret, SecretString=HEADER_VALUE)
         self._client("rds").create_db_instance(
-            DBInstanceIdentifier=DATABASE, DBInstanceClass="db.t4g.medium", Engine="postgres", AllocatedStorage=50,
-            MasterUsername="court", MasterUserPassword=MASTER_PASSWORD, PubliclyAccessible=False,
+            DBInstanceIdentifier=here.database, DBInstanceClass="db.t4g.medium", Engine="postgres",
+            AllocatedStorage=50, MasterUsername="app", MasterUserPassword=MASTER_PASSWORD, PubliclyAccessible=False,
         )  # fmt: skip
         return network, entrances
 
+    def roles(self) -> None:
+        """The roles by which the first account may enter: Surefoot's, and in another account the administrator's.
+
+        Another account wants to be told the external id.
+        """
+        iam = self._client("iam")
+        if self._workload.place.account == ACCOUNT:
+            iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=_trust({}))
+            return
+        condition = {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}
+        iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=_trust(condition))
+        iam.create_role(RoleName=ADMINISTRATOR, AssumeRolePolicyDocument=_trust({}))
+
     def scaling(self) -> None:
         """Two to six tasks, following the processor: records that nothing acts upon by itself."""
-        _seed_scaling(self._client("application-autoscaling"))
+        _seed_scaling(self._client("application-autoscaling"), self._workload)
 
     def _client(self, service: Any) -> Any:
-        # path-style addresses, as of a server without a domain
-        client = _session().client(service, config=Config(s3={"addressing_style": "path"}))
+        keys = self._credentials
+        client = _loader().client(
+            service,
+            region_name=self._workload.place.region,
+            aws_access_key_id=keys.access_key if keys else "testing",  # any will do
+            aws_secret_access_key=keys.secret if keys else "testing",
+            aws_session_token=keys.token if keys else None,
+            config=Config(s3={"addressing_style": "path"}),  # as of a server without a domain
+        )
         client.meta.events.register("before-send", self._answer)
         return client
 
 
-def _entrance(balancing: "ElasticLoadBalancingv2Client", network: Network, port: int, number: int) -> Entrance:
+def _trust(condition: dict[str, Any]) -> str:
+    statement: dict[str, Any] = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+        "Action": "sts:AssumeRole",
+    }
+    if condition:
+        statement["Condition"] = condition
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _entrance(
+    balancing: "ElasticLoadBalancingv2Client", here: Workload, network: Network, port: int, number: int
+) -> Entrance:
     balancer = balancing.create_load_balancer(
-        Name=numbered(LOAD_BALANCER, number),
+        Name=numbered(here.load_balancer, number),
         Subnets=network.subnets,
         SecurityGroups=[network.security_group],
         Scheme="internet-facing",
     )["LoadBalancers"][0]["LoadBalancerArn"]
     group = balancing.create_target_group(
-        Name=numbered("court-case-backend", number), Protocol="HTTP", Port=PORT, VpcId=network.vpc, TargetType="ip",
+        Name=numbered(here.target_group, number), Protocol="HTTP", Port=PORT, VpcId=network.vpc, TargetType="ip",
         HealthCheckPath="/health", HealthCheckIntervalSeconds=10, HealthCheckTimeoutSeconds=9,
         HealthyThresholdCount=2, UnhealthyThresholdCount=3, Matcher={"HttpCode": "200"},
     )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
@@ -131,19 +175,19 @@ def _network(client: "EC2Client") -> Network:
             {"IpProtocol": "tcp", "FromPort": PORT, "ToPort": PORT, "IpRanges": [{"CidrIp": "10.0.0.0/16"}]}
         ],
     )
-    return Network(vpc, [one["SubnetId"] for one in subnets[:2]], group)
+    return Network(vpc, [subnet["SubnetId"] for subnet in subnets[:2]], group)
 
 
 def seed_services(world: World, network: Network, entrances: Sequence[Entrance]) -> None:
     """Create the cluster and its services at the world's present; they are steady about a minute later."""
+    here, now = world.workload, world.now
     image = f"{world.registry.uri}:{RUNNING_TAG}"
-    now = world.now
     settings = [{"name": "containerInsights", "value": "disabled"}]
-    ecs.call(world.ecs, "CreateCluster", {"clusterName": CLUSTER, "settings": settings}, now)
+    ecs.call(world.ecs, "CreateCluster", {"clusterName": here.cluster, "settings": settings}, now)
     for number, entrance in enumerate(entrances, 1):
-        family = numbered(FAMILY, number)
-        ecs.call(world.ecs, "RegisterTaskDefinition", task_definition(image) | {"family": family}, now)
-        _create_service(world, network, entrance.group, numbered(SERVICE, number), family)
+        family = numbered(here.family, number)
+        ecs.call(world.ecs, "RegisterTaskDefinition", task_definition(image, here) | {"family": family}, now)
+        _create_service(world, network, entrance.group, numbered(here.service, number), family)
 
 
 def _create_service(world: World, network: Network, group: str, name: str, family: str) -> None:
@@ -151,13 +195,15 @@ def _create_service(world: World, network: Network, group: str, name: str, famil
         world.ecs,
         "CreateService",
         {
-            "cluster": CLUSTER,
+            "cluster": world.workload.cluster,
             "serviceName": name,
             "taskDefinition": family,
             "desiredCount": DESIRED,
             "launchType": "FARGATE",
             "healthCheckGracePeriodSeconds": 30,
-            "loadBalancers": [{"targetGroupArn": group, "containerName": CONTAINER, "containerPort": PORT}],
+            "loadBalancers": [
+                {"targetGroupArn": group, "containerName": world.workload.container, "containerPort": PORT}
+            ],
             "networkConfiguration": {
                 "awsvpcConfiguration": {
                     "subnets": network.subnets,
@@ -165,27 +211,27 @@ def _create_service(world: World, network: Network, group: str, name: str, famil
                     "assignPublicIp": "DISABLED",
                 }
             },
-            "tags": [{"key": "application", "value": "court-case"}],
+            "tags": [{"key": "application", "value": world.workload.application}],
             "propagateTags": "SERVICE",
         },
         world.now,
     )
 
 
-def task_definition(image: str) -> dict[str, object]:
+def task_definition(image: str, workload: Workload = COURT) -> dict[str, object]:
     """The backend's task definition, with a plain environment value that is a secret, as they are found."""
     return {
-        "family": FAMILY,
+        "family": workload.family,
         "requiresCompatibilities": ["FARGATE"],
         "networkMode": "awsvpc",
         "cpu": "512",
         "memory": "1024",
-        "executionRoleArn": f"{ROLES}/court-case-execution",
-        "taskRoleArn": f"{ROLES}/court-case-backend",
+        "executionRoleArn": f"{workload.roles}/{workload.application}-execution",
+        "taskRoleArn": f"{workload.roles}/{workload.family}",
         "runtimePlatform": {"cpuArchitecture": "X86_64", "operatingSystemFamily": "LINUX"},
         "containerDefinitions": [
             {
-                "name": CONTAINER,
+                "name": workload.container,
                 "image": image,
                 "essential": True,
                 "portMappings": [{"containerPort": PORT, "hostPort": PORT, "protocol": "tcp"}],
@@ -200,14 +246,14 @@ def task_definition(image: str) -> dict[str, object]:
                 "secrets": [
                     {
                         "name": "JWT_SECRET",
-                        "valueFrom": JWT_SECRET,
+                        "valueFrom": workload.secret_arn,
                     }
                 ],
                 "logConfiguration": {
                     "logDriver": "awslogs",
                     "options": {
-                        "awslogs-group": LOG_GROUP,
-                        "awslogs-region": REGION,
+                        "awslogs-group": workload.log_group,
+                        "awslogs-region": workload.place.region,
                         "awslogs-stream-prefix": "ecs",
                     },
                 },
@@ -216,8 +262,8 @@ def task_definition(image: str) -> dict[str, object]:
     }
 
 
-def _seed_scaling(client: "ApplicationAutoScalingClient") -> None:
-    resource = f"service/{CLUSTER}/{SERVICE}"
+def _seed_scaling(client: "ApplicationAutoScalingClient", here: Workload) -> None:
+    resource = f"service/{here.cluster}/{here.service}"
     client.register_scalable_target(
         ServiceNamespace="ecs", ResourceId=resource, ScalableDimension="ecs:service:DesiredCount",
         MinCapacity=2, MaxCapacity=6,

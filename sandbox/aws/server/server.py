@@ -6,15 +6,17 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Self
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
+from sandbox.aws.accounts import Place
 from sandbox.aws.server.account import Account, application_of
 from sandbox.aws.server.gateway import Gateway
+from sandbox.aws.workloads import COURT, Workload
 from services._chassis.clock import Pace
 
 TICK = 0.1
@@ -57,12 +59,24 @@ class SimulatedAws(Account):
         services: int = 1,
         throttles: bool = False,
         lags: bool = False,
+        workloads: Sequence[Workload] = (COURT,),
+        other_ports: Sequence[int] = (),
+        session_seconds: float | None = None,
     ) -> None:
-        super().__init__(clock or product_clock(), seed=seed, history_days=history_days, throttles=throttles, lags=lags)
+        """``application_port`` is the first workload's, ``other_ports`` are those of the others; 0 is a free one.
+
+        ``services``: how many of the first kind there are. The rest is as for ``Account``.
+        """
+        super().__init__(
+            clock or product_clock(), seed=seed, history_days=history_days, throttles=throttles, lags=lags,
+            workloads=workloads, session_seconds=session_seconds,
+        )  # fmt: skip
         self.host = host
         self.advertise = advertise or ("127.0.0.1" if host == "0.0.0.0" else host)  # noqa: S104  a comparison
         self._port = port
-        self._ports = [application_port, *[0] * (services - 1)]
+        others = [*other_ports, *[0] * len(workloads)][: len(workloads) - 1]
+        self._ports = [application_port, *[0] * (services - 1), *others]
+        self._services = services
         self._serving = ExitStack()
         self._stopping = threading.Event()
 
@@ -74,6 +88,12 @@ class SimulatedAws(Account):
     def application_url(self) -> str:
         """Where the load balancer listens."""
         return f"http://{self.advertise}:{self._ports[0]}"
+
+    @property
+    def application_urls(self) -> dict[Place, str]:
+        """Where each workload's load balancer listens; that of the first service for the first."""
+        ports = [self._ports[0], *self._ports[self._services :]]
+        return {place: f"http://{self.advertise}:{port}" for place, port in zip(self.worlds, ports, strict=True)}
 
     def start(self) -> Self:
         """Listen on both ports and fill the account. Raise ``OSError`` when a port is taken."""
@@ -132,6 +152,6 @@ class SimulatedAws(Account):
     def _tick(self) -> None:
         while not self._stopping.wait(TICK):
             try:
-                self.world.step(self._clock())
+                self._step_to(self._clock())
             except Exception:
                 log.exception("the simulated AWS stumbled; time goes on")

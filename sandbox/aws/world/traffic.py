@@ -20,8 +20,6 @@ CLIENT_ERRORS = 0.01
 """Share of requests that are answered with a 4xx, by any image."""
 LATENCY_SAMPLES = 25
 """Distinct response times of one task and minute; the requests are spread over them."""
-DATABASE = "court-case-db"
-APPLICATION_NAMESPACE = "CourtCase/Production"
 CONNECTIONS_OF_A_TASK = 8
 FREE_MEMORY = 1.6e9
 """Bytes that the database leaves free."""
@@ -62,7 +60,7 @@ def _containers(store: MetricStore, view: ServiceView, at: float, load: float, r
         rates = [size * traffic * random.uniform(0.9, 1.1) + 400 for _ in view.tasks]
         store.put(insights(name), at, samples(rates, unit="Bytes/Second"))
     errors = sum(_poisson(12, random) for task in view.tasks if not task.behaviour.database)
-    application = _key(APPLICATION_NAMESPACE, view)
+    application = _key(view.workload.namespace, view)
     store.put(application("DatabaseConnectionErrors"), at, samples([float(errors)], unit="Count"))
 
 
@@ -70,6 +68,7 @@ def _database(store: MetricStore, view: ServiceView, at: float, random: Random) 
     busy = view.traffic.busy(at)
     connected = sum(task.behaviour.database for task in view.tasks)
     connections = connected * (CONNECTIONS_OF_A_TASK + random.randint(-1, 1)) + 2
+    key = _Keys("AWS/RDS", DBInstanceIdentifier=view.workload.database)
     for name, value, unit in (
         ("DatabaseConnections", float(connections), "Count"),
         ("CPUUtilization", _share((12 + 14 * busy) * random.gauss(1, 0.04), 100), "Percent"),
@@ -77,7 +76,7 @@ def _database(store: MetricStore, view: ServiceView, at: float, random: Random) 
         ("ReadIOPS", 30 * busy * random.uniform(0.8, 1.2), "Count/Second"),
         ("WriteIOPS", 12 * busy * random.uniform(0.8, 1.2), "Count/Second"),
     ):
-        store.put(_database_key(name), at, samples([value], unit=unit))
+        store.put(key(name), at, samples([value], unit=unit))
 
 
 def _hosts(store: MetricStore, view: ServiceView, at: float) -> None:
@@ -166,9 +165,6 @@ class _Keys:
 
     def __call__(self, name: str) -> MetricKey:
         return MetricKey(self._namespace, name, self._dimensions)
-
-
-_database_key = _Keys("AWS/RDS", DBInstanceIdentifier=DATABASE)
 
 
 def _key(namespace: str, view: ServiceView) -> _Keys:

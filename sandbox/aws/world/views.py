@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from sandbox.aws.workloads import COURT, Workload
 from sandbox.scenarios.behaviour import Behaviour
 from sandbox.scenarios.traffic import USUAL, Traffic
 
@@ -32,6 +33,7 @@ class ServiceView:
     tasks: tuple[TaskView, ...]
     healthy_hosts: int
     unhealthy_hosts: int
+    workload: Workload = COURT
     traffic: Traffic = USUAL
     database: bool = True
     """Whether the database itself is there."""

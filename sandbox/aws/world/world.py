@@ -9,12 +9,12 @@ from math import ceil
 from random import Random
 from typing import TYPE_CHECKING
 
-from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.ecr.registry import Registry
 from sandbox.aws.ecs.region import Ecs
 from sandbox.aws.ecs.services import Service
 from sandbox.aws.ecs.targets import State, Target
 from sandbox.aws.ecs.tasks import Task
+from sandbox.aws.workloads import COURT, Workload
 from sandbox.aws.world.conditions import Conditions
 from sandbox.aws.world.views import ServiceView, TaskView
 from sandbox.scenarios.behaviour import Behaviour
@@ -30,12 +30,16 @@ CATCH_UP_MINUTES = 60
 class World:
     """ECS, its images and its target groups. Hold ``lock`` for whatever reads or changes it."""
 
-    def __init__(self, now: float, *, seed: int = 0, conditions: Conditions | None = None) -> None:
+    def __init__(
+        self, now: float, *, seed: int = 0, conditions: Conditions | None = None, workload: Workload = COURT
+    ) -> None:
         self.lock = threading.RLock()
         self.now = now
         self.random = Random(seed)  # noqa: S311  a simulation wants to be repeatable
-        self.registry = Registry(f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com")
-        self.ecs = Ecs(ACCOUNT, REGION, self.registry, self.random)
+        self.workload = workload
+        account, region = workload.place
+        self.registry = Registry(f"{account}.dkr.ecr.{region}.amazonaws.com")
+        self.ecs = Ecs(account, region, self.registry, self.random)
         self.conditions = conditions or Conditions()
         self.each_minute: list[Callable[[float], None]] = []
         """Called once for each product minute, with its end."""
@@ -108,6 +112,7 @@ class World:
             tasks=tuple(self._task_view(task) for task in tasks if task.behaviour),
             healthy_hosts=sum(target.state is State.HEALTHY for target in targets),
             unhealthy_hosts=sum(target.state is State.UNHEALTHY for target in targets),
+            workload=self.workload,
             traffic=self.conditions.traffic,
             database=self.conditions.database,
         )
