@@ -23,8 +23,12 @@ Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
 SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/_+=.@:-]{1,512}$")]
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
+ExternalId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$")]
 RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 """Part of the names of alarms, and of alerts."""
+
+MOST_SERVICES = 1000
+"""In one installation; a policy file with more is refused."""
 
 
 Part = TypeVar("Part", bound="PolicyPart")
@@ -80,6 +84,10 @@ class RulePolicy(Section):
     minutes: Annotated[int, Field(ge=1, le=60)]
     severity: Literal["critical", "warning"]
     """Critical rolls an armed target back; a warning is an alert and nothing else."""
+
+
+RESERVED_RULE_NAMES = frozenset({"healthy_tasks", "response_time_p95"})
+"""Two built-in rules have gates of these names; a gate of any other rule is named after the rule."""
 
 
 def _critical(name: str, metric: RuleMetric, comparison: Comparison, threshold: float) -> RulePolicy:
@@ -245,7 +253,8 @@ class Access(Section):
 
     role: Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$")]
     """ARN of the role that is assumed; of the same account."""
-    external_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$")] | None = None
+    external_id: ExternalId | None = None
+    """What the role's trust policy demands of whoever assumes it."""
     session_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@-]{2,64}$")] = _default(
         "surefoot", "Surefoot's own choice"
     )

@@ -1,4 +1,4 @@
-"""The published contracts: a JSON Schema for each event, and beside it one event as it is written.
+"""The published contracts: a JSON Schema for each event, beside it one event as it is written, and the policy file's.
 
 ``python -m contracts.publish`` writes the schemas, unless a contract would break. With ``--check`` it writes
 nothing and tells what is not up to date. The golden events in ``published/golden`` are written by hand and stay:
@@ -14,8 +14,11 @@ from pydantic import ValidationError
 
 from contracts.catalogue import CATALOGUE, Entry
 from contracts.compatibility import breaks
+from contracts.policy_file import schema as policy_schema
 
 PUBLISHED = Path(__file__).parent / "published"
+POLICY = "policy.schema.json"
+"""Of the policy file, which is no event: files that are right today stay right, too."""
 
 
 def schema_of(entry: Entry) -> dict[str, Any]:
@@ -46,6 +49,8 @@ def faults(published: Path, entries: tuple[Entry, ...] = CATALOGUE) -> list[str]
             found.append(f"{entry.type}: write one as it is sent to {golden.name} in golden/")
         except ValidationError as error:
             found.append(f"{entry.type}: the golden event cannot be read any more: {error}")
+    if (policy := published / POLICY).exists():
+        found += [f"policy file: {change}" for change in breaks(json.loads(policy.read_text()), policy_schema())]
     known = {entry.type for entry in entries}
     stale = {file.stem for file in published.glob("*/*.json")} - known
     return found + [f"{type_}: the type was removed from the catalogue" for type_ in sorted(stale)]
@@ -61,6 +66,12 @@ def outdated(published: Path, entries: tuple[Entry, ...] = CATALOGUE) -> list[En
     ]
 
 
+def policy_outdated(published: Path) -> bool:
+    """Whether the published schema of the policy file is missing or not today's."""
+    file = published / POLICY
+    return not file.exists() or file.read_text() != text_of(policy_schema())
+
+
 def main(arguments: list[str], published: Path = PUBLISHED) -> int:
     """Return the exit code: 0, or 1 with the reasons on stderr."""
     if wrong := faults(published):
@@ -69,11 +80,13 @@ def main(arguments: list[str], published: Path = PUBLISHED) -> int:
         return 1
     changed = outdated(published)
     if "--check" in arguments:
-        sys.stderr.writelines(f"{entry.type}: run python -m contracts.publish\n" for entry in changed)
-        return 1 if changed else 0
+        stale = [entry.type for entry in changed] + [POLICY] * policy_outdated(published)
+        sys.stderr.writelines(f"{name}: run python -m contracts.publish\n" for name in stale)
+        return 1 if stale else 0
     (published / "schemas").mkdir(parents=True, exist_ok=True)
     for entry in changed:
         (published / "schemas" / f"{entry.type}.json").write_text(text_of(schema_of(entry)))
+    (published / POLICY).write_text(text_of(policy_schema()))
     sys.stdout.write(f"{len(changed)} of {len(CATALOGUE)} schemas written\n")
     return 0
 

@@ -19,6 +19,7 @@ app.command(
     name="dead-letters",
     help="Look at messages that no service could handle; replay or drop them.",
 )
+app.command("surefoot.policy:app", name="policy", help="Check the policy, and show what holds for a service.")
 app.command("surefoot.sandbox:app", name="sandbox", help="Rehearse deployments on a simulated AWS.")
 
 

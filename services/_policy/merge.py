@@ -1,0 +1,117 @@
+"""Layers of values → the values that hold. One rule: maps are merged by key, everything else is replaced whole.
+
+From the lowest to the highest layer: built-in defaults, environment (``SUREFOOT_CONFIG``, then variables), the file's
+``defaults``, the service's own entry. Each value keeps where it comes from.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any, Union
+
+from contracts.policy import BUILT_IN_RULES, Section
+from contracts.policy_file import OFF, SECTIONS
+from services._policy.faults import Place
+from services._policy.parse import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value as JSON has it, and its origin: ``policy.yaml:12``, a variable's name, or a source of defaults."""
+
+    value: Any
+    origin: str
+    place: Place | None = None
+    """In the policy file; None elsewhere."""
+    hides: "Tree | None" = None
+    """Of ``off``: the map that it switches off, and that a higher layer's map goes on from."""
+
+
+Tree = Mapping[str, Union[Value, "Tree"]]
+REGION = "us-west-2"
+"""Requirements, Environment Variables."""
+
+
+def built_in() -> Tree:
+    """Return the lowest layer: every value that has a default."""
+    sections = {name: _section(section) for name, section in SECTIONS.items()}
+    origin = "built-in default (requirements, Alerting Rules)"
+    rules = {
+        rule.name: {key: Value(value, origin) for key, value in rule.model_dump(mode="json").items() if key != "name"}
+        for rule in BUILT_IN_RULES
+    }
+    region = Value(REGION, "built-in default (requirements, Environment Variables)")
+    return {"region": region, **sections, "rules": rules}
+
+
+def _section(section: type[Section]) -> Tree:
+    return {
+        name: {} if value == {} else Value(value, f"built-in default ({_source(section, name)})")
+        for name, value in section().model_dump(mode="json").items()
+    }
+
+
+def _source(section: type[Section], name: str) -> str:
+    extra = section.model_fields[name].json_schema_extra
+    return str(extra["source"]) if isinstance(extra, dict) else "Surefoot's own choice"
+
+
+BUILT_IN = built_in()
+
+
+def tree_of(node: Node) -> Tree:
+    """Return a map of the file as a layer."""
+    if not isinstance(node.value, dict):
+        return {}
+    return {
+        key: tree_of(entry.node)
+        if isinstance(entry.node.value, dict)
+        else Value(entry.node.plain, entry.place.short, entry.place)
+        for key, entry in node.value.items()
+    }
+
+
+def merged(*layers: Tree) -> Tree:
+    """Merge layers, the lowest first, onto the built-in one."""
+    return reduce(_merged, layers, BUILT_IN)
+
+
+def _merged(lower: Tree, upper: Tree) -> Tree:
+    tree = dict(lower)
+    for key, above in upper.items():
+        below = lower.get(key)
+        hidden = below.hides if isinstance(below, Value) else below
+        if isinstance(above, Value):
+            tree[key] = replace(above, hides=hidden) if hidden is not None else above
+        else:
+            tree[key] = _merged(hidden or {}, above)
+    return tree
+
+
+def plain(tree: Tree) -> dict[str, Any]:
+    """Return the values without their origins."""
+    return {key: held.value if isinstance(held, Value) else plain(held) for key, held in tree.items()}
+
+
+def sections_of(tree: Tree) -> dict[str, Any]:
+    """Return the values as ``ServicePolicy`` takes them: ``off`` is no value, no header, no rule."""
+    values = plain(tree)
+    rules = [{"name": name, **rule} for name, rule in values.pop("rules").items() if rule != OFF]
+    sections = {name: {key: _on(value) for key, value in values[name].items()} for name in SECTIONS}
+    return {**sections, "rules": rules}
+
+
+def _on(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: held for key, held in value.items() if held != OFF}
+    return None if value == OFF else value
+
+
+def flat(tree: Tree, path: str = "") -> Iterator[tuple[str, Value]]:
+    """Return each value with its path, in the order of the sections."""
+    for key, held in tree.items():
+        inner = f"{path}.{key}" if path else key
+        if isinstance(held, Value):
+            yield inner, held
+        else:
+            yield from flat(held, inner)

@@ -1,0 +1,127 @@
+"""All policies of an installation at one moment. Frozen: a reload makes new ones beside them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+
+from contracts.base import Target
+from contracts.policy import Access, ServicePolicy
+from services._policy.merge import Value
+
+MOST_UNLISTED = 1000
+"""How many services that are not listed are remembered, so that they hear of changes, too."""
+
+
+class NoTarget(LookupError):
+    """No policy stands for what was named; the text is a sentence that says what to do."""
+
+
+class Ambiguous(NoTarget):
+    """Several services have the name."""
+
+    def __init__(self, sentence: str, choices: tuple[Target, ...]) -> None:
+        super().__init__(sentence)
+        self.choices = choices
+
+
+class Refused(NoTarget):
+    """The policy lets nobody act there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """One service's policy, and where each of its values comes from."""
+
+    policy: ServicePolicy
+    values: Mapping[str, Value]
+    """By path, ``rules.cpu.threshold``; a rule that is off is ``rules.cpu`` with the value ``off``."""
+
+
+@dataclass(frozen=True)
+class Policies:
+    """Ask with ``find`` for a target, and with ``of`` for its policy."""
+
+    listed: Mapping[Target, Effective]
+    access: Mapping[str, Access]
+    """How to act in an account, by its id; Surefoot's own account needs none."""
+    account: str
+    """The account of services that are not listed."""
+    region: str
+    refuse_unlisted: bool
+    unlisted: Callable[[Target], Effective]
+    """What holds for a service that is not listed."""
+    digest: str = ""
+    """Of the file or directory; empty without one."""
+    allow_empty: bool = False
+    met: dict[Target, Effective] = field(default_factory=dict, compare=False, repr=False)
+    """Services that are not listed, and whose policy somebody has asked for."""
+
+    def of(self, target: Target) -> ServicePolicy:
+        """Return the policy of a target. Raise ``Refused`` where there is none."""
+        return self.explain(target).policy
+
+    def explain(self, target: Target) -> Effective:
+        """Return the policy of a target with the origin of each value. Raise ``Refused`` where there is none."""
+        if (known := self.listed.get(target) or self.met.get(target)) is not None:
+            return known
+        if self.refuse_unlisted:
+            raise Refused(f"{target} is not listed in the policy, which refuses services that it does not list")
+        if target.account != self.account and target.account not in self.access:
+            raise Refused(f"the policy has no role for account {target.account}; add one under `accounts`")
+        effective = self.unlisted(target)
+        self.met[target] = effective
+        if len(self.met) > MOST_UNLISTED:
+            self.met.pop(next(iter(self.met)))
+        return effective
+
+    def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
+        """Return the one target of these names.
+
+        Account and region are needed only where the name alone does not tell. Raise ``Ambiguous`` or ``Refused``;
+        raise pydantic's ``ValidationError`` for what cannot be a name, an account or a region.
+        """
+        choices = tuple(
+            target
+            for target in self.listed
+            if (target.cluster, target.service) == (cluster, service)
+            and account in (None, target.account)
+            and region in (None, target.region)
+        )
+        if len(choices) > 1:
+            named = ", ".join(f"{target.account}/{target.region}" for target in choices)
+            raise Ambiguous(f"{cluster}/{service} is in {named}: name the account and the region, too", choices)
+        if choices:
+            return choices[0]
+        target = Target(account=account or self.account, region=region or self.region, cluster=cluster, service=service)
+        self.of(target)
+        return target
+
+    def all(self) -> tuple[Target, ...]:
+        """Return every service that is listed, in the order of the file."""
+        return tuple(self.listed)
+
+    def changed_from(self, before: "Policies") -> frozenset[Target]:
+        """Return the targets whose policy is another one now: those that were added, changed or removed.
+
+        Of services that are not listed, those whose policy somebody has asked ``before`` for.
+        """
+        targets = {*before.listed, *before.met, *self.listed}
+        return frozenset(target for target in targets if before.seen(target) != self.seen(target))
+
+    def seen(self, target: Target) -> tuple[ServicePolicy, Access | None, bool] | None:
+        """Return what a change is a change of: not of the digest alone."""
+        try:
+            policy = self.of(target)
+        except Refused:
+            return None
+        return policy.model_copy(update={"digest": ""}), self.access.get(target.account), target in self.listed
+
+    @cached_property
+    def effective_digest(self) -> str:
+        """SHA-256 of what holds, with the environment in it: two replicas that differ in either differ here."""
+        lines = [f"{target} {effective.policy.model_dump_json()}" for target, effective in self.listed.items()]
+        lines += [f"{account} {access.model_dump_json()}" for account, access in sorted(self.access.items())]
+        rest = Target(account=self.account, region=self.region, cluster="unlisted", service="unlisted")
+        lines.append("refused" if self.refuse_unlisted else self.unlisted(rest).policy.model_dump_json())
+        return sha256("\n".join(lines).encode()).hexdigest()

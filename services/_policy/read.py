@@ -1,0 +1,165 @@
+"""Reads a policy from a path or from S3. Each way in which that can fail has a sentence of its own."""
+
+import asyncio
+import stat
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004  botocore's name
+
+from services._policy.load import File, Files
+from services._policy.parse import MOST_BYTES
+
+MOST_FILES = 200
+S3 = "s3://"
+_BACKUPS = (".bak", ".orig", ".old", ".tmp", ".swp", "~")
+
+
+class Unreadable(Exception):
+    """The policy cannot be read now; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One look at where the policy lies."""
+
+    files: Files
+    inode: int | None = None
+    """Of the file or directory: it shows that a container goes on seeing a file that was replaced."""
+    version: str | None = None
+    """The object's version in S3."""
+
+
+class Reader(Protocol):
+    @property
+    def location(self) -> str:
+        """As ``SUREFOOT_POLICY`` names it."""
+        ...
+
+    async def read(self) -> Found:
+        """Return what is there now. Raise ``Unreadable``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PathReader:
+    """A file, or a directory's ``*.yaml`` and ``*.yml``."""
+
+    location: str
+
+    async def read(self) -> Found:
+        return await asyncio.to_thread(read_path, self.location)
+
+
+def read_path(location: str) -> Found:
+    """Read a file or a directory. Raise ``Unreadable``."""
+    path = Path(location)
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            return Found(Files(tuple(_directory(path)), directory=True), status.st_ino)
+        if not stat.S_ISREG(status.st_mode):
+            raise Unreadable(f"{location} is neither a file nor a directory")
+        return Found(Files((File(location, _content(path)),)), status.st_ino)
+    except FileNotFoundError as error:
+        missing = str(error.filename or location)
+        raise Unreadable(f"{missing} is not there: mount the policy's directory, or correct SUREFOOT_POLICY") from None
+    except PermissionError as error:
+        raise Unreadable(f"{error.filename or location} may not be read by this process: correct its mode") from None
+    except OSError as error:
+        raise Unreadable(f"{error.filename or location} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise Unreadable("SUREFOOT_POLICY is no path") from None
+
+
+def _directory(path: Path) -> Iterator[File]:
+    """Return the policy files of a directory in the order of their names; links are followed."""
+    names = sorted(file.name for file in path.iterdir() if _counts(file.name) and file.is_file())
+    if not names:
+        raise Unreadable(f"{path} has no *.yaml and no *.yml")
+    if len(names) > MOST_FILES:
+        raise Unreadable(f"{path} has {len(names)} policy files; {MOST_FILES} are allowed")
+    total = 0
+    for name in names:
+        content = _content(path / name)
+        total += len(content)
+        if total > MOST_BYTES:
+            raise Unreadable(f"the policy files of {path} have more than {MOST_BYTES} bytes together")
+        yield File(str(path / name), content)
+
+
+def _counts(name: str) -> bool:
+    """Whether a file is a policy: no hidden one, and no copy that an editor or a merge left behind."""
+    stem, dot, ending = name.rpartition(".")
+    return (
+        bool(dot) and ending in {"yaml", "yml"} and not name.startswith((".", "#", "~")) and not stem.endswith(_BACKUPS)
+    )
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise Unreadable(f"{path} has more than {MOST_BYTES} bytes")
+    return content
+
+
+Call = Callable[..., Awaitable[dict[str, Any]]]
+"""``(service, operation, **parameters)``: one call of AWS; botocore's errors pass through."""
+
+
+class S3Reader:
+    """One object, with one GET for each look: what has not changed is not sent again."""
+
+    def __init__(self, location: str, call: Call) -> None:
+        self.location = location
+        self._bucket, _, self._key = location.removeprefix(S3).partition("/")
+        self._call = call
+        self._etag: str | None = None
+        self._found: Found | None = None
+        if not self._bucket or not self._key:
+            raise Unreadable(f"{location} names no object: write s3://BUCKET/KEY")
+
+    async def read(self) -> Found:
+        known = {"IfNoneMatch": self._etag} if self._etag and self._found else {}
+        try:
+            answer = await self._call("s3", "get_object", Bucket=self._bucket, Key=self._key, **known)
+            content = await asyncio.to_thread(answer["Body"].read, MOST_BYTES + 1)
+        except ClientError as error:
+            if _status(error) == 304 and self._found is not None:
+                return self._found
+            raise Unreadable(self._why(error)) from None
+        except (ConnectionError, HTTPClientError):
+            raise Unreadable(f"S3 did not answer in time about {self.location}") from None
+        except BotoCoreError as error:
+            raise Unreadable(f"S3 cannot be asked about {self.location}: {type(error).__name__}") from None
+        if len(content) > MOST_BYTES:
+            raise Unreadable(f"{self.location} has more than {MOST_BYTES} bytes")
+        self._etag = answer.get("ETag")
+        self._found = Found(Files((File(self.location, content),)), version=answer.get("VersionId"))
+        return self._found
+
+    def _why(self, error: ClientError) -> str:
+        status, headers = _status(error), error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        code = str(error.response.get("Error", {}).get("Code", "unknown"))
+        if status == 403:
+            return (
+                f"S3 refuses {self.location} (403): allow s3:GetObject on it; without s3:ListBucket on the bucket "
+                "S3 also answers so when there is no such object"
+            )
+        if headers.get("x-amz-delete-marker") == "true":
+            return f"{self.location} was deleted (its newest version is a delete marker): put it back"
+        if status == 404:
+            return f"{self.location} is not there (404, {code}): correct SUREFOOT_POLICY, or upload it"
+        return f"S3 answered {code} about {self.location}"
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def reader_of(location: str, call: Call) -> Reader:
+    """Return what reads ``SUREFOOT_POLICY``. Raise ``Unreadable`` for an S3 address without bucket or key."""
+    return S3Reader(location, call) if location.startswith(S3) else PathReader(location)

@@ -1,0 +1,168 @@
+"""``surefoot policy``: is a policy right, what holds for a service, and do all services see the same."""
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx2
+import orjson
+from cyclopts import App, Parameter
+
+from contracts.policy_file import schema as policy_schema
+from contracts.publish import text_of
+from services._policy.environment import environment_of
+from services._policy.faults import PolicyFaults
+from services._policy.load import UNKNOWN_ACCOUNT, Files, load
+from services._policy.merge import Value
+from services._policy.policies import NoTarget, Policies
+from services._policy.read import Unreadable, read_path
+from surefoot.exit_codes import Exit
+from surefoot.output import CannotDo, Json, console, result
+
+app = App(name="policy", help="Check the policy, and show what holds for a service.")
+
+TIMEOUT_SECONDS = 5.0
+SETTLE_SECONDS = 20.0
+"""Two polls of a replica: as long they may differ after a change."""
+_NAMES = ("account", "region", "cluster", "service")
+Account = Annotated[str | None, Parameter(help="Where several accounts have the service.")]
+Region = Annotated[str | None, Parameter(help="Where several regions have the service.")]
+
+
+@app.command
+def check(path: Path, /, *, json: Json = False) -> int:
+    """Check a policy file, or a directory of them: every fault with its line. Exit code 2 if there is any."""
+    try:
+        policies = _loaded(path, {})
+    except PolicyFaults as faults:
+        told = [
+            {"file": fault.place.file, "line": fault.place.line, "column": fault.place.column}
+            | {"path": fault.path, "sentence": fault.sentence}
+            for fault in faults.faults
+        ]
+        count = f"{len(told)} fault{'' if len(told) == 1 else 's'}"
+        result({"faults": told}, json, f"{faults}\n{count}")
+        return Exit.USAGE
+    services = len(policies.all())
+    text = f"{policies.digest}  {services} service{'' if services == 1 else 's'}"
+    result({"digest": policies.digest, "services": services, "faults": []}, json, text)
+    return Exit.SUCCEEDED
+
+
+@app.command
+def show(
+    cluster: str,
+    service: str,
+    *,
+    file: Annotated[Path | None, Parameter(help="A policy file or directory; by default SUREFOOT_POLICY's.")] = None,
+    account: Account = None,
+    region: Region = None,
+    json: Json = False,
+) -> int:
+    """Show each value that holds for a service, and where it comes from."""
+    location = file or os.environ.get("SUREFOOT_POLICY")
+    if str(location or "").startswith("s3://"):
+        raise CannotDo("this looks at files only: download the policy, and name it with --file", Exit.USAGE)
+    try:
+        policies = _loaded(Path(location) if location else None, os.environ)
+        target = policies.find(cluster, service, account, region)
+        values = policies.explain(target).values
+    except PolicyFaults as faults:
+        raise CannotDo(f"the policy has faults:\n{faults}", Exit.USAGE) from None
+    except NoTarget as refusal:
+        raise CannotDo(str(refusal), Exit.USAGE) from None
+    except ValueError:
+        raise CannotDo("this cannot be the name, account or region of a service in ECS", Exit.USAGE) from None
+    values = {"account": Value(UNKNOWN_ACCOUNT, "asked of STS at the start"), **values}
+    ordered = {name: values[name] for name in (*_NAMES, *values)}
+    shown = {path: {"value": held.value, "origin": held.origin} for path, held in ordered.items()}
+    result({"digest": policies.digest, "values": shown}, json, "\n".join(_table(ordered)))
+    return Exit.SUCCEEDED
+
+
+@app.command
+def schema() -> int:
+    """Print the JSON Schema of policy files, for editors and CI."""
+    print(text_of(policy_schema()), end="", flush=True)
+    return Exit.SUCCEEDED
+
+
+@app.command
+def status(
+    *urls: Annotated[str, Parameter(help="Addresses of the services' replicas; by default SUREFOOT_URL.")],
+    settle: Annotated[float, Parameter(help="Seconds for which replicas may differ.")] = SETTLE_SECONDS,
+    json: Json = False,
+) -> int:
+    """Ask replicas which policy is in force. Exit code 1 if they differ, or if one does not answer or is at fault."""
+    asked = urls or (os.environ.get("SUREFOOT_URL") or "http://127.0.0.1:8080",)
+    deadline = time.monotonic() + settle
+    while True:
+        told = [_told(url.rstrip("/")) for url in asked]
+        problem = _problem(told)
+        if not problem or time.monotonic() >= deadline:
+            break
+        time.sleep(min(1.0, settle))
+    result({"replicas": told, "problem": problem}, json, "\n".join(map(_replica, told)))
+    if problem:
+        console.print(f"surefoot: {problem}", style="red", highlight=False, markup=False, soft_wrap=True)
+    return Exit.FAILED if problem else Exit.SUCCEEDED
+
+
+def _loaded(path: Path | None, variables: Any) -> Policies:
+    """Load a policy as services do, as far as that is possible here. Raise ``PolicyFaults`` or ``CannotDo``."""
+    try:
+        files = read_path(str(path)).files if path else Files()
+    except Unreadable as error:
+        raise CannotDo(str(error), Exit.USAGE) from None
+    return load(files, environment_of(variables), None)
+
+
+def _table(values: dict[str, Value]) -> Iterable[str]:
+    """One line for each value: its path, the value, where it comes from."""
+    texts = {path: _text(path, held.value) for path, held in values.items()}
+    path_width = max(map(len, texts))
+    width = max(len(text) for text in texts.values() if len(text) <= 40)
+    for path, text in texts.items():
+        yield f"{path:{path_width}}  {text:{width}}  {values[path].origin}"
+
+
+def _text(path: str, value: Any) -> str:
+    if path == "account" and value == UNKNOWN_ACCOUNT:
+        return "that of the credentials"
+    if value is None:
+        return "not set"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _told(url: str) -> dict[str, Any]:
+    try:
+        answer = httpx2.get(f"{url}/api/v1/policy", timeout=TIMEOUT_SECONDS)
+        body = answer.json()
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+        return {"url": url, "fault": f"does not answer ({type(error).__name__})"}
+    if answer.status_code != 200 or not isinstance(body, dict):
+        return {"url": url, "fault": f"answered {answer.status_code}"}
+    return {"url": url, **body}
+
+
+def _problem(told: list[dict[str, Any]]) -> str:
+    """Say what is wrong with the replicas; "" if nothing is."""
+    silent = [one["url"] for one in told if "digest" not in one]
+    if silent:
+        return f"no policy is known of {', '.join(silent)}"
+    if len({(one["digest"], one["effective_digest"]) for one in told}) > 1:
+        return "the replicas have different policies in force"
+    faulty = [one["url"] for one in told if one["fault"]]
+    return f"the policy on disk is not the one in force at {', '.join(faulty)}" if faulty else ""
+
+
+def _replica(one: dict[str, Any]) -> str:
+    if "digest" not in one:
+        return f"{one['url']}  {one['fault']}"
+    age = "never" if one["looked_at_seconds_ago"] is None else f"{one['looked_at_seconds_ago']:.0f} s ago"
+    line = f"{one['url']}  {one['digest'][:12] or 'no policy'}  {one['location'] or '-'}  last looked at {age}"
+    return f"{line}\n    {one['fault']}" if one["fault"] else line
