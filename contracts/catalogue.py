@@ -110,7 +110,7 @@ CATALOGUE: tuple[Entry, ...] = (
         deployment.DeploymentFinished,
         topics.DEPLOYMENT_EVENTS,
         ORCHESTRATOR,
-        {CI, DASHBOARDS, MONITOR, ORCHESTRATOR},
+        {CI, DASHBOARDS, MONITOR, ORCHESTRATOR, VALIDATOR},
     ),
     # commands
     _entry("capture-snapshot.v1", recovery.CaptureSnapshot, topics.RECOVERY_COMMANDS, ORCHESTRATOR, RECOVERY),
@@ -174,7 +174,7 @@ CATALOGUE: tuple[Entry, ...] = (
         recovery.RollbackStarted,
         topics.RECOVERY_EVENTS,
         RECOVERY,
-        {ORCHESTRATOR, HEALTH, DASHBOARDS},
+        {ORCHESTRATOR, HEALTH, MONITOR, VALIDATOR, DASHBOARDS},
     ),
     _entry(
         "rollback-finished.v1",

@@ -2,6 +2,7 @@
 
 from contracts.deployment import DeploymentFinished
 from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
+from contracts.recovery import RollbackStarted
 from services._chassis.service import Platform, Service
 from services.monitor import handlers
 from services.monitor.adapters.alarms import CloudWatchAlarms
@@ -11,7 +12,9 @@ from services.monitor.adapters.ecs import EcsServices
 from services.monitor.adapters.metrics import CloudWatchMetrics
 from services.monitor.api import create_router
 from services.monitor.domain.rules import rules
-from services.monitor.handlers import SettingUp, Watching
+from services.monitor.handlers import Watching
+from services.monitor.jobs.looks import COLLECT
+from services.monitor.jobs.set_up import SettingUp
 from services.monitor.settings import Settings
 
 
@@ -47,16 +50,17 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             WatchClosely: handlers.on_watch_closely,
             EvaluateRules: watching.on_evaluate_rules,
             SetUpMonitoring: handlers.on_set_up,
-            DeploymentFinished: handlers.on_deployment_finished,
+            DeploymentFinished: handlers.on_run_over,
+            RollbackStarted: handlers.on_run_over,
         },
         jobs={
             handlers.CHECK: setting_up.check_alarms,
             handlers.WATCH: watching.watch_closely,
             handlers.SET_UP: setting_up.set_up,
             handlers.OPERATION: setting_up.set_up_on_request,
-            handlers.COLLECT: watching.collect,
+            COLLECT: watching.collect,
         },
-        timers={handlers.COLLECT: watching.on_look},
+        timers={COLLECT: watching.on_look},
         router=create_router(platform.store, clock, settings.target, services, metrics, dashboards),
     )
 

@@ -6,26 +6,26 @@ from dataclasses import dataclass
 import structlog
 
 from contracts.base import Target, caused_id
-from contracts.deployment import Cause, DeploymentFinished
+from contracts.deployment import DeploymentFinished
 from contracts.envelope import Meta
 from contracts.gates import Gate
 from contracts.monitor import CheckAlarms, DependencyFault, EvaluateRules, SetUpMonitoring, WatchClosely
-from contracts.results import MonitoringOutput
+from contracts.recovery import RollbackStarted
 from services._chassis.clock import Clock
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
-from services.monitor.domain.alarms import quiet_gate
 from services.monitor.domain.alerts import Alert
 from services.monitor.domain.answers import cause_of_silence, summary
 from services.monitor.domain.database import fault as fault_of
 from services.monitor.domain.judge import PendingEvaluation, judge
-from services.monitor.domain.metrics import DATABASE_ERRORS, MINUTE, Dimensions, Readings
-from services.monitor.domain.operation import Operation, Part, record_of
+from services.monitor.domain.metrics import DATABASE_ERRORS, MINUTE, Readings
 from services.monitor.domain.rules import Rule, evaluate
 from services.monitor.domain.watch import Watch, watch_key
-from services.monitor.ports import Alarms, Dashboards, Databases, Metrics, NotFound, Services, Unavailable
+from services.monitor.jobs.answers import from_gates, not_reached, run_is_over
+from services.monitor.jobs.looks import COLLECT, deadline, deadline_id, look_at
+from services.monitor.ports import Databases, Metrics, NotFound, Services, Unavailable
 
 log = structlog.get_logger()
 
@@ -33,7 +33,6 @@ CHECK = "check-alarms"
 WATCH = "watch-closely"
 SET_UP = "set-up-monitoring"
 OPERATION = "set-up-on-request"
-COLLECT = "collect"
 
 LOOK_BACK = 15 * MINUTE
 FARTHEST = 3 * 3600.0
@@ -54,15 +53,22 @@ async def on_set_up(command: SetUpMonitoring, meta: Meta) -> Transition:
     return decided(jobs=(Command.of(command, meta).job(SET_UP, command.model_dump_json().encode()),))
 
 
-async def on_deployment_finished(event: DeploymentFinished, _: Meta) -> Transition:
+async def on_run_over(event: DeploymentFinished | RollbackStarted, _: Meta) -> Transition | None:
+    """End what the run wanted: it is over, or is being rolled back, and nobody waits for its evidence any more."""
+    target, run_id = event.target, event.run_id
+    if run_id is None:
+        return None
+
     def decide(state: bytes | None) -> Decision:
-        return Decision(state and Watch.from_bytes(state, target=event.target).without_run(event.run_id).to_bytes())
+        watch = Watch.from_bytes(state, target=target)
+        waiting = [one.command_id for one in watch.pending_of(run_id)]
+        return Decision(
+            watch.without_run(run_id).to_bytes(),
+            emit=tuple(run_is_over(Command.to(EvaluateRules, target, run_id, id_)) for id_ in waiting),
+            cancel_timers=tuple(map(deadline_id, waiting)),
+        )
 
-    return Transition(watch_key(event.target), decide)
-
-
-def _look_at(target: Target, due: float) -> Timer:
-    return Timer(f"collect:{target}", COLLECT, due, str(target).encode())
+    return Transition(watch_key(target), decide)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +96,13 @@ class Watching:
             deadline=command.deadline.timestamp(),
             probes=command.probes,
         )
-        deadline = Timer(_deadline(meta.id), COLLECT, pending.deadline, str(command.target).encode())
+        due = deadline(meta.id, command.target, pending.deadline)
 
         def decide(state: bytes | None) -> Decision:
-            watch = Watch.from_bytes(state, target=command.target).with_pending(pending)
-            return Decision(watch.to_bytes(), timers=(_look_at(command.target, now), deadline))
+            watch = Watch.from_bytes(state, target=command.target)
+            if command.run_id in watch.ended:
+                return Decision(emit=(run_is_over(Command.of(command, meta)),))
+            return Decision(watch.with_pending(pending).to_bytes(), timers=(look_at(command.target, now), due))
 
         return Transition(watch_key(command.target), decide)
 
@@ -103,17 +111,20 @@ class Watching:
         try:
             dimensions = await self.services.dimensions(command.target, None)
         except (NotFound, Unavailable) as error:
-            return decided(_not_reached(Command.of(command, running), error))
+            return decided(not_reached(Command.of(command, running), error))
         where = dimensions.load_balancer or "no load balancer: its tasks alone"
         gate = Gate.true(
             "rules_watching", True, samples=len(self.rules), detail=f"{where}, every {self.close_interval:g} s"
         )
         now, until = self.clock.now(), command.until.timestamp()
-        emit = _answer(Command.of(command, running), (gate,))
+        emit = from_gates(Command.of(command, running), (gate,))
 
         def decide(state: bytes | None) -> Decision:
-            watch = Watch.from_bytes(state, target=command.target).with_run(command.run_id, until, dimensions)
-            return Decision(watch.to_bytes(), (emit,), (_look_at(command.target, now),))
+            watch = Watch.from_bytes(state, target=command.target)
+            if command.run_id in watch.ended:
+                return Decision(emit=(run_is_over(Command.of(command, running)),))
+            watch = watch.with_run(command.run_id, until, dimensions)
+            return Decision(watch.to_bytes(), (emit,), (look_at(command.target, now),))
 
         return Transition(watch_key(command.target), decide)
 
@@ -125,7 +136,7 @@ class Watching:
         def decide(state: bytes | None) -> Decision:
             if not Watch.from_bytes(state, target=target).wanted(now):
                 return Decision()
-            return Decision(timers=(_look_at(target, now + LOST),), jobs=(job,))
+            return Decision(timers=(look_at(target, now + LOST),), jobs=(job,))
 
         return Transition(watch_key(target), decide)
 
@@ -195,102 +206,10 @@ class Watching:
         answered = set(answers)
         watch = watch.answered(answered)
         interval = self.close_interval if watch.wanted_closely(now) else self.interval
-        next_look = (_look_at(watch.target, now + interval),) if watch.wanted(now) else ()
+        next_look = (look_at(watch.target, now + interval),) if watch.wanted(now) else ()
         return Decision(
             watch.to_bytes(),
             emit=(*(Emit(alert, caused_id(alert.alert_id, alert.state)) for alert in told), *answers.values()),
             timers=next_look,
-            cancel_timers=(*map(_deadline, answered), *(() if next_look else (f"collect:{watch.target}",))),
+            cancel_timers=(*map(deadline_id, answered), *(() if next_look else (f"collect:{watch.target}",))),
         )
-
-
-def _deadline(command_id: str) -> str:
-    return f"deadline:{command_id}"
-
-
-def _answer(command: Command, gates: tuple[Gate, ...], output: MonitoringOutput | None = None) -> Emit:
-    return command.from_gates(gates, summary(gates), inconclusive=Cause.GATE, output=output)
-
-
-def _not_reached(command: Command, error: NotFound | Unavailable) -> Emit:
-    """There is no such service (fail), or AWS could not be asked (inconclusive)."""
-    if isinstance(error, NotFound):
-        return command.failed(str(error), Cause.USAGE)
-    return command.inconclusive(str(error), Cause.ERROR)
-
-
-@dataclass(frozen=True, slots=True)
-class SettingUp:
-    """Dashboard and alarms: those that are there, and ours."""
-
-    clock: Clock
-    services: Services
-    alarms: Alarms
-    dashboards: Dashboards
-    rules: tuple[Rule, ...]
-
-    async def check_alarms(self, running: Running) -> Transition:
-        command = CheckAlarms.model_validate_json(running.payload)
-        try:
-            marks = await self.services.marks(command.target)
-            gate = quiet_gate(await self.alarms.all(marks.named), marks)
-        except (NotFound, Unavailable) as error:
-            return decided(_not_reached(Command.of(command, running), error))
-        return decided(_answer(Command.of(command, running), (gate,)))
-
-    async def set_up(self, running: Running) -> Transition:
-        command = SetUpMonitoring.model_validate_json(running.payload)
-        try:
-            dimensions, gates, output = await self._create(running, command.target, ("dashboard", "alarms"))
-        except (NotFound, Unavailable) as error:
-            return decided(_not_reached(Command.of(command, running), error))
-        emit = _answer(Command.of(command, running), gates, output)
-        return self._watch(command.target, dimensions, Decision(emit=(emit,)))
-
-    async def set_up_on_request(self, running: Running) -> Transition:
-        asked = Operation.model_validate_json(running.payload)
-        try:
-            dimensions, gates, output = await self._create(running, asked.target, asked.parts)
-        except (NotFound, Unavailable) as error:
-            return decided(records=_recorded(asked.failed(str(error))))
-        records = _recorded(asked.finished(gates, summary(gates), output))
-        if "alarms" not in asked.parts:
-            return decided(records=records)
-        return self._watch(asked.target, dimensions, Decision(records=records))
-
-    async def _create(
-        self, running: Running, target: Target, parts: Collection[Part]
-    ) -> tuple[Dimensions, tuple[Gate, ...], MonitoringOutput]:
-        """Create or replace what is asked for; an alarm counts when CloudWatch shows it armed."""
-        dimensions = await self.services.dimensions(target, None)
-        gates: list[Gate] = []
-        names: list[str] = []
-        if "dashboard" in parts:
-            await running.check()
-            name = await self.dashboards.put(dimensions, self.rules)
-            there = await self.dashboards.body(target.cluster, target.service) is not None
-            gates.append(Gate.true("dashboard_created", there, detail=name))
-        if "alarms" in parts:
-            for rule in self.rules:
-                await running.check()
-                put = await self.alarms.put(dimensions, rule)
-                names += [put] if put else []
-            armed = await self.alarms.armed(names)
-            gates.append(
-                Gate.measured("alarms_active", len(armed), ">=", len(names), detail=f"{dimensions.own_name}-*")
-            )
-        return dimensions, tuple(gates), MonitoringOutput(dashboard=dimensions.own_name, alarms=tuple(names))
-
-    def _watch(self, target: Target, dimensions: Dimensions, so_far: Decision) -> Transition:
-        """Watch from now on."""
-        now = self.clock.now()
-
-        def decide(state: bytes | None) -> Decision:
-            watch = Watch.from_bytes(state, target=target).with_set_up(dimensions)
-            return Decision(watch.to_bytes(), so_far.emit, (_look_at(target, now),), records=so_far.records)
-
-        return Transition(watch_key(target), decide)
-
-
-def _recorded(operation: Operation) -> dict[str, bytes]:
-    return {record_of(operation.operation_id): operation.model_dump_json().encode()}

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import httpx2
 
+from contracts.deployment import DeploymentFinished
+from contracts.recovery import RollbackStarted
 from contracts.validator import RunPreflight, ValidateDeployment
 from services._chassis.service import Platform, Service
 from services.validator import handlers
@@ -46,6 +48,8 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         handlers={
             RunPreflight: handlers.on_run_preflight,
             ValidateDeployment: handlers.on_validate_deployment,
+            DeploymentFinished: handlers.on_run_over,
+            RollbackStarted: handlers.on_run_over,
         },
         jobs={
             handlers.PREFLIGHT: preflight.work,

@@ -5,14 +5,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from contracts.base import Target
-from contracts.deployment import Cause, CheckUp, ImageChange, Observe, TaskDefinitionChange
+from contracts.deployment import Cause, CheckUp, DeploymentFinished, ImageChange, Observe, TaskDefinitionChange
 from contracts.envelope import Meta
 from contracts.gates import Gate, Verdict, worst
+from contracts.recovery import RollbackStarted
 from contracts.results import PreflightOutput
 from contracts.validator import RunPreflight, Suite, ValidateDeployment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
-from services._chassis.transition import Transition, decided
+from services._chassis.transition import Decision, Emit, Transition, decided
 from services.validator.domain import judge, preflight
 from services.validator.domain.facts import Absent, LiveService, TaskDefinition, Unknown
 from services.validator.domain.judge import Thresholds
@@ -20,6 +21,7 @@ from services.validator.domain.manifest import Platform
 from services.validator.domain.operation import Operation, Result, Tested, record_of
 from services.validator.domain.preflight import Findings, Wanted
 from services.validator.domain.reference import Reference
+from services.validator.domain.validations import Validations, validations_key
 from services.validator.ports import Address, Balancers, Images, Probes, Services
 
 PREFLIGHT = "run-preflight"
@@ -32,7 +34,39 @@ async def on_run_preflight(command: RunPreflight, meta: Meta) -> Transition:
 
 
 async def on_validate_deployment(command: ValidateDeployment, meta: Meta) -> Transition:
-    return decided(jobs=(Command.of(command, meta).job(VALIDATION, command.model_dump_json().encode()),))
+    """Begin the tests, unless the run is over already."""
+    asked, run_id = Command.of(command, meta), command.run_id
+
+    def decide(state: bytes | None) -> Decision:
+        validations = Validations.from_bytes(state)
+        if run_id in validations.ended:
+            return Decision(emit=(_run_is_over(asked),))
+        job = asked.job(VALIDATION, command.model_dump_json().encode())
+        return Decision(validations.begun(asked.id, run_id).to_bytes(), jobs=(job,))
+
+    return Transition(validations_key(command.target), decide)
+
+
+async def on_run_over(event: DeploymentFinished | RollbackStarted, _: Meta) -> Transition | None:
+    """End the run's tests: it is over, or is being rolled back, and nobody waits for their result any more."""
+    target, run_id = event.target, event.run_id
+    if run_id is None:
+        return None
+
+    def decide(state: bytes | None) -> Decision:
+        validations = Validations.from_bytes(state)
+        waiting = validations.of_run(run_id)
+        return Decision(
+            validations.run_over(run_id).to_bytes(),
+            emit=tuple(_run_is_over(Command.to(ValidateDeployment, target, run_id, id_)) for id_ in waiting),
+            cancel_jobs=waiting,
+        )
+
+    return Transition(validations_key(target), decide)
+
+
+def _run_is_over(command: Command) -> Emit:
+    return command.inconclusive("The run is over, or is being rolled back: its tests are not needed.", Cause.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +155,14 @@ class Validation:
         answer = Command.of(command, running).answer(
             result.verdict, result.summary, result.gates, result.cause, result.output
         )
-        return decided(answer)
+
+        def decide(state: bytes | None) -> Decision:
+            validations = Validations.from_bytes(state)
+            if command.run_id in validations.ended:
+                return Decision()  # the end of the run has answered
+            return Decision(validations.answered(running.id).to_bytes(), emit=(answer,))
+
+        return Transition(validations_key(command.target), decide)
 
     async def answer_request(self, running: Running) -> Transition:
         operation = Operation.model_validate_json(running.payload)

@@ -82,7 +82,7 @@ def test_subscriptions_follow_from_the_table() -> None:
         assert len(set(subscribed)) == len(subscribed)
         assert set(subscribed) == {entry.topic for entry in CATALOGUE if party in entry.readers}
         assert set(read_by(party)) == {entry for entry in CATALOGUE if party in entry.readers}
-    assert topics_of(Party.VALIDATOR) == (topics.VALIDATOR_COMMANDS,)
+    assert topics_of(Party.OPTIMIZER) == (topics.OPTIMIZER_COMMANDS,)
 
 
 def test_what_is_not_in_the_table_is_unknown() -> None:

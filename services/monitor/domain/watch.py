@@ -12,6 +12,9 @@ from services.monitor.domain.judge import PendingEvaluation
 from services.monitor.domain.metrics import Dimensions, Readings
 from services.monitor.domain.rules import Rule, RuleState, evaluate
 
+MOST_ENDED = 8
+"""Runs remembered after their end; one is active on a target at a time."""
+
 
 class Watch(State):
     """What the monitor knows of one target."""
@@ -25,6 +28,8 @@ class Watch(State):
     pending: tuple[PendingEvaluation, ...] = ()
     alerts: dict[str, AlertState] = Field(default_factory=dict)
     """By rule."""
+    ended: tuple[str, ...] = ()
+    """Runs that are over or are being rolled back, the newest last: a command may come later than that news."""
     latest: tuple[RuleState, ...] = ()
     collected_at: float | None = None
 
@@ -38,8 +43,16 @@ class Watch(State):
     def with_run(self, run_id: str, until: float, dimensions: Dimensions) -> Self:
         return self.replace(closely={**self.closely, run_id: until}, dimensions=dimensions)
 
+    def pending_of(self, run_id: str) -> tuple[PendingEvaluation, ...]:
+        return tuple(one for one in self.pending if one.run_id == run_id)
+
     def without_run(self, run_id: str) -> Self:
-        return self.replace(closely={run: until for run, until in self.closely.items() if run != run_id})
+        """The run is over, or is being rolled back: nobody waits for its evaluations any more."""
+        return self.replace(
+            closely={run: until for run, until in self.closely.items() if run != run_id},
+            pending=tuple(one for one in self.pending if one.run_id != run_id),
+            ended=(*(run for run in self.ended if run != run_id), run_id)[-MOST_ENDED:],
+        )
 
     def with_set_up(self, dimensions: Dimensions) -> Self:
         return self.replace(set_up=True, dimensions=dimensions)

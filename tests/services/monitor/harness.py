@@ -17,7 +17,9 @@ from services.monitor.domain.alarms import Alarm, Marks
 from services.monitor.domain.database import Database
 from services.monitor.domain.metrics import MINUTE, Dimensions, Readings
 from services.monitor.domain.rules import Rule, rules
-from services.monitor.handlers import SettingUp, Watching
+from services.monitor.handlers import Watching
+from services.monitor.jobs.looks import COLLECT
+from services.monitor.jobs.set_up import SettingUp
 
 RULES = rules(5)
 BY_NAME = {rule.name: rule for rule in RULES}
@@ -216,7 +218,7 @@ class World:
             handlers.SET_UP: setting_up.set_up,
             handlers.OPERATION: setting_up.set_up_on_request,
             handlers.WATCH: self.watching.watch_closely,
-            handlers.COLLECT: self.watching.collect,
+            COLLECT: self.watching.collect,
         }
 
     async def load(self, key: str) -> bytes | None:

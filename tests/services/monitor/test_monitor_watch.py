@@ -6,14 +6,17 @@ import pytest
 
 from contracts.base import caused_id
 from contracts.deployment import Cause, DeploymentFinished, Outcome
+from contracts.envelope import Meta
 from contracts.gates import Verdict
 from contracts.monitor import CheckAlarms, CriticalAlert, EvaluateRules, SetUpMonitoring, WatchClosely
+from contracts.recovery import RollbackStarted
 from contracts.results import MonitoringOutput, ProbesOutput
 from services._chassis.clock import moment
 from services.monitor import handlers
 from services.monitor.domain.alarms import Alarm
 from services.monitor.domain.database import Database, fault
 from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.jobs.looks import COLLECT
 from services.monitor.ports import NotFound, Unavailable
 from tests.services.monitor.harness import START, TARGET, World
 
@@ -59,7 +62,7 @@ async def test_it_ends_with_the_run(world: World) -> None:
     await watch_closely(world)
     await world.until(60)
     finished = DeploymentFinished(target=TARGET, run_id="run-1", outcome=Outcome.SUCCEEDED, reason="", seconds=60)
-    await world.say(handlers.on_deployment_finished, finished)
+    await world.say(handlers.on_run_over, finished)
     await world.until(3600)
     assert len(world.metrics.looks) == 5, "nobody wants to know any more"
     assert not world.timers
@@ -71,10 +74,68 @@ async def test_it_ends_at_its_time_even_if_nobody_says_so(world: World) -> None:
     assert max(world.metrics.looks) <= START + 75
 
 
-async def test_the_end_of_a_run_that_was_never_watched_changes_nothing(world: World) -> None:
-    finished = DeploymentFinished(target=TARGET, run_id="run-1", outcome=Outcome.FAILED, reason="", seconds=1)
-    await world.say(handlers.on_deployment_finished, finished)
-    assert world.states == {}
+FINISHED = DeploymentFinished(target=TARGET, run_id="run-1", outcome=Outcome.ABORTED, reason="", seconds=60)
+ROLLBACK = RollbackStarted(target=TARGET, run_id="run-1", rollback_id="rb", trigger="alert", snapshot_id="s")
+
+
+@pytest.mark.parametrize("over", [FINISHED, ROLLBACK], ids=["finished", "rolling-back"])
+async def test_nothing_is_read_for_a_run_that_is_over(world: World, over: DeploymentFinished | RollbackStarted) -> None:
+    world.metrics.failure = Unavailable("CloudWatch did not answer GetMetricData: Throttling")  # no evidence
+    await watch_closely(world, seconds=3600)
+    await evaluate(world, seconds=3600)
+    await world.until(60)
+    looks = len(world.metrics.looks)
+    assert looks == 5
+    await world.say(handlers.on_run_over, over, "over")
+    answer = world.answers[-1]
+    assert (answer.command_id, answer.step) == ("evaluate-1", "evaluate-rules")
+    assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.REFUSED)
+    await world.until(2 * 3600)
+    assert len(world.metrics.looks) - looks == 0
+    assert len(world.answers) == 2, "each command has one answer"
+    assert not world.timers
+
+
+async def test_a_run_is_over_once_and_then_again_without_another_answer(world: World) -> None:
+    world.metrics.failure = Unavailable("silence")
+    await evaluate(world)
+    await world.say(handlers.on_run_over, ROLLBACK, "rollback")
+    await world.say(handlers.on_run_over, FINISHED, "finished")
+    assert len(world.answers) == 1
+
+
+async def test_what_is_asked_for_after_the_end_of_its_run_is_answered_at_once(world: World) -> None:
+    await world.say(handlers.on_run_over, FINISHED, "over")
+    await watch_closely(world)
+    await evaluate(world)
+    assert [(answer.step, answer.verdict, answer.cause) for answer in world.answers] == [
+        ("watch-closely", Verdict.INCONCLUSIVE, Cause.REFUSED),
+        ("evaluate-rules", Verdict.INCONCLUSIVE, Cause.REFUSED),
+    ]
+    await world.until(3600)
+    assert world.metrics.looks == []
+
+
+async def test_the_end_of_another_run_ends_nothing(world: World) -> None:
+    await evaluate(world)
+    await world.say(handlers.on_run_over, FINISHED.model_copy(update={"run_id": "run-0"}), "over")
+    await world.until(2 * MINUTE)
+    assert [answer.verdict for answer in world.answers] == [Verdict.PASS]
+
+
+async def test_a_rollback_by_hand_belongs_to_no_run(world: World) -> None:
+    by_hand = ROLLBACK.model_copy(update={"run_id": None})
+    assert await handlers.on_run_over(by_hand, Meta(id="1", source="recovery", time=moment(START))) is None
+
+
+async def test_an_alert_that_stands_is_watched_though_the_run_is_over(world: World) -> None:
+    await watch_closely(world)
+    world.metrics.change(response_time=9.0)
+    await world.until(3 * MINUTE)
+    await world.say(handlers.on_run_over, ROLLBACK, "over")
+    world.metrics.change(response_time=0.1)
+    await world.until(30 * MINUTE)
+    assert ("response_time", "resolved") in world.alerts
 
 
 async def test_a_bad_deployment_raises_one_critical_alert_that_is_resolved_when_it_is_over(world: World) -> None:
@@ -337,14 +398,14 @@ async def test_a_cloudwatch_that_refuses_is_inconclusive(world: World, command: 
 
 async def test_a_look_whose_job_was_lost_is_begun_anew(world: World) -> None:
     await watch_closely(world)
-    collect = world.work[handlers.COLLECT]
+    collect = world.work[COLLECT]
 
     async def lost(_: object) -> object:
-        world.work[handlers.COLLECT] = collect
+        world.work[COLLECT] = collect
         from services._chassis.transition import decided
 
         return decided()
 
-    world.work[handlers.COLLECT] = lost
+    world.work[COLLECT] = lost
     await world.until(300)
     assert world.metrics.looks[0] == START + handlers.LOST
