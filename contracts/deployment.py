@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, PlainSerializer, StringConstraints
 
 from contracts.base import Contract, Event, RunId
 from contracts.gates import Gate, Verdict
@@ -117,6 +117,10 @@ class DeploymentConfig(Contract):
     minimum_health_score: Annotated[float, Field(ge=0, le=100)] = MINIMUM_HEALTH_SCORE
 
 
+Asked = Annotated[DeploymentConfig, PlainSerializer(lambda config: config.model_dump(exclude_unset=True))]
+"""Written without what was left out: for that, the policy of the target has a value when the run begins."""
+
+
 class DeployRequested(Event):
     """CI, the API or a person asks for a deployment. The run's id derives from ``source`` and ``id``."""
 
@@ -127,7 +131,7 @@ class DeployRequested(Event):
     on_conflict: Literal["queue", "refuse"] = "queue"
     """What to do while another run is active on the target."""
     overrides: tuple[Override, ...] = ()
-    config: DeploymentConfig = DeploymentConfig()
+    config: Asked = DeploymentConfig()
 
 
 class AbortRequested(Event):

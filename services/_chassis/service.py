@@ -12,6 +12,7 @@ from contracts.envelope import Meta
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
 from services._chassis.jobs import Running
+from services._chassis.policies import BuiltInPolicies, Policies
 from services._chassis.readiness import Readiness
 from services._chassis.store import IndexedStore
 from services._chassis.transition import Timer, Transition
@@ -38,6 +39,8 @@ class Platform:
     """How requests travel that do not go to AWS; None: over the network."""
     readiness: Readiness = field(default_factory=Readiness)
     """Where a service tells what it works without."""
+    policies: Policies = field(default_factory=BuiltInPolicies)
+    """What holds for each service, as the policy in force says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,8 +102,6 @@ class Endpoints:
         change = body.change()
         source = f"surefoot/api/{target.cluster}/{target.service}"
         meta = Meta(id=key or str(uuid4()), source=source, time=moment(self._clock.now()))
-        defaults = {"validation_timeout_minutes": self._settings.validation_timeout_minutes}
-        asked = body.deployment_config.model_dump(exclude_unset=True)
         event = DeployRequested(
             target=target,
             change=change,
@@ -111,7 +109,7 @@ class Endpoints:
             expires_at=moment(self._clock.at(body.expires_at.timestamp())) if body.expires_at else None,
             on_conflict=body.on_conflict,
             overrides=body.overrides,
-            config=DeploymentConfig.model_validate(defaults | asked),
+            config=body.deployment_config,
         )
         run_id = caused_id(meta.source, meta.id)
         await self._apply(await self._handlers.deploy(event, meta), f"{meta.source}#{meta.id}")

@@ -13,7 +13,7 @@ from services.orchestrator.settings import Settings
 
 def create_app(settings: Settings, platform: Platform) -> Service:
     """Wire the orchestrator."""
-    handlers = Handlers(platform.store, platform.clock, settings.policy())
+    handlers = Handlers(platform.store, platform.clock, platform.policies, settings.monitoring_interval_minutes * 60)
     endpoints = Endpoints(settings, platform.store, platform.clock, handlers)
     return Service(
         name="orchestrator",

@@ -8,12 +8,14 @@ from contracts.base import Event, Target, caused_id
 from contracts.deployment import DeploymentFinished, DeploymentStarted, DeployRequested
 from contracts.envelope import Meta
 from services._chassis.clock import Clock, moment
+from services._chassis.policies import Policies
 from services._chassis.transition import Decision, Emit, Timer, Transition
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.decide import Input, Remembered, Woken, decide
 from services.orchestrator.domain.effects import Effect, Ended, Tell
+from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.requests import begun, request_of
-from services.orchestrator.domain.run import Policy, Run
+from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.unreadable import refusal_of
 from services.orchestrator.domain.view import RunView, view_of_run, views
 from services.orchestrator.ports import Courses
@@ -45,10 +47,11 @@ def start_key(run_id: str) -> str:
 class Handlers:
     """Events and timers to transitions."""
 
-    def __init__(self, courses: Courses, clock: Clock, policy: Policy) -> None:
+    def __init__(self, courses: Courses, clock: Clock, policies: Policies, tell_every: float) -> None:
         self._courses = courses
         self._clock = clock
-        self._policy = policy
+        self._policies = policies
+        self._tell_every = tell_every
 
     async def requested(self, event: DeployRequested, meta: Meta) -> Transition | None:
         """Take a request from outside, whose times were read off the clock on the wall."""
@@ -108,8 +111,15 @@ class Handlers:
         return self._turn(timer.payload.decode(), Woken(timer.id.partition(":")[2]))
 
     def _turn(self, target: Target | str, event: Input) -> Transition:
-        now = self._clock.now()
-        return Transition(course_key(target), partial(turn, event=event, policy=self._policy, now=now))
+        now, policy = self._clock.now(), self._policy(target if isinstance(target, Target) else Target.parse(target))
+        return Transition(course_key(target), partial(turn, event=event, policy=policy, now=now))
+
+    def _policy(self, target: Target) -> Policy:
+        """Return what a run that begins now would keep. One that goes on is not touched by a refusal."""
+        try:
+            return Policy.of(self._policies.of(target), self._tell_every)
+        except LookupError as error:
+            return Policy(tell_every=self._tell_every, refusal=f"{error}.")
 
 
 def turn(state: bytes | None, event: Input, policy: Policy, now: float) -> Decision:

@@ -21,6 +21,7 @@ from contracts.deployment import (
 from contracts.envelope import Meta
 from contracts.gates import Gate, Verdict
 from contracts.monitor import CriticalAlert
+from contracts.policy import ServicePolicy
 from contracts.recovery import RollbackFinished, RollbackStarted
 from contracts.results import (
     ArmedOutput,
@@ -32,17 +33,19 @@ from contracts.results import (
 )
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.clock import Pace
+from services._chassis.policies import BuiltInPolicies
 from services._chassis.store import Applied, RedisStore
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.decide import Input, Woken, decide
 from services.orchestrator.domain.effects import Tell
+from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.requests import request_of
-from services.orchestrator.domain.run import Policy, Request
+from services.orchestrator.domain.run import Request
 from services.orchestrator.handlers import Handlers
 from tests.properties.profiles import PROFILE
 from tests.properties.world import START, TARGET, Clock, finished
 
-POLICY = Policy(account=TARGET.account, region=TARGET.region)
+POLICY = Policy.of(ServicePolicy(target=TARGET), tell_every=300)
 SHORT = DeploymentConfig(deployment_timeout_minutes=2, validation_timeout_minutes=2, baking_minutes=2)
 RUNS = tuple(caused_id("ci", id_) for id_ in "ab")
 PASSED = [Verdict.PASS] * 4
@@ -213,5 +216,5 @@ def test_a_request_of_any_time_is_answered(asked: datetime, expires: datetime | 
     clock = Paced(rate)
     store = RedisStore(MemoryRedis(clock.now), "orchestrator", clock)
     event = DeployRequested(target=TARGET, change=Observe(), actor="ada", expires_at=expires)
-    transition = finished(Handlers(store, clock, POLICY).requested(event, Meta("1", "ci", asked)))
+    transition = finished(Handlers(store, clock, BuiltInPolicies(), 300).requested(event, Meta("1", "ci", asked)))
     assert finished(store.apply(transition, cause="ci#1")).applied is Applied.APPLIED

@@ -5,11 +5,10 @@ Nothing depends on an earlier phase, so a phase that does not pass does not end 
 
 from contracts.deployment import Cause, Outcome, Phase
 from contracts.gates import Verdict, worst
-from contracts.recovery import CaptureSnapshot
 from services.orchestrator.domain import endings
 from services.orchestrator.domain.effects import RunTurn, progress
 from services.orchestrator.domain.judge import gates_of_stage, sentence, superseded
-from services.orchestrator.domain.opening import begin, following
+from services.orchestrator.domain.opening import begin, capture_snapshot, following
 from services.orchestrator.domain.run import Run, Stage, Step
 from services.orchestrator.domain.steps import asks_again, cause_of, close, send
 
@@ -53,7 +52,7 @@ def _snapshot_of_the_proven(run: Run, stage: Stage) -> RunTurn:
         return run
     if any(before.verdict is not Verdict.PASS for before in run.stages[:-1]):
         return run
-    return (yield from send(run, CaptureSnapshot(target=run.target, run_id=run.run_id, purpose="after-change")))
+    return (yield from send(run, capture_snapshot(run, "after-change")))
 
 
 def _go_on(run: Run, stage: Stage, now: float) -> RunTurn:

@@ -12,7 +12,8 @@ from contracts.results import StepFinished, StepProgressed
 from services.orchestrator.domain import check_up, endings, phases, requests, steps
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Effect, RunTurn, progress
-from services.orchestrator.domain.run import Policy, Request, Run
+from services.orchestrator.domain.policy import Policy
+from services.orchestrator.domain.run import Request, Run
 
 
 @dataclass(frozen=True, slots=True)

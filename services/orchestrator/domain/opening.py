@@ -1,6 +1,7 @@
 """How a phase begins: its deadline, and what it asks of whom."""
 
 from datetime import datetime
+from typing import Literal
 
 from contracts.base import Event
 from contracts.deployment import Phase, PhaseStarted
@@ -8,6 +9,14 @@ from contracts.diagnostics import RunDiagnostics
 from contracts.health import AssessHealth, StartHealthChecks, WatchDeployment
 from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
 from contracts.optimizer import AnalyzeResources
+from contracts.policy import (
+    Baking,
+    HealthPolicy,
+    MonitoringPolicy,
+    PreflightPolicy,
+    RecoveryPolicy,
+    ValidationPolicy,
+)
 from contracts.recovery import Arm, CaptureSnapshot
 from contracts.results import ChangeOutput, PreflightOutput, ProbesOutput, SnapshotOutput
 from contracts.validator import RunPreflight, ValidateDeployment
@@ -35,37 +44,57 @@ def following(run: Run) -> Phase:
 
 
 def _commands(run: Run, now: float) -> tuple[Event, ...]:
-    target, run_id, config = run.target, run.run_id, run.request.config
+    target, run_id, config, policy = run.target, run.run_id, run.request.config, run.policy
     match run.phase:
         case Phase.PRE_DEPLOYMENT_VALIDATION:
             return (
-                CaptureSnapshot(target=target, run_id=run_id, purpose="before-change"),
+                capture_snapshot(run, "before-change"),
                 RunDiagnostics(target=target, run_id=run_id),
-                AssessHealth(target=target, run_id=run_id, minimum_score=config.minimum_health_score),
-                RunPreflight(target=target, run_id=run_id, change=run.request.change),
-                CheckAlarms(target=target, run_id=run_id),
+                AssessHealth(
+                    target=target,
+                    run_id=run_id,
+                    minimum_score=config.minimum_health_score,
+                    policy=policy.part(HealthPolicy),
+                ),
+                RunPreflight(
+                    target=target, run_id=run_id, change=run.request.change, policy=policy.part(PreflightPolicy)
+                ),
+                CheckAlarms(target=target, run_id=run_id, policy=policy.part(MonitoringPolicy)),
             )
         case Phase.DEPLOYMENT_MONITORING:
             return (watch_closely(run), watch_deployment(run, now)) if run.checks_up else (_arm(run),)
         case Phase.POST_DEPLOYMENT_VALIDATION:
             deadline = moment(now + config.validation_timeout_minutes * MINUTE)
-            return (ValidateDeployment(target=target, run_id=run_id, deadline=deadline),)
+            tests = policy.part(ValidationPolicy)
+            return (ValidateDeployment(target=target, run_id=run_id, deadline=deadline, policy=tests),)
         case Phase.MONITORING_SETUP:
             return (
-                SetUpMonitoring(target=target, run_id=run_id),
+                SetUpMonitoring(target=target, run_id=run_id, policy=policy.part(MonitoringPolicy)),
                 StartHealthChecks(target=target, run_id=run_id),
             )
         case Phase.OPTIMIZATION_ANALYSIS:
             return (AnalyzeResources(target=target, run_id=run_id),)
         case Phase.BAKING:
-            rules = EvaluateRules(
-                target=target,
-                run_id=run_id,
-                since=_applied_at(run),
-                deadline=moment(now + config.baking_minutes * MINUTE),
-                probes=run.output(ProbesOutput),
-            )
-            return (rules,)
+            return (_evaluate_rules(run, now),)
+
+
+def capture_snapshot(run: Run, purpose: Literal["before-change", "after-change"]) -> CaptureSnapshot:
+    policy = run.policy.part(RecoveryPolicy)
+    return CaptureSnapshot(target=run.target, run_id=run.run_id, purpose=purpose, policy=policy)
+
+
+def _evaluate_rules(run: Run, now: float) -> EvaluateRules:
+    baking = run.policy.service.baking if run.policy.service else Baking()
+    longest = run.request.config.baking_minutes
+    return EvaluateRules(
+        target=run.target,
+        run_id=run.run_id,
+        since=_applied_at(run),
+        not_before=moment(now + min(baking.minimum_minutes, longest) * MINUTE) if baking.minimum_minutes else None,
+        deadline=moment(now + longest * MINUTE),
+        probes=run.output(ProbesOutput),
+        policy=run.policy.part(MonitoringPolicy),
+    )
 
 
 def _arm(run: Run) -> Arm:
@@ -75,11 +104,13 @@ def _arm(run: Run) -> Arm:
         snapshot_id=_snapshot(run),
         expires_at=moment(run.armed_until),
         auto_recovery=run.may_roll_back,
+        policy=run.policy.part(RecoveryPolicy),
     )
 
 
 def watch_closely(run: Run) -> WatchClosely:
-    return WatchClosely(target=run.target, run_id=run.run_id, until=moment(run.deadline))
+    policy = run.policy.part(MonitoringPolicy)
+    return WatchClosely(target=run.target, run_id=run.run_id, until=moment(run.deadline), policy=policy)
 
 
 def watch_deployment(run: Run, now: float) -> WatchDeployment:

@@ -5,7 +5,7 @@
 
 from contracts.deployment import Cause, Outcome, Phase
 from contracts.gates import Gate, Verdict, worst
-from contracts.recovery import ApplyChange, CaptureSnapshot
+from contracts.recovery import ApplyChange
 from contracts.results import PreflightOutput, SnapshotOutput
 from services.orchestrator.domain import endings
 from services.orchestrator.domain.effects import RunTurn
@@ -20,7 +20,14 @@ from services.orchestrator.domain.judge import (
     superseded,
 )
 from services.orchestrator.domain.limits import GRACE
-from services.orchestrator.domain.opening import begin, change_of, following, watch_closely, watch_deployment
+from services.orchestrator.domain.opening import (
+    begin,
+    capture_snapshot,
+    change_of,
+    following,
+    watch_closely,
+    watch_deployment,
+)
 from services.orchestrator.domain.run import Run, Stage, Step
 from services.orchestrator.domain.steps import asks_again, cause_of, close, send
 
@@ -131,7 +138,7 @@ def _prove(run: Run, stage: Stage, now: float) -> RunTurn:
     """Snapshot what is live only when it has been validated: such a snapshot counts as a proven version."""
     validated = stage.step("validate-deployment")
     if validated is not None and validated.passed and stage.step("capture-snapshot") is None:
-        run = yield from send(run, CaptureSnapshot(target=run.target, run_id=run.run_id, purpose="after-change"))
+        run = yield from send(run, capture_snapshot(run, "after-change"))
     return (yield from _judge(run, now))
 
 

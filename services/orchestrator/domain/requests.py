@@ -19,7 +19,8 @@ from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Effect, RunTurn, Tell
 from services.orchestrator.domain.limits import QUEUE, RECONCILE, REQUEST_LIFETIME, run_limit
 from services.orchestrator.domain.opening import begin
-from services.orchestrator.domain.run import Policy, Request, Run
+from services.orchestrator.domain.policy import Policy
+from services.orchestrator.domain.run import Request, Run
 
 
 def request_of(event: DeployRequested, run_id: str, asked_at: float) -> Request:
@@ -127,10 +128,8 @@ def _objection(course: Course, request: Request, policy: Policy, now: float) -> 
 
 
 def _misuse(request: Request, policy: Policy) -> tuple[Cause, str] | None:
-    target = request.target
-    if (target.account, target.region) != (policy.account, policy.region):
-        here = f"{policy.account}/{policy.region}"
-        return Cause.USAGE, f"This Surefoot deploys to {here}, not to {target.account}/{target.region}."
+    if policy.refusal:
+        return Cause.USAGE, policy.refusal
     if (why_not := why_not_override(override.gate for override in request.overrides)) is not None:
         return Cause.USAGE, why_not
     return None
@@ -155,11 +154,12 @@ def _expired(request: Request, now: float) -> str:
 
 
 def _unstarted(request: Request, policy: Policy, now: float) -> Run:
+    config = policy.completes(request.config)
     return Run(
-        request=request,
+        request=request.replace(config=config),
         policy=policy,
         started_at=now,
-        deadline=now + run_limit(request.config),
+        deadline=now + run_limit(config),
         reconcile_at=now + RECONCILE,
         told_at=now,
     )
@@ -171,6 +171,8 @@ def _refuse(request: Request, policy: Policy, cause: Cause, reason: str, now: fl
 
 def _start(request: Request, policy: Policy, now: float) -> RunTurn:
     run = _unstarted(request, policy, now)
-    started = DeploymentStarted(target=run.target, run_id=run.run_id, actor=request.actor, change=request.change)
+    started = DeploymentStarted(
+        target=run.target, run_id=run.run_id, actor=request.actor, change=request.change, policy_digest=policy.digest
+    )
     yield Tell(started, run.id_of("started"))
     return (yield from begin(run, Phase.PRE_DEPLOYMENT_VALIDATION, now))

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidat
 from contracts.base import Event, Target, caused_id
 from contracts.catalogue import entry_of, entry_of_type
 from contracts.deployment import (
+    Asked,
     Cause,
     Change,
     CheckUp,
@@ -21,6 +22,7 @@ from contracts.deployment import (
 from contracts.gates import Gate, Verdict
 from contracts.results import ArmedOutput, Output, PreflightOutput, StepFinished
 from services.orchestrator.domain.limits import ARM_MARGIN
+from services.orchestrator.domain.policy import Policy
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -52,19 +54,6 @@ Command = Annotated[Event, PlainValidator(_read_command), PlainSerializer(_write
 """Kept as it was sent, so that it can be sent again."""
 
 
-class Policy(Frozen):
-    """The operator's word; a run keeps the one that it began with."""
-
-    account: str
-    region: str
-    auto_recovery: bool = True
-    """False: no run rolls back by itself, whatever its request says."""
-    auto_optimization: bool = True
-    """False: runs have no optimisation analysis."""
-    tell_every: float = 300
-    """Seconds of silence after which a run says what it waits for."""
-
-
 class Request(Frozen):
     """What was asked for; in a queue it waits for the run before it."""
 
@@ -73,7 +62,7 @@ class Request(Frozen):
     change: Change
     actor: str
     overrides: tuple[Override, ...] = ()
-    config: DeploymentConfig = DeploymentConfig()
+    config: Asked = DeploymentConfig()
     on_conflict: Literal["queue", "refuse"] = "queue"
     asked_at: float
     expires_at: float

@@ -1,11 +1,14 @@
 """A run as those who ask for its status see it."""
 
+from datetime import datetime
 from typing import Literal
 
 from contracts.base import Contract, Target
 from contracts.deployment import Cause, Change, ImageChange, Outcome, Phase, Rollback
 from contracts.gates import Gate, Verdict
+from contracts.policy import Digest
 from services.orchestrator.domain.course import Course
+from services.orchestrator.domain.limits import moment
 from services.orchestrator.domain.run import Request, RollingBack, Run, Stage
 
 GUIDE_PHASES = tuple(phase for phase in Phase if phase is not Phase.BAKING)
@@ -45,6 +48,12 @@ class RunView(Contract):
     """None while it waits in the queue."""
     progress: str = ""
     """The last thing that was told."""
+    asked_at: datetime | None = None
+    started_at: datetime | None = None
+    """None while it waits in the queue."""
+    finished_at: datetime | None = None
+    policy_digest: Digest = ""
+    """Of the policy that the run keeps to its end; empty without a policy file."""
 
 
 def view_of_run(run: Run, now: float) -> RunView:
@@ -63,6 +72,9 @@ def view_of_run(run: Run, now: float) -> RunView:
             "rollback": run.rollback,
             "seconds": (run.finished_at if run.finished_at is not None else now) - run.started_at,
             "progress": run.progress,
+            "started_at": moment(run.started_at),
+            "finished_at": None if run.finished_at is None else moment(run.finished_at),
+            "policy_digest": run.policy.digest,
         }
     )
 
@@ -90,6 +102,7 @@ def _asked(request: Request) -> RunView:
         actor=request.actor,
         change=change,
         image=image,
+        asked_at=moment(request.asked_at),
         phases=tuple(PhaseView(phase=phase) for phase in GUIDE_PHASES),
     )
 

@@ -25,6 +25,7 @@ from contracts.deployment import (
     Rollback,
 )
 from contracts.gates import Gate, Verdict
+from contracts.policy import ServicePolicy
 from contracts.recovery import RollbackFinished, RollbackStarted
 from contracts.results import (
     ArmedOutput,
@@ -43,13 +44,15 @@ from services._chassis.clock import Pace
 from services._chassis.transition import Decision, Emit, Timer
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.decide import Input, Woken
+from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.requests import request_of
-from services.orchestrator.domain.run import Policy, Run
+from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.view import RunView
 from services.orchestrator.handlers import turn
 
 TARGET = Target(account="123456789012", region="eu-central-1", cluster="shop", service="web")
-POLICY = Policy(account="123456789012", region="eu-central-1")
+SERVICE_POLICY = ServicePolicy(target=TARGET, digest="d" * 64)
+POLICY = Policy.of(SERVICE_POLICY, tell_every=300)
 START = 1_764_000_000.0
 SNAPSHOT = "snapshot-1"
 IMAGE = ImageChange(reference="shop/web:2")
@@ -73,6 +76,25 @@ def run_id_of(request: str) -> str:
 def run_of(emit: Emit) -> str:
     """Return the run that something was said or sent for."""
     return str(getattr(emit.event, "run_id", None))
+
+
+class FixedPolicies:
+    """One policy for every service of the tests' account and region, and none for others."""
+
+    def __init__(self, policy: ServicePolicy = SERVICE_POLICY) -> None:
+        self.policy = policy
+
+    def of(self, target: Target) -> ServicePolicy:
+        if (target.account, target.region) != (TARGET.account, TARGET.region):
+            raise LookupError(f"{target} is not listed in the policy")
+        return self.policy.model_copy(update={"target": target})
+
+    def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
+        target = TARGET.model_copy(update={"cluster": cluster, "service": service})
+        return target.model_copy(update={"account": account or target.account, "region": region or target.region})
+
+    def all(self) -> tuple[Target, ...]:
+        return (TARGET,)
 
 
 class FakeClock:

@@ -10,16 +10,18 @@ from contracts.base import caused_id
 from contracts.deployment import CheckUp, DeploymentConfig, ImageChange, Observe, Phase, TaskDefinitionChange
 from contracts.envelope import Meta
 from contracts.gates import Verdict
+from contracts.policy import Timeouts
 from services._chassis.clock import Pace
 from services._chassis.http import PREFIX, create_http
 from services._chassis.transition import Busy, Timer, Transition
 from services.orchestrator.api import Endpoints, create_router
 from services.orchestrator.handlers import Handlers
 from services.orchestrator.settings import Settings
-from tests.services.orchestrator.harness import START, TARGET, World, asked, at
+from tests.services.orchestrator.harness import SERVICE_POLICY, START, TARGET, FixedPolicies, World, asked, at
 
 PATH = f"{PREFIX}/deployment-orchestration"
-SETTINGS = Settings(aws_account=TARGET.account, aws_region=TARGET.region, validation_timeout_minutes=7)
+SETTINGS = Settings(aws_account=TARGET.account, aws_region=TARGET.region)
+SEVEN = SERVICE_POLICY.model_copy(update={"timeouts": Timeouts(validation_minutes=7)})
 
 
 class FakeCourses:
@@ -58,7 +60,7 @@ def courses(world: World) -> FakeCourses:
 
 @pytest.fixture
 def handlers(world: World, courses: FakeCourses) -> Handlers:
-    return Handlers(courses, world.clock, SETTINGS.policy())
+    return Handlers(courses, world.clock, FixedPolicies(SEVEN), 300)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from contracts.deployment import DeploymentFinished, DeploymentStarted, DeployRe
 from contracts.envelope import Meta
 from contracts.gates import Verdict
 from services.orchestrator.handlers import QUEUE, Handlers, turn
-from tests.services.orchestrator.harness import IMAGE, POLICY, START, TARGET, World, asked, at, run_id_of
+from tests.services.orchestrator.harness import IMAGE, POLICY, START, TARGET, FixedPolicies, World, asked, at, run_id_of
 from tests.services.orchestrator.test_orchestrator_api import FakeCourses
 
 META = Meta(id="1", source="ci", time=at(START))
@@ -20,7 +20,7 @@ def world() -> World:
 
 @pytest.fixture
 def handlers(world: World) -> Handlers:
-    return Handlers(FakeCourses(world), world.clock, POLICY)
+    return Handlers(FakeCourses(world), world.clock, FixedPolicies(), 300)
 
 
 async def hear(

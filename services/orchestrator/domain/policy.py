@@ -1,0 +1,52 @@
+"""What the policy of a target means for its runs."""
+
+from typing import Self
+
+from contracts.base import Contract
+from contracts.deployment import DeploymentConfig
+from contracts.policy import Part, ServicePolicy
+
+
+class Policy(Contract):
+    """What holds for runs on a target; a run keeps the one that it began with."""
+
+    auto_recovery: bool = True
+    """False: no run rolls back by itself, whatever its request says."""
+    auto_optimization: bool = True
+    """False: runs have no optimisation analysis."""
+    tell_every: float = 300
+    """Seconds of silence after which a run says what it waits for."""
+    service: ServicePolicy | None = None
+    """What the run's commands carry. None in what the version before wrote: then the policy in force holds."""
+    refusal: str = ""
+    """Why no run may begin on the target, as a sentence; empty where one may."""
+
+    @classmethod
+    def of(cls, service: ServicePolicy, tell_every: float) -> Self:
+        return cls(
+            auto_recovery=service.recovery.enabled,
+            auto_optimization=service.optimization.enabled,
+            tell_every=tell_every,
+            service=service,
+        )
+
+    @property
+    def digest(self) -> str:
+        return self.service.digest if self.service else ""
+
+    def part(self, kind: type[Part]) -> Part | None:
+        """Return what a command to one service carries of it."""
+        return self.service.part(kind) if self.service else None
+
+    def completes(self, asked: DeploymentConfig) -> DeploymentConfig:
+        """Return what was asked for, with the policy's values in place of what was left out."""
+        if self.service is None:
+            return asked
+        values = {
+            "validation_timeout_minutes": self.service.timeouts.validation_minutes,
+            "deployment_timeout_minutes": self.service.timeouts.deployment_minutes,
+            "baking_minutes": self.service.baking.maximum_minutes,
+            "enable_auto_recovery": self.service.recovery.enabled,
+            "minimum_health_score": self.service.gates.minimum_health_score,
+        }
+        return DeploymentConfig.model_validate(values | asked.model_dump(exclude_unset=True))
