@@ -19,7 +19,7 @@ from benchmarks.rounds import HEAD, Compared, by_turns
 from sandbox.aws.accounts import REGION
 from sandbox.aws.cloudwatch.metric_store import MetricStore, metric_key, samples
 from sandbox.aws.inprocess import WsgiApplication, answered_by
-from sandbox.aws.server.account import Account
+from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE, task_definition
 from sandbox.child import Child, accepts_connections, claim_port
 from services._chassis.clock import Pace
@@ -46,7 +46,7 @@ async def _rate(client: Any, cluster: str, calls: int) -> float:
 
 async def described(calls: int, rounds: int) -> Compared:
     """DescribeServices of our ECS and of plain moto's, both answered in this process."""
-    account = Account(time.time)
+    account = InProcessAws(time.time)
     with closing(account):
         ours = _ecs(account.open("http://aws.sandbox", "application.sandbox", [80]))
         plain = _ecs(DomainDispatcherApplication(create_backend_app))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from sandbox.aws.server.account import Account
+from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE
 from sandbox.scenarios.model import ScheduledIncident, World
 from sandbox.virtual.aws import InProcessConnection
@@ -17,15 +17,15 @@ SPOT = {"capacityProvider": "FARGATE_SPOT", "weight": 1}
 
 
 class OutsideActors:
-    def __init__(self, account: Account, connection: InProcessConnection, tag: str) -> None:
+    def __init__(self, aws: InProcessAws, connection: InProcessConnection, tag: str) -> None:
         """``tag``: of the image that is being deployed."""
-        self._account = account
+        self._aws = aws
         self._tag = tag
         self._connection = connection
 
     async def prepare(self, world: World) -> None:
         """Let the world be as the scenario wants it."""
-        service = self._account.world.ecs.service({"cluster": CLUSTER, "service": SERVICE})
+        service = self._aws.world.ecs.service({"cluster": CLUSTER, "service": SERVICE})
         if service.desired != world.tasks or world.spot:
             spot: Any = {"capacityProviderStrategy": [SPOT], "forceNewDeployment": True} if world.spot else {}
             self._update(desiredCount=world.tasks, **spot)
@@ -53,9 +53,9 @@ class OutsideActors:
         for incident in sorted(incidents, key=lambda incident: incident.at):
             await asyncio.sleep(begun + incident.at - asyncio.get_running_loop().time())
             if incident.moves_tag_to is not None:
-                tags = self._account.world.registry.tags
+                tags = self._aws.world.registry.tags
                 tags[self._tag] = tags[incident.moves_tag_to]
-            self._account.happen(incident)
+            self._aws.happen(incident)
 
     def _update(self, **changes: Any) -> None:
         self._connection.client("ecs").update_service(cluster=CLUSTER, service=SERVICE, **changes)

@@ -12,7 +12,7 @@ from contracts.envelope import Envelope, from_message
 from contracts.topics import DEPLOYMENT_EVENTS
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.call_log import Call
-from sandbox.aws.server.account import Account, application_of
+from sandbox.aws.server.in_process import InProcessAws, application_of
 from sandbox.aws.server.incidents import Impossible
 from sandbox.aws.server.seed import CLUSTER, SERVICE
 from sandbox.aws.world.conditions import Conditions
@@ -25,7 +25,7 @@ from sandbox.virtual.http import Transport
 from sandbox.virtual.loop import VirtualLoop
 from services._chassis.tasks import end
 from surefoot.rehearsal.actors import OutsideActors
-from surefoot.rehearsal.stage import Stage
+from surefoot.rehearsal.system import InProcessSystem
 
 T = TypeVar("T")
 
@@ -69,55 +69,55 @@ def rehearse(scenario: Scenario, *, seed: int = 0) -> Rehearsal:
     clock = LoopClock(loop, MONDAY + scenario.world.hour * 3600)
     conditions = Conditions(scenario.world.traffic)
     # calls take no time here, so to throttle them by the second would say nothing
-    account = Account(clock.now, seed=seed, history_days=scenario.world.history_days, conditions=conditions, lags=True)
-    with closing(account):
-        account.world.registry.push(scenario.name, scenario.image)
-        front = account.open("http://aws.sandbox", "application.sandbox", [PORT])
-        transport = Transport({PORT: application_of(account, 0)}, account.world.registry.blobs)
+    aws = InProcessAws(clock.now, seed=seed, history_days=scenario.world.history_days, conditions=conditions, lags=True)
+    with closing(aws):
+        aws.world.registry.push(scenario.name, scenario.image)
+        front = aws.open("http://aws.sandbox", "application.sandbox", [PORT])
+        transport = Transport({PORT: application_of(aws, 0)}, aws.world.registry.blobs)
         connection = InProcessConnection(REGION, front)
-        stage = Stage(clock, connection, transport, SETTINGS)
+        system = InProcessSystem(clock, connection, transport, SETTINGS)
         try:
-            return _run(loop, _play(scenario, account, clock, stage, OutsideActors(account, connection, scenario.name)))
+            return _run(loop, _play(scenario, aws, clock, system, OutsideActors(aws, connection, scenario.name)))
         except ExceptionGroup as group:
             raise _first(Impossible, group) or group from group
 
 
 async def _play(
-    scenario: Scenario, account: Account, clock: LoopClock, stage: Stage, actors: OutsideActors
+    scenario: Scenario, aws: InProcessAws, clock: LoopClock, system: InProcessSystem, actors: OutsideActors
 ) -> Rehearsal:
     run_id = caused_id(SOURCE, "1")
     async with asyncio.TaskGroup() as beside:
-        passing = beside.create_task(_let_pass(account, clock))
+        passing = beside.create_task(_let_pass(aws, clock))
         await actors.prepare(scenario.world)
-        account.calls.clear()
+        aws.calls.clear()
         begun = clock.now()
         happening = beside.create_task(actors.happen(scenario.world.happenings))
-        async with stage:
-            await stage.tell(_request(scenario, account), "1", SOURCE)
-            finished = await _end_of(stage, run_id)
-            seconds, run = clock.now() - begun, await stage.run(run_id)
+        async with system:
+            await system.tell(_request(scenario, aws), "1", SOURCE)
+            finished = await _end_of(system, run_id)
+            seconds, run = clock.now() - begun, await system.run(run_id)
             await clock.sleep(scenario.expect.watch if finished else 0)
         await end([passing, happening])
     if finished is None:
         raise NeverEnds(f"the deployment has not ended within {LONGEST / 3600:g} hours")
-    told = (from_message(one.headers, one.value) for topic in stage.bus.topics.values() for one in topic)
-    calls = tuple(call for call in account.calls.calls(changing=True) if "surefoot" in call.user_agent)
+    told = (from_message(one.headers, one.value) for topic in system.bus.topics.values() for one in topic)
+    calls = tuple(call for call in aws.calls.calls(changing=True) if "surefoot" in call.user_agent)
     return Rehearsal(finished, run, tuple(sorted(told, key=lambda one: one.meta.time)), calls, seconds)
 
 
-def _request(scenario: Scenario, account: Account) -> DeployRequested:
-    image = ImageChange(reference=f"{account.world.registry.uri}:{scenario.name}")
+def _request(scenario: Scenario, aws: InProcessAws) -> DeployRequested:
+    image = ImageChange(reference=f"{aws.world.registry.uri}:{scenario.name}")
     change = image if scenario.change == "image" else CheckUp()
     return DeployRequested(target=TARGET, change=change, actor="rehearsal", config=scenario.config)
 
 
-async def _let_pass(account: Account, clock: LoopClock) -> None:
+async def _let_pass(aws: InProcessAws, clock: LoopClock) -> None:
     while True:
         await clock.sleep(WORLD_SECONDS)
-        account.world.step(clock.now())
+        aws.world.step(clock.now())
 
 
-async def _end_of(stage: Stage, run_id: str) -> DeploymentFinished | None:
+async def _end_of(system: InProcessSystem, run_id: str) -> DeploymentFinished | None:
     """Return how the run ended; None where it has not after ``LONGEST``."""
     found: asyncio.Future[DeploymentFinished] = asyncio.get_running_loop().create_future()
 
@@ -126,7 +126,7 @@ async def _end_of(stage: Stage, run_id: str) -> DeploymentFinished | None:
         if isinstance(event, DeploymentFinished) and event.run_id == run_id and not found.done():
             found.set_result(event)
 
-    reading = asyncio.create_task(stage.bus.read([DEPLOYMENT_EVENTS.name], look))
+    reading = asyncio.create_task(system.bus.read([DEPLOYMENT_EVENTS.name], look))
     try:
         return await asyncio.wait_for(found, LONGEST)
     except TimeoutError:

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from sandbox.aws.accounts import ACCOUNT, HOME, OPT_IN_REGION, REGION, SECOND_ACCOUNT
 from sandbox.aws.inprocess import answered_by
 from sandbox.aws.server import SimulatedAws
-from sandbox.aws.server.account import Account
+from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.workloads import EVERYWHERE, EXTERNAL_ID, PAYMENTS, ROLE
 
 NOW = 1_800_000_000.0
@@ -49,7 +49,7 @@ def test_each_account_and_region_has_its_own_limits() -> None:
 
 def test_the_same_holds_in_this_process() -> None:
     """The endpoints have their own names here, so that the global one is told by its name."""
-    with closing(Account(lambda: NOW, workloads=EVERYWHERE, session_seconds=5)) as account:
+    with closing(InProcessAws(lambda: NOW, workloads=EVERYWHERE, session_seconds=5)) as account:
         send = answered_by(account.open("http://aws.sandbox", "application.sandbox", [80, 81, 82]))
         account.sessions.clock = lambda: NOW
 
@@ -80,6 +80,6 @@ def test_the_same_holds_in_this_process() -> None:
 
 
 def test_alone_there_is_one_account_and_one_region() -> None:
-    with closing(Account(lambda: NOW)) as account:
+    with closing(InProcessAws(lambda: NOW)) as account:
         account.open("http://aws.sandbox", "application.sandbox", [80])
         assert list(account.worlds) == [HOME]

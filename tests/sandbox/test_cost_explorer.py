@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.aws.accounts import REGION
-from sandbox.aws.server.account import Account
+from sandbox.aws.server.in_process import InProcessAws
 from sandbox.virtual.aws import InProcessConnection
 
 START = 1_764_000_000.0
@@ -24,7 +24,7 @@ OTHERS: Any = {"Dimensions": {"Key": "SERVICE", "Values": ["Amazon Relational Da
 
 @pytest.fixture(scope="module")
 def ce() -> Iterator[Any]:
-    account = Account(lambda: START)
+    account = InProcessAws(lambda: START)
     front = account.open("http://aws.sandbox", "application.sandbox", [80])
     yield InProcessConnection(REGION, front).client("ce")
     account.close()

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.aws.accounts import REGION
 from sandbox.aws.costs.ledger import HOUR, Ledger, Use
-from sandbox.aws.server.account import Account
+from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.server.seed import CLUSTER, FAMILY, SERVICE
 from sandbox.virtual.aws import InProcessConnection
 
@@ -23,7 +23,7 @@ A_DAY = {"Start": "2025-11-22", "End": "2025-11-23"}
 class Rehearsed:
     """An account in this process with its clients."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: InProcessAws) -> None:
         self.account = account
         connection = InProcessConnection(REGION, account.open("http://aws.sandbox", "application.sandbox", [80]))
         self.ecs = connection.client("ecs")
@@ -67,7 +67,7 @@ class Rehearsed:
 
 @contextmanager
 def rehearsed() -> Iterator[Rehearsed]:
-    account = Account(lambda: START)
+    account = InProcessAws(lambda: START)
     try:
         yield Rehearsed(account)
     finally:

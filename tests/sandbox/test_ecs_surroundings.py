@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from sandbox.aws.accounts import REGION
 from sandbox.aws.ecs.deployments import provider
-from sandbox.aws.server.account import Account
+from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.server.incidents import Impossible
 from sandbox.aws.server.seed import CLUSTER, FAMILY, SERVICE
 from sandbox.scenarios.behaviour import Behaviour
@@ -23,7 +23,7 @@ ON = {"cluster": CLUSTER, "service": SERVICE}
 class Aws:
     """An account in this process with its clients."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: InProcessAws) -> None:
         self._connection = InProcessConnection(REGION, account.open("http://aws.sandbox", "app.sandbox", [80]))
         self.account = account
         self.ecs = self.client("ecs")
@@ -57,7 +57,7 @@ class Aws:
 
 @pytest.fixture
 def aws() -> Iterator[Aws]:
-    account = Account(lambda: 1_764_000_000.0)
+    account = InProcessAws(lambda: 1_764_000_000.0)
     yield Aws(account)
     account.close()
 

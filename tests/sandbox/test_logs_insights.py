@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.logs.queries import KEPT, Queries, Scanned
-from sandbox.aws.server.account import Account
+from sandbox.aws.server.in_process import InProcessAws
 from sandbox.virtual.aws import InProcessConnection
 
 START = 1_764_000_000
@@ -39,7 +39,7 @@ REQUESTS: list[tuple[int, dict[str, Any]]] = [
 class Logs:
     """The groups ``/shop/web`` with lines, and ``/shop/json`` with requests."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: InProcessAws) -> None:
         connection = InProcessConnection(REGION, account.open("http://aws.sandbox", "application.sandbox", [80]))
         self.client = connection.client("logs")
         self.put(GROUP, STREAM, LINES)
@@ -81,7 +81,7 @@ class Logs:
 
 @pytest.fixture(scope="module")
 def logs() -> Iterator[Logs]:
-    account = Account(lambda: float(START))
+    account = InProcessAws(lambda: float(START))
     try:
         yield Logs(account)
     finally:

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.logs.patterns import matcher
-from sandbox.aws.server.account import Account
+from sandbox.aws.server.in_process import InProcessAws
 from sandbox.virtual.aws import InProcessConnection
 
 START = 1_764_000_000_000
@@ -26,7 +26,7 @@ STREAMS = {
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    account = Account(lambda: START / 1000)
+    account = InProcessAws(lambda: START / 1000)
     try:
         connection = InProcessConnection(REGION, account.open("http://aws.sandbox", "application.sandbox", [80]))
         client = connection.client("logs")

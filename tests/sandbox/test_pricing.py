@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from contracts.optimizer import FargateSize
 from sandbox.aws.inprocess import answered_by
-from sandbox.aws.server.account import Account
+from sandbox.aws.server.in_process import InProcessAws
 from services.optimizer.domain.price import RATES, hourly
 
 START = 1_764_000_000.0
@@ -19,7 +19,7 @@ START = 1_764_000_000.0
 @pytest.fixture(scope="module", params=["us-east-1", "us-west-2", "eu-central-1"])
 def pricing(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Whatever region a client signs for."""
-    account = Account(lambda: START)
+    account = InProcessAws(lambda: START)
     send: Any = answered_by(account.open("http://aws.sandbox", "application.sandbox", [80]))
     client = boto3.Session("sandbox", "sandbox").client("pricing", request.param)
     client.meta.events.register("before-send", send)

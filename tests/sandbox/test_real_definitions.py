@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from sandbox.aws.accounts import REGION
 from sandbox.aws.ecs import api
 from sandbox.aws.errors import AwsFault
-from sandbox.aws.server.account import Account
+from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE
 from sandbox.virtual.aws import InProcessConnection
 from services.recovery.domain.change import registrable
@@ -25,14 +25,14 @@ def read(file: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def account() -> Iterator[Account]:
-    account = Account(lambda: 1_764_000_000.0)
+def account() -> Iterator[InProcessAws]:
+    account = InProcessAws(lambda: 1_764_000_000.0)
     yield account
     account.close()
 
 
 @pytest.fixture(scope="module")
-def ecs(account: Account) -> Any:
+def ecs(account: InProcessAws) -> Any:
     return InProcessConnection(REGION, account.open("http://aws.sandbox", "application.sandbox", [80])).client("ecs")
 
 
@@ -66,7 +66,7 @@ def test_a_definition_is_kept_goes_inactive_and_comes_back_the_same(ecs: Any, fi
 
 
 @pytest.mark.parametrize("file", ODD, ids=lambda file: file.stem)
-def test_what_is_none_is_refused_with_the_reason(account: Account, file: Path) -> None:
+def test_what_is_none_is_refused_with_the_reason(account: InProcessAws, file: Path) -> None:
     told = dict(line.split("\t", 1) for line in (DATA / "odd" / "MESSAGES.tsv").read_text().splitlines()[1:])
     with pytest.raises(AwsFault) as refused:
         api.call(account.world.ecs, "RegisterTaskDefinition", read(file), account.world.now)

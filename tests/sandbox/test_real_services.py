@@ -13,7 +13,7 @@ from contracts.base import Target
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.ecs import api
 from sandbox.aws.errors import AwsFault
-from sandbox.aws.server.account import Account
+from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE
 from services.recovery.domain.snapshot import (
     RESTORED,
@@ -42,7 +42,7 @@ _INPUT: Any = _MODEL.operation_model("CreateService").input_shape
 class Ours:
     """An account in which what the files name is there, under its own names."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: InProcessAws) -> None:
         account.open("http://aws.sandbox", "application.sandbox", [80])
         self._account = account
         (service,) = self.call("DescribeServices", cluster=CLUSTER, services=[SERVICE])["services"]
@@ -97,7 +97,7 @@ class Ours:
 
 @pytest.fixture(scope="module")
 def ours() -> Iterator[Ours]:
-    account = Account(lambda: 1_764_000_000.0)
+    account = InProcessAws(lambda: 1_764_000_000.0)
     yield Ours(account)
     account.close()
 

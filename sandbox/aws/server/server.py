@@ -14,8 +14,8 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
 from sandbox.aws.accounts import Place
-from sandbox.aws.server.account import Account, application_of
 from sandbox.aws.server.gateway import Gateway
+from sandbox.aws.server.in_process import InProcessAws, application_of
 from sandbox.aws.workloads import COURT, Workload
 from services._chassis.clock import Pace
 
@@ -40,8 +40,8 @@ class _Handler(MotoRequestHandler):
         pass
 
 
-class SimulatedAws(Account):
-    """The account, served: ``with SimulatedAws() as aws:``; ``aws.endpoint`` is the ``AWS_ENDPOINT_URL``.
+class SimulatedAws(InProcessAws):
+    """The simulated AWS, served: ``with SimulatedAws() as aws:``; ``aws.endpoint`` is the ``AWS_ENDPOINT_URL``.
 
     With a ``clock`` of one's own (epoch seconds), or by ``aws.step(seconds)``, time passes as a test wants it.
     """
@@ -65,7 +65,7 @@ class SimulatedAws(Account):
     ) -> None:
         """``application_port`` is the first workload's, ``other_ports`` are those of the others; 0 is a free one.
 
-        ``services``: how many of the first kind there are. The rest is as for ``Account``.
+        ``services``: how many of the first kind there are. The rest is as for ``InProcessAws``.
         """
         super().__init__(
             clock or product_clock(), seed=seed, history_days=history_days, throttles=throttles, lags=lags,

@@ -27,8 +27,8 @@ LOOK_SECONDS = 1.0
 """Between two looks for timers and jobs."""
 
 
-class Stage:
-    """``async with Stage(…) as stage:`` the services run, and ``stage.bus`` has all that they say."""
+class InProcessSystem:
+    """``async with InProcessSystem(…) as system:`` the services run, and ``system.bus`` has all that they say."""
 
     def __init__(
         self, clock: Clock, aws: AwsConnection, transport: httpx2.AsyncBaseTransport, settings: Mapping[str, Any]

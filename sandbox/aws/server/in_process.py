@@ -49,8 +49,10 @@ SEED_SECONDS = 60.0
 _one_at_a_time = threading.Lock()
 
 
-class Account:
-    """Time passes as ``clock`` (epoch seconds) has it, or by ``step``; whoever serves it lets it pass.
+class InProcessAws:
+    """Every account and region in which something runs.
+
+    Time passes as ``clock`` (epoch seconds) has it, or by ``step``; whoever serves it lets it pass.
 
     One at a time in a process, since moto keeps its state in globals.
     """
@@ -194,6 +196,6 @@ class Account:
         records.scaling()
 
 
-def application_of(account: Account, number: int) -> Application:
+def application_of(aws: InProcessAws, number: int) -> Application:
     """What answers behind the load balancer of this number."""
-    return Application(partial(account.behind, number), Random(number + 1))  # noqa: S311  repeatable
+    return Application(partial(aws.behind, number), Random(number + 1))  # noqa: S311  repeatable
