@@ -1,13 +1,12 @@
 """What the tests of diagnostics share: builders, and fakes of its ports."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from contracts.base import Target
 from contracts.envelope import Meta
-from services._chassis.store import Applied, Written
-from services._chassis.transition import Decision, Emit, Transition
+from services._chassis.transition import Decision
 from services.diagnostics.domain.evidence import (
     Container,
     Deployment,
@@ -73,20 +72,6 @@ SHORT = service(running=1, pending=0)
 
 
 @dataclass
-class FixedClock:
-    time: float = NOW
-
-    def now(self) -> float:
-        return self.time
-
-    def at(self, real: float) -> float:
-        return real
-
-    async def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-
-@dataclass
 class FakeInspector:
     """Shows the evidence, or raises what it was given."""
 
@@ -96,48 +81,6 @@ class FakeInspector:
         if isinstance(self.found, Exception):
             raise self.found
         return self.found
-
-
-@dataclass
-class FakeRunning:
-    payload: bytes
-    id: str = "command-1"
-    kind: str = "diagnose"
-    fence: int = 1
-    attempt: int = 1
-    saved: bytes | None = None
-
-    async def checkpoint(self, data: bytes) -> None: ...
-
-    async def check(self) -> None: ...
-
-    async def emit(self, *emissions: Emit) -> None: ...
-
-
-@dataclass
-class MemoryStore:
-    """The port ``Store`` in memory."""
-
-    states: dict[str, bytes] = field(default_factory=dict)
-    decisions: list[Decision] = field(default_factory=list)
-
-    async def load(self, key: str) -> bytes | None:
-        return self.states.get(key)
-
-    async def record(self, key: str) -> bytes | None:
-        return None
-
-    async def apply(self, transition: Transition, *, cause: str) -> Written:
-        return Written(Applied.APPLIED, self.decide(transition))
-
-    def decide(self, transition: Transition) -> Decision:
-        state = self.states.get(transition.key) if transition.key else None
-        decision = transition.decide(state)
-        if decision.state is not None:
-            assert transition.key is not None
-            self.states[transition.key] = decision.state
-        self.decisions.append(decision)
-        return decision
 
 
 def events(decision: Decision) -> list[Any]:

@@ -10,12 +10,15 @@ from contracts.base import Target
 from contracts.diagnostics import IssueFound
 from services._chassis.http import create_http
 from services._chassis.settings import Settings
+from services._chassis.store import RedisStore
 from services.diagnostics import api
 from services.diagnostics.domain.evidence import Evidence, Unasked
 from services.diagnostics.ports import Unavailable
-from tests.services.diagnostics.harness import SHORT, TARGET, FakeInspector, FixedClock, MemoryStore, events, evidence
+from tests.kit import FakeClock, memory_store, published
+from tests.services.diagnostics.harness import NOW, SHORT, TARGET, FakeInspector, evidence
 
 CONFIGURED = Settings(aws_account=TARGET.account, cluster_name=TARGET.cluster, service_name=TARGET.service)
+CLOCK = FakeClock(NOW)
 BASE = "/api/v1/diagnostics"
 
 
@@ -25,24 +28,25 @@ class Slow:
         raise AssertionError("nobody waits so long")
 
 
-def client_of(inspector: Any, store: MemoryStore | None = None) -> TestClient:
+def client_of(inspector: Any, store: RedisStore | None = None) -> TestClient:
     async def ready() -> dict[str, str]:
         return {}
 
     http = create_http(ready)
-    routes = api.router(inspector, store or MemoryStore(), target=CONFIGURED.target, clock=FixedClock())
+    store = store or memory_store("diagnostics", CLOCK)
+    routes = api.router(inspector, store, target=CONFIGURED.target, clock=CLOCK)
     http.include_router(routes, prefix="/api/v1")
     return TestClient(http)
 
 
 def test_running_answers_the_issues_and_keeps_them() -> None:
-    store = MemoryStore()
+    store = memory_store("diagnostics", CLOCK)
     client = client_of(FakeInspector(evidence(service=SHORT)), store)
     assert client.get(f"{BASE}/issues").json()["checked_at"] is None
     ran = client.get(f"{BASE}/run-diagnostics").json()
     assert (ran["target"], ran["critical"], ran["unseen"]) == (str(TARGET), 1, [])
     assert [one["kind"] for one in ran["issues"]] == ["below_desired_count"]
-    assert [type(event) for event in events(store.decisions[0])] == [IssueFound]
+    assert [type(envelope.event) for envelope in published(store)] == [IssueFound]
     listed = client.get(f"{BASE}/issues").json()
     assert listed["issues"] == ran["issues"]
     assert listed["checked_at"] == ran["checked_at"]

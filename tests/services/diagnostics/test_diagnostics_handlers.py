@@ -1,22 +1,24 @@
 """The command, its job, and what they tell."""
 
+import pytest
+
 from contracts.base import caused_id
 from contracts.deployment import Cause
 from contracts.diagnostics import IssueFound, IssueGone, RunDiagnostics
 from contracts.gates import Verdict
 from contracts.results import StepFinished
+from services._chassis.store import RedisStore
 from services._chassis.transition import Decision
 from services.diagnostics import handlers
 from services.diagnostics.domain.evidence import Evidence, Unasked
 from services.diagnostics.ports import Unavailable
+from tests.kit import FakeClock, FakeRunning, memory_store, published
 from tests.services.diagnostics.harness import (
     META,
+    NOW,
     SHORT,
     TARGET,
     FakeInspector,
-    FakeRunning,
-    FixedClock,
-    MemoryStore,
     events,
     evidence,
 )
@@ -24,9 +26,18 @@ from tests.services.diagnostics.harness import (
 COMMAND = RunDiagnostics(target=TARGET, run_id="run-1")
 
 
-async def run(store: MemoryStore, found: Evidence | Exception, command_id: str = META.id) -> Decision:
+CLOCK = FakeClock(NOW)
+
+
+@pytest.fixture
+def store() -> RedisStore:
+    return memory_store("diagnostics", CLOCK)
+
+
+async def run(store: RedisStore, found: Evidence | Exception, command_id: str = META.id) -> Decision:
     running = FakeRunning(COMMAND.model_dump_json().encode(), id=command_id)
-    return store.decide(await handlers.diagnose_target(running, inspector=FakeInspector(found), clock=FixedClock()))
+    transition = await handlers.diagnose_target(running, inspector=FakeInspector(found), clock=CLOCK)
+    return (await store.apply(transition, cause=f"job {command_id}")).decision
 
 
 def answer_of(decision: Decision) -> StepFinished:
@@ -34,23 +45,22 @@ def answer_of(decision: Decision) -> StepFinished:
     return answer
 
 
-async def test_the_command_becomes_a_job_of_its_own_id() -> None:
-    decision = MemoryStore().decide(await handlers.run_diagnostics(COMMAND, META))
-    (job,) = decision.jobs
+async def test_the_command_becomes_a_job_of_its_own_id(store: RedisStore) -> None:
+    written = await store.apply(await handlers.run_diagnostics(COMMAND, META), cause=META.id)
+    (job,) = written.decision.jobs
     assert (job.id, job.kind) == (META.id, "diagnose")
     assert RunDiagnostics.model_validate_json(job.payload) == COMMAND
 
 
-async def test_no_issue_passes() -> None:
-    decision = await run(MemoryStore(), evidence())
+async def test_no_issue_passes(store: RedisStore) -> None:
+    decision = await run(store, evidence())
     answer = answer_of(decision)
     assert (answer.verdict, answer.cause, answer.summary) == (Verdict.PASS, None, "No issue found.")
     assert (answer.step, answer.command_id) == ("run-diagnostics", META.id)
     assert decision.emit[-1].id == caused_id(META.id, "finished")
 
 
-async def test_issues_are_told_once_and_their_end_as_well() -> None:
-    store = MemoryStore()
+async def test_issues_are_told_once_and_their_end_as_well(store: RedisStore) -> None:
     decision = await run(store, evidence(service=SHORT))
     found, answer = events(decision)
     assert isinstance(found, IssueFound)
@@ -63,29 +73,29 @@ async def test_issues_are_told_once_and_their_end_as_well() -> None:
     gone, answer = events(await run(store, evidence(), "command-3"))
     assert isinstance(gone, IssueGone)
     assert (gone.issue_id, gone.kind) == (found.issue.issue_id, "below_desired_count")
-    ids = [emission.id for one in store.decisions for emission in one.emit]
+    ids = [envelope.meta.id for envelope in published(store)]
     assert len(set(ids)) == len(ids) == 5
 
 
-async def test_without_aws_nobody_can_tell_and_nothing_is_gone() -> None:
-    store = MemoryStore()
+async def test_without_aws_nobody_can_tell_and_nothing_is_gone(store: RedisStore) -> None:
     await run(store, evidence(service=SHORT))
-    before = dict(store.states)
+    before = await store.load(handlers.board_key(TARGET))
     answer = answer_of(await run(store, Unavailable("ecs.describe_services: AccessDeniedException"), "command-2"))
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
     assert answer.gates[0].detail == "ecs.describe_services: AccessDeniedException"
-    assert store.states == before
+    assert before is not None
+    assert await store.load(handlers.board_key(TARGET)) == before
 
 
-async def test_a_part_that_cannot_be_seen_makes_it_inconclusive() -> None:
+async def test_a_part_that_cannot_be_seen_makes_it_inconclusive(store: RedisStore) -> None:
     dark = Unasked("elbv2.describe_target_health: Throttling")
-    answer = answer_of(await run(MemoryStore(), evidence(targets=dark)))
+    answer = answer_of(await run(store, evidence(targets=dark)))
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
     assert answer.summary == f"No issue found. Not seen: {dark.why}."
 
 
-async def test_a_service_that_is_not_there_fails() -> None:
-    answer = answer_of(await run(MemoryStore(), Evidence(None)))
+async def test_a_service_that_is_not_there_fails(store: RedisStore) -> None:
+    answer = answer_of(await run(store, Evidence(None)))
     assert (answer.verdict, answer.summary) == (
         Verdict.FAIL,
         "Issues found (1 critical): ECS knows no such active service.",

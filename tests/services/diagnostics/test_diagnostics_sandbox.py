@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, cast
+from typing import Any
 
 import boto3
 import pytest
@@ -15,10 +15,10 @@ from sandbox.aws.server import SimulatedAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.service import Platform, Service
-from services._chassis.store import IndexedStore
 from services.diagnostics.app import create_app
 from services.diagnostics.settings import Settings
-from tests.services.diagnostics.harness import NOW, FakeRunning, FixedClock, MemoryStore, events
+from tests.kit import FakeRunning, WorldClock, memory_store
+from tests.services.diagnostics.harness import NOW, events
 
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
@@ -33,21 +33,13 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedAws]:
         yield aws
 
 
-class WorldClock(FixedClock):
-    def __init__(self, aws: SimulatedAws) -> None:
-        super().__init__()
-        self._aws = aws
-
-    def now(self) -> float:
-        return self._aws.now()
-
-
 @pytest.fixture
 async def diagnostics(account: SimulatedAws) -> AsyncIterator[Service]:
     connection = AwsConnection(REGION)
+    clock = WorldClock(account)
     yield create_app(
         Settings(aws_account=ACCOUNT),
-        Platform(cast("IndexedStore", MemoryStore()), WorldClock(account), Aws(connection, "diagnostics")),
+        Platform(memory_store("diagnostics", clock), clock, Aws(connection, "diagnostics")),
     )
     connection.close()
 
@@ -66,7 +58,7 @@ def deploy(tag: str, **more: Any) -> None:
 async def look(diagnostics: Service) -> tuple[dict[str, str], StepFinished, str]:
     """Return kind → severity, the answer, and all that was told as text."""
     running = FakeRunning(RunDiagnostics(target=TARGET, run_id="run-1").model_dump_json().encode())
-    told = events(MemoryStore().decide(await diagnostics.jobs["diagnose"](running)))
+    told = events((await diagnostics.jobs["diagnose"](running)).decide(None))
     issues: dict[str, str] = {one.issue.kind: one.issue.severity for one in told if isinstance(one, IssueFound)}
     (answer,) = (one for one in told if isinstance(one, StepFinished))
     return issues, answer, "".join(one.model_dump_json() for one in told)
@@ -123,5 +115,5 @@ async def test_a_leak_is_out_of_memory_and_a_failing_health_check_names_its_code
 async def test_a_service_that_is_not_there(diagnostics: Service, account: SimulatedAws) -> None:
     missing = RunDiagnostics(target=TARGET.model_copy(update={"service": "Nobody"}), run_id="run-1")
     running = FakeRunning(missing.model_dump_json().encode())
-    told = events(MemoryStore().decide(await diagnostics.jobs["diagnose"](running)))
+    told = events((await diagnostics.jobs["diagnose"](running)).decide(None))
     assert [one.issue.kind for one in told if isinstance(one, IssueFound)] == ["service_missing"]

@@ -21,26 +21,11 @@ from services._chassis.service import Platform, Service
 from services._chassis.store import IndexedStore
 from services.health.app import create_app
 from services.health.settings import Settings
+from tests.kit import WorldClock
 from tests.services.health.harness import META, NOW, FakeRunning, FakeStore
 
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
-
-
-class SteppingClock:
-    """Sleeping lets the simulated world live through the time."""
-
-    def __init__(self, aws: SimulatedAws) -> None:
-        self._aws = aws
-
-    def now(self) -> float:
-        return self._aws.now()
-
-    def at(self, real: float) -> float:
-        return real
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.to_thread(self._aws.step, seconds)
 
 
 @pytest.fixture
@@ -56,7 +41,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedAws]:
 @pytest.fixture
 async def health(account: SimulatedAws) -> AsyncIterator[Service]:
     connection = AwsConnection(REGION)
-    platform = Platform(cast("IndexedStore", None), SteppingClock(account), Aws(connection, "health"))
+    platform = Platform(cast("IndexedStore", None), WorldClock(account), Aws(connection, "health"))
     service = create_app(Settings(aws_account=ACCOUNT), platform)
     yield service
     for close in service.closers:

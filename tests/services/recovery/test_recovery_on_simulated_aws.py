@@ -20,26 +20,11 @@ from services._chassis.store import IndexedStore
 from services.recovery.adapters.bucket import Bucket
 from services.recovery.app import bucket_of, create_app
 from services.recovery.settings import Settings
+from tests.kit import WorldClock
 from tests.services.recovery.harness import Held, Truth, Work
 
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
 PASSWORD = "correct-horse-battery"
-
-
-class Stepping:
-    """Product time of the simulated world; sleeping lets it pass at once."""
-
-    def __init__(self, aws: SimulatedAws) -> None:
-        self._aws = aws
-
-    def now(self) -> float:
-        return self._aws.now()
-
-    def at(self, real: float) -> float:
-        return real
-
-    async def sleep(self, seconds: float) -> None:
-        self._aws.step(seconds)
 
 
 class Account:
@@ -48,7 +33,7 @@ class Account:
     def __init__(self, aws: SimulatedAws, connection: AwsConnection) -> None:
         self.aws = aws
         self.connection = connection
-        self.clock = Stepping(aws)
+        self.clock = WorldClock(aws)
         self.truth = Truth()
         self.calls = Aws(connection, "recovery")
         settings = Settings(aws_account=ACCOUNT, aws_region=REGION, backup_bucket=BACKUP_BUCKET)

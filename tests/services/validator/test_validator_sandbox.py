@@ -1,7 +1,7 @@
 """The validator as it is wired, against the simulated AWS and the application behind its load balancer."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -20,19 +20,9 @@ from services._chassis.store import IndexedStore
 from services.validator.app import create_app
 from services.validator.handlers import PREFLIGHT, VALIDATION
 from services.validator.settings import Settings
+from tests.kit import FakeRunning
 
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
-
-
-class Running:
-    id, fence, attempt, saved = "command-1", 1, 1, None
-
-    def __init__(self, kind: str, payload: bytes) -> None:
-        self.kind, self.payload = kind, payload
-
-    async def checkpoint(self, data: bytes) -> None: ...
-    async def check(self) -> None: ...
-    async def emit(self, *emissions: object) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +47,7 @@ async def validator(account: SimulatedAws, monkeypatch: pytest.MonkeyPatch) -> A
 
 
 async def work(service: Service, kind: str, command: RunPreflight | ValidateDeployment) -> StepFinished:
-    running: Any = Running(kind, command.model_dump_json().encode())
+    running = FakeRunning(command.model_dump_json().encode(), kind=kind)
     transition = await service.jobs[kind](running)
     event = transition.decide(None).emit[0].event
     assert isinstance(event, StepFinished)
