@@ -37,6 +37,7 @@ from services._chassis.watchdog import Stalled
 
 CLOCK_SECONDS = 30
 """Real seconds between two looks at the time of Redis."""
+PLACE_IN_GROUPS = "its place in the consumer groups; Kafka's log says who holds them up"
 EXIT_USAGE = 2
 LOST_PRODUCER = (OutOfOrderSequenceNumber, UnknownProducerId, InvalidProducerEpoch, ProducerFenced)
 EXIT_FAILED = 1
@@ -78,9 +79,11 @@ class Process:
         server = create_server(http)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
-            await unless_stopped(self._reach_all(), stop, self.settings.startup_timeout)
-            if not stop.is_set():
-                loops = [asyncio.create_task(_restarted(name, loop)) for name, loop in await self._start(http)]
+            limit = self.settings.startup_timeout
+            await unless_stopped(self._reach_all(), stop, limit, "Redis, Kafka and AWS")
+            prepared = None if stop.is_set() else await unless_stopped(self._start(http), stop, limit, PLACE_IN_GROUPS)
+            if prepared is not None:
+                loops = [asyncio.create_task(_restarted(name, loop)) for name, loop in prepared]
                 stopping = asyncio.create_task(stop.wait())
                 try:
                     self.started = True

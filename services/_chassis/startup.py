@@ -94,15 +94,19 @@ class Startup:
         return actual
 
 
-async def unless_stopped(work: Awaitable[None], stop: asyncio.Event, seconds: float) -> None:
-    """Wait for ``work``, unless a stop is asked for first."""
+async def unless_stopped(work: Awaitable[T], stop: asyncio.Event, seconds: float, waits_for: str) -> T | None:
+    """Return what ``work`` returns, or None where a stop is asked for first.
+
+    Raise ``StartupError`` where it takes more than twice ``seconds``, the limit that it should keep by itself.
+    """
     working, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, stopping}, timeout=seconds * 2, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
-            working.result()
-        elif not stop.is_set():
-            raise StartupError("the start took too long")
+            return working.result()
+        if not stop.is_set():
+            raise StartupError(f"the start took too long: still waiting for {waits_for}")
+        return None
     finally:
         working.cancel()
         stopping.cancel()
