@@ -14,6 +14,7 @@ from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.stack import GUIDE
 from services._chassis.http import KEEP_ALIVE_SECONDS
 from services._chassis.settings import Settings
+from services._policy.environment import CLUSTER, RETRIES, SERVICE, SETTINGS, URL, URLS
 
 ROOT = Path(__file__).parents[2]
 READ_ONLY_EXCEPTIONS = {"kafka"}
@@ -36,6 +37,10 @@ SANDBOX = read("deploy/sandbox.yml")
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"] | {"aws": SANDBOX["services"]["aws"]}
 LASTING = {name: container for name, container in CONTAINERS.items() if name != "topics"}
 ENVIRONMENT: dict[str, str | None] = COMPOSE["x-service"]["environment"]
+
+
+OF_A_POLICY = {name.upper() for name in (*(setting.name for setting in SETTINGS), RETRIES, URL, URLS, CLUSTER, SERVICE)}
+"""What the environment sets as the lowest layer of a policy."""
 
 
 def settings_of(service: str) -> type[Settings]:
@@ -104,10 +109,11 @@ def test_the_kafka_is_the_one_that_the_tests_know() -> None:
 def test_every_setting_of_a_service_reaches_its_container(service: str) -> None:
     settings = {name.upper() for name in settings_of(service).model_fields}
     assert settings - ENVIRONMENT.keys() == set()
+    assert OF_A_POLICY - ENVIRONMENT.keys() == set()
 
 
 def test_nothing_is_passed_on_that_no_service_reads() -> None:
-    known = {name.upper() for service in SERVICES for name in settings_of(service).model_fields}
+    known = {name.upper() for service in SERVICES for name in settings_of(service).model_fields} | OF_A_POLICY
     others = {"SUREFOOT_CONFIG", "SUREFOOT_POLICY", "SUREFOOT_URL"}
     boto = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"}
     assert ENVIRONMENT.keys() - known == others | boto
