@@ -192,6 +192,10 @@ class Rollback(Contract):
     by: Literal["surefoot", "ecs", "other"]
     snapshot_id: str
     seconds: float
+    actor: str = ""
+    """Who asked for it, where a person did."""
+    reason: str = ""
+    """Why, in that person's words."""
 
 
 class DeploymentFinished(Event):

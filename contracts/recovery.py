@@ -111,6 +111,9 @@ class SnapshotCaptured(Event):
     run_id: RunId | None = None
     snapshot_id: str
     task_definition: str
+    actor: str = ""
+    """Who asked for it over the API."""
+    reason: str = ""
 
 
 class TargetArmed(Event):

@@ -28,11 +28,11 @@ def roll_back(
         return Exit.SUCCEEDED
     console.print(f"rolling {service} back to {snapshot} …", highlight=False)
     operation: dict[str, Any] = api.operation(answer["rollback_id"])
-    while operation.get("state") != "finished":
+    while operation.get("state") == "running":
         time.sleep(LOOK_SECONDS)
         operation = api.operation(answer["rollback_id"])
-    result(operation, as_json, f"{operation['result']}: {operation.get('detail', '')}")
-    return Exit.SUCCEEDED if operation["result"] == "restored" else Exit.ROLLBACK_FAILED
+    result(operation, as_json, f"{operation.get('result') or 'failed'}: {operation['sentence']}")
+    return Exit.SUCCEEDED if operation.get("result") == "restored" else Exit.ROLLBACK_FAILED
 
 
 def listed(snapshots: Sequence[Mapping[str, Any]]) -> str:

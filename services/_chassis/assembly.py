@@ -90,6 +90,7 @@ def assemble(
     executor = Executor(
         store,
         service.jobs,
+        service.failures,
         lease=settings.job_lease,
         slots=settings.job_slots,
         idle=pauses.jobs,

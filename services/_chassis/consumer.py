@@ -23,6 +23,7 @@ from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
 from services._chassis.clock import moment
 from services._chassis.dead_letters import LONGEST_DETAIL, emissions_for, letter_of, unsupported
 from services._chassis.readiness import Readiness
+from services._chassis.reasons import sentence_of
 from services._chassis.service import Service
 from services._chassis.store import Applied, RedisStore
 from services._chassis.transition import Busy, Emit, Transition, decided
@@ -136,7 +137,7 @@ class Consumer:
             raise
         except Exception as error:
             log.exception("a message could not be handled", topic=record.topic, error=type(error).__name__)
-            await self._dead_letter(record, "failed", f"{type(error).__name__} after {ATTEMPTS} attempts")
+            await self._dead_letter(record, "failed", f"failed {ATTEMPTS} times: {sentence_of(error)}")
 
     def _may_wait(self, record: Record, error: NewerState) -> bool:
         """Whether the time for which this target's messages wait, and hold up others, is not over."""

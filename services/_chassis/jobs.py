@@ -2,8 +2,12 @@
 
 An executor claims a job and gets a fence, a number that grows with each claim. While it works it renews
 the lease; who is silent for longer loses it, and its calls of AWS are not sent any more (``aws.py``). The end of
-the job and all its consequences are one ``apply`` that checks the fence. A job whose executors keep dying is given up
-after ``ATTEMPTS``, and its command is answered.
+the job and all its consequences are one ``apply`` that checks the fence.
+
+Every job has an end. One that fails is tried again, ``ATTEMPTS`` times in all, and one whose executors keep dying is
+given up after as many; an error that will not pass ends it at once (``reasons.is_permanent``). Then its command is
+answered or its operation ended ``failed``, with a sentence, and the service frees what the job had held
+(``Service.failures``). An interruption (Redis away, the lease lost, a shutdown) is no attempt.
 
 A job may assume that no other executor is at work *as far as the lease tells*; AWS knows no fence, so a job
 looks before it acts, and calls ``check`` right before each call that changes something.
@@ -21,12 +25,15 @@ from redis.exceptions import RedisError
 
 from contracts.state import NewerState
 from services._chassis.aws import Actor, LeaseOver, acting
+from services._chassis.clock import moment
 from services._chassis.commands import Command
+from services._chassis.operations import find_operation
 from services._chassis.readiness import Readiness
+from services._chassis.reasons import first_cause, is_permanent, sentence_of
 from services._chassis.scripts import script
 from services._chassis.store import Applied, Lease, RedisStore
 from services._chassis.tasks import end
-from services._chassis.transition import Cancelled, Emit, Transition, decided
+from services._chassis.transition import Busy, Cancelled, Emit, Transition, decided
 
 ATTEMPTS = 5
 """Claims of one job before it is given up."""
@@ -111,6 +118,20 @@ class LeasedJob:
 Work = Callable[[Running], Awaitable[Transition]]
 
 
+@dataclass(frozen=True, slots=True)
+class FailedJob:
+    """A job that has failed for good."""
+
+    id: str
+    payload: bytes
+    why: str
+    """Completes a sentence that begins with what was to be done: ``failed 5 times: it took too long``."""
+
+
+OnFailure = Callable[[FailedJob], Transition]
+"""What a service does about it besides: it frees what the job had held."""
+
+
 class Executor:
     """Works on one service's jobs."""
 
@@ -118,6 +139,7 @@ class Executor:
         self,
         store: RedisStore,
         functions: Mapping[str, Work],
+        failures: Mapping[str, OnFailure] | None = None,
         *,
         lease: float,
         slots: int,
@@ -127,6 +149,7 @@ class Executor:
         self._store = store
         self._functions = functions
         self._readiness = readiness or Readiness()
+        self._failures = failures or {}
         self._lease = lease
         self._slots = slots
         self._idle = idle
@@ -189,33 +212,77 @@ class Executor:
         )
 
     async def work(self, job: LeasedJob) -> None:
-        """Do the job and apply its end; a failure gives it back for the next attempt."""
+        """Do the job and apply its end; a failure gives it back for the next attempt, or ends it for good."""
         acting.set(job.actor)
         with structlog.contextvars.bound_contextvars(job=job.id, kind=job.kind, fence=job.fence):
             try:
                 if job.attempt > ATTEMPTS:
-                    await self._end(job, _given_up(job, f"gave up after {ATTEMPTS} attempts"))
+                    await self.fail(job, f"gave up after {ATTEMPTS} attempts")
                 else:
                     await self._end(job, await self._kept_alive(job))
             except Cancelled:
-                if job.ended == "cancelled":
-                    await self._end(job, decided())
                 log.info("job ended early", why=job.ended)
+                if job.ended == "cancelled":
+                    await self._end_or_give_back(job, decided().and_record(await self._record_of(job, "was cancelled")))
             except asyncio.CancelledError:
                 await self._give_back(job, 0, counted=False)
                 raise
-            except (RedisError, OSError, LeaseOver) as error:
-                log.warning("job interrupted", error=type(error).__name__)
-                await self._give_back(job, BACKOFF_SECONDS[0], counted=False)
-            except NewerState as error:
-                self._readiness.newer_state(self._store.service, f"the job {job.kind} {job.id}", error)
-                await self._give_back(job, NEWER_STATE_AGAIN, counted=False)
-            except Exception as error:
-                log.exception("job failed", attempt=job.attempt, error=type(error).__name__)
-                if job.attempt >= ATTEMPTS:
-                    await self._end(job, _given_up(job, f"failed {ATTEMPTS} times: {type(error).__name__}"))
-                else:
-                    await self._give_back(job, BACKOFF_SECONDS[job.attempt - 1])
+            except Exception as error:  # noqa: BLE001  whatever it is, the job has an end
+                await self._failed(job, first_cause(error))
+
+    async def _failed(self, job: LeasedJob, error: BaseException) -> None:
+        if isinstance(error, RedisError | LeaseOver):
+            log.warning("job interrupted", error=type(error).__name__)
+            await self._give_back(job, BACKOFF_SECONDS[0], counted=False)
+            return
+        if isinstance(error, NewerState):
+            self._readiness.newer_state(self._store.service, f"the job {job.kind} {job.id}", error)
+            await self._give_back(job, NEWER_STATE_AGAIN, counted=False)
+            return
+        log.error("job failed", attempt=job.attempt, error=type(error).__name__, exc_info=error)
+        if is_permanent(error):
+            await self.fail(job, f"failed: {sentence_of(error)}")
+        elif job.attempt >= ATTEMPTS:
+            await self.fail(job, f"failed {ATTEMPTS} times: {sentence_of(error)}")
+        else:
+            await self._give_back(job, BACKOFF_SECONDS[job.attempt - 1])
+
+    async def fail(self, job: LeasedJob, why: str) -> None:
+        """End a job for good: its service's own consequences, and the answer or the operation's end.
+
+        ``why`` completes a sentence that begins with what was to be done. A fault in the consequences keeps nobody
+        from being told.
+        """
+        for consequences in (self._consequences, lambda *_: decided()):
+            try:
+                await self._end_or_give_back(job, await self._told(job, consequences(job, why), why))
+            except Exception:
+                log.exception("the consequences of a failed job could not be drawn", job=job.id)
+            else:
+                return
+
+    def _consequences(self, job: LeasedJob, why: str) -> Transition:
+        failure = self._failures.get(job.kind)
+        return failure(FailedJob(job.id, job.payload, why)) if failure else decided()
+
+    async def _told(self, job: LeasedJob, consequences: Transition, why: str) -> Transition:
+        if job.asked_by:
+            consequences = consequences.and_emit(Command.read(job.asked_by, job.id).gave_up(why))
+        return consequences.and_record(await self._record_of(job, why))
+
+    async def _record_of(self, job: LeasedJob, why: str) -> dict[str, bytes]:
+        """Return the record of the job's operation as failed; nothing if there is none, or if it has ended."""
+        operation = await find_operation(self._store, job.id)
+        if operation is None or operation.state != "running":
+            return {}
+        return operation.failed(f"The {operation.kind} {why}.", moment(self._store.clock.now())).record
+
+    async def _end_or_give_back(self, job: LeasedJob, transition: Transition) -> None:
+        try:
+            await self._end(job, transition)
+        except (RedisError, OSError, Busy) as error:
+            log.warning("the end of a job waits for the store", why=type(error).__name__)
+            await self._give_back(job, BACKOFF_SECONDS[0], counted=False)
 
     async def _kept_alive(self, job: LeasedJob) -> Transition:
         """Do the work while a heartbeat renews the lease; a lost lease stops the work."""
@@ -240,9 +307,9 @@ class Executor:
             try:
                 await job.check()
                 held = time.monotonic()
-            except (RedisError, OSError):
+            except (RedisError, OSError) as error:
                 if time.monotonic() - held > self._lease * 2 / 3:
-                    raise
+                    raise RedisError(f"the lease could not be renewed ({type(error).__name__})") from error
 
     async def _end(self, job: LeasedJob, transition: Transition) -> None:
         written = await self._store.apply(transition, cause_id=job.id, lease=Lease(job.id, job.fence))
@@ -256,7 +323,3 @@ class Executor:
                 keys=[self._store.key("jobs"), self._store.key("job", job.id)],
                 args=[job.id, job.fence, int(seconds * 1000), "" if counted else "1"],
             )
-
-
-def _given_up(job: LeasedJob, why: str) -> Transition:
-    return decided(Command.read(job.asked_by, job.id).gave_up(why)) if job.asked_by else decided()

@@ -11,7 +11,7 @@ from contracts.base import Event
 from contracts.envelope import Meta
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
-from services._chassis.jobs import Running
+from services._chassis.jobs import OnFailure, Running
 from services._chassis.policies import BuiltInPolicies, Policies
 from services._chassis.readiness import Readiness
 from services._chassis.store import IndexedStore
@@ -50,6 +50,8 @@ class Service:
     name: str
     handlers: dict[type[Event], Handler] = field(default_factory=dict)
     jobs: dict[str, Callable[[Running], Awaitable[Transition]]] = field(default_factory=dict)
+    failures: dict[str, OnFailure] = field(default_factory=dict)
+    """By kind of job: what else follows when one has failed for good."""
     timers: dict[str, Callable[[Timer], Awaitable[Transition | None]]] = field(default_factory=dict)
     refusals: dict[str, Refusal] = field(default_factory=dict)
     """By topic: what is done about messages that do not fit their contract."""

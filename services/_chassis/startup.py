@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.clock import PacedClock
+from services._chassis.reasons import first_cause
 from services._chassis.settings import Settings
 from services._chassis.topics import WrongTopicError, ensure_topics
 
@@ -114,5 +115,6 @@ async def unless_stopped(work: Awaitable[T], stop: asyncio.Event, seconds: float
 
 def why_of(error: BaseException) -> str:
     """Return what an error says, for a log's line."""
+    error = first_cause(error)
     text = str(error).splitlines()
     return text[0][:200] if text else type(error).__name__

@@ -44,7 +44,8 @@ class Job:
     """Which function of ``Service.jobs`` does it."""
     payload: bytes = b""
     asked_by: bytes = b""
-    """Who is told when the job fails for good: a command (``Command.job``), or nobody."""
+    """The command that is answered when the job fails for good (``Command.job``); empty where none waits for it. An
+    operation that is recorded under the job's id ends with it, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ class Decision:
     cancel_timers: tuple[str, ...] = ()
     jobs: tuple[Job, ...] = ()
     cancel_jobs: tuple[str, ...] = ()
-    """Their executors see ``Cancelled`` at the next heartbeat or checkpoint."""
+    """Their executors see ``Cancelled`` at the next heartbeat or checkpoint. Whoever cancels a job answers its command
+    or ends its operation in the same decision: a job that had not begun has no executor that could."""
     records: dict[str, bytes] = field(default_factory=dict)
     """Written without a comparison: what is kept for readers (a finished run, say)."""
     indexes: tuple[Index, ...] = ()
@@ -95,6 +97,15 @@ class Transition:
         def decide(state: bytes | None) -> Decision:
             decision = self.decide(state)
             return replace(decision, emit=(*emit, *decision.emit), ignore_once=False)
+
+        return Transition(self.key, decide)
+
+    def and_record(self, records: dict[str, bytes]) -> "Transition":
+        """Return one that decides the same and records ``records`` as well, unless it records them itself."""
+
+        def decide(state: bytes | None) -> Decision:
+            decision = self.decide(state)
+            return replace(decision, records={**records, **decision.records}, ignore_once=False)
 
         return Transition(self.key, decide)
 

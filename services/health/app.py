@@ -46,6 +46,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             "watch": partial(handlers.watch, observer=observer, clock=clock),
             "check": partial(handlers.check, examiner=examiner, limits=limits),
         },
+        failures={"watch": handlers.watch_failed},
         timers={"check": partial(handlers.check_due, clock=clock, interval=settings.health_check_interval)},
         router=api.router(examiner, target=settings.target, limits=limits, clock=clock),
         closers=(client.aclose,),

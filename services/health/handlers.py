@@ -10,7 +10,7 @@ from contracts.health import AssessHealth, CheckFailed, HealthScored, StartHealt
 from contracts.recovery import RollbackStarted
 from services._chassis.clock import Clock
 from services._chassis.commands import Command
-from services._chassis.jobs import Running
+from services._chassis.jobs import FailedJob, Running
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
 from services.health.domain.checks import Check, Finding, Limits, checks
 from services.health.domain.continuous import Checking
@@ -103,6 +103,16 @@ async def watch(running: Running, *, observer: Observer, clock: Clock) -> Transi
             await running.emit(Command.of(command, running).progressed(memory.message, str(memory.told)))
         await running.checkpoint(memory.to_bytes())
         await clock.sleep(min(WATCH_SECONDS, max(0.0, expected.deadline - now)))
+
+
+def watch_failed(job: FailedJob) -> Transition:
+    """The executor has answered the command: a rollback of its run need not."""
+    command = WatchDeployment.model_validate_json(job.payload)
+
+    def decide(state: bytes | None) -> Decision:
+        return Decision(state=Waiting.from_bytes(state).ends(command.run_id).to_bytes())
+
+    return Transition(_watch_key(command.target), decide)
 
 
 async def _look(observer: Observer, target: Target, memory: Memory, clock: Clock) -> Observed | None:

@@ -2,6 +2,7 @@
 
 Reads ``check-alarms``, ``watch-closely``, ``evaluate-rules``, ``set-up-monitoring`` and ``deployment-finished``.
 Writes ``step-finished``, ``critical-alert`` and ``warning-alert``. Owns ``watch:<target>``: how closely a target is
-watched, its rules' latest states, its alerts, and the evaluations that wait for their evidence; in CloudWatch, the
-dashboard ``surefoot-<cluster>-<service>`` and the alarms whose names begin with that.
+watched, its rules' latest states, its alerts, and the evaluations that wait for their evidence;
+``operation:<id>``, the set-ups that its API started; in CloudWatch, the dashboard ``surefoot-<cluster>-<service>`` and
+the alarms whose names begin with that.
 """

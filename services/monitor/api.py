@@ -1,23 +1,22 @@
 """HTTP in: metrics, dashboards and alarms of a target."""
 
 import json
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from math import ceil
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, ConfigDict
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
 
-from contracts.base import Name, Target, caused_id
+from contracts.base import Name, Target
 from services._chassis.clock import Clock, moment
-from services._chassis.http import Problem
+from services._chassis.http import Problem, named_target
+from services._chassis.operations import Accepted, IdempotencyKey, Operations, Requested, request_id
 from services._chassis.store import Store
-from services._chassis.transition import Job, decided
 from services.monitor.domain.metrics import Dimensions, Readings, metrics_of, own_name
-from services.monitor.domain.operation import Operation, Part, record_of
+from services.monitor.domain.operation import Part, SetUp
 from services.monitor.domain.rules import RuleState
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.handlers import OPERATION
@@ -27,20 +26,14 @@ PREFIX = "/monitoring"
 POINTS = 1440
 """Of one series at most: a day of minutes."""
 
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 HoursBack = Annotated[int, Query(ge=1, le=336, description="Hours before now; at most 14 days.")]
 
 
-class AlertsSetup(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class AlertsSetup(Requested):
+    """Without names the configured target is meant."""
 
-    cluster_name: Name
-    service_name: Name
-
-
-class Accepted(BaseModel):
-    operation_id: str
-    url: str
+    cluster_name: Name | None = None
+    service_name: Name | None = None
 
 
 class Shown(BaseModel):
@@ -71,7 +64,7 @@ class DashboardAnswer(BaseModel):
 def create_router(
     store: Store,
     clock: Clock,
-    find_target: Callable[[str, str], Target],
+    find_target: Callable[[str | None, str | None], Target],
     services: Services,
     metrics: Metrics,
     dashboards: Dashboards,
@@ -79,15 +72,19 @@ def create_router(
     """``find_target`` completes cluster and service with account and region."""
     router = APIRouter(prefix=PREFIX, tags=["monitor"])
 
-    async def begin(target: Target, parts: tuple[Part, ...], key: str | None, response: Response) -> Accepted:
-        """Start a set-up. The same key for the same target and parts is the same operation."""
-        operation_id = caused_id(key, f"set-up:{target}:{','.join(parts)}") if key else str(uuid.uuid4())
-        body = Operation(operation_id=operation_id, target=target, parts=parts).model_dump_json().encode()
-        transition = decided(jobs=(Job(operation_id, OPERATION, body),), records={record_of(operation_id): body})
-        await store.apply(transition, cause=f"operation:{operation_id}")
-        url = f"/api/v1{PREFIX}/operations/{operation_id}"
-        response.headers["Location"] = url
-        return Accepted(operation_id=operation_id, url=url)
+    operations = Operations(store, clock, PREFIX)
+
+    async def begin(target: Target, part: Part, asked: Requested, key: str | None, response: Response) -> Accepted:
+        """Start a set-up. The same key for the same target and part is the same operation."""
+        set_up = SetUp(
+            operation_id=request_id(target, f"set-up-{part}", key),
+            target=target,
+            parts=(part,),
+            started_at=operations.now,
+            actor=asked.actor,
+            reason=asked.reason,
+        )
+        return operations.accepted(response, (await operations.begin(set_up, OPERATION)).operation_id)
 
     @router.get("/dashboard/{cluster_name}/{service_name}")
     async def dashboard(cluster_name: Name, service_name: Name) -> DashboardAnswer:
@@ -103,23 +100,28 @@ def create_router(
 
     @router.post("/dashboard/{cluster_name}/{service_name}", status_code=202)
     async def create_dashboard(
-        cluster_name: Name, service_name: Name, response: Response, key: IdempotencyKey = None
+        cluster_name: Name,
+        service_name: Name,
+        response: Response,
+        request: Requested | None = None,
+        key: IdempotencyKey = None,
     ) -> Accepted:
         """Create or replace the target's dashboard."""
-        return await begin(find_target(cluster_name, service_name), ("dashboard",), key, response)
+        asked = request or Requested()
+        return await begin(find_target(cluster_name, service_name), "dashboard", asked, key, response)
 
     @router.post("/alerts/setup", status_code=202)
-    async def set_up_alerts(request: AlertsSetup, response: Response, key: IdempotencyKey = None) -> Accepted:
+    async def set_up_alerts(
+        response: Response, request: AlertsSetup | None = None, key: IdempotencyKey = None
+    ) -> Accepted:
         """Create or replace the target's alarms, and watch it from now on."""
-        return await begin(find_target(request.cluster_name, request.service_name), ("alarms",), key, response)
+        asked = request or AlertsSetup()
+        if (asked.cluster_name is None) != (asked.service_name is None):
+            raise Problem(422, "Which target?", "Name both cluster_name and service_name, or neither.")
+        target = named_target(find_target, asked.cluster_name, asked.service_name)
+        return await begin(target, "alarms", asked, key, response)
 
-    @router.get("/operations/{operation_id}")
-    async def operation(operation_id: str) -> Operation:
-        """How a set-up goes, and its result once it has finished."""
-        record = await store.record(record_of(operation_id))
-        if record is None:
-            raise Problem(404, "No such operation", "no set-up has this id; it may be older than 31 days")
-        return Operation.model_validate_json(record)
+    operations.add_to(router)
 
     @router.get("/metrics/{cluster_name}/{service_name}")
     async def read_metrics(cluster_name: Name, service_name: Name, hours_back: HoursBack = 24) -> MetricsAnswer:

@@ -13,6 +13,7 @@ from services.monitor.adapters.metrics import CloudWatchMetrics
 from services.monitor.api import create_router
 from services.monitor.domain.rules import rules
 from services.monitor.handlers import Watching
+from services.monitor.jobs.answers import answer_left_over
 from services.monitor.jobs.looks import COLLECT
 from services.monitor.jobs.set_up import SettingUp
 from services.monitor.settings import Settings
@@ -56,6 +57,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         jobs={
             handlers.CHECK: setting_up.check_alarms,
             handlers.WATCH: watching.watch_closely,
+            "evaluate-rules": answer_left_over,
             handlers.SET_UP: setting_up.set_up,
             handlers.OPERATION: setting_up.set_up_on_request,
             COLLECT: watching.collect,

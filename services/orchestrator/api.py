@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from uuid import uuid4
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from contracts.base import Name, Target, caused_id
@@ -19,8 +19,10 @@ from contracts.deployment import (
     TaskDefinitionChange,
 )
 from contracts.envelope import Meta
+from services._chassis import operations
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
+from services._chassis.operations import IdempotencyKey
 from services._chassis.transition import Busy, Transition
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.view import RunView, views
@@ -29,7 +31,6 @@ from services.orchestrator.ports import Courses
 from services.orchestrator.settings import Settings
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
-Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 
 
 class RequestedConfig(DeploymentConfig):
@@ -73,7 +74,9 @@ class DeployBody(BaseModel):
         return changes[0] if changes else CheckUp()
 
 
-class Accepted(BaseModel):
+class Accepted(operations.Accepted):
+    """A run is the operation here; its URL is that of its status."""
+
     run_id: str
     status_url: str
 
@@ -155,8 +158,8 @@ def create_router(endpoints: Endpoints, settings: Settings) -> APIRouter:
     def accepted(request: Request, response: Response, cluster: str, service: str, run_id: str) -> Accepted:
         path = request.url_for("deployment_status", cluster_name=cluster, service_name=service)
         url = path.include_query_params(run_id=run_id)
-        response.headers["Location"] = f"{url.path}?{url.query}"
-        return Accepted(run_id=run_id, status_url=f"{url.path}?{url.query}")
+        response.headers["Location"] = where = f"{url.path}?{url.query}"
+        return Accepted(operation_id=run_id, url=where, run_id=run_id, status_url=where)
 
     @router.post("/orchestrate/{cluster_name}/{service_name}", status_code=202)
     async def orchestrate(
@@ -166,7 +169,7 @@ def create_router(endpoints: Endpoints, settings: Settings) -> APIRouter:
         body: DeployBody,
         request: Request,
         response: Response,
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Accepted:
         """Start a deployment's course; its status tells how it goes."""
         target = settings.target(cluster_name, service_name)
@@ -186,7 +189,7 @@ def create_router(endpoints: Endpoints, settings: Settings) -> APIRouter:
         body: AbortBody,
         request: Request,
         response: Response,
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Accepted:
         """Stop a run: what was changed is rolled back."""
         target = settings.target(cluster_name, service_name)

@@ -1,48 +1,42 @@
 """HTTP in, HTTP out: snapshots and rollbacks by hand. What takes time answers 202 with its operation's URL."""
 
 import asyncio
-import uuid
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, Any, Literal, Protocol
+from typing import Any, Protocol
 
-from fastapi import APIRouter, Header, Path, Response
-from pydantic import BaseModel, ConfigDict
+from fastapi import APIRouter, Response
 
-from contracts.base import Name, Target, caused_id
-from contracts.deployment import Rollback
+from contracts.base import Name, Target
 from contracts.recovery import ManualTrigger
-from services._chassis.clock import Clock, moment
-from services._chassis.http import PREFIX, Problem
+from services._chassis.clock import Clock
+from services._chassis.http import Problem
+from services._chassis.operations import (
+    Accepted,
+    IdempotencyKey,
+    Operations,
+    Requested,
+    find_operation,
+    request_id,
+)
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Transition
-from services.recovery.decisions import begin_capture, begin_rollback, rollback_id
+from services.recovery.decisions import CAPTURE, begin_rollback, capturing, rollback_id
+from services.recovery.domain.arm import why_not_roll_back
 from services.recovery.domain.protection import Protection, RollingBack, key_of
-from services.recovery.domain.snapshot import Snapshot, SnapshotId, differences, scrub, view
-from services.recovery.domain.work import Operation, operation_key
+from services.recovery.domain.snapshot import Snapshot, SnapshotId, differences, new_id, scrub, view
+from services.recovery.domain.work import CaptureWork
 from services.recovery.ports import CallFailed, Ecs, Snapshots
 
 ROOT = "/disaster-recovery"
 LISTED = 20
 """Snapshots that are read for a list; there are ten at most, unless some are kept for a reason."""
 
-IdempotencyKey = Annotated[str | None, Header(max_length=255)]
-OperationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9:._-]{1,200}$")]
 
-
-class RollbackRequest(BaseModel):
-    """The guide's body."""
-
-    model_config = ConfigDict(extra="forbid")
+class RollbackRequest(Requested):
+    """The body of the requirements (docs/requirements.md), and who asks."""
 
     snapshot_id: SnapshotId
     dry_run: bool = False
-
-
-class Accepted(BaseModel):
-    operation_id: str
-    url: str
-    """Where to ask for its state."""
 
 
 class SnapshotAccepted(Accepted):
@@ -52,19 +46,6 @@ class SnapshotAccepted(Accepted):
 class RollbackAccepted(Accepted):
     rollback_id: str
     snapshot_id: str
-
-
-class OperationView(BaseModel):
-    id: str
-    kind: Literal["snapshot", "rollback"]
-    target: str
-    state: Literal["running", "finished"]
-    started_at: datetime
-    finished_at: datetime | None
-    snapshot_id: str
-    result: Literal["stored", "restored", "superseded", "failed"] | None
-    detail: str
-    rollback: Rollback | None
 
 
 class Targets(Protocol):
@@ -81,24 +62,33 @@ class Api:
     snapshots: Snapshots
     clock: Clock
 
+    @property
+    def operations(self) -> Operations:
+        return Operations(self.store, self.clock, ROOT)
+
     async def capture(
         self,
         cluster_name: Name,
         service_name: Name,
         response: Response,
+        request: Requested | None = None,
         idempotency_key: IdempotencyKey = None,
     ) -> SnapshotAccepted:
         """Store what the service is now."""
         target = await self._existing(cluster_name, service_name)
-        job = _request_id(target, "snapshot", idempotency_key)
-        known = await self.store.record(operation_key(job))
-        if known is None:
-            transition = begin_capture(target, job, None, "asked", moment(self.clock.now()))
-            await self.store.apply(transition, cause=f"api:{job}")
-            known = await self.store.record(operation_key(job))
-        response.headers["location"] = _url(job)
-        snapshot_id = Operation.model_validate_json(known or b"").snapshot_id
-        return SnapshotAccepted(operation_id=job, url=_url(job), snapshot_id=snapshot_id)
+        asked, id_ = request or Requested(), request_id(target, "snapshot", idempotency_key)
+        work = CaptureWork(
+            target=target,
+            snapshot_id=new_id(self.operations.now, id_),
+            run_id=None,
+            purpose="asked",
+            asked_at=self.operations.now,
+            actor=asked.actor,
+            reason=asked.reason,
+        )
+        kept = await self.operations.begin(capturing(id_, work), CAPTURE, work.to_bytes())
+        accepted = self.operations.accepted(response, id_)
+        return SnapshotAccepted(**accepted.model_dump(), snapshot_id=kept.snapshot_id)
 
     async def listed(self, cluster_name: Name, service_name: Name) -> dict[str, Any]:
         """The stored snapshots, the newest first, without their secrets."""
@@ -132,17 +122,7 @@ class Api:
             raise Problem(404, "No such snapshot", f"There is no snapshot {body.snapshot_id} of {target}.")
         if body.dry_run:
             return await self._plan(target, snapshot)
-        accepted = await self._begin(target, snapshot, idempotency_key)
-        response.status_code, response.headers["location"] = 202, accepted.url
-        return accepted.model_dump()
-
-    async def operation(self, operation_id: OperationId) -> OperationView:
-        """How far it is, and what came of it."""
-        record = await self.store.record(operation_key(operation_id))
-        if record is None:
-            raise Problem(404, "No such operation", f"There is no operation {operation_id}.")
-        found = Operation.model_validate_json(record)
-        return OperationView.model_validate({**found.model_dump(), "target": str(found.target)})
+        return (await self._begin(target, body, response, idempotency_key)).model_dump()
 
     async def _plan(self, target: Target, snapshot: Snapshot) -> dict[str, Any]:
         with _reading():
@@ -164,31 +144,31 @@ class Api:
             "images": {one["name"]: one["image"] for one in snapshot.pinned_definition["containerDefinitions"]},
         }
 
-    async def _begin(self, target: Target, snapshot: Snapshot, idempotency_key: str | None) -> RollbackAccepted:
-        name = rollback_id(_request_id(target, "rollback", idempotency_key))
-        now = moment(self.clock.now())
+    async def _begin(
+        self, target: Target, body: RollbackRequest, response: Response, key: str | None
+    ) -> RollbackAccepted:
+        name, now = rollback_id(request_id(target, "rollback", key)), self.operations.now
         rollback = RollingBack.begun(
-            ManualTrigger(),
+            ManualTrigger(actor=body.actor, reason=body.reason),
             rollback_id=name,
             run_id=None,
-            snapshot_id=snapshot.snapshot_id,
+            snapshot_id=body.snapshot_id,
             started_at=now,
         )
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.from_bytes(state)
-            if protection.rollback_named(name) is not None or _obstacle(protection, now) is not None:
-                return Decision()
+            if protection.rollback_named(name) is not None:
+                return Decision()  # it was asked for before
+            if refusal := why_not_roll_back(protection, now):
+                raise Problem(409, "The service is held", refusal.summary)
             return begin_rollback(protection, target, rollback)
 
-        await self.store.apply(Transition(key_of(target), decide), cause="")
-        protection = Protection.from_bytes(await self.store.load(key_of(target)))
-        begun = protection.rollback_named(name)
-        if begun is None:
-            why = _obstacle(protection, now) or "Another rollback has just ended; look at it first."
-            raise Problem(409, "The service is held", why)
-        chosen = begun.snapshot_id if isinstance(begun, RollingBack) else begun.rollback.snapshot_id
-        return RollbackAccepted(operation_id=name, url=_url(name), rollback_id=name, snapshot_id=chosen)
+        written = await self.store.apply(Transition(key_of(target), decide), cause="")
+        before = None if written.decision.jobs else await find_operation(self.store, name)
+        chosen = before.model_dump().get("snapshot_id", body.snapshot_id) if before else body.snapshot_id
+        accepted = self.operations.accepted(response, name)
+        return RollbackAccepted(**accepted.model_dump(), rollback_id=name, snapshot_id=chosen)
 
     async def _existing(self, cluster: str, service: str) -> Target:
         target = self.targets.target(cluster, service)
@@ -209,25 +189,6 @@ class _reading:  # noqa: N801  it reads as a verb
             raise Problem(502, "AWS did not answer as it should", str(error)) from error
 
 
-def _obstacle(protection: Protection, now: datetime) -> str | None:
-    """Why a rollback by hand has to wait: it would undo what somebody is judging right now."""
-    if protection.rollback is not None:
-        return f"{protection.rollback.rollback_id} is under way on this service."
-    held = protection.arm
-    if held is not None and held.active(now):
-        return f"Run {held.run_id} is armed on this service until {held.expires_at:%H:%M:%S} UTC; abort it instead."
-    return None
-
-
-def _request_id(target: Target, what: str, key: str | None) -> str:
-    """The same ``Idempotency-Key`` is the same request."""
-    return caused_id(f"{target}:{key}", f"api-{what}") if key else str(uuid.uuid4())
-
-
-def _url(operation_id: str) -> str:
-    return f"{PREFIX}{ROOT}/operations/{operation_id}"
-
-
 def create_router(api: Api) -> APIRouter:
     router = APIRouter(prefix=ROOT, tags=["disaster recovery"])
     router.add_api_route("/snapshot/{cluster_name}/{service_name}", api.capture, methods=["POST"], status_code=202)
@@ -235,5 +196,5 @@ def create_router(api: Api) -> APIRouter:
     router.add_api_route(
         "/rollback/{cluster_name}/{service_name}", api.roll_back, methods=["POST"], response_model=None
     )
-    router.add_api_route("/operations/{operation_id}", api.operation, methods=["GET"])
+    api.operations.add_to(router)
     return router

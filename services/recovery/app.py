@@ -42,6 +42,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             "apply-change": ApplyChange(ecs, store, clock),
             "rollback": RollBack(ecs, AwsBalancers(aws), images, snapshots, store, clock, settle_seconds),
         },
+        failures={"apply-change": handlers.change_failed, "rollback": handlers.rollback_failed},
         timers={"expire": handlers.expire, "overdue": handlers.overdue},
         router=create_router(Api(settings, store, ecs, snapshots, clock)),
     )

@@ -5,22 +5,31 @@ from datetime import datetime, timedelta
 from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
-from contracts.recovery import AlertTrigger, ApplyChange, RollBack, RollbackFinished, RollbackStarted, TargetArmed
+from contracts.recovery import (
+    AlertTrigger,
+    ApplyChange,
+    ManualTrigger,
+    RollBack,
+    RollbackFinished,
+    RollbackStarted,
+    TargetArmed,
+)
 from contracts.results import ArmedOutput
+from contracts.topics import Party
 from services._chassis.commands import Command
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
 from services.recovery.domain import roll_back as rolling
 from services.recovery.domain.arm import Refusal
 from services.recovery.domain.protection import PastRollback, Protection, RollingBack, key_of
 from services.recovery.domain.snapshot import Purpose, new_id
-from services.recovery.domain.work import CaptureWork, Expiry, Operation, RollbackWork
+from services.recovery.domain.work import CaptureWork, Expiry, RecoveryOperation, RollbackWork
 
+CAPTURE = "capture-snapshot"
+"""The kind of the job."""
+ORCHESTRATOR, RECOVERY = Party.ORCHESTRATOR.value, Party.RECOVERY.value
+"""Who acts where no person does."""
 OVERDUE = timedelta(seconds=rolling.DEADLINE_SECONDS + 300)
 """After it a rollback whose job never ended is called failed."""
-
-
-class NotPossible(Exception):
-    """What is asked for cannot be done to this service; the text says why."""
 
 
 def refused(command: Command, refusal: Refusal) -> Emit:
@@ -74,18 +83,58 @@ def armed(before: Protection, protection: Protection, command: Command) -> Decis
     return Decision(protection.to_bytes(), emit=emit, timers=(timer,), cancel_jobs=jobs)
 
 
-def begin_capture(target: Target, job: str, command: Command | None, purpose: Purpose, now: datetime) -> Transition:
+def begin_capture(command: Command, purpose: Purpose, now: datetime) -> Transition:
     """The snapshot's id is fixed here, so that every attempt of the job finds the same object."""
-    run_id = command.run_id if command else None
-    work = CaptureWork(target=target, snapshot_id=new_id(now, job), run_id=run_id, purpose=purpose)
-    payload = work.to_bytes()
-    operation = Operation(
-        id=job, kind="snapshot", target=target, state="running", started_at=now, snapshot_id=work.snapshot_id
+    work = CaptureWork(
+        target=command.target,
+        snapshot_id=new_id(now, command.id),
+        run_id=command.run_id,
+        purpose=purpose,
+        asked_at=now,
+        actor=ORCHESTRATOR,
     )
-    return decided(
-        jobs=(command.job("capture-snapshot", payload) if command else Job(job, "capture-snapshot", payload),),
-        records={operation.key: operation.write()},
+    job = command.job(CAPTURE, work.to_bytes())
+    return decided(jobs=(job,), records=capturing(command.id, work).record)
+
+
+def capturing(id_: str, work: CaptureWork) -> RecoveryOperation:
+    """Return the operation of a snapshot that is being taken."""
+    return RecoveryOperation(
+        operation_id=id_,
+        id=id_,
+        kind="snapshot",
+        target=work.target,
+        snapshot_id=work.snapshot_id,
+        started_at=work.asked_at,
+        actor=work.actor,
+        reason=work.reason,
     )
+
+
+def rolling_back(target: Target, rollback: RollingBack) -> RecoveryOperation:
+    """Return the operation of a rollback that is under way."""
+    actor, reason = asked_by(rollback)
+    return RecoveryOperation(
+        operation_id=rollback.rollback_id,
+        id=rollback.rollback_id,
+        kind="rollback",
+        target=target,
+        snapshot_id=rollback.snapshot_id,
+        started_at=rollback.started_at,
+        actor=actor,
+        reason=reason,
+    )
+
+
+def asked_by(rollback: RollingBack) -> tuple[str, str]:
+    """Return who began a rollback, and why."""
+    match rollback.triggered_by:
+        case ManualTrigger(actor=actor, reason=reason):
+            return actor, reason
+        case AlertTrigger():
+            return RECOVERY, rollback.trigger
+        case _:
+            return ORCHESTRATOR if rollback.run_id else "", rollback.trigger
 
 
 def stop_change(protection: Protection, target: Target, why: str) -> tuple[tuple[Emit, ...], tuple[str, ...]]:
@@ -113,14 +162,6 @@ def begin_rollback(protection: Protection, target: Target, rollback: RollingBack
         detail=rollback.triggered_by.detail if isinstance(rollback.triggered_by, AlertTrigger) else "",
         triggered_by=rollback.triggered_by,
     )
-    operation = Operation(
-        id=name,
-        kind="rollback",
-        target=target,
-        state="running",
-        started_at=rollback.started_at,
-        snapshot_id=rollback.snapshot_id,
-    )
     said, stopped = stop_change(protection, target, f"a rollback has begun ({rollback.trigger})")
     due = (rollback.started_at + OVERDUE).timestamp()
     return Decision(
@@ -129,7 +170,7 @@ def begin_rollback(protection: Protection, target: Target, rollback: RollingBack
         jobs=(Job(name, "rollback", work),),
         cancel_jobs=stopped,
         timers=(Timer(f"overdue:{name}", "overdue", due, work),),
-        records={operation.key: operation.write()},
+        records=rolling_back(target, rollback).record,
     )
 
 
@@ -150,18 +191,9 @@ def end_rollback(work: RollbackWork, ended: rolling.Ended, now: datetime, *, can
             rollback=past.rollback,
             detail=past.detail,
         )
-        operation = Operation(
-            id=past.rollback_id,
-            kind="rollback",
-            target=work.target,
-            state="finished",
-            started_at=rollback.started_at,
-            finished_at=now,
-            snapshot_id=rollback.snapshot_id,
-            result=past.result,
-            detail=past.detail,
-            rollback=past.rollback,
-        )
+        begun = rolling_back(work.target, rollback)
+        end = begun.failed if past.result == "failed" else begun.finished
+        operation = end(past.detail, now, result=past.result, detail=past.detail, rollback=past.rollback)
         answers = (
             rolled_back(Command.to(RollBack, work.target, rollback.run_id, command_id), past)
             for command_id in rollback.commands
@@ -176,7 +208,7 @@ def end_rollback(work: RollbackWork, ended: rolling.Ended, now: datetime, *, can
             ),
             cancel_timers=timers if rollback.run_id is None else (*timers, expiry_id(rollback.run_id)),
             cancel_jobs=(work.rollback_id,) if cancel else (),
-            records={operation.key: operation.write()},
+            records=operation.record,
         )
 
     return Transition(key_of(work.target), decide)

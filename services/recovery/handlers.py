@@ -20,6 +20,7 @@ from contracts.recovery import (
 from contracts.results import DisarmOutput
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
+from services._chassis.jobs import FailedJob
 from services._chassis.transition import Decision, Emit, Timer, Transition
 from services.recovery.decisions import (
     armed,
@@ -48,7 +49,7 @@ class Handlers:
         return moment(self.clock.now())
 
     async def capture(self, command: CaptureSnapshot, meta: Meta) -> Transition:
-        return begin_capture(command.target, meta.id, Command.of(command, meta), command.purpose, self._now())
+        return begin_capture(Command.of(command, meta), command.purpose, self._now())
 
     async def arm(self, command: Arm, meta: Meta) -> Transition:
         now, asked = self._now(), Command.of(command, meta)
@@ -172,6 +173,20 @@ class Handlers:
         work = RollbackWork.from_bytes(timer.payload)
         ended = rolling.Failed("The rollback did not end by itself; look at the service.")
         return end_rollback(work, ended, self._now(), cancel=True)
+
+    def change_failed(self, job: FailedJob) -> Transition:
+        """The change's job is over, and nobody knows what came of it: a rollback looks."""
+        work, now = ChangeWork.from_bytes(job.payload), self._now()
+
+        def decide(state: bytes | None) -> Decision:
+            return Decision(arming.end_change(Protection.from_bytes(state), job.id, None, None, now).to_bytes())
+
+        return Transition(key_of(work.target), decide)
+
+    def rollback_failed(self, job: FailedJob) -> Transition:
+        """The target is free again, and people are called."""
+        work = RollbackWork.from_bytes(job.payload)
+        return end_rollback(work, rolling.Failed(f"The rollback {job.why}; look at the service."), self._now())
 
 
 def _not_armed(command: Command) -> Emit:

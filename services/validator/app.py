@@ -42,6 +42,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         probes,
         settings.base_urls,
         Thresholds(settings.success_rate_percent, settings.response_time_seconds),
+        platform.clock,
     )
     return Service(
         name="validator",
@@ -56,7 +57,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             handlers.VALIDATION: validation.answer_command,
             handlers.OPERATION: validation.answer_request,
         },
-        timers={},
+        failures={handlers.VALIDATION: handlers.validation_failed},
         router=create_router(
             platform.store,
             platform.clock,

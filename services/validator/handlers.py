@@ -11,14 +11,16 @@ from contracts.gates import Gate, Verdict, worst
 from contracts.recovery import RollbackStarted
 from contracts.results import PreflightOutput
 from contracts.validator import RunPreflight, Suite, ValidateDeployment
+from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
-from services._chassis.jobs import Running
+from services._chassis.jobs import FailedJob, Running
 from services._chassis.transition import Decision, Emit, Transition, decided
 from services.validator.domain import judge, preflight
 from services.validator.domain.facts import Absent, LiveService, TaskDefinition, Unknown
 from services.validator.domain.judge import Thresholds
 from services.validator.domain.manifest import Platform
-from services.validator.domain.operation import Operation, Result, Tested, record_of
+from services.validator.domain.operation import Result, Tested
+from services.validator.domain.operation import Validation as ValidationOperation
 from services.validator.domain.preflight import Findings, Wanted
 from services.validator.domain.reference import Reference
 from services.validator.domain.validations import Validations, validations_key
@@ -63,6 +65,16 @@ async def on_run_over(event: DeploymentFinished | RollbackStarted, _: Meta) -> T
         )
 
     return Transition(validations_key(target), decide)
+
+
+def validation_failed(job: FailedJob) -> Transition:
+    """The executor has answered the command: the end of its run need not."""
+    command = ValidateDeployment.model_validate_json(job.payload)
+
+    def decide(state: bytes | None) -> Decision:
+        return Decision(Validations.from_bytes(state).answered(job.id).to_bytes())
+
+    return Transition(validations_key(command.target), decide)
 
 
 def _run_is_over(command: Command) -> Emit:
@@ -147,6 +159,7 @@ class Validation:
     base_urls: Mapping[str, str]
     """``cluster/service`` → where to send the tests, instead of to the load balancer's own name."""
     thresholds: Thresholds
+    clock: Clock
 
     async def answer_command(self, running: Running) -> Transition:
         command = ValidateDeployment.model_validate_json(running.payload)
@@ -165,10 +178,9 @@ class Validation:
         return Transition(validations_key(command.target), decide)
 
     async def answer_request(self, running: Running) -> Transition:
-        operation = Operation.model_validate_json(running.payload)
-        result = await self._validate(operation.target, operation.suites, operation.deadline.timestamp())
-        done = operation.finished(result).model_dump_json().encode()
-        return decided(records={record_of(operation.operation_id): done})
+        asked = ValidationOperation.model_validate_json(running.payload)
+        result = await self._validate(asked.target, asked.suites, asked.deadline.timestamp())
+        return decided(records=asked.ended(result, moment(self.clock.now())).record)
 
     async def _validate(self, target: Target, suites: Collection[Suite], deadline: float) -> Result:
         address = await self._address(target)

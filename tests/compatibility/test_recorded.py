@@ -17,7 +17,7 @@ from contracts.validator import ValidateDeployment
 from services.diagnostics.domain.board import Board
 from services.health.domain.continuous import Checking
 from services.health.domain.waiting import Waiting
-from services.monitor.domain.operation import Operation as SetUpOperation
+from services.monitor.domain.operation import SetUp
 from services.monitor.domain.watch import Watch
 from services.optimizer.domain.size import Baseline
 from services.orchestrator.domain.course import Course
@@ -25,7 +25,7 @@ from services.orchestrator.domain.view import RunView
 from services.recovery.domain import work
 from services.recovery.domain.protection import Protection
 from services.recovery.domain.snapshot import Snapshot
-from services.validator.domain.operation import Operation as Validation
+from services.validator.domain.operation import Validation
 
 OF_TARGET = ("account", "region")
 RECORDED = Path(__file__).parents[1] / "data" / "recorded"
@@ -40,12 +40,12 @@ READERS: Mapping[tuple[str, str, str], Callable[[bytes], BaseModel]] = {
     ("orchestrator", "state", "course"): Course.from_bytes,
     ("orchestrator", "record", "run"): RunView.model_validate_json,
     ("recovery", "state", "protection"): Protection.from_bytes,
-    ("recovery", "record", "operation"): work.Operation.model_validate_json,
+    ("recovery", "record", "operation"): work.RecoveryOperation.model_validate_json,
     ("recovery", "job", "capture-snapshot"): work.CaptureWork.from_bytes,
     ("recovery", "job", "rollback"): work.RollbackWork.from_bytes,
     ("monitor", "state", "watch"): lambda data: Watch.from_bytes(data, target=TARGET),
-    ("monitor", "record", "operation"): SetUpOperation.model_validate_json,
-    ("monitor", "job", "set-up-on-request"): SetUpOperation.model_validate_json,
+    ("monitor", "record", "operation"): SetUp.model_validate_json,
+    ("monitor", "job", "set-up-on-request"): SetUp.model_validate_json,
     ("health", "state", "watch"): Waiting.from_bytes,
     ("health", "state", "checks"): Checking.from_bytes,
     ("health", "job", "watch"): WatchDeployment.model_validate_json,

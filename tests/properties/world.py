@@ -25,7 +25,7 @@ from sandbox.virtual.bus import MemoryBus, MemoryTransport, Record, record_of
 from sandbox.virtual.redis import MemoryRedis, give_way
 from services._chassis.assembly import assemble
 from services._chassis.clock import moment
-from services._chassis.jobs import ATTEMPTS, _given_up
+from services._chassis.jobs import ATTEMPTS
 from services._chassis.readiness import Readiness
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings
@@ -103,8 +103,10 @@ class Member:
         if job is None:
             return
         try:
-            done = _given_up(job, "gave up") if job.attempt > ATTEMPTS else await self.service.jobs[job.kind](job)
-            await self.assembly.executor._end(job, done)
+            if job.attempt > ATTEMPTS:
+                await self.assembly.executor.fail(job, "gave up")
+            else:
+                await self.assembly.executor._end(job, await self.service.jobs[job.kind](job))
         except Cancelled:
             if job.ended == "cancelled":
                 await self.assembly.executor._end(job, decided())

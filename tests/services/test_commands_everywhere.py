@@ -5,16 +5,22 @@ from typing import Any
 
 import pytest
 
+from contracts.base import Event
 from contracts.catalogue import CATALOGUE
+from contracts.deployment import DeploymentFinished, Outcome
 from contracts.envelope import Meta
 from contracts.publish import PUBLISHED
+from contracts.recovery import RollbackStarted
 from contracts.results import StepFinished, answer_id
 from contracts.topics import COMMAND_TOPICS
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.clock import Pace, PacedClock, moment
 from services._chassis.commands import Command
+from services._chassis.jobs import Executor, Running
+from services._chassis.reasons import Impossible
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
+from services._chassis.transition import Transition
 
 COMMANDS = [entry for entry in CATALOGUE if entry.topic in COMMAND_TOPICS]
 
@@ -44,3 +50,36 @@ async def test_a_command_is_answered_at_once_or_by_a_job_that_knows_whom_to_answ
     assert answers or jobs or decision.state, "nothing came of the command"
     assert {emission.id for emission in answers} <= {answer_id(meta.id)}
     assert {Command.read(job.asked_by, job.id) for job in jobs} <= {Command.of(event, meta)}
+
+
+@pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
+async def test_a_command_whose_job_failed_is_answered_once_and_not_again_by_the_end_of_its_run(entry: Any) -> None:
+    service, store = created(COMMAND_TOPICS[entry.topic])
+    event = entry.contract.model_validate_json((PUBLISHED / "golden" / f"{entry.type}.json").read_text())
+    now = moment(store.clock.now())
+    meta = Meta(id="command-1", source="surefoot/orchestrator", time=now, run_id=event.run_id)
+    transition = await service.handlers[type(event)](event, meta)
+    assert transition is not None
+    await store.apply(transition, cause="asked", cause_id=meta.id)
+
+    async def impossible(_: Running) -> Transition:
+        raise Impossible("It cannot be done.")
+
+    executor = Executor(store, dict.fromkeys(service.jobs, impossible), service.failures, lease=30, slots=1)
+    jobs = 0
+    while job := await executor.claim():
+        await executor.work(job)
+        jobs += job.id == meta.id
+    ends: tuple[Event, ...] = (
+        RollbackStarted(target=event.target, run_id=event.run_id, rollback_id="r", trigger="t", snapshot_id="s"),
+        DeploymentFinished(
+            target=event.target, run_id=event.run_id, outcome=Outcome.FAILED, reason="It failed.", seconds=1
+        ),
+    )
+    for number, end in enumerate(ends):
+        if (handler := service.handlers.get(type(end))) and (over := await handler(end, meta)):
+            await store.apply(over, cause=f"end {number}")
+    outbox = [fields[b"value"] for _, fields in await store.redis.xrange(store.key("outbox"))]
+    answers = [value for value in outbox if b'"command_id":"command-1"' in value and b'"verdict"' in value]
+    assert len(answers) == 1
+    assert not jobs or b"It cannot be done" in answers[0]

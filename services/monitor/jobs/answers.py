@@ -2,9 +2,10 @@
 
 from contracts.deployment import Cause
 from contracts.gates import Gate
-from contracts.results import MonitoringOutput
+from contracts.results import MonitoringOutput, StepFinished, answer_id
 from services._chassis.commands import Command
-from services._chassis.transition import Emit
+from services._chassis.jobs import Running
+from services._chassis.transition import Emit, Transition, decided
 from services.monitor.domain.answers import summary
 from services.monitor.ports import NotFound, Unavailable
 
@@ -22,3 +23,9 @@ def not_reached(command: Command, error: NotFound | Unavailable) -> Emit:
     if isinstance(error, NotFound):
         return command.failed(str(error), Cause.USAGE)
     return command.inconclusive(str(error), Cause.ERROR)
+
+
+async def answer_left_over(running: Running) -> Transition:
+    """Job: publish the answer of an evaluation that version 0.1.0 had left to a job of its own before the upgrade."""
+    finished = StepFinished.model_validate_json(running.payload)
+    return decided(Emit(finished, answer_id(finished.command_id)))

@@ -4,17 +4,17 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from contracts.base import Target
-from contracts.gates import Gate
+from contracts.gates import Gate, Verdict, worst
 from contracts.monitor import CheckAlarms, SetUpMonitoring
 from contracts.results import MonitoringOutput
-from services._chassis.clock import Clock
+from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.transition import Decision, Transition, decided
 from services.monitor.domain.alarms import quiet_gate
 from services.monitor.domain.answers import summary
 from services.monitor.domain.metrics import Dimensions
-from services.monitor.domain.operation import Operation, Part, record_of
+from services.monitor.domain.operation import Part, SetUp
 from services.monitor.domain.rules import Rule
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.jobs.answers import from_gates, not_reached
@@ -51,15 +51,19 @@ class SettingUp:
         return self._watch(command.target, dimensions, Decision(emit=(emit,)))
 
     async def set_up_on_request(self, running: Running) -> Transition:
-        asked = Operation.model_validate_json(running.payload)
+        asked = SetUp.model_validate_json(running.payload)
         try:
             dimensions, gates, output = await self._create(running, asked.target, asked.parts)
         except (NotFound, Unavailable) as error:
-            return decided(records=_recorded(asked.failed(str(error))))
-        records = _recorded(asked.finished(gates, summary(gates), output))
+            why = str(error)
+            failed = asked.failed(why, moment(self.clock.now()), verdict=Verdict.INCONCLUSIVE, summary=why)
+            return decided(records=failed.record)
+        said, verdict = summary(gates), worst(gate.verdict for gate in gates)
+        now = moment(self.clock.now())
+        done = asked.finished(said, now, verdict=verdict, summary=said, gates=gates, output=output)
         if "alarms" not in asked.parts:
-            return decided(records=records)
-        return self._watch(asked.target, dimensions, Decision(records=records))
+            return decided(records=done.record)
+        return self._watch(asked.target, dimensions, Decision(records=done.record))
 
     async def _create(
         self, running: Running, target: Target, parts: Collection[Part]
@@ -93,7 +97,3 @@ class SettingUp:
             return Decision(watch.to_bytes(), so_far.emit, (look_at(target, now),), records=so_far.records)
 
         return Transition(watch_key(target), decide)
-
-
-def _recorded(operation: Operation) -> dict[str, bytes]:
-    return {record_of(operation.operation_id): operation.model_dump_json().encode()}

@@ -70,6 +70,17 @@ def why_not_change(protection: Protection, command: ApplyChange, now: datetime) 
     return None
 
 
+def why_not_roll_back(protection: Protection, now: datetime) -> Refusal | None:
+    """A rollback by hand waits while another one is under way, and while a run is armed: it would undo its change."""
+    if protection.rollback is not None:
+        return _refused("target_free", f"{protection.rollback.rollback_id} is under way on this service.")
+    held = protection.arm
+    if held is not None and held.active(now):
+        until = f"{held.expires_at:%H:%M:%S} UTC"
+        return _refused("target_free", f"Run {held.run_id} is armed on this service until {until}; abort it instead.")
+    return None
+
+
 def begin_change(protection: Protection, held: Arm, command: ApplyChange, job: str, now: datetime) -> Protection:
     """From now on alerts count; those that fire already are the baseline."""
     change = OurChange(job=job, begun_at=now, images=command.images, asked=command.task_definition)

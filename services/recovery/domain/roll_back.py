@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from contracts.deployment import Rollback
+from contracts.recovery import ManualTrigger
 from services.recovery.domain.protection import MOST_PAST, PastRollback, Protection, RollingBack
 
 POLL_SECONDS = 5.0
@@ -208,6 +209,7 @@ def end(protection: Protection, rollback: RollingBack, ended: Ended, now: dateti
             result, by = "superseded", "other"
         case Failed():
             result, by = "failed", "surefoot"
+    asked = rollback.triggered_by if isinstance(rollback.triggered_by, ManualTrigger) else None
     past = PastRollback(
         rollback_id=rollback.rollback_id,
         run_id=rollback.run_id,
@@ -217,6 +219,8 @@ def end(protection: Protection, rollback: RollingBack, ended: Ended, now: dateti
             by=by,
             snapshot_id=rollback.snapshot_id,
             seconds=max(0.0, (now - rollback.started_at).total_seconds()),
+            actor=asked.actor if asked else "",
+            reason=asked.reason if asked else "",
         ),
         detail=ended.detail,
     )

@@ -40,6 +40,9 @@ class Snapshot(Contract):
     """Load balancing, scaling and network around the service."""
     unknown: tuple[str, ...] = ()
     """What AWS would not tell, and why."""
+    actor: str = ""
+    """Who asked for it; empty in a snapshot of version 0.1.0."""
+    reason: str = ""
 
     @property
     def version(self) -> str:
@@ -175,6 +178,8 @@ def view(snapshot: Snapshot, *, proven: bool) -> dict[str, Any]:
         "taken_at": snapshot.taken_at,
         "run_id": snapshot.run_id,
         "purpose": snapshot.purpose,
+        "actor": snapshot.actor,
+        "reason": snapshot.reason,
         "proven": proven,
         "task_definition": snapshot.version,
         "containers": [

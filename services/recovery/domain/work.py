@@ -3,10 +3,9 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
-
-from contracts.base import Contract, Target
+from contracts.base import Target
 from contracts.deployment import Rollback
+from contracts.operations import Operation
 from contracts.state import State
 from services.recovery.domain.snapshot import Purpose
 
@@ -17,6 +16,10 @@ class CaptureWork(State):
     run_id: str | None
     """None: asked for over the API, so that no command waits for an answer."""
     purpose: Purpose
+    asked_at: datetime | None = None
+    """None in what version 0.1.0 wrote."""
+    actor: str = ""
+    reason: str = ""
 
 
 class ChangeWork(State):
@@ -55,28 +58,14 @@ class RollbackProgress(State):
     """When UpdateService was about to be called; written before, since an answer can get lost."""
 
 
-class Operation(Contract):
-    """Work that a caller of the API can ask about."""
+class RecoveryOperation(Operation):
+    """A snapshot or a rollback, whoever asked for it."""
 
     id: str
+    """``operation_id``, as version 0.1.0 called it."""
     kind: Literal["snapshot", "rollback"]
-    target: Target
-    state: Literal["running", "finished"]
-    started_at: datetime
-    finished_at: datetime | None = None
     snapshot_id: str
     result: Literal["stored", "restored", "superseded", "failed"] | None = None
     detail: str = ""
-    """One sentence."""
-    rollback: Rollback | None = Field(default=None)
-
-    @property
-    def key(self) -> str:
-        return operation_key(self.id)
-
-    def write(self) -> bytes:
-        return self.model_dump_json().encode()
-
-
-def operation_key(operation_id: str) -> str:
-    return f"operation:{operation_id}"
+    """``sentence``, as version 0.1.0 called it."""
+    rollback: Rollback | None = None

@@ -10,12 +10,13 @@ from contracts.results import SnapshotOutput
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
+from services._chassis.reasons import Impossible
 from services._chassis.transition import Decision, Emit, Job, Transition, decided
-from services.recovery.decisions import NotPossible
+from services.recovery.decisions import capturing
 from services.recovery.domain.protection import Protection, SnapshotEntry, key_of
 from services.recovery.domain.roll_back import primary_of
 from services.recovery.domain.snapshot import Snapshot, keep, why_not_kept
-from services.recovery.domain.work import CaptureWork, Operation, PurgeWork
+from services.recovery.domain.work import CaptureWork, PurgeWork
 from services.recovery.ports import CallFailed, Ecs, Snapshots, Surroundings
 
 
@@ -31,7 +32,7 @@ class Capture:
         work = CaptureWork.from_bytes(running.payload)
         try:
             snapshot = await self._stored(work, running)
-        except NotPossible as impossible:
+        except Impossible as impossible:
             return self._failed(running, work, str(impossible), Cause.USAGE)
         except CallFailed as failed:
             return self._failed(running, work, f"No snapshot was stored: {failed}", Cause.ERROR)
@@ -44,13 +45,13 @@ class Capture:
             return stored
         service = await self.ecs.service(work.target)
         if service is None:
-            raise NotPossible(f"There is no service {work.target}.")
+            raise Impossible(f"There is no service {work.target}.")
         obstacle = why_not_kept(service)
         if obstacle is not None:
-            raise NotPossible(obstacle)
+            raise Impossible(obstacle)
         definition = await self.ecs.task_definition(service["taskDefinition"])
         if definition is None:
-            raise NotPossible(f"ECS does not know {service['taskDefinition']} any more.")
+            raise Impossible(f"ECS does not know {service['taskDefinition']} any more.")
         around, unknown = await self.surroundings.around(work.target, service)
         snapshot = Snapshot(
             snapshot_id=work.snapshot_id,
@@ -63,6 +64,8 @@ class Capture:
             digests=await self.ecs.digests(work.target, service),
             surroundings=around,
             unknown=unknown,
+            actor=work.actor,
+            reason=work.reason,
         )
         await running.check()
         if await self.snapshots.put(snapshot):
@@ -77,6 +80,8 @@ class Capture:
             run_id=work.run_id,
             snapshot_id=work.snapshot_id,
             task_definition=snapshot.version,
+            actor=work.actor,
+            reason=work.reason,
         )
         emit = [Emit(event, caused_id(running.id, "snapshot-captured"))]
         if work.run_id is not None:
@@ -88,9 +93,8 @@ class Capture:
                 output=SnapshotOutput(snapshot_id=work.snapshot_id),
             )
             emit.append(said)
-        operation = self._operation(running, work, snapshot).model_copy(
-            update={"result": "stored", "detail": f"Snapshot {work.snapshot_id} is stored."}
-        )
+        stored = f"Snapshot {work.snapshot_id} is stored."
+        operation = capturing(running.id, work).finished(stored, now, result="stored", detail=stored)
         taken = SnapshotEntry(
             snapshot_id=work.snapshot_id,
             task_definition=snapshot.version,
@@ -113,31 +117,20 @@ class Capture:
                 protection.replace(snapshots=kept).to_bytes(),
                 emit=tuple(emit),
                 jobs=(job,) if gone else (),
-                records={operation.key: operation.write()},
+                records=operation.record,
             )
 
         return Transition(key_of(work.target), decide)
 
     def _failed(self, running: Running, work: CaptureWork, summary: str, cause: Cause) -> Transition:
-        operation = self._operation(running, work, None).model_copy(update={"result": "failed", "detail": summary})
+        now = moment(self.clock.now())
+        operation = capturing(running.id, work).failed(summary, now, result="failed", detail=summary)
         emit: tuple[Emit, ...] = ()
         if work.run_id is not None:
             command = Command.to(CaptureSnapshot, work.target, work.run_id, running.id)
             gate = Gate.true("snapshot_stored", holds=False, detail=summary)
             emit = (command.failed(summary, cause, gate),)
-        return decided(*emit, records={operation.key: operation.write()})
-
-    def _operation(self, running: Running, work: CaptureWork, snapshot: Snapshot | None) -> Operation:
-        now = moment(self.clock.now())
-        return Operation(
-            id=running.id,
-            kind="snapshot",
-            target=work.target,
-            state="finished",
-            started_at=snapshot.taken_at if snapshot else now,
-            finished_at=now,
-            snapshot_id=work.snapshot_id,
-        )
+        return decided(*emit, records=operation.record)
 
 
 def needed(protection: Protection) -> frozenset[str]:

@@ -12,9 +12,9 @@ from contracts.results import ChangeOutput
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
+from services._chassis.reasons import Impossible
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Emit, Transition
-from services.recovery.decisions import NotPossible
 from services.recovery.domain import arm as arming
 from services.recovery.domain.change import Body, UnknownContainer, content_hash, with_images
 from services.recovery.domain.protection import Protection, key_of
@@ -47,7 +47,7 @@ class ApplyChange:
             primary = await self._live(running, work, version)
         except Moved as moved:
             return self._failed(running, work, str(moved), Cause.SUPERSEDED)
-        except (NotPossible, UnknownContainer) as impossible:
+        except (Impossible, UnknownContainer) as impossible:
             return self._failed(running, work, str(impossible), Cause.USAGE)
         except CallFailed as failed:
             return self._failed(running, work, f"The change was not applied: {failed}", Cause.ERROR)
@@ -60,11 +60,11 @@ class ApplyChange:
         service = await self._service(work)
         old = await self.ecs.task_definition(primary_of(service)["taskDefinition"])
         if old is None:
-            raise NotPossible("ECS does not know the task definition that is live.")
+            raise Impossible("ECS does not know the task definition that is live.")
         if work.task_definition is not None:
             base = await self.ecs.task_definition(work.task_definition)
             if base is None or base.get("status") != "ACTIVE":
-                raise NotPossible(f"There is no active task definition {work.task_definition}.")
+                raise Impossible(f"There is no active task definition {work.task_definition}.")
         else:
             base = old
         body = with_images(base, work.images)
@@ -105,7 +105,7 @@ class ApplyChange:
     async def _service(self, work: ChangeWork) -> Body:
         service = await self.ecs.service(work.target)
         if service is None:
-            raise NotPossible(f"There is no service {work.target}.")
+            raise Impossible(f"There is no service {work.target}.")
         return service
 
     def _applied(self, running: Running, work: ChangeWork, primary: dict[str, Any], *, is_new: bool) -> Transition:

@@ -1,22 +1,15 @@
 """A validation that was asked for over the API, as its readers see it."""
 
-from datetime import datetime, timedelta
-from typing import Literal, Self
+from datetime import datetime
+from typing import Self
 
-from contracts.base import Contract, Target
+from contracts.base import Contract
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
+from contracts.operations import Operation
 from contracts.results import ProbesOutput
 from contracts.validator import Suite
 from services.validator.domain.judge import Answered, Tried
-
-GRACE = timedelta(minutes=5)
-"""After the deadline; who has not answered by then never will."""
-
-
-def record_of(operation_id: str) -> str:
-    """The name under which an operation is kept."""
-    return f"operation/{operation_id}"
 
 
 class Tested(Contract):
@@ -61,20 +54,13 @@ class Result(Contract):
     tests: tuple[Tested, ...] = ()
 
 
-class Operation(Contract):
-    operation_id: str
-    target: Target
+class Validation(Operation):
+    kind: str = "validation"
     suites: tuple[Suite, ...]
     requested_at: datetime
+    """``started_at``, as version 0.1.0 called it."""
     deadline: datetime
-    state: Literal["running", "finished", "abandoned"] = "running"
     result: Result | None = None
 
-    def finished(self, result: Result) -> Self:
-        return self.model_copy(update={"state": "finished", "result": result})
-
-    def seen(self, now: datetime) -> Self:
-        """As it is at ``now``: long after its deadline, what still runs was abandoned."""
-        if self.state == "running" and now > self.deadline + GRACE:
-            return self.model_copy(update={"state": "abandoned"})
-        return self
+    def ended(self, result: Result, now: datetime) -> Self:
+        return self.finished(result.summary, now, result=result)

@@ -24,8 +24,9 @@ def http(world: World) -> FastAPI:
     async def ready() -> dict[str, str]:
         return {}
 
-    def find_target(cluster: str, service: str) -> Target:
-        return TARGET.model_copy(update={"cluster": cluster, "service": service})
+    def find_target(cluster: str | None, service: str | None) -> Target:
+        named = {"cluster": cluster or TARGET.cluster, "service": service or TARGET.service}
+        return TARGET.model_copy(update=named)
 
     http = create_http(ready)
     router = create_router(world, world.clock, find_target, world.services, world.metrics, world.dashboards)

@@ -123,6 +123,8 @@ async def test_a_rollback_is_told_with_its_trigger(http: httpx2.AsyncClient, wor
         "by": "surefoot",
         "snapshot_id": "snapshot-1",
         "seconds": 42,
+        "actor": "",
+        "reason": "",
     }
 
 

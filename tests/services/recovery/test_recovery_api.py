@@ -81,7 +81,8 @@ async def test_a_rollback_by_hand_needs_no_run(recovery: Recovery, web: httpx2.A
     recovery.ecs.desired = 2
     recovery.clock.time += 3600
     recovery.ecs.deploy_elsewhere(recovery.ecs.add_definition(BAD))
-    body, headers = {"snapshot_id": snapshot}, {"Idempotency-Key": "tonight"}
+    body = {"snapshot_id": snapshot, "actor": "ada", "reason": "much fails since tonight"}
+    headers = {"Idempotency-Key": "tonight"}
     asked = await web.post(f"/rollback/{HERE}", json=body, headers=headers)
     assert asked.status_code == 202
     another = await web.post(f"/rollback/{HERE}", json=body)
@@ -95,6 +96,11 @@ async def test_a_rollback_by_hand_needs_no_run(recovery: Recovery, web: httpx2.A
     assert (recovery.ecs.updates, recovery.ecs.desired) == ([f"{ARN}:1"], 3)
     [finished] = recovery.told(RollbackFinished)
     assert (finished.run_id, finished.rollback_id) == (None, asked.json()["rollback_id"])
+    [started] = recovery.told(RollbackStarted)
+    assert started.cause == ManualTrigger(actor="ada", reason="much fails since tonight")
+    assert started.trigger == "asked for by ada: much fails since tonight"
+    assert (finished.rollback.actor, finished.rollback.reason) == ("ada", "much fails since tonight")
+    assert (done["actor"], done["rollback"]["reason"]) == ("ada", "much fails since tonight")
 
 
 async def test_a_rollback_by_hand_to_what_is_live_changes_nothing(recovery: Recovery, web: httpx2.AsyncClient) -> None:
@@ -156,7 +162,8 @@ async def test_what_does_not_exist_or_fit_is_a_problem_with_a_sentence(
 async def test_an_unknown_service_is_not_found(recovery: Recovery, web: httpx2.AsyncClient) -> None:
     recovery.ecs.gone = True
     for method, path in (("POST", "snapshot"), ("GET", "snapshots"), ("POST", "rollback")):
-        said = await web.request(method, f"/{path}/{HERE}", json={"snapshot_id": "20240112_143000"})
+        body = {"snapshot_id": "20240112_143000"} if path == "rollback" else None
+        said = await web.request(method, f"/{path}/{HERE}", json=body)
         assert (said.status_code, "BackendService" in said.json()["detail"]) == (404, True)
 
 

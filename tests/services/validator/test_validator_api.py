@@ -11,7 +11,7 @@ from services._chassis.http import PREFIX, create_http
 from services._chassis.store import Applied, Written
 from services._chassis.transition import Job, Transition
 from services.validator.api import create_router
-from services.validator.domain.operation import Operation
+from services.validator.domain.operation import Validation
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 PATH = "/api/v1/deployment-validation"
@@ -88,7 +88,7 @@ async def test_a_validation_is_accepted_and_can_be_followed(http: FastAPI, store
     assert answer.headers["location"] == accepted["url"] == f"{PATH}/operations/{accepted['operation_id']}"
     (job,) = store.jobs
     assert job.id == accepted["operation_id"]
-    asked = Operation.model_validate_json(job.payload)
+    asked = Validation.model_validate_json(job.payload)
     assert (asked.suites, asked.deadline) == (("smoke", "api"), NOW + timedelta(minutes=10))
     seen = (await call(http, "GET", accepted["url"])).json()
     assert (seen["state"], seen["result"]) == ("running", None)
@@ -105,7 +105,7 @@ async def test_a_validation_is_accepted_and_can_be_followed(http: FastAPI, store
 async def test_suites(http: FastAPI, store: FakeStore, path: str, body: object, suites: tuple[str, ...]) -> None:
     more = {} if body is None else {"json": body}
     assert (await call(http, "POST", f"{PATH}/{path}/Main/api", **more)).status_code == 202
-    assert Operation.model_validate_json(store.jobs[0].payload).suites == suites
+    assert Validation.model_validate_json(store.jobs[0].payload).suites == suites
 
 
 async def test_the_same_key_is_the_same_operation(http: FastAPI, store: FakeStore) -> None:
@@ -136,9 +136,10 @@ async def test_an_unknown_operation_is_a_404(http: FastAPI) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_what_never_answers_was_abandoned(http: FastAPI, clock: FakeClock) -> None:
+async def test_what_never_answers_has_failed(http: FastAPI, clock: FakeClock) -> None:
     url = (await call(http, "POST", f"{PATH}/smoke-test/Main/api")).json()["url"]
     await clock.sleep(14 * 60)
     assert (await call(http, "GET", url)).json()["state"] == "running"
     await clock.sleep(2 * 60)
-    assert (await call(http, "GET", url)).json()["state"] == "abandoned"
+    seen = (await call(http, "GET", url)).json()
+    assert (seen["state"], seen["sentence"]) == ("failed", "It never ended: its job was lost. Ask for it again.")

@@ -13,11 +13,12 @@ from contracts.envelope import Meta
 from contracts.gates import Verdict
 from contracts.results import PreflightOutput, ProbesOutput, StepFinished
 from contracts.validator import RunPreflight, Suite, ValidateDeployment
+from services._chassis.clock import Pace, PacedClock
 from services._chassis.transition import Cancelled, Decision, Emit, Transition
 from services.validator.domain.facts import Absent, Image, LiveService, Outside, TaskDefinition, Unknown
 from services.validator.domain.judge import Answered, Silent, Thresholds, Tried
 from services.validator.domain.manifest import LINUX_AMD64, Platform
-from services.validator.domain.operation import Operation, record_of
+from services.validator.domain.operation import Validation as ValidationOperation
 from services.validator.domain.reference import Reference
 from services.validator.domain.suites import SMOKE
 from services.validator.handlers import (
@@ -318,7 +319,7 @@ class FakeProbes:
 def validation(probes: FakeProbes, **more: Any) -> Validation:
     urls = more.pop("base_urls", {})
     parts: dict[str, Any] = {"services": FakeServices(), "balancers": FakeBalancers()} | more
-    return Validation(probes=probes, base_urls=urls, thresholds=Thresholds(), **parts)
+    return Validation(probes=probes, base_urls=urls, thresholds=Thresholds(), clock=PacedClock(Pace()), **parts)
 
 
 async def validate(job: Validation, *, cancelled: bool = False) -> StepFinished:
@@ -377,12 +378,15 @@ async def test_a_cancelled_validation_answers_nothing() -> None:
 
 
 async def test_an_operation_keeps_its_result_as_a_record() -> None:
-    operation = Operation(operation_id="op", target=TARGET, suites=("smoke",), requested_at=NOW, deadline=NOW)
+    operation = ValidationOperation(
+        operation_id="op", target=TARGET, suites=("smoke",), requested_at=NOW, deadline=NOW, actor="ada"
+    )
     running = FakeRunning(operation.model_dump_json().encode(), id="op", kind=OPERATION)
     done = decision(await validation(FakeProbes()).answer_request(running))
     assert not done.emit
-    kept = Operation.model_validate_json(done.records[record_of("op")])
-    assert kept.state == "finished"
+    kept = ValidationOperation.model_validate_json(done.records["operation:op"])
+    assert (kept.state, kept.actor) == ("finished", "ada")
+    assert kept.sentence
     assert kept.result is not None
     assert kept.result.verdict is Verdict.PASS
     assert [test.name for test in kept.result.tests] == [test.name for test in SMOKE]

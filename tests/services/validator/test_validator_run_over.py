@@ -71,7 +71,7 @@ class Balancers:
 class World:
     def __init__(self, probes: EndlessProbes | QuickProbes) -> None:
         self.store = RedisStore(MemoryRedis(), "validator", PacedClock(Pace()))
-        self.work = Validation(Services(), Balancers(), probes, {}, Thresholds())
+        self.work = Validation(Services(), Balancers(), probes, {}, Thresholds(), PacedClock(Pace()))
         self.executor = Executor(self.store, {VALIDATION: self.work.answer_command}, lease=0.3, slots=1)
 
     async def say(self, event: Event, id_: str) -> None:

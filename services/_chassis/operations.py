@@ -1,0 +1,114 @@
+"""Operations over HTTP: begun with their job, followed under their URL, ended together with the job.
+
+The record of an operation has its job's id. For a job that fails for good the executor ends it (``jobs.py``), so that
+no operation runs for ever.
+"""
+
+import uuid
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Header, Path, Response
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from contracts.base import Target, caused_id
+from contracts.operations import Operation, operation_key
+from services._chassis.clock import Clock, moment
+from services._chassis.http import PREFIX, Problem
+from services._chassis.store import Applied, Store
+from services._chassis.transition import Job, decided
+
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
+OperationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9:._-]{1,200}$")]
+Actor = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+Reason = Annotated[str, StringConstraints(max_length=512)]
+
+O = TypeVar("O", bound=Operation)  # noqa: E741  an operation
+
+
+class Requested(BaseModel):
+    """What every body may say: who asks, and why. Both go on the record."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    actor: Actor = "api"
+    reason: Reason = ""
+
+
+class Accepted(BaseModel):
+    """The answer to whoever asked for an operation."""
+
+    operation_id: str
+    url: str
+    """Where to ask for its state."""
+
+
+class OperationAnswer(Operation):
+    """An operation as the API tells it."""
+
+    target: str  # type: ignore[assignment]  # account/region/cluster/service
+    url: str
+
+
+def request_id(target: Target, what: str, key: str | None) -> str:
+    """Return the id of a request: the same ``Idempotency-Key`` for the same target and work is the same request."""
+    return caused_id(f"{target}:{key}", f"api-{what}") if key else str(uuid.uuid4())
+
+
+async def find_operation(store: Store, operation_id: str) -> Operation | None:
+    """Return what is kept of an operation, under today's key or under that of version 0.1.0.
+
+    While replicas of both versions run, either may end what the other began: an end is preferred.
+    """
+    records = [await store.record(key) for key in (operation_key(operation_id), f"operation/{operation_id}")]
+    found = [Operation.model_validate_json(record) for record in records if record is not None]
+    return next((operation for operation in found if operation.state != "running"), next(iter(found), None))
+
+
+class Operations:
+    """The operations of one service, under ``<prefix>/operations/<id>``."""
+
+    def __init__(self, store: Store, clock: Clock, prefix: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._prefix = prefix
+
+    @property
+    def now(self) -> datetime:
+        return moment(self._clock.now())
+
+    def url(self, operation_id: str) -> str:
+        return f"{PREFIX}{self._prefix}/operations/{operation_id}"
+
+    async def begin(self, operation: O, kind: str, payload: bytes | None = None) -> O:
+        """Record it and insert its job. Return what is kept: that of the first request with its id.
+
+        ``payload``: by default the operation itself.
+        """
+        job = Job(operation.operation_id, kind, payload or operation.model_dump_json().encode())
+        transition = decided(jobs=(job,), records=operation.record)
+        written = await self._store.apply(transition, cause=f"operation:{operation.operation_id}")
+        if written.applied is Applied.APPLIED:
+            return operation
+        kept = await find_operation(self._store, operation.operation_id)
+        return type(operation).model_validate(kept.model_dump()) if kept else operation
+
+    def accepted(self, response: Response, operation_id: str) -> Accepted:
+        """Answer 202, with the operation's URL as ``Location``."""
+        response.status_code, response.headers["Location"] = 202, self.url(operation_id)
+        return Accepted(operation_id=operation_id, url=self.url(operation_id))
+
+    async def show(self, operation_id: OperationId) -> OperationAnswer:
+        """How far an operation is, and what came of it."""
+        found = await find_operation(self._store, operation_id)
+        if found is None:
+            why = f"There is no operation {operation_id}; operations are kept for 31 days."
+            raise Problem(404, "No such operation", why)
+        shown = found.seen(self.now).model_dump()
+        return OperationAnswer.model_validate(
+            shown | {"target": str(found.target), "url": self.url(found.operation_id)}
+        )
+
+    def add_to(self, router: APIRouter) -> None:
+        """Add the route under which operations are followed."""
+        router.add_api_route("/operations/{operation_id}", self.show, methods=["GET"])
