@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol
 
+import structlog
+
 from contracts.catalogue import topics_of
 from contracts.envelope import Message
 from contracts.topics import Party
@@ -106,4 +108,15 @@ def assemble(
         f"{service.name} timers": timers.run,
         f"{service.name} jobs": executor.run,
     }
-    return Assembly(service, store, consumer, timers, executor, relay, loops)
+    named = {name: _named(service.name, loop) for name, loop in loops.items()}
+    return Assembly(service, store, consumer, timers, executor, relay, named)
+
+
+def _named(service: str, loop: Loop) -> Loop:
+    """Let the log's lines say which service they are of, where all seven share a process."""
+
+    async def run() -> None:
+        structlog.contextvars.bind_contextvars(service=service)
+        await loop()
+
+    return run

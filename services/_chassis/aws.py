@@ -36,7 +36,7 @@ class AwsLimits:
 
 
 class LeaseOver(Exception):
-    """Who calls has lost the right to; nothing was sent."""
+    """The job's lease has expired; the request was not sent."""
 
 
 @dataclass(slots=True)

@@ -166,7 +166,12 @@ class Consumer:
             # with the message's own cause: one that was handled in time, and comes again, is no dead letter
             await self._dead_letter(record, "expired", f"{entry.type} came after its expirytime", cause=_cause(meta))
             return
-        correlation = {"run_id": meta.run_id, "correlation_id": meta.id, "type": entry.type}
+        correlation = {
+            "service": self._service.name,
+            "run_id": meta.run_id,
+            "correlation_id": meta.id,
+            "type": entry.type,
+        }
         with structlog.contextvars.bound_contextvars(**correlation):
             async for attempt in stamina.retry_context(
                 on=_passing,

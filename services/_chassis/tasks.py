@@ -1,4 +1,7 @@
-"""Waiting for what is to end. Both swallow the cancellation of the waiting itself; their callers raise afterwards."""
+"""Shutting tasks down.
+
+Both functions suppress a cancellation that arrives while they wait; the caller re-raises it.
+"""
 
 import asyncio
 import time

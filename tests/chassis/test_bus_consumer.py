@@ -5,18 +5,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from aiokafka.partitioner import murmur2
 
-from contracts.base import caused_id
+from contracts.base import Target, caused_id
 from contracts.envelope import Meta, from_message
 from contracts.gates import Verdict
 from contracts.recovery import CaptureSnapshot
 from contracts.results import StepFinished
+from contracts.state import NewerState
+from contracts.topics import PARTITIONS
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import Running
 from services._chassis.service import Service
 from services._chassis.store import RedisStore
 from services._chassis.transition import Emit, Job, Transition, decided
-from tests.chassis.harness import TARGET, command, event_of, reading, send, serving
+from tests.chassis.harness import TARGET, command, event_of, reading, send, serving, until
 
 
 @dataclass
@@ -89,3 +92,38 @@ async def test_what_kafka_cannot_take_does_not_block_the_outbox(running: str, re
     assert isinstance(answer, StepFinished)
     assert answer.command_id == "c8"
     assert await redis.xlen(store.key("outbox-refused")) == 1
+
+
+async def test_a_message_that_waits_for_a_newer_replica_holds_up_its_own_partition_only(
+    kafka: str, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services._chassis.consumer.NEWER_STATE_AGAIN", 0.2)
+    newer, handled, tries = True, list[str](), list[str]()
+
+    async def hear(event: CaptureSnapshot, meta: Meta) -> Transition:
+        if event.target == TARGET:
+            tries.append(meta.id)
+            if newer:
+                raise NewerState("Course is of version 2, and this is version 1")
+        handled.append(meta.id)
+        return decided()
+
+    others = [TARGET.model_copy(update={"service": f"s{number}"}) for number in range(30)]
+    async with serving(kafka, redis, Service("recovery", handlers={CaptureSnapshot: hear})):
+        await send(kafka, command("c1", CAPTURE), command("c2", CAPTURE))
+        await until(lambda: tries.count("c1") >= 2)
+        elsewhere = [target for target in others if partition_of(target) != partition_of(TARGET)]
+        for number, target in enumerate(elsewhere):
+            await send(kafka, command(f"d{number}", CAPTURE.model_copy(update={"target": target})))
+        await until(lambda: len(handled) == len(elsewhere))
+        assert set(tries) == {"c1"}, "nothing behind it is read"
+        newer = False
+        await until(lambda: len(handled) == len(elsewhere) + 2)
+    assert handled[-2:] == ["c1", "c2"]
+    store = RedisStore(redis, "recovery", PacedClock(Pace()))
+    assert await redis.xlen(store.key("outbox")) == 0
+
+
+def partition_of(target: Target) -> int:
+    """Where aiokafka puts a target's messages, as every writer does."""
+    return int(murmur2(str(target).encode()) & 0x7FFFFFFF) % PARTITIONS

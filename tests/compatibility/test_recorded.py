@@ -12,7 +12,7 @@ from contracts.base import Target
 from contracts.envelope import from_message
 from contracts.health import WatchDeployment
 from contracts.optimizer import RecommendationMade
-from contracts.state import State
+from contracts.state import NewerState, State
 from contracts.validator import ValidateDeployment
 from services.diagnostics.domain.board import Board
 from services.health.domain.continuous import Checking
@@ -93,6 +93,22 @@ def test_what_the_version_before_kept_is_read_and_written_whole(kept: dict[str, 
             converted = {".schema_version was 1 and is 2", *(f".active.policy.{field} is gone" for field in OF_TARGET)}
             gone = [fault for fault in gone if fault not in converted]
         assert gone == []
+
+
+@pytest.mark.parametrize(
+    "kept", read("redis.json"), ids=lambda kept: f"{kept['service']}-{kept['kind']}-{kept['what']}-{kept['scenario']}"
+)
+def test_no_state_is_read_that_could_not_be_written_back_whole(kept: dict[str, str]) -> None:
+    """What a newer version might have written: the same with one more field, or with a higher version."""
+    reader = READERS[kept["service"], kept["kind"], kept["what"]]
+    state = reader(kept["data"].encode())
+    if not isinstance(state, State):
+        assert kept["kind"] != "state", "all state has the one form"
+        return
+    today = json.loads(state.to_bytes())
+    for newer in ({"of_the_next_version": None}, {"schema_version": state.schema_version + 1}):
+        with pytest.raises(NewerState):
+            reader(json.dumps(today | newer).encode())
 
 
 @pytest.mark.parametrize("event", read("events.json"), ids=lambda event: dict(event["headers"])["ce_type"])
