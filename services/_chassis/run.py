@@ -34,6 +34,9 @@ from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services._chassis.telemetry import configure_logs
 from services._chassis.watchdog import Stalled
+from services._policy.environment import environment_of
+from services._policy.faults import PolicyFaults
+from services._policy.load import Files, load
 
 CLOCK_SECONDS = 30
 """Real seconds between two looks at the time of Redis."""
@@ -111,12 +114,18 @@ class Process:
 
     async def _start(self, http: Any) -> list[tuple[str, Loop]]:
         loops: dict[str, Loop] = {"clock": self._follow_clock}
+        policies = load(Files(), environment_of(os.environ), self.settings.aws_account)
         for module in self.modules:
             party = Party(module.rpartition(".")[2])
             settings = load_settings(party, aws_account=self.settings.aws_account)
             store = RedisStore(self.redis, party, self.clock)
             platform = Platform(
-                store, self.clock, Aws(self.aws, party), settings.straggler_window, readiness=self.readiness
+                store,
+                self.clock,
+                Aws(self.aws, party),
+                settings.straggler_window,
+                readiness=self.readiness,
+                policies=policies,
             )
             service = create_service(party, settings, platform)
             http.include_router(service.router, prefix=PREFIX)
@@ -186,10 +195,11 @@ def main(*modules: str) -> None:
             load_settings(Party(module.rpartition(".")[2]))
         settings = Settings()
         Pace.parse(settings.surefoot_clock)
+        environment_of(os.environ)
     except ValidationError as error:
         log.error("cannot start", why=sentence(error))  # noqa: TRY400  the operator's sentence
         sys.exit(EXIT_USAGE)
-    except ValueError as error:
+    except (ValueError, PolicyFaults) as error:
         log.error("cannot start", why=str(error))  # noqa: TRY400  the operator's sentence
         sys.exit(EXIT_USAGE)
     configure_logs(settings.surefoot_log_level, service)

@@ -1,6 +1,7 @@
 """One deployment on the sandbox, from its request to its end, under a virtual clock."""
 
 import asyncio
+import os
 from collections.abc import Coroutine
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from sandbox.virtual.clock import LoopClock
 from sandbox.virtual.http import Transport
 from sandbox.virtual.loop import VirtualLoop
 from services._chassis.tasks import end
+from services._policy.environment import environment_of
+from services._policy.load import Files, load
 from surefoot.rehearsal.actors import OutsideActors
 from surefoot.rehearsal.system import InProcessSystem
 
@@ -38,7 +41,9 @@ WORLD_SECONDS = 1.0
 PORT = 80
 SOURCE = "surefoot/rehearsal"
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
-SETTINGS = {name.lower(): value for name, value in GUIDE.items()} | {"aws_account": ACCOUNT, "aws_region": REGION}
+VARIABLES = {**GUIDE, "AWS_ACCOUNT": ACCOUNT, "AWS_REGION": REGION}
+"""They win over those of whoever rehearses: the services are those of the sandbox."""
+SETTINGS = {name.lower(): value for name, value in VARIABLES.items()}
 
 
 class NeverEnds(Exception):
@@ -60,11 +65,13 @@ class Rehearsal:
     """Product seconds, from the request to the end of the run."""
 
 
-def rehearse(scenario: Scenario, *, seed: int = 0) -> Rehearsal:
+def rehearse(scenario: Scenario, *, seed: int = 0, policy: Files = Files()) -> Rehearsal:  # noqa: B008  frozen
     """Deploy the scenario's image in its world, under a virtual clock. Raise ``NeverEnds`` or ``Impossible``.
 
-    Gates and thresholds are those of the environment, as for the services in production.
+    Gates and thresholds are those of ``policy``, and where it says nothing those of the environment, as for the
+    services in production. Raise ``PolicyFaults`` for a policy that cannot be used.
     """
+    policies = load(policy, environment_of({**os.environ, **VARIABLES}), ACCOUNT)
     loop = VirtualLoop()
     clock = LoopClock(loop, MONDAY + scenario.world.hour * 3600)
     conditions = Conditions(scenario.world.traffic)
@@ -75,7 +82,7 @@ def rehearse(scenario: Scenario, *, seed: int = 0) -> Rehearsal:
         front = aws.open("http://aws.sandbox", "application.sandbox", [PORT])
         transport = Transport({PORT: application_of(aws, 0)}, aws.world.registry.blobs)
         connection = InProcessConnection(REGION, front)
-        system = InProcessSystem(clock, connection, transport, SETTINGS)
+        system = InProcessSystem(clock, connection, transport, SETTINGS, policies)
         try:
             return _run(loop, _play(scenario, aws, clock, system, OutsideActors(aws, connection, scenario.name)))
         except ExceptionGroup as group:

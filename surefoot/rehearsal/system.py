@@ -17,6 +17,7 @@ from sandbox.virtual.redis import MemoryRedis
 from services._chassis.assembly import Loop, Pauses, assemble, create_service, load_settings
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.clock import Clock, moment
+from services._chassis.policies import Policies
 from services._chassis.readiness import Readiness
 from services._chassis.service import Platform
 from services._chassis.store import RedisStore
@@ -31,13 +32,19 @@ class InProcessSystem:
     """``async with InProcessSystem(…) as system:`` the services run, and ``system.bus`` has all that they say."""
 
     def __init__(
-        self, clock: Clock, aws: AwsConnection, transport: httpx2.AsyncBaseTransport, settings: Mapping[str, Any]
+        self,
+        clock: Clock,
+        aws: AwsConnection,
+        transport: httpx2.AsyncBaseTransport,
+        settings: Mapping[str, Any],
+        policies: Policies,
     ) -> None:
-        """``settings`` win over the environment, which holds for everything else: gates and thresholds, say."""
+        """``settings`` win over the environment. ``policies`` have what differs between services, thresholds say."""
         self._clock = clock
         self._aws = aws
         self._transport = transport
         self._settings = settings
+        self._policies = policies
         self._running = AsyncExitStack()
         self.bus = MemoryBus()
         self.redis = MemoryRedis(clock.now)
@@ -68,7 +75,14 @@ class InProcessSystem:
     async def _start(self, party: Party) -> Iterable[Loop]:
         settings = load_settings(party, **self._settings)
         store = RedisStore(self.redis, party, self._clock)
-        platform = Platform(store, self._clock, Aws(self._aws, party), settings.straggler_window, self._transport)
+        platform = Platform(
+            store,
+            self._clock,
+            Aws(self._aws, party),
+            settings.straggler_window,
+            self._transport,
+            policies=self._policies,
+        )
         service = create_service(party, settings, platform)
         for close in service.closers:
             self._running.push_async_callback(close)
