@@ -7,9 +7,8 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 from rich.markup import escape
 
-from sandbox.aws.accounts import HOME
 from sandbox.aws.server.incidents import Impossible
-from sandbox.aws.workloads import EVERYWHERE, EXTERNAL_ID, ROLE, Workload
+from sandbox.aws.workloads import EVERYWHERE
 from sandbox.child import HOST, claim_port
 from sandbox.scenarios.load import Unreadable, load, shipped
 from sandbox.scenarios.model import Scenario
@@ -22,6 +21,7 @@ from surefoot.progress import Progress
 from surefoot.rehearsal.judge import alerts_of, deployments_of, faults
 from surefoot.rehearsal.rehearse import NeverEnds, Rehearsal, rehearse
 from surefoot.sandbox_live import calls, happen, harm, harms, heal
+from surefoot.sandbox_policy import policy_of
 from surefoot.up import pause
 
 app = App(name="sandbox", help="Rehearse deployments on a simulated AWS.")
@@ -86,7 +86,7 @@ def up(
 ) -> int:
     """Run Kafka, Redis and AWS, without Surefoot, until Ctrl+C; print the environment that points at them.
 
-    AWS has a second account and a second region; how to reach the services there is printed as comments.
+    AWS has a second account and a second region. A policy that reaches the services in each is written and named.
     """
     data = Path(".surefoot/sandbox")
     elsewhere = tuple(claim_port(0) for _ in EVERYWHERE[1:])
@@ -95,21 +95,14 @@ def up(
         own_kafka=not without_kafka, session_seconds=session_seconds,
     ) as environment:  # fmt: skip
         exports(environment)
-        print("\n".join(_there(workload, port) for workload, port in zip(EVERYWHERE[1:], elsewhere, strict=True)))
+        ports = (USUAL_PORTS.application, *elsewhere)
+        urls = {workload: f"http://{HOST}:{port}" for workload, port in zip(EVERYWHERE, ports, strict=True)}
+        policy = (data / "policy.yaml").absolute()
+        policy.write_text(policy_of(urls))
+        print(f"# {len(urls)} services, in two accounts and two regions: export SUREFOOT_POLICY={policy}", flush=True)
         console.print("The sandbox runs; Ctrl+C ends it.", highlight=False)
         pause()
     return Exit.SUCCEEDED
-
-
-def _there(workload: Workload, port: int) -> str:
-    """What a policy needs to know of a service, as comments that a shell skips."""
-    account, region = workload.place
-    external = f", external id {EXTERNAL_ID}" if account != HOME.account else ""
-    return (
-        f"# {account}/{region}/{workload.cluster}/{workload.service}: role {workload.roles}/{ROLE}{external},\n"
-        f"#   application http://{HOST}:{port}, database {workload.database}, namespace {workload.namespace},\n"
-        f"#   secret {workload.header_secret}"
-    )
 
 
 def _found(which: str) -> Scenario:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import httpx2
 from cyclopts import Parameter
 
+from sandbox.aws.accounts import HOME, Place
 from sandbox.aws.faults.rules import Kind
 from sandbox.scenarios.incident import Incident
 from surefoot.exit_codes import Exit
@@ -92,7 +93,9 @@ def _line(call: dict[str, Any]) -> str:
     who = call["caller"].rpartition(":")[2]
     caller = next((word for word in call["user_agent"].split() if word.startswith("surefoot/")), who)
     what = f"{call['number']:>6} {at} {call['status']} {call['service']} {call['operation']} {call['resource']}"
-    return " ".join(filter(None, (what, f"by {caller}", call["effect"] and f"→ {call['effect']}")))
+    place = Place(call["account"], call["region"])
+    where = "" if place == HOME else f"in {place.account}/{place.region}"
+    return " ".join(filter(None, (what, where, f"by {caller}", call["effect"] and f"→ {call['effect']}")))
 
 
 def _ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:

@@ -10,12 +10,15 @@ import orjson
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox.aws.accounts import ACCOUNT, SECOND_ACCOUNT
 from sandbox.aws.server import SimulatedAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE
+from sandbox.aws.workloads import EVERYWHERE, EXTERNAL_ID, PAYMENTS, ROLE
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, console
 from surefoot.progress import Progress
 from surefoot.sandbox import app
+from tests.policy.loading import policies
 
 pytest_plugins = ["sandbox.fixtures"]
 
@@ -114,18 +117,21 @@ def test_a_bad_day_and_an_incident_can_be_those_of_one_account(run: Run, simulat
         run("harm", "throttle", "--account", "payments")
     with pytest.raises(CannotDo, match="nothing runs in 210987654321/us-west-2; there is 123456789012/us-west-2"):
         run("happen", "--database", "away", "--account", "210987654321")
+    boto3.client("sqs", region_name="eu-south-1").list_queues()
+    assert "sqs ListQueues in 123456789012/eu-south-1 by user/sandbox" in " ".join(run("calls")[1].split())
     assert run("happen", "--database", "away", "--region", "us-west-2")[0] == Exit.SUCCEEDED
     assert simulated_aws.world.conditions.database is False
 
 
-def test_the_sandbox_says_how_its_other_services_are_reached(
+def test_the_sandbox_comes_with_a_policy_for_all_its_services(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The printed environment is a shell's; what else there is stands in comments."""
+    """The printed environment is a shell's; where the policy lies stands in a comment."""
     asked: dict[str, Any] = {}
 
     @contextlib.contextmanager
     def stack(directory: Path, **options: Any) -> Iterator[dict[str, str]]:
+        directory.mkdir(parents=True)
         asked.update(options)
         yield {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}
 
@@ -133,13 +139,17 @@ def test_the_sandbox_says_how_its_other_services_are_reached(
     monkeypatch.setattr("surefoot.sandbox.running_sandbox", stack)
     monkeypatch.setattr("surefoot.sandbox.pause", lambda: None)
     code, said = run("up", "--session-seconds", "30")
-    first, *rest = said.splitlines()
+    first, second = said.splitlines()
     assert (code, first) == (Exit.SUCCEEDED, "export AWS_ENDPOINT_URL=http://127.0.0.1:4566")
-    assert all(line.startswith("#") for line in rest)
-    assert (
-        "# 210987654321/us-west-2/payments-prod/payments-api: "
-        "role arn:aws:iam::210987654321:role/surefoot, external id surefoot-7f3d9c," in rest
-    )
-    port = asked["ports"].elsewhere[0]
-    assert f"#   application http://127.0.0.1:{port}, database payments-db, namespace Payments/Production," in rest
+    assert second.startswith("# 3 services, in two accounts and two regions: export SUREFOOT_POLICY=")
     assert asked["session_seconds"] == 30
+    known = policies(Path(second.partition("SUREFOOT_POLICY=")[2]).read_bytes(), own_account=ACCOUNT)
+    assert {(target.account, target.region, target.cluster) for target in known.all()} == {
+        (*workload.place, workload.cluster) for workload in EVERYWHERE
+    }
+    access = known.access[SECOND_ACCOUNT]
+    assert (access.role, access.external_id) == (f"arn:aws:iam::{SECOND_ACCOUNT}:role/{ROLE}", EXTERNAL_ID)
+    payments = known.of(known.find(PAYMENTS.cluster, PAYMENTS.service))
+    assert payments.application.url == f"http://127.0.0.1:{asked['ports'].elsewhere[0]}"
+    assert payments.application.headers == {"X-Probe-Token": PAYMENTS.header_secret}
+    assert payments.monitoring.database == PAYMENTS.database

@@ -1,10 +1,12 @@
 """Each place of moto's inside that is patched or read is still where, and as, it was."""
 
 import inspect
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import boto3
 import moto
 import pytest
 from moto.applicationautoscaling.models import (
@@ -16,13 +18,18 @@ from moto.core import utils as moto_time
 from moto.ec2.models import subnets
 from moto.elbv2 import models as elbv2
 from moto.elbv2.exceptions import TargetGroupNotFoundError
+from moto.iam.models import iam_backends
 from moto.logs import models as logs
 from moto.logs.responses import LogsResponse
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3 import models as s3
 
 from sandbox.aws.accounts import ACCOUNT, HOME, REGION
+from sandbox.aws.inprocess import answered_by
 from sandbox.aws.logs import api as logs_api
+from sandbox.aws.moto.iam import role_of, user_of
 from sandbox.aws.moto.patches import forget_everything, patched
+from sandbox.aws.server.gateway import MOTO_ACCOUNT
 from sandbox.aws.server.seed import CLUSTER, SERVICE, Entrance, Network, seed_services
 from sandbox.aws.world.world import World
 
@@ -128,3 +135,32 @@ def test_stamps_are_product_time(patches: World) -> None:
     patches.step(START + 86_400)
     expected = datetime.fromtimestamp(START + 86_400, UTC).replace(tzinfo=None)
     assert [vars(module)["utcnow"]() for module in (s3, logs)] == [expected, expected]
+
+
+def test_the_header_decides_the_account_in_which_moto_answers(world: World) -> None:
+    """The gateway relies on it: moto itself would look for the key that signed."""
+    statement = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    iam_backends["210987654321"]["aws"].create_role(
+        role_name="entered", assume_role_policy_document=json.dumps({"Statement": [statement]}),
+        path="/", permissions_boundary=None, description="", tags=[], max_session_duration="7200",
+    )  # fmt: skip
+    role = role_of("arn:aws:iam::210987654321:role/entered")
+    assert role is not None
+    assert (role.name, role.trust["Statement"], role.max_seconds) == ("entered", [statement], 7200)
+    assert role_of("arn:aws:iam::210987654321:role/nobody") is None
+    moto_itself = DomainDispatcherApplication(create_backend_app)
+    found = boto3.Session("testing", "testing", region_name=REGION).client("iam")
+    found.meta.events.register("before-send", answered_by(_in_account(moto_itself, "210987654321")))
+    assert [one["RoleName"] for one in found.list_roles()["Roles"]] == ["entered"]
+
+
+def _in_account(app: Any, account: str) -> Any:
+    return lambda environ, start: app({**environ, MOTO_ACCOUNT: account}, start)
+
+
+def test_users_of_every_account_are_known_by_their_keys(world: World) -> None:
+    iam = iam_backends["210987654321"]["aws"]
+    iam.create_user("us-east-1", "grace")
+    key = iam.create_access_key("grace")
+    assert user_of(key.access_key_id).arn == "arn:aws:iam::210987654321:user/grace"
+    assert user_of("anything").account == ACCOUNT

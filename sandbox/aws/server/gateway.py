@@ -53,6 +53,7 @@ class _Request:
     """A call, and who makes it where."""
 
     environ: Environ
+    signature: wire.Signature
     asked: Asked
     place: Place
     """Where it acts, as its signature says; the first region where it says nothing."""
@@ -117,12 +118,12 @@ class Gateway:
             account=place.account,
             region=place.region,
         )
-        return _Request(environ, asked, place, parameters, identity)
+        return _Request(environ, signature, asked, place, parameters, identity)
 
     def _refused(self, request: _Request) -> AwsFault | None:
         """Why AWS does not even look at the call: its credentials, or too many calls."""
         query = speaks_query(request.environ)
-        signature, session = wire.signature_of(request.environ), request.identity.session
+        signature, session = request.signature, request.identity.session
         if session is None and signature.access_key.startswith("ASIA"):
             return invalid_token(request.asked, query=query)
         if session is not None:
