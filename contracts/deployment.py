@@ -130,6 +130,8 @@ class DeployRequested(Event):
     """A later delivery is refused. Default: 15 minutes after the event's time."""
     on_conflict: Literal["queue", "refuse"] = "queue"
     """What to do while another run is active on the target."""
+    reason: str = ""
+    """Why, in the words of whoever asks; for the record."""
     overrides: tuple[Override, ...] = ()
     config: Asked = DeploymentConfig()
 
@@ -153,6 +155,8 @@ class DeploymentStarted(Event):
     run_id: RunId
     actor: str
     change: Change
+    reason: str = ""
+    """The request's."""
     policy_digest: Digest = ""
     """Of the policy that the run keeps to its end; empty without a policy file."""
 

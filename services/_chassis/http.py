@@ -1,8 +1,11 @@
 """The HTTP side of a process: FastAPI under ``/api/v1``, problem+json for errors, and the probes."""
 
 import contextlib
+import re
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict
+from typing import Any
 
 import structlog
 import uvicorn
@@ -11,11 +14,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contracts.base import Target
 from contracts.state import NewerState
+from services._chassis import explanations
 from services._chassis.readiness import Readiness
+from services._chassis.transition import Busy
 
 PREFIX = "/api/v1"
 PROBES = {"/livez", "/readyz"}
@@ -62,26 +68,67 @@ def create_http(
         found = {"ready": not lacks, "missing": lacks, "degraded": process.degraded}
         return JSONResponse(found, 503 if lacks else 200)
 
-    @http.exception_handler(Problem)
-    async def problem(_: Request, error: Problem) -> Response:
-        return _problem(error.status, error.title, error.detail)
-
-    @http.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        return _problem(422, "The request does not fit", "; ".join(faults))
+    _tell_what_is_wrong_with_requests(http)
 
     @http.exception_handler(RedisError)
     async def away(_: Request, error: RedisError) -> Response:
         log.warning("a request found no Redis", why=type(error).__name__)
-        return _problem(503, "Try again", "Redis cannot be reached, or was just started anew.")
+        return _try_again("Redis cannot be reached, or was just started anew.")
+
+    @http.exception_handler(Busy)
+    async def busy(_: Request, error: Busy) -> Response:
+        return _try_again(f"{error}.")
 
     @http.exception_handler(NewerState)
     async def newer(request: Request, error: NewerState) -> Response:
         process.newer_state("HTTP", f"a request to {request.url.path}", error)
         return _try_again(f"The state of a newer version is left to a newer replica ({error}).")
 
+    @http.exception_handler(Exception)
+    async def fault(_: Request, error: Exception) -> Response:
+        log.error("a request failed", error=type(error).__name__)  # uvicorn logs the traceback
+        return _problem(500, "A fault of Surefoot", "It is no fault of the request; the log has it in full.")
+
     return http
+
+
+def _tell_what_is_wrong_with_requests(http: FastAPI) -> None:
+    """Answer with problems, the framework's own errors included."""
+
+    @http.exception_handler(Problem)
+    async def problem(_: Request, error: Problem) -> Response:
+        return _problem(error.status, error.title, error.detail)
+
+    @http.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        wrong = explanations.wrong_fields(error.errors())
+        detail = f"{explanations.sentence(wrong)}."
+        return _problem(422, "The request does not fit", detail, errors=[asdict(field) for field in wrong])
+
+    @http.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 404:
+            routes = (f"{method} {path}" for path, methods in _routes(http) for method in sorted(methods))
+            told = _problem(404, "No such path", explanations.unknown_path(request.url.path, PREFIX, routes))
+        elif error.status_code == 405:
+            allowed = ", ".join(sorted(_methods(http, request.url.path)))
+            told = _problem(405, "Not in this way", explanations.wrong_method(allowed, PREFIX))
+            told.headers["Allow"] = allowed
+        else:
+            told = _problem(error.status_code, "The request cannot be answered", str(error.detail))
+        return told
+
+
+def _routes(http: FastAPI) -> Iterator[tuple[str, set[str]]]:
+    """The paths of the API, with their methods."""
+    for path, verbs in http.openapi()["paths"].items():
+        yield path, {verb.upper() for verb in verbs}
+
+
+def _methods(http: FastAPI, asked: str) -> set[str]:
+    """What the path that was asked for takes."""
+    templates = ((re.sub(r"{[^}]+}", "[^/]+", path), methods) for path, methods in _routes(http))
+    return {method for path, methods in templates if re.fullmatch(path, asked) for method in methods}
 
 
 class UntilStarted:
@@ -110,8 +157,8 @@ def named_target(
         raise Problem(400, "Which target?", str(error)) from error
 
 
-def _problem(status: int, title: str, detail: str) -> Response:
-    body = {"type": "about:blank", "status": status, "title": title, "detail": detail}
+def _problem(status: int, title: str, detail: str, **more: Any) -> Response:
+    body = {"type": "about:blank", "status": status, "title": title, "detail": detail, **more}
     return JSONResponse(body, status, media_type="application/problem+json")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
 
 from contracts.base import Name, Target, caused_id
 from contracts.deployment import (
@@ -22,8 +22,8 @@ from contracts.envelope import Meta
 from services._chassis import operations
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
-from services._chassis.operations import IdempotencyKey
-from services._chassis.transition import Busy, Transition
+from services._chassis.operations import IdempotencyKey, Requested
+from services._chassis.transition import Transition
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.view import RunView, views
 from services.orchestrator.handlers import Handlers, course_key, run_key
@@ -39,21 +39,18 @@ class RequestedConfig(DeploymentConfig):
     model_config = ConfigDict(extra="forbid")
 
 
-class DeployBody(BaseModel):
+class DeployBody(Requested):
     """What is asked for: one of ``image``, ``task_definition`` and ``observe``.
 
     A body without any of them, as the requirements have it, observes the deployment that is under way, and checks
     what is live where there is none.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     deployment_config: RequestedConfig = RequestedConfig()
     image: Text | None = None
     """``[CONTAINER=]REF``."""
     task_definition: Text | None = None
     observe: bool = False
-    actor: Text = "api"
     overrides: Annotated[tuple[Override, ...], Field(max_length=50)] = ()
     on_conflict: Literal["queue", "refuse"] = "queue"
     expires_at: AwareDatetime | None = None
@@ -81,14 +78,10 @@ class Accepted(operations.Accepted):
     status_url: str
 
 
-class AbortBody(BaseModel):
+class AbortBody(Requested):
     """Without ``run_id`` the active run is meant."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     run_id: Text | None = None
-    actor: Text
-    reason: Annotated[str, StringConstraints(max_length=512)] = ""
 
 
 class Endpoints:
@@ -109,6 +102,7 @@ class Endpoints:
             target=target,
             change=change,
             actor=body.actor,
+            reason=body.reason,
             expires_at=moment(self._clock.at(body.expires_at.timestamp())) if body.expires_at else None,
             on_conflict=body.on_conflict,
             overrides=body.overrides,
@@ -143,12 +137,8 @@ class Endpoints:
         return view.run_id
 
     async def _apply(self, transition: Transition | None, cause: str) -> None:
-        if transition is None:
-            return
-        try:
+        if transition is not None:
             await self._courses.apply(transition, cause=cause)
-        except Busy as error:
-            raise Problem(503, "Try again", str(error)) from error
 
 
 def create_router(endpoints: Endpoints, settings: Settings) -> APIRouter:

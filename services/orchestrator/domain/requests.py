@@ -31,6 +31,7 @@ def request_of(event: DeployRequested, run_id: str, asked_at: float) -> Request:
         target=event.target,
         change=event.change,
         actor=event.actor,
+        reason=event.reason,
         overrides=event.overrides,
         config=event.config,
         on_conflict=event.on_conflict,
@@ -172,7 +173,12 @@ def _refuse(request: Request, policy: Policy, cause: Cause, reason: str, now: fl
 def _start(request: Request, policy: Policy, now: float) -> RunTurn:
     run = _unstarted(request, policy, now)
     started = DeploymentStarted(
-        target=run.target, run_id=run.run_id, actor=request.actor, change=request.change, policy_digest=policy.digest
+        target=run.target,
+        run_id=run.run_id,
+        actor=request.actor,
+        change=request.change,
+        policy_digest=policy.digest,
+        reason=request.reason,
     )
     yield Tell(started, run.id_of("started"))
     return (yield from begin(run, Phase.PRE_DEPLOYMENT_VALIDATION, now))

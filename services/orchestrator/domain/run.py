@@ -61,6 +61,7 @@ class Request(Frozen):
     target: Target
     change: Change
     actor: str
+    reason: str = ""
     overrides: tuple[Override, ...] = ()
     config: Asked = DeploymentConfig()
     on_conflict: Literal["queue", "refuse"] = "queue"

@@ -35,6 +35,8 @@ class RunView(Contract):
     cause: Cause | None = None
     reason: str = ""
     actor: str
+    request_reason: str = ""
+    """Why it was asked for; ``reason`` is why it ended as it did."""
     change: Change
     image: str | None = None
     """``[CONTAINER=]REF`` as it was asked for; None for other changes."""
@@ -100,6 +102,7 @@ def _asked(request: Request) -> RunView:
         target=request.target,
         status="queued",
         actor=request.actor,
+        request_reason=request.reason,
         change=change,
         image=image,
         asked_at=moment(request.asked_at),

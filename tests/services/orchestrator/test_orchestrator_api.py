@@ -7,7 +7,15 @@ import httpx2
 import pytest
 
 from contracts.base import caused_id
-from contracts.deployment import CheckUp, DeploymentConfig, ImageChange, Observe, Phase, TaskDefinitionChange
+from contracts.deployment import (
+    CheckUp,
+    DeploymentConfig,
+    DeploymentStarted,
+    ImageChange,
+    Observe,
+    Phase,
+    TaskDefinitionChange,
+)
 from contracts.envelope import Meta
 from contracts.gates import Verdict
 from contracts.policy import Timeouts
@@ -95,6 +103,14 @@ async def test_a_deployment_is_accepted_and_its_status_told(http: httpx2.AsyncCl
     assert run["target"]["service"] == "web"
     assert [phase["phase"] for phase in run["phases"]] == [str(phase) for phase in Phase][:5]
     assert (run["phases"][0]["seconds"], run["phases"][1]["seconds"], run["baking"]) == (3, None, None)
+
+
+async def test_who_asks_and_why_are_on_the_record(http: httpx2.AsyncClient, world: World) -> None:
+    accepted = (await orchestrate(http, {"image": "shop/web:2", "actor": "ada", "reason": "release 7"})).json()
+    run = (await http.get(accepted["url"])).json()
+    assert (run["actor"], run["request_reason"], run["reason"]) == ("ada", "release 7", "")
+    (started,) = world.told(DeploymentStarted)
+    assert (started.actor, started.reason) == ("ada", "release 7")
 
 
 async def test_a_finished_run_stays_on_the_record(http: httpx2.AsyncClient, world: World) -> None:
