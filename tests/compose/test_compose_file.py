@@ -14,7 +14,9 @@ from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.stack import GUIDE
 from services._chassis.http import KEEP_ALIVE_SECONDS
 from services._chassis.settings import Settings
-from services._policy.environment import CLUSTER, RETRIES, SERVICE, SETTINGS, URL, URLS
+from services._policy.environment import CLUSTER, RETRIES, SERVICE, SETTINGS, URL, URLS, environment_of
+from services._policy.load import load
+from services._policy.read import read_path
 
 ROOT = Path(__file__).parents[2]
 READ_ONLY_EXCEPTIONS = {"kafka"}
@@ -151,6 +153,11 @@ def test_directories_are_mounted_and_not_files() -> None:
     assert local == {"deploy/policy", "deploy/config", "deploy/front-door"}
     assert all((ROOT / directory).is_dir() for directory in local)
     assert all(mount.endswith(":ro") for mount in mounts if "./" in mount)
+
+
+def test_the_example_of_a_policy_is_one() -> None:
+    policies = load(read_path(str(ROOT / "deploy/policy")).files, environment_of({}), None)
+    assert policies.find(*(SANDBOX["x-sandbox"]["environment"][name] for name in ("CLUSTER_NAME", "SERVICE_NAME")))
 
 
 def test_only_loopback_is_listened_on() -> None:

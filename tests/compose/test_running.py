@@ -125,22 +125,27 @@ def test_the_topics_can_be_made_again(running: Composition) -> None:
 
 
 def test_a_policy_that_is_replaced_is_seen(running: Composition) -> None:
-    policy = running.policy / "surefoot.yaml"
+    """Inside and outside the policy has the same digest, however the file came to be another one."""
+    policy, example = running.policy / "surefoot.yaml", (ROOT / "deploy/policy/surefoot.yaml").read_text()
 
-    def seen() -> str:
-        return running.compose("exec", "-T", "recovery", "cat", "/etc/surefoot/policy/surefoot.yaml")
-
-    def write(path: Path, text: str) -> None:
-        path.write_text(text)
+    def write(path: Path, minutes: int) -> None:
+        path.write_text(example.replace("minimum_minutes: 2", f"minimum_minutes: {minutes}"))
         path.chmod(0o644)
 
-    write(policy, "# first\n")
-    assert seen() == "# first\n"
-    write(running.policy / ".new", "# renamed\n")
+    def digest() -> str:
+        check = ("surefoot", "policy", "check", "--json")
+        inside = json.loads(running.compose("exec", "-T", "recovery", *check, "/etc/surefoot/policy"))
+        outside = json.loads(running.surefoot(*check[1:], str(running.policy)).stdout)
+        assert inside["digest"] == outside["digest"]
+        return str(inside["digest"])
+
+    write(policy, 3)
+    first = digest()
+    write(running.policy / ".new", 4)
     (running.policy / ".new").replace(policy)
-    assert seen() == "# renamed\n"
-    write(policy, "# in place\n")
-    assert seen() == "# in place\n"
+    renamed = digest()
+    write(policy, 5)
+    assert len({first, renamed, digest()}) == 3
     policy.unlink()
 
 
