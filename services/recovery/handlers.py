@@ -94,7 +94,7 @@ class Handlers:
                 case PastRollback() as past:
                     return Decision(emit=(rolled_back(asked, past),))
                 case RollingBack():
-                    return Decision(rolling.answer_too(protection, meta.id).to_bytes())
+                    return Decision(rolling.add_waiting_command(protection, meta.id).to_bytes())
             held = protection.armed_for(command.run_id, now)
             if held is None or protection.rollback is not None:
                 return Decision(emit=(_not_armed(asked),))
@@ -141,7 +141,7 @@ class Handlers:
         def decide(state: bytes | None) -> Decision:
             before = Protection.from_bytes(state)
             protection = alerts.note(before, alert)
-            held = alerts.convicts(before, alert, now)
+            held = alerts.rollback_for(before, alert, now)
             if held is None:
                 return Decision(protection.to_bytes())
             rollback = RollingBack.begun(

@@ -10,7 +10,7 @@ from hypothesis import given
 from contracts.base import Target
 from contracts.deployment import Rollback
 from contracts.monitor import CriticalAlert, CriticalRule
-from contracts.recovery import Arm as ArmCommand
+from contracts.recovery import Arm
 from services.recovery.domain import alert as alerts
 from services.recovery.domain import arm as arming
 from services.recovery.domain import roll_back as rolling
@@ -18,7 +18,7 @@ from services.recovery.domain.change import content_hash, pinned
 from services.recovery.domain.protection import (
     MOST_FIRING,
     MOST_PAST,
-    Arm,
+    Armed,
     Firing,
     OurChange,
     PastRollback,
@@ -61,7 +61,7 @@ changes = st.builds(
     ended_at=st.none() | moments,
 )
 arms = st.builds(
-    Arm,
+    Armed,
     run_id=runs,
     snapshot_id=names,
     armed_at=moments,
@@ -126,7 +126,7 @@ def test_a_protection_is_read_as_it_was_written(protection: Protection) -> None:
 def test_who_may_arm_is_armed_until_it_disarms(
     protection: Protection, run: str, snapshot: str, until: datetime, now: datetime
 ) -> None:
-    command = ArmCommand(target=TARGET, run_id=run, snapshot_id=snapshot, expires_at=until)
+    command = Arm(target=TARGET, run_id=run, snapshot_id=snapshot, expires_at=until)
     if arming.why_not_arm(protection, command, now) is not None:
         return
     armed = arming.arm(protection, command, now)
@@ -149,7 +149,7 @@ def test_only_a_new_alert_of_an_armed_change_convicts(
     assert (alert.alert_id in noted.firing) == (alert.state == "raised")
     assert len(noted.firing) <= MOST_FIRING
     assert alerts.note(noted, alert) == noted
-    held = alerts.convicts(protection, alert, now)
+    held = alerts.rollback_for(protection, alert, now)
     if held is not None:
         assert held == protection.armed_for(held.run_id, now)
         assert held.auto_recovery
@@ -158,10 +158,10 @@ def test_only_a_new_alert_of_an_armed_change_convicts(
         assert not alert.dependency
         assert alert.began_at > held.armed_at
         begun = rolling.begin(noted, _rollback_of(held, now))
-        assert alerts.convicts(begun, alert, now) is None, "one rollback"
+        assert alerts.rollback_for(begun, alert, now) is None, "one rollback"
 
 
-def _rollback_of(held: Arm, now: datetime) -> RollingBack:
+def _rollback_of(held: Armed, now: datetime) -> RollingBack:
     return RollingBack(
         rollback_id=f"rollback:{held.run_id}",
         run_id=held.run_id,

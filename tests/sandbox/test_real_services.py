@@ -16,7 +16,7 @@ from sandbox.aws.errors import AwsFault
 from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE
 from services.recovery.domain.snapshot import (
-    RESTORED,
+    RESTORED_SETTINGS,
     Snapshot,
     differences,
     update_parameters,
@@ -134,7 +134,7 @@ def test_a_service_is_kept_and_brought_back(ours: Ours, file: Path) -> None:
     back = update_parameters(changed, snapshot.version)
     ours.call("UpdateService", cluster=CLUSTER, service=created["serviceName"], **back)
     after = ours.described(created["serviceName"])
-    for name in (*RESTORED, "taskDefinition", "desiredCount", "tags", "launchType"):
+    for name in (*RESTORED_SETTINGS, "taskDefinition", "desiredCount", "tags", "launchType"):
         assert after.get(name) == before.get(name), name
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from contracts.monitor import CriticalAlert, CriticalRule
 from contracts.recovery import AlertTrigger
-from services.recovery.domain.protection import MOST_FIRING, Arm, Firing, Protection
+from services.recovery.domain.protection import MOST_FIRING, Armed, Firing, Protection
 
 
 def note(protection: Protection, alert: CriticalAlert) -> Protection:
@@ -15,8 +15,8 @@ def note(protection: Protection, alert: CriticalAlert) -> Protection:
     return protection.replace(firing=dict(list(firing.items())[-MOST_FIRING:]))
 
 
-def convicts(protection: Protection, alert: CriticalAlert, now: datetime) -> Arm | None:
-    """The arm to use up because of ``alert``, or None.
+def rollback_for(protection: Protection, alert: CriticalAlert, now: datetime) -> Armed | None:
+    """Return the armed run that ``alert`` rolls back, or None.
 
     An alert counts once the change has begun, if it did not fire before, and if nothing that the service depends on
     is in trouble itself. A database alert counts only if it began after the change: a database fails on its own, and

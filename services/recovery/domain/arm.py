@@ -5,9 +5,8 @@ from datetime import datetime
 
 from contracts.deployment import Cause
 from contracts.gates import Gate
-from contracts.recovery import ApplyChange
-from contracts.recovery import Arm as ArmCommand
-from services.recovery.domain.protection import Arm, OurChange, Protection
+from contracts.recovery import ApplyChange, Arm
+from services.recovery.domain.protection import Armed, OurChange, Protection
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ def _refused(gate: str, summary: str, cause: Cause = Cause.REFUSED) -> Refusal:
     return Refusal(cause, summary, Gate.true(gate, holds=False, detail=summary))
 
 
-def why_not_arm(protection: Protection, command: ArmCommand, now: datetime) -> Refusal | None:
+def why_not_arm(protection: Protection, command: Arm, now: datetime) -> Refusal | None:
     """One run holds a target at a time, and only with a stored snapshot to go back to."""
     held = protection.arm
     if protection.rollback is not None:
@@ -39,7 +38,7 @@ def why_not_arm(protection: Protection, command: ArmCommand, now: datetime) -> R
     return None
 
 
-def arm(protection: Protection, command: ArmCommand, now: datetime, *, allowed: bool = True) -> Protection:
+def arm(protection: Protection, command: Arm, now: datetime, *, allowed: bool = True) -> Protection:
     """Arm, or extend: once the change has begun, only the expiry of an arm can still move.
 
     ``allowed`` is the operator's own switch: without it recovery watches and tells, whatever a run wishes.
@@ -48,7 +47,7 @@ def arm(protection: Protection, command: ArmCommand, now: datetime, *, allowed: 
     if held is not None and held.change is not None:
         extended = held.model_copy(update={"expires_at": command.expires_at})
         return protection.replace(arm=extended)
-    fresh = Arm(
+    fresh = Armed(
         run_id=command.run_id,
         snapshot_id=command.snapshot_id,
         armed_at=now,
@@ -81,7 +80,7 @@ def why_not_roll_back(protection: Protection, now: datetime) -> Refusal | None:
     return None
 
 
-def begin_change(protection: Protection, held: Arm, command: ApplyChange, job: str, now: datetime) -> Protection:
+def begin_change(protection: Protection, held: Armed, command: ApplyChange, job: str, now: datetime) -> Protection:
     """From now on alerts count; those that fire already are the baseline."""
     change = OurChange(job=job, begun_at=now, images=command.images, asked=command.task_definition)
     baseline = held.already_firing | frozenset(protection.firing)

@@ -43,7 +43,7 @@ class OurChange(Contract):
     ended_at: datetime | None = None
 
 
-class Arm(Contract):
+class Armed(Contract):
     """Recovery stands ready to bring ``snapshot_id`` back for ``run_id``."""
 
     run_id: str
@@ -120,14 +120,14 @@ class Protection(State):
 
     epoch: int = 0
     """Grows with every arming and every rollback: work of an older epoch must not change anything."""
-    arm: Arm | None = None
+    arm: Armed | None = None
     rollback: RollingBack | None = None
     past: tuple[PastRollback, ...] = ()
     firing: dict[str, Firing] = Field(default_factory=dict)
     snapshots: tuple[SnapshotEntry, ...] = ()
     """Newest first."""
 
-    def armed_for(self, run_id: str, now: datetime) -> Arm | None:
+    def armed_for(self, run_id: str, now: datetime) -> Armed | None:
         """The arm of this run while it holds: unexpired, and not yet used up by a rollback."""
         arm = self.arm
         return arm if arm is not None and arm.run_id == run_id and arm.active(now) else None

@@ -191,7 +191,7 @@ def begin(protection: Protection, rollback: RollingBack) -> Protection:
     return protection.replace(rollback=rollback, epoch=protection.epoch + 1)
 
 
-def answer_too(protection: Protection, command_id: str) -> Protection:
+def add_waiting_command(protection: Protection, command_id: str) -> Protection:
     """Let one more command wait for the result of the rollback under way."""
     rollback = protection.rollback
     if rollback is None or command_id in rollback.commands:

@@ -110,7 +110,7 @@ def keep(
     return tuple(kept), tuple(gone)
 
 
-RESTORED: dict[str, Any] = {
+RESTORED_SETTINGS: dict[str, Any] = {
     "networkConfiguration": {},
     "platformVersion": "LATEST",
     "deploymentConfiguration": {},
@@ -136,7 +136,7 @@ def differences(snapshot: Snapshot, service: Mapping[str, Any], version: str) ->
     live = primary_of(service)
     if live["taskDefinition"] != version:
         found["taskDefinition"] = live["taskDefinition"], version
-    for name, default in RESTORED.items():
+    for name, default in RESTORED_SETTINGS.items():
         now, then = service.get(name, default), snapshot.service.get(name, default)
         if now != then:
             found[name] = now, then
