@@ -18,6 +18,7 @@ import boto3
 import structlog
 from botocore.config import Config
 
+from contracts.base import Target
 from services._chassis.tasks import until_over
 
 THREADS = 24
@@ -106,6 +107,11 @@ class Aws:
     def __init__(self, connection: AwsConnection, service: str) -> None:
         self._connection = connection
         self._service = service
+
+    def at(self, target: Target) -> "Aws":
+        """Return AWS where ``target`` is: the one connection that there is, whatever its account and region."""
+        del target
+        return self
 
     async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         """Call ``operation`` (boto3's method name) of ``service`` and return its answer."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from contracts.base import Target
 from contracts.diagnostics import Issue
+from services._aws.errors import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem, named_target
 from services._chassis.store import Store
@@ -17,7 +18,7 @@ from services.diagnostics.domain.board import Board
 from services.diagnostics.domain.diagnose import diagnose
 from services.diagnostics.domain.evidence import Evidence
 from services.diagnostics.handlers import board_key, noted
-from services.diagnostics.ports import Inspector, Unavailable
+from services.diagnostics.ports import Inspector
 
 ANSWER_SECONDS = 30.0
 """Real seconds for one look."""
@@ -103,7 +104,7 @@ async def _inspect(inspector: Inspector, about: Target) -> Evidence:
             evidence = await inspector.inspect(about)
     except TimeoutError:
         raise Problem(504, "No answer in time", f"{about} could not be looked at in time.") from None
-    except Unavailable as error:
+    except AwsError as error:
         raise Problem(503, "AWS could not be asked", str(error)) from error
     if evidence.service is None:
         raise Problem(404, "No such service", f"ECS knows no active service {about}.")

@@ -4,13 +4,14 @@ from contracts.base import Target, caused_id
 from contracts.diagnostics import Issue, IssueFound, IssueGone, RunDiagnostics
 from contracts.envelope import Meta
 from contracts.gates import Gate
+from services._aws.errors import AwsError
 from services._chassis.clock import Clock
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.transition import Decision, Emit, Transition, decided
 from services.diagnostics.domain.board import Board, update
 from services.diagnostics.domain.diagnose import diagnose, gate
-from services.diagnostics.ports import Inspector, Unavailable
+from services.diagnostics.ports import Inspector
 
 
 async def run_diagnostics(command: RunDiagnostics, meta: Meta) -> Transition:
@@ -22,7 +23,7 @@ async def diagnose_target(running: Running, *, inspector: Inspector, clock: Cloc
     command = RunDiagnostics.model_validate_json(running.payload)
     try:
         evidence = await inspector.inspect(command.target)
-    except Unavailable as error:
+    except AwsError as error:
         blind = Gate.measured("critical_issues", None, "<=", 0, samples=0, detail=str(error))
         summary = "AWS could not be asked, so nobody can tell."
         return decided(Command.of(command, running).from_gates((blind,), summary))

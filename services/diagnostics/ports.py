@@ -1,20 +1,17 @@
-"""What diagnostics needs of the world."""
+"""What diagnostics needs of the world. Where AWS does not answer, ``AwsError`` says so in a sentence."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from contracts.base import Target
 from services.diagnostics.domain.evidence import Evidence, Service, StoppedTask, TargetHealth
 
 
-class Unavailable(Exception):
-    """Somebody could not be asked; the text says who, in words without secrets."""
-
-
 class Ecs(Protocol):
-    """Every method raises ``Unavailable``."""
+    """Every method raises ``AwsError``."""
 
     async def service(self, target: Target) -> Service | None:
-        """Return the service; None when there is no such active service."""
+        """Return the service, also while it is being deleted; None when it is not there."""
         ...
 
     async def stopped_tasks(self, target: Target) -> tuple[StoppedTask, ...]:
@@ -23,12 +20,12 @@ class Ecs(Protocol):
 
 
 class LoadBalancers(Protocol):
-    async def targets(self, group: str) -> tuple[TargetHealth, ...]:
-        """Return what is registered in the target group with this ARN. Raise ``Unavailable``."""
+    async def targets(self, target: Target, groups: Sequence[str]) -> tuple[TargetHealth, ...]:
+        """Return what is registered in the target groups with these ARNs. Raise ``AwsError``."""
         ...
 
 
 class Inspector(Protocol):
     async def inspect(self, target: Target) -> Evidence:
-        """Gather the evidence. Raise ``Unavailable`` when not even ECS can be asked."""
+        """Gather the evidence. Raise ``AwsError`` when not even ECS can be asked."""
         ...

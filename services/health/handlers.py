@@ -8,6 +8,7 @@ from contracts.envelope import Meta
 from contracts.gates import Gate, Verdict
 from contracts.health import AssessHealth, CheckFailed, HealthScored, StartHealthChecks, WatchDeployment
 from contracts.recovery import RollbackStarted
+from services._aws.errors import AwsError
 from services._chassis.clock import Clock
 from services._chassis.commands import Command
 from services._chassis.jobs import FailedJob, Running
@@ -28,7 +29,7 @@ from services.health.domain.watch import (
     judge,
     remember,
 )
-from services.health.ports import Examiner, Observer, Unavailable
+from services.health.ports import Examiner, Observer
 
 WATCH_SECONDS = 5.0
 """Product seconds between two looks at a deployment."""
@@ -118,7 +119,7 @@ def watch_failed(job: FailedJob) -> Transition:
 async def _look(observer: Observer, target: Target, memory: Memory, clock: Clock) -> Observed | None:
     try:
         return await observer.observe(target, memory, clock.now())
-    except Unavailable as error:
+    except AwsError as error:
         log.warning("AWS could not be asked", target=str(target), why=str(error))
         return None
 

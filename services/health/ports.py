@@ -1,62 +1,60 @@
-"""What health needs of the world."""
+"""What health needs of the world. Where AWS does not answer, ``AwsError`` says so in a sentence."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from contracts.base import Target
 from services.health.domain.observed import (
     Answer,
     Evidence,
-    Front,
     Measurements,
+    PublicEndpoint,
     Rollout,
     Service,
     StoppedTask,
     TargetHealth,
+    Unasked,
 )
 from services.health.domain.watch import Memory, Observed
 
 
-class Unavailable(Exception):
-    """Somebody could not be asked; the text says who, in words without secrets."""
-
-
 class Ecs(Protocol):
-    """Every method raises ``Unavailable``."""
+    """Every method raises ``AwsError``."""
 
     async def service(self, target: Target) -> Service | None:
-        """Return the service; None when there is no such active service."""
+        """Return the service, also while it is being deleted; None when it is not there."""
         ...
 
     async def stopped_tasks(self, target: Target) -> tuple[StoppedTask, ...]:
         """Return the service's tasks that stopped within the last hour or so, at most 100, oldest first."""
         ...
 
-    async def rollout(self, arn: str) -> Rollout | None:
+    async def rollout(self, target: Target, arn: str) -> Rollout | None:
         """Return how a service deployment went; None when ECS has forgotten it."""
         ...
 
 
 class LoadBalancers(Protocol):
-    """Every method raises ``Unavailable``."""
+    """Every method raises ``AwsError``."""
 
-    async def targets(self, group: str) -> tuple[TargetHealth, ...]:
-        """Return the health of what is registered in the target group with this ARN."""
+    async def targets(self, target: Target, groups: Sequence[str]) -> tuple[TargetHealth, ...]:
+        """Return the health of what is registered in the target groups with these ARNs."""
         ...
 
-    async def front(self, group: str) -> Front | None:
-        """Return the listener that forwards to the target group; None when none does."""
+    async def endpoint(self, target: Target, groups: Sequence[str]) -> PublicEndpoint | None:
+        """Return where users reach what is in these target groups; None when no listener forwards to one."""
         ...
 
 
 class Metrics(Protocol):
-    async def measure(self, target: Target, front: Front | None, now: float) -> Measurements:
-        """Return the last five full minutes before ``now`` (epoch seconds). Raise ``Unavailable``."""
+    async def measure(self, target: Target, endpoint: PublicEndpoint | None, now: float) -> Measurements:
+        """Return the last five full minutes before ``now`` (epoch seconds). Raise ``AwsError``."""
         ...
 
 
 class Application(Protocol):
-    async def get(self, base: str, path: str) -> Answer:
-        """Ask the application. Raise ``Unavailable`` when no connection comes about."""
+    async def get(self, base: str, path: str, host: str | None = None) -> Answer | Unasked:
+        """Ask the application, by the Host header ``host``; ``Unasked`` when no connection comes about."""
         ...
 
 
@@ -68,5 +66,5 @@ class Examiner(Protocol):
 
 class Observer(Protocol):
     async def observe(self, target: Target, memory: Memory, now: float) -> Observed:
-        """Take one look at the deployment that ``memory`` is about. Raise ``Unavailable`` without ECS."""
+        """Take one look at the deployment that ``memory`` is about. Raise ``AwsError`` without ECS."""
         ...

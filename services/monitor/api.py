@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from contracts.base import Name, Target
+from services._aws.errors import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem, named_target
 from services._chassis.operations import Accepted, IdempotencyKey, Operations, Requested, request_id
@@ -20,7 +21,7 @@ from services.monitor.domain.operation import Part, SetUp
 from services.monitor.domain.rules import RuleState
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.handlers import OPERATION
-from services.monitor.ports import Dashboards, Metrics, NotFound, Services, Unavailable
+from services.monitor.ports import Dashboards, Metrics, NotFound, Services
 
 PREFIX = "/monitoring"
 POINTS = 1440
@@ -91,7 +92,7 @@ def create_router(
         """The target's dashboard in CloudWatch, and where to look at it."""
         target = find_target(cluster_name, service_name)
         with _told():
-            body = await dashboards.body(cluster_name, service_name)
+            body = await dashboards.body(target)
         name = own_name(cluster_name, service_name)
         if body is None:
             raise Problem(404, "No dashboard yet", "POST to the same URL creates it")
@@ -132,7 +133,7 @@ def create_router(
         now, period = clock.now(), period_of(hours_back)
         with _told():
             dimensions = await services.dimensions(target, watch.dimensions)
-            readings = await metrics.read(dimensions, now - hours_back * 3600, now, period)
+            readings = await metrics.read(target, dimensions, now - hours_back * 3600, now, period)
         return MetricsAnswer(
             target=str(target),
             period_seconds=period,
@@ -150,7 +151,7 @@ def _told() -> Iterator[None]:
         yield
     except NotFound as error:
         raise Problem(404, "No such service", str(error)) from error
-    except Unavailable as error:
+    except AwsError as error:
         raise Problem(502, "AWS did not answer", str(error)) from error
 
 

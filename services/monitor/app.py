@@ -25,7 +25,6 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     services, metrics = EcsServices(aws), CloudWatchMetrics(aws, application)
     dashboards = CloudWatchDashboards(
         aws,
-        settings.aws_region,
         application,
         settings.database_instance,
         _minutes(settings.dashboard_refresh_interval) * 60,

@@ -11,6 +11,7 @@ from contracts.envelope import Meta
 from contracts.gates import Gate
 from contracts.monitor import CheckAlarms, DependencyFault, EvaluateRules, SetUpMonitoring, WatchClosely
 from contracts.recovery import RollbackStarted
+from services._aws.errors import AwsError
 from services._chassis.clock import Clock
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
@@ -25,7 +26,7 @@ from services.monitor.domain.rules import Rule, evaluate
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.jobs.answers import from_gates, not_reached, run_is_over
 from services.monitor.jobs.looks import COLLECT, deadline, deadline_id, look_at
-from services.monitor.ports import Databases, Metrics, NotFound, Services, Unavailable
+from services.monitor.ports import Databases, Metrics, NotFound, Services
 
 log = structlog.get_logger()
 
@@ -110,7 +111,7 @@ class Watching:
         command = WatchClosely.model_validate_json(running.payload)
         try:
             dimensions = await self.services.dimensions(command.target, None)
-        except (NotFound, Unavailable) as error:
+        except (NotFound, AwsError) as error:
             return decided(not_reached(Command.of(command, running), error))
         where = dimensions.load_balancer or "no load balancer: its tasks alone"
         gate = Gate.true(
@@ -148,10 +149,10 @@ class Watching:
         try:
             readings = await self._read(before, target, now)
             published = bool(readings.of(DATABASE_ERRORS)) or (
-                bool(before.pending) and await self.metrics.database_published(readings.dimensions, now)
+                bool(before.pending) and await self.metrics.database_published(target, readings.dimensions, now)
             )
-            fault = await self._fault(readings, now)
-        except Unavailable:
+            fault = await self._fault(target, readings, now)
+        except AwsError:
             readings = None
         except NotFound:
             gone = True
@@ -168,16 +169,16 @@ class Watching:
         longest = max((rule.minutes for rule in self.rules), default=0) * MINUTE
         oldest = min((one.since for one in watch.pending), default=now)
         start = max(now - FARTHEST, min(now - LOOK_BACK - longest, oldest))
-        return await self.metrics.read(dimensions, start, now)
+        return await self.metrics.read(target, dimensions, start, now)
 
-    async def _fault(self, readings: Readings, now: float) -> DependencyFault | None:
+    async def _fault(self, target: Target, readings: Readings, now: float) -> DependencyFault | None:
         """What is wrong with the database; it is asked about only when somebody suffers."""
         gating = (rule for rule in self.rules if rule.gates_deployment)
         if all(evaluate(rule, readings, now).verdict != "broken" for rule in gating):
             return None
         try:
-            return fault_of(await self.databases.look(now))
-        except Unavailable as error:
+            return fault_of(await self.databases.look(target, now))
+        except AwsError as error:
             log.warning("nothing is known of the database", why=str(error))
             return None
 

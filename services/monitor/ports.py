@@ -1,4 +1,4 @@
-"""What the monitor needs of the outside. Where it fails, ``Unavailable`` says so in a sentence."""
+"""What the monitor needs of the outside. Where AWS does not answer, ``AwsError`` says so in a sentence."""
 
 from collections.abc import Collection, Iterable
 from typing import Protocol
@@ -10,16 +10,12 @@ from services.monitor.domain.metrics import Dimensions, Readings
 from services.monitor.domain.rules import Rule
 
 
-class Unavailable(Exception):
-    """AWS refused or did not answer; its text is a sentence without AWS's values."""
-
-
 class NotFound(Exception):
     """There is no such service; its text is a sentence."""
 
 
 class Services(Protocol):
-    """ECS and the load balancers. Each method raises ``NotFound`` or ``Unavailable``."""
+    """ECS and the load balancers. Each method raises ``NotFound`` or ``AwsError``."""
 
     async def dimensions(self, target: Target, known: Dimensions | None) -> Dimensions:
         """Ask anew; of ``known``, the load balancer is taken over while the target group is the same."""
@@ -31,13 +27,15 @@ class Services(Protocol):
 
 
 class Metrics(Protocol):
-    """CloudWatch's numbers. Each method raises ``Unavailable``."""
+    """CloudWatch's numbers. Each method raises ``AwsError``."""
 
-    async def read(self, dimensions: Dimensions, start: float, end: float, period: int = 60) -> Readings:
+    async def read(
+        self, target: Target, dimensions: Dimensions, start: float, end: float, period: int = 60
+    ) -> Readings:
         """Read every metric of a target over ``[start, end)``: product time, epoch seconds; period in seconds."""
         ...
 
-    async def database_published(self, dimensions: Dimensions, now: float) -> bool:
+    async def database_published(self, target: Target, dimensions: Dimensions, now: float) -> bool:
         """Whether the application has published DatabaseConnectionErrors in the last three hours."""
         ...
 
@@ -45,34 +43,34 @@ class Metrics(Protocol):
 class Databases(Protocol):
     """RDS."""
 
-    async def look(self, now: float) -> Database | None:
-        """Return what RDS says of the application's database; None where none is named. Raise ``Unavailable``."""
+    async def look(self, target: Target, now: float) -> Database | None:
+        """Return what RDS says of the application's database; None where none is named. Raise ``AwsError``."""
         ...
 
 
 class Alarms(Protocol):
-    """CloudWatch's alarms. Each method raises ``Unavailable``."""
+    """CloudWatch's alarms. Each method raises ``AwsError``."""
 
-    async def all(self, named: Collection[str]) -> tuple[Alarm, ...]:
-        """Every metric alarm of the account and region, and the composite ones among ``named``."""
+    async def all(self, target: Target, named: Collection[str]) -> tuple[Alarm, ...]:
+        """Every metric alarm of the target's account and region, and the composite ones among ``named``."""
         ...
 
-    async def put(self, dimensions: Dimensions, rule: Rule) -> str | None:
+    async def put(self, target: Target, dimensions: Dimensions, rule: Rule) -> str | None:
         """Create or replace a rule's alarm; return its name, None where the rule cannot be watched by one."""
         ...
 
-    async def armed(self, names: Collection[str]) -> frozenset[str]:
+    async def armed(self, target: Target, names: Collection[str]) -> frozenset[str]:
         """Return which of ``names`` exist with their actions enabled."""
         ...
 
 
 class Dashboards(Protocol):
-    """CloudWatch's dashboards. Each method raises ``Unavailable``."""
+    """CloudWatch's dashboards. Each method raises ``AwsError``."""
 
-    async def put(self, dimensions: Dimensions, rules: Iterable[Rule]) -> str:
+    async def put(self, target: Target, dimensions: Dimensions, rules: Iterable[Rule]) -> str:
         """Create or replace a target's dashboard, with the thresholds of its rules; return its name."""
         ...
 
-    async def body(self, cluster: str, service: str) -> str | None:
+    async def body(self, target: Target) -> str | None:
         """Return the dashboard's source, None if there is none."""
         ...

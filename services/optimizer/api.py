@@ -9,12 +9,13 @@ from pydantic import BaseModel
 
 from contracts.base import Name, Target
 from contracts.optimizer import RecommendationMade
+from services._aws.errors import AwsError
 from services._chassis.http import Problem
 from services._chassis.store import Store
 from services.optimizer.domain.analysis import Analysis
 from services.optimizer.domain.size import Baseline
 from services.optimizer.handlers import LONGEST, Analyst, baseline_record, recommendation_record
-from services.optimizer.ports import NotSizable, Unavailable
+from services.optimizer.ports import NotSizable
 
 PREFIX = "/resource-optimization"
 
@@ -47,7 +48,7 @@ def create_router(store: Store, find_target: Callable[[str, str], Target], analy
             analysis, until = await analyst.look(target, hours_back)
         except NotSizable as error:
             raise Problem(404, "Nothing to size", str(error)) from error
-        except Unavailable as error:
+        except AwsError as error:
             raise Problem(502, "AWS did not answer", str(error)) from error
         return AnalysisAnswer(target=str(target), measured_until=until, analysis=analysis)
 

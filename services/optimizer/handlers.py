@@ -8,12 +8,13 @@ from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.envelope import Meta
 from contracts.optimizer import AnalyzeResources
+from services._aws.errors import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.transition import Emit, Transition, decided
 from services.optimizer.domain.analysis import Analysis, analyze, recommendation
-from services.optimizer.ports import Metrics, NotSizable, Services, Unavailable
+from services.optimizer.ports import Metrics, NotSizable, Services
 
 ANALYZE = "analyze-resources"
 LONGEST = 336
@@ -43,7 +44,7 @@ class Analyst:
     metrics: Metrics
 
     async def look(self, target: Target, hours_back: int) -> tuple[Analysis, datetime]:
-        """Return an analysis and until when it measured. Raise ``NotSizable`` or ``Unavailable``."""
+        """Return an analysis and until when it measured. Raise ``NotSizable`` or ``AwsError``."""
         now, hours = self.clock.now(), min(max(hours_back, 1), LONGEST)
         start, period = now - hours * 3600, ceil(hours * 60 / POINTS) * 60
         deployed = await self.services.deployed(target, start)
@@ -54,8 +55,8 @@ class Analyst:
         command = AnalyzeResources.model_validate_json(running.payload)
         try:
             analysis, until = await self.look(command.target, command.hours_back)
-        except (NotSizable, Unavailable) as error:
-            cause = Cause.ERROR if isinstance(error, Unavailable) else Cause.USAGE
+        except (NotSizable, AwsError) as error:
+            cause = Cause.ERROR if isinstance(error, AwsError) else Cause.USAGE
             return decided(Command.of(command, running).inconclusive(str(error), cause))
         finished = Command.of(command, running).from_gates(analysis.gates, analysis.summary, inconclusive=Cause.GATE)
         if analysis.advice is None or analysis.baseline is None:

@@ -1,4 +1,4 @@
-"""What the optimizer needs of the outside. Where it fails, ``Unavailable`` says so in a sentence."""
+"""What the optimizer needs of the outside. Where AWS does not answer, ``AwsError`` says so in a sentence."""
 
 from typing import Protocol
 
@@ -7,24 +7,20 @@ from services.optimizer.domain.analysis import Deployed
 from services.optimizer.domain.size import Usage
 
 
-class Unavailable(Exception):
-    """AWS refused or did not answer; its text is a sentence without AWS's values."""
-
-
 class NotSizable(Exception):
-    """There is no such service, or it has no Fargate size; its text is a sentence."""
+    """There is no such service, it is being deleted, or it has no Fargate size; its text is a sentence."""
 
 
 class Services(Protocol):
     async def deployed(self, target: Target, since: float) -> Deployed:
         """Return what runs. ``since`` (epoch seconds): a change of size before it does not matter.
 
-        Raise ``NotSizable`` or ``Unavailable``.
+        Raise ``NotSizable`` or ``AwsError``.
         """
         ...
 
 
 class Metrics(Protocol):
     async def usage(self, target: Target, start: float, end: float, period: int) -> Usage:
-        """Read utilisation over ``[start, end)``: epoch seconds; period in seconds. Raise ``Unavailable``."""
+        """Read utilisation over ``[start, end)``: epoch seconds; period in seconds. Raise ``AwsError``."""
         ...

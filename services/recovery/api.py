@@ -8,6 +8,8 @@ from fastapi import APIRouter, Response
 
 from contracts.base import Name, Target
 from contracts.recovery import ManualTrigger
+from services._aws.ecs_views import EcsService
+from services._aws.errors import AwsError
 from services._chassis.clock import Clock
 from services._chassis.http import Problem
 from services._chassis.operations import (
@@ -22,10 +24,11 @@ from services._chassis.store import Store
 from services._chassis.transition import Decision, Transition
 from services.recovery.decisions import CAPTURE, begin_rollback, capturing, rollback_id
 from services.recovery.domain.arm import why_not_roll_back
+from services.recovery.domain.change import Body
 from services.recovery.domain.protection import Protection, RollingBack, key_of
 from services.recovery.domain.snapshot import Snapshot, SnapshotId, differences, new_id, scrub, view
 from services.recovery.domain.work import CaptureWork
-from services.recovery.ports import CallFailed, Ecs, Snapshots
+from services.recovery.ports import Ecs, Snapshots
 
 ROOT = "/disaster-recovery"
 LISTED = 20
@@ -115,7 +118,7 @@ class Api:
         idempotency_key: IdempotencyKey = None,
     ) -> dict[str, Any]:
         """Bring a snapshot back, or say exactly what that would change."""
-        target = await self._existing(cluster_name, service_name)
+        target = await self._deployable(cluster_name, service_name)
         with _reading():
             snapshot = await self.snapshots.get(target, body.snapshot_id)
         if snapshot is None:
@@ -127,7 +130,7 @@ class Api:
     async def _plan(self, target: Target, snapshot: Snapshot) -> dict[str, Any]:
         with _reading():
             service = await self.ecs.service(target)
-            definition = await self.ecs.task_definition(snapshot.version)
+            definition = await self.ecs.task_definition(target, snapshot.version)
         active = definition is not None and definition.get("status") == "ACTIVE"
         changes = differences(snapshot, service or {}, snapshot.version)
         return {
@@ -170,13 +173,25 @@ class Api:
         accepted = self.operations.accepted(response, name)
         return RollbackAccepted(**accepted.model_dump(), rollback_id=name, snapshot_id=chosen)
 
+    async def _deployable(self, cluster: str, service: str) -> Target:
+        """Refuse what would have to be deployed to a service that is being deleted."""
+        target, found = await self._look(cluster, service)
+        deletion = EcsService(found).being_deleted
+        if deletion is not None:
+            raise Problem(409, "The service is being deleted", f"A rollback is not possible: {deletion}.")
+        return target
+
     async def _existing(self, cluster: str, service: str) -> Target:
+        target, _ = await self._look(cluster, service)
+        return target
+
+    async def _look(self, cluster: str, service: str) -> tuple[Target, Body]:
         target = self.targets.target(cluster, service)
         with _reading():
             found = await self.ecs.service(target)
         if found is None:
             raise Problem(404, "No such service", f"ECS knows no service {service} in the cluster {cluster}.")
-        return target
+        return target, found
 
 
 class _reading:  # noqa: N801  it reads as a verb
@@ -185,7 +200,7 @@ class _reading:  # noqa: N801  it reads as a verb
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, CallFailed):
+        if isinstance(error, AwsError):
             raise Problem(502, "AWS did not answer as it should", str(error)) from error
 
 

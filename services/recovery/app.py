@@ -23,7 +23,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     store, clock, aws = platform.store, platform.clock, platform.aws
     ecs, snapshots = AwsEcs(aws), bucket_of(settings, aws)
     handlers = Handlers(clock, settings.auto_recovery_enabled)
-    images = AwsImages(aws, settings.aws_region)
+    images = AwsImages(aws)
     settle_seconds = clock.at(platform.straggler_window) - clock.at(0)
     capture = Capture(ecs, AwsSurroundings(aws), snapshots, clock, settings.snapshot_retention_days)
     return Service(

@@ -1,4 +1,4 @@
-"""What recovery needs of the outside. Each call may raise ``CallFailed``."""
+"""What recovery needs of the outside. Each call may raise ``AwsError``."""
 
 from typing import Any, Protocol
 
@@ -7,28 +7,18 @@ from services.recovery.domain.change import Body
 from services.recovery.domain.snapshot import Snapshot
 
 
-class CallFailed(Exception):
-    """AWS did not do what it was asked for. The text is one sentence without the call's parameters."""
-
-    def __init__(self, text: str, *, temporary: bool, code: str = "") -> None:
-        super().__init__(text)
-        self.temporary = temporary
-        """Worth another try: a time-out, throttling, an outage."""
-        self.code = code
-
-
 class Ecs(Protocol):
     """ECS, in its own words. Two of its verbs change something; whoever calls them has looked before."""
 
     async def service(self, target: Target) -> Body | None:
-        """With its tags; None if there is none, or none any more."""
+        """With its tags, also while it is being deleted (DRAINING); None if it is not there."""
         ...
 
-    async def task_definition(self, name: str) -> Body | None:
+    async def task_definition(self, target: Target, name: str) -> Body | None:
         """``family``, ``family:revision`` or an ARN, with its tags; None if ECS does not know it."""
         ...
 
-    async def revisions(self, family: str) -> list[Body]:
+    async def revisions(self, target: Target, family: str) -> list[Body]:
         """The newest ACTIVE task definitions of a family, the newest first, ten at most."""
         ...
 
@@ -40,7 +30,7 @@ class Ecs(Protocol):
         """Service deployments created after ``since`` (epoch seconds), described, the newest first."""
         ...
 
-    async def register(self, body: Body) -> str:
+    async def register(self, target: Target, body: Body) -> str:
         """Register a task definition and return its ARN."""
         ...
 
@@ -50,7 +40,7 @@ class Ecs(Protocol):
 
 
 class Balancers(Protocol):
-    async def healthy_targets(self, service: Body) -> int | None:
+    async def healthy_targets(self, target: Target, service: Body) -> int | None:
         """Healthy targets of the service's target group that has the fewest; None if it has no group."""
         ...
 
@@ -62,7 +52,7 @@ class Surroundings(Protocol):
 
 
 class Images(Protocol):
-    async def digest(self, reference: str) -> str | None:
+    async def digest(self, target: Target, reference: str) -> str | None:
         """What ``repository:tag`` names now; None if its registry cannot be asked."""
         ...
 

@@ -11,8 +11,8 @@ from services._chassis.service import Platform, Service
 from services.validator import handlers
 from services.validator.adapters.ecr import EcrImages
 from services.validator.adapters.ecs import EcsServices
-from services.validator.adapters.elbv2 import Elbv2Balancers
 from services.validator.adapters.http import WireHttp, client
+from services.validator.adapters.load_balancers import AwsLoadBalancers
 from services.validator.adapters.probes import StubbornProbes
 from services.validator.api import create_router
 from services.validator.domain.judge import Thresholds
@@ -38,7 +38,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     )
     validation = Validation(
         services,
-        Elbv2Balancers(platform.aws),
+        AwsLoadBalancers(platform.aws),
         probes,
         settings.base_urls,
         Thresholds(settings.success_rate_percent, settings.response_time_seconds),

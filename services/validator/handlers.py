@@ -112,7 +112,7 @@ class Preflight:
         return decided(answer)
 
     async def _image(self, target: Target, change: ImageChange, service: LiveService) -> Findings:
-        definition = await self._definition_of(service)
+        definition = await self._definition_of(target, service)
         if not isinstance(definition, TaskDefinition):
             return preflight.containers_unknown(definition)
         container, chosen = preflight.choose_container(change, tuple(definition.images))
@@ -123,7 +123,7 @@ class Preflight:
         return Findings(gates, (wanted.found,)) + preflight.image_findings(wanted, definition.platform, self.policy)
 
     async def _task_definition(self, target: Target, name: str) -> Findings:
-        definition = await self.services.task_definition(name)
+        definition = await self.services.task_definition(target, name)
         gates = preflight.task_definition_gates(name, definition)
         if not isinstance(definition, TaskDefinition):
             return Findings(gates, (definition,))
@@ -136,17 +136,17 @@ class Preflight:
         output = PreflightOutput(task_definition=definition.arn)
         return Findings(gates, tuple(one.found for one in wanted), output)
 
-    async def _definition_of(self, service: LiveService) -> TaskDefinition | Absent | Unknown:
+    async def _definition_of(self, target: Target, service: LiveService) -> TaskDefinition | Absent | Unknown:
         if service.task_definition is None:
             return Absent("the service has no task definition of its own: its deployment controller is EXTERNAL")
-        return await self.services.task_definition(service.task_definition)
+        return await self.services.task_definition(target, service.task_definition)
 
     async def _look_for(self, target: Target, container: str, image: str) -> Wanted:
         try:
             reference = Reference.parse(image)
         except ValueError as error:
             return Wanted(container, image, Absent(str(error)))
-        return Wanted(container, image, await self.images.image(reference, target.region))
+        return Wanted(container, image, await self.images.image(target, reference))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ class Validation:
         configured = self.base_urls.get(f"{target.cluster}/{target.service}")
         if configured is not None:
             return Address(configured, certified=True)
-        address = await self.balancers.address(service.target_groups)
+        address = await self.balancers.address(target, service.target_groups)
         if isinstance(address, Address):
             return address
         gate = Gate.true("load_balancer", None, samples=0, detail=address.detail)

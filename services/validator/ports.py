@@ -27,9 +27,11 @@ class Address:
 class Services(Protocol):
     """ECS."""
 
-    async def service(self, target: Target) -> LiveService | Absent | Unknown: ...
+    async def service(self, target: Target) -> LiveService | Absent | Unknown:
+        """``Absent`` also while it is being deleted: then nothing can be deployed, and nothing is proven."""
+        ...
 
-    async def task_definition(self, name: str) -> TaskDefinition | Absent | Unknown:
+    async def task_definition(self, target: Target, name: str) -> TaskDefinition | Absent | Unknown:
         """``family``, ``family:revision`` or an ARN."""
         ...
 
@@ -37,13 +39,13 @@ class Services(Protocol):
 class Images(Protocol):
     """The registries that can be asked: ECR, in the region of the target."""
 
-    async def image(self, reference: Reference, region: str) -> Image | Absent | Outside | Unknown: ...
+    async def image(self, target: Target, reference: Reference) -> Image | Absent | Outside | Unknown: ...
 
 
 class Balancers(Protocol):
     """What stands before a service."""
 
-    async def address(self, target_groups: tuple[str, ...]) -> Address | Absent | Unknown: ...
+    async def address(self, target: Target, target_groups: tuple[str, ...]) -> Address | Absent | Unknown: ...
 
 
 class Http(Protocol):

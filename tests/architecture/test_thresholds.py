@@ -34,7 +34,7 @@ from tests.services.monitor.harness import BALANCED
 
 watched = {rule.name: rule for rule in rules.rules(limits.WARNING_MINUTES)}
 alarms = {name: definition(BALANCED, rule, "Application", None) or {} for name, rule in watched.items()}
-widgets = CloudWatchDashboards(None, "us-west-2", "Application", None, 300).widgets(BALANCED, watched.values())
+widgets = CloudWatchDashboards(None, "Application", None, 300).widgets(BALANCED, watched.values(), "us-west-2")
 lines = [line["value"] for widget in widgets
          for line in widget["properties"].get("annotations", {}).get("horizontal", ())]
 expected = {

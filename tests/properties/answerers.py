@@ -9,6 +9,7 @@ from contracts.envelope import Envelope, Message, Meta
 from contracts.gates import Verdict
 from contracts.results import MonitoringOutput, Output, PreflightOutput, ProbesOutput, StepFinished, StepProgressed
 from sandbox.virtual.redis import give_way
+from services._aws.errors import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.jobs import Running
 from services._chassis.store import Store
@@ -19,7 +20,6 @@ from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Ended
 from services.recovery.domain.snapshot import Snapshot
 from services.recovery.domain.work import RollbackWork
-from services.recovery.ports import CallFailed
 
 ARN = "arn:aws:ecs:eu-central-1:123456789012:task-definition/web"
 OUTPUTS: dict[str, Output] = {
@@ -82,7 +82,7 @@ class Account:
         primary = {"id": f"ecs-svc/{self.deployments}", "status": "PRIMARY", "taskDefinition": self.live}
         return {"taskDefinition": self.live, "desiredCount": 1, "runningCount": 1, "deployments": [primary]}
 
-    async def task_definition(self, name: str) -> Body | None:
+    async def task_definition(self, _target: Target, name: str) -> Body | None:
         await give_way()
         container = {"name": "web", "image": f"shop/web:{name.rpartition(':')[2]}"}
         return {
@@ -92,11 +92,11 @@ class Account:
             "containerDefinitions": [container],
         }
 
-    async def revisions(self, _family: str) -> list[Body]:
+    async def revisions(self, _target: Target, _family: str) -> list[Body]:
         await give_way()
         return []
 
-    async def register(self, _body: Body) -> str:
+    async def register(self, _target: Target, _body: Body) -> str:
         await self._changing()
         return f"{ARN}:{self.deployments + 1}"
 
@@ -108,7 +108,7 @@ class Account:
     async def _changing(self) -> None:
         await give_way()
         if self.fails:
-            raise CallFailed("AWS said no.", temporary=False)
+            raise AwsError("AWS said no.", temporary=False)
 
     async def digests(self, _target: Target, _service: Body) -> dict[str, str]:
         await give_way()

@@ -1,85 +1,59 @@
-"""The port ``Ecs`` on the ECS API. Task definitions and overrides, where the environment is, are not read."""
+"""The port ``Ecs``: what the kit reads of ECS, as diagnostics sees it.
 
-from typing import Any
+Task definitions and overrides, where the environment is, are not read.
+"""
 
-from botocore.exceptions import ClientError
+from dataclasses import dataclass
 
 from contracts.base import Target
+from services._aws import ecs
+from services._aws.ecs_views import EcsService, EcsTask
+from services._aws.errors import Missing
 from services._chassis.aws import Aws
-from services.diagnostics.adapters.asking import ask, ask_pages
 from services.diagnostics.domain.evidence import Container, Deployment, Service, ServiceEvent, StoppedTask
-from services.diagnostics.ports import Unavailable
-
-_DESCRIBED = 100
-"""Tasks that one ``DescribeTasks`` takes."""
-_ABSENT = {"ClusterNotFoundException", "ServiceNotFoundException"}
 
 
+@dataclass(frozen=True, slots=True)
 class AwsEcs:
-    def __init__(self, aws: Aws) -> None:
-        self._aws = aws
+    aws: Aws
 
     async def service(self, target: Target) -> Service | None:
-        try:
-            answer = await ask(self._aws, "ecs", "describe_services", cluster=target.cluster, services=[target.service])
-        except Unavailable as refusal:
-            cause = refusal.__cause__
-            if isinstance(cause, ClientError) and cause.response["Error"]["Code"] in _ABSENT:
-                return None
-            raise
-        found = next((one for one in answer.get("services", []) if one.get("status") != "INACTIVE"), None)
-        return _service(found) if found else None
+        found = await ecs.find_service(self.aws, target)
+        return None if isinstance(found, Missing) else _service(found)
 
     async def stopped_tasks(self, target: Target) -> tuple[StoppedTask, ...]:
-        arns = await ask_pages(
-            self._aws,
-            "ecs",
-            "list_tasks",
-            "taskArns",
-            cluster=target.cluster,
-            serviceName=target.service,
-            desiredStatus="STOPPED",
-        )
-        if not arns:
-            return ()
-        answer = await ask(self._aws, "ecs", "describe_tasks", cluster=target.cluster, tasks=arns[:_DESCRIBED])
-        stopped = [one for one in answer.get("tasks", []) if one.get("stoppedAt")]
-        return tuple(_stopped(one) for one in sorted(stopped, key=lambda one: one["stoppedAt"], reverse=True))
+        return tuple(map(_stopped, reversed(await ecs.stopped_tasks(self.aws, target))))
 
 
-def _service(body: dict[str, Any]) -> Service:
+def _service(found: EcsService) -> Service:
     return Service(
-        desired=body["desiredCount"],
-        running=body["runningCount"],
-        pending=body.get("pendingCount", 0),
+        desired=found.desired,
+        running=found.running,
+        pending=found.pending,
         deployments=tuple(
             Deployment(
-                id=one["id"],
-                status=one["status"],
-                task_definition=one["taskDefinition"],
-                failed_tasks=one.get("failedTasks", 0),
-                rollout_state=one.get("rolloutState"),
-                reason=one.get("rolloutStateReason", ""),
+                id=deployment.id,
+                status=deployment.status,
+                task_definition=deployment.task_definition,
+                failed_tasks=deployment.failed_tasks,
+                rollout_state=deployment.rollout_state,
+                reason=deployment.reason,
             )
-            for one in body.get("deployments", [])
+            for deployment in found.deployments
         ),
-        events=tuple(
-            ServiceEvent(one["createdAt"].timestamp(), one.get("message", "")) for one in body.get("events", [])
-        ),
-        target_groups=tuple(
-            one["targetGroupArn"] for one in body.get("loadBalancers", []) if one.get("targetGroupArn")
-        ),
+        # an event without a time is history
+        events=tuple(ServiceEvent(event.created_at or 0.0, event.message) for event in found.events),
+        target_groups=found.target_groups,
+        being_deleted=found.being_deleted,
     )
 
 
-def _stopped(body: dict[str, Any]) -> StoppedTask:
+def _stopped(found: EcsTask) -> StoppedTask:
     return StoppedTask(
-        arn=body["taskArn"],
-        deployment_id=body.get("startedBy", ""),
-        stopped_at=body["stoppedAt"].timestamp(),
-        stop_code=body.get("stopCode", ""),
-        reason=body.get("stoppedReason", ""),
-        containers=tuple(
-            Container(one["name"], one.get("exitCode"), one.get("reason", "")) for one in body.get("containers", [])
-        ),
+        arn=found.arn,
+        deployment_id=found.deployment_id,
+        stopped_at=found.stopped_at or 0.0,
+        stop_code=found.stop_code,
+        reason=found.reason,
+        containers=tuple(Container(one.name, one.exit_code, one.reason) for one in found.containers),
     )

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from contracts.base import Target
+from services._aws.errors import AwsError, answer_within
 from services.diagnostics.domain.evidence import Evidence, Service, TargetHealth, Unasked
-from services.diagnostics.ports import Ecs, LoadBalancers, Unavailable
+from services.diagnostics.ports import Ecs, LoadBalancers
 
 T = TypeVar("T")
 
@@ -21,28 +22,21 @@ class Inspection:
     balancers: LoadBalancers
 
     async def inspect(self, target: Target) -> Evidence:
-        service = await asked(self.ecs.service(target))
-        if isinstance(service, Unasked):
-            raise Unavailable(service.why)
+        service = await answer_within(PATIENCE_SECONDS, self.ecs.service(target))
+        if isinstance(service, AwsError):
+            raise service
         if service is None:
             return Evidence(None)
-        stopped, targets = await asyncio.gather(asked(self.ecs.stopped_tasks(target)), self._targets(service))
+        stopped, targets = await asyncio.gather(_asked(self.ecs.stopped_tasks(target)), self._targets(target, service))
         return Evidence(service, stopped, targets)
 
-    async def _targets(self, service: Service) -> tuple[TargetHealth, ...] | Unasked | None:
+    async def _targets(self, target: Target, service: Service) -> tuple[TargetHealth, ...] | Unasked | None:
         if not service.target_groups:
             return None
-        groups = await asyncio.gather(*(asked(self.balancers.targets(group)) for group in service.target_groups))
-        unseen = next((group for group in groups if isinstance(group, Unasked)), None)
-        return unseen or tuple(one for group in groups if not isinstance(group, Unasked) for one in group)
+        return await _asked(self.balancers.targets(target, service.target_groups))
 
 
-async def asked(question: Awaitable[T]) -> T | Unasked:
+async def _asked(question: Awaitable[T]) -> T | Unasked:
     """Return the answer, or why there is none."""
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await question
-    except Unavailable as error:
-        return Unasked(str(error))
-    except TimeoutError:
-        return Unasked(f"no answer within {PATIENCE_SECONDS:g} s")
+    answer = await answer_within(PATIENCE_SECONDS, question)
+    return Unasked(str(answer)) if isinstance(answer, AwsError) else answer

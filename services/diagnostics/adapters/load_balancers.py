@@ -1,23 +1,18 @@
-"""The port ``LoadBalancers`` on Elastic Load Balancing v2."""
+"""The port ``LoadBalancers``: what the kit reads of Elastic Load Balancing, as diagnostics sees it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contracts.base import Target
+from services._aws.load_balancers import target_health
 from services._chassis.aws import Aws
-from services.diagnostics.adapters.asking import ask
 from services.diagnostics.domain.evidence import TargetHealth
 
 
+@dataclass(frozen=True, slots=True)
 class AwsLoadBalancers:
-    def __init__(self, aws: Aws) -> None:
-        self._aws = aws
+    aws: Aws
 
-    async def targets(self, group: str) -> tuple[TargetHealth, ...]:
-        answer = await ask(self._aws, "elbv2", "describe_target_health", TargetGroupArn=group)
-        return tuple(
-            TargetHealth(
-                group,
-                one["Target"]["Id"],
-                one["TargetHealth"]["State"],
-                one["TargetHealth"].get("Reason", ""),
-                one["TargetHealth"].get("Description", ""),
-            )
-            for one in answer.get("TargetHealthDescriptions", [])
-        )
+    async def targets(self, target: Target, groups: Sequence[str]) -> tuple[TargetHealth, ...]:
+        found = await target_health(self.aws, target, groups)
+        return tuple(TargetHealth(one.group, one.address, one.state, one.reason, one.description) for one in found)

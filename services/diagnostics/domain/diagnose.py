@@ -18,6 +18,8 @@ def diagnose(target: Target, evidence: Evidence, now: float) -> tuple[Issue, ...
     service = evidence.service
     if service is None:
         return (rollout.MISSING.issue(target, "critical", ()),)
+    if service.being_deleted is not None:
+        return (rollout.MISSING.issue(target, "critical", (service.being_deleted,)),)
     situation = Situation.of(evidence, service, now)
     stopped = () if isinstance(evidence.stopped, Unasked) else evidence.stopped
     seen = () if evidence.targets is None or isinstance(evidence.targets, Unasked) else evidence.targets

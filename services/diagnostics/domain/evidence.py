@@ -76,6 +76,8 @@ class Service:
     """The latest 100 at most, newest first."""
     target_groups: tuple[str, ...] = ()
     """ARNs."""
+    being_deleted: str | None = None
+    """A sentence if the service is being deleted, which takes until its last task has stopped."""
 
     @property
     def primary(self) -> Deployment | None:
@@ -97,7 +99,7 @@ class TargetHealth:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     service: Service | None
-    """None: ECS knows no such active service."""
+    """None: ECS knows no such service."""
     stopped: tuple[StoppedTask, ...] | Unasked = ()
     """Newest first, at most 100."""
     targets: tuple[TargetHealth, ...] | Unasked | None = None

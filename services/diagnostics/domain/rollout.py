@@ -9,7 +9,7 @@ MISSING = Guide(
     "service_missing",
     "infrastructure",
     "ECS knows no such active service.",
-    "Nothing runs under this name.",
+    "Nothing runs under this name, or its last tasks are being stopped.",
     ("a misspelt cluster or service", "another region or account", "the service was deleted"),
     (DESCRIBE_SERVICE, "aws ecs list-services --cluster {cluster}"),
     ("protect production's services from deletion",),

@@ -5,8 +5,7 @@ import json
 
 import httpx2
 
-from services.health.domain.observed import Answer
-from services.health.ports import Unavailable
+from services.health.domain.observed import Answer, Unasked
 
 ANSWER_SECONDS = 10.0
 """Real seconds for the whole of one request."""
@@ -17,17 +16,19 @@ class HttpApplication:
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self._client = client
 
-    async def get(self, base: str, path: str) -> Answer:
+    async def get(self, base: str, path: str, host: str | None = None) -> Answer | Unasked:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._get(base.rstrip("/") + path)
+                return await self._get(base.rstrip("/") + path, host)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError) as error:
-            raise Unavailable(f"no connection to the application ({type(error).__name__})") from error
+            return Unasked(f"no connection to the application ({type(error).__name__})")
         except (httpx2.TransportError, TimeoutError):
             return Answer(None)
 
-    async def _get(self, url: str) -> Answer:
-        async with self._client.stream("GET", url) as response:
+    async def _get(self, url: str, host: str | None) -> Answer:
+        headers = {"host": host} if host else {}
+        extensions = {"sni_hostname": host} if host else {}
+        async with self._client.stream("GET", url, headers=headers, extensions=extensions) as response:
             body = b""
             async for chunk in response.aiter_bytes():
                 body += chunk

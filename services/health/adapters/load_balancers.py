@@ -1,70 +1,30 @@
-"""The port ``LoadBalancers`` on Elastic Load Balancing v2."""
+"""The port ``LoadBalancers``: what the kit reads of Elastic Load Balancing, as health sees it."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from contracts.base import Target
+from services._aws import load_balancers
+from services._aws.errors import Missing
 from services._chassis.aws import Aws
-from services.health.adapters.asking import ask, ask_pages
-from services.health.domain.observed import Front, TargetHealth
-
-_SCHEMES = {"HTTP": "http", "TCP": "http", "HTTPS": "https", "TLS": "https"}
+from services.health.domain.observed import PublicEndpoint, TargetHealth
 
 
+@dataclass(frozen=True, slots=True)
 class AwsLoadBalancers:
-    def __init__(self, aws: Aws) -> None:
-        self._aws = aws
+    aws: Aws
 
-    async def targets(self, group: str) -> tuple[TargetHealth, ...]:
-        answer = await ask(self._aws, "elbv2", "describe_target_health", TargetGroupArn=group)
-        return tuple(
-            TargetHealth(
-                group,
-                one["Target"]["Id"],
-                one["TargetHealth"]["State"],
-                one["TargetHealth"].get("Reason", ""),
-            )
-            for one in answer.get("TargetHealthDescriptions", [])
-        )
+    async def targets(self, target: Target, groups: Sequence[str]) -> tuple[TargetHealth, ...]:
+        found = await load_balancers.target_health(self.aws, target, groups)
+        return tuple(TargetHealth(one.group, one.address, one.state, one.reason) for one in found)
 
-    async def front(self, group: str) -> Front | None:
-        described = await ask(self._aws, "elbv2", "describe_target_groups", TargetGroupArns=[group])
-        groups = described.get("TargetGroups", [])
-        for balancer in groups[0].get("LoadBalancerArns", []) if groups else []:
-            listeners = await ask_pages(self._aws, "elbv2", "describe_listeners", "Listeners", LoadBalancerArn=balancer)
-            listener = await self._forwarding(listeners, group)
-            if listener is not None:
-                return await self._front(balancer, listener, group)
-        return None
-
-    async def _forwarding(self, listeners: list[dict[str, Any]], group: str) -> dict[str, Any] | None:
-        """Return the listener that sends to the group: plain ones first, by default before by a rule."""
-        ordered = sorted(listeners, key=lambda one: one.get("Protocol") not in {"HTTP", "TCP"})
-        for listener in ordered:
-            if _forwards(listener.get("DefaultActions", []), group):
-                return listener
-        for listener in ordered:
-            rules = await ask_pages(self._aws, "elbv2", "describe_rules", "Rules", ListenerArn=listener["ListenerArn"])
-            if any(_forwards(rule.get("Actions", []), group) for rule in rules):
-                return listener
-        return None
-
-    async def _front(self, balancer: str, listener: dict[str, Any], group: str) -> Front | None:
-        answer = await ask(self._aws, "elbv2", "describe_load_balancers", LoadBalancerArns=[balancer])
-        scheme = _SCHEMES.get(listener.get("Protocol", ""))
-        found = answer.get("LoadBalancers", [])
-        if not found or scheme is None:
+    async def endpoint(self, target: Target, groups: Sequence[str]) -> PublicEndpoint | None:
+        found = await load_balancers.find_public_endpoint(self.aws, target, groups)
+        if isinstance(found, Missing):
             return None
-        dimension = balancer.split(":loadbalancer/", 1)[-1]
-        return Front(
-            url=f"{scheme}://{found[0]['DNSName']}:{listener['Port']}",
-            load_balancer=dimension if dimension.startswith("app/") else None,
-            target_group=group.rsplit(":", 1)[-1],
+        return PublicEndpoint(
+            url=found.url,
+            host=found.host,
+            load_balancer=found.load_balancer_dimension if found.counts_requests else None,
+            target_group=found.target_group_dimension,
         )
-
-
-def _forwards(actions: Iterable[dict[str, Any]], group: str) -> bool:
-    for action in actions:
-        groups = action.get("ForwardConfig", {}).get("TargetGroups", [])
-        if action.get("TargetGroupArn") == group or any(one["TargetGroupArn"] == group for one in groups):
-            return True
-    return False

@@ -4,10 +4,11 @@ import asyncio
 from dataclasses import dataclass
 
 from contracts.base import Target
-from services.health.adapters.patience import asked, targets_of
+from services._aws.errors import AwsError, answer_within
+from services.health.adapters.examination import PATIENCE_SECONDS, asked, targets_of
 from services.health.domain.observed import Rollout, Service, Unasked
 from services.health.domain.watch import Memory, Observed, lost
-from services.health.ports import Ecs, LoadBalancers, Unavailable
+from services.health.ports import Ecs, LoadBalancers
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +17,15 @@ class Observation:
     balancers: LoadBalancers
 
     async def observe(self, target: Target, memory: Memory, now: float) -> Observed:
-        service = await asked(self.ecs.service(target))
-        if isinstance(service, Unasked):
-            raise Unavailable(service.why)
+        service = await answer_within(PATIENCE_SECONDS, self.ecs.service(target))
+        if isinstance(service, AwsError):
+            raise service
         if service is None:
             return Observed(None)
         targets, stopped, rollout = await asyncio.gather(
-            targets_of(service, self.balancers),
+            targets_of(target, service, self.balancers),
             asked(self.ecs.stopped_tasks(target)),
-            self._rollout(service, memory, now),
+            self._rollout(target, service, memory, now),
         )
         return Observed(
             service=service,
@@ -33,8 +34,8 @@ class Observation:
             rollout=rollout,
         )
 
-    async def _rollout(self, service: Service, memory: Memory, now: float) -> Rollout | None:
+    async def _rollout(self, target: Target, service: Service, memory: Memory, now: float) -> Rollout | None:
         if memory.rollout is None or not lost(memory, service, now):
             return None
-        found = await asked(self.ecs.rollout(memory.rollout))
+        found = await asked(self.ecs.rollout(target, memory.rollout))
         return None if isinstance(found, Unasked) else found

@@ -43,6 +43,8 @@ class Service:
     """ARNs."""
     rollout: str | None = None
     """The ARN of the current service deployment."""
+    being_deleted: str | None = None
+    """A sentence if the service is being deleted, which takes until its last task has stopped."""
 
     @property
     def primary(self) -> Deployment | None:
@@ -99,14 +101,16 @@ class TargetHealth:
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
-    """The load balancer in front of a target group."""
+class PublicEndpoint:
+    """Where users reach a service: a listener that forwards to one of its target groups."""
 
     url: str
     load_balancer: str | None
     """Its CloudWatch dimension, ``app/name/id``; None for one that isn't an application load balancer."""
     target_group: str
     """Its CloudWatch dimension, ``targetgroup/name/id``."""
+    host: str | None = None
+    """The Host header that the listener's rule asks for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,7 +240,10 @@ def _failure(observed: Observed, memory: Memory, now: float) -> Failed | None:
     service = observed.service
     if service is None:
         gone = Gate.true("our_deployment_live", False, detail="the service is gone")
-        return Failed(Cause.SUPERSEDED, "ECS knows no such active service any more.", (gone,))
+        return Failed(Cause.SUPERSEDED, "ECS knows no such service any more.", (gone,))
+    if service.being_deleted is not None:
+        going = Gate.true("our_deployment_live", False, detail=service.being_deleted)
+        return Failed(Cause.SUPERSEDED, f"It was not watched to its end: {service.being_deleted}.", (going,))
     given_up = _given_up_by_ecs(observed, service, memory, now)
     if given_up is not None:
         return Failed(Cause.GATE, _why(f"ECS gave the deployment up: {given_up}", memory), memory.gates)

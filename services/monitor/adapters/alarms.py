@@ -4,9 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.base import Target
+from services._aws.errors import changing, reading
 from services._chassis.aws import Aws
 from services.monitor.adapters.alarm_definitions import definition
-from services.monitor.adapters.failures import asking
 from services.monitor.domain.alarms import Alarm
 from services.monitor.domain.metrics import Dimensions
 from services.monitor.domain.rules import Rule
@@ -20,12 +21,13 @@ class CloudWatchAlarms:
     topic: str | None
     """The ARN of the topic that is told."""
 
-    async def all(self, named: Collection[str]) -> tuple[Alarm, ...]:
-        with asking("CloudWatch", "DescribeAlarms"):
-            found = await self.aws.pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmTypes=["MetricAlarm"])
+    async def all(self, target: Target, named: Collection[str]) -> tuple[Alarm, ...]:
+        aws = self.aws.at(target)
+        with reading("CloudWatch", "DescribeAlarms"):
+            found = await aws.pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmTypes=["MetricAlarm"])
             if named:
                 # at most 100 names go into one call, more than ECS takes for one service
-                found += await self.aws.pages(
+                found += await aws.pages(
                     "cloudwatch",
                     "describe_alarms",
                     "CompositeAlarms",
@@ -34,17 +36,17 @@ class CloudWatchAlarms:
                 )
         return tuple(map(_alarm, found))
 
-    async def put(self, dimensions: Dimensions, rule: Rule) -> str | None:
+    async def put(self, target: Target, dimensions: Dimensions, rule: Rule) -> str | None:
         alarm = definition(dimensions, rule, self.application, self.topic)
         if alarm is None:
             return None
-        with asking("CloudWatch", "PutMetricAlarm"):
-            await self.aws.call("cloudwatch", "put_metric_alarm", **alarm)
+        with changing("CloudWatch", "PutMetricAlarm"):
+            await self.aws.at(target).call("cloudwatch", "put_metric_alarm", **alarm)
         return str(alarm["AlarmName"])
 
-    async def armed(self, names: Collection[str]) -> frozenset[str]:
-        with asking("CloudWatch", "DescribeAlarms"):
-            answer = await self.aws.call("cloudwatch", "describe_alarms", AlarmNames=sorted(names))
+    async def armed(self, target: Target, names: Collection[str]) -> frozenset[str]:
+        with reading("CloudWatch", "DescribeAlarms"):
+            answer = await self.aws.at(target).call("cloudwatch", "describe_alarms", AlarmNames=sorted(names))
         return frozenset(one["AlarmName"] for one in answer.get("MetricAlarms", ()) if one.get("ActionsEnabled"))
 
 

@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
+from contracts.base import Target
 from contracts.limits import ERROR_RATE
+from services._aws.errors import AwsError, changing, reading
 from services._chassis.aws import Aws
-from services.monitor.adapters.failures import asking, code
 from services.monitor.adapters.queries import dimensions_of, namespace
 from services.monitor.domain.measures import Graph
 from services.monitor.domain.metrics import (
@@ -45,7 +44,6 @@ _OF_LOAD_BALANCERS = frozenset({Graph.LOAD_BALANCER, Graph.ERROR_RATE, Graph.RES
 @dataclass(frozen=True, slots=True)
 class CloudWatchDashboards:
     aws: Aws
-    region: str
     application: str
     """The application's namespace."""
     database: str | None
@@ -53,34 +51,34 @@ class CloudWatchDashboards:
     period: int
     """Seconds of one point, a multiple of 60."""
 
-    async def put(self, dimensions: Dimensions, rules: Iterable[Rule]) -> str:
-        with asking("CloudWatch", "PutDashboard"):
-            await self.aws.call(
+    async def put(self, target: Target, dimensions: Dimensions, rules: Iterable[Rule]) -> str:
+        with changing("CloudWatch", "PutDashboard"):
+            await self.aws.at(target).call(
                 "cloudwatch",
                 "put_dashboard",
                 DashboardName=dimensions.own_name,
-                DashboardBody=json.dumps({"widgets": self.widgets(dimensions, rules)}),
+                DashboardBody=json.dumps({"widgets": self.widgets(dimensions, rules, target.region)}),
             )
         return dimensions.own_name
 
-    async def body(self, cluster: str, service: str) -> str | None:
-        with asking("CloudWatch", "GetDashboard"):
-            try:
-                name = own_name(cluster, service)
-                answer = await self.aws.call("cloudwatch", "get_dashboard", DashboardName=name)
-            except ClientError as error:
-                if code(error) in {"ResourceNotFound", "DashboardNotFoundError"}:
-                    return None
-                raise
+    async def body(self, target: Target) -> str | None:
+        name = own_name(target.cluster, target.service)
+        try:
+            with reading("CloudWatch", "GetDashboard"):
+                answer = await self.aws.at(target).call("cloudwatch", "get_dashboard", DashboardName=name)
+        except AwsError as error:
+            if error.code in {"ResourceNotFound", "DashboardNotFoundError"}:
+                return None
+            raise
         return str(answer["DashboardBody"])
 
-    def widgets(self, target: Dimensions, rules: Iterable[Rule]) -> list[dict[str, Any]]:
+    def widgets(self, target: Dimensions, rules: Iterable[Rule], region: str) -> list[dict[str, Any]]:
         """Return the graphs that this target can fill, two in a row, with the thresholds of the rules on them."""
         graphs = [graph for graph in Graph if target.balanced or graph not in _OF_LOAD_BALANCERS]
         marks = _marks(rules)
         return [
             {"type": "metric", "x": index % 2 * WIDTH, "y": index // 2 * HEIGHT, "width": WIDTH, "height": HEIGHT}
-            | {"properties": self._properties(graph, self._lines(graph, target), marks.get(graph, []))}
+            | {"properties": self._properties(graph, region, self._lines(graph, target), marks.get(graph, []))}
             for index, graph in enumerate(graphs)
         ]
 
@@ -114,10 +112,10 @@ class CloudWatchDashboards:
         shown = {"id": metric.id, "stat": metric.stat, **options}
         return [namespace(metric, self.application), metric.name, *named, shown]
 
-    def _properties(self, title: str, lines: list[Any], marks: list[dict[str, Any]]) -> dict[str, Any]:
+    def _properties(self, title: str, region: str, lines: list[Any], marks: list[dict[str, Any]]) -> dict[str, Any]:
         return {
             "title": title,
-            "region": self.region,
+            "region": region,
             "view": "timeSeries",
             "period": self.period,
             "metrics": lines,

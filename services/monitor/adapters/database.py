@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from contracts.base import Target
+from services._aws.cloudwatch import Metric, read_series
+from services._aws.errors import reading
 from services._chassis.aws import Aws
-from services._chassis.clock import moment
-from services.monitor.adapters.failures import asking
 from services.monitor.domain.database import Database
 from services.monitor.domain.metrics import MINUTE
 
@@ -16,25 +17,17 @@ class RdsDatabases:
     aws: Aws
     instance: str | None
 
-    async def look(self, now: float) -> Database | None:
+    async def look(self, target: Target, now: float) -> Database | None:
         if self.instance is None:
             return None
-        with asking("RDS", "DescribeDBInstances"):
-            described = await self.aws.call("rds", "describe_db_instances", DBInstanceIdentifier=self.instance)
-        with asking("CloudWatch", "GetMetricStatistics"):
-            read = await self.aws.call(
-                "cloudwatch",
-                "get_metric_statistics",
-                Namespace="AWS/RDS",
-                MetricName="CPUUtilization",
-                Dimensions=[{"Name": "DBInstanceIdentifier", "Value": self.instance}],
-                StartTime=moment(now - LOOK_BACK),
-                EndTime=moment(now),
-                Period=60,
-                Statistics=["Average"],
+        with reading("RDS", "DescribeDBInstances"):
+            described = await self.aws.at(target).call(
+                "rds", "describe_db_instances", DBInstanceIdentifier=self.instance
             )
+        cpu = Metric("cpu", "AWS/RDS", "CPUUtilization", "Average", {"DBInstanceIdentifier": self.instance})
+        series = await read_series(self.aws, target, [cpu], now - LOOK_BACK, now)
         return Database(
             instance=self.instance,
             status=str(described["DBInstances"][0]["DBInstanceStatus"]),
-            cpu={point["Timestamp"].timestamp(): float(point["Average"]) for point in read["Datapoints"]},
+            cpu=series["cpu"],
         )

@@ -1,16 +1,16 @@
 """What CloudWatch calls the parts of an ECS service."""
 
 from dataclasses import dataclass
-from typing import Any
-
-from botocore.exceptions import ClientError
 
 from contracts.base import Target
+from services._aws import ecs
+from services._aws.ecs_views import EcsService
+from services._aws.errors import Missing
+from services._aws.load_balancers import find_public_endpoint, target_group_dimension
 from services._chassis.aws import Aws
-from services.monitor.adapters.failures import asking, code
 from services.monitor.domain.alarms import Marks
 from services.monitor.domain.metrics import Dimensions
-from services.monitor.ports import NotFound, Unavailable
+from services.monitor.ports import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,61 +23,39 @@ class EcsServices:
     async def marks(self, target: Target) -> Marks:
         service = await self._service(target)
         found = await self._dimensions(target, service, None)
-        alarms = (service.get("deploymentConfiguration") or {}).get("alarms") or {}
-        named = alarms.get("alarmNames", ()) if alarms.get("enable") else ()
-        return Marks(target.cluster, target.service, found.load_balancer, found.target_group, frozenset(named))
+        return Marks(target.cluster, target.service, found.load_balancer, found.target_group, service.alarm_names)
 
-    async def _service(self, target: Target) -> dict[str, Any]:
-        with asking("ECS", "DescribeServices"):
-            try:
-                answer = await self.aws.call(
-                    "ecs", "describe_services", cluster=target.cluster, services=[target.service]
-                )
-            except ClientError as error:
-                if code(error) == "ClusterNotFoundException":
-                    raise NotFound(f"there is no cluster {target.cluster}") from error
-                raise
-        services = answer.get("services", [])
-        if services and services[0].get("status") == "ACTIVE":
-            service: dict[str, Any] = services[0]
-            return service
-        reasons = {str(failure.get("reason")) for failure in answer.get("failures", [])}
-        if reasons - {"MISSING"}:
-            raise Unavailable(f"ECS could not describe {target.service}: {', '.join(sorted(reasons))}")
-        raise NotFound(f"there is no active service {target.service} in the cluster {target.cluster}")
+    async def _service(self, target: Target) -> EcsService:
+        found = await ecs.find_service(self.aws, target)
+        if isinstance(found, Missing):
+            raise NotFound(found.why)
+        return found
 
-    async def _dimensions(self, target: Target, service: dict[str, Any], known: Dimensions | None) -> Dimensions:
-        arns = [one["targetGroupArn"] for one in service.get("loadBalancers", []) if one.get("targetGroupArn")]
-        balancer, group = await self._balancer(arns, known)
+    async def _dimensions(self, target: Target, service: EcsService, known: Dimensions | None) -> Dimensions:
+        balancer, group = await self._balancer(target, service, known)
         return Dimensions(
             cluster=target.cluster,
             service=target.service,
             load_balancer=balancer,
             target_group=group,
-            wanted=service["desiredCount"],
-            running=service["runningCount"],
-            created_at=service["createdAt"].timestamp(),
+            wanted=service.desired,
+            running=service.running,
+            created_at=service.created_at or 0.0,  # of unknown age: its silence is no start
         )
 
-    async def _balancer(self, arns: list[str], known: Dimensions | None) -> tuple[str | None, str | None]:
-        """Return load balancer and target group of the first group behind an Application Load Balancer.
+    async def _balancer(
+        self, target: Target, service: EcsService, known: Dimensions | None
+    ) -> tuple[str | None, str | None]:
+        """Return the load balancer and target group through which users reach the service, where they are counted.
 
         Network load balancers count no requests: for our rules such a service is one without.
         """
-        if known and known.balanced and known.target_group in [_group(arn) for arn in arns]:
+        groups = service.target_groups
+        if known and known.balanced and known.target_group in {target_group_dimension(group) for group in groups}:
             return known.load_balancer, known.target_group
-        if not arns:
+        if not groups:
             return None, None
-        with asking("Elastic Load Balancing", "DescribeTargetGroups"):
-            answer = await self.aws.call("elbv2", "describe_target_groups", TargetGroupArns=arns)
-        found = {one["TargetGroupArn"]: one.get("LoadBalancerArns", []) for one in answer["TargetGroups"]}
-        for arn in arns:
-            for balancer in found.get(arn, ()):
-                name = balancer.partition(":loadbalancer/")[2]
-                if name.startswith("app/"):
-                    return name, _group(arn)
-        return None, None
-
-
-def _group(arn: str) -> str:
-    return arn.rpartition(":")[2]
+        found = await find_public_endpoint(self.aws, target, groups, counting=True)
+        if isinstance(found, Missing):
+            return None, None
+        return found.load_balancer_dimension, found.target_group_dimension

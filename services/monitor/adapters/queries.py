@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from services._aws import cloudwatch
 from services.monitor.domain.metrics import Dimensions, Metric, Scope
 
 
@@ -15,7 +16,7 @@ def namespace(metric: Metric, application: str) -> str:
     return namespaces[metric.scope]
 
 
-def dimensions_of(metric: Metric, target: Dimensions) -> list[dict[str, str]]:
+def in_cloudwatch(metric: Metric, target: Dimensions, application: str) -> cloudwatch.Metric:
     """``TargetGroup`` before ``LoadBalancer``, as AWS's own console writes them."""
     if metric.scope in {"service", "application"}:
         named = {"ClusterName": target.cluster, "ServiceName": target.service}
@@ -25,23 +26,15 @@ def dimensions_of(metric: Metric, target: Dimensions) -> list[dict[str, str]]:
         named = {"TargetGroup": target.target_group, "LoadBalancer": target.load_balancer}
     else:
         named = {"LoadBalancer": target.load_balancer}
-    return [{"Name": name, "Value": value} for name, value in named.items()]
+    return cloudwatch.Metric(metric.id, namespace(metric, application), metric.name, metric.stat, named)
+
+
+def dimensions_of(metric: Metric, target: Dimensions) -> list[dict[str, str]]:
+    return cloudwatch.dimensions_of(in_cloudwatch(metric, target, ""))
 
 
 def query(
     metric: Metric, target: Dimensions, application: str, period: int, *, returned: bool = True
 ) -> dict[str, Any]:
     """Return one of MetricDataQueries; its id is the metric's."""
-    return {
-        "Id": metric.id,
-        "MetricStat": {
-            "Metric": {
-                "Namespace": namespace(metric, application),
-                "MetricName": metric.name,
-                "Dimensions": dimensions_of(metric, target),
-            },
-            "Period": period,
-            "Stat": metric.stat,
-        },
-        "ReturnData": returned,
-    }
+    return cloudwatch.query(in_cloudwatch(metric, target, application), period, returned=returned)

@@ -3,11 +3,12 @@
 from contracts.deployment import Cause
 from contracts.gates import Gate
 from contracts.results import MonitoringOutput, StepFinished, answer_id
+from services._aws.errors import AwsError
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.transition import Emit, Transition, decided
 from services.monitor.domain.answers import summary
-from services.monitor.ports import NotFound, Unavailable
+from services.monitor.ports import NotFound
 
 
 def from_gates(command: Command, gates: tuple[Gate, ...], output: MonitoringOutput | None = None) -> Emit:
@@ -18,7 +19,7 @@ def run_is_over(command: Command) -> Emit:
     return command.inconclusive("The run is over, or is being rolled back: its evidence is not needed.", Cause.REFUSED)
 
 
-def not_reached(command: Command, error: NotFound | Unavailable) -> Emit:
+def not_reached(command: Command, error: NotFound | AwsError) -> Emit:
     """There is no such service (fail), or AWS could not be asked (inconclusive)."""
     if isinstance(error, NotFound):
         return command.failed(str(error), Cause.USAGE)

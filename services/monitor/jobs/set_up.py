@@ -7,6 +7,7 @@ from contracts.base import Target
 from contracts.gates import Gate, Verdict, worst
 from contracts.monitor import CheckAlarms, SetUpMonitoring
 from contracts.results import MonitoringOutput
+from services._aws.errors import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
@@ -19,7 +20,7 @@ from services.monitor.domain.rules import Rule
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.jobs.answers import from_gates, not_reached
 from services.monitor.jobs.looks import look_at
-from services.monitor.ports import Alarms, Dashboards, NotFound, Services, Unavailable
+from services.monitor.ports import Alarms, Dashboards, NotFound, Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class SettingUp:
         command = CheckAlarms.model_validate_json(running.payload)
         try:
             marks = await self.services.marks(command.target)
-            gate = quiet_gate(await self.alarms.all(marks.named), marks)
-        except (NotFound, Unavailable) as error:
+            gate = quiet_gate(await self.alarms.all(command.target, marks.named), marks)
+        except (NotFound, AwsError) as error:
             return decided(not_reached(Command.of(command, running), error))
         return decided(from_gates(Command.of(command, running), (gate,)))
 
@@ -45,7 +46,7 @@ class SettingUp:
         command = SetUpMonitoring.model_validate_json(running.payload)
         try:
             dimensions, gates, output = await self._create(running, command.target, ("dashboard", "alarms"))
-        except (NotFound, Unavailable) as error:
+        except (NotFound, AwsError) as error:
             return decided(not_reached(Command.of(command, running), error))
         emit = from_gates(Command.of(command, running), gates, output)
         return self._watch(command.target, dimensions, Decision(emit=(emit,)))
@@ -54,7 +55,7 @@ class SettingUp:
         asked = SetUp.model_validate_json(running.payload)
         try:
             dimensions, gates, output = await self._create(running, asked.target, asked.parts)
-        except (NotFound, Unavailable) as error:
+        except (NotFound, AwsError) as error:
             why = str(error)
             failed = asked.failed(why, moment(self.clock.now()), verdict=Verdict.INCONCLUSIVE, summary=why)
             return decided(records=failed.record)
@@ -74,15 +75,15 @@ class SettingUp:
         names: list[str] = []
         if "dashboard" in parts:
             await running.check()
-            name = await self.dashboards.put(dimensions, self.rules)
-            there = await self.dashboards.body(target.cluster, target.service) is not None
+            name = await self.dashboards.put(target, dimensions, self.rules)
+            there = await self.dashboards.body(target) is not None
             gates.append(Gate.true("dashboard_created", there, detail=name))
         if "alarms" in parts:
             for rule in self.rules:
                 await running.check()
-                put = await self.alarms.put(dimensions, rule)
+                put = await self.alarms.put(target, dimensions, rule)
                 names += [put] if put else []
-            armed = await self.alarms.armed(names)
+            armed = await self.alarms.armed(target, names)
             gates.append(
                 Gate.measured("alarms_active", len(armed), ">=", len(names), detail=f"{dimensions.own_name}-*")
             )

@@ -1,17 +1,18 @@
 """What runs: its size, its price class, and what automatic scaling does with it."""
 
 from dataclasses import dataclass
-from typing import Any
-
-from botocore.exceptions import ClientError
+from math import inf
 
 from contracts.base import Target
 from contracts.optimizer import FargateSize
+from services._aws import ecs
+from services._aws.ecs_views import EcsService
+from services._aws.errors import AwsError, Missing, reading
+from services._aws.task_definition import EcsTaskDefinition
 from services._chassis.aws import Aws
-from services.optimizer.adapters.failures import asking, code
 from services.optimizer.domain.analysis import Deployed
 from services.optimizer.domain.size import Resource
-from services.optimizer.ports import NotSizable, Unavailable
+from services.optimizer.ports import NotSizable
 
 _TRACKED: dict[str, Resource] = {
     "ECSServiceAverageCPUUtilization": "cpu",
@@ -28,78 +29,73 @@ class EcsServices:
 
     async def deployed(self, target: Target, since: float) -> Deployed:
         service = await self._service(target)
-        providers = {one.get("capacityProvider") for one in service.get("capacityProviderStrategy") or ()}
-        if service.get("launchType") != "FARGATE" and not providers & {"FARGATE", "FARGATE_SPOT"}:
+        if not service.on_fargate:
             raise NotSizable(f"{target.service} does not run on Fargate: its size is its instances' affair")
-        name = service.get("taskDefinition")
-        definition = await self._definition(name) if name else None
+        definition = await self._definition(target, service)
         size = _size(definition)
-        if definition is None or size is None:
+        if size is None:
             raise NotSizable(f"the task definition of {target.service} has no size of its own")
-        platform = definition.get("runtimePlatform") or {}
-        windows = str(platform.get("operatingSystemFamily", "LINUX")).startswith("WINDOWS")
+        windows = definition.operating_system.startswith("WINDOWS")
         return Deployed(
             size=size,
-            tasks=service["desiredCount"],
-            architecture="ARM64" if platform.get("cpuArchitecture") == "ARM64" else "X86_64",
-            on_demand=not windows and "FARGATE_SPOT" not in providers,
+            tasks=service.desired,
+            architecture="ARM64" if definition.architecture == "ARM64" else "X86_64",
+            on_demand=not windows and "FARGATE_SPOT" not in service.capacity_providers,
             tracked=await self._tracked(target),
-            sized_at=await self._sized_at(service, definition, size, since),
+            sized_at=await self._sized_at(target, service, definition, size, since),
         )
 
-    async def _service(self, target: Target) -> dict[str, Any]:
-        with asking("ECS", "DescribeServices"):
-            try:
-                answer = await self.aws.call(
-                    "ecs", "describe_services", cluster=target.cluster, services=[target.service]
-                )
-            except ClientError as error:
-                if code(error) == "ClusterNotFoundException":
-                    raise NotSizable(f"there is no cluster {target.cluster}") from error
-                raise
-        services = answer.get("services", [])
-        if services and services[0].get("status") == "ACTIVE":
-            service: dict[str, Any] = services[0]
-            return service
-        reasons = {str(failure.get("reason")) for failure in answer.get("failures", [])}
-        if reasons - {"MISSING"}:
-            raise Unavailable(f"ECS could not describe {target.service}: {', '.join(sorted(reasons))}")
-        raise NotSizable(f"there is no active service {target.service} in the cluster {target.cluster}")
+    async def _service(self, target: Target) -> EcsService:
+        found = await ecs.find_service(self.aws, target)
+        if isinstance(found, Missing):
+            raise NotSizable(found.why)
+        if found.being_deleted is not None:
+            raise NotSizable(found.being_deleted)
+        return found
 
-    async def _definition(self, name: str) -> dict[str, Any]:
-        with asking("ECS", "DescribeTaskDefinition"):
-            answer = await self.aws.call("ecs", "describe_task_definition", taskDefinition=name)
-        found: dict[str, Any] = answer["taskDefinition"]
+    async def _definition(self, target: Target, service: EcsService) -> EcsTaskDefinition:
+        if service.task_definition is None:
+            raise NotSizable(f"{target.service} has no task definition of its own: its controller is EXTERNAL")
+        found = await ecs.find_task_definition(self.aws, target, service.task_definition)
+        if isinstance(found, Missing):
+            raise NotSizable(found.why)
         return found
 
     async def _sized_at(
-        self, service: dict[str, Any], definition: dict[str, Any], size: FargateSize, since: float
+        self, target: Target, service: EcsService, definition: EcsTaskDefinition, size: FargateSize, since: float
     ) -> float | None:
         """Return when the present deployment began, unless all that may have run after ``since`` had its size.
 
         What may have run: the revisions registered after ``since``, and the one before them.
         """
-        primary = next((one for one in service.get("deployments", ()) if one.get("status") == "PRIMARY"), None)
-        if primary is None or (began := float(primary["createdAt"].timestamp())) <= since:
+        if service.primary is None:
             return None
-        revision: dict[str, Any] = definition
-        for number in range(definition["revision"] - 1, 0, -1):
-            registered = revision.get("registeredAt")
-            if registered is None or definition["revision"] - number > REVISIONS:
+        began = inf if service.primary.created_at is None else service.primary.created_at
+        if began <= since:
+            return None
+        revision = definition
+        for number in range(definition.revision - 1, 0, -1):
+            if revision.registered_at is None or definition.revision - number > REVISIONS:
                 return began
-            if registered.timestamp() <= since:
+            if revision.registered_at <= since:
                 return None
-            try:
-                revision = await self._definition(f"{definition['family']}:{number}")
-            except Unavailable:
-                return began  # deregistered and gone: nobody knows
-            if _size(revision) != size:
+            older = await self._revision(target, f"{definition.family}:{number}")
+            if older is None or _size(older) != size:
                 return began
+            revision = older
         return None
 
+    async def _revision(self, target: Target, name: str) -> EcsTaskDefinition | None:
+        """Return None for one that was deregistered and is gone, or that ECS does not tell: nobody knows its size."""
+        try:
+            found = await ecs.find_task_definition(self.aws, target, name)
+        except AwsError:
+            return None
+        return None if isinstance(found, Missing) else found
+
     async def _tracked(self, target: Target) -> frozenset[Resource]:
-        with asking("Application Auto Scaling", "DescribeScalingPolicies"):
-            policies = await self.aws.pages(
+        with reading("Application Auto Scaling", "DescribeScalingPolicies"):
+            policies = await self.aws.at(target).pages(
                 "application-autoscaling",
                 "describe_scaling_policies",
                 "ScalingPolicies",
@@ -107,15 +103,16 @@ class EcsServices:
                 ResourceId=f"service/{target.cluster}/{target.service}",
             )
         names = {
-            (policy.get("TargetTrackingScalingPolicyConfiguration") or {})
-            .get("PredefinedMetricSpecification", {})
-            .get("PredefinedMetricType")
+            (
+                (policy.get("TargetTrackingScalingPolicyConfiguration") or {}).get("PredefinedMetricSpecification")
+                or {}
+            ).get("PredefinedMetricType")
             for policy in policies
         }
         return frozenset(resource for name, resource in _TRACKED.items() if name in names)
 
 
-def _size(definition: dict[str, Any] | None) -> FargateSize | None:
-    if definition is None or not definition.get("cpu") or not definition.get("memory"):
+def _size(definition: EcsTaskDefinition) -> FargateSize | None:
+    if not definition.cpu or not definition.memory:
         return None
-    return FargateSize(cpu=int(definition["cpu"]), memory=int(definition["memory"]))
+    return FargateSize(cpu=definition.cpu, memory=definition.memory)

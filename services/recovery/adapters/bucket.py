@@ -1,4 +1,7 @@
-"""The backup bucket: one object for each snapshot, ``snapshots/<target>/<id>.json``, written once."""
+"""The backup bucket: one object for each snapshot, ``snapshots/<target>/<id>.json``, written once.
+
+It is Surefoot's own, so that it is reached by Surefoot's own account, whatever the target's.
+"""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,10 +9,9 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from contracts.base import Target
+from services._aws.errors import AwsError, changing, reading
 from services._chassis.aws import Aws
-from services.recovery.adapters.calls import calling
 from services.recovery.domain.snapshot import Snapshot
-from services.recovery.ports import CallFailed
 
 _THERE = {"PreconditionFailed", "ConditionalRequestConflict"}
 _ABSENT = {"NoSuchKey", "404"}
@@ -28,7 +30,7 @@ class Bucket:
 
     async def put(self, snapshot: Snapshot) -> bool:
         try:
-            with calling("s3:PutObject"):
+            with changing("S3", "PutObject"):
                 await self.aws.call(
                     "s3",
                     "put_object",
@@ -39,7 +41,7 @@ class Bucket:
                     IfNoneMatch="*",
                     ServerSideEncryption="AES256",
                 )
-        except CallFailed as failed:
+        except AwsError as failed:
             if failed.code in _THERE:
                 return False
             raise
@@ -47,10 +49,10 @@ class Bucket:
 
     async def get(self, target: Target, snapshot_id: str) -> Snapshot | None:
         try:
-            with calling("s3:GetObject"):
+            with reading("S3", "GetObject"):
                 answer = await self.aws.call("s3", "get_object", **self._named, Key=_key(target, snapshot_id))
                 body = await asyncio.to_thread(answer["Body"].read)
-        except CallFailed as failed:
+        except AwsError as failed:
             if failed.code in _ABSENT:
                 return None
             raise
@@ -58,17 +60,17 @@ class Bucket:
             return Snapshot.model_validate_json(body)
         except ValidationError:
             # pydantic would quote what it read
-            raise CallFailed(f"The snapshot {snapshot_id} cannot be read.", temporary=False) from None
+            raise AwsError(f"The snapshot {snapshot_id} cannot be read.", temporary=False) from None
 
     async def ids(self, target: Target) -> list[str]:
         prefix = _key(target, "").removesuffix(".json")
-        with calling("s3:ListBucket"):
+        with reading("S3", "ListObjectsV2"):
             objects = await self.aws.pages("s3", "list_objects_v2", "Contents", **self._named, Prefix=prefix)
         names = (one["Key"].removeprefix(prefix) for one in objects)
         return sorted((name.removesuffix(".json") for name in names if name.endswith(".json")), reverse=True)
 
     async def delete(self, target: Target, snapshot_id: str) -> None:
-        with calling("s3:DeleteObject"):
+        with changing("S3", "DeleteObject"):
             await self.aws.call("s3", "delete_object", **self._named, Key=_key(target, snapshot_id))
 
 

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
+from contracts.base import Target
+from services._aws.errors import AwsError, reading
 from services._chassis.aws import Aws
-from services.recovery.adapters.calls import calling
-from services.recovery.ports import CallFailed
 
 _ECR = re.compile(
     r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<name>[^:@]+)(:(?P<tag>[^@]+))?$"
@@ -15,23 +15,22 @@ _ECR = re.compile(
 @dataclass(frozen=True, slots=True)
 class AwsImages:
     aws: Aws
-    region: str
 
-    async def digest(self, reference: str) -> str | None:
+    async def digest(self, target: Target, reference: str) -> str | None:
         """None for another registry or region, and when ECR does not say: the caller then trusts digests only."""
         parts = _ECR.match(reference)
-        if parts is None or parts["region"] != self.region:
+        if parts is None or parts["region"] != target.region:
             return None
         try:
-            with calling("ecr:BatchGetImage"):
-                answer = await self.aws.call(
+            with reading("ECR", "BatchGetImage"):
+                answer = await self.aws.at(target).call(
                     "ecr",
                     "batch_get_image",
                     registryId=parts["account"],
                     repositoryName=parts["name"],
                     imageIds=[{"imageTag": parts["tag"] or "latest"}],
                 )
-        except CallFailed:
+        except AwsError:
             return None
-        digests = {one["imageId"]["imageDigest"] for one in answer["images"]}
+        digests = {image["imageId"]["imageDigest"] for image in answer.get("images") or ()}
         return digests.pop() if len(digests) == 1 else None

@@ -1,32 +1,27 @@
 """What stands around a service: load balancing, scaling, network; and how healthy its targets are."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from contracts.base import Target
+from services._aws.ecs_views import EcsService
+from services._aws.errors import AwsError, reading
+from services._aws.load_balancers import target_health
 from services._chassis.aws import Aws
-from services.recovery.adapters.calls import calling
 from services.recovery.domain.change import Body
-from services.recovery.ports import CallFailed
-
-
-def target_groups(service: Body) -> list[str]:
-    return sorted({one["targetGroupArn"] for one in service.get("loadBalancers", ()) if "targetGroupArn" in one})
 
 
 @dataclass(frozen=True, slots=True)
 class AwsBalancers:
     aws: Aws
 
-    async def healthy_targets(self, service: Body) -> int | None:
-        counts = []
-        for group in target_groups(service):
-            with calling("elasticloadbalancing:DescribeTargetHealth"):
-                answer = await self.aws.call("elbv2", "describe_target_health", TargetGroupArn=group)
-            health = [one["TargetHealth"]["State"] for one in answer["TargetHealthDescriptions"]]
-            counts.append(health.count("healthy"))
-        return min(counts, default=None)
+    async def healthy_targets(self, target: Target, service: Body) -> int | None:
+        groups = EcsService(service).target_groups
+        health = await target_health(self.aws, target, groups)
+        healthy = Counter(one.group for one in health if one.state == "healthy")
+        return min((healthy[group] for group in groups), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,80 +40,79 @@ class AwsSurroundings:
         for part in parts:
             try:
                 found |= await part(target, service)
-            except CallFailed as failed:
+            except AwsError as failed:
                 unknown.append(str(failed))
         return found, tuple(unknown)
 
     async def _balancing(self, target: Target, service: Body) -> dict[str, Any]:
-        del target
-        arns = target_groups(service)
+        arns = sorted(EcsService(service).target_groups)
         if not arns:
             return {}
-        with calling("elasticloadbalancing:Describe*"):
-            groups = await self.aws.pages("elbv2", "describe_target_groups", "TargetGroups", TargetGroupArns=arns)
-            attributes = {
-                arn: (await self.aws.call("elbv2", "describe_target_group_attributes", TargetGroupArn=arn))[
-                    "Attributes"
-                ]
-                for arn in arns
-            }
-            balancers = sorted({arn for one in groups for arn in one.get("LoadBalancerArns", ())})
-            listeners = [
-                listener
-                for arn in balancers
-                for listener in await self.aws.pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=arn)
-            ]
-            rules = {
-                one["ListenerArn"]: await self.aws.pages(
-                    "elbv2", "describe_rules", "Rules", ListenerArn=one["ListenerArn"]
-                )
-                for one in listeners
-            }
-            described = (
-                await self.aws.pages("elbv2", "describe_load_balancers", "LoadBalancers", LoadBalancerArns=balancers)
-                if balancers
-                else []
-            )
-        return {
-            "target_groups": groups,
-            "target_group_attributes": attributes,
-            "load_balancers": described,
-            "listeners": listeners,
-            "rules": rules,
-        }
+        with reading("Elastic Load Balancing", "what stands before the service"):
+            return await _balancing(self.aws.at(target), arns)
 
     async def _scaling(self, target: Target, service: Body) -> dict[str, Any]:
         del service
+        aws = self.aws.at(target)
         resource = f"service/{target.cluster}/{target.service}"
         where = {"ServiceNamespace": "ecs", "ResourceId": resource}
-        with calling("application-autoscaling:Describe*"):
+        with reading("Application Auto Scaling", "what scales the service"):
             return {
-                "scalable_targets": await self.aws.pages(
+                "scalable_targets": await aws.pages(
                     "application-autoscaling",
                     "describe_scalable_targets",
                     "ScalableTargets",
                     ServiceNamespace="ecs",
                     ResourceIds=[resource],
                 ),
-                "scaling_policies": await self.aws.pages(
+                "scaling_policies": await aws.pages(
                     "application-autoscaling", "describe_scaling_policies", "ScalingPolicies", **where
                 ),
-                "scheduled_actions": await self.aws.pages(
+                "scheduled_actions": await aws.pages(
                     "application-autoscaling", "describe_scheduled_actions", "ScheduledActions", **where
                 ),
             }
 
     async def _network(self, target: Target, service: Body) -> dict[str, Any]:
-        del target
-        network = service.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+        aws, seen = self.aws.at(target), EcsService(service)
         found: dict[str, Any] = {}
-        with calling("ec2:Describe*"):
-            if network.get("securityGroups"):
-                found["security_groups"] = await self.aws.pages(
-                    "ec2", "describe_security_groups", "SecurityGroups", GroupIds=network["securityGroups"]
+        with reading("EC2", "the service's network"):
+            if seen.security_groups:
+                found["security_groups"] = await aws.pages(
+                    "ec2", "describe_security_groups", "SecurityGroups", GroupIds=list(seen.security_groups)
                 )
-            if network.get("subnets"):
-                found["subnets"] = await self.aws.pages(
-                    "ec2", "describe_subnets", "Subnets", SubnetIds=network["subnets"]
-                )
+            if seen.subnets:
+                found["subnets"] = await aws.pages("ec2", "describe_subnets", "Subnets", SubnetIds=list(seen.subnets))
         return found
+
+
+async def _balancing(aws: Aws, arns: list[str]) -> dict[str, Any]:
+    groups = await aws.pages("elbv2", "describe_target_groups", "TargetGroups", TargetGroupArns=arns)
+    attributes = {
+        arn: (await aws.call("elbv2", "describe_target_group_attributes", TargetGroupArn=arn))["Attributes"]
+        for arn in arns
+    }
+    balancers = sorted({arn for group in groups for arn in group.get("LoadBalancerArns", ())})
+    listeners = [
+        listener
+        for arn in balancers
+        for listener in await aws.pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=arn)
+    ]
+    rules = {
+        listener["ListenerArn"]: await aws.pages(
+            "elbv2", "describe_rules", "Rules", ListenerArn=listener["ListenerArn"]
+        )
+        for listener in listeners
+    }
+    described = (
+        await aws.pages("elbv2", "describe_load_balancers", "LoadBalancers", LoadBalancerArns=balancers)
+        if balancers
+        else []
+    )
+    return {
+        "target_groups": groups,
+        "target_group_attributes": attributes,
+        "load_balancers": described,
+        "listeners": listeners,
+        "rules": rules,
+    }

@@ -7,6 +7,8 @@ from contracts.deployment import Cause
 from contracts.gates import Gate
 from contracts.recovery import CaptureSnapshot, SnapshotCaptured
 from contracts.results import SnapshotOutput
+from services._aws.ecs_views import EcsService
+from services._aws.errors import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
@@ -17,7 +19,7 @@ from services.recovery.domain.protection import Protection, SnapshotEntry, key_o
 from services.recovery.domain.roll_back import primary_of
 from services.recovery.domain.snapshot import Snapshot, keep, why_not_kept
 from services.recovery.domain.work import CaptureWork, PurgeWork
-from services.recovery.ports import CallFailed, Ecs, Snapshots, Surroundings
+from services.recovery.ports import Ecs, Snapshots, Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Capture:
             snapshot = await self._stored(work, running)
         except Impossible as impossible:
             return self._failed(running, work, str(impossible), Cause.USAGE)
-        except CallFailed as failed:
+        except AwsError as failed:
             return self._failed(running, work, f"No snapshot was stored: {failed}", Cause.ERROR)
         return self._captured(running, work, snapshot)
 
@@ -46,10 +48,13 @@ class Capture:
         service = await self.ecs.service(work.target)
         if service is None:
             raise Impossible(f"There is no service {work.target}.")
+        deletion = EcsService(service).being_deleted
+        if deletion is not None:
+            raise Impossible(f"No snapshot was taken: {deletion}.")
         obstacle = why_not_kept(service)
         if obstacle is not None:
             raise Impossible(obstacle)
-        definition = await self.ecs.task_definition(service["taskDefinition"])
+        definition = await self.ecs.task_definition(work.target, service["taskDefinition"])
         if definition is None:
             raise Impossible(f"ECS does not know {service['taskDefinition']} any more.")
         around, unknown = await self.surroundings.around(work.target, service)

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.base import caused_id
+from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
 from contracts.recovery import ApplyChange as ApplyChangeCommand
 from contracts.recovery import ChangeApplied
 from contracts.results import ChangeOutput
+from services._aws.ecs_views import EcsService
+from services._aws.errors import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
@@ -20,7 +22,7 @@ from services.recovery.domain.change import Body, UnknownContainer, content_hash
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import primary_of
 from services.recovery.domain.work import ChangeWork
-from services.recovery.ports import CallFailed, Ecs
+from services.recovery.ports import Ecs
 
 TRIES = 3
 """Of UpdateService, when nobody knows whether it came through; each looks first."""
@@ -49,7 +51,7 @@ class ApplyChange:
             return self._failed(running, work, str(moved), Cause.SUPERSEDED)
         except (Impossible, UnknownContainer) as impossible:
             return self._failed(running, work, str(impossible), Cause.USAGE)
-        except CallFailed as failed:
+        except AwsError as failed:
             return self._failed(running, work, f"The change was not applied: {failed}", Cause.ERROR)
         return self._applied(running, work, primary, is_new=is_new)
 
@@ -58,28 +60,28 @@ class ApplyChange:
         if running.saved is not None:
             return running.saved.decode(), True
         service = await self._service(work)
-        old = await self.ecs.task_definition(primary_of(service)["taskDefinition"])
+        old = await self.ecs.task_definition(work.target, primary_of(service)["taskDefinition"])
         if old is None:
             raise Impossible("ECS does not know the task definition that is live.")
         if work.task_definition is not None:
-            base = await self.ecs.task_definition(work.task_definition)
+            base = await self.ecs.task_definition(work.target, work.task_definition)
             if base is None or base.get("status") != "ACTIVE":
                 raise Impossible(f"There is no active task definition {work.task_definition}.")
         else:
             base = old
         body = with_images(base, work.images)
-        version = await self._registered(running, base, body)
+        version = await self._registered(running, work.target, base, body)
         await running.checkpoint(version.encode())
         return version, version != old["taskDefinitionArn"]
 
-    async def _registered(self, running: Running, base: Body, body: Body) -> str:
+    async def _registered(self, running: Running, target: Target, base: Body, body: Body) -> str:
         """Find the task definition by its content before registering it: an answer may have been lost."""
         wanted = content_hash(body)
-        for one in (base, *await self.ecs.revisions(body["family"])):
+        for one in (base, *await self.ecs.revisions(target, body["family"])):
             if one.get("status", "ACTIVE") == "ACTIVE" and content_hash(one) == wanted:
                 return str(one["taskDefinitionArn"])
         await running.check()
-        return await self.ecs.register(body)
+        return await self.ecs.register(target, body)
 
     async def _live(self, running: Running, work: ChangeWork, version: str) -> dict[str, Any]:
         """The primary deployment that runs ``version``; ECS is asked for one only if there is none.
@@ -96,7 +98,7 @@ class ApplyChange:
             await running.check()
             try:
                 return primary_of(await self.ecs.update(work.target, {"taskDefinition": version}))
-            except CallFailed as failed:
+            except AwsError as failed:
                 if not failed.temporary or not tries_left:
                     raise
             await self.clock.sleep(PAUSE_SECONDS)
@@ -106,6 +108,9 @@ class ApplyChange:
         service = await self.ecs.service(work.target)
         if service is None:
             raise Impossible(f"There is no service {work.target}.")
+        deletion = EcsService(service).being_deleted
+        if deletion is not None:
+            raise Impossible(f"Nothing was deployed: {deletion}.")
         return service
 
     def _applied(self, running: Running, work: ChangeWork, primary: dict[str, Any], *, is_new: bool) -> Transition:

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
+from contracts.base import Target
 from contracts.recovery import RollBack as RollBackCommand
+from services._aws.ecs_views import EcsService
+from services._aws.errors import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
@@ -31,7 +34,7 @@ from services.recovery.domain.roll_back import (
 )
 from services.recovery.domain.snapshot import Snapshot, differences, update_parameters
 from services.recovery.domain.work import RollbackProgress, RollbackWork
-from services.recovery.ports import Balancers, CallFailed, Ecs, Images, Snapshots
+from services.recovery.ports import Balancers, Ecs, Images, Snapshots
 
 REFUSED_SECONDS = 120.0
 """Product seconds for which AWS may refuse, before people are called: permissions and credentials arrive late, too."""
@@ -63,7 +66,7 @@ class RollBack:
                 snapshot = snapshot or await self.snapshots.get(work.target, rollback.snapshot_id)
                 progress, move = await self._step(running, work, progress, protection, rollback, snapshot)
                 refused_at = inf
-            except CallFailed as failed:
+            except AwsError as failed:
                 now = self.clock.now()
                 refused_at = inf if failed.temporary else min(refused_at, now)
                 late = now >= min(rollback.started_at.timestamp() + DEADLINE_SECONDS, refused_at + REFUSED_SECONDS)
@@ -92,6 +95,9 @@ class RollBack:
         service = await self.ecs.service(work.target)
         if service is None:
             return progress, Failed("The service is not there any more.")
+        deletion = EcsService(service).being_deleted
+        if deletion is not None:
+            return progress, Failed(f"A rollback is not possible: {deletion}.")
         progress = progress.replace(goals=progress.goals or (snapshot.version,))
         held = protection.arm if rollback.run_id is not None else None
         change = held.change if held is not None else None
@@ -126,11 +132,13 @@ class RollBack:
         ecs = ecs_does(service, deployments)
         return Observed(
             now=self.clock.now(),
-            live=await self._live(progress, primary["taskDefinition"], change, fell_back=ecs == "rolled-back"),
+            live=await self._live(
+                work.target, progress, primary["taskDefinition"], change, fell_back=ecs == "rolled-back"
+            ),
             rollout=primary.get("rolloutState", "COMPLETED"),
             running=service["runningCount"],
             desired=service["desiredCount"],
-            healthy_targets=await self.balancers.healthy_targets(service),
+            healthy_targets=await self.balancers.healthy_targets(work.target, service),
             ecs=ecs,
             moved=bool(deployments),
             differs=bool(differences(snapshot, service, progress.goals[-1])),
@@ -142,7 +150,7 @@ class RollBack:
         return (change.ended_at or rollback.started_at).timestamp() + self.settle_seconds
 
     async def _live(
-        self, progress: RollbackProgress, version: str, change: OurChange | None, *, fell_back: bool
+        self, target: Target, progress: RollbackProgress, version: str, change: OurChange | None, *, fell_back: bool
     ) -> Literal["goal", "judged", "foreign"]:
         """Whose version is live. Our change is known by its ARN or, if its job died too early to say, by content.
 
@@ -154,7 +162,7 @@ class RollBack:
             return "judged" if version == progress.judged else "foreign"
         if version == change.task_definition or fell_back:
             return "judged"
-        definition = await self.ecs.task_definition(version)
+        definition = await self.ecs.task_definition(target, version)
         ours = definition is not None and carries_out(definition, change.images, change.asked)
         return "judged" if ours else "foreign"
 
@@ -162,7 +170,7 @@ class RollBack:
         self, running: Running, work: RollbackWork, progress: RollbackProgress, snapshot: Snapshot, service: Body
     ) -> RollbackProgress:
         """Call UpdateService. That it will be called is kept before, since the answer may be lost."""
-        goal = await self._goal(running, snapshot, progress)
+        goal = await self._goal(running, work.target, snapshot, progress)
         goals = progress.goals if goal in progress.goals else (*progress.goals, goal)
         progress = progress.replace(goals=goals, restored_at=(*progress.restored_at, self.clock.now()))
         await running.checkpoint(progress.to_bytes())
@@ -171,7 +179,7 @@ class RollBack:
         await self.ecs.update(work.target, update_parameters(changes, goal))
         return progress
 
-    async def _goal(self, running: Running, snapshot: Snapshot, progress: RollbackProgress) -> str:
+    async def _goal(self, running: Running, target: Target, snapshot: Snapshot, progress: RollbackProgress) -> str:
         """The task definition to run: the snapshot's own, or its copy with every image by its digest.
 
         A copy is needed where the original is INACTIVE, since UpdateService refuses that, and where one of its
@@ -179,22 +187,22 @@ class RollBack:
         """
         if len(progress.goals) > 1:
             return progress.goals[-1]
-        definition = await self.ecs.task_definition(snapshot.version)
+        definition = await self.ecs.task_definition(target, snapshot.version)
         active = definition is not None and definition.get("status") == "ACTIVE"
-        if active and not await self._moved(snapshot.tagged_images):
+        if active and not await self._moved(target, snapshot.tagged_images):
             return snapshot.version
         body = snapshot.pinned_definition
         wanted = content_hash(body)
-        for one in await self.ecs.revisions(body["family"]):
+        for one in await self.ecs.revisions(target, body["family"]):
             if content_hash(one) == wanted:
                 return str(one["taskDefinitionArn"])
         await running.check()
-        return await self.ecs.register(body)
+        return await self.ecs.register(target, body)
 
-    async def _moved(self, images: Mapping[str, str]) -> bool:
+    async def _moved(self, target: Target, images: Mapping[str, str]) -> bool:
         """Whether a tag names another image than the one that ran, or nobody can tell."""
         for reference, digest in images.items():
-            if await self.images.digest(reference) != digest:
+            if await self.images.digest(target, reference) != digest:
                 return True
         return False
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import httpx2
 
+from contracts.base import Target
+from services._aws.errors import AwsError, reading
 from services._chassis.aws import Aws
-from services.validator.adapters.failures import Failure, code, sentence
 from services.validator.domain.facts import Absent, Image, Outside, Unknown
 from services.validator.domain.manifest import (
     ACCEPTED,
@@ -33,51 +34,55 @@ class EcrImages:
     aws: Aws
     downloads: httpx2.AsyncClient
 
-    async def image(self, reference: Reference, region: str) -> Image | Absent | Outside | Unknown:
+    async def image(self, target: Target, reference: Reference) -> Image | Absent | Outside | Unknown:
         registry = reference.ecr
-        if registry is None or registry.region != region:
-            return Outside(f"{reference} is not in ECR in {region}, and cannot be looked up from here")
+        if registry is None or registry.region != target.region:
+            return Outside(f"{reference} is not in ECR in {target.region}, and cannot be looked up from here")
         named = {"imageDigest": reference.digest} if reference.digest else {"imageTag": reference.tag or "latest"}
         try:
-            answer = await self.aws.call(
-                "ecr",
-                "batch_get_image",
-                registryId=registry.account,
-                repositoryName=reference.repository,
-                imageIds=[named],
-                acceptedMediaTypes=list(ACCEPTED),
-            )
-        except Failure as error:
-            if code(error) == "RepositoryNotFoundException":
+            with reading("ECR", "BatchGetImage"):
+                answer = await self.aws.at(target).call(
+                    "ecr",
+                    "batch_get_image",
+                    registryId=registry.account,
+                    repositoryName=reference.repository,
+                    imageIds=[named],
+                    acceptedMediaTypes=list(ACCEPTED),
+                )
+        except AwsError as error:
+            if error.code == "RepositoryNotFoundException":
                 return Absent(f"there is no repository {reference.name}")
-            return Unknown(sentence("ECR", "BatchGetImage", error))
+            return Unknown(str(error))
         if not answer.get("images"):
             return _failed(reference, answer.get("failures", []))
         image: Mapping[str, Any] = answer["images"][0]
         return Image(
             image["imageId"]["imageDigest"],
-            await self._platforms(reference, registry, image.get("imageManifest", "")),
+            await self._platforms(target, reference, registry, image.get("imageManifest", "")),
         )
 
-    async def _platforms(self, reference: Reference, registry: EcrRegistry, text: str) -> frozenset[Platform] | Unknown:
+    async def _platforms(
+        self, target: Target, reference: Reference, registry: EcrRegistry, text: str
+    ) -> frozenset[Platform] | Unknown:
         """Read what the image runs on: an index says it, of a single image its configuration."""
         try:
             manifest = read_manifest(text)
             if isinstance(manifest, Index):
                 return manifest.platforms
-            answer = await self.aws.call(
-                "ecr",
-                "get_download_url_for_layer",
-                registryId=registry.account,
-                repositoryName=reference.repository,
-                layerDigest=manifest.configuration,
-            )
+            with reading("ECR", "GetDownloadUrlForLayer"):
+                answer = await self.aws.at(target).call(
+                    "ecr",
+                    "get_download_url_for_layer",
+                    registryId=registry.account,
+                    repositoryName=reference.repository,
+                    layerDigest=manifest.configuration,
+                )
             blob = await self._download(answer["downloadUrl"])
             if f"sha256:{hashlib.sha256(blob).hexdigest()}" != manifest.configuration:
                 return Unknown(f"the configuration of {reference} is not what its manifest promises")
             return frozenset({read_configuration(blob)})
-        except Failure as error:
-            return Unknown(sentence("ECR", "GetDownloadUrlForLayer", error))
+        except AwsError as error:
+            return Unknown(str(error))
         except ValueError as error:
             return Unknown(f"what {reference} runs on is not known: {error}")
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:

@@ -7,7 +7,7 @@ from services.validator.domain.manifest import Platform
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """It was looked for, and it is not there."""
+    """It was looked for, and it is not there, or is being deleted."""
 
     detail: str
     """One sentence that names it."""

@@ -8,12 +8,12 @@ from fastapi.testclient import TestClient
 
 from contracts.base import Target
 from contracts.diagnostics import IssueFound
+from services._aws.errors import AwsError
 from services._chassis.http import create_http
 from services._chassis.settings import Settings
 from services._chassis.store import RedisStore
 from services.diagnostics import api
 from services.diagnostics.domain.evidence import Evidence, Unasked
-from services.diagnostics.ports import Unavailable
 from tests.kit import FakeClock, memory_store, published
 from tests.services.diagnostics.harness import NOW, SHORT, TARGET, FakeInspector, evidence
 
@@ -73,7 +73,7 @@ def test_what_could_not_be_seen_is_said() -> None:
     [
         (FakeInspector(evidence()), "troubleshooting/no-such-issue", 404),
         (FakeInspector(Evidence(None)), "run-diagnostics", 404),
-        (FakeInspector(Unavailable("ecs.describe_services: AccessDeniedException")), "run-diagnostics", 503),
+        (FakeInspector(AwsError("ecs.describe_services: AccessDeniedException")), "run-diagnostics", 503),
         (FakeInspector(evidence()), "issues?service_name=no/such", 400),
     ],
 )

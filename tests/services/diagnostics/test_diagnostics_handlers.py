@@ -7,11 +7,11 @@ from contracts.deployment import Cause
 from contracts.diagnostics import IssueFound, IssueGone, RunDiagnostics
 from contracts.gates import Verdict
 from contracts.results import StepFinished
+from services._aws.errors import AwsError
 from services._chassis.store import RedisStore
 from services._chassis.transition import Decision
 from services.diagnostics import handlers
 from services.diagnostics.domain.evidence import Evidence, Unasked
-from services.diagnostics.ports import Unavailable
 from tests.kit import FakeClock, FakeRunning, memory_store, published
 from tests.services.diagnostics.harness import (
     META,
@@ -80,7 +80,7 @@ async def test_issues_are_told_once_and_their_end_as_well(store: RedisStore) -> 
 async def test_without_aws_nobody_can_tell_and_nothing_is_gone(store: RedisStore) -> None:
     await run(store, evidence(service=SHORT))
     before = await store.load(handlers.board_key(TARGET))
-    answer = answer_of(await run(store, Unavailable("ecs.describe_services: AccessDeniedException"), "command-2"))
+    answer = answer_of(await run(store, AwsError("ecs.describe_services: AccessDeniedException"), "command-2"))
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
     assert answer.gates[0].detail == "ecs.describe_services: AccessDeniedException"
     assert before is not None

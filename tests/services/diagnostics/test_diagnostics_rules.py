@@ -200,6 +200,9 @@ def test_a_deployment_that_is_being_rolled_back_is_told_and_blocks_nothing() -> 
 def test_a_service_that_is_not_there() -> None:
     (issue,) = diagnose(TARGET, Evidence(None), NOW)
     assert (issue.kind, issue.severity) == ("service_missing", "critical")
+    told = "the service Backend is DRAINING: it is being deleted, and takes no deployment"
+    (issue,) = diagnose(TARGET, evidence(service=service(being_deleted=told, desired=0)), NOW)
+    assert (issue.kind, issue.severity, issue.evidence) == ("service_missing", "critical", (told,))
 
 
 def test_an_issue_has_the_guides_five_parts_with_commands_that_can_be_run() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from contracts.base import Target
 from contracts.envelope import Meta
+from services._aws.errors import AwsError
 from services._chassis.transition import Cancelled, Decision, Emit, Transition
 from services.health.domain.observed import (
     Answer,
@@ -19,7 +20,6 @@ from services.health.domain.observed import (
     TargetHealth,
 )
 from services.health.domain.watch import Memory, Observed
-from services.health.ports import Unavailable
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="CourtCase", service="Backend")
 META = Meta(id="command-1", source="surefoot/orchestrator", time=datetime(2025, 11, 24, tzinfo=UTC))
@@ -100,7 +100,7 @@ class FakeObserver:
         seen = self.looks[min(self.taken, len(self.looks) - 1)]
         self.taken += 1
         if seen is None:
-            raise Unavailable("ecs.describe_services: ThrottlingException")
+            raise AwsError("ECS did not answer DescribeServices: ThrottlingException")
         return seen
 
 
@@ -124,13 +124,13 @@ class FakeEcs:
 
     async def service(self, target: Target) -> Service | None:
         if self.unavailable:
-            raise Unavailable("ecs.describe_services: AccessDeniedException")
+            raise AwsError("ECS did not answer DescribeServices: AccessDeniedException")
         return self.state
 
     async def stopped_tasks(self, target: Target) -> tuple[StoppedTask, ...]:
         return self.stopped
 
-    async def rollout(self, arn: str) -> Rollout | None:
+    async def rollout(self, target: Target, arn: str) -> Rollout | None:
         self.asked.append(arn)
         return self.ended
 

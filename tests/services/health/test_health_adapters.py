@@ -1,13 +1,14 @@
 """Health's adapters, against fakes of AWS's answers and a real socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
 
+from contracts.base import Target
+from services._aws.errors import AwsError
 from services.health.adapters import application as http
 from services.health.adapters.application import HttpApplication
 from services.health.adapters.ecs import AwsEcs
@@ -15,127 +16,120 @@ from services.health.adapters.examination import Examination, Paths
 from services.health.adapters.load_balancers import AwsLoadBalancers
 from services.health.adapters.metrics import CloudWatch
 from services.health.adapters.observation import Observation
-from services.health.domain.observed import Answer, Front, Measurements, Rollout, TargetHealth, Unasked
+from services.health.domain.observed import (
+    Answer,
+    Deployment,
+    Measurements,
+    PublicEndpoint,
+    Rollout,
+    Service,
+    TargetHealth,
+    Unasked,
+)
 from services.health.domain.watch import Memory
-from services.health.ports import Unavailable
+from tests.services.aws.scripted import ScriptedAws
 from tests.services.health.harness import GROUP, HEALTHY, NOW, OURS, TARGET, FakeEcs, VirtualClock, deployment, service
 
+NLB = "arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/net/court/60dc"
 ALB = "arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/app/court/50dc"
-FRONT = Front("http://court.elb:80", "app/court/50dc", "targetgroup/backend/1")
+ENDPOINT = PublicEndpoint("http://court.elb:80", "app/court/50dc", "targetgroup/backend/1")
 
 
-class FakeAws:
-    """Answers by operation; an exception is raised. Calls are kept."""
-
-    def __init__(self, **answers: Any) -> None:
-        self.answers = answers
-        self.calls: list[tuple[str, dict[str, Any]]] = []
-
-    async def call(self, service: str, operation: str, **parameters: Any) -> Any:
-        self.calls.append((operation, parameters))
-        answer = self.answers[operation]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer(parameters) if callable(answer) else answer
-
-    async def pages(self, service: str, operation: str, key: str, **parameters: Any) -> Any:
-        return (await self.call(service, operation, **parameters))[key]
-
-
-def refusal(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "secret words"}}, "DescribeServices")
-
-
-def ecs(**answers: Any) -> AwsEcs:
-    aws: Any = FakeAws(**answers)
-    return AwsEcs(aws)
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        {"services": [], "failures": [{"reason": "MISSING"}]},
-        {"services": [{"status": "INACTIVE"}]},
-        refusal("ClusterNotFoundException"),
-    ],
-)
-async def test_a_service_that_is_not_there(answer: Any) -> None:
-    assert await ecs(describe_services=answer).service(TARGET) is None
-
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (refusal("AccessDeniedException"), "ecs.describe_services: AccessDeniedException"),
-        (EndpointConnectionError(endpoint_url="https://x"), "ecs.describe_services: EndpointConnectionError"),
-    ],
-)
-async def test_a_refusal_names_the_operation_and_the_code_only(error: Exception, text: str) -> None:
-    with pytest.raises(Unavailable) as raised:
-        await ecs(describe_services=error).service(TARGET)
-    assert str(raised.value) == text
-
-
-async def test_stopped_tasks_come_oldest_first_and_a_hundred_at_most() -> None:
-    def described(parameters: dict[str, Any]) -> Any:
-        assert len(parameters["tasks"]) == 100
-        at = [datetime(2025, 11, 24, hour, tzinfo=UTC) for hour in (3, 1)]
-        tasks = [{"taskArn": f"task/{one.hour}", "stoppedAt": one, "startedBy": OURS} for one in at]
-        return {"tasks": [*tasks, {"taskArn": "task/still-stopping"}]}
-
-    answers = {"list_tasks": {"taskArns": [str(one) for one in range(130)]}, "describe_tasks": described}
-    stopped = await ecs(**answers).stopped_tasks(TARGET)
-    assert [task.arn for task in stopped] == ["task/1", "task/3"]
-
-
-def balanced(listeners: list[Any], rules: Any = ()) -> Any:
-    return FakeAws(
-        describe_target_groups={"TargetGroups": [{"LoadBalancerArns": [ALB]}]},
-        describe_listeners={"Listeners": listeners},
-        describe_rules={"Rules": list(rules)},
-        describe_load_balancers={"LoadBalancers": [{"DNSName": "court.elb"}]},
+async def test_what_ecs_tells_is_what_health_sees() -> None:
+    body = {
+        "serviceName": "Backend", "status": "ACTIVE", "desiredCount": 3, "runningCount": 2,
+        "deployments": [
+            {"id": OURS, "status": "PRIMARY", "taskDefinition": "backend:2", "rolloutState": "IN_PROGRESS"}
+        ],
+        "events": [{"message": "started"}], "loadBalancers": [{"targetGroupArn": GROUP}],
+        "currentServiceDeployment": "rollout-2",
+    }  # fmt: skip
+    seen = await AwsEcs(ScriptedAws(describe_services={"services": [body]})).service(TARGET)
+    assert seen == Service(
+        desired=3,
+        running=2,
+        deployments=(Deployment(OURS, "PRIMARY", "backend:2", 0, 0, rollout_state="IN_PROGRESS"),),
+        events=("started",),
+        target_groups=(GROUP,),
+        rollout="rollout-2",
     )
 
 
-def listener(protocol: str, port: int, **action: Any) -> dict[str, Any]:
-    return {"ListenerArn": f"l/{port}", "Protocol": protocol, "Port": port, "DefaultActions": [action]}
+async def test_a_service_that_is_being_deleted_is_seen_and_one_that_was_is_not() -> None:
+    body = {"serviceName": "Backend", "status": "DRAINING", "desiredCount": 0, "runningCount": 2}
+    seen = await AwsEcs(ScriptedAws(describe_services={"services": [body]})).service(TARGET)
+    assert seen is not None
+    assert seen.being_deleted == "the service Backend is DRAINING: it is being deleted, and takes no deployment"
+    gone = ScriptedAws(describe_services={"services": [body | {"status": "INACTIVE"}]})
+    assert await AwsEcs(gone).service(TARGET) is None
+    unknown = ScriptedAws(describe_services={"services": [], "failures": [{"reason": "ACCESS_DENIED"}]})
+    with pytest.raises(AwsError, match="ACCESS_DENIED"):
+        await AwsEcs(unknown).service(TARGET)
 
 
-REDIRECT = {"Type": "redirect"}
-FORWARD = {"Type": "forward", "TargetGroupArn": GROUP}
+async def test_a_stopped_task_tells_each_reason_once() -> None:
+    container = {"name": "backend", "reason": "OutOfMemoryError", "exitCode": 137}
+    task = {
+        "taskArn": "task/1", "startedBy": OURS, "stoppedAt": datetime(2025, 11, 24, tzinfo=UTC),
+        "stopCode": "EssentialContainerExited", "stoppedReason": "Essential container in task exited",
+        "containers": [container, container | {"name": "sidecar", "exitCode": None}],
+    }  # fmt: skip
+    aws = ScriptedAws(list_tasks={"taskArns": ["task/1"]}, describe_tasks={"tasks": [task]})
+    (stopped,) = await AwsEcs(aws).stopped_tasks(TARGET)
+    assert stopped.reason == "Essential container in task exited; OutOfMemoryError"
+    assert stopped.exit_codes == (137,)
+
+
+async def test_how_a_rollout_ended_may_be_forgotten() -> None:
+    there = {"serviceDeployments": [{"status": "ROLLBACK_SUCCESSFUL", "statusReason": "breaker"}]}
+    aws = ScriptedAws(describe_service_deployments=there)
+    assert await AwsEcs(aws).rollout(TARGET, "rollout-2") == Rollout("ROLLBACK_SUCCESSFUL", "breaker")
+    assert aws.asked["describe_service_deployments"] == {"serviceDeploymentArns": ["rollout-2"]}
+    forgotten = ScriptedAws(describe_service_deployments={"serviceDeployments": [], "failures": [{}]})
+    assert await AwsEcs(forgotten).rollout(TARGET, "rollout-2") is None
+
+
+def balanced(arn: str, *listeners: dict[str, Any]) -> ScriptedAws:
+    return ScriptedAws(
+        describe_target_groups={"TargetGroups": [{"TargetGroupArn": GROUP, "LoadBalancerArns": [arn]}]},
+        describe_load_balancers={"LoadBalancers": [{"LoadBalancerArn": arn, "DNSName": "court.elb"}]},
+        describe_listeners={"Listeners": list(listeners)},
+        describe_rules={"Rules": [BY_HOST]},
+    )
+
+
+BY_HOST = {
+    "Actions": [{"Type": "forward", "TargetGroupArn": GROUP}],
+    "Conditions": [{"Field": "host-header", "Values": ["court.example"]}],
+}
 
 
 @pytest.mark.parametrize(
-    ("listeners", "rules", "url"),
+    ("aws", "endpoint"),
     [
-        ([listener("HTTP", 80, **FORWARD)], [], "http://court.elb:80"),
-        ([listener("HTTPS", 443, **FORWARD), listener("HTTP", 80, **FORWARD)], [], "http://court.elb:80"),
-        ([listener("HTTP", 80, **REDIRECT), listener("HTTPS", 443, **FORWARD)], [], "https://court.elb:443"),
         (
-            [listener("HTTP", 80, Type="forward", ForwardConfig={"TargetGroups": [{"TargetGroupArn": GROUP}]})],
-            [],
-            "http://court.elb:80",
+            balanced(ALB, {"ListenerArn": "l", "Protocol": "HTTP", "Port": 80}),
+            PublicEndpoint("http://court.elb:80", "app/court/50dc", "targetgroup/backend/1", "court.example"),
         ),
-        ([listener("HTTP", 8080, **REDIRECT)], [{"Actions": [FORWARD]}], "http://court.elb:8080"),
-        ([listener("HTTP", 80, **REDIRECT)], [{"Actions": [REDIRECT]}], None),
-        ([], [], None),
+        (
+            balanced(NLB, {"ListenerArn": "l", "Protocol": "TCP", "Port": 90, "DefaultActions": BY_HOST["Actions"]}),
+            PublicEndpoint("http://court.elb:90", None, "targetgroup/backend/1"),
+        ),
+        (balanced(NLB, {"ListenerArn": "l", "Protocol": "UDP", "Port": 53}), None),
     ],
 )
-async def test_the_address_is_that_of_the_listener_that_forwards(listeners: Any, rules: Any, url: str | None) -> None:
-    front = await AwsLoadBalancers(balanced(listeners, rules)).front(GROUP)
-    assert (front and front.url) == url
-    if front:
-        assert (front.load_balancer, front.target_group) == ("app/court/50dc", "targetgroup/backend/1")
+async def test_where_users_reach_it(aws: ScriptedAws, endpoint: PublicEndpoint | None) -> None:
+    assert await AwsLoadBalancers(aws).endpoint(TARGET, (GROUP,)) == endpoint
 
 
 async def test_measurements_are_of_five_full_minutes_that_ended_a_minute_ago() -> None:
-    values = {"cpu": [10, 30], "p95": [0.1, 9.0, 0.3], "requests": [100, 50], "target_5xx": [3]}
-    aws: Any = FakeAws(
-        get_metric_data={"MetricDataResults": [{"Id": name, "Values": points} for name, points in values.items()]}
-    )
-    measured = await CloudWatch(aws).measure(TARGET, FRONT, NOW + 59)
+    values: dict[str, list[float]] = {"cpu": [10, 30], "p95": [0.1, 9.0, 0.3], "requests": [100, 50], "target_5xx": [3]}
+    times = [datetime(2025, 11, 24, 1, minute, tzinfo=UTC) for minute in range(3)]
+    results = [{"Id": name, "Timestamps": times[: len(of)], "Values": of} for name, of in values.items()]
+    aws = ScriptedAws(get_metric_data={"MetricDataResults": results})
+    measured = await CloudWatch(aws).measure(TARGET, ENDPOINT, NOW + 59)
     assert measured == Measurements(5, cpu=20, p95_seconds=0.3, requests=150, target_5xx=3)
-    (_, asked), *_ = aws.calls
+    asked = aws.asked["get_metric_data"]
     end = (NOW + 59 - 60) // 60 * 60
     assert (asked["StartTime"].timestamp(), asked["EndTime"].timestamp()) == (end - 300, end)
     dimensions = {
@@ -144,21 +138,24 @@ async def test_measurements_are_of_five_full_minutes_that_ended_a_minute_ago() -
     }
     assert dimensions["requests"] == {"LoadBalancer", "TargetGroup"}
     assert dimensions["balancer_5xx"] == {"LoadBalancer"}
+    aws.answers["get_metric_data"] = {"MetricDataResults": []}
     await CloudWatch(aws).measure(TARGET, None, NOW)
-    assert [query["Id"] for query in aws.calls[-1][1]["MetricDataQueries"]] == ["cpu", "memory"]
+    assert [query["Id"] for query in aws.asked["get_metric_data"]["MetricDataQueries"]] == ["cpu", "memory"]
 
 
 Respond = Callable[[str], bytes | None]
 
 
 @pytest.fixture
-async def web() -> AsyncIterator[Callable[[Respond], Awaitable[str]]]:
+async def web() -> AsyncIterator[Callable[..., Awaitable[str]]]:
     """A server that answers each path with the bytes given, or with silence (None)."""
     servers: list[asyncio.Server] = []
 
-    async def serve(respond: Respond) -> str:
+    async def serve(respond: Respond, heads: list[str] | None = None) -> str:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             head = await reader.readuntil(b"\r\n\r\n")
+            if heads is not None:
+                heads.append(head.decode())
             answer = respond(head.split(b" ")[1].decode())
             if answer is not None:
                 writer.write(answer)
@@ -210,25 +207,34 @@ async def test_silence_is_an_answer_and_a_closed_port_is_none(
 ) -> None:
     monkeypatch.setattr(http, "ANSWER_SECONDS", 0.05)
     assert await application.get(await web(lambda _: None), "/") == Answer(None)
-    with pytest.raises(Unavailable, match="no connection to the application"):
-        await application.get(f"http://127.0.0.1:{unused_tcp_port}", "/")
+    closed = await application.get(f"http://127.0.0.1:{unused_tcp_port}", "/")
+    assert closed == Unasked("no connection to the application (ConnectError)")
+
+
+async def test_a_rule_s_host_is_asked_for_by_its_name(web: Any, application: HttpApplication) -> None:
+    heads: list[str] = []
+    base = await web(lambda _: page(200, b""), heads)
+    assert await application.get(base, "/", "court.example") == Answer(200)
+    assert await application.get(base, "/") == Answer(200)
+    hosts = [line for head in heads for line in head.lower().split("\r\n") if line.startswith("host:")]
+    assert hosts == ["host: court.example", f"host: {base.removeprefix('http://').rstrip('/')}"]
 
 
 class FakeBalancers:
-    def __init__(self, front: Front | None = FRONT, *, dark: bool = False) -> None:
-        self._front, self._dark = front, dark
+    def __init__(self, endpoint: PublicEndpoint | None = ENDPOINT, *, dark: bool = False) -> None:
+        self._endpoint, self._dark = endpoint, dark
 
-    async def targets(self, group: str) -> tuple[TargetHealth, ...]:
+    async def targets(self, target: Target, groups: Sequence[str]) -> tuple[TargetHealth, ...]:
         if self._dark:
-            raise Unavailable("elbv2.describe_target_health: Throttling")
+            raise AwsError("Elastic Load Balancing did not answer DescribeTargetHealth: Throttling")
         return HEALTHY
 
-    async def front(self, group: str) -> Front | None:
-        return self._front
+    async def endpoint(self, target: Target, groups: Sequence[str]) -> PublicEndpoint | None:
+        return self._endpoint
 
 
 class FakeMetrics:
-    async def measure(self, target: Any, front: Any, now: float) -> Measurements:
+    async def measure(self, target: Any, endpoint: Any, now: float) -> Measurements:
         return Measurements(5, cpu=1)
 
 
@@ -236,7 +242,7 @@ class FakeApplication:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    async def get(self, base: str, path: str) -> Answer:
+    async def get(self, base: str, path: str, host: str | None = None) -> Answer:
         self.asked.append(base + path)
         return Answer(200)
 
@@ -270,7 +276,7 @@ async def test_the_configured_address_wins() -> None:
 
 async def test_what_cannot_be_asked_does_not_keep_the_rest_from_being_seen() -> None:
     seen = await examination(FakeEcs(), FakeBalancers(dark=True)).examine(TARGET)
-    assert seen.targets == Unasked("elbv2.describe_target_health: Throttling")
+    assert seen.targets == Unasked("Elastic Load Balancing did not answer DescribeTargetHealth: Throttling")
     assert seen.health == Answer(200)
     dark = await examination(FakeEcs(unavailable=True), FakeBalancers()).examine(TARGET)
     assert isinstance(dark.service, Unasked)
@@ -285,5 +291,5 @@ async def test_an_observation_looks_up_how_our_rollout_ended_only_when_it_was_re
     assert (await observer.observe(TARGET, memory, NOW)).rollout == Rollout("ROLLBACK_SUCCESSFUL")
     assert ecs.asked == ["rollout-2"]
     ecs.unavailable = True
-    with pytest.raises(Unavailable):
+    with pytest.raises(AwsError):
         await observer.observe(TARGET, memory, NOW)

@@ -154,6 +154,13 @@ def test_a_service_that_is_gone_ends_the_watch() -> None:
     assert isinstance(judgement(Observed(None)), Failed)
 
 
+def test_a_service_that_is_being_deleted_is_not_healthy_when_its_last_task_has_stopped() -> None:
+    told = "the service Backend is DRAINING: it is being deleted, and takes no deployment"
+    found = judgement(look(deployment(running=0), seen=(), desired=0, running=0, being_deleted=told))
+    assert isinstance(found, Failed)
+    assert (found.cause, found.detail) == (Cause.SUPERSEDED, f"It was not watched to its end: {told}.")
+
+
 @pytest.mark.parametrize(("desired", "limit"), [(0, 3), (1, 3), (6, 3), (7, 4), (100, 50), (1000, 200)])
 def test_the_limit_of_failed_tasks_is_that_of_the_circuit_breaker(desired: int, limit: int) -> None:
     assert failure_limit(desired) == limit

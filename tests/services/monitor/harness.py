@@ -109,7 +109,9 @@ class FakeMetrics:
             if value is not None:
                 self.minute[name] = value
 
-    async def read(self, dimensions: Dimensions, start: float, end: float, period: int = 60) -> Readings:
+    async def read(
+        self, target: Target, dimensions: Dimensions, start: float, end: float, period: int = 60
+    ) -> Readings:
         self.looks.append(end)
         if self.failure:
             raise self.failure
@@ -121,7 +123,7 @@ class FakeMetrics:
                     series.setdefault(name, {})[at] = value
         return Readings(dimensions, series)
 
-    async def database_published(self, dimensions: Dimensions, now: float) -> bool:
+    async def database_published(self, target: Target, dimensions: Dimensions, now: float) -> bool:
         return self.published
 
     def _write(self) -> None:
@@ -136,7 +138,7 @@ class FakeDatabases:
         self.there: Database | None = None
         self.failure: Exception | None = None
 
-    async def look(self, now: float) -> Database | None:
+    async def look(self, target: Target, now: float) -> Database | None:
         if self.failure:
             raise self.failure
         return self.there
@@ -149,19 +151,19 @@ class FakeAlarms:
         self.disarmed: set[str] = set()
         self.failure: Exception | None = None
 
-    async def all(self, named: Collection[str]) -> tuple[Alarm, ...]:
+    async def all(self, target: Target, named: Collection[str]) -> tuple[Alarm, ...]:
         if self.failure:
             raise self.failure
         return self.there
 
-    async def put(self, dimensions: Dimensions, rule: Rule) -> str | None:
+    async def put(self, target: Target, dimensions: Dimensions, rule: Rule) -> str | None:
         if self.failure:
             raise self.failure
         name = f"{dimensions.own_name}-{rule.name}"
         self.put_names.append(name)
         return name
 
-    async def armed(self, names: Collection[str]) -> frozenset[str]:
+    async def armed(self, target: Target, names: Collection[str]) -> frozenset[str]:
         return frozenset(names) - self.disarmed
 
 
@@ -169,12 +171,12 @@ class FakeDashboards:
     def __init__(self) -> None:
         self.bodies: dict[str, str] = {}
 
-    async def put(self, dimensions: Dimensions, rules: Iterable[Rule]) -> str:
+    async def put(self, target: Target, dimensions: Dimensions, rules: Iterable[Rule]) -> str:
         self.bodies[f"{dimensions.cluster}/{dimensions.service}"] = '{"widgets": []}'
         return dimensions.own_name
 
-    async def body(self, cluster: str, service: str) -> str | None:
-        return self.bodies.get(f"{cluster}/{service}")
+    async def body(self, target: Target) -> str | None:
+        return self.bodies.get(f"{target.cluster}/{target.service}")
 
 
 class Running:

@@ -5,10 +5,11 @@ import pytest
 from fastapi import FastAPI
 
 from contracts.base import Target
+from services._aws.errors import AwsError
 from services._chassis.http import PREFIX, create_http
 from services.monitor.api import POINTS, create_router, period_of
 from services.monitor.domain.watch import Watch, watch_key
-from services.monitor.ports import NotFound, Unavailable
+from services.monitor.ports import NotFound
 from tests.services.monitor.harness import TARGET, World
 
 PATH = "/api/v1/monitoring"
@@ -40,7 +41,7 @@ async def call(http: FastAPI, method: str, path: str, **more: object) -> httpx2.
 
 
 async def test_metrics_and_the_latest_rules(world: World, http: FastAPI) -> None:
-    readings = await world.metrics.read(world.services.found, 0, world.clock.time)
+    readings = await world.metrics.read(TARGET, world.services.found, 0, world.clock.time)
     watch, _ = Watch(target=TARGET).with_readings(readings, world.watching.rules, world.clock.time)
     world.states[watch_key(TARGET)] = watch.to_bytes()
     answer = (await call(http, "GET", "/metrics/Main/api")).json()
@@ -64,7 +65,7 @@ def test_no_series_is_longer_than_a_day_of_minutes(hours: int, period: int) -> N
 
 
 @pytest.mark.parametrize(
-    ("failure", "status"), [(NotFound("no such service"), 404), (Unavailable("ECS did not answer"), 502)]
+    ("failure", "status"), [(NotFound("no such service"), 404), (AwsError("ECS did not answer"), 502)]
 )
 async def test_a_failure_is_a_problem(world: World, http: FastAPI, failure: Exception, status: int) -> None:
     world.services.failure = failure
@@ -107,7 +108,7 @@ async def test_what_is_not_asked_for_properly_is_refused(http: FastAPI) -> None:
 
 
 async def test_a_set_up_that_fails_says_why(world: World, http: FastAPI) -> None:
-    world.services.failure = Unavailable("ECS did not answer DescribeServices: AccessDeniedException")
+    world.services.failure = AwsError("ECS did not answer DescribeServices: AccessDeniedException")
     accepted = await call(http, "POST", "/dashboard/Main/api")
     await world._do_jobs()
     operation = (await call(http, "GET", accepted.json()["url"])).json()

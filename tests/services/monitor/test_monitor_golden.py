@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from contracts.base import Target
 from services._chassis.aws import Aws
 from services.monitor.adapters.alarms import CloudWatchAlarms
 from services.monitor.adapters.dashboards import CloudWatchDashboards
@@ -18,11 +19,18 @@ TOPIC = "arn:aws:sns:us-west-2:123456789012:alerts"
 SERVICES = {"balanced": BALANCED, "alone": ALONE}
 
 
+TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
+
+
 class Recorder:
     """An AWS that writes down what it is sent."""
 
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
+
+    def at(self, target: Target) -> "Recorder":
+        assert target == TARGET
+        return self
 
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
         self.calls.append({"service": service, "operation": operation, "parameters": parameters})
@@ -32,10 +40,10 @@ class Recorder:
 async def sent(of: Dimensions, topic: str | None, database: str | None, warning_minutes: int) -> str:
     recorder = Recorder()
     aws, watched = cast("Aws", recorder), rules(warning_minutes)
-    await CloudWatchDashboards(aws, "us-west-2", "CourtCase/Production", database, 300).put(of, watched)
+    await CloudWatchDashboards(aws, "CourtCase/Production", database, 300).put(TARGET, of, watched)
     alarms = CloudWatchAlarms(aws, "CourtCase/Production", topic)
     for rule in watched:
-        await alarms.put(of, rule)
+        await alarms.put(TARGET, of, rule)
     return json.dumps(recorder.calls, indent=1) + "\n"
 
 

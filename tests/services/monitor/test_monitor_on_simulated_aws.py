@@ -16,6 +16,7 @@ from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE
 from sandbox.scenarios.incident import Incident
+from services._aws.errors import AwsError
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.service import Platform, Service
 from services._chassis.store import IndexedStore
@@ -28,7 +29,7 @@ from services.monitor.domain.database import fault
 from services.monitor.domain.metrics import MINUTE, Readings
 from services.monitor.domain.rules import evaluate, rules
 from services.monitor.handlers import CHECK, SET_UP
-from services.monitor.ports import NotFound, Unavailable
+from services.monitor.ports import NotFound
 from services.monitor.settings import Settings
 from tests.services.monitor.harness import Running
 
@@ -76,7 +77,7 @@ class Account:
     async def readings(self) -> Readings:
         dimensions = await self.services.dimensions(TARGET, None)
         now = self.aws.now()
-        return await self.metrics.read(dimensions, now - 15 * MINUTE, now)
+        return await self.metrics.read(TARGET, dimensions, now - 15 * MINUTE, now)
 
     async def verdicts(self) -> dict[str, str]:
         seen = await self.readings()
@@ -124,7 +125,7 @@ async def test_all_eight_metrics_of_a_healthy_service_are_found(account: Account
     assert set(seen.healthy.values()) == {3.0}
     assert all(0.05 < value < 0.5 for value in seen.series["response_time"].values())
     assert set((await account.verdicts()).values()) == {"ok"}
-    assert await account.metrics.database_published(seen.dimensions, account.aws.now())
+    assert await account.metrics.database_published(TARGET, seen.dimensions, account.aws.now())
 
 
 async def test_the_set_up_is_there_and_its_alarms_tell_good_from_bad(account: Account) -> None:
@@ -170,16 +171,16 @@ async def test_a_lost_database_is_seen_by_rules_and_alarms_alike(account: Accoun
 
 async def test_the_database_is_looked_at_where_it_is_named(account: Account) -> None:
     databases = RdsDatabases(account.of_monitor, "court-case-db")
-    found = await databases.look(account.aws.now())
+    found = await databases.look(TARGET, account.aws.now())
     assert found is not None
     assert (found.status, fault(found)) == ("available", None)
     assert len(found.cpu) >= 3
     account.aws.happen(Incident(database="away"))
-    found = await databases.look(account.aws.now())
+    found = await databases.look(TARGET, account.aws.now())
     assert fault(found) == DependencyFault(name="court-case-db", detail="the database court-case-db is failed")
-    with pytest.raises(Unavailable, match="RDS"):
-        await RdsDatabases(account.of_monitor, "no-such-db").look(account.aws.now())
-    assert await RdsDatabases(account.of_monitor, None).look(account.aws.now()) is None
+    with pytest.raises(AwsError, match="RDS"):
+        await RdsDatabases(account.of_monitor, "no-such-db").look(TARGET, account.aws.now())
+    assert await RdsDatabases(account.of_monitor, None).look(TARGET, account.aws.now()) is None
 
 
 async def test_no_task_is_an_outage(account: Account) -> None:
@@ -199,7 +200,7 @@ async def test_no_task_is_an_outage(account: Account) -> None:
 
 
 async def test_what_is_not_there_is_said(account: Account) -> None:
-    with pytest.raises(NotFound, match="no active service"):
+    with pytest.raises(NotFound, match="no service other"):
         await account.services.dimensions(TARGET.model_copy(update={"service": "other"}), None)
     with pytest.raises(NotFound, match="no cluster"):
         await account.services.dimensions(TARGET.model_copy(update={"cluster": "other"}), None)

@@ -49,8 +49,8 @@ def watched(alarm: dict[str, Any]) -> set[str]:
 
 
 def lines(rules: tuple[Rule, ...], of: Dimensions = BALANCED) -> dict[str, list[dict[str, Any]]]:
-    dashboards = CloudWatchDashboards(cast("Aws", None), "us-west-2", "Application", None, 300)
-    graphs = [widget["properties"] for widget in dashboards.widgets(of, rules)]
+    dashboards = CloudWatchDashboards(cast("Aws", None), "Application", None, 300)
+    graphs = [widget["properties"] for widget in dashboards.widgets(of, rules, "us-west-2")]
     return {graph["title"]: graph.get("annotations", {}).get("horizontal", []) for graph in graphs}
 
 

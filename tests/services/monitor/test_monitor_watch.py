@@ -11,13 +11,14 @@ from contracts.gates import Verdict
 from contracts.monitor import CheckAlarms, CriticalAlert, EvaluateRules, SetUpMonitoring, WatchClosely
 from contracts.recovery import RollbackStarted
 from contracts.results import MonitoringOutput, ProbesOutput
+from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services.monitor import handlers
 from services.monitor.domain.alarms import Alarm
 from services.monitor.domain.database import Database, fault
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.jobs.looks import COLLECT
-from services.monitor.ports import NotFound, Unavailable
+from services.monitor.ports import NotFound
 from tests.services.monitor.harness import START, TARGET, World
 
 MINUTE = 60.0
@@ -80,7 +81,7 @@ ROLLBACK = RollbackStarted(target=TARGET, run_id="run-1", rollback_id="rb", trig
 
 @pytest.mark.parametrize("over", [FINISHED, ROLLBACK], ids=["finished", "rolling-back"])
 async def test_nothing_is_read_for_a_run_that_is_over(world: World, over: DeploymentFinished | RollbackStarted) -> None:
-    world.metrics.failure = Unavailable("CloudWatch did not answer GetMetricData: Throttling")  # no evidence
+    world.metrics.failure = AwsError("CloudWatch did not answer GetMetricData: Throttling")  # no evidence
     await watch_closely(world, seconds=3600)
     await evaluate(world, seconds=3600)
     await world.until(60)
@@ -97,7 +98,7 @@ async def test_nothing_is_read_for_a_run_that_is_over(world: World, over: Deploy
 
 
 async def test_a_run_is_over_once_and_then_again_without_another_answer(world: World) -> None:
-    world.metrics.failure = Unavailable("silence")
+    world.metrics.failure = AwsError("silence")
     await evaluate(world)
     await world.say(handlers.on_run_over, ROLLBACK, "rollback")
     await world.say(handlers.on_run_over, FINISHED, "finished")
@@ -241,7 +242,7 @@ async def test_a_database_that_comes_back_excuses_nothing_any_more(world: World)
 
 async def test_a_database_of_which_nothing_is_known_excuses_nothing(world: World) -> None:
     world.metrics.change(target_5xx=40.0)
-    world.databases.failure = Unavailable("RDS refused DescribeDBInstances (AccessDenied)")
+    world.databases.failure = AwsError("RDS refused DescribeDBInstances (AccessDenied)")
     await evaluate(world)
     await world.until(3 * MINUTE)
     assert [answer.cause for answer in world.answers] == [Cause.GATE]
@@ -269,7 +270,7 @@ def test_what_a_database_in_trouble_is(database: Database | None, said: str) -> 
 
 
 async def test_a_silent_cloudwatch_is_inconclusive_at_the_deadline(world: World) -> None:
-    world.metrics.failure = Unavailable("CloudWatch did not answer GetMetricData: Throttling")
+    world.metrics.failure = AwsError("CloudWatch did not answer GetMetricData: Throttling")
     await evaluate(world, seconds=300)
     await world.until(299)
     assert world.answers == []
@@ -316,7 +317,7 @@ async def test_a_service_that_is_gone_is_not_looked_at_for_ever(world: World) ->
 
 
 async def test_a_target_that_cannot_be_looked_up_is_answered(world: World) -> None:
-    world.services.failure = Unavailable("ECS did not answer DescribeServices: AccessDeniedException")
+    world.services.failure = AwsError("ECS did not answer DescribeServices: AccessDeniedException")
     await watch_closely(world)
     world.services.failure = NotFound("there is no cluster Main")
     await watch_closely(world, run_id="run-2")
@@ -385,7 +386,7 @@ async def test_no_alarm_at_all_passes_and_is_said(world: World) -> None:
 
 @pytest.mark.parametrize("command", [CHECK, SET_UP], ids=lambda command: type(command).__name__)
 async def test_a_cloudwatch_that_refuses_is_inconclusive(world: World, command: CheckAlarms | SetUpMonitoring) -> None:
-    world.alarms.failure = Unavailable("CloudWatch did not answer: AccessDenied")
+    world.alarms.failure = AwsError("CloudWatch did not answer: AccessDenied")
     handler = handlers.on_check_alarms if isinstance(command, CheckAlarms) else handlers.on_set_up
     await world.say(handler, command)
     (answer,) = world.answers

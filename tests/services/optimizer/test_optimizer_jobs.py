@@ -12,6 +12,7 @@ from contracts.envelope import Meta
 from contracts.gates import Verdict
 from contracts.optimizer import AnalyzeResources, FargateSize, RecommendationMade
 from contracts.results import StepFinished
+from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services._chassis.http import PREFIX, create_http
 from services._chassis.store import Applied, Written
@@ -20,7 +21,7 @@ from services.optimizer.api import create_router
 from services.optimizer.domain.analysis import Deployed
 from services.optimizer.domain.size import Baseline, Usage
 from services.optimizer.handlers import ANALYZE, Analyst, baseline_record, on_analyze_resources
-from services.optimizer.ports import NotSizable, Unavailable
+from services.optimizer.ports import NotSizable
 
 NOW = 1_764_000_000.0
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
@@ -151,7 +152,7 @@ async def test_too_little_data_is_inconclusive_and_recommends_nothing(world: Wor
 
 
 @pytest.mark.parametrize(
-    ("failure", "cause"), [(NotSizable("runs on EC2"), Cause.USAGE), (Unavailable("ECS did not answer"), Cause.ERROR)]
+    ("failure", "cause"), [(NotSizable("runs on EC2"), Cause.USAGE), (AwsError("ECS did not answer"), Cause.ERROR)]
 )
 async def test_a_failure_is_answered(world: World, failure: Exception, cause: Cause) -> None:
     world.services.failure = failure
@@ -178,7 +179,7 @@ async def test_hours_back_is_bounded(http: FastAPI, hours: str) -> None:
     assert (await get(http, f"/analyze/Main/api?hours_back={hours}")).status_code == 422
 
 
-@pytest.mark.parametrize(("failure", "status"), [(NotSizable("gone"), 404), (Unavailable("no answer"), 502)])
+@pytest.mark.parametrize(("failure", "status"), [(NotSizable("gone"), 404), (AwsError("no answer"), 502)])
 async def test_a_failure_is_a_problem(world: World, http: FastAPI, failure: Exception, status: int) -> None:
     world.services.failure = failure
     answer = await get(http, "/analyze/Main/api")

@@ -123,7 +123,7 @@ async def test_a_new_deployment_of_the_same_size_is_judged_by_the_whole_day(acco
 
 
 async def test_what_is_not_there_cannot_be_sized(account: Account) -> None:
-    with pytest.raises(NotSizable, match="no active service"):
+    with pytest.raises(NotSizable, match="no service other"):
         await account.services.deployed(TARGET.model_copy(update={"service": "other"}), 0)
     with pytest.raises(NotSizable, match="no cluster"):
         await account.services.deployed(TARGET.model_copy(update={"cluster": "other"}), 0)

@@ -13,6 +13,7 @@ from contracts.recovery import ApplyChange as ApplyChangeCommand
 from contracts.recovery import Arm, CaptureSnapshot, Disarm
 from contracts.recovery import RollBack as RollBackCommand
 from contracts.results import StepFinished
+from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services._chassis.store import Applied, Written
 from services._chassis.transition import Cancelled, Decision, Emit, Job, Timer, Transition
@@ -23,7 +24,6 @@ from services.recovery.handlers import Handlers
 from services.recovery.jobs.capture import Capture, Purge
 from services.recovery.jobs.change import ApplyChange
 from services.recovery.jobs.roll_back import RollBack
-from services.recovery.ports import CallFailed
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="CourtCaseCluster", service="BackendService")
 START = datetime(2026, 1, 12, 14, 30, tzinfo=UTC)
@@ -166,7 +166,7 @@ class RollingEcs:
                 "strategy": "ROLLING",
             }
         }
-        self.failing: list[CallFailed] = []
+        self.failing: list[AwsError] = []
         self.after_update: list[Callable[[], None]] = []
         self.gone = False
         self.add_definition(GOOD)
@@ -244,12 +244,12 @@ class RollingEcs:
             **self.settings,
         })  # fmt: skip
 
-    async def task_definition(self, name: str) -> Body | None:
+    async def task_definition(self, target: Target, name: str) -> Body | None:
         wanted = name if name.startswith("arn:") else f"{ARN}:{name.partition(':')[2]}"
         found = [one for one in self.definitions if one["taskDefinitionArn"] == wanted]
         return copy.deepcopy(found[0]) if found else None
 
-    async def revisions(self, family: str) -> list[Body]:
+    async def revisions(self, target: Target, family: str) -> list[Body]:
         return copy.deepcopy([one for one in reversed(self.definitions) if one["status"] == "ACTIVE"])
 
     async def digests(self, target: Target, service: Body) -> dict[str, str]:
@@ -259,10 +259,10 @@ class RollingEcs:
         self._described()
         return [one for one in reversed(self.history) if one["createdAt"].timestamp() >= since]
 
-    async def healthy_targets(self, service: Body) -> int | None:
+    async def healthy_targets(self, target: Target, service: Body) -> int | None:
         return int(service["runningCount"])
 
-    async def register(self, body: Body) -> str:
+    async def register(self, target: Target, body: Body) -> str:
         self._changing("register", body)
         assert "taskDefinitionArn" not in body
         return self.add_definition("", **body)
@@ -297,7 +297,7 @@ class Nothing:
 class Registry:
     tags: dict[str, str] = field(default_factory=dict)
 
-    async def digest(self, reference: str) -> str | None:
+    async def digest(self, target: Target, reference: str) -> str | None:
         return self.tags.get(reference)
 
 
@@ -306,7 +306,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
-        self.failing: list[CallFailed] = []
+        self.failing: list[AwsError] = []
 
     async def put(self, snapshot: Snapshot) -> bool:
         if self.failing:

@@ -6,9 +6,9 @@ import httpx2
 import pytest
 
 from contracts.recovery import ManualTrigger, RollbackFinished, RollbackStarted
+from services._aws.errors import AwsError
 from services._chassis.http import PREFIX, create_http
 from services.recovery.api import Api, create_router
-from services.recovery.ports import CallFailed
 from services.recovery.settings import Settings
 from tests.services.recovery.harness import ARN, BAD, OTHER, SECRET, Recovery
 
@@ -167,7 +167,17 @@ async def test_an_unknown_service_is_not_found(recovery: Recovery, web: httpx2.A
         assert (said.status_code, "BackendService" in said.json()["detail"]) == (404, True)
 
 
+async def test_a_service_that_is_being_deleted_is_listed_and_not_rolled_back(
+    recovery: Recovery, web: httpx2.AsyncClient
+) -> None:
+    await recovery.snapshot()
+    recovery.ecs.settings["status"] = "DRAINING"
+    assert (await web.get(f"/snapshots/{HERE}")).status_code == 200
+    said = await web.post(f"/rollback/{HERE}", json={"snapshot_id": "20240112_143000"})
+    assert (said.status_code, "is DRAINING: it is being deleted" in said.json()["detail"]) == (409, True)
+
+
 async def test_a_fault_of_aws_is_told_without_parameters(recovery: Recovery, web: httpx2.AsyncClient) -> None:
-    recovery.ecs.failing = [CallFailed("ecs:DescribeServices failed: AccessDeniedException.", temporary=False)]
+    recovery.ecs.failing = [AwsError("ecs:DescribeServices failed: AccessDeniedException.", temporary=False)]
     said = await web.post(f"/snapshot/{HERE}")
     assert (said.status_code, "AccessDenied" in said.json()["detail"]) == (502, True)

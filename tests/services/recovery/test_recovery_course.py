@@ -20,10 +20,10 @@ from contracts.recovery import (
     TargetDisarmed,
 )
 from contracts.results import ArmedOutput, ChangeOutput, DisarmOutput, StepFinished, StepProgressed
+from services._aws.errors import AwsError
 from services.recovery.decisions import end_rollback
 from services.recovery.domain.roll_back import Done
 from services.recovery.domain.work import RollbackWork
-from services.recovery.ports import CallFailed
 from tests.services.recovery.harness import ARN, BAD, GOOD, OTHER, ROLL_SECONDS, SECRET, TARGET, Recovery, Work
 
 
@@ -125,7 +125,7 @@ async def test_an_update_whose_answer_is_lost_is_found_again(recovery: Recovery)
 
     def lose_the_answer() -> None:
         recovery.ecs.after_update.clear()
-        raise CallFailed("ecs:UpdateService got no answer: ReadTimeoutError.", temporary=True)
+        raise AwsError("ecs:UpdateService got no answer: ReadTimeoutError.", temporary=True)
 
     recovery.ecs.after_update.append(lose_the_answer)
     said = await recovery.change(image=OTHER)
@@ -217,6 +217,17 @@ async def test_an_impossible_change_says_why_and_changes_nothing(
     assert said is not None
     assert (said.verdict, said.cause) == ("fail", Cause.USAGE)
     assert why in said.summary
+    assert recovery.ecs.changing == []
+
+
+async def test_nothing_is_changed_on_a_service_that_is_being_deleted(recovery: Recovery) -> None:
+    await recovery.arm()
+    recovery.ecs.settings["status"] = "DRAINING"
+    await recovery.change(image=OTHER)
+    said = recovery.answer("run-1:change")
+    assert said is not None
+    assert (said.verdict, said.cause) == ("fail", Cause.USAGE)
+    assert "is DRAINING: it is being deleted" in said.summary
     assert recovery.ecs.changing == []
 
 

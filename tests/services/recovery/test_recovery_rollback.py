@@ -5,6 +5,7 @@ from hypothesis import given, settings
 
 from contracts.recovery import RollBack, RollbackFinished
 from contracts.results import StepProgressed
+from services._aws.errors import AwsError
 from services.recovery.domain.roll_back import (
     MOST_RESTORES,
     Done,
@@ -16,7 +17,6 @@ from services.recovery.domain.roll_back import (
     next_move,
 )
 from services.recovery.jobs.roll_back import REFUSED_SECONDS
-from services.recovery.ports import CallFailed
 from tests.services.recovery.harness import ARN, BAD, GOOD, OTHER, REPOSITORY, TARGET, Recovery
 from tests.services.recovery.looks import LOOKS, PLANS
 
@@ -149,12 +149,12 @@ async def test_settings_that_changed_are_brought_back_as_well(recovery: Recovery
 
 
 async def test_an_outage_of_aws_is_waited_out(recovery: Recovery) -> None:
-    recovery.ecs.failing = [CallFailed("ecs got no answer.", temporary=True) for _ in range(5)]
+    recovery.ecs.failing = [AwsError("ecs got no answer.", temporary=True) for _ in range(5)]
     finished = await rolled_back(recovery)
     assert finished.result == "restored"
 
 
-REFUSAL = CallFailed("ecs:UpdateService failed: AccessDeniedException.", temporary=False)
+REFUSAL = AwsError("ecs:UpdateService failed: AccessDeniedException.", temporary=False)
 
 
 async def test_a_refusal_calls_people_if_it_stays(recovery: Recovery) -> None:
@@ -192,6 +192,19 @@ async def test_a_missing_snapshot_or_service_is_a_failure(recovery: Recovery) ->
     other.ecs.gone = True
     finished = await rolled_back(other)
     assert (finished.result, "not there" in finished.detail) == ("failed", True)
+
+
+async def test_a_service_that_is_being_deleted_is_not_rolled_back_and_that_is_said_at_once(recovery: Recovery) -> None:
+    recovery.ecs.settings["status"] = "DRAINING"
+    before = list(recovery.ecs.changing)
+    finished = await rolled_back(recovery)
+    assert finished.result == "failed"
+    assert finished.detail == (
+        "A rollback is not possible: the service BackendService is DRAINING: "
+        "it is being deleted, and takes no deployment."
+    )
+    assert finished.rollback.seconds < 10
+    assert recovery.ecs.changing == before
 
 
 async def test_what_replaces_the_restored_version_again_is_undone_once_and_then_people_are_called(

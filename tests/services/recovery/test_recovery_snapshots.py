@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from contracts.deployment import Cause
 from contracts.recovery import CaptureSnapshot, SnapshotCaptured
+from services._aws.errors import AwsError
 from services.recovery.domain.change import carries_out, content_hash, pinned, registrable, with_images
 from services.recovery.domain.protection import SnapshotEntry
 from services.recovery.domain.snapshot import MOST_SNAPSHOTS, keep, new_id, scrub, view
-from services.recovery.ports import CallFailed
 from tests.services.recovery.harness import ARN, GOOD, SECRET, START, TARGET, Recovery
 
 
@@ -44,7 +44,7 @@ async def test_a_job_that_died_after_storing_finds_its_own_object() -> None:
     async def put_and_die(snapshot: Any) -> bool:
         recovery.shelf.put = put  # type: ignore[method-assign]  # a fault that happens once
         await put(snapshot)
-        raise CallFailed("s3:PutObject got no answer: ReadTimeoutError.", temporary=True)
+        raise AwsError("s3:PutObject got no answer: ReadTimeoutError.", temporary=True)
 
     recovery.shelf.put = put_and_die  # type: ignore[method-assign]  # a fault that happens once
     held = recovery.truth.jobs["capture"]
@@ -80,13 +80,20 @@ async def test_a_service_that_could_not_be_brought_back_is_refused_before_anythi
 
 async def test_what_aws_refuses_is_answered_in_a_sentence() -> None:
     recovery = Recovery()
-    recovery.shelf.failing = [CallFailed("s3:PutObject failed: NoSuchBucket.", temporary=False, code="NoSuchBucket")]
+    recovery.shelf.failing = [AwsError("s3:PutObject failed: NoSuchBucket.", temporary=False, code="NoSuchBucket")]
     await recovery.send(command(), "capture")
+    await recovery.work()
+    recovery.ecs.settings["status"] = "DRAINING"
+    await recovery.send(command(), "going")
     await recovery.work()
     recovery.ecs.gone = True
     await recovery.send(command(), "gone")
     await recovery.work()
-    for name, cause, words in (("capture", Cause.ERROR, "NoSuchBucket"), ("gone", Cause.USAGE, "no service")):
+    for name, cause, words in (
+        ("capture", Cause.ERROR, "NoSuchBucket"),
+        ("going", Cause.USAGE, "No snapshot was taken: the service BackendService is DRAINING"),
+        ("gone", Cause.USAGE, "no service"),
+    ):
         said = recovery.answer(name)
         assert said is not None
         assert (said.verdict, said.cause, [gate.name for gate in said.gates]) == ("fail", cause, ["snapshot_stored"])

@@ -7,45 +7,23 @@ from typing import Any
 
 import httpx2
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError
+from botocore.exceptions import ConnectTimeoutError
 
 from contracts.base import Target
-from services._chassis.aws import Aws
 from services.validator.adapters.ecr import CONFIGURATION_BYTES, EcrImages
 from services.validator.adapters.ecs import EcsServices
-from services.validator.adapters.elbv2 import Elbv2Balancers
+from services.validator.adapters.load_balancers import AwsLoadBalancers
 from services.validator.domain.facts import Absent, Image, LiveService, Outside, TaskDefinition, Unknown
 from services.validator.domain.manifest import LINUX_AMD64, Platform
 from services.validator.domain.reference import Reference
 from services.validator.ports import Address
+from tests.services.aws.scripted import ScriptedAws, refusal
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 ARN = "arn:aws:ecs:us-west-2:123456789012:task-definition/api:7"
-GROUP, OTHER = "arn:group/ours", "arn:group/other"
+GROUP = "arn:group/ours"
 APP = Reference.parse("123456789012.dkr.ecr.us-west-2.amazonaws.com/team/app:2")
 DIGEST = "sha256:" + "ab" * 32
-
-
-def refused(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "with a secret in it"}}, "Operation")
-
-
-class ScriptedAws(Aws):
-    """Answers by operation; an exception is raised. ``asked`` keeps the parameters."""
-
-    def __init__(self, **answers: Any) -> None:
-        self.answers = answers
-        self.asked: dict[str, dict[str, Any]] = {}
-
-    async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
-        self.asked[operation] = parameters
-        answer = self.answers[operation]
-        if isinstance(answer, Exception):
-            raise answer
-        return dict(answer)
-
-    async def pages(self, service: str, operation: str, key: str, /, **parameters: Any) -> list[Any]:
-        return list((await self.call(service, operation, **parameters))[key])
 
 
 # ECS
@@ -66,8 +44,15 @@ async def test_a_service_as_it_is() -> None:
     ("answer", "sentence"),
     [
         ({"services": [], "failures": [{"reason": "MISSING"}]}, "there is no service api in the cluster Main"),
-        ({"services": [{"status": "INACTIVE"}], "failures": []}, "the service api is INACTIVE: it was deleted"),
-        (refused("ClusterNotFoundException"), "there is no cluster Main in 123456789012/us-west-2"),
+        (
+            {"services": [{"status": "INACTIVE"}], "failures": []},
+            "the service api in the cluster Main is INACTIVE: it was deleted",
+        ),
+        (
+            {"services": [{"serviceName": "api", "status": "DRAINING"}]},
+            "the service api is DRAINING: it is being deleted, and takes no deployment",
+        ),
+        (refusal("ClusterNotFoundException"), "there is no cluster Main in 123456789012/us-west-2"),
     ],
 )
 async def test_a_service_that_is_not_there(answer: object, sentence: str) -> None:
@@ -77,7 +62,7 @@ async def test_a_service_that_is_not_there(answer: object, sentence: str) -> Non
 @pytest.mark.parametrize(
     ("answer", "word"),
     [
-        (refused("AccessDeniedException"), "AccessDeniedException"),
+        (refusal("AccessDeniedException"), "AccessDeniedException"),
         (ConnectTimeoutError(endpoint_url="https://ecs"), "ConnectTimeoutError"),
         ({"services": [], "failures": [{"reason": "BLOCKED"}]}, "BLOCKED"),
     ],
@@ -109,78 +94,49 @@ async def test_what_a_task_definition_runs_on(runtime: dict[str, str] | None, pl
     if runtime is not None:
         body["runtimePlatform"] = runtime
     aws = ScriptedAws(describe_task_definition={"taskDefinition": body})
-    found = await EcsServices(aws).task_definition("api:7")
+    found = await EcsServices(aws).task_definition(TARGET, "api:7")
     assert found == TaskDefinition(ARN, active=True, platform=platform, images={"web": "app:1"})
     assert "s3cret" not in repr(found)
 
 
 async def test_a_task_definition_that_is_not_there() -> None:
-    aws = ScriptedAws(describe_task_definition=refused("ClientException"))
-    assert await EcsServices(aws).task_definition("api:9") == Absent("there is no task definition api:9")
-    aws = ScriptedAws(describe_task_definition=refused("ServerException"))
-    assert isinstance(await EcsServices(aws).task_definition("api:9"), Unknown)
+    aws = ScriptedAws(describe_task_definition=refusal("ClientException"))
+    assert await EcsServices(aws).task_definition(TARGET, "api:9") == Absent("there is no task definition api:9")
+    aws = ScriptedAws(describe_task_definition=refusal("ServerException"))
+    assert isinstance(await EcsServices(aws).task_definition(TARGET, "api:9"), Unknown)
 
 
 # load balancers
 
 
-def forward(group: str, weight: int = 1) -> list[dict[str, Any]]:
-    targets = [{"TargetGroupArn": group, "Weight": weight}]
-    return [{"Type": "forward", "ForwardConfig": {"TargetGroups": targets}}]
-
-
-def balancing(*listeners: dict[str, Any], rules: tuple[dict[str, Any], ...] = ()) -> ScriptedAws:
+def balancing(*rules: dict[str, Any]) -> ScriptedAws:
+    arn = "arn:aws:elasticloadbalancing:us-west-2:1:loadbalancer/app/lb/1"
     return ScriptedAws(
-        describe_target_groups={"TargetGroups": [{"LoadBalancerArns": ["arn:lb"]}]},
-        describe_load_balancers={"LoadBalancers": [{"DNSName": "lb.example"}]},
-        describe_listeners={"Listeners": [{"ListenerArn": "arn:listener", **one} for one in listeners]},
+        describe_target_groups={"TargetGroups": [{"TargetGroupArn": GROUP, "LoadBalancerArns": [arn]}]},
+        describe_load_balancers={"LoadBalancers": [{"LoadBalancerArn": arn, "DNSName": "lb.example"}]},
+        describe_listeners={"Listeners": [{"ListenerArn": "arn:listener", "Protocol": "HTTP", "Port": 80}]},
         describe_rules={"Rules": list(rules)},
     )
 
 
-HTTPS = {"Protocol": "HTTPS", "Port": 443, "DefaultActions": [{"Type": "forward", "TargetGroupArn": GROUP}]}
-PLAIN = {"Protocol": "HTTP", "Port": 8080, "DefaultActions": forward(GROUP)}
-REDIRECT = {"Protocol": "HTTP", "Port": 80, "DefaultActions": [{"Type": "redirect"}]}
-ELSEWHERE = {"Protocol": "HTTP", "Port": 80, "DefaultActions": forward(OTHER)}
 BY_HOST = {
-    "Actions": forward(GROUP),
+    "Actions": [{"Type": "forward", "TargetGroupArn": GROUP}],
     "Conditions": [{"Field": "host-header", "HostHeaderConfig": {"Values": ["*.cases.example"]}}],
 }
 
 
-@pytest.mark.parametrize(
-    ("aws", "address"),
-    [
-        (balancing(REDIRECT, HTTPS), Address("https://lb.example:443")),
-        (balancing(HTTPS, PLAIN), Address("http://lb.example:8080")),
-        (balancing(ELSEWHERE, rules=(BY_HOST,)), Address("http://lb.example:80", "surefoot.cases.example")),
-        (balancing({"Protocol": "TCP", "Port": 90, "DefaultActions": forward(GROUP)}), Address("http://lb.example:90")),
-    ],
-)
-async def test_the_listener_that_forwards(aws: ScriptedAws, address: Address) -> None:
-    assert await Elbv2Balancers(aws).address((GROUP,)) == address
-
-
-@pytest.mark.parametrize(
-    "aws",
-    [
-        balancing(),
-        balancing(REDIRECT, ELSEWHERE),
-        balancing({"Protocol": "UDP", "Port": 53, "DefaultActions": forward(GROUP)}),
-        balancing({"Protocol": "HTTP", "Port": 80, "DefaultActions": forward(GROUP, weight=0)}),
-    ],
-)
-async def test_no_listener_forwards(aws: ScriptedAws) -> None:
-    assert await Elbv2Balancers(aws).address((GROUP,)) == Absent("no listener forwards to the service's target group")
+async def test_where_tests_are_sent() -> None:
+    balancers = AwsLoadBalancers(balancing(BY_HOST))
+    assert await balancers.address(TARGET, (GROUP,)) == Address("http://lb.example:80", "surefoot.cases.example")
+    nowhere = await AwsLoadBalancers(balancing()).address(TARGET, (GROUP,))
+    assert nowhere == Absent("no listener forwards to the service's target group")
 
 
 async def test_no_load_balancer_and_no_answer() -> None:
-    assert isinstance(await Elbv2Balancers(ScriptedAws()).address(()), Absent)
-    gone = ScriptedAws(describe_target_groups=refused("TargetGroupNotFound"))
-    assert isinstance(await Elbv2Balancers(gone).address((GROUP,)), Absent)
-    silent = ScriptedAws(describe_target_groups=refused("Throttling"))
-    assert await Elbv2Balancers(silent).address((GROUP,)) == Unknown(
-        "Elastic Load Balancing did not answer a question about listeners: Throttling"
+    assert isinstance(await AwsLoadBalancers(ScriptedAws()).address(TARGET, ()), Absent)
+    silent = ScriptedAws(describe_target_groups=refusal("Throttling"))
+    assert await AwsLoadBalancers(silent).address(TARGET, (GROUP,)) == Unknown(
+        "Elastic Load Balancing did not answer DescribeTargetGroups: Throttling"
     )
 
 
@@ -217,7 +173,7 @@ async def downloads(request: pytest.FixtureRequest) -> AsyncIterator[httpx2.Asyn
 
 async def test_an_index_is_asked_for_and_says_its_platforms(downloads: httpx2.AsyncClient) -> None:
     aws = holding(INDEX)
-    found = await EcrImages(aws, downloads).image(APP, "us-west-2")
+    found = await EcrImages(aws, downloads).image(TARGET, APP)
     assert found == Image(DIGEST, frozenset({LINUX_AMD64}))
     asked = aws.asked["batch_get_image"]
     assert asked["imageIds"] == [{"imageTag": "2"}]
@@ -227,12 +183,12 @@ async def test_an_index_is_asked_for_and_says_its_platforms(downloads: httpx2.As
 
 async def test_a_digest_decides_over_the_tag(downloads: httpx2.AsyncClient) -> None:
     aws = holding(INDEX)
-    await EcrImages(aws, downloads).image(Reference.parse(f"{APP}@{DIGEST}"), "us-west-2")
+    await EcrImages(aws, downloads).image(TARGET, Reference.parse(f"{APP}@{DIGEST}"))
     assert aws.asked["batch_get_image"]["imageIds"] == [{"imageDigest": DIGEST}]
 
 
 async def test_a_single_image_is_known_by_its_configuration(downloads: httpx2.AsyncClient) -> None:
-    found = await EcrImages(holding(single(CONFIGURATION)), downloads).image(APP, "us-west-2")
+    found = await EcrImages(holding(single(CONFIGURATION)), downloads).image(TARGET, APP)
     assert found == Image(DIGEST, frozenset({Platform("linux", "arm64")}))
 
 
@@ -253,7 +209,7 @@ async def test_a_single_image_is_known_by_its_configuration(downloads: httpx2.As
     indirect=["downloads"],
 )
 async def test_a_platform_that_cannot_be_known(downloads: httpx2.AsyncClient, manifest: str, word: str) -> None:
-    found = await EcrImages(holding(manifest), downloads).image(APP, "us-west-2")
+    found = await EcrImages(holding(manifest), downloads).image(TARGET, APP)
     assert isinstance(found, Image)
     assert isinstance(found.platforms, Unknown)
     assert word in found.platforms.detail
@@ -263,12 +219,12 @@ async def test_a_platform_that_cannot_be_known(downloads: httpx2.AsyncClient, ma
 @pytest.mark.parametrize(
     "answer",
     [
-        refused("RepositoryNotFoundException"),
+        refusal("RepositoryNotFoundException"),
         {"images": [], "failures": [{"failureCode": "ImageNotFound", "imageId": {"imageTag": "2"}}]},
     ],
 )
 async def test_an_image_that_is_not_there(downloads: httpx2.AsyncClient, answer: object) -> None:
-    found = await EcrImages(ScriptedAws(batch_get_image=answer), downloads).image(APP, "us-west-2")
+    found = await EcrImages(ScriptedAws(batch_get_image=answer), downloads).image(TARGET, APP)
     assert isinstance(found, Absent)
     assert APP.name in found.detail
 
@@ -276,16 +232,16 @@ async def test_an_image_that_is_not_there(downloads: httpx2.AsyncClient, answer:
 @pytest.mark.parametrize(
     "answer",
     [
-        refused("AccessDeniedException"),
+        refusal("AccessDeniedException"),
         {"images": [], "failures": [{"failureCode": "KmsError"}]},
         {"images": [], "failures": []},
     ],
 )
 async def test_an_ecr_that_does_not_tell(downloads: httpx2.AsyncClient, answer: object) -> None:
-    found = await EcrImages(ScriptedAws(batch_get_image=answer), downloads).image(APP, "us-west-2")
+    found = await EcrImages(ScriptedAws(batch_get_image=answer), downloads).image(TARGET, APP)
     assert isinstance(found, Unknown)
 
 
 @pytest.mark.parametrize("text", ["nginx:1", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app:2"])
 async def test_other_registries_are_not_asked(downloads: httpx2.AsyncClient, text: str) -> None:
-    assert isinstance(await EcrImages(ScriptedAws(), downloads).image(Reference.parse(text), "us-west-2"), Outside)
+    assert isinstance(await EcrImages(ScriptedAws(), downloads).image(TARGET, Reference.parse(text)), Outside)

@@ -57,7 +57,7 @@ class FakeServices:
         assert target == TARGET
         return self.live
 
-    async def task_definition(self, name: str) -> TaskDefinition | Absent | Unknown:
+    async def task_definition(self, target: Target, name: str) -> TaskDefinition | Absent | Unknown:
         return self.definitions.get(name, Absent(f"there is no task definition {name}"))
 
 
@@ -67,8 +67,8 @@ class FakeImages:
 
     found: dict[str, Image | Absent | Outside | Unknown] = field(default_factory=dict)
 
-    async def image(self, reference: Reference, region: str) -> Image | Absent | Outside | Unknown:
-        assert region == TARGET.region
+    async def image(self, target: Target, reference: Reference) -> Image | Absent | Outside | Unknown:
+        assert target == TARGET
         return self.found.get(str(reference), GOOD)
 
 
@@ -302,7 +302,7 @@ BALANCER = Address("http://lb.example:80")
 class FakeBalancers:
     found: Address | Absent | Unknown = BALANCER
 
-    async def address(self, target_groups: tuple[str, ...]) -> Address | Absent | Unknown:
+    async def address(self, target: Target, target_groups: tuple[str, ...]) -> Address | Absent | Unknown:
         return self.found
 
 

@@ -59,12 +59,12 @@ class Services:
     async def service(self, target: Target) -> LiveService:
         return LiveService(task_definition="api:1", target_groups=("tg",))
 
-    async def task_definition(self, name: str) -> Absent:
+    async def task_definition(self, target: Target, name: str) -> Absent:
         raise AssertionError(name)
 
 
 class Balancers:
-    async def address(self, target_groups: Collection[str]) -> Address:
+    async def address(self, target: Target, target_groups: Collection[str]) -> Address:
         return Address("http://lb.example:80")
 
 

@@ -1,0 +1,177 @@
+"""Reading ECS: is the service there, what deploys it, which tasks stopped, what its task definitions say."""
+
+from typing import Any, Literal
+
+from contracts.base import Target
+from services._aws.ecs_views import Body, EcsService, EcsTask, ServiceDeployment
+from services._aws.errors import AwsError, Missing, reading, temporary_code
+from services._aws.task_definition import EcsTaskDefinition
+from services._chassis.aws import Aws
+from services._chassis.clock import moment
+
+DESCRIBED_TASKS = 100
+"""Tasks that one DescribeTasks takes."""
+DESCRIBED_DEPLOYMENTS = 20
+"""Service deployments that one DescribeServiceDeployments takes."""
+_NO_TASK_DEFINITION = frozenset({"ClientException", "InvalidParameterException"})
+"""How ECS says that there is no such task definition; it knows no narrower code."""
+
+
+async def find_service(aws: Aws, target: Target, *, tags: bool = False) -> EcsService | Missing:
+    """Say whether a service is there: the one answer for all of Surefoot.
+
+    ACTIVE: it is there. DRAINING: it is there and being deleted; it can be read until its last task has stopped,
+    and takes no deployment any more (``EcsService.being_deleted``). INACTIVE, or MISSING in ``failures[]``, or a
+    cluster that is not there: ``Missing``. Whatever else ECS says, or an empty answer, is an ``AwsError``, since it
+    does not tell whether the service is there.
+
+    Source: Amazon ECS API Reference, DeleteService (the statuses) and "API failure reasons".
+    """
+    more: dict[str, Any] = {"include": ["TAGS"]} if tags else {}
+    try:
+        with reading("ECS", "DescribeServices"):
+            answer = await aws.at(target).call(
+                "ecs", "describe_services", cluster=target.cluster, services=[target.service], **more
+            )
+    except AwsError as error:
+        if error.code == "ClusterNotFoundException":
+            return Missing(f"there is no cluster {target.cluster} in {target.account}/{target.region}")
+        if error.code == "ServiceNotFoundException":
+            return _never_there(target)
+        raise
+    return _found(target, answer)
+
+
+def _found(target: Target, answer: Body) -> EcsService | Missing:
+    services = [EcsService(body) for body in answer.get("services") or ()]
+    there = next((service for service in services if service.status != "INACTIVE"), None)
+    if there is not None:
+        return there
+    if services:
+        return Missing(f"the service {target.service} in the cluster {target.cluster} is INACTIVE: it was deleted")
+    reasons = sorted({str(failure.get("reason") or "unknown") for failure in answer.get("failures") or ()})
+    if reasons == ["MISSING"]:
+        return _never_there(target)
+    code = next((reason for reason in reasons if reason != "MISSING"), "EmptyAnswer")
+    raise AwsError(
+        f"ECS did not describe the service {target.service}: {', '.join(reasons) or 'an empty answer'}",
+        code=code,
+        temporary=not reasons or temporary_code(code),
+    )
+
+
+def _never_there(target: Target) -> Missing:
+    return Missing(f"there is no service {target.service} in the cluster {target.cluster}")
+
+
+async def list_tasks(aws: Aws, target: Target, status: Literal["RUNNING", "STOPPED"]) -> tuple[EcsTask, ...]:
+    """Return the service's tasks, at most ``DESCRIBED_TASKS``. ECS remembers a stopped task for an hour or so."""
+    there = aws.at(target)
+    with reading("ECS", "ListTasks"):
+        arns = await there.pages(
+            "ecs",
+            "list_tasks",
+            "taskArns",
+            cluster=target.cluster,
+            serviceName=target.service,
+            desiredStatus=status,
+        )
+    if not arns:
+        return ()
+    with reading("ECS", "DescribeTasks"):
+        answer = await there.call("ecs", "describe_tasks", cluster=target.cluster, tasks=arns[:DESCRIBED_TASKS])
+    return tuple(map(EcsTask, answer.get("tasks") or ()))
+
+
+async def stopped_tasks(aws: Aws, target: Target) -> tuple[EcsTask, ...]:
+    """Return the tasks that have stopped, oldest first; those that are still stopping are left out."""
+    stopped = [task for task in await list_tasks(aws, target, "STOPPED") if task.stopped_at is not None]
+    return tuple(sorted(stopped, key=lambda task: task.stopped_at or 0.0))
+
+
+async def find_task_definition(
+    aws: Aws, target: Target, name: str, *, tags: bool = False
+) -> EcsTaskDefinition | Missing:
+    """Look a task definition up by ``family``, ``family:revision`` or ARN; ``body["tags"]`` only when asked for."""
+    more: dict[str, Any] = {"include": ["TAGS"]} if tags else {}
+    try:
+        with reading("ECS", "DescribeTaskDefinition"):
+            answer = await aws.at(target).call("ecs", "describe_task_definition", taskDefinition=name, **more)
+    except AwsError as error:
+        if error.code in _NO_TASK_DEFINITION:
+            return Missing(f"there is no task definition {name}")
+        raise
+    body = answer["taskDefinition"]
+    return EcsTaskDefinition({**body, "tags": answer.get("tags") or []} if tags else body)
+
+
+async def newest_revisions(aws: Aws, target: Target, family: str, most: int) -> tuple[EcsTaskDefinition, ...]:
+    """Return the ``most`` newest ACTIVE task definitions of a family, newest first, each with its tags."""
+    with reading("ECS", "ListTaskDefinitions"):
+        answer = await aws.at(target).call(
+            "ecs", "list_task_definitions", familyPrefix=family, status="ACTIVE", sort="DESC", maxResults=most
+        )
+    found = [await find_task_definition(aws, target, arn, tags=True) for arn in answer.get("taskDefinitionArns") or ()]
+    return tuple(definition for definition in found if isinstance(definition, EcsTaskDefinition))
+
+
+async def service_deployments(aws: Aws, target: Target, since: float) -> tuple[ServiceDeployment, ...]:
+    """Return what deployed the service after ``since`` (epoch seconds), newest first."""
+    with reading("ECS", "ListServiceDeployments"):
+        listed = await aws.at(target).call(
+            "ecs",
+            "list_service_deployments",
+            cluster=target.cluster,
+            service=target.service,
+            createdAt={"after": moment(since)},
+            maxResults=DESCRIBED_DEPLOYMENTS,
+        )
+    arns = [one["serviceDeploymentArn"] for one in listed.get("serviceDeployments") or ()]
+    found = await _described(aws, target, arns) if arns else ()
+    return tuple(sorted(found, key=lambda deployment: deployment.created_at or 0.0, reverse=True))
+
+
+async def find_service_deployment(aws: Aws, target: Target, arn: str) -> ServiceDeployment | Missing:
+    """Return how one deployment went; ``Missing`` when ECS has forgotten it."""
+    found = await _described(aws, target, [arn])
+    return found[0] if found else Missing(f"ECS does not know the service deployment {arn} any more")
+
+
+async def _described(aws: Aws, target: Target, arns: list[str]) -> tuple[ServiceDeployment, ...]:
+    with reading("ECS", "DescribeServiceDeployments"):
+        answer = await aws.at(target).call("ecs", "describe_service_deployments", serviceDeploymentArns=arns)
+    return tuple(map(ServiceDeployment, answer.get("serviceDeployments") or ()))
+
+
+async def image_digests(aws: Aws, target: Target, service: EcsService) -> dict[str, str]:
+    """Return container name → digest of the image that the primary deployment runs; what nobody knows is left out.
+
+    From the service's revision; where that does not say, from its running tasks.
+    """
+    if service.primary is None:
+        return {}
+    version = service.primary.task_definition
+    of_tasks = {
+        container.name: container.image_digest
+        for task in await list_tasks(aws, target, "RUNNING")
+        if task.task_definition == version
+        for container in task.containers
+        if container.image_digest
+    }
+    return of_tasks | await _of_revisions(aws, target, service, version)
+
+
+async def _of_revisions(aws: Aws, target: Target, service: EcsService, version: str) -> dict[str, str]:
+    if not service.current_revisions:
+        return {}
+    with reading("ECS", "DescribeServiceRevisions"):
+        answer = await aws.at(target).call(
+            "ecs", "describe_service_revisions", serviceRevisionArns=list(service.current_revisions[:20])
+        )
+    return {
+        str(image["containerName"]): str(image["imageDigest"])
+        for revision in answer.get("serviceRevisions") or ()
+        if revision.get("taskDefinition") == version
+        for image in revision.get("containerImages") or ()
+        if image.get("containerName") and image.get("imageDigest")
+    }

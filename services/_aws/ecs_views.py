@@ -1,0 +1,282 @@
+"""ECS's answers with names and types. What AWS leaves out is None or empty here, and never a guess.
+
+Each view keeps AWS's own body: a snapshot stores it, and a restored service is compared with it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from services._aws.errors import AwsError
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EcsDeployment:
+    """An entry of ``deployments[]``: ECS's own deployment controller has them, others may not."""
+
+    body: Body = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        return str(self.body.get("id", ""))
+
+    @property
+    def status(self) -> str:
+        """PRIMARY, ACTIVE (being replaced) or INACTIVE."""
+        return str(self.body.get("status", ""))
+
+    @property
+    def task_definition(self) -> str:
+        return str(self.body.get("taskDefinition", ""))
+
+    @property
+    def desired(self) -> int:
+        return int(self.body.get("desiredCount", 0))
+
+    @property
+    def running(self) -> int:
+        return int(self.body.get("runningCount", 0))
+
+    @property
+    def failed_tasks(self) -> int:
+        return int(self.body.get("failedTasks", 0))
+
+    @property
+    def rollout_state(self) -> str | None:
+        """COMPLETED, FAILED or IN_PROGRESS; None with a deployment controller other than ECS."""
+        return self.body.get("rolloutState")
+
+    @property
+    def reason(self) -> str:
+        return str(self.body.get("rolloutStateReason", ""))
+
+    @property
+    def created_at(self) -> float | None:
+        return epoch(self.body.get("createdAt"))
+
+
+@dataclass(frozen=True, slots=True)
+class EcsEvent:
+    """An entry of ``events[]``."""
+
+    message: str
+    created_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EcsService:
+    """A service that is there, as DescribeServices tells it. ``find_service`` says what "there" means."""
+
+    body: Body = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return str(self.body.get("serviceName", ""))
+
+    @property
+    def status(self) -> str:
+        """ACTIVE or DRAINING."""
+        return str(self.body.get("status", ""))
+
+    @property
+    def being_deleted(self) -> str | None:
+        """A sentence if it is being deleted, and takes no deployment any more; None otherwise.
+
+        Nobody can call a deletion back: DRAINING ends as INACTIVE (ECS API Reference, DeleteService).
+        """
+        if self.status != "DRAINING":
+            return None
+        return f"the service {self.name} is DRAINING: it is being deleted, and takes no deployment"
+
+    @property
+    def desired(self) -> int:
+        return self._count("desiredCount")
+
+    @property
+    def running(self) -> int:
+        return self._count("runningCount")
+
+    @property
+    def pending(self) -> int:
+        return int(self.body.get("pendingCount", 0))
+
+    @property
+    def created_at(self) -> float | None:
+        return epoch(self.body.get("createdAt"))
+
+    @property
+    def task_definition(self) -> str | None:
+        """An ARN; None with an EXTERNAL deployment controller, whose task sets have their own."""
+        return self.body.get("taskDefinition")
+
+    @property
+    def deployments(self) -> tuple[EcsDeployment, ...]:
+        return tuple(map(EcsDeployment, entries(self.body, "deployments")))
+
+    @property
+    def primary(self) -> EcsDeployment | None:
+        """The deployment that ECS works towards."""
+        return next((deployment for deployment in self.deployments if deployment.status == "PRIMARY"), None)
+
+    @property
+    def rolling_out(self) -> bool:
+        """Whether the primary deployment is under way.
+
+        ECS leaves ``rolloutState`` out behind a classic load balancer; then an older deployment is still listed.
+        """
+        if self.primary is None:
+            return False
+        state = self.primary.rollout_state
+        return state == "IN_PROGRESS" if state else len(self.deployments) > 1
+
+    @property
+    def events(self) -> tuple[EcsEvent, ...]:
+        """The latest 100 at most, newest first."""
+        found = entries(self.body, "events")
+        return tuple(EcsEvent(str(event.get("message", "")), epoch(event.get("createdAt"))) for event in found)
+
+    @property
+    def target_groups(self) -> tuple[str, ...]:
+        """ARNs, each once, in ECS's order; classic load balancers have none."""
+        arns = (balancer.get("targetGroupArn") for balancer in entries(self.body, "loadBalancers"))
+        return tuple(dict.fromkeys(arn for arn in arns if arn))
+
+    @property
+    def capacity_providers(self) -> frozenset[str]:
+        return frozenset(
+            str(one["capacityProvider"])
+            for one in entries(self.body, "capacityProviderStrategy")
+            if one.get("capacityProvider")
+        )
+
+    @property
+    def on_fargate(self) -> bool:
+        return self.body.get("launchType") == "FARGATE" or bool(self.capacity_providers & {"FARGATE", "FARGATE_SPOT"})
+
+    @property
+    def alarm_names(self) -> frozenset[str]:
+        """The alarms that ECS itself watches during a deployment."""
+        alarms = (self.body.get("deploymentConfiguration") or {}).get("alarms") or {}
+        return frozenset(alarms.get("alarmNames") or ()) if alarms.get("enable") else frozenset()
+
+    @property
+    def current_deployment(self) -> str | None:
+        """The ARN of the service deployment under way or done last."""
+        return self.body.get("currentServiceDeployment")
+
+    @property
+    def current_revisions(self) -> tuple[str, ...]:
+        return tuple(str(one["arn"]) for one in entries(self.body, "currentServiceRevisions") if one.get("arn"))
+
+    @property
+    def security_groups(self) -> tuple[str, ...]:
+        return tuple(self._network.get("securityGroups") or ())
+
+    @property
+    def subnets(self) -> tuple[str, ...]:
+        return tuple(self._network.get("subnets") or ())
+
+    @property
+    def _network(self) -> Body:
+        network: Body = (self.body.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+        return network
+
+    def _count(self, key: str) -> int:
+        """A count that is not told is not known: no task wanted and no task running would look healthy."""
+        if self.body.get(key) is None:
+            raise AwsError(f"ECS did not say {key} of the service {self.name}", code=key, temporary=True)
+        return int(self.body[key])
+
+
+@dataclass(frozen=True, slots=True)
+class EcsContainer:
+    name: str
+    exit_code: int | None
+    reason: str
+    image_digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EcsTask:
+    """A task, as DescribeTasks tells it. Its overrides, which may hold secrets, stay in the body."""
+
+    body: Body = field(repr=False)
+
+    @property
+    def arn(self) -> str:
+        return str(self.body.get("taskArn", ""))
+
+    @property
+    def task_definition(self) -> str:
+        return str(self.body.get("taskDefinitionArn", ""))
+
+    @property
+    def deployment_id(self) -> str:
+        """Which deployment started it."""
+        return str(self.body.get("startedBy", ""))
+
+    @property
+    def started_at(self) -> float | None:
+        """None for a task that has not started, or never did."""
+        return epoch(self.body.get("startedAt"))
+
+    @property
+    def stopped_at(self) -> float | None:
+        return epoch(self.body.get("stoppedAt"))
+
+    @property
+    def stop_code(self) -> str:
+        return str(self.body.get("stopCode", ""))
+
+    @property
+    def reason(self) -> str:
+        return str(self.body.get("stoppedReason", ""))
+
+    @property
+    def containers(self) -> tuple[EcsContainer, ...]:
+        """Empty for a task that found no place to run."""
+        return tuple(
+            EcsContainer(str(one.get("name", "")), one.get("exitCode"), one.get("reason", ""), one.get("imageDigest"))
+            for one in entries(self.body, "containers")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDeployment:
+    """How a deployment goes or went, as DescribeServiceDeployments tells it."""
+
+    body: Body = field(repr=False)
+
+    @property
+    def status(self) -> str:
+        return str(self.body.get("status", ""))
+
+    @property
+    def reason(self) -> str:
+        return str(self.body.get("statusReason", ""))
+
+    @property
+    def created_at(self) -> float | None:
+        return epoch(self.body.get("createdAt"))
+
+
+def epoch(moment: object) -> float | None:
+    """Return epoch seconds; None where AWS does not tell a time.
+
+    boto3 gives a ``datetime``; a body that was kept as JSON, by a snapshot or by the CLI, a number or ISO 8601.
+    """
+    if isinstance(moment, str):
+        try:
+            moment = datetime.fromisoformat(moment)
+        except ValueError:
+            return None
+    if isinstance(moment, datetime):
+        return moment.timestamp()
+    return float(moment) if isinstance(moment, int | float) else None
+
+
+def entries(body: Body, key: str) -> Iterable[Body]:
+    return body.get(key) or ()

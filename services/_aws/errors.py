@@ -1,0 +1,103 @@
+"""What AWS refused or did not answer, in one sentence without what was sent: that may hold secrets."""
+
+import asyncio
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+T = TypeVar("T")
+
+_TEMPORARY = frozenset({
+    "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException",
+    "SlowDown", "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable", "ServiceUnavailableException",
+    "InternalError", "InternalFailure", "ServerException", "UpdateInProgressException",
+})  # fmt: skip
+_QUOTABLE = frozenset({
+    "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ClusterNotFoundException",
+    "ServiceNotFoundException", "ServiceNotActiveException", "NoSuchBucket", "UnsupportedFeatureException",
+})  # fmt: skip
+"""Errors whose text names who and what, never a value that was sent."""
+
+
+class AwsError(Exception):
+    """AWS refused or did not answer, so that nothing is known. The text is one sentence without secrets."""
+
+    def __init__(self, text: str, *, code: str = "", temporary: bool = False) -> None:
+        super().__init__(text)
+        self.code = code
+        """AWS's code (``AccessDeniedException``), or the kind of failure where there was no answer."""
+        self.temporary = temporary
+        """Another try may help: a time-out, throttling, an outage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """AWS has answered: there is no such thing."""
+
+    why: str
+    """One sentence that names it, for the reader of a gate or of an HTTP answer."""
+
+
+@contextmanager
+def reading(service: str, operation: str) -> Iterator[None]:
+    """Turn botocore's errors into ``AwsError``. AWS's own text is left out: it may quote what was sent."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        code = code_of(error)
+        # from None: a traceback would show AWS's own text
+        raise AwsError(
+            f"{service} did not answer {operation}: {code}", code=code, temporary=_is_temporary(error)
+        ) from None
+
+
+@contextmanager
+def changing(service: str, operation: str) -> Iterator[None]:
+    """The same for a call that changes something; a refusal's text is quoted where it holds no value of ours."""
+    try:
+        yield
+    except ClientError as error:
+        code, text = code_of(error), str(error.response.get("Error", {}).get("Message", ""))[:300]
+        quoted = f" ({text})" if code in _QUOTABLE else ""
+        raise AwsError(
+            f"{service} refused {operation}: {code}{quoted}", code=code, temporary=_is_temporary(error)
+        ) from None
+    except BotoCoreError as error:
+        code = code_of(error)
+        raise AwsError(f"{service} did not answer {operation}: {code}", code=code, temporary=True) from None
+
+
+def code_of(error: ClientError | BotoCoreError) -> str:
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "unknown"))
+    return type(error).__name__
+
+
+def temporary_code(code: str) -> bool:
+    """Whether another try may help after an error with this code."""
+    return code in _TEMPORARY
+
+
+def _is_temporary(error: ClientError | BotoCoreError) -> bool:
+    """Time-outs and lost connections pass, and so does whatever AWS itself calls its own fault (status 5xx)."""
+    if isinstance(error, BotoCoreError):
+        return True
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return temporary_code(code_of(error)) or status >= 500
+
+
+async def answer_within(seconds: float, question: Awaitable[T]) -> T | AwsError:
+    """Wait so many real seconds for an answer, and return the error where there is none.
+
+    For whoever asks several things at once, of which one without an answer must not hide the others.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await question
+    except AwsError as error:
+        return error
+    except TimeoutError:
+        return AwsError(f"no answer within {seconds:g} s", code="TimeoutError", temporary=True)

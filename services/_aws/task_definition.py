@@ -1,0 +1,77 @@
+"""What a task definition says, as far as services ask: its size, its platform, its images."""
+
+import re
+from dataclasses import dataclass, field
+
+from services._aws.ecs_views import Body, entries, epoch
+
+_QUANTITY = re.compile(r"^\s*(?P<number>\d*\.?\d+)\s*(?P<unit>vcpu|gb)?\s*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class EcsTaskDefinition:
+    """A task definition with its tags. Its environment, which may hold secrets, stays in the body."""
+
+    body: Body = field(repr=False)
+
+    @property
+    def arn(self) -> str:
+        return str(self.body.get("taskDefinitionArn", ""))
+
+    @property
+    def family(self) -> str:
+        return str(self.body.get("family", ""))
+
+    @property
+    def revision(self) -> int:
+        return int(self.body.get("revision", 0))
+
+    @property
+    def active(self) -> bool:
+        return self.body.get("status") == "ACTIVE"
+
+    @property
+    def registered_at(self) -> float | None:
+        return epoch(self.body.get("registeredAt"))
+
+    @property
+    def operating_system(self) -> str:
+        """``LINUX``, or a Windows family; Fargate's default is Linux."""
+        return str(self._platform.get("operatingSystemFamily") or "LINUX")
+
+    @property
+    def architecture(self) -> str:
+        """``X86_64`` or ``ARM64``; Fargate's default is X86_64."""
+        return str(self._platform.get("cpuArchitecture") or "X86_64")
+
+    @property
+    def cpu(self) -> int | None:
+        """CPU units (1024 are one vCPU) of the whole task; None where only its containers have some, as on EC2."""
+        return _quantity(self.body.get("cpu"), "vcpu")
+
+    @property
+    def memory(self) -> int | None:
+        """MiB of the whole task; None where only its containers have some, as on EC2."""
+        return _quantity(self.body.get("memory"), "gb")
+
+    @property
+    def images(self) -> dict[str, str]:
+        """Container name → image reference as it is written there."""
+        containers = entries(self.body, "containerDefinitions")
+        return {str(one.get("name", "")): str(one.get("image", "")) for one in containers}
+
+    @property
+    def _platform(self) -> Body:
+        platform: Body = self.body.get("runtimePlatform") or {}
+        return platform
+
+
+def _quantity(text: object, unit: str) -> int | None:
+    """Read CPU or memory of a task: units or MiB, or as it may be written, ``.5 vCPU`` or ``1 GB``.
+
+    ECS tells numbers; a definition of another writer may have the longer form (RegisterTaskDefinition, ``cpu``).
+    """
+    found = _QUANTITY.match(str(text or ""))
+    if found is None or (found["unit"] or unit).lower() != unit:
+        return None
+    return round(float(found["number"]) * (1024 if found["unit"] else 1))

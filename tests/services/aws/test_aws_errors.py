@@ -1,0 +1,70 @@
+"""AWS's refusals in our words, without its own."""
+
+import asyncio
+import traceback
+from typing import Any
+
+import pytest
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ParamValidationError
+
+from services._aws.errors import AwsError, answer_within, changing, reading
+from tests.services.aws.scripted import refusal
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "temporary"),
+    [
+        (refusal("AccessDeniedException"), "AccessDeniedException", False),
+        (refusal("ThrottlingException"), "ThrottlingException", True),
+        (refusal("SomethingNew", status=503), "SomethingNew", True),
+        (refusal("SomethingNew"), "SomethingNew", False),
+        (ConnectTimeoutError(endpoint_url="https://secret"), "ConnectTimeoutError", True),
+        (EndpointConnectionError(endpoint_url="https://secret"), "EndpointConnectionError", True),
+    ],
+)
+def test_a_refusal_has_a_code_and_says_whether_it_may_pass(error: Exception, code: str, temporary: bool) -> None:
+    with pytest.raises(AwsError) as raised, reading("ECS", "DescribeServices"):
+        raise error
+    assert str(raised.value) == f"ECS did not answer DescribeServices: {code}"
+    assert (raised.value.code, raised.value.temporary) == (code, temporary)
+
+
+@pytest.mark.parametrize("context", [reading, changing])
+def test_not_even_a_traceback_tells_what_was_sent(context: Any) -> None:
+    sent = ParamValidationError(report="environment: correct-horse-battery")
+    for error in (sent, refusal("ClientException")):
+        with pytest.raises(AwsError) as raised, context("ECS", "RegisterTaskDefinition"):
+            raise error
+        told = "".join(traceback.format_exception(raised.value))
+        assert "correct-horse-battery" not in told
+        assert "with a secret in it" not in told
+
+
+def test_a_refused_change_quotes_who_and_what_and_no_other_text() -> None:
+    with pytest.raises(AwsError) as raised, changing("ECS", "UpdateService"):
+        raise refusal("AccessDeniedException")
+    assert str(raised.value) == "ECS refused UpdateService: AccessDeniedException (with a secret in it)"
+    with pytest.raises(AwsError) as raised, changing("ECS", "UpdateService"):
+        raise refusal("ClientException")
+    assert str(raised.value) == "ECS refused UpdateService: ClientException"
+
+
+def test_other_faults_pass_through() -> None:
+    with pytest.raises(LookupError), reading("ECS", "DescribeServices"):
+        raise LookupError
+
+
+async def test_one_question_without_an_answer_does_not_hide_the_others() -> None:
+    async def refused() -> int:
+        raise AwsError("no", code="Throttling", temporary=True)
+
+    async def answered() -> int:
+        return 3
+
+    assert await answer_within(1, answered()) == 3
+    error = await answer_within(1, refused())
+    assert isinstance(error, AwsError)
+    assert error.code == "Throttling"
+    late = await answer_within(0.01, asyncio.Event().wait())
+    assert isinstance(late, AwsError)
+    assert (str(late), late.temporary) == ("no answer within 0.01 s", True)
