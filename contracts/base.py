@@ -24,11 +24,15 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"
 """A cluster's or a service's name, as ECS allows it."""
 
 
+AccountId = Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+
+
 class Target(Contract):
     """One ECS service, everywhere: the key of messages, of state, of locks and of files in S3."""
 
-    account: Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    account: AccountId
+    region: Region
     cluster: Name
     service: Name
 

@@ -160,14 +160,14 @@ CATALOGUE: tuple[Entry, ...] = (
         {ORCHESTRATOR, DASHBOARDS},
     ),
     # what the services tell
-    _entry("health-scored.v1", health.HealthScored, topics.HEALTH_EVENTS, HEALTH, DASHBOARDS),
+    _entry("health-scored.v1", health.HealthScored, topics.HEALTH_EVENTS, HEALTH, {ORCHESTRATOR, DASHBOARDS}),
     _entry("check-failed.v1", health.CheckFailed, topics.HEALTH_EVENTS, HEALTH, DASHBOARDS),
     _entry("issue-found.v1", diagnostics.IssueFound, topics.DIAGNOSTICS_EVENTS, DIAGNOSTICS, DASHBOARDS),
     _entry("issue-gone.v1", diagnostics.IssueGone, topics.DIAGNOSTICS_EVENTS, DIAGNOSTICS, DASHBOARDS),
     _entry("recommendation-made.v1", optimizer.RecommendationMade, topics.OPTIMIZER_EVENTS, OPTIMIZER, DASHBOARDS),
     _entry("snapshot-captured.v1", recovery.SnapshotCaptured, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
-    _entry("target-armed.v1", recovery.TargetArmed, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
-    _entry("target-disarmed.v1", recovery.TargetDisarmed, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
+    _entry("target-armed.v1", recovery.TargetArmed, topics.RECOVERY_EVENTS, RECOVERY, {ORCHESTRATOR, DASHBOARDS}),
+    _entry("target-disarmed.v1", recovery.TargetDisarmed, topics.RECOVERY_EVENTS, RECOVERY, {ORCHESTRATOR, DASHBOARDS}),
     _entry("change-applied.v1", recovery.ChangeApplied, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
     _entry(
         "rollback-started.v1",

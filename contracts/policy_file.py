@@ -10,13 +10,12 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
 
 from contracts import policy
-from contracts.base import Name, Target
+from contracts.base import Name, Region
 from contracts.policy import Access, AccountId, ExternalId, HttpTest, RuleName, RulePolicy, Section, ServicePolicy
 
 OFF = "off"
 """The one spelling for switching off a rule, a database, a topic or a URL that the defaults set."""
 Off = Literal["off"]
-Region = Annotated[str, *Target.model_fields["region"].metadata]
 
 
 class _File(BaseModel):

@@ -3,8 +3,8 @@
 from typing import Annotated, Literal
 from uuid import uuid4
 
-from fastapi import APIRouter, Request, Response
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from contracts.base import Name, Target, caused_id
 from contracts.deployment import (
@@ -15,6 +15,7 @@ from contracts.deployment import (
     DeployRequested,
     ImageChange,
     Observe,
+    Outcome,
     Override,
     TaskDefinitionChange,
 )
@@ -23,11 +24,13 @@ from services._chassis import operations
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
 from services._chassis.operations import IdempotencyKey, Requested
+from services._chassis.targets import Account, InRegion, Targets
 from services._chassis.transition import Transition
-from services.orchestrator.domain.course import Course
-from services.orchestrator.domain.view import RunView, views
-from services.orchestrator.handlers import Handlers, course_key, run_key
-from services.orchestrator.ports import Courses
+from services.orchestrator.domain.course import Course, course_key
+from services.orchestrator.domain.listing import Filters, RunLine, ServiceLine
+from services.orchestrator.domain.view import RunView, run_key, views
+from services.orchestrator.handlers import Handlers
+from services.orchestrator.ports import Courses, History
 from services.orchestrator.settings import Settings
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
@@ -84,19 +87,32 @@ class AbortBody(Requested):
     run_id: Text | None = None
 
 
+class Deployments(BaseModel):
+    deployments: tuple[RunLine, ...]
+    cursor: str | None
+    """For the next part; None when this was the last."""
+
+
+class Overview(BaseModel):
+    services: tuple[ServiceLine, ...]
+
+
 class Endpoints:
     """What the routes do."""
 
-    def __init__(self, settings: Settings, courses: Courses, clock: Clock, handlers: Handlers) -> None:
+    def __init__(
+        self, settings: Settings, courses: Courses, clock: Clock, handlers: Handlers, history: History
+    ) -> None:
         self._settings = settings
         self._courses = courses
         self._clock = clock
         self._handlers = handlers
+        self.history = history
 
     async def orchestrate(self, target: Target, body: DeployBody, key: str | None) -> str:
         """Ask for a run and return its id. The same key on the same target is the same run."""
         change = body.change()
-        source = f"surefoot/api/{target.cluster}/{target.service}"
+        source = f"surefoot/api/{self._named(target)}"
         meta = Meta(id=key or str(uuid4()), source=source, time=moment(self._clock.now()))
         event = DeployRequested(
             target=target,
@@ -117,6 +133,8 @@ class Endpoints:
         course = Course.from_bytes(await self._courses.load(course_key(target)))
         shown = views(course, self._clock.now())
         wanted = run_id or next(iter(shown), course.last_run_id)
+        if run_id is not None and run_id not in shown:
+            wanted = await self._whole(run_id, target)
         if wanted in shown:
             return shown[wanted]
         record = await self._courses.record(run_key(wanted)) if wanted else None
@@ -125,6 +143,22 @@ class Endpoints:
             what = f"The run {run_id} is unknown" if run_id else "No run was ever asked for"
             raise Problem(404, "No such run", f"{what} on {target}.")
         return view
+
+    def _named(self, target: Target) -> str:
+        """Return the target as the ids of its requests have it: in the own account and region by its names alone."""
+        own = (target.account, target.region) == (self._settings.aws_account, self._settings.aws_region)
+        return f"{target.cluster}/{target.service}" if own else str(target)
+
+    async def _whole(self, run_id: str, target: Target) -> str:
+        """Return the id of the target's one run that begins so. Raise ``Problem`` where several do."""
+        meant = []
+        for found in await self.history.ids(run_id):
+            record = await self._courses.record(run_key(found))
+            if record is not None and RunView.model_validate_json(record).target == target:
+                meant.append(found)
+        if len(meant) > 1:
+            raise Problem(422, "Which run?", f"Several runs on {target} begin with {run_id}: {', '.join(meant)}.")
+        return meant[0] if meant else run_id
 
     async def abort(self, target: Target, body: AbortBody, key: str | None) -> str:
         """Ask for the end of a run and return its id."""
@@ -141,49 +175,75 @@ class Endpoints:
             await self._courses.apply(transition, cause=cause)
 
 
-def create_router(endpoints: Endpoints, settings: Settings) -> APIRouter:
-    """Return the routes; their targets lie in the configured account and region."""
+def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
+    """Return the routes."""
     router = APIRouter(prefix="/deployment-orchestration", tags=["deployment-orchestration"])
 
-    def accepted(request: Request, response: Response, cluster: str, service: str, run_id: str) -> Accepted:
-        path = request.url_for("deployment_status", cluster_name=cluster, service_name=service)
-        url = path.include_query_params(run_id=run_id)
+    InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
+
+    def accepted(request: Request, response: Response, target: Target, run_id: str) -> Accepted:
+        path = request.url_for("deployment_status", cluster_name=target.cluster, service_name=target.service)
+        asked = {name: request.query_params[name] for name in ("account", "region") if name in request.query_params}
+        url = path.include_query_params(run_id=run_id, **asked)
         response.headers["Location"] = where = f"{url.path}?{url.query}"
         return Accepted(operation_id=run_id, url=where, run_id=run_id, status_url=where)
 
     @router.post("/orchestrate/{cluster_name}/{service_name}", status_code=202)
     async def orchestrate(
         *,
-        cluster_name: Name,
-        service_name: Name,
+        target: InPath,
         body: DeployBody,
         request: Request,
         response: Response,
         idempotency_key: IdempotencyKey = None,
     ) -> Accepted:
         """Start a deployment's course; its status tells how it goes."""
-        target = settings.target(cluster_name, service_name)
-        run_id = await endpoints.orchestrate(target, body, idempotency_key)
-        return accepted(request, response, cluster_name, service_name, run_id)
+        return accepted(request, response, target, await endpoints.orchestrate(target, body, idempotency_key))
 
     @router.get("/status/{cluster_name}/{service_name}", name="deployment_status")
-    async def status(cluster_name: Name, service_name: Name, run_id: str | None = None) -> RunView:
-        """Show a run: the one asked for, else the active one, else the last."""
-        return await endpoints.status(settings.target(cluster_name, service_name), run_id)
+    async def status(target: InPath, run_id: str | None = None) -> RunView:
+        """Show a run: the one asked for, by its id or its beginning; else the active one, else the last."""
+        return await endpoints.status(target, run_id)
 
     @router.post("/abort/{cluster_name}/{service_name}", status_code=202)
     async def abort(
         *,
-        cluster_name: Name,
-        service_name: Name,
+        target: InPath,
         body: AbortBody,
         request: Request,
         response: Response,
         idempotency_key: IdempotencyKey = None,
     ) -> Accepted:
         """Stop a run: what was changed is rolled back."""
-        target = settings.target(cluster_name, service_name)
-        run_id = await endpoints.abort(target, body, idempotency_key)
-        return accepted(request, response, cluster_name, service_name, run_id)
+        return accepted(request, response, target, await endpoints.abort(target, body, idempotency_key))
+
+    @router.get("/deployments")
+    async def deployments(
+        *,
+        cluster_name: Annotated[Name | None, Query()] = None,
+        service_name: Annotated[Name | None, Query()] = None,
+        account: Account = None,
+        region: InRegion = None,
+        outcome: Outcome | None = None,
+        actor: Text | None = None,
+        since: Annotated[AwareDatetime | None, Query(description="Runs that were asked for at or after it.")] = None,
+        cursor: Annotated[str | None, Query(max_length=200, description="An earlier answer's.")] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> Deployments:
+        """List runs, the latest first. Each is kept for a month."""
+        service = None
+        if cluster_name is not None or service_name is not None:
+            service = targets.given_or_configured(cluster_name, service_name, account, region)
+        filters = Filters(service, outcome, actor)
+        try:
+            page = await endpoints.history.runs(filters, since.timestamp() if since else 0.0, cursor, limit)
+        except ValueError as error:
+            raise Problem(422, "No such page", f"{error}.") from error
+        return Deployments(deployments=page.runs, cursor=page.cursor)
+
+    @router.get("/overview")
+    async def overview() -> Overview:
+        """Show every service with its runs, whether it is armed, its open alerts and its health score."""
+        return Overview(services=await endpoints.history.overview())
 
     return router

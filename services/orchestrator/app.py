@@ -1,11 +1,14 @@
 """The only place where the orchestrator's objects are built."""
 
 from contracts.deployment import AbortRequested, DeploymentFinished, DeploymentStarted, DeployRequested
+from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
-from contracts.recovery import RollbackFinished, RollbackStarted
+from contracts.recovery import RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
 from contracts.results import StepFinished, StepProgressed
 from contracts.topics import DEPLOYMENT_REQUESTS
 from services._chassis.service import Platform, Service
+from services._chassis.targets import Targets
+from services.orchestrator.adapters.history import StoredHistory
 from services.orchestrator.api import Endpoints, create_router
 from services.orchestrator.handlers import QUEUE, WAKES, Handlers
 from services.orchestrator.settings import Settings
@@ -14,7 +17,9 @@ from services.orchestrator.settings import Settings
 def create_app(settings: Settings, platform: Platform) -> Service:
     """Wire the orchestrator."""
     handlers = Handlers(platform.store, platform.clock, platform.policies, settings.monitoring_interval_minutes * 60)
-    endpoints = Endpoints(settings, platform.store, platform.clock, handlers)
+    history = StoredHistory(platform.store, platform.clock, platform.policies)
+    endpoints = Endpoints(settings, platform.store, platform.clock, handlers, history)
+    targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
     return Service(
         name="orchestrator",
         handlers={
@@ -26,10 +31,13 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             RollbackFinished: handlers.hear,
             CriticalAlert: handlers.hear,
             WarningAlert: handlers.hear,
+            TargetArmed: handlers.hear,
+            TargetDisarmed: handlers.hear,
+            HealthScored: handlers.hear,
             DeploymentStarted: handlers.told,
             DeploymentFinished: handlers.told,
         },
         refusals={DEPLOYMENT_REQUESTS.name: handlers.refuse},
         timers=dict.fromkeys((*WAKES, QUEUE), handlers.wake),
-        router=create_router(endpoints, settings),
+        router=create_router(endpoints, targets),
     )

@@ -1,5 +1,6 @@
 """Bus in, bus out: every event goes through the one decision of its target's course."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,29 +10,26 @@ from contracts.deployment import DeploymentFinished, DeploymentStarted, DeployRe
 from contracts.envelope import Meta
 from services._chassis.clock import Clock, moment
 from services._chassis.policies import Policies
-from services._chassis.transition import Decision, Emit, Timer, Transition
-from services.orchestrator.domain.course import Course
+from services._chassis.transition import Decision, Emit, Index, Timer, Transition
+from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.decide import Input, Remembered, Woken, decide
 from services.orchestrator.domain.effects import Effect, Ended, Tell
+from services.orchestrator.domain.listing import SERVICES, indexes_of
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.requests import begun, request_of
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.unreadable import refusal_of
-from services.orchestrator.domain.view import RunView, view_of_run, views
+from services.orchestrator.domain.view import RunView, run_key, view_of_run, views
 from services.orchestrator.ports import Courses
 
 WAKES = ("phase", "run", "reconcile")
 """The kinds of timers that a run has, each under ``<kind>:<run_id>``."""
+MOST_RUNS = 200_000
+"""That one index of runs holds; each run is kept for a month."""
+MOST_SERVICES = 10_000
+"""That the overview knows, beside those that the policy lists."""
 QUEUE = "queue"
 """The kind of the timer that a queue without an active run has."""
-
-
-def course_key(target: Target | str) -> str:
-    return f"course:{target}"
-
-
-def run_key(run_id: str) -> str:
-    return f"run:{run_id}"
 
 
 def end_key(run_id: str) -> str:
@@ -111,8 +109,9 @@ class Handlers:
         return self._turn(timer.payload.decode(), Woken(timer.id.partition(":")[2]))
 
     def _turn(self, target: Target | str, event: Input) -> Transition:
-        now, policy = self._clock.now(), self._policy(target if isinstance(target, Target) else Target.parse(target))
-        return Transition(course_key(target), partial(turn, event=event, policy=policy, now=now))
+        target = target if isinstance(target, Target) else Target.parse(target)
+        now, policy = self._clock.now(), self._policy(target)
+        return Transition(course_key(target), partial(turn, target=target, event=event, policy=policy, now=now))
 
     def _policy(self, target: Target) -> Policy:
         """Return what a run that begins now would keep. One that goes on is not touched by a refusal."""
@@ -122,14 +121,15 @@ class Handlers:
             return Policy(tell_every=self._tell_every, refusal=f"{error}.")
 
 
-def turn(state: bytes | None, event: Input, policy: Policy, now: float) -> Decision:
+def turn(state: bytes | None, target: Target, event: Input, policy: Policy, now: float) -> Decision:
     """Decide on stored state: what was decided, with its timers and its records."""
     before = Course.from_bytes(state)
     after, effects = decide(before, event, policy, now)
     if after is before and not effects and not isinstance(event, Woken | DeploymentStarted | DeploymentFinished):
         # read again after a restoration, an answer may come before its question
         return Decision(ignore_once=True)
-    records = _records(before, after, effects, now)
+    shown = _shown(before, after, effects, now)
+    records = {run_key(run_id): view.model_dump_json().encode() for run_id, view in shown.items()}
     if isinstance(event, DeploymentStarted | DeploymentFinished):
         key = start_key if isinstance(event, DeploymentStarted) else end_key
         records[key(event.run_id)] = event.model_dump_json().encode()
@@ -139,6 +139,7 @@ def turn(state: bytes | None, event: Input, policy: Policy, now: float) -> Decis
         timers=_timers(after.active) + _queue_timer(after, now) if after is not before else (),
         cancel_timers=_cancelled(before, after),
         records=records,
+        indexes=tuple(_indexes(before, shown.values())) + _index_of_service(state, target, now),
     )
 
 
@@ -171,10 +172,24 @@ def _cancelled(before: Course, after: Course) -> tuple[str, ...]:
     return tuple(id_ for kind in WAKES if (id_ := f"{kind}:{before.active.run_id}") not in kept)
 
 
-def _records(before: Course, after: Course, effects: tuple[Effect, ...], now: float) -> dict[str, bytes]:
+def _shown(before: Course, after: Course, effects: tuple[Effect, ...], now: float) -> dict[str, RunView]:
+    """Return the runs that are others now to those who look at them."""
     same = {request.run_id for request in after.queue} if after.queue == before.queue else set()
     if after.active is not None and after.active is before.active:
         same.add(after.active.run_id)
     shown = {run_id: view for run_id, view in views(after, now).items() if run_id not in same}
     shown |= {effect.run.run_id: view_of_run(effect.run, now) for effect in effects if isinstance(effect, Ended)}
-    return {run_key(run_id): view.model_dump_json().encode() for run_id, view in shown.items()}
+    return shown
+
+
+def _indexes(before: Course, shown: Iterable[RunView]) -> Iterator[Index]:
+    """A run's lines change when it is asked for, and when it has ended."""
+    known = {request.run_id for request in before.queue} | ({before.active.run_id} if before.active else set())
+    for view in shown:
+        if view.asked_at is not None and (view.run_id not in known or view.outcome is not None):
+            at = view.asked_at.timestamp()
+            yield from (Index(name, view.run_id, at, keep=MOST_RUNS) for name in indexes_of(view))
+
+
+def _index_of_service(state: bytes | None, target: Target, now: float) -> tuple[Index, ...]:
+    return (Index(SERVICES, str(target), now, keep=MOST_SERVICES),) if state is None else ()

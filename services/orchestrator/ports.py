@@ -1,8 +1,10 @@
 """What the orchestrator needs of the outside: where courses and finished runs are kept."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from services._chassis.transition import Transition
+from services.orchestrator.domain.listing import Filters, RunLine, ServiceLine
 
 
 class Courses(Protocol):
@@ -18,4 +20,32 @@ class Courses(Protocol):
 
     async def apply(self, transition: Transition, *, cause: str) -> object:
         """Decide and write, once for each cause. Raise ``Busy`` after too many conflicts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list of runs, the latest first."""
+
+    runs: tuple[RunLine, ...]
+    cursor: str | None
+    """Where the next part begins; None when there was nothing behind the last one."""
+
+
+class History(Protocol):
+    """All runs and services, for their readers."""
+
+    async def runs(self, filters: Filters, since: float, cursor: str | None, limit: int) -> Page:
+        """Return runs that were asked for at or after ``since`` (epoch seconds), the latest first, ``limit`` at most.
+
+        ``cursor`` is an earlier page's. Raise ``ValueError`` for what is none.
+        """
+        ...
+
+    async def ids(self, prefix: str) -> tuple[str, ...]:
+        """Return the ids of runs that begin so; none for a beginning that is too short to look for."""
+        ...
+
+    async def overview(self) -> tuple[ServiceLine, ...]:
+        """Return every service that the policy lists, or that was ever acted on, in the order of their targets."""
         ...

@@ -22,7 +22,7 @@ from services._chassis.readiness import Readiness
 from services._chassis.service import Platform
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
-from services.orchestrator.handlers import run_key
+from services.orchestrator.domain.view import run_key
 
 LOOK_SECONDS = 1.0
 """Between two looks for timers and jobs."""

@@ -21,8 +21,7 @@ from contracts.gates import Verdict
 from contracts.topics import CRITICAL_ALERTS, PHASE_RESULTS, RECOVERY_COMMANDS, RECOVERY_EVENTS
 from sandbox.virtual.bus import Record
 from services._chassis.clock import moment
-from services.orchestrator.domain.course import Course
-from services.orchestrator.handlers import course_key
+from services.orchestrator.domain.course import Course, course_key
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Done, Ended, Failed, Superseded
 from tests.properties.profiles import PROFILE

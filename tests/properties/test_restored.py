@@ -10,8 +10,7 @@ from contracts.deployment import AbortRequested, DeploymentConfig, DeploymentFin
 from contracts.envelope import Headers, from_message
 from contracts.gates import Verdict
 from contracts.topics import DEPLOYMENT_EVENTS
-from services.orchestrator.domain.view import RunView
-from services.orchestrator.handlers import run_key
+from services.orchestrator.domain.view import RunView, run_key
 from tests.properties.profiles import PROFILE
 from tests.properties.world import TARGET, World, finished
 

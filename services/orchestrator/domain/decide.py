@@ -6,12 +6,15 @@ What is over stays over: an event of another run, a second answer, an unknown co
 from dataclasses import dataclass
 
 from contracts.deployment import AbortRequested, DeploymentFinished, DeploymentStarted
+from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
-from contracts.recovery import RollbackFinished, RollbackStarted
+from contracts.recovery import RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
 from contracts.results import StepFinished, StepProgressed
 from services.orchestrator.domain import check_up, endings, phases, requests, steps
+from services.orchestrator.domain.condition import Published
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Effect, RunTurn, progress
+from services.orchestrator.domain.limits import moment
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.run import Request, Run
 
@@ -43,12 +46,17 @@ Input = (
     | RollbackFinished
     | CriticalAlert
     | WarningAlert
+    | TargetArmed
+    | TargetDisarmed
+    | HealthScored
     | Woken
 )
 
 
 def decide(course: Course, event: Input, policy: Policy, now: float) -> tuple[Course, tuple[Effect, ...]]:
     """Return the new course and what is to happen, in order. ``now`` is product time in epoch seconds."""
+    if isinstance(event, Published) and (condition := course.condition.after(event, moment(now))) != course.condition:
+        course = course.replace(condition=condition)
     turn = _course_turn(course, event, policy, now)
     effects: list[Effect] = []
     while True:
@@ -70,6 +78,8 @@ def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> Co
             return requests.keep(course, event, now)
         case DeploymentFinished():
             return (yield from requests.remember(course, event, policy, now))
+        case TargetArmed() | TargetDisarmed() | HealthScored():
+            return course
         case Woken() if run is None:
             return (yield from requests.go_on(course, policy, now))
     if run is not None and (isinstance(event, CriticalAlert | WarningAlert) or event.run_id == run.run_id):

@@ -113,3 +113,8 @@ def _asked(request: Request) -> RunView:
 def _phase(stage: Stage, now: float) -> PhaseView:
     seconds = (stage.finished_at if stage.finished_at is not None else now) - stage.started_at
     return PhaseView(phase=stage.phase, verdict=stage.verdict, seconds=seconds, gates=stage.gates)
+
+
+def run_key(run_id: str) -> str:
+    """Return the key of the record in which a run is kept for its readers."""
+    return f"run:{run_id}"

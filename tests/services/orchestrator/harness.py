@@ -136,8 +136,8 @@ class World:
     # in
 
     def happens(self, event: Input, firing: Timer | None = None) -> Decision:
-        decision = turn(self.state, event, self.policy, self.now)
-        again = turn(self.state, event, self.policy, self.now)
+        decision = turn(self.state, TARGET, event, self.policy, self.now)
+        again = turn(self.state, TARGET, event, self.policy, self.now)
         assert again == decision, "the same decision on the same state"
         if firing is not None:
             self.timers.pop(firing.id, None)

@@ -21,9 +21,12 @@ from contracts.gates import Verdict
 from contracts.policy import Timeouts
 from services._chassis.clock import Pace
 from services._chassis.http import PREFIX, create_http
+from services._chassis.targets import Targets
 from services._chassis.transition import Busy, Timer, Transition
 from services.orchestrator.api import Endpoints, create_router
+from services.orchestrator.domain.listing import Filters, ServiceLine
 from services.orchestrator.handlers import Handlers
+from services.orchestrator.ports import Page
 from services.orchestrator.settings import Settings
 from tests.services.orchestrator.harness import SERVICE_POLICY, START, TARGET, FixedPolicies, World, asked, at
 
@@ -56,6 +59,19 @@ class FakeCourses:
         return None
 
 
+class NoHistory:
+    """Nothing is listed."""
+
+    async def runs(self, filters: Filters, since: float, cursor: str | None, limit: int) -> Page:
+        return Page((), None)
+
+    async def ids(self, prefix: str) -> tuple[str, ...]:
+        return ()
+
+    async def overview(self) -> tuple[ServiceLine, ...]:
+        return ()
+
+
 @pytest.fixture
 def world() -> World:
     return World()
@@ -77,8 +93,8 @@ async def http(world: World, courses: FakeCourses, handlers: Handlers) -> AsyncI
         return {}
 
     app = create_http(ready)
-    endpoints = Endpoints(SETTINGS, courses, world.clock, handlers)
-    app.include_router(create_router(endpoints, SETTINGS), prefix=PREFIX)
+    endpoints = Endpoints(SETTINGS, courses, world.clock, handlers, NoHistory())
+    app.include_router(create_router(endpoints, Targets(FixedPolicies())), prefix=PREFIX)
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://surefoot") as client:
         yield client

@@ -20,9 +20,9 @@ from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services._chassis.transition import Transition
 from services.orchestrator.app import create_app
-from services.orchestrator.domain.course import Course
+from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.unreadable import refusal_of
-from services.orchestrator.handlers import course_key, end_key
+from services.orchestrator.handlers import end_key
 from services.orchestrator.settings import Settings
 from tests.services.orchestrator.harness import TARGET, FakeClock, run_id_of
 

@@ -1,0 +1,1 @@
+"""What the orchestrator reads of its own records."""

@@ -1,0 +1,80 @@
+"""What the other services have published about a target: whether it is armed, its alerts, its health score."""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from contracts.base import Contract
+from contracts.health import HealthScored
+from contracts.monitor import CriticalAlert, WarningAlert
+from contracts.recovery import RollbackFinished, TargetArmed, TargetDisarmed
+
+MOST_ALERTS = 50
+"""Open alerts that are kept for a target; the oldest go first."""
+
+
+class Armed(Contract):
+    run_id: str
+    until: datetime
+    """From then on recovery does not act for the run any more."""
+
+
+class OpenAlert(Contract):
+    alert_id: str
+    rule: str
+    severity: Literal["critical", "warning"]
+    began_at: datetime
+    detail: str
+
+
+class Score(Contract):
+    """An interval: what is unknown counts as 0 at the low end and as 100 at the high end."""
+
+    low: float
+    high: float
+    rating: str
+    at: datetime
+
+
+Published = TargetArmed | TargetDisarmed | RollbackFinished | CriticalAlert | WarningAlert | HealthScored
+
+
+class Condition(Contract):
+    """As of the last event of each kind."""
+
+    armed: Armed | None = None
+    alerts: tuple[OpenAlert, ...] = ()
+    """Oldest first."""
+    score: Score | None = None
+
+    def after(self, event: Published, now: datetime) -> Self:
+        """Return the condition with an event taken in; the same event again changes nothing."""
+        match event:
+            case TargetArmed():
+                return self._with(armed=Armed(run_id=event.run_id, until=event.expires_at))
+            case TargetDisarmed() | RollbackFinished():
+                ended = self.armed is not None and self.armed.run_id == event.run_id
+                return self._with(armed=None) if ended else self
+            case HealthScored():
+                return self._with(score=Score(low=event.low, high=event.high, rating=event.rating, at=now))
+            case CriticalAlert() | WarningAlert():
+                return self._with(alerts=self._alerts_after(event))
+
+    def at(self, now: datetime) -> Self:
+        """Return what of it still holds: an arm ends by itself."""
+        return self._with(armed=None) if self.armed is not None and self.armed.until <= now else self
+
+    def _alerts_after(self, event: CriticalAlert | WarningAlert) -> tuple[OpenAlert, ...]:
+        others = tuple(alert for alert in self.alerts if alert.alert_id != event.alert_id)
+        if event.state == "resolved":
+            return others
+        raised = OpenAlert(
+            alert_id=event.alert_id,
+            rule=event.rule,
+            severity="critical" if isinstance(event, CriticalAlert) else "warning",
+            began_at=event.began_at,
+            detail=event.detail,
+        )
+        return (*others, raised)[-MOST_ALERTS:]
+
+    def _with(self, **changes: object) -> Self:
+        return self.model_copy(update=changes)

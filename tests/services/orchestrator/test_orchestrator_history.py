@@ -1,0 +1,213 @@
+"""Runs and services are listed: from what the decisions themselves have put into indexes and records."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from contracts.base import Event, Target, caused_id
+from contracts.deployment import AbortRequested, DeployRequested
+from contracts.envelope import Meta
+from contracts.health import HealthScored, LevelScore
+from contracts.monitor import CriticalAlert, WarningAlert
+from contracts.recovery import TargetArmed, TargetDisarmed
+from services._chassis.aws import Aws
+from services._chassis.http import PREFIX, create_http
+from services._chassis.service import Platform, Service
+from services._chassis.store import RedisStore
+from services.orchestrator.app import create_app
+from services.orchestrator.settings import Settings
+from tests.kit import FakeClock, memory_store
+from tests.services.orchestrator.harness import START, TARGET, FixedPolicies, asked, at
+
+PATH = f"{PREFIX}/deployment-orchestration"
+OTHER = TARGET.model_copy(update={"service": "api"})
+
+
+class Orchestrator:
+    """The orchestrator as it is, with a store in memory."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock(START)
+        self.store: RedisStore = memory_store("orchestrator", self.clock)
+        settings = Settings(aws_account=TARGET.account, aws_region=TARGET.region)
+        no_aws: Aws = None  # type: ignore[assignment]  # it has none
+        self.service: Service = create_app(settings, Platform(self.store, self.clock, no_aws, policies=FixedPolicies()))
+        self.count = 0
+
+    async def hears(self, event: Event) -> None:
+        self.count += 1
+        meta = Meta(str(self.count), "test", at(self.clock.time))
+        transition = await self.service.handlers[type(event)](event, meta)
+        if transition is not None:
+            await self.store.apply(transition, cause=f"test#{self.count}")
+
+    async def asks(self, target: Target = TARGET, actor: str = "ada", **fields: Any) -> str:
+        self.clock.time += 1
+        await self.hears(asked(target=target, actor=actor, **fields))
+        return caused_id("test", str(self.count))
+
+    async def ends(self, run_id: str, target: Target = TARGET) -> None:
+        """Ended before its change, so at once."""
+        await self.hears(AbortRequested(target=target, run_id=run_id, actor="bob"))
+
+
+@pytest.fixture
+def orchestrator() -> Orchestrator:
+    return Orchestrator()
+
+
+@pytest.fixture
+async def http(orchestrator: Orchestrator) -> AsyncIterator[httpx2.AsyncClient]:
+    async def ready() -> dict[str, str]:
+        return {}
+
+    app = create_http(ready)
+    app.include_router(orchestrator.service.router, prefix=PREFIX)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as client:
+        yield client
+
+
+async def listed(http: httpx2.AsyncClient, **query: Any) -> list[str]:
+    answer = await http.get(f"{PATH}/deployments", params=query)
+    assert answer.status_code == 200, answer.text
+    return [run["run_id"] for run in answer.json()["deployments"]]
+
+
+async def test_runs_are_listed_the_latest_first(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:
+    runs = [await orchestrator.asks(actor=f"actor-{number}") for number in range(3)]
+    assert await listed(http) == runs[::-1]
+    (first, *_) = (await http.get(f"{PATH}/deployments")).json()["deployments"]
+    assert (first["status"], first["actor"], first["target"]["service"]) == ("queued", "actor-2", "web")
+    assert first["asked_at"] == at(START + 3).isoformat().replace("+00:00", "Z")
+
+
+async def test_filters_are_met_together(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:
+    web = await orchestrator.asks(actor="ada")
+    api = await orchestrator.asks(OTHER, actor="ada")
+    await orchestrator.asks(OTHER, actor="eve", on_conflict="refuse")
+    await orchestrator.ends(api, OTHER)
+    assert await listed(http, cluster_name="shop", service_name="web") == [web]
+    assert await listed(http, actor="ada") == [api, web]
+    assert await listed(http, outcome="aborted") == [api]
+    assert await listed(http, outcome="aborted", actor="eve") == []
+    assert len(await listed(http, outcome="blocked", actor="eve", cluster_name="shop", service_name="api")) == 1
+    since = at(START + 2).isoformat()
+    assert web not in await listed(http, since=since)
+    assert api in await listed(http, since=since)
+
+
+async def test_a_list_goes_on_behind_its_cursor(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:
+    runs = [await orchestrator.asks() for _ in range(5)]
+    seen: list[str] = []
+    cursor = None
+    for _ in range(3):
+        query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        answer = (await http.get(f"{PATH}/deployments", params=query)).json()
+        seen += [run["run_id"] for run in answer["deployments"]]
+        cursor = answer["cursor"]
+        await orchestrator.asks()  # one more comes in meanwhile
+    assert seen == runs[::-1]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"cursor": "yesterday"}, "cursor"),
+        ({"outcome": "great"}, "outcome"),
+        ({"limit": "1000"}, "limit"),
+        ({"service_name": "web"}, "both"),
+        ({"since": "2026-11-27"}, "since"),
+    ],
+)
+async def test_what_cannot_be_listed_is_explained(http: httpx2.AsyncClient, query: dict[str, str], said: str) -> None:
+    answer = await http.get(f"{PATH}/deployments", params=query)
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]
+
+
+async def test_a_run_is_named_by_the_beginning_of_its_id(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:
+    run_id = await orchestrator.asks()
+    await orchestrator.ends(run_id)
+    await orchestrator.asks()
+    status = f"{PATH}/status/shop/web"
+    assert (await http.get(status, params={"run_id": run_id[:8]})).json()["run_id"] == run_id
+    assert (await http.get(status, params={"run_id": run_id[:3]})).status_code == 404
+    assert (await http.get(f"{PATH}/status/shop/api", params={"run_id": run_id[:8]})).status_code == 404
+
+
+async def test_several_runs_of_one_beginning_are_listed(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:
+    first = await orchestrator.asks()
+    namesake = None
+    for number in range(400_000):
+        if caused_id("ci", str(number)).startswith(first[:4]):
+            namesake = Meta(str(number), "ci", at(orchestrator.clock.time))
+            break
+    assert namesake is not None
+    transition = await orchestrator.service.handlers[DeployRequested](asked(), namesake)
+    assert transition is not None
+    await orchestrator.store.apply(transition, cause="ci")
+    answer = await http.get(f"{PATH}/status/shop/web", params={"run_id": first[:4]})
+    assert answer.status_code == 422
+    assert first in answer.json()["detail"]
+
+
+async def overview(http: httpx2.AsyncClient) -> dict[str, Any]:
+    services = (await http.get(f"{PATH}/overview")).json()["services"]
+    return {service["target"]["service"]: service for service in services}
+
+
+async def test_the_overview_shows_every_service(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:
+    assert list(await overview(http)) == ["web"], "which the policy lists"
+    api = await orchestrator.asks(OTHER)
+    await orchestrator.ends(api, OTHER)
+    running = await orchestrator.asks()
+    await orchestrator.asks()
+    shown = await overview(http)
+    assert (shown["api"]["listed"], shown["api"]["last_run"]["run_id"], shown["api"]["active_run"]) == (
+        False,
+        api,
+        None,
+    )
+    assert (shown["web"]["active_run"]["run_id"], shown["web"]["queued"]) == (running, 1)
+
+
+async def test_the_overview_shows_what_others_publish(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:
+    until = at(START + 600)
+    await orchestrator.hears(TargetArmed(target=TARGET, run_id="run", snapshot_id="s", expires_at=until))
+    level = LevelScore(level="basic", low=80, high=90, weight=1)
+    await orchestrator.hears(HealthScored(target=TARGET, low=80, high=90, rating="good", levels=(level,)))
+    alert: dict[str, Any] = {
+        "target": TARGET,
+        "value": 12.0,
+        "comparison": ">",
+        "threshold": 10,
+        "samples": 99,
+        "began_at": at(START),
+        "detail": "12 %",
+    }
+    await orchestrator.hears(CriticalAlert(alert_id="1", rule="error_rate", state="raised", **alert))
+    await orchestrator.hears(WarningAlert(alert_id="2", rule="cpu", state="raised", **alert))
+    condition = (await overview(http))["web"]["condition"]
+    assert condition["armed"]["run_id"] == "run"
+    assert (condition["score"]["low"], condition["score"]["rating"]) == (80, "good")
+    assert [(one["rule"], one["severity"]) for one in condition["alerts"]] == [
+        ("error_rate", "critical"),
+        ("cpu", "warning"),
+    ]
+    await orchestrator.hears(CriticalAlert(alert_id="1", rule="error_rate", state="resolved", **alert))
+    await orchestrator.hears(TargetDisarmed(target=TARGET, run_id="another", reason="finished"))
+    condition = (await overview(http))["web"]["condition"]
+    assert [one["rule"] for one in condition["alerts"]] == ["cpu"]
+    assert condition["armed"] is not None, "that was another run's"
+    await orchestrator.hears(TargetDisarmed(target=TARGET, run_id="run", reason="finished"))
+    assert (await overview(http))["web"]["condition"]["armed"] is None
+
+
+async def test_an_arm_ends_by_itself(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:
+    until = at(START + 600)
+    await orchestrator.hears(TargetArmed(target=TARGET, run_id="run", snapshot_id="s", expires_at=until))
+    orchestrator.clock.time += timedelta(minutes=11).total_seconds()
+    assert (await overview(http))["web"]["condition"]["armed"] is None
