@@ -38,6 +38,7 @@ bench: setup ## ours against bare scripts, by turns, as ratios; 100,000 messages
 	@$(BIN)/python -m benchmarks.bus
 	@$(BIN)/python -m benchmarks.malformed
 	@$(BIN)/python -m benchmarks.sandbox
+	@$(BIN)/python -m benchmarks.listing
 
 check: setup ## format, lint, types, imports, contracts
 	@$(BIN)/ruff format --check $(PATHS)
