@@ -9,8 +9,9 @@ from surefoot.client import Refused, Surefoot
 from surefoot.progress import Progress
 
 LOOK_SECONDS = 0.25
-PATIENCE_SECONDS = 30.0
-"""How long Surefoot may be away while somebody waits."""
+PATIENCE_SECONDS = 120.0
+"""How long Surefoot may be away while somebody waits: after a crash of Kafka and Redis, too, a start takes its 60 s at
+most, and another if it gave up."""
 
 
 def wait_for(

@@ -55,8 +55,11 @@ def create_broker(settings: Settings, client_id: str) -> Broker:
 
 
 def _errors_only() -> logging.Logger:
-    """FastStream's errors, without its two lines for each message."""
-    logger = logging.getLogger("faststream")
+    """FastStream's errors, without its two lines for each message.
+
+    Not its own logger: that writes coloured text to stdout and passes nothing on to ours.
+    """
+    logger = logging.getLogger("surefoot.faststream")
     logger.setLevel(logging.ERROR)
     return logger
 

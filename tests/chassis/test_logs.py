@@ -105,3 +105,28 @@ async def test_the_course_of_a_deployment_is_told_once(store: RedisStore) -> Non
         "outcome": "succeeded",
         "reason": "All gates passed.",
     }
+
+
+FASTSTREAM = textwrap.dedent("""
+    from services._chassis.bus import create_broker
+    from services._chassis.settings import Settings
+    from services._chassis.telemetry import configure_logs
+
+    configure_logs("info", "monitor")
+    broker = create_broker(Settings(), "monitor-1")
+    broker.config.logger._setup(broker.context)
+    broker.config.logger.log("Received")
+    broker.config.logger.log("a handler failed", 40, extra={"topic": "t"}, exc_info=OSError("no Redis"))
+""")
+
+
+async def test_errors_of_faststream_are_lines_as_all_are_and_nothing_else_of_it_is_told() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FASTSTREAM, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(60):
+        out, error = await process.communicate()
+    (line,) = [json.loads(line) for line in error.decode().splitlines()]
+    assert out == b""
+    assert (line["event"], line["level"], line["service"]) == ("a handler failed", "error", "monitor")
+    assert "no Redis" in line["exception"]
