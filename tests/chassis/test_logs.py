@@ -32,6 +32,12 @@ PROGRAM = textwrap.dedent("""
     except ValueError:
         logging.getLogger("uvicorn.error").exception("with its traceback")
         structlog.get_logger().exception("ours, with its traceback")
+    from services._chassis.bus import create_broker
+    from services._chassis.settings import Settings
+    broker = create_broker(Settings(), "test")
+    broker.config.logger._setup(broker.context)
+    broker.config.logger.log("a message, again", logging.ERROR, exc_info=ValueError("no"))
+    broker.config.logger.log("left out", logging.INFO)
     logging.getLogger("botocore").warning("left out")
     warnings.warn("left out, too")
 
@@ -60,6 +66,7 @@ async def test_every_line_is_json_with_time_and_service() -> None:
         "aiokafka.consumer",
         "uvicorn.error",
         "ours",
+        "surefoot.faststream",
         "asyncio",
     ]
     assert lines[1]["event"] == 'a "quoted"\nmessage of Kafka'
