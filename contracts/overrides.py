@@ -45,10 +45,10 @@ def why_not_override(gates: Iterable[str]) -> str | None:
     wrong = [gate for gate in dict.fromkeys(gates) if gate not in OVERRIDABLE]
     if not wrong:
         return None
-    return f"{'; '.join(map(_why_not, wrong[:5]))}. Gates that can be overridden: {', '.join(OVERRIDABLE)}."
+    return f"{' '.join(map(_why_not, wrong[:5]))} Gates that can be overridden: {', '.join(OVERRIDABLE)}."
 
 
 def _why_not(gate: str) -> str:
     if gate in INDISPENSABLE:
-        return f"The gate {gate} cannot be overridden: nothing is deployed unless {INDISPENSABLE[gate]}"
-    return f"There is no gate {gate[:100]!r} before the change{did_you_mean(gate, OVERRIDABLE)}"
+        return f"The gate {gate} cannot be overridden: nothing is deployed unless {INDISPENSABLE[gate]}."
+    return f"There is no gate {gate[:100]!r} before the change{did_you_mean(gate, OVERRIDABLE) or '.'}"

@@ -7,19 +7,25 @@ from typing import Any
 
 import httpx2
 
+from surefoot.arguments import Place
+from surefoot.exit_codes import Exit
+from surefoot.output import CannotDo
+
 TIMEOUT_SECONDS = 15.0
 STARTING_SECONDS = 60.0
 """How long Surefoot may take to start, its own limit, while a call waits for it."""
 AGAIN_SECONDS = 0.5
 _NOT_YET = frozenset({502, 503})
 """A service is starting or without Redis (503), or the front door cannot reach it (502)."""
+_MISUSED = frozenset({400, 404, 409, 422})
+"""The request is wrong."""
 
 
-class Refused(Exception):
+class Refused(CannotDo):
     """The API said no; the text says why and what to do. ``status`` is the HTTP status, 0 without an answer."""
 
     def __init__(self, detail: str, status: int = 0) -> None:
-        super().__init__(detail)
+        super().__init__(detail, Exit.USAGE if status in _MISUSED else Exit.FAILED)
         self.status = status
 
 
@@ -32,27 +38,30 @@ class Surefoot:
 
     def __init__(self, url: str | None = None) -> None:
         self.url = (url or os.environ.get("SUREFOOT_URL") or "http://127.0.0.1:8080").rstrip("/")
+        if not self.url.startswith(("http://", "https://")):
+            raise Refused(f"SUREFOOT_URL is no http:// or https:// address: {self.url}", 400)
         self._http = httpx2.Client(base_url=f"{self.url}/api/v1", timeout=TIMEOUT_SECONDS)
 
-    def orchestrate(self, cluster: str, service: str, body: dict[str, Any], *, key: str | None = None) -> str:
+    def orchestrate(self, place: Place, body: dict[str, Any], *, key: str | None = None) -> str:
         """Ask for a deployment; return the run's id. The same ``key`` is the same run."""
-        path = f"/deployment-orchestration/orchestrate/{cluster}/{service}"
-        return str(self._post(path, body, key)["run_id"])
+        return str(self._post("/deployment-orchestration/orchestrate", place, body, key)["run_id"])
 
-    def status(
-        self, cluster: str, service: str, run_id: str | None = None, *, patience: float = STARTING_SECONDS
-    ) -> dict[str, Any]:
-        """Return a run: the one named, or the target's newest. ``patience`` is in real seconds."""
-        parameters = {"run_id": run_id} if run_id else {}
-        path = f"/deployment-orchestration/status/{cluster}/{service}"
-        return self._call("GET", path, patience=patience, params=parameters)
+    def status(self, place: Place, run_id: str | None = None, *, patience: float = STARTING_SECONDS) -> dict[str, Any]:
+        """Return a run: the one named, else the active one, else the last. ``patience`` is in real seconds."""
+        query = {**place.query, "run_id": run_id} if run_id else place.query
+        return self._call("GET", _path("/deployment-orchestration/status", place), patience=patience, params=query)
 
-    def snapshots(self, cluster: str, service: str) -> dict[str, Any]:
-        return self._call("GET", f"/disaster-recovery/snapshots/{cluster}/{service}")
+    def abort(self, place: Place, run_id: str | None, actor: str, reason: str) -> str:
+        """Ask for the end of a run: the one named, else the active one. Return its id."""
+        body = {"run_id": run_id, "actor": actor, "reason": reason}
+        return str(self._post("/deployment-orchestration/abort", place, body)["run_id"])
 
-    def roll_back(self, cluster: str, service: str, snapshot_id: str, *, dry_run: bool) -> dict[str, Any]:
+    def snapshots(self, place: Place) -> dict[str, Any]:
+        return self._call("GET", _path("/disaster-recovery/snapshots", place), params=place.query)
+
+    def roll_back(self, place: Place, snapshot_id: str, *, dry_run: bool) -> dict[str, Any]:
         body = {"snapshot_id": snapshot_id, "dry_run": dry_run}
-        return self._post(f"/disaster-recovery/rollback/{cluster}/{service}", body)
+        return self._post("/disaster-recovery/rollback", place, body)
 
     def operation(self, id_: str) -> dict[str, Any]:
         return self._call("GET", f"/disaster-recovery/operations/{id_}")
@@ -64,8 +73,16 @@ class Surefoot:
         except httpx2.HTTPError:
             return False
 
-    def _post(self, path: str, body: dict[str, Any], key: str | None = None) -> dict[str, Any]:
-        return self._call("POST", path, json=body, headers={"Idempotency-Key": key or str(uuid.uuid4())})
+    def answers(self) -> bool:
+        """Whether the process is alive: it may lack what it needs, and says so."""
+        try:
+            return httpx2.get(f"{self.url}/livez", timeout=5).status_code == 200
+        except httpx2.HTTPError:
+            return False
+
+    def _post(self, path: str, place: Place, body: dict[str, Any], key: str | None = None) -> dict[str, Any]:
+        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+        return self._call("POST", _path(path, place), params=place.query, json=body, headers=headers)
 
     def _call(self, method: str, path: str, *, patience: float = STARTING_SECONDS, **arguments: Any) -> dict[str, Any]:
         deadline = time.monotonic() + patience
@@ -83,6 +100,10 @@ class Surefoot:
                 f"Surefoot does not answer at {self.url} ({type(error).__name__}): "
                 "start it (make up), or set SUREFOOT_URL"
             ) from error
+
+
+def _path(path: str, place: Place) -> str:
+    return f"{path}/{place.cluster}/{place.service}"
 
 
 def _body_of(answer: httpx2.Response, request: str) -> dict[str, Any]:

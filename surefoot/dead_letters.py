@@ -13,7 +13,12 @@ from surefoot.exit_codes import Exit
 from surefoot.letters import Letter
 from surefoot.output import CannotDo, Json, console, result
 
-app = App(name="dead-letters", help="Look at messages that no service could handle; replay or drop them.")
+app = App(
+    name="dead-letters",
+    help="Look at messages that no service could handle; replay or drop them.",
+    default_parameter=Parameter(negative_iterable=()),
+    help_format="plaintext",
+)
 
 Actor = Annotated[str, Parameter(help="Who decides this.")]
 SHORT = 8
@@ -25,7 +30,7 @@ PUBLIC = (GROUP_HEADER, LETTER_HEADER, "content-type")
 def list_(
     *,
     group: Annotated[str | None, Parameter(help="Of this service only.")] = None,
-    reason: Reason | None = None,
+    reason: Annotated[Reason | None, Parameter(help="Put aside for this reason only.")] = None,
     settled: Annotated[bool, Parameter(name="--all", negative="", help="Settled ones, too.")] = False,
     json: Json = False,
 ) -> int:
@@ -49,7 +54,7 @@ def list_(
 
 @app.command
 def show(
-    id_: Annotated[str, Parameter(name="ID")],
+    id_: Annotated[str, Parameter(name="ID", help="Its id, or the beginning of it.")],
     /,
     *,
     value: Annotated[bool, Parameter(negative="", help="Its content and all headers, which may be private.")] = False,
@@ -69,8 +74,8 @@ def show(
 
 @app.command
 def replay(
-    *ids: Annotated[str, Parameter(name="ID")],
-    reason: str = "",
+    *ids: Annotated[str, Parameter(name="ID", help="Their ids, or the beginnings of them.")],
+    reason: Annotated[str, Parameter(help="Why; it stands in the record.")] = "",
     actor: Actor = "surefoot cli",
     again: Annotated[bool, Parameter(negative="", help="Also what is settled.")] = False,
     json: Json = False,
@@ -84,8 +89,8 @@ def replay(
 
 @app.command
 def drop(
-    *ids: Annotated[str, Parameter(name="ID")],
-    reason: str,
+    *ids: Annotated[str, Parameter(name="ID", help="Their ids, or the beginnings of them.")],
+    reason: Annotated[str, Parameter(help="Why; it stands in the record.")],
     actor: Actor = "surefoot cli",
     json: Json = False,
 ) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ import orjson
 from rich.console import Console
 
 from sandbox.stack import Ports
+from surefoot.arguments import Place
 from surefoot.client import Surefoot
+from surefoot.readable import shortened, table
 from surefoot.up import SPEED, all_in_one
-from surefoot.wait import wait_for
+from surefoot.wait import end_of
 
 CLUSTER, SERVICE = "CourtCaseCluster", "BackendService"
+PLACE = Place(CLUSTER, SERVICE)
 LONGEST_SECONDS = 180.0
 """Real seconds for one deployment."""
 
@@ -38,25 +42,48 @@ SCENARIOS = (
 )
 
 
-def demo(*, as_json: bool, console: Console, speed: float = SPEED) -> bool:
+def demo(*, as_json: bool, console: Console, speed: float = SPEED, verbose: bool = False) -> bool:
     """Run the four deployments; return whether each ended as it must and the healthy image runs."""
     with tempfile.TemporaryDirectory(prefix="surefoot-") as directory:
         console.print("Starting Kafka, Redis, AWS (simulated) and the seven services on this machine …")
         with all_in_one(Path(directory) / "demo", ports=Ports(), http_port=0, speed=speed) as environment:
             os.environ.update(environment)
             api = Surefoot(environment["SUREFOOT_URL"])
-            ended = [_deploy(api, number, scenario, as_json, console) for number, scenario in enumerate(SCENARIOS, 1)]
-            return _verdict(ended, console)
+            ended = []
+            for number, scenario in enumerate(SCENARIOS, 1):
+                console.print(
+                    f"\n[bold]{number}/{len(SCENARIOS)} {scenario.name}[/bold]: {scenario.tells}",
+                    highlight=False,
+                    soft_wrap=True,
+                )
+                ended.append(_deploy(api, scenario, as_json, verbose, console))
+            console.print(f"\n{summary([one.run for one in ended])}", highlight=False, markup=False, soft_wrap=True)
+            return _verdict([one.as_it_must for one in ended], console)
 
 
-def _deploy(api: Surefoot, number: int, scenario: Scenario, as_json: bool, console: Console) -> bool:
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A deployment of the demo, and whether it ended as it must."""
+
+    run: dict[str, Any]
+    as_it_must: bool
+
+
+def summary(runs: Sequence[Mapping[str, Any]]) -> str:
+    """A table of what became of each scenario: its outcome, how long it took, and who brought the old version back."""
+    rows = [("SCENARIO", "OUTCOME", "SECONDS", "ROLLED BACK BY")]
+    for scenario, run in zip(SCENARIOS, runs, strict=True):
+        back = run.get("rollback")
+        seconds = f"{run['seconds']:.0f}" if run.get("seconds") is not None else "-"
+        rows.append((scenario.name, run.get("outcome") or "did not end", seconds, back["by"] if back else "-"))
+    return table(rows)
+
+
+def _deploy(api: Surefoot, scenario: Scenario, as_json: bool, verbose: bool, console: Console) -> Ended:
     image = f"123456789012.dkr.ecr.us-west-2.amazonaws.com/backend:{scenario.name}"
-    console.print(
-        f"\n[bold]{number}/{len(SCENARIOS)} {scenario.name}[/bold]: {scenario.tells}", highlight=False, soft_wrap=True
-    )
     before = _changes()
-    run_id = api.orchestrate(CLUSTER, SERVICE, {"image": image, "actor": "surefoot demo"})
-    run = wait_for(api, CLUSTER, SERVICE, run_id, timeout=LONGEST_SECONDS, console=console)
+    run_id = api.orchestrate(PLACE, {"image": image, "actor": "surefoot demo"})
+    run = end_of(api, PLACE, run_id, timeout=LONGEST_SECONDS, verbose=verbose)
     if as_json:
         print(orjson.dumps(report(scenario.name, image, run)).decode(), flush=True)
     as_it_must = run.get("outcome") == scenario.outcome
@@ -66,7 +93,7 @@ def _deploy(api: Surefoot, number: int, scenario: Scenario, as_json: bool, conso
         as_it_must = as_it_must and untouched
     if not as_it_must:
         console.print(f"  [bold red]expected {scenario.outcome}, got {run.get('outcome')}[/bold red]")
-    return as_it_must
+    return Ended(run, as_it_must)
 
 
 def report(scenario: str, image: str, run: dict[str, Any]) -> dict[str, Any]:
@@ -107,9 +134,10 @@ def _verdict(ended: list[bool], console: Console) -> bool:
     digest = image.partition("@")[2]
     described = boto3.client("ecr").describe_images(repositoryName="backend", imageIds=[{"imageTag": "healthy"}])
     healthy = digest == described["imageDetails"][0]["imageDigest"]
+    verdict = "the healthy image" if healthy else "NOT healthy"
     console.print(
         f"\nAWS's own answer: {SERVICE} runs {service['runningCount']} of {service['desiredCount']} tasks of "
-        f"{service['taskDefinition'].rpartition('/')[2]}, {image}: {'the healthy image' if healthy else 'NOT healthy'}",
+        f"{service['taskDefinition'].rpartition('/')[2]}, {shortened(image)}: {verdict}",
         highlight=False,
         soft_wrap=True,
     )

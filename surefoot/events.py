@@ -2,29 +2,35 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 
-from contracts.envelope import InvalidMessage, from_message
+from contracts.dead_letter import DeadLettered
+from contracts.envelope import Envelope, InvalidMessage, from_message
+from contracts.suggest import did_you_mean
 from contracts.topics import DEPLOYMENT_EVENTS, TOPICS
-from surefoot.output import console
+from surefoot.exit_codes import Exit
+from surefoot.output import CannotDo, console
 
-
-class UnknownTopic(ValueError):
-    """Its text names the topics that there are."""
+SHORT_RUN = 8
+"""Characters of a run's id that tell it from others at a glance; ``--json`` has all of them."""
+WHERE_WIDTH, TYPE_WIDTH = 32, 22
 
 
 def follow(topics: tuple[str, ...], *, from_start: bool, write: Callable[[str], None], as_json: bool) -> None:
-    """Write each event as a line until interrupted; say on stderr when it listens.
-
-    Raise ``UnknownTopic``, ``KafkaError``.
-    """
-    known = {topic.name for topic in TOPICS}
+    """Write each event as a line until interrupted; say on stderr when it listens. Raise ``CannotDo``."""
+    known = sorted(topic.name for topic in TOPICS)
     if unknown := [topic for topic in topics if topic not in known]:
-        raise UnknownTopic(f"no topic {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    asyncio.run(_follow(topics or (DEPLOYMENT_EVENTS.name,), from_start, write, as_json))
+        meant = did_you_mean(unknown[0], known)
+        raise CannotDo(f"no topic {', '.join(unknown)}{meant or '.'} There are {', '.join(known)}", Exit.USAGE)
+    try:
+        asyncio.run(_follow(topics or (DEPLOYMENT_EVENTS.name,), from_start, write, as_json))
+    except KafkaError as error:
+        raise CannotDo(f"Kafka cannot be reached ({error}): check KAFKA_BOOTSTRAP_SERVERS", Exit.FAILED) from error
 
 
 async def _follow(topics: tuple[str, ...], from_start: bool, write: Callable[[str], None], as_json: bool) -> None:
@@ -43,12 +49,42 @@ async def _follow(topics: tuple[str, ...], from_start: bool, write: Callable[[st
             except InvalidMessage as error:
                 write(f"{record.topic}/{record.partition}/{record.offset}: {error}")
                 continue
-            data = envelope.event.model_dump(mode="json")
-            if as_json:
-                line = {"id": envelope.meta.id, "type": envelope.entry.type, "time": envelope.meta.time, "data": data}
-                write(orjson.dumps(line).decode())
-            else:
-                told = {name: value for name, value in data.items() if name not in {"target", "run_id"} and value}
-                write(f"{envelope.meta.time:%H:%M:%S} {envelope.entry.name} {orjson.dumps(told).decode()}")
+            write(as_data(envelope) if as_json else as_line(envelope))
     finally:
         await consumer.stop()
+
+
+def as_data(envelope: Envelope) -> str:
+    """One event as JSON: its id, type, time and data."""
+    data = envelope.event.model_dump(mode="json")
+    return orjson.dumps(
+        {"id": envelope.meta.id, "type": envelope.entry.type, "time": envelope.meta.time, "data": data}
+    ).decode()
+
+
+def as_line(envelope: Envelope) -> str:
+    """One event for a person: when, which service, which run, what."""
+    data = envelope.event.model_dump(mode="json")
+    if isinstance(envelope.event, DeadLettered):
+        data = {name: data[name] for name in ("group", "reason", "detail", "topic")}
+    run = str(data.get("run_id") or envelope.meta.run_id or "-")[:SHORT_RUN]
+    columns = (
+        f"{envelope.meta.time:%H:%M:%S}",
+        f"{_where(data):{WHERE_WIDTH}}",
+        f"{run:{SHORT_RUN}}",
+        f"{envelope.entry.name:{TYPE_WIDTH}}",
+        ", ".join(f"{name}={_plain(value)}" for name, value in data.items() if value and name not in _SHOWN),
+    )
+    return "  ".join(columns).rstrip()
+
+
+_SHOWN = frozenset({"target", "run_id"})
+
+
+def _where(data: Mapping[str, Any]) -> str:
+    target = data.get("target")
+    return f"{target['cluster']}/{target['service']}" if target else "-"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

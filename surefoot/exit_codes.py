@@ -1,10 +1,13 @@
 """What the exit codes mean, for scripts and CI."""
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
 
 
 class Exit(IntEnum):
+    """How a command ends."""
+
     SUCCEEDED = 0
     FAILED = 1
     USAGE = 2
@@ -13,8 +16,21 @@ class Exit(IntEnum):
     BLOCKED = 5
     ROLLBACK_FAILED = 6
     ABORTED = 7
-    """Or superseded."""
+    INTERRUPTED = 130
 
+
+MEANING: Mapping[Exit, str] = {
+    Exit.SUCCEEDED: "succeeded",
+    Exit.FAILED: "failed, or something that it takes does not answer",
+    Exit.USAGE: "usage: it is malformed or ambiguous, or names a cluster, service, container, task definition or gate "
+    "that is not there",
+    Exit.ROLLED_BACK: "rolled back",
+    Exit.TIMED_OUT: "timed out; after `--timeout` the run goes on",
+    Exit.BLOCKED: "blocked by a gate before the change (an image that is not there, too), or refused",
+    Exit.ROLLBACK_FAILED: "rollback failed: people are needed",
+    Exit.ABORTED: "aborted or superseded",
+    Exit.INTERRUPTED: "Ctrl+C; a run that was asked for goes on",
+}
 
 _OF_OUTCOME = {
     "succeeded": Exit.SUCCEEDED,
@@ -27,7 +43,7 @@ _OF_OUTCOME = {
 }
 
 
-def exit_of(run: dict[str, Any]) -> Exit:
+def exit_of(run: Mapping[str, Any]) -> Exit:
     """Return the exit code of a finished run."""
     if run["outcome"] == "blocked" and run.get("cause") == "usage":
         return Exit.USAGE

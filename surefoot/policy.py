@@ -18,10 +18,16 @@ from services._policy.load import UNKNOWN_ACCOUNT, Files, load
 from services._policy.merge import Value
 from services._policy.policies import NoTarget, Policies
 from services._policy.read import Unreadable, read_path
+from surefoot.arguments import Cluster, Place, Service
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, Json, console, result
 
-app = App(name="policy", help="Check the policy, and show what holds for a service.")
+app = App(
+    name="policy",
+    help="Check the policy, and show what holds for a service.",
+    default_parameter=Parameter(negative_iterable=()),
+    help_format="plaintext",
+)
 
 TIMEOUT_SECONDS = 5.0
 SETTLE_SECONDS = 20.0
@@ -32,7 +38,9 @@ Region = Annotated[str | None, Parameter(help="Where several regions have the se
 
 
 @app.command
-def check(path: Path, /, *, json: Json = False) -> int:
+def check(
+    path: Annotated[Path, Parameter(help="A policy file, or a directory of them.")], /, *, json: Json = False
+) -> int:
     """Check a policy file, or a directory of them: every fault with its line. Exit code 2 if there is any."""
     try:
         policies = _loaded(path, {})
@@ -53,8 +61,8 @@ def check(path: Path, /, *, json: Json = False) -> int:
 
 @app.command
 def show(
-    cluster: str,
-    service: str,
+    cluster: Cluster,
+    service: Service,
     *,
     file: Annotated[Path | None, Parameter(help="A policy file or directory; by default SUREFOOT_POLICY's.")] = None,
     account: Account = None,
@@ -67,7 +75,8 @@ def show(
         raise CannotDo("this looks at files only: download the policy, and name it with --file", Exit.USAGE)
     try:
         policies = _loaded(Path(location) if location else None, os.environ)
-        target = policies.find(cluster, service, account, region)
+        place = Place.of(cluster, service)
+        target = policies.find(place.cluster, place.service, account or place.account, region or place.region)
         values = policies.explain(target).values
     except PolicyFaults as faults:
         raise CannotDo(f"the policy has faults:\n{faults}", Exit.USAGE) from None

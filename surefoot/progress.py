@@ -5,6 +5,9 @@ from typing import Any, Self
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
+
+from surefoot.readable import plural, shortened, wrapped
 
 _COLOUR = {
     "pass": "green",
@@ -21,10 +24,12 @@ _COLOUR = {
 
 
 class Progress:
-    """Prints what is new in each look at a run."""
+    """Prints what is new in each look at a run, each line under the phase that it belongs to."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, verbose: bool = False) -> None:
+        """``verbose``: passing gates are shown one by one, and nothing is shortened."""
         self._console = console
+        self._verbose = verbose
         self._told: set[str] = set()
         self._live = ExitStack()
         self._status = console.status("waiting") if console.is_terminal else None
@@ -39,55 +44,68 @@ class Progress:
 
     def show(self, run: dict[str, Any]) -> None:
         """Tell what has not been told yet."""
+        if run.get("progress") and self._status:
+            self._status.update(escape(shortened(run["progress"])))
         for phase in [*run["phases"], run.get("baking")]:
             if phase and phase["seconds"] is not None:
-                self._phase(phase)
-        if run.get("progress"):
-            if self._status:
-                self._status.update(escape(run["progress"]))
-            self._tell(f"progress {run['progress']}", f"    [dim]{escape(run['progress'])}[/dim]")
+                self._phase(phase, run)
+        self._progress(run, None)
         if run.get("rollback"):
             back = run["rollback"]
-            self._tell(
-                "rollback",
-                f"  rollback by {back['by']} to {back['snapshot_id']} in {back['seconds']:.0f} s: "
-                f"{escape(str(back['trigger']))}",
-            )
+            told = f"rollback by {back['by']} to {back['snapshot_id']} in {back['seconds']:.0f} s: {back['trigger']}"
+            self._tell("rollback", "  ", told)
         if run["status"] == "finished":
-            self._tell(
-                "outcome",
-                f"{_coloured(run['outcome'])} in {run['seconds']:.0f} s: {escape(str(run['reason']))}",
-            )
+            self._tell("outcome", "", run["outcome"], f" in {run['seconds']:.0f} s: {run['reason']}")
 
-    def _phase(self, phase: dict[str, Any]) -> None:
+    def _progress(self, run: dict[str, Any], phase: str | None) -> None:
+        """The last thing that was told, if it was told in ``phase``; None: outside of all phases."""
+        # an orchestrator that does not say where its words belong means what goes on now
+        told_in = run.get("progress_phase", run.get("phase"))
+        if run.get("progress") and told_in == phase and f"{phase} ended" not in self._told:
+            self._tell(f"progress {run['progress']}", "    ", run["progress"], style="dim")
+
+    def _phase(self, phase: dict[str, Any], run: dict[str, Any]) -> None:
         name = phase["phase"]
-        self._tell(name, f"  {name}")
+        self._tell(name, "  ", name)
+        self._progress(run, name)
+        passing = [gate for gate in phase["gates"] if gate["verdict"] == "pass" and not self._verbose]
+        if passing:
+            self._tell(f"{name} passing {len(passing)}", "    ", f"{plural(len(passing), 'gate')} pass", "")
         for gate in phase["gates"]:
-            # what it was worth is part of what was told: a gate may be measured again
-            told = f"{name}.{gate['name']}.{gate['verdict']}.{gate['value']}"
-            self._tell(told, f"    {_coloured(gate['verdict'])} {gate['name']}: {escape(arithmetic(gate))}")
+            if gate not in passing:
+                # what it was worth is part of what was told: a gate may be measured again
+                told = f"{name}.{gate['name']}.{gate['verdict']}.{gate['value']}"
+                self._tell(told, "    ", gate["verdict"], f" {gate['name']}: {arithmetic(gate)}")
         if phase["verdict"]:
-            self._tell(f"{name} ended", f"  {name}: {_coloured(phase['verdict'])} after {phase['seconds']:.0f} s")
+            ended = f" after {phase['seconds']:.0f} s"
+            self._tell(f"{name} ended", f"  {name}: ", phase["verdict"], ended)
 
-    def _tell(self, what: str, line: str) -> None:
-        if what not in self._told:
-            self._told.add(what)
-            self._console.print(line, highlight=False, soft_wrap=True)
+    def _tell(self, what: str, indent: str, first: str, rest: str = "", style: str = "") -> None:
+        """Print a line once. ``first`` has its own colour, if it is a verdict or an outcome."""
+        if what in self._told:
+            return
+        self._told.add(what)
+        text = f"{first}{rest}"
+        line = indent + (text if self._verbose else shortened(text))
+        # a terminal would break words in their middle; a file or a pipe takes lines as they are
+        lines = wrapped(line, self._console.width) if self._console.is_terminal else [line]
+        for number, part in enumerate(lines):
+            shown = Text(part, style=style)
+            if number == 0 and first in _COLOUR:
+                shown.stylize(_COLOUR[first], len(indent), len(indent) + len(first))
+            self._console.print(shown, highlight=False, soft_wrap=True)
 
 
 def arithmetic(gate: dict[str, Any]) -> str:
     """Return ``72 >= 70 (5 samples)``, or ``69, must be >= 70 …``, and what there is to say of it."""
     unit = gate.get("unit", "")
     value = "no data" if gate["value"] is None else f"{gate['value']:g}{unit}"
-    samples = "1 sample" if gate["samples"] == 1 else f"{gate['samples']} samples"
     must = "" if gate["verdict"] == "pass" else ", must be"
-    line = f"{value}{must} {gate.get('comparison', '')} {gate['threshold']:g}{unit} ({samples})"
+    line = (
+        f"{value}{must} {gate.get('comparison', '')} {gate['threshold']:g}{unit} ({plural(gate['samples'], 'sample')})"
+    )
     if gate.get("overridden_by"):
         line += f", overridden by {gate['overridden_by']}"
     if gate.get("detail"):
         line += f" - {gate['detail']}"
     return line
-
-
-def _coloured(word: str) -> str:
-    return f"[{_COLOUR.get(word, 'default')}]{word}[/]"

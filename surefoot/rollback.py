@@ -7,26 +7,29 @@ from typing import Any
 import orjson
 from rich.console import Console
 
+from surefoot.arguments import Place
 from surefoot.client import Surefoot
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, result
+from surefoot.readable import table
 
 LOOK_SECONDS = 0.5
 
 
 def roll_back(
-    api: Surefoot, cluster: str, service: str, snapshot: str, *, dry_run: bool, as_json: bool, console: Console
+    api: Surefoot, place: Place, snapshot: str | None, *, dry_run: bool, as_json: bool, console: Console
 ) -> int:
     """Show the plan, or ask for the rollback and wait for its end. A rollback that was asked for is a success.
 
-    The beginning of a snapshot's id will do, where it names one alone.
+    The beginning of a snapshot's id will do, where it names one alone; None is the newest that is proven.
     """
-    snapshot = _named(api, cluster, service, snapshot)
-    answer = api.roll_back(cluster, service, snapshot, dry_run=dry_run)
+    known = api.snapshots(place)["snapshots"]
+    snapshot = _latest_proven(known, place) if snapshot is None else _named(known, place, snapshot)
+    answer = api.roll_back(place, snapshot, dry_run=dry_run)
     if dry_run:
         result(answer, as_json, planned(answer))
         return Exit.SUCCEEDED
-    console.print(f"rolling {service} back to {snapshot} …", highlight=False)
+    console.print(f"rolling {place.service} back to {snapshot} …", highlight=False)
     operation: dict[str, Any] = api.operation(answer["rollback_id"])
     while operation.get("state") == "running":
         time.sleep(LOOK_SECONDS)
@@ -44,8 +47,7 @@ def listed(snapshots: Sequence[Mapping[str, Any]]) -> str:
         images = ", ".join(_short(container["image"]) for container in one["containers"])
         version = one["task_definition"].rpartition("/")[2]
         rows.append((one["snapshot_id"], "yes" if one["proven"] else "no", version, images, one["purpose"]))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return table(rows)
 
 
 def planned(plan: Mapping[str, Any]) -> str:
@@ -67,13 +69,20 @@ def _short(image: str) -> str:
     return f"{name}{at}{digest[:19]}"
 
 
-def _named(api: Surefoot, cluster: str, service: str, snapshot: str) -> str:
-    found = api.snapshots(cluster, service)
-    known = [str(one["snapshot_id"]) for one in found["snapshots"]]
-    named = [id_ for id_ in known if id_.startswith(snapshot)]
+def _latest_proven(known: Sequence[Mapping[str, Any]], place: Place) -> str:
+    """The newest of those that are proven; ``known`` has the newest first."""
+    for snapshot in known:
+        if snapshot["proven"]:
+            return str(snapshot["snapshot_id"])
+    raise CannotDo(f"{place.service} has no proven snapshot: choose one of `surefoot snapshots {place}`", Exit.USAGE)
+
+
+def _named(known: Sequence[Mapping[str, Any]], place: Place, snapshot: str) -> str:
+    ids = [str(one["snapshot_id"]) for one in known]
+    named = [id_ for id_ in ids if id_.startswith(snapshot)]
     if len(named) == 1 or snapshot in named:
         return snapshot if snapshot in named else named[0]
     if named:
         raise CannotDo(f"{snapshot} begins several snapshots: {', '.join(named)}", Exit.USAGE)
-    there = f"there are {', '.join(known)}" if known else "there is none at all"
-    raise CannotDo(f"{service} has no snapshot {snapshot}; {there}", Exit.USAGE)
+    there = f"there are {', '.join(ids)}" if ids else "there is none at all"
+    raise CannotDo(f"{place.service} has no snapshot {snapshot}; {there}", Exit.USAGE)

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from sandbox.aws.accounts import HOME, Place
 from sandbox.aws.faults.rules import Kind
 from sandbox.scenarios.incident import Incident
+from surefoot.arguments import not_negative, positive, share_of_all
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, Json, result
 
@@ -33,7 +34,7 @@ def happen(
 
 
 def harm(
-    kind: Kind,
+    kind: Annotated[Kind, Parameter(help="What happens to the calls.")],
     *,
     service: Annotated[str, Parameter(help="As the signature names it: ecs, s3, monitoring, ecr …")] = "",
     operation: Annotated[str, Parameter(help="UpdateService, for instance.")] = "",
@@ -41,10 +42,14 @@ def harm(
     caller: Annotated[str, Parameter(help="A part of the caller's ARN: assumed-role/surefoot-recovery.")] = "",
     resource: Annotated[str, Parameter(help="A part of the resource's name.")] = "",
     account: Annotated[str, Parameter(help="The account in which the call acts.")] = "",
-    calls: Annotated[int | None, Parameter(help="Ends after so many calls.")] = None,
-    seconds: Annotated[float | None, Parameter(help="Ends after so many seconds of your own.")] = None,
-    share: Annotated[float, Parameter(help="Of the calls that it meets.")] = 1.0,
-    delay: Annotated[float, Parameter(help="Seconds, for slow, slow-after and stale.")] = 1.0,
+    calls: Annotated[int | None, Parameter(validator=positive, help="Ends after so many calls.")] = None,
+    seconds: Annotated[
+        float | None, Parameter(validator=positive, help="Ends after so many seconds of your own.")
+    ] = None,
+    share: Annotated[
+        float, Parameter(validator=share_of_all, help="Which share of the calls that it meets, at most 1.")
+    ] = 1.0,
+    delay: Annotated[float, Parameter(validator=not_negative, help="Seconds, for slow, slow-after and stale.")] = 1.0,
     json: Json = False,
 ) -> int:
     """Let AWS have a bad day; what is not named holds for all. It lasts until it is healed, unless bounded."""
@@ -57,7 +62,9 @@ def harm(
     return Exit.SUCCEEDED
 
 
-def heal(rule: int | None = None, *, json: Json = False) -> int:
+def heal(
+    rule: Annotated[int | None, Parameter(help="Its number; without it all of them end.")] = None, *, json: Json = False
+) -> int:
     """End one rule of harm, or all; show how many calls each has met."""
     told = _ask("DELETE", "harm" if rule is None else f"harm/{rule}")
     result(told, json, "\n".join(map(_rule, told["ended"])) or "no rule was in force")
@@ -79,7 +86,7 @@ def _rule(rule: dict[str, Any]) -> str:
 def calls(
     *,
     changing: Annotated[bool, Parameter(negative="", help="Those alone that change something.")] = False,
-    after: Annotated[int, Parameter(help="Those behind this number.")] = 0,
+    after: Annotated[int, Parameter(validator=not_negative, help="Those behind this number.")] = 0,
     json: Json = False,
 ) -> int:
     """Show AWS's own log of calls: who called what, on which resource, and what came of it."""

@@ -1,24 +1,39 @@
 """The all-in-one on the sandbox."""
 
 import contextlib
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from sandbox.child import HOST, Child, claim_port
-from sandbox.stack import Ports, sandbox
+from sandbox.stack import USUAL_PORTS, Ports, sandbox
+from sandbox.watch import probes_of, stay
 from surefoot.client import Surefoot
+from surefoot.exit_codes import Exit
+from surefoot.output import console, exports
 
 START_SECONDS = 60.0
 SPEED = 20.0
 """Product seconds in a real second, unless told otherwise: a deployment takes about twenty seconds."""
 
 
-def pause() -> None:
-    """Wait until Ctrl+C, which raises ``KeyboardInterrupt``, or until a child ends by itself."""
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.pause()
+def up(speed: float, port: int) -> int:
+    """Run everything until Ctrl+C; say where the API and the logs are. Raise ``NotStarted``."""
+    directory = Path(".surefoot/up")
+    with all_in_one(directory, ports=USUAL_PORTS, http_port=port, speed=speed) as environment:
+        exports(environment)
+        url = environment["SUREFOOT_URL"]
+        console.print(
+            f"Surefoot runs at {url}; its logs are in {directory.resolve()}. Ctrl+C ends it.",
+            highlight=False,
+            soft_wrap=True,
+        )
+        stay(probes_of(environment) | {"Surefoot": Surefoot(url).answers}, warn)
+    return Exit.SUCCEEDED
+
+
+def warn(sentence: str) -> None:
+    console.print(f"surefoot: {sentence}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 @contextlib.contextmanager

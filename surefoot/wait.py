@@ -3,9 +3,10 @@
 import time
 from typing import Any
 
-from rich.console import Console
-
+from surefoot.arguments import Place
 from surefoot.client import Refused, Surefoot
+from surefoot.exit_codes import Exit, exit_of
+from surefoot.output import console, result
 from surefoot.progress import Progress
 
 LOOK_SECONDS = 0.25
@@ -14,26 +15,57 @@ PATIENCE_SECONDS = 120.0
 most, and another if it gave up."""
 
 
-def wait_for(
-    api: Surefoot, cluster: str, service: str, run_id: str | None, *, timeout: float | None, console: Console
+def waited(
+    api: Surefoot, place: Place, run_id: str | None, *, timeout: float | None, verbose: bool, as_json: bool
+) -> int:
+    """Show a run until it ends; return the exit code of its outcome."""
+    run = end_of(api, place, run_id, timeout=timeout, verbose=verbose)
+    if run.get("status") != "finished":
+        return still_going_on(run, place, as_json)
+    result(run, as_json, f"{run['run_id']} {run['outcome']}")
+    return exit_of(run)
+
+
+def still_going_on(run: dict[str, Any], place: Place, as_json: bool) -> int:
+    """Say that the run goes on after the time to wait for it."""
+    run_id = run.get("run_id", "")
+    console.print(_goes_on(place, run_id), highlight=False, soft_wrap=True)
+    result(run, as_json, run_id)
+    return Exit.TIMED_OUT
+
+
+def end_of(
+    api: Surefoot, place: Place, run_id: str | None, *, timeout: float | None = None, verbose: bool = False
 ) -> dict[str, Any]:
-    """Show a run's progress until it ends, or ``timeout`` real seconds have passed; return its last state."""
+    """Show a run's progress until it ends, or ``timeout`` real seconds have passed; return its last state.
+
+    Whoever interrupts is told how to go on; ``KeyboardInterrupt`` passes through.
+    """
     deadline = None if timeout is None else time.monotonic() + timeout
     seen = time.monotonic()
     run: dict[str, Any] = {}
-    with Progress(console) as progress:
-        while True:
-            try:
-                run = api.status(cluster, service, run_id, patience=0)
-                seen = time.monotonic()
-            except Refused as error:
-                if error.status not in {0, 502, 503} or time.monotonic() - seen > PATIENCE_SECONDS:
-                    raise
-            else:
-                run_id = run["run_id"]  # the newest at first, and no other one later
-                progress.show(run)
-                if run["status"] == "finished":
+    try:
+        with Progress(console, verbose=verbose) as progress:
+            while True:
+                try:
+                    run = api.status(place, run_id, patience=0)
+                    seen = time.monotonic()
+                except Refused as error:
+                    if error.status not in {0, 502, 503} or time.monotonic() - seen > PATIENCE_SECONDS:
+                        raise
+                else:
+                    run_id = run["run_id"]  # the newest at first, and no other one later
+                    progress.show(run)
+                    if run["status"] == "finished":
+                        return run
+                if deadline is not None and time.monotonic() > deadline:
                     return run
-            if deadline is not None and time.monotonic() > deadline:
-                return run
-            time.sleep(LOOK_SECONDS)
+                time.sleep(LOOK_SECONDS)
+    except KeyboardInterrupt:
+        console.print(f"\n{_goes_on(place, run_id or '')}", highlight=False, soft_wrap=True)
+        raise
+
+
+def _goes_on(place: Place, run_id: str) -> str:
+    run, named = (f"run {run_id}", f"{place} --run-id {run_id}") if run_id else ("run", str(place))
+    return f"The {run} goes on. `surefoot wait {named}` waits for its end, `surefoot abort {named}` stops it."

@@ -12,7 +12,7 @@ MOST_TASKS = 20
 class Incident(BaseModel):
     """What is named happens at once; what is not named stays as it is."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     database: Literal["away", "back"] | None = None
     """The database itself."""

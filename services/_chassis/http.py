@@ -157,6 +157,24 @@ def named_target(
         raise Problem(400, "Which target?", str(error)) from error
 
 
+def only_here(target: Callable[[str | None, str | None], Target]) -> Callable[..., None]:
+    """Return a dependency of routes about one target: a query may say in which account and region that is.
+
+    Whoever means another place, as the command line knows it from an ARN, is refused: the names alone would be those
+    of a service here.
+    """
+
+    def check(request: Request, account: str | None = None, region: str | None = None) -> None:
+        if account is None and region is None:
+            return
+        here = named_target(target, request.path_params.get("cluster_name"), request.path_params.get("service_name"))
+        if (account or here.account, region or here.region) != (here.account, here.region):
+            meant = f"{account or here.account}/{region or here.region}"
+            raise Problem(422, "Another place", f"This Surefoot looks after {here.account}/{here.region}, not {meant}.")
+
+    return check
+
+
 def _problem(status: int, title: str, detail: str, **more: Any) -> Response:
     body = {"type": "about:blank", "status": status, "title": title, "detail": detail, **more}
     return JSONResponse(body, status, media_type="application/problem+json")

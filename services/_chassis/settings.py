@@ -2,18 +2,17 @@
 
 import os
 import socket
+from functools import cache
+from importlib import import_module
 from typing import Annotated
 
 from pydantic import AnyUrl, Field, StringConstraints, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    YamlConfigSettingsSource,
-)
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from contracts.base import Name, Target
+from contracts.topics import SERVICES
 from services._chassis.aws import AwsLimits
+from services._chassis.config_file import read_config
 
 
 class Settings(BaseSettings):
@@ -74,8 +73,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         path = os.environ.get("SUREFOOT_CONFIG")
-        yaml = (YamlConfigSettingsSource(settings_cls, yaml_file=path),) if path else ()
-        return (init_settings, env_settings, *yaml)
+        file = (InitSettingsSource(settings_cls, read_config(path, known_settings())),) if path else ()
+        return (init_settings, env_settings, *file)
 
     def member(self, service: str) -> str | None:
         """What this replica is called in its consumer group and at its outbox; None: by a name that is never reused."""
@@ -103,6 +102,13 @@ class Settings(BaseSettings):
         if not self.aws_account:
             raise ValueError("the AWS account is not known yet")
         return Target(account=self.aws_account, region=self.aws_region, cluster=cluster, service=service)
+
+
+@cache
+def known_settings() -> frozenset[str]:
+    """The settings of all services: they may share one file."""
+    modules = (import_module(f"services.{service}.settings") for service in SERVICES)
+    return frozenset(name for module in modules for name in module.Settings.model_fields)
 
 
 def sentence(error: ValidationError) -> str:

@@ -4,14 +4,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 
 from contracts.base import Name, Target
 from contracts.recovery import ManualTrigger
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
 from services._chassis.clock import Clock
-from services._chassis.http import Problem
+from services._chassis.http import Problem, only_here
 from services._chassis.operations import (
     Accepted,
     IdempotencyKey,
@@ -206,10 +206,17 @@ class _reading:  # noqa: N801  it reads as a verb
 
 def create_router(api: Api) -> APIRouter:
     router = APIRouter(prefix=ROOT, tags=["disaster recovery"])
-    router.add_api_route("/snapshot/{cluster_name}/{service_name}", api.capture, methods=["POST"], status_code=202)
-    router.add_api_route("/snapshots/{cluster_name}/{service_name}", api.listed, methods=["GET"])
+    here = [Depends(only_here(api.targets.target))]
     router.add_api_route(
-        "/rollback/{cluster_name}/{service_name}", api.roll_back, methods=["POST"], response_model=None
+        "/snapshot/{cluster_name}/{service_name}", api.capture, methods=["POST"], status_code=202, dependencies=here
+    )
+    router.add_api_route("/snapshots/{cluster_name}/{service_name}", api.listed, methods=["GET"], dependencies=here)
+    router.add_api_route(
+        "/rollback/{cluster_name}/{service_name}",
+        api.roll_back,
+        methods=["POST"],
+        response_model=None,
+        dependencies=here,
     )
     api.operations.add_to(router)
     return router

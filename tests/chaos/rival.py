@@ -10,6 +10,7 @@ from typing import Any
 from sandbox.child import HOST, Child, accepts_connections, claim_port
 from sandbox.stack import START_SECONDS
 from sandbox.valkey import Valkey
+from surefoot.arguments import Place
 from surefoot.client import Refused, Surefoot
 from tests.chaos.requests import CLUSTER, CONFIG, REPOSITORY
 
@@ -62,9 +63,9 @@ class Rival(threading.Thread):
         while not self.outcome and time.monotonic() < deadline:
             try:
                 if not self.run_id and surefoot.ready():
-                    self.run_id = surefoot.orchestrate(CLUSTER, self._service, body, key=self._tag)
+                    self.run_id = surefoot.orchestrate(Place(CLUSTER, self._service), body, key=self._tag)
                 elif self.run_id:
-                    self.outcome = surefoot.status(CLUSTER, self._service, self.run_id)["outcome"] or ""
+                    self.outcome = surefoot.status(Place(CLUSTER, self._service), self.run_id)["outcome"] or ""
             except Refused as refused:
                 if 400 <= refused.status < 500:
                     raise  # not its troubles: the harness asks for what there is not

@@ -56,7 +56,7 @@ def surefoot(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("deploy", "c", "s"), 2, "exactly one of"),
         (("deploy", "c", "s", "--image", "a", "--observe"), 2, "exactly one of"),
         (("deploy", "c", "s", "--image", "a", "--override", "architecture"), 2, "GATE=REASON"),
-        (("deploy", "c"), 2, "--service"),
+        (("deploy", "c"), 2, "SERVICE is missing"),
         (("fly",), 2, "fly"),
         (("events", "no.such.topic"), 2, "deployment.events.v1"),
         (("status", "c", "s"), 1, "SUREFOOT_URL"),

@@ -114,7 +114,7 @@ def test_show_reads_the_policy_of_the_environment(run: Run, file: Path, monkeypa
     [
         ("version: 2\n", "api", "must be 1"),
         ("version: 1\nunlisted: refuse\n", "api", "not listed"),
-        ("version: 1\n", "a/b", "cannot be the name"),
+        ("version: 1\n", "a/b", "is no name of a service"),
     ],
 )
 def test_what_cannot_be_shown_says_why(run: Run, file: Path, text: str, service: str, sentence: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
+from surefoot.arguments import Place
 from surefoot.client import Surefoot
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
@@ -23,22 +24,23 @@ PLAN = {
 
 
 class Api:
-    def __init__(self, *known: str) -> None:
+    def __init__(self, *known: str, proven: tuple[str, ...] = ()) -> None:
         self.known = known
+        self.proven = proven
         self.asked = ""
 
-    def snapshots(self, _cluster: str, _service: str) -> dict[str, Any]:
-        return {"snapshots": [{"snapshot_id": id_} for id_ in self.known]}
+    def snapshots(self, _place: Place) -> dict[str, Any]:
+        return {"snapshots": [{"snapshot_id": id_, "proven": id_ in self.proven} for id_ in self.known]}
 
-    def roll_back(self, _cluster: str, _service: str, snapshot_id: str, *, dry_run: bool) -> dict[str, Any]:
+    def roll_back(self, _place: Place, snapshot_id: str, *, dry_run: bool) -> dict[str, Any]:
         assert dry_run
         self.asked = snapshot_id
         return PLAN | {"snapshot_id": snapshot_id}
 
 
-def asked(snapshot: str, *known: str) -> str:
-    api = Api(*known)
-    code = roll_back(cast("Surefoot", api), "c", "s", snapshot, dry_run=True, as_json=True, console=Console())
+def asked(snapshot: str | None, *known: str, proven: tuple[str, ...] = ()) -> str:
+    api = Api(*known, proven=proven)
+    code = roll_back(cast("Surefoot", api), Place("c", "s"), snapshot, dry_run=True, as_json=True, console=Console())
     assert code == Exit.SUCCEEDED
     return api.asked
 
@@ -46,6 +48,12 @@ def asked(snapshot: str, *known: str) -> str:
 @pytest.mark.parametrize("snapshot", [KNOWN[1], "20261125_140350_9"])
 def test_the_whole_id_or_its_beginning(snapshot: str) -> None:
     assert asked(snapshot, *KNOWN) == KNOWN[1]
+
+
+def test_the_newest_proven_one_need_not_be_named() -> None:
+    assert asked(None, *KNOWN, proven=KNOWN[1:]) == KNOWN[1]
+    with pytest.raises(CannotDo, match="s has no proven snapshot: choose one of `surefoot snapshots c s`"):
+        asked(None, *KNOWN)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """``surefoot sandbox``: scenarios listed, checked and rehearsed; harm at a sandbox that runs."""
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import boto3
 import orjson
 import pytest
+import structlog
 from botocore.exceptions import ClientError
 
 from sandbox.aws.accounts import ACCOUNT, SECOND_ACCOUNT
@@ -17,6 +19,7 @@ from sandbox.aws.workloads import EVERYWHERE, EXTERNAL_ID, PAYMENTS, ROLE
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, console
 from surefoot.progress import Progress
+from surefoot.rehearsal import show
 from surefoot.sandbox import app
 from tests.policy.loading import policies
 
@@ -26,12 +29,19 @@ Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    def quiet(*_: object) -> None:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+
+    # the product's own would bind the logs of this process, once and for all, to what is captured now
+    monkeypatch.setattr(show, "configure_logs", quiet)
+
     def run(*command: str) -> tuple[int, str]:
         code = app(command, exit_on_error=False, result_action="return_value")
         return int(code), capsys.readouterr().out
 
-    return run
+    yield run
+    structlog.reset_defaults()
 
 
 def test_those_that_ship_are_listed(run: Run) -> None:
@@ -71,6 +81,9 @@ def test_a_file_is_checked(run: Run, tmp_path: Path) -> None:
 def test_what_aws_says_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     says = "arn:aws:secretsmanager:us-west-2:123456789012:secret:court-case/jwt [/subnet-1]"
     Progress(console).show({"phases": [], "status": "finished", "outcome": "failed", "seconds": 1, "reason": says})
+    assert "secret:court-case/jwt [/subnet-1]" in capsys.readouterr().err, "no emoji, no markup"
+    told = {"phases": [], "status": "finished", "outcome": "failed", "seconds": 1, "reason": says}
+    Progress(console, verbose=True).show(told)
     assert says in capsys.readouterr().err
 
 
@@ -136,8 +149,8 @@ def test_the_sandbox_comes_with_a_policy_for_all_its_services(
         yield {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("surefoot.sandbox.running_sandbox", stack)
-    monkeypatch.setattr("surefoot.sandbox.pause", lambda: None)
+    monkeypatch.setattr("sandbox.stack.sandbox", stack)
+    monkeypatch.setattr("sandbox.watch.stay", lambda *_: None)
     code, said = run("up", "--session-seconds", "30")
     first, second = said.splitlines()
     assert (code, first) == (Exit.SUCCEEDED, "export AWS_ENDPOINT_URL=http://127.0.0.1:4566")

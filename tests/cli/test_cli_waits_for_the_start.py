@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from surefoot import client
+from surefoot.arguments import Place
 from surefoot.client import Refused, Surefoot
 
 
@@ -40,6 +41,9 @@ class Answer(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
+PLACE = Place("c", "s")
+
+
 @pytest.fixture
 def refusals() -> list[int]:
     return []
@@ -55,7 +59,7 @@ def server(refusals: list[int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Sta
 
 
 def deploy(server: Starting) -> str:
-    return Surefoot(f"http://127.0.0.1:{server.server_port}").orchestrate("c", "s", {"image": "i", "actor": "a"})
+    return Surefoot(f"http://127.0.0.1:{server.server_port}").orchestrate(PLACE, {"image": "i", "actor": "a"})
 
 
 def test_it_is_sent_again_with_the_same_key(server: Starting, refusals: list[int]) -> None:
@@ -74,7 +78,7 @@ def test_the_next_call_is_another_request(server: Starting) -> None:
 def test_patience_ends_and_says_what_the_answer_was(server: Starting, refusals: list[int]) -> None:
     refusals += [503]
     with pytest.raises(Refused, match="starting") as refused:
-        Surefoot(f"http://127.0.0.1:{server.server_port}").status("c", "s", patience=0)
+        Surefoot(f"http://127.0.0.1:{server.server_port}").status(PLACE, patience=0)
     assert refused.value.status == 503
     assert refusals == []
 

@@ -51,7 +51,8 @@ def test_what_can_be_overridden_is_not_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "said"), [("Architectur", "; did you mean architecture?"), ("foo", ""), ("HEALTH_SCORE", "health_score?")]
+    ("word", "said"),
+    [("Architectur", "; did you mean architecture?"), ("foo", ""), ("HEALTH_SCORE", "health_score?")],
 )
 def test_the_nearest_name_is_suggested(word: str, said: str) -> None:
     assert did_you_mean(word, OVERRIDABLE).endswith(said)

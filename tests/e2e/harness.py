@@ -7,16 +7,17 @@ from typing import Any
 import boto3
 import httpx2
 from aiokafka import AIOKafkaConsumer
-from rich.console import Console
 
 from contracts.envelope import Envelope, from_message
 from contracts.monitor import CriticalAlert
 from contracts.topics import CRITICAL_ALERTS, DEPLOYMENT_EVENTS
 from sandbox.aws.call_log import Call
+from surefoot.arguments import Place
 from surefoot.client import Surefoot
-from surefoot.wait import wait_for
+from surefoot.wait import end_of
 
 CLUSTER, SERVICE = "CourtCaseCluster", "BackendService"
+PLACE = Place(CLUSTER, SERVICE)
 REPOSITORY = "123456789012.dkr.ecr.us-west-2.amazonaws.com/backend"
 LONGEST = 150.0
 
@@ -79,5 +80,5 @@ def deployed(environment: dict[str, str], image: str, **wanted: Any) -> dict[str
         time.sleep(0.5)
     api = Surefoot(environment["SUREFOOT_URL"])
     body = {"image": f"{REPOSITORY}:{image}", "actor": "tests", **wanted}
-    run_id = api.orchestrate(CLUSTER, SERVICE, body)
-    return wait_for(api, CLUSTER, SERVICE, run_id, timeout=LONGEST, console=Console(stderr=True))
+    run_id = api.orchestrate(PLACE, body)
+    return end_of(api, PLACE, run_id, timeout=LONGEST)

@@ -10,6 +10,7 @@ import pytest
 from contracts.topics import SERVICES, Party
 from sandbox.child import HOST, Child, claim_port
 from sandbox.stack import Ports, sandbox
+from surefoot.arguments import Place
 from surefoot.client import Surefoot
 from tests.e2e.harness import CLUSTER, REPOSITORY, SERVICE, described
 
@@ -40,7 +41,7 @@ def test_an_alert_rolls_back_while_the_orchestrator_is_dead(tmp_path: Path) -> N
                 child.wait_until(Surefoot(urls[name]).ready, 60, name)
             before = described(environment)["taskDefinition"]
             api = Surefoot(urls[Party.ORCHESTRATOR])
-            api.orchestrate(CLUSTER, SERVICE, {"image": f"{REPOSITORY}:slow", "actor": "tests"})
+            api.orchestrate(Place(CLUSTER, SERVICE), {"image": f"{REPOSITORY}:slow", "actor": "tests"})
             until(lambda: described(environment)["taskDefinition"] != before, 60, "the change was not applied")
             services.pop(Party.ORCHESTRATOR).kill()
             until(lambda: described(environment)["taskDefinition"] == before, 90, "nobody rolled back")

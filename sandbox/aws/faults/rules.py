@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from contracts.suggest import did_you_mean
 from sandbox.aws.call_log import changes
 from sandbox.aws.errors import AwsFault
+from sandbox.aws.faults.operations import operations_of
 
 
 class Kind(StrEnum):
@@ -111,6 +113,17 @@ class Rule(BaseModel):
         if service and service not in SERVICES:
             raise ValueError(f"no signature names {service!r}; they name {', '.join(sorted(SERVICES))}")
         return service
+
+    @model_validator(mode="after")
+    def _is_an_operation(self) -> Self:
+        if not self.operation:
+            return self
+        services = [self.service] if self.service else sorted(SERVICES)
+        known = [operation for service in services for operation in operations_of(service)]
+        if self.operation not in known:
+            where = self.service or "AWS"
+            raise ValueError(f"{where} has no operation {self.operation[:100]}{did_you_mean(self.operation, known)}")
+        return self
 
     def meets(self, call: "Asked") -> bool:
         return (

@@ -165,6 +165,8 @@ class Run(Frozen):
     ending: Annotated[Disarming | RollingBack, Field(discriminator="kind")] | None = None
     progress: str = ""
     """The last thing that was told."""
+    told_in: Phase | None = None
+    """The phase in which it was told; None: while the run waited or was ending."""
     told: int = 0
     """How many things were told; it numbers their ids."""
     told_at: float

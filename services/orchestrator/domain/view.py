@@ -50,6 +50,8 @@ class RunView(Contract):
     """None while it waits in the queue."""
     progress: str = ""
     """The last thing that was told."""
+    progress_phase: Phase | None = None
+    """The phase in which it was told; None: while the run waited or was ending."""
     asked_at: datetime | None = None
     started_at: datetime | None = None
     """None while it waits in the queue."""
@@ -74,6 +76,7 @@ def view_of_run(run: Run, now: float) -> RunView:
             "rollback": run.rollback,
             "seconds": (run.finished_at if run.finished_at is not None else now) - run.started_at,
             "progress": run.progress,
+            "progress_phase": run.told_in,
             "started_at": moment(run.started_at),
             "finished_at": None if run.finished_at is None else moment(run.finished_at),
             "policy_digest": run.policy.digest,

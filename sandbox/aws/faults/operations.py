@@ -1,0 +1,17 @@
+"""Which operations AWS has, by botocore's own models."""
+
+from collections.abc import Mapping
+from functools import cache
+
+import botocore.session
+
+_MODELS = {"monitoring": "cloudwatch", "elasticloadbalancing": "elbv2"}
+"""As botocore names what signatures name otherwise."""
+
+
+@cache
+def operations_of(service: str) -> frozenset[str]:
+    """The operations of a service, which is named as signatures name it."""
+    loader = botocore.session.get_session().get_component("data_loader")
+    model: Mapping[str, Mapping[str, object]] = loader.load_service_model(_MODELS.get(service, service), "service-2")
+    return frozenset(model["operations"])

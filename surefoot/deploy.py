@@ -1,0 +1,71 @@
+"""Ask for a deployment, and wait for its end."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.overrides import why_not_override
+from surefoot.arguments import Place
+from surefoot.client import Surefoot
+from surefoot.exit_codes import Exit
+from surefoot.output import CannotDo, console, fail, result
+from surefoot.wait import waited
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as the API takes it; whatever can be found wrong before it is sent has been."""
+
+    body: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        image: str | None,
+        task_definition: str | None,
+        observe: bool,
+        overrides: Sequence[str],
+        on_conflict: str,
+        actor: str,
+    ) -> "Asked":
+        """Raise ``CannotDo`` for what cannot be meant."""
+        named = {"image": image, "task_definition": task_definition, "observe": observe or None}
+        change = {name: value for name, value in named.items() if value is not None}
+        if len(change) != 1:
+            raise CannotDo("name exactly one of --image, --task-definition and --observe", Exit.USAGE)
+        if task_definition is not None and task_definition.endswith(".json"):
+            raise CannotDo(
+                "--task-definition takes one that is registered (FAMILY, FAMILY:REVISION or an ARN), not a file: "
+                f"register it with `aws ecs register-task-definition --cli-input-json file://{task_definition}`",
+                Exit.USAGE,
+            )
+        body = {**change, "overrides": _overrides(overrides), "on_conflict": on_conflict, "actor": actor}
+        return cls(body)
+
+
+def _overrides(texts: Sequence[str]) -> list[dict[str, str]]:
+    pairs = [text.partition("=") for text in texts]
+    for gate, _, reason in pairs:
+        if not gate or not reason.strip():
+            raise CannotDo("an override is GATE=REASON: which gate may pass, and why", Exit.USAGE)
+    if (why_not := why_not_override(gate for gate, _, _ in pairs)) is not None:
+        raise CannotDo(why_not.rstrip("."), Exit.USAGE)
+    return [{"gate": gate, "reason": reason} for gate, _, reason in pairs]
+
+
+def deploy(place: Place, asked: Asked, *, wait: bool, timeout: float | None, verbose: bool, as_json: bool) -> int:
+    """Ask, and wait. Whoever interrupts is told that the run goes on, and how to wait for it or to end it."""
+    api = Surefoot()
+    try:
+        run_id = api.orchestrate(place, asked.body, key=str(uuid.uuid4()))
+    except KeyboardInterrupt:
+        return fail(
+            f"interrupted before the answer came: `surefoot status {place}` shows whether the deployment was begun",
+            Exit.INTERRUPTED,
+        )
+    if not wait:
+        result({"run_id": run_id}, as_json, run_id)
+        return Exit.SUCCEEDED
+    console.print(f"run {run_id}", highlight=False)
+    return waited(api, place, run_id, timeout=timeout, verbose=verbose, as_json=as_json)

@@ -1,0 +1,37 @@
+"""Text for people: long names shortened to what tells them apart, lines broken between words, columns."""
+
+import re
+import textwrap
+from collections.abc import Sequence
+
+_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}\b")
+_REGISTRY = re.compile(r"\b\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/")
+_ARN = re.compile(r"\barn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:\d{12}:(?=[A-Za-z0-9])")
+
+
+def shortened(text: str) -> str:
+    """Digests by their first twelve digits, ARNs by what they name, images without their registry."""
+    return _ARN.sub("", _REGISTRY.sub("…/", _DIGEST.sub(r"\1…", text)))
+
+
+def wrapped(line: str, width: int) -> list[str]:
+    """Break a line between words so that each part has at most ``width`` columns; a longer word stays whole.
+
+    Every part but the first is indented by two columns more.
+    """
+    indent = line[: len(line) - len(line.lstrip())]
+    broken = textwrap.wrap(
+        line, max(width, 40), subsequent_indent=f"{indent}  ", break_long_words=False, break_on_hyphens=False
+    )
+    return broken or [line]
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows in columns; the first row is the head."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 gate``, ``2 gates``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

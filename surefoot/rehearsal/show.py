@@ -1,0 +1,73 @@
+"""Rehearsals as they are shown: each scenario, its run, and whether it ended as it must."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from contracts.suggest import did_you_mean
+from sandbox.aws.server.incidents import Impossible
+from sandbox.scenarios.load import Unreadable, load, shipped
+from sandbox.scenarios.model import Scenario
+from services._chassis.telemetry import configure_logs
+from surefoot.exit_codes import Exit
+from surefoot.output import CannotDo
+from surefoot.progress import Progress
+from surefoot.rehearsal.judge import alerts_of, deployments_of, faults
+from surefoot.rehearsal.rehearse import NeverEnds, Rehearsal, rehearse
+
+
+def rehearse_all(which: Sequence[str], seed: int, console: Console) -> list[dict[str, Any]]:
+    """Rehearse each; return what became of it. Raise ``CannotDo`` before the first where one is not there."""
+    chosen = [_found(one) for one in which]
+    configure_logs("error", "rehearsal")
+    return [_rehearsed(one, seed, console) for one in chosen]
+
+
+def _found(which: str) -> Scenario:
+    known = shipped()
+    if which in known:
+        return known[which]
+    path = Path(which)
+    if not path.exists() and path.suffix not in {".yaml", ".yml"}:
+        meant = did_you_mean(which, known)
+        raise CannotDo(
+            f"there is no scenario {which}{meant or '.'} Use a file, or one of {', '.join(known)}", Exit.USAGE
+        )
+    return _read(path)
+
+
+def _read(file: Path) -> Scenario:
+    try:
+        return load(file)
+    except Unreadable as error:
+        raise CannotDo(str(error), Exit.USAGE) from error
+
+
+def _rehearsed(scenario: Scenario, seed: int, console: Console) -> dict[str, Any]:
+    console.print(f"\n[bold]{scenario.name}[/bold]: {escape(scenario.teaches)}", highlight=False, soft_wrap=True)
+    try:
+        rehearsal = rehearse(scenario, seed=seed)
+    except (NeverEnds, Impossible) as error:
+        raise CannotDo(f"{scenario.name}: {error}", Exit.FAILED) from error
+    with Progress(console) as progress:
+        progress.show(rehearsal.run)
+    wrong = faults(rehearsal, scenario.expect)
+    for fault in wrong:
+        console.print(f"  otherwise than expected: {fault}", style="red", highlight=False, markup=False, soft_wrap=True)
+    return _report(scenario, rehearsal, wrong)
+
+
+def _report(scenario: Scenario, rehearsal: Rehearsal, wrong: list[str]) -> dict[str, Any]:
+    return {
+        "scenario": scenario.name,
+        "outcome": rehearsal.finished.outcome,
+        "cause": rehearsal.finished.cause,
+        "reason": rehearsal.finished.reason,
+        "seconds": round(rehearsal.seconds, 1),
+        "deployments": deployments_of(rehearsal),
+        "critical_alerts": sorted(alerts_of(rehearsal)),
+        "faults": wrong,
+    }
