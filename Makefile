@@ -39,6 +39,7 @@ bench: setup ## ours against bare scripts, by turns, as ratios; 100,000 messages
 	@$(BIN)/python -m benchmarks.malformed
 	@$(BIN)/python -m benchmarks.sandbox
 	@$(BIN)/python -m benchmarks.listing
+	@$(BIN)/python -m benchmarks.cli
 
 check: setup ## format, lint, types, imports, contracts
 	@$(BIN)/ruff format --check $(PATHS)

@@ -49,6 +49,7 @@ def deploy(
     override: Annotated[
         tuple[str, ...],
         Parameter(
+            negative="",
             show_default=False,
             help="GATE=REASON: let this gate before the change pass, on the record. May be repeated. A run that is "
             "blocked names the gates that it would take.",

@@ -1,0 +1,103 @@
+"""``python -m surefoot.reference`` writes ``docs/cli.md`` from what the commands say of themselves.
+
+The page's first part is written by hand and stays; everything after the marker is written anew.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+
+from contracts.overrides import INDISPENSABLE, OVERRIDABLE
+from surefoot.cli import app
+from surefoot.exit_codes import MEANING
+
+PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+MARKER = "<!-- written by python -m surefoot.reference from here on -->\n"
+_S = "CourtCaseCluster BackendService"
+EXAMPLES = {
+    "deploy": f"surefoot deploy {_S} --image $IMAGE:healthy --override health_score='this is the fix'",
+    "wait": f"surefoot wait {_S} --timeout 600",
+    "status": f"surefoot status {_S} --json",
+    "abort": f"surefoot abort {_S} --reason 'wrong branch'",
+    "snapshots": f"surefoot snapshots {_S}",
+    "rollback": f"surefoot rollback {_S} --latest-proven --dry-run",
+    "events": "surefoot events deployment.events.v1 alerts.critical.v1",
+    "demo": "surefoot demo --speed 30",
+    "up": "surefoot up --port 8080",
+    "dead-letters list": "surefoot dead-letters list --group recovery",
+    "dead-letters show": "surefoot dead-letters show 3cbb01b4 --value",
+    "dead-letters replay": "surefoot dead-letters replay 3cbb01b4 --reason 'recovery is mended'",
+    "dead-letters drop": "surefoot dead-letters drop 3cbb01b4 --reason 'sent by mistake'",
+    "policy check": "surefoot policy check policy.yaml",
+    "policy show": f"surefoot policy show {_S} --file policy.yaml",
+    "policy schema": "surefoot policy schema > policy.schema.json",
+    "policy status": "surefoot policy status http://10.0.0.1:8080 http://10.0.0.2:8080",
+    "sandbox scenarios": "surefoot sandbox scenarios",
+    "sandbox check": "surefoot sandbox check mine.yaml",
+    "sandbox run": "surefoot sandbox run noisy mine.yaml --seed 7",
+    "sandbox up": "surefoot sandbox up --without-kafka",
+    "sandbox happen": "surefoot sandbox happen --database away",
+    "sandbox harm": "surefoot sandbox harm throttle --service ecs --operation DescribeServices --seconds 60",
+    "sandbox harms": "surefoot sandbox harms",
+    "sandbox heal": "surefoot sandbox heal 1",
+    "sandbox calls": "surefoot sandbox calls --changing",
+}
+"""One for each command."""
+
+
+def commands(of: App = app, path: tuple[str, ...] = ()) -> Iterator[tuple[str, App]]:
+    """Each command with its name: ``sandbox run``."""
+    below = [name for name in of if not name.startswith("-")]
+    if not below:
+        yield " ".join(path), of
+    for name in below:
+        yield from commands(of[name], (*path, name))
+
+
+def parameters(command: App) -> Iterator[tuple[tuple[str, ...], str, bool, Any]]:
+    """Names, words, whether it must be there, and the default (None: there is none) of each parameter."""
+    for argument in command.assemble_argument_collection(parse_docstring=True):
+        if argument.names == ("*",):  # its fields follow
+            continue
+        default = argument.field_info.default
+        has_default = not argument.required and default not in (argument.field_info.empty, None, False, (), "")
+        names = argument.names if argument.index is None else (argument.names[0].lstrip("-").upper(),)
+        yield names, argument.parameter.help or "", bool(argument.required), default if has_default else None
+
+
+def page(head: str) -> str:
+    """Return the whole page; ``head`` is its part by hand."""
+    return head + MARKER + "".join(_parts())
+
+
+def _parts() -> Iterator[str]:
+    yield "\n## Exit codes\n\n| exit code | |\n|---|---|\n"
+    yield from (f"| {code.value} | {meaning} |\n" for code, meaning in MEANING.items())
+    yield "\n## Gates that can be overridden\n\n| gate | asks whether |\n|---|---|\n"
+    yield from (f"| `{gate}` | {asks} |\n" for gate, asks in OVERRIDABLE.items())
+    yield f"\nNo override stands in for {', '.join(f'`{gate}`' for gate in INDISPENSABLE)}.\n\n## Commands\n"
+    for name, command in commands():
+        yield f"\n### surefoot {name}\n\n{command.help}\n\n```sh\n{EXAMPLES[name]}\n```\n"
+        rows = list(parameters(command))
+        if rows:
+            yield "\n| | |\n|---|---|\n"
+        yield from (_row(*row) for row in rows)
+
+
+def _row(names: tuple[str, ...], words: str, required: bool, default: Any) -> str:
+    told = f" Default: `{getattr(default, 'value', default)}`." if default is not None else ""
+    must = " Required." if required and names[0].startswith("-") else ""
+    return f"| {', '.join(f'`{name}`' for name in names)} | {words}{must}{told} |\n"
+
+
+def main() -> None:
+    head = PAGE.read_text().partition(MARKER)[0]
+    PAGE.write_text(page(head))
+    print(f"{PAGE} is up to date", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
