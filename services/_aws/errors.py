@@ -8,6 +8,10 @@ from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from services._chassis.aws import AwsError
+
+__all__ = ["AwsError", "Missing", "answer_within", "changing", "code_of", "reading", "temporary_code"]
+
 T = TypeVar("T")
 
 _TEMPORARY = frozenset({
@@ -20,17 +24,6 @@ _QUOTABLE = frozenset({
     "ServiceNotFoundException", "ServiceNotActiveException", "NoSuchBucket", "UnsupportedFeatureException",
 })  # fmt: skip
 """Errors whose text names who and what, never a value that was sent."""
-
-
-class AwsError(Exception):
-    """AWS refused or did not answer, so that nothing is known. The text is one sentence without secrets."""
-
-    def __init__(self, text: str, *, code: str = "", temporary: bool = False) -> None:
-        super().__init__(text)
-        self.code = code
-        """AWS's code (``AccessDeniedException``), or the kind of failure where there was no answer."""
-        self.temporary = temporary
-        """Another try may help: a time-out, throttling, an outage."""
 
 
 @dataclass(frozen=True, slots=True)

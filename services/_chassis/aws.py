@@ -36,6 +36,22 @@ class AwsLimits:
     tries: int = 4
 
 
+class AwsError(Exception):
+    """AWS refused or did not answer, so that nothing is known. The text is one sentence without secrets."""
+
+    def __init__(self, text: str, *, code: str = "", temporary: bool = False) -> None:
+        super().__init__(text)
+        self.code = code
+        """AWS's code (``AccessDeniedException``), or the kind of failure where there was no answer."""
+        self.temporary = temporary
+        """Another try may help: a time-out, throttling, an outage."""
+
+    @property
+    def denied(self) -> bool:
+        """Whether AWS knows who asks and does not let them."""
+        return "AccessDenied" in self.code or self.code in {"UnauthorizedOperation", "AuthorizationError"}
+
+
 class LeaseOver(Exception):
     """The job's lease has expired; the request was not sent."""
 

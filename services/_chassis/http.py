@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from contracts.base import Target
 from contracts.state import NewerState
 from services._chassis import explanations
+from services._chassis.aws import AwsError
 from services._chassis.readiness import Readiness
 from services._chassis.transition import Busy
 
@@ -75,9 +76,13 @@ def create_http(
         log.warning("a request found no Redis", why=type(error).__name__)
         return _try_again("Redis cannot be reached, or was just started anew.")
 
+    @http.exception_handler(AwsError)
+    async def unanswered(_: Request, error: AwsError) -> Response:
+        return _problem(502, "AWS denied access" if error.denied else "AWS did not answer", _sentence(error))
+
     @http.exception_handler(Busy)
     async def busy(_: Request, error: Busy) -> Response:
-        return _try_again(f"{error}.")
+        return _try_again(_sentence(error))
 
     @http.exception_handler(NewerState)
     async def newer(request: Request, error: NewerState) -> Response:
@@ -178,6 +183,11 @@ def only_here(target: Callable[[str | None, str | None], Target]) -> Callable[..
 def _problem(status: int, title: str, detail: str, **more: Any) -> Response:
     body = {"type": "about:blank", "status": status, "title": title, "detail": detail, **more}
     return JSONResponse(body, status, media_type="application/problem+json")
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _try_again(detail: str) -> Response:

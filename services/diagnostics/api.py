@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from contracts.base import Target
 from contracts.diagnostics import Issue
-from services._aws.errors import AwsError
+from services._aws.existing import Existing
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem, named_target
 from services._chassis.store import Store
@@ -52,17 +52,20 @@ class TroubleshootingBody(BaseModel):
     evidence: tuple[str, ...]
 
 
-def router(inspector: Inspector, store: Store, *, target: Targets, clock: Clock) -> APIRouter:
+def router(inspector: Inspector, store: Store, existing: Existing, *, target: Targets, clock: Clock) -> APIRouter:
     """Return the routes; ``target`` turns the query's names into a target or raises ``ValueError``."""
     routes = APIRouter(prefix="/diagnostics", tags=["diagnostics"])
 
     async def known(about: Target) -> Board:
-        return Board.from_bytes(await store.load(board_key(about)))
+        found = Board.from_bytes(await store.load(board_key(about)))
+        if found.checked_at is None:
+            await existing(about)  # nobody has looked yet: is there such a service at all?
+        return found
 
     @routes.get("/run-diagnostics")
     async def run(cluster_name: str | None = None, service_name: str | None = None) -> DiagnosticsBody:
         about = named_target(target, cluster_name, service_name)
-        evidence = await _inspect(inspector, about)
+        evidence = await _inspect(inspector, existing, about)
         now = clock.now()
         issues = diagnose(about, evidence, now)
         cause = f"http:{uuid4()}"  # a request has no cause but itself
@@ -98,15 +101,14 @@ def router(inspector: Inspector, store: Store, *, target: Targets, clock: Clock)
     return routes
 
 
-async def _inspect(inspector: Inspector, about: Target) -> Evidence:
+async def _inspect(inspector: Inspector, existing: Existing, about: Target) -> Evidence:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             evidence = await inspector.inspect(about)
     except TimeoutError:
         raise Problem(504, "No answer in time", f"{about} could not be looked at in time.") from None
-    except AwsError as error:
-        raise Problem(503, "AWS could not be asked", str(error)) from error
     if evidence.service is None:
+        await existing(about)
         raise Problem(404, "No such service", f"ECS knows no active service {about}.")
     return evidence
 

@@ -3,6 +3,7 @@
 from functools import partial
 
 from contracts.diagnostics import RunDiagnostics
+from services._aws.existing import existing
 from services._chassis.service import Platform, Service
 from services.diagnostics import api, handlers
 from services.diagnostics.adapters.ecs import AwsEcs
@@ -17,5 +18,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         name="diagnostics",
         handlers={RunDiagnostics: handlers.run_diagnostics},
         jobs={"diagnose": partial(handlers.diagnose_target, inspector=inspector, clock=platform.clock)},
-        router=api.router(inspector, platform.store, target=settings.target, clock=platform.clock),
+        router=api.router(
+            inspector, platform.store, partial(existing, platform.aws), target=settings.target, clock=platform.clock
+        ),
     )

@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 from contracts.base import Target
 from contracts.health import LevelScore
+from services._aws.existing import Existing
+from services._chassis.aws import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem, named_target
 from services.health.domain.checks import Check, Finding, Level, Limits, checks, dependency
@@ -57,6 +59,7 @@ class DatabaseBody(BaseModel):
 
 def router(
     examiner: Examiner,
+    existing: Existing,
     *,
     target: Callable[[str | None, str | None], Target],
     limits: Limits,
@@ -66,7 +69,7 @@ def router(
     routes = APIRouter(prefix="/health", tags=["health"])
 
     async def examined(about: Target) -> tuple[tuple[Check, ...], Score, Answer | Unasked | None]:
-        evidence = await _examine(examiner, about)
+        evidence = await _examine(examiner, existing, about)
         found = checks(evidence, limits)
         return found, score(found), evidence.ready
 
@@ -102,16 +105,17 @@ def router(
     return routes
 
 
-async def _examine(examiner: Examiner, about: Target) -> Evidence:
+async def _examine(examiner: Examiner, existing: Existing, about: Target) -> Evidence:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             evidence = await examiner.examine(about)
     except TimeoutError:
         raise Problem(504, "No answer in time", f"{about} could not be looked at in time.") from None
     if evidence.service is None:
+        await existing(about)
         raise Problem(404, "No such service", f"ECS knows no active service {about}.")
     if isinstance(evidence.service, Unasked):
-        raise Problem(503, "AWS could not be asked", evidence.service.why)
+        raise AwsError(evidence.service.why)
     return evidence
 
 

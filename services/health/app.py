@@ -4,6 +4,7 @@ from functools import partial
 
 from contracts.health import AssessHealth, StartHealthChecks, WatchDeployment
 from contracts.recovery import RollbackStarted
+from services._aws.existing import existing
 from services._chassis.service import Platform, Service
 from services.health import api, handlers
 from services.health.adapters import application
@@ -48,7 +49,9 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         },
         failures={"watch": handlers.watch_failed},
         timers={"check": partial(handlers.check_due, clock=clock, interval=settings.health_check_interval)},
-        router=api.router(examiner, target=settings.target, limits=limits, clock=clock),
+        router=api.router(
+            examiner, partial(existing, platform.aws), target=settings.target, limits=limits, clock=clock
+        ),
         closers=(client.aclose,),
     )
 

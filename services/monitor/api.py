@@ -1,8 +1,7 @@
 """HTTP in: metrics, dashboards and alarms of a target."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from math import ceil
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from contracts.base import Name, Target
-from services._aws.errors import AwsError
+from services._aws.existing import Existing
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem, named_target
 from services._chassis.operations import Accepted, IdempotencyKey, Operations, Requested, request_id
@@ -69,6 +68,7 @@ def create_router(
     services: Services,
     metrics: Metrics,
     dashboards: Dashboards,
+    existing: Existing,
 ) -> APIRouter:
     """``find_target`` completes cluster and service with account and region."""
     router = APIRouter(prefix=PREFIX, tags=["monitor"])
@@ -77,6 +77,7 @@ def create_router(
 
     async def begin(target: Target, part: Part, asked: Requested, key: str | None, response: Response) -> Accepted:
         """Start a set-up. The same key for the same target and part is the same operation."""
+        await existing(target)
         set_up = SetUp(
             operation_id=request_id(target, f"set-up-{part}", key),
             target=target,
@@ -91,11 +92,11 @@ def create_router(
     async def dashboard(cluster_name: Name, service_name: Name) -> DashboardAnswer:
         """The target's dashboard in CloudWatch, and where to look at it."""
         target = find_target(cluster_name, service_name)
-        with _told():
-            body = await dashboards.body(target)
+        body = await dashboards.body(target)
         name = own_name(cluster_name, service_name)
         if body is None:
-            raise Problem(404, "No dashboard yet", "POST to the same URL creates it")
+            await existing(target)
+            raise Problem(404, "No dashboard yet", "POST to the same URL creates it.")
         console = f"https://{target.region}.console.aws.amazon.com/cloudwatch/home?region={target.region}"
         return DashboardAnswer(name=name, url=f"{console}#dashboards/dashboard/{name}", body=json.loads(body))
 
@@ -131,9 +132,12 @@ def create_router(
         state = await store.load(watch_key(target))
         watch = Watch.from_bytes(state, target=target)
         now, period = clock.now(), period_of(hours_back)
-        with _told():
+        try:
             dimensions = await services.dimensions(target, watch.dimensions)
-            readings = await metrics.read(target, dimensions, now - hours_back * 3600, now, period)
+        except NotFound as error:
+            await existing(target)
+            raise Problem(404, "No such service", f"{error}.") from error
+        readings = await metrics.read(target, dimensions, now - hours_back * 3600, now, period)
         return MetricsAnswer(
             target=str(target),
             period_seconds=period,
@@ -143,16 +147,6 @@ def create_router(
         )
 
     return router
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except NotFound as error:
-        raise Problem(404, "No such service", str(error)) from error
-    except AwsError as error:
-        raise Problem(502, "AWS did not answer", str(error)) from error
 
 
 def period_of(hours: int) -> int:

@@ -1,8 +1,11 @@
 """The only place where the monitor's objects are built."""
 
+from functools import partial
+
 from contracts.deployment import DeploymentFinished
 from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
 from contracts.recovery import RollbackStarted
+from services._aws.existing import existing
 from services._chassis.service import Platform, Service
 from services.monitor import handlers
 from services.monitor.adapters.alarms import CloudWatchAlarms
@@ -62,7 +65,9 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             COLLECT: watching.collect,
         },
         timers={COLLECT: watching.on_look},
-        router=create_router(platform.store, clock, settings.target, services, metrics, dashboards),
+        router=create_router(
+            platform.store, clock, settings.target, services, metrics, dashboards, partial(existing, aws)
+        ),
     )
 
 

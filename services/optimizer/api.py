@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from contracts.base import Name, Target
 from contracts.optimizer import RecommendationMade
-from services._aws.errors import AwsError
+from services._aws.existing import Existing
 from services._chassis.http import Problem
 from services._chassis.store import Store
 from services.optimizer.domain.analysis import Analysis
@@ -36,7 +36,9 @@ class RecommendationsAnswer(BaseModel):
     baseline: Baseline | None
 
 
-def create_router(store: Store, find_target: Callable[[str, str], Target], analyst: Analyst) -> APIRouter:
+def create_router(
+    store: Store, find_target: Callable[[str, str], Target], analyst: Analyst, existing: Existing
+) -> APIRouter:
     """``find_target`` completes cluster and service with account and region."""
     router = APIRouter(prefix=PREFIX, tags=["optimizer"])
 
@@ -47,9 +49,8 @@ def create_router(store: Store, find_target: Callable[[str, str], Target], analy
         try:
             analysis, until = await analyst.look(target, hours_back)
         except NotSizable as error:
-            raise Problem(404, "Nothing to size", str(error)) from error
-        except AwsError as error:
-            raise Problem(502, "AWS did not answer", str(error)) from error
+            await existing(target)
+            raise Problem(404, "Nothing to size", f"{error}.") from error
         return AnalysisAnswer(target=str(target), measured_until=until, analysis=analysis)
 
     @router.get("/recommendations/{cluster_name}/{service_name}")
@@ -58,6 +59,8 @@ def create_router(store: Store, find_target: Callable[[str, str], Target], analy
         target = find_target(cluster_name, service_name)
         made = await store.record(recommendation_record(target))
         usual = await store.record(baseline_record(target))
+        if made is None and usual is None:
+            await existing(target)
         return RecommendationsAnswer(
             target=str(target),
             recommendations=(RecommendationMade.model_validate_json(made),) if made else (),

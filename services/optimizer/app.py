@@ -1,6 +1,9 @@
 """The only place where the optimizer's objects are built."""
 
+from functools import partial
+
 from contracts.optimizer import AnalyzeResources
+from services._aws.existing import existing
 from services._chassis.service import Platform, Service
 from services.optimizer import handlers
 from services.optimizer.adapters.ecs import EcsServices
@@ -16,5 +19,5 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         name="optimizer",
         handlers={AnalyzeResources: handlers.on_analyze_resources},
         jobs={handlers.ANALYZE: analyst.work},
-        router=create_router(platform.store, settings.target, analyst),
+        router=create_router(platform.store, settings.target, analyst, partial(existing, platform.aws)),
     )

@@ -1,5 +1,6 @@
 """HTTP in, HTTP out: ask for a deployment, look at it, stop it. The same decisions as over the bus."""
 
+from contextlib import suppress
 from typing import Annotated, Literal
 from uuid import uuid4
 
@@ -20,7 +21,9 @@ from contracts.deployment import (
     TaskDefinitionChange,
 )
 from contracts.envelope import Meta
+from services._aws.existing import Existing
 from services._chassis import operations
+from services._chassis.aws import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
 from services._chassis.operations import IdempotencyKey, Requested
@@ -101,17 +104,25 @@ class Endpoints:
     """What the routes do."""
 
     def __init__(
-        self, settings: Settings, courses: Courses, clock: Clock, handlers: Handlers, history: History
+        self,
+        settings: Settings,
+        courses: Courses,
+        clock: Clock,
+        handlers: Handlers,
+        history: History,
+        existing: Existing,
     ) -> None:
         self._settings = settings
         self._courses = courses
         self._clock = clock
         self._handlers = handlers
         self.history = history
+        self._existing = existing
 
     async def orchestrate(self, target: Target, body: DeployBody, key: str | None) -> str:
         """Ask for a run and return its id. The same key on the same target is the same run."""
         change = body.change()
+        await self._refuse_unknown(target)
         source = f"surefoot/api/{self._named(target)}"
         meta = Meta(id=key or str(uuid4()), source=source, time=moment(self._clock.now()))
         event = DeployRequested(
@@ -140,6 +151,7 @@ class Endpoints:
         record = await self._courses.record(run_key(wanted)) if wanted else None
         view = RunView.model_validate_json(record) if record else None
         if view is None or view.target != target:
+            await self._refuse_unknown(target)
             what = f"The run {run_id} is unknown" if run_id else "No run was ever asked for"
             raise Problem(404, "No such run", f"{what} on {target}.")
         return view
@@ -169,6 +181,11 @@ class Endpoints:
         meta = Meta(id=key or str(uuid4()), source="surefoot/api/abort", time=moment(self._clock.now()))
         await self._apply(await self._handlers.hear(event, meta), f"{meta.source}/{target}#{meta.id}")
         return view.run_id
+
+    async def _refuse_unknown(self, target: Target) -> None:
+        """Raise ``Problem`` for a service that there is not. Where AWS does not say, preflight judges it."""
+        with suppress(AwsError):
+            await self._existing(target)
 
     async def _apply(self, transition: Transition | None, cause: str) -> None:
         if transition is not None:

@@ -1,11 +1,14 @@
 """The only place where the orchestrator's objects are built."""
 
+from functools import partial
+
 from contracts.deployment import AbortRequested, DeploymentFinished, DeploymentStarted, DeployRequested
 from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
 from contracts.results import StepFinished, StepProgressed
 from contracts.topics import DEPLOYMENT_REQUESTS
+from services._aws.existing import existing
 from services._chassis.service import Platform, Service
 from services._chassis.targets import Targets
 from services.orchestrator.adapters.history import StoredHistory
@@ -18,7 +21,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     """Wire the orchestrator."""
     handlers = Handlers(platform.store, platform.clock, platform.policies, settings.monitoring_interval_minutes * 60)
     history = StoredHistory(platform.store, platform.clock, platform.policies)
-    endpoints = Endpoints(settings, platform.store, platform.clock, handlers, history)
+    endpoints = Endpoints(settings, platform.store, platform.clock, handlers, history, partial(existing, platform.aws))
     targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
     return Service(
         name="orchestrator",

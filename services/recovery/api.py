@@ -8,8 +8,7 @@ from fastapi import APIRouter, Depends, Response
 
 from contracts.base import Name, Target
 from contracts.recovery import ManualTrigger
-from services._aws.ecs_views import EcsService
-from services._aws.errors import AwsError
+from services._aws.existing import Existing
 from services._chassis.clock import Clock
 from services._chassis.http import Problem, only_here
 from services._chassis.operations import (
@@ -24,7 +23,6 @@ from services._chassis.store import Store
 from services._chassis.transition import Decision, Transition
 from services.recovery.decisions import CAPTURE, begin_rollback, capturing, rollback_id
 from services.recovery.domain.arm import why_not_roll_back
-from services.recovery.domain.change import Body
 from services.recovery.domain.protection import Protection, RollingBack, key_of
 from services.recovery.domain.snapshot import Snapshot, SnapshotId, differences, new_id, scrub, view
 from services.recovery.domain.work import CaptureWork
@@ -64,6 +62,7 @@ class Api:
     ecs: Ecs
     snapshots: Snapshots
     clock: Clock
+    existing: Existing
 
     @property
     def operations(self) -> Operations:
@@ -98,11 +97,10 @@ class Api:
         target = self.targets.target(cluster_name, service_name)
         protection = Protection.from_bytes(await self.store.load(key_of(target)))
         proven = {one.snapshot_id for one in protection.snapshots if one.proven}
-        with _reading():
-            ids = (await self.snapshots.ids(target))[:LISTED]
-            if not ids:
-                await self._existing(cluster_name, service_name)
-            found = await asyncio.gather(*(self.snapshots.get(target, one) for one in ids))
+        ids = (await self.snapshots.ids(target))[:LISTED]
+        if not ids:
+            await self._existing(cluster_name, service_name)
+        found = await asyncio.gather(*(self.snapshots.get(target, one) for one in ids))
         stored = [one for one in found if one is not None]
         return {
             "target": str(target),
@@ -119,8 +117,7 @@ class Api:
     ) -> dict[str, Any]:
         """Bring a snapshot back, or say exactly what that would change."""
         target = await self._deployable(cluster_name, service_name)
-        with _reading():
-            snapshot = await self.snapshots.get(target, body.snapshot_id)
+        snapshot = await self.snapshots.get(target, body.snapshot_id)
         if snapshot is None:
             raise Problem(404, "No such snapshot", f"There is no snapshot {body.snapshot_id} of {target}.")
         if body.dry_run:
@@ -128,9 +125,8 @@ class Api:
         return (await self._begin(target, body, response, idempotency_key)).model_dump()
 
     async def _plan(self, target: Target, snapshot: Snapshot) -> dict[str, Any]:
-        with _reading():
-            service = await self.ecs.service(target)
-            definition = await self.ecs.task_definition(target, snapshot.version)
+        service = await self.ecs.service(target)
+        definition = await self.ecs.task_definition(target, snapshot.version)
         active = definition is not None and definition.get("status") == "ACTIVE"
         changes = differences(snapshot, service or {}, snapshot.version)
         return {
@@ -173,35 +169,18 @@ class Api:
         accepted = self.operations.accepted(response, name)
         return RollbackAccepted(**accepted.model_dump(), rollback_id=name, snapshot_id=chosen)
 
+    async def _existing(self, cluster: str, service: str) -> Target:
+        target = self.targets.target(cluster, service)
+        await self.existing(target)
+        return target
+
     async def _deployable(self, cluster: str, service: str) -> Target:
         """Refuse what would have to be deployed to a service that is being deleted."""
-        target, found = await self._look(cluster, service)
-        deletion = EcsService(found).being_deleted
+        target = self.targets.target(cluster, service)
+        deletion = (await self.existing(target)).being_deleted
         if deletion is not None:
             raise Problem(409, "The service is being deleted", f"A rollback is not possible: {deletion}.")
         return target
-
-    async def _existing(self, cluster: str, service: str) -> Target:
-        target, _ = await self._look(cluster, service)
-        return target
-
-    async def _look(self, cluster: str, service: str) -> tuple[Target, Body]:
-        target = self.targets.target(cluster, service)
-        with _reading():
-            found = await self.ecs.service(target)
-        if found is None:
-            raise Problem(404, "No such service", f"ECS knows no service {service} in the cluster {cluster}.")
-        return target, found
-
-
-class _reading:  # noqa: N801  it reads as a verb
-    """AWS's refusal becomes a problem of ours: 502, with the sentence that the adapter made."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, AwsError):
-            raise Problem(502, "AWS did not answer as it should", str(error)) from error
 
 
 def create_router(api: Api) -> APIRouter:

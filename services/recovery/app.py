@@ -1,9 +1,12 @@
 """The only place where recovery's objects are built."""
 
+from functools import partial
+
 from contracts.monitor import CriticalAlert
 from contracts.recovery import ApplyChange as ApplyChangeCommand
 from contracts.recovery import Arm, CaptureSnapshot, Disarm
 from contracts.recovery import RollBack as RollBackCommand
+from services._aws.existing import existing
 from services._chassis.aws import Aws
 from services._chassis.service import Platform, Service
 from services.recovery.adapters.bucket import Bucket
@@ -44,7 +47,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         },
         failures={"apply-change": handlers.change_failed, "rollback": handlers.rollback_failed},
         timers={"expire": handlers.expire, "overdue": handlers.overdue},
-        router=create_router(Api(settings, store, ecs, snapshots, clock)),
+        router=create_router(Api(settings, store, ecs, snapshots, clock, partial(existing, aws))),
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from contracts.base import Name, Target
 from contracts.validator import Suite
+from services._aws.existing import Existing
 from services._chassis.clock import Clock
 from services._chassis.operations import Accepted, IdempotencyKey, Operations, Requested, request_id
 from services._chassis.store import Store
@@ -23,7 +24,7 @@ class ValidationRequest(Requested):
 
 
 def create_router(
-    store: Store, clock: Clock, find_target: Callable[[str, str], Target], longest: timedelta
+    store: Store, clock: Clock, find_target: Callable[[str, str], Target], longest: timedelta, existing: Existing
 ) -> APIRouter:
     """``longest`` bounds a validation; ``find_target`` completes cluster and service with account and region."""
     router = APIRouter(prefix=PREFIX, tags=["validator"])
@@ -33,6 +34,7 @@ def create_router(
         target: Target, suites: tuple[Suite, ...], asked: Requested, key: str | None, response: Response
     ) -> Accepted:
         """Start a validation. The same key for the same target and suites is the same operation."""
+        await existing(target)
         validation = Validation(
             operation_id=request_id(target, f"validation-{','.join(suites)}", key),
             target=target,

@@ -1,12 +1,14 @@
 """The only place where the validator's objects are built."""
 
 from datetime import timedelta
+from functools import partial
 
 import httpx2
 
 from contracts.deployment import DeploymentFinished
 from contracts.recovery import RollbackStarted
 from contracts.validator import RunPreflight, ValidateDeployment
+from services._aws.existing import existing
 from services._chassis.service import Platform, Service
 from services.validator import handlers
 from services.validator.adapters.ecr import EcrImages
@@ -63,6 +65,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             platform.clock,
             settings.target,
             timedelta(minutes=settings.validation_timeout_minutes),
+            partial(existing, platform.aws),
         ),
         closers=(certified.aclose, plain.aclose, downloads.aclose),
     )

@@ -5,6 +5,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from contracts.base import Target
+from services._aws.ecs_views import EcsService
 from services._chassis.aws import Aws
 
 
@@ -44,3 +45,8 @@ class ScriptedAws(Aws):
 
     async def pages(self, service: str, operation: str, key: str, /, **parameters: Any) -> list[Any]:
         return list((await self.call(service, operation, **parameters)).get(key, ()))
+
+
+async def there(target: Target) -> EcsService:
+    """As ``existing`` does for a service that is there."""
+    return EcsService({"serviceName": target.service, "status": "ACTIVE"})

@@ -15,6 +15,7 @@ from services._chassis.store import RedisStore
 from services.diagnostics import api
 from services.diagnostics.domain.evidence import Evidence, Unasked
 from tests.kit import FakeClock, memory_store, published
+from tests.services.aws.scripted import there
 from tests.services.diagnostics.harness import NOW, SHORT, TARGET, FakeInspector, evidence
 
 CONFIGURED = Settings(aws_account=TARGET.account, cluster_name=TARGET.cluster, service_name=TARGET.service)
@@ -34,7 +35,7 @@ def client_of(inspector: Any, store: RedisStore | None = None) -> TestClient:
 
     http = create_http(ready)
     store = store or memory_store("diagnostics", CLOCK)
-    routes = api.router(inspector, store, target=CONFIGURED.target, clock=CLOCK)
+    routes = api.router(inspector, store, there, target=CONFIGURED.target, clock=CLOCK)
     http.include_router(routes, prefix="/api/v1")
     return TestClient(http)
 
@@ -73,7 +74,7 @@ def test_what_could_not_be_seen_is_said() -> None:
     [
         (FakeInspector(evidence()), "troubleshooting/no-such-issue", 404),
         (FakeInspector(Evidence(None)), "run-diagnostics", 404),
-        (FakeInspector(AwsError("ecs.describe_services: AccessDeniedException")), "run-diagnostics", 503),
+        (FakeInspector(AwsError("ecs.describe_services: AccessDeniedException")), "run-diagnostics", 502),
         (FakeInspector(evidence()), "issues?service_name=no/such", 400),
     ],
 )

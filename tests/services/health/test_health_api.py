@@ -13,6 +13,7 @@ from services._chassis.settings import Settings
 from services.health import api
 from services.health.domain.checks import Limits
 from services.health.domain.observed import Answer, Evidence, Unasked
+from tests.services.aws.scripted import there
 from tests.services.health.harness import TARGET, FakeExaminer, VirtualClock, evidence
 
 CONFIGURED = Settings(aws_account=TARGET.account, cluster_name=TARGET.cluster, service_name=TARGET.service)
@@ -29,7 +30,7 @@ def client_of(examiner: Any, settings: Settings = CONFIGURED) -> TestClient:
         return {}
 
     http = create_http(ready)
-    routes = api.router(examiner, target=settings.target, limits=Limits(), clock=VirtualClock())
+    routes = api.router(examiner, there, target=settings.target, limits=Limits(), clock=VirtualClock())
     http.include_router(routes, prefix="/api/v1")
     return TestClient(http)
 
@@ -83,7 +84,7 @@ def test_the_query_names_another_target(well: TestClient) -> None:
     ("examiner", "query", "status"),
     [
         (FakeExaminer(Evidence(None)), "", 404),
-        (FakeExaminer(Evidence(Unasked("ecs.describe_services: AccessDeniedException"))), "", 503),
+        (FakeExaminer(Evidence(Unasked("ecs.describe_services: AccessDeniedException"))), "", 502),
         (FakeExaminer(evidence()), "?cluster_name=not/allowed", 400),
     ],
 )

@@ -10,6 +10,7 @@ from services._chassis.http import PREFIX, create_http
 from services.monitor.api import POINTS, create_router, period_of
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.ports import NotFound
+from tests.services.aws.scripted import there
 from tests.services.monitor.harness import TARGET, World
 
 PATH = "/api/v1/monitoring"
@@ -30,7 +31,7 @@ def http(world: World) -> FastAPI:
         return TARGET.model_copy(update=named)
 
     http = create_http(ready)
-    router = create_router(world, world.clock, find_target, world.services, world.metrics, world.dashboards)
+    router = create_router(world, world.clock, find_target, world.services, world.metrics, world.dashboards, there)
     http.include_router(router, prefix=PREFIX)
     return http
 
@@ -65,12 +66,12 @@ def test_no_series_is_longer_than_a_day_of_minutes(hours: int, period: int) -> N
 
 
 @pytest.mark.parametrize(
-    ("failure", "status"), [(NotFound("no such service"), 404), (AwsError("ECS did not answer"), 502)]
+    ("failure", "status"), [(NotFound("No such service"), 404), (AwsError("ECS did not answer"), 502)]
 )
 async def test_a_failure_is_a_problem(world: World, http: FastAPI, failure: Exception, status: int) -> None:
     world.services.failure = failure
     answer = await call(http, "GET", "/metrics/Main/api")
-    assert (answer.status_code, answer.json()["detail"]) == (status, str(failure))
+    assert (answer.status_code, answer.json()["detail"]) == (status, f"{failure}.")
 
 
 async def test_a_dashboard_is_created_and_shown(world: World, http: FastAPI) -> None:

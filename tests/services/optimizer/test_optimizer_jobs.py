@@ -22,6 +22,7 @@ from services.optimizer.domain.analysis import Deployed
 from services.optimizer.domain.size import Baseline, Usage
 from services.optimizer.handlers import ANALYZE, Analyst, baseline_record, on_analyze_resources
 from services.optimizer.ports import NotSizable
+from tests.services.aws.scripted import there
 
 NOW = 1_764_000_000.0
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
@@ -112,7 +113,7 @@ def http(world: World) -> FastAPI:
         return TARGET.model_copy(update={"cluster": cluster, "service": service})
 
     http = create_http(ready)
-    http.include_router(create_router(world.store, find_target, world.analyst), prefix=PREFIX)
+    http.include_router(create_router(world.store, find_target, world.analyst, there), prefix=PREFIX)
     return http
 
 
@@ -179,8 +180,8 @@ async def test_hours_back_is_bounded(http: FastAPI, hours: str) -> None:
     assert (await get(http, f"/analyze/Main/api?hours_back={hours}")).status_code == 422
 
 
-@pytest.mark.parametrize(("failure", "status"), [(NotSizable("gone"), 404), (AwsError("no answer"), 502)])
+@pytest.mark.parametrize(("failure", "status"), [(NotSizable("Gone"), 404), (AwsError("No answer"), 502)])
 async def test_a_failure_is_a_problem(world: World, http: FastAPI, failure: Exception, status: int) -> None:
     world.services.failure = failure
     answer = await get(http, "/analyze/Main/api")
-    assert (answer.status_code, answer.json()["detail"]) == (status, str(failure))
+    assert (answer.status_code, answer.json()["detail"]) == (status, f"{failure}.")

@@ -28,6 +28,7 @@ from services.orchestrator.domain.listing import Filters, ServiceLine
 from services.orchestrator.handlers import Handlers
 from services.orchestrator.ports import Page
 from services.orchestrator.settings import Settings
+from tests.services.aws.scripted import there
 from tests.services.orchestrator.harness import SERVICE_POLICY, START, TARGET, FixedPolicies, World, asked, at
 
 PATH = f"{PREFIX}/deployment-orchestration"
@@ -93,7 +94,7 @@ async def http(world: World, courses: FakeCourses, handlers: Handlers) -> AsyncI
         return {}
 
     app = create_http(ready)
-    endpoints = Endpoints(SETTINGS, courses, world.clock, handlers, NoHistory())
+    endpoints = Endpoints(SETTINGS, courses, world.clock, handlers, NoHistory(), there)
     app.include_router(create_router(endpoints, Targets(FixedPolicies())), prefix=PREFIX)
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://surefoot") as client:

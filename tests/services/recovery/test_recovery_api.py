@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
+from contracts.base import Target
 from contracts.recovery import ManualTrigger, RollbackFinished, RollbackStarted
+from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
-from services._chassis.http import PREFIX, create_http
+from services._chassis.http import PREFIX, Problem, create_http
 from services.recovery.api import Api, create_router
 from services.recovery.settings import Settings
 from tests.services.recovery.harness import ARN, BAD, OTHER, SECRET, Recovery
@@ -27,8 +29,14 @@ async def web(recovery: Recovery) -> AsyncIterator[httpx2.AsyncClient]:
     async def ready() -> dict[str, str]:
         return {}
 
+    async def existing(target: Target) -> EcsService:
+        found = await recovery.ecs.service(target)
+        if found is None:
+            raise Problem(404, "No such service", f"There is no service {target.service}.")
+        return EcsService(found)
+
     http = create_http(ready)
-    api = Api(settings, recovery.truth, recovery.ecs, recovery.shelf, recovery.clock)
+    api = Api(settings, recovery.truth, recovery.ecs, recovery.shelf, recovery.clock, existing)
     http.include_router(create_router(api), prefix=PREFIX)
     base = f"http://here{PREFIX}/disaster-recovery"
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base) as client:

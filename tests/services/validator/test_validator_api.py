@@ -12,6 +12,7 @@ from services._chassis.store import Applied, Written
 from services._chassis.transition import Job, Transition
 from services.validator.api import create_router
 from services.validator.domain.operation import Validation
+from tests.services.aws.scripted import there
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 PATH = "/api/v1/deployment-validation"
@@ -72,7 +73,7 @@ def http(store: FakeStore, clock: FakeClock) -> FastAPI:
         return Target(account="123456789012", region="us-west-2", cluster=cluster, service=service)
 
     http = create_http(ready)
-    http.include_router(create_router(store, clock, find_target, timedelta(minutes=10)), prefix=PREFIX)
+    http.include_router(create_router(store, clock, find_target, timedelta(minutes=10), there), prefix=PREFIX)
     return http
 
 

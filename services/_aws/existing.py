@@ -1,0 +1,54 @@
+"""Whether a service is there, and which there are instead: the one answer to a misspelt name."""
+
+from collections.abc import Awaitable, Callable
+
+from contracts.base import Target
+from contracts.suggest import did_you_mean
+from services._aws.ecs import find_service
+from services._aws.ecs_views import EcsService
+from services._aws.errors import AwsError, Missing, reading
+from services._chassis.aws import Aws
+from services._chassis.http import Problem
+
+Existing = Callable[[Target], Awaitable[EcsService]]
+"""``existing`` with its AWS."""
+MOST_NAMES = 10
+"""Names that a sentence lists."""
+
+
+async def existing(aws: Aws, target: Target) -> EcsService:
+    """Return the service. Raise ``Problem``, status 404, that names those that there are, or ``AwsError``."""
+    found = await find_service(aws, target)
+    if isinstance(found, Missing):
+        raise Problem(404, "No such service", await _instead(aws, target, found))
+    return found
+
+
+async def _instead(aws: Aws, target: Target, missing: Missing) -> str:
+    """Say which name is wrong, and which there are. Where AWS does not list them, it is the one that we know of."""
+    try:
+        clusters = await _names(aws, target, "list_clusters", "clusterArns")
+        if target.cluster not in clusters:
+            where = f"{target.account}/{target.region}"
+            return f"There is no cluster {target.cluster} in {where}{_others(target.cluster, clusters)}"
+        services = await _names(aws, target, "list_services", "serviceArns", cluster=target.cluster)
+    except AwsError:
+        return f"{missing.why[:1].upper()}{missing.why[1:]}."
+    there = [name for name in services if name != target.service]  # one that was deleted may still be listed
+    return f"There is no service {target.service} in cluster {target.cluster}{_others(target.service, there)}"
+
+
+async def _names(aws: Aws, target: Target, operation: str, key: str, **where: str) -> list[str]:
+    """Return all names, in alphabetical order."""
+    with reading("ECS", operation.title().replace("_", "")):
+        arns = await aws.at(target).pages("ecs", operation, key, **where)
+    return sorted(str(arn).rpartition("/")[2] for arn in arns)
+
+
+def _others(name: str, known: list[str]) -> str:
+    if not known:
+        return "; there is none."
+    shown = ", ".join(known[:MOST_NAMES]) + (f" and {len(known) - MOST_NAMES} more" if len(known) > MOST_NAMES else "")
+    there = f"there {'is' if len(known) == 1 else 'are'} {shown}."
+    meant = did_you_mean(name, known)
+    return f"{meant} T{there[1:]}" if meant else f"; {there}"
