@@ -159,7 +159,7 @@ def named_target(
     except ValidationError:
         raise Problem(400, "No such name", "ECS allows letters, digits, - and _ in names.") from None
     except ValueError as error:
-        raise Problem(400, "Which target?", str(error)) from error
+        raise Problem(400, "Which target?", _sentence(error)) from error
 
 
 def only_here(target: Callable[[str | None, str | None], Target]) -> Callable[..., None]:

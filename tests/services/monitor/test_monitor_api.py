@@ -10,6 +10,7 @@ from services._chassis.http import PREFIX, create_http
 from services.monitor.api import POINTS, create_router, period_of
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.ports import NotFound
+from services.monitor.settings import Settings
 from tests.services.aws.scripted import there
 from tests.services.monitor.harness import TARGET, World
 
@@ -21,16 +22,17 @@ def world() -> World:
     return World()
 
 
+async def _ready() -> dict[str, str]:
+    return {}
+
+
 @pytest.fixture
 def http(world: World) -> FastAPI:
-    async def ready() -> dict[str, str]:
-        return {}
-
     def find_target(cluster: str | None, service: str | None) -> Target:
         named = {"cluster": cluster or TARGET.cluster, "service": service or TARGET.service}
         return TARGET.model_copy(update=named)
 
-    http = create_http(ready)
+    http = create_http(_ready)
     router = create_router(world, world.clock, find_target, world.services, world.metrics, world.dashboards, there)
     http.include_router(router, prefix=PREFIX)
     return http
@@ -114,3 +116,24 @@ async def test_a_set_up_that_fails_says_why(world: World, http: FastAPI) -> None
     await world._do_jobs()
     operation = (await call(http, "GET", accepted.json()["url"])).json()
     assert (operation["verdict"], operation["summary"]) == ("inconclusive", str(world.services.failure))
+
+
+async def test_a_set_up_without_a_body_takes_the_configured_target(world: World, http: FastAPI) -> None:
+    for body in (None, {}, {"actor": "ada", "reason": "the first of this service"}):
+        accepted = await call(http, "POST", "/alerts/setup", json=body)
+        assert accepted.status_code == 202
+        operation = (await call(http, "GET", accepted.json()["url"])).json()
+        assert operation["target"] == str(TARGET)
+    assert (operation["actor"], operation["reason"]) == ("ada", "the first of this service")
+
+
+async def test_a_set_up_without_a_target_says_what_to_do(world: World) -> None:
+    settings = Settings(aws_account="123456789012")
+    unconfigured = create_http(_ready)
+    unconfigured.include_router(
+        create_router(world, world.clock, settings.target, world.services, world.metrics, world.dashboards, there),
+        prefix=PREFIX,
+    )
+    answer = await call(unconfigured, "POST", "/alerts/setup")
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "Name a cluster and a service, or set CLUSTER_NAME and SERVICE_NAME."
