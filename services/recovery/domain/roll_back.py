@@ -4,10 +4,9 @@
 nothing but the plan, so that it can die at any point and go on somewhere else.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from contracts.deployment import Rollback
 from contracts.recovery import ManualTrigger
@@ -149,41 +148,6 @@ def _verify(observed: Observed, plan: Plan) -> Move:  # noqa: PLR0911  a list of
     if observed.moved:
         return Done("other", f"Somebody else has brought the version back; {observed.progress}.")
     return Failed("There is nothing to go back to: the snapshot's version is what is live.")
-
-
-def primary_of(service: Mapping[str, Any]) -> dict[str, Any]:
-    """The deployment that ECS is after. Raise ``LookupError`` where the controller is not ECS's own."""
-    for one in service.get("deployments", ()):
-        if one["status"] == "PRIMARY":
-            return dict(one)
-    raise LookupError("the service has no primary deployment")
-
-
-def ecs_does(
-    service: Mapping[str, Any], deployments: Sequence[Mapping[str, Any]]
-) -> Literal["idle", "rolling-back", "rolled-back"]:
-    """What ECS does by itself, from the service and its service deployments since we armed, the newest first.
-
-    Its breaker or an alarm that has tripped, and a primary deployment that FAILED, announce a rollback
-    some seconds before the status says so.
-    """
-    if not deployments:
-        return "idle"
-    newest = deployments[0]
-    status = newest["status"]
-    if status in {"ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"}:
-        return "rolling-back"
-    if status == "ROLLBACK_SUCCESSFUL":
-        return "rolled-back"
-    if status in {"PENDING", "IN_PROGRESS"}:
-        wanted = service.get("deploymentConfiguration", {})
-        for guard in ("deploymentCircuitBreaker", "alarms"):
-            policy = wanted.get(guard, {})
-            tripped = newest.get(guard, {}).get("status") == "TRIGGERED"
-            failed = primary_of(service).get("rolloutState") == "FAILED"
-            if policy.get("enable") and policy.get("rollback") and (tripped or failed):
-                return "rolling-back"
-    return "idle"
 
 
 def begin(protection: Protection, rollback: RollingBack) -> Protection:

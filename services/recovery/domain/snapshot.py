@@ -10,8 +10,8 @@ from pydantic import Field, StringConstraints
 
 from contracts.base import Contract, Target
 from services.recovery.domain.change import Body, pinned, registrable
+from services.recovery.domain.ecs_service import primary_of
 from services.recovery.domain.protection import SnapshotEntry
-from services.recovery.domain.roll_back import primary_of
 
 MOST_SNAPSHOTS = 10
 """The guide's: for each service."""

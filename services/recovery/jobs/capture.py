@@ -15,8 +15,8 @@ from services._chassis.jobs import Running
 from services._chassis.reasons import Impossible
 from services._chassis.transition import Decision, Emit, Job, Transition, decided
 from services.recovery.decisions import capturing
+from services.recovery.domain.ecs_service import primary_of
 from services.recovery.domain.protection import Protection, SnapshotEntry, key_of
-from services.recovery.domain.roll_back import primary_of
 from services.recovery.domain.snapshot import Snapshot, keep, why_not_kept
 from services.recovery.domain.work import CaptureWork, PurgeWork
 from services.recovery.ports import Ecs, Snapshots, Surroundings

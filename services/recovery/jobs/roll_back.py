@@ -16,6 +16,7 @@ from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
 from services.recovery.decisions import end_rollback
 from services.recovery.domain.change import Body, carries_out, content_hash
+from services.recovery.domain.ecs_service import ecs_does, primary_of
 from services.recovery.domain.protection import OurChange, Protection, RollingBack, key_of
 from services.recovery.domain.roll_back import (
     DEADLINE_SECONDS,
@@ -28,9 +29,7 @@ from services.recovery.domain.roll_back import (
     Restore,
     Superseded,
     Wait,
-    ecs_does,
     next_move,
-    primary_of,
 )
 from services.recovery.domain.snapshot import Snapshot, differences, update_parameters
 from services.recovery.domain.work import RollbackProgress, RollbackWork
