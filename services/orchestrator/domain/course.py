@@ -9,8 +9,6 @@ from services.orchestrator.domain.run import Request, Run
 class Course(State):
     """At most one active run, and those that wait for its end."""
 
-    schema_version: int = 2
-    """Version 1 kept account and region beside a run's policy."""
     active: Run | None = None
     queue: tuple[Request, ...] = ()
     last_run_id: str | None = None

@@ -20,6 +20,9 @@ class Policy(Contract):
     """What the run's commands carry. None in what the version before wrote: then the policy in force holds."""
     refusal: str = ""
     """Why no run may begin on the target, as a sentence; empty where one may."""
+    account: str = ""
+    region: str = ""
+    """Version 0.1.0 demands these two; during an upgrade it reads what is written here."""
 
     @classmethod
     def of(cls, service: ServicePolicy, tell_every: float) -> Self:
@@ -28,6 +31,8 @@ class Policy(Contract):
             auto_optimization=service.optimization.enabled,
             tell_every=tell_every,
             service=service,
+            account=service.target.account,
+            region=service.target.region,
         )
 
     @property
