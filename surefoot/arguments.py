@@ -1,5 +1,6 @@
 """What several commands take: names, ids, durations, and what each may be."""
 
+import getpass
 import math
 import re
 from dataclasses import dataclass
@@ -14,6 +15,14 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _ARN = re.compile(
     r"arn:aws[a-z-]*:ecs:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):(?P<kind>cluster|service)/(?P<path>.+)"
 )
+
+
+def user_name() -> str:
+    """Return who runs this command, as far as the machine knows."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return "surefoot cli"
 
 
 def positive(_type: object, value: float | None) -> None:
@@ -44,13 +53,24 @@ Timeout = Annotated[
     float | None,
     Parameter(validator=positive, help="Stop waiting after so many seconds of your own; the run goes on."),
 ]
-Actor = Annotated[str, Parameter(help="Who asks for this; it stands in the record.")]
+Actor = Annotated[
+    str | None, Parameter(help="Who asks for this; it stands in the record. Without it, the name of your user.")
+]
+Reason = Annotated[str, Parameter(help="Why; it stands in the record.")]
 Verbose = Annotated[
     bool, Parameter(name=("--verbose", "-v"), negative="", help="Show gates that pass, too, and shorten nothing.")
 ]
 Speed = Annotated[
     float, Parameter(validator=positive, help="How many seconds of product time pass in a second of your own.")
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who asks for something, and why."""
+
+    actor: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

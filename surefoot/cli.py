@@ -6,7 +6,20 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from surefoot.arguments import Actor, Cluster, Place, RunId, Service, Speed, Timeout, Verbose, port_number
+from surefoot.arguments import (
+    Actor,
+    Cluster,
+    Place,
+    Reason,
+    RunId,
+    Service,
+    Speed,
+    Timeout,
+    Verbose,
+    Who,
+    port_number,
+    user_name,
+)
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, Json, console, fail, result
 
@@ -59,7 +72,8 @@ def deploy(
         Literal["queue", "refuse"],
         Parameter(help="While another run is active on the service: wait for its end, or be refused."),
     ] = "queue",
-    actor: Actor = "surefoot cli",
+    reason: Reason = "",
+    actor: Actor = None,
     wait: Annotated[bool, Parameter(help="Wait for the end and exit by it, or print the run's id and leave.")] = True,
     timeout: Timeout = None,
     verbose: Verbose = False,
@@ -69,7 +83,8 @@ def deploy(
     from surefoot.deploy import Asked, deploy
 
     place = Place.of(cluster, service)
-    asked = Asked.of(image, task_definition, observe, override, on_conflict, actor)
+    who = Who(actor or user_name(), reason)
+    asked = Asked.of(image, task_definition, observe, override, on_conflict, who)
     return deploy(place, asked, wait=wait, timeout=timeout, verbose=verbose, as_json=json)
 
 
@@ -108,8 +123,8 @@ def abort(
     service: Service,
     *,
     run_id: RunId = None,
-    reason: Annotated[str, Parameter(help="Why; it stands in the record.")] = "",
-    actor: Actor = "surefoot cli",
+    reason: Reason = "",
+    actor: Actor = None,
     wait: Annotated[bool, Parameter(help="Wait until the run has ended, or leave once it is asked to.")] = True,
     timeout: Timeout = None,
     verbose: Verbose = False,
@@ -119,7 +134,7 @@ def abort(
     from surefoot.abort import abort
 
     place = Place.of(cluster, service)
-    return abort(place, run_id, actor, reason, wait=wait, timeout=timeout, verbose=verbose, as_json=json)
+    return abort(place, run_id, actor or user_name(), reason, wait=wait, timeout=timeout, verbose=verbose, as_json=json)
 
 
 @app.command
@@ -145,6 +160,8 @@ def rollback(
         bool, Parameter(negative="", help="The newest snapshot of a version that was live and healthy.")
     ] = False,
     dry_run: Annotated[bool, Parameter(negative="", help="Show what would change, and change nothing.")] = False,
+    reason: Reason = "",
+    actor: Actor = None,
     json: Json = False,
 ) -> int:
     """Bring a snapshot back, or show what that would change."""
@@ -153,7 +170,9 @@ def rollback(
 
     if (snapshot is None) is not latest_proven:
         raise CannotDo("name exactly one of --snapshot and --latest-proven", Exit.USAGE)
-    return roll_back(Surefoot(), Place.of(cluster, service), snapshot, dry_run=dry_run, as_json=json, console=console)
+    who = Who(actor or user_name(), reason)
+    place = Place.of(cluster, service)
+    return roll_back(Surefoot(), place, snapshot, who, dry_run=dry_run, as_json=json, console=console)
 
 
 @app.command

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-from surefoot.arguments import Place
+from surefoot.arguments import Place, Who
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
 
@@ -59,8 +59,8 @@ class Surefoot:
     def snapshots(self, place: Place) -> dict[str, Any]:
         return self._call("GET", _path("/disaster-recovery/snapshots", place), params=place.query)
 
-    def roll_back(self, place: Place, snapshot_id: str, *, dry_run: bool) -> dict[str, Any]:
-        body = {"snapshot_id": snapshot_id, "dry_run": dry_run}
+    def roll_back(self, place: Place, snapshot_id: str, who: Who, *, dry_run: bool) -> dict[str, Any]:
+        body = {"snapshot_id": snapshot_id, "dry_run": dry_run, "actor": who.actor, "reason": who.reason}
         return self._post("/disaster-recovery/rollback", place, body)
 
     def operation(self, id_: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.overrides import why_not_override
-from surefoot.arguments import Place
+from surefoot.arguments import Place, Who
 from surefoot.client import Surefoot
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, console, fail, result
@@ -27,7 +27,7 @@ class Asked:
         observe: bool,
         overrides: Sequence[str],
         on_conflict: str,
-        actor: str,
+        who: Who,
     ) -> "Asked":
         """Raise ``CannotDo`` for what cannot be meant."""
         named = {"image": image, "task_definition": task_definition, "observe": observe or None}
@@ -40,7 +40,8 @@ class Asked:
                 f"register it with `aws ecs register-task-definition --cli-input-json file://{task_definition}`",
                 Exit.USAGE,
             )
-        body = {**change, "overrides": _overrides(overrides), "on_conflict": on_conflict, "actor": actor}
+        body = {**change, "overrides": _overrides(overrides), "on_conflict": on_conflict}
+        body |= {"actor": who.actor, "reason": who.reason}
         return cls(body)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from surefoot import cli
-from surefoot.arguments import Place
+from surefoot.arguments import Place, Who, user_name
 from surefoot.deploy import Asked
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
@@ -97,13 +97,27 @@ def test_arns_that_contradict_are_refused(cluster: str, service: str, said: str)
 
 
 def test_a_request_is_what_the_api_takes() -> None:
-    asked = Asked.of("web=shop/web:2", None, False, ["health_score=this is = the fix"], "refuse", "ada")
+    asked = Asked.of(
+        "web=shop/web:2", None, False, ["health_score=this is = the fix"], "refuse", Who("ada", "release 7")
+    )
     assert asked.body == {
         "image": "web=shop/web:2",
         "overrides": [{"gate": "health_score", "reason": "this is = the fix"}],
         "on_conflict": "refuse",
         "actor": "ada",
+        "reason": "release 7",
     }
+
+
+def test_who_asks_is_the_user_of_the_machine_unless_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "ada")
+    assert user_name() == "ada"
+
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 1234")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert user_name() == "surefoot cli"
 
 
 @pytest.mark.parametrize(

@@ -83,13 +83,14 @@ def test_an_abort_need_not_be_waited_for(orchestrator: Orchestrator, capsys: pyt
     assert capsys.readouterr().out == f"{ID}\n"
 
 
-def test_the_place_of_an_arn_is_asked_for(orchestrator: Orchestrator) -> None:
+def test_the_place_of_an_arn_is_asked_for(orchestrator: Orchestrator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "ada")
     orchestrator.looks = [ended("succeeded")]
     cluster = "arn:aws:ecs:us-west-2:123456789012:cluster/shop"
     assert cli.run(["deploy", cluster, "web", "--image", "web:2", "--on-conflict", "refuse"]) == Exit.SUCCEEDED
     path, body = orchestrator.asked[0][1:]
     assert path == "/api/v1/deployment-orchestration/orchestrate/shop/web?account=123456789012&region=us-west-2"
-    assert body == {"image": "web:2", "overrides": [], "on_conflict": "refuse", "actor": "surefoot cli"}
+    assert body == {"image": "web:2", "overrides": [], "on_conflict": "refuse", "actor": "ada", "reason": ""}
 
 
 def test_whoever_interrupts_a_deployment_is_told_that_it_goes_on(
