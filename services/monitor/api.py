@@ -15,7 +15,7 @@ from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem, named_target
 from services._chassis.operations import Accepted, IdempotencyKey, Operations, Requested, request_id
 from services._chassis.store import Store
-from services.monitor.domain.metrics import Dimensions, Readings, metrics_of, own_name
+from services.monitor.domain.metrics import Readings, WatchedService, metrics_of, own_name
 from services.monitor.domain.operation import Part, SetUp
 from services.monitor.domain.rules import RuleState
 from services.monitor.domain.watch import Watch, watch_key
@@ -133,15 +133,15 @@ def create_router(
         watch = Watch.from_bytes(state, target=target)
         now, period = clock.now(), period_of(hours_back)
         try:
-            dimensions = await services.dimensions(target, watch.dimensions)
+            service = await services.watched(target, watch.dimensions)
         except NotFound as error:
             await existing(target)
             raise Problem(404, "No such service", f"{error}.") from error
-        readings = await metrics.read(target, dimensions, now - hours_back * 3600, now, period)
+        readings = await metrics.read(target, service, now - hours_back * 3600, now, period)
         return MetricsAnswer(
             target=str(target),
             period_seconds=period,
-            series=_shown(dimensions, readings),
+            series=_shown(service, readings),
             rules=watch.latest,
             judged_at=moment(watch.collected_at) if watch.collected_at else None,
         )
@@ -154,7 +154,7 @@ def period_of(hours: int) -> int:
     return ceil(hours * 60 / POINTS) * 60
 
 
-def _shown(dimensions: Dimensions, readings: Readings) -> dict[str, Shown]:
+def _shown(service: WatchedService, readings: Readings) -> dict[str, Shown]:
     return {
         metric.id: Shown(
             metric=metric.name,
@@ -162,5 +162,5 @@ def _shown(dimensions: Dimensions, readings: Readings) -> dict[str, Shown]:
             unit=metric.unit.strip(),
             points=[(moment(at), value) for at, value in sorted(readings.of(metric).items())],
         )
-        for metric in metrics_of(dimensions)
+        for metric in metrics_of(service)
     }

@@ -24,11 +24,11 @@ from services.monitor.settings import Settings
 
 def create_app(settings: Settings, platform: Platform) -> Service:
     aws, clock = platform.aws, platform.clock
-    application = settings.cloudwatch_namespace
-    services, metrics = EcsServices(aws), CloudWatchMetrics(aws, application)
+    metrics_namespace = settings.cloudwatch_namespace
+    services, metrics = EcsServices(aws), CloudWatchMetrics(aws, metrics_namespace)
     dashboards = CloudWatchDashboards(
         aws,
-        application,
+        metrics_namespace,
         settings.database_instance,
         _minutes(settings.dashboard_refresh_interval) * 60,
     )
@@ -44,7 +44,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         settings.close_collection_interval,
     )
     setting_up = SettingUp(
-        clock, services, CloudWatchAlarms(aws, application, settings.alert_sns_topic), dashboards, watched
+        clock, services, CloudWatchAlarms(aws, metrics_namespace, settings.alert_sns_topic), dashboards, watched
     )
     return Service(
         name="monitor",

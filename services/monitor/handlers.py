@@ -110,10 +110,10 @@ class Watching:
     async def watch_closely(self, running: Running) -> Transition:
         command = WatchClosely.model_validate_json(running.payload)
         try:
-            dimensions = await self.services.dimensions(command.target, None)
+            service = await self.services.watched(command.target, None)
         except (NotFound, AwsError) as error:
             return decided(not_reached(Command.of(command, running), error))
-        where = dimensions.load_balancer or "no load balancer: its tasks alone"
+        where = service.load_balancer or "no load balancer: its tasks alone"
         gate = Gate.true(
             "rules_watching", True, samples=len(self.rules), detail=f"{where}, every {self.close_interval:g} s"
         )
@@ -124,7 +124,7 @@ class Watching:
             watch = Watch.from_bytes(state, target=command.target)
             if command.run_id in watch.ended:
                 return Decision(emit=(run_is_over(Command.of(command, running)),))
-            watch = watch.with_run(command.run_id, until, dimensions)
+            watch = watch.with_run(command.run_id, until, service)
             return Decision(watch.to_bytes(), (emit,), (look_at(command.target, now),))
 
         return Transition(watch_key(command.target), decide)
@@ -149,7 +149,7 @@ class Watching:
         try:
             readings = await self._read(before, target, now)
             published = bool(readings.of(DATABASE_ERRORS)) or (
-                bool(before.pending) and await self.metrics.database_published(target, readings.dimensions, now)
+                bool(before.pending) and await self.metrics.database_published(target, readings.service, now)
             )
             fault = await self._fault(target, readings, now)
         except AwsError:
@@ -165,11 +165,11 @@ class Watching:
         return Transition(watch_key(target), decide)
 
     async def _read(self, watch: Watch, target: Target, now: float) -> Readings:
-        dimensions = await self.services.dimensions(target, watch.dimensions)
+        service = await self.services.watched(target, watch.dimensions)
         longest = max((rule.minutes for rule in self.rules), default=0) * MINUTE
         oldest = min((one.since for one in watch.pending), default=now)
         start = max(now - FARTHEST, min(now - LOOK_BACK - longest, oldest))
-        return await self.metrics.read(target, dimensions, start, now)
+        return await self.metrics.read(target, service, start, now)
 
     async def _fault(self, target: Target, readings: Readings, now: float) -> DependencyFault | None:
         """What is wrong with the database; it is asked about only when somebody suffers."""

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from contracts.base import Target
-from services.monitor.domain.alarms import Alarm, Marks
+from services.monitor.domain.alarms import Alarm, AlarmScope
 from services.monitor.domain.database import Database
-from services.monitor.domain.metrics import Dimensions, Readings
+from services.monitor.domain.metrics import Readings, WatchedService
 from services.monitor.domain.rules import Rule
 
 
@@ -17,11 +17,11 @@ class NotFound(Exception):
 class Services(Protocol):
     """ECS and the load balancers. Each method raises ``NotFound`` or ``AwsError``."""
 
-    async def dimensions(self, target: Target, known: Dimensions | None) -> Dimensions:
+    async def watched(self, target: Target, known: WatchedService | None) -> WatchedService:
         """Ask anew; of ``known``, the load balancer is taken over while the target group is the same."""
         ...
 
-    async def marks(self, target: Target) -> Marks:
+    async def alarm_scope(self, target: Target) -> AlarmScope:
         """By what the target's alarms are known."""
         ...
 
@@ -30,12 +30,12 @@ class Metrics(Protocol):
     """CloudWatch's numbers. Each method raises ``AwsError``."""
 
     async def read(
-        self, target: Target, dimensions: Dimensions, start: float, end: float, period: int = 60
+        self, target: Target, service: WatchedService, start: float, end: float, period: int = 60
     ) -> Readings:
         """Read every metric of a target over ``[start, end)``: product time, epoch seconds; period in seconds."""
         ...
 
-    async def database_published(self, target: Target, dimensions: Dimensions, now: float) -> bool:
+    async def database_published(self, target: Target, service: WatchedService, now: float) -> bool:
         """Whether the application has published DatabaseConnectionErrors in the last three hours."""
         ...
 
@@ -55,7 +55,7 @@ class Alarms(Protocol):
         """Every metric alarm of the target's account and region, and the composite ones among ``named``."""
         ...
 
-    async def put(self, target: Target, dimensions: Dimensions, rule: Rule) -> str | None:
+    async def put(self, target: Target, service: WatchedService, rule: Rule) -> str | None:
         """Create or replace a rule's alarm; return its name, None where the rule cannot be watched by one."""
         ...
 
@@ -67,7 +67,7 @@ class Alarms(Protocol):
 class Dashboards(Protocol):
     """CloudWatch's dashboards. Each method raises ``AwsError``."""
 
-    async def put(self, target: Target, dimensions: Dimensions, rules: Iterable[Rule]) -> str:
+    async def put(self, target: Target, service: WatchedService, rules: Iterable[Rule]) -> str:
         """Create or replace a target's dashboard, with the thresholds of its rules; return its name."""
         ...
 

@@ -3,9 +3,7 @@
 from functools import partial
 
 from contracts.monitor import CriticalAlert
-from contracts.recovery import ApplyChange as ApplyChangeCommand
-from contracts.recovery import Arm, CaptureSnapshot, Disarm
-from contracts.recovery import RollBack as RollBackCommand
+from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack
 from services._aws.existing import existing
 from services._chassis.aws import Aws
 from services._chassis.service import Platform, Service
@@ -16,8 +14,8 @@ from services.recovery.adapters.surroundings import AwsBalancers, AwsSurrounding
 from services.recovery.api import Api, create_router
 from services.recovery.handlers import Handlers
 from services.recovery.jobs.capture import Capture, Purge
-from services.recovery.jobs.change import ApplyChange
-from services.recovery.jobs.roll_back import RollBack
+from services.recovery.jobs.change import ChangeJob
+from services.recovery.jobs.roll_back import RollbackJob
 from services.recovery.settings import Settings
 
 
@@ -34,16 +32,16 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         handlers={
             CaptureSnapshot: handlers.capture,
             Arm: handlers.arm,
-            ApplyChangeCommand: handlers.change,
-            RollBackCommand: handlers.roll_back,
+            ApplyChange: handlers.change,
+            RollBack: handlers.roll_back,
             Disarm: handlers.disarm,
             CriticalAlert: handlers.alert,
         },
         jobs={
             "capture-snapshot": capture,
             "purge-snapshots": Purge(snapshots),
-            "apply-change": ApplyChange(ecs, store, clock),
-            "rollback": RollBack(ecs, AwsBalancers(aws), images, snapshots, store, clock, settle_seconds),
+            "apply-change": ChangeJob(ecs, store, clock),
+            "rollback": RollbackJob(ecs, AwsBalancers(aws), images, snapshots, store, clock, settle_seconds),
         },
         failures={"apply-change": handlers.change_failed, "rollback": handlers.rollback_failed},
         timers={"expire": handlers.expire, "overdue": handlers.overdue},

@@ -36,7 +36,7 @@ from services.orchestrator.settings import Settings as OrchestratorSettings
 from services.recovery import app as recovery
 from services.recovery.domain.roll_back import Done
 from services.recovery.jobs.capture import Capture
-from services.recovery.jobs.change import ApplyChange
+from services.recovery.jobs.change import ChangeJob
 from services.recovery.settings import Settings as RecoverySettings
 from tests.properties.answerers import Account, AnyRollback, answer, progress
 from tests.properties.ledger import Ledger
@@ -156,7 +156,7 @@ class World:
         capture = Capture(self.account, self.account, self.account, self.clock, 30)  # type: ignore[arg-type]
         jobs: Any = {
             "capture-snapshot": capture,
-            "apply-change": ApplyChange(self.account, store, self.clock),  # type: ignore[arg-type]
+            "apply-change": ChangeJob(self.account, store, self.clock),  # type: ignore[arg-type]
             "rollback": self.rollback,
         }
         return Member(replace(service, jobs=jobs), store, settings)

@@ -5,7 +5,7 @@ from typing import Any
 from contracts.gates import Comparison
 from services.monitor.adapters.queries import dimensions_of, namespace, query
 from services.monitor.domain.measures import MathAlarm, Measure, MetricAlarm
-from services.monitor.domain.metrics import Dimensions
+from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.rules import Rule
 
 _COMPARISONS: dict[Comparison, str] = {
@@ -16,25 +16,25 @@ _COMPARISONS: dict[Comparison, str] = {
 }
 
 
-def alarm_name(dimensions: Dimensions, rule: Rule) -> str:
-    return f"{dimensions.own_name}-{rule.name}"
+def alarm_name(service: WatchedService, rule: Rule) -> str:
+    return f"{service.own_name}-{rule.name}"
 
 
-def definition(dimensions: Dimensions, rule: Rule, application: str, topic: str | None) -> dict[str, Any] | None:
+def definition(service: WatchedService, rule: Rule, metrics_namespace: str, topic: str | None) -> dict[str, Any] | None:
     """Return the parameters of PutMetricAlarm; None for a rule about requests where nothing counts them.
 
     Few requests are no rate, as in our own rules, but minute by minute: an alarm has no sum over its window.
     """
     measure = rule.measure
-    if measure.requests and not dimensions.balanced:
+    if measure.requests and not service.balanced:
         return None
     actions = [topic] if topic else []
     whole = measure.aggregation == "sum"
     periods = 1 if whole else rule.minutes
     alarm: dict[str, Any] = {
-        "AlarmName": alarm_name(dimensions, rule),
+        "AlarmName": alarm_name(service, rule),
         "AlarmDescription": f"Surefoot, {rule.severity}: {rule.name} {rule.comparison} {rule.threshold:g}{rule.unit} "
-        f"for {rule.minutes} min on {dimensions.cluster}/{dimensions.service}",
+        f"for {rule.minutes} min on {service.cluster}/{service.service}",
         "ActionsEnabled": True,
         "AlarmActions": actions,
         "OKActions": actions,
@@ -46,13 +46,13 @@ def definition(dimensions: Dimensions, rule: Rule, application: str, topic: str 
     }
     match measure.alarm:
         case MathAlarm() as math:
-            return alarm | {"Metrics": _math(math, rule.name, dimensions, application)}
+            return alarm | {"Metrics": _math(math, rule.name, service, metrics_namespace)}
         case MetricAlarm(balanced, alone):
-            metric = balanced if dimensions.balanced else alone
+            metric = balanced if service.balanced else alone
             return alarm | {
-                "Namespace": namespace(metric, application),
+                "Namespace": namespace(metric, metrics_namespace),
                 "MetricName": metric.name,
-                "Dimensions": dimensions_of(metric, dimensions),
+                "Dimensions": dimensions_of(metric, service),
                 "Statistic": metric.stat,
                 "Period": 60 * rule.minutes if whole else 60,
             }
@@ -65,6 +65,6 @@ def _missing(measure: Measure) -> str:
     return "notBreaching" if measure.requests or measure.aggregation == "sum" else "missing"
 
 
-def _math(math: MathAlarm, label: str, dimensions: Dimensions, application: str) -> list[dict[str, Any]]:
+def _math(math: MathAlarm, label: str, service: WatchedService, metrics_namespace: str) -> list[dict[str, Any]]:
     watched = {"Id": "watched", "Expression": math.expression, "Label": label, "ReturnData": True, "Period": 60}
-    return [watched, *(query(metric, dimensions, application, 60, returned=False) for metric in math.metrics)]
+    return [watched, *(query(metric, service, metrics_namespace, 60, returned=False) for metric in math.metrics)]

@@ -9,14 +9,14 @@ from services._aws.errors import changing, reading
 from services._chassis.aws import Aws
 from services.monitor.adapters.alarm_definitions import definition
 from services.monitor.domain.alarms import Alarm
-from services.monitor.domain.metrics import Dimensions
+from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.rules import Rule
 
 
 @dataclass(frozen=True, slots=True)
 class CloudWatchAlarms:
     aws: Aws
-    application: str
+    metrics_namespace: str
     """The application's namespace."""
     topic: str | None
     """The ARN of the topic that is told."""
@@ -36,8 +36,8 @@ class CloudWatchAlarms:
                 )
         return tuple(map(_alarm, found))
 
-    async def put(self, target: Target, dimensions: Dimensions, rule: Rule) -> str | None:
-        alarm = definition(dimensions, rule, self.application, self.topic)
+    async def put(self, target: Target, service: WatchedService, rule: Rule) -> str | None:
+        alarm = definition(service, rule, self.metrics_namespace, self.topic)
         if alarm is None:
             return None
         with changing("CloudWatch", "PutMetricAlarm"):

@@ -24,8 +24,8 @@ from services.monitor.domain.metrics import (
     RESPONSE_TIME,
     RUNNING,
     TARGET_5XX,
-    Dimensions,
     Metric,
+    WatchedService,
     own_name,
 )
 from services.monitor.domain.rules import Rule
@@ -44,22 +44,22 @@ _OF_LOAD_BALANCERS = frozenset({Graph.LOAD_BALANCER, Graph.ERROR_RATE, Graph.RES
 @dataclass(frozen=True, slots=True)
 class CloudWatchDashboards:
     aws: Aws
-    application: str
+    metrics_namespace: str
     """The application's namespace."""
     database: str | None
     """The RDS instance that the application uses, if it is known."""
     period: int
     """Seconds of one point, a multiple of 60."""
 
-    async def put(self, target: Target, dimensions: Dimensions, rules: Iterable[Rule]) -> str:
+    async def put(self, target: Target, service: WatchedService, rules: Iterable[Rule]) -> str:
         with changing("CloudWatch", "PutDashboard"):
             await self.aws.at(target).call(
                 "cloudwatch",
                 "put_dashboard",
-                DashboardName=dimensions.own_name,
-                DashboardBody=json.dumps({"widgets": self.widgets(dimensions, rules, target.region)}),
+                DashboardName=service.own_name,
+                DashboardBody=json.dumps({"widgets": self.widgets(service, rules, target.region)}),
             )
-        return dimensions.own_name
+        return service.own_name
 
     async def body(self, target: Target) -> str | None:
         name = own_name(target.cluster, target.service)
@@ -72,7 +72,7 @@ class CloudWatchDashboards:
             raise
         return str(answer["DashboardBody"])
 
-    def widgets(self, target: Dimensions, rules: Iterable[Rule], region: str) -> list[dict[str, Any]]:
+    def widgets(self, target: WatchedService, rules: Iterable[Rule], region: str) -> list[dict[str, Any]]:
         """Return the graphs that this target can fill, two in a row, with the thresholds of the rules on them."""
         graphs = [graph for graph in Graph if target.balanced or graph not in _OF_LOAD_BALANCERS]
         marks = _marks(rules)
@@ -82,7 +82,7 @@ class CloudWatchDashboards:
             for index, graph in enumerate(graphs)
         ]
 
-    def _lines(self, graph: Graph, target: Dimensions) -> list[Any]:
+    def _lines(self, graph: Graph, target: WatchedService) -> list[Any]:
         match graph:
             case Graph.SERVICE:
                 return self._all(target, RUNNING, *((HEALTHY, _UNHEALTHY) if target.balanced else ()))
@@ -104,13 +104,13 @@ class CloudWatchDashboards:
         named = ["DBInstanceIdentifier", self.database]
         return [["AWS/RDS", name, *named] for name in ("DatabaseConnections", "CPUUtilization", "ReadLatency")]
 
-    def _all(self, target: Dimensions, *metrics: Metric) -> list[Any]:
+    def _all(self, target: WatchedService, *metrics: Metric) -> list[Any]:
         return [self._line(metric, target) for metric in metrics]
 
-    def _line(self, metric: Metric, target: Dimensions, **options: object) -> list[Any]:
+    def _line(self, metric: Metric, target: WatchedService, **options: object) -> list[Any]:
         named = [part for one in dimensions_of(metric, target) for part in (one["Name"], one["Value"])]
         shown = {"id": metric.id, "stat": metric.stat, **options}
-        return [namespace(metric, self.application), metric.name, *named, shown]
+        return [namespace(metric, self.metrics_namespace), metric.name, *named, shown]
 
     def _properties(self, title: str, region: str, lines: list[Any], marks: list[dict[str, Any]]) -> dict[str, Any]:
         return {

@@ -8,8 +8,8 @@ from services._aws.ecs_views import EcsService
 from services._aws.errors import Missing
 from services._aws.load_balancers import find_public_endpoint, target_group_dimension
 from services._chassis.aws import Aws
-from services.monitor.domain.alarms import Marks
-from services.monitor.domain.metrics import Dimensions
+from services.monitor.domain.alarms import AlarmScope
+from services.monitor.domain.metrics import WatchedService
 from services.monitor.ports import NotFound
 
 
@@ -17,13 +17,13 @@ from services.monitor.ports import NotFound
 class EcsServices:
     aws: Aws
 
-    async def dimensions(self, target: Target, known: Dimensions | None) -> Dimensions:
-        return await self._dimensions(target, await self._service(target), known)
+    async def watched(self, target: Target, known: WatchedService | None) -> WatchedService:
+        return await self._watched(target, await self._service(target), known)
 
-    async def marks(self, target: Target) -> Marks:
+    async def alarm_scope(self, target: Target) -> AlarmScope:
         service = await self._service(target)
-        found = await self._dimensions(target, service, None)
-        return Marks(target.cluster, target.service, found.load_balancer, found.target_group, service.alarm_names)
+        found = await self._watched(target, service, None)
+        return AlarmScope(target.cluster, target.service, found.load_balancer, found.target_group, service.alarm_names)
 
     async def _service(self, target: Target) -> EcsService:
         found = await ecs.find_service(self.aws, target)
@@ -31,9 +31,9 @@ class EcsServices:
             raise NotFound(found.why)
         return found
 
-    async def _dimensions(self, target: Target, service: EcsService, known: Dimensions | None) -> Dimensions:
+    async def _watched(self, target: Target, service: EcsService, known: WatchedService | None) -> WatchedService:
         balancer, group = await self._balancer(target, service, known)
-        return Dimensions(
+        return WatchedService(
             cluster=target.cluster,
             service=target.service,
             load_balancer=balancer,
@@ -44,7 +44,7 @@ class EcsServices:
         )
 
     async def _balancer(
-        self, target: Target, service: EcsService, known: Dimensions | None
+        self, target: Target, service: EcsService, known: WatchedService | None
     ) -> tuple[str | None, str | None]:
         """Return the load balancer and target group through which users reach the service, where they are counted.
 

@@ -6,7 +6,7 @@ from contracts.base import Target
 from services._aws.cloudwatch import read_series
 from services._chassis.aws import Aws
 from services.monitor.adapters.queries import in_cloudwatch
-from services.monitor.domain.metrics import DATABASE_ERRORS, Dimensions, Readings, metrics_of
+from services.monitor.domain.metrics import DATABASE_ERRORS, Readings, WatchedService, metrics_of
 
 PUBLISHED_SECONDS = 3 * 3600.0
 
@@ -14,16 +14,16 @@ PUBLISHED_SECONDS = 3 * 3600.0
 @dataclass(frozen=True, slots=True)
 class CloudWatchMetrics:
     aws: Aws
-    application: str
+    metrics_namespace: str
     """The application's namespace."""
 
     async def read(
-        self, target: Target, dimensions: Dimensions, start: float, end: float, period: int = 60
+        self, target: Target, service: WatchedService, start: float, end: float, period: int = 60
     ) -> Readings:
-        metrics = [in_cloudwatch(metric, dimensions, self.application) for metric in metrics_of(dimensions)]
-        return Readings(dimensions, await read_series(self.aws, target, metrics, start, end, period))
+        metrics = [in_cloudwatch(metric, service, self.metrics_namespace) for metric in metrics_of(service)]
+        return Readings(service, await read_series(self.aws, target, metrics, start, end, period))
 
-    async def database_published(self, target: Target, dimensions: Dimensions, now: float) -> bool:
-        counted = in_cloudwatch(replace(DATABASE_ERRORS, stat="SampleCount"), dimensions, self.application)
+    async def database_published(self, target: Target, service: WatchedService, now: float) -> bool:
+        counted = in_cloudwatch(replace(DATABASE_ERRORS, stat="SampleCount"), service, self.metrics_namespace)
         found = await read_series(self.aws, target, [counted], now - PUBLISHED_SECONDS, now, 3600)
         return any(found.values())

@@ -3,20 +3,20 @@
 from typing import Any
 
 from services._aws import cloudwatch
-from services.monitor.domain.metrics import Dimensions, Metric, Scope
+from services.monitor.domain.metrics import Metric, Scope, WatchedService
 
 
-def namespace(metric: Metric, application: str) -> str:
+def namespace(metric: Metric, metrics_namespace: str) -> str:
     namespaces: dict[Scope, str] = {
         "service": "AWS/ECS",
         "group": "AWS/ApplicationELB",
         "balancer": "AWS/ApplicationELB",
-        "application": application,
+        "application": metrics_namespace,
     }
     return namespaces[metric.scope]
 
 
-def in_cloudwatch(metric: Metric, target: Dimensions, application: str) -> cloudwatch.Metric:
+def in_cloudwatch(metric: Metric, target: WatchedService, metrics_namespace: str) -> cloudwatch.Metric:
     """``TargetGroup`` before ``LoadBalancer``, as AWS's own console writes them."""
     if metric.scope in {"service", "application"}:
         named = {"ClusterName": target.cluster, "ServiceName": target.service}
@@ -26,15 +26,15 @@ def in_cloudwatch(metric: Metric, target: Dimensions, application: str) -> cloud
         named = {"TargetGroup": target.target_group, "LoadBalancer": target.load_balancer}
     else:
         named = {"LoadBalancer": target.load_balancer}
-    return cloudwatch.Metric(metric.id, namespace(metric, application), metric.name, metric.stat, named)
+    return cloudwatch.Metric(metric.id, namespace(metric, metrics_namespace), metric.name, metric.stat, named)
 
 
-def dimensions_of(metric: Metric, target: Dimensions) -> list[dict[str, str]]:
+def dimensions_of(metric: Metric, target: WatchedService) -> list[dict[str, str]]:
     return cloudwatch.dimensions_of(in_cloudwatch(metric, target, ""))
 
 
 def query(
-    metric: Metric, target: Dimensions, application: str, period: int, *, returned: bool = True
+    metric: Metric, target: WatchedService, metrics_namespace: str, period: int, *, returned: bool = True
 ) -> dict[str, Any]:
     """Return one of MetricDataQueries; its id is the metric's."""
-    return cloudwatch.query(in_cloudwatch(metric, target, application), period, returned=returned)
+    return cloudwatch.query(in_cloudwatch(metric, target, metrics_namespace), period, returned=returned)

@@ -21,7 +21,7 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class AlarmScope:
     """By what an alarm is known to be about a target."""
 
     cluster: str
@@ -31,7 +31,7 @@ class Marks:
     named: frozenset[str] = frozenset()
     """Alarms that the service's deployment configuration names."""
 
-    def concern(self, alarm: Alarm) -> bool:
+    def concerns(self, alarm: Alarm) -> bool:
         """Whether an alarm is about this service, its target group, or the whole of its load balancer."""
         if alarm.name in self.named:
             return True
@@ -43,13 +43,13 @@ class Marks:
         return own or about_group or about_balancer
 
 
-def quiet_gate(alarms: Iterable[Alarm], marks: Marks) -> Gate:
+def quiet_gate(alarms: Iterable[Alarm], scope: AlarmScope) -> Gate:
     """Judge: none of the target's alarms fires, and all are armed. None at all passes, and is said."""
-    ours = [alarm for alarm in alarms if marks.concern(alarm) and not alarm.scales]
+    ours = [alarm for alarm in alarms if scope.concerns(alarm) and not alarm.scales]
     firing = sorted(alarm.name for alarm in ours if alarm.firing)
     # ECS reads the state of the alarms that it was given, whether their actions are enabled or not
     disarmed = sorted(
-        alarm.name for alarm in ours if not alarm.armed and not alarm.firing and alarm.name not in marks.named
+        alarm.name for alarm in ours if not alarm.armed and not alarm.firing and alarm.name not in scope.named
     )
     parts = [f"firing: {', '.join(firing)}"] if firing else []
     parts += [f"actions disabled: {', '.join(disarmed)}"] if disarmed else []

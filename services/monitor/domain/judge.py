@@ -130,7 +130,7 @@ def _requests(
     rule: Rule, measure: Requests, readings: Readings, since: float, now: float, probes: ProbesOutput | None
 ) -> Gate:
     """Judge a rule about requests: users' where there are enough, else the validator's as well."""
-    if not readings.dimensions.balanced and probes is None:
+    if not readings.service.balanced and probes is None:
         return _not_applicable(rule, "nothing balances the service's load, so nobody counts its requests")
     if broken := _broken(rule, readings, since, now):
         return broken
@@ -186,7 +186,7 @@ def _by_probes(
 def _quiet(readings: Readings, since: float, now: float) -> bool:
     """Whether two minutes after the change are known, so that few requests are few and not late."""
     known = since + GOOD_POINTS * MINUTE
-    if not readings.dimensions.balanced:
+    if not readings.service.balanced:
         return now >= known + LATE  # nobody counts requests, so that there is nothing to hear
     return readings.heard_until >= known
 

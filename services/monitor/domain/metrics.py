@@ -26,7 +26,7 @@ Scope = Literal["service", "group", "balancer", "application"]
 """Whose dimensions a metric has: ECS service, target group with its load balancer, load balancer, application."""
 
 
-class Dimensions(Contract):
+class WatchedService(Contract):
     """What CloudWatch calls the parts of a target, and what ECS was told to run."""
 
     cluster: str
@@ -89,16 +89,16 @@ _COUNTED = (REQUESTS, TARGET_5XX, BALANCER_5XX)
 _HEARD = (HEALTHY, REQUESTS, BALANCER_5XX, RESPONSE_TIME)
 
 
-def metrics_of(dimensions: Dimensions) -> tuple[Metric, ...]:
+def metrics_of(service: WatchedService) -> tuple[Metric, ...]:
     """Return what is read of a target: eight metrics, four where nothing balances its load."""
-    return (*_ALWAYS, *_BALANCED) if dimensions.balanced else (*_ALWAYS, RUNNING)
+    return (*_ALWAYS, *_BALANCED) if service.balanced else (*_ALWAYS, RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
     """One look at a target."""
 
-    dimensions: Dimensions
+    service: WatchedService
     series: Mapping[str, Series] = field(default_factory=dict)
     """By ``Metric.id``; one that is absent has no point."""
 
@@ -126,7 +126,7 @@ class Readings:
     @property
     def healthy(self) -> Series:
         """Healthy targets, or running tasks where nothing balances the load."""
-        return self.of(HEALTHY if self.dimensions.balanced else RUNNING)
+        return self.of(HEALTHY if self.service.balanced else RUNNING)
 
     @property
     def heard_until(self) -> float:

@@ -170,7 +170,7 @@ def _availability(rule: Rule, readings: Readings, window: tuple[float, ...], val
     AWS/ECS and load balancers say nothing about no tasks at all. So silence is an outage if ECS runs none, or if
     CloudWatch tells other things about the target; else the numbers are out, and the service need not be.
     """
-    wanted, began = readings.dimensions.wanted, readings.dimensions.created_at + STARTING
+    wanted, began = readings.service.wanted, readings.service.created_at + STARTING
     value = values[max(values)] if values else None
     missing = [minute for minute in window if minute not in values]
     if wanted == 0:
@@ -179,7 +179,7 @@ def _availability(rule: Rule, readings: Readings, window: tuple[float, ...], val
         return _Found("ok", value, f"{wanted} wanted")
     if any(minute < began for minute in missing):
         return _Found("no_data", value, "the service is new")
-    running = readings.dimensions.running
+    running = readings.service.running
     if missing and running and not readings.heard_since(window[0]):
         return _Found("no_data", value, f"CloudWatch shows nothing at all, while ECS runs {running} tasks")
     silent = f"; {len(missing)} of {rule.minutes} minutes show nothing at all" if missing else ""

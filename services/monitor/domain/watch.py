@@ -9,7 +9,7 @@ from contracts.monitor import DependencyFault
 from contracts.state import State
 from services.monitor.domain.alerts import Alert, AlertState, step
 from services.monitor.domain.judge import PendingEvaluation
-from services.monitor.domain.metrics import Dimensions, Readings
+from services.monitor.domain.metrics import Readings, WatchedService
 from services.monitor.domain.rules import Rule, RuleState, evaluate
 
 MOST_ENDED = 8
@@ -20,7 +20,7 @@ class Watch(State):
     """What the monitor knows of one target."""
 
     target: Target
-    dimensions: Dimensions | None = None
+    dimensions: WatchedService | None = None
     closely: dict[str, float] = Field(default_factory=dict)
     """Run → until when (epoch seconds) it wants the target watched closely."""
     set_up: bool = False
@@ -40,8 +40,8 @@ class Watch(State):
         """Whether anybody still wants to know. An alert that stands is watched until it is over."""
         return self.set_up or self.wanted_closely(now) or any(one.began_at is not None for one in self.alerts.values())
 
-    def with_run(self, run_id: str, until: float, dimensions: Dimensions) -> Self:
-        return self.replace(closely={**self.closely, run_id: until}, dimensions=dimensions)
+    def with_run(self, run_id: str, until: float, service: WatchedService) -> Self:
+        return self.replace(closely={**self.closely, run_id: until}, dimensions=service)
 
     def pending_of(self, run_id: str) -> tuple[PendingEvaluation, ...]:
         return tuple(one for one in self.pending if one.run_id == run_id)
@@ -54,8 +54,8 @@ class Watch(State):
             ended=(*(run for run in self.ended if run != run_id), run_id)[-MOST_ENDED:],
         )
 
-    def with_set_up(self, dimensions: Dimensions) -> Self:
-        return self.replace(set_up=True, dimensions=dimensions)
+    def with_set_up(self, service: WatchedService) -> Self:
+        return self.replace(set_up=True, dimensions=service)
 
     def with_pending(self, pending: PendingEvaluation) -> Self:
         if any(one.command_id == pending.command_id for one in self.pending):
@@ -86,7 +86,7 @@ class Watch(State):
         closely = {run: until for run, until in self.closely.items() if until > now}
         return (
             self.replace(
-                dimensions=readings.dimensions,
+                dimensions=readings.service,
                 alerts=alerts,
                 latest=tuple(states.values()),
                 collected_at=now,

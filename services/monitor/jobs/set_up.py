@@ -14,7 +14,7 @@ from services._chassis.jobs import Running
 from services._chassis.transition import Decision, Transition, decided
 from services.monitor.domain.alarms import quiet_gate
 from services.monitor.domain.answers import summary
-from services.monitor.domain.metrics import Dimensions
+from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.operation import Part, SetUp
 from services.monitor.domain.rules import Rule
 from services.monitor.domain.watch import Watch, watch_key
@@ -36,7 +36,7 @@ class SettingUp:
     async def check_alarms(self, running: Running) -> Transition:
         command = CheckAlarms.model_validate_json(running.payload)
         try:
-            marks = await self.services.marks(command.target)
+            marks = await self.services.alarm_scope(command.target)
             gate = quiet_gate(await self.alarms.all(command.target, marks.named), marks)
         except (NotFound, AwsError) as error:
             return decided(not_reached(Command.of(command, running), error))
@@ -45,16 +45,16 @@ class SettingUp:
     async def set_up(self, running: Running) -> Transition:
         command = SetUpMonitoring.model_validate_json(running.payload)
         try:
-            dimensions, gates, output = await self._create(running, command.target, ("dashboard", "alarms"))
+            service, gates, output = await self._create(running, command.target, ("dashboard", "alarms"))
         except (NotFound, AwsError) as error:
             return decided(not_reached(Command.of(command, running), error))
         emit = from_gates(Command.of(command, running), gates, output)
-        return self._watch(command.target, dimensions, Decision(emit=(emit,)))
+        return self._watch(command.target, service, Decision(emit=(emit,)))
 
     async def set_up_on_request(self, running: Running) -> Transition:
         asked = SetUp.model_validate_json(running.payload)
         try:
-            dimensions, gates, output = await self._create(running, asked.target, asked.parts)
+            service, gates, output = await self._create(running, asked.target, asked.parts)
         except (NotFound, AwsError) as error:
             why = str(error)
             failed = asked.failed(why, moment(self.clock.now()), verdict=Verdict.INCONCLUSIVE, summary=why)
@@ -64,37 +64,35 @@ class SettingUp:
         done = asked.finished(said, now, verdict=verdict, summary=said, gates=gates, output=output)
         if "alarms" not in asked.parts:
             return decided(records=done.record)
-        return self._watch(asked.target, dimensions, Decision(records=done.record))
+        return self._watch(asked.target, service, Decision(records=done.record))
 
     async def _create(
         self, running: Running, target: Target, parts: Collection[Part]
-    ) -> tuple[Dimensions, tuple[Gate, ...], MonitoringOutput]:
+    ) -> tuple[WatchedService, tuple[Gate, ...], MonitoringOutput]:
         """Create or replace what is asked for; an alarm counts when CloudWatch shows it armed."""
-        dimensions = await self.services.dimensions(target, None)
+        service = await self.services.watched(target, None)
         gates: list[Gate] = []
         names: list[str] = []
         if "dashboard" in parts:
             await running.check()
-            name = await self.dashboards.put(target, dimensions, self.rules)
+            name = await self.dashboards.put(target, service, self.rules)
             there = await self.dashboards.body(target) is not None
             gates.append(Gate.true("dashboard_created", there, detail=name))
         if "alarms" in parts:
             for rule in self.rules:
                 await running.check()
-                put = await self.alarms.put(target, dimensions, rule)
+                put = await self.alarms.put(target, service, rule)
                 names += [put] if put else []
             armed = await self.alarms.armed(target, names)
-            gates.append(
-                Gate.measured("alarms_active", len(armed), ">=", len(names), detail=f"{dimensions.own_name}-*")
-            )
-        return dimensions, tuple(gates), MonitoringOutput(dashboard=dimensions.own_name, alarms=tuple(names))
+            gates.append(Gate.measured("alarms_active", len(armed), ">=", len(names), detail=f"{service.own_name}-*"))
+        return service, tuple(gates), MonitoringOutput(dashboard=service.own_name, alarms=tuple(names))
 
-    def _watch(self, target: Target, dimensions: Dimensions, so_far: Decision) -> Transition:
+    def _watch(self, target: Target, service: WatchedService, so_far: Decision) -> Transition:
         """Watch from now on."""
         now = self.clock.now()
 
         def decide(state: bytes | None) -> Decision:
-            watch = Watch.from_bytes(state, target=target).with_set_up(dimensions)
+            watch = Watch.from_bytes(state, target=target).with_set_up(service)
             return Decision(watch.to_bytes(), so_far.emit, (look_at(target, now),), records=so_far.records)
 
         return Transition(watch_key(target), decide)

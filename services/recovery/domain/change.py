@@ -59,7 +59,7 @@ def content_hash(definition: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def carries_out(definition: Mapping[str, Any], images: Mapping[str, str], asked: str | None) -> bool:
+def matches_change(definition: Mapping[str, Any], images: Mapping[str, str], asked: str | None) -> bool:
     """Whether ``definition`` is what a change with these images, or this task definition, leads to.
 
     ``asked`` is ``family``, ``family:revision`` or the full ARN.

@@ -34,7 +34,7 @@ class Moved(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ApplyChange:
+class ChangeJob:
     ecs: Ecs
     store: Store
     clock: Clock

@@ -15,7 +15,7 @@ from services._chassis.jobs import Running
 from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
 from services.recovery.decisions import end_rollback
-from services.recovery.domain.change import Body, carries_out, content_hash
+from services.recovery.domain.change import Body, content_hash, matches_change
 from services.recovery.domain.ecs_service import ecs_does, primary_of
 from services.recovery.domain.protection import OurChange, Protection, RollingBack, key_of
 from services.recovery.domain.roll_back import (
@@ -40,7 +40,7 @@ REFUSED_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class RollBack:
+class RollbackJob:
     ecs: Ecs
     balancers: Balancers
     images: Images
@@ -162,7 +162,7 @@ class RollBack:
         if version == change.task_definition or fell_back:
             return "judged"
         definition = await self.ecs.task_definition(target, version)
-        ours = definition is not None and carries_out(definition, change.images, change.asked)
+        ours = definition is not None and matches_change(definition, change.images, change.asked)
         return "judged" if ours else "foreign"
 
     async def _restore(

@@ -45,7 +45,7 @@ async def by_diagnostics(aws: ScriptedAws) -> str:
 
 async def by_monitor(aws: ScriptedAws) -> str:
     try:
-        return f"there, {(await OfMonitor(aws).dimensions(TARGET, None)).wanted} wanted"
+        return f"there, {(await OfMonitor(aws).watched(TARGET, None)).wanted} wanted"
     except NotFound:
         return "not there"
 

@@ -13,9 +13,9 @@ from services._chassis.clock import moment
 from services._chassis.store import Applied, Written
 from services._chassis.transition import Decision, Job, Timer, Transition
 from services.monitor import handlers
-from services.monitor.domain.alarms import Alarm, Marks
+from services.monitor.domain.alarms import Alarm, AlarmScope
 from services.monitor.domain.database import Database
-from services.monitor.domain.metrics import MINUTE, Dimensions, Readings
+from services.monitor.domain.metrics import MINUTE, Readings, WatchedService
 from services.monitor.domain.rules import Rule, rules
 from services.monitor.handlers import Watching
 from services.monitor.jobs.looks import COLLECT
@@ -25,7 +25,7 @@ RULES = rules(5)
 BY_NAME = {rule.name: rule for rule in RULES}
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 START = 1_764_000_000.0 // MINUTE * MINUTE
-BALANCED = Dimensions(
+BALANCED = WatchedService(
     cluster="Main",
     service="api",
     load_balancer="app/front/1",
@@ -55,7 +55,7 @@ def minutes(*values: dict[str, float], start: float = START) -> dict[str, dict[f
     return series
 
 
-def readings(*values: dict[str, float], start: float = START, of: Dimensions = BALANCED) -> Readings:
+def readings(*values: dict[str, float], start: float = START, of: WatchedService = BALANCED) -> Readings:
     return Readings(of, minutes(*values, start=start))
 
 
@@ -79,14 +79,14 @@ class FakeServices:
         self.named: frozenset[str] = frozenset()
         self.failure: Exception | None = None
 
-    async def dimensions(self, target: Target, known: Dimensions | None) -> Dimensions:
+    async def watched(self, target: Target, known: WatchedService | None) -> WatchedService:
         if self.failure:
             raise self.failure
         return self.found
 
-    async def marks(self, target: Target) -> Marks:
-        found = await self.dimensions(target, None)
-        return Marks(target.cluster, target.service, found.load_balancer, found.target_group, self.named)
+    async def alarm_scope(self, target: Target) -> AlarmScope:
+        found = await self.watched(target, None)
+        return AlarmScope(target.cluster, target.service, found.load_balancer, found.target_group, self.named)
 
 
 class FakeMetrics:
@@ -110,7 +110,7 @@ class FakeMetrics:
                 self.minute[name] = value
 
     async def read(
-        self, target: Target, dimensions: Dimensions, start: float, end: float, period: int = 60
+        self, target: Target, service: WatchedService, start: float, end: float, period: int = 60
     ) -> Readings:
         self.looks.append(end)
         if self.failure:
@@ -121,9 +121,9 @@ class FakeMetrics:
             if start <= at < end:
                 for name, value in values.items():
                     series.setdefault(name, {})[at] = value
-        return Readings(dimensions, series)
+        return Readings(service, series)
 
-    async def database_published(self, target: Target, dimensions: Dimensions, now: float) -> bool:
+    async def database_published(self, target: Target, service: WatchedService, now: float) -> bool:
         return self.published
 
     def _write(self) -> None:
@@ -156,10 +156,10 @@ class FakeAlarms:
             raise self.failure
         return self.there
 
-    async def put(self, target: Target, dimensions: Dimensions, rule: Rule) -> str | None:
+    async def put(self, target: Target, service: WatchedService, rule: Rule) -> str | None:
         if self.failure:
             raise self.failure
-        name = f"{dimensions.own_name}-{rule.name}"
+        name = f"{service.own_name}-{rule.name}"
         self.put_names.append(name)
         return name
 
@@ -171,9 +171,9 @@ class FakeDashboards:
     def __init__(self) -> None:
         self.bodies: dict[str, str] = {}
 
-    async def put(self, target: Target, dimensions: Dimensions, rules: Iterable[Rule]) -> str:
-        self.bodies[f"{dimensions.cluster}/{dimensions.service}"] = '{"widgets": []}'
-        return dimensions.own_name
+    async def put(self, target: Target, service: WatchedService, rules: Iterable[Rule]) -> str:
+        self.bodies[f"{service.cluster}/{service.service}"] = '{"widgets": []}'
+        return service.own_name
 
     async def body(self, target: Target) -> str | None:
         return self.bodies.get(f"{target.cluster}/{target.service}")

@@ -10,7 +10,7 @@ from contracts.base import Target
 from services._chassis.aws import Aws
 from services.monitor.adapters.alarms import CloudWatchAlarms
 from services.monitor.adapters.dashboards import CloudWatchDashboards
-from services.monitor.domain.metrics import Dimensions
+from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.rules import rules
 from tests.services.monitor.harness import ALONE, BALANCED
 
@@ -37,7 +37,7 @@ class Recorder:
         return {}
 
 
-async def sent(of: Dimensions, topic: str | None, database: str | None, warning_minutes: int) -> str:
+async def sent(of: WatchedService, topic: str | None, database: str | None, warning_minutes: int) -> str:
     recorder = Recorder()
     aws, watched = cast("Aws", recorder), rules(warning_minutes)
     await CloudWatchDashboards(aws, "CourtCase/Production", database, 300).put(TARGET, of, watched)

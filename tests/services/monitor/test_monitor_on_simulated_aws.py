@@ -75,7 +75,7 @@ class Account:
         self.monitor: Service = create_app(Settings(aws_account=ACCOUNT), platform)
 
     async def readings(self) -> Readings:
-        dimensions = await self.services.dimensions(TARGET, None)
+        dimensions = await self.services.watched(TARGET, None)
         now = self.aws.now()
         return await self.metrics.read(TARGET, dimensions, now - 15 * MINUTE, now)
 
@@ -118,14 +118,14 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 
 async def test_all_eight_metrics_of_a_healthy_service_are_found(account: Account) -> None:
     seen = await account.readings()
-    assert seen.dimensions.balanced
-    assert (seen.dimensions.wanted, seen.dimensions.running) == (3, 3)
+    assert seen.service.balanced
+    assert (seen.service.wanted, seen.service.running) == (3, 3)
     for name in ("cpu", "memory", "requests", "response_time", "healthy", "database_errors"):
         assert len(seen.series[name]) >= 10, name
     assert set(seen.healthy.values()) == {3.0}
     assert all(0.05 < value < 0.5 for value in seen.series["response_time"].values())
     assert set((await account.verdicts()).values()) == {"ok"}
-    assert await account.metrics.database_published(TARGET, seen.dimensions, account.aws.now())
+    assert await account.metrics.database_published(TARGET, seen.service, account.aws.now())
 
 
 async def test_the_set_up_is_there_and_its_alarms_tell_good_from_bad(account: Account) -> None:
@@ -195,12 +195,12 @@ async def test_no_task_is_an_outage(account: Account) -> None:
     account.aws.step(15 * MINUTE)
     assert (await account.verdicts())["service_unavailable"] == "no_data", "nobody wants a task"
     seen = await account.readings()
-    wanted = Readings(seen.dimensions.model_copy(update={"wanted": 3}), seen.series)
+    wanted = Readings(seen.service.model_copy(update={"wanted": 3}), seen.series)
     assert evaluate(rules(5)[0], wanted, account.aws.now()).verdict == "broken"
 
 
 async def test_what_is_not_there_is_said(account: Account) -> None:
     with pytest.raises(NotFound, match="no service other"):
-        await account.services.dimensions(TARGET.model_copy(update={"service": "other"}), None)
+        await account.services.watched(TARGET.model_copy(update={"service": "other"}), None)
     with pytest.raises(NotFound, match="no cluster"):
-        await account.services.dimensions(TARGET.model_copy(update={"cluster": "other"}), None)
+        await account.services.watched(TARGET.model_copy(update={"cluster": "other"}), None)

@@ -14,7 +14,7 @@ from services.monitor.domain import rules as module
 from services.monitor.domain.alerts import AlertState, step
 from services.monitor.domain.judge import PendingEvaluation, judge
 from services.monitor.domain.measures import MEASURES, Graph
-from services.monitor.domain.metrics import MINUTE, Dimensions, Readings
+from services.monitor.domain.metrics import MINUTE, Readings, WatchedService
 from services.monitor.domain.rules import Rule, evaluate, rules_of
 from tests.services.monitor.harness import ALONE, BALANCED, GOOD_MINUTE, RULES, START, TARGET, readings
 
@@ -37,7 +37,7 @@ def on(metric: RuleMetric, severity: str = "critical") -> RulePolicy:
     )
 
 
-def alarm(rule: Rule, of: Dimensions = BALANCED) -> dict[str, Any]:
+def alarm(rule: Rule, of: WatchedService = BALANCED) -> dict[str, Any]:
     found = definition(of, rule, "Application", None)
     assert found is not None
     return found
@@ -48,7 +48,7 @@ def watched(alarm: dict[str, Any]) -> set[str]:
     return {one["MetricName"] for one in (stats or [alarm])}
 
 
-def lines(rules: tuple[Rule, ...], of: Dimensions = BALANCED) -> dict[str, list[dict[str, Any]]]:
+def lines(rules: tuple[Rule, ...], of: WatchedService = BALANCED) -> dict[str, list[dict[str, Any]]]:
     dashboards = CloudWatchDashboards(cast("Aws", None), "Application", None, 300)
     graphs = [widget["properties"] for widget in dashboards.widgets(of, rules, "us-west-2")]
     return {graph["title"]: graph.get("annotations", {}).get("horizontal", []) for graph in graphs}

@@ -9,9 +9,7 @@ from typing import Any, TypeVar
 from contracts.base import Event, Target
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert
-from contracts.recovery import ApplyChange as ApplyChangeCommand
-from contracts.recovery import Arm, CaptureSnapshot, Disarm
-from contracts.recovery import RollBack as RollBackCommand
+from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack
 from contracts.results import StepFinished
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
@@ -22,8 +20,8 @@ from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.snapshot import Snapshot
 from services.recovery.handlers import Handlers
 from services.recovery.jobs.capture import Capture, Purge
-from services.recovery.jobs.change import ApplyChange
-from services.recovery.jobs.roll_back import RollBack
+from services.recovery.jobs.change import ChangeJob
+from services.recovery.jobs.roll_back import RollbackJob
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="CourtCaseCluster", service="BackendService")
 START = datetime(2026, 1, 12, 14, 30, tzinfo=UTC)
@@ -340,14 +338,14 @@ class Recovery:
         self.jobs: dict[str, Callable[[Any], Any]] = {
             "capture-snapshot": Capture(self.ecs, Nothing(), self.shelf, self.clock, 30),
             "purge-snapshots": Purge(self.shelf),
-            "apply-change": ApplyChange(self.ecs, self.truth, self.clock),
-            "rollback": RollBack(self.ecs, self.ecs, self.registry, self.shelf, self.truth, self.clock, SETTLE),
+            "apply-change": ChangeJob(self.ecs, self.truth, self.clock),
+            "rollback": RollbackJob(self.ecs, self.ecs, self.registry, self.shelf, self.truth, self.clock, SETTLE),
         }
         self._handling: dict[type[Event], Callable[..., Any]] = {
             CaptureSnapshot: self.handlers.capture,
             Arm: self.handlers.arm,
-            ApplyChangeCommand: self.handlers.change,
-            RollBackCommand: self.handlers.roll_back,
+            ApplyChange: self.handlers.change,
+            RollBack: self.handlers.roll_back,
             Disarm: self.handlers.disarm,
             CriticalAlert: self.handlers.alert,
         }
@@ -434,7 +432,7 @@ class Recovery:
 
     async def change(self, run: str = "run-1", image: str = BAD, *, work: bool = True) -> StepFinished | None:
         self.clock.time += 5
-        await self.send(ApplyChangeCommand(target=TARGET, run_id=run, images={"backend": image}), f"{run}:change")
+        await self.send(ApplyChange(target=TARGET, run_id=run, images={"backend": image}), f"{run}:change")
         if work:
             await self.work(only="apply-change")
         return self.answer(f"{run}:change")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.deployment import Cause
 from contracts.recovery import CaptureSnapshot, SnapshotCaptured
 from services._aws.errors import AwsError
-from services.recovery.domain.change import carries_out, content_hash, pinned, registrable, with_images
+from services.recovery.domain.change import content_hash, matches_change, pinned, registrable, with_images
 from services.recovery.domain.protection import SnapshotEntry
 from services.recovery.domain.snapshot import MOST_SNAPSHOTS, keep, new_id, scrub, view
 from tests.services.recovery.harness import ARN, GOOD, SECRET, START, TARGET, Recovery
@@ -199,8 +199,8 @@ def test_aws_own_tags_are_not_set_again() -> None:
 
 def test_a_change_is_known_by_its_content() -> None:
     definition = Recovery().ecs.definitions[0]
-    assert carries_out(definition, {"backend": GOOD}, None)
-    assert not carries_out(definition, {"backend": "x"}, None)
-    assert not carries_out(definition, {}, None)
-    assert all(carries_out(definition, {}, asked) for asked in ("backend", "backend:1", f"{ARN}:1"))
-    assert not any(carries_out(definition, {}, asked) for asked in ("back", "backend:11", f"{ARN}:2"))
+    assert matches_change(definition, {"backend": GOOD}, None)
+    assert not matches_change(definition, {"backend": "x"}, None)
+    assert not matches_change(definition, {}, None)
+    assert all(matches_change(definition, {}, asked) for asked in ("backend", "backend:1", f"{ARN}:1"))
+    assert not any(matches_change(definition, {}, asked) for asked in ("back", "backend:11", f"{ARN}:2"))
