@@ -16,6 +16,7 @@ from contracts.base import Event, Target, caused_id
 from contracts.catalogue import entry_of
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict, worst
+from contracts.policy import PolicyPart
 from contracts.results import Output, StepFinished, StepProgressed, answer_id
 from services._chassis.transition import Emit, Job
 
@@ -46,27 +47,33 @@ class Command:
     id: str
     step: str
     """The command's type without its version: ``capture-snapshot``."""
+    policy_digest: str = ""
+    """Of the policy that the command carries; each of its answers names it."""
 
     @classmethod
     def of(cls, event: Asked, carrier: Identified) -> Self:
         """Return the command that ``event`` is. Raise ``KeyError`` for one that is not in the catalogue."""
-        return cls(event.target, event.run_id, carrier.id, entry_of(type(event)).name)  # type: ignore[arg-type]
+        policy: PolicyPart | None = getattr(event, "policy", None)
+        digest = policy.digest if policy else ""
+        return cls(event.target, event.run_id, carrier.id, entry_of(type(event)).name, digest)  # type: ignore[arg-type]
 
     @classmethod
-    def to(cls, contract: type[Event], target: Target, run_id: str, id_: str) -> Self:
+    def to(cls, contract: type[Event], target: Target, run_id: str, id_: str, policy_digest: str = "") -> Self:
         """Return a command of which only its parts are kept."""
-        return cls(target, run_id, id_, entry_of(contract).name)
+        return cls(target, run_id, id_, entry_of(contract).name, policy_digest)
 
     @classmethod
     def read(cls, described: bytes, id_: str) -> Self:
         """Return what ``described`` wrote."""
         parts = orjson.loads(described)
-        return cls(Target.parse(parts["target"]), parts["run_id"], id_, parts["step"])
+        target = Target.parse(parts["target"])
+        return cls(target, parts["run_id"], id_, parts["step"], parts.get("policy_digest", ""))
 
     @property
     def described(self) -> bytes:
         """What a job keeps of the command that it answers."""
-        return orjson.dumps({"step": self.step, "target": str(self.target), "run_id": self.run_id})
+        parts = {"step": self.step, "target": str(self.target), "run_id": self.run_id}
+        return orjson.dumps(parts | ({"policy_digest": self.policy_digest} if self.policy_digest else {}))
 
     def job(self, kind: str, payload: bytes) -> Job:
         """Return the job whose end is the answer."""
@@ -139,4 +146,5 @@ class Command:
             cause=cause,
             summary=summary,
             output=output,
+            policy_digest=self.policy_digest,
         )

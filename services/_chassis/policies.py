@@ -1,10 +1,13 @@
 """What the chassis and the services ask of the policy: who may be acted on, and by which values."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from contracts.base import Target
-from contracts.policy import ServicePolicy
+from contracts.base import Event, Target
+from contracts.policy import Part, ServicePolicy
+
+C = TypeVar("C", bound=Event)
+"""A command with a field ``policy``."""
 
 
 class Policies(Protocol):
@@ -42,3 +45,16 @@ class BuiltInPolicies:
 
     def all(self) -> tuple[Target, ...]:
         return ()
+
+
+def governed(command: C, kind: type[Part], policies: Policies) -> tuple[C, Part]:
+    """Return the command with the policy that holds for it, and that policy.
+
+    It is the command's own, with which its run began. A command of the previous version has none: then it is the one
+    in force. Raise ``LookupError``, with a sentence, where nobody may act on the target.
+    """
+    held: Part | None = getattr(command, "policy", None)
+    if held is not None:
+        return command, held
+    in_force = policies.of(command.target).part(kind)
+    return command.model_copy(update={"policy": in_force}), in_force
