@@ -74,8 +74,20 @@ class Who:
 
 
 @dataclass(frozen=True, slots=True)
+class Where:
+    """What tells services of one name apart."""
+
+    account: Annotated[str | None, Parameter(help="The AWS account, where several have the service.")] = None
+    region: Annotated[str | None, Parameter(help="The region, where several have the service.")] = None
+
+
+Located = Annotated[Where, Parameter(name="*")]
+ANYWHERE = Where()
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """The service that is meant. ``account`` and ``region`` are known where an ARN has named them."""
+    """The service that is meant. ``account`` and ``region`` are known where an ARN or an option has named them."""
 
     cluster: str
     service: str
@@ -83,7 +95,7 @@ class Place:
     region: str | None = None
 
     @classmethod
-    def of(cls, cluster: str, service: str) -> "Place":
+    def of(cls, cluster: str, service: str, where: Where = ANYWHERE) -> "Place":
         """Read names or ARNs. Raise ``CannotDo`` for what is neither, and for two that contradict each other."""
         name, account, region = _read("cluster", cluster)
         path, other_account, other_region = _read("service", service)
@@ -92,10 +104,17 @@ class Place:
             ("account", account, other_account),
             ("region", region, other_region),
             ("cluster", name, inside or None),
+            ("account", account or other_account, where.account),
+            ("region", region or other_region, where.region),
         ):
             if one and other and one != other:
                 raise CannotDo(f"the service is in the {what} {other}, and the cluster named is {one}", Exit.USAGE)
-        return cls(_named("cluster", name), _named("service", own), account or other_account, region or other_region)
+        return cls(
+            _named("cluster", name),
+            _named("service", own),
+            account or other_account or where.account,
+            region or other_region or where.region,
+        )
 
     @property
     def query(self) -> dict[str, str]:

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from surefoot.arguments import (
+    ANYWHERE,
     Actor,
     Cluster,
+    Located,
     Place,
     Reason,
     RunId,
@@ -18,6 +20,7 @@ from surefoot.arguments import (
     Verbose,
     Who,
     port_number,
+    positive,
     user_name,
 )
 from surefoot.exit_codes import Exit
@@ -77,12 +80,13 @@ def deploy(
     wait: Annotated[bool, Parameter(help="Wait for the end and exit by it, or print the run's id and leave.")] = True,
     timeout: Timeout = None,
     verbose: Verbose = False,
+    where: Located = ANYWHERE,
     json: Json = False,
 ) -> int:
     """Deploy an image or a task definition, or watch a deployment that somebody else does."""
     from surefoot.deploy import Asked, deploy
 
-    place = Place.of(cluster, service)
+    place = Place.of(cluster, service, where)
     who = Who(actor or user_name(), reason)
     asked = Asked.of(image, task_definition, observe, override, on_conflict, who)
     return deploy(place, asked, wait=wait, timeout=timeout, verbose=verbose, as_json=json)
@@ -96,24 +100,65 @@ def wait(
     run_id: RunId = None,
     timeout: Timeout = None,
     verbose: Verbose = False,
+    where: Located = ANYWHERE,
     json: Json = False,
 ) -> int:
     """Wait for a run to end, and exit by its outcome."""
     from surefoot.client import Surefoot
     from surefoot.wait import waited
 
-    place = Place.of(cluster, service)
+    place = Place.of(cluster, service, where)
     return waited(Surefoot(), place, run_id, timeout=timeout, verbose=verbose, as_json=json)
 
 
 @app.command
-def status(cluster: Cluster, service: Service, *, run_id: RunId = None, json: Json = False) -> int:
+def status(
+    cluster: Cluster, service: Service, *, run_id: RunId = None, where: Located = ANYWHERE, json: Json = False
+) -> int:
     """Show a run."""
     from surefoot.client import Surefoot
 
-    run = Surefoot().status(Place.of(cluster, service), run_id)
+    run = Surefoot().status(Place.of(cluster, service, where), run_id)
     text = f"{run['run_id']} {run['outcome'] or run['status']}: {run['reason'] or run.get('progress') or ''}"
     result(run, json, text)
+    return Exit.SUCCEEDED
+
+
+@app.command
+def runs(
+    cluster: Annotated[str | None, Parameter(help="Only runs of this cluster's service, by name or ARN.")] = None,
+    service: Annotated[str | None, Parameter(help="The service in that cluster, by name or ARN.")] = None,
+    *,
+    outcome: Annotated[str | None, Parameter(help="Only runs that ended so, as failed or rolled_back.")] = None,
+    actor: Annotated[str | None, Parameter(help="Only runs that this actor asked for.")] = None,
+    since: Annotated[str | None, Parameter(help="Only runs asked for since then: 90m, 12h, 7d, or a moment.")] = None,
+    limit: Annotated[int, Parameter(validator=positive, help="How many at most.")] = 20,
+    where: Located = ANYWHERE,
+    json: Json = False,
+) -> int:
+    """List runs, the latest first. Each is kept for a month."""
+    from datetime import UTC, datetime
+
+    from surefoot.client import Surefoot
+    from surefoot.listing import moment, runs_of
+
+    if (cluster is None) != (service is None):
+        raise CannotDo("name both the cluster and the service, or neither", Exit.USAGE)
+    place = Place.of(cluster, service, where) if cluster and service else None
+    query = {"outcome": outcome, "actor": actor, "since": moment(since, datetime.now(UTC))}
+    found = Surefoot().deployments(place, query, limit)
+    result(found, json, runs_of(found))
+    return Exit.SUCCEEDED
+
+
+@app.command
+def services(*, json: Json = False) -> int:
+    """List the services: what goes on, the last run, whether it is armed, its alerts, its health score."""
+    from surefoot.client import Surefoot
+    from surefoot.listing import services_of
+
+    found = Surefoot().overview()
+    result(found, json, services_of(found))
     return Exit.SUCCEEDED
 
 
@@ -128,22 +173,23 @@ def abort(
     wait: Annotated[bool, Parameter(help="Wait until the run has ended, or leave once it is asked to.")] = True,
     timeout: Timeout = None,
     verbose: Verbose = False,
+    where: Located = ANYWHERE,
     json: Json = False,
 ) -> int:
     """Stop a run: what it has changed is rolled back. Exit 0 once the run has ended so."""
     from surefoot.abort import abort
 
-    place = Place.of(cluster, service)
+    place = Place.of(cluster, service, where)
     return abort(place, run_id, actor or user_name(), reason, wait=wait, timeout=timeout, verbose=verbose, as_json=json)
 
 
 @app.command
-def snapshots(cluster: Cluster, service: Service, *, json: Json = False) -> int:
+def snapshots(cluster: Cluster, service: Service, *, where: Located = ANYWHERE, json: Json = False) -> int:
     """List the snapshots of a service, the newest first."""
     from surefoot.client import Surefoot
     from surefoot.rollback import listed
 
-    found = Surefoot().snapshots(Place.of(cluster, service))
+    found = Surefoot().snapshots(Place.of(cluster, service, where))
     result(found, json, listed(found["snapshots"]))
     return Exit.SUCCEEDED
 
@@ -162,6 +208,7 @@ def rollback(
     dry_run: Annotated[bool, Parameter(negative="", help="Show what would change, and change nothing.")] = False,
     reason: Reason = "",
     actor: Actor = None,
+    where: Located = ANYWHERE,
     json: Json = False,
 ) -> int:
     """Bring a snapshot back, or show what that would change."""
@@ -171,7 +218,7 @@ def rollback(
     if (snapshot is None) is not latest_proven:
         raise CannotDo("name exactly one of --snapshot and --latest-proven", Exit.USAGE)
     who = Who(actor or user_name(), reason)
-    place = Place.of(cluster, service)
+    place = Place.of(cluster, service, where)
     return roll_back(Surefoot(), place, snapshot, who, dry_run=dry_run, as_json=json, console=console)
 
 

@@ -15,6 +15,8 @@ TIMEOUT_SECONDS = 15.0
 STARTING_SECONDS = 60.0
 """How long Surefoot may take to start, its own limit, while a call waits for it."""
 AGAIN_SECONDS = 0.5
+MOST_RUNS = 200
+"""That one answer lists."""
 _NOT_YET = frozenset({502, 503})
 """A service is starting or without Redis (503), or the front door cannot reach it (502)."""
 _MISUSED = frozenset({400, 404, 409, 422})
@@ -55,6 +57,26 @@ class Surefoot:
         """Ask for the end of a run: the one named, else the active one. Return its id."""
         body = {"run_id": run_id, "actor": actor, "reason": reason}
         return str(self._post("/deployment-orchestration/abort", place, body)["run_id"])
+
+    def deployments(self, place: Place | None, query: dict[str, str | None], limit: int) -> list[dict[str, Any]]:
+        """Return runs, the latest first, ``limit`` at most."""
+        known = {name: value for name, value in query.items() if value is not None}
+        if place is not None:
+            known |= {"cluster_name": place.cluster, "service_name": place.service, **place.query}
+        found: list[dict[str, Any]] = []
+        while len(found) < limit:
+            page = {**known, "limit": str(min(limit - len(found), MOST_RUNS))}
+            answer = self._call("GET", "/deployment-orchestration/deployments", params=page)
+            found += answer["deployments"]
+            if answer["cursor"] is None:
+                break
+            known["cursor"] = answer["cursor"]
+        return found
+
+    def overview(self) -> list[dict[str, Any]]:
+        """Return every service with what is known of it."""
+        services: list[dict[str, Any]] = self._call("GET", "/deployment-orchestration/overview")["services"]
+        return services
 
     def snapshots(self, place: Place) -> dict[str, Any]:
         return self._call("GET", _path("/disaster-recovery/snapshots", place), params=place.query)

@@ -61,13 +61,16 @@ def check(*files: Annotated[Path, Parameter(help="The files to look at.")], json
 @app.command
 def run(
     *which: Annotated[str, Parameter(help="A file, or the name of a scenario that ships.")],
+    policy: Annotated[
+        Path | None, Parameter(help="A policy file or directory to try: its gates, thresholds and tests hold.")
+    ] = None,
     seed: Annotated[int, Parameter(help="Another seed is another course of chance.")] = 0,
     json: Json = False,
 ) -> int:
     """Rehearse scenarios, one after another: a deployment of minutes takes seconds.
 
-    Gates and thresholds are those of the environment and of SUREFOOT_CONFIG. Exit 1 where one ends otherwise than
-    its file expects.
+    Gates and thresholds are those of --policy, of the environment and of SUREFOOT_CONFIG. Exit 1 where one ends
+    otherwise than its file expects.
     """
     from sandbox.stack import GUIDE
     from surefoot.config import check_settings
@@ -76,7 +79,7 @@ def run(
     if not which:
         raise CannotDo("name a scenario or a file; `surefoot sandbox scenarios` lists those that ship", Exit.USAGE)
     check_settings(GUIDE)
-    ended = rehearse_all(which, seed, console)
+    ended = rehearse_all(which, seed, policy, console)
     text = "\n".join(f"{one['scenario']}: {one['outcome']}, {_judged(one['faults'])}" for one in ended)
     result(ended[0] if len(ended) == 1 else ended, json, text)
     return Exit.FAILED if any(one["faults"] for one in ended) else Exit.SUCCEEDED

@@ -27,6 +27,7 @@ from sandbox.virtual.loop import VirtualLoop
 from services._chassis.tasks import end
 from services._policy.environment import environment_of
 from services._policy.load import Files, load
+from services._policy.policies import Policies
 from surefoot.rehearsal.actors import OutsideActors
 from surefoot.rehearsal.system import InProcessSystem
 
@@ -65,13 +66,18 @@ class Rehearsal:
     """Product seconds, from the request to the end of the run."""
 
 
+def policies_of(policy: Files) -> Policies:
+    """Return what holds in a rehearsal with this policy. Raise ``PolicyFaults``."""
+    return load(policy, environment_of({**os.environ, **VARIABLES}), ACCOUNT)
+
+
 def rehearse(scenario: Scenario, *, seed: int = 0, policy: Files = Files()) -> Rehearsal:  # noqa: B008  frozen
     """Deploy the scenario's image in its world, under a virtual clock. Raise ``NeverEnds`` or ``Impossible``.
 
     Gates and thresholds are those of ``policy``, and where it says nothing those of the environment, as for the
     services in production. Raise ``PolicyFaults`` for a policy that cannot be used.
     """
-    policies = load(policy, environment_of({**os.environ, **VARIABLES}), ACCOUNT)
+    policies = policies_of(policy)
     loop = VirtualLoop()
     clock = LoopClock(loop, MONDAY + scenario.world.hour * 3600)
     conditions = Conditions(scenario.world.traffic)

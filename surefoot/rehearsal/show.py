@@ -12,18 +12,36 @@ from sandbox.aws.server.incidents import Impossible
 from sandbox.scenarios.load import Unreadable, load, shipped
 from sandbox.scenarios.model import Scenario
 from services._chassis.telemetry import configure_logs
+from services._policy.faults import PolicyFaults
+from services._policy.load import Files
+from services._policy.read import Unreadable as UnreadablePolicy
+from services._policy.read import read_path
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
 from surefoot.progress import Progress
 from surefoot.rehearsal.judge import alerts_of, deployments_of, faults
-from surefoot.rehearsal.rehearse import NeverEnds, Rehearsal, rehearse
+from surefoot.rehearsal.rehearse import NeverEnds, Rehearsal, policies_of, rehearse
 
 
-def rehearse_all(which: Sequence[str], seed: int, console: Console) -> list[dict[str, Any]]:
+def rehearse_all(which: Sequence[str], seed: int, policy: Path | None, console: Console) -> list[dict[str, Any]]:
     """Rehearse each; return what became of it. Raise ``CannotDo`` before the first where one is not there."""
-    chosen = [_found(one) for one in which]
+    chosen, files = [_found(name) for name in which], _policy(policy)
     configure_logs("error", "rehearsal")
-    return [_rehearsed(one, seed, console) for one in chosen]
+    return [_rehearsed(scenario, seed, files, console) for scenario in chosen]
+
+
+def _policy(path: Path | None) -> Files:
+    """Read a policy, and refuse it before anything is rehearsed."""
+    if path is None:
+        return Files()
+    try:
+        files = read_path(str(path)).files
+        policies_of(files)
+    except UnreadablePolicy as error:
+        raise CannotDo(str(error), Exit.USAGE) from None
+    except PolicyFaults as error:
+        raise CannotDo(f"the policy has faults:\n{error}", Exit.USAGE) from None
+    return files
 
 
 def _found(which: str) -> Scenario:
@@ -46,10 +64,10 @@ def _read(file: Path) -> Scenario:
         raise CannotDo(str(error), Exit.USAGE) from error
 
 
-def _rehearsed(scenario: Scenario, seed: int, console: Console) -> dict[str, Any]:
+def _rehearsed(scenario: Scenario, seed: int, policy: Files, console: Console) -> dict[str, Any]:
     console.print(f"\n[bold]{scenario.name}[/bold]: {escape(scenario.teaches)}", highlight=False, soft_wrap=True)
     try:
-        rehearsal = rehearse(scenario, seed=seed)
+        rehearsal = rehearse(scenario, seed=seed, policy=policy)
     except (NeverEnds, Impossible) as error:
         raise CannotDo(f"{scenario.name}: {error}", Exit.FAILED) from error
     with Progress(console) as progress:
