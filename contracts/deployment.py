@@ -13,7 +13,7 @@ from contracts.policy import Baking, Digest, Timeouts
 
 
 class Phase(StrEnum):
-    """The guide's five phases, and the baking that follows them."""
+    """The five phases of the requirements (docs/requirements.md), and the baking that follows them."""
 
     PRE_DEPLOYMENT_VALIDATION = "pre_deployment_validation"
     DEPLOYMENT_MONITORING = "deployment_monitoring"
@@ -104,7 +104,7 @@ class Override(Contract):
 
 
 class DeploymentConfig(Contract):
-    """The guide's ``deployment_config``."""
+    """The ``deployment_config`` of the requirements (docs/requirements.md)."""
 
     validation_timeout_minutes: Annotated[float, Field(gt=0, le=120)] = Timeouts().validation_minutes
     """The longest that post-deployment validation may take."""

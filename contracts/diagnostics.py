@@ -14,7 +14,7 @@ class RunDiagnostics(Event):
 
 
 class Issue(Contract):
-    """The guide's five parts, with the evidence quoted."""
+    """The five parts of the requirements (docs/requirements.md), with the evidence quoted."""
 
     issue_id: str
     """Derived from target and kind: the same trouble keeps its id."""

@@ -29,6 +29,6 @@ class RecommendationMade(Event):
     monthly_saving_usd: float | None
     """For all tasks; negative when the recommendation costs more, None when the price is not known."""
     confidence: float
-    """0 to 100, the guide's scale."""
+    """0 to 100, the scale of the requirements (docs/requirements.md)."""
     reason: str
     measured_until: datetime

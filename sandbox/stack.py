@@ -21,7 +21,7 @@ GUIDE = {
     "DATABASE_INSTANCE": "court-case-db",
     "BACKUP_BUCKET": "court-case-disaster-recovery-backups",
 }
-"""The guide's own configuration: what anybody sets, on the sandbox or not."""
+"""The variables of the requirements (docs/requirements.md): what anybody sets, on the sandbox or not."""
 
 
 LOCAL = {"JOB_LEASE": "3", "AWS_ANSWER_TIMEOUT": "3"}

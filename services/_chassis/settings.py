@@ -1,4 +1,7 @@
-"""Settings that every service has. The names are the guide's; the environment wins over the YAML file."""
+"""Settings that every service has, under the names of the requirements (docs/requirements.md).
+
+The environment wins over the YAML file.
+"""
 
 import os
 import socket

@@ -40,7 +40,7 @@ class DiagnosticsBody(IssuesBody):
 
 
 class TroubleshootingBody(BaseModel):
-    """The guide's five parts."""
+    """The five parts of the requirements (docs/requirements.md)."""
 
     issue_id: str
     target: str

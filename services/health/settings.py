@@ -11,7 +11,7 @@ Path = Annotated[str, StringConstraints(pattern=r"^/[^\s]*$", max_length=200)]
 
 
 class Settings(settings.Settings):
-    """The guide's health settings, and where the application tells of itself."""
+    """The health settings of the requirements (docs/requirements.md), and where the application reports its health."""
 
     health_check_interval: Annotated[float, Field(ge=5)] = 30
     """Product seconds between two continuous checks of a target."""

@@ -40,7 +40,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
 class RequestedConfig(DeploymentConfig):
-    """The guide's ``deployment_config``; a misspelt field is refused, not ignored."""
+    """The ``deployment_config`` of the requirements (docs/requirements.md); a misspelt field is refused."""
 
     model_config = ConfigDict(extra="forbid")
 

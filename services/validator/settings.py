@@ -28,14 +28,14 @@ class Settings(settings.Settings):
     api_tests: tuple[KnownTest, ...] = API
     """Run if the smoke tests passed."""
     stubbornness: Stubbornness = Stubbornness()
-    """Timeouts in real seconds, retries; the defaults are the guide's."""
+    """Timeouts in real seconds, retries; the defaults are those of the requirements (docs/requirements.md)."""
     success_rate_percent: Annotated[float, Field(ge=0, le=100)] = GUIDE.success_rate_percent
-    """The least share of tests that pass; the guide's 90."""
+    """The least share of tests that pass; the requirements' 90."""
     response_time_seconds: Annotated[float, Field(gt=0)] = GUIDE.response_time_seconds
-    """The highest p95 of the validator's own requests; the guide's critical 5 s."""
+    """The highest p95 of the validator's own requests; the requirements' critical 5 s."""
     validation_timeout_minutes: Annotated[float, Field(gt=0, le=120)] = 10
-    """The longest that a validation started over the API may take; the guide's 10 minutes."""
+    """The longest that a validation started over the API may take; the requirements' 10 minutes."""
     base_urls: dict[str, BaseUrl] = Field(default_factory=dict)
     """``cluster/service`` → where its tests go, where that is not the load balancer's own name."""
     image_policy: Literal["linux/amd64", "task-definition"] = "linux/amd64"
-    """What an image must be built for: the guide's linux/amd64, or just what the task definition runs on."""
+    """What an image must be built for: the requirements' linux/amd64, or just what the task definition runs on."""

@@ -67,8 +67,8 @@ def test_the_front_door_says_who_is_ready(running: Composition) -> None:
         assert (answer.status_code, answer.json()["ready"]) == (200, True), path
 
 
-def test_the_script_of_the_readme_deploys_from_the_host(running: Composition) -> None:
-    script = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def test_the_script_for_ci_deploys_from_the_host(running: Composition) -> None:
+    script = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "integrate.md").read_text(), re.DOTALL)
     assert script
     ended = running.script(script[1])
     assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-2000:]

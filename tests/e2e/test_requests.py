@@ -1,4 +1,4 @@
-"""CI's way in: the README's own script, the same request twice, and one that comes too late."""
+"""CI's way in: the script of docs/integrate.md, the same request twice, and one that comes too late."""
 
 import asyncio
 import json
@@ -15,17 +15,17 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from tests.e2e.harness import CLUSTER, REPOSITORY, SERVICE
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("e2e")]
-README = Path(__file__).parents[2] / "README.md"
+INTEGRATE = Path(__file__).parents[2] / "docs" / "integrate.md"
 TARGET = {"account": "123456789012", "region": "us-west-2", "cluster": CLUSTER, "service": SERVICE}
 
 
 def snippet() -> str:
-    found = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    found = re.search(r"```python\n(.*?)```", INTEGRATE.read_text(), re.DOTALL)
     assert found
     return found[1]
 
 
-async def test_the_readme_script_sees_a_run_from_started_to_finished(surefoot: dict[str, str]) -> None:
+async def test_the_script_for_ci_sees_a_run_from_started_to_finished(surefoot: dict[str, str]) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", snippet()), env={**os.environ, **surefoot}, stdout=asyncio.subprocess.PIPE
     )
@@ -40,7 +40,7 @@ async def test_the_readme_script_sees_a_run_from_started_to_finished(surefoot: d
     assert json.loads(lines[-1].split(" ", 1)[1])["outcome"] == "succeeded"
 
 
-async def test_the_readme_script_fails_a_pipeline_whose_deployment_does_not_succeed(surefoot: dict[str, str]) -> None:
+async def test_the_script_for_ci_fails_a_pipeline_whose_deployment_does_not_succeed(surefoot: dict[str, str]) -> None:
     """Another run of the same target goes on meanwhile; the script hears its own alone."""
     await publish(surefoot, f"other-{datetime.now(UTC).timestamp()}", 1)
     process = await asyncio.create_subprocess_exec(

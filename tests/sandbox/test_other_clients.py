@@ -1,4 +1,4 @@
-"""Clients that are not ours: the aws command line with the guide's emergency commands, boto3's waiters and pages."""
+"""Clients that are not ours: the aws command line with the required emergency commands, boto3's waiters and pages."""
 
 import json
 import os

@@ -233,7 +233,7 @@ def _series(value: Value) -> Series:
 
 
 def _choose(condition: Value, yes: Value, no: Value) -> Value:
-    """A missing point of ``yes`` counts as 0, one of ``no`` makes none: the Guide's tables have it so."""
+    """A missing point of ``yes`` counts as 0, one of ``no`` makes none (CloudWatch user guide, its tables)."""
     if isinstance(condition, float):
         return yes if condition else no
     if isinstance(yes, list) or isinstance(no, list):

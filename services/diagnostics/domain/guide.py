@@ -1,4 +1,4 @@
-"""The guide's five parts of guided troubleshooting, one ``Guide`` for each kind of trouble."""
+"""Guided troubleshooting in five parts (docs/requirements.md), one ``Guide`` for each kind of trouble."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

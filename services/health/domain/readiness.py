@@ -26,7 +26,7 @@ def says(document: object, name: str) -> bool:
 
 
 def migrations(document: object) -> Mapping[str, Any] | None:
-    """Return the guide's ``migrations`` object, if there is one."""
+    """Return the ``migrations`` object, if there is one (docs/requirements.md, Database migrations)."""
     found = _field(document, "migrations")
     return found if isinstance(found, Mapping) else None
 

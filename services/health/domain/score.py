@@ -10,7 +10,7 @@ from services.health.domain.checks import Check, Finding, Level
 Rating = Literal["excellent", "good", "fair", "poor", "critical", "unknown"]
 
 WEIGHTS: dict[Level, float] = {"basic": 0.40, "performance": 0.35, "business": 0.25}
-"""The guide's. A level without a check that applies gives its weight to the others, in proportion."""
+"""From the requirements (docs/requirements.md). A level without a check that applies gives its weight to the others."""
 RANGES: tuple[tuple[float, Rating], ...] = ((90, "excellent"), (80, "good"), (70, "fair"), (60, "poor"))
 
 

@@ -1,7 +1,7 @@
 """How long things may take, in seconds of product time.
 
-The guide's durations for its phases are 2-5, 5-15, 3-10, 1-3 and 2-5 minutes; a request may set its own for those
-that depend on the service.
+The requirements (docs/requirements.md) give the phases 2-5, 5-15, 3-10, 1-3 and 2-5 minutes; a request may set its own
+limits for those that depend on the service.
 """
 
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ ADVISORY = 5 * MINUTE
 GRACE = 2 * MINUTE
 """Between the deadline that a step was given and ours: its answer has to travel."""
 ROLLBACK = 15 * MINUTE
-"""From the command, or from recovery's word that it has begun, to its end. The guide's objective is 5 minutes."""
+"""From the command, or from ``rollback-started``, to its end. The requirements' objective is 5 minutes."""
 ARM_MARGIN = 15 * MINUTE
 """How much longer than the run the target stays armed: a rollback may begin in the run's last moment."""
 EXPIRY_MARGIN = 2 * MINUTE

@@ -41,7 +41,7 @@ class RunView(Contract):
     image: str | None = None
     """``[CONTAINER=]REF`` as it was asked for; None for other changes."""
     phases: tuple[PhaseView, ...]
-    """The guide's five, in order."""
+    """The five of the requirements (docs/requirements.md), in order."""
     baking: PhaseView | None = None
     rolling_back: bool = False
     """Whether the old version is being brought back right now."""

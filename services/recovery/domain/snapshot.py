@@ -14,7 +14,7 @@ from services.recovery.domain.ecs_service import primary_of
 from services.recovery.domain.protection import SnapshotEntry
 
 MOST_SNAPSHOTS = 10
-"""The guide's: for each service."""
+"""For each service; from the requirements (docs/requirements.md)."""
 HIDDEN = "[redacted]"
 SnapshotId = Annotated[str, StringConstraints(pattern=r"^\d{8}_\d{6}(_[0-9a-f]{8})?$")]
 Purpose = Literal["before-change", "after-change", "asked"]

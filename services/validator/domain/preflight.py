@@ -111,7 +111,7 @@ def exists_gate(wanted: tuple[Wanted, ...]) -> Gate:
 def architecture_gate(wanted: tuple[Wanted, ...], runs_on: Platform, policy: Platform | None) -> Gate:
     """``architecture``: every image has the platform that its tasks run on, and the one that the policy demands.
 
-    The guide's policy is ``linux/amd64``; None demands only that the image fits the task definition. Of an image
+    The requirements' policy is ``linux/amd64``; None demands only that the image fits the task definition. Of an image
     that is absent ``image_exists`` speaks.
     """
     seen: list[bool | None] = []

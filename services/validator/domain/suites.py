@@ -31,5 +31,5 @@ class Stubbornness(BaseModel):
 
 
 def backoff(attempt: int) -> float:
-    """Seconds of product time before the attempt after attempt number ``attempt`` (from 0): the guide's 2^attempt."""
+    """Seconds of product time before the attempt after attempt number ``attempt`` (from 0): 2^attempt, as required."""
     return float(2**attempt)

@@ -212,7 +212,7 @@ async def test_an_arm_image_is_refused_with_advice() -> None:
     ("platforms", "policy", "expected"),
     [
         ({LINUX_AMD64}, LINUX_AMD64, "fail"),  # it could not run there
-        ({ARM64}, LINUX_AMD64, "fail"),  # the guide's policy
+        ({ARM64}, LINUX_AMD64, "fail"),  # the requirements' policy
         ({ARM64, LINUX_AMD64}, LINUX_AMD64, "pass"),
         ({ARM64}, None, "pass"),
         ({LINUX_AMD64}, None, "fail"),
