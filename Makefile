@@ -25,11 +25,14 @@ demo: setup ## four deployments on the sandbox, live
 up: setup ## the all-in-one on the sandbox, kept running
 	@$(BIN)/surefoot up
 
-test: setup ## all tests
+test: setup ## the tests, in less than five minutes on two idle cores
 	@$(BIN)/pytest -n 2 --dist loadgroup -q
 
-chaos: setup ## deployments under kill -9, pauses, cut wires and an AWS that fails; SEED=… RUNS=…
-	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),40)
+test-slow: setup ## the tests that take longer than that
+	@$(BIN)/pytest -n 2 --dist loadgroup -q -m slow
+
+chaos: setup ## deployments under kill -9, pauses, cut wires and an AWS that fails; SEED=… RUNS=… CAMPAIGNS=…
+	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),40) --campaigns $(or $(CAMPAIGNS),1)
 
 chaos-long: setup ## 1,000 such runs, in at most an hour; it resumes where it was interrupted
 	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),100) --runs 100 --campaigns 10 --targets 16 --harm-seconds 120 --resume
@@ -41,12 +44,13 @@ bench: setup ## ours against bare scripts, by turns, as ratios; 100,000 messages
 	@$(BIN)/python -m benchmarks.listing
 	@$(BIN)/python -m benchmarks.cli
 
-check: setup ## format, lint, types, imports, contracts
+check: setup ## format, lint, types, imports, contracts, architecture
 	@$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/ruff check $(PATHS)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m contracts.publish --check
+	@$(BIN)/pytest -q tests/architecture
 
 kafka: setup ## a real Apache Kafka on port 9092, its jars from Maven Central (needs a JDK 17 and Maven)
 	@$(BIN)/python -m sandbox.apache_kafka --port 9092
@@ -57,4 +61,4 @@ test-kafka: setup ## the bus's conformance suite and the thread on Apache Kafka:
 test-compose: setup ## the containers on the simulated AWS: deploys, kills, restarts (needs Docker with Compose; quarter of an hour)
 	@$(BIN)/pytest -q -m compose tests/compose
 
-.PHONY: help setup demo up test chaos chaos-long bench check kafka test-kafka test-compose
+.PHONY: help setup demo up test test-slow chaos chaos-long bench check kafka test-kafka test-compose
