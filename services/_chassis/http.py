@@ -66,7 +66,8 @@ def create_http(
     @http.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
         lacks = await missing()
-        found = {"ready": not lacks, "missing": lacks, "degraded": process.degraded}
+        facts = {name: fact() for name, fact in process.facts.items()}
+        found = {"ready": not lacks, "missing": lacks, "degraded": process.degraded, **facts}
         return JSONResponse(found, 503 if lacks else 200)
 
     _tell_what_is_wrong_with_requests(http)

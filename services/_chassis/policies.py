@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from contracts.base import Event, Target
-from contracts.policy import Part, ServicePolicy
+from contracts.policy import Access, Part, ServicePolicy
+from services._policy.source import Listener
 
 C = TypeVar("C", bound=Event)
 """A command with a field ``policy``."""
@@ -29,6 +30,14 @@ class Policies(Protocol):
         """Return every service that is listed."""
         ...
 
+    def access(self, account: str) -> Access | None:
+        """Return how to act in an account; None for that of Surefoot's own credentials."""
+        ...
+
+    def listen(self, listener: Listener) -> None:
+        """Tell ``listener`` of each change from now on: which targets have another policy, or none any more."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class BuiltInPolicies:
@@ -45,6 +54,12 @@ class BuiltInPolicies:
 
     def all(self) -> tuple[Target, ...]:
         return ()
+
+    def access(self, account: str) -> Access | None:  # noqa: ARG002  the protocol's signature
+        return None
+
+    def listen(self, listener: Listener) -> None:
+        """Do nothing: these never change."""
 
 
 def governed(command: C, kind: type[Part], policies: Policies) -> tuple[C, Part]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from math import inf
+from typing import Any
 
 import structlog
 
@@ -20,6 +21,8 @@ class Readiness:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.missing: dict[str, str] = {"services": "starting"}
         """What → why it is not there."""
+        self.facts: dict[str, Callable[[], Any]] = {}
+        """What else ``/readyz`` tells of this process, by name."""
         self._now = now
         self._degraded: dict[str, tuple[str, float]] = {}
 

@@ -26,6 +26,7 @@ from services._chassis.aws import Aws, AwsConnection
 from services._chassis.bus import KafkaTransport
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.http import PREFIX, create_http, create_server, listen
+from services._chassis.policy import first_policy, router
 from services._chassis.readiness import Readiness
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings, sentence
@@ -36,7 +37,6 @@ from services._chassis.telemetry import configure_logs
 from services._chassis.watchdog import Stalled
 from services._policy.environment import environment_of
 from services._policy.faults import PolicyFaults
-from services._policy.load import Files, load
 
 CLOCK_SECONDS = 30
 """Real seconds between two looks at the time of Redis."""
@@ -113,12 +113,13 @@ class Process:
         self.settings = self.settings.model_copy(update={"aws_account": await startup.reach_all()})
 
     async def _start(self, http: Any) -> list[tuple[str, Loop]]:
-        loops: dict[str, Loop] = {"clock": self._follow_clock}
-        policies = load(Files(), environment_of(os.environ), self.settings.aws_account)
-        for module in self.modules:
-            party = Party(module.rpartition(".")[2])
+        parties = [Party(module.rpartition(".")[2]) for module in self.modules]
+        stores = {party: RedisStore(self.redis, party, self.clock) for party in parties}
+        policies = await first_policy(self.settings, Aws(self.aws, parties[0]), [*stores.values()], self.readiness)
+        http.include_router(router(policies), prefix=PREFIX)
+        loops: dict[str, Loop] = {"clock": self._follow_clock, "policy": policies.run}
+        for party, store in stores.items():
             settings = load_settings(party, aws_account=self.settings.aws_account)
-            store = RedisStore(self.redis, party, self.clock)
             platform = Platform(
                 store,
                 self.clock,

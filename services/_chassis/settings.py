@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     """The target of those endpoints that name none."""
     service_name: Name | None = None
 
+    surefoot_policy: str | None = None
+    """A file, a directory or ``s3://bucket/key`` with a policy for each service (docs/policy.md); without one these
+    settings are the policy."""
+
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
     kafka_replication_factor: Annotated[int, Field(ge=1, le=9)] = 1
     """Of the topics that this service creates when they are missing; 3 in production."""

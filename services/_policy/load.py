@@ -82,12 +82,15 @@ class _Loading:
         self._rules(base, {}, "defaults")
         self._spans(base, "defaults")
         access = self._access()
+        account = base.get("account")
+        if isinstance(account, Value) and account.place:
+            self._reach(text(base, "account"), account.place, "defaults", access)
         listed = dict(self._listed(layers, base, access))
         if self.faults:
             raise PolicyFaults(self.faults)
         return Policies(
             listed=listed or self._configured(layers),
-            access=access,
+            accounts=access,
             account=text(base, "account") or UNKNOWN_ACCOUNT,
             region=text(base, "region"),
             refuse_unlisted="unlisted" in once and once["unlisted"].node.value == "refuse",
@@ -152,7 +155,7 @@ class _Loading:
                 self._fault(entry.place, path, said)
                 continue
             places[target] = entry.place
-            self._reach(target, entry, path, access)
+            self._reach(target.account, _place_of(entry, "account"), path, access)
             if not self.faults:
                 yield target, layers.effective(tree, target)
 
@@ -166,12 +169,11 @@ class _Loading:
                     return
                 yield node, f"services[{number}]"
 
-    def _reach(self, target: Target, entry: Node, path: str, access: dict[str, Access]) -> None:
-        if self.own_account is None or target.account in {self.own_account, UNKNOWN_ACCOUNT, *access}:
+    def _reach(self, account: str, place: Place, path: str, access: dict[str, Access]) -> None:
+        """An account is Surefoot's own, or has a role."""
+        if self.own_account is None or account in {"", self.own_account, UNKNOWN_ACCOUNT, *access}:
             return
-        entries = entry.value if isinstance(entry.value, dict) else {}
-        place = entries["account"].place if "account" in entries else entry.place
-        said = f"account {target.account} is not that of Surefoot's credentials, {self.own_account}"
+        said = f"account {account} is not that of Surefoot's credentials, {self.own_account}"
         self._fault(place, f"{path}.account", f"{said}, and `accounts` has no role for it")
 
     def _rules(self, tree: Tree, base: Tree, path: str) -> None:
@@ -223,6 +225,11 @@ class _Loading:
         account, region = text(tree, "account") or UNKNOWN_ACCOUNT, text(tree, "region")
         target = Target(account=account, region=region, cluster=cluster, service=service)
         return {target: layers.unlisted(target)}
+
+
+def _place_of(entry: Node, key: str) -> Place:
+    """Return the place of a key, or of the whole map where it is inherited."""
+    return entry.value[key].place if isinstance(entry.value, dict) and key in entry.value else entry.place
 
 
 def _first(tree: Tree) -> Place:

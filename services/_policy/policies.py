@@ -43,7 +43,7 @@ class Policies:
     """Ask with ``find`` for a target, and with ``of`` for its policy."""
 
     listed: Mapping[Target, Effective]
-    access: Mapping[str, Access]
+    accounts: Mapping[str, Access]
     """How to act in an account, by its id; Surefoot's own account needs none."""
     account: str
     """The account of services that are not listed."""
@@ -67,8 +67,10 @@ class Policies:
             return known
         if self.refuse_unlisted:
             raise Refused(f"{target} is not listed in the policy, which refuses services that it does not list")
-        if target.account != self.account and target.account not in self.access:
+        if target.account != self.account and target.account not in self.accounts:
             raise Refused(f"the policy has no role for account {target.account}; add one under `accounts`")
+        if target.region not in self.regions:
+            raise Refused(f"{target} is in a region where the policy lists no service; list it to act there")
         effective = self.unlisted(target)
         self.met[target] = effective
         if len(self.met) > MOST_UNLISTED:
@@ -101,6 +103,13 @@ class Policies:
         """Return every service that is listed, in the order of the file."""
         return tuple(self.listed)
 
+    def access(self, account: str) -> Access | None:
+        """Return how to act in an account; None for that of Surefoot's own credentials."""
+        return self.accounts.get(account)
+
+    def listen(self, listener: object) -> None:
+        """Do nothing: these never change."""
+
     def changed_from(self, before: "Policies") -> frozenset[Target]:
         """Return the targets whose policy is another one now: those that were added, changed or removed.
 
@@ -115,13 +124,18 @@ class Policies:
             policy = self.of(target)
         except Refused:
             return None
-        return policy.model_copy(update={"digest": ""}), self.access.get(target.account), target in self.listed
+        return policy.model_copy(update={"digest": ""}), self.accounts.get(target.account), target in self.listed
+
+    @cached_property
+    def regions(self) -> frozenset[str]:
+        """Where Surefoot may act on services that are not listed: a mistyped region is no new one."""
+        return frozenset({self.region, *(target.region for target in self.listed)})
 
     @cached_property
     def effective_digest(self) -> str:
         """SHA-256 of what holds, with the environment in it: two replicas that differ in either differ here."""
         lines = [f"{target} {effective.policy.model_dump_json()}" for target, effective in self.listed.items()]
-        lines += [f"{account} {access.model_dump_json()}" for account, access in sorted(self.access.items())]
+        lines += [f"{account} {access.model_dump_json()}" for account, access in sorted(self.accounts.items())]
         rest = Target(account=self.account, region=self.region, cluster="unlisted", service="unlisted")
         lines.append("refused" if self.refuse_unlisted else self.unlisted(rest).policy.model_dump_json())
         return sha256("\n".join(lines).encode()).hexdigest()

@@ -1,7 +1,10 @@
 """``surefoot policy``: check, show, schema; ``status`` is asked of processes that serve."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread, Timer
+from typing import Any, ClassVar
 
 import orjson
 import pytest
@@ -128,3 +131,86 @@ def test_the_schema_is_printed(run: Run) -> None:
     code, said = run("schema")
     assert code == Exit.SUCCEEDED
     assert orjson.loads(said) == schema()
+
+
+class Replica(BaseHTTPRequestHandler):
+    """Answers as a service does that has this policy in force."""
+
+    told: ClassVar[dict[str, Any]] = {}
+
+    def do_GET(self) -> None:
+        body = orjson.dumps(self.told)
+        self.send_response(200 if self.path == "/api/v1/policy" and self.told else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+TOLD = {
+    "location": "/etc/surefoot/policy",
+    "digest": "a" * 64,
+    "effective_digest": "b" * 64,
+    "looked_at_seconds_ago": 3.2,
+    "fault": None,
+}
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[dict[str, Any]], str]]:
+    servers = []
+
+    def serve(told: dict[str, Any]) -> str:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Told", (Replica,), {"told": told}))
+        Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_replicas_with_one_policy_are_listed_with_its_digest_path_and_age(
+    run: Run, serve: Callable[[dict[str, Any]], str]
+) -> None:
+    one, other = serve(TOLD), serve(TOLD)
+    code, said = run("status", one, f"{other}/")
+    assert code == Exit.SUCCEEDED
+    assert said.splitlines() == [
+        f"{url}  aaaaaaaaaaaa  /etc/surefoot/policy  last looked at 3 s ago" for url in (one, other)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        ({**TOLD, "digest": "c" * 64}, "the replicas have different policies in force"),
+        ({**TOLD, "effective_digest": "c" * 64}, "the replicas have different policies in force"),
+        ({**TOLD, "fault": "a.yaml:1:1: version: must be 1"}, "the policy on disk is not the one in force"),
+        ({}, "no policy is known of"),
+    ],
+)
+def test_replicas_that_differ_longer_than_two_polls_are_exit_code_1(
+    run: Run, serve: Callable[[dict[str, Any]], str], told: dict[str, Any], problem: str
+) -> None:
+    """Field point 12."""
+    code, said = run("status", serve(TOLD), serve(told), "--settle", "0.05", "--json")
+    assert code == Exit.FAILED
+    assert problem in orjson.loads(said)["problem"]
+
+
+def test_a_replica_that_does_not_answer_is_exit_code_1(run: Run) -> None:
+    code, said = run("status", "http://127.0.0.1:1", "--settle", "0")
+    assert code == Exit.FAILED
+    assert "does not answer" in said
+
+
+def test_replicas_that_agree_in_time_are_well(run: Run, serve: Callable[[dict[str, Any]], str]) -> None:
+    changing = {**TOLD, "digest": "c" * 64}
+    one, other = serve(TOLD), serve(changing)
+    Timer(0.1, changing.update, [TOLD]).start()
+    assert run("status", one, other, "--settle", "30")[0] == Exit.SUCCEEDED

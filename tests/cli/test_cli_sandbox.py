@@ -160,7 +160,7 @@ def test_the_sandbox_comes_with_a_policy_for_all_its_services(
     assert {(target.account, target.region, target.cluster) for target in known.all()} == {
         (*workload.place, workload.cluster) for workload in EVERYWHERE
     }
-    access = known.access[SECOND_ACCOUNT]
+    access = known.accounts[SECOND_ACCOUNT]
     assert (access.role, access.external_id) == (f"arn:aws:iam::{SECOND_ACCOUNT}:role/{ROLE}", EXTERNAL_ID)
     payments = known.of(known.find(PAYMENTS.cluster, PAYMENTS.service))
     assert payments.application.url == f"http://127.0.0.1:{asked['ports'].elsewhere[0]}"

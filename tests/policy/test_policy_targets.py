@@ -46,7 +46,21 @@ def test_a_service_that_is_not_listed_has_the_defaults() -> None:
     assert found == target("new", region="eu-west-1")
     assert loaded.of(found).recovery.keep == 4
     assert loaded.explain(found).values["service"].origin == "as asked for"
-    assert loaded.find("prod", "new", region="us-east-1").region == "us-east-1"
+
+
+def test_a_service_that_is_not_listed_is_found_only_where_others_are() -> None:
+    """A mistyped region must not become a service of its own."""
+    with pytest.raises(Refused, match="region where the policy lists no service"):
+        policies("version: 1\n").find("prod", "new", region="us-east-1")
+    listed = "version: 1\nservices:\n  - {cluster: prod, service: api, region: us-east-1}\n"
+    assert policies(listed).find("prod", "new", region="us-east-1") == target("new", region="us-east-1")
+
+
+def test_a_default_account_without_a_role_is_a_fault() -> None:
+    assert faults(f'version: 1\ndefaults: {{account: "{OTHER}"}}\n').startswith(
+        "a.yaml:2:12: defaults.account: account"
+    )
+    assert faults(f'version: 1\ndefaults: {{account: "{OTHER}"}}\n{ROLE}') == ""
 
 
 def test_a_service_that_is_not_listed_is_refused_where_the_policy_says_so() -> None:
@@ -101,7 +115,7 @@ def test_a_directory_is_one_policy() -> None:
     assert loaded.all() == (target(), target("worker"))
     assert {loaded.of(one).recovery.keep for one in loaded.all()} == {4}
     assert loaded.refuse_unlisted
-    assert loaded.access.keys() == {OTHER}
+    assert loaded.accounts.keys() == {OTHER}
 
 
 @pytest.mark.parametrize("key", ["defaults: {}", "unlisted: refuse", "allow_empty: true"])

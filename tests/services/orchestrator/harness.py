@@ -96,6 +96,12 @@ class FixedPolicies:
     def all(self) -> tuple[Target, ...]:
         return (TARGET,)
 
+    def access(self, account: str) -> None:
+        pass
+
+    def listen(self, listener: object) -> None:
+        pass
+
 
 class FakeClock:
     """Product time as a test sets it; outside, the wall's time runs at ``pace`` to it."""

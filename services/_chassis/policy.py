@@ -1,0 +1,69 @@
+"""The policy of this process: read from ``SUREFOOT_POLICY``, kept in Redis for a restart, shown under ``/policy``."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+
+from services._chassis.aws import Aws
+from services._chassis.readiness import Readiness
+from services._chassis.settings import Settings
+from services._chassis.startup import StartupError
+from services._chassis.store import Store
+from services._chassis.transition import Decision, Transition
+from services._policy.environment import environment_of
+from services._policy.faults import PolicyFaults
+from services._policy.read import Unreadable, reader_of
+from services._policy.source import NoPolicy, PolicySource
+
+KEY = "policy"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCopy:
+    """The copy under each service's own prefix: each can be started by itself the next time."""
+
+    stores: Sequence[Store]
+
+    async def kept(self) -> bytes | None:
+        for store in self.stores:
+            if (copy := await store.load(KEY)) is not None:
+                return copy
+        return None
+
+    async def keep(self, copy: bytes) -> None:
+        for store in self.stores:
+            await store.apply(Transition(KEY, lambda _: Decision(copy)), cause="")
+
+
+async def first_policy(settings: Settings, aws: Aws, stores: Sequence[Store], readiness: Readiness) -> PolicySource:
+    """Return the policy of ``settings.aws_account``, loaded. Raise ``StartupError`` where there is none."""
+
+    def degrade(key: str, sentence: str | None) -> None:
+        if sentence is None:
+            readiness.clear(key)
+        else:
+            readiness.degrade(key, sentence)
+
+    try:
+        reader = reader_of(settings.surefoot_policy, aws.call) if settings.surefoot_policy else None
+        environment = environment_of(os.environ)
+        source = PolicySource(reader, environment, settings.aws_account or "", StoredCopy(stores), degrade)
+        await source.start()
+    except (NoPolicy, PolicyFaults, Unreadable) as error:
+        raise StartupError(str(error)) from None
+    readiness.facts["policy"] = source.status
+    return source
+
+
+def router(source: PolicySource) -> APIRouter:
+    """Return ``GET /policy``: which policy is in force here, and which one lies on disk."""
+    routes = APIRouter()
+
+    @routes.get("/policy", tags=["policy"])
+    async def policy() -> dict[str, Any]:
+        return source.status()
+
+    return routes

@@ -1,0 +1,334 @@
+"""The policy in force, kept up with its file: it polls, reads twice, builds the new policy beside the old, and swaps.
+
+Whatever happens to the file, the policy in force stays until a good one replaces it, and nothing raises: what is wrong
+is a sentence in ``status()`` and in ``degrade``. No file system events and no modification times: both are missing or
+wrong on some mounts, so that only the content counts. Times are real seconds.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import structlog
+
+from contracts.base import Target
+from contracts.policy import Access, ServicePolicy
+from services._policy.environment import Environment
+from services._policy.faults import PolicyFaults
+from services._policy.kept import Keeper, Kept, as_bytes, from_bytes
+from services._policy.load import Files, load
+from services._policy.policies import Policies
+from services._policy.read import Found, Reader, Unreadable
+
+POLL_SECONDS = (5.0, 10.0)
+"""Between two looks; drawn anew each time, so that replicas do not reload in step."""
+SETTLE_SECONDS = 1.0
+"""Between the two reads of a change: a writer that truncates the file and then fills it has finished."""
+READ_SECONDS = 30.0
+"""The longest that a look may take: a network file system may hang."""
+
+EMPTIED = "it lists no service any more; write `services: []` and `allow_empty: true` if that is meant"
+
+Listener = Callable[[frozenset[Target]], Awaitable[None]]
+"""Told which targets have another policy now; what it raises counts as a failed reload, and it is told again."""
+Degrade = Callable[[str, str | None], None]
+"""``(key, sentence)``; None: it is well again."""
+
+log = structlog.get_logger()
+
+
+class NoPolicy(Exception):
+    """There is no policy to start with; the text is the sentence for the operator."""
+
+
+NO_ENVIRONMENT = Environment()
+
+
+class _Forgetful:
+    """Keeps nothing: without a file there is nothing to keep."""
+
+    async def kept(self) -> bytes | None:
+        return None
+
+    async def keep(self, copy: bytes) -> None:
+        pass
+
+
+@dataclass(slots=True)
+class _Audience:
+    """A listener, and what it has not been told yet."""
+
+    listener: Listener
+    untold: set[Target] = field(default_factory=set)
+
+
+@dataclass
+class PolicySource:
+    """``of``, ``find``, ``all`` and ``access`` answer by the policy in force at that moment."""
+
+    reader: Reader | None
+    """None: there is no file, and the environment is the policy."""
+    environment: Environment
+    own_account: str
+    keeper: Keeper
+    degrade: Degrade = lambda _key, _sentence: None
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    jitter: Callable[[float, float], float] = random.uniform
+
+    _policies: Policies | None = field(default=None, init=False)
+    _loaded_at: float | None = field(default=None, init=False)
+    _looked_at: float | None = field(default=None, init=False)
+    _found: Found | None = field(default=None, init=False)
+    _fault: str | None = field(default=None, init=False)
+    _refused: str = field(default="", init=False)
+    """The digest of a file that was refused: it is not parsed at each look."""
+    _from_kept: bool = field(default=False, init=False)
+    _unkept: Kept | None = field(default=None, init=False)
+    """The policy in force, while it could not be stored."""
+    _audiences: list[_Audience] = field(default_factory=list, init=False)
+    _reading: "asyncio.Task[Found] | None" = field(default=None, init=False)
+
+    @classmethod
+    def without_file(cls, own_account: str, environment: Environment = NO_ENVIRONMENT) -> Self:
+        """Return a source that has started, where the environment is the policy."""
+        source = cls(None, environment, own_account, _Forgetful())
+        source._begin()
+        return source
+
+    @property
+    def policies(self) -> Policies:
+        """The policy in force. It stays as it is; a reload puts another one in its place."""
+        if self._policies is None:
+            raise AssertionError("start() has not been called")
+        return self._policies
+
+    def of(self, target: Target) -> ServicePolicy:
+        """Return the policy of a target. Raise ``Refused`` where there is none."""
+        return self.policies.of(target)
+
+    def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
+        """Return the one target of these names. Raise ``Ambiguous`` or ``Refused``."""
+        return self.policies.find(cluster, service, account, region)
+
+    def all(self) -> tuple[Target, ...]:
+        """Return every service that is listed."""
+        return self.policies.all()
+
+    def access(self, account: str) -> Access | None:
+        """Return how to act in an account; None for Surefoot's own, and for accounts without a role."""
+        return self.policies.access(account)
+
+    def listen(self, listener: Listener) -> None:
+        """Tell ``listener`` of each change from now on."""
+        self._audiences.append(_Audience(listener))
+
+    async def start(self) -> None:
+        """Load the first policy. Raise ``NoPolicy`` if there is none: neither a good file nor a kept copy of it."""
+        if self.reader is None:
+            self._begin()
+            return
+        try:
+            policies, files = await self._first(self.reader)
+        except Exception as error:  # noqa: BLE001  a file can be wrong in ways that nobody has thought of
+            await self._go_on(self.reader, _why(error))
+        else:
+            await self._swap(policies, files, self.reader.location)
+
+    async def run(self) -> None:
+        """Look again and again, for ever; only a cancellation ends it."""
+        while self.reader is None:
+            await asyncio.Event().wait()
+        while True:
+            await self.sleep(self.jitter(*POLL_SECONDS))
+            await self.look()
+
+    async def look(self) -> None:
+        """Look once, and take a change over if it is good. Never raises."""
+        try:
+            await self._look()
+        except Exception as error:  # noqa: BLE001  MemoryError and RecursionError, too: the loop outlives everything
+            self._say(_why(error))
+        self._looked_at = self.now()
+
+    def status(self) -> dict[str, Any]:
+        """Return what is in force and what is on disk, for ``/readyz``, ``/policy`` and ``surefoot policy status``."""
+        policies, found = self.policies, self._found
+        looked = None if self._looked_at is None else round(self.now() - self._looked_at, 1)
+        return {
+            "location": self.reader.location if self.reader else None,
+            "inode": found.inode if found else None,
+            "version": found.version if found else None,
+            "digest": policies.digest,
+            "effective_digest": policies.effective_digest,
+            "digest_on_disk": found.files.digest if found else None,
+            "services": len(policies.all()),
+            "loaded_at": self._loaded_at,
+            "looked_at": self._looked_at,
+            "looked_at_seconds_ago": looked,
+            "from_kept_copy": self._from_kept,
+            "fault": self._fault,
+        }
+
+    def _begin(self) -> None:
+        self._policies = load(Files(), self.environment, self.own_account)
+        self._loaded_at = self._looked_at = self.now()
+
+    async def _look(self) -> None:
+        if self.reader is None:
+            return
+        files = await self._twice(self.reader)
+        if files is None:
+            return  # it is being written; the next look will see
+        if files.digest == self.policies.digest:
+            self._from_kept = False
+            self._say(await self._unfinished(self.reader.location))
+        elif files.digest != self._refused:
+            try:
+                policies = await asyncio.to_thread(load, files, self.environment, self.own_account)
+            except PolicyFaults as faults:
+                self._refused = files.digest
+                self._say(faults.summary)
+                return
+            if _emptied(self.policies, policies):
+                self._refused = files.digest
+                self._say(EMPTIED)
+                return
+            await self._swap(policies, files, self.reader.location)
+
+    async def _first(self, reader: Reader) -> tuple[Policies, Files]:
+        """Return the policy on disk. Raise whatever is wrong with it."""
+        files = await self._twice(reader)
+        if files is None:
+            raise Unreadable(f"{reader.location} changes while it is read")
+        policies = await asyncio.to_thread(load, files, self.environment, self.own_account)
+        if not policies.listed and (kept := await self._kept(reader.location)) is not None:
+            before = await asyncio.to_thread(load, kept.files, self.environment, self.own_account)
+            if _emptied(before, policies):
+                raise Unreadable(EMPTIED)
+        return policies, files
+
+    async def _twice(self, reader: Reader) -> Files | None:
+        """Return what is there, read twice if it is news; None if the two reads differ. Raise ``Unreadable``."""
+        first = await self._attempt(reader)
+        if not isinstance(first, Unreadable) and self._known(first):
+            return first.files
+        await self.sleep(SETTLE_SECONDS)
+        second = await self._attempt(reader)
+        if isinstance(second, Unreadable):
+            raise second
+        if isinstance(first, Unreadable) or first.files.digest != second.files.digest:
+            return None if self._policies is not None else await self._third(reader, second)
+        return second.files
+
+    async def _third(self, reader: Reader, second: Found) -> Files | None:
+        """At the start there is no next look: give a file that has just been put there another chance."""
+        await self.sleep(SETTLE_SECONDS)
+        third = await self._attempt(reader)
+        return None if isinstance(third, Unreadable) or third.files.digest != second.files.digest else third.files
+
+    def _known(self, found: Found) -> bool:
+        return self._policies is not None and found.files.digest in {self._policies.digest, self._refused}
+
+    async def _attempt(self, reader: Reader) -> Found | Unreadable:
+        """Read, at most one at a time: a read that hangs is waited for and not repeated."""
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(_read(reader))
+        done, _ = await asyncio.wait({self._reading}, timeout=READ_SECONDS)
+        if not done:
+            return Unreadable(f"{reader.location} has not answered for {READ_SECONDS:g} seconds")
+        reading, self._reading = self._reading, None
+        try:
+            self._found = reading.result()
+        except Unreadable as unreadable:
+            return unreadable
+        return self._found
+
+    async def _swap(self, policies: Policies, files: Files, location: str) -> None:
+        """Put the new policy in the place of the old one, and tell those whose services it concerns."""
+        before, self._policies = self._policies, policies
+        self._loaded_at = self._looked_at = self.now()
+        self._refused, self._from_kept = "", False
+        self._unkept = Kept(location, self._loaded_at, files)
+        changed = policies.changed_from(before) if before else frozenset()
+        for audience in self._audiences:
+            audience.untold |= changed
+        log.info("the policy is in force", digest=policies.digest[:12], changed=len(changed))
+        self._say(await self._unfinished(location))
+
+    async def _unfinished(self, location: str) -> str | None:
+        """Tell the listeners and keep the copy; return what could not be done, which the next look tries again."""
+        problem = None
+        for audience in self._audiences:
+            if audience.untold:
+                told = frozenset(audience.untold)
+                try:
+                    await audience.listener(told)
+                except Exception as error:  # noqa: BLE001  whatever a listener raises, the policy has not reached it
+                    problem = f"a part of this service could not take the new policy over: {_why(error)}"
+                else:
+                    audience.untold -= told
+        if self._unkept is not None:
+            try:
+                await self.keeper.keep(as_bytes(self._unkept))
+            except Exception as error:  # noqa: BLE001  a store that is away must not stop a reload
+                problem = problem or f"the copy of {location} for a restart could not be stored: {_why(error)}"
+            else:
+                self._unkept = None
+        return problem
+
+    async def _go_on(self, reader: Reader, why: str) -> None:
+        """Start from the kept copy. Raise ``NoPolicy`` without one of this very location."""
+        log.warning("the policy cannot be loaded", why=why)
+        try:
+            kept = await self._kept(reader.location)
+            policies = None
+            if kept is not None:
+                policies = await asyncio.to_thread(load, kept.files, self.environment, self.own_account)
+        except Exception as error:
+            raise NoPolicy(f"neither the policy nor the copy that was kept can be loaded: {why}") from error
+        if kept is None or policies is None:
+            raise NoPolicy(f"the policy cannot be loaded, and no copy of it was kept: {why}")
+        self._policies = policies
+        self._loaded_at = kept.loaded_at
+        self._looked_at = self.now()
+        self._from_kept = True
+        self._say(why)
+
+    async def _kept(self, location: str) -> Kept | None:
+        held = await self.keeper.kept()
+        kept = None if held is None else from_bytes(held)
+        return kept if kept is not None and kept.location == location else None
+
+    def _say(self, why: str | None) -> None:
+        """Say that the policy in force is not the one on disk, or that it is."""
+        if why != self._fault:
+            if why is None:
+                log.info("the policy on disk is the one in force")
+            else:
+                log.warning("the policy was not taken over", why=why)
+        self._fault = why
+        if why is None:
+            self.degrade("policy", None)
+            return
+        copy = "the copy that was kept" if self._from_kept else "the policy in force"
+        self.degrade("policy", f"{copy} ({self.policies.digest[:12]}) stays in force: {why}")
+
+
+async def _read(reader: Reader) -> Found:
+    return await reader.read()
+
+
+def _emptied(before: Policies, after: Policies) -> bool:
+    return bool(before.listed) and not after.listed and not after.allow_empty
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, PolicyFaults):
+        return error.summary
+    if isinstance(error, Unreadable):
+        return str(error)
+    return f"{type(error).__name__}: {error}".rstrip(": ")[:300]

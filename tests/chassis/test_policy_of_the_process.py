@@ -1,0 +1,144 @@
+"""The policy of a process: loaded at its start, kept in Redis, shown over HTTP."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from contracts.base import Target
+from sandbox.virtual.redis import MemoryRedis
+from services._chassis.clock import Pace, PacedClock
+from services._chassis.http import PREFIX, create_http
+from services._chassis.policy import StoredCopy, first_policy, router
+from services._chassis.readiness import Readiness
+from services._chassis.settings import Settings
+from services._chassis.startup import StartupError
+from services._chassis.store import RedisStore
+from services._policy import source as module
+from services._policy.source import PolicySource
+
+ACCOUNT = "123456789012"
+TARGET = Target(account=ACCOUNT, region="us-west-2", cluster="prod", service="api")
+GOOD = "version: 1\ndefaults: {recovery: {keep: 4}}\nservices:\n  - {cluster: prod, service: api}\n"
+
+
+class NoAws:
+    async def call(self, *_: object, **__: object) -> dict[str, Any]:
+        raise AssertionError("AWS is asked for a policy in S3 only")
+
+
+class Processes:
+    """Processes that start one after another on the same Redis and the same file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.redis = MemoryRedis(lambda: 0.0)
+        self.readiness = Readiness()
+
+    def stores(self, *services: str) -> list[RedisStore]:
+        return [RedisStore(self.redis, service, PacedClock(Pace())) for service in services]
+
+    async def start(self, *services: str) -> PolicySource:
+        self.readiness = Readiness()
+        settings = Settings(aws_account=ACCOUNT, surefoot_policy=str(self.file))
+        aws: Any = NoAws()
+        return await first_policy(settings, aws, self.stores(*services), self.readiness)
+
+
+@pytest.fixture
+def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Processes:
+    monkeypatch.setattr(module, "SETTLE_SECONDS", 0)
+    for name in ("SUREFOOT_CONFIG", "CLUSTER_NAME", "SERVICE_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "policy.yaml"
+    file.write_text(GOOD)
+    return Processes(file)
+
+
+async def test_a_first_start_with_a_broken_file_stops_with_a_sentence(processes: Processes) -> None:
+    """Field point 1."""
+    await asyncio.to_thread(processes.file.write_text, GOOD.replace("keep", "keeep"))
+    with pytest.raises(StartupError, match=r"policy\.yaml:2:23: defaults\.recovery\.keeep: .* did you mean keep\?"):
+        await processes.start("recovery")
+
+
+async def test_a_restart_with_a_broken_file_goes_on_degraded_and_told(processes: Processes) -> None:
+    """Field point 1."""
+    await processes.start("recovery")
+    await asyncio.to_thread(processes.file.unlink)
+    policies = await processes.start("recovery")
+    assert policies.of(TARGET).recovery.keep == 4
+    (sentence,) = processes.readiness.degraded
+    assert "the copy that was kept" in sentence
+    assert "is not there" in sentence
+    with pytest.raises(StartupError):
+        await processes.start("monitor")  # it has never had a policy
+
+
+async def test_all_services_of_a_process_have_the_copy(processes: Processes) -> None:
+    await processes.start("recovery", "monitor")
+    await asyncio.to_thread(processes.file.unlink)
+    assert (await processes.start("monitor")).of(TARGET).recovery.keep == 4
+
+
+async def test_a_copy_lies_under_the_prefix_of_its_service(processes: Processes) -> None:
+    one, other = processes.stores("recovery", "monitor")
+    await StoredCopy([one]).keep(b"copy")
+    assert await StoredCopy([other]).kept() is None
+    assert await StoredCopy([other, one]).kept() == b"copy"
+    await StoredCopy([one]).keep(b"newer")
+    assert await one.load("policy") == b"newer"
+
+
+async def test_a_wrong_variable_or_address_stops_the_start(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGE_POLICY", "linux/arm64")
+    with pytest.raises(StartupError, match="environment variable IMAGE_POLICY"):
+        await processes.start("recovery")
+    monkeypatch.delenv("IMAGE_POLICY")
+    processes.file = Path("s3:")
+    aws: Any = NoAws()
+    with pytest.raises(StartupError, match="s3://BUCKET/KEY"):
+        await first_policy(Settings(aws_account=ACCOUNT, surefoot_policy="s3://bucket"), aws, [], Readiness())
+
+
+async def test_without_a_file_the_settings_are_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNAPSHOT_RETENTION_DAYS", "7")
+    aws: Any = NoAws()
+    policies = await first_policy(Settings(aws_account=ACCOUNT, surefoot_policy=None), aws, [], Readiness())
+    assert policies.of(TARGET).recovery.retention_days == 7
+
+
+async def asked(processes: Processes, policies: PolicySource) -> Callable[[str], Any]:
+    async def missing() -> dict[str, str]:
+        return {}
+
+    http = create_http(missing, processes.readiness)
+    http.include_router(router(policies), prefix=PREFIX)
+    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(http), base_url="http://surefoot")
+    return client.get
+
+
+async def test_what_is_in_force_is_shown_over_http_and_in_readyz(processes: Processes) -> None:
+    """Field points 4, 8 and 12: path, inode, digests and ages, so that a mismatch can be seen."""
+    policies = await processes.start("recovery")
+    get = await asked(processes, policies)
+    told = (await get(f"{PREFIX}/policy")).json()
+    assert told["location"] == str(processes.file)
+    assert told["inode"] == processes.file.stat().st_ino
+    assert told["digest"] == told["digest_on_disk"] == policies.policies.digest
+    assert (told["services"], told["fault"], told["from_kept_copy"]) == (1, None, False)
+    await asyncio.to_thread(processes.file.write_text, "version: 2\n")
+    await policies.look()
+    ready = (await get("/readyz")).json()
+    assert ready["policy"]["digest"] == told["digest"] != ready["policy"]["digest_on_disk"]
+    assert "must be 1" in ready["policy"]["fault"]
+    assert ready["policy"]["looked_at_seconds_ago"] < 60
+    assert ready["ready"]
+    assert ready["degraded"] == [
+        f"the policy in force ({told['digest'][:12]}) stays in force: {ready['policy']['fault']}"
+    ]
