@@ -28,7 +28,7 @@ def configure_logs(level: str, service: str) -> None:
         processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # or what one test sets up stays for all that follow
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

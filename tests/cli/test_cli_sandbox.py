@@ -28,6 +28,13 @@ pytest_plugins = ["sandbox.fixtures"]
 Run = Callable[..., tuple[int, str]]
 
 
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """A rehearsal sets up the logs of its process, which here is that of other tests, too."""
+    yield
+    structlog.reset_defaults()
+
+
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     def quiet(*_: object) -> None:

@@ -1,0 +1,125 @@
+"""A service as a process of its own, and its policy: changed, broken, and broken over a restart."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+IDENTITY = (
+    b"<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account><Arn>a</Arn>"
+    b"<UserId>u</UserId></GetCallerIdentityResult></GetCallerIdentityResponse>"
+)
+GOOD = "version: 1\nservices:\n  - {cluster: prod, service: api}\n"
+BETTER = GOOD + "  - {cluster: prod, service: worker}\n"
+
+
+async def identity(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(IDENTITY) + IDENTITY)
+    await writer.drain()
+    writer.close()
+
+
+@dataclass
+class Health:
+    """The health service, started and ended as often as a test wishes, on one file and one Redis."""
+
+    environment: dict[str, str]
+    file: Path
+    processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.environment['SUREFOOT_HTTP_PORT']}"
+
+    async def start(self) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services.health"), env=self.environment, stderr=asyncio.subprocess.PIPE
+        )
+        self.processes.append(process)
+        return process
+
+    async def until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until what ``/readyz`` tells is as wanted."""
+        async with asyncio.timeout(60), httpx2.AsyncClient() as http:
+            while True:
+                try:
+                    told: dict[str, Any] = (await http.get(f"{self.url}/readyz")).json()
+                except httpx2.TransportError:
+                    told = {}
+                if told and holds(told):
+                    return told
+                await asyncio.sleep(0.1)
+
+    def write(self, text: str) -> None:
+        new = self.file.with_name("new")
+        new.write_text(text)
+        new.rename(self.file)
+
+
+@pytest.fixture
+async def health(kafka: str, valkey_url: str, redis: Any, tmp_path: Path) -> AsyncIterator[Health]:
+    del redis  # it empties the Redis
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    aws = await asyncio.start_server(identity, "127.0.0.1", 0)
+    found = Health(
+        {
+            **os.environ,
+            "KAFKA_BOOTSTRAP_SERVERS": kafka,
+            "REDIS_URL": valkey_url,
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{aws.sockets[0].getsockname()[1]}",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "SUREFOOT_HTTP_PORT": str(port),
+            "SUREFOOT_POLICY": str(tmp_path),
+            "SHUTDOWN_TIMEOUT": "3",
+        },
+        tmp_path / "surefoot.yaml",
+    )
+    yield found
+    for process in found.processes:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    aws.close()
+
+
+async def test_a_policy_is_followed_by_a_process_and_outlives_it(health: Health) -> None:
+    """Field points 1, 4 and 8: replaced by rename, broken, restarted while broken, mended."""
+    first = await health.start()
+    assert first.stderr
+    async with asyncio.timeout(60):
+        text = (await first.stderr.read()).decode()
+    assert "has no *.yaml and no *.yml" in text
+    assert await first.wait() == 1
+
+    health.write(GOOD)
+    second = await health.start()
+    told = await health.until(lambda told: bool(told["ready"]))
+    assert told["policy"]["services"] == 1
+    health.write(BETTER)
+    told = await health.until(lambda told: told["policy"]["services"] == 2)
+    assert told["degraded"] == []
+    health.write(BETTER.replace("cluster", "kluster"))
+    told = await health.until(lambda told: bool(told["degraded"]))
+    assert told["policy"]["services"] == 2
+    assert "`cluster` is missing" in told["degraded"][0]
+
+    second.kill()
+    await second.wait()
+    await health.start()
+    told = await health.until(lambda told: bool(told["ready"]))
+    assert (told["policy"]["services"], told["policy"]["from_kept_copy"]) == (2, True)
+    assert "the copy that was kept" in told["degraded"][0]
+    health.write(BETTER)
+    told = await health.until(lambda told: not told["degraded"])
+    assert (told["policy"]["services"], told["policy"]["from_kept_copy"]) == (2, False)
