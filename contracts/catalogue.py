@@ -25,7 +25,7 @@ from contracts.topics import Party, Topic
 ORCHESTRATOR, MONITOR, HEALTH = Party.ORCHESTRATOR, Party.MONITOR, Party.HEALTH
 DIAGNOSTICS, OPTIMIZER, VALIDATOR = Party.DIAGNOSTICS, Party.OPTIMIZER, Party.VALIDATOR
 RECOVERY, CI, DASHBOARDS, OPERATORS = Party.RECOVERY, Party.CI, Party.DASHBOARDS, Party.OPERATORS
-COMMANDED_SERVICES = frozenset(topics.SERVICES) - {ORCHESTRATOR}
+COMMANDED_SERVICES = frozenset(topics.COMMAND_TOPICS.values())
 
 
 Contracted = type[Event] | type[DeadLettered] | type[DeadLetterSettled]
