@@ -7,11 +7,15 @@ from typing import Any
 
 import orjson
 
+from contracts.base import Target
 from contracts.envelope import Envelope, from_message
+from contracts.policy import Access, ServicePolicy
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.clock import Clock
+from services._chassis.policies import BuiltInPolicies
 from services._chassis.store import RedisStore
 from services._chassis.transition import Cancelled, Emit
+from services._policy.source import Listener
 
 
 @dataclass
@@ -73,6 +77,32 @@ class FakeRunning:
     async def emit(self, *emissions: Emit) -> None:
         await self.check()
         self.emitted += emissions
+
+
+class FakePolicies:
+    """What is in force as a test says; every other service has the built-in policy."""
+
+    def __init__(self, *policies: ServicePolicy) -> None:
+        self.held = {policy.target: policy for policy in policies}
+
+    def of(self, target: Target) -> ServicePolicy:
+        return self.held.get(target) or ServicePolicy(target=target)
+
+    def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
+        return BuiltInPolicies("123456789012").find(cluster, service, account, region)
+
+    def all(self) -> tuple[Target, ...]:
+        return tuple(self.held)
+
+    def access(self, account: str) -> Access | None:
+        """Everywhere by the own credentials."""
+
+    def listen(self, listener: Listener) -> None:
+        """Tell nobody: whoever is tested asks again by itself."""
+
+    def reload(self, policy: ServicePolicy) -> None:
+        """Let another policy be in force for one service."""
+        self.held[policy.target] = policy
 
 
 def memory_store(service: str, clock: Clock) -> RedisStore:

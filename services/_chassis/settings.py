@@ -16,6 +16,7 @@ from contracts.base import Name, Target
 from contracts.topics import SERVICES
 from services._chassis.aws import AwsLimits
 from services._chassis.config_file import read_config
+from services._policy import environment
 
 
 class Settings(BaseSettings):
@@ -113,9 +114,9 @@ class Settings(BaseSettings):
 
 @cache
 def known_settings() -> frozenset[str]:
-    """The settings of all services: they may share one file."""
+    """The settings of all services, and those of the policy: they may share one file."""
     modules = (import_module(f"services.{service}.settings") for service in SERVICES)
-    return frozenset(name for module in modules for name in module.Settings.model_fields)
+    return environment.NAMES.union(name for module in modules for name in module.Settings.model_fields)
 
 
 def sentence(error: ValidationError) -> str:

@@ -86,6 +86,9 @@ RETRIES = "stubbornness"
 URL, URLS, CLUSTER, SERVICE = "application_url", "base_urls", "cluster_name", "service_name"
 """The URL belongs to the configured service, ``base_urls`` to the services that it names."""
 
+NAMES = frozenset({*(setting.name for setting in SETTINGS), RETRIES, URL, URLS, CLUSTER, SERVICE})
+"""All settings that are read here."""
+
 SERVICE_KEY = tuple[str, str]
 """Cluster and service."""
 

@@ -1,6 +1,5 @@
 """The only place where the validator's objects are built."""
 
-from datetime import timedelta
 from functools import partial
 
 import httpx2
@@ -9,43 +8,28 @@ from contracts.deployment import DeploymentFinished
 from contracts.recovery import RollbackStarted
 from contracts.validator import RunPreflight, ValidateDeployment
 from services._aws.existing import existing
+from services._aws.secrets import Secrets
 from services._chassis.service import Platform, Service
+from services._chassis.targets import Targets
+from services._chassis.web import Web
 from services.validator import handlers
+from services.validator.adapters.applications import AwsApplications
 from services.validator.adapters.ecr import EcrImages
-from services.validator.adapters.ecs import EcsServices
-from services.validator.adapters.http import WireHttp, client
-from services.validator.adapters.load_balancers import AwsLoadBalancers
-from services.validator.adapters.probes import StubbornProbes
+from services.validator.adapters.ecs import AwsEcs
+from services.validator.adapters.http import AGENT, WireHttp
 from services.validator.api import create_router
-from services.validator.domain.judge import Thresholds
-from services.validator.domain.manifest import LINUX_AMD64
-from services.validator.handlers import Preflight, Validation
+from services.validator.jobs.preflight import PREFLIGHT, Preflight
+from services.validator.jobs.validate import OPERATION, VALIDATION, ServiceTests, Validate, ValidateOnRequest
+from services.validator.run_tests import HttpTestRunner
 from services.validator.settings import Settings
 
 
 def create_app(settings: Settings, platform: Platform) -> Service:
-    certified, plain = (client(certified=one, transport=platform.transport) for one in (True, False))
+    aws, clock, policies = platform.aws, platform.clock, platform.policies
+    web = Web(AGENT, platform.transport)
     downloads = httpx2.AsyncClient(follow_redirects=False, transport=platform.transport)
-    services = EcsServices(platform.aws)
-    preflight = Preflight(
-        services,
-        EcrImages(platform.aws, downloads),
-        LINUX_AMD64 if settings.image_policy == "linux/amd64" else None,
-    )
-    probes = StubbornProbes(
-        WireHttp(certified, plain),
-        platform.clock,
-        {"smoke": settings.smoke_tests, "api": settings.api_tests},
-        settings.stubbornness,
-    )
-    validation = Validation(
-        services,
-        AwsLoadBalancers(platform.aws),
-        probes,
-        settings.base_urls,
-        Thresholds(settings.success_rate_percent, settings.response_time_seconds),
-        platform.clock,
-    )
+    services = AwsEcs(aws)
+    test = ServiceTests(services, AwsApplications(aws, Secrets(aws, clock)), HttpTestRunner(WireHttp(web), clock))
     return Service(
         name="validator",
         handlers={
@@ -55,17 +39,16 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             RollbackStarted: handlers.on_run_over,
         },
         jobs={
-            handlers.PREFLIGHT: preflight.work,
-            handlers.VALIDATION: validation.answer_command,
-            handlers.OPERATION: validation.answer_request,
+            PREFLIGHT: Preflight(services, EcrImages(aws, downloads), policies),
+            VALIDATION: Validate(test, policies),
+            OPERATION: ValidateOnRequest(test, policies, clock),
         },
-        failures={handlers.VALIDATION: handlers.validation_failed},
+        failures={VALIDATION: handlers.validation_failed},
         router=create_router(
             platform.store,
-            platform.clock,
-            settings.target,
-            timedelta(minutes=settings.validation_timeout_minutes),
-            partial(existing, platform.aws),
+            clock,
+            Targets(policies, settings.cluster_name, settings.service_name),
+            partial(existing, aws),
         ),
-        closers=(certified.aclose, plain.aclose, downloads.aclose),
+        closers=(web.close, downloads.aclose),
     )

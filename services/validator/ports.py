@@ -1,30 +1,20 @@
 """What the validator needs of the outside. Where AWS or the wire fails, the answer is ``Unknown`` with a sentence."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from contracts.base import Target
+from contracts.policy import Application, Tests
 from contracts.validator import Suite
+from services._chassis.web import Address
 from services.validator.domain.facts import Absent, Image, LiveService, Outside, TaskDefinition, Unknown
-from services.validator.domain.judge import Attempt, Tried
+from services.validator.domain.judge import Attempt, TestResult
 from services.validator.domain.reference import Reference
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a service's requests go."""
-
-    url: str
-    """``http://host:port``, without a path."""
-    host: str | None = None
-    """The Host header that the load balancer's rule asks for."""
-    certified: bool = False
-    """Whether the host's certificate has to be right: not where a load balancer is called by its own name,
-    which no certificate of its owner carries."""
-
-
-class Services(Protocol):
+class EcsServices(Protocol):
     """ECS."""
 
     async def service(self, target: Target) -> LiveService | Absent | Unknown:
@@ -42,10 +32,14 @@ class Images(Protocol):
     async def image(self, target: Target, reference: Reference) -> Image | Absent | Outside | Unknown: ...
 
 
-class Balancers(Protocol):
-    """What stands before a service."""
+class Applications(Protocol):
+    """Where users reach a service, and what its policy has sent with each request."""
 
-    async def address(self, target: Target, target_groups: tuple[str, ...]) -> Address | Absent | Unknown: ...
+    async def address(
+        self, target: Target, application: Application, target_groups: tuple[str, ...]
+    ) -> Address | Absent | Unknown: ...
+
+    async def headers(self, target: Target, application: Application) -> dict[str, SecretStr] | Unknown: ...
 
 
 class Http(Protocol):
@@ -56,10 +50,12 @@ class Http(Protocol):
         ...
 
 
-class Probes(Protocol):
+class SuiteRunner(Protocol):
     """The one who runs tests."""
 
-    async def run(self, address: Address, suites: Collection[Suite], deadline: float) -> tuple[Tried, ...]:
+    async def run(
+        self, address: Address, tests: Tests, suites: Collection[Suite], deadline: float
+    ) -> tuple[TestResult, ...]:
         """Run the suites, smoke first, until ``deadline`` (product time, epoch seconds).
 
         What there was no time for is returned without attempts; what a failed smoke test made pointless is not

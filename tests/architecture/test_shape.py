@@ -16,8 +16,8 @@ SHAPE = {
     "api.py",
     "ports.py",
     "decisions.py",  # what bus, timers, jobs and API decide alike
-    "jobs.py",
     "jobs",
+    "run_tests.py",  # use cases, which several jobs share
     "adapters",
     "domain",
 }

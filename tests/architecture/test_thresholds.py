@@ -29,7 +29,6 @@ from services.monitor.adapters.alarm_definitions import definition
 from services.monitor.adapters.dashboards import CloudWatchDashboards
 from services.monitor.domain import judge, rules
 from services.monitor.settings import Settings as Monitor
-from services.validator.domain.judge import Thresholds
 from tests.services.monitor.harness import BALANCED
 
 watched = {rule.name: rule for rule in rules.rules(limits.WARNING_MINUTES)}
@@ -63,8 +62,8 @@ assert (health.cpu, health.memory) == (limits.WARNING_CPU, limits.WARNING_MEMORY
 assert (health.p95_seconds, health.error_rate) == (limits.WARNING_RESPONSE_TIME, limits.WARNING_ERROR_RATE)
 assert Health.model_fields["performance_threshold_ms"].default == 1000 * limits.WARNING_RESPONSE_TIME
 assert Monitor.model_fields["alert_evaluation_period"].default == 60 * limits.WARNING_MINUTES
-proof = Thresholds()
-assert proof.success_rate_percent == limits.REQUIRED_PASS_PERCENT
+proof = ServicePolicy.model_fields["tests"].default
+assert proof.required_pass_percent == limits.REQUIRED_PASS_PERCENT
 assert proof.response_time_seconds == limits.CRITICAL_RESPONSE_TIME
 assert DeploymentConfig().minimum_health_score == limits.MINIMUM_HEALTH_SCORE
 assert AssessHealth.model_fields["minimum_score"].default == limits.MINIMUM_HEALTH_SCORE

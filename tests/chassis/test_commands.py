@@ -10,6 +10,7 @@ from contracts.catalogue import CATALOGUE, entry_of
 from contracts.deployment import Cause
 from contracts.envelope import Envelope, Meta
 from contracts.gates import Gate, Verdict
+from contracts.policy import Recovery, RecoveryPolicy
 from contracts.publish import PUBLISHED
 from contracts.recovery import CaptureSnapshot
 from contracts.results import StepFinished, answer_id
@@ -75,6 +76,15 @@ def test_a_job_describes_the_command_that_it_answers() -> None:
 def test_what_the_previous_version_wrote_beside_its_jobs_is_read() -> None:
     written = b'{"step":"capture-snapshot","target":"123456789012/us-west-2/c/s","run_id":"run"}'
     assert Command.read(written, "id") == COMMAND
+
+
+def test_every_answer_names_the_policy_that_its_command_carries() -> None:
+    policy = RecoveryPolicy(digest="1" * 64, recovery=Recovery())
+    event = CaptureSnapshot(target=TARGET, run_id="run", purpose="before-change", policy=policy)
+    command = Command.of(event, META)
+    lost = Command.read(command.job("capture", b"").asked_by, "id").gave_up("gave up after 5 attempts")
+    assert {answered(emission).policy_digest for emission in (command.passed("done", YES), lost)} == {"1" * 64}
+    assert answered(COMMAND.passed("done", YES)).policy_digest == ""
 
 
 @pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)

@@ -5,7 +5,7 @@ One port of asyncio. Sockets live in real time, so latencies are real seconds at
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -113,10 +113,13 @@ _PAGES = {
 
 
 class Application:
-    """Serve on a port. ``behind`` says which behaviours a request may meet at this moment."""
+    """Serve on a port. ``behind`` says which behaviours a request may meet at this moment, ``demanded`` which
+    headers it must carry.
+    """
 
-    def __init__(self, behind: Behind, random: Random) -> None:
+    def __init__(self, behind: Behind, random: Random, demanded: Callable[[], Mapping[str, str]] = dict) -> None:
         self._behind = behind
+        self._demanded = demanded
         self._random = random
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -135,6 +138,8 @@ class Application:
 
     async def respond(self, request: Request) -> Response:
         """Send one request to a task, or answer in the load balancer's name when there is none."""
+        if not self._demanded().items() <= request.headers.items():
+            return _json(401, {"detail": "Not authenticated"})
         choices = self._behind()
         if not choices:
             return Response(503, b"<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>", "text/html")

@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from random import Random
@@ -126,6 +126,10 @@ class InProcessAws:
         world, entrance = self._entrances[number]
         return world.behind(entrance.group)
 
+    def demanded(self, number: int) -> Mapping[str, str]:
+        """Which headers a request to the load balancer of this number must carry."""
+        return self._entrances[number][0].conditions.demanded_headers if self._entrances else {}
+
     def open(self, endpoint: str, host: str, ports: Sequence[int]) -> Gateway:
         """Fill the accounts, and return what answers for AWS.
 
@@ -198,4 +202,5 @@ class InProcessAws:
 
 def application_of(aws: InProcessAws, number: int) -> Application:
     """What answers behind the load balancer of this number."""
-    return Application(partial(aws.behind, number), Random(number + 1))  # noqa: S311  repeatable
+    random = Random(number + 1)  # noqa: S311  repeatable
+    return Application(partial(aws.behind, number), random, partial(aws.demanded, number))

@@ -1,6 +1,6 @@
 """What a service lives in: how many users come, and whether its database is there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sandbox.scenarios.traffic import USUAL, Traffic
 
@@ -19,3 +19,5 @@ class Conditions:
     """Seconds after which a minute's metrics are there."""
     events_lost: float = 0.0
     """Share of what EventBridge and alarms tell that nobody hears."""
+    demanded_headers: dict[str, str] = field(default_factory=dict)
+    """Header, in lower case → the value without which the application answers 401."""

@@ -14,7 +14,7 @@ _ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True)
-class EcsServices:
+class AwsEcs:
     aws: Aws
 
     async def service(self, target: Target) -> LiveService | Absent | Unknown:

@@ -5,19 +5,9 @@ from itertools import chain
 
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
-from contracts.limits import CRITICAL_RESPONSE_TIME, REQUIRED_PASS_PERCENT
+from contracts.policy import HttpTest, Tests
 from contracts.results import ProbesOutput
 from contracts.validator import Suite
-from services.validator.domain.suites import HttpTest
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """The validation success rate and the critical response time of the requirements (docs/requirements.md)."""
-
-    success_rate_percent: float = REQUIRED_PASS_PERCENT
-    response_time_seconds: float = CRITICAL_RESPONSE_TIME
-    """Of the 95th percentile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +31,10 @@ Attempt = Answered | Silent
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TestResult:
     """A test and all its attempts, the last of which decides. Without attempts it was not run."""
+
+    __test__ = False  # pytest takes classes of this name for tests
 
     suite: Suite
     test: HttpTest
@@ -51,12 +43,12 @@ class Tried:
     @property
     def passed(self) -> bool | None:
         """None if it was not run."""
-        return right(self.test, self.attempts[-1]) if self.attempts else None
+        return as_expected(self.test, self.attempts[-1]) if self.attempts else None
 
     @property
     def failures(self) -> int:
         """How many attempts were not answered as expected."""
-        return sum(not right(self.test, attempt) for attempt in self.attempts)
+        return sum(not as_expected(self.test, attempt) for attempt in self.attempts)
 
     @property
     def sentence(self) -> str:
@@ -73,21 +65,21 @@ class Tried:
         return f"{self.test.name}: GET {self.test.path}: {saw} ({times})"
 
 
-def right(test: HttpTest, attempt: Attempt) -> bool:
+def as_expected(test: HttpTest, attempt: Attempt) -> bool:
     return isinstance(attempt, Answered) and attempt.status in test.expected
 
 
-def may_go_on(smoke: tuple[Tried, ...]) -> bool:
+def should_continue(smoke: tuple[TestResult, ...]) -> bool:
     """Whether the other suites are worth running: no critical smoke test failed."""
-    return all(tried.passed is not False for tried in smoke if tried.test.critical)
+    return all(result.passed is not False for result in smoke if result.test.critical)
 
 
-def judge(tried: tuple[Tried, ...], thresholds: Thresholds) -> tuple[Gate, ...]:
+def judge(results: tuple[TestResult, ...], tests: Tests) -> tuple[Gate, ...]:
     """Judge all tests that were to be run: ``success_rate``, ``critical_tests``, ``response_time_p95``."""
     return (
-        _success_rate(tried, thresholds.success_rate_percent),
-        _critical_tests(tried),
-        _response_time(tried, thresholds.response_time_seconds),
+        _success_rate(results, tests.required_pass_percent),
+        _critical_tests(results),
+        _response_time(results, tests.response_time_seconds),
     )
 
 
@@ -96,19 +88,19 @@ def cause(verdict: Verdict) -> Cause | None:
     return {Verdict.PASS: None, Verdict.FAIL: Cause.GATE, Verdict.INCONCLUSIVE: Cause.TIMEOUT}[verdict]
 
 
-def summary(tried: tuple[Tried, ...], gates: tuple[Gate, ...]) -> str:
+def summary(results: tuple[TestResult, ...], gates: tuple[Gate, ...]) -> str:
     """One sentence: how many passed, and the arithmetic of each gate that did not."""
-    passed = sum(one.passed is True for one in tried)
+    passed = sum(result.passed is True for result in results)
     unmet = (f"{gate.name} {gate.arithmetic}" for gate in gates if gate.verdict is not Verdict.PASS)
-    return "; ".join((f"{passed} of {len(tried)} tests passed", *unmet))
+    return "; ".join((f"{passed} of {len(results)} tests passed", *unmet))
 
 
-def probes(tried: tuple[Tried, ...]) -> ProbesOutput:
+def probes(results: tuple[TestResult, ...]) -> ProbesOutput:
     """Every attempt counts as a request."""
     return ProbesOutput(
-        requests=sum(len(one.attempts) for one in tried),
-        failures=sum(one.failures for one in tried),
-        p95_seconds=percentile(_seconds(tried), 95),
+        requests=sum(len(result.attempts) for result in results),
+        failures=sum(result.failures for result in results),
+        p95_seconds=percentile(_seconds(results), 95),
     )
 
 
@@ -127,28 +119,28 @@ def percentile(values: tuple[float, ...], percent: float) -> float | None:
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
-def _success_rate(tried: tuple[Tried, ...], threshold: float) -> Gate:
+def _success_rate(results: tuple[TestResult, ...], threshold: float) -> Gate:
     """An interval: what was not run counts as failed at its low end, as passed at its high end."""
-    run = [one for one in tried if one.passed is not None]
-    passed = sum(one.passed is True for one in run)
-    open_ = len(tried) - len(run)
+    run = [result for result in results if result.passed is not None]
+    passed = sum(result.passed is True for result in run)
+    open_ = len(results) - len(run)
     if not run:
         return Gate.measured("success_rate", None, ">=", threshold, unit="%", samples=0, detail="no test was run")
     return Gate.between(
         "success_rate",
-        100 * passed / len(tried),
-        100 * (passed + open_) / len(tried),
+        100 * passed / len(results),
+        100 * (passed + open_) / len(results),
         threshold,
         unit="%",
         samples=len(run),
-        detail=_unmet(tried) or f"all {len(tried)} tests passed",
+        detail=_unmet(results) or f"all {len(results)} tests passed",
     )
 
 
-def _critical_tests(tried: tuple[Tried, ...]) -> Gate:
-    critical = tuple(one for one in tried if one.test.critical)
-    failed = sum(one.passed is False for one in critical)
-    run = sum(one.passed is not None for one in critical)
+def _critical_tests(results: tuple[TestResult, ...]) -> Gate:
+    critical = tuple(result for result in results if result.test.critical)
+    failed = sum(result.passed is False for result in critical)
+    run = sum(result.passed is not None for result in critical)
     return Gate.measured(
         "critical_tests",
         failed if failed or run == len(critical) else None,
@@ -161,8 +153,8 @@ def _critical_tests(tried: tuple[Tried, ...]) -> Gate:
     )
 
 
-def _response_time(tried: tuple[Tried, ...], threshold: float) -> Gate:
-    seconds = _seconds(tried)
+def _response_time(results: tuple[TestResult, ...], threshold: float) -> Gate:
+    seconds = _seconds(results)
     return Gate.measured(
         "response_time_p95",
         percentile(seconds, 95),
@@ -174,11 +166,11 @@ def _response_time(tried: tuple[Tried, ...], threshold: float) -> Gate:
     )
 
 
-def _seconds(tried: tuple[Tried, ...]) -> tuple[float, ...]:
+def _seconds(results: tuple[TestResult, ...]) -> tuple[float, ...]:
     """Of each attempt that was answered, right or wrong: a retry must not hide that it was slow."""
-    attempts = chain.from_iterable(one.attempts for one in tried)
+    attempts = chain.from_iterable(result.attempts for result in results)
     return tuple(attempt.seconds for attempt in attempts if isinstance(attempt, Answered))
 
 
-def _unmet(tried: tuple[Tried, ...]) -> str:
-    return "; ".join(one.sentence for one in tried if not one.passed)
+def _unmet(results: tuple[TestResult, ...]) -> str:
+    return "; ".join(result.sentence for result in results if not result.passed)

@@ -7,9 +7,10 @@ from contracts.base import Contract
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
 from contracts.operations import Operation
+from contracts.policy import Digest
 from contracts.results import ProbesOutput
 from contracts.validator import Suite
-from services.validator.domain.judge import Answered, Tried
+from services.validator.domain.judge import Answered, TestResult
 
 
 class Tested(Contract):
@@ -29,19 +30,19 @@ class Tested(Contract):
     """Empty when it passed."""
 
     @classmethod
-    def of(cls, tried: Tried) -> Self:
-        last = tried.attempts[-1] if tried.attempts else None
+    def of(cls, result: TestResult) -> Self:
+        last = result.attempts[-1] if result.attempts else None
         answered = last if isinstance(last, Answered) else None
         return cls(
-            suite=tried.suite,
-            name=tried.test.name,
-            path=tried.test.path,
-            critical=tried.test.critical,
-            passed=tried.passed,
-            attempts=len(tried.attempts),
+            suite=result.suite,
+            name=result.test.name,
+            path=result.test.path,
+            critical=result.test.critical,
+            passed=result.passed,
+            attempts=len(result.attempts),
             status=answered.status if answered else None,
             seconds=round(answered.seconds, 3) if answered else None,
-            detail="" if tried.passed else tried.sentence,
+            detail="" if result.passed else result.sentence,
         )
 
 
@@ -52,6 +53,8 @@ class Result(Contract):
     gates: tuple[Gate, ...]
     output: ProbesOutput | None = None
     tests: tuple[Tested, ...] = ()
+    policy_digest: Digest = ""
+    """Of the policy whose thresholds the gates show; empty without a policy file."""
 
 
 class Validation(Operation):

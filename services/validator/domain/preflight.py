@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from contracts.base import Target
 from contracts.deployment import Cause, ImageChange
 from contracts.gates import Gate, Verdict, worst
+from contracts.policy import Gates
 from contracts.results import PreflightOutput
 from services.validator.domain.facts import Absent, Image, LiveService, Outside, TaskDefinition, Unknown
 from services.validator.domain.manifest import LINUX_AMD64, Platform
@@ -38,6 +39,11 @@ class Findings:
     def __add__(self, later: "Findings") -> "Findings":
         """Both, with the output of ``later``."""
         return Findings(self.gates + later.gates, self.facts + later.facts, later.output)
+
+
+def required_platform(gates: Gates) -> Platform | None:
+    """Return the platform that every image needs; None: just the task definition's."""
+    return LINUX_AMD64 if gates.image_platform == "linux/amd64" else None
 
 
 def target_gate(target: Target, service: LiveService | Absent | Unknown) -> Gate:
@@ -92,11 +98,11 @@ def exists_gate(wanted: tuple[Wanted, ...]) -> Gate:
     """``image_exists``: every image that can be looked for from here is in its registry."""
     seen: list[bool | None] = []
     said: list[str] = []
-    for one in wanted:
-        match one.found:
+    for image in wanted:
+        match image.found:
             case Image():
                 seen.append(True)
-                said.append(f"{one.image} is there")
+                said.append(f"{image.image} is there")
             case Absent(detail):
                 seen.append(False)
                 said.append(detail)
@@ -108,21 +114,20 @@ def exists_gate(wanted: tuple[Wanted, ...]) -> Gate:
     return _all("image_exists", seen, said)
 
 
-def architecture_gate(wanted: tuple[Wanted, ...], runs_on: Platform, policy: Platform | None) -> Gate:
-    """``architecture``: every image has the platform that its tasks run on, and the one that the policy demands.
+def architecture_gate(wanted: tuple[Wanted, ...], runs_on: Platform, required: Platform | None) -> Gate:
+    """``architecture``: every image has the platform that its tasks run on, and the ``required`` one.
 
-    The requirements' policy is ``linux/amd64``; None demands only that the image fits the task definition. Of an image
-    that is absent ``image_exists`` speaks.
+    None requires only that the image fits the task definition. An image that is absent fails ``image_exists`` alone.
     """
     seen: list[bool | None] = []
     said: list[str] = []
-    for one in wanted:
-        match one.found:
+    for image in wanted:
+        match image.found:
             case Image(_, frozenset() as platforms):
-                needed = dict.fromkeys(need for need in (policy, runs_on) if need)
+                needed = dict.fromkeys(need for need in (required, runs_on) if need)
                 missing = [need for need in needed if need not in platforms]
                 seen.append(not missing)
-                said.append(f"{one.image} is {_list(platforms)}{_why(missing, runs_on, policy)}")
+                said.append(f"{image.image} is {_list(platforms)}{_why(missing, runs_on, required)}")
             case Image(_, Unknown(detail)) | Unknown(detail):
                 seen.append(None)
                 said.append(detail)
@@ -158,14 +163,14 @@ def containers_unknown(definition: Absent | Unknown) -> Findings:
     return Findings((gate,), (definition,))
 
 
-def image_findings(wanted: Wanted, runs_on: Platform, policy: Platform | None) -> Findings:
+def image_findings(wanted: Wanted, runs_on: Platform, required: Platform | None) -> Findings:
     """What was found out about the image of an ``ImageChange``. Of one that is absent nothing more is asked."""
     exists = exists_gate((wanted,))
     if isinstance(wanted.found, Absent):
         return Findings((exists,))
     exact = pinned(wanted)
     return Findings(
-        (exists, architecture_gate((wanted,), runs_on, policy), digest_gate(wanted)),
+        (exists, architecture_gate((wanted,), runs_on, required), digest_gate(wanted)),
         output=PreflightOutput(images={wanted.container: exact}) if exact else None,
     )
 
@@ -189,7 +194,7 @@ def summary(findings: Findings) -> str:
 def _all(name: str, seen: list[bool | None], said: list[str]) -> Gate:
     """All of them; one unknown, or nothing to look at, leaves it open."""
     holds = False if False in seen else None if None in seen or not seen else True
-    known = sum(one is not None for one in seen)
+    known = sum(found is not None for found in seen)
     return Gate.true(name, holds, samples=known, detail="; ".join(said) or "there is no image to look at")
 
 
@@ -205,9 +210,9 @@ def _list(platforms: frozenset[Platform]) -> str:
     return ", ".join(map(str, sorted(platforms)))
 
 
-def _why(missing: list[Platform], runs_on: Platform, policy: Platform | None) -> str:
+def _why(missing: list[Platform], runs_on: Platform, required: Platform | None) -> str:
     if not missing:
         return ""
-    if policy in missing:
-        return f", not {policy}: {ADVICE}"
+    if required in missing:
+        return f", not {required}: {ADVICE}"
     return f", and the tasks run on {runs_on}: build it for that, or change the task definition's runtimePlatform"

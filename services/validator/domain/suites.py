@@ -1,35 +1,34 @@
-"""Which requests prove that a service works, and how stubbornly each is tried."""
+"""Which tests a suite has, and how often each is tried: what the policy says, as the runner asks for it."""
 
-from typing import Annotated
+from collections.abc import Collection
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from contracts.policy import API, SMOKE, HttpTest, Tests
+from contracts.policy import HttpTest, Tests
 from contracts.validator import Suite
 
-__all__ = ["API", "SMOKE", "HttpTest", "Stubbornness", "backoff"]
 
-DEFAULTS = Tests()
+def in_order(suites: Collection[Suite]) -> tuple[Suite, ...]:
+    """Return the suites in the order in which they are run: smoke first, whatever was asked first."""
+    known: tuple[Suite, ...] = ("smoke", "api")
+    return tuple(suite for suite in known if suite in suites)
 
 
-class Stubbornness(BaseModel):
-    """How long one attempt may take, and how many more follow it."""
+def tests_of(tests: Tests, suite: Suite) -> tuple[HttpTest, ...]:
+    return tests.smoke if suite == "smoke" else tests.api
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    smoke_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = DEFAULTS.smoke_timeout_seconds
-    api_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = DEFAULTS.api_timeout_seconds
-    critical_retries: Annotated[int, Field(ge=0, le=10)] = DEFAULTS.critical_retries
-    other_retries: Annotated[int, Field(ge=0, le=10)] = DEFAULTS.other_retries
+def timeout_of(tests: Tests, suite: Suite) -> float:
+    """Return the longest that one attempt may take, in real seconds."""
+    return tests.smoke_timeout_seconds if suite == "smoke" else tests.api_timeout_seconds
 
-    def timeout(self, suite: Suite) -> float:
-        """Of one attempt, in real seconds."""
-        return self.smoke_timeout_seconds if suite == "smoke" else self.api_timeout_seconds
 
-    def attempts(self, test: HttpTest) -> int:
-        return 1 + (self.critical_retries if test.critical else self.other_retries)
+def attempts_of(tests: Tests, test: HttpTest) -> int:
+    """Return how often a test is tried at most."""
+    return 1 + (tests.critical_retries if test.critical else tests.other_retries)
 
 
 def backoff(attempt: int) -> float:
-    """Seconds of product time before the attempt after attempt number ``attempt`` (from 0): 2^attempt, as required."""
+    """Return the seconds of product time before the attempt after attempt number ``attempt`` (from 0).
+
+    The 2^attempt of the requirements (docs/requirements.md).
+    """
     return float(2**attempt)

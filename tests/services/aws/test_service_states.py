@@ -14,7 +14,7 @@ from services.monitor.ports import NotFound
 from services.optimizer.adapters.ecs import EcsServices as OfOptimizer
 from services.optimizer.ports import NotSizable
 from services.recovery.adapters.ecs import AwsEcs as OfRecovery
-from services.validator.adapters.ecs import EcsServices as OfValidator
+from services.validator.adapters.ecs import AwsEcs as OfValidator
 from services.validator.domain.facts import Absent, LiveService, Unknown
 from tests.services.aws.scripted import ScriptedAws, refusal
 

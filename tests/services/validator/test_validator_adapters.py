@@ -10,13 +10,16 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError
 
 from contracts.base import Target
+from contracts.policy import Application
+from services._aws.secrets import Secrets
+from services._chassis.web import Address
+from services.validator.adapters.applications import AwsApplications
 from services.validator.adapters.ecr import CONFIGURATION_BYTES, EcrImages
-from services.validator.adapters.ecs import EcsServices
-from services.validator.adapters.load_balancers import AwsLoadBalancers
+from services.validator.adapters.ecs import AwsEcs
 from services.validator.domain.facts import Absent, Image, LiveService, Outside, TaskDefinition, Unknown
 from services.validator.domain.manifest import LINUX_AMD64, Platform
 from services.validator.domain.reference import Reference
-from services.validator.ports import Address
+from tests.kit import FakeClock
 from tests.services.aws.scripted import ScriptedAws, refusal
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
@@ -36,7 +39,7 @@ async def test_a_service_as_it_is() -> None:
         "loadBalancers": [{"targetGroupArn": GROUP}, {"loadBalancerName": "classic"}],
     }
     aws = ScriptedAws(describe_services={"services": [live], "failures": []})
-    assert await EcsServices(aws).service(TARGET) == LiveService(ARN, (GROUP,))
+    assert await AwsEcs(aws).service(TARGET) == LiveService(ARN, (GROUP,))
     assert aws.asked["describe_services"] == {"cluster": "Main", "services": ["api"]}
 
 
@@ -56,7 +59,7 @@ async def test_a_service_as_it_is() -> None:
     ],
 )
 async def test_a_service_that_is_not_there(answer: object, sentence: str) -> None:
-    assert await EcsServices(ScriptedAws(describe_services=answer)).service(TARGET) == Absent(sentence)
+    assert await AwsEcs(ScriptedAws(describe_services=answer)).service(TARGET) == Absent(sentence)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,7 @@ async def test_a_service_that_is_not_there(answer: object, sentence: str) -> Non
     ],
 )
 async def test_an_ecs_that_does_not_tell(answer: object, word: str) -> None:
-    found = await EcsServices(ScriptedAws(describe_services=answer)).service(TARGET)
+    found = await AwsEcs(ScriptedAws(describe_services=answer)).service(TARGET)
     assert isinstance(found, Unknown)
     assert word in found.detail
     assert "secret" not in found.detail
@@ -94,27 +97,30 @@ async def test_what_a_task_definition_runs_on(runtime: dict[str, str] | None, pl
     if runtime is not None:
         body["runtimePlatform"] = runtime
     aws = ScriptedAws(describe_task_definition={"taskDefinition": body})
-    found = await EcsServices(aws).task_definition(TARGET, "api:7")
+    found = await AwsEcs(aws).task_definition(TARGET, "api:7")
     assert found == TaskDefinition(ARN, active=True, platform=platform, images={"web": "app:1"})
     assert "s3cret" not in repr(found)
 
 
 async def test_a_task_definition_that_is_not_there() -> None:
     aws = ScriptedAws(describe_task_definition=refusal("ClientException"))
-    assert await EcsServices(aws).task_definition(TARGET, "api:9") == Absent("there is no task definition api:9")
+    assert await AwsEcs(aws).task_definition(TARGET, "api:9") == Absent("there is no task definition api:9")
     aws = ScriptedAws(describe_task_definition=refusal("ServerException"))
-    assert isinstance(await EcsServices(aws).task_definition(TARGET, "api:9"), Unknown)
+    assert isinstance(await AwsEcs(aws).task_definition(TARGET, "api:9"), Unknown)
 
 
 # load balancers
 
+PLAIN = {"Protocol": "HTTP", "Port": 80}
 
-def balancing(*rules: dict[str, Any]) -> ScriptedAws:
-    arn = "arn:aws:elasticloadbalancing:us-west-2:1:loadbalancer/app/lb/1"
+
+def balancing(*rules: dict[str, Any], listener: dict[str, Any] = PLAIN, kind: str = "app") -> ScriptedAws:
+    arn = f"arn:aws:elasticloadbalancing:us-west-2:1:loadbalancer/{kind}/lb/1"
+    default = [] if kind == "app" else [{"Type": "forward", "TargetGroupArn": GROUP}]
     return ScriptedAws(
         describe_target_groups={"TargetGroups": [{"TargetGroupArn": GROUP, "LoadBalancerArns": [arn]}]},
         describe_load_balancers={"LoadBalancers": [{"LoadBalancerArn": arn, "DNSName": "lb.example"}]},
-        describe_listeners={"Listeners": [{"ListenerArn": "arn:listener", "Protocol": "HTTP", "Port": 80}]},
+        describe_listeners={"Listeners": [{"ListenerArn": "arn:listener", **listener, "DefaultActions": default}]},
         describe_rules={"Rules": list(rules)},
     )
 
@@ -125,19 +131,40 @@ BY_HOST = {
 }
 
 
+def applications(aws: ScriptedAws) -> AwsApplications:
+    return AwsApplications(aws, Secrets(aws, FakeClock(0)))
+
+
 async def test_where_tests_are_sent() -> None:
-    balancers = AwsLoadBalancers(balancing(BY_HOST))
-    assert await balancers.address(TARGET, (GROUP,)) == Address("http://lb.example:80", "surefoot.cases.example")
-    nowhere = await AwsLoadBalancers(balancing()).address(TARGET, (GROUP,))
+    found = await applications(balancing(BY_HOST)).address(TARGET, Application(), (GROUP,))
+    assert found == Address("http://lb.example:80", "surefoot.cases.example")
+    nowhere = await applications(balancing()).address(TARGET, Application(), (GROUP,))
     assert nowhere == Absent("no listener forwards to the service's target group")
 
 
+async def test_tests_are_sent_through_a_network_load_balancer() -> None:
+    aws = balancing(listener={"Protocol": "TCP", "Port": 8000}, kind="net")
+    assert await applications(aws).address(TARGET, Application(), (GROUP,)) == Address("http://lb.example:8000")
+
+
+async def test_the_policy_s_url_comes_first_and_aws_is_not_asked() -> None:
+    aws = ScriptedAws()
+    found = await applications(aws).address(TARGET, Application(url="https://api.example"), (GROUP,))
+    assert (found, aws.calls) == (Address("https://api.example", certified=True), [])
+
+
 async def test_no_load_balancer_and_no_answer() -> None:
-    assert isinstance(await AwsLoadBalancers(ScriptedAws()).address(TARGET, ()), Absent)
+    assert isinstance(await applications(ScriptedAws()).address(TARGET, Application(), ()), Absent)
     silent = ScriptedAws(describe_target_groups=refusal("Throttling"))
-    assert await AwsLoadBalancers(silent).address(TARGET, (GROUP,)) == Unknown(
+    assert await applications(silent).address(TARGET, Application(), (GROUP,)) == Unknown(
         "Elastic Load Balancing did not answer DescribeTargetGroups: Throttling"
     )
+
+
+async def test_a_secret_that_may_not_be_read_leaves_the_headers_unknown() -> None:
+    aws = ScriptedAws(get_secret_value=refusal("AccessDeniedException"))
+    found = await applications(aws).headers(TARGET, Application(headers={"X-Probe": "shop/probe"}))
+    assert found == Unknown("cannot read the secret shop/probe: AccessDeniedException")
 
 
 # ECR

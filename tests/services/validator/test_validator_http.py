@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pytest
+from pydantic import SecretStr
 
-from services.validator.adapters.http import WireHttp, client
+from services._chassis.web import Address, Web
+from services.validator.adapters.http import AGENT, WireHttp
 from services.validator.domain.judge import Answered, Silent
-from services.validator.ports import Address
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 Behave = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -45,6 +46,19 @@ async def pour(writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(b"x" * 65536)
         await writer.drain()
+
+
+class AnyTime(float):
+    """However long it took."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, float)
+
+    __hash__ = float.__hash__
+
+
+def answered(status: int) -> Answered:
+    return Answered(status, AnyTime())
 
 
 @dataclass
@@ -87,10 +101,9 @@ async def site() -> AsyncIterator[Site]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[WireHttp]:
-    certified, plain = client(certified=True), client(certified=False)
-    yield WireHttp(certified, plain)
-    await certified.aclose()
-    await plain.aclose()
+    web = Web(AGENT)
+    yield WireHttp(web)
+    await web.close()
 
 
 async def test_an_answer_has_a_status_and_a_time(site: Site, http: WireHttp) -> None:
@@ -168,3 +181,38 @@ async def test_the_host_of_the_rule_is_sent_and_its_redirects_stay_at_the_load_b
     assert attempt.status == 200
     assert all("host: cases.example\r\n" in head.lower() for head in site.heads)
     assert len(site.heads) == 2
+
+
+PROBE = {"x-probe": SecretStr("s3cret-probe")}
+
+
+def carried(head: str) -> bool:
+    return "x-probe: s3cret-probe\r\n" in head.lower()
+
+
+async def test_headers_are_sent_to_the_address_and_along_its_own_redirects(site: Site, http: WireHttp) -> None:
+    site.pages["/a"] = redirect("/ok")
+    assert await http.get(Address(site.url, headers=PROBE), "/a", 5) == answered(200)
+    assert [carried(head) for head in site.heads] == [True, True]
+
+
+async def test_headers_do_not_follow_to_another_port_of_the_host(site: Site, http: WireHttp) -> None:
+    other = Site({"/ok": say(OK)})
+    server = await asyncio.start_server(other.serve, "127.0.0.1", 0)
+    other.port = server.sockets[0].getsockname()[1]
+    site.pages["/a"] = redirect(f"{other.url}/ok")
+    assert await http.get(Address(site.url, headers=PROBE), "/a", 5) == answered(200)
+    server.close()
+    assert carried(site.heads[0])
+    assert [carried(head) for head in other.heads] == [False]
+
+
+async def test_another_host_is_not_asked_at_all(site: Site, http: WireHttp) -> None:
+    site.pages["/a"] = redirect(f"http://localhost:{site.port}/ok")
+    assert await http.get(Address(site.url, headers=PROBE), "/a", 5) == answered(302)
+    assert len(site.heads) == 1
+
+
+async def test_a_header_s_value_is_in_no_text(site: Site) -> None:
+    address = Address(site.url, headers=PROBE)
+    assert "s3cret-probe" not in f"{address!r} {address}"

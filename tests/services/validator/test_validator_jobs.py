@@ -3,40 +3,37 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from pydantic import SecretStr
 
 from contracts.base import Target, caused_id
 from contracts.deployment import Cause, Change, CheckUp, ImageChange, Observe, TaskDefinitionChange
 from contracts.envelope import Meta
 from contracts.gates import Verdict
+from contracts.policy import SMOKE, Application, Gates, PreflightPolicy, ServicePolicy, Tests, ValidationPolicy
 from contracts.results import PreflightOutput, ProbesOutput, StepFinished
 from contracts.validator import RunPreflight, Suite, ValidateDeployment
-from services._chassis.clock import Pace, PacedClock
-from services._chassis.transition import Cancelled, Decision, Emit, Transition
+from services._chassis.transition import Cancelled, Decision, Transition
+from services._chassis.web import Address, address_of
 from services.validator.domain.facts import Absent, Image, LiveService, Outside, TaskDefinition, Unknown
-from services.validator.domain.judge import Answered, Silent, Thresholds, Tried
+from services.validator.domain.judge import Answered, Silent, TestResult
 from services.validator.domain.manifest import LINUX_AMD64, Platform
 from services.validator.domain.operation import Validation as ValidationOperation
 from services.validator.domain.reference import Reference
-from services.validator.domain.suites import SMOKE
-from services.validator.handlers import (
-    OPERATION,
-    PREFLIGHT,
-    VALIDATION,
-    Preflight,
-    Validation,
-    on_run_preflight,
-    on_validate_deployment,
-)
-from services.validator.ports import Address
+from services.validator.handlers import on_run_preflight, on_validate_deployment
+from services.validator.jobs.preflight import PREFLIGHT, Preflight
+from services.validator.jobs.validate import OPERATION, VALIDATION, ServiceTests, Validate, ValidateOnRequest
+from tests.kit import FakeClock, FakePolicies, FakeRunning
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 REPOSITORY = "123456789012.dkr.ecr.us-west-2.amazonaws.com/app"
 DIGEST = "sha256:" + "ab" * 32
 ARN = "arn:aws:ecs:us-west-2:123456789012:task-definition/api:7"
+DEFAULT_GATES = Gates()
+IN_FORCE, CARRIED = "1" * 64, "2" * 64
 ARM64 = Platform("linux", "arm64")
 GOOD = Image(DIGEST, frozenset({LINUX_AMD64, ARM64}))
 
@@ -49,7 +46,7 @@ LIVE = LiveService(ARN, ("arn:group",))
 
 
 @dataclass
-class FakeServices:
+class FakeEcs:
     live: LiveService | Absent | Unknown = LIVE
     definitions: dict[str, TaskDefinition | Absent | Unknown] = field(default_factory=lambda: {ARN: definition("web")})
 
@@ -72,27 +69,6 @@ class FakeImages:
         return self.found.get(str(reference), GOOD)
 
 
-@dataclass
-class FakeRunning:
-    payload: bytes
-    id: str = "command-1"
-    kind: str = "any"
-    fence: int = 1
-    attempt: int = 1
-    saved: bytes | None = None
-    cancelled: bool = False
-
-    async def checkpoint(self, data: bytes) -> None:
-        await self.check()
-
-    async def check(self) -> None:
-        if self.cancelled:
-            raise Cancelled(self.id)
-
-    async def emit(self, *emissions: Emit) -> None:
-        raise AssertionError("the validator tells its answer only")
-
-
 def decision(transition: Transition) -> Decision:
     return transition.decide(None)
 
@@ -108,13 +84,16 @@ def answer_of(transition: Transition, step: str) -> StepFinished:
 
 async def preflight(
     change: Change,
-    services: FakeServices | None = None,
+    services: FakeEcs | None = None,
     images: FakeImages | None = None,
-    policy: Platform | None = LINUX_AMD64,
+    gates: Gates = DEFAULT_GATES,
+    *,
+    carried: PreflightPolicy | None = None,
 ) -> StepFinished:
-    command = RunPreflight(target=TARGET, run_id="run-1", change=change)
-    job = Preflight(services or FakeServices(), images or FakeImages(), policy)
-    return answer_of(await job.work(FakeRunning(command.model_dump_json().encode())), PREFLIGHT)
+    command = RunPreflight(target=TARGET, run_id="run-1", change=change, policy=carried)
+    policies = FakePolicies(ServicePolicy(target=TARGET, digest=IN_FORCE, gates=gates))
+    job = Preflight(services or FakeEcs(), images or FakeImages(), policies)
+    return answer_of(await job(FakeRunning(command.model_dump_json().encode())), PREFLIGHT)
 
 
 def verdicts(answer: StepFinished) -> dict[str, str]:
@@ -156,26 +135,26 @@ async def test_observing_needs_the_target_only() -> None:
 @pytest.mark.parametrize("rolling_out", [False, True])
 async def test_a_request_without_a_change_learns_what_is_live(rolling_out: bool) -> None:
     live = LiveService(ARN, (), deployment_id="ecs-svc/7", rolling_out=rolling_out)
-    answer = await preflight(CheckUp(), FakeServices(live))
+    answer = await preflight(CheckUp(), FakeEcs(live))
     assert (answer.verdict, verdicts(answer)) == (Verdict.PASS, {"target_exists": "pass"})
     assert answer.output == PreflightOutput(live_deployment="ecs-svc/7", under_way=rolling_out)
 
 
 async def test_an_unknown_target_is_named() -> None:
-    services = FakeServices(Absent("there is no service api in the cluster Main"))
+    services = FakeEcs(Absent("there is no service api in the cluster Main"))
     answer = await preflight(Observe(), services)
     assert (answer.verdict, answer.cause, answer.output) == (Verdict.FAIL, Cause.USAGE, None)
     assert answer.summary == "there is no service api in the cluster Main"
 
 
 async def test_a_silent_aws_is_an_error_and_no_verdict() -> None:
-    answer = await preflight(Observe(), FakeServices(Unknown("ECS did not answer DescribeServices: Throttled")))
+    answer = await preflight(Observe(), FakeEcs(Unknown("ECS did not answer DescribeServices: Throttled")))
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
 
 
 @pytest.mark.parametrize("container", [None, "cache"])
 async def test_the_containers_there_are_are_named(container: str | None) -> None:
-    services = FakeServices(definitions={ARN: definition("web", "proxy")})
+    services = FakeEcs(definitions={ARN: definition("web", "proxy")})
     answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2", container=container), services)
     assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.USAGE)
     assert verdicts(answer)["image_unambiguous"] == "fail"
@@ -183,7 +162,7 @@ async def test_the_containers_there_are_are_named(container: str | None) -> None
 
 
 async def test_a_named_container_of_several_is_the_one() -> None:
-    services = FakeServices(definitions={ARN: definition("web", "proxy")})
+    services = FakeEcs(definitions={ARN: definition("web", "proxy")})
     answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2", container="proxy"), services)
     assert answer.output == PreflightOutput(images={"proxy": f"{REPOSITORY}@{DIGEST}"})
 
@@ -209,21 +188,21 @@ async def test_an_arm_image_is_refused_with_advice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("platforms", "policy", "expected"),
+    ("platforms", "required", "expected"),
     [
-        ({LINUX_AMD64}, LINUX_AMD64, "fail"),  # it could not run there
-        ({ARM64}, LINUX_AMD64, "fail"),  # the requirements' policy
-        ({ARM64, LINUX_AMD64}, LINUX_AMD64, "pass"),
-        ({ARM64}, None, "pass"),
-        ({LINUX_AMD64}, None, "fail"),
+        ({LINUX_AMD64}, "linux/amd64", "fail"),  # it could not run there
+        ({ARM64}, "linux/amd64", "fail"),  # the requirements' platform
+        ({ARM64, LINUX_AMD64}, "linux/amd64", "pass"),
+        ({ARM64}, "task-definition", "pass"),
+        ({LINUX_AMD64}, "task-definition", "fail"),
     ],
 )
 async def test_an_image_has_to_fit_its_task_definition_and_the_policy(
-    platforms: set[Platform], policy: Platform | None, expected: str
+    platforms: set[Platform], required: Literal["linux/amd64", "task-definition"], expected: str
 ) -> None:
-    services = FakeServices(definitions={ARN: definition("web", platform=ARM64)})
+    services = FakeEcs(definitions={ARN: definition("web", platform=ARM64)})
     images = FakeImages({f"{REPOSITORY}:2": Image(DIGEST, frozenset(platforms))})
-    answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2"), services, images, policy)
+    answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2"), services, images, Gates(image_platform=required))
     assert verdicts(answer)["architecture"] == expected
 
 
@@ -251,7 +230,7 @@ async def test_an_image_elsewhere_is_left_open_and_applied_by_its_own_digest_onl
 
 
 async def test_a_task_definition_is_resolved_to_its_arn() -> None:
-    services = FakeServices(definitions={"api:7": definition("web")})
+    services = FakeEcs(definitions={"api:7": definition("web")})
     answer = await preflight(TaskDefinitionChange(task_definition="api:7"), services)
     assert answer.verdict is Verdict.PASS
     assert answer.output == PreflightOutput(task_definition=ARN)
@@ -264,14 +243,14 @@ async def test_an_unknown_task_definition_is_named() -> None:
 
 
 async def test_a_deregistered_task_definition_is_refused() -> None:
-    services = FakeServices(definitions={"api:7": definition("web", active=False)})
+    services = FakeEcs(definitions={"api:7": definition("web", active=False)})
     answer = await preflight(TaskDefinitionChange(task_definition="api:7"), services)
     assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.USAGE)
     assert verdicts(answer)["task_definition_active"] == "fail"
 
 
 async def test_one_wrong_image_among_a_task_definition_s_fails_it() -> None:
-    services = FakeServices(definitions={"api:7": definition("web", "proxy")})
+    services = FakeEcs(definitions={"api:7": definition("web", "proxy")})
     images = FakeImages({f"{REPOSITORY}:proxy": Image(DIGEST, frozenset({ARM64}))})
     answer = await preflight(TaskDefinitionChange(task_definition="api:7"), services, images)
     assert verdicts(answer)["architecture"] == "fail"
@@ -279,7 +258,7 @@ async def test_one_wrong_image_among_a_task_definition_s_fails_it() -> None:
 
 
 async def test_a_sidecar_from_elsewhere_does_not_stand_in_the_way_but_is_told() -> None:
-    services = FakeServices(definitions={"api:7": definition("web", "proxy")})
+    services = FakeEcs(definitions={"api:7": definition("web", "proxy")})
     images = FakeImages({f"{REPOSITORY}:proxy": Outside("proxy cannot be looked up from here")})
     answer = await preflight(TaskDefinitionChange(task_definition="api:7"), services, images)
     assert answer.verdict is Verdict.PASS
@@ -287,94 +266,123 @@ async def test_a_sidecar_from_elsewhere_does_not_stand_in_the_way_but_is_told() 
 
 
 async def test_an_external_controller_leaves_the_containers_unknown() -> None:
-    answer = await preflight(ImageChange(reference="app:1"), FakeServices(LiveService(None, ())))
+    answer = await preflight(ImageChange(reference="app:1"), FakeEcs(LiveService(None, ())))
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.GATE)
     assert "EXTERNAL" in answer.summary
+
+
+async def test_a_command_keeps_the_policy_of_its_run_and_one_without_takes_that_in_force() -> None:
+    services = FakeEcs(definitions={ARN: definition("web", platform=ARM64)})
+    images = FakeImages({f"{REPOSITORY}:2": Image(DIGEST, frozenset({ARM64}))})
+    change = ImageChange(reference=f"{REPOSITORY}:2")
+    kept = PreflightPolicy(digest=CARRIED, gates=Gates(image_platform="task-definition"))
+    answer = await preflight(change, services, images, carried=kept)
+    assert (verdicts(answer)["architecture"], answer.policy_digest) == ("pass", CARRIED)
+    answer = await preflight(change, services, images)
+    assert (verdicts(answer)["architecture"], answer.policy_digest) == ("fail", IN_FORCE)
 
 
 # validation
 
 
 BALANCER = Address("http://lb.example:80")
+WELL = tuple(TestResult("smoke", test, (Answered(200, 0.2),)) for test in SMOKE)
 
 
 @dataclass
-class FakeBalancers:
+class FakeApplications:
     found: Address | Absent | Unknown = BALANCER
+    secrets: dict[str, SecretStr] | Unknown = field(default_factory=dict)
 
-    async def address(self, target: Target, target_groups: tuple[str, ...]) -> Address | Absent | Unknown:
-        return self.found
+    async def address(
+        self, target: Target, application: Application, target_groups: tuple[str, ...]
+    ) -> Address | Absent | Unknown:
+        return address_of(application, None) or self.found
+
+    async def headers(self, target: Target, application: Application) -> dict[str, SecretStr] | Unknown:
+        return self.secrets
 
 
 @dataclass
-class FakeProbes:
-    tried: tuple[Tried, ...] = tuple(Tried("smoke", test, (Answered(200, 0.2),)) for test in SMOKE)
+class FakeRunner:
+    results: tuple[TestResult, ...] = WELL
     asked: list[tuple[Address, Collection[Suite], float]] = field(default_factory=list)
+    tests: list[Tests] = field(default_factory=list)
 
-    async def run(self, address: Address, suites: Collection[Suite], deadline: float) -> tuple[Tried, ...]:
+    async def run(
+        self, address: Address, tests: Tests, suites: Collection[Suite], deadline: float
+    ) -> tuple[TestResult, ...]:
         self.asked.append((address, suites, deadline))
-        return self.tried
+        self.tests.append(tests)
+        return self.results
 
 
-def validation(probes: FakeProbes, **more: Any) -> Validation:
-    urls = more.pop("base_urls", {})
-    parts: dict[str, Any] = {"services": FakeServices(), "balancers": FakeBalancers()} | more
-    return Validation(probes=probes, base_urls=urls, thresholds=Thresholds(), clock=PacedClock(Pace()), **parts)
+def service_tests(runner: FakeRunner, **more: Any) -> ServiceTests:
+    parts: dict[str, Any] = {"services": FakeEcs(), "applications": FakeApplications()} | more
+    return ServiceTests(runner=runner, **parts)
 
 
-async def validate(job: Validation, *, cancelled: bool = False) -> StepFinished:
-    command = ValidateDeployment(target=TARGET, run_id="run-1", deadline=NOW)
-    running = FakeRunning(command.model_dump_json().encode(), cancelled=cancelled)
-    return answer_of(await job.answer_command(running), VALIDATION)
+def validation(runner: FakeRunner, policy: ServicePolicy | None = None, **more: Any) -> Validate:
+    policies = FakePolicies(policy or ServicePolicy(target=TARGET, digest=IN_FORCE))
+    return Validate(service_tests(runner, **more), policies)
+
+
+async def validate(job: Validate, *, cancelled: bool = False, carried: ValidationPolicy | None = None) -> StepFinished:
+    command = ValidateDeployment(target=TARGET, run_id="run-1", deadline=NOW, policy=carried)
+    running = FakeRunning(command.model_dump_json().encode(), is_cancelled=lambda: cancelled)
+    return answer_of(await job(running), VALIDATION)
 
 
 async def test_a_service_that_works_passes() -> None:
-    probes = FakeProbes()
-    answer = await validate(validation(probes))
+    runner = FakeRunner()
+    answer = await validate(validation(runner))
     assert (answer.verdict, answer.cause) == (Verdict.PASS, None)
     assert answer.output == ProbesOutput(requests=4, failures=0, p95_seconds=0.2)
-    assert probes.asked == [(Address("http://lb.example:80"), ("smoke", "api"), NOW.timestamp())]
+    assert runner.asked == [(Address("http://lb.example:80"), ("smoke", "api"), NOW.timestamp())]
 
 
 async def test_a_service_that_does_not_fails_and_says_what() -> None:
-    probes = FakeProbes((Tried("smoke", SMOKE[0], (Silent("no connection"),)),))
-    answer = await validate(validation(probes))
+    runner = FakeRunner((TestResult("smoke", SMOKE[0], (Silent("no connection"),)),))
+    answer = await validate(validation(runner))
     assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
     assert any("health: GET /health: no connection (1 attempt)" in gate.detail for gate in answer.gates)
 
 
 async def test_no_time_is_no_verdict() -> None:
-    answer = await validate(validation(FakeProbes(tuple(Tried("smoke", test) for test in SMOKE))))
+    answer = await validate(validation(FakeRunner(tuple(TestResult("smoke", test) for test in SMOKE))))
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.TIMEOUT)
 
 
 async def test_without_a_load_balancer_there_is_no_verdict() -> None:
-    probes = FakeProbes()
-    answer = await validate(validation(probes, balancers=FakeBalancers(Absent("no load balancer"))))
+    runner = FakeRunner()
+    answer = await validate(validation(runner, applications=FakeApplications(Absent("no load balancer"))))
     assert (answer.verdict, answer.cause, answer.output) == (Verdict.INCONCLUSIVE, Cause.GATE, None)
     assert verdicts(answer) == {"load_balancer": "inconclusive"}
-    assert not probes.asked
+    assert not runner.asked
 
 
 async def test_a_load_balancer_that_could_not_be_looked_up_is_an_error() -> None:
-    answer = await validate(validation(FakeProbes(), balancers=FakeBalancers(Unknown("refused"))))
+    answer = await validate(validation(FakeRunner(), applications=FakeApplications(Unknown("refused"))))
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
 
 
 async def test_a_vanished_service_fails() -> None:
-    answer = await validate(validation(FakeProbes(), services=FakeServices(Absent("it was deleted"))))
+    answer = await validate(validation(FakeRunner(), services=FakeEcs(Absent("it was deleted"))))
     assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.USAGE)
 
 
+HERE = Application(url="https://api.example")
+
+
 async def test_a_configured_address_wins_and_its_certificate_counts() -> None:
-    probes = FakeProbes()
-    await validate(validation(probes, base_urls={"Main/api": "https://api.example"}))
-    assert probes.asked[0][0] == Address("https://api.example", certified=True)
+    runner = FakeRunner()
+    await validate(validation(runner, ServicePolicy(target=TARGET, application=HERE)))
+    assert runner.asked[0][0] == Address("https://api.example", certified=True)
 
 
 async def test_a_cancelled_validation_answers_nothing() -> None:
     with pytest.raises(Cancelled):
-        await validate(validation(FakeProbes()), cancelled=True)
+        await validate(validation(FakeRunner()), cancelled=True)
 
 
 async def test_an_operation_keeps_its_result_as_a_record() -> None:
@@ -382,11 +390,51 @@ async def test_an_operation_keeps_its_result_as_a_record() -> None:
         operation_id="op", target=TARGET, suites=("smoke",), requested_at=NOW, deadline=NOW, actor="ada"
     )
     running = FakeRunning(operation.model_dump_json().encode(), id="op", kind=OPERATION)
-    done = decision(await validation(FakeProbes()).answer_request(running))
+    policies = FakePolicies(ServicePolicy(target=TARGET, digest=IN_FORCE, tests=Tests(other_retries=5)))
+    runner = FakeRunner()
+    done = decision(await ValidateOnRequest(service_tests(runner), policies, FakeClock(NOW.timestamp()))(running))
+    assert runner.tests == [Tests(other_retries=5)]
     assert not done.emit
     kept = ValidationOperation.model_validate_json(done.records["operation:op"])
     assert (kept.state, kept.actor) == ("finished", "ada")
     assert kept.sentence
     assert kept.result is not None
-    assert kept.result.verdict is Verdict.PASS
+    assert (kept.result.verdict, kept.result.policy_digest) == (Verdict.PASS, IN_FORCE)
     assert [test.name for test in kept.result.tests] == [test.name for test in SMOKE]
+
+
+@pytest.mark.parametrize(
+    ("tests", "expected"),
+    [
+        (Tests(), Verdict.PASS),
+        (Tests(response_time_seconds=0.1), Verdict.FAIL),
+    ],
+)
+async def test_two_services_with_other_limits_are_judged_apart(tests: Tests, expected: Verdict) -> None:
+    runner = FakeRunner()
+    answer = await validate(validation(runner, ServicePolicy(target=TARGET, digest=IN_FORCE, tests=tests)))
+    assert (answer.verdict, answer.policy_digest, runner.tests) == (expected, IN_FORCE, [tests])
+
+
+async def test_a_validation_keeps_the_policy_of_its_run() -> None:
+    runner = FakeRunner()
+    kept = ValidationPolicy(digest=CARRIED, application=HERE, tests=Tests(response_time_seconds=0.1))
+    answer = await validate(validation(runner), carried=kept)
+    assert (answer.verdict, answer.policy_digest, runner.tests) == (Verdict.FAIL, CARRIED, [kept.tests])
+    assert runner.asked[0][0] == Address("https://api.example", certified=True)
+
+
+async def test_the_policy_s_headers_go_along() -> None:
+    runner = FakeRunner()
+    headers = {"X-Probe": SecretStr("s3cret")}
+    answer = await validate(validation(runner, applications=FakeApplications(secrets=headers)))
+    assert runner.asked[0][0] == Address("http://lb.example:80", headers=headers)
+    assert "s3cret" not in answer.model_dump_json()
+
+
+async def test_headers_that_cannot_be_read_are_no_verdict() -> None:
+    runner = FakeRunner()
+    secrets = Unknown("cannot read the secret shop/probe: AccessDeniedException")
+    answer = await validate(validation(runner, applications=FakeApplications(secrets=secrets)))
+    assert (answer.verdict, answer.cause, answer.summary) == (Verdict.INCONCLUSIVE, Cause.ERROR, secrets.detail)
+    assert not runner.asked

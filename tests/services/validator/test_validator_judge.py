@@ -8,34 +8,33 @@ from hypothesis import strategies as st
 
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict, worst
+from contracts.policy import HttpTest, Tests
 from services.validator.domain.judge import (
     Answered,
     Attempt,
     Silent,
-    Thresholds,
-    Tried,
+    TestResult,
     cause,
     judge,
-    may_go_on,
     percentile,
     probes,
+    should_continue,
     summary,
 )
-from services.validator.domain.suites import HttpTest
 
-GUIDE = Thresholds()
-
-
-def tried(*attempts: Attempt, critical: bool = False, name: str = "health") -> Tried:
-    return Tried("smoke", HttpTest(name=name, path=f"/{name}", critical=critical), attempts)
+DEFAULTS = Tests()
 
 
-def good(count: int, seconds: float = 0.1) -> tuple[Tried, ...]:
+def tried(*attempts: Attempt, critical: bool = False, name: str = "health") -> TestResult:
+    return TestResult("smoke", HttpTest(name=name, path=f"/{name}", critical=critical), attempts)
+
+
+def good(count: int, seconds: float = 0.1) -> tuple[TestResult, ...]:
     return tuple(tried(Answered(200, seconds), name=f"good{number}") for number in range(count))
 
 
-def judged(*tests: Tried) -> dict[str, Gate]:
-    return {gate.name: gate for gate in judge(tests, GUIDE)}
+def judged(*tests: TestResult) -> dict[str, Gate]:
+    return {gate.name: gate for gate in judge(tests, DEFAULTS)}
 
 
 def test_all_well() -> None:
@@ -95,9 +94,9 @@ def test_a_critical_test_that_was_not_run_is_open_and_a_failed_one_decides() -> 
 
 
 def test_nothing_run_is_no_verdict() -> None:
-    gates = judge((tried(critical=True), tried()), GUIDE)
+    gates = judge((tried(critical=True), tried()), DEFAULTS)
     assert worst(gate.verdict for gate in gates) is Verdict.INCONCLUSIVE
-    assert worst(gate.verdict for gate in judge((), GUIDE)) is Verdict.INCONCLUSIVE
+    assert worst(gate.verdict for gate in judge((), DEFAULTS)) is Verdict.INCONCLUSIVE
 
 
 def test_suites_without_critical_tests_are_judged_by_the_rest() -> None:
@@ -105,8 +104,8 @@ def test_suites_without_critical_tests_are_judged_by_the_rest() -> None:
 
 
 def test_only_a_failed_critical_smoke_test_stops_the_rest() -> None:
-    assert may_go_on((*good(1), tried(Answered(404, 0.1))))
-    assert not may_go_on((*good(1), tried(Answered(404, 0.1), critical=True)))
+    assert should_continue((*good(1), tried(Answered(404, 0.1))))
+    assert not should_continue((*good(1), tried(Answered(404, 0.1), critical=True)))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +118,7 @@ def test_cause(verdict: Verdict, expected: Cause | None) -> None:
 
 def test_the_summary_counts_and_shows_the_arithmetic() -> None:
     tests = (*good(8), tried(Answered(500, 0.1)))
-    text = summary(tests, judge(tests, GUIDE))
+    text = summary(tests, judge(tests, DEFAULTS))
     assert text.startswith("8 of 9 tests passed; success_rate 88.8889%, must be >= 90%")
 
 
@@ -142,6 +141,6 @@ def test_time_can_only_settle_what_was_open(outcomes: list[tuple[tuple[Attempt, 
     """Running what was not run never turns a pass into a fail, or back."""
     before = tuple(tried(*attempts, critical=critical) for attempts, critical in outcomes)
     for ending in (Answered(200, 0.1), Answered(500, 0.1)):
-        after = tuple(one if one.attempts else Tried(one.suite, one.test, (ending,)) for one in before)
-        for early, late in zip(judge(before, GUIDE)[:2], judge(after, GUIDE)[:2], strict=True):
+        after = tuple(one if one.attempts else TestResult(one.suite, one.test, (ending,)) for one in before)
+        for early, late in zip(judge(before, DEFAULTS)[:2], judge(after, DEFAULTS)[:2], strict=True):
             assert early.verdict in {late.verdict, Verdict.INCONCLUSIVE}

@@ -5,24 +5,26 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from contracts.base import Event, Target
 from contracts.deployment import Cause, DeploymentFinished, Outcome
 from contracts.envelope import Meta
 from contracts.gates import Verdict
+from contracts.policy import SMOKE, Application, Tests
 from contracts.recovery import RollbackStarted
 from contracts.results import StepFinished
 from contracts.validator import Suite, ValidateDeployment
-from sandbox.virtual.redis import MemoryRedis
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import Executor
-from services._chassis.store import RedisStore
+from services._chassis.policies import BuiltInPolicies
+from services._chassis.web import Address
 from services.validator.domain.facts import Absent, LiveService
-from services.validator.domain.judge import Thresholds, Tried
-from services.validator.domain.suites import SMOKE
+from services.validator.domain.judge import TestResult
 from services.validator.domain.validations import MOST_ENDED, Validations, validations_key
-from services.validator.handlers import VALIDATION, Validation, on_run_over, on_validate_deployment
-from services.validator.ports import Address
+from services.validator.handlers import on_run_over, on_validate_deployment
+from services.validator.jobs.validate import VALIDATION, ServiceTests, Validate
+from tests.kit import memory_store, published
 
 NOW = datetime(2026, 1, 12, 14, 30, tzinfo=UTC)
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
@@ -32,14 +34,16 @@ ROLLBACK = RollbackStarted(target=TARGET, run_id="run-1", rollback_id="rb", trig
 OVER = pytest.mark.parametrize("over", [FINISHED, ROLLBACK], ids=["finished", "rolling-back"])
 
 
-class EndlessProbes:
+class EndlessTests:
     """Requests without end, as many as the loop has turns."""
 
     def __init__(self) -> None:
         self.requests = self.under_way = 0
         self.began = asyncio.Event()
 
-    async def run(self, address: Address, suites: Collection[Suite], deadline: float) -> tuple[Tried, ...]:
+    async def run(
+        self, address: Address, tests: Tests, suites: Collection[Suite], deadline: float
+    ) -> tuple[TestResult, ...]:
         self.under_way += 1
         try:
             while True:
@@ -50,9 +54,11 @@ class EndlessProbes:
             self.under_way -= 1
 
 
-class QuickProbes:
-    async def run(self, address: Address, suites: Collection[Suite], deadline: float) -> tuple[Tried, ...]:
-        return tuple(Tried("smoke", test) for test in SMOKE)
+class QuickTests:
+    async def run(
+        self, address: Address, tests: Tests, suites: Collection[Suite], deadline: float
+    ) -> tuple[TestResult, ...]:
+        return tuple(TestResult("smoke", test) for test in SMOKE)
 
 
 class Services:
@@ -63,16 +69,19 @@ class Services:
         raise AssertionError(name)
 
 
-class Balancers:
-    async def address(self, target: Target, target_groups: Collection[str]) -> Address:
+class Applications:
+    async def address(self, target: Target, application: Application, target_groups: Collection[str]) -> Address:
         return Address("http://lb.example:80")
+
+    async def headers(self, target: Target, application: Application) -> dict[str, SecretStr]:
+        return {}
 
 
 class World:
-    def __init__(self, probes: EndlessProbes | QuickProbes) -> None:
-        self.store = RedisStore(MemoryRedis(), "validator", PacedClock(Pace()))
-        self.work = Validation(Services(), Balancers(), probes, {}, Thresholds(), PacedClock(Pace()))
-        self.executor = Executor(self.store, {VALIDATION: self.work.answer_command}, lease=0.3, slots=1)
+    def __init__(self, runner: EndlessTests | QuickTests) -> None:
+        self.store = memory_store("validator", PacedClock(Pace()))
+        self.work = Validate(ServiceTests(Services(), Applications(), runner), BuiltInPolicies())
+        self.executor = Executor(self.store, {VALIDATION: self.work}, lease=0.3, slots=1)
 
     async def say(self, event: Event, id_: str) -> None:
         meta = Meta(id=id_, source="test", time=NOW)
@@ -87,9 +96,8 @@ class World:
                 raise AssertionError(event)
         await self.store.apply(transition, cause=id_)
 
-    async def answers(self) -> list[StepFinished]:
-        entries = await self.store.redis.xrange(self.store.key("outbox"))
-        return [StepFinished.model_validate_json(fields[b"value"]) for _, fields in entries]
+    def answers(self) -> list[StepFinished]:
+        return [envelope.event for envelope in published(self.store) if isinstance(envelope.event, StepFinished)]
 
     async def validations(self) -> Validations:
         return Validations.from_bytes(await self.store.load(validations_key(TARGET)))
@@ -97,17 +105,17 @@ class World:
 
 @OVER
 async def test_no_request_is_sent_for_a_run_that_is_over(over: Event) -> None:
-    probes = EndlessProbes()
-    world = World(probes)
+    tests = EndlessTests()
+    world = World(tests)
     await world.say(COMMAND, "command-1")
     job = await world.executor.claim()
     assert job is not None
     at_work = asyncio.create_task(world.executor.work(job))
-    await asyncio.wait_for(probes.began.wait(), 10)
+    await asyncio.wait_for(tests.began.wait(), 10)
     await world.say(over, "over")
     await asyncio.wait_for(at_work, 10)
-    assert probes.under_way == 0, "its requests have ended with it"
-    (answer,) = await world.answers()
+    assert tests.under_way == 0, "its requests have ended with it"
+    (answer,) = world.answers()
     assert (answer.command_id, answer.step) == ("command-1", "validate-deployment")
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.REFUSED)
     assert await world.executor.claim() is None
@@ -115,44 +123,44 @@ async def test_no_request_is_sent_for_a_run_that_is_over(over: Event) -> None:
 
 @OVER
 async def test_a_command_that_comes_after_the_end_of_its_run_sends_nothing(over: Event) -> None:
-    probes = EndlessProbes()
-    world = World(probes)
+    tests = EndlessTests()
+    world = World(tests)
     await world.say(over, "over")
     await world.say(COMMAND, "command-1")
     assert await world.executor.claim() is None
-    assert [answer.cause for answer in await world.answers()] == [Cause.REFUSED]
-    assert probes.requests == 0
+    assert [answer.cause for answer in world.answers()] == [Cause.REFUSED]
+    assert tests.requests == 0
 
 
 async def test_tests_that_end_at_the_same_moment_do_not_answer_a_second_time() -> None:
-    world = World(QuickProbes())
+    world = World(QuickTests())
     await world.say(COMMAND, "command-1")
     job = await world.executor.claim()
     assert job is not None
-    late = await world.work.answer_command(job)
+    late = await world.work(job)
     await world.say(ROLLBACK, "rollback")
     await world.say(FINISHED, "finished")
     await world.store.apply(late, cause="late")
-    assert [answer.cause for answer in await world.answers()] == [Cause.REFUSED]
+    assert [answer.cause for answer in world.answers()] == [Cause.REFUSED]
 
 
 async def test_a_validation_that_has_answered_is_not_answered_again_at_the_end() -> None:
-    world = World(QuickProbes())
+    world = World(QuickTests())
     await world.say(COMMAND, "command-1")
     job = await world.executor.claim()
     assert job is not None
     await world.executor.work(job)
     await world.say(FINISHED, "finished")
-    assert len(await world.answers()) == 1
+    assert len(world.answers()) == 1
     assert (await world.validations()).commands == {}
 
 
 async def test_the_end_of_another_run_ends_nothing() -> None:
-    world = World(QuickProbes())
+    world = World(QuickTests())
     await world.say(COMMAND, "command-1")
     await world.say(FINISHED.model_copy(update={"run_id": "run-0"}), "over")
     assert await world.executor.claim() is not None
-    assert await world.answers() == []
+    assert world.answers() == []
 
 
 async def test_a_rollback_by_hand_belongs_to_no_run() -> None:

@@ -6,21 +6,25 @@ from typing import cast
 import pytest
 
 from contracts.base import Target
-from contracts.deployment import Change, ImageChange, TaskDefinitionChange
+from contracts.deployment import Cause, Change, ImageChange, TaskDefinitionChange
 from contracts.gates import Verdict
+from contracts.policy import Application as ApplicationPolicy
+from contracts.policy import ServicePolicy, Tests
 from contracts.results import PreflightOutput, ProbesOutput, StepFinished
 from contracts.validator import RunPreflight, ValidateDeployment
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
-from sandbox.aws.server.seed import CLUSTER, SERVICE
+from sandbox.aws.server.seed import CLUSTER, HEADER_VALUE, SERVICE
+from sandbox.aws.workloads import COURT
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.clock import Pace, PacedClock, moment
 from services._chassis.service import Platform, Service
 from services._chassis.store import IndexedStore
 from services.validator.app import create_app
-from services.validator.handlers import PREFLIGHT, VALIDATION
+from services.validator.jobs.preflight import PREFLIGHT
+from services.validator.jobs.validate import VALIDATION
 from services.validator.settings import Settings
-from tests.kit import FakeRunning
+from tests.kit import FakePolicies, FakeRunning
 
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
 
@@ -33,12 +37,20 @@ def account() -> Iterator[SimulatedAws]:
 
 
 @pytest.fixture
-async def validator(account: SimulatedAws, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
+def policies() -> FakePolicies:
+    return FakePolicies()
+
+
+@pytest.fixture
+async def validator(
+    account: SimulatedAws, policies: FakePolicies, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Service]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", account.endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     connection = AwsConnection(REGION)
-    platform = Platform(cast("IndexedStore", None), PacedClock(Pace()), Aws(connection, "validator"))
+    aws = Aws(connection, "validator")
+    platform = Platform(cast("IndexedStore", None), PacedClock(Pace()), aws, policies=policies)
     service = create_app(Settings(aws_account=ACCOUNT), platform)
     yield service
     for close in service.closers:
@@ -95,3 +107,30 @@ async def test_the_healthy_application_passes_its_suites(account: SimulatedAws, 
     assert answer.output.requests >= 9
     assert answer.output.p95_seconds is not None
     assert 0 < answer.output.p95_seconds < 2
+
+
+def demanding(target: Target, **headers: str) -> ServicePolicy:
+    """Return a policy of one attempt for each test, so that nobody waits for a refusal to pass."""
+    tests = Tests(critical_retries=0, other_retries=0)
+    return ServicePolicy(target=target, application=ApplicationPolicy(headers=headers), tests=tests)
+
+
+async def test_an_application_that_demands_a_header_is_tested_with_it(
+    account: SimulatedAws, policies: FakePolicies, validator: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    account.world.conditions.demanded_headers = {"x-probe": HEADER_VALUE}
+    command = ValidateDeployment(target=TARGET, run_id="run-1", deadline=moment(account.now() + 300))
+    try:
+        policies.reload(demanding(TARGET))
+        without = await work(validator, VALIDATION, command)
+        policies.reload(demanding(TARGET, **{"X-Probe": "court-case/nothing"}))
+        unreadable = await work(validator, VALIDATION, command)
+        policies.reload(demanding(TARGET, **{"X-Probe": COURT.header_secret}))
+        carrying = await work(validator, VALIDATION, command)
+    finally:
+        account.world.conditions.demanded_headers = {}
+    assert (without.verdict, "answered 401" in without.model_dump_json()) == (Verdict.FAIL, True)
+    assert (unreadable.verdict, unreadable.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
+    assert unreadable.summary == "cannot read the secret court-case/nothing: ResourceNotFoundException"
+    assert carrying.verdict is Verdict.PASS, carrying.summary
+    assert HEADER_VALUE not in carrying.model_dump_json() + caplog.text

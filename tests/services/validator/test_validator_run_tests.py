@@ -1,4 +1,4 @@
-"""Running the suites: together, stubbornly, within the deadline. Time is the tests' own."""
+"""Running the suites: together, each tried again where it fails, within the deadline. Time is the tests' own."""
 
 import asyncio
 from collections import Counter
@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from contracts.policy import API, SMOKE, Tests
 from contracts.validator import Suite
-from services.validator.adapters.probes import StubbornProbes
+from services._chassis.web import Address
 from services.validator.domain.judge import Answered, Attempt, Silent
-from services.validator.domain.suites import API, SMOKE, HttpTest
-from services.validator.ports import Address
+from services.validator.run_tests import HttpTestRunner
 
+DEFAULTS = Tests()
 HERE = Address("http://service.example")
-ALL: dict[Suite, tuple[HttpTest, ...]] = {"smoke": SMOKE, "api": API}
 RIGHT, WRONG = Answered(200, 0.1), Answered(500, 0.1)
 
 
@@ -78,15 +78,15 @@ class FakeHttp:
 
 
 async def run(
-    http: FakeHttp, suites: tuple[Suite, ...] = ("smoke", "api"), seconds: float = 600
+    http: FakeHttp, suites: tuple[Suite, ...] = ("smoke", "api"), seconds: float = 600, tests: Tests = DEFAULTS
 ) -> dict[str, tuple[bool | None, int]]:
     """Return ``suite/test`` → (passed, attempts)."""
     ticking = asyncio.create_task(http.clock.run())
     try:
-        tried = await StubbornProbes(http, http.clock, ALL).run(HERE, suites, http.clock.now() + seconds)
+        results = await HttpTestRunner(http, http.clock).run(HERE, tests, suites, http.clock.now() + seconds)
     finally:
         ticking.cancel()
-    return {f"{one.suite}/{one.test.name}": (one.passed, len(one.attempts)) for one in tried}
+    return {f"{result.suite}/{result.test.name}": (result.passed, len(result.attempts)) for result in results}
 
 
 async def test_all_tests_of_both_suites_are_run_once_when_all_is_well() -> None:
@@ -156,3 +156,11 @@ async def test_a_fault_of_ours_is_loud() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         await run(Broken(StepClock()), ("smoke",))
     assert caught.group_contains(RuntimeError)
+
+
+async def test_retries_and_timeouts_are_the_policy_s() -> None:
+    http = FakeHttp(StepClock(), {"/health": [WRONG], "/docs": [WRONG]})
+    tests = Tests(smoke_timeout_seconds=2, critical_retries=1, other_retries=0)
+    results = await run(http, ("smoke",), tests=tests)
+    assert (results["smoke/health"], results["smoke/documentation"]) == ((False, 2), (False, 1))
+    assert http.timeouts == {2}

@@ -1,0 +1,118 @@
+"""The application of a watched service, over HTTP: one client for every service that calls it.
+
+It sends GET requests through no proxy: what is looked at is the application, not what stands on the way.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+import httpx2
+from pydantic import SecretStr
+
+from contracts.policy import Application
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an application's requests go."""
+
+    url: str
+    """``http://host:port``; what the policy sets may have a path."""
+    host: str | None = None
+    """The Host header that the load balancer's rule asks for."""
+    certified: bool = False
+    """Whether the host's certificate has to be right: not where a load balancer is called by its own name,
+    which no certificate of its owner carries."""
+    headers: Mapping[str, SecretStr] = field(default_factory=dict)
+    """Sent to this scheme, host and port alone."""
+
+
+class Listener(Protocol):
+    """Where a load balancer takes a service's requests."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def host(self) -> str | None: ...
+
+
+def address_of(application: Application, listener: Listener | None) -> Address | None:
+    """Return where users reach an application: the URL of its policy, else its load balancer; None without both."""
+    if application.url is not None:
+        return Address(application.url, certified=True)
+    return Address(listener.url, listener.host) if listener else None
+
+
+class Web:
+    """Sends the requests. Each takes a new connection, so that no attempt inherits another's trouble."""
+
+    def __init__(self, agent: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self._certified, self._by_own_name = (_client(agent, verify, transport) for verify in (True, False))
+
+    @asynccontextmanager
+    async def get(
+        self, address: Address, path: str, *, redirects: int = 0, connect: float | None = None
+    ) -> AsyncIterator[httpx2.Response]:
+        """Send a GET, and yield the answer with its body still to be read.
+
+        At most ``redirects`` are followed, within the host; one more, or one to another host, is the answer itself.
+        ``connect`` bounds the time for a connection, in real seconds; the whole is for the caller to bound. Raise
+        httpx2's errors, whose texts may quote the other side.
+        """
+        url = address.url.rstrip("/") + path
+        for left in range(redirects, -1, -1):
+            async with self._send(address, url, connect) as response:
+                onward = _within_host(address, url, response) if left else None
+                if onward is None:
+                    yield response
+                    return
+            url = onward
+
+    def _send(self, address: Address, url: str, connect: float | None) -> AbstractAsyncContextManager[httpx2.Response]:
+        client = self._certified if address.certified else self._by_own_name
+        headers = {"host": address.host} if address.host else {}
+        if _origin(url) == _origin(address.url):
+            headers |= {name: value.get_secret_value() for name, value in address.headers.items()}
+        extensions = {"sni_hostname": address.host} if address.host else {}
+        timeout = httpx2.Timeout(None, connect=connect)
+        return client.stream("GET", url, headers=headers, extensions=extensions, timeout=timeout)
+
+    async def close(self) -> None:
+        await self._certified.aclose()
+        await self._by_own_name.aclose()
+
+
+def _client(agent: str, verify: bool, transport: httpx2.AsyncBaseTransport | None) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(
+        transport=transport,
+        verify=verify,
+        trust_env=False,
+        follow_redirects=False,
+        limits=httpx2.Limits(max_connections=64, max_keepalive_connections=0),
+        headers={"user-agent": agent, "accept": "*/*"},
+    )
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _within_host(address: Address, url: str, response: httpx2.Response) -> str | None:
+    """Where a redirect leads, or None when it leads nowhere or away from the host."""
+    location = response.headers.get("location", "") if response.is_redirect else ""
+    if not location:
+        return None
+    try:
+        to = urlsplit(urljoin(url, location))
+        if to.scheme not in {"http", "https"}:
+            return None
+        if to.hostname == address.host:
+            return urlunsplit(to._replace(netloc=urlsplit(url).netloc))
+        return urlunsplit(to) if to.hostname == urlsplit(url).hostname else None
+    except ValueError:
+        return None

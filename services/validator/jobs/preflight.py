@@ -1,0 +1,95 @@
+"""Answer ``run-preflight``: does what is asked for exist, can it run, and exactly which digest is it?"""
+
+import asyncio
+from dataclasses import dataclass
+
+from contracts.base import Target
+from contracts.deployment import CheckUp, ImageChange, Observe, TaskDefinitionChange
+from contracts.gates import Verdict, worst
+from contracts.policy import PreflightPolicy
+from contracts.results import PreflightOutput
+from contracts.validator import RunPreflight
+from services._chassis.commands import Command
+from services._chassis.jobs import Running
+from services._chassis.policies import Policies, governed
+from services._chassis.transition import Transition, decided
+from services.validator.domain import preflight
+from services.validator.domain.facts import Absent, LiveService, TaskDefinition, Unknown
+from services.validator.domain.manifest import Platform
+from services.validator.domain.preflight import Findings, Wanted
+from services.validator.domain.reference import Reference
+from services.validator.ports import EcsServices, Images
+
+PREFLIGHT = "run-preflight"
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    services: EcsServices
+    images: Images
+    policies: Policies
+
+    async def __call__(self, running: Running) -> Transition:
+        asked = RunPreflight.model_validate_json(running.payload)
+        command, policy = governed(asked, PreflightPolicy, self.policies)
+        findings = await self._look(command, preflight.required_platform(policy.gates))
+        verdict = worst(gate.verdict for gate in findings.gates)
+        answer = Command.of(command, running).answer(
+            verdict, preflight.summary(findings), findings.gates, preflight.cause(findings), findings.output
+        )
+        return decided(answer)
+
+    async def _look(self, command: RunPreflight, required: Platform | None) -> Findings:
+        service = await self.services.service(command.target)
+        findings = Findings((preflight.target_gate(command.target, service),), (service,))
+        if not isinstance(service, LiveService):
+            return findings
+        match command.change:
+            case ImageChange():
+                return findings + await self._image(command.target, command.change, service, required)
+            case TaskDefinitionChange(task_definition=name):
+                return findings + await self._task_definition(command.target, name, required)
+            case Observe():
+                return findings + Findings((), output=PreflightOutput())
+            case CheckUp():
+                output = PreflightOutput(live_deployment=service.deployment_id, under_way=service.rolling_out)
+                return findings + Findings((), output=output)
+
+    async def _image(
+        self, target: Target, change: ImageChange, service: LiveService, required: Platform | None
+    ) -> Findings:
+        definition = await self._definition_of(target, service)
+        if not isinstance(definition, TaskDefinition):
+            return preflight.containers_unknown(definition)
+        container, chosen = preflight.choose_container(change, tuple(definition.images))
+        gates = (preflight.reference_gate(change.reference), chosen)
+        if container is None or gates[0].verdict is not Verdict.PASS:
+            return Findings(gates)
+        wanted = await self._look_for(target, container, change.reference)
+        return Findings(gates, (wanted.found,)) + preflight.image_findings(wanted, definition.platform, required)
+
+    async def _task_definition(self, target: Target, name: str, required: Platform | None) -> Findings:
+        definition = await self.services.task_definition(target, name)
+        gates = preflight.task_definition_gates(name, definition)
+        if not isinstance(definition, TaskDefinition):
+            return Findings(gates, (definition,))
+        looked = (self._look_for(target, container, image) for container, image in definition.images.items())
+        wanted = tuple(await asyncio.gather(*looked))
+        gates += (
+            preflight.exists_gate(wanted),
+            preflight.architecture_gate(wanted, definition.platform, required),
+        )
+        output = PreflightOutput(task_definition=definition.arn)
+        return Findings(gates, tuple(image.found for image in wanted), output)
+
+    async def _definition_of(self, target: Target, service: LiveService) -> TaskDefinition | Absent | Unknown:
+        if service.task_definition is None:
+            return Absent("the service has no task definition of its own: its deployment controller is EXTERNAL")
+        return await self.services.task_definition(target, service.task_definition)
+
+    async def _look_for(self, target: Target, container: str, image: str) -> Wanted:
+        try:
+            reference = Reference.parse(image)
+        except ValueError as error:
+            return Wanted(container, image, Absent(str(error)))
+        return Wanted(container, image, await self.images.image(target, reference))
