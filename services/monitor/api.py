@@ -1,25 +1,27 @@
 """HTTP in: metrics, dashboards and alarms of a target."""
 
 import json
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel
 
-from contracts.base import Name, Target
+from contracts.base import AccountId, Name, Region, Target
 from services._aws.existing import Existing
 from services._chassis.clock import Clock, moment
-from services._chassis.http import Problem, named_target
+from services._chassis.http import Problem
 from services._chassis.operations import Accepted, IdempotencyKey, Operations, Requested, request_id
+from services._chassis.policies import Policies
 from services._chassis.store import Store
+from services._chassis.targets import Targets
+from services.monitor.decisions import OPERATION
 from services.monitor.domain.metrics import Readings, WatchedService, metrics_of, own_name
 from services.monitor.domain.operation import Part, SetUp
 from services.monitor.domain.rules import RuleState
 from services.monitor.domain.watch import Watch, watch_key
-from services.monitor.handlers import OPERATION
 from services.monitor.ports import Dashboards, Metrics, NotFound, Services
 
 PREFIX = "/monitoring"
@@ -34,6 +36,8 @@ class AlertsSetup(Requested):
 
     cluster_name: Name | None = None
     service_name: Name | None = None
+    account: AccountId | None = None
+    region: Region | None = None
 
 
 class Shown(BaseModel):
@@ -61,83 +65,56 @@ class DashboardAnswer(BaseModel):
     """As CloudWatch keeps it."""
 
 
-def create_router(
-    store: Store,
-    clock: Clock,
-    find_target: Callable[[str | None, str | None], Target],
-    services: Services,
-    metrics: Metrics,
-    dashboards: Dashboards,
-    existing: Existing,
-) -> APIRouter:
-    """``find_target`` completes cluster and service with account and region."""
-    router = APIRouter(prefix=PREFIX, tags=["monitor"])
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """What the routes do."""
 
-    operations = Operations(store, clock, PREFIX)
+    store: Store
+    clock: Clock
+    policies: Policies
+    services: Services
+    metrics: Metrics
+    dashboards: Dashboards
+    existing: Existing
 
-    async def begin(target: Target, part: Part, asked: Requested, key: str | None, response: Response) -> Accepted:
-        """Start a set-up. The same key for the same target and part is the same operation."""
-        await existing(target)
+    @property
+    def operations(self) -> Operations:
+        return Operations(self.store, self.clock, PREFIX)
+
+    async def dashboard(self, target: Target) -> DashboardAnswer:
+        """Raise ``Problem`` where there is none."""
+        body = await self.dashboards.body(target)
+        if body is None:
+            await self.existing(target)
+            raise Problem(404, "No dashboard yet", "POST to the same URL creates it.")
+        name = own_name(target.cluster, target.service)
+        console = f"https://{target.region}.console.aws.amazon.com/cloudwatch/home?region={target.region}"
+        return DashboardAnswer(name=name, url=f"{console}#dashboards/dashboard/{name}", body=json.loads(body))
+
+    async def set_up(self, target: Target, part: Part, asked: Requested, key: str | None) -> str:
+        """Start a set-up and return its id. The same key for the same target and part is the same operation."""
+        await self.existing(target)
         set_up = SetUp(
             operation_id=request_id(target, f"set-up-{part}", key),
             target=target,
             parts=(part,),
-            started_at=operations.now,
+            started_at=self.operations.now,
             actor=asked.actor,
             reason=asked.reason,
         )
-        return operations.accepted(response, (await operations.begin(set_up, OPERATION)).operation_id)
+        return (await self.operations.begin(set_up, OPERATION)).operation_id
 
-    @router.get("/dashboard/{cluster_name}/{service_name}")
-    async def dashboard(cluster_name: Name, service_name: Name) -> DashboardAnswer:
-        """The target's dashboard in CloudWatch, and where to look at it."""
-        target = find_target(cluster_name, service_name)
-        body = await dashboards.body(target)
-        name = own_name(cluster_name, service_name)
-        if body is None:
-            await existing(target)
-            raise Problem(404, "No dashboard yet", "POST to the same URL creates it.")
-        console = f"https://{target.region}.console.aws.amazon.com/cloudwatch/home?region={target.region}"
-        return DashboardAnswer(name=name, url=f"{console}#dashboards/dashboard/{name}", body=json.loads(body))
-
-    @router.post("/dashboard/{cluster_name}/{service_name}", status_code=202)
-    async def create_dashboard(
-        cluster_name: Name,
-        service_name: Name,
-        response: Response,
-        request: Requested | None = None,
-        key: IdempotencyKey = None,
-    ) -> Accepted:
-        """Create or replace the target's dashboard."""
-        asked = request or Requested()
-        return await begin(find_target(cluster_name, service_name), "dashboard", asked, key, response)
-
-    @router.post("/alerts/setup", status_code=202)
-    async def set_up_alerts(
-        response: Response, request: AlertsSetup | None = None, key: IdempotencyKey = None
-    ) -> Accepted:
-        """Create or replace the target's alarms, and watch it from now on."""
-        asked = request or AlertsSetup()
-        if (asked.cluster_name is None) != (asked.service_name is None):
-            raise Problem(422, "Which target?", "Name both cluster_name and service_name, or neither.")
-        target = named_target(find_target, asked.cluster_name, asked.service_name)
-        return await begin(target, "alarms", asked, key, response)
-
-    operations.add_to(router)
-
-    @router.get("/metrics/{cluster_name}/{service_name}")
-    async def read_metrics(cluster_name: Name, service_name: Name, hours_back: HoursBack = 24) -> MetricsAnswer:
-        """The target's metrics, and its rules as they were judged last."""
-        target = find_target(cluster_name, service_name)
-        state = await store.load(watch_key(target))
-        watch = Watch.from_bytes(state, target=target)
-        now, period = clock.now(), period_of(hours_back)
+    async def numbers(self, target: Target, hours_back: int) -> MetricsAnswer:
+        """Read the metrics that the policy in force names. Raise ``Problem`` where there is no such service."""
+        watch = Watch.from_bytes(await self.store.load(watch_key(target)), target=target)
+        now, period = self.clock.now(), period_of(hours_back)
+        namespace = self.policies.of(target).monitoring.metrics_namespace
         try:
-            service = await services.watched(target, watch.dimensions)
+            service = await self.services.watched(target, watch.dimensions)
         except NotFound as error:
-            await existing(target)
+            await self.existing(target)
             raise Problem(404, "No such service", f"{error}.") from error
-        readings = await metrics.read(target, service, now - hours_back * 3600, now, period)
+        readings = await self.metrics.read(target, service, namespace, now - hours_back * 3600, now, period)
         return MetricsAnswer(
             target=str(target),
             period_seconds=period,
@@ -146,6 +123,41 @@ def create_router(
             judged_at=moment(watch.collected_at) if watch.collected_at else None,
         )
 
+
+def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(prefix=PREFIX, tags=["monitor"])
+
+    InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
+
+    @router.get("/dashboard/{cluster_name}/{service_name}")
+    async def dashboard(target: InPath) -> DashboardAnswer:
+        """Show the target's dashboard in CloudWatch, and where to look at it."""
+        return await endpoints.dashboard(target)
+
+    @router.post("/dashboard/{cluster_name}/{service_name}", status_code=202)
+    async def create_dashboard(
+        target: InPath, response: Response, request: Requested | None = None, key: IdempotencyKey = None
+    ) -> Accepted:
+        """Create or replace the target's dashboard."""
+        operation_id = await endpoints.set_up(target, "dashboard", request or Requested(), key)
+        return endpoints.operations.accepted(response, operation_id)
+
+    @router.post("/alerts/setup", status_code=202)
+    async def set_up_alerts(
+        response: Response, request: AlertsSetup | None = None, key: IdempotencyKey = None
+    ) -> Accepted:
+        """Create or replace the target's alarms, and watch it from now on."""
+        asked = request or AlertsSetup()
+        target = targets.given_or_configured(asked.cluster_name, asked.service_name, asked.account, asked.region)
+        return endpoints.operations.accepted(response, await endpoints.set_up(target, "alarms", asked, key))
+
+    @router.get("/metrics/{cluster_name}/{service_name}")
+    async def read_metrics(target: InPath, hours_back: HoursBack = 24) -> MetricsAnswer:
+        """Show the target's metrics, and its rules as they were judged last."""
+        return await endpoints.numbers(target, hours_back)
+
+    endpoints.operations.add_to(router)
     return router
 
 

@@ -1,9 +1,10 @@
 """What the monitor needs of the outside. Where AWS does not answer, ``AwsError`` says so in a sentence."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 from contracts.base import Target
+from contracts.policy import Monitoring
 from services.monitor.domain.alarms import Alarm, AlarmScope
 from services.monitor.domain.database import Database
 from services.monitor.domain.metrics import Readings, WatchedService
@@ -30,12 +31,15 @@ class Metrics(Protocol):
     """CloudWatch's numbers. Each method raises ``AwsError``."""
 
     async def read(
-        self, target: Target, service: WatchedService, start: float, end: float, period: int = 60
+        self, target: Target, service: WatchedService, namespace: str, start: float, end: float, period: int = 60
     ) -> Readings:
-        """Read every metric of a target over ``[start, end)``: product time, epoch seconds; period in seconds."""
+        """Read every metric of a target over ``[start, end)``: product time, epoch seconds; period in seconds.
+
+        ``namespace`` is where the application publishes its own.
+        """
         ...
 
-    async def database_published(self, target: Target, service: WatchedService, now: float) -> bool:
+    async def database_published(self, target: Target, service: WatchedService, namespace: str, now: float) -> bool:
         """Whether the application has published DatabaseConnectionErrors in the last three hours."""
         ...
 
@@ -43,8 +47,8 @@ class Metrics(Protocol):
 class Databases(Protocol):
     """RDS."""
 
-    async def look(self, target: Target, now: float) -> Database | None:
-        """Return what RDS says of the application's database; None where none is named. Raise ``AwsError``."""
+    async def look(self, target: Target, instance: str, now: float) -> Database:
+        """Return what RDS says of an instance in the target's account and region. Raise ``AwsError``."""
         ...
 
 
@@ -55,19 +59,23 @@ class Alarms(Protocol):
         """Every metric alarm of the target's account and region, and the composite ones among ``named``."""
         ...
 
-    async def put(self, target: Target, service: WatchedService, rule: Rule) -> str | None:
+    async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> str | None:
         """Create or replace a rule's alarm; return its name, None where the rule cannot be watched by one."""
         ...
 
-    async def armed(self, target: Target, names: Collection[str]) -> frozenset[str]:
-        """Return which of ``names`` exist with their actions enabled."""
+    async def ours(self, target: Target, service: WatchedService) -> Mapping[str, bool]:
+        """Return the alarms that ``put`` has created for the target: name → whether its actions are enabled."""
+        ...
+
+    async def delete(self, target: Target, names: Collection[str]) -> None:
+        """Delete alarms that exist."""
         ...
 
 
 class Dashboards(Protocol):
     """CloudWatch's dashboards. Each method raises ``AwsError``."""
 
-    async def put(self, target: Target, service: WatchedService, rules: Iterable[Rule]) -> str:
+    async def put(self, target: Target, service: WatchedService, rules: Iterable[Rule], monitoring: Monitoring) -> str:
         """Create or replace a target's dashboard, with the thresholds of its rules; return its name."""
         ...
 

@@ -22,18 +22,17 @@ for name in names:
 
 from contracts.deployment import DeploymentConfig
 from contracts.health import AssessHealth
-from contracts.policy import ServicePolicy
+from contracts.policy import BUILT_IN_RULES, Monitoring, ServicePolicy
 from services.health.domain import checks
 from services.health.settings import Settings as Health
 from services.monitor.adapters.alarm_definitions import definition
-from services.monitor.adapters.dashboards import CloudWatchDashboards
+from services.monitor.adapters.dashboards import Drawing
 from services.monitor.domain import judge, rules
-from services.monitor.settings import Settings as Monitor
 from tests.services.monitor.harness import BALANCED
 
-watched = {rule.name: rule for rule in rules.rules(limits.WARNING_MINUTES)}
+watched = {rule.name: rule for rule in rules.rules_of(BUILT_IN_RULES)}
 alarms = {name: definition(BALANCED, rule, "Application", None) or {} for name, rule in watched.items()}
-widgets = CloudWatchDashboards(None, "Application", None, 300).widgets(BALANCED, watched.values(), "us-west-2")
+widgets = Drawing(BALANCED, Monitoring(), "us-west-2", 300).widgets(watched.values())
 lines = [line["value"] for widget in widgets
          for line in widget["properties"].get("annotations", {}).get("horizontal", ())]
 expected = {
@@ -61,7 +60,6 @@ health = checks.Limits()
 assert (health.cpu, health.memory) == (limits.WARNING_CPU, limits.WARNING_MEMORY)
 assert (health.p95_seconds, health.error_rate) == (limits.WARNING_RESPONSE_TIME, limits.WARNING_ERROR_RATE)
 assert Health.model_fields["performance_threshold_ms"].default == 1000 * limits.WARNING_RESPONSE_TIME
-assert Monitor.model_fields["alert_evaluation_period"].default == 60 * limits.WARNING_MINUTES
 proof = ServicePolicy.model_fields["tests"].default
 assert proof.required_pass_percent == limits.REQUIRED_PASS_PERCENT
 assert proof.response_time_seconds == limits.CRITICAL_RESPONSE_TIME

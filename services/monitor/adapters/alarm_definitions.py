@@ -16,8 +16,19 @@ _COMPARISONS: dict[Comparison, str] = {
 }
 
 
+_DESCRIPTION = "Surefoot, "
+
+
 def alarm_name(service: WatchedService, rule: Rule) -> str:
     return f"{service.own_name}-{rule.name}"
+
+
+def is_of_rule(rest: str, description: str) -> bool:
+    """Whether an alarm is ours. ``rest``: its name without ``surefoot-<cluster>-<service>-``.
+
+    The name of a rule has no ``-``; with one, it is an alarm of a service whose name is longer than this one's.
+    """
+    return "-" not in rest and description.startswith(_DESCRIPTION)
 
 
 def definition(service: WatchedService, rule: Rule, metrics_namespace: str, topic: str | None) -> dict[str, Any] | None:
@@ -33,8 +44,8 @@ def definition(service: WatchedService, rule: Rule, metrics_namespace: str, topi
     periods = 1 if whole else rule.minutes
     alarm: dict[str, Any] = {
         "AlarmName": alarm_name(service, rule),
-        "AlarmDescription": f"Surefoot, {rule.severity}: {rule.name} {rule.comparison} {rule.threshold:g}{rule.unit} "
-        f"for {rule.minutes} min on {service.cluster}/{service.service}",
+        "AlarmDescription": f"{_DESCRIPTION}{rule.severity}: {rule.name} {rule.comparison} {rule.threshold:g}"
+        f"{rule.unit} for {rule.minutes} min on {service.cluster}/{service.service}",
         "ActionsEnabled": True,
         "AlarmActions": actions,
         "OKActions": actions,

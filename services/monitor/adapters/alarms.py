@@ -1,13 +1,14 @@
 """CloudWatch's alarms: those that are there, and ours."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from contracts.base import Target
+from contracts.policy import Monitoring
 from services._aws.errors import changing, reading
 from services._chassis.aws import Aws
-from services.monitor.adapters.alarm_definitions import definition
+from services.monitor.adapters.alarm_definitions import definition, is_of_rule
 from services.monitor.domain.alarms import Alarm
 from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.rules import Rule
@@ -16,10 +17,6 @@ from services.monitor.domain.rules import Rule
 @dataclass(frozen=True, slots=True)
 class CloudWatchAlarms:
     aws: Aws
-    metrics_namespace: str
-    """The application's namespace."""
-    topic: str | None
-    """The ARN of the topic that is told."""
 
     async def all(self, target: Target, named: Collection[str]) -> tuple[Alarm, ...]:
         aws = self.aws.at(target)
@@ -36,18 +33,33 @@ class CloudWatchAlarms:
                 )
         return tuple(map(_alarm, found))
 
-    async def put(self, target: Target, service: WatchedService, rule: Rule) -> str | None:
-        alarm = definition(service, rule, self.metrics_namespace, self.topic)
+    async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> str | None:
+        alarm = definition(service, rule, monitoring.metrics_namespace, monitoring.alarms_topic)
         if alarm is None:
             return None
         with changing("CloudWatch", "PutMetricAlarm"):
             await self.aws.at(target).call("cloudwatch", "put_metric_alarm", **alarm)
         return str(alarm["AlarmName"])
 
-    async def armed(self, target: Target, names: Collection[str]) -> frozenset[str]:
+    async def ours(self, target: Target, service: WatchedService) -> Mapping[str, bool]:
+        prefix = f"{service.own_name}-"
         with reading("CloudWatch", "DescribeAlarms"):
-            answer = await self.aws.at(target).call("cloudwatch", "describe_alarms", AlarmNames=sorted(names))
-        return frozenset(one["AlarmName"] for one in answer.get("MetricAlarms", ()) if one.get("ActionsEnabled"))
+            found = await self.aws.at(target).pages(
+                "cloudwatch",
+                "describe_alarms",
+                "MetricAlarms",
+                AlarmNamePrefix=prefix,
+                AlarmTypes=["MetricAlarm"],
+            )
+        return {
+            alarm["AlarmName"]: bool(alarm.get("ActionsEnabled"))
+            for alarm in found
+            if is_of_rule(alarm["AlarmName"].removeprefix(prefix), alarm.get("AlarmDescription", ""))
+        }
+
+    async def delete(self, target: Target, names: Collection[str]) -> None:
+        with changing("CloudWatch", "DeleteAlarms"):
+            await self.aws.at(target).call("cloudwatch", "delete_alarms", AlarmNames=sorted(names))
 
 
 def _alarm(found: dict[str, Any]) -> Alarm:
@@ -57,10 +69,10 @@ def _alarm(found: dict[str, Any]) -> Alarm:
         firing=found.get("StateValue") == "ALARM",
         armed=bool(found.get("ActionsEnabled")),
         scales=bool(actions) and all(":scalingPolicy:" in action for action in actions),
-        dimensions=frozenset((one["Name"], one["Value"]) for one in _dimensions(found)),
+        dimensions=frozenset((dimension["Name"], dimension["Value"]) for dimension in _dimensions(found)),
     )
 
 
 def _dimensions(found: dict[str, Any]) -> list[dict[str, str]]:
     metrics = [query.get("MetricStat", {}).get("Metric", {}) for query in found.get("Metrics") or ()]
-    return [one for metric in (found, *metrics) for one in metric.get("Dimensions") or ()]
+    return [dimension for metric in (found, *metrics) for dimension in metric.get("Dimensions") or ()]

@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts.base import Target
 from contracts.limits import ERROR_RATE
+from contracts.policy import Monitoring
 from services._aws.errors import AwsError, changing, reading
 from services._chassis.aws import Aws
 from services.monitor.adapters.queries import dimensions_of, namespace
@@ -44,20 +45,17 @@ _OF_LOAD_BALANCERS = frozenset({Graph.LOAD_BALANCER, Graph.ERROR_RATE, Graph.RES
 @dataclass(frozen=True, slots=True)
 class CloudWatchDashboards:
     aws: Aws
-    metrics_namespace: str
-    """The application's namespace."""
-    database: str | None
-    """The RDS instance that the application uses, if it is known."""
     period: int
     """Seconds of one point, a multiple of 60."""
 
-    async def put(self, target: Target, service: WatchedService, rules: Iterable[Rule]) -> str:
+    async def put(self, target: Target, service: WatchedService, rules: Iterable[Rule], monitoring: Monitoring) -> str:
+        widgets = Drawing(service, monitoring, target.region, self.period).widgets(rules)
         with changing("CloudWatch", "PutDashboard"):
             await self.aws.at(target).call(
                 "cloudwatch",
                 "put_dashboard",
                 DashboardName=service.own_name,
-                DashboardBody=json.dumps({"widgets": self.widgets(service, rules, target.region)}),
+                DashboardBody=json.dumps({"widgets": widgets}),
             )
         return service.own_name
 
@@ -72,53 +70,64 @@ class CloudWatchDashboards:
             raise
         return str(answer["DashboardBody"])
 
-    def widgets(self, target: WatchedService, rules: Iterable[Rule], region: str) -> list[dict[str, Any]]:
-        """Return the graphs that this target can fill, two in a row, with the thresholds of the rules on them."""
-        graphs = [graph for graph in Graph if target.balanced or graph not in _OF_LOAD_BALANCERS]
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """The dashboard of one service."""
+
+    service: WatchedService
+    monitoring: Monitoring
+    region: str
+    period: int
+
+    def widgets(self, rules: Iterable[Rule]) -> list[dict[str, Any]]:
+        """Return the graphs that this service can fill, two in a row, with the thresholds of the rules on them."""
+        graphs = [graph for graph in Graph if self.service.balanced or graph not in _OF_LOAD_BALANCERS]
         marks = _marks(rules)
         return [
             {"type": "metric", "x": index % 2 * WIDTH, "y": index // 2 * HEIGHT, "width": WIDTH, "height": HEIGHT}
-            | {"properties": self._properties(graph, region, self._lines(graph, target), marks.get(graph, []))}
+            | {"properties": self._properties(graph, marks.get(graph, []))}
             for index, graph in enumerate(graphs)
         ]
 
-    def _lines(self, graph: Graph, target: WatchedService) -> list[Any]:
+    def _lines(self, graph: Graph) -> list[Any]:
         match graph:
             case Graph.SERVICE:
-                return self._all(target, RUNNING, *((HEALTHY, _UNHEALTHY) if target.balanced else ()))
+                return self._all(RUNNING, *((HEALTHY, _UNHEALTHY) if self.service.balanced else ()))
             case Graph.LOAD_BALANCER:
-                return self._all(target, REQUESTS, _TARGET_4XX, TARGET_5XX, BALANCER_5XX)
+                return self._all(REQUESTS, _TARGET_4XX, TARGET_5XX, BALANCER_5XX)
             case Graph.ERROR_RATE:
-                hidden = [self._line(metric, target, visible=False) for metric in (REQUESTS, TARGET_5XX, BALANCER_5XX)]
+                hidden = [self._line(metric, visible=False) for metric in (REQUESTS, TARGET_5XX, BALANCER_5XX)]
                 return [[{"expression": _RATE, "label": "5xx per 100 requests", "id": "rate"}], *hidden]
             case Graph.RESPONSE_TIME:
-                return self._all(target, *_RESPONSE_TIMES)
+                return self._all(*_RESPONSE_TIMES)
             case Graph.RESOURCES:
-                return self._all(target, CPU, MEMORY)
+                return self._all(CPU, MEMORY)
             case Graph.DATABASE:
-                return [*self._all(target, DATABASE_ERRORS), *self._database()]
+                return [*self._all(DATABASE_ERRORS), *self._database()]
 
     def _database(self) -> list[Any]:
-        if not self.database:
+        if not self.monitoring.database:
             return []
-        named = ["DBInstanceIdentifier", self.database]
+        named = ["DBInstanceIdentifier", self.monitoring.database]
         return [["AWS/RDS", name, *named] for name in ("DatabaseConnections", "CPUUtilization", "ReadLatency")]
 
-    def _all(self, target: WatchedService, *metrics: Metric) -> list[Any]:
-        return [self._line(metric, target) for metric in metrics]
+    def _all(self, *metrics: Metric) -> list[Any]:
+        return [self._line(metric) for metric in metrics]
 
-    def _line(self, metric: Metric, target: WatchedService, **options: object) -> list[Any]:
-        named = [part for one in dimensions_of(metric, target) for part in (one["Name"], one["Value"])]
+    def _line(self, metric: Metric, **options: object) -> list[Any]:
+        dimensions = dimensions_of(metric, self.service)
+        named = [part for dimension in dimensions for part in (dimension["Name"], dimension["Value"])]
         shown = {"id": metric.id, "stat": metric.stat, **options}
-        return [namespace(metric, self.metrics_namespace), metric.name, *named, shown]
+        return [namespace(metric, self.monitoring.metrics_namespace), metric.name, *named, shown]
 
-    def _properties(self, title: str, region: str, lines: list[Any], marks: list[dict[str, Any]]) -> dict[str, Any]:
+    def _properties(self, graph: Graph, marks: list[dict[str, Any]]) -> dict[str, Any]:
         return {
-            "title": title,
-            "region": region,
+            "title": graph,
+            "region": self.region,
             "view": "timeSeries",
             "period": self.period,
-            "metrics": lines,
+            "metrics": self._lines(graph),
             "yAxis": {"left": {"min": 0}},
         } | ({"annotations": {"horizontal": marks}} if marks else {})
 

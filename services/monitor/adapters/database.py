@@ -1,4 +1,4 @@
-"""The application's RDS instance."""
+"""An application's RDS instance."""
 
 from dataclasses import dataclass
 
@@ -15,19 +15,14 @@ LOOK_BACK = 5 * MINUTE
 @dataclass(frozen=True, slots=True)
 class RdsDatabases:
     aws: Aws
-    instance: str | None
 
-    async def look(self, target: Target, now: float) -> Database | None:
-        if self.instance is None:
-            return None
+    async def look(self, target: Target, instance: str, now: float) -> Database:
         with reading("RDS", "DescribeDBInstances"):
-            described = await self.aws.at(target).call(
-                "rds", "describe_db_instances", DBInstanceIdentifier=self.instance
-            )
-        cpu = Metric("cpu", "AWS/RDS", "CPUUtilization", "Average", {"DBInstanceIdentifier": self.instance})
+            described = await self.aws.at(target).call("rds", "describe_db_instances", DBInstanceIdentifier=instance)
+        cpu = Metric("cpu", "AWS/RDS", "CPUUtilization", "Average", {"DBInstanceIdentifier": instance})
         series = await read_series(self.aws, target, [cpu], now - LOOK_BACK, now)
         return Database(
-            instance=self.instance,
+            instance=instance,
             status=str(described["DBInstances"][0]["DBInstanceStatus"]),
             cpu=series["cpu"],
         )

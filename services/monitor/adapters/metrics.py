@@ -14,16 +14,14 @@ PUBLISHED_SECONDS = 3 * 3600.0
 @dataclass(frozen=True, slots=True)
 class CloudWatchMetrics:
     aws: Aws
-    metrics_namespace: str
-    """The application's namespace."""
 
     async def read(
-        self, target: Target, service: WatchedService, start: float, end: float, period: int = 60
+        self, target: Target, service: WatchedService, namespace: str, start: float, end: float, period: int = 60
     ) -> Readings:
-        metrics = [in_cloudwatch(metric, service, self.metrics_namespace) for metric in metrics_of(service)]
+        metrics = [in_cloudwatch(metric, service, namespace) for metric in metrics_of(service)]
         return Readings(service, await read_series(self.aws, target, metrics, start, end, period))
 
-    async def database_published(self, target: Target, service: WatchedService, now: float) -> bool:
-        counted = in_cloudwatch(replace(DATABASE_ERRORS, stat="SampleCount"), service, self.metrics_namespace)
+    async def database_published(self, target: Target, service: WatchedService, namespace: str, now: float) -> bool:
+        counted = in_cloudwatch(replace(DATABASE_ERRORS, stat="SampleCount"), service, namespace)
         found = await read_series(self.aws, target, [counted], now - PUBLISHED_SECONDS, now, 3600)
         return any(found.values())

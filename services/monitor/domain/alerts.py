@@ -4,16 +4,20 @@ An alert is raised as soon as its rule is broken (the rule's window is the delay
 evaluations of different minutes. No data neither raises nor resolves: silence is no evidence.
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from contracts.base import Contract, Target, caused_id
 from contracts.monitor import CriticalAlert, DependencyFault, WarningAlert
-from services.monitor.domain.rules import Rule, RuleState
+from contracts.policy import BUILT_IN_RULES, Digest, RulePolicy
+from services.monitor.domain.rules import Rule, RuleState, rules_of
 
 RESOLVED_AFTER = 2
 """Good evaluations in a row."""
+GONE = "the policy has no such rule any more"
 
 Alert = CriticalAlert | WarningAlert
+_BUILT_IN = {rule.name: rule for rule in BUILT_IN_RULES}
 
 
 class AlertState(Contract):
@@ -25,6 +29,12 @@ class AlertState(Contract):
     """Good evaluations in a row since."""
     judged_until: float = 0.0
     """The end of the newest minute that was judged; an older or equal one says nothing new."""
+    rule: RulePolicy | None = None
+    """The rule that was broken; None also in what the previous version wrote, which knew the built-in rules alone."""
+
+    def of(self, rule: Rule) -> bool:
+        """Whether a rule of the same name goes on with this alert: it has to be about the same, and as severe."""
+        return self.rule is None or (self.rule.metric, self.rule.severity) == (rule.measure.metric, rule.severity)
 
 
 def step(
@@ -34,23 +44,55 @@ def step(
     target: Target,
     now: float,
     fault: DependencyFault | None = None,
+    digest: Digest = "",
 ) -> tuple[AlertState, Alert | None]:
-    """Return how the alert stands after ``state``, and what is to be published. ``fault``: of a dependency."""
+    """Return how the alert stands after ``state``, and what is to be published.
+
+    ``fault``: of a dependency; ``digest``: of the policy that the rule is of.
+    """
     if state.verdict == "no_data" or state.until <= alert.judged_until:
         return alert, None
     if state.verdict == "broken":
         if alert.began_at is None:
-            return AlertState(began_at=now, judged_until=state.until), _alert(rule, state, target, now, "raised", fault)
+            raised = AlertState(began_at=now, judged_until=state.until, rule=rule.policy)
+            return raised, _alert(rule, state, target, now, "raised", digest, fault)
         return alert.model_copy(update={"good": 0, "judged_until": state.until}), None
     if alert.began_at is None:
         return alert.model_copy(update={"judged_until": state.until}), None
     if alert.good + 1 < RESOLVED_AFTER:
         return alert.model_copy(update={"good": alert.good + 1, "judged_until": state.until}), None
-    return AlertState(judged_until=state.until), _alert(rule, state, target, alert.began_at, "resolved")
+    return AlertState(judged_until=state.until), _alert(rule, state, target, alert.began_at, "resolved", digest)
+
+
+def without_rules(
+    alerts: Mapping[str, AlertState], rules: Iterable[Rule], target: Target, digest: Digest
+) -> tuple[dict[str, AlertState], tuple[Alert, ...]]:
+    """Return the alerts that ``rules`` go on with, and the resolutions of those that stand for a rule that is gone."""
+    by_name = {rule.name: rule for rule in rules}
+    kept = {name: alert for name, alert in alerts.items() if name in by_name and alert.of(by_name[name])}
+    ended = ((alert, alert.rule or _BUILT_IN.get(name)) for name, alert in alerts.items() if name not in kept)
+    resolved = (
+        _resolved_as_gone(rule, alert.began_at, target, digest)
+        for alert, rule in ended
+        if rule is not None and alert.began_at is not None
+    )
+    return kept, tuple(resolved)
+
+
+def _resolved_as_gone(policy: RulePolicy, began_at: float, target: Target, digest: Digest) -> Alert:
+    (rule,) = rules_of((policy,))
+    state = RuleState(rule=rule.name, verdict="no_data", value=None, samples=0, until=0, detail=GONE)
+    return _alert(rule, state, target, began_at, "resolved", digest)
 
 
 def _alert(
-    rule: Rule, state: RuleState, target: Target, began_at: float, what: str, fault: DependencyFault | None = None
+    rule: Rule,
+    state: RuleState,
+    target: Target,
+    began_at: float,
+    what: str,
+    digest: Digest,
+    fault: DependencyFault | None = None,
 ) -> Alert:
     kind = CriticalAlert if rule.severity == "critical" else WarningAlert
     value = "no data" if state.value is None else f"{state.value:.4g}{rule.unit}"
@@ -69,6 +111,7 @@ def _alert(
             "detail": f"{rule.name}: {value}, limit {rule.comparison} {rule.threshold:g}{rule.unit}"
             + (f" ({state.detail})" if state.detail else "")
             + (f"; {fault.detail}" if fault else ""),
+            "policy_digest": digest,
             "dependency": fault.detail if fault else "",
             "dependency_fault": fault,
         }

@@ -29,6 +29,8 @@ class PendingEvaluation(Contract):
     run_id: str
     since: float
     """Product time, epoch seconds."""
+    not_before: float | None = None
+    """No rule is called kept before it."""
     deadline: float
     probes: ProbesOutput | None = None
 
@@ -46,7 +48,8 @@ def judge(
 
     ``readings`` is None when CloudWatch could not be asked. ``database_published`` says whether the application has
     published DatabaseConnectionErrors at any time in the last hours. ``fault``: of the database; while it lasts no
-    rule that is broken is a verdict on the change.
+    rule that is broken is a verdict on the change. A rule that is broken is told at once; that all are kept not before
+    ``pending.not_before``.
     """
     gating = [rule for rule in rules if rule.gates_deployment]
     if not gating:
@@ -57,6 +60,8 @@ def judge(
         gates = tuple(_gate_of(rule, pending, readings, now, published=database_published) for rule in gating)
     if fault:
         gates = tuple(_excused(gate, fault) if gate.verdict is Verdict.FAIL else gate for gate in gates)
+    if pending.not_before is not None and now < pending.not_before:
+        gates = tuple(_kept_so_far(gate) if gate.verdict is Verdict.PASS else gate for gate in gates)
     verdicts = {gate.verdict for gate in gates}
     over = now >= pending.deadline or Verdict.FAIL in verdicts or Verdict.INCONCLUSIVE not in verdicts
     return gates if over else None
@@ -87,6 +92,11 @@ def _gate(rule: Rule, verdict: Verdict, value: float | None, samples: int, detai
 
 def _excused(gate: Gate, fault: DependencyFault) -> Gate:
     return gate.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "detail": fault.detail})
+
+
+def _kept_so_far(gate: Gate) -> Gate:
+    detail = f"kept so far, and baking is not over: {gate.detail}"
+    return gate.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "detail": detail})
 
 
 def _unheard(rule: Rule) -> Gate:

@@ -13,7 +13,7 @@ from contracts.base import Contract
 from contracts.gates import Comparison, holds
 from contracts.limits import LEAST_REQUESTS
 from contracts.monitor import CriticalRule
-from contracts.policy import BUILT_IN_RULES, RulePolicy
+from contracts.policy import RulePolicy
 from services.monitor.domain.measures import MEASURES, Measure
 from services.monitor.domain.metrics import MINUTE, STALE, STARTING, Readings, Series, minutes_before, settled
 
@@ -49,6 +49,18 @@ class Rule:
     def gates_deployment(self) -> bool:
         """A critical rule decides about a deployment; a warning is an alert and nothing else."""
         return self.severity == "critical"
+
+    @property
+    def policy(self) -> RulePolicy:
+        """The rule as a policy writes it."""
+        return RulePolicy(
+            name=self.name,
+            metric=self.measure.metric,
+            comparison=self.comparison,
+            threshold=self.threshold,
+            minutes=self.minutes,
+            severity=self.severity,
+        )
 
     @property
     def unit(self) -> str:
@@ -97,14 +109,6 @@ def _rule(policy: RulePolicy) -> Rule:
         threshold=whole if whole == policy.threshold else policy.threshold,  # dashboards and alarms show 80, not 80.0
         minutes=policy.minutes,
         gate=_GATE_NAMES.get(policy.name, policy.name),
-    )
-
-
-def rules(warning_minutes: int) -> tuple[Rule, ...]:
-    """Return the built-in rules, those of warnings over a window of ``warning_minutes``."""
-    return rules_of(
-        policy.model_copy(update={"minutes": warning_minutes}) if policy.severity == "warning" else policy
-        for policy in BUILT_IN_RULES
     )
 
 

@@ -1,1 +1,1 @@
-"""Work that takes longer than a moment."""
+"""What takes longer than a moment: one file for each verb."""

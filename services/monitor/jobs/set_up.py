@@ -1,98 +1,78 @@
-"""Look at the alarms that are there, and set dashboard and alarms of our own up."""
+"""Set dashboard and alarms of a target up, for a run or for who asks over the API, and watch it from now on."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from contracts.base import Target
-from contracts.gates import Gate, Verdict, worst
-from contracts.monitor import CheckAlarms, SetUpMonitoring
-from contracts.results import MonitoringOutput
+from contracts.gates import Verdict, worst
+from contracts.monitor import SetUpMonitoring
+from contracts.policy import MonitoringPolicy
 from services._aws.errors import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
+from services._chassis.policies import Policies, governed
 from services._chassis.transition import Decision, Transition, decided
-from services.monitor.domain.alarms import quiet_gate
+from services.monitor.decisions import from_gates, look_at, not_reached
 from services.monitor.domain.answers import summary
 from services.monitor.domain.metrics import WatchedService
-from services.monitor.domain.operation import Part, SetUp
-from services.monitor.domain.rules import Rule
+from services.monitor.domain.operation import SetUp
 from services.monitor.domain.watch import Watch, watch_key
-from services.monitor.jobs.answers import from_gates, not_reached
-from services.monitor.jobs.looks import look_at
-from services.monitor.ports import Alarms, Dashboards, NotFound, Services
+from services.monitor.jobs.show_policy import ShowPolicy
+from services.monitor.ports import NotFound
 
 
 @dataclass(frozen=True, slots=True)
-class SettingUp:
-    """Dashboard and alarms: those that are there, and ours."""
+class SetUpJob:
+    """Dashboard and alarms by the policy of the run."""
 
     clock: Clock
-    services: Services
-    alarms: Alarms
-    dashboards: Dashboards
-    rules: tuple[Rule, ...]
+    policies: Policies
+    show: ShowPolicy
 
-    async def check_alarms(self, running: Running) -> Transition:
-        command = CheckAlarms.model_validate_json(running.payload)
+    async def __call__(self, running: Running) -> Transition:
+        given = SetUpMonitoring.model_validate_json(running.payload)
+        command, policy = governed(given, MonitoringPolicy, self.policies)
+        asked = Command.of(command, running)
         try:
-            marks = await self.services.alarm_scope(command.target)
-            gate = quiet_gate(await self.alarms.all(command.target, marks.named), marks)
+            shown = await self.show(running, command.target, policy)
         except (NotFound, AwsError) as error:
-            return decided(not_reached(Command.of(command, running), error))
-        return decided(from_gates(Command.of(command, running), (gate,)))
+            return decided(not_reached(asked, error))
+        done = Decision(emit=(from_gates(asked, shown.gates, shown.output),))
+        return _watched(command.target, shown.service, policy, self.clock.now(), done)
 
-    async def set_up(self, running: Running) -> Transition:
-        command = SetUpMonitoring.model_validate_json(running.payload)
-        try:
-            service, gates, output = await self._create(running, command.target, ("dashboard", "alarms"))
-        except (NotFound, AwsError) as error:
-            return decided(not_reached(Command.of(command, running), error))
-        emit = from_gates(Command.of(command, running), gates, output)
-        return self._watch(command.target, service, Decision(emit=(emit,)))
 
-    async def set_up_on_request(self, running: Running) -> Transition:
+@dataclass(frozen=True, slots=True)
+class SetUpOnRequestJob:
+    """What was asked for over the API, by the policy in force."""
+
+    clock: Clock
+    policies: Policies
+    show: ShowPolicy
+
+    async def __call__(self, running: Running) -> Transition:
         asked = SetUp.model_validate_json(running.payload)
+        policy = self.policies.of(asked.target).part(MonitoringPolicy)
         try:
-            service, gates, output = await self._create(running, asked.target, asked.parts)
+            shown = await self.show(running, asked.target, policy, asked.parts)
         except (NotFound, AwsError) as error:
             why = str(error)
             failed = asked.failed(why, moment(self.clock.now()), verdict=Verdict.INCONCLUSIVE, summary=why)
             return decided(records=failed.record)
-        said, verdict = summary(gates), worst(gate.verdict for gate in gates)
-        now = moment(self.clock.now())
-        done = asked.finished(said, now, verdict=verdict, summary=said, gates=gates, output=output)
+        said, verdict = summary(shown.gates), worst(gate.verdict for gate in shown.gates)
+        now = self.clock.now()
+        done = asked.finished(said, moment(now), verdict=verdict, summary=said, gates=shown.gates, output=shown.output)
         if "alarms" not in asked.parts:
             return decided(records=done.record)
-        return self._watch(asked.target, service, Decision(records=done.record))
+        return _watched(asked.target, shown.service, policy, now, Decision(records=done.record))
 
-    async def _create(
-        self, running: Running, target: Target, parts: Collection[Part]
-    ) -> tuple[WatchedService, tuple[Gate, ...], MonitoringOutput]:
-        """Create or replace what is asked for; an alarm counts when CloudWatch shows it armed."""
-        service = await self.services.watched(target, None)
-        gates: list[Gate] = []
-        names: list[str] = []
-        if "dashboard" in parts:
-            await running.check()
-            name = await self.dashboards.put(target, service, self.rules)
-            there = await self.dashboards.body(target) is not None
-            gates.append(Gate.true("dashboard_created", there, detail=name))
-        if "alarms" in parts:
-            for rule in self.rules:
-                await running.check()
-                put = await self.alarms.put(target, service, rule)
-                names += [put] if put else []
-            armed = await self.alarms.armed(target, names)
-            gates.append(Gate.measured("alarms_active", len(armed), ">=", len(names), detail=f"{service.own_name}-*"))
-        return service, tuple(gates), MonitoringOutput(dashboard=service.own_name, alarms=tuple(names))
 
-    def _watch(self, target: Target, service: WatchedService, so_far: Decision) -> Transition:
-        """Watch from now on."""
-        now = self.clock.now()
+def _watched(
+    target: Target, service: WatchedService, policy: MonitoringPolicy, now: float, so_far: Decision
+) -> Transition:
+    """Watch from now on."""
 
-        def decide(state: bytes | None) -> Decision:
-            watch = Watch.from_bytes(state, target=target).with_set_up(service)
-            return Decision(watch.to_bytes(), so_far.emit, (look_at(target, now),), records=so_far.records)
+    def decide(state: bytes | None) -> Decision:
+        watch = Watch.from_bytes(state, target=target).with_set_up(service, policy)
+        return Decision(watch.to_bytes(), so_far.emit, (look_at(target, now),), records=so_far.records)
 
-        return Transition(watch_key(target), decide)
+    return Transition(watch_key(target), decide)

@@ -1,6 +1,6 @@
 """The monitor without Redis, Kafka and AWS: its own handlers and jobs on a truth in memory, under virtual time."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,20 +8,26 @@ from contracts.base import Event, Target
 from contracts.dead_letter import DeadLettered
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert, WarningAlert
+from contracts.policy import BUILT_IN_RULES, Monitoring, ServicePolicy
 from contracts.results import StepFinished
 from services._chassis.clock import moment
+from services._chassis.policies import Policies
 from services._chassis.store import Applied, Written
 from services._chassis.transition import Decision, Job, Timer, Transition
-from services.monitor import handlers
+from services.monitor.decisions import CHECK, COLLECT, OPERATION, SET_UP, WATCH
 from services.monitor.domain.alarms import Alarm, AlarmScope
 from services.monitor.domain.database import Database
 from services.monitor.domain.metrics import MINUTE, Readings, WatchedService
-from services.monitor.domain.rules import Rule, rules
-from services.monitor.handlers import Watching
-from services.monitor.jobs.looks import COLLECT
-from services.monitor.jobs.set_up import SettingUp
+from services.monitor.domain.rules import Rule, rules_of
+from services.monitor.handlers import Handlers
+from services.monitor.jobs.check_alarms import CheckAlarmsJob
+from services.monitor.jobs.collect import CollectJob
+from services.monitor.jobs.set_up import SetUpJob, SetUpOnRequestJob
+from services.monitor.jobs.show_policy import ShowPolicy
+from services.monitor.jobs.watch_closely import WatchCloselyJob
+from tests.kit import FakeClock, FakeRunning, memory_store
 
-RULES = rules(5)
+RULES = rules_of(BUILT_IN_RULES)
 BY_NAME = {rule.name: rule for rule in RULES}
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 START = 1_764_000_000.0 // MINUTE * MINUTE
@@ -59,20 +65,6 @@ def readings(*values: dict[str, float], start: float = START, of: WatchedService
     return Readings(of, minutes(*values, start=start))
 
 
-class FakeClock:
-    def __init__(self) -> None:
-        self.time = START
-
-    def now(self) -> float:
-        return self.time
-
-    def at(self, real: float) -> float:
-        return real
-
-    async def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-
 class FakeServices:
     def __init__(self) -> None:
         self.found = BALANCED
@@ -98,6 +90,7 @@ class FakeMetrics:
         """What every minute from ``since`` on looks like."""
         self.past: dict[float, dict[str, float]] = {}
         self.looks: list[float] = []
+        self.namespaces: list[str] = []
         self.failure: Exception | None = None
         self.published = True
 
@@ -110,9 +103,10 @@ class FakeMetrics:
                 self.minute[name] = value
 
     async def read(
-        self, target: Target, service: WatchedService, start: float, end: float, period: int = 60
+        self, target: Target, service: WatchedService, namespace: str, start: float, end: float, period: int = 60
     ) -> Readings:
         self.looks.append(end)
+        self.namespaces.append(namespace)
         if self.failure:
             raise self.failure
         self._write()
@@ -123,7 +117,7 @@ class FakeMetrics:
                     series.setdefault(name, {})[at] = value
         return Readings(service, series)
 
-    async def database_published(self, target: Target, service: WatchedService, now: float) -> bool:
+    async def database_published(self, target: Target, service: WatchedService, namespace: str, now: float) -> bool:
         return self.published
 
     def _write(self) -> None:
@@ -135,19 +129,24 @@ class FakeMetrics:
 
 class FakeDatabases:
     def __init__(self) -> None:
-        self.there: Database | None = None
+        self.there: dict[str, Database] = {}
+        self.asked: list[str] = []
         self.failure: Exception | None = None
 
-    async def look(self, target: Target, now: float) -> Database | None:
+    async def look(self, target: Target, instance: str, now: float) -> Database:
+        self.asked.append(instance)
         if self.failure:
             raise self.failure
-        return self.there
+        return self.there.get(instance) or Database(instance=instance, status="available")
 
 
 class FakeAlarms:
+    """CloudWatch's alarms by name, with the rule and the settings from which each was made."""
+
     def __init__(self) -> None:
         self.there: tuple[Alarm, ...] = ()
         self.put_names: list[str] = []
+        self.made: dict[str, tuple[Rule, Monitoring]] = {}
         self.disarmed: set[str] = set()
         self.failure: Exception | None = None
 
@@ -156,55 +155,68 @@ class FakeAlarms:
             raise self.failure
         return self.there
 
-    async def put(self, target: Target, service: WatchedService, rule: Rule) -> str | None:
+    async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> str | None:
         if self.failure:
             raise self.failure
-        name = f"{service.own_name}-{rule.name}"
+        name = f"surefoot-{target.cluster}-{target.service}-{rule.name}"
         self.put_names.append(name)
+        self.made[name] = rule, monitoring
         return name
 
-    async def armed(self, target: Target, names: Collection[str]) -> frozenset[str]:
-        return frozenset(names) - self.disarmed
+    async def ours(self, target: Target, service: WatchedService) -> Mapping[str, bool]:
+        prefix = f"surefoot-{target.cluster}-{target.service}-"
+        return {name: name not in self.disarmed for name in self.made if name.startswith(prefix)}
+
+    async def delete(self, target: Target, names: Collection[str]) -> None:
+        for name in names:
+            del self.made[name]
 
 
 class FakeDashboards:
     def __init__(self) -> None:
         self.bodies: dict[str, str] = {}
+        self.puts: list[Target] = []
 
-    async def put(self, target: Target, service: WatchedService, rules: Iterable[Rule]) -> str:
-        self.bodies[f"{service.cluster}/{service.service}"] = '{"widgets": []}'
+    async def put(self, target: Target, service: WatchedService, rules: Iterable[Rule], monitoring: Monitoring) -> str:
+        self.puts.append(target)
+        self.bodies[f"{target.cluster}/{target.service}"] = '{"widgets": []}'
         return service.own_name
 
     async def body(self, target: Target) -> str | None:
         return self.bodies.get(f"{target.cluster}/{target.service}")
 
 
-class Running:
-    fence, attempt, saved = 1, 1, None
+class FakePolicies:
+    """The policy in force of each service, as a test sets it."""
 
-    def __init__(self, job: Job) -> None:
-        self.id, self.kind, self.payload = job.id, job.kind, job.payload
-        self.checks = 0
+    def __init__(self) -> None:
+        self.set: dict[Target, ServicePolicy] = {}
+        self.refused: set[Target] = set()
 
-    async def checkpoint(self, data: bytes) -> None: ...
+    def of(self, target: Target) -> ServicePolicy:
+        if target in self.refused:
+            raise LookupError(f"the policy does not list {target}")
+        return self.set.get(target) or ServicePolicy(target=target)
 
-    async def check(self) -> None:
-        self.checks += 1
+    def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
+        return Target(
+            account=account or TARGET.account, region=region or TARGET.region, cluster=cluster, service=service
+        )
 
-    async def emit(self, *emissions: object) -> None: ...
+    def all(self) -> tuple[Target, ...]:
+        return tuple(self.set)
 
 
 @dataclass
 class World:
-    """``say`` a command, let time pass with ``until``, read ``told``."""
+    """``say`` a command, let time pass with ``until``, read ``told``. It is the monitor's store as well."""
 
-    clock: FakeClock = field(default_factory=FakeClock)
+    clock: FakeClock = field(default_factory=lambda: FakeClock(START))
+    policies: FakePolicies = field(default_factory=FakePolicies)
     services: FakeServices = field(default_factory=FakeServices)
     databases: FakeDatabases = field(default_factory=FakeDatabases)
     alarms: FakeAlarms = field(default_factory=FakeAlarms)
     dashboards: FakeDashboards = field(default_factory=FakeDashboards)
-    states: dict[str, bytes] = field(default_factory=dict)
-    records: dict[str, bytes] = field(default_factory=dict)
     timers: dict[str, Timer] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
     known_jobs: set[str] = field(default_factory=set)
@@ -212,46 +224,53 @@ class World:
     ids: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.kept = memory_store("monitor", self.clock)
         self.metrics = FakeMetrics(self.clock)
-        self.watching = Watching(self, self.clock, self.services, self.metrics, self.databases, RULES, 60, 15)
-        setting_up = SettingUp(self.clock, self.services, self.alarms, self.dashboards, RULES)
-        self.work: dict[str, Any] = {
-            handlers.CHECK: setting_up.check_alarms,
-            handlers.SET_UP: setting_up.set_up,
-            handlers.OPERATION: setting_up.set_up_on_request,
-            handlers.WATCH: self.watching.watch_closely,
-            COLLECT: self.watching.collect,
+        self.handlers = Handlers(self, self.clock, self.policies)
+        self.work = self.replica(self.policies)
+
+    def replica(self, policies: Policies) -> dict[str, Callable[[Any], Awaitable[Transition]]]:
+        """Return the jobs of a process that has ``policies``."""
+        show = ShowPolicy(self.services, self.alarms, self.dashboards)
+        collect = CollectJob(self, self.clock, policies, self.services, self.metrics, self.databases, show)
+        return {
+            CHECK: CheckAlarmsJob(self.services, self.alarms),
+            SET_UP: SetUpJob(self.clock, policies, show),
+            OPERATION: SetUpOnRequestJob(self.clock, policies, show),
+            WATCH: WatchCloselyJob(self.clock, policies, self.services),
+            COLLECT: collect,
         }
 
     async def load(self, key: str) -> bytes | None:
-        return self.states.get(key)
+        return await self.kept.load(key)
 
     async def record(self, key: str) -> bytes | None:
-        return self.records.get(key)
+        return await self.kept.record(key)
+
+    async def keep(self, key: str, state: bytes) -> None:
+        await self.apply(Transition(key, lambda _: Decision(state)), cause="")
 
     async def apply(self, transition: Transition, *, cause: str) -> Written:
-        return Written(Applied.APPLIED, self._write(transition))
+        before = await self.load(transition.key) if transition.key else None
+        assert transition.decide(before) == transition.decide(before), "a decision has no effect of its own"
+        written = await self.kept.apply(transition, cause=cause)
+        if written.applied is Applied.APPLIED:
+            self._follow(written.decision)
+        return written
 
-    def _write(self, transition: Transition) -> Decision:
-        before = self.states.get(transition.key) if transition.key else None
-        decision: Decision = transition.decide(before)
-        assert transition.decide(before) == decision, "a decision has no effect of its own"
-        if decision.state is not None and transition.key:
-            self.states[transition.key] = decision.state
+    def _follow(self, decision: Decision) -> None:
         for id_ in decision.cancel_timers:
             self.timers.pop(id_, None)
         self.timers |= {timer.id: timer for timer in decision.timers}
         self.jobs += [job for job in decision.jobs if job.id not in self.known_jobs]
         self.known_jobs |= {job.id for job in decision.jobs}
-        self.records |= decision.records
-        self.told += [one.event for one in decision.emit]
-        self.ids += [one.id for one in decision.emit]
-        return decision
+        self.told += [emit.event for emit in decision.emit]
+        self.ids += [emit.id for emit in decision.emit]
 
     async def say(self, handler: Any, event: Event, id_: str = "command-1") -> None:
         transition = await handler(event, Meta(id=id_, source="test", time=moment(self.clock.time)))
-        self._write(transition)
-        await self._do_jobs()
+        await self.apply(transition, cause="")
+        await self.do_jobs()
 
     async def until(self, seconds: float) -> None:
         """Let time pass until ``seconds`` after the start, everything due being done at its own time."""
@@ -261,16 +280,17 @@ class World:
                 break
             self.clock.time = max(self.clock.time, due.due)
             del self.timers[due.id]
-            self._write(await self.watching.on_look(due))
-            await self._do_jobs()
+            await self.apply(await self.handlers.look(due), cause="")
+            await self.do_jobs()
         else:
             raise AssertionError("time does not pass")
         self.clock.time = START + seconds
 
-    async def _do_jobs(self) -> None:
+    async def do_jobs(self) -> None:
         while self.jobs:
             job = self.jobs.pop(0)
-            self._write(await self.work[job.kind](Running(job)))
+            transition = await self.work[job.kind](FakeRunning(job.payload, job.id, job.kind))
+            await self.apply(transition, cause="")
 
     @property
     def answers(self) -> list[StepFinished]:
@@ -278,4 +298,4 @@ class World:
 
     @property
     def alerts(self) -> list[tuple[str, str]]:
-        return [(one.rule, one.state) for one in self.told if isinstance(one, CriticalAlert | WarningAlert)]
+        return [(alert.rule, alert.state) for alert in self.told if isinstance(alert, CriticalAlert | WarningAlert)]

@@ -4,13 +4,14 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from contracts.base import Target
+from contracts.policy import BUILT_IN_RULES, Monitoring, MonitoringPolicy, ServicePolicy
 from services._aws.errors import AwsError
 from services._chassis.http import PREFIX, create_http
-from services.monitor.api import POINTS, create_router, period_of
+from services._chassis.targets import Targets
+from services.monitor.api import POINTS, Endpoints, create_router, period_of
+from services.monitor.domain.look import Look
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.ports import NotFound
-from services.monitor.settings import Settings
 from tests.services.aws.scripted import there
 from tests.services.monitor.harness import TARGET, World
 
@@ -28,13 +29,14 @@ async def _ready() -> dict[str, str]:
 
 @pytest.fixture
 def http(world: World) -> FastAPI:
-    def find_target(cluster: str | None, service: str | None) -> Target:
-        named = {"cluster": cluster or TARGET.cluster, "service": service or TARGET.service}
-        return TARGET.model_copy(update=named)
+    return served(world)
 
+
+def served(world: World, cluster: str | None = None, service: str | None = None) -> FastAPI:
+    """Return the API of a monitor for which this service is configured."""
     http = create_http(_ready)
-    router = create_router(world, world.clock, find_target, world.services, world.metrics, world.dashboards, there)
-    http.include_router(router, prefix=PREFIX)
+    endpoints = Endpoints(world, world.clock, world.policies, world.services, world.metrics, world.dashboards, there)
+    http.include_router(create_router(endpoints, Targets(world.policies, cluster, service)), prefix=PREFIX)
     return http
 
 
@@ -44,9 +46,10 @@ async def call(http: FastAPI, method: str, path: str, **more: object) -> httpx2.
 
 
 async def test_metrics_and_the_latest_rules(world: World, http: FastAPI) -> None:
-    readings = await world.metrics.read(TARGET, world.services.found, 0, world.clock.time)
-    watch, _ = Watch(target=TARGET).with_readings(readings, world.watching.rules, world.clock.time)
-    world.states[watch_key(TARGET)] = watch.to_bytes()
+    readings = await world.metrics.read(TARGET, world.services.found, "Mine", 0, world.clock.time)
+    policy = ServicePolicy(target=TARGET).part(MonitoringPolicy)
+    watch, _ = Watch(target=TARGET).with_look(Look(policy, world.clock.time, readings))
+    await world.keep(watch_key(TARGET), watch.to_bytes())
     answer = (await call(http, "GET", "/metrics/Main/api")).json()
     assert answer["period_seconds"] == 60
     assert answer["series"]["response_time"]["stat"] == "p95"
@@ -82,7 +85,7 @@ async def test_a_dashboard_is_created_and_shown(world: World, http: FastAPI) -> 
     assert accepted.status_code == 202
     url = accepted.headers["Location"]
     assert (await call(http, "GET", url)).json()["state"] == "running"
-    await world._do_jobs()
+    await world.do_jobs()
     operation = (await call(http, "GET", url)).json()
     assert (operation["state"], operation["verdict"]) == ("finished", "pass")
     shown = (await call(http, "GET", "/dashboard/Main/api")).json()
@@ -99,7 +102,7 @@ async def test_alerts_are_set_up_and_watched_and_the_same_key_is_the_same_operat
     first = await call(http, "POST", "/alerts/setup", json=body, headers=headers)
     again = await call(http, "POST", "/alerts/setup", json=body, headers=headers)
     assert first.json() == again.json()
-    await world._do_jobs()
+    await world.do_jobs()
     assert len(world.alarms.put_names) == 8
     assert list(world.timers) == [f"collect:{TARGET}"]
 
@@ -113,12 +116,13 @@ async def test_what_is_not_asked_for_properly_is_refused(http: FastAPI) -> None:
 async def test_a_set_up_that_fails_says_why(world: World, http: FastAPI) -> None:
     world.services.failure = AwsError("ECS did not answer DescribeServices: AccessDeniedException")
     accepted = await call(http, "POST", "/dashboard/Main/api")
-    await world._do_jobs()
+    await world.do_jobs()
     operation = (await call(http, "GET", accepted.json()["url"])).json()
     assert (operation["verdict"], operation["summary"]) == ("inconclusive", str(world.services.failure))
 
 
-async def test_a_set_up_without_a_body_takes_the_configured_target(world: World, http: FastAPI) -> None:
+async def test_a_set_up_without_a_body_takes_the_configured_target(world: World) -> None:
+    http = served(world, "Main", "api")
     for body in (None, {}, {"actor": "ada", "reason": "the first of this service"}):
         accepted = await call(http, "POST", "/alerts/setup", json=body)
         assert accepted.status_code == 202
@@ -128,12 +132,34 @@ async def test_a_set_up_without_a_body_takes_the_configured_target(world: World,
 
 
 async def test_a_set_up_without_a_target_says_what_to_do(world: World) -> None:
-    settings = Settings(aws_account="123456789012")
-    unconfigured = create_http(_ready)
-    unconfigured.include_router(
-        create_router(world, world.clock, settings.target, world.services, world.metrics, world.dashboards, there),
-        prefix=PREFIX,
-    )
-    answer = await call(unconfigured, "POST", "/alerts/setup")
-    assert answer.status_code == 400
+    answer = await call(served(world), "POST", "/alerts/setup")
+    assert answer.status_code == 422
     assert answer.json()["detail"] == "Name a cluster and a service, or set CLUSTER_NAME and SERVICE_NAME."
+
+
+async def test_account_and_region_tell_services_of_one_name_apart(world: World, http: FastAPI) -> None:
+    other = TARGET.model_copy(update={"account": "210987654321", "region": "eu-west-1"})
+    where = {"account": other.account, "region": other.region}
+    query = "&".join(f"{name}={value}" for name, value in where.items())
+    answer = (await call(http, "GET", f"/metrics/Main/api?{query}")).json()
+    assert answer["target"] == str(other)
+    accepted = await call(http, "POST", f"/dashboard/Main/api?{query}")
+    assert (await call(http, "GET", accepted.json()["url"])).json()["target"] == str(other)
+    body = {"cluster_name": "Main", "service_name": "api", **where}
+    accepted = await call(http, "POST", "/alerts/setup", json=body)
+    assert (await call(http, "GET", accepted.json()["url"])).json()["target"] == str(other)
+
+
+async def test_metrics_and_set_ups_over_http_go_by_the_policy_in_force(world: World, http: FastAPI) -> None:
+    world.policies.set[TARGET] = ServicePolicy(
+        target=TARGET, monitoring=Monitoring(metrics_namespace="Mine"), rules=BUILT_IN_RULES[:2]
+    )
+    await call(http, "GET", "/metrics/Main/api")
+    assert world.metrics.namespaces == ["Mine"]
+    body = {"cluster_name": "Main", "service_name": "api"}
+    await call(http, "POST", "/alerts/setup", json=body)
+    await world.do_jobs()
+    assert [(rule.name, monitoring.metrics_namespace) for rule, monitoring in world.alarms.made.values()] == [
+        ("service_unavailable", "Mine"),
+        ("error_rate", "Mine"),
+    ]

@@ -7,11 +7,12 @@ from typing import Any, cast
 import pytest
 
 from contracts.base import Target
+from contracts.policy import BUILT_IN_RULES, Monitoring
 from services._chassis.aws import Aws
 from services.monitor.adapters.alarms import CloudWatchAlarms
 from services.monitor.adapters.dashboards import CloudWatchDashboards
 from services.monitor.domain.metrics import WatchedService
-from services.monitor.domain.rules import rules
+from services.monitor.domain.rules import rules_of
 from tests.services.monitor.harness import ALONE, BALANCED
 
 GOLDEN = Path(__file__).parents[2] / "data" / "monitor"
@@ -39,11 +40,15 @@ class Recorder:
 
 async def sent(of: WatchedService, topic: str | None, database: str | None, warning_minutes: int) -> str:
     recorder = Recorder()
-    aws, watched = cast("Aws", recorder), rules(warning_minutes)
-    await CloudWatchDashboards(aws, "CourtCase/Production", database, 300).put(TARGET, of, watched)
-    alarms = CloudWatchAlarms(aws, "CourtCase/Production", topic)
+    aws, monitoring = cast("Aws", recorder), Monitoring(alarms_topic=topic, database=database)
+    watched = rules_of(
+        rule.model_copy(update={"minutes": warning_minutes}) if rule.severity == "warning" else rule
+        for rule in BUILT_IN_RULES
+    )
+    await CloudWatchDashboards(aws, 300).put(TARGET, of, watched, monitoring)
+    alarms = CloudWatchAlarms(aws)
     for rule in watched:
-        await alarms.put(TARGET, of, rule)
+        await alarms.put(TARGET, of, rule, monitoring)
     return json.dumps(recorder.calls, indent=1) + "\n"
 
 

@@ -11,6 +11,7 @@ from botocore.config import Config
 from contracts.base import Target
 from contracts.gates import Verdict
 from contracts.monitor import CheckAlarms, DependencyFault, SetUpMonitoring
+from contracts.policy import BUILT_IN_RULES, MonitoringPolicy, RuleMetric, RulePolicy, ServicePolicy
 from contracts.results import MonitoringOutput, StepFinished
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
@@ -20,18 +21,18 @@ from services._aws.errors import AwsError
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.service import Platform, Service
 from services._chassis.store import IndexedStore
-from services._chassis.transition import Job
 from services.monitor.adapters.database import RdsDatabases
 from services.monitor.adapters.ecs import EcsServices
 from services.monitor.adapters.metrics import CloudWatchMetrics
 from services.monitor.app import create_app
+from services.monitor.decisions import CHECK, SET_UP
 from services.monitor.domain.database import fault
 from services.monitor.domain.metrics import MINUTE, Readings
-from services.monitor.domain.rules import evaluate, rules
-from services.monitor.handlers import CHECK, SET_UP
+from services.monitor.domain.rules import evaluate
 from services.monitor.ports import NotFound
 from services.monitor.settings import Settings
-from tests.services.monitor.harness import Running
+from tests.kit import FakeRunning, WorldClock
+from tests.services.monitor.harness import RULES
 
 if TYPE_CHECKING:
     from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
@@ -41,20 +42,6 @@ if TYPE_CHECKING:
 START = 1_764_000_000.0
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
 APPLICATION = "CourtCase/Production"
-
-
-class AwsTime:
-    def __init__(self, aws: SimulatedAws) -> None:
-        self._aws = aws
-
-    def now(self) -> float:
-        return self._aws.now()
-
-    def at(self, real: float) -> float:
-        return real
-
-    async def sleep(self, seconds: float) -> None:
-        self._aws.step(seconds)
 
 
 class Account:
@@ -70,21 +57,21 @@ class Account:
             "application-autoscaling", endpoint_url=aws.endpoint, config=config
         )
         ours = self.of_monitor = Aws(connection, "monitor")
-        self.services, self.metrics = EcsServices(ours), CloudWatchMetrics(ours, APPLICATION)
-        platform = Platform(cast("IndexedStore", None), AwsTime(aws), ours)
+        self.services, self.metrics = EcsServices(ours), CloudWatchMetrics(ours)
+        platform = Platform(cast("IndexedStore", None), WorldClock(aws), ours)
         self.monitor: Service = create_app(Settings(aws_account=ACCOUNT), platform)
 
     async def readings(self) -> Readings:
         dimensions = await self.services.watched(TARGET, None)
         now = self.aws.now()
-        return await self.metrics.read(TARGET, dimensions, now - 15 * MINUTE, now)
+        return await self.metrics.read(TARGET, dimensions, APPLICATION, now - 15 * MINUTE, now)
 
     async def verdicts(self) -> dict[str, str]:
         seen = await self.readings()
-        return {rule.name: evaluate(rule, seen, self.aws.now()).verdict for rule in rules(5)}
+        return {rule.name: evaluate(rule, seen, self.aws.now()).verdict for rule in RULES}
 
     async def work(self, kind: str, command: CheckAlarms | SetUpMonitoring) -> StepFinished:
-        running: Any = Running(Job("command-1", kind, command.model_dump_json().encode()))
+        running = FakeRunning(command.model_dump_json().encode())
         transition = await self.monitor.jobs[kind](running)
         event = transition.decide(None).emit[0].event
         assert isinstance(event, StepFinished)
@@ -125,7 +112,7 @@ async def test_all_eight_metrics_of_a_healthy_service_are_found(account: Account
     assert set(seen.healthy.values()) == {3.0}
     assert all(0.05 < value < 0.5 for value in seen.series["response_time"].values())
     assert set((await account.verdicts()).values()) == {"ok"}
-    assert await account.metrics.database_published(TARGET, seen.service, account.aws.now())
+    assert await account.metrics.database_published(TARGET, seen.service, APPLICATION, account.aws.now())
 
 
 async def test_the_set_up_is_there_and_its_alarms_tell_good_from_bad(account: Account) -> None:
@@ -144,7 +131,7 @@ async def test_the_set_up_is_there_and_its_alarms_tell_good_from_bad(account: Ac
     ]
     assert await account.work(SET_UP, command) == answer, "twice is the same"
     account.aws.step(6 * MINUTE)
-    assert account.alarms() == dict.fromkeys((rule.name for rule in rules(5)), "OK")
+    assert account.alarms() == dict.fromkeys((rule.name for rule in RULES), "OK")
     quiet = await account.work(CHECK, CheckAlarms(target=TARGET, run_id="run-1"))
     assert quiet.verdict is Verdict.PASS
     assert quiet.gates[0].samples == 8
@@ -160,6 +147,30 @@ async def test_the_set_up_is_there_and_its_alarms_tell_good_from_bad(account: Ac
     assert "surefoot-CourtCaseCluster-BackendService-response_time" in loud.gates[0].detail
 
 
+async def test_the_alarm_of_a_rule_that_is_gone_is_deleted_and_nobody_elses(account: Account) -> None:
+    busy = RulePolicy(name="busy", metric=RuleMetric.CPU, comparison=">", threshold=95, minutes=2, severity="critical")
+    policy = ServicePolicy(target=TARGET, rules=(*BUILT_IN_RULES, busy))
+    command = SetUpMonitoring(target=TARGET, run_id="run-1", policy=policy.part(MonitoringPolicy))
+    await account.work(SET_UP, command)
+    assert "busy" in account.alarms()
+    foreign = {
+        f"surefoot-{CLUSTER}-{SERVICE}-mine": "somebody's own",
+        f"surefoot-{CLUSTER}-{SERVICE}-b-cpu": "Surefoot, ",
+    }
+    for name, description in foreign.items():
+        account.cloudwatch.put_metric_alarm(
+            AlarmName=name, AlarmDescription=description, Namespace="AWS/ECS", MetricName="CPUUtilization",
+            Dimensions=[{"Name": "ServiceName", "Value": "other"}], Statistic="Average", Period=60,
+            EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
+        )  # fmt: skip
+    fewer = policy.model_copy(update={"rules": BUILT_IN_RULES[:2]}).part(MonitoringPolicy)
+    answer = await account.work(SET_UP, command.model_copy(update={"policy": fewer}))
+    assert answer.verdict is Verdict.PASS, answer.summary
+    left = account.cloudwatch.describe_alarms(AlarmNamePrefix=f"surefoot-{CLUSTER}-{SERVICE}-")["MetricAlarms"]
+    ours = {f"surefoot-{CLUSTER}-{SERVICE}-{rule.name}" for rule in BUILT_IN_RULES[:2]}
+    assert {alarm["AlarmName"] for alarm in left} == ours | set(foreign)
+
+
 async def test_a_lost_database_is_seen_by_rules_and_alarms_alike(account: Account) -> None:
     await account.work(SET_UP, SetUpMonitoring(target=TARGET, run_id="run-1"))
     account.deploy("database-failure")
@@ -170,17 +181,15 @@ async def test_a_lost_database_is_seen_by_rules_and_alarms_alike(account: Accoun
 
 
 async def test_the_database_is_looked_at_where_it_is_named(account: Account) -> None:
-    databases = RdsDatabases(account.of_monitor, "court-case-db")
-    found = await databases.look(TARGET, account.aws.now())
-    assert found is not None
+    databases = RdsDatabases(account.of_monitor)
+    found = await databases.look(TARGET, "court-case-db", account.aws.now())
     assert (found.status, fault(found)) == ("available", None)
     assert len(found.cpu) >= 3
     account.aws.happen(Incident(database="away"))
-    found = await databases.look(TARGET, account.aws.now())
+    found = await databases.look(TARGET, "court-case-db", account.aws.now())
     assert fault(found) == DependencyFault(name="court-case-db", detail="the database court-case-db is failed")
     with pytest.raises(AwsError, match="RDS"):
-        await RdsDatabases(account.of_monitor, "no-such-db").look(TARGET, account.aws.now())
-    assert await RdsDatabases(account.of_monitor, None).look(TARGET, account.aws.now()) is None
+        await databases.look(TARGET, "no-such-db", account.aws.now())
 
 
 async def test_no_task_is_an_outage(account: Account) -> None:
@@ -196,7 +205,7 @@ async def test_no_task_is_an_outage(account: Account) -> None:
     assert (await account.verdicts())["service_unavailable"] == "no_data", "nobody wants a task"
     seen = await account.readings()
     wanted = Readings(seen.service.model_copy(update={"wanted": 3}), seen.series)
-    assert evaluate(rules(5)[0], wanted, account.aws.now()).verdict == "broken"
+    assert evaluate(RULES[0], wanted, account.aws.now()).verdict == "broken"
 
 
 async def test_what_is_not_there_is_said(account: Account) -> None:

@@ -1,15 +1,14 @@
 """A rule is one row: its gate, its alarm, its line on the dashboard and its alerts follow from it."""
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from contracts.gates import Gate, Verdict
 from contracts.monitor import CriticalRule
-from contracts.policy import BUILT_IN_RULES, RuleMetric, RulePolicy
-from services._chassis.aws import Aws
+from contracts.policy import BUILT_IN_RULES, Monitoring, RuleMetric, RulePolicy
 from services.monitor.adapters.alarm_definitions import definition
-from services.monitor.adapters.dashboards import CloudWatchDashboards
+from services.monitor.adapters.dashboards import Drawing
 from services.monitor.domain import rules as module
 from services.monitor.domain.alerts import AlertState, step
 from services.monitor.domain.judge import PendingEvaluation, judge
@@ -49,8 +48,8 @@ def watched(alarm: dict[str, Any]) -> set[str]:
 
 
 def lines(rules: tuple[Rule, ...], of: WatchedService = BALANCED) -> dict[str, list[dict[str, Any]]]:
-    dashboards = CloudWatchDashboards(cast("Aws", None), "Application", None, 300)
-    graphs = [widget["properties"] for widget in dashboards.widgets(of, rules, "us-west-2")]
+    drawing = Drawing(of, Monitoring(), "us-west-2", 300)
+    graphs = [widget["properties"] for widget in drawing.widgets(rules)]
     return {graph["title"]: graph.get("annotations", {}).get("horizontal", []) for graph in graphs}
 
 

@@ -9,15 +9,17 @@ from contracts.deployment import Cause, DeploymentFinished, Outcome
 from contracts.envelope import Meta
 from contracts.gates import Verdict
 from contracts.monitor import CheckAlarms, CriticalAlert, EvaluateRules, SetUpMonitoring, WatchClosely
+from contracts.policy import Monitoring, ServicePolicy
 from contracts.recovery import RollbackStarted
 from contracts.results import MonitoringOutput, ProbesOutput
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
-from services.monitor import handlers
+from services._chassis.transition import Transition, decided
+from services.monitor.decisions import COLLECT
 from services.monitor.domain.alarms import Alarm
 from services.monitor.domain.database import Database, fault
 from services.monitor.domain.watch import Watch, watch_key
-from services.monitor.jobs.looks import COLLECT
+from services.monitor.handlers import LOST
 from services.monitor.ports import NotFound
 from tests.services.monitor.harness import START, TARGET, World
 
@@ -33,7 +35,7 @@ def world() -> World:
 
 async def watch_closely(world: World, seconds: float = 1800, run_id: str = "run-1") -> None:
     command = WatchClosely(target=TARGET, run_id=run_id, until=moment(world.clock.time + seconds))
-    await world.say(handlers.on_watch_closely, command, f"watch-{run_id}")
+    await world.say(world.handlers.watch_closely, command, f"watch-{run_id}")
 
 
 async def evaluate(world: World, seconds: float = 900, probes: ProbesOutput | None = None) -> None:
@@ -41,11 +43,11 @@ async def evaluate(world: World, seconds: float = 900, probes: ProbesOutput | No
     command = EvaluateRules(
         target=TARGET, run_id="run-1", since=now, deadline=now + timedelta(seconds=seconds), probes=probes
     )
-    await world.say(world.watching.on_evaluate_rules, command, "evaluate-1")
+    await world.say(world.handlers.evaluate_rules, command, "evaluate-1")
 
 
-def watch(world: World) -> Watch:
-    return Watch.from_bytes(world.states.get(watch_key(TARGET)), target=TARGET)
+async def watch(world: World) -> Watch:
+    return Watch.from_bytes(await world.load(watch_key(TARGET)), target=TARGET)
 
 
 async def test_watching_closely_is_answered_and_looks_every_15_seconds(world: World) -> None:
@@ -63,7 +65,7 @@ async def test_it_ends_with_the_run(world: World) -> None:
     await watch_closely(world)
     await world.until(60)
     finished = DeploymentFinished(target=TARGET, run_id="run-1", outcome=Outcome.SUCCEEDED, reason="", seconds=60)
-    await world.say(handlers.on_run_over, finished)
+    await world.say(world.handlers.run_over, finished)
     await world.until(3600)
     assert len(world.metrics.looks) == 5, "nobody wants to know any more"
     assert not world.timers
@@ -87,7 +89,7 @@ async def test_nothing_is_read_for_a_run_that_is_over(world: World, over: Deploy
     await world.until(60)
     looks = len(world.metrics.looks)
     assert looks == 5
-    await world.say(handlers.on_run_over, over, "over")
+    await world.say(world.handlers.run_over, over, "over")
     answer = world.answers[-1]
     assert (answer.command_id, answer.step) == ("evaluate-1", "evaluate-rules")
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.REFUSED)
@@ -100,13 +102,13 @@ async def test_nothing_is_read_for_a_run_that_is_over(world: World, over: Deploy
 async def test_a_run_is_over_once_and_then_again_without_another_answer(world: World) -> None:
     world.metrics.failure = AwsError("silence")
     await evaluate(world)
-    await world.say(handlers.on_run_over, ROLLBACK, "rollback")
-    await world.say(handlers.on_run_over, FINISHED, "finished")
+    await world.say(world.handlers.run_over, ROLLBACK, "rollback")
+    await world.say(world.handlers.run_over, FINISHED, "finished")
     assert len(world.answers) == 1
 
 
 async def test_what_is_asked_for_after_the_end_of_its_run_is_answered_at_once(world: World) -> None:
-    await world.say(handlers.on_run_over, FINISHED, "over")
+    await world.say(world.handlers.run_over, FINISHED, "over")
     await watch_closely(world)
     await evaluate(world)
     assert [(answer.step, answer.verdict, answer.cause) for answer in world.answers] == [
@@ -119,21 +121,21 @@ async def test_what_is_asked_for_after_the_end_of_its_run_is_answered_at_once(wo
 
 async def test_the_end_of_another_run_ends_nothing(world: World) -> None:
     await evaluate(world)
-    await world.say(handlers.on_run_over, FINISHED.model_copy(update={"run_id": "run-0"}), "over")
+    await world.say(world.handlers.run_over, FINISHED.model_copy(update={"run_id": "run-0"}), "over")
     await world.until(2 * MINUTE)
     assert [answer.verdict for answer in world.answers] == [Verdict.PASS]
 
 
 async def test_a_rollback_by_hand_belongs_to_no_run(world: World) -> None:
     by_hand = ROLLBACK.model_copy(update={"run_id": None})
-    assert await handlers.on_run_over(by_hand, Meta(id="1", source="recovery", time=moment(START))) is None
+    assert await world.handlers.run_over(by_hand, Meta(id="1", source="recovery", time=moment(START))) is None
 
 
 async def test_an_alert_that_stands_is_watched_though_the_run_is_over(world: World) -> None:
     await watch_closely(world)
     world.metrics.change(response_time=9.0)
     await world.until(3 * MINUTE)
-    await world.say(handlers.on_run_over, ROLLBACK, "over")
+    await world.say(world.handlers.run_over, ROLLBACK, "over")
     world.metrics.change(response_time=0.1)
     await world.until(30 * MINUTE)
     assert ("response_time", "resolved") in world.alerts
@@ -191,7 +193,7 @@ async def test_an_evaluation_is_answered_as_soon_as_the_evidence_is_there(world:
         "database_connections",
     ]
     assert world.ids == [caused_id("evaluate-1", "finished")]
-    assert watch(world).pending == ()
+    assert (await watch(world)).pending == ()
     await world.until(3600)
     assert not world.timers, "the deadline is cancelled, and nobody waits any more"
 
@@ -212,12 +214,14 @@ async def test_a_broken_rule_fails_the_evaluation_and_raises_the_alert(world: Wo
     assert ("response_time", "raised") in world.alerts
 
 
+WITH_DATABASE = ServicePolicy(target=TARGET, monitoring=Monitoring(database="court"))
 AWAY = Database(instance="court", status="failed")
 
 
 async def test_while_the_database_itself_is_in_trouble_no_deployment_is_blamed(world: World) -> None:
+    world.policies.set[TARGET] = WITH_DATABASE
     world.metrics.change(target_5xx=40.0)
-    world.databases.there = AWAY
+    world.databases.there["court"] = AWAY
     await evaluate(world)
     await world.until(14 * MINUTE)
     assert not world.answers, "the database may come back"
@@ -231,16 +235,18 @@ async def test_while_the_database_itself_is_in_trouble_no_deployment_is_blamed(w
 
 
 async def test_a_database_that_comes_back_excuses_nothing_any_more(world: World) -> None:
+    world.policies.set[TARGET] = WITH_DATABASE
     world.metrics.change(target_5xx=40.0)
-    world.databases.there = AWAY
+    world.databases.there["court"] = AWAY
     await evaluate(world)
     await world.until(5 * MINUTE)
-    world.databases.there = Database(instance="court", status="available")
+    del world.databases.there["court"]
     await world.until(6 * MINUTE)
     assert [answer.cause for answer in world.answers] == [Cause.GATE]
 
 
 async def test_a_database_of_which_nothing_is_known_excuses_nothing(world: World) -> None:
+    world.policies.set[TARGET] = WITH_DATABASE
     world.metrics.change(target_5xx=40.0)
     world.databases.failure = AwsError("RDS refused DescribeDBInstances (AccessDenied)")
     await evaluate(world)
@@ -300,17 +306,17 @@ async def test_an_evaluation_that_comes_while_metrics_are_read_waits_for_the_nex
 
     async def read_while_commanded(*arguments: object) -> object:
         world.metrics.read = read  # type: ignore[method-assign]  # once
-        await world.say(world.watching.on_evaluate_rules, command, "evaluate-late")
+        await world.say(world.handlers.evaluate_rules, command, "evaluate-late")
         return await read(*arguments)  # type: ignore[arg-type]  # as it was called
 
     world.metrics.read = read_while_commanded  # type: ignore[assignment, method-assign]  # the fake's own
     await world.until(10 * MINUTE + 60)
     assert [one.step for one in world.answers] == ["watch-closely"], "it has published before: no verdict yet"
-    assert [one.command_id for one in watch(world).pending] == ["evaluate-late"]
+    assert [one.command_id for one in (await watch(world)).pending] == ["evaluate-late"]
 
 
 async def test_a_service_that_is_gone_is_not_looked_at_for_ever(world: World) -> None:
-    await world.say(handlers.on_set_up, SET_UP)
+    await world.say(world.handlers.set_up, SET_UP)
     world.services.failure = NotFound("there is no active service api in the cluster Main")
     await world.until(3600)
     assert not world.timers
@@ -327,7 +333,7 @@ async def test_a_target_that_cannot_be_looked_up_is_answered(world: World) -> No
 
 
 async def test_set_up_creates_reads_back_and_watches_from_then_on(world: World) -> None:
-    await world.say(handlers.on_set_up, SET_UP)
+    await world.say(world.handlers.set_up, SET_UP)
     (answer,) = world.answers
     assert answer.verdict is Verdict.PASS
     assert [gate.name for gate in answer.gates] == ["dashboard_created", "alarms_active"]
@@ -341,7 +347,7 @@ async def test_set_up_creates_reads_back_and_watches_from_then_on(world: World) 
 
 async def test_set_up_fails_when_an_alarm_is_not_there_afterwards(world: World) -> None:
     world.alarms.disarmed = {"surefoot-Main-api-error_rate"}
-    await world.say(handlers.on_set_up, SET_UP)
+    await world.say(world.handlers.set_up, SET_UP)
     (answer,) = world.answers
     assert answer.verdict is Verdict.FAIL
     assert "alarms_active fail: 7, must be >= 8" in answer.summary
@@ -356,12 +362,12 @@ async def test_existing_alarms_have_to_be_armed_and_quiet(world: World) -> None:
             "others", firing=True, armed=True, dimensions=frozenset({("ClusterName", "Main"), ("ServiceName", "web")})
         ),
     )
-    await world.say(handlers.on_check_alarms, CHECK, "check-1")
+    await world.say(world.handlers.check_alarms, CHECK, "check-1")
     world.alarms.there += (
         Alarm("5xx", firing=True, armed=True, dimensions=frozenset({("LoadBalancer", "app/front/1")})),
         Alarm("slow", firing=False, armed=False, dimensions=frozenset({("TargetGroup", "targetgroup/api/2")})),
     )
-    await world.say(handlers.on_check_alarms, CHECK, "check-2")
+    await world.say(world.handlers.check_alarms, CHECK, "check-2")
     quiet, loud = world.answers
     assert quiet.verdict is Verdict.PASS
     assert quiet.gates[0].detail == "1 armed and quiet"
@@ -373,12 +379,12 @@ async def test_existing_alarms_have_to_be_armed_and_quiet(world: World) -> None:
 async def test_an_alarm_that_the_service_names_counts_whatever_it_measures(world: World) -> None:
     world.services.named = frozenset({"composite"})
     world.alarms.there = (Alarm("composite", firing=True, armed=False),)
-    await world.say(handlers.on_check_alarms, CHECK)
+    await world.say(world.handlers.check_alarms, CHECK)
     assert world.answers[0].verdict is Verdict.FAIL
 
 
 async def test_no_alarm_at_all_passes_and_is_said(world: World) -> None:
-    await world.say(handlers.on_check_alarms, CHECK)
+    await world.say(world.handlers.check_alarms, CHECK)
     (answer,) = world.answers
     assert answer.verdict is Verdict.PASS
     assert "no alarm stands over this service yet" in answer.summary
@@ -387,7 +393,7 @@ async def test_no_alarm_at_all_passes_and_is_said(world: World) -> None:
 @pytest.mark.parametrize("command", [CHECK, SET_UP], ids=lambda command: type(command).__name__)
 async def test_a_cloudwatch_that_refuses_is_inconclusive(world: World, command: CheckAlarms | SetUpMonitoring) -> None:
     world.alarms.failure = AwsError("CloudWatch did not answer: AccessDenied")
-    handler = handlers.on_check_alarms if isinstance(command, CheckAlarms) else handlers.on_set_up
+    handler = world.handlers.check_alarms if isinstance(command, CheckAlarms) else world.handlers.set_up
     await world.say(handler, command)
     (answer,) = world.answers
     assert (answer.verdict, answer.cause, answer.summary) == (
@@ -401,12 +407,10 @@ async def test_a_look_whose_job_was_lost_is_begun_anew(world: World) -> None:
     await watch_closely(world)
     collect = world.work[COLLECT]
 
-    async def lost(_: object) -> object:
+    async def lost(_: object) -> Transition:
         world.work[COLLECT] = collect
-        from services._chassis.transition import decided
-
         return decided()
 
     world.work[COLLECT] = lost
     await world.until(300)
-    assert world.metrics.looks[0] == START + handlers.LOST
+    assert world.metrics.looks[0] == START + LOST

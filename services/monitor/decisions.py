@@ -1,0 +1,113 @@
+"""What handlers and jobs decide alike: when to look again, and how commands are answered. No I/O in here."""
+
+from collections.abc import Collection, Mapping
+
+from contracts.base import Target, caused_id
+from contracts.deployment import Cause
+from contracts.gates import Gate
+from contracts.monitor import EvaluateRules
+from contracts.policy import MonitoringPolicy
+from contracts.results import MonitoringOutput
+from services._aws.errors import AwsError
+from services._chassis.commands import Command
+from services._chassis.transition import Decision, Emit, Timer
+from services.monitor.domain.answers import cause_of_silence, summary
+from services.monitor.domain.judge import PendingEvaluation
+from services.monitor.domain.look import Look
+from services.monitor.domain.watch import Watch
+from services.monitor.ports import NotFound
+
+CHECK = "check-alarms"
+WATCH = "watch-closely"
+SET_UP = "set-up-monitoring"
+OPERATION = "set-up-on-request"
+COLLECT = "collect"
+"""The kinds of the jobs."""
+AGAIN_SECONDS = 1.0
+"""Product seconds until the next look where a run has begun while the metrics were read."""
+UNGOVERNED_SECONDS = 60.0
+"""Product seconds until it is asked again whether anybody may act on a target that is still to be watched."""
+
+
+def look_at(target: Target, due: float) -> Timer:
+    """Return the timer of the next look at a target; there is one."""
+    return Timer(look_id(target), COLLECT, due, str(target).encode())
+
+
+def look_id(target: Target) -> str:
+    return f"collect:{target}"
+
+
+def deadline(command_id: str, target: Target, due: float) -> Timer:
+    """Return the timer of the look at which an evaluation is answered, whatever is known by then."""
+    return Timer(deadline_id(command_id), COLLECT, due, str(target).encode())
+
+
+def deadline_id(command_id: str) -> str:
+    return f"deadline:{command_id}"
+
+
+def evaluation(watch: Watch, waiting: PendingEvaluation, in_force: MonitoringPolicy | None) -> Command:
+    """Return the command of an evaluation that waits."""
+    policy = watch.policy_of(waiting.run_id, in_force)
+    digest = policy.digest if policy else ""
+    return Command.to(EvaluateRules, watch.target, waiting.run_id, waiting.command_id, digest)
+
+
+def from_gates(command: Command, gates: tuple[Gate, ...], output: MonitoringOutput | None = None) -> Emit:
+    return command.from_gates(gates, summary(gates), inconclusive=Cause.GATE, output=output)
+
+
+def run_is_over(command: Command) -> Emit:
+    return command.inconclusive("The run is over, or is being rolled back: its evidence is not needed.", Cause.REFUSED)
+
+
+def not_reached(command: Command, error: NotFound | AwsError) -> Emit:
+    """There is no such service (fail), or AWS could not be asked (inconclusive)."""
+    if isinstance(error, NotFound):
+        return command.failed(str(error), Cause.USAGE)
+    return command.inconclusive(str(error), Cause.ERROR)
+
+
+def looked(
+    watch: Watch,
+    looks: Mapping[MonitoringPolicy, Look],
+    in_force: MonitoringPolicy | None,
+    asked: Collection[str],
+    now: float,
+) -> Decision:
+    """Return what follows from the looks at a target, of which each was made by one policy.
+
+    ``asked``: the evaluations that were known when the metrics were read; one that has come since waits for the next
+    look. So does everything where a run with another policy has begun since.
+    """
+    policy = watch.governing(in_force, now)
+    look = looks.get(policy) if policy else None
+    watch, alerts = watch.with_look(look) if look else (watch, ())
+    answers: dict[str, Emit] = {}
+    for waiting in watch.pending:
+        held = watch.policy_of(waiting.run_id, in_force)
+        of_run = looks.get(held) if held and waiting.command_id in asked else None
+        if of_run and (gates := of_run.judge(waiting)) is not None:
+            answers[waiting.command_id] = evaluation(watch, waiting, in_force).from_gates(
+                gates, summary(gates), inconclusive=cause_of_silence(of_run.fault)
+            )
+    watch = watch.answered(set(answers))
+    next_look = (look_at(watch.target, now + _pause(watch, look, in_force, now)),) if watch.wanted(now) else ()
+    return Decision(
+        watch.to_bytes(),
+        emit=(*(Emit(alert, caused_id(alert.alert_id, alert.state)) for alert in alerts), *answers.values()),
+        timers=next_look,
+        cancel_timers=(*map(deadline_id, answers), *(() if next_look else (look_id(watch.target),))),
+    )
+
+
+def _pause(watch: Watch, look: Look | None, in_force: MonitoringPolicy | None, now: float) -> float:
+    """Return the product seconds until the next look."""
+    policy = watch.governing(in_force, now)
+    if policy is None:
+        return UNGOVERNED_SECONDS
+    if look is None:
+        return AGAIN_SECONDS
+    monitoring = policy.monitoring
+    return monitoring.close_interval_seconds if watch.wanted_closely(now) else monitoring.interval_seconds

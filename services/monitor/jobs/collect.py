@@ -1,0 +1,122 @@
+"""Look at a target: read every metric once; what follows for rules, alerts and whoever waits is decided from it."""
+
+from dataclasses import dataclass, replace
+
+import structlog
+
+from contracts.base import Target
+from contracts.monitor import DependencyFault
+from contracts.policy import MonitoringPolicy
+from services._aws.errors import AwsError
+from services._chassis.clock import Clock
+from services._chassis.jobs import Running
+from services._chassis.policies import Policies
+from services._chassis.store import Store
+from services._chassis.transition import Decision, Transition
+from services.monitor.decisions import looked
+from services.monitor.domain.database import fault as fault_of
+from services.monitor.domain.look import Look
+from services.monitor.domain.metrics import DATABASE_ERRORS, MINUTE, Readings
+from services.monitor.domain.rules import evaluate
+from services.monitor.domain.watch import Watch, bare, watch_key
+from services.monitor.jobs.show_policy import ShowPolicy
+from services.monitor.ports import Databases, Metrics, NotFound, Services
+
+log = structlog.get_logger()
+
+LOOK_BACK = 15 * MINUTE
+FARTHEST = 3 * 3600.0
+"""Seconds of points that a look reads at least, and at most while an evaluation waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectJob:
+    store: Store
+    clock: Clock
+    policies: Policies
+    services: Services
+    metrics: Metrics
+    databases: Databases
+    show: ShowPolicy
+
+    async def __call__(self, running: Running) -> Transition:
+        target, now = Target.parse(running.payload.decode()), self.clock.now()
+        before = Watch.from_bytes(await self.store.load(watch_key(target)), target=target)
+        in_force = self._in_force(target)
+        wanted = before.judged_by(in_force, now)
+        try:
+            looks, gone = {policy: await self._look(before, policy, now) for policy in wanted}, False
+        except NotFound:
+            looks, gone = {policy: Look(policy, now) for policy in wanted}, True
+        shown = None if gone else await self._show(running, before, in_force, now)
+        asked = {waiting.command_id for waiting in before.pending}
+
+        def decide(state: bytes | None) -> Decision:
+            watch = Watch.from_bytes(state, target=target)
+            watch = watch.stopped() if gone else watch
+            watch = watch.replace(shown=bare(shown)) if shown else watch
+            return looked(watch, looks, in_force, asked, now)
+
+        return Transition(watch_key(target), decide)
+
+    def _in_force(self, target: Target) -> MonitoringPolicy | None:
+        """Return the policy in force; None where nobody may act on the target any more."""
+        try:
+            return self.policies.of(target).part(MonitoringPolicy)
+        except LookupError as error:
+            log.warning("a service is not watched", target=str(target), why=str(error))
+            return None
+
+    async def _look(self, watch: Watch, policy: MonitoringPolicy, now: float) -> Look:
+        """Raise ``NotFound``; without an answer from CloudWatch nothing was read."""
+        try:
+            look = Look(policy, now, await self._read(watch, policy, now))
+            return replace(look, published=await self._published(watch, look), fault=await self._fault(watch, look))
+        except AwsError:
+            return Look(policy, now)
+
+    async def _read(self, watch: Watch, policy: MonitoringPolicy, now: float) -> Readings:
+        service = await self.services.watched(watch.target, watch.dimensions)
+        longest = max((rule.minutes for rule in policy.rules), default=0) * MINUTE
+        oldest = min((waiting.since for waiting in watch.pending), default=now)
+        start = max(now - FARTHEST, min(now - LOOK_BACK - longest, oldest))
+        return await self.metrics.read(watch.target, service, policy.monitoring.metrics_namespace, start, now)
+
+    async def _published(self, watch: Watch, look: Look) -> bool:
+        """Whether the application publishes its database errors at all; without an evaluation nobody wants to know."""
+        if look.readings is None or not watch.pending:
+            return False
+        if look.readings.of(DATABASE_ERRORS):
+            return True
+        namespace = look.policy.monitoring.metrics_namespace
+        return await self.metrics.database_published(watch.target, look.readings.service, namespace, look.at)
+
+    async def _fault(self, watch: Watch, look: Look) -> DependencyFault | None:
+        """What is wrong with the database; it is asked about only when somebody suffers."""
+        instance, readings = look.policy.monitoring.database, look.readings
+        gating = (rule for rule in look.rules if rule.gates_deployment)
+        if instance is None or readings is None:
+            return None
+        if all(evaluate(rule, readings, look.at).verdict != "broken" for rule in gating):
+            return None
+        try:
+            return fault_of(await self.databases.look(watch.target, instance, look.at))
+        except AwsError as error:
+            log.warning("nothing is known of the database", why=str(error))
+            return None
+
+    async def _show(
+        self, running: Running, watch: Watch, in_force: MonitoringPolicy | None, now: float
+    ) -> MonitoringPolicy | None:
+        """Write alarms and dashboard anew where the policy in force says something else; return what they show then.
+
+        Not during a run: whoever deploys relies on alarms that stay as they are.
+        """
+        if in_force is None or not watch.set_up or watch.wanted_closely(now) or watch.shows(in_force):
+            return None
+        try:
+            await self.show(running, watch.target, in_force)
+        except (NotFound, AwsError) as error:
+            log.warning("alarms and dashboard are not as the policy says", target=str(watch.target), why=str(error))
+            return None
+        return in_force
