@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 from fastapi import APIRouter
 
-from contracts.base import Event, Target
+from contracts.base import Event
 from contracts.envelope import Meta
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
@@ -55,7 +55,5 @@ class Service:
     timers: dict[str, Callable[[Timer], Awaitable[Transition | None]]] = field(default_factory=dict)
     refusals: dict[str, Refusal] = field(default_factory=dict)
     """By topic: what is done about messages that do not fit their contract."""
-    on_policy_change: Callable[[frozenset[Target]], Awaitable[None]] | None = None
-    """Told which targets have another policy in force now, in each process by itself."""
     router: APIRouter = field(default_factory=APIRouter)
     closers: tuple[Callable[[], Awaitable[None]], ...] = ()

@@ -32,6 +32,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     dashboards = CloudWatchDashboards(aws, max(1, round(settings.dashboard_refresh_interval / 60)) * 60)
     show = ShowPolicy(services, alarms, dashboards)
     handlers = Handlers(store, clock, policies)
+    policies.listen(handlers.policy_changed)
     endpoints = Endpoints(store, clock, policies, services, metrics, dashboards, partial(existing, aws))
     return Service(
         name="monitor",
@@ -52,6 +53,5 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             COLLECT: CollectJob(store, clock, policies, services, metrics, RdsDatabases(aws), show),
         },
         timers={COLLECT: handlers.look},
-        on_policy_change=handlers.policy_changed,
         router=create_router(endpoints, Targets(policies, settings.cluster_name, settings.service_name)),
     )

@@ -8,12 +8,13 @@ from contracts.base import Event, Target
 from contracts.dead_letter import DeadLettered
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert, WarningAlert
-from contracts.policy import BUILT_IN_RULES, Monitoring, ServicePolicy
+from contracts.policy import BUILT_IN_RULES, Access, Monitoring, ServicePolicy
 from contracts.results import StepFinished
 from services._chassis.clock import moment
 from services._chassis.policies import Policies
 from services._chassis.store import Applied, Written
 from services._chassis.transition import Decision, Job, Timer, Transition
+from services._policy.source import Listener
 from services.monitor.decisions import CHECK, COLLECT, OPERATION, SET_UP, WATCH
 from services.monitor.domain.alarms import Alarm, AlarmScope
 from services.monitor.domain.database import Database
@@ -192,6 +193,7 @@ class FakePolicies:
     def __init__(self) -> None:
         self.set: dict[Target, ServicePolicy] = {}
         self.refused: set[Target] = set()
+        self.listeners: list[Listener] = []
 
     def of(self, target: Target) -> ServicePolicy:
         if target in self.refused:
@@ -205,6 +207,12 @@ class FakePolicies:
 
     def all(self) -> tuple[Target, ...]:
         return tuple(self.set)
+
+    def access(self, account: str) -> Access | None:
+        return None
+
+    def listen(self, listener: Listener) -> None:
+        self.listeners.append(listener)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from itertools import pairwise
+from typing import cast
 
 import pytest
 
@@ -11,11 +12,16 @@ from contracts.gates import Verdict
 from contracts.monitor import CriticalAlert, EvaluateRules, SetUpMonitoring, WarningAlert, WatchClosely
 from contracts.policy import BUILT_IN_RULES, Monitoring, MonitoringPolicy, RuleMetric, RulePolicy, ServicePolicy
 from services._aws.errors import AwsError
+from services._chassis.aws import Aws
 from services._chassis.clock import moment
+from services._chassis.service import Platform
+from services._chassis.store import IndexedStore
+from services.monitor.app import create_app
 from services.monitor.domain.alerts import GONE, AlertState
 from services.monitor.domain.database import Database
 from services.monitor.domain.judge import PendingEvaluation
 from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.settings import Settings
 from tests.services.monitor.harness import START, TARGET, FakePolicies, World
 
 MINUTE = 60.0
@@ -375,3 +381,13 @@ async def test_a_service_on_which_nobody_may_act_is_left_alone_until_somebody_ma
     world.policies.refused = set()
     await world.until(12 * MINUTE)
     assert len(world.metrics.looks) > looks
+
+
+async def test_the_monitor_listens_to_its_policy(world: World) -> None:
+    platform = Platform(cast("IndexedStore", world), world.clock, cast("Aws", None), policies=world.policies)
+    create_app(Settings(), platform)
+    (listener,) = world.policies.listeners
+    old = Watch(target=TARGET, set_up=True)
+    await world.keep(watch_key(TARGET), old.to_bytes())
+    await listener(frozenset({TARGET, OTHER}))
+    assert set(world.timers) == {f"collect:{TARGET}"}
