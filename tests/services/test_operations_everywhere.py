@@ -16,6 +16,7 @@ from sandbox.virtual.redis import MemoryRedis
 from services._chassis.assembly import create_service, load_settings
 from services._chassis.http import PREFIX, create_http
 from services._chassis.jobs import Executor, Running
+from services._chassis.policies import BuiltInPolicies
 from services._chassis.reasons import Impossible
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
@@ -96,7 +97,7 @@ async def served(party: Party, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     store = RedisStore(MemoryRedis(), party, clock)
     aws: Any = StubAws()
     settings = load_settings(party, aws_account="123456789012", aws_region="us-west-2", backup_bucket="snapshots")
-    service = create_service(party, settings, Platform(store, clock, aws))
+    service = create_service(party, settings, Platform(store, clock, aws, policies=BuiltInPolicies("123456789012")))
     if party is Party.RECOVERY:
         monkeypatch.setattr("services.recovery.adapters.bucket.Bucket.get", stored)
 
