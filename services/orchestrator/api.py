@@ -179,7 +179,7 @@ class Endpoints:
             raise Problem(409, "The run is over", f"The run {view.run_id} has ended: {view.outcome}.")
         event = AbortRequested(target=target, run_id=view.run_id, actor=body.actor, reason=body.reason)
         meta = Meta(id=key or str(uuid4()), source="surefoot/api/abort", time=moment(self._clock.now()))
-        await self._apply(await self._handlers.hear(event, meta), f"{meta.source}/{target}#{meta.id}")
+        await self._apply(await self._handlers.on_event(event, meta), f"{meta.source}/{target}#{meta.id}")
         return view.run_id
 
     async def _refuse_unknown(self, target: Target) -> None:

@@ -12,11 +12,12 @@ from services._chassis.clock import Clock, moment
 from services._chassis.policies import Policies
 from services._chassis.transition import Decision, Emit, Index, Timer, Transition
 from services.orchestrator.domain.course import Course, course_key
-from services.orchestrator.domain.decide import Input, Remembered, Woken, decide
-from services.orchestrator.domain.effects import Effect, Ended, Tell
+from services.orchestrator.domain.decide import Input, ReplayedRequest, TimerFired, decide
+from services.orchestrator.domain.effects import Effect, Ended, Publish
 from services.orchestrator.domain.listing import SERVICES, indexes_of
 from services.orchestrator.domain.policy import Policy
-from services.orchestrator.domain.requests import begun, request_of
+from services.orchestrator.domain.replay import with_time_left
+from services.orchestrator.domain.requests import request_of
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.unreadable import refusal_of
 from services.orchestrator.domain.view import RunView, run_key, view_of_run, views
@@ -33,12 +34,12 @@ QUEUE = "queue"
 
 
 def end_key(run_id: str) -> str:
-    """Of an end that we have told, and did not know of when we read it."""
+    """Return the key of a ``deployment-finished`` of ours that was replayed and that the state did not contain."""
     return f"end:{run_id}"
 
 
 def start_key(run_id: str) -> str:
-    """Of a start, in the same way."""
+    """Return the key of a ``deployment-started`` of ours that was replayed and that the state did not contain."""
     return f"start:{run_id}"
 
 
@@ -51,8 +52,8 @@ class Handlers:
         self._policies = policies
         self._tell_every = tell_every
 
-    async def requested(self, event: DeployRequested, meta: Meta) -> Transition | None:
-        """Take a request from outside, whose times were read off the clock on the wall."""
+    async def on_request(self, event: DeployRequested, meta: Meta) -> Transition | None:
+        """Take a request from outside, whose times are of the wall clock."""
         asked_at = moment(self._clock.at(meta.time.timestamp()))
         if event.expires_at is not None:
             expires_at = moment(self._clock.at(event.expires_at.timestamp()))
@@ -60,7 +61,7 @@ class Handlers:
         return await self.deploy(event, replace(meta, time=asked_at))
 
     async def deploy(self, event: DeployRequested, meta: Meta) -> Transition | None:
-        """Ask for a run; one that has ended already is not asked for twice."""
+        """Ask for a run, unless it has ended already."""
         run_id = caused_id(meta.source, meta.id)
         if await self._courses.record(run_key(run_id)) is not None:
             return None
@@ -68,11 +69,11 @@ class Handlers:
         end = await self._courses.record(end_key(run_id))
         if end is None:
             started = await self._courses.record(start_key(run_id)) is not None
-            return self._turn(event.target, begun(request, self._clock.now()) if started else request)
-        return self._turn(event.target, Remembered(request, DeploymentFinished.model_validate_json(end)))
+            return self._turn(event.target, with_time_left(request, self._clock.now()) if started else request)
+        return self._turn(event.target, ReplayedRequest(request, DeploymentFinished.model_validate_json(end)))
 
-    async def refuse(self, record: Any, why: str) -> Transition | None:
-        """Tell whoever sent a request that cannot be read that no run comes of it.
+    async def on_unreadable_request(self, record: Any, why: str) -> Transition | None:
+        """Publish whoever sent a request that cannot be read that no run comes of it.
 
         The end is kept with its telling, so that the same id never has another one; a run that there is, or was, is
         not touched.
@@ -87,26 +88,26 @@ class Handlers:
         def decide(state: bytes | None) -> Decision:
             if Course.from_bytes(state).knows(refusal.run_id):
                 return Decision()
-            told = Emit(refusal, caused_id(refusal.run_id, "finished"))
-            return Decision(emit=(told,), records={end_key(refusal.run_id): refusal.model_dump_json().encode()})
+            published = Emit(refusal, caused_id(refusal.run_id, "finished"))
+            return Decision(emit=(published,), records={end_key(refusal.run_id): refusal.model_dump_json().encode()})
 
         return Transition(course_key(refusal.target), decide)
 
-    async def told(self, event: DeploymentStarted | DeploymentFinished, _meta: Meta) -> Transition | None:
-        """Stand by our own word: a Redis that was restored from an older copy does not know it."""
+    async def on_own_event(self, event: DeploymentStarted | DeploymentFinished, _meta: Meta) -> Transition | None:
+        """Take in what this service published before: a Redis that was restored from an older copy does not know it."""
         record = await self._courses.record(run_key(event.run_id))
         status = RunView.model_validate_json(record).status if record is not None else ""
         if status == "finished" or (status == "running" and isinstance(event, DeploymentStarted)):
             return None
         return self._turn(event.target, event)
 
-    async def hear(self, event: Event, _meta: Meta) -> Transition:
-        """Take in an abort, an answer, an alert, or recovery's word."""
+    async def on_event(self, event: Event, _meta: Meta) -> Transition:
+        """Take in an abort, an answer, an alert, or an event of another service."""
         return self._turn(event.target, event)  # type: ignore[arg-type]  # app.py registers it for Input only
 
-    async def wake(self, timer: Timer) -> Transition:
+    async def on_timer(self, timer: Timer) -> Transition:
         """Look at a run's deadlines."""
-        return self._turn(timer.payload.decode(), Woken(timer.id.partition(":")[2]))
+        return self._turn(timer.payload.decode(), TimerFired(timer.id.partition(":")[2]))
 
     def _turn(self, target: Target | str, event: Input) -> Transition:
         target = target if isinstance(target, Target) else Target.parse(target)
@@ -125,7 +126,7 @@ def turn(state: bytes | None, target: Target, event: Input, policy: Policy, now:
     """Decide on stored state: what was decided, with its timers and its records."""
     before = Course.from_bytes(state)
     after, effects = decide(before, event, policy, now)
-    if after is before and not effects and not isinstance(event, Woken | DeploymentStarted | DeploymentFinished):
+    if after is before and not effects and not isinstance(event, TimerFired | DeploymentStarted | DeploymentFinished):
         # read again after a restoration, an answer may come before its question
         return Decision(ignore_once=True)
     shown = _shown(before, after, effects, now)
@@ -135,7 +136,7 @@ def turn(state: bytes | None, target: Target, event: Input, policy: Policy, now:
         records[key(event.run_id)] = event.model_dump_json().encode()
     return Decision(
         state=None if after is before else after.to_bytes(),
-        emit=tuple(Emit(effect.event, effect.id) for effect in effects if isinstance(effect, Tell)),
+        emit=tuple(Emit(effect.event, effect.id) for effect in effects if isinstance(effect, Publish)),
         timers=_timers(after.active) + _queue_timer(after, now) if after is not before else (),
         cancel_timers=_cancelled(before, after),
         records=records,

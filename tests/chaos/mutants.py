@@ -105,11 +105,11 @@ def _no_disarming() -> None:
     arm.disarm = lambda protection, run_id: None
 
 
-def _own_word_forgotten() -> None:
+def _own_events_ignored() -> None:
     async def nothing(*_: object) -> None:
         return None
 
-    Handlers.told = nothing  # type: ignore[method-assign,assignment]
+    Handlers.on_own_event = nothing  # type: ignore[method-assign,assignment]
 
 
 def _any_base() -> None:
@@ -165,7 +165,7 @@ MUTANTS: dict[str, Mutant] = {
         "the orchestrator does not hear what it has told itself",
         "tests/services/orchestrator/test_orchestrator_restored.py"
         "::test_an_active_run_ends_as_it_was_told_and_nothing_is_told_again",
-        _own_word_forgotten,
+        _own_events_ignored,
     ),
     "any-base": Mutant(
         "a change replaces whatever is live",

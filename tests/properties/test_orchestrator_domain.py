@@ -36,8 +36,8 @@ from services._chassis.clock import Pace
 from services._chassis.policies import BuiltInPolicies
 from services._chassis.store import Applied, RedisStore
 from services.orchestrator.domain.course import Course
-from services.orchestrator.domain.decide import Input, Woken, decide
-from services.orchestrator.domain.effects import Tell
+from services.orchestrator.domain.decide import Input, TimerFired, decide
+from services.orchestrator.domain.effects import Publish
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.requests import request_of
 from services.orchestrator.domain.run import Request
@@ -136,7 +136,7 @@ class History:
         """Decide; return the ids of what is said."""
         self.course, effects = decide(self.course, event, POLICY, self.now)
         assert Course.from_bytes(self.course.to_bytes()) == self.course
-        told = [effect for effect in effects if isinstance(effect, Tell)]
+        told = [effect for effect in effects if isinstance(effect, Publish)]
         for one in told:
             assert self.said.setdefault(one.id, one.event) == one.event, "one id, one content"
         self.over |= {one.event.run_id for one in told if isinstance(one.event, DeploymentFinished)}
@@ -172,7 +172,7 @@ def test_whatever_comes_twice_changes_nothing_the_second_time(data: st.DataObjec
         elif kind == "alert":
             history.hear(alert)
         elif kind == "wake":
-            history.hear(Woken(data.draw(runs)))
+            history.hear(TimerFired(data.draw(runs)))
         else:
             history.hear_twice(data.draw(others))
 
@@ -216,5 +216,5 @@ def test_a_request_of_any_time_is_answered(asked: datetime, expires: datetime | 
     clock = Paced(rate)
     store = RedisStore(MemoryRedis(clock.now), "orchestrator", clock)
     event = DeployRequested(target=TARGET, change=Observe(), actor="ada", expires_at=expires)
-    transition = finished(Handlers(store, clock, BuiltInPolicies(), 300).requested(event, Meta("1", "ci", asked)))
+    transition = finished(Handlers(store, clock, BuiltInPolicies(), 300).on_request(event, Meta("1", "ci", asked)))
     assert finished(store.apply(transition, cause="ci#1")).applied is Applied.APPLIED

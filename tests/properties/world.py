@@ -186,7 +186,7 @@ class World:
     def alert(
         self, alert_id: str, state: Literal["raised", "resolved"] = "raised", name: str = "error_rate", began: float = 0
     ) -> None:
-        """Tell a critical alert about what was first seen ``began`` seconds ago."""
+        """Publish a critical alert about what was first seen ``began`` seconds ago."""
         self.tell(
             CriticalAlert(
                 target=TARGET,

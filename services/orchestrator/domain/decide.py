@@ -10,7 +10,7 @@ from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
 from contracts.results import StepFinished, StepProgressed
-from services.orchestrator.domain import check_up, endings, phases, requests, steps
+from services.orchestrator.domain import check_up, endings, phases, replay, requests, steps
 from services.orchestrator.domain.condition import Published
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Effect, RunTurn, progress
@@ -20,23 +20,23 @@ from services.orchestrator.domain.run import Request, Run
 
 
 @dataclass(frozen=True, slots=True)
-class Woken:
-    """A timer of a run fired, or of the queue; the run's own deadlines say what that means."""
+class TimerFired:
+    """A timer of a run or of the queue has fired; the run's own deadlines say what that means."""
 
     run_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
-    """A request comes again whose run has ended, as we have told before; our state is from before that."""
+class ReplayedRequest:
+    """A request is replayed whose run has ended, as we have published; the state is from before that."""
 
     request: Request
-    told: DeploymentFinished
+    finished: DeploymentFinished
 
 
 Input = (
     Request
-    | Remembered
+    | ReplayedRequest
     | AbortRequested
     | DeploymentStarted
     | DeploymentFinished
@@ -49,7 +49,7 @@ Input = (
     | TargetArmed
     | TargetDisarmed
     | HealthScored
-    | Woken
+    | TimerFired
 )
 
 
@@ -72,18 +72,18 @@ def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> Co
     match event:
         case Request():
             return (yield from requests.consider(course, event, policy, now))
-        case Remembered():
-            return (yield from requests.record(course, event.request, event.told, policy, now))
+        case ReplayedRequest():
+            return (yield from replay.unknown(course, event.request, event.finished, policy, now))
         case DeploymentStarted():
-            return requests.keep(course, event, now)
+            return replay.started(course, event, now)
         case DeploymentFinished():
-            return (yield from requests.remember(course, event, policy, now))
+            return (yield from replay.finished(course, event, policy, now))
         case TargetArmed() | TargetDisarmed() | HealthScored():
             return course
-        case Woken() if run is None:
-            return (yield from requests.go_on(course, policy, now))
+        case TimerFired() if run is None:
+            return (yield from requests.start_next(course, policy, now))
     if run is not None and (isinstance(event, CriticalAlert | WarningAlert) or event.run_id == run.run_id):
-        return (yield from requests.settle(course, (yield from _run_turn(run, event, now)), policy, now))
+        return (yield from requests.put_back(course, (yield from _run_turn(run, event, now)), policy, now))
     if isinstance(event, AbortRequested):
         return (yield from requests.abort(course, event, policy, now))
     return course
@@ -92,10 +92,10 @@ def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> Co
 def _run_turn(run: Run, event: Input, now: float) -> RunTurn:  # noqa: PLR0911  one for each kind of event
     match event:
         case StepFinished():
-            heard = yield from steps.receive(run, event, now)
-            return run if heard is run else (yield from _conclude(heard, now))
+            answered = yield from steps.receive(run, event, now)
+            return run if answered is run else (yield from _conclude(answered, now))
         case StepProgressed():
-            return (yield from steps.hear(run, event, now))
+            return (yield from steps.pass_on(run, event, now))
         case RollbackStarted():
             return (yield from endings.recovery_began(run, event, now))
         case RollbackFinished():
@@ -106,7 +106,7 @@ def _run_turn(run: Run, event: Input, now: float) -> RunTurn:  # noqa: PLR0911  
             kind = "Critical alert" if isinstance(event, CriticalAlert) else "Warning"
             message = f"{kind} {event.rule} {event.state}: {event.detail}"
             return (yield from progress(run, "alert", message, now))
-        case Woken():
+        case TimerFired():
             if now >= run.reconcile_at:
                 run = yield from steps.reconcile(run, now)
             run = yield from endings.expire(run, now)

@@ -14,7 +14,7 @@ from services.orchestrator.domain.run import Run
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class Publish:
     """Publish an event; the same consequence of the same run has the same id."""
 
     event: Event
@@ -28,15 +28,15 @@ class Ended:
     run: Run
 
 
-Effect = Tell | Ended
+Effect = Publish | Ended
 RunTurn = Generator[Effect, None, Run]
 CourseTurn = Generator[Effect, None, Course]
 
 
 def progress(run: Run, step: str, message: str, now: float) -> RunTurn:
-    """Tell one sentence about what is going on."""
+    """Publish one sentence about what is going on."""
     told_in = run.phase if run.ending is None else None
     run = run.replace(told=run.told + 1, told_at=now, progress=message, told_in=told_in)
     event = PhaseProgressed(target=run.target, run_id=run.run_id, phase=run.phase, step=step, message=message)
-    yield Tell(event, run.id_of(f"{run.phase}:progress:{run.told}"))
+    yield Publish(event, run.id_of(f"{run.phase}:progress:{run.told}"))
     return run

@@ -1,4 +1,4 @@
-"""How runs end: disarm or roll back first where recovery stands ready, then one word, once."""
+"""How runs end: disarm or roll back first where recovery is armed, then publish the end, once."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from contracts.deployment import Cause, DeploymentFinished, Outcome, Rollback
 from contracts.gates import Gate, Verdict
 from contracts.recovery import AlertTrigger, Disarm, RollBack, RollbackFinished, RollbackStarted, Trigger
 from contracts.results import ChangeOutput, DisarmOutput
-from services.orchestrator.domain.effects import Ended, RunTurn, Tell, progress
+from services.orchestrator.domain.effects import Ended, Publish, RunTurn, progress
 from services.orchestrator.domain.judge import gates_of, sentence
 from services.orchestrator.domain.limits import EXPIRY_MARGIN, GRACE, ROLLBACK
 from services.orchestrator.domain.run import Disarming, RollingBack, Run, Step
@@ -29,7 +29,7 @@ def finish(
     now: float,
     rollback: Rollback | None = None,
 ) -> RunTurn:
-    """Decide how the run ends, and tell it. This is the only place that does."""
+    """Decide how the run ends, and publish it. This is the only place that does."""
     finished = DeploymentFinished(
         target=run.target,
         run_id=run.run_id,
@@ -39,21 +39,21 @@ def finish(
         rollback=rollback,
         seconds=now - run.started_at,
     )
-    yield Tell(finished, run.id_of("finished"))
-    return (yield from ended(run, finished))
+    yield Publish(finished, run.id_of("finished"))
+    return (yield from take_end(run, finished))
 
 
-def ended(run: Run, told: DeploymentFinished) -> RunTurn:
-    """Take the run's end from what was told of it: nothing is told again."""
-    at = run.started_at + told.seconds
-    if run.stage is not None:  # the state is older than the word
-        verdict = Verdict.PASS if told.outcome is Outcome.SUCCEEDED else Verdict.INCONCLUSIVE
+def take_end(run: Run, finished: DeploymentFinished) -> RunTurn:
+    """Take the run's end from the event that was published for it; nothing is published again."""
+    at = run.started_at + finished.seconds
+    if run.stage is not None:  # the state is older than the event
+        verdict = Verdict.PASS if finished.outcome is Outcome.SUCCEEDED else Verdict.INCONCLUSIVE
         run = run.with_stage(run.stage.replace(verdict=verdict, finished_at=at))
     run = run.replace(
-        outcome=told.outcome,
-        cause=told.cause,
-        reason=told.reason,
-        rollback=told.rollback,
+        outcome=finished.outcome,
+        cause=finished.cause,
+        reason=finished.reason,
+        rollback=finished.rollback,
         finished_at=at,
         ending=None,
     )
@@ -66,7 +66,7 @@ def disarm(run: Run, outcome: Outcome, cause: Cause | None, reason: str, now: fl
     if not run.arm_was_sent:
         return (yield from finish(run, outcome, cause, reason, now=now))
     step = command_step(run, Disarm(target=run.target, run_id=run.run_id))
-    yield Tell(step.command, step.id)
+    yield Publish(step.command, step.id)
     deadline = run.armed_until + EXPIRY_MARGIN
     return run.replace(ending=Disarming(outcome=outcome, cause=cause, reason=reason, step=step, deadline=deadline))
 
@@ -74,7 +74,7 @@ def disarm(run: Run, outcome: Outcome, cause: Cause | None, reason: str, now: fl
 def roll_back(run: Run, trigger: str, cause: Cause | None, reason: str, now: float) -> RunTurn:
     """Have recovery bring the old version back; its result decides."""
     step = command_step(run, RollBack(target=run.target, run_id=run.run_id, trigger=trigger))
-    yield Tell(step.command, step.id)
+    yield Publish(step.command, step.id)
     run = run.replace(
         ending=RollingBack(trigger=trigger, cause=cause, reason=reason, step=step, deadline=now + ROLLBACK)
     )
@@ -94,9 +94,9 @@ def begin_rollback_or_fail(run: Run, gates: Iterable[Gate], cause: Cause, now: f
 
 def give_up(run: Run, unsettled: Iterable[Step], cause: Cause, now: float) -> RunTurn:
     """End ``failed`` for want of evidence: the service stays as it is."""
-    told = (step.answer.summary if step.answer else sentence(gates_of(step)) for step in unsettled)
-    said = "; ".join(text.rstrip(".") for text in told)
-    reason = f"{_phase(run)} came to no verdict in time: {said}. The service was left as it is."
+    summaries = (step.answer.summary if step.answer else sentence(gates_of(step)) for step in unsettled)
+    missing = "; ".join(text.rstrip(".") for text in summaries)
+    reason = f"{_phase(run)} came to no verdict in time: {missing}. The service was left as it is."
     return (yield from disarm(run, Outcome.FAILED, cause, reason, now))
 
 
@@ -185,12 +185,12 @@ def expire(run: Run, now: float) -> RunTurn:
     if answer is not None and answer.cause is Cause.SUPERSEDED:
         reason = f"{ending.reason} {answer.summary}"
         return (yield from finish(run, Outcome.SUPERSEDED, Cause.SUPERSEDED, reason, now=now))
-    told = (
+    known = (
         f"Recovery said {answer.summary!r}, but never how the rollback ended"
         if answer
         else "Recovery did not answer within the time that a rollback may take"
     )
-    reason = f"{ending.reason} {told}: look at the service."
+    reason = f"{ending.reason} {known}: look at the service."
     return (yield from finish(run, Outcome.ROLLBACK_FAILED, Cause.TIMEOUT, reason, now=now))
 
 

@@ -27,8 +27,8 @@ def gates_of(step: Step) -> tuple[Gate, ...]:
         detail = f"No answer to {step.name} came in time."
         return (Gate.true(f"{name}_answered", None, samples=0, detail=detail),)
     answer = step.answer
-    told = worst(gate.verdict for gate in answer.gates)
-    if answer.gates and worst((told, answer.verdict)) is told:
+    shown = worst(gate.verdict for gate in answer.gates)
+    if answer.gates and worst((shown, answer.verdict)) is shown:
         return answer.gates
     return (*answer.gates, Gate.true(name, _HOLDS[answer.verdict], detail=answer.summary))
 
@@ -85,11 +85,11 @@ def sentence(gates: Iterable[Gate]) -> str:
     names: dict[str, list[str]] = {}
     for gate in gates:
         if gate.counts_as is not Verdict.PASS:
-            names.setdefault(_said(gate), []).append(gate.name)
-    return "; ".join(f"{', '.join(of)}: {said}" for said, of in names.items())
+            names.setdefault(_text(gate), []).append(gate.name)
+    return "; ".join(f"{', '.join(alike)}: {text}" for text, alike in names.items())
 
 
-def _said(gate: Gate) -> str:
+def _text(gate: Gate) -> str:
     plain = gate.value is None or (gate.comparison, gate.threshold) == ("==", 1)
-    told = (gate.detail,) if plain and gate.detail else (gate.arithmetic, gate.detail)
-    return ", ".join(filter(None, told)).rstrip(".")
+    parts = (gate.detail,) if plain and gate.detail else (gate.arithmetic, gate.detail)
+    return ", ".join(filter(None, parts)).rstrip(".")

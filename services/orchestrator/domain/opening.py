@@ -20,7 +20,7 @@ from contracts.policy import (
 from contracts.recovery import Arm, CaptureSnapshot
 from contracts.results import ChangeOutput, PreflightOutput, ProbesOutput, SnapshotOutput
 from contracts.validator import RunPreflight, ValidateDeployment
-from services.orchestrator.domain.effects import RunTurn, Tell
+from services.orchestrator.domain.effects import Publish, RunTurn
 from services.orchestrator.domain.limits import MINUTE, moment, phase_limit
 from services.orchestrator.domain.run import Run, Stage
 from services.orchestrator.domain.steps import send
@@ -31,7 +31,7 @@ def begin(run: Run, phase: Phase, now: float) -> RunTurn:
     deadline = now + phase_limit(phase, run.request.config)
     run = run.replace(stages=(*run.stages, Stage(phase=phase, started_at=now, deadline=deadline)))
     started = PhaseStarted(target=run.target, run_id=run.run_id, phase=phase, deadline=moment(deadline))
-    yield Tell(started, run.id_of(f"{phase}:started"))
+    yield Publish(started, run.id_of(f"{phase}:started"))
     return (yield from send(run, *_commands(run, now)))
 
 

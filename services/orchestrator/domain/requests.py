@@ -1,4 +1,4 @@
-"""Requests and aborts: who may start, who waits, who is told no; and who comes next."""
+"""Requests and aborts: which run may start, which waits, which is refused; and which comes next."""
 
 from collections.abc import Generator
 
@@ -6,7 +6,6 @@ from contracts.base import caused_id
 from contracts.deployment import (
     AbortRequested,
     Cause,
-    DeploymentFinished,
     DeploymentQueued,
     DeploymentStarted,
     DeployRequested,
@@ -16,7 +15,7 @@ from contracts.deployment import (
 from contracts.overrides import why_not_override
 from services.orchestrator.domain import endings
 from services.orchestrator.domain.course import Course
-from services.orchestrator.domain.effects import CourseTurn, Effect, RunTurn, Tell
+from services.orchestrator.domain.effects import CourseTurn, Effect, Publish, RunTurn
 from services.orchestrator.domain.limits import QUEUE, RECONCILE, REQUEST_LIFETIME, run_limit
 from services.orchestrator.domain.opening import begin
 from services.orchestrator.domain.policy import Policy
@@ -41,7 +40,7 @@ def request_of(event: DeployRequested, run_id: str, asked_at: float) -> Request:
 
 
 def consider(course: Course, request: Request, policy: Policy, now: float) -> CourseTurn:
-    """Start the run, let it wait, or refuse it. A run that is known already is not asked for twice."""
+    """Start the run, let it wait, or refuse it. A run that is known already is left as it is."""
     if course.knows(request.run_id):
         return course
     no = _objection(course, request, policy, now)
@@ -52,19 +51,19 @@ def consider(course: Course, request: Request, policy: Policy, now: float) -> Co
         return course.replace(active=(yield from _start(request, policy, now)))
     queue = (*course.queue, request)
     queued = DeploymentQueued(target=request.target, run_id=request.run_id, position=len(queue))
-    yield Tell(queued, caused_id(request.run_id, "queued"))
+    yield Publish(queued, caused_id(request.run_id, "queued"))
     return course.replace(queue=queue)
 
 
 def abort(course: Course, event: AbortRequested, policy: Policy, now: float) -> CourseTurn:
     """Take a waiting run out of the queue. The active one is ``endings.abort``'s."""
-    course, waiting = _out_of_queue(course, event.run_id)
+    course, waiting = out_of_queue(course, event.run_id)
     if waiting is not None:
-        yield from endings.abort(_unstarted(waiting, policy, now), event.actor, event.reason, now)
+        yield from endings.abort(unstarted(waiting, policy, now), event.actor, event.reason, now)
     return course
 
 
-def _out_of_queue(course: Course, run_id: str) -> tuple[Course, Request | None]:
+def out_of_queue(course: Course, run_id: str) -> tuple[Course, Request | None]:
     """Return the course without the run, and what was asked for; None, and the course itself, if it does not wait."""
     waiting = next((request for request in course.queue if request.run_id == run_id), None)
     if waiting is None:
@@ -72,46 +71,16 @@ def _out_of_queue(course: Course, run_id: str) -> tuple[Course, Request | None]:
     return course.replace(queue=tuple(request for request in course.queue if request is not waiting)), waiting
 
 
-def begun(request: Request, now: float) -> Request:
-    """A request whose run has started before, as we have told: it does not expire while it is read again."""
-    return request.replace(expires_at=max(request.expires_at, now + REQUEST_LIFETIME))
-
-
-def keep(course: Course, told: DeploymentStarted, now: float) -> Course:
-    """Keep a run in the queue that has started already, however long ago it was asked for."""
-    if all(request.run_id != told.run_id for request in course.queue):
-        return course
-    return course.replace(queue=tuple(begun(one, now) if one.run_id == told.run_id else one for one in course.queue))
-
-
-def remember(course: Course, told: DeploymentFinished, policy: Policy, now: float) -> CourseTurn:
-    """Take our own word for the end of a run that this state, restored from an older copy, has not ended yet.
-
-    What waits behind it may have ended, too: the queue goes on only when all that was told is read again.
-    """
-    if course.active is not None and course.active.run_id == told.run_id:
-        yield from endings.ended(course.active, told)
-        return course.replace(active=None, last_run_id=told.run_id)
-    course, waiting = _out_of_queue(course, told.run_id)
-    return course if waiting is None else (yield from record(course, waiting, told, policy, now))
-
-
-def record(course: Course, request: Request, told: DeploymentFinished, policy: Policy, now: float) -> CourseTurn:
-    """Keep a run of which nothing is known any more but what was asked for, and how it was told to end."""
-    yield from endings.ended(_unstarted(request, policy, now), told)
-    return course
-
-
-def settle(course: Course, run: Run, policy: Policy, now: float) -> CourseTurn:
+def put_back(course: Course, run: Run, policy: Policy, now: float) -> CourseTurn:
     """Put the active run back; if it has ended, go on with the queue."""
     if run is course.active:
         return course
     if run.outcome is None:
         return course.replace(active=run)
-    return (yield from go_on(course.replace(active=None, last_run_id=run.run_id), policy, now))
+    return (yield from start_next(course.replace(active=None, last_run_id=run.run_id), policy, now))
 
 
-def go_on(course: Course, policy: Policy, now: float) -> CourseTurn:
+def start_next(course: Course, policy: Policy, now: float) -> CourseTurn:
     """Start the first of the queue that is not too old, unless a run is active."""
     while course.active is None and course.queue:
         request, *rest = course.queue
@@ -154,7 +123,8 @@ def _expired(request: Request, now: float) -> str:
     return f"The request had expired {late:.0f} seconds before its turn came; ask again if it is still wanted."
 
 
-def _unstarted(request: Request, policy: Policy, now: float) -> Run:
+def unstarted(request: Request, policy: Policy, now: float) -> Run:
+    """Return the run of a request as it is before anything was sent for it."""
     config = policy.completes(request.config)
     return Run(
         request=request.replace(config=config),
@@ -167,11 +137,11 @@ def _unstarted(request: Request, policy: Policy, now: float) -> Run:
 
 
 def _refuse(request: Request, policy: Policy, cause: Cause, reason: str, now: float) -> Generator[Effect, None, None]:
-    yield from endings.finish(_unstarted(request, policy, now), Outcome.BLOCKED, cause, reason, now=now)
+    yield from endings.finish(unstarted(request, policy, now), Outcome.BLOCKED, cause, reason, now=now)
 
 
 def _start(request: Request, policy: Policy, now: float) -> RunTurn:
-    run = _unstarted(request, policy, now)
+    run = unstarted(request, policy, now)
     started = DeploymentStarted(
         target=run.target,
         run_id=run.run_id,
@@ -180,5 +150,5 @@ def _start(request: Request, policy: Policy, now: float) -> RunTurn:
         policy_digest=policy.digest,
         reason=request.reason,
     )
-    yield Tell(started, run.id_of("started"))
+    yield Publish(started, run.id_of("started"))
     return (yield from begin(run, Phase.PRE_DEPLOYMENT_VALIDATION, now))

@@ -70,7 +70,7 @@ class Request(Frozen):
 
 
 class Answer(Frozen):
-    """What a service said of a step."""
+    """What a service answered to a command."""
 
     at: float
     verdict: Verdict
@@ -129,7 +129,7 @@ class Stage(Frozen):
 
 
 class Disarming(Frozen):
-    """All is said; recovery has yet to confirm that it will not act any more."""
+    """The outcome is decided; recovery has yet to confirm that it will not act any more."""
 
     kind: Literal["disarming"] = "disarming"
     outcome: Outcome
@@ -149,7 +149,7 @@ class RollingBack(Frozen):
     step: Step | None
     """Our command; None when recovery began by itself."""
     rollback_id: str | None = None
-    """Known once recovery has said that it began."""
+    """Known once recovery has published that it began."""
     deadline: float
 
 
@@ -164,11 +164,11 @@ class Run(Frozen):
     stages: tuple[Stage, ...] = ()
     ending: Annotated[Disarming | RollingBack, Field(discriminator="kind")] | None = None
     progress: str = ""
-    """The last thing that was told."""
+    """The last sentence that was published about the run."""
     told_in: Phase | None = None
-    """The phase in which it was told; None: while the run waited or was ending."""
+    """The phase in which it was published; None: while the run waited or was ending."""
     told: int = 0
-    """How many things were told; it numbers their ids."""
+    """How many such sentences were published; it numbers their ids."""
     told_at: float
     outcome: Outcome | None = None
     """None until the run is over."""

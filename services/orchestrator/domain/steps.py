@@ -5,7 +5,7 @@ from contracts.catalogue import entry_of
 from contracts.deployment import Cause, GateEvaluated, PhaseFinished
 from contracts.gates import Gate, Verdict
 from contracts.results import StepFinished, StepProgressed
-from services.orchestrator.domain.effects import RunTurn, Tell, progress
+from services.orchestrator.domain.effects import Publish, RunTurn, progress
 from services.orchestrator.domain.judge import APPLY_CHANGE, gates_of
 from services.orchestrator.domain.limits import GRACE, MINUTE, RECONCILE
 from services.orchestrator.domain.run import Answer, Disarming, Run, Step
@@ -23,7 +23,7 @@ def send(run: Run, *commands: Event) -> RunTurn:
         step = command_step(run, command)
         stage = run.stages[-1]
         run = run.with_stage(stage.replace(steps=(*stage.steps, step)))
-        yield Tell(command, step.id)
+        yield Publish(command, step.id)
     return run
 
 
@@ -40,8 +40,8 @@ def receive(run: Run, event: StepFinished, now: float) -> RunTurn:
     return (yield from progress(run, step.name, event.summary, now))
 
 
-def hear(run: Run, event: StepProgressed, now: float) -> RunTurn:
-    """Pass on what a step says of itself."""
+def pass_on(run: Run, event: StepProgressed, now: float) -> RunTurn:
+    """Publish what a step says of its progress."""
     step = _waiting(run, event.command_id)
     if step is None:
         return run
@@ -63,11 +63,11 @@ def reconcile(run: Run, now: float) -> RunTurn:
     run = run.replace(reconcile_at=now + RECONCILE)
     for step in run.open_steps:
         if step.answer is None:
-            yield Tell(step.command, step.id)
+            yield Publish(step.command, step.id)
         elif asks_again(run, step, now):
             again = command_step(run, step.command, step.attempt + 1)
             run = run.with_step(step, again)
-            yield Tell(again.command, again.id)
+            yield Publish(again.command, again.id)
     waited_for = [step.name for step in run.open_steps if step.answer is None]
     if waited_for and now - run.told_at >= run.policy.tell_every:
         minutes = round((now - run.told_at) / MINUTE)
@@ -84,14 +84,14 @@ def answered(run: Run) -> tuple[Gate, ...]:
 
 
 def close(run: Run, verdict: Verdict, now: float, gates: tuple[Gate, ...] | None = None) -> RunTurn:
-    """Finish the phase that goes on, if one does, and tell its gates: by default those of its answers."""
+    """Finish the phase that goes on, if one does, and publish its gates: by default those of its answers."""
     stage = run.stage
     if stage is None:
         return run
     gates = answered(run) if gates is None else gates
     for number, gate in enumerate(gates, 1):
         evaluated = GateEvaluated(target=run.target, run_id=run.run_id, phase=stage.phase, gate=gate)
-        yield Tell(evaluated, run.id_of(f"{stage.phase}:gate:{number}"))
+        yield Publish(evaluated, run.id_of(f"{stage.phase}:gate:{number}"))
     finished = PhaseFinished(
         target=run.target,
         run_id=run.run_id,
@@ -99,7 +99,7 @@ def close(run: Run, verdict: Verdict, now: float, gates: tuple[Gate, ...] | None
         verdict=verdict,
         seconds=now - stage.started_at,
     )
-    yield Tell(finished, run.id_of(f"{stage.phase}:finished"))
+    yield Publish(finished, run.id_of(f"{stage.phase}:finished"))
     return run.with_stage(stage.replace(gates=gates, verdict=verdict, finished_at=now))
 
 

@@ -43,7 +43,7 @@ from contracts.topics import COMMAND_TOPICS
 from services._chassis.clock import Pace
 from services._chassis.transition import Decision, Emit, Timer
 from services.orchestrator.domain.course import Course
-from services.orchestrator.domain.decide import Input, Woken
+from services.orchestrator.domain.decide import Input, TimerFired
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.requests import request_of
 from services.orchestrator.domain.run import Run
@@ -242,7 +242,7 @@ class World:
         )
 
     def fire(self, timer: Timer) -> Decision:
-        return self.happens(Woken(timer.id.partition(":")[2]), firing=timer)
+        return self.happens(TimerFired(timer.id.partition(":")[2]), firing=timer)
 
     def passes(self, seconds: float) -> None:
         """Let time pass; every timer fires when it is due."""

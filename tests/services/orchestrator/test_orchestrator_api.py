@@ -273,7 +273,7 @@ async def test_times_from_outside_are_the_walls(world: World, handlers: Handlers
     world.clock.pace = Pace(rate=20, anchor=START)
     world.now = START + 20 * 60
     event = asked(expires_at=at(START + 90))
-    transition = await handlers.requested(event, Meta(id="1", source="ci", time=at(START + 55)))
+    transition = await handlers.on_request(event, Meta(id="1", source="ci", time=at(START + 55)))
     assert transition is not None
     world.settle(transition.decide(None))
     request = world.run.request
@@ -285,7 +285,7 @@ async def test_a_timer_wakes_its_own_target(world: World, handlers: Handlers) ->
     (timer,) = [timer for timer in world.timers.values() if timer.kind == "phase"]
     assert timer == Timer(f"phase:{run_id}", "phase", START + 600, str(TARGET).encode())
     world.now = timer.due
-    transition = await handlers.wake(timer)
+    transition = await handlers.on_timer(timer)
     assert transition.key == f"course:{TARGET}"
     world.settle(transition.decide(world.state))
     assert world.end.run_id == run_id

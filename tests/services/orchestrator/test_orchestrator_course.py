@@ -34,7 +34,7 @@ from contracts.results import ChangeOutput, DisarmOutput, PreflightOutput, Probe
 from contracts.state import NewerState
 from contracts.validator import ValidateDeployment
 from services.orchestrator.domain.course import Course
-from services.orchestrator.domain.decide import Woken
+from services.orchestrator.domain.decide import TimerFired
 from services.orchestrator.domain.limits import (
     ARM_MARGIN,
     BEFORE_THE_CHANGE,
@@ -278,7 +278,7 @@ def test_no_override_stands_in_for_what_the_next_phase_needs(world: World, step:
     # an older version took overrides of any gate; what it left in the queue is not considered again
     queued = request_of(asked(overrides=overrides), run_id_of("1"), START)
     world.state = Course(queue=(queued,)).to_bytes()
-    world.happens(Woken(str(TARGET)))
+    world.happens(TimerFired(str(TARGET)))
     others = {"capture-snapshot", "run-diagnostics", "run-preflight", "assess-health", "check-alarms"} - {step}
     for other in sorted(others):
         world.answer(other)

@@ -13,13 +13,13 @@ from contracts.envelope import Meta
 from contracts.health import HealthScored, LevelScore
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import TargetArmed, TargetDisarmed
-from services._chassis.aws import Aws
 from services._chassis.http import PREFIX, create_http
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
 from services.orchestrator.app import create_app
 from services.orchestrator.settings import Settings
 from tests.kit import FakeClock, memory_store
+from tests.services.aws.scripted import ScriptedAws, refusal
 from tests.services.orchestrator.harness import START, TARGET, FixedPolicies, asked, at
 
 PATH = f"{PREFIX}/deployment-orchestration"
@@ -33,8 +33,8 @@ class Orchestrator:
         self.clock = FakeClock(START)
         self.store: RedisStore = memory_store("orchestrator", self.clock)
         settings = Settings(aws_account=TARGET.account, aws_region=TARGET.region)
-        no_aws: Aws = None  # type: ignore[assignment]  # it has none
-        self.service: Service = create_app(settings, Platform(self.store, self.clock, no_aws, policies=FixedPolicies()))
+        denied = ScriptedAws(describe_services=refusal("AccessDeniedException"))
+        self.service: Service = create_app(settings, Platform(self.store, self.clock, denied, policies=FixedPolicies()))
         self.count = 0
 
     async def hears(self, event: Event) -> None:

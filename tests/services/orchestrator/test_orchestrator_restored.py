@@ -26,7 +26,7 @@ def handlers(world: World) -> Handlers:
 async def hear(
     world: World, handlers: Handlers, event: DeploymentStarted | DeploymentFinished | DeployRequested
 ) -> None:
-    heard = handlers.deploy(event, META) if isinstance(event, DeployRequested) else handlers.told(event, META)
+    heard = handlers.deploy(event, META) if isinstance(event, DeployRequested) else handlers.on_own_event(event, META)
     transition = await heard
     if transition is not None:
         world.settle(transition.decide(world.state))
@@ -105,13 +105,13 @@ async def test_nor_does_one_that_waits_for_its_turn_again(world: World, handlers
     await hear(world, handlers, started(second))
     world.passes(1)
     assert world.run.run_id == second
-    assert await handlers.told(started(second), META) is None
+    assert await handlers.on_own_event(started(second), META) is None
 
 
 async def test_its_own_word_tells_it_nothing_while_nothing_was_restored(world: World, handlers: Handlers) -> None:
     world.request()
     end = world.to_the_end()
-    assert await handlers.told(end, META) is None
+    assert await handlers.on_own_event(end, META) is None
 
 
 def test_an_answer_that_comes_before_its_question_is_not_remembered(world: World) -> None:

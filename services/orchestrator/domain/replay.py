@@ -1,0 +1,45 @@
+"""Replaying our own events, after Redis was restored from a copy that is older than they are (ADR 7).
+
+What this service has published stays true: a run that was published as ended does not end again, and one that was
+published as started does not expire in the queue.
+"""
+
+from contracts.deployment import DeploymentFinished, DeploymentStarted
+from services.orchestrator.domain import endings
+from services.orchestrator.domain.course import Course
+from services.orchestrator.domain.effects import CourseTurn
+from services.orchestrator.domain.limits import REQUEST_LIFETIME
+from services.orchestrator.domain.policy import Policy
+from services.orchestrator.domain.requests import out_of_queue, unstarted
+from services.orchestrator.domain.run import Request
+
+
+def with_time_left(request: Request, now: float) -> Request:
+    """Extend the expiry of a request whose run is known to have started, so that a replay does not refuse it."""
+    return request.replace(expires_at=max(request.expires_at, now + REQUEST_LIFETIME))
+
+
+def started(course: Course, event: DeploymentStarted, now: float) -> Course:
+    """Keep a run in the queue that has started already, however long ago it was asked for."""
+    if all(request.run_id != event.run_id for request in course.queue):
+        return course
+    queue = (with_time_left(request, now) if request.run_id == event.run_id else request for request in course.queue)
+    return course.replace(queue=tuple(queue))
+
+
+def finished(course: Course, event: DeploymentFinished, policy: Policy, now: float) -> CourseTurn:
+    """Take the published end of a run that the restored state has not ended yet.
+
+    What waits behind it may have ended, too: the queue goes on only when all events of ours are read again.
+    """
+    if course.active is not None and course.active.run_id == event.run_id:
+        yield from endings.take_end(course.active, event)
+        return course.replace(active=None, last_run_id=event.run_id)
+    course, waiting = out_of_queue(course, event.run_id)
+    return course if waiting is None else (yield from unknown(course, waiting, event, policy, now))
+
+
+def unknown(course: Course, request: Request, event: DeploymentFinished, policy: Policy, now: float) -> CourseTurn:
+    """Keep a run of which only the request and the published end are known."""
+    yield from endings.take_end(unstarted(request, policy, now), event)
+    return course
