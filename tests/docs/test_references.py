@@ -81,7 +81,8 @@ def faults(document: Path) -> list[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=label)
 def test_what_a_document_names_is_there(document: Path) -> None:
-    assert faults(document) == []
+    wrong = faults(document)
+    assert not wrong, "\n".join(wrong)
 
 
 def test_what_is_not_there_is_found(tmp_path: Path) -> None:
