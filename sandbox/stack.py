@@ -14,7 +14,7 @@ from services._chassis.clock import Pace
 
 START_SECONDS = 30.0
 REGION = "us-west-2"
-GUIDE = {
+REQUIRED_VARIABLES = {
     "CLUSTER_NAME": "CourtCaseCluster",
     "SERVICE_NAME": "BackendService",
     "CLOUDWATCH_NAMESPACE": "CourtCase/Production",
@@ -84,7 +84,7 @@ def sandbox(
         yield {
             **pace,
             **bus,
-            **GUIDE,
+            **REQUIRED_VARIABLES,
             **LOCAL,
             "REDIS_URL": redis_url,
             "AWS_ENDPOINT_URL": f"http://{HOST}:{aws}",

@@ -238,11 +238,11 @@ def events(
 @app.command
 def demo(*, speed: Speed = 20.0, verbose: Verbose = False, json: Json = False) -> int:
     """Run four deployments on the sandbox: healthy, wrong architecture, crash loop, slow."""
-    from sandbox.stack import GUIDE
+    from sandbox.stack import REQUIRED_VARIABLES
     from surefoot.config import check_settings
     from surefoot.demo import demo as run
 
-    check_settings(GUIDE)
+    check_settings(REQUIRED_VARIABLES)
     return Exit.SUCCEEDED if run(as_json=json, console=console, speed=speed, verbose=verbose) else Exit.FAILED
 
 
@@ -255,11 +255,11 @@ def up(
     ] = 8080,
 ) -> int:
     """Run the all-in-one on the sandbox until Ctrl+C; print the environment that points at it."""
-    from sandbox.stack import GUIDE
+    from sandbox.stack import REQUIRED_VARIABLES
     from surefoot.config import check_settings
     from surefoot.up import up as run
 
-    check_settings(GUIDE)
+    check_settings(REQUIRED_VARIABLES)
     return run(speed, port)
 
 

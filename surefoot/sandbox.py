@@ -72,13 +72,13 @@ def run(
     Gates and thresholds are those of --policy, of the environment and of SUREFOOT_CONFIG. Exit 1 where one ends
     otherwise than its file expects.
     """
-    from sandbox.stack import GUIDE
+    from sandbox.stack import REQUIRED_VARIABLES
     from surefoot.config import check_settings
     from surefoot.rehearsal.show import rehearse_all
 
     if not which:
         raise CannotDo("name a scenario or a file; `surefoot sandbox scenarios` lists those that ship", Exit.USAGE)
-    check_settings(GUIDE)
+    check_settings(REQUIRED_VARIABLES)
     ended = rehearse_all(which, seed, policy, console)
     text = "\n".join(f"{one['scenario']}: {one['outcome']}, {_judged(one['faults'])}" for one in ended)
     result(ended[0] if len(ended) == 1 else ended, json, text)

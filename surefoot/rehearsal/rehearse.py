@@ -18,7 +18,7 @@ from sandbox.aws.server.incidents import Impossible
 from sandbox.aws.server.seed import CLUSTER, SERVICE
 from sandbox.aws.world.conditions import Conditions
 from sandbox.scenarios.model import Scenario
-from sandbox.stack import GUIDE
+from sandbox.stack import REQUIRED_VARIABLES
 from sandbox.virtual.aws import InProcessConnection
 from sandbox.virtual.bus import Record
 from sandbox.virtual.clock import LoopClock
@@ -42,7 +42,7 @@ WORLD_SECONDS = 1.0
 PORT = 80
 SOURCE = "surefoot/rehearsal"
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
-VARIABLES = {**GUIDE, "AWS_ACCOUNT": ACCOUNT, "AWS_REGION": REGION}
+VARIABLES = {**REQUIRED_VARIABLES, "AWS_ACCOUNT": ACCOUNT, "AWS_REGION": REGION}
 """They win over those of whoever rehearses: the services are those of the sandbox."""
 SETTINGS = {name.lower(): value for name, value in VARIABLES.items()}
 

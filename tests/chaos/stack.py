@@ -15,7 +15,7 @@ from redis import Redis
 
 from sandbox.child import HOST, Child, accepts_connections, claim_port
 from sandbox.proxy import Proxy
-from sandbox.stack import GUIDE, REGION, START_SECONDS
+from sandbox.stack import REGION, REQUIRED_VARIABLES, START_SECONDS
 from sandbox.valkey import Valkey
 from services._chassis.clock import Pace
 from tests.chaos.fleet import Fleet
@@ -151,7 +151,7 @@ def stack(directory: Path, *, seed: int, targets: int, mutant: str = "") -> Iter
     simulated.wait_until(lambda: accepts_connections(aws_port), START_SECONDS, "the simulated AWS")
     environment = {
         **pace,
-        **GUIDE,
+        **REQUIRED_VARIABLES,
         "KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{wires['kafka'].port}",
         "REDIS_URL": f"redis://{HOST}:{wires['redis'].port}/0",
         "AWS_ENDPOINT_URL": f"http://{HOST}:{wires['aws'].port}",

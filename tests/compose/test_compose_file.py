@@ -11,7 +11,7 @@ import yaml
 from contracts.topics import SERVICES
 from sandbox.apache_kafka import VERSION
 from sandbox.aws.accounts import ACCOUNT, REGION
-from sandbox.stack import GUIDE
+from sandbox.stack import REQUIRED_VARIABLES
 from services._chassis.http import KEEP_ALIVE_SECONDS
 from services._chassis.settings import Settings
 from services._policy.environment import CLUSTER, RETRIES, SERVICE, SETTINGS, URL, URLS, environment_of
@@ -169,7 +169,7 @@ def test_only_loopback_is_listened_on() -> None:
 def test_the_sandbox_is_literal_and_a_project_of_its_own() -> None:
     environment = SANDBOX["x-sandbox"]["environment"]
     assert not [value for value in environment.values() if "$" in value]
-    assert environment.items() >= GUIDE.items()
+    assert environment.items() >= REQUIRED_VARIABLES.items()
     assert (environment["AWS_ACCOUNT"], environment["AWS_REGION"]) == (ACCOUNT, REGION)
     assert environment["AWS_ENDPOINT_URL"] == "http://aws:4566"
     assert set(SANDBOX["services"]) - {"aws"} == set(SERVICES)

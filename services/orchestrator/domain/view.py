@@ -11,7 +11,7 @@ from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.limits import moment
 from services.orchestrator.domain.run import Request, RollingBack, Run, Stage
 
-GUIDE_PHASES = tuple(phase for phase in Phase if phase is not Phase.BAKING)
+REQUIRED_PHASES = tuple(phase for phase in Phase if phase is not Phase.BAKING)
 
 
 class PhaseView(Contract):
@@ -70,7 +70,7 @@ def view_of_run(run: Run, now: float) -> RunView:
             "outcome": run.outcome,
             "cause": run.cause,
             "reason": run.reason,
-            "phases": tuple(stages.get(phase, PhaseView(phase=phase)) for phase in GUIDE_PHASES),
+            "phases": tuple(stages.get(phase, PhaseView(phase=phase)) for phase in REQUIRED_PHASES),
             "baking": stages.get(Phase.BAKING),
             "rolling_back": isinstance(run.ending, RollingBack),
             "rollback": run.rollback,
@@ -109,7 +109,7 @@ def _asked(request: Request) -> RunView:
         change=change,
         image=image,
         asked_at=moment(request.asked_at),
-        phases=tuple(PhaseView(phase=phase) for phase in GUIDE_PHASES),
+        phases=tuple(PhaseView(phase=phase) for phase in REQUIRED_PHASES),
     )
 
 
