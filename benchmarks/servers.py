@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sandbox.child import HOST, Child, accepts_connections, claim_port
-from sandbox.stack import GUIDE, REGION, START_SECONDS
+from sandbox.stack import REGION, REQUIRED_VARIABLES, START_SECONDS
 from sandbox.valkey import Valkey
 from services._chassis.clock import Pace
 
@@ -48,7 +48,7 @@ def everything(*, speed: float, services: int) -> Iterator[dict[str, str]]:
             yield {
                 **pace,
                 **bus,
-                **GUIDE,
+                **REQUIRED_VARIABLES,
                 "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
                 "AWS_REGION": REGION,
                 "AWS_DEFAULT_REGION": REGION,
