@@ -84,8 +84,12 @@ class FakePolicies:
 
     def __init__(self, *policies: ServicePolicy) -> None:
         self.held = {policy.target: policy for policy in policies}
+        self.refused: frozenset[Target] = frozenset()
+        self.listeners: list[Listener] = []
 
     def of(self, target: Target) -> ServicePolicy:
+        if target in self.refused:
+            raise LookupError(f"the policy does not list {target}")
         return self.held.get(target) or ServicePolicy(target=target)
 
     def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
@@ -98,7 +102,8 @@ class FakePolicies:
         """Everywhere by the own credentials."""
 
     def listen(self, listener: Listener) -> None:
-        """Tell nobody: whoever is tested asks again by itself."""
+        """Remember who wants to be told; a test tells them."""
+        self.listeners.append(listener)
 
     def reload(self, policy: ServicePolicy) -> None:
         """Let another policy be in force for one service."""

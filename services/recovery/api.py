@@ -2,15 +2,16 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from contracts.base import Name, Target
+from contracts.base import Target
+from contracts.policy import RecoveryPolicy
 from contracts.recovery import ManualTrigger
 from services._aws.existing import Existing
 from services._chassis.clock import Clock
-from services._chassis.http import Problem, only_here
+from services._chassis.http import Problem
 from services._chassis.operations import (
     Accepted,
     IdempotencyKey,
@@ -19,7 +20,9 @@ from services._chassis.operations import (
     find_operation,
     request_id,
 )
+from services._chassis.policies import Policies
 from services._chassis.store import Store
+from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
 from services.recovery.decisions import CAPTURE, begin_rollback, capturing, rollback_id
 from services.recovery.domain.arm import why_not_roll_back
@@ -29,8 +32,8 @@ from services.recovery.domain.work import CaptureWork
 from services.recovery.ports import Ecs, Snapshots
 
 ROOT = "/disaster-recovery"
-LISTED = 20
-"""Snapshots that are read for a list; there are ten at most, unless some are kept for a reason."""
+KEPT_BESIDE = 10
+"""Snapshots that a list shows beyond those that the policy keeps: some are needed, others are not deleted yet."""
 
 
 class RollbackRequest(Requested):
@@ -49,36 +52,25 @@ class RollbackAccepted(Accepted):
     snapshot_id: str
 
 
-class Targets(Protocol):
-    """The settings, as far as the API needs them."""
-
-    def target(self, cluster: str | None = None, service: str | None = None) -> Target: ...
-
-
 @dataclass(frozen=True, slots=True)
-class Api:
-    targets: Targets
+class Endpoints:
+    """What the routes do."""
+
     store: Store
+    clock: Clock
+    policies: Policies
     ecs: Ecs
     snapshots: Snapshots
-    clock: Clock
     existing: Existing
 
     @property
     def operations(self) -> Operations:
         return Operations(self.store, self.clock, ROOT)
 
-    async def capture(
-        self,
-        cluster_name: Name,
-        service_name: Name,
-        response: Response,
-        request: Requested | None = None,
-        idempotency_key: IdempotencyKey = None,
-    ) -> SnapshotAccepted:
-        """Store what the service is now."""
-        target = await self._existing(cluster_name, service_name)
-        asked, id_ = request or Requested(), request_id(target, "snapshot", idempotency_key)
+    async def capture(self, target: Target, asked: Requested, key: str | None, response: Response) -> SnapshotAccepted:
+        """Begin to store what the service is now. What is kept beside it is for the policy in force to say."""
+        await self.existing(target)
+        id_ = request_id(target, "snapshot", key)
         work = CaptureWork(
             target=target,
             snapshot_id=new_id(self.operations.now, id_),
@@ -87,42 +79,37 @@ class Api:
             asked_at=self.operations.now,
             actor=asked.actor,
             reason=asked.reason,
+            policy=self.policies.of(target).part(RecoveryPolicy),
         )
         kept = await self.operations.begin(capturing(id_, work), CAPTURE, work.to_bytes())
         accepted = self.operations.accepted(response, id_)
         return SnapshotAccepted(**accepted.model_dump(), snapshot_id=kept.snapshot_id)
 
-    async def listed(self, cluster_name: Name, service_name: Name) -> dict[str, Any]:
-        """The stored snapshots, the newest first, without their secrets."""
-        target = self.targets.target(cluster_name, service_name)
+    async def listed(self, target: Target) -> dict[str, Any]:
+        """Return the stored snapshots, the newest first, without their secrets."""
         protection = Protection.from_bytes(await self.store.load(key_of(target)))
-        proven = {one.snapshot_id for one in protection.snapshots if one.proven}
-        ids = (await self.snapshots.ids(target))[:LISTED]
+        proven = {entry.snapshot_id for entry in protection.snapshots if entry.proven}
+        most = self.policies.of(target).recovery.keep + KEPT_BESIDE
+        ids = (await self.snapshots.ids(target))[:most]
         if not ids:
-            await self._existing(cluster_name, service_name)
-        found = await asyncio.gather(*(self.snapshots.get(target, one) for one in ids))
-        stored = [one for one in found if one is not None]
-        return {
-            "target": str(target),
-            "snapshots": [view(one, proven=one.snapshot_id in proven) for one in stored],
-        }
+            await self.existing(target)
+        found = await asyncio.gather(*(self.snapshots.get(target, id_) for id_ in ids))
+        shown = [view(snapshot, proven=snapshot.snapshot_id in proven) for snapshot in found if snapshot is not None]
+        return {"target": str(target), "snapshots": shown}
 
     async def roll_back(
-        self,
-        cluster_name: Name,
-        service_name: Name,
-        body: RollbackRequest,
-        response: Response,
-        idempotency_key: IdempotencyKey = None,
+        self, target: Target, body: RollbackRequest, key: str | None, response: Response
     ) -> dict[str, Any]:
-        """Bring a snapshot back, or say exactly what that would change."""
-        target = await self._deployable(cluster_name, service_name)
+        """Begin to bring a snapshot back, or say exactly what that would change."""
+        deletion = (await self.existing(target)).being_deleted
+        if deletion is not None:
+            raise Problem(409, "The service is being deleted", f"A rollback is not possible: {deletion}.")
         snapshot = await self.snapshots.get(target, body.snapshot_id)
         if snapshot is None:
             raise Problem(404, "No such snapshot", f"There is no snapshot {body.snapshot_id} of {target}.")
         if body.dry_run:
             return await self._plan(target, snapshot)
-        return (await self._begin(target, body, response, idempotency_key)).model_dump()
+        return (await self._begin(target, body, response, key)).model_dump()
 
     async def _plan(self, target: Target, snapshot: Snapshot) -> dict[str, Any]:
         service = await self.ecs.service(target)
@@ -140,7 +127,10 @@ class Api:
             "task_definition": "used as it is, unless one of its tags names another image by now"
             if active
             else "registered again from the snapshot, with each image by its digest",
-            "images": {one["name"]: one["image"] for one in snapshot.pinned_definition["containerDefinitions"]},
+            "images": {
+                container["name"]: container["image"]
+                for container in snapshot.pinned_definition["containerDefinitions"]
+            },
         }
 
     async def _begin(
@@ -169,33 +159,34 @@ class Api:
         accepted = self.operations.accepted(response, name)
         return RollbackAccepted(**accepted.model_dump(), rollback_id=name, snapshot_id=chosen)
 
-    async def _existing(self, cluster: str, service: str) -> Target:
-        target = self.targets.target(cluster, service)
-        await self.existing(target)
-        return target
 
-    async def _deployable(self, cluster: str, service: str) -> Target:
-        """Refuse what would have to be deployed to a service that is being deleted."""
-        target = self.targets.target(cluster, service)
-        deletion = (await self.existing(target)).being_deleted
-        if deletion is not None:
-            raise Problem(409, "The service is being deleted", f"A rollback is not possible: {deletion}.")
-        return target
-
-
-def create_router(api: Api) -> APIRouter:
+def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
+    """Return the routes."""
     router = APIRouter(prefix=ROOT, tags=["disaster recovery"])
-    here = [Depends(only_here(api.targets.target))]
-    router.add_api_route(
-        "/snapshot/{cluster_name}/{service_name}", api.capture, methods=["POST"], status_code=202, dependencies=here
-    )
-    router.add_api_route("/snapshots/{cluster_name}/{service_name}", api.listed, methods=["GET"], dependencies=here)
-    router.add_api_route(
-        "/rollback/{cluster_name}/{service_name}",
-        api.roll_back,
-        methods=["POST"],
-        response_model=None,
-        dependencies=here,
-    )
-    api.operations.add_to(router)
+
+    InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
+
+    @router.post("/snapshot/{cluster_name}/{service_name}", status_code=202)
+    async def capture(
+        target: InPath,
+        response: Response,
+        request: Requested | None = None,
+        idempotency_key: IdempotencyKey = None,
+    ) -> SnapshotAccepted:
+        """Store what the service is now."""
+        return await endpoints.capture(target, request or Requested(), idempotency_key, response)
+
+    @router.get("/snapshots/{cluster_name}/{service_name}")
+    async def listed(target: InPath) -> dict[str, Any]:
+        """List the stored snapshots, the newest first, without their secrets."""
+        return await endpoints.listed(target)
+
+    @router.post("/rollback/{cluster_name}/{service_name}", response_model=None)
+    async def roll_back(
+        target: InPath, body: RollbackRequest, response: Response, idempotency_key: IdempotencyKey = None
+    ) -> dict[str, Any]:
+        """Bring a snapshot back, or say exactly what that would change."""
+        return await endpoints.roll_back(target, body, idempotency_key, response)
+
+    endpoints.operations.add_to(router)
     return router

@@ -7,14 +7,17 @@ from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBa
 from services._aws.existing import existing
 from services._chassis.aws import Aws
 from services._chassis.service import Platform, Service
+from services._chassis.targets import Targets
 from services.recovery.adapters.bucket import Bucket
 from services.recovery.adapters.ecs import AwsEcs
 from services.recovery.adapters.images import AwsImages
 from services.recovery.adapters.surroundings import AwsBalancers, AwsSurroundings
-from services.recovery.api import Api, create_router
+from services.recovery.api import Endpoints, create_router
+from services.recovery.decisions import CAPTURE, CHANGE, PURGE, ROLL_BACK
 from services.recovery.handlers import Handlers
-from services.recovery.jobs.capture import Capture, Purge
+from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
+from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
 from services.recovery.settings import Settings
 
@@ -23,10 +26,12 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     """Build recovery on the chassis's store, clock and AWS."""
     store, clock, aws = platform.store, platform.clock, platform.aws
     ecs, snapshots = AwsEcs(aws), bucket_of(settings, aws)
-    handlers = Handlers(clock, settings.auto_recovery_enabled)
+    handlers = Handlers(clock, platform.policies)
     images = AwsImages(aws)
     settle_seconds = clock.at(platform.straggler_window) - clock.at(0)
-    capture = Capture(ecs, AwsSurroundings(aws), snapshots, clock, settings.snapshot_retention_days)
+    capture = CaptureJob(ecs, AwsSurroundings(aws), snapshots, clock, platform.policies)
+    endpoints = Endpoints(store, clock, platform.policies, ecs, snapshots, partial(existing, aws))
+    targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
     return Service(
         name="recovery",
         handlers={
@@ -38,14 +43,14 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             CriticalAlert: handlers.alert,
         },
         jobs={
-            "capture-snapshot": capture,
-            "purge-snapshots": Purge(snapshots),
-            "apply-change": ChangeJob(ecs, store, clock),
-            "rollback": RollbackJob(ecs, AwsBalancers(aws), images, snapshots, store, clock, settle_seconds),
+            CAPTURE: capture,
+            PURGE: PurgeJob(snapshots),
+            CHANGE: ChangeJob(ecs, store, clock),
+            ROLL_BACK: RollbackJob(ecs, AwsBalancers(aws), images, snapshots, store, clock, settle_seconds),
         },
-        failures={"apply-change": handlers.change_failed, "rollback": handlers.rollback_failed},
+        failures={CHANGE: handlers.change_failed, ROLL_BACK: handlers.rollback_failed},
         timers={"expire": handlers.expire, "overdue": handlers.overdue},
-        router=create_router(Api(settings, store, ecs, snapshots, clock, partial(existing, aws))),
+        router=create_router(endpoints, targets),
     )
 
 

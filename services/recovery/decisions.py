@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
+from contracts.policy import RecoveryPolicy
 from contracts.recovery import (
     AlertTrigger,
     ApplyChange,
@@ -25,7 +26,10 @@ from services.recovery.domain.snapshot import Purpose, new_id
 from services.recovery.domain.work import CaptureWork, Expiry, RecoveryOperation, RollbackWork
 
 CAPTURE = "capture-snapshot"
-"""The kind of the job."""
+PURGE = "purge-snapshots"
+CHANGE = "apply-change"
+ROLL_BACK = "rollback"
+"""The kinds of the jobs."""
 ORCHESTRATOR, RECOVERY = Party.ORCHESTRATOR.value, Party.RECOVERY.value
 """Who acts where no person does."""
 OVERDUE = timedelta(seconds=rolling.DEADLINE_SECONDS + 300)
@@ -83,7 +87,7 @@ def armed(before: Protection, protection: Protection, command: Command) -> Decis
     return Decision(protection.to_bytes(), emit=emit, timers=(timer,), cancel_jobs=jobs)
 
 
-def begin_capture(command: Command, purpose: Purpose, now: datetime) -> Transition:
+def begin_capture(command: Command, purpose: Purpose, policy: RecoveryPolicy, now: datetime) -> Transition:
     """The snapshot's id is fixed here, so that every attempt of the job finds the same object."""
     work = CaptureWork(
         target=command.target,
@@ -92,6 +96,7 @@ def begin_capture(command: Command, purpose: Purpose, now: datetime) -> Transiti
         purpose=purpose,
         asked_at=now,
         actor=ORCHESTRATOR,
+        policy=policy,
     )
     job = command.job(CAPTURE, work.to_bytes())
     return decided(jobs=(job,), records=capturing(command.id, work).record)
@@ -167,7 +172,7 @@ def begin_rollback(protection: Protection, target: Target, rollback: RollingBack
     return Decision(
         rolling.begin(protection, rollback).to_bytes(),
         emit=(Emit(started, caused_id(rollback.run_id or name, "rollback-started")), *said),
-        jobs=(Job(name, "rollback", work),),
+        jobs=(Job(name, ROLL_BACK, work),),
         cancel_jobs=stopped,
         timers=(Timer(f"overdue:{name}", "overdue", due, work),),
         records=rolling_back(target, rollback).record,

@@ -8,6 +8,7 @@ from contracts.deployment import Cause
 from contracts.envelope import Meta
 from contracts.gates import Gate
 from contracts.monitor import CriticalAlert
+from contracts.policy import RecoveryPolicy
 from contracts.recovery import (
     ApplyChange,
     Arm,
@@ -21,8 +22,10 @@ from contracts.results import DisarmOutput
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import FailedJob
+from services._chassis.policies import Policies, governed
 from services._chassis.transition import Decision, Emit, Timer, Transition
 from services.recovery.decisions import (
+    CHANGE,
     armed,
     begin_capture,
     begin_rollback,
@@ -43,15 +46,17 @@ from services.recovery.domain.work import ChangeWork, Expiry, RollbackWork
 @dataclass(frozen=True, slots=True)
 class Handlers:
     clock: Clock
-    auto_recovery: bool
+    policies: Policies
 
     def _now(self) -> datetime:
         return moment(self.clock.now())
 
     async def capture(self, command: CaptureSnapshot, meta: Meta) -> Transition:
-        return begin_capture(Command.of(command, meta), command.purpose, self._now())
+        command, policy = governed(command, RecoveryPolicy, self.policies)
+        return begin_capture(Command.of(command, meta), command.purpose, policy, self._now())
 
     async def arm(self, command: Arm, meta: Meta) -> Transition:
+        command, policy = governed(command, RecoveryPolicy, self.policies)
         now, asked = self._now(), Command.of(command, meta)
 
         def decide(state: bytes | None) -> Decision:
@@ -59,7 +64,7 @@ class Handlers:
             refusal = arming.why_not_arm(protection, command, now)
             if refusal is not None:
                 return Decision(emit=(refused(asked, refusal),))
-            return armed(protection, arming.arm(protection, command, now, allowed=self.auto_recovery), asked)
+            return armed(protection, arming.arm(protection, command, now, policy), asked)
 
         return Transition(key_of(command.target), decide)
 
@@ -81,7 +86,7 @@ class Handlers:
                 task_definition=command.task_definition,
                 snapshot_deployment=protection.deployment_of(held.snapshot_id),
             )
-            return Decision(protection.to_bytes(), jobs=(asked.job("apply-change", work.to_bytes()),))
+            return Decision(protection.to_bytes(), jobs=(asked.job(CHANGE, work.to_bytes()),))
 
         return Transition(key_of(command.target), decide)
 

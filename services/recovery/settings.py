@@ -1,8 +1,8 @@
-"""What can be set for recovery."""
+"""What can be set for recovery, beside what the policy of each service says."""
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
 
 from services._chassis import settings
 
@@ -13,7 +13,3 @@ class Settings(settings.Settings):
     backup_bucket_owner: Annotated[str, StringConstraints(pattern=r"^\d{12}$")] | None = None
     """The account that the bucket must belong to; without it, the account of the credentials. S3 refuses every call on
     a bucket of another, so that nothing is written to, or believed of, a stranger's bucket of that name."""
-    snapshot_retention_days: Annotated[float, Field(gt=0, le=3650)] = 30
-    """Older snapshots are deleted, except those that may still be needed."""
-    auto_recovery_enabled: bool = True
-    """Whether a critical alert may roll an armed target back; off, recovery acts on commands only."""

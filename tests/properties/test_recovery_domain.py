@@ -10,6 +10,7 @@ from hypothesis import given
 from contracts.base import Target
 from contracts.deployment import Rollback
 from contracts.monitor import CriticalAlert, CriticalRule
+from contracts.policy import Recovery, RecoveryPolicy
 from contracts.recovery import Arm
 from services.recovery.domain import alert as alerts
 from services.recovery.domain import arm as arming
@@ -39,11 +40,12 @@ from services.recovery.domain.roll_back import (
     WaitForEcs,
     next_move,
 )
-from services.recovery.domain.snapshot import MOST_SNAPSHOTS, keep
+from services.recovery.domain.snapshot import keep
 from tests.properties.profiles import PROFILE
 from tests.services.recovery.looks import LOOKS, PLANS
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="c", service="s")
+POLICY = RecoveryPolicy(recovery=Recovery())
 START = datetime(2026, 1, 12, 14, 30, tzinfo=UTC)
 
 moments = st.integers(-90 * 86400, 90 * 86400).map(lambda seconds: START + timedelta(seconds=seconds / 4))
@@ -129,7 +131,7 @@ def test_who_may_arm_is_armed_until_it_disarms(
     command = Arm(target=TARGET, run_id=run, snapshot_id=snapshot, expires_at=until)
     if arming.why_not_arm(protection, command, now) is not None:
         return
-    armed = arming.arm(protection, command, now)
+    armed = arming.arm(protection, command, now, POLICY)
     held = armed.armed_for(run, now)
     assert held is not None
     assert held.expires_at == until
@@ -247,22 +249,22 @@ index = st.lists(
 
 
 @PROFILE
-@given(index, st.data(), moments, st.floats(0.5, 60))
+@given(index, st.data(), moments, st.builds(Recovery, retention_days=st.floats(0.5, 60), keep=st.integers(1, 20)))
 def test_what_may_be_needed_is_kept(
-    snapshots: list[SnapshotEntry], data: st.DataObject, now: datetime, days: float
+    snapshots: list[SnapshotEntry], data: st.DataObject, now: datetime, recovery: Recovery
 ) -> None:
     known = [one.snapshot_id for one in snapshots]
     needed = frozenset(data.draw(st.lists(st.sampled_from(known), max_size=3)) if known else ())
-    kept, gone = keep(snapshots, needed, now, days)
+    kept, gone = keep(snapshots, needed, now, recovery)
     assert sorted((*kept, *gone), key=known_by) == sorted(snapshots, key=known_by)
     assert list(kept) == sorted(kept, key=lambda one: (one.taken_at, one.snapshot_id), reverse=True)
-    assert len(kept) <= max(MOST_SNAPSHOTS, len(needed) + 2)
+    assert len(kept) <= max(recovery.keep, len(needed) + 2)
     assert not needed & {one.snapshot_id for one in gone}
     if snapshots:
         assert max(snapshots, key=lambda one: (one.taken_at, one.snapshot_id)) in kept
     if any(one.proven for one in snapshots):
         assert any(one.proven for one in kept)
-    assert keep(kept, needed, now, days) == (kept, ())
+    assert keep(kept, needed, now, recovery) == (kept, ())
 
 
 def known_by(one: SnapshotEntry) -> str:

@@ -26,6 +26,7 @@ from sandbox.virtual.redis import MemoryRedis, give_way
 from services._chassis.assembly import assemble
 from services._chassis.clock import moment
 from services._chassis.jobs import ATTEMPTS
+from services._chassis.policies import BuiltInPolicies
 from services._chassis.readiness import Readiness
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings
@@ -35,7 +36,7 @@ from services.orchestrator import app as orchestrator
 from services.orchestrator.settings import Settings as OrchestratorSettings
 from services.recovery import app as recovery
 from services.recovery.domain.roll_back import Done
-from services.recovery.jobs.capture import Capture
+from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
 from services.recovery.settings import Settings as RecoverySettings
 from tests.properties.answerers import Account, AnyRollback, answer, progress
@@ -153,7 +154,8 @@ class World:
         settings = RecoverySettings(aws_account=TARGET.account, aws_region=TARGET.region, backup_bucket="snapshots")
         service = recovery.create_app(settings, Platform(store, self.clock, None))  # type: ignore[arg-type]
         self.rollback = AnyRollback(store, self.clock, Done("surefoot", "Live again."))
-        capture = Capture(self.account, self.account, self.account, self.clock, 30)  # type: ignore[arg-type]
+        policies = BuiltInPolicies(TARGET.account, TARGET.region)
+        capture = CaptureJob(self.account, self.account, self.account, self.clock, policies)  # type: ignore[arg-type]
         jobs: Any = {
             "capture-snapshot": capture,
             "apply-change": ChangeJob(self.account, store, self.clock),  # type: ignore[arg-type]

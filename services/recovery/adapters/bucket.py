@@ -66,7 +66,7 @@ class Bucket:
         prefix = _key(target, "").removesuffix(".json")
         with reading("S3", "ListObjectsV2"):
             objects = await self.aws.pages("s3", "list_objects_v2", "Contents", **self._named, Prefix=prefix)
-        names = (one["Key"].removeprefix(prefix) for one in objects)
+        names = (stored["Key"].removeprefix(prefix) for stored in objects)
         return sorted((name.removesuffix(".json") for name in names if name.endswith(".json")), reverse=True)
 
     async def delete(self, target: Target, snapshot_id: str) -> None:

@@ -20,7 +20,7 @@ class AwsBalancers:
     async def healthy_targets(self, target: Target, service: Body) -> int | None:
         groups = EcsService(service).target_groups
         health = await target_health(self.aws, target, groups)
-        healthy = Counter(one.group for one in health if one.state == "healthy")
+        healthy = Counter(member.group for member in health if member.state == "healthy")
         return min((healthy[group] for group in groups), default=None)
 
 

@@ -9,7 +9,7 @@ from services.recovery.domain.protection import MOST_FIRING, Armed, Firing, Prot
 
 def note(protection: Protection, alert: CriticalAlert) -> Protection:
     """Keep what fires, whether or not anybody is armed: it is the baseline of the next change."""
-    firing = {name: one for name, one in protection.firing.items() if name != alert.alert_id}
+    firing = {name: known for name, known in protection.firing.items() if name != alert.alert_id}
     if alert.state == "raised":
         firing[alert.alert_id] = Firing(rule=alert.rule, began_at=alert.began_at)
     return protection.replace(firing=dict(list(firing.items())[-MOST_FIRING:]))
@@ -20,7 +20,7 @@ def rollback_for(protection: Protection, alert: CriticalAlert, now: datetime) ->
 
     An alert counts once the change has begun, if it did not fire before, and if nothing that the service depends on
     is in trouble itself. A database alert counts only if it began after the change: a database fails on its own, and
-    going back would not mend it.
+    going back would not mend it. The policy of the run may name the rules whose alerts count.
     """
     held = protection.arm
     if (
@@ -29,7 +29,7 @@ def rollback_for(protection: Protection, alert: CriticalAlert, now: datetime) ->
         or protection.rollback is not None
         or held is None
         or held.change is None
-        or not held.auto_recovery
+        or not held.triggered_by(alert.rule)
         or not held.active(now)
         or alert.alert_id in held.already_firing
     ):

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from contracts.deployment import Cause
 from contracts.gates import Gate
+from contracts.policy import RecoveryPolicy
 from contracts.recovery import ApplyChange, Arm
 from services.recovery.domain.protection import Armed, OurChange, Protection
 
@@ -38,10 +39,10 @@ def why_not_arm(protection: Protection, command: Arm, now: datetime) -> Refusal 
     return None
 
 
-def arm(protection: Protection, command: Arm, now: datetime, *, allowed: bool = True) -> Protection:
+def arm(protection: Protection, command: Arm, now: datetime, policy: RecoveryPolicy) -> Protection:
     """Arm, or extend: once the change has begun, only the expiry of an arm can still move.
 
-    ``allowed`` is the operator's own switch: without it recovery watches and tells, whatever a run wishes.
+    Where the policy has recovery disabled, recovery watches and tells, whatever a run wishes.
     """
     held = protection.armed_for(command.run_id, now)
     if held is not None and held.change is not None:
@@ -52,8 +53,9 @@ def arm(protection: Protection, command: Arm, now: datetime, *, allowed: bool = 
         snapshot_id=command.snapshot_id,
         armed_at=now,
         expires_at=command.expires_at,
-        auto_recovery=command.auto_recovery and allowed,
+        auto_recovery=command.auto_recovery and policy.recovery.enabled,
         already_firing=frozenset(protection.firing),
+        policy=policy,
     )
     return protection.replace(arm=fresh, epoch=protection.epoch + 1)
 

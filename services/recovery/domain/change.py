@@ -30,11 +30,11 @@ def registrable(definition: Mapping[str, Any]) -> Body:
 def with_images(definition: Mapping[str, Any], images: Mapping[str, str]) -> Body:
     """``definition``, registrable, with other images in the named containers, and nothing else changed."""
     containers = definition["containerDefinitions"]
-    unknown = sorted(set(images) - {one["name"] for one in containers})
+    unknown = sorted(set(images) - {container["name"] for container in containers})
     if unknown:
-        known = ", ".join(sorted(one["name"] for one in containers))
+        known = ", ".join(sorted(container["name"] for container in containers))
         raise UnknownContainer(f"The task has no container {', '.join(unknown)}; it has {known}.")
-    changed = [{**one, "image": images.get(one["name"], one["image"])} for one in containers]
+    changed = [{**container, "image": images.get(container["name"], container["image"])} for container in containers]
     return {**registrable(definition), "containerDefinitions": changed}
 
 
@@ -52,9 +52,9 @@ def content_hash(definition: Mapping[str, Any]) -> str:
     body["containerDefinitions"] = [
         {
             key: sorted(value, key=lambda pair: str(pair["name"])) if key in {"environment", "secrets"} else value
-            for key, value in one.items()
+            for key, value in container.items()
         }
-        for one in body["containerDefinitions"]
+        for container in body["containerDefinitions"]
     ]
     return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -68,5 +68,5 @@ def matches_change(definition: Mapping[str, Any], images: Mapping[str, str], ask
     if asked is not None:
         name = arn.rpartition("/")[2]
         return asked in {arn, name, name.partition(":")[0]}
-    now = {one["name"]: one["image"] for one in definition["containerDefinitions"]}
+    now = {container["name"]: container["image"] for container in definition["containerDefinitions"]}
     return bool(images) and all(now.get(name) == image for name, image in images.items())

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 def primary_of(service: Mapping[str, Any]) -> dict[str, Any]:
     """The deployment that ECS is after. Raise ``LookupError`` where the controller is not ECS's own."""
-    for one in service.get("deployments", ()):
-        if one["status"] == "PRIMARY":
-            return dict(one)
+    for deployment in service.get("deployments", ()):
+        if deployment["status"] == "PRIMARY":
+            return dict(deployment)
     raise LookupError("the service has no primary deployment")
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contracts.base import Contract, Target
 from contracts.deployment import Rollback
+from contracts.policy import RecoveryPolicy
 from contracts.recovery import Trigger
 from contracts.state import State
 
@@ -54,9 +55,16 @@ class Armed(Contract):
     already_firing: frozenset[str] = frozenset()
     """Alerts from before the change: they are not its doing."""
     change: OurChange | None = None
+    policy: RecoveryPolicy | None = None
+    """With which the run began; None in what the previous version wrote, for which every critical rule triggers."""
 
     def active(self, now: datetime) -> bool:
         return now < self.expires_at
+
+    def triggered_by(self, rule: str) -> bool:
+        """Whether a critical alert of this rule rolls back by itself."""
+        triggers = self.policy.recovery.triggers if self.policy else None
+        return self.auto_recovery and (triggers is None or rule in triggers)
 
 
 class RollingBack(Contract):
@@ -136,16 +144,16 @@ class Protection(State):
         """The one rollback of a run, under way or over."""
         if self.rollback is not None and self.rollback.run_id == run_id:
             return self.rollback
-        return next((one for one in self.past if one.run_id == run_id), None)
+        return next((past for past in self.past if past.run_id == run_id), None)
 
     def rollback_named(self, rollback_id: str) -> RollingBack | PastRollback | None:
         if self.rollback is not None and self.rollback.rollback_id == rollback_id:
             return self.rollback
-        return next((one for one in self.past if one.rollback_id == rollback_id), None)
+        return next((past for past in self.past if past.rollback_id == rollback_id), None)
 
     def has_snapshot(self, snapshot_id: str) -> bool:
-        return any(one.snapshot_id == snapshot_id for one in self.snapshots)
+        return any(entry.snapshot_id == snapshot_id for entry in self.snapshots)
 
     def deployment_of(self, snapshot_id: str) -> str | None:
         """The primary deployment when the snapshot was taken, where that is known."""
-        return next((one.deployment_id for one in self.snapshots if one.snapshot_id == snapshot_id), None)
+        return next((entry.deployment_id for entry in self.snapshots if entry.snapshot_id == snapshot_id), None)

@@ -189,10 +189,10 @@ def end(protection: Protection, rollback: RollingBack, ended: Ended, now: dateti
         detail=ended.detail,
     )
     snapshots = tuple(
-        one.model_copy(update={"proven": True})
-        if result == "restored" and one.snapshot_id == rollback.snapshot_id
-        else one
-        for one in protection.snapshots
+        entry.model_copy(update={"proven": True})
+        if result == "restored" and entry.snapshot_id == rollback.snapshot_id
+        else entry
+        for entry in protection.snapshots
     )
     used_up = protection.arm is not None and protection.arm.run_id == rollback.run_id
     return (

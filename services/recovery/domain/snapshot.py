@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from contracts.base import Contract, Target
+from contracts.policy import Recovery
 from services.recovery.domain.change import Body, pinned, registrable
 from services.recovery.domain.ecs_service import primary_of
 from services.recovery.domain.protection import SnapshotEntry
@@ -54,8 +55,8 @@ class Snapshot(Contract):
         """Its task definition to be registered again, each image by the digest that ran."""
         body = registrable(self.task_definition)
         containers = [
-            {**one, "image": pinned(one["image"], self.digests.get(one["name"]))}
-            for one in body["containerDefinitions"]
+            {**container, "image": pinned(container["image"], self.digests.get(container["name"]))}
+            for container in body["containerDefinitions"]
         ]
         return {**body, "containerDefinitions": containers}
 
@@ -63,9 +64,9 @@ class Snapshot(Contract):
     def tagged_images(self) -> dict[str, str]:
         """Image by tag → the digest that ran, for those that another push can move."""
         return {
-            one["image"]: self.digests[one["name"]]
-            for one in self.task_definition["containerDefinitions"]
-            if "@" not in one["image"] and one["name"] in self.digests
+            container["image"]: self.digests[container["name"]]
+            for container in self.task_definition["containerDefinitions"]
+            if "@" not in container["image"] and container["name"] in self.digests
         }
 
 
@@ -86,27 +87,27 @@ def why_not_kept(service: Mapping[str, Any]) -> str | None:
 
 
 def keep(
-    index: Sequence[SnapshotEntry], needed: frozenset[str], now: datetime, retention_days: float
+    index: Sequence[SnapshotEntry], needed: frozenset[str], now: datetime, recovery: Recovery
 ) -> tuple[tuple[SnapshotEntry, ...], tuple[SnapshotEntry, ...]]:
     """Split the index into what stays and what goes, the newest first.
 
-    At most ``MOST_SNAPSHOTS`` stay, none older than the retention. Never go: what is ``needed`` (armed, being
-    restored), the newest, and the newest that is proven.
+    At most ``recovery.keep`` stay, none older than ``recovery.retention_days``. Never go: what is ``needed`` (armed,
+    being restored), the newest, and the newest that is proven.
     """
-    newest_first = sorted(index, key=lambda one: (one.taken_at, one.snapshot_id), reverse=True)
-    proven = next((one.snapshot_id for one in newest_first if one.proven), None)
-    safe = needed | {one.snapshot_id for one in newest_first[:1]} | ({proven} if proven else set())
-    room = MOST_SNAPSHOTS - sum(one.snapshot_id in safe for one in newest_first)
-    oldest = now - timedelta(days=retention_days)
+    newest_first = sorted(index, key=lambda entry: (entry.taken_at, entry.snapshot_id), reverse=True)
+    proven = next((entry.snapshot_id for entry in newest_first if entry.proven), None)
+    safe = needed | {entry.snapshot_id for entry in newest_first[:1]} | ({proven} if proven else set())
+    room = recovery.keep - sum(entry.snapshot_id in safe for entry in newest_first)
+    oldest = now - timedelta(days=recovery.retention_days)
     kept, gone = [], []
-    for one in newest_first:
-        if one.snapshot_id in safe:
-            kept.append(one)
-        elif room > 0 and one.taken_at >= oldest:
-            kept.append(one)
+    for entry in newest_first:
+        if entry.snapshot_id in safe:
+            kept.append(entry)
+        elif room > 0 and entry.taken_at >= oldest:
+            kept.append(entry)
             room -= 1
         else:
-            gone.append(one)
+            gone.append(entry)
     return tuple(kept), tuple(gone)
 
 
@@ -162,11 +163,11 @@ def update_parameters(changes: Mapping[str, tuple[Any, Any]], version: str) -> d
 def scrub(value: Any, name: str = "") -> Any:
     """``value`` as it may be told: plain environment values, and whatever is named like a secret, hidden."""
     if isinstance(value, Mapping):
-        return {key: scrub(one, key) for key, one in value.items()}
+        return {key: scrub(part, key) for key, part in value.items()}
     if isinstance(value, list | tuple):
         if name == "environment":
-            return [{**one, "value": HIDDEN} if isinstance(one, Mapping) else HIDDEN for one in value]
-        return [scrub(one, name) for one in value]
+            return [{**pair, "value": HIDDEN} if isinstance(pair, Mapping) else HIDDEN for pair in value]
+        return [scrub(part, name) for part in value]
     return HIDDEN if isinstance(value, str) and _SECRET.search(name) else value
 
 
@@ -184,20 +185,20 @@ def view(snapshot: Snapshot, *, proven: bool) -> dict[str, Any]:
         "task_definition": snapshot.version,
         "containers": [
             {
-                "name": one["name"],
-                "image": pinned(one["image"], snapshot.digests.get(one["name"])),
-                "environment": dict.fromkeys((pair["name"] for pair in one.get("environment", ())), HIDDEN),
-                "secrets": sorted(pair["name"] for pair in one.get("secrets", ())),
+                "name": container["name"],
+                "image": pinned(container["image"], snapshot.digests.get(container["name"])),
+                "environment": dict.fromkeys((pair["name"] for pair in container.get("environment", ())), HIDDEN),
+                "secrets": sorted(pair["name"] for pair in container.get("secrets", ())),
             }
-            for one in snapshot.task_definition["containerDefinitions"]
+            for container in snapshot.task_definition["containerDefinitions"]
         ],
         "desired_count": service["desiredCount"],
         "deployment_configuration": scrub(service.get("deploymentConfiguration", {})),
         "network_configuration": scrub(service.get("networkConfiguration", {})),
         "load_balancers": scrub(service.get("loadBalancers", [])),
         "scaling": [
-            {"min": one.get("MinCapacity"), "max": one.get("MaxCapacity")}
-            for one in snapshot.surroundings.get("scalable_targets", ())
+            {"min": scalable.get("MinCapacity"), "max": scalable.get("MaxCapacity")}
+            for scalable in snapshot.surroundings.get("scalable_targets", ())
         ],
         "unknown": list(snapshot.unknown),
     }

@@ -6,6 +6,7 @@ from typing import Literal
 from contracts.base import Target
 from contracts.deployment import Rollback
 from contracts.operations import Operation
+from contracts.policy import RecoveryPolicy
 from contracts.state import State
 from services.recovery.domain.snapshot import Purpose
 
@@ -20,6 +21,9 @@ class CaptureWork(State):
     """None in what version 0.1.0 wrote."""
     actor: str = ""
     reason: str = ""
+    policy: RecoveryPolicy | None = None
+    """How many snapshots are kept, and for how long; None in what the previous version wrote: as the policy in force
+    says."""
 
 
 class ChangeWork(State):

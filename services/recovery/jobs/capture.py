@@ -1,10 +1,11 @@
-"""Taking a snapshot, and deleting those that are not kept any more."""
+"""Take a snapshot, and let those go that the policy does not keep."""
 
 from dataclasses import dataclass
 
 from contracts.base import caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
+from contracts.policy import Recovery, RecoveryPolicy
 from contracts.recovery import CaptureSnapshot, SnapshotCaptured
 from contracts.results import SnapshotOutput
 from services._aws.ecs_views import EcsService
@@ -12,9 +13,10 @@ from services._aws.errors import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
+from services._chassis.policies import Policies
 from services._chassis.reasons import Impossible
 from services._chassis.transition import Decision, Emit, Job, Transition, decided
-from services.recovery.decisions import capturing
+from services.recovery.decisions import PURGE, capturing
 from services.recovery.domain.ecs_service import primary_of
 from services.recovery.domain.protection import Protection, SnapshotEntry, key_of
 from services.recovery.domain.snapshot import Snapshot, keep, why_not_kept
@@ -23,12 +25,12 @@ from services.recovery.ports import Ecs, Snapshots, Surroundings
 
 
 @dataclass(frozen=True, slots=True)
-class Capture:
+class CaptureJob:
     ecs: Ecs
     surroundings: Surroundings
     snapshots: Snapshots
     clock: Clock
-    retention_days: float
+    policies: Policies
 
     async def __call__(self, running: Running) -> Transition:
         work = CaptureWork.from_bytes(running.payload)
@@ -38,7 +40,8 @@ class Capture:
             return self._failed(running, work, str(impossible), Cause.USAGE)
         except AwsError as failed:
             return self._failed(running, work, f"No snapshot was stored: {failed}", Cause.ERROR)
-        return self._captured(running, work, snapshot)
+        policy = work.policy or self.policies.of(work.target).part(RecoveryPolicy)
+        return self._captured(running, work, snapshot, policy.recovery)
 
     async def _stored(self, work: CaptureWork, running: Running) -> Snapshot:
         """Look for the object of an earlier attempt, and only then take another look at the service."""
@@ -78,7 +81,7 @@ class Capture:
         # an executor that was slower than its lease has stored it in between
         return await self.snapshots.get(work.target, work.snapshot_id) or snapshot
 
-    def _captured(self, running: Running, work: CaptureWork, snapshot: Snapshot) -> Transition:
+    def _captured(self, running: Running, work: CaptureWork, snapshot: Snapshot, recovery: Recovery) -> Transition:
         now = moment(self.clock.now())
         event = SnapshotCaptured(
             target=work.target,
@@ -91,8 +94,7 @@ class Capture:
         emit = [Emit(event, caused_id(running.id, "snapshot-captured"))]
         if work.run_id is not None:
             missing = f"; without {'; '.join(snapshot.unknown)}" if snapshot.unknown else ""
-            command = Command.to(CaptureSnapshot, work.target, work.run_id, running.id)
-            said = command.passed(
+            said = _command(running, work, work.run_id).passed(
                 f"Snapshot {work.snapshot_id} is stored{missing}.",
                 Gate.true("snapshot_stored", holds=True, detail=work.snapshot_id),
                 output=SnapshotOutput(snapshot_id=work.snapshot_id),
@@ -113,11 +115,11 @@ class Capture:
             protection = Protection.from_bytes(state)
             index = (
                 taken,
-                *(one for one in protection.snapshots if one.snapshot_id != work.snapshot_id),
+                *(entry for entry in protection.snapshots if entry.snapshot_id != work.snapshot_id),
             )
-            kept, gone = keep(index, needed(protection), now, self.retention_days)
-            purge = PurgeWork(target=work.target, snapshot_ids=tuple(one.snapshot_id for one in gone))
-            job = Job(caused_id(running.id, "purge"), "purge-snapshots", purge.to_bytes())
+            kept, gone = keep(index, needed(protection), now, recovery)
+            purge = PurgeWork(target=work.target, snapshot_ids=tuple(entry.snapshot_id for entry in gone))
+            job = Job(caused_id(running.id, "purge"), PURGE, purge.to_bytes())
             return Decision(
                 protection.replace(snapshots=kept).to_bytes(),
                 emit=tuple(emit),
@@ -132,27 +134,17 @@ class Capture:
         operation = capturing(running.id, work).failed(summary, now, result="failed", detail=summary)
         emit: tuple[Emit, ...] = ()
         if work.run_id is not None:
-            command = Command.to(CaptureSnapshot, work.target, work.run_id, running.id)
             gate = Gate.true("snapshot_stored", holds=False, detail=summary)
-            emit = (command.failed(summary, cause, gate),)
+            emit = (_command(running, work, work.run_id).failed(summary, cause, gate),)
         return decided(*emit, records=operation.record)
+
+
+def _command(running: Running, work: CaptureWork, run_id: str) -> Command:
+    digest = work.policy.digest if work.policy else ""
+    return Command.to(CaptureSnapshot, work.target, run_id, running.id, digest)
 
 
 def needed(protection: Protection) -> frozenset[str]:
     """The snapshots that somebody may be about to bring back."""
     holders = (protection.arm, protection.rollback)
-    return frozenset(one.snapshot_id for one in holders if one is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class Purge:
-    """Deletes what has left the index already; an object that stays behind costs space and nothing else."""
-
-    snapshots: Snapshots
-
-    async def __call__(self, running: Running) -> Transition:
-        work = PurgeWork.from_bytes(running.payload)
-        for snapshot_id in work.snapshot_ids:
-            await running.check()
-            await self.snapshots.delete(work.target, snapshot_id)
-        return decided()
+    return frozenset(holder.snapshot_id for holder in holders if holder is not None)

@@ -6,8 +6,7 @@ from typing import Any
 from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
-from contracts.recovery import ApplyChange as ApplyChangeCommand
-from contracts.recovery import ChangeApplied
+from contracts.recovery import ApplyChange, ChangeApplied
 from contracts.results import ChangeOutput
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
@@ -77,9 +76,9 @@ class ChangeJob:
     async def _registered(self, running: Running, target: Target, base: Body, body: Body) -> str:
         """Find the task definition by its content before registering it: an answer may have been lost."""
         wanted = content_hash(body)
-        for one in (base, *await self.ecs.revisions(target, body["family"])):
-            if one.get("status", "ACTIVE") == "ACTIVE" and content_hash(one) == wanted:
-                return str(one["taskDefinitionArn"])
+        for revision in (base, *await self.ecs.revisions(target, body["family"])):
+            if revision.get("status", "ACTIVE") == "ACTIVE" and content_hash(revision) == wanted:
+                return str(revision["taskDefinitionArn"])
         await running.check()
         return await self.ecs.register(target, body)
 
@@ -152,7 +151,7 @@ class ChangeJob:
 
 
 def _command(running: Running, work: ChangeWork) -> Command:
-    return Command.to(ApplyChangeCommand, work.target, work.run_id, running.id)
+    return Command.to(ApplyChange, work.target, work.run_id, running.id)
 
 
 def _was_stopped(protection: Protection, work: ChangeWork, job: str) -> bool:

@@ -6,7 +6,7 @@ from math import inf
 from typing import Literal
 
 from contracts.base import Target
-from contracts.recovery import RollBack as RollBackCommand
+from contracts.recovery import RollBack
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
 from services._chassis.clock import Clock, moment
@@ -75,7 +75,7 @@ class RollbackJob:
             message = move.message if isinstance(move, Wait) else "Bringing the snapshot's version back."
             if message != said and rollback.run_id is not None:
                 said = message
-                command = Command.to(RollBackCommand, work.target, rollback.run_id, work.rollback_id)
+                command = Command.to(RollBack, work.target, rollback.run_id, work.rollback_id)
                 await running.emit(command.progressed(message, message))
             await self.clock.sleep(POLL_SECONDS)
 
@@ -192,9 +192,9 @@ class RollbackJob:
             return snapshot.version
         body = snapshot.pinned_definition
         wanted = content_hash(body)
-        for one in await self.ecs.revisions(target, body["family"]):
-            if content_hash(one) == wanted:
-                return str(one["taskDefinitionArn"])
+        for revision in await self.ecs.revisions(target, body["family"]):
+            if content_hash(revision) == wanted:
+                return str(revision["taskDefinitionArn"])
         await running.check()
         return await self.ecs.register(target, body)
 

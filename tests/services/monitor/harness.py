@@ -8,13 +8,12 @@ from contracts.base import Event, Target
 from contracts.dead_letter import DeadLettered
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert, WarningAlert
-from contracts.policy import BUILT_IN_RULES, Access, Monitoring, ServicePolicy
+from contracts.policy import BUILT_IN_RULES, Monitoring
 from contracts.results import StepFinished
 from services._chassis.clock import moment
 from services._chassis.policies import Policies
 from services._chassis.store import Applied, Written
 from services._chassis.transition import Decision, Job, Timer, Transition
-from services._policy.source import Listener
 from services.monitor.decisions import CHECK, COLLECT, OPERATION, SET_UP, WATCH
 from services.monitor.domain.alarms import Alarm, AlarmScope
 from services.monitor.domain.database import Database
@@ -26,7 +25,7 @@ from services.monitor.jobs.collect import CollectJob
 from services.monitor.jobs.set_up import SetUpJob, SetUpOnRequestJob
 from services.monitor.jobs.show_policy import ShowPolicy
 from services.monitor.jobs.watch_closely import WatchCloselyJob
-from tests.kit import FakeClock, FakeRunning, memory_store
+from tests.kit import FakeClock, FakePolicies, FakeRunning, memory_store
 
 RULES = rules_of(BUILT_IN_RULES)
 BY_NAME = {rule.name: rule for rule in RULES}
@@ -185,34 +184,6 @@ class FakeDashboards:
 
     async def body(self, target: Target) -> str | None:
         return self.bodies.get(f"{target.cluster}/{target.service}")
-
-
-class FakePolicies:
-    """The policy in force of each service, as a test sets it."""
-
-    def __init__(self) -> None:
-        self.set: dict[Target, ServicePolicy] = {}
-        self.refused: set[Target] = set()
-        self.listeners: list[Listener] = []
-
-    def of(self, target: Target) -> ServicePolicy:
-        if target in self.refused:
-            raise LookupError(f"the policy does not list {target}")
-        return self.set.get(target) or ServicePolicy(target=target)
-
-    def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
-        return Target(
-            account=account or TARGET.account, region=region or TARGET.region, cluster=cluster, service=service
-        )
-
-    def all(self) -> tuple[Target, ...]:
-        return tuple(self.set)
-
-    def access(self, account: str) -> Access | None:
-        return None
-
-    def listen(self, listener: Listener) -> None:
-        self.listeners.append(listener)
 
 
 @dataclass

@@ -151,8 +151,8 @@ async def test_account_and_region_tell_services_of_one_name_apart(world: World, 
 
 
 async def test_metrics_and_set_ups_over_http_go_by_the_policy_in_force(world: World, http: FastAPI) -> None:
-    world.policies.set[TARGET] = ServicePolicy(
-        target=TARGET, monitoring=Monitoring(metrics_namespace="Mine"), rules=BUILT_IN_RULES[:2]
+    world.policies.reload(
+        ServicePolicy(target=TARGET, monitoring=Monitoring(metrics_namespace="Mine"), rules=BUILT_IN_RULES[:2])
     )
     await call(http, "GET", "/metrics/Main/api")
     assert world.metrics.namespaces == ["Mine"]

@@ -22,7 +22,8 @@ from services.monitor.domain.database import Database
 from services.monitor.domain.judge import PendingEvaluation
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.settings import Settings
-from tests.services.monitor.harness import START, TARGET, FakePolicies, World
+from tests.kit import FakePolicies
+from tests.services.monitor.harness import START, TARGET, World
 
 MINUTE = 60.0
 OTHER = TARGET.model_copy(update={"service": "web"})
@@ -107,7 +108,7 @@ def alerts(world: World) -> list[CriticalAlert | WarningAlert]:
 
 
 async def test_a_run_is_judged_by_its_own_policy_though_another_one_is_in_force(world: World) -> None:
-    world.policies.set[TARGET] = policy(rules=rules(response_time=1))
+    world.policies.reload(policy(rules=rules(response_time=1)))
     world.metrics.change(response_time=3.0)
     lenient = part(rules=rules(response_time=30))
     await watch_closely(world, lenient)
@@ -120,7 +121,7 @@ async def test_a_run_is_judged_by_its_own_policy_though_another_one_is_in_force(
 
 
 async def test_everything_that_is_told_of_a_run_names_its_policy(world: World) -> None:
-    world.policies.set[TARGET] = policy()
+    world.policies.reload(policy())
     world.metrics.change(response_time=3.0)
     strict = part(rules=rules(response_time=1))
     await watch_closely(world, strict)
@@ -135,7 +136,7 @@ async def test_everything_that_is_told_of_a_run_names_its_policy(world: World) -
 async def test_replicas_that_reload_at_different_moments_judge_a_run_alike(world: World) -> None:
     """Every second look is made by a process in which another policy is in force already."""
     reloaded = FakePolicies()
-    reloaded.set[TARGET] = policy(rules=rules(response_time=1), monitoring=Monitoring(metrics_namespace="Other"))
+    reloaded.reload(policy(rules=rules(response_time=1), monitoring=Monitoring(metrics_namespace="Other")))
     world.metrics.change(response_time=3.0)
     held = part(monitoring=Monitoring(metrics_namespace="Mine", close_interval_seconds=20))
     await watch_closely(world, held)
@@ -150,7 +151,7 @@ async def test_replicas_that_reload_at_different_moments_judge_a_run_alike(world
 
 async def test_after_the_run_the_policy_in_force_holds_again(world: World) -> None:
     await set_up(world)
-    world.policies.set[TARGET] = policy(monitoring=Monitoring(metrics_namespace="Now", interval_seconds=120))
+    world.policies.reload(policy(monitoring=Monitoring(metrics_namespace="Now", interval_seconds=120)))
     await watch_closely(world, part(monitoring=Monitoring(metrics_namespace="Run", close_interval_seconds=30)))
     await world.until(60)
     assert set(world.metrics.namespaces[1:]) == {"Run"}
@@ -164,11 +165,11 @@ async def test_after_the_run_the_policy_in_force_holds_again(world: World) -> No
 
 
 async def test_a_command_of_the_previous_version_is_judged_by_what_is_in_force_when_it_comes(world: World) -> None:
-    world.policies.set[TARGET] = policy(rules=rules(response_time=30))
+    world.policies.reload(policy(rules=rules(response_time=30)))
     world.metrics.change(response_time=6.0)
     await watch_closely(world, None)
     await evaluate(world, None)
-    world.policies.set[TARGET] = policy(rules=rules(response_time=1), digest="c" * 64)
+    world.policies.reload(policy(rules=rules(response_time=1), digest="c" * 64))
     await world.until(3 * MINUTE)
     assert [(answer.verdict, answer.policy_digest) for answer in world.answers] == [(Verdict.PASS, LATER)] * 2
 
@@ -177,7 +178,7 @@ async def test_a_state_of_the_previous_version_is_judged_by_what_is_in_force(wor
     waiting = PendingEvaluation(command_id="old", run_id="run-1", since=START, deadline=START + 900)
     old = Watch(target=TARGET, closely={"run-1": START + 900}, pending=(waiting,))
     await world.keep(watch_key(TARGET), old.to_bytes())
-    world.policies.set[TARGET] = policy(rules=rules(response_time=0.1))
+    world.policies.reload(policy(rules=rules(response_time=0.1)))
     await world.handlers.policy_changed(frozenset({TARGET}))
     await world.until(3 * MINUTE)
     assert [(answer.command_id, answer.verdict, answer.policy_digest) for answer in world.answers] == [
@@ -187,7 +188,7 @@ async def test_a_state_of_the_previous_version_is_judged_by_what_is_in_force(wor
 
 async def test_a_run_that_begins_while_metrics_are_read_is_judged_by_the_next_look(world: World) -> None:
     """The metrics were read by another policy's namespace, and its thresholds are not those of the run."""
-    world.policies.set[TARGET] = policy(rules=rules(cpu=1))
+    world.policies.reload(policy(rules=rules(cpu=1)))
     await set_up(world)
     read = world.metrics.read
 
@@ -249,7 +250,7 @@ async def test_an_alert_of_a_rule_that_is_switched_off_is_resolved_and_its_alarm
     world.metrics.change(response_time=9.0)
     await world.until(3 * MINUTE)
     assert ("response_time", "raised") in world.alerts
-    world.policies.set[TARGET] = policy(rules=without("response_time"))
+    world.policies.reload(policy(rules=without("response_time")))
     world.clock.time += 1
     await world.handlers.policy_changed(frozenset({TARGET}))
     await world.until(3 * MINUTE + 1)
@@ -265,11 +266,11 @@ async def test_an_alert_of_a_rule_that_is_switched_off_is_resolved_and_its_alarm
 
 
 async def test_an_alert_of_ones_own_rule_is_resolved_with_what_that_rule_was(world: World) -> None:
-    world.policies.set[TARGET] = policy(rules=(*BUILT_IN_RULES, QUEUE))
+    world.policies.reload(policy(rules=(*BUILT_IN_RULES, QUEUE)))
     await set_up(world)
     world.metrics.change(cpu=99.0)
     await world.until(3 * MINUTE)
-    world.policies.set[TARGET] = policy()
+    world.policies.reload(policy())
     await world.until(4 * MINUTE)
     (resolved,) = (alert for alert in alerts(world) if alert.state == "resolved")
     assert isinstance(resolved, CriticalAlert)
@@ -279,7 +280,7 @@ async def test_an_alert_of_ones_own_rule_is_resolved_with_what_that_rule_was(wor
 async def test_an_alert_of_the_previous_version_is_resolved_when_its_rule_is_gone(world: World) -> None:
     old = Watch(target=TARGET, set_up=True, alerts={"response_time": AlertState(began_at=START - 600)})
     await world.keep(watch_key(TARGET), old.to_bytes())
-    world.policies.set[TARGET] = policy(rules=without("response_time"))
+    world.policies.reload(policy(rules=without("response_time")))
     await world.handlers.policy_changed(frozenset({TARGET}))
     await world.until(60)
     assert world.alerts == [("response_time", "resolved")]
@@ -293,7 +294,7 @@ async def test_a_rule_that_is_a_warning_now_ends_its_critical_alert(world: World
         rule.model_copy(update={"severity": "warning"}) if rule.name == "response_time" else rule
         for rule in BUILT_IN_RULES
     )
-    world.policies.set[TARGET] = policy(rules=softer)
+    world.policies.reload(policy(rules=softer))
     await world.until(4 * MINUTE)
     told = [(type(alert), alert.state) for alert in alerts(world) if alert.rule == "response_time"]
     assert told == [(CriticalAlert, "raised"), (CriticalAlert, "resolved"), (WarningAlert, "raised")]
@@ -321,8 +322,8 @@ async def test_a_change_rewrites_the_alarms_of_its_own_service_alone(world: Worl
     for target in (TARGET, OTHER):
         await set_up(world, target=target)
     assert calls(world) == (16, 2)
-    world.policies.set[TARGET] = policy(rules=rules(cpu=70))
-    world.policies.set[OTHER] = policy(target=OTHER)
+    world.policies.reload(policy(rules=rules(cpu=70)))
+    world.policies.reload(policy(target=OTHER))
     await world.handlers.policy_changed(frozenset({TARGET}))
     await world.until(0)
     assert calls(world) == (24, 3), "the other one has another digest, and says the same"
@@ -333,7 +334,7 @@ async def test_a_change_rewrites_the_alarms_of_its_own_service_alone(world: Worl
 
 
 async def test_a_service_that_nobody_set_up_gets_no_alarms_by_a_change(world: World) -> None:
-    world.policies.set[TARGET] = policy(rules=rules(cpu=70))
+    world.policies.reload(policy(rules=rules(cpu=70)))
     await world.handlers.policy_changed(frozenset({TARGET}))
     await world.until(10 * MINUTE)
     assert calls(world) == (0, 0)
@@ -343,7 +344,7 @@ async def test_a_service_that_nobody_set_up_gets_no_alarms_by_a_change(world: Wo
 async def test_alarms_stay_as_they_are_while_a_run_is_watched(world: World) -> None:
     await set_up(world)
     await watch_closely(world, part(), seconds=300)
-    world.policies.set[TARGET] = policy(rules=rules(cpu=70))
+    world.policies.reload(policy(rules=rules(cpu=70)))
     await world.handlers.policy_changed(frozenset({TARGET}))
     await world.until(240)
     assert calls(world) == (8, 1)
@@ -353,7 +354,7 @@ async def test_alarms_stay_as_they_are_while_a_run_is_watched(world: World) -> N
 
 
 async def test_what_a_run_has_set_up_by_an_older_policy_is_mended_after_it(world: World) -> None:
-    world.policies.set[TARGET] = policy(rules=rules(cpu=70))
+    world.policies.reload(policy(rules=rules(cpu=70)))
     await set_up(world, part())
     assert world.alarms.made["surefoot-Main-api-cpu"][0].threshold == 80
     await world.until(0)
@@ -362,7 +363,7 @@ async def test_what_a_run_has_set_up_by_an_older_policy_is_mended_after_it(world
 
 async def test_a_rewriting_that_aws_refuses_is_tried_again_with_the_next_look(world: World) -> None:
     await set_up(world)
-    world.policies.set[TARGET] = policy(rules=rules(cpu=70))
+    world.policies.reload(policy(rules=rules(cpu=70)))
     world.alarms.failure = AwsError("CloudWatch did not answer PutMetricAlarm: Throttling")
     await world.until(60)
     assert calls(world)[0] == 8
@@ -375,10 +376,10 @@ async def test_a_service_on_which_nobody_may_act_is_left_alone_until_somebody_ma
     await set_up(world)
     await world.until(0)
     looks = len(world.metrics.looks)
-    world.policies.refused = {TARGET}
+    world.policies.refused = frozenset({TARGET})
     await world.until(10 * MINUTE)
     assert len(world.metrics.looks) == looks
-    world.policies.refused = set()
+    world.policies.refused = frozenset()
     await world.until(12 * MINUTE)
     assert len(world.metrics.looks) > looks
 

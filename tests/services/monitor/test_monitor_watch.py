@@ -219,7 +219,7 @@ AWAY = Database(instance="court", status="failed")
 
 
 async def test_while_the_database_itself_is_in_trouble_no_deployment_is_blamed(world: World) -> None:
-    world.policies.set[TARGET] = WITH_DATABASE
+    world.policies.reload(WITH_DATABASE)
     world.metrics.change(target_5xx=40.0)
     world.databases.there["court"] = AWAY
     await evaluate(world)
@@ -235,7 +235,7 @@ async def test_while_the_database_itself_is_in_trouble_no_deployment_is_blamed(w
 
 
 async def test_a_database_that_comes_back_excuses_nothing_any_more(world: World) -> None:
-    world.policies.set[TARGET] = WITH_DATABASE
+    world.policies.reload(WITH_DATABASE)
     world.metrics.change(target_5xx=40.0)
     world.databases.there["court"] = AWAY
     await evaluate(world)
@@ -246,7 +246,7 @@ async def test_a_database_that_comes_back_excuses_nothing_any_more(world: World)
 
 
 async def test_a_database_of_which_nothing_is_known_excuses_nothing(world: World) -> None:
-    world.policies.set[TARGET] = WITH_DATABASE
+    world.policies.reload(WITH_DATABASE)
     world.metrics.change(target_5xx=40.0)
     world.databases.failure = AwsError("RDS refused DescribeDBInstances (AccessDenied)")
     await evaluate(world)

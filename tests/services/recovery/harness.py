@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from contracts.base import Event, Target
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert
+from contracts.policy import RecoveryPolicy
 from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack
 from contracts.results import StepFinished
 from services._aws.errors import AwsError
@@ -19,9 +20,11 @@ from services.recovery.domain.change import Body
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.snapshot import Snapshot
 from services.recovery.handlers import Handlers
-from services.recovery.jobs.capture import Capture, Purge
+from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
+from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
+from tests.kit import FakePolicies
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="CourtCaseCluster", service="BackendService")
 START = datetime(2026, 1, 12, 14, 30, tzinfo=UTC)
@@ -328,16 +331,17 @@ class Shelf:
 class Recovery:
     """The service on the fakes, driven message by message."""
 
-    def __init__(self, *, auto_recovery: bool = True) -> None:
+    def __init__(self) -> None:
         self.clock = Now()
+        self.policies = FakePolicies()
         self.truth = Truth()
         self.ecs = RollingEcs(self.clock)
         self.shelf = Shelf()
         self.registry = Registry()
-        self.handlers = Handlers(self.clock, auto_recovery)
+        self.handlers = Handlers(self.clock, self.policies)
         self.jobs: dict[str, Callable[[Any], Any]] = {
-            "capture-snapshot": Capture(self.ecs, Nothing(), self.shelf, self.clock, 30),
-            "purge-snapshots": Purge(self.shelf),
+            "capture-snapshot": CaptureJob(self.ecs, Nothing(), self.shelf, self.clock, self.policies),
+            "purge-snapshots": PurgeJob(self.shelf),
             "apply-change": ChangeJob(self.ecs, self.truth, self.clock),
             "rollback": RollbackJob(self.ecs, self.ecs, self.registry, self.shelf, self.truth, self.clock, SETTLE),
         }
@@ -389,6 +393,10 @@ class Recovery:
             pass
         held.state = "done"
 
+    def work_on(self, kind: str, payload: bytes) -> Work:
+        """Return a running job that nobody has asked for here."""
+        return Work(Held(Job("left-over", kind, payload)), self.truth, self.ecs)
+
     async def fire(self) -> None:
         """Fire what is due."""
         for timer in sorted(self.truth.timers.values(), key=lambda one: one.due):
@@ -409,8 +417,11 @@ class Recovery:
 
     # a deployment's course, as the orchestrator sends it
 
-    async def snapshot(self, run: str = "run-1", purpose: Any = "before-change") -> str:
-        await self.send(CaptureSnapshot(target=TARGET, run_id=run, purpose=purpose), f"{run}:{purpose}")
+    async def snapshot(
+        self, run: str = "run-1", purpose: Any = "before-change", *, policy: RecoveryPolicy | None = None
+    ) -> str:
+        command = CaptureSnapshot(target=TARGET, run_id=run, purpose=purpose, policy=policy)
+        await self.send(command, f"{run}:{purpose}")
         await self.work()
         said = self.answer(f"{run}:{purpose}")
         assert said is not None
@@ -418,12 +429,14 @@ class Recovery:
         assert said.output.kind == "snapshot"
         return said.output.snapshot_id
 
-    async def arm(self, run: str = "run-1", *, minutes: float = 60, auto: bool = True) -> StepFinished:
-        snapshot = await self.snapshot(run)
+    async def arm(
+        self, run: str = "run-1", *, minutes: float = 60, auto: bool = True, policy: RecoveryPolicy | None = None
+    ) -> StepFinished:
+        snapshot = await self.snapshot(run, policy=policy)
         said = await self.send(
             Arm(
                 target=TARGET, run_id=run, snapshot_id=snapshot, auto_recovery=auto,
-                expires_at=self.now + timedelta(minutes=minutes),
+                expires_at=self.now + timedelta(minutes=minutes), policy=policy,
             ),
             f"{run}:arm",
         )  # fmt: skip
@@ -437,9 +450,9 @@ class Recovery:
             await self.work(only="apply-change")
         return self.answer(f"{run}:change")
 
-    async def deployed(self, *, auto: bool = True, image: str = BAD) -> None:
+    async def deployed(self, *, auto: bool = True, image: str = BAD, policy: RecoveryPolicy | None = None) -> None:
         """Armed and changed, 20 seconds ago."""
-        await self.arm(auto=auto)
+        await self.arm(auto=auto, policy=policy)
         said = await self.change(image=image)
         assert said is not None
         assert said.verdict == "pass"

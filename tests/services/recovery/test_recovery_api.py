@@ -5,14 +5,16 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
+from contracts import policy
 from contracts.base import Target
+from contracts.policy import ServicePolicy
 from contracts.recovery import ManualTrigger, RollbackFinished, RollbackStarted
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
 from services._chassis.http import PREFIX, Problem, create_http
-from services.recovery.api import Api, create_router
-from services.recovery.settings import Settings
-from tests.services.recovery.harness import ARN, BAD, OTHER, SECRET, Recovery
+from services._chassis.targets import Targets
+from services.recovery.api import Endpoints, create_router
+from tests.services.recovery.harness import ARN, BAD, OTHER, SECRET, TARGET, Recovery
 
 HERE = "CourtCaseCluster/BackendService"
 
@@ -24,8 +26,6 @@ def recovery() -> Recovery:
 
 @pytest.fixture
 async def web(recovery: Recovery) -> AsyncIterator[httpx2.AsyncClient]:
-    settings = Settings(aws_account="123456789012", aws_region="us-west-2", backup_bucket="backups")
-
     async def ready() -> dict[str, str]:
         return {}
 
@@ -36,8 +36,8 @@ async def web(recovery: Recovery) -> AsyncIterator[httpx2.AsyncClient]:
         return EcsService(found)
 
     http = create_http(ready)
-    api = Api(settings, recovery.truth, recovery.ecs, recovery.shelf, recovery.clock, existing)
-    http.include_router(create_router(api), prefix=PREFIX)
+    endpoints = Endpoints(recovery.truth, recovery.clock, recovery.policies, recovery.ecs, recovery.shelf, existing)
+    http.include_router(create_router(endpoints, Targets(recovery.policies)), prefix=PREFIX)
     base = f"http://here{PREFIX}/disaster-recovery"
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base) as client:
         yield client
@@ -189,3 +189,41 @@ async def test_a_fault_of_aws_is_told_without_parameters(recovery: Recovery, web
     recovery.ecs.failing = [AwsError("ecs:DescribeServices failed: AccessDeniedException.", temporary=False)]
     said = await web.post(f"/snapshot/{HERE}")
     assert (said.status_code, "AccessDenied" in said.json()["detail"]) == (502, True)
+
+
+async def test_a_snapshot_asked_for_over_http_leaves_what_the_policy_in_force_keeps(
+    recovery: Recovery, web: httpx2.AsyncClient
+) -> None:
+    recovery.policies.reload(ServicePolicy(target=TARGET, recovery=policy.Recovery(keep=2)))
+    for _ in range(4):
+        recovery.clock.time += 60
+        await web.post(f"/snapshot/{HERE}")
+        await recovery.work()
+    assert len((await web.get(f"/snapshots/{HERE}")).json()["snapshots"]) == 2
+
+
+async def test_all_that_are_kept_are_listed(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    recovery.policies.reload(ServicePolicy(target=TARGET, recovery=policy.Recovery(keep=40)))
+    for _ in range(30):
+        recovery.clock.time += 60
+        await web.post(f"/snapshot/{HERE}")
+        await recovery.work()
+    assert len((await web.get(f"/snapshots/{HERE}")).json()["snapshots"]) == 30
+
+
+async def test_a_rollback_by_hand_is_possible_where_recovery_is_disabled(
+    recovery: Recovery, web: httpx2.AsyncClient
+) -> None:
+    recovery.policies.reload(ServicePolicy(target=TARGET, recovery=policy.Recovery(enabled=False)))
+    snapshot = await recovery.snapshot()
+    recovery.ecs.deploy_elsewhere(recovery.ecs.add_definition(BAD))
+    asked = await web.post(f"/rollback/{HERE}", json={"snapshot_id": snapshot})
+    assert asked.status_code == 202
+    await recovery.work()
+    assert [finished.result for finished in recovery.told(RollbackFinished)] == ["restored"]
+
+
+async def test_account_and_region_tell_services_of_one_name_apart(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    await recovery.snapshot()
+    shown = await web.get(f"/snapshots/{HERE}?account=210987654321&region=eu-west-1")
+    assert shown.json()["target"] == f"210987654321/eu-west-1/{HERE}"

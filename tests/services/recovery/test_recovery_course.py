@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from contracts import policy
 from contracts.deployment import Cause
 from contracts.monitor import DependencyFault
 from contracts.recovery import (
@@ -344,7 +345,9 @@ async def test_another_alert_counts_from_the_arming_on(recovery: Recovery) -> No
 
 
 async def test_without_auto_recovery_only_a_command_rolls_back() -> None:
-    for recovery, wish in ((Recovery(), False), (Recovery(auto_recovery=False), True)):
+    for enabled, wish in ((True, False), (False, True)):
+        recovery = Recovery()
+        recovery.policies.reload(policy.ServicePolicy(target=TARGET, recovery=policy.Recovery(enabled=enabled)))
         await recovery.deployed(auto=wish)
         await recovery.send(recovery.alert(), "raised")
         assert recovery.told(RollbackStarted) == []

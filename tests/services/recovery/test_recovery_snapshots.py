@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts import policy
 from contracts.deployment import Cause
 from contracts.recovery import CaptureSnapshot, SnapshotCaptured
 from services._aws.errors import AwsError
 from services.recovery.domain.change import content_hash, matches_change, pinned, registrable, with_images
 from services.recovery.domain.protection import SnapshotEntry
-from services.recovery.domain.snapshot import MOST_SNAPSHOTS, keep, new_id, scrub, view
+from services.recovery.domain.snapshot import keep, new_id, scrub, view
 from tests.services.recovery.harness import ARN, GOOD, SECRET, START, TARGET, Recovery
+
+DEFAULTS = policy.Recovery()
 
 
 def command(run: str = "run-1") -> CaptureSnapshot:
@@ -109,7 +112,7 @@ async def test_ten_snapshots_are_kept_and_the_armed_one_among_them() -> None:
         recovery.clock.time += 60
         await recovery.snapshot(f"run-{number}")
     kept = [one.snapshot_id for one in recovery.protection.snapshots]
-    assert len(kept) == MOST_SNAPSHOTS
+    assert len(kept) == DEFAULTS.keep
     assert kept[-1] == held.snapshot_id
     assert sorted(kept) == sorted(recovery.shelf.objects)
 
@@ -129,8 +132,8 @@ def test_what_may_still_be_needed_is_always_kept(ages: list[tuple[int, bool]], a
         for number, (age, proven) in enumerate(ages)
     ]
     needed = index[armed % len(index)].snapshot_id
-    kept, gone = keep(index, frozenset({needed}), START, 30)
-    assert len(kept) <= MOST_SNAPSHOTS
+    kept, gone = keep(index, frozenset({needed}), START, DEFAULTS)
+    assert len(kept) <= DEFAULTS.keep
     assert sorted([*kept, *gone], key=str) == sorted(index, key=str)
     names = {one.snapshot_id for one in kept}
     assert needed in names
@@ -141,7 +144,7 @@ def test_what_may_still_be_needed_is_always_kept(ages: list[tuple[int, bool]], a
         assert max(proven_ones, key=lambda one: (one.taken_at, one.snapshot_id)).snapshot_id in names
     old = {one.snapshot_id for one in kept if one.taken_at < START - timedelta(days=30)}
     assert len(old - {needed, newest.snapshot_id}) <= 1
-    assert not [one for one in gone if one.taken_at >= START - timedelta(days=30)] or len(kept) == MOST_SNAPSHOTS
+    assert not [one for one in gone if one.taken_at >= START - timedelta(days=30)] or len(kept) == DEFAULTS.keep
 
 
 async def test_the_view_names_variables_and_hides_their_values() -> None:

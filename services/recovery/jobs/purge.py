@@ -1,0 +1,20 @@
+"""Delete the snapshots that have left the index already; an object that stays behind costs space and nothing else."""
+
+from dataclasses import dataclass
+
+from services._chassis.jobs import Running
+from services._chassis.transition import Transition, decided
+from services.recovery.domain.work import PurgeWork
+from services.recovery.ports import Snapshots
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeJob:
+    snapshots: Snapshots
+
+    async def __call__(self, running: Running) -> Transition:
+        work = PurgeWork.from_bytes(running.payload)
+        for snapshot_id in work.snapshot_ids:
+            await running.check()
+            await self.snapshots.delete(work.target, snapshot_id)
+        return decided()
