@@ -1,11 +1,11 @@
 """HTTP in, HTTP out: how well is the target right now? Each request looks anew."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from contracts.base import Target
@@ -13,9 +13,10 @@ from contracts.health import LevelScore
 from services._aws.existing import Existing
 from services._chassis.aws import AwsError
 from services._chassis.clock import Clock, moment
-from services._chassis.http import Problem, named_target
-from services.health.domain.checks import Check, Finding, Level, Limits, checks, dependency
-from services.health.domain.observed import Answer, Evidence, Unasked
+from services._chassis.http import Problem
+from services._chassis.targets import Targets
+from services.health.domain.checks import Check, Finding, Level, checks, dependency
+from services.health.domain.observed import Answer, Evidence, NotObserved
 from services.health.domain.readiness import migrations
 from services.health.domain.score import Rating, Score, score
 from services.health.ports import Examiner
@@ -57,45 +58,38 @@ class DatabaseBody(BaseModel):
     checked_at: datetime
 
 
-def router(
-    examiner: Examiner,
-    existing: Existing,
-    *,
-    target: Callable[[str | None, str | None], Target],
-    limits: Limits,
-    clock: Clock,
-) -> APIRouter:
-    """Return the routes; ``target`` turns the query's names into a target or raises ``ValueError``."""
+def router(examine: Examiner, existing: Existing, targets: Targets, clock: Clock) -> APIRouter:
+    """Return the routes; each looks by the policy in force."""
     routes = APIRouter(prefix="/health", tags=["health"])
 
-    async def examined(about: Target) -> tuple[tuple[Check, ...], Score, Answer | Unasked | None]:
-        evidence = await _examine(examiner, existing, about)
-        found = checks(evidence, limits)
+    InQuery = Annotated[Target, Depends(targets.in_query)]  # noqa: N806  a type
+
+    async def examined(target: Target) -> tuple[tuple[Check, ...], Score, Answer | NotObserved | None]:
+        policy = targets.policies.of(target)
+        evidence = await _examine(examine(target, policy.application), existing, target)
+        found = checks(evidence, policy.health)
         return found, score(found), evidence.ready
 
     @routes.get("/score")
-    async def get_score(cluster_name: str | None = None, service_name: str | None = None) -> ScoreBody:
-        about = named_target(target, cluster_name, service_name)
-        _, total, _ = await examined(about)
-        return ScoreBody(**_score(about, total, clock))
+    async def get_score(target: InQuery) -> ScoreBody:
+        _, total, _ = await examined(target)
+        return ScoreBody(**_score(target, total, clock))
 
     @routes.get("/comprehensive")
-    async def get_comprehensive(cluster_name: str | None = None, service_name: str | None = None) -> ComprehensiveBody:
-        about = named_target(target, cluster_name, service_name)
-        found, total, ready = await examined(about)
+    async def get_comprehensive(target: InQuery) -> ComprehensiveBody:
+        found, total, ready = await examined(target)
         return ComprehensiveBody(
-            **_score(about, total, clock),
-            checks=tuple(_check(one) for one in found),
+            **_score(target, total, clock),
+            checks=tuple(map(_check, found)),
             migrations=_migrations(ready),
         )
 
     @routes.get("/database")
-    async def get_database(cluster_name: str | None = None, service_name: str | None = None) -> DatabaseBody:
-        about = named_target(target, cluster_name, service_name)
-        _, _, ready = await examined(about)
-        found = dependency("database", ready or Unasked("the application has no address"))
+    async def get_database(target: InQuery) -> DatabaseBody:
+        _, _, ready = await examined(target)
+        found = dependency("database", ready or NotObserved("the application has no address"))
         return DatabaseBody(
-            target=str(about),
+            target=str(target),
             database=found.finding if found else Finding.UNKNOWN,
             detail=found.detail if found else "the application tells nothing of a database",
             migrations=_migrations(ready),
@@ -105,16 +99,16 @@ def router(
     return routes
 
 
-async def _examine(examiner: Examiner, existing: Existing, about: Target) -> Evidence:
+async def _examine(look: Awaitable[Evidence], existing: Existing, about: Target) -> Evidence:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            evidence = await examiner.examine(about)
+            evidence = await look
     except TimeoutError:
         raise Problem(504, "No answer in time", f"{about} could not be looked at in time.") from None
     if evidence.service is None:
         await existing(about)
         raise Problem(404, "No such service", f"ECS knows no active service {about}.")
-    if isinstance(evidence.service, Unasked):
+    if isinstance(evidence.service, NotObserved):
         raise AwsError(evidence.service.why)
     return evidence
 
@@ -130,10 +124,12 @@ def _score(about: Target, total: Score, clock: Clock) -> dict[str, Any]:
     }
 
 
-def _check(one: Check) -> CheckBody:
-    return CheckBody(name=one.name, level=one.level, finding=one.finding, critical=one.critical, detail=one.detail)
+def _check(check: Check) -> CheckBody:
+    return CheckBody(
+        name=check.name, level=check.level, finding=check.finding, critical=check.critical, detail=check.detail
+    )
 
 
-def _migrations(ready: Answer | Unasked | None) -> dict[str, Any] | None:
+def _migrations(ready: Answer | NotObserved | None) -> dict[str, Any] | None:
     found = migrations(ready.document) if isinstance(ready, Answer) else None
     return None if found is None else dict(found)

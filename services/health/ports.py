@@ -1,21 +1,25 @@
 """What health needs of the world. Where AWS does not answer, ``AwsError`` says so in a sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from contracts.base import Target
+from contracts.policy import Application
+from services._chassis.web import Address
 from services.health.domain.observed import (
     Answer,
     Evidence,
     Measurements,
+    NotObserved,
     PublicEndpoint,
     Rollout,
     Service,
     StoppedTask,
     TargetHealth,
-    Unasked,
 )
-from services.health.domain.watch import Memory, Observed
+from services.health.domain.watch.memory import Memory, Observed
 
 
 class Ecs(Protocol):
@@ -52,19 +56,23 @@ class Metrics(Protocol):
         ...
 
 
-class Application(Protocol):
-    async def get(self, base: str, path: str, host: str | None = None) -> Answer | Unasked:
-        """Ask the application, by the Host header ``host``; ``Unasked`` when no connection comes about."""
+class Applications(Protocol):
+    async def headers(self, target: Target, application: Application) -> Mapping[str, SecretStr]:
+        """Return what the application's policy has sent with each request. Raise ``AwsError``."""
+        ...
+
+    async def get(self, address: Address, path: str) -> Answer | NotObserved:
+        """Send one request; ``NotObserved`` when no connection comes about."""
         ...
 
 
 class Examiner(Protocol):
-    """Looks at everything that a score rests on. It never raises: what cannot be seen is ``Unasked``."""
+    """Looks at everything that a score rests on. It never raises: what cannot be seen is ``NotObserved``."""
 
-    async def examine(self, target: Target) -> Evidence: ...
+    async def __call__(self, target: Target, application: Application) -> Evidence: ...
 
 
 class Observer(Protocol):
-    async def observe(self, target: Target, memory: Memory, now: float) -> Observed:
+    async def __call__(self, target: Target, memory: Memory, now: float) -> Observed:
         """Take one look at the deployment that ``memory`` is about. Raise ``AwsError`` without ECS."""
         ...

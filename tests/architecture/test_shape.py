@@ -17,7 +17,9 @@ SHAPE = {
     "ports.py",
     "decisions.py",  # what bus, timers, jobs and API decide alike
     "jobs",
-    "run_tests.py",  # use cases, which several jobs share
+    "run_tests.py",  # use cases, which jobs and API share
+    "examine.py",
+    "observe.py",
     "adapters",
     "domain",
 }

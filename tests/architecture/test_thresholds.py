@@ -24,7 +24,6 @@ from contracts.deployment import DeploymentConfig
 from contracts.health import AssessHealth
 from contracts.policy import BUILT_IN_RULES, Monitoring, ServicePolicy
 from services.health.domain import checks
-from services.health.settings import Settings as Health
 from services.monitor.adapters.alarm_definitions import definition
 from services.monitor.adapters.dashboards import Drawing
 from services.monitor.domain import judge, rules
@@ -56,10 +55,10 @@ for name in ("error_rate", "response_time"):
     assert f">= {limits.LEAST_REQUESTS}," in alarms[name]["Metrics"][0]["Expression"], name
 assert judge.LEAST_REQUESTS == rules.LEAST_REQUESTS == checks.LEAST_REQUESTS == limits.LEAST_REQUESTS
 
-health = checks.Limits()
-assert (health.cpu, health.memory) == (limits.WARNING_CPU, limits.WARNING_MEMORY)
-assert (health.p95_seconds, health.error_rate) == (limits.WARNING_RESPONSE_TIME, limits.WARNING_ERROR_RATE)
-assert Health.model_fields["performance_threshold_ms"].default == 1000 * limits.WARNING_RESPONSE_TIME
+health = ServicePolicy.model_fields["health"].default
+assert (health.cpu_percent, health.memory_percent) == (limits.WARNING_CPU, limits.WARNING_MEMORY)
+assert health.response_time_seconds == limits.WARNING_RESPONSE_TIME
+assert health.error_rate_percent == limits.WARNING_ERROR_RATE
 proof = ServicePolicy.model_fields["tests"].default
 assert proof.required_pass_percent == limits.REQUIRED_PASS_PERCENT
 assert proof.response_time_seconds == limits.CRITICAL_RESPONSE_TIME

@@ -1,34 +1,46 @@
-"""The port ``Application`` over HTTP: a GET without a body, a bounded answer, no redirects followed."""
+"""The port ``Applications`` over HTTP: a GET without a body, a bounded answer, no redirects followed."""
 
 import asyncio
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import httpx2
+from pydantic import SecretStr
 
-from services.health.domain.observed import Answer, Unasked
+from contracts.base import Target
+from contracts.policy import Application
+from services._aws.secrets import Secrets
+from services._chassis.web import Address, Web
+from services.health.domain.observed import Answer, NotObserved
 
+AGENT = "surefoot-health"
 ANSWER_SECONDS = 10.0
 """Real seconds for the whole of one request."""
+CONNECT_SECONDS = 5.0
+"""Real seconds for a connection: without one nothing is known of the application."""
 MOST_BYTES = 65_536
 
 
-class HttpApplication:
-    def __init__(self, client: httpx2.AsyncClient) -> None:
-        self._client = client
+@dataclass(frozen=True, slots=True)
+class HttpApplications:
+    web: Web
+    secrets: Secrets
 
-    async def get(self, base: str, path: str, host: str | None = None) -> Answer | Unasked:
+    async def headers(self, target: Target, application: Application) -> Mapping[str, SecretStr]:
+        return await self.secrets.headers(target, application.headers)
+
+    async def get(self, address: Address, path: str) -> Answer | NotObserved:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._get(base.rstrip("/") + path, host)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError) as error:
-            return Unasked(f"no connection to the application ({type(error).__name__})")
-        except (httpx2.TransportError, TimeoutError):
+                return await self._get(address, path)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            return NotObserved(f"no connection to the application ({type(error).__name__})")
+        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError):
             return Answer(None)
 
-    async def _get(self, url: str, host: str | None) -> Answer:
-        headers = {"host": host} if host else {}
-        extensions = {"sni_hostname": host} if host else {}
-        async with self._client.stream("GET", url, headers=headers, extensions=extensions) as response:
+    async def _get(self, address: Address, path: str) -> Answer:
+        async with self.web.get(address, path, connect=CONNECT_SECONDS) as response:
             body = b""
             async for chunk in response.aiter_bytes():
                 body += chunk
@@ -42,14 +54,3 @@ def _document(body: bytes) -> object:
         return json.loads(body)
     except ValueError:
         return None
-
-
-def client(transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
-    """Return a client with its bounds; whoever asks for it closes it."""
-    return httpx2.AsyncClient(
-        transport=transport,
-        timeout=httpx2.Timeout(ANSWER_SECONDS, connect=5.0),
-        limits=httpx2.Limits(max_connections=32),
-        headers={"user-agent": "surefoot-health"},
-        follow_redirects=False,
-    )

@@ -4,14 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from contracts.limits import (
-    LEAST_REQUESTS,
-    WARNING_CPU,
-    WARNING_ERROR_RATE,
-    WARNING_MEMORY,
-    WARNING_RESPONSE_TIME,
-)
-from services.health.domain.observed import Answer, Evidence, Measurements, Service, TargetHealth, Unasked
+from contracts.limits import LEAST_REQUESTS
+from contracts.policy import Health
+from services.health.domain.observed import Answer, Evidence, Measurements, NotObserved, Service, TargetHealth
 from services.health.domain.readiness import reported, says
 
 Level = Literal["basic", "performance", "business"]
@@ -37,18 +32,8 @@ class Check:
     """While it is bad, users cannot be served."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What still counts as good. The defaults are the warnings of the requirements (docs/requirements.md)."""
-
-    p95_seconds: float = WARNING_RESPONSE_TIME
-    cpu: float = WARNING_CPU
-    memory: float = WARNING_MEMORY
-    error_rate: float = WARNING_ERROR_RATE
-
-
-def checks(evidence: Evidence, limits: Limits) -> tuple[Check, ...]:
-    """Return every check that applies."""
+def checks(evidence: Evidence, limits: Health) -> tuple[Check, ...]:
+    """Return every check that applies; ``limits`` say what still counts as good."""
     return (*_basic(evidence), *_performance(evidence, limits), *_business(evidence))
 
 
@@ -60,7 +45,7 @@ def _basic(evidence: Evidence) -> tuple[Check, ...]:
     service = evidence.service
     if service is None:
         return (Check("service", "basic", Finding.BAD, "ECS knows no such active service", critical=True),)
-    if isinstance(service, Unasked):
+    if isinstance(service, NotObserved):
         return (
             Check("tasks", "basic", Finding.UNKNOWN, service.why, weight=3),
             Check("aws", "basic", Finding.UNKNOWN, service.why),
@@ -88,28 +73,29 @@ def _tasks(service: Service) -> Check:
     )
 
 
-def _targets(targets: tuple[TargetHealth, ...] | Unasked | None, service: Service) -> tuple[Check, ...]:
+def _targets(targets: tuple[TargetHealth, ...] | NotObserved | None, service: Service) -> tuple[Check, ...]:
     desired = service.desired
     if targets is None or desired == 0:
         return ()
-    if isinstance(targets, Unasked):
+    if isinstance(targets, NotObserved):
         return (Check("targets", "basic", Finding.UNKNOWN, targets.why, weight=3),)
     healthy = fewest_healthy(targets, service.target_groups)
-    reasons = sorted({one.reason for one in targets if one.state == "unhealthy" and one.reason})
+    reasons = sorted({found.reason for found in targets if found.state == "unhealthy" and found.reason})
     detail = f"{healthy} of {desired} targets healthy" + (f" ({', '.join(reasons)})" if reasons else "")
     return (Check("targets", "basic", _found(healthy >= desired), detail, weight=3, critical=healthy == 0),)
 
 
 def fewest_healthy(targets: tuple[TargetHealth, ...], groups: tuple[str, ...]) -> int:
-    """Healthy targets in that target group of the service which has the fewest."""
-    return min((sum(one.state == "healthy" for one in targets if one.group == group) for group in groups), default=0)
+    """Return the number of healthy targets in that target group of the service which has the fewest."""
+    healthy = [target.group for target in targets if target.state == "healthy"]
+    return min(map(healthy.count, groups), default=0)
 
 
-def _startup(health: Answer | Unasked | None) -> tuple[Check, ...]:
+def _startup(health: Answer | NotObserved | None) -> tuple[Check, ...]:
     match health:
         case None:
             return ()
-        case Unasked(why=why):
+        case NotObserved(why=why):
             finding, detail = Finding.UNKNOWN, why
         case Answer(status=None):
             finding, detail = Finding.BAD, "the application does not answer"
@@ -120,17 +106,17 @@ def _startup(health: Answer | Unasked | None) -> tuple[Check, ...]:
     return (Check("startup", "basic", finding, detail, weight=2, critical=True),)
 
 
-def _dependencies(ready: Answer | Unasked | None) -> tuple[Check, ...]:
+def _dependencies(ready: Answer | NotObserved | None) -> tuple[Check, ...]:
     if ready is None:
         return ()
     found = (dependency("database", ready, weight=2, critical=True), dependency("redis", ready))
     return tuple(each for each in found if each is not None)
 
 
-def dependency(name: str, ready: Answer | Unasked, *, weight: float = 1, critical: bool = False) -> Check | None:
-    """What the application says of one dependency; None when it tells of others, but not of this one."""
+def dependency(name: str, ready: Answer | NotObserved, *, weight: float = 1, critical: bool = False) -> Check | None:
+    """Return what the application says of one dependency; None when it tells of others, but not of this one."""
     good: bool | None = None
-    if isinstance(ready, Unasked):
+    if isinstance(ready, NotObserved):
         detail = ready.why
     elif ready.status is None:
         detail = "the application does not answer"
@@ -145,27 +131,29 @@ def dependency(name: str, ready: Answer | Unasked, *, weight: float = 1, critica
     return Check(name, "basic", _found(good), detail, weight=weight, critical=critical)
 
 
-def _performance(evidence: Evidence, limits: Limits) -> tuple[Check, ...]:
+def _performance(evidence: Evidence, limits: Health) -> tuple[Check, ...]:
     if isinstance(evidence.service, Service) and evidence.service.desired == 0:
         return ()
     if evidence.service is None:
         return ()
     seen = evidence.measurements
-    numbers = Measurements(0) if isinstance(seen, Unasked) else seen
-    why = seen.why if isinstance(seen, Unasked) else f"no point in {seen.minutes} minutes"
+    numbers = Measurements(0) if isinstance(seen, NotObserved) else seen
+    why = seen.why if isinstance(seen, NotObserved) else f"no point in {seen.minutes} minutes"
     resources = (
-        _at_most("cpu", numbers.cpu, limits.cpu, "%", why),
-        _at_most("memory", numbers.memory, limits.memory, "%", why),
+        _at_most("cpu", numbers.cpu, limits.cpu_percent, "%", why),
+        _at_most("memory", numbers.memory, limits.memory_percent, "%", why),
     )
     if not evidence.balanced:
         return resources
     asked = numbers.requests + numbers.balancer_5xx
     few = None if asked >= LEAST_REQUESTS else f"{asked:g} requests are too few to tell"
-    why = why if isinstance(seen, Unasked) else few or why
+    why = why if isinstance(seen, NotObserved) else few or why
     return (
         *resources,
-        _at_most("response_time", None if few else numbers.p95_seconds, limits.p95_seconds, " s", why, weight=2),
-        _at_most("error_rate", None if few else numbers.error_rate, limits.error_rate, " %", why, weight=2),
+        _at_most(
+            "response_time", None if few else numbers.p95_seconds, limits.response_time_seconds, " s", why, weight=2
+        ),
+        _at_most("error_rate", None if few else numbers.error_rate, limits.error_rate_percent, " %", why, weight=2),
         _throughput(numbers, why),
     )
 
@@ -177,7 +165,7 @@ def _at_most(name: str, value: float | None, limit: float, unit: str, why: str, 
 
 
 def _throughput(numbers: Measurements, why: str) -> Check:
-    """Is what users ask for served at all? Without demand nobody can tell."""
+    """Judge whether what users ask for is served at all. Without demand nobody can tell."""
     if numbers.requests:
         detail = f"{numbers.requests / numbers.minutes:.3g} requests a minute reach the tasks"
         return Check("throughput", "performance", Finding.GOOD, detail)
@@ -191,10 +179,10 @@ def _business(evidence: Evidence) -> tuple[Check, ...]:
     return tuple(_endpoint(path, answer) for path, answer in evidence.endpoints.items())
 
 
-def _endpoint(path: str, answer: Answer | Unasked) -> Check:
+def _endpoint(path: str, answer: Answer | NotObserved) -> Check:
     name = f"endpoint {path}"
     match answer:
-        case Unasked(why=why):
+        case NotObserved(why=why):
             return Check(name, "business", Finding.UNKNOWN, why)
         case Answer(status=None):
             return Check(name, "business", Finding.BAD, "no answer")

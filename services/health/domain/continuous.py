@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from contracts.base import Target
 from contracts.state import State
 from services.health.domain.checks import Check, Finding
 from services.health.domain.score import Rating, Score
@@ -33,7 +34,7 @@ class Checking(State):
         return self.looking_since is None or now - self.looking_since >= STALE_INTERVALS * interval
 
     def after(self, score: Score, checks: Iterable[Check], *, exists: bool) -> "Checking":
-        """What is known after a look. A service that is gone is checked no more."""
+        """Return what is known after a look. A service that is gone is checked no more."""
         bad = tuple(check.name for check in checks if check.finding is Finding.BAD)
         return Checking(enabled=self.enabled and exists, rating=score.rating, low=score.low, high=score.high, bad=bad)
 
@@ -45,5 +46,9 @@ class Checking(State):
         return before != (score.rating, round(score.low), round(score.high))
 
     def turned_bad(self, checks: Iterable[Check]) -> tuple[Check, ...]:
-        """Checks that are bad now and were not before. One that cannot be seen any more tells nothing."""
+        """Return the checks that are bad now and were not before. One that cannot be seen any more tells nothing."""
         return tuple(check for check in checks if check.finding is Finding.BAD and check.name not in self.bad)
+
+
+def checks_key(target: Target) -> str:
+    return f"checks:{target}"

@@ -7,8 +7,8 @@ from contracts.limits import error_rate
 
 
 @dataclass(frozen=True, slots=True)
-class Unasked:
-    """Nobody could be asked: an answer of its own, neither good nor bad."""
+class NotObserved:
+    """It could not be looked at, which is neither good nor bad."""
 
     why: str
 
@@ -48,10 +48,10 @@ class Service:
 
     @property
     def primary(self) -> Deployment | None:
-        return next((one for one in self.deployments if one.status == "PRIMARY"), None)
+        return next((found for found in self.deployments if found.status == "PRIMARY"), None)
 
     def deployment(self, id_: str | None) -> Deployment | None:
-        return next((one for one in self.deployments if one.id == id_), None)
+        return next((found for found in self.deployments if found.id == id_), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +149,11 @@ class Answer:
 class Evidence:
     """Everything that a score rests on. None: there is no such thing to look at."""
 
-    service: Service | Unasked | None
-    targets: tuple[TargetHealth, ...] | Unasked | None = None
-    measurements: Measurements | Unasked = Unasked("not asked")
+    service: Service | NotObserved | None
+    targets: tuple[TargetHealth, ...] | NotObserved | None = None
+    measurements: Measurements | NotObserved = NotObserved("nobody looked")
     balanced: bool = False
     """An application load balancer counts its requests."""
-    health: Answer | Unasked | None = None
-    ready: Answer | Unasked | None = None
-    endpoints: Mapping[str, Answer | Unasked] = field(default_factory=dict)
+    health: Answer | NotObserved | None = None
+    ready: Answer | NotObserved | None = None
+    endpoints: Mapping[str, Answer | NotObserved] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import Field
 
+from contracts.base import Target
 from contracts.state import State
 
 
@@ -24,3 +25,7 @@ class Waiting(State):
 
     def rolls_back(self, run_id: str) -> Self:
         return self.ends(run_id).replace(rolled_back=run_id)
+
+
+def watch_key(target: Target) -> str:
+    return f"watch:{target}"

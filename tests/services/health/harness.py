@@ -7,8 +7,9 @@ from typing import Any
 
 from contracts.base import Target
 from contracts.envelope import Meta
+from contracts.policy import Application
 from services._aws.errors import AwsError
-from services._chassis.transition import Cancelled, Decision, Emit, Transition
+from services._chassis.transition import Decision, Transition
 from services.health.domain.observed import (
     Answer,
     Deployment,
@@ -19,7 +20,8 @@ from services.health.domain.observed import (
     StoppedTask,
     TargetHealth,
 )
-from services.health.domain.watch import Memory, Observed
+from services.health.domain.watch.memory import Memory, Observed
+from tests.kit import FakeClock, memory_store
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="CourtCase", service="Backend")
 META = Meta(id="command-1", source="surefoot/orchestrator", time=datetime(2025, 11, 24, tzinfo=UTC))
@@ -74,29 +76,13 @@ def evidence(**more: Any) -> Evidence:
 
 
 @dataclass
-class VirtualClock:
-    """Sleeping moves it."""
-
-    time: float = NOW
-
-    def now(self) -> float:
-        return self.time
-
-    def at(self, real: float) -> float:
-        return real
-
-    async def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-
-@dataclass
 class FakeObserver:
     """Shows one look after the other, the last one for ever; None: AWS cannot be asked."""
 
     looks: list[Observed | None]
     taken: int = 0
 
-    async def observe(self, target: Target, memory: Memory, now: float) -> Observed:
+    async def __call__(self, target: Target, memory: Memory, now: float) -> Observed:
         seen = self.looks[min(self.taken, len(self.looks) - 1)]
         self.taken += 1
         if seen is None:
@@ -106,9 +92,13 @@ class FakeObserver:
 
 @dataclass
 class FakeExaminer:
-    found: Evidence
+    """Sees what a test says, and remembers as what the application was looked at."""
 
-    async def examine(self, target: Target) -> Evidence:
+    found: Evidence
+    applications: list[Application] = field(default_factory=list)
+
+    async def __call__(self, target: Target, application: Application) -> Evidence:
+        self.applications.append(application)
         return self.found
 
 
@@ -135,48 +125,19 @@ class FakeEcs:
         return self.ended
 
 
-@dataclass
-class FakeRunning:
-    """A job under way; ``cancel_at`` is the checkpoint that finds it cancelled."""
+class Decided:
+    """The store of a service, and every decision that it took in."""
 
-    payload: bytes
-    id: str = "command-1"
-    kind: str = "watch"
-    fence: int = 1
-    attempt: int = 1
-    saved: bytes | None = None
-    cancel_at: int | None = None
-    checkpoints: int = 0
-    emitted: list[Emit] = field(default_factory=list)
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        self.store = memory_store("health", clock or FakeClock(NOW))
+        self.decisions: list[Decision] = []
 
-    async def checkpoint(self, data: bytes) -> None:
-        self.checkpoints += 1
-        if self.checkpoints == self.cancel_at:
-            raise Cancelled(self.id)
-        self.saved = data
-
-    async def check(self) -> None: ...
-
-    async def emit(self, *emissions: Emit) -> None:
-        self.emitted += emissions
-
-
-@dataclass
-class FakeStore:
-    """State in memory; everything that was decided is kept in order."""
-
-    states: dict[str, bytes] = field(default_factory=dict)
-    decisions: list[Decision] = field(default_factory=list)
-
-    def apply(self, transition: Transition | None) -> Decision:
+    async def apply(self, transition: Transition | None) -> Decision:
         assert transition is not None
-        state = self.states.get(transition.key) if transition.key else None
-        decision = transition.decide(state)
-        if decision.state is not None:
-            assert transition.key is not None
-            self.states[transition.key] = decision.state
-        self.decisions.append(decision)
-        return decision
+        written = await self.store.apply(transition, cause=f"cause-{len(self.decisions)}")
+        assert written.decision is not None
+        self.decisions.append(written.decision)
+        return written.decision
 
 
 def events(decision: Decision) -> list[Any]:

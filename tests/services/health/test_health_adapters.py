@@ -6,29 +6,34 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from contracts.base import Target
+from contracts.policy import Application
 from services._aws.errors import AwsError
+from services._aws.secrets import Secrets
+from services._chassis.web import Address, Web
 from services.health.adapters import application as http
-from services.health.adapters.application import HttpApplication
+from services.health.adapters.application import HttpApplications
 from services.health.adapters.ecs import AwsEcs
-from services.health.adapters.examination import Examination, Paths
 from services.health.adapters.load_balancers import AwsLoadBalancers
 from services.health.adapters.metrics import CloudWatch
-from services.health.adapters.observation import Observation
 from services.health.domain.observed import (
     Answer,
     Deployment,
     Measurements,
+    NotObserved,
     PublicEndpoint,
     Rollout,
     Service,
     TargetHealth,
-    Unasked,
 )
-from services.health.domain.watch import Memory
+from services.health.domain.watch.memory import Memory
+from services.health.examine import Examine
+from services.health.observe import Observe
+from tests.kit import FakeClock
 from tests.services.aws.scripted import ScriptedAws
-from tests.services.health.harness import GROUP, HEALTHY, NOW, OURS, TARGET, FakeEcs, VirtualClock, deployment, service
+from tests.services.health.harness import GROUP, HEALTHY, NOW, OURS, TARGET, FakeEcs, deployment, service
 
 NLB = "arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/net/court/60dc"
 ALB = "arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/app/court/50dc"
@@ -133,7 +138,7 @@ async def test_measurements_are_of_five_full_minutes_that_ended_a_minute_ago() -
     end = (NOW + 59 - 60) // 60 * 60
     assert (asked["StartTime"].timestamp(), asked["EndTime"].timestamp()) == (end - 300, end)
     dimensions = {
-        query["Id"]: {one["Name"] for one in query["MetricStat"]["Metric"]["Dimensions"]}
+        query["Id"]: {dimension["Name"] for dimension in query["MetricStat"]["Metric"]["Dimensions"]}
         for query in asked["MetricDataQueries"]
     }
     assert dimensions["requests"] == {"LoadBalancer", "TargetGroup"}
@@ -172,10 +177,10 @@ async def web() -> AsyncIterator[Callable[..., Awaitable[str]]]:
 
 
 @pytest.fixture
-async def application() -> AsyncIterator[HttpApplication]:
-    client = http.client()
-    yield HttpApplication(client)
-    await client.aclose()
+async def application() -> AsyncIterator[HttpApplications]:
+    web = Web(http.AGENT)
+    yield HttpApplications(web, Secrets(ScriptedAws(), FakeClock(NOW)))
+    await web.close()
 
 
 def page(status: int, body: bytes, *more: bytes) -> bytes:
@@ -183,7 +188,7 @@ def page(status: int, body: bytes, *more: bytes) -> bytes:
     return b"\r\n".join([*head, b"", body])
 
 
-async def test_the_application_is_asked(web: Any, application: HttpApplication) -> None:
+async def test_the_application_is_asked(web: Any, application: HttpApplications) -> None:
     pages = {
         "/health/ready": page(503, b'{"database": false}'),
         "/plain": page(200, b"hello"),
@@ -192,7 +197,7 @@ async def test_the_application_is_asked(web: Any, application: HttpApplication) 
         "/garbage": b"what?\r\n\r\n",
     }
     base = await web(pages.get)
-    asked = {path: await application.get(base, path) for path in pages}
+    asked = {path: await application.get(Address(base), path) for path in pages}
     assert asked == {
         "/health/ready": Answer(503, {"database": False}),
         "/plain": Answer(200),
@@ -203,19 +208,19 @@ async def test_the_application_is_asked(web: Any, application: HttpApplication) 
 
 
 async def test_silence_is_an_answer_and_a_closed_port_is_none(
-    web: Any, application: HttpApplication, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+    web: Any, application: HttpApplications, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
 ) -> None:
     monkeypatch.setattr(http, "ANSWER_SECONDS", 0.05)
-    assert await application.get(await web(lambda _: None), "/") == Answer(None)
-    closed = await application.get(f"http://127.0.0.1:{unused_tcp_port}", "/")
-    assert closed == Unasked("no connection to the application (ConnectError)")
+    assert await application.get(Address(await web(lambda _: None)), "/") == Answer(None)
+    closed = await application.get(Address(f"http://127.0.0.1:{unused_tcp_port}"), "/")
+    assert closed == NotObserved("no connection to the application (ConnectError)")
 
 
-async def test_a_rule_s_host_is_asked_for_by_its_name(web: Any, application: HttpApplication) -> None:
+async def test_a_rule_s_host_is_asked_for_by_its_name(web: Any, application: HttpApplications) -> None:
     heads: list[str] = []
     base = await web(lambda _: page(200, b""), heads)
-    assert await application.get(base, "/", "court.example") == Answer(200)
-    assert await application.get(base, "/") == Answer(200)
+    assert await application.get(Address(base, "court.example"), "/") == Answer(200)
+    assert await application.get(Address(base), "/") == Answer(200)
     hosts = [line for head in heads for line in head.lower().split("\r\n") if line.startswith("host:")]
     assert hosts == ["host: court.example", f"host: {base.removeprefix('http://').rstrip('/')}"]
 
@@ -238,58 +243,77 @@ class FakeMetrics:
         return Measurements(5, cpu=1)
 
 
-class FakeApplication:
-    def __init__(self) -> None:
-        self.asked: list[str] = []
+class FakeApplications:
+    def __init__(self, secrets: dict[str, SecretStr] | AwsError | None = None) -> None:
+        self.secrets = secrets or {}
+        self.asked: list[tuple[Address, str]] = []
 
-    async def get(self, base: str, path: str, host: str | None = None) -> Answer:
-        self.asked.append(base + path)
+    async def headers(self, target: Target, application: Application) -> dict[str, SecretStr]:
+        if isinstance(self.secrets, AwsError):
+            raise self.secrets
+        return self.secrets
+
+    async def get(self, address: Address, path: str) -> Answer:
+        self.asked.append((address, path))
         return Answer(200)
 
 
-def examination(ecs: FakeEcs, balancers: FakeBalancers, **addresses: str) -> Examination:
-    paths = Paths("/health", "/health/ready", ("/api/v1/",))
-    return Examination(ecs, balancers, FakeMetrics(), FakeApplication(), VirtualClock(), paths, addresses)
+def examine(ecs: FakeEcs, balancers: FakeBalancers, applications: FakeApplications | None = None) -> Examine:
+    return Examine(ecs, balancers, FakeMetrics(), applications or FakeApplications(), FakeClock(NOW))
 
 
-async def test_an_examination_asks_everybody() -> None:
-    seen = await examination(FakeEcs(), FakeBalancers()).examine(TARGET)
+async def test_everybody_is_asked() -> None:
+    seen = await examine(FakeEcs(), FakeBalancers())(TARGET, Application())
     assert (seen.targets, seen.balanced, seen.health) == (HEALTHY, True, Answer(200))
     assert seen.endpoints == {"/api/v1/": Answer(200)}
 
 
-async def test_an_examination_without_a_load_balancer_asks_nobody_behind_one() -> None:
-    seen = await examination(FakeEcs(service(target_groups=())), FakeBalancers()).examine(TARGET)
+async def test_without_a_load_balancer_nobody_behind_one_is_asked() -> None:
+    seen = await examine(FakeEcs(service(target_groups=())), FakeBalancers())(TARGET, Application())
     assert (seen.targets, seen.balanced, seen.health, seen.ready, seen.endpoints) == (None, False, None, None, {})
 
 
-async def test_the_configured_address_wins() -> None:
-    looking = examination(FakeEcs(), FakeBalancers(), **{"CourtCase/Backend": "https://court.example"})
-    await looking.examine(TARGET)
-    assert isinstance(looking.application, FakeApplication)
-    assert sorted(looking.application.asked) == [
-        "https://court.example/api/v1/",
-        "https://court.example/health",
-        "https://court.example/health/ready",
-    ]
+async def test_behind_a_network_load_balancer_the_application_is_asked_and_no_request_is_counted() -> None:
+    network = FakeBalancers(PublicEndpoint("http://court.elb:90", None, "targetgroup/backend/1"))
+    applications = FakeApplications()
+    seen = await examine(FakeEcs(), network, applications)(TARGET, Application())
+    assert (seen.balanced, seen.health) == (False, Answer(200))
+    assert {address.url for address, _ in applications.asked} == {"http://court.elb:90"}
+
+
+async def test_the_policy_s_address_and_paths_are_asked_even_without_a_load_balancer() -> None:
+    applications = FakeApplications({"X-Probe": SecretStr("s3cret")})
+    policy = Application(url="https://court.example", health_path="/alive", ready_path="/ready", endpoints=("/a", "/b"))
+    seen = await examine(FakeEcs(service(target_groups=())), FakeBalancers(), applications)(TARGET, policy)
+    address = Address("https://court.example", certified=True, headers={"X-Probe": SecretStr("s3cret")})
+    assert applications.asked == [(address, path) for path in ("/alive", "/ready", "/a", "/b")]
+    assert seen.endpoints == {"/a": Answer(200), "/b": Answer(200)}
+
+
+async def test_a_secret_that_cannot_be_read_leaves_the_application_unknown_and_unasked() -> None:
+    applications = FakeApplications(AwsError("cannot read the secret court/probe: AccessDeniedException"))
+    seen = await examine(FakeEcs(), FakeBalancers(), applications)(TARGET, Application())
+    why = NotObserved("cannot read the secret court/probe: AccessDeniedException")
+    assert (seen.health, seen.ready, seen.endpoints) == (why, why, {"/api/v1/": why})
+    assert (seen.targets, applications.asked) == (HEALTHY, [])
 
 
 async def test_what_cannot_be_asked_does_not_keep_the_rest_from_being_seen() -> None:
-    seen = await examination(FakeEcs(), FakeBalancers(dark=True)).examine(TARGET)
-    assert seen.targets == Unasked("Elastic Load Balancing did not answer DescribeTargetHealth: Throttling")
+    seen = await examine(FakeEcs(), FakeBalancers(dark=True))(TARGET, Application())
+    assert seen.targets == NotObserved("Elastic Load Balancing did not answer DescribeTargetHealth: Throttling")
     assert seen.health == Answer(200)
-    dark = await examination(FakeEcs(unavailable=True), FakeBalancers()).examine(TARGET)
-    assert isinstance(dark.service, Unasked)
+    dark = await examine(FakeEcs(unavailable=True), FakeBalancers())(TARGET, Application())
+    assert isinstance(dark.service, NotObserved)
 
 
 async def test_an_observation_looks_up_how_our_rollout_ended_only_when_it_was_replaced() -> None:
     ecs = FakeEcs(ended=Rollout("ROLLBACK_SUCCESSFUL"))
     memory = Memory(began_at=NOW, deployment_id=OURS, seen=True, rollout="rollout-2")
-    observer = Observation(ecs, FakeBalancers())
-    assert (await observer.observe(TARGET, memory, NOW)).rollout is None
+    observe = Observe(ecs, FakeBalancers())
+    assert (await observe(TARGET, memory, NOW)).rollout is None
     ecs.state = service(deployment("ecs-svc/3"))
-    assert (await observer.observe(TARGET, memory, NOW)).rollout == Rollout("ROLLBACK_SUCCESSFUL")
+    assert (await observe(TARGET, memory, NOW)).rollout == Rollout("ROLLBACK_SUCCESSFUL")
     assert ecs.asked == ["rollout-2"]
     ecs.unavailable = True
     with pytest.raises(AwsError):
-        await observer.observe(TARGET, memory, NOW)
+        await observe(TARGET, memory, NOW)

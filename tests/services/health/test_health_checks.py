@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from services.health.domain.checks import Check, Finding, Limits, checks
-from services.health.domain.observed import Answer, Evidence, Measurements, Unasked
+from contracts.policy import Health
+from services.health.domain.checks import Check, Finding, checks
+from services.health.domain.observed import Answer, Evidence, Measurements, NotObserved
 from services.health.domain.readiness import migrations, reported
 from services.health.domain.score import score
 from tests.services.health.harness import deployment, evidence, service, targets
@@ -16,15 +17,15 @@ BUSY = Measurements(5, cpu=35, memory=45, p95_seconds=0.2, requests=600)
 
 
 def found(seen: Evidence, name: str) -> Check:
-    return next(check for check in checks(seen, Limits()) if check.name == name)
+    return next(check for check in checks(seen, Health()) if check.name == name)
 
 
 def names(seen: Evidence) -> set[str]:
-    return {check.name for check in checks(seen, Limits())}
+    return {check.name for check in checks(seen, Health())}
 
 
 def test_a_service_that_is_well_scores_a_hundred() -> None:
-    all_ = checks(evidence(), Limits())
+    all_ = checks(evidence(), Health())
     assert {check.finding for check in all_} == {GOOD}
     assert (score(all_).low, score(all_).high) == (100, 100)
     assert {check.level for check in all_} == {"basic", "performance", "business"}
@@ -33,20 +34,20 @@ def test_a_service_that_is_well_scores_a_hundred() -> None:
 def test_without_a_load_balancer_its_checks_do_not_apply() -> None:
     seen = Evidence(service=service(target_groups=()), measurements=replace(BUSY, requests=0))
     assert names(seen) == {"tasks", "aws", "cpu", "memory"}
-    assert score(checks(seen, Limits())).low == 100
+    assert score(checks(seen, Health())).low == 100
 
 
 def test_what_cannot_be_asked_is_unknown_and_says_why() -> None:
-    dark = Unasked("ecs.describe_services: AccessDeniedException")
+    dark = NotObserved("ecs.describe_services: AccessDeniedException")
     seen = Evidence(service=dark, measurements=dark)
-    assert {check.finding for check in checks(seen, Limits())} == {UNKNOWN}
+    assert {check.finding for check in checks(seen, Health())} == {UNKNOWN}
     assert found(seen, "tasks").detail == dark.why
-    total = score(checks(seen, Limits()))
+    total = score(checks(seen, Health()))
     assert (total.low, total.high) == (0, 100)
 
 
 def test_a_service_that_is_not_there_scores_nothing() -> None:
-    assert score(checks(Evidence(service=None), Limits())).high == 0
+    assert score(checks(Evidence(service=None), Health())).high == 0
 
 
 @pytest.mark.parametrize(("running", "finding", "critical"), [(3, GOOD, False), (2, BAD, False), (0, BAD, True)])
@@ -83,7 +84,7 @@ def test_reasons_of_unhealthy_targets_are_named() -> None:
         (Answer(503), BAD),
         (Answer(None), BAD),
         (Answer(404), UNKNOWN),
-        (Unasked("no connection"), UNKNOWN),
+        (NotObserved("no connection"), UNKNOWN),
     ],
 )
 def test_startup(answer: Any, finding: Finding) -> None:
@@ -116,7 +117,7 @@ def test_a_dependency_that_the_application_does_not_have_is_left_out() -> None:
     assert "redis" not in names(evidence(ready=Answer(200, {"database": True})))
 
 
-@pytest.mark.parametrize("ready", [Answer(404), Answer(503, "plain words"), Answer(None), Unasked("no connection")])
+@pytest.mark.parametrize("ready", [Answer(404), Answer(503, "plain words"), Answer(None), NotObserved("no connection")])
 def test_an_application_that_tells_nothing_leaves_its_dependencies_unknown(ready: Any) -> None:
     assert found(evidence(ready=ready), "database").finding is UNKNOWN
     assert found(evidence(ready=ready), "redis").finding is UNKNOWN
@@ -165,7 +166,7 @@ def test_the_balancers_own_errors_count_on_both_sides() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "finding"),
-    [(Answer(200), GOOD), (Answer(404), GOOD), (Answer(500), BAD), (Answer(None), BAD), (Unasked("no"), UNKNOWN)],
+    [(Answer(200), GOOD), (Answer(404), GOOD), (Answer(500), BAD), (Answer(None), BAD), (NotObserved("no"), UNKNOWN)],
 )
 def test_business_endpoints(answer: Any, finding: Finding) -> None:
     assert found(evidence(endpoints={"/api/v1/": answer}), "endpoint /api/v1/").finding is finding

@@ -5,28 +5,30 @@ from typing import Any
 
 import pytest
 
-from contracts.base import caused_id
+from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Verdict
 from contracts.health import AssessHealth, CheckFailed, HealthScored, StartHealthChecks, WatchDeployment
+from contracts.policy import Application, Health, HealthPolicy, ServicePolicy
 from contracts.recovery import RollbackStarted
 from contracts.results import StepFinished, StepProgressed
 from services._chassis.clock import moment
 from services._chassis.transition import Cancelled, Timer
 from services.health import handlers
-from services.health.domain.checks import Limits
-from services.health.domain.observed import Answer, Evidence, Unasked
+from services.health.domain.observed import Answer, Evidence, NotObserved
+from services.health.jobs.assess import Assess
+from services.health.jobs.check import CheckOnce
+from services.health.jobs.watch import Watch
+from tests.kit import FakeClock, FakePolicies, FakeRunning
 from tests.services.health.harness import (
     META,
     NOW,
     OLD,
     OURS,
     TARGET,
+    Decided,
     FakeExaminer,
     FakeObserver,
-    FakeRunning,
-    FakeStore,
-    VirtualClock,
     deployment,
     events,
     evidence,
@@ -40,13 +42,16 @@ WATCH = WatchDeployment(target=TARGET, run_id="run-1", deployment_id=OURS, deadl
 ROLLBACK = RollbackStarted(target=TARGET, run_id="run-1", rollback_id="rb-1", trigger="alert", snapshot_id="s-1")
 
 
-async def assessed(found: Evidence, minimum: float = 70) -> tuple[HealthScored, StepFinished]:
-    command = AssessHealth(target=TARGET, run_id="run-1", minimum_score=minimum)
-    begun = FakeStore().apply(await handlers.assess_health(command, META))
+async def assessed(
+    found: Evidence, minimum: float = 70, in_force: ServicePolicy | None = None, carried: HealthPolicy | None = None
+) -> tuple[HealthScored, StepFinished]:
+    command = AssessHealth(target=TARGET, run_id="run-1", minimum_score=minimum, policy=carried)
+    policies = FakePolicies(in_force or ServicePolicy(target=TARGET))
+    begun = await Decided().apply(await handlers.assess_health(command, META))
     (job,) = begun.jobs
     assert (job.id, job.kind, begun.emit) == (META.id, "assess", ())
     running = FakeRunning(job.payload, kind="assess")
-    decision = FakeStore().apply(await handlers.assess(running, examiner=FakeExaminer(found), limits=Limits()))
+    decision = await Decided().apply(await Assess(FakeExaminer(found), policies)(running))
     assert decision.emit[-1].id == caused_id(META.id, "finished")
     scored, answer = events(decision)
     return scored, answer
@@ -72,7 +77,7 @@ async def test_a_bad_score_fails_and_says_what_is_wrong() -> None:
 
 
 async def test_a_score_of_which_too_much_is_unknown_is_inconclusive() -> None:
-    dark = Unasked("cloudwatch.get_metric_data: Throttling")
+    dark = NotObserved("cloudwatch.get_metric_data: Throttling")
     _, answer = await assessed(evidence(measurements=dark))
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
     assert "between 65 and 100" in answer.summary
@@ -80,18 +85,36 @@ async def test_a_score_of_which_too_much_is_unknown_is_inconclusive() -> None:
     assert (await assessed(evidence(measurements=dark), minimum=65))[1].verdict is Verdict.PASS
 
 
-async def begun_watch(store: FakeStore, command: WatchDeployment = WATCH) -> FakeRunning:
-    decision = store.apply(await handlers.watch_deployment(command, META))
+STRICT = Health(cpu_percent=20)
+IN_FORCE, CARRIED = "1" * 64, "2" * 64
+
+
+async def test_each_service_is_scored_by_its_own_limits() -> None:
+    _, lenient = await assessed(evidence(), minimum=100)
+    _, strict = await assessed(evidence(), 100, ServicePolicy(target=TARGET, digest=IN_FORCE, health=STRICT))
+    assert (lenient.verdict, strict.verdict, strict.policy_digest) == (Verdict.PASS, Verdict.FAIL, IN_FORCE)
+    assert "cpu: 35%, at most 20%" in strict.summary
+
+
+async def test_an_assessment_keeps_the_policy_of_its_run() -> None:
+    kept = HealthPolicy(digest=CARRIED, application=Application(), health=Health())
+    in_force = ServicePolicy(target=TARGET, digest=IN_FORCE, health=STRICT)
+    _, answer = await assessed(evidence(), 100, in_force, kept)
+    assert (answer.verdict, answer.policy_digest) == (Verdict.PASS, CARRIED)
+
+
+async def begun_watch(store: Decided, command: WatchDeployment = WATCH) -> FakeRunning:
+    decision = await store.apply(await handlers.watch_deployment(command, META))
     (job,) = decision.jobs
     assert (job.id, job.kind, decision.emit) == (META.id, "watch", ())
-    return FakeRunning(job.payload)
+    return FakeRunning(job.payload, id=job.id, kind="watch")
 
 
 async def test_a_watch_tells_its_progress_and_ends_with_one_answer() -> None:
-    store, clock = FakeStore(), VirtualClock()
+    store, clock = Decided(), FakeClock(NOW)
     running = await begun_watch(store)
     observer = FakeObserver([ROLLING, ROLLING, None, ROLLING, look()])
-    decision = store.apply(await handlers.watch(running, observer=observer, clock=clock))
+    decision = await store.apply(await Watch(observer, clock)(running))
     (answer,) = events(decision)
     assert isinstance(answer, StepFinished)
     assert (answer.verdict, answer.step, answer.cause) == (Verdict.PASS, "watch-deployment", None)
@@ -109,11 +132,11 @@ async def test_a_watch_tells_its_progress_and_ends_with_one_answer() -> None:
 
 
 async def test_a_watch_that_sees_a_failure_fails() -> None:
-    store = FakeStore()
+    store = Decided()
     running = await begun_watch(store)
     stopped = tuple(failed_task(number) for number in range(3))
     observer = FakeObserver([look(deployment(running=0, rollout_state="IN_PROGRESS"), stopped=stopped)])
-    (answer,) = events(store.apply(await handlers.watch(running, observer=observer, clock=VirtualClock())))
+    (answer,) = events(await store.apply(await Watch(observer, FakeClock(NOW))(running)))
     assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
 
 
@@ -121,67 +144,68 @@ async def test_a_watch_that_sees_a_failure_fails() -> None:
     ("seen", "verdict", "cause"), [(ROLLING, Verdict.FAIL, Cause.TIMEOUT), (None, Verdict.INCONCLUSIVE, Cause.ERROR)]
 )
 async def test_a_watch_ends_at_its_deadline(seen: Any, verdict: Verdict, cause: Cause) -> None:
-    store, clock = FakeStore(), VirtualClock()
+    store, clock = Decided(), FakeClock(NOW)
     running = await begun_watch(store)
-    decision = store.apply(await handlers.watch(running, observer=FakeObserver([seen]), clock=clock))
+    decision = await store.apply(await Watch(FakeObserver([seen]), clock)(running))
     (answer,) = events(decision)
     assert (answer.verdict, answer.cause) == (verdict, cause)
     assert clock.time == WATCH.deadline.timestamp()
 
 
 async def test_a_restarted_executor_goes_on_with_what_the_first_one_knew() -> None:
-    store, clock = FakeStore(), VirtualClock()
+    store, clock = Decided(), FakeClock(NOW)
     first = await begun_watch(store)
-    first.cancel_at = 2
+    first.is_cancelled = lambda: len(first.checkpoints) == 1
     stopped = (failed_task(1), failed_task(2))
     rolling = look(deployment(running=0, rollout_state="IN_PROGRESS"), stopped=stopped)
     with pytest.raises(Cancelled):
-        await handlers.watch(first, observer=FakeObserver([rolling]), clock=clock)
-    second = FakeRunning(first.payload, saved=first.saved, attempt=2)
+        await Watch(FakeObserver([rolling]), clock)(first)
+    second = FakeRunning(first.payload, kind="watch", saved=first.saved, attempt=2)
     third_failure = look(deployment(running=0, rollout_state="IN_PROGRESS"), stopped=(failed_task(3),))
-    decision = store.apply(await handlers.watch(second, observer=FakeObserver([third_failure]), clock=clock))
+    decision = await store.apply(await Watch(FakeObserver([third_failure]), clock)(second))
     (answer,) = events(decision)
     assert "3 tasks of the deployment failed" in answer.summary
 
 
 async def test_a_rollback_ends_the_watch_and_answers_its_command_once() -> None:
-    store = FakeStore()
+    store = Decided()
     running = await begun_watch(store)
-    decision = store.apply(await handlers.rollback_started(ROLLBACK, META))
+    decision = await store.apply(await handlers.rollback_started(ROLLBACK, META))
     (answer,) = events(decision)
     assert decision.cancel_jobs == (META.id,)
     assert (answer.verdict, answer.cause, answer.command_id) == (Verdict.INCONCLUSIVE, Cause.SUPERSEDED, META.id)
-    late = await handlers.watch(running, observer=FakeObserver([look()]), clock=VirtualClock())
-    assert store.apply(late).emit == ()
+    late = await Watch(FakeObserver([look()]), FakeClock(NOW))(running)
+    assert (await store.apply(late)).emit == ()
 
 
 async def test_a_watch_that_was_asked_for_after_its_rollback_began_is_answered_at_once() -> None:
-    store = FakeStore()
-    assert store.apply(await handlers.rollback_started(ROLLBACK, META)).emit == ()
-    decision = store.apply(await handlers.watch_deployment(WATCH, META))
+    store = Decided()
+    assert (await store.apply(await handlers.rollback_started(ROLLBACK, META))).emit == ()
+    decision = await store.apply(await handlers.watch_deployment(WATCH, META))
     assert decision.jobs == ()
     assert events(decision)[0].cause is Cause.SUPERSEDED
 
 
 async def test_a_rollback_of_another_run_ends_nothing() -> None:
-    store = FakeStore()
+    store = Decided()
     running = await begun_watch(store)
     other = ROLLBACK.model_copy(update={"run_id": "run-2"})
-    assert store.apply(await handlers.rollback_started(other, META)).cancel_jobs == ()
+    assert (await store.apply(await handlers.rollback_started(other, META))).cancel_jobs == ()
     assert await handlers.rollback_started(ROLLBACK.model_copy(update={"run_id": None}), META) is None
-    ended = await handlers.watch(running, observer=FakeObserver([look()]), clock=VirtualClock())
-    assert len(store.apply(ended).emit) == 1
+    ended = await Watch(FakeObserver([look()]), FakeClock(NOW))(running)
+    assert len((await store.apply(ended)).emit) == 1
 
 
 class Continuous:
     """The continuous checks of one target, driven by hand."""
 
     def __init__(self) -> None:
-        self.store, self.clock = FakeStore(), VirtualClock()
+        self.clock, self.policies = FakeClock(NOW), FakePolicies()
+        self.store = Decided(self.clock)
 
     async def start(self) -> Timer:
         command = StartHealthChecks(target=TARGET, run_id="run-1")
-        decision = self.store.apply(await handlers.start_health_checks(command, META, clock=self.clock))
+        decision = await self.store.apply(await handlers.start_health_checks(command, META, clock=self.clock))
         (answer,), (timer,) = events(decision), decision.timers
         assert (answer.verdict, answer.gates[0].name) == (Verdict.PASS, "health_checks_enabled")
         assert timer.due == NOW
@@ -189,12 +213,12 @@ class Continuous:
 
     async def fire(self, timer: Timer) -> Any:
         self.clock.time = timer.due
-        return self.store.apply(await handlers.check_due(timer, clock=self.clock, interval=30))
+        return await self.store.apply(await handlers.check_due(timer, clock=self.clock, policies=self.policies))
 
     async def look(self, job: Any, found: Evidence) -> list[Any]:
         running = FakeRunning(job.payload, id=job.id, kind=job.kind)
-        transition = await handlers.check(running, examiner=FakeExaminer(found), limits=Limits())
-        return events(self.store.apply(transition))
+        transition = await CheckOnce(FakeExaminer(found), self.policies)(running)
+        return events(await self.store.apply(transition))
 
     async def round(self, timer: Timer, found: Evidence) -> tuple[Timer | None, list[Any]]:
         fired = await self.fire(timer)
@@ -252,3 +276,29 @@ async def test_starting_twice_changes_nothing() -> None:
     await checks.round(await checks.start(), evidence())
     _, told = await checks.round(await checks.start(), evidence())
     assert told == []
+
+
+async def test_a_new_policy_holds_from_the_next_look_on() -> None:
+    checks = Continuous()
+    checks.policies.reload(ServicePolicy(target=TARGET, health=Health(interval_seconds=300)))
+    timer: Any
+    timer, _ = await checks.round(await checks.start(), evidence())
+    assert timer.due == NOW + 300
+    checks.policies.reload(ServicePolicy(target=TARGET, health=Health(interval_seconds=20, cpu_percent=20)))
+    timer, told = await checks.round(timer, evidence())
+    assert timer.due == NOW + 320
+    assert [event.check for event in told if isinstance(event, CheckFailed)] == ["cpu"]
+
+
+async def test_a_service_that_the_policy_refuses_is_not_looked_at_until_it_is_listed_again() -> None:
+    class Refusing(FakePolicies):
+        def of(self, target: Target) -> ServicePolicy:
+            raise LookupError("it is not listed in the policy")
+
+    checks = Continuous()
+    timer = await checks.start()
+    allowed, checks.policies = checks.policies, Refusing()
+    fired = await checks.fire(timer)
+    assert (fired.jobs, len(fired.timers)) == ((), 1)
+    checks.policies = allowed
+    assert len((await checks.fire(fired.timers[0])).jobs) == 1

@@ -10,19 +10,21 @@ import pytest
 from contracts.base import Target
 from contracts.deployment import Cause
 from contracts.gates import Verdict
-from contracts.health import AssessHealth, WatchDeployment
+from contracts.health import AssessHealth, HealthScored, WatchDeployment
+from contracts.policy import Application, ServicePolicy
 from contracts.results import StepFinished, StepProgressed
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
-from sandbox.aws.server.seed import CLUSTER, SERVICE
+from sandbox.aws.server.seed import CLUSTER, HEADER_VALUE, SERVICE
+from sandbox.aws.workloads import COURT
 from services._chassis.aws import Aws, AwsConnection
 from services._chassis.clock import moment
 from services._chassis.service import Platform, Service
 from services._chassis.store import IndexedStore
 from services.health.app import create_app
 from services.health.settings import Settings
-from tests.kit import WorldClock
-from tests.services.health.harness import META, NOW, FakeRunning, FakeStore
+from tests.kit import FakePolicies, FakeRunning, WorldClock
+from tests.services.health.harness import META, NOW, Decided
 
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
@@ -39,9 +41,15 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedAws]:
 
 
 @pytest.fixture
-async def health(account: SimulatedAws) -> AsyncIterator[Service]:
+def policies() -> FakePolicies:
+    return FakePolicies()
+
+
+@pytest.fixture
+async def health(account: SimulatedAws, policies: FakePolicies) -> AsyncIterator[Service]:
     connection = AwsConnection(REGION)
-    platform = Platform(cast("IndexedStore", None), WorldClock(account), Aws(connection, "health"))
+    aws = Aws(connection, "health")
+    platform = Platform(cast("IndexedStore", None), WorldClock(account), aws, policies=policies)
     service = create_app(Settings(aws_account=ACCOUNT), platform)
     yield service
     for close in service.closers:
@@ -64,20 +72,20 @@ def deploy(tag: str, **more: Any) -> str:
 
 async def watch(health: Service, account: SimulatedAws, deployment: str | None) -> tuple[StepFinished, list[str]]:
     """Return the answer and the messages on the way there."""
-    store = FakeStore()
+    store = Decided()
     deadline = moment(account.now() + 600)
     command = WatchDeployment(target=TARGET, run_id="run-1", deployment_id=deployment, deadline=deadline)
-    begun = store.apply(await health.handlers[WatchDeployment](command, META))
-    running = FakeRunning(begun.jobs[0].payload)
-    (emission,) = store.apply(await health.jobs["watch"](running)).emit
+    begun = await store.apply(await health.handlers[WatchDeployment](command, META))
+    running = FakeRunning(begun.jobs[0].payload, id=begun.jobs[0].id)
+    (emission,) = (await store.apply(await health.jobs["watch"](running))).emit
     assert isinstance(emission.event, StepFinished)
-    told = [one.event.message for one in running.emitted if isinstance(one.event, StepProgressed)]
+    told = [emission.event.message for emission in running.emitted if isinstance(emission.event, StepProgressed)]
     return emission.event, told
 
 
 async def assess(health: Service) -> StepFinished:
     running = FakeRunning(AssessHealth(target=TARGET, run_id="run-1").model_dump_json().encode(), kind="assess")
-    emission = FakeStore().apply(await health.jobs["assess"](running)).emit[-1]
+    emission = (await Decided().apply(await health.jobs["assess"](running))).emit[-1]
     assert isinstance(emission.event, StepFinished)
     return emission.event
 
@@ -142,3 +150,37 @@ async def test_what_ecs_cannot_see_shows_in_the_score(health: Service, account: 
     assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
     assert "database: the application reports its database failing" in answer.summary
     assert "error_rate" in answer.summary
+
+
+async def test_an_application_that_demands_a_header_is_looked_at_with_it(
+    health: Service, account: SimulatedAws, policies: FakePolicies
+) -> None:
+    account.world.conditions.demanded_headers = {"x-probe": HEADER_VALUE}
+    without = await assess(health)
+    assert "startup: the application answers 401" in without.summary
+    headers = {"X-Probe": COURT.header_secret}
+    policies.reload(ServicePolicy(target=TARGET, application=Application(headers=headers)))
+    carrying = await assess(health)
+    assert (carrying.verdict, carrying.gates[0].value) == (Verdict.PASS, 100)
+    assert HEADER_VALUE not in carrying.model_dump_json()
+
+
+async def test_a_worker_without_a_load_balancer_is_scored_by_its_tasks(health: Service, account: SimulatedAws) -> None:
+    del account
+    ecs = boto3.client("ecs", region_name=REGION)
+    live: Any = await asyncio.to_thread(ecs.describe_services, cluster=CLUSTER, services=[SERVICE])
+    (service,) = live["services"]
+    await asyncio.to_thread(
+        ecs.create_service,
+        cluster=CLUSTER,
+        serviceName="worker",
+        taskDefinition=service["taskDefinition"],
+        desiredCount=1,
+        launchType="FARGATE",
+        networkConfiguration=service["networkConfiguration"],
+    )
+    worker = TARGET.model_copy(update={"service": "worker"})
+    payload = AssessHealth(target=worker, run_id="run-1", minimum_score=0).model_dump_json().encode()
+    emission = (await Decided().apply(await health.jobs["assess"](FakeRunning(payload)))).emit[0]
+    assert isinstance(emission.event, HealthScored)
+    assert "business" not in {level.level for level in emission.event.levels}

@@ -10,22 +10,10 @@ from hypothesis import strategies as st
 
 from contracts.deployment import Cause
 from contracts.gates import Verdict, worst
-from services.health.domain.observed import Rollout, Unasked
-from services.health.domain.watch import (
-    SETTLING_SECONDS,
-    Expected,
-    Failed,
-    Healthy,
-    Judgement,
-    Memory,
-    Observed,
-    Unknown,
-    Watching,
-    failure_limit,
-    judge,
-    lost,
-    remember,
-)
+from services.health.domain.observed import NotObserved, Rollout
+from services.health.domain.watch.gates import failure_limit
+from services.health.domain.watch.judge import Failed, Healthy, Judgement, Unknown, Watching, judge, remember
+from services.health.domain.watch.memory import SETTLING_SECONDS, Expected, Memory, Observed, lost
 from tests.services.health.harness import NOW, OLD, OURS, deployment, failed_task, look, service, targets
 
 DEADLINE = NOW + 600
@@ -217,7 +205,7 @@ def test_a_look_just_before_the_deadline_still_counts_and_an_old_one_does_not() 
 
 
 def test_unseen_targets_are_unknown_at_the_deadline_not_unhealthy() -> None:
-    dark = replace(look(), targets=Unasked("elbv2.describe_target_health: Throttling"))
+    dark = replace(look(), targets=NotObserved("elbv2.describe_target_health: Throttling"))
     assert judgement(dark) == Watching("3 of 3 tasks running, targets unknown")
     assert isinstance(judgement(dark, at=DEADLINE), Unknown)
 

@@ -10,6 +10,7 @@ from contracts.policy import API, SMOKE, Tests
 from contracts.validator import Suite
 from services._chassis.web import Address
 from services.validator.domain.judge import Answered, Attempt, Silent
+from services.validator.domain.suites import attempts_of, backoff, timeout_of
 from services.validator.run_tests import HttpTestRunner
 
 DEFAULTS = Tests()
@@ -87,6 +88,12 @@ async def run(
     finally:
         ticking.cancel()
     return {f"{result.suite}/{result.test.name}": (result.passed, len(result.attempts)) for result in results}
+
+
+def test_how_long_and_how_often_a_test_is_tried() -> None:
+    assert (timeout_of(DEFAULTS, "smoke"), timeout_of(DEFAULTS, "api")) == (10, 15)
+    assert [attempts_of(DEFAULTS, test) for test in SMOKE] == [4, 4, 4, 2]
+    assert [backoff(attempt) for attempt in range(3)] == [1, 2, 4]
 
 
 async def test_all_tests_of_both_suites_are_run_once_when_all_is_well() -> None:

@@ -1,0 +1,69 @@
+"""The questions that make a deployment healthy, each with what was seen of it."""
+
+from math import ceil
+
+from contracts.gates import Gate
+from services.health.domain.checks import fewest_healthy
+from services.health.domain.observed import NotObserved, Service, TargetHealth
+from services.health.domain.watch.memory import Expected, Memory, Observed, completed, lost, runs
+
+
+def failure_limit(desired: int) -> int:
+    """Return how many failed tasks fail a deployment: half of the desired count, 3 at least and 200 at most.
+
+    ECS's own circuit breaker: developer guide, "How the Amazon ECS deployment circuit breaker detects failures".
+    """
+    return min(max(ceil(0.5 * desired), 3), 200)
+
+
+def gates(observed: Observed, expected: Expected, memory: Memory, now: float) -> tuple[Gate, ...]:
+    """Return the questions that make a deployment healthy, each with what was seen of it."""
+    service = observed.service
+    if service is None:
+        return (Gate.true("our_deployment_live", None, detail="the service is gone"),)
+    ours = service.deployment(memory.deployment_id)
+    asked = (
+        Gate.true("rollout_completed", completed(ours, service), detail=ours.reason if ours else "not listed"),
+        Gate.true("our_deployment_live", _live(service, expected, memory, now), detail=primary_told(service)),
+        Gate.measured("tasks_running", ours.running if ours else None, "==", service.desired),
+        Gate.measured("failed_tasks", memory.failures, "<", failure_limit(service.desired), detail=memory.last_failure),
+    )
+    if observed.targets is None:
+        return asked
+    if memory.deployment_id is None:
+        unbegun = Gate.measured(
+            "targets_healthy", None, ">=", service.desired, samples=0, detail="no deployment has begun"
+        )
+        return (*asked, unbegun)
+    if isinstance(observed.targets, NotObserved):
+        unseen = Gate.measured("targets_healthy", None, ">=", service.desired, samples=0, detail=observed.targets.why)
+        return (*asked, unseen)
+    healthy, registered = healthy_targets(observed.targets, service, memory), len(observed.targets)
+    return (
+        *asked,
+        Gate.measured("targets_healthy", healthy, ">=", service.desired, samples=max(1, registered)),
+    )
+
+
+def healthy_targets(targets: tuple[TargetHealth, ...], service: Service, memory: Memory) -> int:
+    """Return how many healthy targets are ours at least.
+
+    Each running task of another deployment may be one of them.
+    """
+    others = sum(other.running for other in service.deployments if other.id != memory.deployment_id)
+    return max(0, fewest_healthy(targets, service.target_groups) - others)
+
+
+def _live(service: Service, expected: Expected, memory: Memory, now: float) -> bool | None:
+    primary = service.primary
+    if memory.deployment_id is None:
+        return None
+    if primary is not None and primary.id == memory.deployment_id:
+        return runs(primary, expected)
+    return False if lost(memory, service, now) else None
+
+
+def primary_told(service: Service) -> str:
+    """Return what is live, as a phrase."""
+    primary = service.primary
+    return f"{primary.id} runs {primary.task_definition.rsplit('/', 1)[-1]}" if primary else "no deployment"

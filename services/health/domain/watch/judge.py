@@ -1,0 +1,166 @@
+"""What was observed → go on, healthy, failed, or nobody can tell."""
+
+from dataclasses import dataclass
+
+from contracts.deployment import Cause
+from contracts.gates import Gate, Verdict, worst
+from services.health.domain.observed import NotObserved, Service
+from services.health.domain.watch.gates import failure_limit, gates, healthy_targets, primary_told
+from services.health.domain.watch.memory import Expected, Memory, Observed, completed, lost, runs
+
+FRESH_SECONDS = 30.0
+"""At the deadline an observation of this age still counts when AWS cannot be asked just then."""
+REMEMBERED_TASKS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    detail: str
+    gates: tuple[Gate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    cause: Cause
+    detail: str
+    gates: tuple[Gate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    cause: Cause
+    detail: str
+    gates: tuple[Gate, ...]
+
+
+Judgement = Watching | Healthy | Failed | Unknown
+
+
+def remember(memory: Memory, observed: Observed, expected: Expected, now: float) -> Memory:
+    """Add one look to what is known."""
+    service = observed.service
+    if service is None:
+        return memory.replace(seen_at=now)
+    primary = service.primary
+    first = memory.first_primary or (primary.id if primary else None)
+    ours = memory.deployment_id or expected.deployment_id or _begun(service, first, expected)
+    leading = primary is not None and primary.id == ours
+    listed = service.deployment(ours)
+    failed = [task for task in observed.stopped if task.failed and task.deployment_id == ours]
+    arns = dict.fromkeys((*memory.failed_tasks, *(task.arn for task in failed)))
+    known = memory.replace(
+        first_primary=first,
+        deployment_id=ours,
+        seen=memory.seen or leading,
+        rollout=service.rollout if leading else memory.rollout,
+        failed_tasks=tuple(arns)[:REMEMBERED_TASKS],
+        failed_most=max(memory.failed_most, listed.failed_tasks if listed else 0),
+        last_failure=failed[-1].told if failed else memory.last_failure,
+        seen_at=now,
+    )
+    return known.replace(gates=gates(observed, expected, known, now))
+
+
+def _begun(service: Service, first: str | None, expected: Expected) -> str | None:
+    """Return the id of the deployment that somebody else began, if one has."""
+    primary = service.primary
+    if primary is None:
+        return None
+    if primary.id != first or primary.rollout_state == "IN_PROGRESS":
+        return primary.id
+    if expected.task_definition is not None and runs(primary, expected):
+        return primary.id
+    return primary.id if primary.rollout_state is None and not completed(primary, service) else None
+
+
+def judge(observed: Observed | None, expected: Expected, memory: Memory, now: float) -> Judgement:
+    """Judge one look (None: AWS could not be asked), with ``memory`` already including it."""
+    if observed is not None:
+        failure = _failure(observed, memory, now)
+        if failure is not None:
+            return failure
+        if worst(gate.verdict for gate in memory.gates) is Verdict.PASS:
+            return Healthy(_counts(observed, memory), memory.gates)
+    if now < expected.deadline:
+        return Watching("AWS could not be asked" if observed is None else _counts(observed, memory))
+    return _overdue(observed, memory, now)
+
+
+def _failure(observed: Observed, memory: Memory, now: float) -> Failed | None:
+    service = observed.service
+    if service is None:
+        gone = Gate.true("our_deployment_live", False, detail="the service is gone")
+        return Failed(Cause.SUPERSEDED, "ECS knows no such service any more.", (gone,))
+    if service.being_deleted is not None:
+        going = Gate.true("our_deployment_live", False, detail=service.being_deleted)
+        return Failed(Cause.SUPERSEDED, f"It was not watched to its end: {service.being_deleted}.", (going,))
+    given_up = _given_up_by_ecs(observed, service, memory, now)
+    if given_up is not None:
+        return Failed(Cause.GATE, _why(f"ECS gave the deployment up: {given_up}", memory), memory.gates)
+    if any(gate.name == "our_deployment_live" and gate.verdict is Verdict.FAIL for gate in memory.gates):
+        detail = f"{primary_told(service)}, which is not what we watch."
+        return Failed(Cause.SUPERSEDED, detail, memory.gates)
+    if memory.failures >= failure_limit(service.desired):
+        detail = _why(f"{memory.failures} tasks of the deployment failed", memory)
+        return Failed(Cause.GATE, detail, memory.gates)
+    return None
+
+
+def _given_up_by_ecs(observed: Observed, service: Service, memory: Memory, now: float) -> str | None:
+    """Return why ECS ended our deployment; None when it goes on, or when it was somebody else."""
+    ours = service.deployment(memory.deployment_id)
+    if ours is not None and ours.rollout_state == "FAILED":
+        return ours.reason or "its rollout failed"
+    if not lost(memory, service, now):
+        return None
+    named = f"(deployment {memory.deployment_id})"
+    said = next((text for text in service.events if named in text and "deployment failed" in text), None)
+    if said is not None:
+        return said.partition(named)[2].strip()
+    rollout = observed.rollout
+    if rollout is None or "superseded" in rollout.reason:
+        return None
+    ended = rollout.status.startswith("ROLLBACK") or rollout.status == "STOPPED"
+    return (rollout.reason or rollout.status) if ended else None
+
+
+def _why(text: str, memory: Memory) -> str:
+    """Return a sentence, with the last task's own end where there is one."""
+    text = text.rstrip(". ")
+    return f"{text}. The last task that failed: {memory.last_failure}" if memory.last_failure else f"{text}."
+
+
+def _overdue(observed: Observed | None, memory: Memory, now: float) -> Failed | Unknown:
+    if observed is None and (memory.seen_at is None or now - memory.seen_at > FRESH_SECONDS):
+        blind = Gate.true("our_deployment_live", None, samples=0, detail="AWS could not be asked")
+        return Unknown(Cause.ERROR, "AWS could not be asked, so nobody can tell.", (blind,))
+    if memory.deployment_id is None:
+        return Unknown(Cause.TIMEOUT, "No deployment began before the deadline.", memory.gates)
+    missing = "; ".join(f"{gate.name} {gate.arithmetic}" for gate in memory.gates if gate.verdict is not Verdict.PASS)
+    if worst(gate.verdict for gate in memory.gates) is Verdict.FAIL:
+        return Failed(Cause.TIMEOUT, _why(f"Not healthy before the deadline: {missing}", memory), memory.gates)
+    return Unknown(Cause.TIMEOUT, f"Not known to be healthy before the deadline: {missing}.", memory.gates)
+
+
+def _counts(observed: Observed, memory: Memory) -> str:
+    """Return ``2 of 3 tasks running, 1 of 3 targets healthy``."""
+    service = observed.service
+    if service is None or memory.deployment_id is None:
+        return "waiting for a deployment to begin"
+    ours = service.deployment(memory.deployment_id)
+    if ours is None:
+        return "waiting for the deployment to appear"
+    parts = [f"{ours.running} of {service.desired} tasks running"]
+    if isinstance(observed.targets, NotObserved):
+        parts.append("targets unknown")
+    elif observed.targets is not None:
+        healthy = min(healthy_targets(observed.targets, service, memory), service.desired)
+        parts.append(f"{healthy} of {service.desired} targets healthy")
+    if memory.failures:
+        parts.append(f"{memory.failures} task{'' if memory.failures == 1 else 's'} failed")
+    return ", ".join(parts)

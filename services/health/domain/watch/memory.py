@@ -1,0 +1,89 @@
+"""What a watch waits for, what one look shows of it, and what is remembered from look to look."""
+
+from dataclasses import dataclass
+
+from contracts.gates import Gate
+from contracts.state import State
+from services.health.domain.observed import Deployment, NotObserved, Rollout, Service, StoppedTask, TargetHealth
+
+SETTLING_SECONDS = 30.0
+"""ECS is eventually consistent: so long a deployment that was never seen may still be about to appear."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The deployment to watch for, and until when."""
+
+    deployment_id: str | None
+    """None: the one in progress, or the next one that begins."""
+    task_definition: str | None
+    deadline: float
+    """Product time, epoch seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One look at the service."""
+
+    service: Service | None
+    """None: ECS knows no such active service."""
+    targets: tuple[TargetHealth, ...] | NotObserved | None = None
+    """None: there is no load balancer."""
+    stopped: tuple[StoppedTask, ...] = ()
+    rollout: Rollout | None = None
+    """How our service deployment went; looked up once our deployment is no longer the primary one."""
+
+
+class Memory(State):
+    """What a watch knows from earlier looks; it survives the process in a checkpoint."""
+
+    began_at: float
+    deployment_id: str | None = None
+    """The deployment that is watched, once it is known."""
+    first_primary: str | None = None
+    """What was there when the watch began, for a watch that waits for somebody else's deployment."""
+    seen: bool = False
+    """Our deployment was the primary one."""
+    rollout: str | None = None
+    """The ARN of the service deployment that was current while ours was primary."""
+    failed_tasks: tuple[str, ...] = ()
+    """ARNs of tasks of ours that failed, the first ``REMEMBERED_TASKS``."""
+    failed_most: int = 0
+    """The highest ``failedTasks`` that ECS reported for ours; it resets its own count."""
+    last_failure: str = ""
+    seen_at: float | None = None
+    gates: tuple[Gate, ...] = ()
+    """Of the last look that succeeded."""
+    message: str = ""
+    """What was last told, and how often something was."""
+    told: int = 0
+
+    @property
+    def failures(self) -> int:
+        return max(self.failed_most, len(self.failed_tasks))
+
+    def tells(self, message: str) -> "Memory":
+        return self.replace(message=message, told=self.told + 1)
+
+
+def lost(memory: Memory, service: Service, now: float) -> bool:
+    """Whether the watched deployment is no longer the primary one, or never came."""
+    ours, primary = memory.deployment_id, service.primary
+    if ours is None or (primary is not None and primary.id == ours):
+        return False
+    return memory.seen or service.deployment(ours) is not None or now - memory.began_at > SETTLING_SECONDS
+
+
+def runs(deployment: Deployment, expected: Expected) -> bool:
+    """Whether it runs the task definition that was asked for: an ARN, or ``family:revision``."""
+    wanted, live = expected.task_definition, deployment.task_definition
+    return wanted is None or live == wanted or live.endswith(f"/{wanted}")
+
+
+def completed(ours: Deployment | None, service: Service) -> bool | None:
+    """Whether the rollout has ended well; None where it is not listed."""
+    if ours is None:
+        return None
+    if ours.rollout_state is None:
+        return ours.running == service.desired and len(service.deployments) == 1
+    return ours.rollout_state == "COMPLETED"

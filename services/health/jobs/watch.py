@@ -1,0 +1,80 @@
+"""Answer ``watch-deployment``: look every few seconds until there is a judgement."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from contracts.base import Target
+from contracts.gates import Verdict
+from contracts.health import WatchDeployment
+from services._aws.errors import AwsError
+from services._chassis.clock import Clock
+from services._chassis.commands import Command
+from services._chassis.jobs import Running
+from services._chassis.transition import Decision, Transition
+from services.health.domain.waiting import Waiting, watch_key
+from services.health.domain.watch.judge import Failed, Healthy, Judgement, Unknown, Watching, judge, remember
+from services.health.domain.watch.memory import Expected, Memory, Observed
+from services.health.ports import Observer
+
+WATCH = "watch"
+WATCH_SECONDS = 5.0
+"""Product seconds between two looks at a deployment."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    observe: Observer
+    clock: Clock
+
+    async def __call__(self, running: Running) -> Transition:
+        event = WatchDeployment.model_validate_json(running.payload)
+        command = Command.of(event, running)
+        expected = Expected(event.deployment_id, event.task_definition, event.deadline.timestamp())
+        memory = Memory.from_bytes(running.saved, began_at=self.clock.now())
+        while True:
+            observed = await self._look(event.target, memory)
+            now = self.clock.now()
+            if observed is not None:
+                memory = remember(memory, observed, expected, now)
+            judgement = judge(observed, expected, memory, now)
+            if not isinstance(judgement, Watching):
+                return _watched(command, judgement)
+            if judgement.message != memory.message:
+                memory = memory.tells(judgement.message)
+                await running.emit(command.progressed(memory.message, str(memory.told)))
+            await running.checkpoint(memory.to_bytes())
+            await self.clock.sleep(min(WATCH_SECONDS, max(0.0, expected.deadline - now)))
+
+    async def _look(self, target: Target, memory: Memory) -> Observed | None:
+        try:
+            return await self.observe(target, memory, self.clock.now())
+        except AwsError as error:
+            log.warning("AWS could not be asked", target=str(target), why=str(error))
+            return None
+
+
+def _watched(command: Command, judgement: Healthy | Failed | Unknown) -> Transition:
+    """End a watch; nothing is published when a rollback has answered for it meanwhile."""
+    cause = None if isinstance(judgement, Healthy) else judgement.cause
+    answer = command.answer(_verdict(judgement), judgement.detail, judgement.gates, cause)
+
+    def decide(state: bytes | None) -> Decision:
+        waiting = Waiting.from_bytes(state)
+        if waiting.commands.get(command.run_id) != command.id:
+            return Decision()
+        return Decision(state=waiting.ends(command.run_id).to_bytes(), emit=(answer,))
+
+    return Transition(watch_key(command.target), decide)
+
+
+def _verdict(judgement: Judgement) -> Verdict:
+    match judgement:
+        case Healthy():
+            return Verdict.PASS
+        case Failed():
+            return Verdict.FAIL
+        case _:
+            return Verdict.INCONCLUSIVE
