@@ -240,7 +240,8 @@ async def test_what_nobody_here_handles_cannot_expire(desk: Desk) -> None:
 async def test_what_failed_to_the_end_warns(desk: Desk) -> None:
     await desk.take(command("c2", ARM))
     letter, alert = await desk.told()
-    assert (letter.reason, letter.detail) == ("failed", "failed 2 times: an unexpected error (RuntimeError), which the log has in full")
+    detail = "failed 2 times: an unexpected error (RuntimeError), which the log has in full"
+    assert (letter.reason, letter.detail) == ("failed", detail)
     assert isinstance(alert, WarningAlert)
     assert (alert.rule, alert.state, alert.target) == ("dead-letter", "raised", TARGET)
     assert letter_id(letter) in alert.detail
