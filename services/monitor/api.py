@@ -22,7 +22,7 @@ from services.monitor.domain.metrics import Readings, WatchedService, metrics_of
 from services.monitor.domain.operation import Part, SetUp
 from services.monitor.domain.rules import RuleState
 from services.monitor.domain.watch import Watch, watch_key
-from services.monitor.ports import Dashboards, Metrics, NotFound, Services
+from services.monitor.ports import Dashboards, EcsServices, Metrics, NotFound
 
 PREFIX = "/monitoring"
 POINTS = 1440
@@ -72,7 +72,7 @@ class Endpoints:
     store: Store
     clock: Clock
     policies: Policies
-    services: Services
+    services: EcsServices
     metrics: Metrics
     dashboards: Dashboards
     existing: Existing

@@ -11,7 +11,7 @@ from services._chassis.targets import Targets
 from services.monitor.adapters.alarms import CloudWatchAlarms
 from services.monitor.adapters.dashboards import CloudWatchDashboards
 from services.monitor.adapters.database import RdsDatabases
-from services.monitor.adapters.ecs import EcsServices
+from services.monitor.adapters.ecs import AwsEcs
 from services.monitor.adapters.metrics import CloudWatchMetrics
 from services.monitor.api import Endpoints, create_router
 from services.monitor.decisions import CHECK, COLLECT, OPERATION, SET_UP, WATCH
@@ -28,7 +28,7 @@ from services.monitor.settings import Settings
 def create_app(settings: Settings, platform: Platform) -> Service:
     """Wire the monitor."""
     aws, clock, store, policies = platform.aws, platform.clock, platform.store, platform.policies
-    services, metrics, alarms = EcsServices(aws), CloudWatchMetrics(aws), CloudWatchAlarms(aws)
+    services, metrics, alarms = AwsEcs(aws), CloudWatchMetrics(aws), CloudWatchAlarms(aws)
     dashboards = CloudWatchDashboards(aws, max(1, round(settings.dashboard_refresh_interval / 60)) * 60)
     show = ShowPolicy(services, alarms, dashboards)
     handlers = Handlers(store, clock, policies)

@@ -15,15 +15,15 @@ class NotFound(Exception):
     """There is no such service; its text is a sentence."""
 
 
-class Services(Protocol):
+class EcsServices(Protocol):
     """ECS and the load balancers. Each method raises ``NotFound`` or ``AwsError``."""
 
     async def watched(self, target: Target, known: WatchedService | None) -> WatchedService:
-        """Ask anew; of ``known``, the load balancer is taken over while the target group is the same."""
+        """Ask ECS anew. The load balancer of ``known`` is taken over while the target group is the same."""
         ...
 
     async def alarm_scope(self, target: Target) -> AlarmScope:
-        """By what the target's alarms are known."""
+        """Return what decides whether an alarm concerns the target."""
         ...
 
 
@@ -40,7 +40,7 @@ class Metrics(Protocol):
         ...
 
     async def database_published(self, target: Target, service: WatchedService, namespace: str, now: float) -> bool:
-        """Whether the application has published DatabaseConnectionErrors in the last three hours."""
+        """Return whether the application has published DatabaseConnectionErrors in the last three hours."""
         ...
 
 
@@ -56,7 +56,7 @@ class Alarms(Protocol):
     """CloudWatch's alarms. Each method raises ``AwsError``."""
 
     async def all(self, target: Target, named: Collection[str]) -> tuple[Alarm, ...]:
-        """Every metric alarm of the target's account and region, and the composite ones among ``named``."""
+        """Return every metric alarm of the target's account and region, and the composite ones among ``named``."""
         ...
 
     async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> str | None:

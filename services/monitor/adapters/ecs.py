@@ -14,7 +14,7 @@ from services.monitor.ports import NotFound
 
 
 @dataclass(frozen=True, slots=True)
-class EcsServices:
+class AwsEcs:
     aws: Aws
 
     async def watched(self, target: Target, known: WatchedService | None) -> WatchedService:

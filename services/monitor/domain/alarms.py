@@ -22,7 +22,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class AlarmScope:
-    """By what an alarm is known to be about a target."""
+    """What decides whether an alarm concerns a target."""
 
     cluster: str
     service: str

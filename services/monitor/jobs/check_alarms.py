@@ -9,12 +9,12 @@ from services._chassis.jobs import Running
 from services._chassis.transition import Transition, decided
 from services.monitor.decisions import from_gates, not_reached
 from services.monitor.domain.alarms import quiet_gate
-from services.monitor.ports import Alarms, NotFound, Services
+from services.monitor.ports import Alarms, EcsServices, NotFound
 
 
 @dataclass(frozen=True, slots=True)
 class CheckAlarmsJob:
-    services: Services
+    services: EcsServices
     alarms: Alarms
 
     async def __call__(self, running: Running) -> Transition:

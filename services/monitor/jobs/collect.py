@@ -20,7 +20,7 @@ from services.monitor.domain.metrics import DATABASE_ERRORS, MINUTE, Readings
 from services.monitor.domain.rules import evaluate
 from services.monitor.domain.watch import Watch, bare, watch_key
 from services.monitor.jobs.show_policy import ShowPolicy
-from services.monitor.ports import Databases, Metrics, NotFound, Services
+from services.monitor.ports import Databases, EcsServices, Metrics, NotFound
 
 log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ class CollectJob:
     store: Store
     clock: Clock
     policies: Policies
-    services: Services
+    services: EcsServices
     metrics: Metrics
     databases: Databases
     show: ShowPolicy
@@ -83,7 +83,7 @@ class CollectJob:
         return await self.metrics.read(watch.target, service, policy.monitoring.metrics_namespace, start, now)
 
     async def _published(self, watch: Watch, look: Look) -> bool:
-        """Whether the application publishes its database errors at all; without an evaluation nobody wants to know."""
+        """Return whether the application publishes its database errors at all; only an evaluation needs to know it."""
         if look.readings is None or not watch.pending:
             return False
         if look.readings.of(DATABASE_ERRORS):
@@ -92,7 +92,7 @@ class CollectJob:
         return await self.metrics.database_published(watch.target, look.readings.service, namespace, look.at)
 
     async def _fault(self, watch: Watch, look: Look) -> DependencyFault | None:
-        """What is wrong with the database; it is asked about only when somebody suffers."""
+        """Return what is wrong with the database; RDS is asked only when a rule that gates deployments is broken."""
         instance, readings = look.policy.monitoring.database, look.readings
         gating = (rule for rule in look.rules if rule.gates_deployment)
         if instance is None or readings is None:

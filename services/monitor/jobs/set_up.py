@@ -23,7 +23,7 @@ from services.monitor.ports import NotFound
 
 @dataclass(frozen=True, slots=True)
 class SetUpJob:
-    """Dashboard and alarms by the policy of the run."""
+    """Create dashboard and alarms by the policy of the run."""
 
     clock: Clock
     policies: Policies
@@ -43,7 +43,7 @@ class SetUpJob:
 
 @dataclass(frozen=True, slots=True)
 class SetUpOnRequestJob:
-    """What was asked for over the API, by the policy in force."""
+    """Create what was asked for over the API, by the policy in force."""
 
     clock: Clock
     policies: Policies
@@ -69,7 +69,7 @@ class SetUpOnRequestJob:
 def _watched(
     target: Target, service: WatchedService, policy: MonitoringPolicy, now: float, so_far: Decision
 ) -> Transition:
-    """Watch from now on."""
+    """Return the transition after which the target is watched continuously."""
 
     def decide(state: bytes | None) -> Decision:
         watch = Watch.from_bytes(state, target=target).with_set_up(service, policy)

@@ -1,4 +1,4 @@
-"""Create or replace the dashboard and the alarms of a target as its policy says, and delete those of rules gone."""
+"""Write the dashboard and the alarms of a target as its policy says; delete the alarms of rules that are gone."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from services._chassis.jobs import Running
 from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.operation import Part
 from services.monitor.domain.rules import rules_of
-from services.monitor.ports import Alarms, Dashboards, Services
+from services.monitor.ports import Alarms, Dashboards, EcsServices
 
 BOTH: tuple[Part, ...] = ("dashboard", "alarms")
 
@@ -27,9 +27,9 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class ShowPolicy:
-    """A step of several jobs. Twice is the same as once."""
+    """A step of several jobs; doing it twice is the same as doing it once."""
 
-    services: Services
+    services: EcsServices
     alarms: Alarms
     dashboards: Dashboards
 

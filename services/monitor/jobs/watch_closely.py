@@ -13,14 +13,14 @@ from services._chassis.policies import Policies, governed
 from services._chassis.transition import Decision, Transition, decided
 from services.monitor.decisions import from_gates, look_at, not_reached, run_is_over
 from services.monitor.domain.watch import Watch, watch_key
-from services.monitor.ports import NotFound, Services
+from services.monitor.ports import EcsServices, NotFound
 
 
 @dataclass(frozen=True, slots=True)
 class WatchCloselyJob:
     clock: Clock
     policies: Policies
-    services: Services
+    services: EcsServices
 
     async def __call__(self, running: Running) -> Transition:
         given = WatchClosely.model_validate_json(running.payload)

@@ -9,7 +9,7 @@ from contracts.base import Target
 from services._aws.errors import AwsError
 from services.diagnostics.adapters.ecs import AwsEcs as OfDiagnostics
 from services.health.adapters.ecs import AwsEcs as OfHealth
-from services.monitor.adapters.ecs import EcsServices as OfMonitor
+from services.monitor.adapters.ecs import AwsEcs as OfMonitor
 from services.monitor.ports import NotFound
 from services.optimizer.adapters.ecs import EcsServices as OfOptimizer
 from services.optimizer.ports import NotSizable

@@ -22,7 +22,7 @@ from services._chassis.aws import Aws, AwsConnection
 from services._chassis.service import Platform, Service
 from services._chassis.store import IndexedStore
 from services.monitor.adapters.database import RdsDatabases
-from services.monitor.adapters.ecs import EcsServices
+from services.monitor.adapters.ecs import AwsEcs
 from services.monitor.adapters.metrics import CloudWatchMetrics
 from services.monitor.app import create_app
 from services.monitor.decisions import CHECK, SET_UP
@@ -57,7 +57,7 @@ class Account:
             "application-autoscaling", endpoint_url=aws.endpoint, config=config
         )
         ours = self.of_monitor = Aws(connection, "monitor")
-        self.services, self.metrics = EcsServices(ours), CloudWatchMetrics(ours)
+        self.services, self.metrics = AwsEcs(ours), CloudWatchMetrics(ours)
         platform = Platform(cast("IndexedStore", None), WorldClock(aws), ours)
         self.monitor: Service = create_app(Settings(aws_account=ACCOUNT), platform)
 
@@ -88,7 +88,7 @@ class Account:
 
     def alarms(self) -> dict[str, str]:
         found = self.cloudwatch.describe_alarms(AlarmNamePrefix=f"surefoot-{CLUSTER}-{SERVICE}-")["MetricAlarms"]
-        return {one["AlarmName"].rpartition("-")[2]: one["StateValue"] for one in found}
+        return {alarm["AlarmName"].rpartition("-")[2]: alarm["StateValue"] for alarm in found}
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ async def test_the_set_up_is_there_and_its_alarms_tell_good_from_bad(account: Ac
     assert answer.verdict is Verdict.PASS, answer.summary
     assert isinstance(answer.output, MonitoringOutput)
     body = json.loads(account.cloudwatch.get_dashboard(DashboardName=answer.output.dashboard)["DashboardBody"])
-    assert [one["properties"]["title"] for one in body["widgets"]] == [
+    assert [widget["properties"]["title"] for widget in body["widgets"]] == [
         "ECS Service Overview",
         "Application Load Balancer",
         "Error Rate (%)",

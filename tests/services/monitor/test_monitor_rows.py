@@ -44,7 +44,7 @@ def alarm(rule: Rule, of: WatchedService = BALANCED) -> dict[str, Any]:
 
 def watched(alarm: dict[str, Any]) -> set[str]:
     stats = [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", ()) if "MetricStat" in query]
-    return {one["MetricName"] for one in (stats or [alarm])}
+    return {metric["MetricName"] for metric in (stats or [alarm])}
 
 
 def lines(rules: tuple[Rule, ...], of: WatchedService = BALANCED) -> dict[str, list[dict[str, Any]]]:

@@ -152,7 +152,7 @@ async def test_a_bad_deployment_raises_one_critical_alert_that_is_resolved_when_
     assert raised.began_at == moment(START + 7 * MINUTE), "two whole minutes are bad"
     world.metrics.change(target_5xx=None)
     await world.until(15 * MINUTE)
-    assert [one for one in world.alerts if one[0] == "error_rate"] == [
+    assert [alert for alert in world.alerts if alert[0] == "error_rate"] == [
         ("error_rate", "raised"),
         ("error_rate", "resolved"),
     ]
@@ -311,8 +311,8 @@ async def test_an_evaluation_that_comes_while_metrics_are_read_waits_for_the_nex
 
     world.metrics.read = read_while_commanded  # type: ignore[assignment, method-assign]  # the fake's own
     await world.until(10 * MINUTE + 60)
-    assert [one.step for one in world.answers] == ["watch-closely"], "it has published before: no verdict yet"
-    assert [one.command_id for one in (await watch(world)).pending] == ["evaluate-late"]
+    assert [answer.step for answer in world.answers] == ["watch-closely"], "it has published before: no verdict yet"
+    assert [waiting.command_id for waiting in (await watch(world)).pending] == ["evaluate-late"]
 
 
 async def test_a_service_that_is_gone_is_not_looked_at_for_ever(world: World) -> None:

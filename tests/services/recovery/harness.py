@@ -24,7 +24,7 @@ from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
-from tests.kit import FakePolicies
+from tests.kit import FakeClock, FakePolicies
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="CourtCaseCluster", service="BackendService")
 START = datetime(2026, 1, 12, 14, 30, tzinfo=UTC)
@@ -39,21 +39,15 @@ SETTLE = 40.0
 E = TypeVar("E", bound=Event)
 
 
-class Now:
-    """Product time that passes only in ``sleep``."""
+class Now(FakeClock):
+    """Product time that passes only in ``sleep``; what happens meanwhile is told to ``while_asleep``."""
 
     def __init__(self) -> None:
-        self.time = START.timestamp()
+        super().__init__(START.timestamp())
         self.while_asleep: list[Callable[[], None]] = []
 
-    def now(self) -> float:
-        return self.time
-
-    def at(self, real: float) -> float:
-        return real
-
     async def sleep(self, seconds: float) -> None:
-        self.time += seconds
+        await super().sleep(seconds)
         for happens in list(self.while_asleep):
             happens()
 
