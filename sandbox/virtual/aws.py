@@ -1,24 +1,22 @@
 """boto3 against a simulated AWS in this very process: no socket, no thread, no waiting."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
-import boto3
+from botocore.credentials import Credentials
 
 from sandbox.aws.inprocess import WsgiApplication, answered_by
-from services._chassis.aws import AwsConnection
+from services._chassis.aws_connection import AwsConnection
 
 
 class InProcessConnection(AwsConnection):
     """The clients of all services; the virtual loop makes each call in line."""
 
-    def __init__(self, region: str, app: WsgiApplication) -> None:
-        super().__init__(region)
-        self._session = boto3.Session("sandbox", "sandbox", region_name=region)
+    def __init__(self, region: str, app: WsgiApplication, now: Callable[[], float] = time.time) -> None:
+        """``now``: the time in which credentials end at the simulated AWS."""
         self._send = answered_by(app)
+        super().__init__(region, find=lambda: Credentials("sandbox", "sandbox"), now=now)
 
-    def client(self, service: str) -> Any:
-        is_new = service not in self._clients
-        client = super().client(service)
-        if is_new:
-            client.meta.events.register("before-send", self._send)
-        return client
+    def _made(self, client: Any) -> None:
+        client.meta.events.register("before-send", self._send)

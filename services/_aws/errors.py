@@ -9,6 +9,7 @@ from typing import TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from services._chassis.aws import AwsError
+from services._chassis.credentials import NoCredentials
 
 __all__ = ["AwsError", "Missing", "answer_within", "changing", "code_of", "reading", "temporary_code"]
 
@@ -39,6 +40,8 @@ def reading(service: str, operation: str) -> Iterator[None]:
     """Turn botocore's errors into ``AwsError``. AWS's own text is left out: it may quote what was sent."""
     try:
         yield
+    except NoCredentials as error:
+        raise _not_entered(error) from None
     except (ClientError, BotoCoreError) as error:
         code = code_of(error)
         # from None: a traceback would show AWS's own text
@@ -52,6 +55,8 @@ def changing(service: str, operation: str) -> Iterator[None]:
     """The same for a call that changes something; a refusal's text is quoted where it holds no value of ours."""
     try:
         yield
+    except NoCredentials as error:
+        raise _not_entered(error) from None
     except ClientError as error:
         code, text = code_of(error), str(error.response.get("Error", {}).get("Message", ""))[:300]
         quoted = f" ({text})" if code in _QUOTABLE else ""
@@ -61,6 +66,11 @@ def changing(service: str, operation: str) -> Iterator[None]:
     except BotoCoreError as error:
         code = code_of(error)
         raise AwsError(f"{service} did not answer {operation}: {code}", code=code, temporary=True) from None
+
+
+def _not_entered(error: NoCredentials) -> AwsError:
+    """The account is the matter, not the service that was asked for: the sentence stays."""
+    return AwsError(str(error), code=error.code, temporary=error.temporary)
 
 
 def code_of(error: ClientError | BotoCoreError) -> str:

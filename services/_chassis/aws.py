@@ -1,39 +1,37 @@
-"""AWS, as every service calls it: boto3 in a sized executor, bounded, saying who calls and by what right.
+"""AWS, as every service calls it: in a sized executor, bounded, saying who calls and by what right.
 
-Timeouts and retries stand in ``AwsLimits`` and nowhere else; retries are botocore's standard mode. boto3's clients
-are shared: building one costs about 86 ms.
+Timeouts and retries stand in ``AwsLimits`` and nowhere else; retries are botocore's standard mode. Which account and
+region a call reaches, says ``Aws.at``.
 """
 
 import asyncio
 import contextvars
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
-from math import inf
-from typing import Any
+from typing import Any, TypeVar
 
-import boto3
 import structlog
-from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from contracts.base import Target
+from services._chassis.acting import calling
+from services._chassis.aws_clock import clock_fault, offset_of
+from services._chassis.aws_connection import HOME, AwsConnection, Place
+from services._chassis.credentials import EXPIRED, ClockOff, NoCredentials
 from services._chassis.tasks import until_over
 
-THREADS = 24
 PAGES = 1000
+APART = "apart"
+"""The lane of calls that must not wait for others: a rollback's."""
+
+UNKNOWN_TOKEN = {"InvalidClientTokenId", "UnrecognizedClientException"}
+WRONG_SIGNATURE = {
+    "SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed", "RequestExpired", "AuthFailure",
+}  # fmt: skip
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class AwsLimits:
-    """How long a call may take, in real seconds, and how often it is tried."""
-
-    connect: float = 3
-    answer: float = 10
-    tries: int = 4
 
 
 class AwsError(Exception):
@@ -52,85 +50,28 @@ class AwsError(Exception):
         return "AccessDenied" in self.code or self.code in {"UnauthorizedOperation", "AuthorizationError"}
 
 
-class LeaseOver(Exception):
-    """The job's lease has expired; the request was not sent."""
-
-
-@dataclass(slots=True)
-class Actor:
-    """Whoever is at work, for AWS's own log of calls: ``kind/id/fence`` of a job."""
-
-    name: str = "-/-/0"
-    until: float = inf
-    """``time.monotonic()`` at which the right to act ends; a job's heartbeat moves it on."""
-
-
-acting: contextvars.ContextVar[Actor] = contextvars.ContextVar("acting", default=Actor())  # noqa: B039  never changed
-
-
-class AwsConnection:
-    """The clients and threads of one process."""
-
-    def __init__(self, region: str, limits: AwsLimits = AwsLimits()) -> None:
-        self._session: Any = boto3.Session(region_name=region)
-        self._config = Config(
-            connect_timeout=limits.connect,
-            read_timeout=limits.answer,
-            retries={"mode": "standard", "total_max_attempts": limits.tries},
-            max_pool_connections=THREADS,
-            # one host name for all buckets: works with AWS and with an endpoint that is no wildcard domain
-            s3={"addressing_style": "path"},
-        )
-        self._clients: dict[str, Any] = {}
-        self._lock = threading.Lock()
-        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="aws")
-
-    def client(self, service: str) -> Any:
-        """Return the shared client. Call it in ``threads`` only: building one loads a model from disk."""
-        with self._lock:
-            if service not in self._clients:
-                client = self._session.client(service, config=self._config)
-                client.meta.events.register("request-created", _say_who)
-                client.meta.events.register("before-send", _check_right)
-                self._clients[service] = client
-            return self._clients[service]
-
-    def close(self) -> None:
-        self.threads.shutdown(wait=False, cancel_futures=True)
-
-
-_service: contextvars.ContextVar[str] = contextvars.ContextVar("service", default="-")
-
-
-def _say_who(request: Any, **_: object) -> None:
-    agent = request.headers.get("User-Agent", "")
-    agent = agent.decode() if isinstance(agent, bytes) else agent
-    request.headers["User-Agent"] = f"{agent} surefoot/{_service.get()}/{acting.get().name}"
-
-
-def _check_right(**_: object) -> None:
-    """Refuse to send for a job whose lease has run out, a first time or again: another may have it by now.
-
-    So what a stalled executor can still do to AWS is the one request that left it while it held the lease.
-    """
-    if time.monotonic() > acting.get().until:
-        raise LeaseOver("the lease has run out; nothing was sent")
-
-
 class Aws:
     """AWS as one service sees it. ``ClientError`` passes through; adapters say what it means."""
 
-    def __init__(self, connection: AwsConnection, service: str) -> None:
+    def __init__(self, connection: AwsConnection, service: str, place: Place = HOME, lane: str = "") -> None:
         self._connection = connection
         self._service = service
+        self._place = place
+        self._lane = lane
 
     def at(self, target: Target) -> "Aws":
-        """Return AWS where ``target`` is: the one connection that there is, whatever its account and region."""
-        del target
-        return self
+        """Return AWS in the account and region of ``target``; without it, calls act in this process's own."""
+        return Aws(self._connection, self._service, Place(target.account, target.region), self._lane)
+
+    def apart(self) -> "Aws":
+        """Return the same with threads, connections and retries of its own: it never waits for other calls."""
+        return Aws(self._connection, self._service, self._place, APART)
 
     async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
-        """Call ``operation`` (boto3's method name) of ``service`` and return its answer."""
+        """Call ``operation`` (boto3's method name) of ``service`` and return its answer.
+
+        Raise ``NoCredentials`` where the account of the target cannot be entered.
+        """
         answer: dict[str, Any] = await self._in_thread(partial(self._call, service, operation, parameters))
         return answer
 
@@ -141,9 +82,9 @@ class Aws:
 
     async def _in_thread(self, work: Any) -> Any:
         context = contextvars.copy_context()
-        context.run(_service.set, self._service)
+        context.run(calling.set, self._service)
         loop = asyncio.get_running_loop()
-        call = loop.run_in_executor(self._connection.threads, context.run, work)
+        call = loop.run_in_executor(self._connection.threads(self._lane), context.run, work)
         try:
             return await asyncio.shield(call)
         except asyncio.CancelledError:
@@ -153,23 +94,56 @@ class Aws:
             raise
 
     def _call(self, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = getattr(self._connection.client(service), operation)(**parameters)
+        answer: dict[str, Any] = self._asked(service, lambda client: getattr(client, operation)(**parameters))
         return answer
 
     def _pages(self, service: str, operation: str, key: str, parameters: dict[str, Any]) -> list[Any]:
-        client = self._connection.client(service)
-        found: list[Any] = []
-        if client.can_paginate(operation):
-            for count, page in enumerate(client.get_paginator(operation).paginate(**parameters)):
-                found += page.get(key, [])
-                if count >= PAGES:
-                    break
-            return found
-        for _ in range(PAGES):
-            page = getattr(client, operation)(**parameters)
+        return self._asked(service, lambda client: all_pages(client, operation, key, parameters))
+
+    def _asked(self, service: str, ask: Callable[[Any], T]) -> T:
+        """Ask, and once more with new credentials where AWS takes the present ones for expired: nothing was done."""
+        account = self._connection.account(self._place)
+        client = self._connection.client_of(account, self._place.region, service, self._lane)
+        before = account.credentials.held
+        try:
+            try:
+                return ask(client)
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in EXPIRED or not account.credentials.renew_refused(before):
+                    raise
+            return ask(client)
+        except ClientError as error:
+            if (refusal := self._refusal_of(error)) is not None:
+                raise refusal from None
+            raise
+
+    def _refusal_of(self, error: ClientError) -> NoCredentials | None:
+        """Return what AWS's refusal of the credentials or of the signature means; None for any other error."""
+        code = error.response["Error"]["Code"]
+        account, region = self._place.account or "of this process", self._place.region or self._connection.region
+        if code in EXPIRED:
+            return NoCredentials(f"AWS takes the credentials for account {account} for expired", temporary=True)
+        if code in UNKNOWN_TOKEN:
+            said = f"{region} takes no credentials of account {account} ({code}): the region is not enabled there, "
+            return NoCredentials(f"{said}or they are of STS's global endpoint, or wrong", temporary=False)
+        if code in WRONG_SIGNATURE and (fault := clock_fault(offset_of(error.response))):
+            return ClockOff(fault, temporary=True)
+        return None
+
+
+def all_pages(client: Any, operation: str, key: str, parameters: dict[str, Any]) -> list[Any]:
+    found: list[Any] = []
+    if client.can_paginate(operation):
+        for count, page in enumerate(client.get_paginator(operation).paginate(**parameters)):
             found += page.get(key, [])
-            token = page.get("nextToken") or page.get("NextToken")
-            if not token:
+            if count >= PAGES:
                 break
-            parameters = {**parameters, ("nextToken" if "nextToken" in page else "NextToken"): token}
         return found
+    for _ in range(PAGES):
+        page = getattr(client, operation)(**parameters)
+        found += page.get(key, [])
+        token = page.get("nextToken") or page.get("NextToken")
+        if not token:
+            break
+        parameters = {**parameters, ("nextToken" if "nextToken" in page else "NextToken"): token}
+    return found

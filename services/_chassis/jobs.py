@@ -24,7 +24,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from contracts.state import NewerState
-from services._chassis.aws import Actor, LeaseOver, acting
+from services._chassis.acting import Actor, LeaseOver, acting
 from services._chassis.clock import moment
 from services._chassis.commands import Command
 from services._chassis.operations import find_operation
@@ -180,6 +180,11 @@ class Executor:
         finally:
             # a job waits for the call that it has begun; until then this loop is not over either
             await end(tuple(self._at_work))
+
+    @property
+    def busy(self) -> bool:
+        """Whether it works on jobs."""
+        return bool(self._at_work)
 
     async def claim(self) -> LeasedJob | None:
         """Take the job that has waited longest or whose lease ran out first."""

@@ -21,8 +21,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from contracts.topics import Party
-from services._chassis.assembly import Loop, assemble, create_service, load_settings
-from services._chassis.aws import Aws, AwsConnection
+from services._chassis.accounts import AccountWatch, CredentialsLost
+from services._chassis.assembly import Assembly, Loop, assemble, create_service, load_settings
+from services._chassis.aws import Aws
+from services._chassis.aws_connection import AwsConnection
 from services._chassis.bus import KafkaTransport
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.http import PREFIX, create_http, create_server, listen
@@ -56,6 +58,7 @@ class Process:
     settings: Settings
     readiness: Readiness = field(default_factory=Readiness)
     services: list[Service] = field(default_factory=list)
+    assemblies: list[Assembly] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.clock = PacedClock(Pace.parse(self.settings.surefoot_clock))
@@ -117,7 +120,10 @@ class Process:
         stores = {party: RedisStore(self.redis, party, self.clock) for party in parties}
         policies = await first_policy(self.settings, Aws(self.aws, parties[0]), [*stores.values()], self.readiness)
         http.include_router(router(policies), prefix=PREFIX)
-        loops: dict[str, Loop] = {"clock": self._follow_clock, "policy": policies.run}
+        accounts = AccountWatch(
+            self.aws, policies, self.settings.aws_account or "", self.readiness, lambda: self._is_busy
+        )
+        loops: dict[str, Loop] = {"clock": self._follow_clock, "policy": policies.run, "accounts": accounts.run}
         for party, store in stores.items():
             settings = load_settings(party, aws_account=self.settings.aws_account)
             platform = Platform(
@@ -133,9 +139,15 @@ class Process:
             self.services.append(service)
             transport = KafkaTransport(store, settings)
             self.transports.append(transport)
-            loops |= assemble(service, store, transport, settings, self.readiness).loops
+            assembly = assemble(service, store, transport, settings, self.readiness)
+            self.assemblies.append(assembly)
+            loops |= assembly.loops
         await asyncio.gather(*(transport.broker.start() for transport in self.transports))
         return list(loops.items())
+
+    @property
+    def _is_busy(self) -> bool:
+        return any(assembly.executor.busy for assembly in self.assemblies)
 
     async def _follow_clock(self) -> None:
         while True:
@@ -218,7 +230,7 @@ async def _main(modules: tuple[str, ...], settings: Settings) -> int:
     except StartupError as error:
         log.error("cannot start", why=str(error))  # noqa: TRY400  the operator's sentence
         code = EXIT_FAILED
-    except Stalled as error:
+    except (Stalled, CredentialsLost) as error:
         log.error("the process ends so that its supervisor starts it again", why=str(error))  # noqa: TRY400  no bug
         code = EXIT_FAILED
     except Exception:

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from contracts.base import Name, Target
 from contracts.topics import SERVICES
-from services._chassis.aws import AwsLimits
+from services._chassis.aws_connection import AwsLimits
 from services._chassis.config_file import read_config
 from services._policy import environment
 

@@ -11,7 +11,8 @@ from aiokafka.errors import KafkaError
 from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
-from services._chassis.aws import Aws, AwsConnection
+from services._chassis.aws import Aws
+from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import PacedClock
 from services._chassis.reasons import first_cause
 from services._chassis.settings import Settings

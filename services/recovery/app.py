@@ -26,8 +26,10 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     """Build recovery on the chassis's store, clock and AWS."""
     store, clock, aws = platform.store, platform.clock, platform.aws
     ecs, snapshots = AwsEcs(aws), bucket_of(settings, aws)
+    # what changes a service waits neither for readers' threads nor for what readers have left of the retries
+    apart = aws.apart()
+    changing = AwsEcs(apart)
     handlers = Handlers(clock, platform.policies)
-    images = AwsImages(aws)
     settle_seconds = clock.at(platform.straggler_window) - clock.at(0)
     capture = CaptureJob(ecs, AwsSurroundings(aws), snapshots, clock, platform.policies)
     endpoints = Endpoints(store, clock, platform.policies, ecs, snapshots, partial(existing, aws))
@@ -45,8 +47,16 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         jobs={
             CAPTURE: capture,
             PURGE: PurgeJob(snapshots),
-            CHANGE: ChangeJob(ecs, store, clock),
-            ROLL_BACK: RollbackJob(ecs, AwsBalancers(aws), images, snapshots, store, clock, settle_seconds),
+            CHANGE: ChangeJob(changing, store, clock),
+            ROLL_BACK: RollbackJob(
+                changing,
+                AwsBalancers(apart),
+                AwsImages(apart),
+                bucket_of(settings, apart),
+                store,
+                clock,
+                settle_seconds,
+            ),
         },
         failures={CHANGE: handlers.change_failed, ROLL_BACK: handlers.rollback_failed},
         timers={"expire": handlers.expire, "overdue": handlers.overdue},

@@ -14,8 +14,10 @@ from contracts.envelope import Envelope, Meta
 from contracts.topics import SERVICES, Party
 from sandbox.virtual.bus import MemoryBus, MemoryTransport
 from sandbox.virtual.redis import MemoryRedis
+from services._chassis.accounts import AccountWatch
 from services._chassis.assembly import Loop, Pauses, assemble, create_service, load_settings
-from services._chassis.aws import Aws, AwsConnection
+from services._chassis.aws import Aws
+from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import Clock, moment
 from services._chassis.policies import Policies
 from services._chassis.readiness import Readiness
@@ -46,11 +48,15 @@ class InProcessSystem:
         self._settings = settings
         self._policies = policies
         self._running = AsyncExitStack()
+        self.readiness = Readiness()
         self.bus = MemoryBus()
         self.redis = MemoryRedis(clock.now)
 
     async def __aenter__(self) -> Self:
-        loops = [loop for party in SERVICES for loop in await self._start(party)]
+        accounts = AccountWatch(self._aws, self._policies, self._settings["aws_account"], self.readiness)
+        loops: list[Loop] = [accounts.run]
+        for party in SERVICES:
+            loops += await self._start(party)
         # a fault of one ends the rehearsal
         group = await self._running.enter_async_context(asyncio.TaskGroup())
         tasks = [group.create_task(loop()) for loop in loops]
@@ -81,6 +87,7 @@ class InProcessSystem:
             Aws(self._aws, party),
             settings.straggler_window,
             self._transport,
+            self.readiness,
             policies=self._policies,
         )
         service = create_service(party, settings, platform)
@@ -88,4 +95,4 @@ class InProcessSystem:
             self._running.push_async_callback(close)
         pauses = Pauses(LOOK_SECONDS, LOOK_SECONDS)
         transport = MemoryTransport(self.bus, party)
-        return assemble(service, store, transport, settings, Readiness(), pauses).loops.values()
+        return assemble(service, store, transport, settings, self.readiness, pauses).loops.values()

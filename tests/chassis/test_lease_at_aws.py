@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from services._chassis.aws import Actor, Aws, AwsConnection, AwsLimits, LeaseOver, acting
+from services._chassis.acting import Actor, LeaseOver, acting
+from services._chassis.aws import Aws
+from services._chassis.aws_connection import AwsConnection, AwsLimits
 from services._chassis.tasks import end
 
 

@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from redis.exceptions import ConnectionError as RedisAway
 
-from services._chassis.aws import LeaseOver
+from services._chassis.acting import LeaseOver
 from services._chassis.reasons import Impossible, first_cause, is_permanent, sentence_of
 
 REFUSED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "secret"}}, "DescribeServices")

@@ -15,7 +15,8 @@ from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError, Missing
 from services._aws.load_balancers import PublicEndpoint, find_public_endpoint, target_health
 from services._aws.task_definition import EcsTaskDefinition
-from services._chassis.aws import Aws, AwsConnection
+from services._chassis.aws import Aws
+from services._chassis.aws_connection import AwsConnection
 
 START = 1_764_000_000.0
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)

@@ -18,7 +18,8 @@ from sandbox.aws.server import SimulatedAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE
 from sandbox.scenarios.incident import Incident
 from services._aws.errors import AwsError
-from services._chassis.aws import Aws, AwsConnection
+from services._chassis.aws import Aws
+from services._chassis.aws_connection import AwsConnection
 from services._chassis.service import Platform, Service
 from services._chassis.store import IndexedStore
 from services.monitor.adapters.database import RdsDatabases

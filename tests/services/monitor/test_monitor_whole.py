@@ -17,7 +17,8 @@ from contracts.results import StepFinished
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE
-from services._chassis.aws import Aws, AwsConnection
+from services._chassis.aws import Aws
+from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import Pace, PacedClock, moment
 from services._chassis.jobs import Executor
 from services._chassis.service import Platform, Service

@@ -14,7 +14,8 @@ from contracts.results import StepFinished
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE
-from services._chassis.aws import Aws, AwsConnection
+from services._chassis.aws import Aws
+from services._chassis.aws_connection import AwsConnection
 from services._chassis.service import Platform
 from services._chassis.store import IndexedStore
 from services._chassis.transition import Job

@@ -13,7 +13,8 @@ from contracts.results import SnapshotOutput, StepFinished
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
 from sandbox.aws.server.seed import BACKUP_BUCKET, CLUSTER, CONTAINER, SERVICE
-from services._chassis.aws import Aws, AwsConnection
+from services._chassis.aws import Aws
+from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import moment
 from services._chassis.service import Platform, Service
 from services._chassis.store import IndexedStore

@@ -1,0 +1,217 @@
+"""Keeps every account of the policy entered: renews credentials in time, and tells which account refuses.
+
+One that refuses stops no other: the process goes on and stays ready, its sentence stands at ``/readyz`` under
+``degraded`` and ``accounts``, and whoever acts there is told the same. Only a process that cannot get credentials of
+its own ends, after a while, since a new one may get them. Times are real seconds.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contracts.base import Target
+from contracts.policy import Access
+from services._chassis.aws import Aws
+from services._chassis.aws_clock import clock_fault, offset_of
+from services._chassis.aws_connection import AwsConnection, Place
+from services._chassis.credentials import ClockOff, NoCredentials, RoleCredentials
+from services._chassis.readiness import Readiness
+
+LOOK_SECONDS = 30.0
+"""Between two looks at what has to be renewed, and at accounts that refuse."""
+OWN_SECONDS = 60.0
+"""Between two questions to STS whose credentials this process has."""
+CHECK_SECONDS = 300.0
+"""The same for accounts that are entered by a role."""
+LOST_SECONDS = 600.0
+"""How long a process goes on without credentials of its own; as long again while it works on jobs."""
+LANE = "accounts"
+
+OK = "ok"
+
+log = structlog.get_logger()
+
+
+class CredentialsLost(Exception):
+    """This process cannot get credentials of its own; only a new one may. The text is the sentence."""
+
+
+class Roles(Protocol):
+    """Of the policy in force."""
+
+    def access(self, account: str) -> Access | None: ...
+
+    def all(self) -> tuple[Target, ...]: ...
+
+
+@dataclass
+class AccountWatch:
+    """Looks at every account in which the policy lists a service. ``run`` ends by ``CredentialsLost`` only."""
+
+    connection: AwsConnection
+    roles: Roles
+    own_account: str
+    readiness: Readiness
+    busy: Callable[[], bool] = lambda: False
+    """Whether this process works on jobs."""
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    known: dict[Place, str] = field(default_factory=dict, init=False)
+    """What is to be said of each place: ``OK``, or a sentence."""
+    _due: dict[Place, float] = field(default_factory=dict, init=False)
+    _probed: set[Access] = field(default_factory=set, init=False)
+    """Roles that were tried without their external id."""
+    _own_due: float = field(default=0.0, init=False)
+    _lost_at: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.connection.follow(self.roles, self.own_account)
+        self._aws = Aws(self.connection, "chassis", lane=LANE)
+        self.readiness.facts["accounts"] = self.status
+
+    def status(self) -> dict[str, str]:
+        """Return what is to be said of each account and region."""
+        return {_name(place): said for place, said in sorted(self.known.items())}
+
+    async def run(self) -> None:
+        """Look again and again. Raise ``CredentialsLost``."""
+        while True:
+            await self.look()
+            await self.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Look once, at all accounts at the same time. Raise ``CredentialsLost``."""
+        await self._in_thread(self.connection.drop_left_accounts)
+        places = self._places()
+        for place in self.known.keys() - places:
+            self._forget(place)
+        await asyncio.gather(self._look_at_own(), *(self._look_at(place) for place in sorted(places)))
+
+    def _places(self) -> set[Place]:
+        """Return where services are listed, and where somebody has acted on others; not the process's own place."""
+        listed = {Place(target.account, target.region) for target in self.roles.all()}
+        met = self.connection.entered() - {place.account for place in listed}
+        places = listed | {Place(account, self.connection.region) for account in met}
+        return places - {Place(self.own_account, self.connection.region)}
+
+    async def _look_at(self, place: Place) -> None:
+        """Renew the role's credentials if it is time, and ask STS now and then whose they are."""
+        try:
+            account = self.connection.account(place)
+            credentials = account.credentials
+            if isinstance(credentials, RoleCredentials) and credentials.due:
+                await self._in_thread(credentials.renew, credentials.held)
+            if self.now() >= self._due.get(place, 0.0) or self.known.get(place) != OK:
+                await self._check(place)
+                self._due[place] = self.now() + CHECK_SECONDS
+            self._say(place, OK)
+            if account.access is not None and isinstance(credentials, RoleCredentials):
+                await self._probe(account.access, credentials)
+        except (BotoCoreError, ClientError) as error:
+            self._say(place, self._sentence(place, error))
+
+    async def _check(self, place: Place) -> None:
+        """Raise ``NoCredentials`` where the credentials are of another account than the policy says."""
+        target = Target(account=place.account, region=place.region, cluster="any", service="any")
+        identity = await self._aws.at(target).call("sts", "get_caller_identity")
+        if identity["Account"] != place.account:
+            said = f"the policy says account {place.account}, but its role's credentials are of {identity['Account']}"
+            raise NoCredentials(said, temporary=False)
+
+    async def _probe(self, access: Access, credentials: RoleCredentials) -> None:
+        """Try once without the external id: a role that does not demand it lets in whoever else its account trusts."""
+        if access.external_id is None or access in self._probed:
+            return
+        demands = await self._in_thread(credentials.demands_external_id)
+        self._probed.add(access)
+        if not demands:
+            said = f"{access.role} does not demand its external id, which so protects nothing"
+            log.warning("an external id that is not demanded", role=access.role)
+            self.readiness.degrade(f"external-id:{credentials.account}", f"account {credentials.account}: {said}.")
+
+    async def _look_at_own(self) -> None:
+        own = self.connection.own
+        try:
+            await self._in_thread(own.refresh)
+            if self.now() >= self._own_due:
+                answer = await self._aws.call("sts", "get_caller_identity")
+                self._own_due = self.now() + OWN_SECONDS
+                self._lost_at = None
+                self._tell("clock", clock_fault(offset_of(answer)))
+                self._tell("own-account", self._of_another(str(answer["Account"])))
+            self._tell("own-credentials", own.fault)
+        except ClockOff as error:
+            self._tell("clock", str(error))
+        except NoCredentials as error:
+            self._tell("own-credentials", str(error))
+            self._end_if_lost(str(error))
+        except (BotoCoreError, ClientError) as error:
+            self._tell("own-account", f"STS does not say whose credentials these are ({_why(error)})")
+
+    def _of_another(self, actual: str) -> str:
+        if actual == self.own_account:
+            return ""
+        return f"this process began with credentials of account {self.own_account}, and has those of {actual} now"
+
+    def _end_if_lost(self, why: str) -> None:
+        self._lost_at = self._lost_at if self._lost_at is not None else self.now()
+        limit = LOST_SECONDS * 2 if self.busy() else LOST_SECONDS
+        if self.now() - self._lost_at >= limit:
+            raise CredentialsLost(f"{why}, for {(self.now() - self._lost_at) / 60:.0f} minutes by now")
+
+    def _sentence(self, place: Place, error: Exception) -> str:
+        said = str(error) if isinstance(error, NoCredentials) else f"STS does not answer there ({_why(error)})"
+        credentials = account.credentials if (account := self._entered(place)) else None
+        if isinstance(credentials, RoleCredentials) and credentials.left > 0:
+            return f"{said}. The present credentials hold for {credentials.left / 60:.0f} more minutes"
+        return said
+
+    def _entered(self, place: Place) -> Any:
+        try:
+            return self.connection.account(place)
+        except NoCredentials:
+            return None
+
+    def _say(self, place: Place, said: str) -> None:
+        before = self.known.get(place)
+        self.known[place] = said
+        if said == OK:
+            self.readiness.clear(_key(place))
+        else:
+            self.readiness.degrade(_key(place), f"account {_name(place)}: {said}.")
+        if said != before and (said != OK or before is not None):
+            log.warning("an account", account=place.account, region=place.region, state=said)
+
+    def _forget(self, place: Place) -> None:
+        self.known.pop(place)
+        self._due.pop(place, None)
+        self.readiness.clear(_key(place))
+        self.readiness.clear(f"external-id:{place.account}")
+
+    def _tell(self, key: str, fault: str) -> None:
+        if fault:
+            self.readiness.degrade(key, f"{fault[:1].upper()}{fault[1:]}.")
+        else:
+            self.readiness.clear(key)
+
+    async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.connection.threads(LANE), work, *arguments)
+
+
+def _name(place: Place) -> str:
+    return f"{place.account}/{place.region}"
+
+
+def _key(place: Place) -> str:
+    return f"account {_name(place)}"
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "unknown"))
+    return type(error).__name__

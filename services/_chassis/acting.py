@@ -1,0 +1,40 @@
+"""Who is at work when AWS is called, and by what right: written into the request, and checked before it is sent."""
+
+import contextvars
+import time
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+
+class LeaseOver(Exception):
+    """The job's lease has expired; the request was not sent."""
+
+
+@dataclass(slots=True)
+class Actor:
+    """Whoever is at work, for AWS's own log of calls: ``kind/id/fence`` of a job."""
+
+    name: str = "-/-/0"
+    until: float = inf
+    """``time.monotonic()`` at which the right to act ends; a job's heartbeat moves it on."""
+
+
+acting: contextvars.ContextVar[Actor] = contextvars.ContextVar("acting", default=Actor())  # noqa: B039  never changed
+calling: contextvars.ContextVar[str] = contextvars.ContextVar("service", default="-")
+"""The service that calls."""
+
+
+def say_who(request: Any, **_: object) -> None:
+    agent = request.headers.get("User-Agent", "")
+    agent = agent.decode() if isinstance(agent, bytes) else agent
+    request.headers["User-Agent"] = f"{agent} surefoot/{calling.get()}/{acting.get().name}"
+
+
+def check_right(**_: object) -> None:
+    """Refuse to send for a job whose lease has run out, a first time or again: another may have it by now.
+
+    So what a stalled executor can still do to AWS is the one request that left it while it held the lease.
+    """
+    if time.monotonic() > acting.get().until:
+        raise LeaseOver("the lease has run out; nothing was sent")

@@ -1,0 +1,225 @@
+"""boto3's clients and threads of one process, by account and region.
+
+Clients are shared, kept until the policy drops their account, and made under one lock: making one costs about 86 ms,
+and is not safe beside another. How accounts are entered, ``credentials.py`` says.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+import boto3
+from botocore.config import Config
+from botocore.credentials import CredentialProvider, CredentialResolver, Credentials
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader
+from botocore.session import Session as BotocoreSession
+from botocore.session import get_session
+
+from contracts.policy import Access
+from services._chassis.acting import check_right, say_who
+from services._chassis.credentials import EXPIRED, NoCredentials, OwnCredentials, RoleCredentials
+
+THREADS = 24
+"""Of each lane."""
+ENTERING = "entering"
+"""The lane of calls that ask STS for credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwsLimits:
+    """How long a call may take, in real seconds, and how often it is tried."""
+
+    connect: float = 3
+    answer: float = 10
+    tries: int = 4
+
+
+class Place(NamedTuple):
+    """Where a call acts."""
+
+    account: str = ""
+    """Empty: this process's own."""
+    region: str = ""
+
+
+HOME = Place()
+"""This process's own account and region."""
+
+
+class Roles(Protocol):
+    """Of the policy in force: how to act in other accounts. A reload changes the answers."""
+
+    def access(self, account: str) -> Access | None: ...
+
+
+@dataclass(slots=True)
+class Account:
+    """One account, as this process enters it."""
+
+    access: Access | None
+    credentials: OwnCredentials | RoleCredentials
+    session: Any
+    clients: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+    """By region, API and lane."""
+
+
+class AwsConnection:
+    """The clients and threads of one process, by account and region."""
+
+    def __init__(
+        self,
+        region: str,
+        limits: AwsLimits = AwsLimits(),
+        find: Callable[[], Credentials | None] | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """``find`` returns this process's own credentials; None: as botocore finds them. ``now``: AWS's real time."""
+        self.region = region
+        self._config = Config(
+            connect_timeout=limits.connect,
+            read_timeout=limits.answer,
+            retries={"mode": "standard", "total_max_attempts": limits.tries},
+            # as many as the threads of a lane, or each call beyond them shakes hands anew
+            max_pool_connections=THREADS,
+            # one host name for all buckets: works with AWS and with an endpoint that is no wildcard domain
+            s3={"addressing_style": "path"},
+        )
+        self._entering = self._config.merge(
+            Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+        )
+        self._now = now
+        self._loader = Loader()
+        self._lock = threading.RLock()
+        self._lanes: dict[str, ThreadPoolExecutor] = {}
+        self._accounts: dict[str, Account] = {}
+        self._roles: Roles | None = None
+        self.own_account = ""
+        """Until it is known, and the policy with it, every account counts as this process's own."""
+        session = self._new_session()
+        self.own = OwnCredentials(find or session.get_component("credential_provider").load_credentials)
+        self._accounts[""] = Account(None, self.own, self._boto3(session, self.own))
+
+    def follow(self, roles: Roles, own_account: str) -> None:
+        """Enter accounts other than ``own_account`` by these roles from now on."""
+        self._roles, self.own_account = roles, own_account
+
+    def account(self, place: Place) -> Account:
+        """Return how ``place``'s account is entered. Raise ``NoCredentials`` where the policy has no role for it."""
+        if self._roles is None or place.account in {"", self.own_account}:
+            return self._accounts[""]
+        access = self._roles.access(place.account)
+        if access is None:
+            said = f"the policy has no role for account {place.account}; add one under `accounts`"
+            raise NoCredentials(said, temporary=False)
+        with self._lock:
+            found = self._accounts.get(place.account)
+            if found is None or found.access != access:
+                self._drop(place.account)
+                assume = partial(self._assume, place.region or self.region)
+                credentials = RoleCredentials(place.account, access, assume, self._now)
+                found = Account(access, credentials, self._boto3(self._new_session(), credentials))
+                self._accounts[place.account] = found
+            return found
+
+    def client(self, service: str, place: Place = HOME, lane: str = "") -> Any:
+        """Return the shared client. Call it in a lane's threads only: building one loads a model from disk."""
+        return self.client_of(self.account(place), place.region, service, lane)
+
+    def client_of(self, account: Account, region: str, service: str, lane: str) -> Any:
+        """Return the client of an account that was looked up already."""
+        return self._client(account, region or self.region, service, lane, self._config)
+
+    def threads(self, lane: str = "") -> ThreadPoolExecutor:
+        """Return the threads of a lane: what is called in one waits for nothing that is called in another."""
+        with self._lock:
+            if lane not in self._lanes:
+                self._lanes[lane] = ThreadPoolExecutor(THREADS, thread_name_prefix=f"aws {lane}".strip())
+            return self._lanes[lane]
+
+    def entered(self) -> set[str]:
+        """Return the accounts that were entered by a role."""
+        with self._lock:
+            return self._accounts.keys() - {""}
+
+    def drop_left_accounts(self) -> None:
+        """Close the clients of accounts that the policy has dropped, or enters by another role."""
+        with self._lock:
+            for name, account in list(self._accounts.items()):
+                if name and (self._roles is None or self._roles.access(name) != account.access):
+                    self._drop(name)
+
+    def close(self) -> None:
+        for threads in self._lanes.values():
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    def _drop(self, name: str) -> None:
+        dropped = self._accounts.pop(name, None)
+        for client in dropped.clients.values() if dropped else ():
+            client.close()
+
+    def _client(self, account: Account, region: str, service: str, lane: str, config: Config) -> Any:
+        key = (region, service, lane)
+        with self._lock:
+            if key not in account.clients:
+                client = account.session.client(service, region_name=region, config=config)
+                client.meta.events.register("request-created", say_who)
+                if lane != ENTERING:
+                    client.meta.events.register("before-send", check_right)
+                self._made(client)
+                account.clients[key] = client
+            return account.clients[key]
+
+    def _made(self, client: Any) -> None:
+        """Whatever else a new client needs."""
+
+    def _assume(self, region: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Assume a role at the STS endpoint of a region, and where that does not answer at the own region's.
+
+        The tokens of both hold in every region. It is no call of the job that needs the credentials: whoever else waits
+        for them needs no lease.
+        """
+        try:
+            return self._assume_at(region, parameters)
+        except NoCredentials:
+            raise
+        except BotoCoreError:
+            if region == self.region:
+                raise
+            return self._assume_at(self.region, parameters)
+
+    def _assume_at(self, region: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        sts = self._client(self._accounts[""], region, "sts", ENTERING, self._entering)
+        before = self.own.held
+        try:
+            answer: Mapping[str, Any] = sts.assume_role(**parameters)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in EXPIRED or not self.own.renew_refused(before):
+                raise
+            answer = sts.assume_role(**parameters)
+        return answer
+
+    def _new_session(self) -> BotocoreSession:
+        session = get_session()
+        session.register_component("data_loader", self._loader)  # models of APIs are read once for all accounts
+        session.set_config_variable("sts_regional_endpoints", "regional")
+        return session
+
+    def _boto3(self, session: BotocoreSession, credentials: Credentials) -> Any:
+        session.register_component("credential_provider", CredentialResolver([_Given(credentials)]))
+        return boto3.Session(botocore_session=session, region_name=self.region)
+
+
+class _Given(CredentialProvider):
+    METHOD = "surefoot"
+
+    def __init__(self, credentials: Credentials) -> None:
+        super().__init__()
+        self._credentials = credentials
+
+    def load(self) -> Credentials:
+        return self._credentials
