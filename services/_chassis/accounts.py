@@ -64,8 +64,8 @@ class AccountWatch:
     known: dict[Place, str] = field(default_factory=dict, init=False)
     """What is to be said of each place: ``OK``, or a sentence."""
     _due: dict[Place, float] = field(default_factory=dict, init=False)
-    _probed: set[Access] = field(default_factory=set, init=False)
-    """Roles that were tried without their external id."""
+    _probed: dict[str, Access] = field(default_factory=dict, init=False)
+    """By account: the role that was tried without its external id."""
     _own_due: float = field(default=0.0, init=False)
     _lost_at: float | None = field(default=None, init=False)
 
@@ -125,10 +125,11 @@ class AccountWatch:
 
     async def _probe(self, access: Access, credentials: RoleCredentials) -> None:
         """Try once without the external id: a role that does not demand it lets in whoever else its account trusts."""
-        if access.external_id is None or access in self._probed:
+        if self._probed.get(credentials.account) == access:
             return
-        demands = await self._in_thread(credentials.demands_external_id)
-        self._probed.add(access)
+        demands = access.external_id is None or await self._in_thread(credentials.demands_external_id)
+        self._probed[credentials.account] = access
+        self.readiness.clear(f"external-id:{credentials.account}")
         if not demands:
             said = f"{access.role} does not demand its external id, which so protects nothing"
             log.warning("an external id that is not demanded", role=access.role)
@@ -167,7 +168,7 @@ class AccountWatch:
     def _sentence(self, place: Place, error: Exception) -> str:
         said = str(error) if isinstance(error, NoCredentials) else f"STS does not answer there ({_why(error)})"
         credentials = account.credentials if (account := self._entered(place)) else None
-        if isinstance(credentials, RoleCredentials) and credentials.left > 0:
+        if isinstance(credentials, RoleCredentials) and credentials.due and credentials.left > 0:
             return f"{said}. The present credentials hold for {credentials.left / 60:.0f} more minutes"
         return said
 

@@ -123,26 +123,30 @@ class RoleCredentials(Credentials):
         with self._renewing:
             if self.held is not None and self.held is not stale:
                 return self.held
-            if self._refusal is not None and self._now() < self._refusal.until:
-                raise self._refusal.error
-            try:
-                self.held = self._asked()
-            except (ClientError, BotoCoreError) as error:
-                told = self._told(error)
-                least, most = SILENT_SECONDS if told.temporary else REFUSED_SECONDS
-                self._refusal = _Refusal(told, self._now() + random.uniform(least, most))  # noqa: S311  no secret
-                raise told from None
-            self._refusal = None
-            return self.held
+            return self._renew()
 
     def renew_refused(self, stale: object) -> bool:
         """Renew credentials that AWS takes for expired; return False where that was tried a moment ago."""
-        now = self._now()
-        if self.held is stale and now - self._forced_at < FORCED_SECONDS:
-            return False
-        self._forced_at = now
-        self.renew(stale)
-        return True
+        with self._renewing:
+            if self.held is stale:
+                if self._now() - self._forced_at < FORCED_SECONDS:
+                    return False
+                self._forced_at = self._now()
+                self._renew()
+            return True
+
+    def _renew(self) -> Keys:
+        if self._refusal is not None and self._now() < self._refusal.until:
+            raise self._refusal.error
+        try:
+            self.held = self._asked()
+        except (ClientError, BotoCoreError) as error:
+            told = self._told(error)
+            least, most = SILENT_SECONDS if told.temporary else REFUSED_SECONDS
+            self._refusal = _Refusal(told, self._now() + random.uniform(least, most))  # noqa: S311  no secret
+            raise told from None
+        self._refusal = None
+        return self.held
 
     def demands_external_id(self) -> bool:
         """Whether the role refuses whoever does not know the external id. Asks STS once."""
