@@ -18,7 +18,7 @@ from contracts.base import Target
 from contracts.policy import Access
 from services._chassis.aws import Aws
 from services._chassis.aws_clock import clock_fault, offset_of
-from services._chassis.aws_connection import AwsConnection, Place
+from services._chassis.aws_connection import ENTERING, AwsConnection, Place
 from services._chassis.credentials import ClockOff, NoCredentials, RoleCredentials
 from services._chassis.readiness import Readiness
 
@@ -30,7 +30,6 @@ CHECK_SECONDS = 300.0
 """The same for accounts that are entered by a role."""
 LOST_SECONDS = 600.0
 """How long a process goes on without credentials of its own; as long again while it works on jobs."""
-LANE = "accounts"
 
 OK = "ok"
 
@@ -71,7 +70,7 @@ class AccountWatch:
 
     def __post_init__(self) -> None:
         self.connection.follow(self.roles, self.own_account)
-        self._aws = Aws(self.connection, "chassis", lane=LANE)
+        self._aws = Aws(self.connection, "chassis", lane=ENTERING)
         self.readiness.facts["accounts"] = self.status
 
     def status(self) -> dict[str, str]:
@@ -201,7 +200,7 @@ class AccountWatch:
             self.readiness.clear(key)
 
     async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self.connection.threads(LANE), work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self.connection.threads(ENTERING), work, *arguments)
 
 
 def _name(place: Place) -> str:

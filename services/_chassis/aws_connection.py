@@ -27,7 +27,7 @@ from services._chassis.credentials import EXPIRED, NoCredentials, OwnCredentials
 THREADS = 24
 """Of each lane."""
 ENTERING = "entering"
-"""The lane of calls that ask STS for credentials."""
+"""The lane of calls of STS, which have their own, shorter limits: they are made again soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class AwsConnection:
 
     def client_of(self, account: Account, region: str, service: str, lane: str) -> Any:
         """Return the client of an account that was looked up already."""
-        return self._client(account, region or self.region, service, lane, self._config)
+        return self._client(account, region or self.region, service, lane)
 
     def threads(self, lane: str = "") -> ThreadPoolExecutor:
         """Return the threads of a lane: what is called in one waits for nothing that is called in another."""
@@ -162,11 +162,13 @@ class AwsConnection:
         for client in dropped.clients.values() if dropped else ():
             client.close()
 
-    def _client(self, account: Account, region: str, service: str, lane: str, config: Config) -> Any:
+    def _client(self, account: Account, region: str, service: str, lane: str) -> Any:
         key = (region, service, lane)
         with self._lock:
             if key not in account.clients:
-                client = account.session.client(service, region_name=region, config=config)
+                client = account.session.client(
+                    service, region_name=region, config=self._entering if lane == ENTERING else self._config
+                )
                 client.meta.events.register("request-created", say_who)
                 if lane != ENTERING:
                     client.meta.events.register("before-send", check_right)
@@ -193,7 +195,7 @@ class AwsConnection:
             return self._assume_at(self.region, parameters)
 
     def _assume_at(self, region: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        sts = self._client(self._accounts[""], region, "sts", ENTERING, self._entering)
+        sts = self._client(self._accounts[""], region, "sts", ENTERING)
         before = self.own.held
         try:
             answer: Mapping[str, Any] = sts.assume_role(**parameters)
