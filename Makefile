@@ -44,13 +44,13 @@ bench: setup ## ours against bare scripts, by turns, as ratios; 100,000 messages
 	@$(BIN)/python -m benchmarks.listing
 	@$(BIN)/python -m benchmarks.cli
 
-check: setup ## format, lint, types, imports, contracts, architecture
+check: setup ## format, lint, types, imports, contracts, architecture, documents
 	@$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/ruff check $(PATHS)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m contracts.publish --check
-	@$(BIN)/pytest -q tests/architecture
+	@$(BIN)/pytest -q tests/architecture tests/docs
 
 kafka: setup ## a real Apache Kafka on port 9092, its jars from Maven Central (needs a JDK 17 and Maven)
 	@$(BIN)/python -m sandbox.apache_kafka --port 9092
