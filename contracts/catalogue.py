@@ -1,6 +1,6 @@
-"""The one table of events: type → class → topic → who writes it, who reads it.
+"""The one table of events: type → class → topic → its writers and its readers.
 
-A type without a writer and a reader is refused: an event exists when somebody emits it and somebody listens.
+A type without a writer or without a reader is refused: nothing would come of such an event.
 """
 
 from collections.abc import Iterable, Mapping
@@ -159,7 +159,7 @@ CATALOGUE: tuple[Entry, ...] = (
         {*topics.SERVICES, OPERATORS},  # each warns of its own dead letters, until an operator has settled them
         {ORCHESTRATOR, DASHBOARDS},
     ),
-    # what the services tell
+    # what the services publish by themselves
     _entry("health-scored.v1", health.HealthScored, topics.HEALTH_EVENTS, HEALTH, {ORCHESTRATOR, DASHBOARDS}),
     _entry("check-failed.v1", health.CheckFailed, topics.HEALTH_EVENTS, HEALTH, DASHBOARDS),
     _entry("issue-found.v1", diagnostics.IssueFound, topics.DIAGNOSTICS_EVENTS, DIAGNOSTICS, DASHBOARDS),
@@ -220,5 +220,5 @@ def topics_of(party: Party) -> tuple[Topic, ...]:
 
 
 REPLAYED_FIRST: Mapping[Party, frozenset[str]] = {ORCHESTRATOR: frozenset({topics.DEPLOYMENT_EVENTS.name})}
-"""Topics that a service reads to their end before all others, wherever its Redis knows less than Kafka: what it has
-itself published. It holds to that instead of deciding anew (docs/adr/0007)."""
+"""Topics that a service replays before it reads any other, where its Redis is older than what Kafka holds. They have
+the events that it published itself: it keeps to them instead of deciding anew (docs/adr/0007)."""

@@ -2,7 +2,7 @@
 
 ``breaks(old, new)`` compares two JSON Schemas (draft 2020-12, as pydantic writes them) and names every change
 after which a message that was right yesterday is wrong today, or means something else. Growth is fine: new
-optional fields, wider bounds, more values of an enumeration, more members of a union. A reader of yesterday
+optional fields, wider bounds, more values of an enumeration, more members of a union. A reader of an older version
 ignores a new field; a new value it puts aside as a dead letter, so readers are upgraded before writers.
 """
 
@@ -29,7 +29,7 @@ class _Comparison:
     old: Schema
     new: Schema
     under_way: frozenset[tuple[str, str]] = frozenset()
-    """Pairs of references that are being compared: a recursive model meets itself again."""
+    """Pairs of references that are being compared; with them a recursive model does not recurse without end."""
 
     def nodes(self, old: Schema, new: Schema, path: str) -> Iterator[str]:
         pair = (str(old.get("$ref", "")), str(new.get("$ref", "")))
@@ -96,7 +96,7 @@ class _Comparison:
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:
-    """Follow references; what stands beside one (a default, say) is kept."""
+    """Follow references; what stands beside a reference (a default, say) is kept."""
     while "$ref" in schema:
         beside = {key: value for key, value in schema.items() if key != "$ref"}
         schema = {**root["$defs"][schema["$ref"].removeprefix("#/$defs/")], **beside}

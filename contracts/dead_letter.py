@@ -13,9 +13,9 @@ from contracts.topics import WARNING_ALERTS
 Reason = Literal["invalid", "unsupported", "expired", "failed"]
 
 GROUP_HEADER = "surefoot_group"
-"""On a replay: the one group that it is for. The others skip it."""
+"""A header of replayed messages: the one consumer group that the replay is for. The others skip it."""
 LETTER_HEADER = "surefoot_letter"
-"""On a replay: the id of the letter that held it."""
+"""A header of replayed messages: the id of the dead letter that is replayed."""
 RULE = "dead-letter"
 
 
@@ -28,7 +28,7 @@ class DeadLettered(Contract):
     group: str
     reason: Reason
     detail: str
-    """Why, without the message's values."""
+    """Why the message could not be handled, without quoting its values."""
     key: Base64Bytes | None
     headers: tuple[tuple[str, Base64Bytes | None], ...]
     value: Base64Bytes | None
@@ -52,7 +52,7 @@ class DeadLettered(Contract):
 
 
 class DeadLetterSettled(Contract):
-    """An operator's word on a letter. Until then it is open."""
+    """An operator has settled a dead letter: replayed or discarded it. Until then the letter is open."""
 
     letter: str
     """The letter's id."""
@@ -66,12 +66,12 @@ class DeadLetterSettled(Contract):
 
 
 def letter_id(letter: DeadLettered) -> str:
-    """Return the id of a letter: one place and group, one letter."""
+    """Return the id of a letter, which derives from topic, partition, offset and group."""
     return caused_id(letter.subject, letter.group)
 
 
 def is_for(headers: Iterable[tuple[str, bytes | None]], group: str) -> bool:
-    """Whether a message is for ``group``: each is, but for a replay to another one."""
+    """Return whether a message is for ``group``: every one but a replay that is addressed to another group."""
     addressee = dict(headers).get(GROUP_HEADER)
     return addressee is None or addressee == group.encode()
 

@@ -1,4 +1,4 @@
-"""A deployment's course: what is asked for, and what a run tells of itself."""
+"""A deployment's course: what can be asked for, and the events that a run publishes."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -118,7 +118,7 @@ class DeploymentConfig(Contract):
 
 
 Asked = Annotated[DeploymentConfig, PlainSerializer(lambda config: config.model_dump(exclude_unset=True))]
-"""Written without what was left out: for that, the policy of the target has a value when the run begins."""
+"""Serialised without the fields that were left out: they get the values of the target's policy when the run begins."""
 
 
 class DeployRequested(Event):
@@ -131,7 +131,7 @@ class DeployRequested(Event):
     on_conflict: Literal["queue", "refuse"] = "queue"
     """What to do while another run is active on the target."""
     reason: str = ""
-    """Why, in the words of whoever asks; for the record."""
+    """Why the deployment is asked for, in the requester's words; for the record."""
     overrides: tuple[Override, ...] = ()
     config: Asked = DeploymentConfig()
 
@@ -156,9 +156,9 @@ class DeploymentStarted(Event):
     actor: str
     change: Change
     reason: str = ""
-    """The request's."""
+    """The reason that the request gave."""
     policy_digest: Digest = ""
-    """Of the policy that the run keeps to its end; empty without a policy file."""
+    """Digest of the policy that the run keeps to its end; empty without a policy file."""
 
 
 class PhaseStarted(Event):
@@ -168,7 +168,7 @@ class PhaseStarted(Event):
 
 
 class PhaseProgressed(Event):
-    """One sentence about what is going on, for those who watch."""
+    """One sentence about what is going on, for whoever follows the run."""
 
     run_id: RunId
     phase: Phase
@@ -190,16 +190,16 @@ class PhaseFinished(Event):
 
 
 class Rollback(Contract):
-    """What the record says of a rollback."""
+    """What a finished run records about its rollback."""
 
     trigger: str
     by: Literal["surefoot", "ecs", "other"]
     snapshot_id: str
     seconds: float
     actor: str = ""
-    """Who asked for it, where a person did."""
+    """The person who asked for the rollback; empty where no person did."""
     reason: str = ""
-    """Why, in that person's words."""
+    """Why, in the words of that person."""
 
 
 class DeploymentFinished(Event):

@@ -17,7 +17,7 @@ class Issue(Contract):
     """The five parts of the requirements (docs/requirements.md), with the evidence quoted."""
 
     issue_id: str
-    """Derived from target and kind: the same trouble keeps its id."""
+    """Derived from target and kind, so that the same issue keeps its id."""
     kind: str
     category: Literal["infrastructure", "application", "security"]
     severity: Severity

@@ -18,7 +18,7 @@ Headers = tuple[tuple[str, bytes], ...]
 
 
 class InvalidMessage(ValueError):
-    """What came can never be handled; its text says why, without the message's values."""
+    """A message that no retry can make readable. The error's text says why, without quoting the message's values."""
 
 
 class UnknownType(InvalidMessage):
@@ -31,12 +31,13 @@ class Meta:
 
     id: str
     source: str
-    """``surefoot/<service>``, or whoever else wrote it; with ``id`` it is unique."""
+    """The writer: ``surefoot/<service>``, or a name that an outside writer chose. ``source`` and ``id`` are unique
+    together."""
     time: datetime
     run_id: str | None = None
     cause_id: str | None = None
     expires_at: datetime | None = None
-    """The extension ``expirytime``: from then on the message is of no use. Outsiders set it, off the clock on the wall.
+    """The extension ``expirytime``: from then on the message is of no use. Outside writers set it, in wall-clock time.
     https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/expirytime.md"""
 
 
@@ -132,7 +133,7 @@ def from_message(headers: Iterable[tuple[str, bytes | None]], value: bytes | Non
 
 
 def _rule(fault: ErrorDetails) -> str:
-    """The rule that was broken. Of all of pydantic's messages one quotes the input: that of a union's tag."""
+    """Return the broken rule. Pydantic's message about a union's tag is replaced: it alone quotes the input."""
     if fault["type"] == "union_tag_invalid":
         return f"the tag is none of {fault['ctx']['expected_tags']}"
     return fault["msg"]

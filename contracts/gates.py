@@ -19,7 +19,7 @@ _HOLDS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.
 
 
 def holds(value: float, comparison: Comparison, threshold: float) -> bool:
-    """Whether ``value comparison threshold``."""
+    """Return whether ``value comparison threshold`` is true, such as ``72 >= 70``."""
     return bool(_HOLDS[comparison](value, threshold))
 
 
@@ -29,18 +29,18 @@ class Gate(Contract):
     name: str
     verdict: Verdict
     value: float | None
-    """What was measured; None when it could not be."""
+    """What was measured; None when it could not be measured."""
     comparison: Comparison
     threshold: float
     unit: str = ""
     samples: int
     """How many measurements the value rests on."""
     needs: int = 0
-    """How many more samples it takes for a verdict; 0 when there is one."""
+    """How many more samples it takes for a verdict; 0 when there is a verdict."""
     detail: str = ""
     """One sentence for a person: what was seen, or what it would take."""
     overridden_by: str | None = None
-    """Who overrode the gate, and why; it then counts as passed, and its verdict stays on the record."""
+    """The person who overrode the gate, and why. The gate then counts as passed; its verdict stays on the record."""
 
     @classmethod
     def measured(

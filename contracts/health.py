@@ -9,7 +9,7 @@ from contracts.policy import HealthPolicy
 
 
 class AssessHealth(Event):
-    """How well is the service? A score as an interval over the three levels."""
+    """Ask how healthy the service is: a score as an interval over the three levels."""
 
     run_id: RunId
     minimum_score: float = MINIMUM_HEALTH_SCORE
@@ -40,7 +40,7 @@ class LevelScore(Contract):
 
 
 class HealthScored(Event):
-    """0 to 100; what is unknown counts as 0 at the low end and as 100 at the high end."""
+    """A health score, 0 to 100: what is unknown counts as 0 at the low end and as 100 at the high end."""
 
     low: float
     high: float

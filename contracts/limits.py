@@ -36,6 +36,6 @@ what the load balancer had to answer itself with a 5xx is a request that failed,
 
 
 def error_rate(requests: float, target_5xx: float, balancer_5xx: float) -> float | None:
-    """Return what ``ERROR_RATE`` computes, per cent; None where nobody asked for anything."""
+    """Return what ``ERROR_RATE`` computes, per cent; None where there was no request."""
     asked = requests + balancer_5xx
     return 100 * (target_5xx + balancer_5xx) / asked if asked else None

@@ -50,7 +50,7 @@ class EvaluateRules(Event):
     run_id: RunId
     since: datetime
     not_before: datetime | None = None
-    """No rule is called kept before it; None: as soon as the evidence is there."""
+    """No rule is judged as kept before this time; None: each is, as soon as the evidence is there."""
     deadline: datetime
     probes: ProbesOutput | None = None
     """The validator's own requests, which count as samples where the service has too little traffic."""
@@ -66,7 +66,7 @@ class SetUpMonitoring(Event):
 
 class _Alert(Event):
     alert_id: str
-    """Of the occurrence: raised and resolved carry the same."""
+    """Id of the occurrence: ``raised`` and ``resolved`` carry the same."""
     rule: str
     state: Literal["raised", "resolved"]
     value: float | None
@@ -78,7 +78,7 @@ class _Alert(Event):
     """When the rule was first seen broken."""
     detail: str
     policy_digest: Digest = ""
-    """Of the policy whose thresholds were applied; empty without a policy file."""
+    """Digest of the policy whose thresholds were applied; empty without a policy file."""
     dependency: str = ""
     """``dependency_fault.detail``, for readers of the previous version; empty without a fault."""
     dependency_fault: DependencyFault | None = None
@@ -86,13 +86,13 @@ class _Alert(Event):
 
     @property
     def excused(self) -> bool:
-        """Whether a dependency's own fault explains the alert: then no rollback would mend it."""
+        """Return whether a dependency's own fault explains the alert: then a rollback would not help."""
         return self.dependency_fault is not None or bool(self.dependency)
 
 
 class CriticalAlert(_Alert):
-    """Recovery rolls an armed target back on it, unless a dependency is in trouble."""
+    """A critical rule is broken. Recovery rolls an armed target back on it, unless a dependency explains the alert."""
 
 
 class WarningAlert(_Alert):
-    """A rule was broken for five minutes, or a message could not be handled; nobody acts by himself on it."""
+    """A rule was broken for five minutes, or a message could not be handled. No service acts on it."""

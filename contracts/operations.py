@@ -8,11 +8,11 @@ from pydantic import ConfigDict, model_validator
 from contracts.base import Contract, Target
 
 GRACE = timedelta(minutes=5)
-"""After an operation's deadline. If it has not ended by then, it never will."""
+"""Time after its deadline in which an operation may still end; afterwards it is reported as lost."""
 
 
 class Operation(Contract):
-    """One operation. A service adds fields of its own; whoever does not know them keeps them and shows them."""
+    """One operation. A service adds fields of its own; a reader that does not know them keeps and shows them."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -21,15 +21,15 @@ class Operation(Contract):
     """What is done: ``snapshot``, ``rollback``, ``set-up``, ``validation``."""
     target: Target
     state: Literal["running", "finished", "failed"] = "running"
-    """``finished``: there is a result, which the service's own fields tell. ``failed``: it did not do what was asked.
+    """``finished``: there is a result, in the service's own fields. ``failed``: it did not do what was asked.
     """
     sentence: str = ""
-    """What came of it, for a person; empty while it runs."""
+    """The result in a sentence for a person; empty while the operation runs."""
     started_at: datetime | None = None
     """None in a record of version 0.1.0 that did not keep it."""
     finished_at: datetime | None = None
     deadline: datetime | None = None
-    """Until when its job must have ended; None where the job itself knows."""
+    """When its job must have ended; None where only the job's payload says that."""
     actor: str = "api"
     reason: str = ""
 
@@ -51,27 +51,27 @@ class Operation(Contract):
 
     @property
     def key(self) -> str:
-        """The name of its record."""
+        """Return the key of the record that keeps the operation."""
         return operation_key(self.operation_id)
 
     @property
     def record(self) -> dict[str, bytes]:
-        """What a decision records of it."""
+        """Return the operation as ``Decision.records`` takes it: key → JSON."""
         return {self.key: self.model_dump_json().encode()}
 
     def finished(self, sentence: str, now: datetime, **own: Any) -> Self:
-        """Return it with a result; ``own``: fields of the service."""
+        """Return the operation as finished, with its result; ``own`` are fields of the service."""
         return self._ended(own | {"state": "finished", "sentence": sentence, "finished_at": now})
 
     def failed(self, sentence: str, now: datetime, **own: Any) -> Self:
-        """Return it as one that did not do what was asked, and why."""
+        """Return the operation as failed; ``sentence`` says why it did not do what was asked."""
         return self._ended(own | {"state": "failed", "sentence": sentence, "finished_at": now})
 
     def _ended(self, changes: dict[str, Any]) -> Self:
         return self.model_copy(update=changes)
 
     def seen(self, now: datetime) -> Self:
-        """Return it as it is at ``now``: what still runs long after its deadline was lost with its job."""
+        """Return the operation as it is at ``now``: long after its deadline, one that still runs counts as lost."""
         if self.state == "running" and self.deadline is not None and now > self.deadline + GRACE:
             return self.failed("It never ended: its job was lost. Ask for it again.", self.deadline + GRACE)
         return self

@@ -1,6 +1,6 @@
-"""The gates before the change: those that a person may override, by name and on the record, and those that nobody may.
+"""The gates before the change: those that a person may override, by name and on the record, and those without override.
 
-Gates after the change judge what users get; nobody overrides those either.
+Gates after the change judge what users get; they cannot be overridden either.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ OVERRIDABLE: Mapping[str, str] = {
     "check_alarms_answered": "the monitor answered in time",
     "run_preflight": "the change could be looked up at AWS",
 }
-"""What each of them asks."""
+"""Name of each gate that may be overridden → the question that it answers."""
 
 INDISPENSABLE: Mapping[str, str] = {
     "target_exists": "ECS knows the service",
@@ -37,11 +37,11 @@ INDISPENSABLE: Mapping[str, str] = {
     "capture_snapshot": "what runs now could be stored",
     "capture_snapshot_answered": "recovery answered in time",
 }
-"""What each of those asks without which nothing can be applied or nothing can be brought back."""
+"""Name of each gate that may not be overridden → its question. Without these, nothing can be applied or restored."""
 
 
 def why_not_override(gates: Iterable[str]) -> str | None:
-    """Return a sentence where one of ``gates`` cannot be overridden, with those that can be; None: all can be."""
+    """Return a sentence about those of ``gates`` that cannot be overridden; None if all of them can."""
     wrong = [gate for gate in dict.fromkeys(gates) if gate not in OVERRIDABLE]
     if not wrong:
         return None

@@ -17,18 +17,18 @@ from contracts.gates import Comparison
 Digest = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
 """SHA-256 of the policy file or directory, hexadecimal; empty in an installation without one."""
 Path = Annotated[str, StringConstraints(pattern=r"^/([!-.0-~][!-~]*)?$", max_length=512)]
-"""Absolute and printable, and no ``//host``, which would name another host."""
+"""An absolute path of printable characters. ``//host`` is refused, since it would name another host."""
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$", max_length=512)]
-"""Without query, and without credentials, which would reach logs."""
+"""An HTTP URL without a query, and without credentials, which would reach logs."""
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
 SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/_+=.@:-]{1,512}$")]
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 ExternalId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$")]
 RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-"""Part of the names of alarms, and of alerts."""
+"""The name of an alert rule; it becomes a part of the names of alarms and alerts."""
 
 MOST_SERVICES = 1000
-"""In one installation; a policy file with more is refused."""
+"""How many services one installation may have; a policy file with more is refused."""
 
 
 Part = TypeVar("Part", bound="PolicyPart")
@@ -49,18 +49,18 @@ class Application(Section):
     url: Url | None = _default(None, "the load balancer's own name and port")
     """What users call. Without it, the load balancer's own name and port, which has no valid certificate."""
     health_path: Path = _default("/health", "requirements, Test Categories")
-    """Answers below 300 once the application has started."""
+    """Path that answers with a status below 300 once the application has started."""
     ready_path: Path = _default("/health/ready", "requirements, Remote Database Migration")
-    """Reports ``database``, ``redis`` and ``migrations`` as JSON."""
+    """Path that reports ``database``, ``redis`` and ``migrations`` as JSON."""
     endpoints: tuple[Path, ...] = _default(("/api/v1/",), "requirements, API Configuration", max_length=50)
-    """What users call; each should answer below 500."""
+    """Paths that users call; each should answer with a status below 500."""
     headers: dict[HeaderName, SecretName] = _default({}, "no header besides the usual ones", max_length=20)
-    """Sent with each request of Surefoot's own: header → name or ARN of the secret in AWS Secrets Manager, in the
-    service's account and region, whose text is the header's value. A value never stands here."""
+    """Headers of each request that Surefoot itself sends: header → name or ARN of the secret in AWS Secrets Manager, in
+    the service's account and region, whose text is the header's value. A value never stands here."""
 
 
 class RuleMetric(StrEnum):
-    """What a rule can be about. Units: per cent, except where the member says otherwise."""
+    """The metrics that a rule can be about. Units: per cent, except where the member says otherwise."""
 
     HEALTHY_TASKS = "healthy_tasks"
     """Count: healthy targets, or running tasks where nothing balances the load."""
@@ -80,7 +80,7 @@ class RulePolicy(Section):
     metric: RuleMetric
     comparison: Comparison
     threshold: Annotated[float, Field(ge=0)]
-    """In the unit of the metric."""
+    """The threshold, in the unit of the metric."""
     minutes: Annotated[int, Field(ge=1, le=60)]
     severity: Literal["critical", "warning"]
     """Critical rolls an armed target back; a warning is an alert and nothing else."""
@@ -114,11 +114,11 @@ BUILT_IN_RULES: tuple[RulePolicy, ...] = (
     _warning("error_rate_warning", RuleMetric.ERROR_RATE, limits.WARNING_ERROR_RATE),
     _warning("response_time_warning", RuleMetric.RESPONSE_TIME, limits.WARNING_RESPONSE_TIME),
 )
-"""Requirements, Alerting Rules."""
+"""The rules of the requirements (docs/requirements.md, Alerting Rules)."""
 
 
 class Monitoring(Section):
-    """What is read from CloudWatch, how often, and who hears of alarms."""
+    """What is read from CloudWatch, how often, and which topic the alarms notify."""
 
     metrics_namespace: Annotated[str, StringConstraints(max_length=255, pattern=r"^[A-Za-z0-9_./#:-]+$")] = _default(
         "CourtCase/Production", "requirements, Environment Variables"
@@ -131,22 +131,22 @@ class Monitoring(Section):
     database: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")] | None = _default(
         None, "without one a deployment is blamed"
     )
-    """The RDS instance. While it is in trouble itself, nothing is rolled back for what users suffer."""
+    """The RDS instance. While the instance itself has a fault, alerts on what users notice roll nothing back."""
     interval_seconds: Annotated[float, Field(ge=10, le=3600)] = _default(60, "requirements, Monitoring Service")
-    """Between two looks at the service; each is billed by the metric."""
+    """Seconds between two evaluations; CloudWatch bills each by the metric."""
     close_interval_seconds: Annotated[float, Field(ge=10, le=3600)] = _default(15, "Surefoot's own choice")
-    """The same while a deployment is watched closely."""
+    """Seconds between two evaluations while a deployment is watched closely."""
 
 
 class Health(Section):
     """What still counts as good for the health score, and how often it is looked at."""
 
     interval_seconds: Annotated[float, Field(ge=5, le=3600)] = _default(30, "requirements, Health Service")
-    """Between two continuous checks."""
+    """Seconds between two continuous checks."""
     response_time_seconds: Annotated[float, Field(gt=0)] = _default(
         limits.WARNING_RESPONSE_TIME, "requirements, Health Service"
     )
-    """The 95th percentile."""
+    """The highest 95th percentile, in seconds, that still counts as good."""
     cpu_percent: Annotated[float, Field(gt=0, le=100)] = _default(limits.WARNING_CPU, "requirements, Alerting Rules")
     memory_percent: Annotated[float, Field(gt=0, le=100)] = _default(
         limits.WARNING_MEMORY, "requirements, Alerting Rules"
@@ -207,7 +207,7 @@ API = (
     HttpTest(name="monitoring", path="/api/v1/monitoring/health", expected=_GUARDED),
     HttpTest(name="authentication", path="/api/v1/auth/me", expected=_GUARDED),
 )
-"""Of the court case system of the requirements; another application names its own."""
+"""The API tests of the court case system of the requirements; another application names its own."""
 
 
 class Tests(Section):
@@ -216,9 +216,9 @@ class Tests(Section):
     __test__ = False  # pytest takes classes of this name for tests
 
     smoke: tuple[HttpTest, ...] = _default(SMOKE, "requirements, Test Categories", min_length=1, max_length=50)
-    """Run first, all at once. A critical one that fails ends the validation."""
+    """Smoke tests, run first and all at once. A critical smoke test that fails ends the validation."""
     api: tuple[HttpTest, ...] = _default(API, "requirements, Test Categories", max_length=200)
-    """Run if the smoke tests passed."""
+    """API tests, run if the smoke tests passed."""
     required_pass_percent: Annotated[float, Field(ge=0, le=100)] = _default(
         limits.REQUIRED_PASS_PERCENT, "requirements, Phase 3"
     )
@@ -252,9 +252,9 @@ class Access(Section):
     """How Surefoot acts in an account that is not its own."""
 
     role: Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$")]
-    """ARN of the role that is assumed; of the same account."""
+    """ARN of the role that is assumed. It must belong to the account that it is listed for."""
     external_id: ExternalId | None = None
-    """What the role's trust policy demands of whoever assumes it."""
+    """The external id that the role's trust policy demands, if it demands any."""
     session_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@-]{2,64}$")] = _default(
         "surefoot", "Surefoot's own choice"
     )
@@ -266,11 +266,11 @@ class ServicePolicy(Section):
 
     target: Target
     digest: Digest = ""
-    """Of the policy file that this was read from; two policies are equal if all but the digest is."""
+    """Digest of the policy file that this was read from. Two policies are equal if all but the digest is."""
     application: Application = Application()
     monitoring: Monitoring = Monitoring()
     rules: tuple[RulePolicy, ...] = BUILT_IN_RULES
-    """Those that are not switched off; the built-in ones first."""
+    """The rules that are not switched off; the built-in rules first."""
     health: Health = Health()
     gates: Gates = Gates()
     timeouts: Timeouts = Timeouts()
@@ -280,14 +280,14 @@ class ServicePolicy(Section):
     recovery: Recovery = Recovery()
 
     def part(self, kind: type[Part]) -> Part:
-        """Return what one service's commands carry of it."""
+        """Return the part of the policy that the commands to one service carry."""
         return kind.model_validate({name: getattr(self, name) for name in kind.model_fields})
 
 
 class PolicyPart(Contract):
-    """What a command carries of the policy with which its run began, so that every replica judges alike.
+    """The part that a command carries of the policy with which its run began, so that every replica judges alike.
 
-    A command of the version before carries none; then the policy in force holds.
+    A command of the previous version carries none; then the policy in force holds.
     """
 
     digest: Digest = ""

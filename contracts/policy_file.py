@@ -1,7 +1,7 @@
 """The format of a policy file: which keys it may have, and which values. ``policy.py`` has what they mean.
 
 The models here are derived from the sections of ``policy.py``: the same fields, none of them required, no key besides.
-They validate the file and make the JSON Schema that is published, so that an editor and Surefoot say the same.
+They validate the file and make the JSON Schema that is published, so that an editor and Surefoot accept the same files.
 """
 
 from types import NoneType
@@ -23,13 +23,13 @@ class _File(BaseModel):
 
 
 class FileTest(HttpTest):
-    """As ``HttpTest``, where an unknown key is a fault."""
+    """An ``HttpTest`` of the file, in which an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class FileAccess(Access):
-    """As ``Access``, where an unknown key is a fault."""
+    """An ``Access`` of the file, in which an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -59,7 +59,7 @@ def _partial(section: type[Section], *, without: tuple[str, ...] = (), **narrowe
 
 
 RuleChange = _partial(RulePolicy, without=("name",), comparison=Literal[">", ">=", "<", "<="])
-"""No rule can be about equality: what is measured is never just that."""
+"""A rule of the file. It cannot be about equality: a measurement hardly ever equals a threshold."""
 RuleEntry = Annotated[
     Annotated[Off, Tag("off")] | Annotated[RuleChange, Tag("rule")],  # type: ignore[valid-type]  # made above
     Discriminator(lambda given: "rule" if isinstance(given, dict | RuleChange) else "off"),
@@ -122,7 +122,7 @@ def schema() -> dict[str, Any]:
 
 
 def _plain(schema: Any) -> Any:
-    """Leave out what says nothing or too much, and let maps with a pattern for their keys have no other keys."""
+    """Leave out what is redundant or internal, and let maps with a pattern for their keys have no other keys."""
     if isinstance(schema, list):
         return [_plain(member) for member in schema]
     if not isinstance(schema, dict):
@@ -134,7 +134,7 @@ def _plain(schema: Any) -> Any:
 
 
 def _says_nothing(key: str, value: Any) -> bool:
-    """Titles repeat names, ``source`` is for Surefoot, a null default is none, and a repeated status does no harm."""
+    """Return whether an entry is redundant: a title, the internal ``source``, an empty default, ``uniqueItems``."""
     return (
         (key == "title" and isinstance(value, str))
         or (key == "source" and isinstance(value, str))

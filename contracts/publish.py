@@ -1,8 +1,8 @@
 """The published contracts: a JSON Schema for each event, beside it one event as it is written, and the policy file's.
 
 ``python -m contracts.publish`` writes the schemas, unless a contract would break. With ``--check`` it writes
-nothing and tells what is not up to date. The golden events in ``published/golden`` are written by hand and stay:
-they are the witnesses that what was written once can still be read.
+nothing and prints what is not up to date. The golden events in ``published/golden`` are written by hand and stay:
+they show that what was written once can still be read.
 """
 
 import json
@@ -18,7 +18,7 @@ from contracts.policy_file import schema as policy_schema
 
 PUBLISHED = Path(__file__).parent / "published"
 POLICY = "policy.schema.json"
-"""Of the policy file, which is no event: files that are right today stay right, too."""
+"""Name of the policy file's schema. It is no event, but a file that is valid today stays valid, too."""
 
 
 def schema_of(entry: Entry) -> dict[str, Any]:
@@ -31,11 +31,11 @@ def schema_of(entry: Entry) -> dict[str, Any]:
 
 
 def text_of(document: dict[str, Any]) -> str:
-    """As the files have it: two spaces, a newline at the end."""
+    """Return a schema as the files have it: indented by two spaces, with a newline at the end."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def faults(published: Path, entries: tuple[Entry, ...] = CATALOGUE) -> list[str]:
+def violations(published: Path, entries: tuple[Entry, ...] = CATALOGUE) -> list[str]:
     """Return what forbids publishing: breaking changes, and golden events that are missing or unreadable."""
     found = []
     for entry in entries:
@@ -67,14 +67,14 @@ def outdated(published: Path, entries: tuple[Entry, ...] = CATALOGUE) -> list[En
 
 
 def policy_outdated(published: Path) -> bool:
-    """Whether the published schema of the policy file is missing or not today's."""
+    """Return whether the published schema of the policy file is missing or not today's."""
     file = published / POLICY
     return not file.exists() or file.read_text() != text_of(policy_schema())
 
 
 def main(arguments: list[str], published: Path = PUBLISHED) -> int:
     """Return the exit code: 0, or 1 with the reasons on stderr."""
-    if wrong := faults(published):
+    if wrong := violations(published):
         sys.stderr.write("a contract only grows; make a new version of the type instead:\n")
         sys.stderr.writelines(f"  {fault}\n" for fault in wrong)
         return 1

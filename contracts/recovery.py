@@ -1,4 +1,4 @@
-"""Recovery, the only hand that changes a live service: its commands and its events."""
+"""Recovery, the only service that changes a live service: its commands and its events."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -31,7 +31,7 @@ class CommandTrigger(Contract):
 
     kind: Literal["command"] = "command"
     reason: str
-    """The command's ``trigger``: the names of the gates, or who aborted."""
+    """The command's ``trigger``: the names of the gates that failed, or the person who aborted the run."""
 
     @property
     def summary(self) -> str:
@@ -43,9 +43,9 @@ class ManualTrigger(Contract):
 
     kind: Literal["manual"] = "manual"
     actor: str = ""
-    """Who asked; empty where that is not known."""
+    """The person who asked; empty where that is not known."""
     reason: str = ""
-    """Why, in the words of whoever asked; may be empty."""
+    """Why, in the words of that person; may be empty."""
 
     @property
     def summary(self) -> str:
@@ -74,14 +74,14 @@ class CaptureSnapshot(Event):
 
 
 class Arm(Event):
-    """Stand ready to roll back, durably and also while the orchestrator is dead."""
+    """Be ready to roll back, durably, and also while the orchestrator is not running."""
 
     run_id: RunId
     snapshot_id: str
     """The version to go back to."""
     expires_at: datetime
     auto_recovery: bool = True
-    """False: watch and tell, never act."""
+    """False: recovery reports alerts and never rolls back by itself."""
     policy: RecoveryPolicy | None = None
 
 
@@ -112,7 +112,7 @@ class SnapshotCaptured(Event):
     snapshot_id: str
     task_definition: str
     actor: str = ""
-    """Who asked for it over the API."""
+    """The person who asked for it over the API."""
     reason: str = ""
 
 
@@ -134,26 +134,26 @@ class ChangeApplied(Event):
 
 
 class RollbackStarted(Event):
-    """At most one for a run."""
+    """A rollback has begun; there is at most one for a run."""
 
     run_id: RunId | None = None
     rollback_id: str
     trigger: str
-    """``triggered_by`` in one phrase."""
+    """``triggered_by`` as one phrase for a person."""
     snapshot_id: str
     detail: str = ""
-    """What was measured, where an alert was the trigger."""
+    """What was measured, where an alert was the trigger; empty otherwise."""
     triggered_by: Trigger | None = None
-    """None in what the previous version wrote; ``cause`` is there for both."""
+    """None in events of the previous version; ``cause`` is right for both versions."""
 
     @property
     def cause(self) -> Trigger:
-        """Why the rollback began, whichever version told it."""
+        """Return why the rollback began, whichever version wrote the event."""
         return self.triggered_by or trigger_of_text(self.trigger, self.run_id, self.detail)
 
 
 class RollbackFinished(Event):
-    """``restored``: the snapshot's version is live and healthy, whoever brought it back.
+    """A rollback has ended. ``restored``: the snapshot's version is live and healthy, whoever restored it.
 
     ``superseded``: another version was put there meanwhile, and nothing was done. ``failed``: call people.
     """

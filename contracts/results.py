@@ -32,7 +32,7 @@ class PreflightOutput(Contract):
 class ArmedOutput(Contract):
     kind: Literal["armed"] = "armed"
     expires_at: datetime
-    """After it recovery does not act for this run any more."""
+    """When the arming expires: afterwards recovery does not act for this run any more."""
     snapshot_id: str
 
 
@@ -57,7 +57,7 @@ class ProbesOutput(Contract):
 
 
 class DisarmOutput(Contract):
-    """Recovery's word on the end of a run."""
+    """Recovery's answer to ``disarm``: whether it was disarmed first, or had begun a rollback."""
 
     kind: Literal["disarm"] = "disarm"
     answer: Literal["disarmed", "rollback-started"]
@@ -76,14 +76,14 @@ Output = Annotated[
 
 
 class Answer(Event):
-    """What is kept for a command, so that whoever asks again gets the same answer."""
+    """An answer is kept for its command, so that the same command gets the same answer again."""
 
     run_id: RunId
     command_id: str
 
 
 class StepFinished(Answer):
-    """One of the six answers one command. The same command always gets the same answer."""
+    """The answer of one of the six commanded services to a command. The same command always gets the same answer."""
 
     step: str
     """The command's type without its version: ``capture-snapshot``."""
@@ -95,11 +95,11 @@ class StepFinished(Answer):
     """One sentence for a person."""
     output: Output | None = None
     policy_digest: Digest = ""
-    """Of the policy whose thresholds the gates show; empty without a policy file."""
+    """Digest of the policy whose thresholds the gates show; empty without a policy file."""
 
 
 def answer_id(command_id: str) -> str:
-    """Return the id of the answer to a command: there is one, whoever gives it and however often."""
+    """Return the id of the answer to a command: the same for every replica and every repetition."""
     return caused_id(command_id, "finished")
 
 

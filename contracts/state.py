@@ -12,22 +12,22 @@ from pydantic_core import from_json
 from contracts.base import Contract
 
 _OLD_NAME = "version"
-"""What ``schema_version`` was called in some states before there was one form."""
+"""The name of ``schema_version`` in some states of earlier versions."""
 
 
 class NewerState(Exception):
-    """A newer version wrote it, or it cannot be read for another reason: leave it as it is, and wait.
+    """State that a newer version wrote, or that cannot be read for another reason: leave it as it is, and wait.
 
-    The text says what it is and why it cannot be read, without its values.
+    The error's text names the state and says why it cannot be read, without its values.
     """
 
 
 class State(Contract):
     """Frozen, and replaced as a whole.
 
-    A field may be added freely: who does not know it recognises the state as newer. ``schema_version`` must grow when
-    a field is removed or renamed, or gets another type or meaning; version N reads what N-1 wrote. State without a
-    version is of version 1.
+    A field may be added freely: a version that does not know it recognises the state as newer. ``schema_version`` must
+    grow when a field is removed or renamed, or gets another type or meaning; version N reads what N-1 wrote. State
+    without a version is of version 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -36,7 +36,7 @@ class State(Contract):
 
     @classmethod
     def from_bytes(cls, data: bytes | None, **initial: Any) -> Self:
-        """Read what ``to_bytes`` wrote; None is the state that nobody has written yet, with ``initial`` fields.
+        """Read what ``to_bytes`` wrote. None, where nothing was written yet, yields a state with ``initial`` fields.
 
         Raise ``NewerState`` for what this version cannot write back whole, and ``ValueError`` for what is no JSON.
         """

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 PARTITIONS = 12
-"""Of every topic, fixed for v1: changing it would break the order of keys."""
+"""Number of partitions of every topic, fixed for v1: another number would break the order of keys."""
 
 _DAY = 24 * 3600
 
 
 class Party(StrEnum):
-    """Who writes and who reads. The seven are consumer groups of the same name."""
+    """Writers and readers of events. Each of the seven services is a consumer group of the same name."""
 
     ORCHESTRATOR = "orchestrator"
     MONITOR = "monitor"
@@ -89,4 +89,4 @@ COMMAND_TOPICS = {
     VALIDATOR_COMMANDS: Party.VALIDATOR,
     RECOVERY_COMMANDS: Party.RECOVERY,
 }
-"""Who obeys which commands."""
+"""Commanded service → the topic of its commands."""

@@ -1,4 +1,4 @@
-"""Validator: does it work?"""
+"""Validator: the commands that ask whether a change can be applied, and whether the service works afterwards."""
 
 from datetime import datetime
 from typing import Literal

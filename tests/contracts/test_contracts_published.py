@@ -62,7 +62,7 @@ def test_no_contract_broke_since_it_was_published(entry: Entry) -> None:
 
 
 def test_nothing_else_is_published() -> None:
-    assert publish.faults(PUBLISHED) == []
+    assert publish.violations(PUBLISHED) == []
 
 
 # publishing itself, of a catalogue of one
