@@ -127,13 +127,13 @@ def _plain(schema: Any) -> Any:
         return [_plain(member) for member in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {key: _plain(value) for key, value in schema.items() if not _says_nothing(key, value)}
+    kept = {key: _plain(value) for key, value in schema.items() if not _is_redundant(key, value)}
     if "patternProperties" in kept:
         kept["additionalProperties"] = False
     return kept
 
 
-def _says_nothing(key: str, value: Any) -> bool:
+def _is_redundant(key: str, value: Any) -> bool:
     """Return whether an entry is redundant: a title, the internal ``source``, an empty default, ``uniqueItems``."""
     return (
         (key == "title" and isinstance(value, str))

@@ -1,1 +1,1 @@
-"""What every service stands on: each module is named for the outside thing that it wraps."""
+"""The plumbing that all services share: each module is named for the outside thing that it wraps."""

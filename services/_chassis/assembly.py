@@ -1,4 +1,4 @@
-"""One service, put together: in a process of its own, in a rehearsal, and in the tests of its properties."""
+"""Assembles one service: for a process of its own, for a rehearsal, and for the property tests."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
@@ -23,30 +23,30 @@ Loop = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Transport(Protocol):
-    """How the messages of one service come and go."""
+    """Publishes and reads the messages of one service."""
 
     name: str
-    """Of this replica, which no other one of the service has."""
+    """This replica's name, which no other replica of the service has."""
 
     @property
     def progress(self) -> ReadProgress: ...
 
     def catching_up(self) -> bool:
-        """Whether what was read before is being read again, so that no timer may fire yet."""
+        """Return whether messages that were read before are still being read again; until then no timer may fire."""
         ...
 
     async def publish(self, message: Message) -> None:
-        """Return when the message cannot be lost any more."""
+        """Publish a message; return once it cannot be lost any more."""
         ...
 
     def read(self, group: str, topics: Iterable[str], consume: Callable[[Record], Awaitable[None]]) -> Loop:
-        """Have ``consume`` called with each record, one after another; return the loop that this needs."""
+        """Call ``consume`` with each record, one after another; return the loop that does so."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Pauses:
-    """Real seconds between two looks."""
+    """Real seconds between two polls of each loop."""
 
     timers: float = POLL_SECONDS
     jobs: float = IDLE_SECONDS
@@ -54,7 +54,7 @@ class Pauses:
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """A service and what works for it. It runs as long as ``loops`` do."""
+    """A service and the loops that run it."""
 
     service: Service
     store: RedisStore
@@ -85,7 +85,7 @@ def assemble(
     readiness: Readiness,
     pauses: Pauses | None = None,
 ) -> Assembly:
-    """Put together what reads, works, wakes and publishes for ``service``; nothing runs yet."""
+    """Assemble consumer, executor, timers and relay of ``service``; nothing runs yet."""
     pauses = pauses or Pauses()
     consumer = Consumer(service, store, transport.progress, readiness)
     timers = Timers(store, store.clock, service.timers, transport.catching_up, pauses.timers, readiness)
@@ -113,7 +113,7 @@ def assemble(
 
 
 def _named(service: str, loop: Loop) -> Loop:
-    """Let the log's lines say which service they are of, where all seven share a process."""
+    """Add the service's name to the loop's log lines, since all seven may share a process."""
 
     async def run() -> None:
         structlog.contextvars.bind_contextvars(service=service)

@@ -1,4 +1,4 @@
-"""Kafka, through FastStream: a message is acknowledged after its handler, and Kafka is told of many at once."""
+"""Kafka, through FastStream: a message is acknowledged after its handler, and offsets are committed in batches."""
 
 import logging
 import os
@@ -27,7 +27,7 @@ Consume = Callable[[Record], Awaitable[None]]
 
 
 class Broker(KafkaBroker):
-    """FastStream's; it commits what is handled before it leaves."""
+    """FastStream's broker, which commits the handled offsets before it stops."""
 
     commits: Commits | None = None
 
@@ -55,9 +55,9 @@ def create_broker(settings: Settings, client_id: str) -> Broker:
 
 
 def _errors_only() -> logging.Logger:
-    """FastStream's errors, without its two lines for each message.
+    """Return a logger for FastStream's errors, without its two lines for each message.
 
-    Not its own logger: that writes coloured text to stdout and passes nothing on to ours.
+    FastStream's own logger would write coloured text to stdout and pass nothing on to ours.
     """
     logger = logging.getLogger("surefoot.faststream")
     logger.setLevel(logging.ERROR)
@@ -65,7 +65,7 @@ def _errors_only() -> logging.Logger:
 
 
 class KafkaTransport:
-    """How the messages of one service come and go in production."""
+    """The transport in production: one service's messages over Kafka."""
 
     def __init__(self, store: RedisStore, settings: Settings) -> None:
         party = Party(store.service)
@@ -81,12 +81,12 @@ class KafkaTransport:
         return self.progress.catching_up()
 
     async def publish(self, message: Message) -> None:
-        """Publish; it ends when Kafka has confirmed."""
+        """Publish a message; return once Kafka has confirmed it."""
         headers = {name: value.decode() for name, value in message.headers}
         await self.broker.publish(message.value, message.topic, key=message.key, headers=headers)
 
     def read(self, group: str, topics: Iterable[str], consume: Consume) -> Callable[[], Coroutine[Any, Any, None]]:
-        """Have ``consume`` called with each record once the broker has started; return the loop that watches it."""
+        """Call ``consume`` with each record once the broker has started; return the loop that watches the consumer."""
         session_ms = int(self._settings.kafka_session_timeout * 1000)
         self.broker.commits = Commits(self.progress)
         subscriber = self.broker.subscriber(
@@ -96,9 +96,9 @@ class KafkaTransport:
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=session_ms // 5,
             auto_offset_reset="earliest",
-            # All topics have as many partitions: what is of one target is read by one replica. And no second strategy:
-            # aiokafka (0.14.0) asks to join once for each, with another list each time, so that two replicas take
-            # turns in making Kafka rebalance, without end.
+            # All topics have as many partitions, so that one replica reads all messages of a target. And there is no
+            # second strategy: aiokafka (0.14.0) asks to join once for each, with another list each time, so that two
+            # replicas take turns in making Kafka rebalance, without end.
             partition_assignment_strategy=(RangePartitionAssignor,),
             fetch_max_wait_ms=250,
             listener=self.progress,
@@ -111,7 +111,7 @@ class KafkaTransport:
 
 
 async def _parse(commits: Commits, record: Record, original: Any) -> Any:
-    """Parse without the headers, which FastStream would decode and stumble over; ours are read later."""
+    """Parse a record without its headers: FastStream would fail to decode some; the consumer reads them later."""
     message = await original(replace(record, headers=()))
     message.raw_message, message.consumer = record, commits
     return message

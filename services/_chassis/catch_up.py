@@ -1,7 +1,7 @@
-"""Where reading goes on: after a rebalance, and whenever Redis is not the one any more that it was.
+"""Decides from which offsets a service reads on, after a rebalance and whenever Redis was restarted or restored.
 
 Kafka's offsets and the state in Redis are two truths about what was read. A Redis that was restored from an older
-copy, or that failed over to a replica, knows less than Kafka and less than this process was told; what it does not
+copy, or that failed over to a replica, knows less than Kafka and less than this process has written; what it does not
 know is read again, and what this service has itself published is read before all else.
 """
 
@@ -21,19 +21,19 @@ from services._chassis.offsets import Offsets, field_of
 from services._chassis.store import RedisStore
 
 AGAIN_SECONDS = 1.0
-"""Real seconds until Redis is asked again for the offsets that nothing can be read without."""
+"""Real seconds until Redis is asked again for the offsets, without which nothing can be read."""
 CATCH_UP_SECONDS = 120.0
-"""The longest, in real seconds, for which something waits until what Kafka holds is read."""
+"""The longest, in real seconds, that timers and other topics wait for the catching up."""
 POSITION_SECONDS = 10.0
-"""The longest, in real seconds, that Kafka may take to tell where a consumer stands."""
+"""The longest, in real seconds, that Kafka may take to answer a question for offsets."""
 
 log = structlog.get_logger()
 
 
 class CatchUp(ConsumerRebalanceListener):
-    """One service's progress in reading, over all its partitions.
+    """One service's progress in reading all its partitions.
 
-    The store writes into no new run of Redis before reading has gone back to what that one holds.
+    The store writes nothing into a restarted Redis before reading has gone back to the offsets that this Redis holds.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class CatchUp(ConsumerRebalanceListener):
     ) -> None:
         """``replay_first``: names of topics that are read to their end before any other one.
 
-        ``partitions``: of all that the service reads, by all its replicas. ``session``: real seconds after which Kafka
+        ``partitions``: all that the service reads, by all its replicas. ``session``: real seconds after which Kafka
         gives those of a dead replica to others.
         """
         self._store = store
@@ -52,16 +52,16 @@ class CatchUp(ConsumerRebalanceListener):
         self._reading = 0
         """Grows whenever reading goes back: what was begun before is not noted any more."""
         self._goals: dict[TopicPartition, int] | None = None
-        """Up to where a partition is read before deadlines are judged; None before the first assignment."""
+        """The offset to which each partition must be read before timers fire; None before the first assignment."""
         self._others_wait = False
-        """Whether all but the ``replay_first`` topics wait."""
+        """Whether all topics except ``replay_first`` are paused."""
         self._catching_up_until = time.monotonic() + CATCH_UP_SECONDS
         self.consumer: Callable[[], Any] = lambda: None
         """Returns aiokafka's consumer, or None before it was started."""
         self.lost_since: float | None = None
-        """Real time since which Redis is another one and reading could not go back yet."""
+        """Real time since when Redis has been another one, while reading could not go back yet; None normally."""
         self.taken = 0
-        """Messages begun in this process, handled or not."""
+        """How many messages this process has taken up, handled or not."""
 
     def begin(self) -> Reading:
         self.taken += 1
@@ -80,7 +80,7 @@ class CatchUp(ConsumerRebalanceListener):
             self._let_read()
 
     def put_off(self, topic: str, partition: int, offset: int, seconds: float) -> None:
-        """Pause the partition before the message at ``offset``; all others are read on."""
+        """Pause the partition before the message at ``offset`` for so many real seconds; the others are read on."""
         consumer, place = self.consumer(), TopicPartition(topic, partition)
         if place not in consumer.assignment():
             return
@@ -96,14 +96,14 @@ class CatchUp(ConsumerRebalanceListener):
         return self._goals != {} and time.monotonic() < self._catching_up_until
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Forget: another replica goes on with these. Nobody knows what is unread until partitions are assigned."""
+        """Forget these partitions: another replica reads them now. What is unread is unknown until an assignment."""
         self.offsets.forget(revoked)
         self._goals, self._others_wait = None, False
         self._catching_up_until = time.monotonic() + CATCH_UP_SECONDS
         self._reading += 1
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Go back to where Redis stands, where that is before what Kafka has as committed.
+        """Seek back to the offsets in Redis, where these are before those committed to Kafka.
 
         Nothing is read before that is known, however long Redis is away.
         """
@@ -127,7 +127,7 @@ class CatchUp(ConsumerRebalanceListener):
                 return
 
     def _let_read(self) -> None:
-        """Let the other topics wait as long as those to be replayed first are not read, but not for ever."""
+        """Pause the other topics until those to be replayed first are read, or ``CATCH_UP_SECONDS`` are over."""
         consumer = self.consumer()
         others_wait = self.catching_up() and not self._replay_first.isdisjoint(
             partition.topic for partition in self._goals or ()
@@ -138,13 +138,13 @@ class CatchUp(ConsumerRebalanceListener):
         self._others_wait = others_wait
 
     async def keep(self) -> None:
-        """Write what is new; where Redis is not the one that it was, read again what it may have lost."""
+        """Write the new offsets into Redis; where Redis was restarted, read again what it may have lost."""
         if self._others_wait:
             self._let_read()
-        # all of one moment: a rebalance may come at any await
+        # taken together, without an await: a rebalance may come at any await
         reading, run_id, new = self._reading, self._store.redis_run_id, self.offsets.new()
         if self.catching_up():
-            await self.offsets.tell_catching_up()
+            await self.offsets.announce_catching_up()
         kept = await self.offsets.write(new, run_id)
         if reading != self._reading or self._goals is None:
             return  # the assignment to come goes back, or has just done so
@@ -159,20 +159,20 @@ class CatchUp(ConsumerRebalanceListener):
         self._let_read()
 
     async def _go_back(self, consumer: Any, read: Mapping[TopicPartition, int | None], reading: int) -> None:
-        """Let ``consumer`` go back to what Redis knows, where it has ``read`` further (None: never).
+        """Seek ``consumer`` back to the offsets in Redis, where it has ``read`` further (None: never).
 
-        It seeks even where there is nothing to go back to: what is in flight, or committed just now, counts for
-        nothing from here on. ``reading``: of the moment from which ``read`` is; it gives way to a later one.
+        It seeks even where there is nothing to go back to: messages in flight, and commits of this moment, count for
+        nothing from here on. ``reading`` is the generation in which ``read`` was taken; a later generation wins.
         """
         ends = await self._ends(consumer, read)
         run_id, stands = await self.offsets.known(read)
         goals = {partition: end for partition, end in ends.items() if stands[partition] < end}
         if goals or self._store.redis_run_id != run_id:
-            # before anything is written: no other replica may judge deadlines, either
-            await self.offsets.tell_catching_up()
+            # before anything is written: the timers of no other replica may fire, either
+            await self.offsets.announce_catching_up()
         if self._store.redis_run_id not in {"", run_id} and len(read) < self._partitions:
-            # whoever has the others may be dead, and its successor is to read what this Redis has lost
-            await self.offsets.tell_catching_up(self._session)
+            # the replica with the other partitions may be dead, and its successor has to read what this Redis has lost
+            await self.offsets.announce_catching_up(self._session)
         if self._reading != reading:
             return  # the partitions are others meanwhile
         reached = {}
@@ -195,7 +195,7 @@ class CatchUp(ConsumerRebalanceListener):
 
     @staticmethod
     async def _ends(consumer: Any, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where the partitions end that have anything to read."""
+        """Return the end offsets of those partitions that have anything to read."""
         if not partitions:
             return {}
         begin, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)

@@ -46,19 +46,19 @@ class Pace:
         return f"{self.rate:g}@{self.anchor:.6f}"
 
     def at(self, real: float) -> float:
-        """Product time, in epoch seconds, at the real time ``real``, in epoch seconds."""
+        """Return the product time at the real time ``real``, both in epoch seconds."""
         return self.anchor + self.rate * (real - self.anchor)
 
 
 class Clock(Protocol):
-    """What a service may ask of time. Domain code never asks: it is told ``now``."""
+    """The clock of a service. Domain code never reads it: ``now`` is passed to it."""
 
     def now(self) -> float:
-        """Product time in epoch seconds (UTC)."""
+        """Return the product time in epoch seconds (UTC)."""
         ...
 
     def at(self, real: float) -> float:
-        """Product time at a moment that somebody outside read off the clock on the wall, in epoch seconds."""
+        """Return the product time at a wall-clock time that an outside writer gave, both in epoch seconds."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -74,7 +74,7 @@ class PacedClock:
         self._offset = time.time() - time.monotonic()
 
     def set(self, real: float) -> None:
-        """Take ``real``, in epoch seconds, as the present; the caller repeats this to follow Redis."""
+        """Take ``real``, in epoch seconds, as the present time; the caller repeats this to follow Redis."""
         self._offset = real - time.monotonic()
 
     def now(self) -> float:
@@ -88,8 +88,9 @@ class PacedClock:
 
 
 def moment(seconds: float) -> datetime:
-    """Epoch seconds as a datetime with its time zone, as events and AWS calls carry it.
+    """Return epoch seconds as a datetime in UTC, as events and AWS calls carry it.
 
-    Beyond the years 1 to 9999 it is their end: "never" is the year 9999 to many, and product time runs ahead of it.
+    Times outside the years 1 to 9999 are clamped: many writers use the year 9999 for "never", and product time may
+    run past it.
     """
     return datetime.fromtimestamp(min(max(seconds, _FIRST), _LAST), UTC)

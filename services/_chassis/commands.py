@@ -22,7 +22,7 @@ from services._chassis.transition import Emit, Job
 
 
 class Asked(Protocol):
-    """A command as it came: an event of a run."""
+    """A command's event, which belongs to a run."""
 
     @property
     def target(self) -> Target: ...
@@ -32,7 +32,7 @@ class Asked(Protocol):
 
 
 class Identified(Protocol):
-    """What carries a command's id: the attributes of its message, or the job that works on it."""
+    """Anything with a command's id: the attributes of its message, or the job that works on it."""
 
     @property
     def id(self) -> str: ...
@@ -48,18 +48,18 @@ class Command:
     step: str
     """The command's type without its version: ``capture-snapshot``."""
     policy_digest: str = ""
-    """Of the policy that the command carries; each of its answers names it."""
+    """Digest of the policy that the command carries; each of its answers names it."""
 
     @classmethod
     def of(cls, event: Asked, carrier: Identified) -> Self:
-        """Return the command that ``event`` is. Raise ``KeyError`` for one that is not in the catalogue."""
+        """Return the command of ``event``. Raise ``KeyError`` for an event that is not in the catalogue."""
         policy: PolicyPart | None = getattr(event, "policy", None)
         digest = policy.digest if policy else ""
         return cls(event.target, event.run_id, carrier.id, entry_of(type(event)).name, digest)  # type: ignore[arg-type]
 
     @classmethod
     def to(cls, contract: type[Event], target: Target, run_id: str, id_: str, policy_digest: str = "") -> Self:
-        """Return a command of which only its parts are kept."""
+        """Return a command from the parts of it that a service has kept."""
         return cls(target, run_id, id_, entry_of(contract).name, policy_digest)
 
     @classmethod
@@ -71,12 +71,12 @@ class Command:
 
     @property
     def described(self) -> bytes:
-        """What a job keeps of the command that it answers."""
+        """Return what a job keeps of the command that it answers; ``read`` reads it back."""
         parts = {"step": self.step, "target": str(self.target), "run_id": self.run_id}
         return orjson.dumps(parts | ({"policy_digest": self.policy_digest} if self.policy_digest else {}))
 
     def job(self, kind: str, payload: bytes) -> Job:
-        """Return the job whose end is the answer."""
+        """Return a job whose end answers the command."""
         return Job(self.id, kind, payload, self.described)
 
     def passed(self, summary: str, *gates: Gate, output: Output | None = None) -> Emit:
@@ -111,7 +111,7 @@ class Command:
         cause: Cause | None = None,
         output: Output | None = None,
     ) -> Emit:
-        """Answer. ``summary`` is one sentence for a person; ``cause`` is None for a pass."""
+        """Answer the command. ``summary`` is one sentence for a person; ``cause`` is None for a pass."""
         return Emit(self._finished(verdict, summary, gates, cause, output), answer_id(self.id))
 
     def gave_up(self, why: str) -> Emit:
@@ -121,13 +121,13 @@ class Command:
     def unsupported(self, why: str) -> Emit:
         """Answer in the name of a service that does not know the command.
 
-        The id is another one than the answer's: after an upgrade the command may be replayed, and is answered then.
+        The event's id differs from the answer's: after an upgrade the command may be replayed, and is answered then.
         """
         finished = self._finished(Verdict.INCONCLUSIVE, why, (), Cause.UNSUPPORTED, None)
         return Emit(finished, caused_id(self.id, "unsupported"))
 
     def progressed(self, message: str, nth: str) -> Emit:
-        """Tell how far the work is. ``nth`` tells this message from the command's others."""
+        """Publish how far the work is. ``nth`` tells this message from the command's others."""
         event = StepProgressed(
             target=self.target, run_id=self.run_id, command_id=self.id, step=self.step, message=message
         )

@@ -1,6 +1,6 @@
-"""Tells Kafka up to where a service has handled each partition, for many messages at once.
+"""Commits to Kafka the offsets up to which a service has handled each partition, for many messages at once.
 
-A commit costs more than all else about a message together. What was handled and is not committed when a process
+A commit costs more than everything else about a message together. What is handled and not committed when a process
 ends is read again, and dropped by the inbox.
 """
 
@@ -14,15 +14,15 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from services._chassis.catch_up import CatchUp
 
 COMMIT_SECONDS = 0.05
-"""Real seconds for which what is handled is gathered."""
+"""Real seconds for which handled offsets are gathered before a commit."""
 LAST_SECONDS = 2.0
-"""Real seconds that the last commit may take; it only spares its successor some reading."""
+"""Real seconds that the last commit may take; it only spares the next replica some reading."""
 
 log = structlog.get_logger()
 
 
 class Commits:
-    """What FastStream takes for a message's consumer: it says ``commit`` when one is handled, ``seek`` when not."""
+    """Stands in for a message's consumer: FastStream calls ``commit`` after a handled message, else ``seek``."""
 
     def __init__(self, catch_up: CatchUp) -> None:
         self._catch_up = catch_up
@@ -30,7 +30,7 @@ class Commits:
         self._flushing: asyncio.Task[None] | None = None
 
     async def commit(self) -> None:
-        """See to it that what is handled is committed soon; do not wait for it."""
+        """Have the handled offsets committed soon, without waiting for it."""
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
 
@@ -38,13 +38,13 @@ class Commits:
         self._catch_up.consumer().seek(partition, offset)
 
     async def flush(self) -> None:
-        """Commit what is handled before the consumer leaves, unless Kafka takes too long."""
+        """Commit the handled offsets before the consumer leaves, unless Kafka takes longer than ``LAST_SECONDS``."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_SECONDS):
                 await self._commit(self._new())
 
     async def _flush(self) -> None:
-        """Commit until nothing is new. Only what was handled counts: the next message may have been taken already."""
+        """Commit until there is nothing new. Only handled messages count: the next may have been taken up already."""
         done = False
         while not done:
             await asyncio.sleep(COMMIT_SECONDS)
@@ -52,7 +52,7 @@ class Commits:
             done = not (new and await self._commit(new))
 
     async def _commit(self, new: dict[TopicPartition, int]) -> bool:
-        """Return whether Kafka has it; what it does not have may be read again."""
+        """Commit these offsets; return whether Kafka has confirmed. Without that, messages may come again."""
         try:
             if new:
                 await self._catch_up.consumer().commit(new)

@@ -14,7 +14,7 @@ class ConfigError(ValueError):
 
 
 def read_config(path: str, known: Collection[str]) -> dict[str, Any]:
-    """Return what the file sets, by the names of ``known``, in whichever letters. Raise ``ConfigError``.
+    """Return the settings of the file, by the names in ``known``; the file may use any case. Raise ``ConfigError``.
 
     An empty file sets nothing. A key that is not known is refused: ignored, it would be a threshold that does not hold.
     """

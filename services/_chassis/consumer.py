@@ -1,8 +1,8 @@
-"""From one message to its consequences: total at parsing, bounded in its retries. It knows no broker.
+"""Turns one message into its consequences. Every message can be parsed or put aside, and retries are bounded.
 
 A message is handled when its consequences are in the store or it is in the dead-letter topic, never before and never
-instead. One message at a time per process and service: parallelism is partitions times replicas, and whatever takes
-longer than a moment is a job.
+instead. One message at a time per process and service: parallelism is partitions times replicas, and work that takes
+longer than a moment is a job. This module knows no broker.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ ATTEMPTS = 8
 """Tries of a handler, with exponential back-off, before its message is a dead letter: about 20 s in all."""
 LONGEST_WAIT = 5.0
 BROKEN_STORE_SECONDS = 1.0
-"""Pause before the same message is read again, when not even a dead letter could be stored."""
+"""Real seconds before the same message is read again, when not even a dead letter could be stored."""
 NEWER_STATE_AGAIN = 5.0
 """Real seconds until a message is read again whose state a newer version wrote."""
 NEWER_STATE_LONGEST = 900.0
@@ -42,23 +42,24 @@ newer version to take the partition over. A rolling upgrade takes minutes; one t
 log = structlog.get_logger()
 _COMMANDS = {topic.name: party for topic, party in COMMAND_TOPICS.items()}
 _ASKED = {**_COMMANDS, DEPLOYMENT_REQUESTS.name: Party.ORCHESTRATOR}
-"""Where somebody asks for something: what is unknown there is kept, not skipped."""
+"""Topics of commands and requests → the service that reads them. A message of unknown type there is kept, not
+skipped."""
 
 Record = ConsumerRecord[Any, Any]
 
 
 class Reading(NamedTuple):
-    """Between two times at which reading goes back."""
+    """A generation of reading; a new one begins whenever reading goes back."""
 
     number: int
     redis_run_id: str
 
 
 class ReadProgress(Protocol):
-    """Up to where a service has read, as its consumer tells and asks it."""
+    """How far a service has read: its consumer reports each message here."""
 
     def begin(self) -> Reading:
-        """Note that a message is taken up; return what the other methods want to know of that moment."""
+        """Note that a message is taken up; return the generation of reading, which the other methods take."""
         ...
 
     def handled(self, topic: str, partition: int, offset: int, reading: Reading) -> None:
@@ -66,18 +67,18 @@ class ReadProgress(Protocol):
         ...
 
     def is_stale(self, reading: Reading) -> bool:
-        """Whether reading has gone back since: what was taken up then is read again anyway."""
+        """Return whether reading has gone back since then; a message taken up before is read again anyway."""
         ...
 
     def put_off(self, topic: str, partition: int, offset: int, seconds: float) -> None:
-        """Have the message at ``offset`` read again after so many real seconds, and nothing behind it before."""
+        """Read the message at ``offset`` again after so many real seconds, and nothing behind it before."""
         ...
 
 
 def _passing(error: BaseException) -> bool:
-    """Whether a handler's fault may pass by itself. A cancellation is not one, and stamina would keep it.
+    """Return whether another try may help after a handler's error. A cancellation is passed on, never retried.
 
-    Where the store is away the message is read again: it may be that others come before it then.
+    While the store is away nothing is retried here: the message is read again, perhaps after others.
     """
     return isinstance(error, Exception) and not isinstance(error, InvalidMessage | NewerState | RedisError | OSError)
 
@@ -97,7 +98,7 @@ class Consumer:
         readiness: Readiness | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``now``: real seconds, for how long something has waited."""
+        """``now`` returns real seconds; it measures how long a message has waited."""
         self._service = service
         self._store = store
         self._progress = progress
@@ -105,7 +106,7 @@ class Consumer:
         self._now = now
         self._asked = {topic for topic, party in _ASKED.items() if party == service.name}
         self._waiting_since: dict[bytes, float] = {}
-        """Message key (a target) → since when its messages wait for a newer replica."""
+        """Message key (a target) → the real time since when its messages wait for a newer replica."""
 
     async def consume(self, record: Record) -> None:
         """Handle a message, or store it as a dead letter; raise only if neither could be done."""
@@ -140,13 +141,13 @@ class Consumer:
             await self._dead_letter(record, "failed", f"failed {ATTEMPTS} times: {sentence_of(error)}")
 
     def _may_wait(self, record: Record, error: NewerState) -> bool:
-        """Whether the time for which this target's messages wait, and hold up others, is not over."""
+        """Return whether this target's messages may go on waiting, although they hold up others (see above)."""
         key = record.key or b""
         self._readiness.newer_state(self._service.name, f"a message about {key.decode(errors='replace')}", error)
         return self._now() - self._waiting_since.setdefault(key, self._now()) < NEWER_STATE_LONGEST
 
     async def handle(self, record: Record, redis_run_id: str | None = None) -> None:
-        """Handle a message. Raise what is wrong with it, or with the store."""
+        """Handle a message. Errors of the message, of its handler and of the store are raised."""
         if not is_for(record.headers, self._service.name):
             return
         try:
@@ -163,7 +164,7 @@ class Consumer:
         if entry.topic.name != record.topic:
             raise InvalidMessage(f"{entry.type} belongs on {entry.topic}")
         if meta.expires_at and self._store.clock.now() >= self._store.clock.at(meta.expires_at.timestamp()):
-            # with the message's own cause: one that was handled in time, and comes again, is no dead letter
+            # with the message's own cause: a message that was handled in time and comes again is no dead letter
             await self._dead_letter(record, "expired", f"{entry.type} came after its expirytime", cause=_cause(meta))
             return
         correlation = {
@@ -201,9 +202,9 @@ class Consumer:
         log.info("skipped an event of an unknown type", type=type_[:100], topic=record.topic, skipped=skipped)
 
     async def _put_aside(self, record: Record, reason: Reason, why: str, *, also: tuple[Emit, ...] = ()) -> None:
-        """Store a message that cannot be read, and tell its writer where the service can.
+        """Store a message that cannot be read, and publish an answer for its writer where the service has one.
 
-        That a writer cannot be told is no reason to stand still.
+        Reading goes on even if the answer fails.
         """
         if refusal := self._service.refusals.get(record.topic):
             try:
@@ -212,7 +213,9 @@ class Consumer:
             except (RedisError, OSError, Busy):
                 raise
             except Exception as error:
-                log.exception("a writer could not be told", topic=record.topic, error=type(error).__name__)
+                log.exception(
+                    "the writer of a message could not be answered", topic=record.topic, error=type(error).__name__
+                )
             else:
                 return
         await self._dead_letter(record, reason, why, also=also)
@@ -227,7 +230,7 @@ class Consumer:
         refused: Transition | None = None,
         cause: str = "",
     ) -> None:
-        """Store the letter, once for each group: by where the message lay, or by ``cause``."""
+        """Store the dead letter, once for each group. The inbox knows it by the message's offset, or by ``cause``."""
         letter = letter_of(record, self._service.name, reason, detail)
         id_ = letter_id(letter)
         log.warning("dead letter", topic=record.topic, reason=reason, detail=letter.detail, letter=id_)

@@ -1,4 +1,4 @@
-"""The course of a deployment in the log: one line for each decided event that an operator reads a log for.
+"""Logs the course of a deployment: one line for each decided event that an operator wants to find in a log.
 
 The events themselves are the record; they carry no secrets, and neither do these lines.
 """
@@ -21,8 +21,8 @@ def _gate(event: GateEvaluated) -> dict[str, Any] | None:
     gate = event.gate
     if gate.verdict is Verdict.PASS:
         return None
-    told = {"verdict": gate.verdict, "arithmetic": gate.arithmetic, "overridden_by": gate.overridden_by}
-    return {"phase": event.phase, "gate": gate.name, **told}
+    judged = {"verdict": gate.verdict, "arithmetic": gate.arithmetic, "overridden_by": gate.overridden_by}
+    return {"phase": event.phase, "gate": gate.name, **judged}
 
 
 _LINES: dict[type[Event], tuple[str, Callable[[Any], dict[str, Any] | None]]] = {
@@ -49,5 +49,5 @@ def log_event(event: object) -> None:
     line, fields_of = _LINES[type(event)]
     fields = fields_of(event)
     if fields is not None:
-        told = {name: value for name, value in fields.items() if value not in {None, ""}}
-        log.info(line, target=str(event.target), run_id=getattr(event, "run_id", None), **told)
+        given = {name: value for name, value in fields.items() if value not in {None, ""}}
+        log.info(line, target=str(event.target), run_id=getattr(event, "run_id", None), **given)

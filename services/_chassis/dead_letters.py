@@ -1,4 +1,4 @@
-"""From a message that cannot be handled to what is stored about it. Nothing here does I/O."""
+"""Turns a message that cannot be handled into a dead letter and its warning. Nothing here does I/O."""
 
 from datetime import datetime
 from typing import Any
@@ -14,16 +14,16 @@ from services._chassis.transition import Emit
 LARGEST_LETTER = 600_000
 """Bytes of a message that a dead letter keeps: in base64 they still fit into what Kafka takes (1 MiB)."""
 LONGEST_DETAIL = 500
-"""Characters. A detail may name a header or a field, and those are as long as their writer likes."""
+"""Characters of a detail. It may quote the name of a header or a field, which can have any length."""
 LONGEST_TYPE = 100
 LONGEST_ID = 36
-"""Bytes: a UUID's. A header that says more is not ours."""
+"""Bytes of a letter's id, a UUID. A longer header is not ours."""
 
 Record = ConsumerRecord[Any, Any]
 
 
 def letter_of(record: Record, group: str, reason: Reason, detail: str) -> DeadLettered:
-    """Return the message as it came, cut where Kafka could not take it."""
+    """Return the message as it came, shortened where Kafka could not take the letter."""
     key, headers, value = _kept(record)
     came_with: dict[str, bytes | None] = dict(headers)
     return DeadLettered.model_construct(
@@ -43,7 +43,7 @@ def letter_of(record: Record, group: str, reason: Reason, detail: str) -> DeadLe
 
 
 def _kept(record: Record) -> tuple[bytes | None, tuple[tuple[str, bytes | None], ...], bytes | None]:
-    """Key, headers and value, in this order, as far as there is room; a header is kept whole or not at all."""
+    """Return key, headers and value, in this order, as far as there is room; a header is kept whole or not at all."""
     key = record.key and record.key[:LARGEST_LETTER]
     room = LARGEST_LETTER - len(key or b"")
     headers = []
@@ -68,6 +68,6 @@ def unsupported(record: Record, type_: str, meta: Meta, why: str) -> tuple[Emit,
     try:
         target = Target.parse((record.key or b"").decode())
     except ValueError:
-        return ()  # nobody to answer
+        return ()  # without a target there is nobody to answer
     step = type_.rpartition(".")[0][:LONGEST_TYPE]
     return (Command(target, meta.run_id or "", meta.id, step).unsupported(why),)

@@ -1,4 +1,4 @@
-"""What is wrong with a request, in words for people. No sentence has a value that was sent: it could be a secret."""
+"""Sentences about what is wrong with a request. None quotes a value that was sent: it could be a secret."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from contracts.suggest import did_you_mean
 MOST_FIELDS = 10
 MOST_ROUTES = 12
 NAME_PATTERN = "^[A-Za-z0-9_-]+$"
-"""Of a cluster's or a service's name (``contracts.base.Name``)."""
+"""Pattern of the names of clusters and services (``contracts.base.Name``)."""
 
 _WHERE = {"body": "in the body", "query": "in the query", "path": "in the path", "header": "in the headers"}
 _WORDS = {
@@ -45,36 +45,36 @@ _WORDS = {
     "timezone_aware": "must have a time zone, like 2026-01-05T14:05:26Z",
     "json_invalid": "must be JSON",
 }
-"""pydantic's kind of fault → what the field must be; names in braces are its limits."""
+"""pydantic's type of error → what the field must be; names in braces are the error's limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrongField:
     field: str
-    """``suites[0] in the body``."""
+    """The field and its place, such as ``suites[0] in the body``."""
     must: str
-    """``must be 'smoke' or 'api'``."""
+    """The rule, such as ``must be 'smoke' or 'api'``."""
 
 
 def wrong_fields(faults: Sequence[Mapping[str, Any]]) -> tuple[WrongField, ...]:
     """Return each wrong field of pydantic's ``errors()``, and what it must be.
 
-    A list with a wrong entry is told by that entry alone: pydantic counts the right ones, too.
+    Of a list with a wrong entry only that entry is named; pydantic names the list, too.
     """
     places = [tuple(fault["loc"]) for fault in faults]
-    told = (
+    innermost = (
         fault
         for fault, place in zip(faults, places, strict=True)
         if not any(len(other) > len(place) and other[: len(place)] == place for other in places)
     )
-    return tuple(WrongField(_field(fault["loc"], fault["type"]), _must(fault)) for fault in told)
+    return tuple(WrongField(_field(fault["loc"], fault["type"]), _must(fault)) for fault in innermost)
 
 
 def sentence(wrong: Sequence[WrongField]) -> str:
-    """Return one sentence about all of them."""
-    told = [f"{one.field} {one.must}" for one in wrong[:MOST_FIELDS]]
+    """Return one sentence about all wrong fields."""
+    phrases = [f"{field.field} {field.must}" for field in wrong[:MOST_FIELDS]]
     more = len(wrong) - MOST_FIELDS
-    return "; ".join([*told, f"and {more} more"] if more > 0 else told)
+    return "; ".join([*phrases, f"and {more} more"] if more > 0 else phrases)
 
 
 def _field(loc: Sequence[int | str], kind: str) -> str:
@@ -97,13 +97,13 @@ def _must(fault: Mapping[str, Any]) -> str:
         return "must not be empty" if least == 1 else f"must have {least} characters at least"
     if kind in _WORDS:
         return _WORDS[kind].format(**limits)
-    said = str(fault.get("msg", "")).removeprefix("Value error, ")
-    quotes = not said or (fault.get("input") not in {None, ""} and str(fault["input"]) in said)
-    return "is not valid" if quotes else f"is not valid: {said}"
+    text = str(fault.get("msg", "")).removeprefix("Value error, ")
+    quotes = not text or (fault.get("input") not in {None, ""} and str(fault["input"]) in text)
+    return "is not valid" if quotes else f"is not valid: {text}"
 
 
 def unknown_path(path: str, prefix: str, routes: Iterable[str]) -> str:
-    """Return what there is instead. ``routes``: ``GET /api/v1/health/score``."""
+    """Return a sentence that lists the paths that exist. ``routes`` are like ``GET /api/v1/health/score``."""
     known = sorted(routes)
     first = path.removeprefix(f"{prefix}/").partition("/")[0]
     near = [route for route in known if f" {prefix}/{first}/" in f"{route}/"]
@@ -118,5 +118,5 @@ def unknown_path(path: str, prefix: str, routes: Iterable[str]) -> str:
 
 
 def wrong_method(allowed: str, prefix: str) -> str:
-    """Return what the path takes. ``allowed``: ``GET, POST``."""
+    """Return a sentence with the methods that the path takes. ``allowed`` is like ``GET, POST``."""
     return f"This path takes {allowed or 'other methods'} only; {prefix}/docs describes them all."

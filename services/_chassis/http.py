@@ -27,7 +27,7 @@ from services._chassis.transition import Busy
 PREFIX = "/api/v1"
 PROBES = {"/livez", "/readyz"}
 RETRY_SECONDS = 5
-"""Real seconds after which a caller who was told to try again may do so."""
+"""Real seconds of ``Retry-After``: when a caller may try again."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than a load balancer in front keeps an idle connection (60 s, AWS's default; 30 s, deploy/front-door), which
 would otherwise send a request over one that has just ended, and answer 502."""
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 
 class Problem(Exception):
-    """An error as RFC 9457 wants it told: a status, a title, and what to do about it."""
+    """An HTTP error as a problem of RFC 9457: a status, a title, and a sentence that says what to do."""
 
     def __init__(self, status: int, title: str, detail: str) -> None:
         super().__init__(detail)
@@ -52,8 +52,8 @@ def create_http(
 ) -> FastAPI:
     """Return the application with its probes.
 
-    ``missing`` returns what is not there, and why (empty: all is). Until the routes are there (``started``), every
-    path but the probes answers 503.
+    ``missing`` returns what the process still lacks, and why; empty when it is ready. Until the routes are there
+    (``started``), every path but the probes answers 503.
     """
     http = FastAPI(title="Surefoot", docs_url=f"{PREFIX}/docs", openapi_url=f"{PREFIX}/openapi.json")
     process = readiness or Readiness()
@@ -70,7 +70,7 @@ def create_http(
         found = {"ready": not lacks, "missing": lacks, "degraded": process.degraded, **facts}
         return JSONResponse(found, 503 if lacks else 200)
 
-    _tell_what_is_wrong_with_requests(http)
+    _answer_errors_with_problems(http)
 
     @http.exception_handler(RedisError)
     async def away(_: Request, error: RedisError) -> Response:
@@ -98,8 +98,8 @@ def create_http(
     return http
 
 
-def _tell_what_is_wrong_with_requests(http: FastAPI) -> None:
-    """Answer with problems, the framework's own errors included."""
+def _answer_errors_with_problems(http: FastAPI) -> None:
+    """Answer all errors with problems (RFC 9457), the framework's own included."""
 
     @http.exception_handler(Problem)
     async def problem(_: Request, error: Problem) -> Response:
@@ -115,30 +115,30 @@ def _tell_what_is_wrong_with_requests(http: FastAPI) -> None:
     async def refused(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
             routes = (f"{method} {path}" for path, methods in _routes(http) for method in sorted(methods))
-            told = _problem(404, "No such path", explanations.unknown_path(request.url.path, PREFIX, routes))
+            problem = _problem(404, "No such path", explanations.unknown_path(request.url.path, PREFIX, routes))
         elif error.status_code == 405:
             allowed = ", ".join(sorted(_methods(http, request.url.path)))
-            told = _problem(405, "Not in this way", explanations.wrong_method(allowed, PREFIX))
-            told.headers["Allow"] = allowed
+            problem = _problem(405, "Not in this way", explanations.wrong_method(allowed, PREFIX))
+            problem.headers["Allow"] = allowed
         else:
-            told = _problem(error.status_code, "The request cannot be answered", str(error.detail))
-        return told
+            problem = _problem(error.status_code, "The request cannot be answered", str(error.detail))
+        return problem
 
 
 def _routes(http: FastAPI) -> Iterator[tuple[str, set[str]]]:
-    """The paths of the API, with their methods."""
+    """Yield the paths of the API, each with its methods."""
     for path, verbs in http.openapi()["paths"].items():
         yield path, {verb.upper() for verb in verbs}
 
 
 def _methods(http: FastAPI, asked: str) -> set[str]:
-    """What the path that was asked for takes."""
+    """Return the methods that the requested path takes."""
     templates = ((re.sub(r"{[^}]+}", "[^/]+", path), methods) for path, methods in _routes(http))
     return {method for path, methods in templates if re.fullmatch(path, asked) for method in methods}
 
 
 class UntilStarted:
-    """Answers 503 as long as the services are not there, which is not the same as "no such path"."""
+    """Answers 503 until the routes are there; a 404 would wrongly say that the path does not exist."""
 
     def __init__(self, app: ASGIApp, started: Callable[[], bool]) -> None:
         self._app = app

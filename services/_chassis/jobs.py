@@ -1,15 +1,15 @@
 """Leased, fenced jobs: all work that takes longer than a moment, and every effect on the world outside.
 
-An executor claims a job and gets a fence, a number that grows with each claim. While it works it renews
-the lease; who is silent for longer loses it, and its calls of AWS are not sent any more (``aws.py``). The end of
-the job and all its consequences are one ``apply`` that checks the fence.
+An executor claims a job and gets a fence, a number that grows with each claim. While it works it renews the lease; an
+executor that is silent for longer loses it, and its calls of AWS are not sent any more (``aws.py``). The end of the job
+and all its consequences are one ``apply`` that checks the fence.
 
 Every job has an end. One that fails is tried again, ``ATTEMPTS`` times in all, and one whose executors keep dying is
 given up after as many; an error that will not pass ends it at once (``reasons.is_permanent``). Then its command is
 answered or its operation ended ``failed``, with a sentence, and the service frees what the job had held
 (``Service.failures``). An interruption (Redis away, the lease lost, a shutdown) is no attempt.
 
-A job may assume that no other executor is at work *as far as the lease tells*; AWS knows no fence, so a job
+A job may assume that no other executor is at work *as far as the lease shows*; AWS knows no fence, so a job
 looks before it acts, and calls ``check`` right before each call that changes something.
 """
 
@@ -38,7 +38,8 @@ from services._chassis.transition import Busy, Cancelled, Emit, Transition, deci
 ATTEMPTS = 5
 """Claims of one job before it is given up."""
 IDLE_SECONDS = 0.1
-"""Real seconds between two looks for work that came in elsewhere or was lost; what this process inserts wakes it."""
+"""Real seconds between two polls for jobs that other replicas inserted or lost; jobs of this process wake it at
+once."""
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0)
 """Real seconds before a failed job's next attempt."""
 NEWER_STATE_AGAIN = 15.0
@@ -52,7 +53,7 @@ _GIVE_BACK = script("give_back_job")
 
 
 class Running(Protocol):
-    """A job, as the function that does it sees it."""
+    """The interface of a job to the function that does it."""
 
     id: str
     kind: str
@@ -60,7 +61,7 @@ class Running(Protocol):
     fence: int
     attempt: int
     saved: bytes | None
-    """The last checkpoint of an earlier attempt."""
+    """The last checkpoint of an earlier attempt; None where there is none."""
 
     async def checkpoint(self, data: bytes) -> None:
         """Keep ``data`` for the next attempt. Raise ``Cancelled``."""
@@ -105,12 +106,12 @@ class LeasedJob:
 
     async def _renew(self, save: str, data: bytes) -> None:
         asked = time.monotonic()
-        said = await self.renew(
+        held = await self.renew(
             keys=[self.store.key("jobs"), self.store.key("job", self.id)],
             args=[self.id, self.fence, self.lease_ms, save, data],
         )
-        if said != b"held":
-            self.ended = said.decode()
+        if held != b"held":
+            self.ended = held.decode()
             raise Cancelled(f"the job {self.id} is {self.ended}")
         self.actor.until = asked + self.lease_ms / 1000
 
@@ -125,15 +126,15 @@ class FailedJob:
     id: str
     payload: bytes
     why: str
-    """Completes a sentence that begins with what was to be done: ``failed 5 times: it took too long``."""
+    """The end of a sentence that begins with the work, such as ``failed 5 times: it took too long``."""
 
 
 OnFailure = Callable[[FailedJob], Transition]
-"""What a service does about it besides: it frees what the job had held."""
+"""Returns what a service changes when a job has failed for good: it frees what the job had held."""
 
 
 class Executor:
-    """Works on one service's jobs."""
+    """Claims and works on one service's jobs."""
 
     def __init__(
         self,
@@ -162,11 +163,11 @@ class Executor:
         """Claim and work until cancelled, and then until what is in flight has been let go."""
         try:
             while True:
-                self._store.new_jobs.clear()  # before the look, so that nothing falls between it and the waiting
+                self._store.new_jobs.clear()  # before the poll, so that no job is missed between it and the waiting
                 try:
                     job = await self.claim() if len(self._at_work) < self._slots else None
                 except (RedisError, OSError) as error:
-                    # what is in flight goes on as long as its lease holds
+                    # jobs in flight go on as long as their leases hold
                     log.warning("no look for work", why=type(error).__name__)
                     job = None
                 if job is None:
@@ -255,12 +256,12 @@ class Executor:
     async def fail(self, job: LeasedJob, why: str) -> None:
         """End a job for good: its service's own consequences, and the answer or the operation's end.
 
-        ``why`` completes a sentence that begins with what was to be done. A fault in the consequences keeps nobody
-        from being told.
+        ``why`` is the end of a sentence that begins with the work. If the service's consequences fail, the answer is
+        published all the same.
         """
         for consequences in (self._consequences, lambda *_: decided()):
             try:
-                await self._end_or_give_back(job, await self._told(job, consequences(job, why), why))
+                await self._end_or_give_back(job, await self._reported(job, consequences(job, why), why))
             except Exception:
                 log.exception("the consequences of a failed job could not be drawn", job=job.id)
             else:
@@ -270,7 +271,7 @@ class Executor:
         failure = self._failures.get(job.kind)
         return failure(FailedJob(job.id, job.payload, why)) if failure else decided()
 
-    async def _told(self, job: LeasedJob, consequences: Transition, why: str) -> Transition:
+    async def _reported(self, job: LeasedJob, consequences: Transition, why: str) -> Transition:
         if job.asked_by:
             consequences = consequences.and_emit(Command.read(job.asked_by, job.id).gave_up(why))
         return consequences.and_record(await self._record_of(job, why))
@@ -299,7 +300,7 @@ class Executor:
             await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 return work.result()
-            beat.result()  # raises Cancelled, or what Redis said
+            beat.result()  # raises Cancelled, or Redis's error
             raise Cancelled(f"the job {job.id} has no heartbeat")
         finally:
             await end((beat, work))

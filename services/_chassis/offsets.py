@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from services._chassis.store import RedisStore
 
 CATCHING_UP_SECONDS = 3
-"""Real seconds for which one replica's word that it is catching up holds for all; it is renewed each second."""
+"""Real seconds for which one replica's announcement that it is catching up holds for all; it is renewed each second."""
 
 _RUN = """
 local run = string.match(redis.call("INFO", "server"), "run_id:(%w+)")
@@ -42,16 +42,17 @@ class Offsets:
         self._handled: dict[TopicPartition, int] = {}
         self._kept: dict[TopicPartition, int] = {}
         self._reached: dict[TopicPartition, int] = {}
-        """How far reading had come when it went back."""
+        """Partition → the offset that reading had reached when it went back."""
 
     def note(self, partition: TopicPartition, offset: int) -> None:
-        """Remember that everything before ``offset`` is handled."""
+        """Note that everything before ``offset`` is handled."""
         self._handled[partition] = offset
 
     def to_commit(self) -> dict[TopicPartition, int]:
-        """Return the offsets behind what is handled.
+        """Return the offset behind the last handled message of each partition.
 
-        What is read again stays committed further on: whoever goes on with it sees what there is to read again.
+        While messages are read again, the further offset stays committed: a successor then sees what has to be read
+        again.
         """
         return {
             partition: offset
@@ -60,24 +61,24 @@ class Offsets:
         }
 
     def forget(self, partitions: set[TopicPartition]) -> None:
-        """Drop what is known of partitions that another replica goes on with."""
+        """Drop the offsets of partitions that another replica reads now."""
         for noted in (self._handled, self._kept, self._reached):
             for partition in partitions:
                 noted.pop(partition, None)
 
     def go_back(self, reached: Mapping[TopicPartition, int]) -> None:
-        """Drop what was handled: reading begins anew, in these partitions before where it had ``reached``."""
+        """Drop the handled offsets: reading begins anew, in these partitions before the offsets already ``reached``."""
         for partition, offset in reached.items():
             self._reached[partition] = max(offset, self._reached.get(partition, 0))
         self._handled.clear()
         self._kept.clear()
 
     def new(self) -> dict[TopicPartition, int]:
-        """Return what is handled and not yet written."""
+        """Return the handled offsets that are not yet written."""
         return {partition: offset for partition, offset in self._handled.items() if self._kept.get(partition) != offset}
 
     async def write(self, new: Mapping[TopicPartition, int], redis_run_id: str) -> bool:
-        """Write into Redis; return False, and write nothing, where it has another ``run_id``."""
+        """Write the offsets into Redis; return False, and write nothing, where Redis has another ``run_id``."""
         places = [part for partition, offset in new.items() for part in (field_of(partition), offset)]
         return bool(await self._script_keep(keys=[self._key], args=[redis_run_id, *places]) == b"kept")
 
@@ -85,15 +86,15 @@ class Offsets:
         self._kept |= new
 
     async def known(self, read: Mapping[TopicPartition, int | None]) -> tuple[str, dict[TopicPartition, int]]:
-        """Return Redis's ``run_id``, and up to where it holds what was ``read`` (None: never)."""
+        """Return Redis's ``run_id``, and per partition the lower of the offset ``read`` (None: never) and Redis's."""
         places = [part for partition, offset in read.items() for part in (field_of(partition), offset or 0)]
         run_id, *known = await self._script_known(keys=[self._key], args=places)
         return run_id.decode(), {
             partition: min(int(text), read[partition] or 0) for partition, text in zip(read, known, strict=True)
         }
 
-    async def tell_catching_up(self, longer: float = 0) -> None:
-        """Let no replica judge deadlines for a while; a longer time that was told before is not shortened."""
+    async def announce_catching_up(self, longer: float = 0) -> None:
+        """Keep the timers of all replicas from firing for a while; a longer time that was announced before stays."""
         redis, key, seconds = self._store.redis, self._store.key("behind"), CATCHING_UP_SECONDS + ceil(longer)
         if not await redis.set(key, 1, ex=seconds, nx=True):
             await redis.expire(key, seconds, gt=True)

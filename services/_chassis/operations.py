@@ -1,4 +1,4 @@
-"""Operations over HTTP: begun with their job, followed under their URL, ended together with the job.
+"""Operations over HTTP: they begin with their job, are shown under their URL, and end together with the job.
 
 The record of an operation has its job's id. For a job that fails for good the executor ends it (``jobs.py``), so that
 no operation runs for ever.
@@ -27,7 +27,7 @@ O = TypeVar("O", bound=Operation)  # noqa: E741  an operation
 
 
 class Requested(BaseModel):
-    """What every body may say: who asks, and why. Both go on the record."""
+    """Fields of every request's body: the person who asks, and why. Both are recorded."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,15 +36,15 @@ class Requested(BaseModel):
 
 
 class Accepted(BaseModel):
-    """The answer to whoever asked for an operation."""
+    """The answer (202) to a request for an operation."""
 
     operation_id: str
     url: str
-    """Where to ask for its state."""
+    """The URL of the operation's state."""
 
 
 class OperationAnswer(Operation):
-    """An operation as the API tells it."""
+    """An operation as the API shows it."""
 
     target: str  # type: ignore[assignment]  # account/region/cluster/service
     url: str
@@ -56,7 +56,7 @@ def request_id(target: Target, what: str, key: str | None) -> str:
 
 
 async def find_operation(store: Store, operation_id: str) -> Operation | None:
-    """Return what is kept of an operation, under today's key or under that of version 0.1.0.
+    """Return an operation's record, under today's key or under that of version 0.1.0; None if there is none.
 
     While replicas of both versions run, either may end what the other began: an end is preferred.
     """
@@ -81,7 +81,7 @@ class Operations:
         return f"{PREFIX}{self._prefix}/operations/{operation_id}"
 
     async def begin(self, operation: O, kind: str, payload: bytes | None = None) -> O:
-        """Record it and insert its job. Return what is kept: that of the first request with its id.
+        """Record the operation and insert its job. Return what is recorded: the operation of the first such request.
 
         ``payload``: by default the operation itself.
         """
@@ -99,7 +99,7 @@ class Operations:
         return Accepted(operation_id=operation_id, url=self.url(operation_id))
 
     async def show(self, operation_id: OperationId) -> OperationAnswer:
-        """How far an operation is, and what came of it."""
+        """Show how far an operation is, or its result."""
         found = await find_operation(self._store, operation_id)
         if found is None:
             why = f"There is no operation {operation_id}; operations are kept for 31 days."

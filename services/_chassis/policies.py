@@ -1,4 +1,4 @@
-"""What the chassis and the services ask of the policy: who may be acted on, and by which values."""
+"""The policy as the chassis and the services use it: on which services they may act, and with which values."""
 
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -8,11 +8,11 @@ from contracts.policy import Access, Part, ServicePolicy
 from services._policy.source import Listener
 
 C = TypeVar("C", bound=Event)
-"""A command with a field ``policy``."""
+"""The type of a command with a field ``policy``."""
 
 
 class Policies(Protocol):
-    """What holds right now; a reload changes the answers."""
+    """The policies in force; a reload changes the answers."""
 
     def of(self, target: Target) -> ServicePolicy:
         """Return the policy of a target. Raise ``LookupError``, with a sentence, where nobody may act on it."""
@@ -35,7 +35,7 @@ class Policies(Protocol):
         ...
 
     def listen(self, listener: Listener) -> None:
-        """Tell ``listener`` of each change from now on: which targets have another policy, or none any more."""
+        """Call ``listener`` after each change with the targets whose policy was changed or removed."""
         ...
 
 

@@ -23,7 +23,7 @@ KEY = "policy"
 
 @dataclass(frozen=True, slots=True)
 class StoredCopy:
-    """The copy under each service's own prefix: each can be started by itself the next time."""
+    """Keeps a copy of the policy under each service's own prefix, so that each can later be started by itself."""
 
     stores: Sequence[Store]
 
@@ -59,7 +59,7 @@ async def first_policy(settings: Settings, aws: Aws, stores: Sequence[Store], re
 
 
 def router(source: PolicySource) -> APIRouter:
-    """Return ``GET /policy``: which policy is in force here, and which one lies on disk."""
+    """Return the route ``GET /policy``: which policy is in force here, and which lies on disk."""
     routes = APIRouter()
 
     @routes.get("/policy", tags=["policy"])

@@ -1,4 +1,4 @@
-"""What a process waits for, and what it works without: the answer of ``/readyz``."""
+"""The readiness of a process: what it still waits for and what it works without, as ``/readyz`` shows it."""
 
 import time
 from collections.abc import Callable
@@ -16,18 +16,18 @@ log = structlog.get_logger()
 
 
 class Readiness:
-    """One process's. ``missing`` makes it unready (503); what is degraded is told and nothing else (200)."""
+    """The readiness of one process. ``missing`` makes it unready (503); what is degraded is only reported (200)."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.missing: dict[str, str] = {"services": "starting"}
-        """What → why it is not there."""
+        """Name of what is missing → why it is missing."""
         self.facts: dict[str, Callable[[], Any]] = {}
-        """What else ``/readyz`` tells of this process, by name."""
+        """Name → a function that returns what else ``/readyz`` reports of this process."""
         self._now = now
         self._degraded: dict[str, tuple[str, float]] = {}
 
     def degrade(self, key: str, sentence: str, seconds: float = inf) -> None:
-        """Tell ``sentence`` until ``clear(key)``, or for so many real seconds; a later one replaces it."""
+        """Report ``sentence`` until ``clear(key)``, or for so many real seconds; a later sentence replaces it."""
         self._degraded[key] = (sentence, self._now() + seconds)
 
     def clear(self, key: str) -> None:
@@ -35,13 +35,13 @@ class Readiness:
 
     @property
     def degraded(self) -> list[str]:
-        """The sentences that hold now, by their keys' order."""
+        """Return the sentences that hold now, in the order of their keys."""
         now = self._now()
-        self._degraded = {key: told for key, told in self._degraded.items() if told[1] > now}
+        self._degraded = {key: entry for key, entry in self._degraded.items() if entry[1] > now}
         return [sentence for _, (sentence, _) in sorted(self._degraded.items())]
 
     def newer_state(self, service: str, what: str, error: NewerState) -> None:
-        """Tell that ``what`` waits for a replica of a newer version, in the log and as degraded."""
+        """Report that ``what`` waits for a replica of a newer version, in the log and as degraded."""
         log.warning("state of a newer version; it is left as it is", service=service, waits=what, why=str(error))
         sentence = f"{service}: state of a newer version ({error}); {what} waits for a newer replica."
         self.degrade(f"newer-state:{service}:{what}", sentence, NEWER_STATE_SECONDS)

@@ -1,4 +1,4 @@
-"""From an error to a sentence for whoever waits for the work. No sentence quotes what was sent or stored."""
+"""Turns an error into a sentence for the people who wait. No sentence quotes what was sent or stored."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,24 +8,24 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 _OURS = ("services.", "contracts.")
-"""Texts of our own errors are sentences without secrets; those of others may quote what they were given."""
+"""Modules whose errors have texts without secrets; texts of other errors may quote what they were given."""
 
 
 class Impossible(Exception):
-    """A job cannot be done, and another attempt would end the same way. The text is the sentence for whoever asked."""
+    """A job cannot be done, and another attempt would end the same way. The text is a sentence for the requester."""
 
 
 def first_cause(error: BaseException) -> BaseException:
-    """Return what went wrong first where several things did: a group's name says nothing."""
+    """Return the first error of an exception group, whose own text says nothing; return any other error itself."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 def is_permanent(error: BaseException) -> bool:
-    """Whether another attempt would end the same way.
+    """Return whether another attempt would end the same way.
 
-    An error that knows says so in ``temporary`` (AWS's). A payload that this version cannot read stays unreadable.
+    AWS's errors say so in ``temporary``. A payload that this version cannot read stays unreadable.
     """
     error = first_cause(error)
     return isinstance(error, Impossible | ValidationError) or getattr(error, "temporary", True) is False
@@ -37,7 +37,7 @@ def sentence_of(error: BaseException) -> str:
     text = str(error).strip().rstrip(".")
     if type(error).__module__.startswith(_OURS) and text:
         return text
-    return next((told(error) for kind, told in _TOLD if isinstance(error, kind)), _unexpected(error))
+    return next((describe(error) for kind, describe in _DESCRIPTIONS if isinstance(error, kind)), _unexpected(error))
 
 
 def _unreadable(error: Any) -> str:
@@ -53,7 +53,7 @@ def _unexpected(error: BaseException) -> str:
     return f"an unexpected error ({type(error).__name__}), which the log has in full"
 
 
-_TOLD: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
+_DESCRIPTIONS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
     (ValidationError, _unreadable),
     (TimeoutError, lambda _: "it took too long"),
     (ClientError, _refused),
@@ -61,4 +61,4 @@ _TOLD: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
     (RedisError, lambda error: f"Redis did not answer ({type(error).__name__})"),
     (OSError, lambda error: f"a connection failed ({error.strerror or type(error).__name__})"),
 )
-"""The first kind that fits tells."""
+"""Type of error → its sentence; the first type that fits is used."""

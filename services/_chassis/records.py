@@ -1,6 +1,6 @@
 """Reads the records that aiokafka (0.14.0) cannot: a header whose name is no UTF-8 stops its partition there for ever.
 
-Such a name is read with its bytes escaped, and what the message is worth is decided where all messages are judged.
+Such a name is read with its bytes escaped; the consumer then decides about the message as about any other.
 """
 
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 
 _FIRST_WITH_HEADERS = 2
-"""The version of the format of a batch (magic) that brought headers."""
+"""The first version of the batch format (magic byte) that has headers."""
 
 
 def read_any_name() -> None:
-    """Let every consumer of this process read what others may write."""
+    """Let every consumer of this process read headers with any name."""
     setattr(fetcher, "MemoryRecords", _Records)  # noqa: B010  aiokafka does not export it
 
 
 class _Records(_MemoryRecordsPy):  # type: ignore[misc]  # aiokafka has no seam here
-    """Batches of one answer; the C extension reads them, and Python those that it cannot."""
+    """The batches of one fetch: the C extension reads them, and Python those that it cannot."""
 
     def next_batch(self) -> Any:  # type: ignore[override]  # the bounds are aiokafka's own
         data = self._next_slice
@@ -50,7 +50,7 @@ class _Batch:
 
 
 class _Escaping(bytearray):
-    """Bytes whose every part decodes."""
+    """Bytes of which every part can be decoded: invalid UTF-8 is escaped."""
 
     def __getitem__(self, place: SupportsIndex | slice) -> Any:
         part = super().__getitem__(place)

@@ -1,7 +1,7 @@
-"""From the outbox to Kafka: claim, publish, wait for the confirmation, forget.
+"""Publishes the outbox to Kafka: claim entries, publish, wait for the confirmation, delete.
 
-Every replica relays; there is no leader. What a dead one had claimed is claimed again when it idles, so an
-event is published at least once, and the reader's inbox drops the second.
+Every replica relays; there is no leader. What a dead replica had claimed is claimed again by another one, so an
+event is published at least once, and the reader's inbox drops the repetition.
 """
 
 from collections.abc import Awaitable, Callable
@@ -42,7 +42,7 @@ class Relay:
         self._idle_ms = int(idle * 1000)
 
     async def run(self) -> None:
-        """Relay until cancelled. Errors of Redis or Kafka go to the caller, who starts it again."""
+        """Relay until cancelled. Errors of Redis and Kafka are raised; the caller then runs it again."""
         try:
             await self._redis.xgroup_create(self._outbox, GROUP, id="0", mkstream=True)
         except ResponseError as error:
@@ -67,7 +67,7 @@ class Relay:
         )
 
     async def _relay(self, entries: Entries) -> None:
-        """Publish one after another, and forget those that Kafka has confirmed together: a write to disk for all."""
+        """Publish entries one after another, and delete the confirmed ones together, with one write to disk."""
         confirmed: list[bytes] = []
         try:
             for id_, fields in entries:
@@ -84,7 +84,7 @@ class Relay:
         try:
             await self._publish(message)
         except MessageSizeTooLargeError:
-            # it can never be published, and all that stands behind it must be
+            # it can never be published, and the entries behind it must be
             await self._redis.xadd(f"{self._outbox}-refused", fields)
             size = len(message.value)
             log.warning("Kafka takes no message of this size; it is kept", topic=message.topic, bytes=size)

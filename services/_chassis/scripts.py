@@ -1,4 +1,4 @@
-"""The chassis's Lua scripts: each is one step of Redis, that nothing else comes between."""
+"""The chassis's Lua scripts. Redis runs each of them as one step."""
 
 from importlib.resources import files
 

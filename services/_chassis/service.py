@@ -1,4 +1,4 @@
-"""What a service is to the chassis: its handlers, jobs, timers and part of the API; nothing runs in here."""
+"""The interface between a service and the chassis: handlers, jobs, timers and part of the API. Nothing runs here."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -22,8 +22,8 @@ Handler = Callable[[Any, Meta], Awaitable[Transition | None]]
 
 
 Refusal = Callable[[Any, str], Awaitable[Transition | None]]
-"""``(a Kafka record that cannot be read, why)``: what its writer is told beside the dead letter, if anything. The
-text does not quote the message."""
+"""``(a Kafka record that cannot be read, why)`` → what to publish for its writer besides the dead letter, if anything.
+The text does not quote the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class Platform:
     straggler_window: float = 43.0
     """Real seconds after which nothing that an executor sent before it lost its job can still reach AWS."""
     transport: httpx2.AsyncBaseTransport | None = None
-    """How requests travel that do not go to AWS; None: over the network."""
+    """The transport of HTTP requests that do not go to AWS; None: the network."""
     readiness: Readiness = field(default_factory=Readiness)
-    """Where a service tells what it works without."""
+    """Where a service reports that it is degraded."""
     policies: Policies = field(default_factory=BuiltInPolicies)
-    """What holds for each service, as the policy in force says."""
+    """The policies in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class Service:
     handlers: dict[type[Event], Handler] = field(default_factory=dict)
     jobs: dict[str, Callable[[Running], Awaitable[Transition]]] = field(default_factory=dict)
     failures: dict[str, OnFailure] = field(default_factory=dict)
-    """By kind of job: what else follows when one has failed for good."""
+    """Kind of job → what else the service changes when such a job has failed for good."""
     timers: dict[str, Callable[[Timer], Awaitable[Transition | None]]] = field(default_factory=dict)
     refusals: dict[str, Refusal] = field(default_factory=dict)
-    """By topic: what is done about messages that do not fit their contract."""
+    """Topic → what the service publishes about messages that do not fit their contract."""
     router: APIRouter = field(default_factory=APIRouter)
     closers: tuple[Callable[[], Awaitable[None]], ...] = ()

@@ -1,4 +1,4 @@
-"""Settings that every service has, under the names of the requirements (docs/requirements.md).
+"""The settings that every service has, under the names of the requirements (docs/requirements.md).
 
 The environment wins over the YAML file.
 """
@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     aws_account: Annotated[str, StringConstraints(pattern=r"^\d{12}$")] | None = None
     """Twelve digits; asked of STS when it is not given, and checked against STS when it is."""
     cluster_name: Name | None = None
-    """The target of those endpoints that name none."""
+    """The cluster that is meant where a request names none."""
     service_name: Name | None = None
 
     surefoot_policy: str | None = None
@@ -38,7 +38,7 @@ class Settings(BaseSettings):
 
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
     kafka_replication_factor: Annotated[int, Field(ge=1, le=9)] = 1
-    """Of the topics that this service creates when they are missing; 3 in production."""
+    """Replicas of the topics that this service creates when they are missing; 3 in production."""
     redis_url: AnyUrl = AnyUrl("redis://127.0.0.1:6379/0")
     """A Redis that neither evicts nor forgets: ``maxmemory-policy noeviction``, ``appendfsync always``."""
 
@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     surefoot_instance: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")] | None = None
     """A name that this replica alone has, and has again after a restart: Kafka then keeps its partitions for it, and
     its outbox entries are its own. ``hostname`` stands for this machine's name, which is right in containers. Without
-    one a replica that was killed is missed for ``kafka_session_timeout``."""
+    such a name the partitions of a killed replica wait for ``kafka_session_timeout``."""
     kafka_session_timeout: Annotated[float, Field(gt=0)] = 15
     """Real seconds of silence after which Kafka gives a replica's partitions to others."""
     kafka_request_timeout: Annotated[float, Field(gt=0)] = 20
@@ -85,7 +85,7 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, *file)
 
     def member(self, service: str) -> str | None:
-        """What this replica is called in its consumer group and at its outbox; None: by a name that is never reused."""
+        """Return this replica's name in its consumer group and at its outbox; None: a name that is never reused."""
         name = socket.gethostname() if self.surefoot_instance == "hostname" else self.surefoot_instance
         return name and f"{service}-{name}"
 
@@ -114,7 +114,7 @@ class Settings(BaseSettings):
 
 @cache
 def known_settings() -> frozenset[str]:
-    """The settings of all services, and those of the policy: they may share one file."""
+    """Return the names of all services' settings, and of those that belong to the policy: they may share one file."""
     modules = (import_module(f"services.{service}.settings") for service in SERVICES)
     return environment.NAMES.union(name for module in modules for name in module.Settings.model_fields)
 

@@ -1,9 +1,9 @@
-"""Truth in Redis: one script changes state, inbox, outbox, timers and jobs together, or not at all.
+"""The store in Redis: one script changes state, inbox, outbox, timers and jobs together, or not at all.
 
 A caller may assume: after ``APPLIED`` all of a transition's consequences will happen, at least once, whatever dies;
 with the same cause they happen once. It may not assume that ``decide`` is called once, nor that an event
 is on the bus when ``apply`` returns. Every key begins with the service's name as hash tag, so that a script's
-keys share a slot and nobody reads another service's keys.
+keys share a slot and no service reads another service's keys.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ from services._chassis.transition import Busy, Decision, Emit, Timer, Transition
 REMEMBER_SECONDS = 31 * 24 * 3600
 """How long causes, answers, ended jobs and records are kept: longer than any topic's retention."""
 CONFLICTS = 20
-"""How often a transition is decided anew before its caller is told to come back later."""
+"""How often a transition is decided anew before ``Busy`` is raised."""
 
 
 class AnotherRedis(RedisError):
-    """Redis was started anew, perhaps from an older copy: nothing was written."""
+    """Redis was restarted, perhaps from an older copy: nothing was written."""
 
 
 class Applied(StrEnum):
     APPLIED = "applied"
     IGNORED = "ignored"
-    """Nothing came of it, and its cause is not recorded: it may come again (``Decision.ignore_once``)."""
+    """Nothing was done, and the cause is not recorded: a redelivery is decided anew (``Decision.ignore_once``)."""
     SEEN = "seen"
     """The cause was handled before; nothing changed."""
     FENCED = "fenced"
@@ -44,7 +44,7 @@ class Applied(StrEnum):
 
 
 class Written(NamedTuple):
-    """What became of a transition, and what it decided the last time: unless ``APPLIED``, none of that was written."""
+    """The result of a transition, and its last decision, which was written only if the result is ``APPLIED``."""
 
     applied: Applied
     decision: Decision
@@ -52,7 +52,7 @@ class Written(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to end a job."""
+    """The right to end a job: its id and the fence of its claim."""
 
     job: str
     fence: int
@@ -60,19 +60,19 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A line of an index."""
+    """An entry of an index."""
 
     member: str
     score: float
 
     @property
     def cursor(self) -> str:
-        """Where ``Store.range`` goes on behind this line."""
+        """Return the cursor with which ``Store.range`` goes on behind this entry."""
         return f"{self.score!r}:{self.member}"
 
     @classmethod
     def at(cls, cursor: str) -> Self:
-        """Read a cursor. Raise ``ValueError`` for what is none."""
+        """Read a cursor. Raise ``ValueError`` for a text that is no cursor."""
         score, separator, member = cursor.partition(":")
         if not separator or isnan(float(score)):
             raise ValueError("a cursor is what an earlier page gave")
@@ -80,14 +80,14 @@ class Indexed:
 
 
 class Store(Protocol):
-    """What handlers, timers and APIs may ask of the truth."""
+    """The store as handlers, timers and APIs use it."""
 
     async def load(self, key: str) -> bytes | None:
-        """Return the state under ``key``."""
+        """Return the state under ``key``; None if there is none."""
         ...
 
     async def record(self, key: str) -> bytes | None:
-        """Return what a decision recorded under ``key``."""
+        """Return what a decision recorded under ``key``; None if there is nothing."""
         ...
 
     async def apply(self, transition: Transition, *, cause: str) -> Written:
@@ -96,15 +96,16 @@ class Store(Protocol):
 
 
 class IndexedStore(Store, Protocol):
-    """The same, and what decisions have put into indexes."""
+    """A store that can also read the indexes that decisions write."""
 
     async def range(
         self, index: str, *, lowest: float = -inf, highest: float = inf, after: str | None = None, limit: int = 50
     ) -> list[Indexed]:
         """Return at most ``limit`` lines of an index with a score from ``lowest`` to ``highest``, the highest first.
 
-        ``after``: the cursor of the last line of the page before; lines that come in meanwhile are on no later page.
-        Lines of one score are ordered by their members. Raise ``ValueError`` for what is no cursor.
+        ``after`` is the cursor of the last entry of the previous page; entries that come in meanwhile are on no later
+        page. Entries with the same score are ordered by their members. Raise ``ValueError`` for a text that is no
+        cursor.
         """
         ...
 
@@ -117,7 +118,7 @@ class RedisStore:
         self.service = service
         self.clock = clock
         self.new_jobs = asyncio.Event()
-        """Set when this process may have inserted a job, so that its executor need not wait for its next look."""
+        """Set when this process may have inserted a job, so that its executor need not wait for its next poll."""
         self.redis_run_id = ""
         """Redis's ``run_id`` at the last look. ``apply`` refuses to write into a Redis with another one; empty means
         not known yet."""
@@ -149,7 +150,7 @@ class RedisStore:
         ``cause`` marks the inbox; ``cause_id`` goes out with the events. An ``Answer`` is kept for its command
         (``answer_again``). ``lease`` ends its job and ``timer`` removes its timer in the same step. Raise
         ``AnotherRedis`` where Redis has not ``redis_run_id`` any more (by default, the one that the store knows now):
-        what was decided on was read from that one.
+        the state that was decided on was read from that Redis.
         """
         redis_run_id = self.redis_run_id if redis_run_id is None else redis_run_id
         for _ in range(CONFLICTS):
@@ -160,16 +161,16 @@ class RedisStore:
             keys, arguments = self._arguments(
                 transition.key, decision, revision, cause, cause_id or cause, lease, timer, redis_run_id
             )
-            said = (await self._script(keys=keys, args=arguments)).decode()
-            if said == "another run":
+            result = (await self._script(keys=keys, args=arguments)).decode()
+            if result == "another run":
                 raise AnotherRedis("Redis was started anew; what it may have lost is to be read first")
-            if said != "conflict":
+            if result != "conflict":
                 if decision.jobs:
                     self.new_jobs.set()
-                if said == Applied.APPLIED:
+                if result == Applied.APPLIED:
                     for emission in decision.emit:
                         log_event(emission.event)
-                return Written(Applied(said), decision)
+                return Written(Applied(result), decision)
         raise Busy(f"{transition.key} is being changed by too many at once")
 
     async def range(
@@ -185,7 +186,7 @@ class RedisStore:
                 self.key("index", index), highest, lowest, start=start, num=limit, withscores=True
             )
             page = [Indexed(member.decode(), score) for member, score in lines]
-            # the first lines may have the score of the last one, and have been on its page
+            # the first lines may have the same score as the last line of the previous page, and have been on that page
             found += [line for line in page if last is None or (line.score, line.member) < (last.score, last.member)]
             start += len(page)
             if len(page) < limit:

@@ -1,4 +1,4 @@
-"""Which service a request over HTTP means: the names in its path or query, completed by the policy.
+"""Finds the service that a request over HTTP means: from the names in its path or query, and from the policy.
 
 Used as FastAPI dependencies, so that all seven services take ``account`` and ``region`` alike.
 """
@@ -20,7 +20,7 @@ InRegion = Annotated[Region | None, Query(alias="region", description="Needed on
 class Targets:
     policies: Policies
     cluster: str | None = None
-    """``CLUSTER_NAME`` and ``SERVICE_NAME``: what is meant where a request names no service."""
+    """The settings ``CLUSTER_NAME`` and ``SERVICE_NAME``: the service that is meant where a request names none."""
     service: str | None = None
 
     def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:

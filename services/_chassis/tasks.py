@@ -12,17 +12,17 @@ from typing import Any
 
 
 async def until_over(future: asyncio.Future[Any]) -> None:
-    """Wait until it is over, without cancelling it."""
+    """Wait until ``future`` is done, without cancelling it."""
     while not future.done():
         with suppress(asyncio.CancelledError):
             await asyncio.wait([future])
 
 
 async def end(tasks: Iterable[asyncio.Future[Any]], seconds: float = inf) -> set[asyncio.Future[Any]]:
-    """Cancel until each has ended, or the time is up; return those that go on.
+    """Cancel each task until it has ended, or so many real seconds have passed; return those that still run.
 
-    One cancellation is not enough: a library that waits with a timeout may lose the one that comes just when its
-    answer does (``asyncio.wait_for`` of Python 3.11 does).
+    One cancellation is not enough: a library that waits with a timeout may lose a cancellation that arrives together
+    with its answer (``asyncio.wait_for`` of Python 3.11 does).
     """
     deadline = time.monotonic() + seconds
     while going := {task for task in tasks if not task.done()}:

@@ -8,9 +8,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 
 def configure_logs(level: str, service: str) -> None:
-    """Set up the logs of this process, those of libraries included. Values of messages never belong into a line.
+    """Set up the logs of this process, those of libraries included. Values of messages are never logged.
 
-    ``service`` stands in each line that does not name another one. Of libraries only errors are told.
+    ``service`` is added to each line that does not name another service. Of libraries only errors are logged.
     """
 
     def named(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
@@ -28,7 +28,7 @@ def configure_logs(level: str, service: str) -> None:
         processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,  # or what one test sets up stays for all that follow
+        cache_logger_on_first_use=False,  # otherwise the set-up of one test would stay for all that follow
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

@@ -1,4 +1,4 @@
-"""Durable timers: every replica polls, one wins, since firing removes the timer in the same script."""
+"""Durable timers: every replica polls, and a timer fires once, since firing removes it in the same script."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,7 +17,7 @@ from services._chassis.tasks import end
 from services._chassis.transition import Busy, Timer, Transition, decided
 
 POLL_SECONDS = 0.1
-"""Real seconds between two looks."""
+"""Real seconds between two polls."""
 RETRY_SECONDS = 5.0
 """Product seconds after which a timer is tried again whose function failed, or whose state a newer version wrote."""
 BATCH = 20
@@ -39,7 +39,7 @@ class Timers:
         poll: float = POLL_SECONDS,
         readiness: Readiness | None = None,
     ) -> None:
-        """``catching_up``: whether the service still reads what it may have read before: nothing is overdue yet."""
+        """``catching_up`` returns whether the service still reads messages again; until then no timer fires."""
         self._store = store
         self._clock = clock
         self._functions = functions
@@ -66,7 +66,7 @@ class Timers:
         self._firing.pop(timer_id, None)
 
     async def due(self) -> list[Timer]:
-        """Return timers that are due, the oldest first; none while a replica still reads again what was lost."""
+        """Return timers that are due, the oldest first; none while any replica is catching up."""
         redis = self._store.redis
         if await redis.exists(self._store.key("behind")):
             return []
@@ -84,9 +84,9 @@ class Timers:
         return timers
 
     async def fire(self, timer: Timer, redis_run_id: str | None = None) -> None:
-        """Call the timer's function, and apply what it hands back together with the timer's removal.
+        """Call the timer's function, and apply its transition together with the timer's removal.
 
-        ``redis_run_id``: of the Redis in which the timer was found to be due.
+        ``redis_run_id`` is that of the Redis in which the timer was found to be due.
         """
         try:
             transition = await self._function(timer.kind)(timer) or decided()
@@ -108,7 +108,7 @@ class Timers:
         return self._functions[kind]
 
     async def _again(self, timer: Timer) -> None:
-        """Have it due later, so that it does not stand before the others."""
+        """Set the timer to a later time, so that it does not block the others."""
         again = Timer(timer.id, timer.kind, self._clock.now() + RETRY_SECONDS, timer.payload)
         with suppress(RedisError, Busy):  # then it is due at once
             await self._store.apply(decided(timers=(again,)), timer=timer)

@@ -14,14 +14,14 @@ REQUEST_MS = 20_000
 
 
 class WrongTopicError(Exception):
-    """A topic is there and cannot be used as it is; the text says what to do."""
+    """A topic exists and cannot be used as it is; the text says what to do."""
 
 
 async def ensure_topics(bootstrap_servers: str, replication_factor: int) -> None:
-    """Create what is missing; existing topics are left as they are.
+    """Create the missing topics; existing topics are left as they are.
 
-    Raise ``KafkaError``, and ``WrongTopicError`` where one has another number of partitions than the table: what is
-    of one target belongs to one replica only as long as all topics have the same.
+    Raise ``KafkaError``, and ``WrongTopicError`` where a topic has another number of partitions than the table: all
+    messages of a target go to one replica only as long as all topics have the same number.
     """
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_MS)
     await admin.start()
@@ -56,7 +56,7 @@ async def ensure_topics(bootstrap_servers: str, replication_factor: int) -> None
 
 
 def main() -> None:
-    """Create the topics, or say in one sentence why not."""
+    """Create the topics, or exit with one sentence that says why not."""
     settings = Settings()
     try:
         asyncio.run(ensure_topics(settings.kafka_bootstrap_servers, settings.kafka_replication_factor))

@@ -1,7 +1,7 @@
-"""What a handler, a timer or a job wants to happen: the one thing that they hand back.
+"""Transitions: what handlers, timers and jobs return to have state changed and events published.
 
-Nothing here does I/O. A transition says: take the state under ``key``, decide, and write the new state
-together with all its consequences, or nothing at all. ``store.py`` does it.
+Nothing here does I/O. A transition means: read the state under ``key``, decide, and write the new state together with
+all its consequences, or nothing at all. ``store.py`` does it.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class Timer:
 
     id: str
     kind: str
-    """Which function of ``Service.timers`` it calls."""
+    """The key of the function in ``Service.timers`` that it calls."""
     due: float
     """Product time, epoch seconds."""
     payload: bytes = b""
@@ -41,7 +41,7 @@ class Job:
 
     id: str
     kind: str
-    """Which function of ``Service.jobs`` does it."""
+    """The key of the function in ``Service.jobs`` that does it."""
     payload: bytes = b""
     asked_by: bytes = b""
     """The command that is answered when the job fails for good (``Command.job``); empty where none waits for it. An
@@ -50,12 +50,12 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A line of an index: ``member`` under ``score``. Another score for the same member replaces it."""
+    """An entry of an index: ``member`` under ``score``. Another score for the same member replaces it."""
 
     name: str
     member: str
     score: float
-    """What readers sort and select by: epoch seconds, say."""
+    """The number that readers sort and select by, such as epoch seconds."""
     keep: int
     """Members that the index holds at most; those with the lowest scores go first."""
 
@@ -71,10 +71,10 @@ class Decision:
     cancel_timers: tuple[str, ...] = ()
     jobs: tuple[Job, ...] = ()
     cancel_jobs: tuple[str, ...] = ()
-    """Their executors see ``Cancelled`` at the next heartbeat or checkpoint. Whoever cancels a job answers its command
-    or ends its operation in the same decision: a job that had not begun has no executor that could."""
+    """Ids of jobs. Their executors see ``Cancelled`` at the next heartbeat or checkpoint. The decision that cancels a
+    job also answers its command or ends its operation: a job that had not begun has no executor that could."""
     records: dict[str, bytes] = field(default_factory=dict)
-    """Written without a comparison: what is kept for readers (a finished run, say)."""
+    """Key → a value that is kept for readers (a finished run, say); written without a comparison."""
     indexes: tuple[Index, ...] = ()
     ignore_once: bool = False
     """Do nothing and do not record the cause: a redelivery is decided anew, because this event may have overtaken the
@@ -92,7 +92,7 @@ class Transition:
     decide: Callable[[bytes | None], Decision]
 
     def and_emit(self, *emit: Emit) -> "Transition":
-        """Return one that decides the same and publishes ``emit`` as well, whatever it decides."""
+        """Return a transition that decides the same and always publishes ``emit`` as well."""
 
         def decide(state: bytes | None) -> Decision:
             decision = self.decide(state)
@@ -101,7 +101,7 @@ class Transition:
         return Transition(self.key, decide)
 
     def and_record(self, records: dict[str, bytes]) -> "Transition":
-        """Return one that decides the same and records ``records`` as well, unless it records them itself."""
+        """Return a transition that decides the same and records ``records`` as well, unless it records them itself."""
 
         def decide(state: bytes | None) -> Decision:
             decision = self.decide(state)
@@ -122,7 +122,7 @@ def decided(
 
 
 class Busy(Exception):
-    """Not now: try again later. Its text says what it waits for."""
+    """The transition is not possible now; try again later. The text says what it waits for."""
 
 
 class Cancelled(Exception):

@@ -1,4 +1,4 @@
-"""Sees what a ping does not: a consumer that stands still."""
+"""Detects a consumer that has stalled although its process answers."""
 
 import asyncio
 import time
@@ -11,21 +11,21 @@ from aiokafka.errors import KafkaError
 from services._chassis.catch_up import CatchUp
 
 KEEP_SECONDS = 1.0
-"""Real seconds between two writings of the offsets."""
+"""Real seconds between two writes of the offsets."""
 LOOK_SECONDS = 2.0
-"""The longest, in real seconds, that a look may hold up the offsets."""
+"""The longest, in real seconds, that a check may hold up the offsets."""
 LOOKS = 6
-"""Looks at the consumer within the time for which it may stand still."""
+"""Number of checks within the time for which the consumer may stand still."""
 
 log = structlog.get_logger()
 
 
 class Stalled(Exception):
-    """The consumer stands still; only a new process helps."""
+    """The consumer has stalled; only a new process helps."""
 
 
 class Watchdog:
-    """Watches one service's consumer. ``run`` ends by a fault only, which ends the process."""
+    """Watches one service's consumer. ``run`` ends only by raising an error, which ends the process."""
 
     def __init__(self, service: str, progress: CatchUp, stall: float) -> None:
         self._service = service
@@ -36,12 +36,12 @@ class Watchdog:
 
     @property
     def assigned(self) -> bool:
-        """Whether this replica has partitions to read."""
+        """Return whether this replica has partitions to read."""
         consumer = self._progress.consumer()
         return consumer is not None and bool(consumer.assignment())
 
     async def run(self) -> None:
-        """Look each second. Raise ``Stalled``; errors of Redis and Kafka go to the caller."""
+        """Check each second. Raise ``Stalled``, and errors of Redis and Kafka."""
         while True:
             try:
                 await self._progress.keep()
@@ -60,7 +60,7 @@ class Watchdog:
     async def _look(self) -> None:
         consumer = self._progress.consumer()
         assignment = consumer.assignment()
-        # without a look for long, Redis was away, or this process itself stood still
+        # after a long time without a check, Redis was away, or this process itself stood still
         late = time.monotonic() - self._looked > self._stall / 2
         if late or self._progress.taken != self._taken or (assignment and not await self._lags(consumer, assignment)):
             self._taken, self._moved = self._progress.taken, time.monotonic()
@@ -71,13 +71,13 @@ class Watchdog:
             raise Stalled(f"the consumer of {self._service} {what} for {still:.0f} seconds")
 
     async def _lags(self, consumer: Any, assignment: set[TopicPartition]) -> bool:
-        """Whether Kafka holds messages that this consumer has not taken up."""
+        """Return whether Kafka holds messages that this consumer has not taken up."""
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 for partition, end in (await consumer.end_offsets(assignment)).items():
                     if end > await consumer.position(partition):
                         return True
         except (KafkaError, TimeoutError) as error:
-            # without Kafka nothing can be said, and a new process would reach no more than this one
+            # without Kafka nothing is known, and a new process could not reach it either
             log.warning("no look at the consumer", service=self._service, why=type(error).__name__)
         return False

@@ -1,6 +1,6 @@
 """The application of a watched service, over HTTP: one client for every service that calls it.
 
-It sends GET requests through no proxy: what is looked at is the application, not what stands on the way.
+It sends GET requests, and through no proxy: the application is tested, not what stands on the way.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -17,21 +17,21 @@ from contracts.policy import Application
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an application's requests go."""
+    """The address to which requests to an application are sent."""
 
     url: str
-    """``http://host:port``; what the policy sets may have a path."""
+    """``http://host:port``; a URL of the policy may have a path."""
     host: str | None = None
     """The Host header that the load balancer's rule asks for."""
     certified: bool = False
-    """Whether the host's certificate has to be right: not where a load balancer is called by its own name,
+    """Whether the host's certificate is checked: not where a load balancer is called by its own name,
     which no certificate of its owner carries."""
     headers: Mapping[str, SecretStr] = field(default_factory=dict)
-    """Sent to this scheme, host and port alone."""
+    """Headers that are sent to this scheme, host and port only."""
 
 
 class Listener(Protocol):
-    """Where a load balancer takes a service's requests."""
+    """A load balancer's listener that takes a service's requests."""
 
     @property
     def url(self) -> str: ...
@@ -48,7 +48,7 @@ def address_of(application: Application, listener: Listener | None) -> Address |
 
 
 class Web:
-    """Sends the requests. Each takes a new connection, so that no attempt inherits another's trouble."""
+    """Sends the requests, each over a new connection, so that no attempt fails because of an earlier one."""
 
     def __init__(self, agent: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._certified, self._by_own_name = (_client(agent, verify, transport) for verify in (True, False))
@@ -57,11 +57,11 @@ class Web:
     async def get(
         self, address: Address, path: str, *, redirects: int = 0, connect: float | None = None
     ) -> AsyncIterator[httpx2.Response]:
-        """Send a GET, and yield the answer with its body still to be read.
+        """Send a GET request, and yield the response with its body still unread.
 
-        At most ``redirects`` are followed, within the host; one more, or one to another host, is the answer itself.
-        ``connect`` bounds the time for a connection, in real seconds; the whole is for the caller to bound. Raise
-        httpx2's errors, whose texts may quote the other side.
+        At most ``redirects`` redirects are followed, within the host; a further redirect, or a redirect to another
+        host, is the response itself. ``connect`` bounds the time for a connection, in real seconds; the whole is for
+        the caller to bound. Raise httpx2's errors, whose texts may quote the other side.
         """
         url = address.url.rstrip("/") + path
         for left in range(redirects, -1, -1):
@@ -103,7 +103,7 @@ def _origin(url: str) -> tuple[str, str]:
 
 
 def _within_host(address: Address, url: str, response: httpx2.Response) -> str | None:
-    """Where a redirect leads, or None when it leads nowhere or away from the host."""
+    """Return the URL that a redirect leads to; None when it leads nowhere or away from the host."""
     location = response.headers.get("location", "") if response.is_redirect else ""
     if not location:
         return None

@@ -185,15 +185,15 @@ async def test_what_was_noted_before_a_rebalance_is_not_written_into_another_red
     await ours.on_partitions_assigned({PARTITION})
     for offset in (4, 5, 6):
         ours.handled(*PARTITION, offset, ours.begin())
-    tell = ours.offsets.tell_catching_up
+    tell = ours.offsets.announce_catching_up
 
     async def meanwhile(longer: float = 0) -> None:
-        ours.offsets.tell_catching_up = tell  # type: ignore[method-assign]  # once only
+        ours.offsets.announce_catching_up = tell  # type: ignore[method-assign]  # once only
         await restorable.comes_back(with_position=5)
         ours.on_partitions_revoked({PARTITION})
         await ours.on_partitions_assigned({PARTITION})
 
-    ours.offsets.tell_catching_up = meanwhile  # type: ignore[method-assign]  # a test gets in between
+    ours.offsets.announce_catching_up = meanwhile  # type: ignore[method-assign]  # a test gets in between
     await ours.keep()
     await ours.keep()
     assert await restorable.client.hget(KEY, FIELD) == b"5"

@@ -99,7 +99,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(shelf: Path, contract: type[Event], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     entries = (entry_of(contract),)
-    monkeypatch.setattr(publish.faults, "__defaults__", (entries,))
+    monkeypatch.setattr(publish.violations, "__defaults__", (entries,))
     monkeypatch.setattr(publish.outdated, "__defaults__", (entries,))
     return publish.main(list(arguments), shelf)
 
