@@ -12,12 +12,10 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import ValidationError
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from contracts.base import Target
 from contracts.state import NewerState
 from services._chassis import explanations
 from services._chassis.aws import AwsError
@@ -149,36 +147,6 @@ class UntilStarted:
             await _try_again("Surefoot has not started yet: /readyz says what it waits for.")(scope, receive, send)
             return
         await self._app(scope, receive, send)
-
-
-def named_target(
-    target: Callable[[str | None, str | None], Target], cluster_name: str | None, service_name: str | None
-) -> Target:
-    """Return the target that a query names, or the configured one. Raise ``Problem``, status 400, for none."""
-    try:
-        return target(cluster_name, service_name)
-    except ValidationError:
-        raise Problem(400, "No such name", "ECS allows letters, digits, - and _ in names.") from None
-    except ValueError as error:
-        raise Problem(400, "Which target?", _sentence(error)) from error
-
-
-def only_here(target: Callable[[str | None, str | None], Target]) -> Callable[..., None]:
-    """Return a dependency of routes about one target: a query may say in which account and region that is.
-
-    Whoever means another place, as the command line knows it from an ARN, is refused: the names alone would be those
-    of a service here.
-    """
-
-    def check(request: Request, account: str | None = None, region: str | None = None) -> None:
-        if account is None and region is None:
-            return
-        here = named_target(target, request.path_params.get("cluster_name"), request.path_params.get("service_name"))
-        if (account or here.account, region or here.region) != (here.account, here.region):
-            meant = f"{account or here.account}/{region or here.region}"
-            raise Problem(422, "Another place", f"This Surefoot looks after {here.account}/{here.region}, not {meant}.")
-
-    return check
 
 
 def _problem(status: int, title: str, detail: str, **more: Any) -> Response:

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import AnyUrl, Field, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from contracts.base import Name, Target
+from contracts.base import Name
 from contracts.topics import SERVICES
 from services._chassis.aws_connection import AwsLimits
 from services._chassis.config_file import read_config
@@ -97,19 +97,6 @@ class Settings(BaseSettings):
     @property
     def aws_limits(self) -> AwsLimits:
         return AwsLimits(answer=self.aws_answer_timeout, tries=self.aws_tries)
-
-    def target(self, cluster: str | None = None, service: str | None = None) -> Target:
-        """Return a target of this account and region.
-
-        The configured cluster and service stand in for what is not given. Raise ``ValueError`` with a
-        sentence that says what to do when there is none.
-        """
-        cluster, service = cluster or self.cluster_name, service or self.service_name
-        if not cluster or not service:
-            raise ValueError("name a cluster and a service, or set CLUSTER_NAME and SERVICE_NAME")
-        if not self.aws_account:
-            raise ValueError("the AWS account is not known yet")
-        return Target(account=self.aws_account, region=self.aws_region, cluster=cluster, service=service)
 
 
 @cache

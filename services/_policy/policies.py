@@ -16,6 +16,9 @@ MOST_UNLISTED = 1000
 class NoTarget(LookupError):
     """No policy stands for what was named; the text is a sentence that says what to do."""
 
+    temporary = False
+    """Another attempt would end the same way: a job fails for good."""
+
 
 class Ambiguous(NoTarget):
     """Several services have the name."""

@@ -1,29 +1,29 @@
 """HTTP in, HTTP out: look now, list what was found, explain one issue."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable
 from datetime import datetime
+from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from contracts.base import Target
 from contracts.diagnostics import Issue
 from services._aws.existing import Existing
 from services._chassis.clock import Clock, moment
-from services._chassis.http import Problem, named_target
+from services._chassis.http import Problem
 from services._chassis.store import Store
-from services.diagnostics.domain.board import Board
+from services._chassis.targets import Targets
+from services.diagnostics.decisions import record_issues
 from services.diagnostics.domain.diagnose import diagnose
 from services.diagnostics.domain.evidence import Evidence
-from services.diagnostics.handlers import board_key, noted
+from services.diagnostics.domain.known_issues import KnownIssues, issues_key
 from services.diagnostics.ports import Inspector
 
 ANSWER_SECONDS = 30.0
 """Real seconds for one look."""
-
-Targets = Callable[[str | None, str | None], Target]
 
 
 class IssuesBody(BaseModel):
@@ -52,44 +52,39 @@ class TroubleshootingBody(BaseModel):
     evidence: tuple[str, ...]
 
 
-def router(inspector: Inspector, store: Store, existing: Existing, *, target: Targets, clock: Clock) -> APIRouter:
-    """Return the routes; ``target`` turns the query's names into a target or raises ``ValueError``."""
+def router(inspect: Inspector, store: Store, existing: Existing, targets: Targets, clock: Clock) -> APIRouter:
     routes = APIRouter(prefix="/diagnostics", tags=["diagnostics"])
 
-    async def known(about: Target) -> Board:
-        found = Board.from_bytes(await store.load(board_key(about)))
+    InQuery = Annotated[Target, Depends(targets.in_query)]  # noqa: N806  a type
+
+    async def known(target: Target) -> KnownIssues:
+        found = KnownIssues.from_bytes(await store.load(issues_key(target)))
         if found.checked_at is None:
-            await existing(about)  # nobody has looked yet: is there such a service at all?
+            await existing(target)  # nobody has looked yet: is there such a service at all?
         return found
 
     @routes.get("/run-diagnostics")
-    async def run(cluster_name: str | None = None, service_name: str | None = None) -> DiagnosticsBody:
-        about = named_target(target, cluster_name, service_name)
-        evidence = await _inspect(inspector, existing, about)
+    async def run(target: InQuery) -> DiagnosticsBody:
+        evidence = await _look(inspect(target), existing, target)
         now = clock.now()
-        issues = diagnose(about, evidence, now)
+        issues = diagnose(target, evidence, now)
         cause = f"http:{uuid4()}"  # a request has no cause but itself
-        await store.apply(noted(about, issues, now, complete=not evidence.unseen, cause=cause), cause=cause)
-        return DiagnosticsBody(
-            **_body(about, Board(issues=issues, checked_at=now)).model_dump(), unseen=evidence.unseen
-        )
+        await store.apply(record_issues(target, issues, now, complete=not evidence.unseen, cause=cause), cause=cause)
+        found = _body(target, KnownIssues(issues=issues, checked_at=now))
+        return DiagnosticsBody(**found.model_dump(), unseen=evidence.unseen)
 
     @routes.get("/issues")
-    async def get_issues(cluster_name: str | None = None, service_name: str | None = None) -> IssuesBody:
-        about = named_target(target, cluster_name, service_name)
-        return _body(about, await known(about))
+    async def get_issues(target: InQuery) -> IssuesBody:
+        return _body(target, await known(target))
 
     @routes.get("/troubleshooting/{issue_id}")
-    async def troubleshoot(
-        issue_id: str, cluster_name: str | None = None, service_name: str | None = None
-    ) -> TroubleshootingBody:
-        about = named_target(target, cluster_name, service_name)
-        issue = (await known(about)).issue(issue_id)
+    async def troubleshoot(issue_id: str, target: InQuery) -> TroubleshootingBody:
+        issue = (await known(target)).issue(issue_id)
         if issue is None:
-            raise Problem(404, "No such issue", f"{about} has no such issue now; GET /diagnostics/issues lists them.")
+            raise Problem(404, "No such issue", f"{target} has no such issue now; GET /diagnostics/issues lists them.")
         return TroubleshootingBody(
             issue_id=issue.issue_id,
-            target=str(about),
+            target=str(target),
             description=issue.description,
             impact=f"{issue.severity}: {issue.impact}",
             root_causes=issue.causes,
@@ -101,10 +96,10 @@ def router(inspector: Inspector, store: Store, existing: Existing, *, target: Ta
     return routes
 
 
-async def _inspect(inspector: Inspector, existing: Existing, about: Target) -> Evidence:
+async def _look(look: Awaitable[Evidence], existing: Existing, about: Target) -> Evidence:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            evidence = await inspector.inspect(about)
+            evidence = await look
     except TimeoutError:
         raise Problem(504, "No answer in time", f"{about} could not be looked at in time.") from None
     if evidence.service is None:
@@ -113,10 +108,10 @@ async def _inspect(inspector: Inspector, existing: Existing, about: Target) -> E
     return evidence
 
 
-def _body(about: Target, seen: Board) -> IssuesBody:
+def _body(about: Target, seen: KnownIssues) -> IssuesBody:
     return IssuesBody(
         target=str(about),
         checked_at=None if seen.checked_at is None else moment(seen.checked_at),
-        critical=sum(one.severity == "critical" for one in seen.issues),
+        critical=sum(issue.severity == "critical" for issue in seen.issues),
         issues=seen.issues,
     )

@@ -5,20 +5,22 @@ from functools import partial
 from contracts.diagnostics import RunDiagnostics
 from services._aws.existing import existing
 from services._chassis.service import Platform, Service
+from services._chassis.targets import Targets
 from services.diagnostics import api, handlers
 from services.diagnostics.adapters.ecs import AwsEcs
-from services.diagnostics.adapters.inspection import Inspection
 from services.diagnostics.adapters.load_balancers import AwsLoadBalancers
+from services.diagnostics.inspect import Inspect
+from services.diagnostics.jobs.diagnose import DIAGNOSE, Diagnose
 from services.diagnostics.settings import Settings
 
 
 def create_app(settings: Settings, platform: Platform) -> Service:
-    inspector = Inspection(AwsEcs(platform.aws), AwsLoadBalancers(platform.aws))
+    aws, clock = platform.aws, platform.clock
+    inspect = Inspect(AwsEcs(aws), AwsLoadBalancers(aws))
+    targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
     return Service(
         name="diagnostics",
         handlers={RunDiagnostics: handlers.run_diagnostics},
-        jobs={"diagnose": partial(handlers.diagnose_target, inspector=inspector, clock=platform.clock)},
-        router=api.router(
-            inspector, platform.store, partial(existing, platform.aws), target=settings.target, clock=platform.clock
-        ),
+        jobs={DIAGNOSE: Diagnose(inspect, clock)},
+        router=api.router(inspect, platform.store, partial(existing, aws), targets, clock),
     )

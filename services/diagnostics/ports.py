@@ -26,6 +26,6 @@ class LoadBalancers(Protocol):
 
 
 class Inspector(Protocol):
-    async def inspect(self, target: Target) -> Evidence:
+    async def __call__(self, target: Target) -> Evidence:
         """Gather the evidence. Raise ``AwsError`` when not even ECS can be asked."""
         ...

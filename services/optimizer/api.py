@@ -1,20 +1,20 @@
 """HTTP in: an analysis now, and the newest advice."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
-from contracts.base import Name, Target
+from contracts.base import Target
 from contracts.optimizer import RecommendationMade
 from services._aws.existing import Existing
 from services._chassis.http import Problem
 from services._chassis.store import Store
+from services._chassis.targets import Targets
 from services.optimizer.domain.analysis import Analysis
 from services.optimizer.domain.size import Baseline
-from services.optimizer.handlers import LONGEST, Analyst, baseline_record, recommendation_record
+from services.optimizer.jobs.analyze import LONGEST, Analyze, baseline_record, recommendation_record
 from services.optimizer.ports import NotSizable
 
 PREFIX = "/resource-optimization"
@@ -36,27 +36,24 @@ class RecommendationsAnswer(BaseModel):
     baseline: Baseline | None
 
 
-def create_router(
-    store: Store, find_target: Callable[[str, str], Target], analyst: Analyst, existing: Existing
-) -> APIRouter:
-    """``find_target`` completes cluster and service with account and region."""
+def create_router(store: Store, targets: Targets, analysis_of: Analyze, existing: Existing) -> APIRouter:
     router = APIRouter(prefix=PREFIX, tags=["optimizer"])
 
+    InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
+
     @router.get("/analyze/{cluster_name}/{service_name}")
-    async def analyze(cluster_name: Name, service_name: Name, hours_back: HoursBack = 24) -> AnalysisAnswer:
+    async def analyze(target: InPath, hours_back: HoursBack = 24) -> AnalysisAnswer:
         """Analyse now, and keep nothing of it."""
-        target = find_target(cluster_name, service_name)
         try:
-            analysis, until = await analyst.look(target, hours_back)
+            analysis, until = await analysis_of.look(target, hours_back)
         except NotSizable as error:
             await existing(target)
             raise Problem(404, "Nothing to size", f"{error}.") from error
         return AnalysisAnswer(target=str(target), measured_until=until, analysis=analysis)
 
     @router.get("/recommendations/{cluster_name}/{service_name}")
-    async def recommendations(cluster_name: Name, service_name: Name) -> RecommendationsAnswer:
-        """The newest recommendation and the baseline that go with the last deployment."""
-        target = find_target(cluster_name, service_name)
+    async def recommendations(target: InPath) -> RecommendationsAnswer:
+        """Show the newest recommendation and the baseline that go with the last deployment."""
         made = await store.record(recommendation_record(target))
         usual = await store.record(baseline_record(target))
         if made is None and usual is None:

@@ -5,19 +5,22 @@ from functools import partial
 from contracts.optimizer import AnalyzeResources
 from services._aws.existing import existing
 from services._chassis.service import Platform, Service
+from services._chassis.targets import Targets
 from services.optimizer import handlers
-from services.optimizer.adapters.ecs import EcsServices
+from services.optimizer.adapters.ecs import AwsEcs
 from services.optimizer.adapters.metrics import CloudWatchMetrics
 from services.optimizer.api import create_router
-from services.optimizer.handlers import Analyst
+from services.optimizer.jobs.analyze import ANALYZE, Analyze
 from services.optimizer.settings import Settings
 
 
 def create_app(settings: Settings, platform: Platform) -> Service:
-    analyst = Analyst(platform.clock, EcsServices(platform.aws), CloudWatchMetrics(platform.aws))
+    aws = platform.aws
+    analyze = Analyze(platform.clock, AwsEcs(aws), CloudWatchMetrics(aws))
+    targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
     return Service(
         name="optimizer",
         handlers={AnalyzeResources: handlers.on_analyze_resources},
-        jobs={handlers.ANALYZE: analyst.work},
-        router=create_router(platform.store, settings.target, analyst, partial(existing, platform.aws)),
+        jobs={ANALYZE: analyze},
+        router=create_router(platform.store, targets, analyze, partial(existing, aws)),
     )

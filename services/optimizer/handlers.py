@@ -1,76 +1,11 @@
 """Commands in, advice out. The analysis is a job: it asks AWS."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from math import ceil
-
-from contracts.base import Target, caused_id
-from contracts.deployment import Cause
 from contracts.envelope import Meta
 from contracts.optimizer import AnalyzeResources
-from services._aws.errors import AwsError
-from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
-from services._chassis.jobs import Running
-from services._chassis.transition import Emit, Transition, decided
-from services.optimizer.domain.analysis import Analysis, analyze, recommendation
-from services.optimizer.ports import Metrics, NotSizable, Services
-
-ANALYZE = "analyze-resources"
-LONGEST = 336
-"""Hours; CloudWatch keeps minutes for 15 days."""
-POINTS = 1440
-"""Of one series at most: a day of minutes."""
+from services._chassis.transition import Transition, decided
+from services.optimizer.jobs.analyze import ANALYZE
 
 
 async def on_analyze_resources(command: AnalyzeResources, meta: Meta) -> Transition:
     return decided(jobs=(Command.of(command, meta).job(ANALYZE, command.model_dump_json().encode()),))
-
-
-def baseline_record(target: Target) -> str:
-    return f"baseline:{target}"
-
-
-def recommendation_record(target: Target) -> str:
-    return f"recommendation:{target}"
-
-
-@dataclass(frozen=True, slots=True)
-class Analyst:
-    """Looks at what runs and how busy it is."""
-
-    clock: Clock
-    services: Services
-    metrics: Metrics
-
-    async def look(self, target: Target, hours_back: int) -> tuple[Analysis, datetime]:
-        """Return an analysis and until when it measured. Raise ``NotSizable`` or ``AwsError``."""
-        now, hours = self.clock.now(), min(max(hours_back, 1), LONGEST)
-        start, period = now - hours * 3600, ceil(hours * 60 / POINTS) * 60
-        deployed = await self.services.deployed(target, start)
-        usage = await self.metrics.usage(target, start, now, period)
-        return analyze(deployed, usage, target.region), moment(now)
-
-    async def work(self, running: Running) -> Transition:
-        command = AnalyzeResources.model_validate_json(running.payload)
-        try:
-            analysis, until = await self.look(command.target, command.hours_back)
-        except (NotSizable, AwsError) as error:
-            cause = Cause.ERROR if isinstance(error, AwsError) else Cause.USAGE
-            return decided(Command.of(command, running).inconclusive(str(error), cause))
-        finished = Command.of(command, running).from_gates(analysis.gates, analysis.summary, inconclusive=Cause.GATE)
-        if analysis.advice is None or analysis.baseline is None:
-            return decided(finished)
-        made = recommendation(
-            analysis,
-            analysis.advice,
-            command.target,
-            caused_id(running.id, "recommendation"),
-            command.run_id,
-            until,
-        )
-        records = {
-            baseline_record(command.target): analysis.baseline.model_dump_json().encode(),
-            recommendation_record(command.target): made.model_dump_json().encode(),
-        }
-        return decided(Emit(made, made.recommendation_id), finished, records=records)

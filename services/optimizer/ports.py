@@ -11,7 +11,7 @@ class NotSizable(Exception):
     """There is no such service, it is being deleted, or it has no Fargate size; its text is a sentence."""
 
 
-class Services(Protocol):
+class EcsServices(Protocol):
     async def deployed(self, target: Target, since: float) -> Deployed:
         """Return what runs. ``since`` (epoch seconds): a change of size before it does not matter.
 

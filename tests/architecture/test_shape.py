@@ -20,6 +20,7 @@ SHAPE = {
     "run_tests.py",  # use cases, which jobs and API share
     "examine.py",
     "observe.py",
+    "inspect.py",
     "adapters",
     "domain",
 }
@@ -30,6 +31,15 @@ def test_a_service_has_the_one_shape(service: str) -> None:
     there = {path.name for path in (ROOT / "services" / service).iterdir() if path.name != "__pycache__"}
     assert there <= SHAPE, f"outside the shape: {there - SHAPE}"
     assert {"__init__.py", "__main__.py", "settings.py", "app.py", "handlers.py", "api.py", "domain"} <= there
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_takes_longer_than_a_moment_is_a_job_in_a_file_of_its_own(service: str) -> None:
+    folder = ROOT / "services" / service
+    if "jobs={" in (folder / "app.py").read_text():
+        assert (folder / "jobs").is_dir(), "it has jobs, and no jobs/"
+    beside = [path.name for path in folder.glob("*.py") if ": Running" in path.read_text()]
+    assert beside == [], "who takes a Running belongs into jobs/"
 
 
 def test_no_file_is_empty() -> None:

@@ -14,7 +14,7 @@ from contracts.health import WatchDeployment
 from contracts.optimizer import RecommendationMade
 from contracts.state import NewerState, State
 from contracts.validator import ValidateDeployment
-from services.diagnostics.domain.board import Board
+from services.diagnostics.domain.known_issues import KnownIssues
 from services.health.domain.continuous import Checking
 from services.health.domain.waiting import Waiting
 from services.monitor.domain.operation import SetUp
@@ -49,7 +49,7 @@ READERS: Mapping[tuple[str, str, str], Callable[[bytes], BaseModel]] = {
     ("health", "state", "checks"): Checking.from_bytes,
     ("health", "job", "watch"): WatchDeployment.model_validate_json,
     ("health", "job", "check"): lambda data: Target.parse(data.decode()),
-    ("diagnostics", "state", "issues"): Board.from_bytes,
+    ("diagnostics", "state", "issues"): KnownIssues.from_bytes,
     ("optimizer", "record", "baseline"): Baseline.model_validate_json,
     ("optimizer", "record", "recommendation"): RecommendationMade.model_validate_json,
     ("validator", "record", "operation"): Validation.model_validate_json,

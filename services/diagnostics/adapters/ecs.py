@@ -55,5 +55,5 @@ def _stopped(found: EcsTask) -> StoppedTask:
         stopped_at=found.stopped_at or 0.0,
         stop_code=found.stop_code,
         reason=found.reason,
-        containers=tuple(Container(one.name, one.exit_code, one.reason) for one in found.containers),
+        containers=tuple(Container(ended.name, ended.exit_code, ended.reason) for ended in found.containers),
     )

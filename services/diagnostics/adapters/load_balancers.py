@@ -14,5 +14,7 @@ class AwsLoadBalancers:
     aws: Aws
 
     async def targets(self, target: Target, groups: Sequence[str]) -> tuple[TargetHealth, ...]:
-        found = await target_health(self.aws, target, groups)
-        return tuple(TargetHealth(one.group, one.address, one.state, one.reason, one.description) for one in found)
+        return tuple(
+            TargetHealth(found.group, found.address, found.state, found.reason, found.description)
+            for found in await target_health(self.aws, target, groups)
+        )

@@ -8,13 +8,13 @@ from re import IGNORECASE, search
 from contracts.base import Target
 from contracts.diagnostics import Issue, Severity
 from services.diagnostics.domain.evidence import ServiceEvent
-from services.diagnostics.domain.guide import DESCRIBE_SERVICE, SCALE, Guide
+from services.diagnostics.domain.playbook import DESCRIBE_SERVICE, SCALE, Playbook
 from services.diagnostics.domain.situation import PRESENT_SECONDS, Situation
 from services.diagnostics.domain.task_rule import TaskRule
 
 _IMPACT = "The desired count is not reached; the running tasks carry the load alone."
 
-QUOTA = Guide(
+QUOTA = Playbook(
     "fargate_quota",
     "infrastructure",
     "The account's quota of Fargate vCPUs is used up.",
@@ -23,7 +23,7 @@ QUOTA = Guide(
     ("aws service-quotas list-service-quotas --service-code fargate", DESCRIBE_SERVICE),
     ("alarm on the quota's use", "keep maximumPercent within the quota"),
 )
-ADDRESSES = Guide(
+ADDRESSES = Playbook(
     "subnet_addresses",
     "infrastructure",
     "The subnets have no free addresses for new tasks.",
@@ -32,7 +32,7 @@ ADDRESSES = Guide(
     ("aws ec2 describe-subnets --subnet-ids <subnet>", DESCRIBE_SERVICE),
     ("plan subnets for twice the highest desired count",),
 )
-CAPACITY = Guide(
+CAPACITY = Playbook(
     "no_capacity",
     "infrastructure",
     "AWS has no capacity for new tasks just now.",
@@ -41,7 +41,7 @@ CAPACITY = Guide(
     (DESCRIBE_SERVICE, "aws ecs update-service --cluster {cluster} --service {service} --force-new-deployment"),
     ("run in several Availability Zones", "mix FARGATE_SPOT with a base on FARGATE"),
 )
-PLACEMENT = Guide(
+PLACEMENT = Playbook(
     "placement_failed",
     "infrastructure",
     "ECS cannot place tasks.",
@@ -50,7 +50,7 @@ PLACEMENT = Guide(
     (DESCRIBE_SERVICE, "aws ecs list-container-instances --cluster {cluster}", SCALE),
     ("use a capacity provider with managed scaling",),
 )
-SPOT = Guide(
+SPOT = Playbook(
     "spot_interrupted",
     "infrastructure",
     "AWS took Fargate Spot tasks back.",
@@ -72,14 +72,14 @@ RULES = (TaskRule(SPOT, lambda task: task.stop_code == "SpotInterruption"),)
 
 
 def find(target: Target, events: tuple[ServiceEvent, ...], situation: Situation) -> tuple[Issue, ...]:
-    """One issue for each kind among recent events; critical while tasks are missing."""
+    """Return one issue for each kind among recent events; critical while tasks are missing."""
     told: dict[str, list[str]] = {}
     for event in events:
         if situation.now - event.at > PRESENT_SECONDS:
             continue
-        guide = next((guide for pattern, guide in EVENTS if search(pattern, event.message, IGNORECASE)), None)
-        if guide is not None:
-            told.setdefault(guide.kind, []).append(event.message)
-    guides = {guide.kind: guide for _, guide in EVENTS}
+        playbook = next((playbook for pattern, playbook in EVENTS if search(pattern, event.message, IGNORECASE)), None)
+        if playbook is not None:
+            told.setdefault(playbook.kind, []).append(event.message)
+    playbooks = {playbook.kind: playbook for _, playbook in EVENTS}
     severity: Severity = "critical" if situation.below else "info"
-    return tuple(guides[kind].issue(target, severity, quotes) for kind, quotes in told.items())
+    return tuple(playbooks[kind].issue(target, severity, quotes) for kind, quotes in told.items())

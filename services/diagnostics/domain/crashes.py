@@ -1,19 +1,19 @@
 """Containers that end by themselves, or that are stopped because they fail their health check."""
 
 from services.diagnostics.domain.evidence import StoppedTask
-from services.diagnostics.domain.guide import (
+from services.diagnostics.domain.images import ARCHITECTURE
+from services.diagnostics.domain.playbook import (
     CHECK_DATABASE,
     DESCRIBE_SERVICE,
     DESCRIBE_TASK,
     READ_LOGS,
     RECOMMENDATIONS,
     ROLL_BACK,
-    Guide,
+    Playbook,
 )
-from services.diagnostics.domain.images import ARCHITECTURE
 from services.diagnostics.domain.task_rule import TaskRule
 
-OUT_OF_MEMORY = Guide(
+OUT_OF_MEMORY = Playbook(
     "out_of_memory",
     "application",
     "Containers are killed because they use more memory than they were given.",
@@ -22,7 +22,7 @@ OUT_OF_MEMORY = Guide(
     (DESCRIBE_TASK, READ_LOGS, RECOMMENDATIONS, ROLL_BACK),
     ("load test before a release", "alarm on memory above 85 %", "size with the measured peak, not the average"),
 )
-SEGMENTATION_FAULT = Guide(
+SEGMENTATION_FAULT = Playbook(
     "segmentation_fault",
     "application",
     "Containers end with a segmentation fault (exit code 139).",
@@ -31,7 +31,7 @@ SEGMENTATION_FAULT = Guide(
     (DESCRIBE_TASK, READ_LOGS, ROLL_BACK),
     ("pin native dependencies", "run the image's tests on the platform that it is deployed to"),
 )
-CRASH_LOOP = Guide(
+CRASH_LOOP = Playbook(
     "crash_loop",
     "application",
     "The container's process ends soon after its start, again and again.",
@@ -45,7 +45,7 @@ CRASH_LOOP = Guide(
     (DESCRIBE_TASK, READ_LOGS, CHECK_DATABASE, ROLL_BACK),
     ("start the image with production's settings before a release", "fail at start with one sentence that says why"),
 )
-FAILED_HEALTH_CHECKS = Guide(
+FAILED_HEALTH_CHECKS = Playbook(
     "tasks_fail_health_checks",
     "application",
     "ECS stops tasks because they fail their health check.",

@@ -4,7 +4,7 @@ from contracts.base import Target
 from contracts.diagnostics import Issue
 from contracts.gates import Gate
 from services.diagnostics.domain import capacity, crashes, images, rollout, start_up, targets, task_rule
-from services.diagnostics.domain.evidence import Evidence, Unasked
+from services.diagnostics.domain.evidence import Evidence, NotObserved
 from services.diagnostics.domain.situation import Situation
 
 TASK_RULES = (*images.RULES, *crashes.RULES, *capacity.RULES, *start_up.RULES)
@@ -21,8 +21,8 @@ def diagnose(target: Target, evidence: Evidence, now: float) -> tuple[Issue, ...
     if service.being_deleted is not None:
         return (rollout.MISSING.issue(target, "critical", (service.being_deleted,)),)
     situation = Situation.of(evidence, service, now)
-    stopped = () if isinstance(evidence.stopped, Unasked) else evidence.stopped
-    seen = () if evidence.targets is None or isinstance(evidence.targets, Unasked) else evidence.targets
+    stopped = () if isinstance(evidence.stopped, NotObserved) else evidence.stopped
+    seen = () if evidence.targets is None or isinstance(evidence.targets, NotObserved) else evidence.targets
     found = (
         *rollout.find(target, situation),
         *task_rule.find(target, stopped, TASK_RULES, situation),
@@ -42,5 +42,14 @@ def gate(issues: tuple[Issue, ...], evidence: Evidence) -> Gate:
         0,
         samples=evidence.sources - len(evidence.unseen),
         minimum=1 if critical else evidence.sources,
-        detail="; ".join((*(f"{one.kind}: {one.description}" for one in critical), *evidence.unseen)),
+        detail="; ".join((*(f"{issue.kind}: {issue.description}" for issue in critical), *evidence.unseen)),
     )
+
+
+def summary(issues: tuple[Issue, ...], unseen: tuple[str, ...]) -> str:
+    """Return what was found, the worst of it, and what could not be looked at."""
+    counts = {severity: sum(issue.severity == severity for issue in issues) for severity in _ORDER}
+    told = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
+    worst = f": {issues[0].description}" if issues else ""
+    missing = f" Not seen: {'; '.join(unseen)}." if unseen else ""
+    return f"{f'Issues found ({told}){worst}' if told else 'No issue found.'}{missing}"

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Unasked:
-    """Nobody could be asked; ``why`` says who."""
+class NotObserved:
+    """It could not be looked at, which is neither good nor bad."""
 
     why: str
 
@@ -32,12 +32,14 @@ class StoppedTask:
 
     @property
     def text(self) -> str:
-        """All reasons that ECS gives, for the rules to read."""
-        return "; ".join(dict.fromkeys(filter(None, (self.reason, *(one.reason for one in self.containers)))))
+        """Return all reasons that ECS gives, for the rules to read."""
+        return "; ".join(
+            dict.fromkeys(filter(None, (self.reason, *(container.reason for container in self.containers))))
+        )
 
     @property
     def exit_codes(self) -> tuple[int, ...]:
-        return tuple(one.exit_code for one in self.containers if one.exit_code is not None)
+        return tuple(container.exit_code for container in self.containers if container.exit_code is not None)
 
     @property
     def failed(self) -> bool:
@@ -81,7 +83,7 @@ class Service:
 
     @property
     def primary(self) -> Deployment | None:
-        return next((one for one in self.deployments if one.status == "PRIMARY"), None)
+        return next((deployment for deployment in self.deployments if deployment.status == "PRIMARY"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +102,15 @@ class TargetHealth:
 class Evidence:
     service: Service | None
     """None: ECS knows no such service."""
-    stopped: tuple[StoppedTask, ...] | Unasked = ()
+    stopped: tuple[StoppedTask, ...] | NotObserved = ()
     """Newest first, at most 100."""
-    targets: tuple[TargetHealth, ...] | Unasked | None = None
+    targets: tuple[TargetHealth, ...] | NotObserved | None = None
     """None: there is no load balancer."""
 
     @property
     def unseen(self) -> tuple[str, ...]:
         """Why parts of the evidence are missing; empty when all of it is there."""
-        return tuple(one.why for one in (self.stopped, self.targets) if isinstance(one, Unasked))
+        return tuple(part.why for part in (self.stopped, self.targets) if isinstance(part, NotObserved))
 
     @property
     def sources(self) -> int:

@@ -3,12 +3,12 @@
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
 """
 
-from services.diagnostics.domain.guide import DESCRIBE_SERVICE, DESCRIBE_TASK, Guide
+from services.diagnostics.domain.playbook import DESCRIBE_SERVICE, DESCRIBE_TASK, Playbook
 from services.diagnostics.domain.task_rule import TaskRule, says
 
 _IMPACT = "No new task starts: a deployment cannot complete, and stopped tasks are not replaced."
 
-ARCHITECTURE = Guide(
+ARCHITECTURE = Playbook(
     "image_architecture",
     "application",
     "The image is built for another processor than the tasks run on.",
@@ -24,7 +24,7 @@ ARCHITECTURE = Guide(
     ),
     ("build with --platform linux/amd64 in CI", "deploy through Surefoot, whose preflight checks the architecture"),
 )
-NOT_FOUND = Guide(
+NOT_FOUND = Playbook(
     "image_not_found",
     "application",
     "The image that the task definition names does not exist.",
@@ -33,7 +33,7 @@ NOT_FOUND = Guide(
     (DESCRIBE_TASK, "aws ecr describe-images --repository-name <repository> --image-ids imageTag=<tag>"),
     ("deploy by digest", "let lifecycle policies keep what is deployed"),
 )
-ACCESS = Guide(
+ACCESS = Playbook(
     "image_access_denied",
     "security",
     "The tasks may not pull the image.",
@@ -46,7 +46,7 @@ ACCESS = Guide(
     (DESCRIBE_TASK, "aws ecr get-repository-policy --repository-name <repository>"),
     ("attach AmazonECSTaskExecutionRolePolicy to the execution role",),
 )
-NETWORK = Guide(
+NETWORK = Playbook(
     "image_registry_unreachable",
     "infrastructure",
     "The tasks cannot reach the image's registry.",
@@ -59,7 +59,7 @@ NETWORK = Guide(
     (DESCRIBE_SERVICE, DESCRIBE_TASK, "aws ec2 describe-vpc-endpoints", "aws ec2 describe-route-tables"),
     ("use VPC endpoints for ECR (api, dkr) and S3", "pull public images through an ECR pull-through cache"),
 )
-OTHER = Guide(
+OTHER = Playbook(
     "image_pull_failed",
     "infrastructure",
     "The image cannot be pulled.",

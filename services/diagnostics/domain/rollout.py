@@ -2,10 +2,10 @@
 
 from contracts.base import Target
 from contracts.diagnostics import Issue
-from services.diagnostics.domain.guide import DESCRIBE_SERVICE, DESCRIBE_TASK, READ_LOGS, ROLL_BACK, SCALE, Guide
+from services.diagnostics.domain.playbook import DESCRIBE_SERVICE, DESCRIBE_TASK, READ_LOGS, ROLL_BACK, SCALE, Playbook
 from services.diagnostics.domain.situation import Situation
 
-MISSING = Guide(
+MISSING = Playbook(
     "service_missing",
     "infrastructure",
     "ECS knows no such active service.",
@@ -14,7 +14,7 @@ MISSING = Guide(
     (DESCRIBE_SERVICE, "aws ecs list-services --cluster {cluster}"),
     ("protect production's services from deletion",),
 )
-BELOW = Guide(
+BELOW = Playbook(
     "below_desired_count",
     "infrastructure",
     "Fewer tasks run than are wanted.",
@@ -23,7 +23,7 @@ BELOW = Guide(
     (DESCRIBE_SERVICE, DESCRIBE_TASK, READ_LOGS, SCALE),
     ("keep minimumHealthyPercent at 100", "enable the deployment circuit breaker with rollback"),
 )
-FAILING = Guide(
+FAILING = Playbook(
     "deployment_failing",
     "infrastructure",
     "The deployment does not come up.",
@@ -32,7 +32,7 @@ FAILING = Guide(
     (DESCRIBE_SERVICE, DESCRIBE_TASK, READ_LOGS, ROLL_BACK),
     ("deploy through Surefoot, which checks before and rolls back", "enable the deployment circuit breaker"),
 )
-ROLLED_BACK = Guide(
+ROLLED_BACK = Playbook(
     "deployment_rolled_back",
     "infrastructure",
     "The last deployment failed and is being rolled back.",
@@ -68,5 +68,9 @@ def _failing(target: Target, situation: Situation) -> tuple[Issue, ...]:
 
 
 def _rolled_back(target: Target, situation: Situation) -> tuple[Issue, ...]:
-    failed = [one for one in situation.service.deployments if one.status != "PRIMARY" and one.rollout_state == "FAILED"]
-    return (ROLLED_BACK.issue(target, "warning", (one.reason for one in failed)),) if failed else ()
+    reasons = [
+        deployment.reason
+        for deployment in situation.service.deployments
+        if deployment.status != "PRIMARY" and deployment.rollout_state == "FAILED"
+    ]
+    return (ROLLED_BACK.issue(target, "warning", reasons),) if reasons else ()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from contracts.diagnostics import Severity
-from services.diagnostics.domain.evidence import Evidence, Service, StoppedTask, Unasked
+from services.diagnostics.domain.evidence import Evidence, NotObserved, Service, StoppedTask
 
 PRESENT_SECONDS = 30 * 60
 """Older evidence is history. ECS waits up to 27 minutes between two tries to start a task."""
@@ -26,18 +26,18 @@ class Situation:
 
     @classmethod
     def of(cls, evidence: Evidence, service: Service, now: float) -> "Situation":
-        stopped = () if isinstance(evidence.stopped, Unasked) else evidence.stopped
+        stopped = () if isinstance(evidence.stopped, NotObserved) else evidence.stopped
         primary = service.primary
         return cls(
             service=service,
             now=now,
             healthy_targets=_healthy(evidence, service),
             failures=sum(
-                one.failed
+                task.failed
                 and primary is not None
-                and one.deployment_id == primary.id
-                and now - one.stopped_at <= PRESENT_SECONDS
-                for one in stopped
+                and task.deployment_id == primary.id
+                and now - task.stopped_at <= PRESENT_SECONDS
+                for task in stopped
             ),
         )
 
@@ -70,22 +70,23 @@ class Situation:
         return self.unavailable or self.failing or (self.below and not self.recovering)
 
     def weigh(self, tasks: tuple[StoppedTask, ...]) -> Severity:
-        """How much stopped tasks of one kind matter.
+        """Return how much stopped tasks of one kind matter.
 
         Critical: the primary deployment's, recent, more than one, and the service suffers now. Warning: recent, of
         a deployment that still is. Otherwise they are history.
         """
-        recent = [one for one in tasks if self.now - one.stopped_at <= PRESENT_SECONDS]
+        recent = [task for task in tasks if self.now - task.stopped_at <= PRESENT_SECONDS]
         primary = self.service.primary
-        ours = [one for one in recent if primary is not None and one.deployment_id == primary.id]
+        ours = [task for task in recent if primary is not None and task.deployment_id == primary.id]
         if len(ours) >= LOOP and self.troubled:
             return "critical"
-        live = {one.id for one in self.service.deployments}
-        return "warning" if any(one.deployment_id in live for one in recent) else "info"
+        live = {deployment.id for deployment in self.service.deployments}
+        return "warning" if any(task.deployment_id in live for task in recent) else "info"
 
 
 def _healthy(evidence: Evidence, service: Service) -> int | None:
     targets = evidence.targets
-    if targets is None or isinstance(targets, Unasked):
+    if targets is None or isinstance(targets, NotObserved):
         return None
-    return min(sum(one.state == "healthy" for one in targets if one.group == group) for group in service.target_groups)
+    healthy = [target.group for target in targets if target.state == "healthy"]
+    return min(map(healthy.count, service.target_groups))

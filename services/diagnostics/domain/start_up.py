@@ -3,12 +3,12 @@
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resource-initialization-error.html
 """
 
-from services.diagnostics.domain.guide import DESCRIBE_SERVICE, DESCRIBE_TASK, Guide
+from services.diagnostics.domain.playbook import DESCRIBE_SERVICE, DESCRIBE_TASK, Playbook
 from services.diagnostics.domain.task_rule import TaskRule, says
 
 _IMPACT = "No new task starts: a deployment cannot complete, and stopped tasks are not replaced."
 
-NETWORK = Guide(
+NETWORK = Playbook(
     "start_up_network",
     "infrastructure",
     "The tasks cannot reach the AWS services that they need to start.",
@@ -20,7 +20,7 @@ NETWORK = Guide(
     (DESCRIBE_SERVICE, DESCRIBE_TASK, "aws ec2 describe-vpc-endpoints", "aws ec2 describe-security-groups"),
     ("use VPC endpoints for ECR, S3, CloudWatch Logs and Secrets Manager",),
 )
-SECRETS = Guide(
+SECRETS = Playbook(
     "secrets_unavailable",
     "security",
     "The secrets that the task definition names cannot be read.",
@@ -32,7 +32,7 @@ SECRETS = Guide(
     (DESCRIBE_TASK, "aws secretsmanager describe-secret --secret-id <secret>"),
     ("test the execution role before a release", "change secrets by new versions, not by new names"),
 )
-LOGS = Guide(
+LOGS = Playbook(
     "log_driver",
     "infrastructure",
     "The tasks cannot open their log.",
@@ -41,7 +41,7 @@ LOGS = Guide(
     (DESCRIBE_TASK, "aws logs describe-log-groups --log-group-name-prefix /ecs/{service}"),
     ("create log groups together with the service",),
 )
-OTHER = Guide(
+OTHER = Playbook(
     "start_up_failed",
     "infrastructure",
     "The tasks end before their container begins.",

@@ -6,14 +6,14 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group
 from contracts.base import Target
 from contracts.diagnostics import Issue
 from services.diagnostics.domain.evidence import TargetHealth
-from services.diagnostics.domain.guide import CHECK_DATABASE, DESCRIBE_SERVICE, READ_LOGS, Guide
+from services.diagnostics.domain.playbook import CHECK_DATABASE, DESCRIBE_SERVICE, READ_LOGS, Playbook
 from services.diagnostics.domain.situation import Situation
 
 _IMPACT = "These tasks get no requests; ECS will replace them."
 _TARGETS = "aws elbv2 describe-target-health --target-group-arn <target-group-arn>"
 _GROUPS = "aws elbv2 describe-target-groups --target-group-arns <target-group-arn>"
 
-NONE_HEALTHY = Guide(
+NONE_HEALTHY = Playbook(
     "no_healthy_target",
     "infrastructure",
     "The load balancer has no healthy target.",
@@ -22,7 +22,7 @@ NONE_HEALTHY = Guide(
     (DESCRIBE_SERVICE, _TARGETS, READ_LOGS),
     ("keep minimumHealthyPercent at 100", "alarm on HealthyHostCount below 1"),
 )
-WRONG_CODE = Guide(
+WRONG_CODE = Playbook(
     "target_response_code",
     "application",
     "Targets answer the health check with an unexpected status.",
@@ -31,7 +31,7 @@ WRONG_CODE = Guide(
     (_TARGETS, CHECK_DATABASE, READ_LOGS),
     ("test the health check's path before a release",),
 )
-TIMEOUT = Guide(
+TIMEOUT = Playbook(
     "target_timeout",
     "infrastructure",
     "Targets do not answer the health check in time.",
@@ -44,7 +44,7 @@ TIMEOUT = Guide(
     (_TARGETS, "aws ec2 describe-security-groups", READ_LOGS),
     ("admit the load balancer by its security group", "give the grace period the slowest start seen"),
 )
-FAILED_CHECKS = Guide(
+FAILED_CHECKS = Playbook(
     "target_failed_checks",
     "infrastructure",
     "The load balancer cannot connect to targets.",
@@ -53,7 +53,7 @@ FAILED_CHECKS = Guide(
     (_TARGETS, _GROUPS, READ_LOGS),
     ("keep the container's port and the target group's in one place",),
 )
-NOT_IN_USE = Guide(
+NOT_IN_USE = Playbook(
     "target_not_in_use",
     "infrastructure",
     "Targets are registered where no load balancer uses them.",
@@ -62,7 +62,7 @@ NOT_IN_USE = Guide(
     (_TARGETS, _GROUPS, "aws elbv2 describe-load-balancers"),
     ("enable every Availability Zone in which tasks may run",),
 )
-INTERNAL = Guide(
+INTERNAL = Playbook(
     "load_balancer_internal_error",
     "infrastructure",
     "The load balancer's own health check fails.",
@@ -72,7 +72,7 @@ INTERNAL = Guide(
     ("run in several Availability Zones",),
 )
 
-GUIDES = {
+PLAYBOOKS = {
     "Target.ResponseCodeMismatch": WRONG_CODE,
     "Target.Timeout": TIMEOUT,
     "Target.FailedHealthChecks": FAILED_CHECKS,
@@ -86,25 +86,25 @@ _SICK = {"unhealthy", "unhealthy.draining", "unused", "unavailable"}
 
 
 def find(target: Target, targets: tuple[TargetHealth, ...], situation: Situation) -> tuple[Issue, ...]:
-    """One issue for each reason, and one when nothing is healthy."""
+    """Return one issue for each reason, and one when nothing is healthy."""
     if situation.service.desired == 0:
         return ()
     reasons: dict[str, list[TargetHealth]] = {}
-    for one in targets:
-        guide = GUIDES.get(one.reason)
-        if guide is not None and one.state in _SICK:
-            reasons.setdefault(guide.kind, []).append(one)
-    guides = {guide.kind: guide for guide in GUIDES.values()}
+    for found in targets:
+        playbook = PLAYBOOKS.get(found.reason)
+        if playbook is not None and found.state in _SICK:
+            reasons.setdefault(playbook.kind, []).append(found)
+    playbooks = {playbook.kind: playbook for playbook in PLAYBOOKS.values()}
     issues = [
-        guides[kind].issue(target, "critical" if situation.healthy_targets == 0 else "warning", map(_quote, sick))
+        playbooks[kind].issue(target, "critical" if situation.healthy_targets == 0 else "warning", map(_quote, sick))
         for kind, sick in reasons.items()
     ]
     if situation.healthy_targets == 0:
-        quotes = [_quote(one) for one in targets] or ["no target is registered"]
+        quotes = list(map(_quote, targets)) or ["no target is registered"]
         issues.append(NONE_HEALTHY.issue(target, "critical", quotes))
     return tuple(issues)
 
 
-def _quote(one: TargetHealth) -> str:
-    why = " ".join(filter(None, (one.reason, one.description)))
-    return f"{one.address} is {one.state}{f': {why}' if why else ''}"
+def _quote(found: TargetHealth) -> str:
+    why = " ".join(filter(None, (found.reason, found.description)))
+    return f"{found.address} is {found.state}{f': {why}' if why else ''}"

@@ -8,15 +8,15 @@ from re import IGNORECASE, search
 from contracts.base import Target
 from contracts.diagnostics import Issue
 from services.diagnostics.domain.evidence import StoppedTask
-from services.diagnostics.domain.guide import Guide
+from services.diagnostics.domain.playbook import Playbook
 from services.diagnostics.domain.situation import Situation
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRule:
-    """Tasks that ``concerns`` picks suffer from what ``guide`` describes."""
+    """Tasks that ``concerns`` picks suffer from what ``playbook`` describes."""
 
-    guide: Guide
+    playbook: Playbook
     concerns: Callable[[StoppedTask], bool]
 
 
@@ -32,12 +32,14 @@ def find(
     table = tuple(rules)
     concerned: dict[str, list[StoppedTask]] = {}
     for task in tasks:
-        rule = next((one for one in table if one.concerns(task)), None)
+        rule = next((rule for rule in table if rule.concerns(task)), None)
         if rule is not None:
-            concerned.setdefault(rule.guide.kind, []).append(task)
-    guides = {rule.guide.kind: rule.guide for rule in table}
+            concerned.setdefault(rule.playbook.kind, []).append(task)
+    playbooks = {rule.playbook.kind: rule.playbook for rule in table}
     return tuple(
-        guides[kind].issue(target, situation.weigh(tuple(found)), _quotes(found), task=found[0].arn.rsplit("/", 1)[-1])
+        playbooks[kind].issue(
+            target, situation.weigh(tuple(found)), _quotes(found), task=found[0].arn.rsplit("/", 1)[-1]
+        )
         for kind, found in concerned.items()
     )
 
@@ -48,6 +50,8 @@ def _quotes(tasks: list[StoppedTask]) -> tuple[str, ...]:
 
 
 def _quote(task: StoppedTask) -> str:
-    codes = ", ".join(f"{one.name} exited with {one.exit_code}" for one in task.containers if one.exit_code is not None)
+    codes = ", ".join(
+        f"{ended.name} exited with {ended.exit_code}" for ended in task.containers if ended.exit_code is not None
+    )
     at = datetime.fromtimestamp(task.stopped_at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     return f"{at} task {task.arn.rsplit('/', 1)[-1]}: {task.text}{f' ({codes})' if codes else ''}"

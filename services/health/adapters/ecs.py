@@ -58,5 +58,5 @@ def _stopped(found: EcsTask) -> StoppedTask:
         deployment_id=found.deployment_id,
         stop_code=found.stop_code,
         reason="; ".join(dict.fromkeys(reasons)),
-        exit_codes=tuple(one.exit_code for one in found.containers if one.exit_code is not None),
+        exit_codes=tuple(ended.exit_code for ended in found.containers if ended.exit_code is not None),
     )

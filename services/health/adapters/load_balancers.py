@@ -15,8 +15,10 @@ class AwsLoadBalancers:
     aws: Aws
 
     async def targets(self, target: Target, groups: Sequence[str]) -> tuple[TargetHealth, ...]:
-        found = await load_balancers.target_health(self.aws, target, groups)
-        return tuple(TargetHealth(one.group, one.address, one.state, one.reason) for one in found)
+        return tuple(
+            TargetHealth(found.group, found.address, found.state, found.reason)
+            for found in await load_balancers.target_health(self.aws, target, groups)
+        )
 
     async def endpoint(self, target: Target, groups: Sequence[str]) -> PublicEndpoint | None:
         found = await load_balancers.find_public_endpoint(self.aws, target, groups)

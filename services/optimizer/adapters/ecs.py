@@ -24,7 +24,7 @@ REVISIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class EcsServices:
+class AwsEcs:
     aws: Aws
 
     async def deployed(self, target: Target, since: float) -> Deployed:

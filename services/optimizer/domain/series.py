@@ -53,7 +53,7 @@ def growth_a_day(series: Series) -> float | None:
         return None
     slopes = [(late - early) / (after - before) for (before, early), (after, late) in combinations(points, 2)]
     slope = median(slopes)
-    rising = sum(one > 0 for one in slopes) / len(slopes)
+    rising = sum(slope > 0 for slope in slopes) / len(slopes)
     seen = points[-1][0] - points[0][0]
     return slope * DAY if rising >= 0.8 and slope * seen >= 5 else None
 

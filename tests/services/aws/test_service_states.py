@@ -11,7 +11,7 @@ from services.diagnostics.adapters.ecs import AwsEcs as OfDiagnostics
 from services.health.adapters.ecs import AwsEcs as OfHealth
 from services.monitor.adapters.ecs import AwsEcs as OfMonitor
 from services.monitor.ports import NotFound
-from services.optimizer.adapters.ecs import EcsServices as OfOptimizer
+from services.optimizer.adapters.ecs import AwsEcs as OfOptimizer
 from services.optimizer.ports import NotSizable
 from services.recovery.adapters.ecs import AwsEcs as OfRecovery
 from services.validator.adapters.ecs import AwsEcs as OfValidator

@@ -77,7 +77,7 @@ class FakeInspector:
 
     found: Evidence | Exception
 
-    async def inspect(self, target: Target) -> Evidence:
+    async def __call__(self, target: Target) -> Evidence:
         if isinstance(self.found, Exception):
             raise self.found
         return self.found

@@ -11,7 +11,9 @@ from services._aws.errors import AwsError
 from services._chassis.store import RedisStore
 from services._chassis.transition import Decision
 from services.diagnostics import handlers
-from services.diagnostics.domain.evidence import Evidence, Unasked
+from services.diagnostics.domain.evidence import Evidence, NotObserved
+from services.diagnostics.domain.known_issues import issues_key
+from services.diagnostics.jobs.diagnose import Diagnose
 from tests.kit import FakeClock, FakeRunning, memory_store, published
 from tests.services.diagnostics.harness import (
     META,
@@ -36,7 +38,7 @@ def store() -> RedisStore:
 
 async def run(store: RedisStore, found: Evidence | Exception, command_id: str = META.id) -> Decision:
     running = FakeRunning(COMMAND.model_dump_json().encode(), id=command_id)
-    transition = await handlers.diagnose_target(running, inspector=FakeInspector(found), clock=CLOCK)
+    transition = await Diagnose(FakeInspector(found), CLOCK)(running)
     return (await store.apply(transition, cause=f"job {command_id}")).decision
 
 
@@ -79,16 +81,16 @@ async def test_issues_are_told_once_and_their_end_as_well(store: RedisStore) -> 
 
 async def test_without_aws_nobody_can_tell_and_nothing_is_gone(store: RedisStore) -> None:
     await run(store, evidence(service=SHORT))
-    before = await store.load(handlers.board_key(TARGET))
+    before = await store.load(issues_key(TARGET))
     answer = answer_of(await run(store, AwsError("ecs.describe_services: AccessDeniedException"), "command-2"))
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
     assert answer.gates[0].detail == "ecs.describe_services: AccessDeniedException"
     assert before is not None
-    assert await store.load(handlers.board_key(TARGET)) == before
+    assert await store.load(issues_key(TARGET)) == before
 
 
 async def test_a_part_that_cannot_be_seen_makes_it_inconclusive(store: RedisStore) -> None:
-    dark = Unasked("elbv2.describe_target_health: Throttling")
+    dark = NotObserved("elbv2.describe_target_health: Throttling")
     answer = answer_of(await run(store, evidence(targets=dark)))
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
     assert answer.summary == f"No issue found. Not seen: {dark.why}."

@@ -23,7 +23,7 @@ from tests.services.diagnostics.harness import (
 
 
 def issues(**more: Any) -> dict[str, Issue]:
-    return {one.kind: one for one in diagnose(TARGET, evidence(**more), NOW)}
+    return {issue.kind: issue for issue in diagnose(TARGET, evidence(**more), NOW)}
 
 
 def test_a_service_that_is_well_has_no_issue() -> None:
@@ -124,18 +124,18 @@ def test_a_task_that_was_asked_to_go_is_no_issue(task: Any) -> None:
 def test_targets_are_understood_by_their_reason(state: str, reason: str, kind: str) -> None:
     sick = target(state, reason, "Health checks failed with these codes: [503]")
     some = issues(targets=(target(), sick))
-    assert {one: some[one].severity for one in some} == {kind: "warning"}
+    assert {name: issue.severity for name, issue in some.items()} == {kind: "warning"}
     assert some[kind].evidence == (f"10.0.0.7 is {state}: {reason} Health checks failed with these codes: [503]",)
     none = issues(targets=(sick, sick))
-    assert {one: none[one].severity for one in none} == {kind: "critical", "no_healthy_target": "critical"}
+    assert {name: issue.severity for name, issue in none.items()} == {kind: "critical", "no_healthy_target": "critical"}
 
 
 @pytest.mark.parametrize(
-    "one",
+    "coming",
     [target("initial", "Elb.RegistrationInProgress"), target("draining", "Target.DeregistrationInProgress")],
 )
-def test_targets_on_their_way_are_no_issue(one: Any) -> None:
-    assert issues(targets=(target(), one)) == {}
+def test_targets_on_their_way_are_no_issue(coming: Any) -> None:
+    assert issues(targets=(target(), coming)) == {}
 
 
 def test_a_load_balancer_without_targets_has_none_that_is_healthy() -> None:
@@ -194,7 +194,7 @@ def test_a_deployment_under_way_is_judged_by_its_failed_tasks(failed_tasks: int,
 def test_a_deployment_that_is_being_rolled_back_is_told_and_blocks_nothing() -> None:
     failed = deployment("ecs-svc/9", status="ACTIVE", rollout_state="FAILED", reason="tasks failed to start.")
     found = issues(service=service(deployment(rollout_state="IN_PROGRESS"), failed))
-    assert {kind: one.severity for kind, one in found.items()} == {"deployment_rolled_back": "warning"}
+    assert {kind: issue.severity for kind, issue in found.items()} == {"deployment_rolled_back": "warning"}
 
 
 def test_a_service_that_is_not_there() -> None:
@@ -222,4 +222,4 @@ def test_the_same_trouble_keeps_its_id() -> None:
 
 def test_the_worst_comes_first() -> None:
     found = diagnose(TARGET, evidence(service=SHORT, stopped=(stopped(1, of="ecs-svc/0"),)), NOW)
-    assert [one.severity for one in found] == ["critical", "info"]
+    assert [issue.severity for issue in found] == ["critical", "info"]

@@ -60,9 +60,9 @@ async def look(diagnostics: Service) -> tuple[dict[str, str], StepFinished, str]
     """Return kind → severity, the answer, and all that was told as text."""
     running = FakeRunning(RunDiagnostics(target=TARGET, run_id="run-1").model_dump_json().encode())
     told = events((await diagnostics.jobs["diagnose"](running)).decide(None))
-    issues: dict[str, str] = {one.issue.kind: one.issue.severity for one in told if isinstance(one, IssueFound)}
-    (answer,) = (one for one in told if isinstance(one, StepFinished))
-    return issues, answer, "".join(one.model_dump_json() for one in told)
+    issues: dict[str, str] = {event.issue.kind: event.issue.severity for event in told if isinstance(event, IssueFound)}
+    (answer,) = (event for event in told if isinstance(event, StepFinished))
+    return issues, answer, "".join(event.model_dump_json() for event in told)
 
 
 async def test_a_steady_service_has_no_issue(diagnostics: Service, account: SimulatedAws) -> None:
@@ -117,4 +117,4 @@ async def test_a_service_that_is_not_there(diagnostics: Service, account: Simula
     missing = RunDiagnostics(target=TARGET.model_copy(update={"service": "Nobody"}), run_id="run-1")
     running = FakeRunning(missing.model_dump_json().encode())
     told = events((await diagnostics.jobs["diagnose"](running)).decide(None))
-    assert [one.issue.kind for one in told if isinstance(one, IssueFound)] == ["service_missing"]
+    assert [event.issue.kind for event in told if isinstance(event, IssueFound)] == ["service_missing"]

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.gates import Verdict
-from services.diagnostics.domain.board import Board, update
 from services.diagnostics.domain.diagnose import diagnose, gate
-from services.diagnostics.domain.evidence import Service, StoppedTask, Unasked
+from services.diagnostics.domain.evidence import NotObserved, Service, StoppedTask
+from services.diagnostics.domain.known_issues import KnownIssues, update
 from services.diagnostics.domain.redact import MOST_CHARACTERS, redact
 from tests.services.diagnostics.harness import (
     GONE,
@@ -27,7 +27,7 @@ from tests.services.diagnostics.harness import (
 
 
 def severities(**more: Any) -> dict[str, str]:
-    return {one.kind: one.severity for one in diagnose(TARGET, evidence(**more), NOW)}
+    return {issue.kind: issue.severity for issue in diagnose(TARGET, evidence(**more), NOW)}
 
 
 def crashes(of: str = PRIMARY, ago: float = 60, count: int = 2) -> tuple[StoppedTask, ...]:
@@ -90,7 +90,7 @@ def test_the_gate_asks_for_no_critical_issue() -> None:
 
 
 def test_evidence_that_is_missing_is_no_comfort() -> None:
-    dark = Unasked("elbv2.describe_target_health: Throttling")
+    dark = NotObserved("elbv2.describe_target_health: Throttling")
     partial = judged(targets=dark)
     assert (partial.verdict, partial.needs, partial.detail) == (Verdict.INCONCLUSIVE, 1, dark.why)
     assert judged(service=SHORT, targets=dark).verdict is Verdict.FAIL
@@ -99,19 +99,19 @@ def test_evidence_that_is_missing_is_no_comfort() -> None:
 def test_the_board_tells_what_is_new_what_is_gone_and_what_got_worse() -> None:
     mild = diagnose(TARGET, evidence(stopped=crashes()), NOW)
     bad = diagnose(TARGET, evidence(service=SHORT, stopped=crashes()), NOW)
-    first = update(Board(), mild, NOW, complete=True)
-    assert ([one.kind for one in first.found], first.gone) == (["crash_loop"], ())
+    first = update(KnownIssues(), mild, NOW, complete=True)
+    assert ([issue.kind for issue in first.found], first.gone) == (["crash_loop"], ())
     again = update(first.after, mild, NOW + 60, complete=True)
     assert (again.found, again.gone, again.after.checked_at) == ((), (), NOW + 60)
     worse = update(again.after, bad, NOW + 120, complete=True)
-    assert {one.kind for one in worse.found} == {"crash_loop", "below_desired_count"}
+    assert {issue.kind for issue in worse.found} == {"crash_loop", "below_desired_count"}
     over = update(worse.after, (), NOW + 180, complete=True)
-    assert {one.kind for one in over.gone} == {"crash_loop", "below_desired_count"}
+    assert {issue.kind for issue in over.gone} == {"crash_loop", "below_desired_count"}
     assert over.after.issues == ()
 
 
 def test_what_an_incomplete_look_does_not_show_is_not_gone() -> None:
-    known = update(Board(), diagnose(TARGET, evidence(service=SHORT), NOW), NOW, complete=True).after
+    known = update(KnownIssues(), diagnose(TARGET, evidence(service=SHORT), NOW), NOW, complete=True).after
     blind = update(known, (), NOW + 60, complete=False)
     assert (blind.gone, blind.after.issues) == ((), known.issues)
 

@@ -94,12 +94,12 @@ async def test_how_a_rollout_ended_may_be_forgotten() -> None:
     assert await AwsEcs(forgotten).rollout(TARGET, "rollout-2") is None
 
 
-def balanced(arn: str, *listeners: dict[str, Any]) -> ScriptedAws:
+def balanced(arn: str, *listeners: dict[str, Any], rule: dict[str, Any] | None = None) -> ScriptedAws:
     return ScriptedAws(
         describe_target_groups={"TargetGroups": [{"TargetGroupArn": GROUP, "LoadBalancerArns": [arn]}]},
         describe_load_balancers={"LoadBalancers": [{"LoadBalancerArn": arn, "DNSName": "court.elb"}]},
         describe_listeners={"Listeners": list(listeners)},
-        describe_rules={"Rules": [BY_HOST]},
+        describe_rules={"Rules": [rule or BY_HOST]},
     )
 
 
@@ -107,6 +107,7 @@ BY_HOST = {
     "Actions": [{"Type": "forward", "TargetGroupArn": GROUP}],
     "Conditions": [{"Field": "host-header", "Values": ["court.example"]}],
 }
+BY_PATH = BY_HOST | {"Conditions": [{"Field": "path-pattern", "Values": ["/api/*"]}]}
 
 
 @pytest.mark.parametrize(
@@ -115,6 +116,10 @@ BY_HOST = {
         (
             balanced(ALB, {"ListenerArn": "l", "Protocol": "HTTP", "Port": 80}),
             PublicEndpoint("http://court.elb:80", "app/court/50dc", "targetgroup/backend/1", "court.example"),
+        ),
+        (
+            balanced(ALB, {"ListenerArn": "l", "Protocol": "HTTPS", "Port": 443}, rule=BY_PATH),
+            PublicEndpoint("https://court.elb:443", "app/court/50dc", "targetgroup/backend/1"),
         ),
         (
             balanced(NLB, {"ListenerArn": "l", "Protocol": "TCP", "Port": 90, "DefaultActions": BY_HOST["Actions"]}),

@@ -71,7 +71,7 @@ def test_the_target_group_with_the_fewest_healthy_targets_decides() -> None:
 
 
 def test_reasons_of_unhealthy_targets_are_named() -> None:
-    sick = tuple(replace(one, reason="Target.Timeout") for one in targets("unhealthy"))
+    sick = tuple(replace(sick, reason="Target.Timeout") for sick in targets("unhealthy"))
     check = found(evidence(targets=(*targets("healthy", "healthy"), *sick)), "targets")
     assert check.detail == "2 of 3 targets healthy (Target.Timeout)"
     assert not check.critical

@@ -27,7 +27,7 @@ def check(level: str, finding: Finding, *, weight: float = 1, critical: bool = F
 def test_a_score_is_an_interval_within_its_bounds(checks: list[Check]) -> None:
     total = score(checks)
     assert 0 <= total.low <= total.high <= 100
-    if not any(one.finding is Finding.UNKNOWN for one in checks) and checks:
+    if not any(check.finding is Finding.UNKNOWN for check in checks) and checks:
         assert total.low == total.high
         assert total.rating != "unknown"
 
@@ -46,7 +46,7 @@ def test_the_guides_weights() -> None:
     good, bad = Finding.GOOD, Finding.BAD
     total = score([check("basic", good), check("performance", bad), check("business", good)])
     assert (total.low, total.high, total.rating) == (65, 65, "poor")
-    assert [(one.level, one.weight) for one in total.levels] == [
+    assert [(level.level, level.weight) for level in total.levels] == [
         ("basic", 0.4),
         ("performance", 0.35),
         ("business", 0.25),

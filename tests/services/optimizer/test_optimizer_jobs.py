@@ -1,7 +1,5 @@
 """Commands answered, and the API."""
 
-from typing import Any
-
 import httpx2
 import pytest
 from fastapi import FastAPI
@@ -15,13 +13,15 @@ from contracts.results import StepFinished
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services._chassis.http import PREFIX, create_http
-from services._chassis.store import Applied, Written
-from services._chassis.transition import Decision, Transition
+from services._chassis.targets import Targets
+from services._chassis.transition import Decision
 from services.optimizer.api import create_router
 from services.optimizer.domain.analysis import Deployed
 from services.optimizer.domain.size import Baseline, Usage
-from services.optimizer.handlers import ANALYZE, Analyst, baseline_record, on_analyze_resources
+from services.optimizer.handlers import on_analyze_resources
+from services.optimizer.jobs.analyze import ANALYZE, Analyze, baseline_record
 from services.optimizer.ports import NotSizable
+from tests.kit import FakeClock, FakePolicies, FakeRunning, memory_store
 from tests.services.aws.scripted import there
 
 NOW = 1_764_000_000.0
@@ -29,17 +29,7 @@ TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", serv
 COMMAND = AnalyzeResources(target=TARGET, run_id="run-1")
 
 
-class FakeClock:
-    def now(self) -> float:
-        return NOW
-
-    def at(self, real: float) -> float:
-        return real
-
-    async def sleep(self, seconds: float) -> None: ...
-
-
-class FakeServices:
+class FakeEcs:
     def __init__(self) -> None:
         size = FargateSize(cpu=1024, memory=4096)
         self.found = Deployed(size=size, tasks=2, architecture="X86_64", on_demand=True)
@@ -62,41 +52,15 @@ class FakeMetrics:
         return Usage(dict.fromkeys(moments, 10.0), dict.fromkeys(moments, 20.0), period)
 
 
-class FakeStore:
-    def __init__(self) -> None:
-        self.records: dict[str, bytes] = {}
-
-    async def load(self, key: str) -> bytes | None:
-        return None
-
-    async def record(self, key: str) -> bytes | None:
-        return self.records.get(key)
-
-    async def apply(self, transition: Transition, *, cause: str) -> Written:
-        decision = transition.decide(None)
-        self.records |= decision.records
-        return Written(Applied.APPLIED, decision)
-
-
-class Running:
-    id, kind, fence, attempt, saved = "command-1", ANALYZE, 1, 1, None
-    payload = COMMAND.model_dump_json().encode()
-
-    async def checkpoint(self, data: bytes) -> None: ...
-    async def check(self) -> None: ...
-    async def emit(self, *emissions: object) -> None: ...
-
-
 class World:
     def __init__(self) -> None:
-        self.services, self.metrics, self.store = FakeServices(), FakeMetrics(), FakeStore()
-        self.analyst = Analyst(FakeClock(), self.services, self.metrics)
+        clock = FakeClock(NOW)
+        self.services, self.metrics, self.store = FakeEcs(), FakeMetrics(), memory_store("optimizer", clock)
+        self.analyze = Analyze(clock, self.services, self.metrics)
 
-    async def decide(self) -> Decision:
-        running: Any = Running()
-        transition = await self.analyst.work(running)
-        await self.store.apply(transition, cause="test")
-        return transition.decide(None)
+    async def decide(self, command: AnalyzeResources = COMMAND) -> Decision:
+        transition = await self.analyze(FakeRunning(command.model_dump_json().encode(), kind=ANALYZE))
+        return (await self.store.apply(transition, cause="test")).decision
 
 
 @pytest.fixture
@@ -109,11 +73,8 @@ def http(world: World) -> FastAPI:
     async def ready() -> dict[str, str]:
         return {}
 
-    def find_target(cluster: str, service: str) -> Target:
-        return TARGET.model_copy(update={"cluster": cluster, "service": service})
-
     http = create_http(ready)
-    http.include_router(create_router(world.store, find_target, world.analyst, there), prefix=PREFIX)
+    http.include_router(create_router(world.store, Targets(FakePolicies()), world.analyze, there), prefix=PREFIX)
     return http
 
 
@@ -130,7 +91,7 @@ async def test_a_command_becomes_a_job_of_its_id() -> None:
 
 async def test_an_analysis_answers_recommends_and_keeps_the_baseline(world: World) -> None:
     decision = await world.decide()
-    made, finished = (one.event for one in decision.emit)
+    made, finished = (emission.event for emission in decision.emit)
     assert isinstance(made, RecommendationMade)
     assert isinstance(finished, StepFinished)
     assert (finished.verdict, finished.cause) == (Verdict.PASS, None)
@@ -145,7 +106,7 @@ async def test_an_analysis_answers_recommends_and_keeps_the_baseline(world: Worl
 async def test_too_little_data_is_inconclusive_and_recommends_nothing(world: World) -> None:
     world.metrics.hours = 1
     decision = await world.decide()
-    (finished,) = (one.event for one in decision.emit)
+    (finished,) = (emission.event for emission in decision.emit)
     assert isinstance(finished, StepFinished)
     assert (finished.verdict, finished.cause) == (Verdict.INCONCLUSIVE, Cause.GATE)
     assert "2.0 more hours" in finished.summary
@@ -157,7 +118,7 @@ async def test_too_little_data_is_inconclusive_and_recommends_nothing(world: Wor
 )
 async def test_a_failure_is_answered(world: World, failure: Exception, cause: Cause) -> None:
     world.services.failure = failure
-    (finished,) = (one.event for one in (await world.decide()).emit)
+    (finished,) = (emission.event for emission in (await world.decide()).emit)
     assert isinstance(finished, StepFinished)
     assert (finished.verdict, finished.cause, finished.summary) == (Verdict.INCONCLUSIVE, cause, str(failure))
 
@@ -185,3 +146,8 @@ async def test_a_failure_is_a_problem(world: World, http: FastAPI, failure: Exce
     world.services.failure = failure
     answer = await get(http, "/analyze/Main/api")
     assert (answer.status_code, answer.json()["detail"]) == (status, f"{failure}.")
+
+
+async def test_account_and_region_say_which_service_is_meant(http: FastAPI) -> None:
+    answer = await get(http, "/recommendations/Main/api?account=210987654321&region=eu-south-1")
+    assert answer.json()["target"] == "210987654321/eu-south-1/Main/api"

@@ -18,49 +18,24 @@ from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.service import Platform
 from services._chassis.store import IndexedStore
-from services._chassis.transition import Job
-from services.optimizer.adapters.ecs import EcsServices
+from services.optimizer.adapters.ecs import AwsEcs
 from services.optimizer.app import create_app
-from services.optimizer.handlers import ANALYZE
+from services.optimizer.jobs.analyze import ANALYZE
 from services.optimizer.ports import NotSizable
 from services.optimizer.settings import Settings
+from tests.kit import FakeRunning, WorldClock
 
 START = 1_764_000_000.0
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
-
-
-class AwsTime:
-    def __init__(self, aws: SimulatedAws) -> None:
-        self._aws = aws
-
-    def now(self) -> float:
-        return self._aws.now()
-
-    def at(self, real: float) -> float:
-        return real
-
-    async def sleep(self, seconds: float) -> None:
-        self._aws.step(seconds)
-
-
-class Running:
-    fence, attempt, saved = 1, 1, None
-
-    def __init__(self, job: Job) -> None:
-        self.id, self.kind, self.payload = job.id, job.kind, job.payload
-
-    async def checkpoint(self, data: bytes) -> None: ...
-    async def check(self) -> None: ...
-    async def emit(self, *emissions: object) -> None: ...
 
 
 class Account:
     def __init__(self, aws: SimulatedAws, connection: AwsConnection) -> None:
         self.aws = aws
         ours = Aws(connection, "optimizer")
-        self.services = EcsServices(ours)
+        self.services = AwsEcs(ours)
         self.optimizer = create_app(
-            Settings(aws_account=ACCOUNT), Platform(cast("IndexedStore", None), AwsTime(aws), ours)
+            Settings(aws_account=ACCOUNT), Platform(cast("IndexedStore", None), WorldClock(aws), ours)
         )
         session = boto3.Session("testing", "testing", region_name=REGION)
         config = Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 1})
@@ -77,9 +52,9 @@ class Account:
 
     async def analyze(self) -> list[Any]:
         command = AnalyzeResources(target=TARGET, run_id="run-1")
-        running: Any = Running(Job("command-1", ANALYZE, command.model_dump_json().encode()))
+        running = FakeRunning(command.model_dump_json().encode(), kind=ANALYZE)
         transition = await self.optimizer.jobs[ANALYZE](running)
-        return [one.event for one in transition.decide(None).emit]
+        return [emission.event for emission in transition.decide(None).emit]
 
 
 @pytest.fixture

@@ -142,6 +142,12 @@ async def test_where_tests_are_sent() -> None:
     assert nowhere == Absent("no listener forwards to the service's target group")
 
 
+async def test_a_rule_by_path_names_no_host() -> None:
+    by_path = BY_HOST | {"Conditions": [{"Field": "path-pattern", "Values": ["/api/*"]}]}
+    found = await applications(balancing(by_path)).address(TARGET, Application(), (GROUP,))
+    assert found == Address("http://lb.example:80")
+
+
 async def test_tests_are_sent_through_a_network_load_balancer() -> None:
     aws = balancing(listener={"Protocol": "TCP", "Port": 8000}, kind="net")
     assert await applications(aws).address(TARGET, Application(), (GROUP,)) == Address("http://lb.example:8000")

@@ -15,8 +15,10 @@ from contracts.gates import Verdict
 from contracts.policy import SMOKE, Application, Gates, PreflightPolicy, ServicePolicy, Tests, ValidationPolicy
 from contracts.results import PreflightOutput, ProbesOutput, StepFinished
 from contracts.validator import RunPreflight, Suite, ValidateDeployment
+from services._chassis.reasons import is_permanent, sentence_of
 from services._chassis.transition import Cancelled, Decision, Transition
 from services._chassis.web import Address, address_of
+from services._policy.policies import Refused
 from services.validator.domain.facts import Absent, Image, LiveService, Outside, TaskDefinition, Unknown
 from services.validator.domain.judge import Answered, Silent, TestResult
 from services.validator.domain.manifest import LINUX_AMD64, Platform
@@ -438,3 +440,16 @@ async def test_headers_that_cannot_be_read_are_no_verdict() -> None:
     answer = await validate(validation(runner, applications=FakeApplications(secrets=secrets)))
     assert (answer.verdict, answer.cause, answer.summary) == (Verdict.INCONCLUSIVE, Cause.ERROR, secrets.detail)
     assert not runner.asked
+
+
+async def test_a_service_that_the_policy_refuses_fails_at_once_with_the_policy_s_sentence() -> None:
+    class Refusing(FakePolicies):
+        def of(self, target: Target) -> ServicePolicy:
+            raise Refused(f"{target} is not listed in the policy")
+
+    command = ValidateDeployment(target=TARGET, run_id="run-1", deadline=NOW)
+    job = Validate(service_tests(FakeRunner()), Refusing())
+    with pytest.raises(Refused) as caught:
+        await job(FakeRunning(command.model_dump_json().encode()))
+    assert is_permanent(caught.value)
+    assert sentence_of(caught.value) == f"{TARGET} is not listed in the policy"

@@ -141,6 +141,8 @@ def test_time_can_only_settle_what_was_open(outcomes: list[tuple[tuple[Attempt, 
     """Running what was not run never turns a pass into a fail, or back."""
     before = tuple(tried(*attempts, critical=critical) for attempts, critical in outcomes)
     for ending in (Answered(200, 0.1), Answered(500, 0.1)):
-        after = tuple(one if one.attempts else TestResult(one.suite, one.test, (ending,)) for one in before)
+        after = tuple(
+            result if result.attempts else TestResult(result.suite, result.test, (ending,)) for result in before
+        )
         for early, late in zip(judge(before, DEFAULTS)[:2], judge(after, DEFAULTS)[:2], strict=True):
             assert early.verdict in {late.verdict, Verdict.INCONCLUSIVE}

@@ -8,7 +8,7 @@ from services.validator.domain.manifest import Index, Platform, Single, read_con
 
 
 def index(*platforms: dict[str, str] | None) -> str:
-    entries = [{"digest": "sha256:1", **({"platform": one} if one else {})} for one in platforms]
+    entries = [{"digest": "sha256:1", **({"platform": platform} if platform else {})} for platform in platforms]
     return json.dumps({"schemaVersion": 2, "manifests": entries})
 
 

@@ -1,4 +1,4 @@
-"""The port ``Inspector``: asks ECS and the load balancer, at the same time."""
+"""Look at a service once, through ECS and the load balancer."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from contracts.base import Target
 from services._aws.errors import AwsError, answer_within
-from services.diagnostics.domain.evidence import Evidence, Service, TargetHealth, Unasked
+from services.diagnostics.domain.evidence import Evidence, NotObserved, Service, TargetHealth
 from services.diagnostics.ports import Ecs, LoadBalancers
 
 T = TypeVar("T")
@@ -17,26 +17,30 @@ PATIENCE_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspect:
+    """The port ``Inspector``."""
+
     ecs: Ecs
     balancers: LoadBalancers
 
-    async def inspect(self, target: Target) -> Evidence:
+    async def __call__(self, target: Target) -> Evidence:
         service = await answer_within(PATIENCE_SECONDS, self.ecs.service(target))
         if isinstance(service, AwsError):
             raise service
         if service is None:
             return Evidence(None)
-        stopped, targets = await asyncio.gather(_asked(self.ecs.stopped_tasks(target)), self._targets(target, service))
+        stopped, targets = await asyncio.gather(
+            _observed(self.ecs.stopped_tasks(target)), self._targets(target, service)
+        )
         return Evidence(service, stopped, targets)
 
-    async def _targets(self, target: Target, service: Service) -> tuple[TargetHealth, ...] | Unasked | None:
+    async def _targets(self, target: Target, service: Service) -> tuple[TargetHealth, ...] | NotObserved | None:
         if not service.target_groups:
             return None
-        return await _asked(self.balancers.targets(target, service.target_groups))
+        return await _observed(self.balancers.targets(target, service.target_groups))
 
 
-async def _asked(question: Awaitable[T]) -> T | Unasked:
+async def _observed(question: Awaitable[T]) -> T | NotObserved:
     """Return the answer, or why there is none."""
     answer = await answer_within(PATIENCE_SECONDS, question)
-    return Unasked(str(answer)) if isinstance(answer, AwsError) else answer
+    return NotObserved(str(answer)) if isinstance(answer, AwsError) else answer

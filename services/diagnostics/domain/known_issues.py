@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from contracts.base import Target
 from contracts.diagnostics import Issue
 from contracts.state import State
 
 
-class Board(State):
+class KnownIssues(State):
     """The issues of one target."""
 
     issues: tuple[Issue, ...] = ()
@@ -14,25 +15,29 @@ class Board(State):
     """Product time, epoch seconds; None: nobody has looked yet."""
 
     def issue(self, issue_id: str) -> Issue | None:
-        return next((one for one in self.issues if one.issue_id == issue_id), None)
+        return next((issue for issue in self.issues if issue.issue_id == issue_id), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    after: Board
+    after: KnownIssues
     found: tuple[Issue, ...]
     """New, or as severe as never told before."""
     gone: tuple[Issue, ...]
 
 
-def update(before: Board, issues: tuple[Issue, ...], now: float, *, complete: bool) -> Change:
+def update(before: KnownIssues, issues: tuple[Issue, ...], now: float, *, complete: bool) -> Change:
     """Compare. What an incomplete look does not show is not gone."""
-    known = {one.issue_id: one for one in before.issues}
-    seen = {one.issue_id for one in issues}
-    missing = tuple(one for one in before.issues if one.issue_id not in seen)
+    known = {issue.issue_id: issue.severity for issue in before.issues}
+    seen = {issue.issue_id for issue in issues}
+    missing = tuple(issue for issue in before.issues if issue.issue_id not in seen)
     kept = () if complete else missing
     return Change(
-        after=Board(issues=(*issues, *kept), checked_at=now),
-        found=tuple(one for one in issues if one.issue_id not in known or known[one.issue_id].severity != one.severity),
+        after=KnownIssues(issues=(*issues, *kept), checked_at=now),
+        found=tuple(issue for issue in issues if known.get(issue.issue_id) != issue.severity),
         gone=missing if complete else (),
     )
+
+
+def issues_key(target: Target) -> str:
+    return f"issues:{target}"

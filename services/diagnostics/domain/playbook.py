@@ -1,4 +1,4 @@
-"""Guided troubleshooting in five parts (docs/requirements.md), one ``Guide`` for each kind of trouble."""
+"""Guided troubleshooting in five parts (docs/requirements.md), one ``Playbook`` for each kind of trouble."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ ROLL_BACK = "POST /api/v1/disaster-recovery/rollback/{cluster}/{service}"
 
 
 @dataclass(frozen=True, slots=True)
-class Guide:
+class Playbook:
     """What there is to say about one kind of trouble, whoever has it."""
 
     kind: str

@@ -1,0 +1,1 @@
+"""What takes longer than a moment: AWS is asked here."""
