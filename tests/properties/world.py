@@ -24,6 +24,7 @@ from contracts.topics import COMMAND_TOPICS, Party
 from sandbox.virtual.bus import MemoryBus, MemoryTransport, Record, record_of
 from sandbox.virtual.redis import MemoryRedis, give_way
 from services._chassis.assembly import assemble
+from services._chassis.aws import Aws
 from services._chassis.clock import moment
 from services._chassis.jobs import ATTEMPTS
 from services._chassis.policies import BuiltInPolicies
@@ -43,6 +44,7 @@ from tests.properties.answerers import Account, AnyRollback, answer, progress
 from tests.properties.ledger import Ledger
 
 TARGET = Target(account="123456789012", region="eu-central-1", cluster="shop", service="web")
+NOBODY = Aws(None, "recovery")  # type: ignore[arg-type]  # whoever called AWS in earnest would see it
 START = 1_764_000_000.0
 LEASE = 30.0
 ANSWERED_BY_OTHERS = frozenset(topic.name for topic, party in COMMAND_TOPICS.items() if party != Party.RECOVERY)
@@ -146,13 +148,13 @@ class World:
     def _orchestrator(self) -> Member:
         store = RedisStore(self.redis, "orchestrator", self.clock)
         settings = OrchestratorSettings(aws_account=TARGET.account, aws_region=TARGET.region)
-        service = orchestrator.create_app(settings, Platform(store, self.clock, None))  # type: ignore[arg-type]
+        service = orchestrator.create_app(settings, Platform(store, self.clock, NOBODY))
         return Member(service, store, settings)
 
     def _recovery(self) -> Member:
         store = RedisStore(self.redis, "recovery", self.clock)
         settings = RecoverySettings(aws_account=TARGET.account, aws_region=TARGET.region, backup_bucket="snapshots")
-        service = recovery.create_app(settings, Platform(store, self.clock, None))  # type: ignore[arg-type]
+        service = recovery.create_app(settings, Platform(store, self.clock, NOBODY))
         self.rollback = AnyRollback(store, self.clock, Done("surefoot", "Live again."))
         policies = BuiltInPolicies(TARGET.account, TARGET.region)
         capture = CaptureJob(self.account, self.account, self.account, self.clock, policies)  # type: ignore[arg-type]
