@@ -21,6 +21,7 @@ from services._chassis.reasons import Impossible
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
 from services._chassis.transition import Transition
+from tests.services.aws.scripted import ScriptedAws
 
 COMMANDS = [entry for entry in CATALOGUE if entry.topic in COMMAND_TOPICS]
 
@@ -29,7 +30,7 @@ def created(name: str) -> tuple[Service, RedisStore]:
     """A service as it is built, without an AWS."""
     clock = PacedClock(Pace())
     store = RedisStore(MemoryRedis(), name, clock)
-    aws: Any = None
+    aws = ScriptedAws()
     settings = import_module(f"services.{name}.settings").Settings(
         aws_account="123456789012", backup_bucket="snapshots"
     )

@@ -59,6 +59,9 @@ class StubAws:
     def at(self, _: object) -> "StubAws":
         return self
 
+    def apart(self) -> "StubAws":
+        return self
+
     async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         if operation == "describe_services":
             return {"services": [SERVICE | {"serviceName": parameters["services"][0]}], "failures": []}

@@ -35,6 +35,9 @@ class ScriptedAws(Aws):
         self.targets.append(target)
         return self
 
+    def apart(self) -> Aws:
+        return self
+
     async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         assert self.targets, "every call is made by its target's connection"
         self.calls.append((operation, parameters))
