@@ -29,7 +29,7 @@ def aws(endpoint: str, *command: str) -> Any:
 
 
 @pytest.mark.usefixtures("simulated_aws")
-def test_the_guides_emergency_commands(simulated_aws: SimulatedAws) -> None:
+def test_the_required_emergency_commands(simulated_aws: SimulatedAws) -> None:
     endpoint = simulated_aws.endpoint
     (service,) = aws(endpoint, "ecs", "describe-services", "--cluster", CLUSTER, "--services", SERVICE)["services"]
     assert (service["serviceName"], service["runningCount"]) == (SERVICE, 3)

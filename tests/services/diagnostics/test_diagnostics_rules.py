@@ -205,7 +205,7 @@ def test_a_service_that_is_not_there() -> None:
     assert (issue.kind, issue.severity, issue.evidence) == ("service_missing", "critical", (told,))
 
 
-def test_an_issue_has_the_guides_five_parts_with_commands_that_can_be_run() -> None:
+def test_an_issue_has_its_five_parts_with_commands_that_can_be_run() -> None:
     issue = issues(service=SHORT, stopped=(stopped(7), stopped(8)))["crash_loop"]
     assert "aws ecs describe-tasks --cluster CourtCase --tasks 7" in issue.steps
     assert "POST /api/v1/disaster-recovery/rollback/CourtCase/Backend" in issue.steps

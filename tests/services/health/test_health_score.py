@@ -42,7 +42,7 @@ def test_a_better_finding_never_lowers_the_score(checks: list[Check], data: st.D
     assert after.high >= before.high
 
 
-def test_the_guides_weights() -> None:
+def test_the_required_weights() -> None:
     good, bad = Finding.GOOD, Finding.BAD
     total = score([check("basic", good), check("performance", bad), check("business", good)])
     assert (total.low, total.high, total.rating) == (65, 65, "poor")
@@ -65,7 +65,7 @@ def test_a_level_without_checks_gives_its_weight_to_the_others() -> None:
         *[(69, "poor"), (60, "poor"), (59, "critical"), (0, "critical")],
     ],
 )
-def test_the_guides_ranges(points: int, rating: str) -> None:
+def test_the_required_ranges(points: int, rating: str) -> None:
     checks = [check("basic", Finding.GOOD, weight=points)] if points else []
     checks += [check("basic", Finding.BAD, weight=100 - points)] if points < 100 else []
     assert score(checks).rating == rating
