@@ -50,7 +50,7 @@ class Secrets:
                 answer = await self.aws.at(target).call("secretsmanager", "get_secret_value", SecretId=name)
         except AwsError as error:
             raise AwsError(
-                f"cannot read the secret {name}: {error.code}", code=error.code, temporary=error.temporary
+                f"cannot read the secret {name}: {error}", code=error.code, temporary=error.temporary
             ) from None
         text = str(answer.get("SecretString") or "").strip()
         if not _HEADER_VALUE.fullmatch(text):

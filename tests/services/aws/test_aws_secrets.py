@@ -35,7 +35,7 @@ async def test_a_value_is_in_no_text() -> None:
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (refusal("AccessDeniedException"), "AccessDeniedException"),
+        (refusal("AccessDeniedException"), "Secrets Manager did not answer GetSecretValue: AccessDeniedException"),
         ({"SecretBinary": b"s3cret"}, "it is no text that a header can have"),
         ({"SecretString": "s3cret\r\nx-other: s3cret"}, "it is no text that a header can have"),
         ({"SecretString": "s3cr\u00e9t"}, "it is no text that a header can have"),

@@ -170,7 +170,9 @@ async def test_no_load_balancer_and_no_answer() -> None:
 async def test_a_secret_that_may_not_be_read_leaves_the_headers_unknown() -> None:
     aws = ScriptedAws(get_secret_value=refusal("AccessDeniedException"))
     found = await applications(aws).headers(TARGET, Application(headers={"X-Probe": "shop/probe"}))
-    assert found == Unknown("cannot read the secret shop/probe: AccessDeniedException")
+    assert found == Unknown(
+        "cannot read the secret shop/probe: Secrets Manager did not answer GetSecretValue: AccessDeniedException"
+    )
 
 
 # ECR

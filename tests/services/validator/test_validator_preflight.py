@@ -1,0 +1,232 @@
+"""Preflight: its command is answered, whatever is found."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+
+from contracts.base import Target
+from contracts.deployment import Cause, Change, CheckUp, ImageChange, Observe, TaskDefinitionChange
+from contracts.gates import Verdict
+from contracts.policy import Gates, PreflightPolicy, ServicePolicy
+from contracts.results import PreflightOutput, StepFinished
+from contracts.validator import RunPreflight
+from services.validator.domain.facts import Absent, Image, LiveService, Outside, Unknown
+from services.validator.domain.manifest import LINUX_AMD64, Platform
+from services.validator.domain.reference import Reference
+from services.validator.jobs.preflight import PREFLIGHT, Preflight
+from tests.kit import FakePolicies, FakeRunning
+from tests.services.validator.harness import (
+    ARM64,
+    ARN,
+    CARRIED,
+    DEFAULT_GATES,
+    DIGEST,
+    GOOD,
+    IN_FORCE,
+    REPOSITORY,
+    TARGET,
+    FakeEcs,
+    answer_of,
+    definition,
+    verdicts,
+)
+
+
+@dataclass
+class FakeImages:
+    """What each reference leads to; ECR's for those that are not named."""
+
+    found: dict[str, Image | Absent | Outside | Unknown] = field(default_factory=dict)
+
+    async def image(self, target: Target, reference: Reference) -> Image | Absent | Outside | Unknown:
+        assert target == TARGET
+        return self.found.get(str(reference), GOOD)
+
+
+async def preflight(
+    change: Change,
+    services: FakeEcs | None = None,
+    images: FakeImages | None = None,
+    gates: Gates = DEFAULT_GATES,
+    *,
+    carried: PreflightPolicy | None = None,
+) -> StepFinished:
+    command = RunPreflight(target=TARGET, run_id="run-1", change=change, policy=carried)
+    policies = FakePolicies(ServicePolicy(target=TARGET, digest=IN_FORCE, gates=gates))
+    job = Preflight(services or FakeEcs(), images or FakeImages(), policies)
+    return answer_of(await job(FakeRunning(command.model_dump_json().encode())), PREFLIGHT)
+
+
+async def test_a_good_image_passes_by_the_digest_of_its_index() -> None:
+    answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2"))
+    assert answer.verdict is Verdict.PASS
+    assert answer.cause is None
+    assert answer.output == PreflightOutput(images={"web": f"{REPOSITORY}@{DIGEST}"})
+    assert verdicts(answer) == dict.fromkeys(
+        (
+            "target_exists",
+            "reference_valid",
+            "image_unambiguous",
+            "image_exists",
+            "architecture",
+            "digest_resolved",
+        ),
+        "pass",
+    )
+
+
+async def test_observing_needs_the_target_only() -> None:
+    answer = await preflight(Observe())
+    assert (answer.verdict, verdicts(answer)) == (Verdict.PASS, {"target_exists": "pass"})
+    assert answer.output == PreflightOutput()
+
+
+@pytest.mark.parametrize("rolling_out", [False, True])
+async def test_a_request_without_a_change_learns_what_is_live(rolling_out: bool) -> None:
+    live = LiveService(ARN, (), deployment_id="ecs-svc/7", rolling_out=rolling_out)
+    answer = await preflight(CheckUp(), FakeEcs(live))
+    assert (answer.verdict, verdicts(answer)) == (Verdict.PASS, {"target_exists": "pass"})
+    assert answer.output == PreflightOutput(live_deployment="ecs-svc/7", under_way=rolling_out)
+
+
+async def test_an_unknown_target_is_named() -> None:
+    services = FakeEcs(Absent("there is no service api in the cluster Main"))
+    answer = await preflight(Observe(), services)
+    assert (answer.verdict, answer.cause, answer.output) == (Verdict.FAIL, Cause.USAGE, None)
+    assert answer.summary == "there is no service api in the cluster Main"
+
+
+async def test_a_silent_aws_is_an_error_and_no_verdict() -> None:
+    answer = await preflight(Observe(), FakeEcs(Unknown("ECS did not answer DescribeServices: Throttled")))
+    assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
+
+
+@pytest.mark.parametrize("container", [None, "cache"])
+async def test_the_containers_there_are_are_named(container: str | None) -> None:
+    services = FakeEcs(definitions={ARN: definition("web", "proxy")})
+    answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2", container=container), services)
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.USAGE)
+    assert verdicts(answer)["image_unambiguous"] == "fail"
+    assert "web, proxy" in answer.summary
+
+
+async def test_a_named_container_of_several_is_the_one() -> None:
+    services = FakeEcs(definitions={ARN: definition("web", "proxy")})
+    answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2", container="proxy"), services)
+    assert answer.output == PreflightOutput(images={"proxy": f"{REPOSITORY}@{DIGEST}"})
+
+
+async def test_a_malformed_reference_is_a_usage_error() -> None:
+    answer = await preflight(ImageChange(reference="App:latest"))
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.USAGE)
+    assert verdicts(answer)["reference_valid"] == "fail"
+
+
+async def test_an_image_that_is_not_there_blocks() -> None:
+    images = FakeImages({f"{REPOSITORY}:2": Absent(f"there is no image {REPOSITORY}:2")})
+    answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2"), images=images)
+    assert (answer.verdict, answer.cause, answer.output) == (Verdict.FAIL, Cause.GATE, None)
+    assert answer.summary == f"there is no image {REPOSITORY}:2"
+
+
+async def test_an_arm_image_is_refused_with_advice() -> None:
+    images = FakeImages({f"{REPOSITORY}:2": Image(DIGEST, frozenset({ARM64}))})
+    answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2"), images=images)
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
+    assert "is linux/arm64, not linux/amd64: build it with --platform linux/amd64" in answer.summary
+
+
+@pytest.mark.parametrize(
+    ("platforms", "required", "expected"),
+    [
+        ({LINUX_AMD64}, "linux/amd64", "fail"),  # it could not run there
+        ({ARM64}, "linux/amd64", "fail"),  # the requirements' platform
+        ({ARM64, LINUX_AMD64}, "linux/amd64", "pass"),
+        ({ARM64}, "task-definition", "pass"),
+        ({LINUX_AMD64}, "task-definition", "fail"),
+    ],
+)
+async def test_an_image_has_to_fit_its_task_definition_and_the_policy(
+    platforms: set[Platform], required: Literal["linux/amd64", "task-definition"], expected: str
+) -> None:
+    services = FakeEcs(definitions={ARN: definition("web", platform=ARM64)})
+    images = FakeImages({f"{REPOSITORY}:2": Image(DIGEST, frozenset(platforms))})
+    answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2"), services, images, Gates(image_platform=required))
+    assert verdicts(answer)["architecture"] == expected
+
+
+async def test_an_unreadable_manifest_is_an_error_and_no_verdict() -> None:
+    images = FakeImages({f"{REPOSITORY}:2": Image(DIGEST, Unknown("its manifest cannot be read"))})
+    answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2"), images=images)
+    assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
+    assert verdicts(answer)["image_exists"] == "pass"
+
+
+async def test_an_image_elsewhere_is_left_open_and_applied_by_its_own_digest_only() -> None:
+    outside = Outside("it is not in ECR in us-west-2")
+    images = FakeImages({"nginx:1": outside, f"nginx@{DIGEST}": outside})
+    tagged = await preflight(ImageChange(reference="nginx:1"), images=images)
+    assert (tagged.verdict, tagged.cause, tagged.output) == (Verdict.FAIL, Cause.GATE, None)
+    assert verdicts(tagged)["image_exists"] == "inconclusive"
+    assert "nginx@sha256:" in tagged.summary
+    exact = await preflight(ImageChange(reference=f"nginx@{DIGEST}"), images=images)
+    assert (exact.verdict, exact.cause) == (Verdict.INCONCLUSIVE, Cause.GATE)
+    assert verdicts(exact) | {"image_exists": "?", "architecture": "?"} == dict.fromkeys(verdicts(exact), "pass") | {
+        "image_exists": "?",
+        "architecture": "?",
+    }
+    assert exact.output == PreflightOutput(images={"web": f"nginx@{DIGEST}"})
+
+
+async def test_a_task_definition_is_resolved_to_its_arn() -> None:
+    services = FakeEcs(definitions={"api:7": definition("web")})
+    answer = await preflight(TaskDefinitionChange(task_definition="api:7"), services)
+    assert answer.verdict is Verdict.PASS
+    assert answer.output == PreflightOutput(task_definition=ARN)
+
+
+async def test_an_unknown_task_definition_is_named() -> None:
+    answer = await preflight(TaskDefinitionChange(task_definition="api:9"))
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.USAGE)
+    assert answer.summary == "there is no task definition api:9"
+
+
+async def test_a_deregistered_task_definition_is_refused() -> None:
+    services = FakeEcs(definitions={"api:7": definition("web", active=False)})
+    answer = await preflight(TaskDefinitionChange(task_definition="api:7"), services)
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.USAGE)
+    assert verdicts(answer)["task_definition_active"] == "fail"
+
+
+async def test_one_wrong_image_among_a_task_definition_s_fails_it() -> None:
+    services = FakeEcs(definitions={"api:7": definition("web", "proxy")})
+    images = FakeImages({f"{REPOSITORY}:proxy": Image(DIGEST, frozenset({ARM64}))})
+    answer = await preflight(TaskDefinitionChange(task_definition="api:7"), services, images)
+    assert verdicts(answer)["architecture"] == "fail"
+    assert f"{REPOSITORY}:proxy is linux/arm64" in answer.summary
+
+
+async def test_a_sidecar_from_elsewhere_does_not_stand_in_the_way_but_is_told() -> None:
+    services = FakeEcs(definitions={"api:7": definition("web", "proxy")})
+    images = FakeImages({f"{REPOSITORY}:proxy": Outside("proxy cannot be looked up from here")})
+    answer = await preflight(TaskDefinitionChange(task_definition="api:7"), services, images)
+    assert answer.verdict is Verdict.PASS
+    assert any("proxy cannot be looked up" in gate.detail for gate in answer.gates)
+
+
+async def test_an_external_controller_leaves_the_containers_unknown() -> None:
+    answer = await preflight(ImageChange(reference="app:1"), FakeEcs(LiveService(None, ())))
+    assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.GATE)
+    assert "EXTERNAL" in answer.summary
+
+
+async def test_a_command_keeps_the_policy_of_its_run_and_one_without_takes_that_in_force() -> None:
+    services = FakeEcs(definitions={ARN: definition("web", platform=ARM64)})
+    images = FakeImages({f"{REPOSITORY}:2": Image(DIGEST, frozenset({ARM64}))})
+    change = ImageChange(reference=f"{REPOSITORY}:2")
+    kept = PreflightPolicy(digest=CARRIED, gates=Gates(image_platform="task-definition"))
+    answer = await preflight(change, services, images, carried=kept)
+    assert (verdicts(answer)["architecture"], answer.policy_digest) == ("pass", CARRIED)
+    answer = await preflight(change, services, images)
+    assert (verdicts(answer)["architecture"], answer.policy_digest) == ("fail", IN_FORCE)

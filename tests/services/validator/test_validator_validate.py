@@ -1,0 +1,213 @@
+"""Validation: commands and requests are answered, whatever is found."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from contracts.base import Target
+from contracts.deployment import Cause, Observe
+from contracts.envelope import Meta
+from contracts.gates import Verdict
+from contracts.policy import SMOKE, Application, ServicePolicy, Tests, ValidationPolicy
+from contracts.results import ProbesOutput, StepFinished
+from contracts.validator import RunPreflight, Suite, ValidateDeployment
+from services._chassis.reasons import is_permanent, sentence_of
+from services._chassis.transition import Cancelled
+from services._chassis.web import Address, address_of
+from services._policy.policies import Refused
+from services.validator.domain.facts import Absent, Unknown
+from services.validator.domain.judge import Answered, Silent, TestResult
+from services.validator.domain.operation import Validation as ValidationOperation
+from services.validator.handlers import on_run_preflight, on_validate_deployment
+from services.validator.jobs.preflight import PREFLIGHT
+from services.validator.jobs.validate import OPERATION, VALIDATION, ServiceTests, Validate, ValidateOnRequest
+from tests.kit import FakeClock, FakePolicies, FakeRunning
+from tests.services.validator.harness import (
+    CARRIED,
+    IN_FORCE,
+    NOW,
+    TARGET,
+    FakeEcs,
+    answer_of,
+    decision,
+    verdicts,
+)
+
+
+async def test_commands_become_jobs_under_their_own_id() -> None:
+    meta = Meta(id="command-1", source="surefoot/orchestrator", time=NOW)
+    one = await on_run_preflight(RunPreflight(target=TARGET, run_id="r", change=Observe()), meta)
+    two = await on_validate_deployment(ValidateDeployment(target=TARGET, run_id="r", deadline=NOW), meta)
+    (first,), (second,) = decision(one).jobs, decision(two).jobs
+    assert (first.id, first.kind, second.id, second.kind) == ("command-1", PREFLIGHT, "command-1", VALIDATION)
+
+
+BALANCER = Address("http://lb.example:80")
+WELL = tuple(TestResult("smoke", test, (Answered(200, 0.2),)) for test in SMOKE)
+
+
+@dataclass
+class FakeApplications:
+    found: Address | Absent | Unknown = BALANCER
+    secrets: dict[str, SecretStr] | Unknown = field(default_factory=dict)
+
+    async def address(
+        self, target: Target, application: Application, target_groups: tuple[str, ...]
+    ) -> Address | Absent | Unknown:
+        return address_of(application, None) or self.found
+
+    async def headers(self, target: Target, application: Application) -> dict[str, SecretStr] | Unknown:
+        return self.secrets
+
+
+@dataclass
+class FakeRunner:
+    results: tuple[TestResult, ...] = WELL
+    asked: list[tuple[Address, Collection[Suite], float]] = field(default_factory=list)
+    tests: list[Tests] = field(default_factory=list)
+
+    async def run(
+        self, address: Address, tests: Tests, suites: Collection[Suite], deadline: float
+    ) -> tuple[TestResult, ...]:
+        self.asked.append((address, suites, deadline))
+        self.tests.append(tests)
+        return self.results
+
+
+def service_tests(runner: FakeRunner, **more: Any) -> ServiceTests:
+    parts: dict[str, Any] = {"services": FakeEcs(), "applications": FakeApplications()} | more
+    return ServiceTests(runner=runner, **parts)
+
+
+def validation(runner: FakeRunner, policy: ServicePolicy | None = None, **more: Any) -> Validate:
+    policies = FakePolicies(policy or ServicePolicy(target=TARGET, digest=IN_FORCE))
+    return Validate(service_tests(runner, **more), policies)
+
+
+async def validate(job: Validate, *, cancelled: bool = False, carried: ValidationPolicy | None = None) -> StepFinished:
+    command = ValidateDeployment(target=TARGET, run_id="run-1", deadline=NOW, policy=carried)
+    running = FakeRunning(command.model_dump_json().encode(), is_cancelled=lambda: cancelled)
+    return answer_of(await job(running), VALIDATION)
+
+
+async def test_a_service_that_works_passes() -> None:
+    runner = FakeRunner()
+    answer = await validate(validation(runner))
+    assert (answer.verdict, answer.cause) == (Verdict.PASS, None)
+    assert answer.output == ProbesOutput(requests=4, failures=0, p95_seconds=0.2)
+    assert runner.asked == [(Address("http://lb.example:80"), ("smoke", "api"), NOW.timestamp())]
+
+
+async def test_a_service_that_does_not_fails_and_says_what() -> None:
+    runner = FakeRunner((TestResult("smoke", SMOKE[0], (Silent("no connection"),)),))
+    answer = await validate(validation(runner))
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
+    assert any("health: GET /health: no connection (1 attempt)" in gate.detail for gate in answer.gates)
+
+
+async def test_no_time_is_no_verdict() -> None:
+    answer = await validate(validation(FakeRunner(tuple(TestResult("smoke", test) for test in SMOKE))))
+    assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.TIMEOUT)
+
+
+async def test_without_a_load_balancer_there_is_no_verdict() -> None:
+    runner = FakeRunner()
+    answer = await validate(validation(runner, applications=FakeApplications(Absent("no load balancer"))))
+    assert (answer.verdict, answer.cause, answer.output) == (Verdict.INCONCLUSIVE, Cause.GATE, None)
+    assert verdicts(answer) == {"load_balancer": "inconclusive"}
+    assert not runner.asked
+
+
+async def test_a_load_balancer_that_could_not_be_looked_up_is_an_error() -> None:
+    answer = await validate(validation(FakeRunner(), applications=FakeApplications(Unknown("refused"))))
+    assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
+
+
+async def test_a_vanished_service_fails() -> None:
+    answer = await validate(validation(FakeRunner(), services=FakeEcs(Absent("it was deleted"))))
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.USAGE)
+
+
+HERE = Application(url="https://api.example")
+
+
+async def test_a_configured_address_wins_and_its_certificate_counts() -> None:
+    runner = FakeRunner()
+    await validate(validation(runner, ServicePolicy(target=TARGET, application=HERE)))
+    assert runner.asked[0][0] == Address("https://api.example", certified=True)
+
+
+async def test_a_cancelled_validation_answers_nothing() -> None:
+    with pytest.raises(Cancelled):
+        await validate(validation(FakeRunner()), cancelled=True)
+
+
+async def test_an_operation_keeps_its_result_as_a_record() -> None:
+    operation = ValidationOperation(
+        operation_id="op", target=TARGET, suites=("smoke",), requested_at=NOW, deadline=NOW, actor="ada"
+    )
+    running = FakeRunning(operation.model_dump_json().encode(), id="op", kind=OPERATION)
+    policies = FakePolicies(ServicePolicy(target=TARGET, digest=IN_FORCE, tests=Tests(other_retries=5)))
+    runner = FakeRunner()
+    done = decision(await ValidateOnRequest(service_tests(runner), policies, FakeClock(NOW.timestamp()))(running))
+    assert runner.tests == [Tests(other_retries=5)]
+    assert not done.emit
+    kept = ValidationOperation.model_validate_json(done.records["operation:op"])
+    assert (kept.state, kept.actor) == ("finished", "ada")
+    assert kept.sentence
+    assert kept.result is not None
+    assert (kept.result.verdict, kept.result.policy_digest) == (Verdict.PASS, IN_FORCE)
+    assert [test.name for test in kept.result.tests] == [test.name for test in SMOKE]
+
+
+@pytest.mark.parametrize(
+    ("tests", "expected"),
+    [
+        (Tests(), Verdict.PASS),
+        (Tests(response_time_seconds=0.1), Verdict.FAIL),
+    ],
+)
+async def test_two_services_with_other_limits_are_judged_apart(tests: Tests, expected: Verdict) -> None:
+    runner = FakeRunner()
+    answer = await validate(validation(runner, ServicePolicy(target=TARGET, digest=IN_FORCE, tests=tests)))
+    assert (answer.verdict, answer.policy_digest, runner.tests) == (expected, IN_FORCE, [tests])
+
+
+async def test_a_validation_keeps_the_policy_of_its_run() -> None:
+    runner = FakeRunner()
+    kept = ValidationPolicy(digest=CARRIED, application=HERE, tests=Tests(response_time_seconds=0.1))
+    answer = await validate(validation(runner), carried=kept)
+    assert (answer.verdict, answer.policy_digest, runner.tests) == (Verdict.FAIL, CARRIED, [kept.tests])
+    assert runner.asked[0][0] == Address("https://api.example", certified=True)
+
+
+async def test_the_policy_s_headers_go_along() -> None:
+    runner = FakeRunner()
+    headers = {"X-Probe": SecretStr("s3cret")}
+    answer = await validate(validation(runner, applications=FakeApplications(secrets=headers)))
+    assert runner.asked[0][0] == Address("http://lb.example:80", headers=headers)
+    assert "s3cret" not in answer.model_dump_json()
+
+
+async def test_headers_that_cannot_be_read_are_no_verdict() -> None:
+    runner = FakeRunner()
+    secrets = Unknown("cannot read the secret shop/probe: AccessDeniedException")
+    answer = await validate(validation(runner, applications=FakeApplications(secrets=secrets)))
+    assert (answer.verdict, answer.cause, answer.summary) == (Verdict.INCONCLUSIVE, Cause.ERROR, secrets.detail)
+    assert not runner.asked
+
+
+async def test_a_service_that_the_policy_refuses_fails_at_once_with_the_policy_s_sentence() -> None:
+    class Refusing(FakePolicies):
+        def of(self, target: Target) -> ServicePolicy:
+            raise Refused(f"{target} is not listed in the policy")
+
+    command = ValidateDeployment(target=TARGET, run_id="run-1", deadline=NOW)
+    job = Validate(service_tests(FakeRunner()), Refusing())
+    with pytest.raises(Refused) as caught:
+        await job(FakeRunning(command.model_dump_json().encode()))
+    assert is_permanent(caught.value)
+    assert sentence_of(caught.value) == f"{TARGET} is not listed in the policy"
