@@ -24,11 +24,11 @@ from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
-from services.recovery.decisions import CAPTURE, begin_rollback, capturing, rollback_id
+from services.recovery.decisions import CAPTURE, begin_rollback, rollback_id
 from services.recovery.domain.arm import why_not_roll_back
 from services.recovery.domain.protection import Protection, RollingBack, key_of
 from services.recovery.domain.snapshot import Snapshot, SnapshotId, differences, new_id, scrub, view
-from services.recovery.domain.work import CaptureWork
+from services.recovery.domain.work import CaptureWork, RecoveryOperation
 from services.recovery.ports import Ecs, Snapshots
 
 ROOT = "/disaster-recovery"
@@ -81,7 +81,7 @@ class Endpoints:
             reason=asked.reason,
             policy=self.policies.of(target).part(RecoveryPolicy),
         )
-        kept = await self.operations.begin(capturing(id_, work), CAPTURE, work.to_bytes())
+        kept = await self.operations.begin(RecoveryOperation.of_capture(id_, work), CAPTURE, work.to_bytes())
         accepted = self.operations.accepted(response, id_)
         return SnapshotAccepted(**accepted.model_dump(), snapshot_id=kept.snapshot_id)
 

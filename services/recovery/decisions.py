@@ -5,33 +5,36 @@ from datetime import datetime, timedelta
 from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
+from contracts.monitor import CriticalAlert
 from contracts.policy import RecoveryPolicy
 from contracts.recovery import (
     AlertTrigger,
     ApplyChange,
-    ManualTrigger,
+    Arm,
+    CommandTrigger,
+    Disarm,
     RollBack,
     RollbackFinished,
     RollbackStarted,
     TargetArmed,
+    TargetDisarmed,
 )
-from contracts.results import ArmedOutput
-from contracts.topics import Party
+from contracts.results import ArmedOutput, DisarmOutput
 from services._chassis.commands import Command
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
+from services.recovery.domain import alert as alerts
+from services.recovery.domain import arm as arming
 from services.recovery.domain import roll_back as rolling
 from services.recovery.domain.arm import Refusal
 from services.recovery.domain.protection import PastRollback, Protection, RollingBack, key_of
 from services.recovery.domain.snapshot import Purpose, new_id
-from services.recovery.domain.work import CaptureWork, Expiry, RecoveryOperation, RollbackWork
+from services.recovery.domain.work import ORCHESTRATOR, CaptureWork, ChangeWork, Expiry, RecoveryOperation, RollbackWork
 
 CAPTURE = "capture-snapshot"
 PURGE = "purge-snapshots"
 CHANGE = "apply-change"
 ROLL_BACK = "rollback"
 """The kinds of the jobs."""
-ORCHESTRATOR, RECOVERY = Party.ORCHESTRATOR.value, Party.RECOVERY.value
-"""Who acts where no person does."""
 OVERDUE = timedelta(seconds=rolling.DEADLINE_SECONDS + 300)
 """After it a rollback whose job never ended is called failed."""
 
@@ -99,47 +102,103 @@ def begin_capture(command: Command, purpose: Purpose, policy: RecoveryPolicy, no
         policy=policy,
     )
     job = command.job(CAPTURE, work.to_bytes())
-    return decided(jobs=(job,), records=capturing(command.id, work).record)
+    return decided(jobs=(job,), records=RecoveryOperation.of_capture(command.id, work).record)
 
 
-def capturing(id_: str, work: CaptureWork) -> RecoveryOperation:
-    """Return the operation of a snapshot that is being taken."""
-    return RecoveryOperation(
-        operation_id=id_,
-        id=id_,
-        kind="snapshot",
-        target=work.target,
-        snapshot_id=work.snapshot_id,
-        started_at=work.asked_at,
-        actor=work.actor,
-        reason=work.reason,
+def arm(protection: Protection, command: Arm, asked: Command, policy: RecoveryPolicy, now: datetime) -> Decision:
+    """Arm the target for a run, or refuse."""
+    refusal = arming.why_not_arm(protection, command, now)
+    if refusal is not None:
+        return Decision(emit=(refused(asked, refusal),))
+    return armed(protection, arming.arm(protection, command, now, policy), asked)
+
+
+def begin_change(protection: Protection, command: ApplyChange, asked: Command, now: datetime) -> Decision:
+    """Begin the one change of a run, or refuse."""
+    refusal = arming.why_not_change(protection, command, now)
+    held = protection.armed_for(command.run_id, now)
+    if refusal is not None or held is None:
+        return Decision(emit=(refused(asked, refusal),) if refusal else ())
+    protection = arming.begin_change(protection, held, command, asked.id, now)
+    work = ChangeWork(
+        target=command.target,
+        run_id=command.run_id,
+        epoch=protection.epoch,
+        images=command.images,
+        task_definition=command.task_definition,
+        snapshot_deployment=protection.deployment_of(held.snapshot_id),
+    )
+    return Decision(protection.to_bytes(), jobs=(asked.job(CHANGE, work.to_bytes()),))
+
+
+def roll_back_on_command(protection: Protection, command: RollBack, asked: Command, now: datetime) -> Decision:
+    """Begin the one rollback of a run, wait for the one that is under way, or answer with the one that is over."""
+    match protection.rollback_of(command.run_id):
+        case PastRollback() as past:
+            return Decision(emit=(rolled_back(asked, past),))
+        case RollingBack():
+            return Decision(rolling.add_waiting_command(protection, asked.id).to_bytes())
+    held = protection.armed_for(command.run_id, now)
+    if held is None or protection.rollback is not None:
+        return Decision(emit=(_not_armed(asked),))
+    rollback = RollingBack.begun(
+        CommandTrigger(reason=command.trigger),
+        rollback_id=rollback_id(command.run_id),
+        run_id=command.run_id,
+        snapshot_id=held.snapshot_id,
+        started_at=now,
+        commands=(asked.id,),
+    )
+    return begin_rollback(protection, command.target, rollback)
+
+
+def _not_armed(command: Command) -> Emit:
+    summary = "Recovery is not armed for this run, so it does not act for it."
+    return command.failed(summary, Cause.REFUSED, Gate.true("armed", holds=False, detail=summary))
+
+
+def roll_back_on_alert(before: Protection, alert: CriticalAlert, now: datetime) -> Decision:
+    """Roll the armed target back, or just remember what fires."""
+    protection = alerts.note(before, alert)
+    held = alerts.rollback_for(before, alert, now)
+    if held is None:
+        return Decision(protection.to_bytes())
+    rollback = RollingBack.begun(
+        alerts.trigger_of(alert),
+        rollback_id=rollback_id(held.run_id),
+        run_id=held.run_id,
+        snapshot_id=held.snapshot_id,
+        started_at=now,
+    )
+    return begin_rollback(protection, alert.target, rollback)
+
+
+def disarm(protection: Protection, command: Disarm, asked: Command) -> Decision:
+    """End the run's right to change anything, and say whether a rollback has begun."""
+    if protection.rollback_of(command.run_id) is not None:
+        return Decision(emit=(asked.passed("A rollback has begun.", output=DisarmOutput(answer="rollback-started")),))
+    said = asked.passed("Disarmed.", output=DisarmOutput(answer="disarmed"))
+    disarmed = arming.disarm(protection, command.run_id)
+    if disarmed is None:
+        return Decision(emit=(said,))
+    event = TargetDisarmed(target=command.target, run_id=command.run_id, reason="finished")
+    stopped, jobs = stop_change(protection, command.target, "the run is over")
+    return Decision(
+        disarmed.to_bytes(),
+        emit=(Emit(event, caused_id(asked.id, "target-disarmed")), said, *stopped),
+        cancel_timers=(expiry_id(command.run_id),),
+        cancel_jobs=jobs,
     )
 
 
-def rolling_back(target: Target, rollback: RollingBack) -> RecoveryOperation:
-    """Return the operation of a rollback that is under way."""
-    actor, reason = asked_by(rollback)
-    return RecoveryOperation(
-        operation_id=rollback.rollback_id,
-        id=rollback.rollback_id,
-        kind="rollback",
-        target=target,
-        snapshot_id=rollback.snapshot_id,
-        started_at=rollback.started_at,
-        actor=actor,
-        reason=reason,
-    )
-
-
-def asked_by(rollback: RollingBack) -> tuple[str, str]:
-    """Return who began a rollback, and why."""
-    match rollback.triggered_by:
-        case ManualTrigger(actor=actor, reason=reason):
-            return actor, reason
-        case AlertTrigger():
-            return RECOVERY, rollback.trigger
-        case _:
-            return ORCHESTRATOR if rollback.run_id else "", rollback.trigger
+def expire(protection: Protection, due: Expiry, at: float, now: datetime) -> Decision:
+    """End an arm whose time is over. ``at``: when that was to be, product time in epoch seconds."""
+    if not arming.expired(protection, due.run_id, now):
+        return Decision()
+    event = TargetDisarmed(target=due.target, run_id=due.run_id, reason="expired")
+    said = Emit(event, caused_id(due.run_id, f"expired:{at}"))
+    stopped, jobs = stop_change(protection, due.target, "the arm has expired")
+    return Decision(protection.replace(arm=None).to_bytes(), emit=(said, *stopped), cancel_jobs=jobs)
 
 
 def stop_change(protection: Protection, target: Target, why: str) -> tuple[tuple[Emit, ...], tuple[str, ...]]:
@@ -175,7 +234,7 @@ def begin_rollback(protection: Protection, target: Target, rollback: RollingBack
         jobs=(Job(name, ROLL_BACK, work),),
         cancel_jobs=stopped,
         timers=(Timer(f"overdue:{name}", "overdue", due, work),),
-        records=rolling_back(target, rollback).record,
+        records=RecoveryOperation.of_rollback(target, rollback).record,
     )
 
 
@@ -196,7 +255,7 @@ def end_rollback(work: RollbackWork, ended: rolling.Ended, now: datetime, *, can
             rollback=past.rollback,
             detail=past.detail,
         )
-        begun = rolling_back(work.target, rollback)
+        begun = RecoveryOperation.of_rollback(work.target, rollback)
         end = begun.failed if past.result == "failed" else begun.finished
         operation = end(past.detail, now, result=past.result, detail=past.detail, rollback=past.rollback)
         answers = (

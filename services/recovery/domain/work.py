@@ -1,14 +1,20 @@
 """What jobs and timers are given, what a rollback remembers, and what a caller of the API can ask about."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
 from contracts.base import Target
 from contracts.deployment import Rollback
 from contracts.operations import Operation
 from contracts.policy import RecoveryPolicy
+from contracts.recovery import AlertTrigger, ManualTrigger
 from contracts.state import State
+from contracts.topics import Party
+from services.recovery.domain.protection import RollingBack
 from services.recovery.domain.snapshot import Purpose
+
+ORCHESTRATOR, RECOVERY = Party.ORCHESTRATOR.value, Party.RECOVERY.value
+"""Who acts where no person does."""
 
 
 class CaptureWork(State):
@@ -73,3 +79,43 @@ class RecoveryOperation(Operation):
     detail: str = ""
     """``sentence``, as version 0.1.0 called it."""
     rollback: Rollback | None = None
+
+    @classmethod
+    def of_capture(cls, id_: str, work: CaptureWork) -> Self:
+        """Return the operation of a snapshot that is being taken."""
+        return cls(
+            operation_id=id_,
+            id=id_,
+            kind="snapshot",
+            target=work.target,
+            snapshot_id=work.snapshot_id,
+            started_at=work.asked_at,
+            actor=work.actor,
+            reason=work.reason,
+        )
+
+    @classmethod
+    def of_rollback(cls, target: Target, rollback: RollingBack) -> Self:
+        """Return the operation of a rollback that is under way."""
+        actor, reason = _asked_by(rollback)
+        return cls(
+            operation_id=rollback.rollback_id,
+            id=rollback.rollback_id,
+            kind="rollback",
+            target=target,
+            snapshot_id=rollback.snapshot_id,
+            started_at=rollback.started_at,
+            actor=actor,
+            reason=reason,
+        )
+
+
+def _asked_by(rollback: RollingBack) -> tuple[str, str]:
+    """Return who began a rollback, and why."""
+    match rollback.triggered_by:
+        case ManualTrigger(actor=actor, reason=reason):
+            return actor, reason
+        case AlertTrigger():
+            return RECOVERY, rollback.trigger
+        case _:
+            return ORCHESTRATOR if rollback.run_id else "", rollback.trigger

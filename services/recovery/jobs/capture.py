@@ -16,11 +16,11 @@ from services._chassis.jobs import Running
 from services._chassis.policies import Policies
 from services._chassis.reasons import Impossible
 from services._chassis.transition import Decision, Emit, Job, Transition, decided
-from services.recovery.decisions import PURGE, capturing
+from services.recovery.decisions import PURGE
 from services.recovery.domain.ecs_service import primary_of
 from services.recovery.domain.protection import Protection, SnapshotEntry, key_of
 from services.recovery.domain.snapshot import Snapshot, keep, why_not_kept
-from services.recovery.domain.work import CaptureWork, PurgeWork
+from services.recovery.domain.work import CaptureWork, PurgeWork, RecoveryOperation
 from services.recovery.ports import Ecs, Snapshots, Surroundings
 
 
@@ -83,46 +83,19 @@ class CaptureJob:
 
     def _captured(self, running: Running, work: CaptureWork, snapshot: Snapshot, recovery: Recovery) -> Transition:
         now = moment(self.clock.now())
-        event = SnapshotCaptured(
-            target=work.target,
-            run_id=work.run_id,
-            snapshot_id=work.snapshot_id,
-            task_definition=snapshot.version,
-            actor=work.actor,
-            reason=work.reason,
-        )
-        emit = [Emit(event, caused_id(running.id, "snapshot-captured"))]
-        if work.run_id is not None:
-            missing = f"; without {'; '.join(snapshot.unknown)}" if snapshot.unknown else ""
-            said = _command(running, work, work.run_id).passed(
-                f"Snapshot {work.snapshot_id} is stored{missing}.",
-                Gate.true("snapshot_stored", holds=True, detail=work.snapshot_id),
-                output=SnapshotOutput(snapshot_id=work.snapshot_id),
-            )
-            emit.append(said)
         stored = f"Snapshot {work.snapshot_id} is stored."
-        operation = capturing(running.id, work).finished(stored, now, result="stored", detail=stored)
-        taken = SnapshotEntry(
-            snapshot_id=work.snapshot_id,
-            task_definition=snapshot.version,
-            deployment_id=primary_of(snapshot.service)["id"],
-            taken_at=snapshot.taken_at,
-            # it is asked for after a change only once the gates have passed
-            proven=work.purpose == "after-change",
-        )
+        operation = RecoveryOperation.of_capture(running.id, work).finished(stored, now, result="stored", detail=stored)
+        emit, entry = _told(running, work, snapshot), _entry(work, snapshot)
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.from_bytes(state)
-            index = (
-                taken,
-                *(entry for entry in protection.snapshots if entry.snapshot_id != work.snapshot_id),
-            )
-            kept, gone = keep(index, needed(protection), now, recovery)
-            purge = PurgeWork(target=work.target, snapshot_ids=tuple(entry.snapshot_id for entry in gone))
+            others = (known for known in protection.snapshots if known.snapshot_id != work.snapshot_id)
+            kept, gone = keep((entry, *others), needed(protection), now, recovery)
+            purge = PurgeWork(target=work.target, snapshot_ids=tuple(known.snapshot_id for known in gone))
             job = Job(caused_id(running.id, "purge"), PURGE, purge.to_bytes())
             return Decision(
                 protection.replace(snapshots=kept).to_bytes(),
-                emit=tuple(emit),
+                emit=emit,
                 jobs=(job,) if gone else (),
                 records=operation.record,
             )
@@ -131,12 +104,46 @@ class CaptureJob:
 
     def _failed(self, running: Running, work: CaptureWork, summary: str, cause: Cause) -> Transition:
         now = moment(self.clock.now())
-        operation = capturing(running.id, work).failed(summary, now, result="failed", detail=summary)
+        operation = RecoveryOperation.of_capture(running.id, work).failed(summary, now, result="failed", detail=summary)
         emit: tuple[Emit, ...] = ()
         if work.run_id is not None:
             gate = Gate.true("snapshot_stored", holds=False, detail=summary)
             emit = (_command(running, work, work.run_id).failed(summary, cause, gate),)
         return decided(*emit, records=operation.record)
+
+
+def _entry(work: CaptureWork, snapshot: Snapshot) -> SnapshotEntry:
+    """Return the line of the index."""
+    return SnapshotEntry(
+        snapshot_id=work.snapshot_id,
+        task_definition=snapshot.version,
+        deployment_id=primary_of(snapshot.service)["id"],
+        taken_at=snapshot.taken_at,
+        # it is asked for after a change only once the gates have passed
+        proven=work.purpose == "after-change",
+    )
+
+
+def _told(running: Running, work: CaptureWork, snapshot: Snapshot) -> tuple[Emit, ...]:
+    """Return what everybody is told, and the answer to the command if there is one."""
+    event = SnapshotCaptured(
+        target=work.target,
+        run_id=work.run_id,
+        snapshot_id=work.snapshot_id,
+        task_definition=snapshot.version,
+        actor=work.actor,
+        reason=work.reason,
+    )
+    told = Emit(event, caused_id(running.id, "snapshot-captured"))
+    if work.run_id is None:
+        return (told,)
+    missing = f"; without {'; '.join(snapshot.unknown)}" if snapshot.unknown else ""
+    said = _command(running, work, work.run_id).passed(
+        f"Snapshot {work.snapshot_id} is stored{missing}.",
+        Gate.true("snapshot_stored", holds=True, detail=work.snapshot_id),
+        output=SnapshotOutput(snapshot_id=work.snapshot_id),
+    )
+    return told, said
 
 
 def _command(running: Running, work: CaptureWork, run_id: str) -> Command:
