@@ -1,6 +1,6 @@
 """``surefoot``: progress on stderr, results on stdout, and exit codes that say how it ended."""
 
-# ruff: noqa: PLC0415  so that the version is said before anything is imported
+# ruff: noqa: PLC0415  so that the version is printed before anything is imported
 
 import os
 import signal
@@ -8,7 +8,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line. The version is said before anything is imported that it does not need."""
+    """Run the command line. ``--version`` is answered without importing anything else."""
     if sys.argv[1:] == ["--version"]:
         from importlib.metadata import version
 

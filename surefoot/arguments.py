@@ -1,4 +1,4 @@
-"""What several commands take: names, ids, durations, and what each may be."""
+"""Arguments of several commands: names, ids, durations, and their checks."""
 
 import getpass
 import math
@@ -18,7 +18,7 @@ _ARN = re.compile(
 
 
 def user_name() -> str:
-    """Return who runs this command, as far as the machine knows."""
+    """Return the name of the user who runs this command, as the machine knows it."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name
@@ -67,7 +67,7 @@ Speed = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Who asks for something, and why."""
+    """The person who asks for something, and the reason."""
 
     actor: str
     reason: str = ""
@@ -75,7 +75,7 @@ class Who:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What tells services of one name apart."""
+    """Account and region, which tell services with the same names apart."""
 
     account: Annotated[str | None, Parameter(help="The AWS account, where several have the service.")] = None
     region: Annotated[str | None, Parameter(help="The region, where several have the service.")] = None
@@ -87,7 +87,7 @@ ANYWHERE = Where()
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The service that is meant. ``account`` and ``region`` are known where an ARN or an option has named them."""
+    """The service that is meant. ``account`` and ``region`` are set where an ARN or an option names them."""
 
     cluster: str
     service: str
@@ -96,7 +96,7 @@ class Place:
 
     @classmethod
     def of(cls, cluster: str, service: str, where: Where = ANYWHERE) -> "Place":
-        """Read names or ARNs. Raise ``CannotDo`` for what is neither, and for two that contradict each other."""
+        """Read names or ARNs. Raise ``CannotDo`` for a text that is neither, and for contradicting ARNs."""
         name, account, region = _read("cluster", cluster)
         path, other_account, other_region = _read("service", service)
         inside, _, own = path.rpartition("/") if other_account else ("", "", path)
@@ -118,7 +118,7 @@ class Place:
 
     @property
     def query(self) -> dict[str, str]:
-        """What keeps a Surefoot of another account or region from taking it for its own."""
+        """Return the query by which a Surefoot of another account or region refuses the request."""
         known = {"account": self.account, "region": self.region}
         return {name: value for name, value in known.items() if value is not None}
 

@@ -13,18 +13,18 @@ from surefoot.output import CannotDo
 
 TIMEOUT_SECONDS = 15.0
 STARTING_SECONDS = 60.0
-"""How long Surefoot may take to start, its own limit, while a call waits for it."""
+"""Seconds for which a call waits while Surefoot starts; its own limit for a start."""
 AGAIN_SECONDS = 0.5
 MOST_RUNS = 200
-"""That one answer lists."""
+"""How many runs one answer lists."""
 _NOT_YET = frozenset({502, 503})
-"""A service is starting or without Redis (503), or the front door cannot reach it (502)."""
+"""Statuses after which a call is sent again: a service is starting or without Redis (503), or not reached (502)."""
 _MISUSED = frozenset({400, 404, 409, 422})
-"""The request is wrong."""
+"""Statuses of a wrong request."""
 
 
 class Refused(CannotDo):
-    """The API said no; the text says why and what to do. ``status`` is the HTTP status, 0 without an answer."""
+    """The API refused; the text says why and what to do. ``status`` is the HTTP status, 0 without an answer."""
 
     def __init__(self, detail: str, status: int = 0) -> None:
         super().__init__(detail, Exit.USAGE if status in _MISUSED else Exit.FAILED)
@@ -74,7 +74,7 @@ class Surefoot:
         return found
 
     def overview(self) -> list[dict[str, Any]]:
-        """Return every service with what is known of it."""
+        """Return an overview: an entry for each service."""
         services: list[dict[str, Any]] = self._call("GET", "/deployment-orchestration/overview")["services"]
         return services
 
@@ -89,14 +89,14 @@ class Surefoot:
         return self._call("GET", f"/disaster-recovery/operations/{id_}")
 
     def ready(self) -> bool:
-        """Whether everything that Surefoot needs answers."""
+        """Return whether Surefoot is ready, that is, whether everything that it needs answers."""
         try:
             return httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200
         except httpx2.HTTPError:
             return False
 
     def answers(self) -> bool:
-        """Whether the process is alive: it may lack what it needs, and says so."""
+        """Return whether the process answers, ready or not."""
         try:
             return httpx2.get(f"{self.url}/livez", timeout=5).status_code == 200
         except httpx2.HTTPError:

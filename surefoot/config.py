@@ -1,4 +1,4 @@
-"""The settings of the services, looked at before anything is started."""
+"""Checks the settings of the services before anything is started."""
 
 from collections.abc import Mapping
 from importlib import import_module

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from contracts.dead_letter import GROUP_HEADER, LETTER_HEADER, Reason
-from surefoot import letters
+from surefoot import dead_letter_topic
+from surefoot.dead_letter_topic import Letter
 from surefoot.exit_codes import Exit
-from surefoot.letters import Letter
 from surefoot.output import CannotDo, Json, console, result
 
 app = App(
@@ -35,7 +35,7 @@ def list_(
     json: Json = False,
 ) -> int:
     """List the open letters, the oldest first."""
-    read = asyncio.run(letters.read())
+    read = asyncio.run(dead_letter_topic.read())
     if read.unreadable:
         console.print(f"{read.unreadable} messages on the topic could not be read by this version", highlight=False)
     chosen = [
@@ -83,7 +83,7 @@ def replay(
     """Publish messages again for the group that could not handle them. What it did handle, it drops."""
     named = _named(ids)
     _refuse(named, lambda letter: letter.refusal(again=again))
-    asyncio.run(letters.replay(named, actor, reason))
+    asyncio.run(dead_letter_topic.replay(named, actor, reason))
     return _settled("replayed", named, json)
 
 
@@ -97,7 +97,7 @@ def drop(
     """Settle letters without a replay."""
     named = _named(ids)
     _refuse(named, lambda letter: f"it was {letter.settled.how} already" if letter.settled else None)
-    asyncio.run(letters.drop(named, actor, reason))
+    asyncio.run(dead_letter_topic.drop(named, actor, reason))
     return _settled("dropped", named, json)
 
 
@@ -105,11 +105,11 @@ def _named(ids: Sequence[str]) -> tuple[Letter, ...]:
     if not ids:
         raise CannotDo("name at least one letter; surefoot dead-letters list shows them", Exit.USAGE)
     prefixes = tuple(id_.lower() for id_ in ids)
-    return asyncio.run(letters.read(lambda id_: id_.startswith(prefixes))).named(prefixes)
+    return asyncio.run(dead_letter_topic.read(lambda id_: id_.startswith(prefixes))).named(prefixes)
 
 
 def _refuse(named: tuple[Letter, ...], refusal: Callable[[Letter], str | None]) -> None:
-    """All or nothing: raise ``CannotDo`` if one is refused."""
+    """Raise ``CannotDo`` if any of the letters is refused: either all are settled or none."""
     refused = [f"{letter.id}: {why}" for letter in named if (why := refusal(letter))]
     if refused:
         raise CannotDo(f"nothing was done. {'; '.join(refused)}", Exit.BLOCKED)
@@ -171,5 +171,7 @@ def _shown(fact: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without what a terminal would obey: these texts come from whoever wrote the message."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    """Escape control characters, which a terminal would obey: these texts come from outside."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )

@@ -1,4 +1,4 @@
-"""The main job on the sandbox: four deployments, each with the end that it deserves."""
+"""``surefoot demo``: four deployments on the sandbox, each with its expected end."""
 
 import os
 import tempfile
@@ -30,7 +30,7 @@ class Scenario:
     """An image of the sandbox and the end that its deployment must have."""
 
     name: str
-    tells: str
+    teaches: str
     outcome: str
 
 
@@ -52,13 +52,15 @@ def demo(*, as_json: bool, console: Console, speed: float = SPEED, verbose: bool
             ended = []
             for number, scenario in enumerate(SCENARIOS, 1):
                 console.print(
-                    f"\n[bold]{number}/{len(SCENARIOS)} {scenario.name}[/bold]: {scenario.tells}",
+                    f"\n[bold]{number}/{len(SCENARIOS)} {scenario.name}[/bold]: {scenario.teaches}",
                     highlight=False,
                     soft_wrap=True,
                 )
                 ended.append(_deploy(api, scenario, as_json, verbose, console))
-            console.print(f"\n{summary([one.run for one in ended])}", highlight=False, markup=False, soft_wrap=True)
-            return _verdict([one.as_it_must for one in ended], console)
+            console.print(
+                f"\n{summary([deployment.run for deployment in ended])}", highlight=False, markup=False, soft_wrap=True
+            )
+            return _verdict([deployment.as_it_must for deployment in ended], console)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Ended:
 
 
 def summary(runs: Sequence[Mapping[str, Any]]) -> str:
-    """A table of what became of each scenario: its outcome, how long it took, and who brought the old version back."""
+    """Return a table: each scenario's outcome, how long it took, and what brought the old version back."""
     rows = [("SCENARIO", "OUTCOME", "SECONDS", "ROLLED BACK BY")]
     for scenario, run in zip(SCENARIOS, runs, strict=True):
         back = run.get("rollback")
@@ -120,7 +122,7 @@ def _phase(phase: dict[str, Any]) -> dict[str, Any]:
 
 
 def _changes() -> int:
-    """How many calls have changed ECS, as the simulated AWS itself counts them."""
+    """Return how many calls have changed ECS, as the simulated AWS counts them."""
     calls = httpx2.get(f"{os.environ['AWS_ENDPOINT_URL']}/_sandbox/calls?changing=1", timeout=10).json()
     listed = calls["calls"] if isinstance(calls, dict) else calls
     return sum(call["service"] == "ecs" for call in listed)

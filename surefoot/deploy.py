@@ -15,7 +15,7 @@ from surefoot.wait import waited
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as the API takes it; whatever can be found wrong before it is sent has been."""
+    """A request as the API takes it, checked as far as possible before it is sent."""
 
     body: dict[str, Any]
 
@@ -56,7 +56,7 @@ def _overrides(texts: Sequence[str]) -> list[dict[str, str]]:
 
 
 def deploy(place: Place, asked: Asked, *, wait: bool, timeout: float | None, verbose: bool, as_json: bool) -> int:
-    """Ask, and wait. Whoever interrupts is told that the run goes on, and how to wait for it or to end it."""
+    """Ask, and wait. On Ctrl+C, print that the run goes on, and how to wait for it or to end it."""
     api = Surefoot()
     try:
         run_id = api.orchestrate(place, asked.body, key=str(uuid.uuid4()))

@@ -55,7 +55,7 @@ async def _follow(topics: tuple[str, ...], from_start: bool, write: Callable[[st
 
 
 def as_data(envelope: Envelope) -> str:
-    """One event as JSON: its id, type, time and data."""
+    """Return an event as JSON: its id, type, time and data."""
     data = envelope.event.model_dump(mode="json")
     return orjson.dumps(
         {"id": envelope.meta.id, "type": envelope.entry.type, "time": envelope.meta.time, "data": data}
@@ -63,7 +63,7 @@ def as_data(envelope: Envelope) -> str:
 
 
 def as_line(envelope: Envelope) -> str:
-    """One event for a person: when, which service, which run, what."""
+    """Return an event as a line for a person: time, service, run, content."""
     data = envelope.event.model_dump(mode="json")
     if isinstance(envelope.event, DeadLettered):
         data = {name: data[name] for name in ("group", "reason", "detail", "topic")}

@@ -12,7 +12,7 @@ from surefoot.readable import table
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _AGO = re.compile(r"(\d{1,5})([mhd])")
 ID_LENGTH = 8
-"""Characters of a run's id that are shown; as many will do to name it."""
+"""Characters of a run's id that are shown; so many are enough to name it."""
 
 
 def moment(text: str | None, now: datetime) -> str | None:
@@ -29,14 +29,14 @@ def moment(text: str | None, now: datetime) -> str | None:
 
 
 def runs_of(found: Sequence[Mapping[str, Any]]) -> str:
-    """A line for each run: its id, its service, how it ended, when it was asked for, by whom, what it changed."""
+    """Return a line for each run: its id, service, outcome, time and author of the request, and change."""
     if not found:
         return "no runs"
     return table([("RUN", "SERVICE", "OUTCOME", "ASKED FOR", "TOOK", "BY", "CHANGE"), *map(_run, found)])
 
 
 def services_of(found: Sequence[Mapping[str, Any]]) -> str:
-    """A line for each service: its run, whether it is armed, its open alerts, its health score."""
+    """Return a line for each service: its run, whether it is armed, its open alerts, its health score."""
     if not found:
         return "no services: list them in a policy, or deploy one"
     return table(

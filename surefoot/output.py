@@ -1,4 +1,4 @@
-"""Where the command line writes: results on stdout, all else on stderr."""
+"""The output of the command line: results on stdout, everything else on stderr."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on
 
 
 class CannotDo(Exception):
-    """What was asked for cannot be done; the text says why and what to do. ``code`` is how the command exits."""
+    """The command cannot be done; the text says why and what to do. ``code`` is the exit code."""
 
     def __init__(self, sentence: str, code: Exit) -> None:
         super().__init__(sentence)
@@ -28,11 +28,11 @@ def result(data: Any, as_json: bool, text: str) -> None:
 
 
 def exports(environment: Mapping[str, str]) -> None:
-    """Print an environment as a shell takes it."""
+    """Print an environment as ``export`` lines for a shell."""
     print("\n".join(f"export {name}={value}" for name, value in environment.items()), flush=True)
 
 
 def fail(sentence: str, code: Exit) -> int:
-    """Say what is wrong; return ``code``."""
+    """Print what is wrong on stderr; return ``code``."""
     console.print(f"surefoot: {sentence}", style="red", highlight=False, markup=False, soft_wrap=True)
     return code

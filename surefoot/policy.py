@@ -1,4 +1,4 @@
-"""``surefoot policy``: is a policy right, what holds for a service, and do all services see the same."""
+"""``surefoot policy``: check a policy, show a service's values, and compare the policies of the replicas."""
 
 import os
 import time
@@ -31,7 +31,7 @@ app = App(
 
 TIMEOUT_SECONDS = 5.0
 SETTLE_SECONDS = 20.0
-"""Two polls of a replica: as long they may differ after a change."""
+"""Seconds, two polls of a replica, for which replicas may differ after a change."""
 _NAMES = ("account", "region", "cluster", "service")
 Account = Annotated[str | None, Parameter(help="Where several accounts have the service.")]
 Region = Annotated[str | None, Parameter(help="Where several regions have the service.")]
@@ -45,13 +45,13 @@ def check(
     try:
         policies = _loaded(path, {})
     except PolicyFaults as faults:
-        told = [
+        listed = [
             {"file": fault.place.file, "line": fault.place.line, "column": fault.place.column}
             | {"path": fault.path, "sentence": fault.sentence}
             for fault in faults.faults
         ]
-        count = f"{len(told)} fault{'' if len(told) == 1 else 's'}"
-        result({"faults": told}, json, f"{faults}\n{count}")
+        count = f"{len(listed)} fault{'' if len(listed) == 1 else 's'}"
+        result({"faults": listed}, json, f"{faults}\n{count}")
         return Exit.USAGE
     services = len(policies.all())
     text = f"{policies.digest}  {services} service{'' if services == 1 else 's'}"
@@ -108,12 +108,12 @@ def status(
     asked = urls or (os.environ.get("SUREFOOT_URL") or "http://127.0.0.1:8080",)
     deadline = time.monotonic() + settle
     while True:
-        told = [_told(url.rstrip("/")) for url in asked]
-        problem = _problem(told)
+        replicas = [_ask(url.rstrip("/")) for url in asked]
+        problem = _problem(replicas)
         if not problem or time.monotonic() >= deadline:
             break
         time.sleep(min(1.0, settle))
-    result({"replicas": told, "problem": problem}, json, "\n".join(map(_replica, told)))
+    result({"replicas": replicas, "problem": problem}, json, "\n".join(map(_replica, replicas)))
     if problem:
         console.print(f"surefoot: {problem}", style="red", highlight=False, markup=False, soft_wrap=True)
     return Exit.FAILED if problem else Exit.SUCCEEDED
@@ -129,7 +129,7 @@ def _loaded(path: Path | None, variables: Any) -> Policies:
 
 
 def _table(values: dict[str, Value]) -> Iterable[str]:
-    """One line for each value: its path, the value, where it comes from."""
+    """Yield a line for each value: its path, the value, its origin."""
     texts = {path: _text(path, held.value) for path, held in values.items()}
     path_width = max(map(len, texts))
     width = max(len(text) for text in texts.values() if len(text) <= 40)
@@ -147,7 +147,7 @@ def _text(path: str, value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def _told(url: str) -> dict[str, Any]:
+def _ask(url: str) -> dict[str, Any]:
     try:
         answer = httpx2.get(f"{url}/api/v1/policy", timeout=TIMEOUT_SECONDS)
         body = answer.json()
@@ -158,20 +158,22 @@ def _told(url: str) -> dict[str, Any]:
     return {"url": url, **body}
 
 
-def _problem(told: list[dict[str, Any]]) -> str:
-    """Say what is wrong with the replicas; "" if nothing is."""
-    silent = [one["url"] for one in told if "digest" not in one]
+def _problem(replicas: list[dict[str, Any]]) -> str:
+    """Return a sentence about what is wrong with the replicas; empty if nothing is."""
+    silent = [replica["url"] for replica in replicas if "digest" not in replica]
     if silent:
         return f"no policy is known of {', '.join(silent)}"
-    if len({(one["digest"], one["effective_digest"]) for one in told}) > 1:
+    if len({(replica["digest"], replica["effective_digest"]) for replica in replicas}) > 1:
         return "the replicas have different policies in force"
-    faulty = [one["url"] for one in told if one["fault"]]
+    faulty = [replica["url"] for replica in replicas if replica["fault"]]
     return f"the policy on disk is not the one in force at {', '.join(faulty)}" if faulty else ""
 
 
-def _replica(one: dict[str, Any]) -> str:
-    if "digest" not in one:
-        return f"{one['url']}  {one['fault']}"
-    age = "never" if one["looked_at_seconds_ago"] is None else f"{one['looked_at_seconds_ago']:.0f} s ago"
-    line = f"{one['url']}  {one['digest'][:12] or 'no policy'}  {one['location'] or '-'}  last looked at {age}"
-    return f"{line}\n    {one['fault']}" if one["fault"] else line
+def _replica(replica: dict[str, Any]) -> str:
+    if "digest" not in replica:
+        return f"{replica['url']}  {replica['fault']}"
+    age = "never" if replica["looked_at_seconds_ago"] is None else f"{replica['looked_at_seconds_ago']:.0f} s ago"
+    line = (
+        f"{replica['url']}  {replica['digest'][:12] or 'no policy'}  {replica['location'] or '-'}  last looked at {age}"
+    )
+    return f"{line}\n    {replica['fault']}" if replica["fault"] else line

@@ -1,4 +1,4 @@
-"""A run as a person watches it, on stderr: a live line on a terminal, plain lines otherwise."""
+"""Shows a run's progress on stderr: a live line on a terminal, plain lines otherwise."""
 
 from contextlib import ExitStack
 from typing import Any, Self
@@ -24,13 +24,13 @@ _COLOUR = {
 
 
 class Progress:
-    """Prints what is new in each look at a run, each line under the phase that it belongs to."""
+    """Prints what is new in each answer about a run, each line under the phase that it belongs to."""
 
     def __init__(self, console: Console, *, verbose: bool = False) -> None:
         """``verbose``: passing gates are shown one by one, and nothing is shortened."""
         self._console = console
         self._verbose = verbose
-        self._told: set[str] = set()
+        self._printed: set[str] = set()
         self._live = ExitStack()
         self._status = console.status("waiting") if console.is_terminal else None
 
@@ -43,7 +43,7 @@ class Progress:
         self._live.close()
 
     def show(self, run: dict[str, Any]) -> None:
-        """Tell what has not been told yet."""
+        """Print what has not been printed yet."""
         if run.get("progress") and self._status:
             self._status.update(escape(shortened(run["progress"])))
         for phase in [*run["phases"], run.get("baking")]:
@@ -52,39 +52,41 @@ class Progress:
         self._progress(run, None)
         if run.get("rollback"):
             back = run["rollback"]
-            told = f"rollback by {back['by']} to {back['snapshot_id']} in {back['seconds']:.0f} s: {back['trigger']}"
-            self._tell("rollback", "  ", told)
+            sentence = (
+                f"rollback by {back['by']} to {back['snapshot_id']} in {back['seconds']:.0f} s: {back['trigger']}"
+            )
+            self._print_once("rollback", "  ", sentence)
         if run["status"] == "finished":
-            self._tell("outcome", "", run["outcome"], f" in {run['seconds']:.0f} s: {run['reason']}")
+            self._print_once("outcome", "", run["outcome"], f" in {run['seconds']:.0f} s: {run['reason']}")
 
     def _progress(self, run: dict[str, Any], phase: str | None) -> None:
-        """The last thing that was told, if it was told in ``phase``; None: outside of all phases."""
-        # an orchestrator that does not say where its words belong means what goes on now
-        told_in = run.get("progress_phase", run.get("phase"))
-        if run.get("progress") and told_in == phase and f"{phase} ended" not in self._told:
-            self._tell(f"progress {run['progress']}", "    ", run["progress"], style="dim")
+        """Print the run's last sentence, if it was published in ``phase``; None: outside of all phases."""
+        # an orchestrator without ``progress_phase`` means the phase that goes on
+        progress_phase = run.get("progress_phase", run.get("phase"))
+        if run.get("progress") and progress_phase == phase and f"{phase} ended" not in self._printed:
+            self._print_once(f"progress {run['progress']}", "    ", run["progress"], style="dim")
 
     def _phase(self, phase: dict[str, Any], run: dict[str, Any]) -> None:
         name = phase["phase"]
-        self._tell(name, "  ", name)
+        self._print_once(name, "  ", name)
         self._progress(run, name)
         passing = [gate for gate in phase["gates"] if gate["verdict"] == "pass" and not self._verbose]
         if passing:
-            self._tell(f"{name} passing {len(passing)}", "    ", f"{plural(len(passing), 'gate')} pass", "")
+            self._print_once(f"{name} passing {len(passing)}", "    ", f"{plural(len(passing), 'gate')} pass", "")
         for gate in phase["gates"]:
             if gate not in passing:
-                # what it was worth is part of what was told: a gate may be measured again
-                told = f"{name}.{gate['name']}.{gate['verdict']}.{gate['value']}"
-                self._tell(told, "    ", gate["verdict"], f" {gate['name']}: {arithmetic(gate)}")
+                # the value is a part of the key: a gate may be measured again
+                shown = f"{name}.{gate['name']}.{gate['verdict']}.{gate['value']}"
+                self._print_once(shown, "    ", gate["verdict"], f" {gate['name']}: {arithmetic(gate)}")
         if phase["verdict"]:
             ended = f" after {phase['seconds']:.0f} s"
-            self._tell(f"{name} ended", f"  {name}: ", phase["verdict"], ended)
+            self._print_once(f"{name} ended", f"  {name}: ", phase["verdict"], ended)
 
-    def _tell(self, what: str, indent: str, first: str, rest: str = "", style: str = "") -> None:
+    def _print_once(self, what: str, indent: str, first: str, rest: str = "", style: str = "") -> None:
         """Print a line once. ``first`` has its own colour, if it is a verdict or an outcome."""
-        if what in self._told:
+        if what in self._printed:
             return
-        self._told.add(what)
+        self._printed.add(what)
         text = f"{first}{rest}"
         line = indent + (text if self._verbose else shortened(text))
         # a terminal would break words in their middle; a file or a pipe takes lines as they are
@@ -97,7 +99,7 @@ class Progress:
 
 
 def arithmetic(gate: dict[str, Any]) -> str:
-    """Return ``72 >= 70 (5 samples)``, or ``69, must be >= 70 …``, and what there is to say of it."""
+    """Return ``72 >= 70 (5 samples)``, or ``69, must be >= 70 …``, with the gate's detail."""
     unit = gate.get("unit", "")
     value = "no data" if gate["value"] is None else f"{gate['value']:g}{unit}"
     must = "" if gate["verdict"] == "pass" else ", must be"

@@ -10,7 +10,7 @@ _ARN = re.compile(r"\barn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:\d{12}:(?=[A-Za-z0-9]
 
 
 def shortened(text: str) -> str:
-    """Digests by their first twelve digits, ARNs by what they name, images without their registry."""
+    """Return a text with digests cut to twelve digits, ARNs cut to their names, images without their registry."""
     return _ARN.sub("", _REGISTRY.sub("…/", _DIGEST.sub(r"\1…", text)))
 
 
@@ -27,11 +27,11 @@ def wrapped(line: str, width: int) -> list[str]:
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows in columns; the first row is the head."""
+    """Return rows as aligned columns; the first row is the head."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def plural(count: int, noun: str) -> str:
-    """``1 gate``, ``2 gates``."""
+    """Return a count with its noun: ``1 gate``, ``2 gates``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

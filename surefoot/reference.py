@@ -47,11 +47,11 @@ EXAMPLES = {
     "sandbox heal": "surefoot sandbox heal 1",
     "sandbox calls": "surefoot sandbox calls --changing",
 }
-"""One for each command."""
+"""An example for each command."""
 
 
 def commands(of: App = app, path: tuple[str, ...] = ()) -> Iterator[tuple[str, App]]:
-    """Each command with its name: ``sandbox run``."""
+    """Yield each command with its name, such as ``sandbox run``."""
     below = [name for name in of if not name.startswith("-")]
     if not below:
         yield " ".join(path), of
@@ -60,7 +60,7 @@ def commands(of: App = app, path: tuple[str, ...] = ()) -> Iterator[tuple[str, A
 
 
 def parameters(command: App) -> Iterator[tuple[tuple[str, ...], str, bool, Any]]:
-    """Names, words, whether it must be there, and the default (None: there is none) of each parameter."""
+    """Yield each parameter's names, help, whether it is required, and its default (None if it has none)."""
     for argument in command.assemble_argument_collection(parse_docstring=True):
         if argument.names == ("*",):  # its fields follow
             continue
@@ -90,9 +90,9 @@ def _parts() -> Iterator[str]:
 
 
 def _row(names: tuple[str, ...], words: str, required: bool, default: Any) -> str:
-    told = f" Default: `{getattr(default, 'value', default)}`." if default is not None else ""
+    default_text = f" Default: `{getattr(default, 'value', default)}`." if default is not None else ""
     must = " Required." if required and names[0].startswith("-") else ""
-    return f"| {', '.join(f'`{name}`' for name in names)} | {words}{must}{told} |\n"
+    return f"| {', '.join(f'`{name}`' for name in names)} | {words}{must}{default_text} |\n"
 
 
 def main() -> None:

@@ -39,38 +39,42 @@ def roll_back(
 
 
 def listed(snapshots: Sequence[Mapping[str, Any]]) -> str:
-    """A line for each snapshot: its id, whether it is proven, its version and images, why it was taken."""
+    """Return a line for each snapshot: its id, whether it is proven, its version and images, why it was taken."""
     if not snapshots:
         return "no snapshots"
     rows = [("SNAPSHOT", "PROVEN", "TASK DEFINITION", "IMAGES", "TAKEN")]
-    for one in snapshots:
-        images = ", ".join(_short(container["image"]) for container in one["containers"])
-        version = one["task_definition"].rpartition("/")[2]
-        rows.append((one["snapshot_id"], "yes" if one["proven"] else "no", version, images, one["purpose"]))
+    for snapshot in snapshots:
+        images = ", ".join(_short(container["image"]) for container in snapshot["containers"])
+        version = snapshot["task_definition"].rpartition("/")[2]
+        rows.append(
+            (snapshot["snapshot_id"], "yes" if snapshot["proven"] else "no", version, images, snapshot["purpose"])
+        )
     return table(rows)
 
 
 def planned(plan: Mapping[str, Any]) -> str:
-    """What a rollback would change, setting by setting."""
+    """Return what a rollback would change, setting by setting."""
     head = f"{plan['snapshot_id']} would be brought back; nothing was changed"
-    changes = [f"  {one['setting']}: {_told(one['from'])} → {_told(one['to'])}" for one in plan["changes"]]
+    changes = [
+        f"  {change['setting']}: {_value(change['from'])} → {_value(change['to'])}" for change in plan["changes"]
+    ]
     images = [f"  image of {name}: {image}" for name, image in plan["images"].items()]
     definition = f"  the task definition is {plan['task_definition']}"
     return "\n".join([head, *(changes or ["  no setting differs"]), definition, *images])
 
 
-def _told(value: Any) -> str:
+def _value(value: Any) -> str:
     return value.rpartition("/")[2] if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _short(image: str) -> str:
-    """Without its registry, and with no more of its digest than tells it from others."""
+    """Return an image without its registry, and with the first digits of its digest only."""
     name, at, digest = image.rpartition("/")[2].partition("@")
     return f"{name}{at}{digest[:19]}"
 
 
 def _latest_proven(known: Sequence[Mapping[str, Any]], place: Place) -> str:
-    """The newest of those that are proven; ``known`` has the newest first."""
+    """Return the id of the newest proven snapshot; ``known`` has the newest first."""
     for snapshot in known:
         if snapshot["proven"]:
             return str(snapshot["snapshot_id"])
@@ -78,7 +82,7 @@ def _latest_proven(known: Sequence[Mapping[str, Any]], place: Place) -> str:
 
 
 def _named(known: Sequence[Mapping[str, Any]], place: Place, snapshot: str) -> str:
-    ids = [str(one["snapshot_id"]) for one in known]
+    ids = [str(snapshot["snapshot_id"]) for snapshot in known]
     named = [id_ for id_ in ids if id_.startswith(snapshot)]
     if len(named) == 1 or snapshot in named:
         return snapshot if snapshot in named else named[0]

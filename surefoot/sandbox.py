@@ -34,7 +34,9 @@ def scenarios(*, json: Json = False) -> int:
     known = shipped().values()
     width = max(len(scenario.name) for scenario in known)
     lines = (f"{scenario.name:{width}}  {scenario.expect.outcome:15}  {scenario.teaches}" for scenario in known)
-    facts = [{"name": one.name, "teaches": one.teaches, "outcome": one.expect.outcome} for one in known]
+    facts = [
+        {"name": scenario.name, "teaches": scenario.teaches, "outcome": scenario.expect.outcome} for scenario in known
+    ]
     result(facts, json, "\n".join(lines))
     return Exit.SUCCEEDED
 
@@ -54,8 +56,8 @@ def check(*files: Annotated[Path, Parameter(help="The files to look at.")], json
             checked.append({"file": str(file), "faults": str(error).splitlines()})
         else:
             checked.append({"file": str(file), "faults": []})
-    result(checked, json, "\n".join("\n".join(one["faults"]) or f"{one['file']}: fine" for one in checked))
-    return Exit.USAGE if any(one["faults"] for one in checked) else Exit.SUCCEEDED
+    result(checked, json, "\n".join("\n".join(entry["faults"]) or f"{entry['file']}: fine" for entry in checked))
+    return Exit.USAGE if any(entry["faults"] for entry in checked) else Exit.SUCCEEDED
 
 
 @app.command
@@ -80,9 +82,9 @@ def run(
         raise CannotDo("name a scenario or a file; `surefoot sandbox scenarios` lists those that ship", Exit.USAGE)
     check_settings(REQUIRED_VARIABLES)
     ended = rehearse_all(which, seed, policy, console)
-    text = "\n".join(f"{one['scenario']}: {one['outcome']}, {_judged(one['faults'])}" for one in ended)
+    text = "\n".join(f"{ending['scenario']}: {ending['outcome']}, {_judged(ending['faults'])}" for ending in ended)
     result(ended[0] if len(ended) == 1 else ended, json, text)
-    return Exit.FAILED if any(one["faults"] for one in ended) else Exit.SUCCEEDED
+    return Exit.FAILED if any(ending["faults"] for ending in ended) else Exit.SUCCEEDED
 
 
 @app.command

@@ -28,8 +28,8 @@ def happen(
     if what is None:
         raise CannotDo(f"name what is to happen: {', '.join(Incident.model_fields)}", Exit.USAGE)
     where = {name: value for name, value in (("account", account), ("region", region)) if value}
-    told = _ask("POST", "happenings", what.model_dump(exclude_none=True) | where)
-    result(told, json, "it has happened: " + ", ".join(f"{name} {value}" for name, value in told.items()))
+    report = _ask("POST", "happenings", what.model_dump(exclude_none=True) | where)
+    result(report, json, "it has happened: " + ", ".join(f"{name} {value}" for name, value in report.items()))
     return Exit.SUCCEEDED
 
 
@@ -57,8 +57,8 @@ def harm(
         "kind": kind, "service": service, "operation": operation, "agent": agent, "caller": caller,
         "resource": resource, "account": account, "calls": calls, "seconds": seconds, "share": share, "delay": delay,
     }  # fmt: skip
-    told = _ask("POST", "harm", rule)
-    result(told, json, f"rule {told['id']}: `surefoot sandbox heal {told['id']}` ends it")
+    report = _ask("POST", "harm", rule)
+    result(report, json, f"rule {report['id']}: `surefoot sandbox heal {report['id']}` ends it")
     return Exit.SUCCEEDED
 
 
@@ -66,8 +66,8 @@ def heal(
     rule: Annotated[int | None, Parameter(help="Its number; without it all of them end.")] = None, *, json: Json = False
 ) -> int:
     """End one rule of harm, or all; show how many calls each has met."""
-    told = _ask("DELETE", "harm" if rule is None else f"harm/{rule}")
-    result(told, json, "\n".join(map(_rule, told["ended"])) or "no rule was in force")
+    report = _ask("DELETE", "harm" if rule is None else f"harm/{rule}")
+    result(report, json, "\n".join(map(_rule, report["ended"])) or "no rule was in force")
     return Exit.SUCCEEDED
 
 
@@ -112,9 +112,9 @@ def _ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     url = f"{endpoint.rstrip('/')}/_sandbox/{path}"
     try:
         answer = httpx2.request(method, url, json=body, timeout=TIMEOUT_SECONDS)
-        told = answer.json()
+        content = answer.json()
     except (httpx2.HTTPError, ValueError) as error:
         raise CannotDo(f"no sandbox answers at {endpoint} ({type(error).__name__})", Exit.FAILED) from error
     if answer.status_code >= 400:
-        raise CannotDo(str(told.get("message", f"the sandbox answered {answer.status_code}")), Exit.USAGE)
-    return told
+        raise CannotDo(str(content.get("message", f"the sandbox answered {answer.status_code}")), Exit.USAGE)
+    return content

@@ -9,7 +9,7 @@ from sandbox.aws.accounts import HOME
 from sandbox.aws.workloads import EXTERNAL_ID, ROLE, Workload
 
 HEADER = "X-Probe-Token"
-"""Sent with the value of each workload's secret; the application behind the load balancer asks for none."""
+"""A header that is sent with the value of each workload's secret; the simulated application requires none."""
 
 
 def policy_of(urls: Mapping[Workload, str]) -> str:

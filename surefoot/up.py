@@ -14,7 +14,7 @@ from surefoot.output import console, exports
 
 START_SECONDS = 60.0
 SPEED = 20.0
-"""Product seconds in a real second, unless told otherwise: a deployment takes about twenty seconds."""
+"""Product seconds in a real second, by default: a deployment takes about twenty seconds."""
 
 
 def up(speed: float, port: int) -> int:
@@ -42,7 +42,7 @@ def all_in_one(
 ) -> Iterator[dict[str, str]]:
     """Run the sandbox and the seven services; yield the environment, with ``SUREFOOT_URL``.
 
-    ``directory`` is emptied first: simulated AWS begins anew, so yesterday's truth would be wrong. ``kafka``:
+    ``directory`` is emptied first: simulated AWS begins anew, so the state of an earlier run would be wrong. ``kafka``:
     bootstrap servers to use in place of a dev broker. Raise ``NotStarted`` with a sentence, in the end as well if the
     services have ended by themselves.
     """

@@ -1,4 +1,4 @@
-"""What is wrong with a command line, in one sentence."""
+"""Turns a wrong command line into one sentence."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from contracts.suggest import did_you_mean
 
 
 def sentence(error: CycloptsError, root: App) -> str:
-    """Say what is wrong, and where to look."""
+    """Return a sentence that says what is wrong, and which help to read."""
     chain = list(error.command_chain or ())
     command = " ".join(["surefoot", *chain])
     what = _what(error, root, chain)

@@ -27,7 +27,7 @@ def waited(
 
 
 def still_going_on(run: dict[str, Any], place: Place, as_json: bool) -> int:
-    """Say that the run goes on after the time to wait for it."""
+    """Print that the run goes on although the time to wait for it is over."""
     run_id = run.get("run_id", "")
     console.print(_goes_on(place, run_id), highlight=False, soft_wrap=True)
     result(run, as_json, run_id)
@@ -39,7 +39,7 @@ def end_of(
 ) -> dict[str, Any]:
     """Show a run's progress until it ends, or ``timeout`` real seconds have passed; return its last state.
 
-    Whoever interrupts is told how to go on; ``KeyboardInterrupt`` passes through.
+    On Ctrl+C it prints how to go on; ``KeyboardInterrupt`` passes through.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     seen = time.monotonic()
@@ -54,7 +54,7 @@ def end_of(
                     if error.status not in {0, 502, 503} or time.monotonic() - seen > PATIENCE_SECONDS:
                         raise
                 else:
-                    run_id = run["run_id"]  # the newest at first, and no other one later
+                    run_id = run["run_id"]  # from then on the same run, although a newer one may begin
                     progress.show(run)
                     if run["status"] == "finished":
                         return run

@@ -10,10 +10,10 @@ from services._chassis.aws import Aws
 from services._chassis.clock import moment
 
 Series = dict[float, float]
-"""When a period begins (epoch seconds) → its value."""
+"""Start of a period (epoch seconds) → its value."""
 
 _ANSWERED = frozenset({None, "Complete", "PartialData"})
-"""PartialData: more pages follow. What has not come by then is a point that is not there, as a late one is."""
+"""Status codes of a complete answer. PartialData means that more pages follow; a point on none of them is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Metric:
     """One statistic of one metric, as CloudWatch names it."""
 
     id: str
-    """What its points are called in the answer, and in expressions."""
+    """The name of the series in the answer and in expressions."""
     namespace: str
     name: str
     stat: str
@@ -34,7 +34,7 @@ def dimensions_of(metric: Metric) -> list[dict[str, str]]:
 
 
 def query(metric: Metric, period: int, *, returned: bool = True) -> dict[str, Any]:
-    """Return one of MetricDataQueries; period in seconds."""
+    """Return an entry of ``MetricDataQueries``; ``period`` is in seconds."""
     return {
         "Id": metric.id,
         "MetricStat": {
@@ -55,7 +55,7 @@ async def read_series(
 ) -> dict[str, Series]:
     """Read all metrics over ``[start, end)`` (epoch seconds) in one GetMetricData; ``{id: series}``.
 
-    A metric without a point has an empty series. Raise ``AwsError`` where CloudWatch has no answer for one of them.
+    A metric without a point has an empty series. Raise ``AwsError`` where CloudWatch has no answer for a metric.
     """
     with reading("CloudWatch", "GetMetricData"):
         results = await aws.at(target).pages(

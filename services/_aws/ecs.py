@@ -10,15 +10,15 @@ from services._chassis.aws import Aws
 from services._chassis.clock import moment
 
 DESCRIBED_TASKS = 100
-"""Tasks that one DescribeTasks takes."""
+"""How many tasks one DescribeTasks takes."""
 DESCRIBED_DEPLOYMENTS = 20
-"""Service deployments that one DescribeServiceDeployments takes."""
+"""How many service deployments one DescribeServiceDeployments takes."""
 _NO_TASK_DEFINITION = frozenset({"ClientException", "InvalidParameterException"})
-"""How ECS says that there is no such task definition; it knows no narrower code."""
+"""Error codes for a task definition that does not exist; ECS has no narrower code."""
 
 
 async def find_service(aws: Aws, target: Target, *, tags: bool = False) -> EcsService | Missing:
-    """Say whether a service is there: the one answer for all of Surefoot.
+    """Return a service, or ``Missing``. All of Surefoot decides here whether a service exists.
 
     ACTIVE: it is there. DRAINING: it is there and being deleted; it can be read until its last task has stopped,
     and takes no deployment any more (``EcsService.being_deleted``). INACTIVE, or MISSING in ``failures[]``, or a
@@ -116,7 +116,7 @@ async def newest_revisions(aws: Aws, target: Target, family: str, most: int) -> 
 
 
 async def service_deployments(aws: Aws, target: Target, since: float) -> tuple[ServiceDeployment, ...]:
-    """Return what deployed the service after ``since`` (epoch seconds), newest first."""
+    """Return the service deployments that began after ``since`` (epoch seconds), newest first."""
     with reading("ECS", "ListServiceDeployments"):
         listed = await aws.at(target).call(
             "ecs",
@@ -126,13 +126,13 @@ async def service_deployments(aws: Aws, target: Target, since: float) -> tuple[S
             createdAt={"after": moment(since)},
             maxResults=DESCRIBED_DEPLOYMENTS,
         )
-    arns = [one["serviceDeploymentArn"] for one in listed.get("serviceDeployments") or ()]
+    arns = [deployment["serviceDeploymentArn"] for deployment in listed.get("serviceDeployments") or ()]
     found = await _described(aws, target, arns) if arns else ()
     return tuple(sorted(found, key=lambda deployment: deployment.created_at or 0.0, reverse=True))
 
 
 async def find_service_deployment(aws: Aws, target: Target, arn: str) -> ServiceDeployment | Missing:
-    """Return how one deployment went; ``Missing`` when ECS has forgotten it."""
+    """Return a service deployment; ``Missing`` when ECS has forgotten it."""
     found = await _described(aws, target, [arn])
     return found[0] if found else Missing(f"ECS does not know the service deployment {arn} any more")
 
@@ -144,9 +144,9 @@ async def _described(aws: Aws, target: Target, arns: list[str]) -> tuple[Service
 
 
 async def image_digests(aws: Aws, target: Target, service: EcsService) -> dict[str, str]:
-    """Return container name → digest of the image that the primary deployment runs; what nobody knows is left out.
+    """Return container name → digest of the image that the primary deployment runs; unknown digests are left out.
 
-    From the service's revision; where that does not say, from its running tasks.
+    The digests are those of the service revision; those that it lacks are taken from the running tasks.
     """
     if service.primary is None:
         return {}

@@ -1,4 +1,4 @@
-"""ECS's answers with names and types. What AWS leaves out is None or empty here, and never a guess.
+"""Typed views of ECS's answers. What AWS leaves out is None or empty here, and never a guess.
 
 Each view keeps AWS's own body: a snapshot stores it, and a restored service is compared with it.
 """
@@ -68,7 +68,7 @@ class EcsEvent:
 
 @dataclass(frozen=True, slots=True)
 class EcsService:
-    """A service that is there, as DescribeServices tells it. ``find_service`` says what "there" means."""
+    """A service that exists, as DescribeServices describes it. ``find_service`` says what "exists" means."""
 
     body: Body = field(repr=False)
 
@@ -83,9 +83,9 @@ class EcsService:
 
     @property
     def being_deleted(self) -> str | None:
-        """A sentence if it is being deleted, and takes no deployment any more; None otherwise.
+        """Return a sentence if the service is being deleted and takes no deployment any more; None otherwise.
 
-        Nobody can call a deletion back: DRAINING ends as INACTIVE (ECS API Reference, DeleteService).
+        A deletion cannot be cancelled: DRAINING ends as INACTIVE (ECS API Reference, DeleteService).
         """
         if self.status != "DRAINING":
             return None
@@ -109,7 +109,7 @@ class EcsService:
 
     @property
     def task_definition(self) -> str | None:
-        """An ARN; None with an EXTERNAL deployment controller, whose task sets have their own."""
+        """Return the task definition's ARN; None with an EXTERNAL deployment controller: its task sets have one."""
         return self.body.get("taskDefinition")
 
     @property
@@ -118,12 +118,12 @@ class EcsService:
 
     @property
     def primary(self) -> EcsDeployment | None:
-        """The deployment that ECS works towards."""
+        """Return the deployment that ECS works towards; None if it lists none."""
         return next((deployment for deployment in self.deployments if deployment.status == "PRIMARY"), None)
 
     @property
     def rolling_out(self) -> bool:
-        """Whether the primary deployment is under way.
+        """Return whether the primary deployment is under way.
 
         ECS leaves ``rolloutState`` out behind a classic load balancer; then an older deployment is still listed.
         """
@@ -140,16 +140,16 @@ class EcsService:
 
     @property
     def target_groups(self) -> tuple[str, ...]:
-        """ARNs, each once, in ECS's order; classic load balancers have none."""
+        """Return the target groups' ARNs, each once, in ECS's order; classic load balancers have none."""
         arns = (balancer.get("targetGroupArn") for balancer in entries(self.body, "loadBalancers"))
         return tuple(dict.fromkeys(arn for arn in arns if arn))
 
     @property
     def capacity_providers(self) -> frozenset[str]:
         return frozenset(
-            str(one["capacityProvider"])
-            for one in entries(self.body, "capacityProviderStrategy")
-            if one.get("capacityProvider")
+            str(strategy["capacityProvider"])
+            for strategy in entries(self.body, "capacityProviderStrategy")
+            if strategy.get("capacityProvider")
         )
 
     @property
@@ -158,18 +158,20 @@ class EcsService:
 
     @property
     def alarm_names(self) -> frozenset[str]:
-        """The alarms that ECS itself watches during a deployment."""
+        """Return the names of the alarms that ECS itself watches during a deployment."""
         alarms = (self.body.get("deploymentConfiguration") or {}).get("alarms") or {}
         return frozenset(alarms.get("alarmNames") or ()) if alarms.get("enable") else frozenset()
 
     @property
     def current_deployment(self) -> str | None:
-        """The ARN of the service deployment under way or done last."""
+        """Return the ARN of the service deployment that is under way or was the last; None if ECS knows none."""
         return self.body.get("currentServiceDeployment")
 
     @property
     def current_revisions(self) -> tuple[str, ...]:
-        return tuple(str(one["arn"]) for one in entries(self.body, "currentServiceRevisions") if one.get("arn"))
+        return tuple(
+            str(revision["arn"]) for revision in entries(self.body, "currentServiceRevisions") if revision.get("arn")
+        )
 
     @property
     def security_groups(self) -> tuple[str, ...]:
@@ -185,7 +187,7 @@ class EcsService:
         return network
 
     def _count(self, key: str) -> int:
-        """A count that is not told is not known: no task wanted and no task running would look healthy."""
+        """Return a count. Raise ``AwsError`` where ECS left it out: as 0 it could look healthy."""
         if self.body.get(key) is None:
             raise AwsError(f"ECS did not say {key} of the service {self.name}", code=key, temporary=True)
         return int(self.body[key])
@@ -201,7 +203,7 @@ class EcsContainer:
 
 @dataclass(frozen=True, slots=True)
 class EcsTask:
-    """A task, as DescribeTasks tells it. Its overrides, which may hold secrets, stay in the body."""
+    """A task, as DescribeTasks describes it. Its overrides, which may hold secrets, stay in the body."""
 
     body: Body = field(repr=False)
 
@@ -215,12 +217,12 @@ class EcsTask:
 
     @property
     def deployment_id(self) -> str:
-        """Which deployment started it."""
+        """Return the id of the deployment that started the task."""
         return str(self.body.get("startedBy", ""))
 
     @property
     def started_at(self) -> float | None:
-        """None for a task that has not started, or never did."""
+        """Return epoch seconds; None for a task that has not started, or never did."""
         return epoch(self.body.get("startedAt"))
 
     @property
@@ -237,16 +239,21 @@ class EcsTask:
 
     @property
     def containers(self) -> tuple[EcsContainer, ...]:
-        """Empty for a task that found no place to run."""
+        """Return the task's containers; empty for a task that was never placed."""
         return tuple(
-            EcsContainer(str(one.get("name", "")), one.get("exitCode"), one.get("reason", ""), one.get("imageDigest"))
-            for one in entries(self.body, "containers")
+            EcsContainer(
+                str(container.get("name", "")),
+                container.get("exitCode"),
+                container.get("reason", ""),
+                container.get("imageDigest"),
+            )
+            for container in entries(self.body, "containers")
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceDeployment:
-    """How a deployment goes or went, as DescribeServiceDeployments tells it."""
+    """A deployment's course, as DescribeServiceDeployments describes it."""
 
     body: Body = field(repr=False)
 
@@ -264,7 +271,7 @@ class ServiceDeployment:
 
 
 def epoch(moment: object) -> float | None:
-    """Return epoch seconds; None where AWS does not tell a time.
+    """Return epoch seconds; None where AWS gives no time.
 
     boto3 gives a ``datetime``; a body that was kept as JSON, by a snapshot or by the CLI, a number or ISO 8601.
     """

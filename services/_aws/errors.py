@@ -1,4 +1,4 @@
-"""What AWS refused or did not answer, in one sentence without what was sent: that may hold secrets."""
+"""Errors of AWS, each as one sentence that does not quote what was sent: that may hold secrets."""
 
 import asyncio
 from collections.abc import Awaitable, Iterator
@@ -29,10 +29,10 @@ _QUOTABLE = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """AWS has answered: there is no such thing."""
+    """AWS has answered that the thing does not exist."""
 
     why: str
-    """One sentence that names it, for the reader of a gate or of an HTTP answer."""
+    """One sentence that names the thing, for the reader of a gate or of an HTTP answer."""
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def reading(service: str, operation: str) -> Iterator[None]:
 
 @contextmanager
 def changing(service: str, operation: str) -> Iterator[None]:
-    """The same for a call that changes something; a refusal's text is quoted where it holds no value of ours."""
+    """Turn errors of a changing call into ``AwsError``; a refusal's text is quoted where it holds no value of ours."""
     try:
         yield
     except NoCredentials as error:
@@ -80,12 +80,12 @@ def code_of(error: ClientError | BotoCoreError) -> str:
 
 
 def temporary_code(code: str) -> bool:
-    """Whether another try may help after an error with this code."""
+    """Return whether another try may help after an error with this code."""
     return code in _TEMPORARY
 
 
 def _is_temporary(error: ClientError | BotoCoreError) -> bool:
-    """Time-outs and lost connections pass, and so does whatever AWS itself calls its own fault (status 5xx)."""
+    """Return whether an error may pass: time-outs, lost connections, and AWS's own faults (status 5xx)."""
     if isinstance(error, BotoCoreError):
         return True
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
@@ -95,7 +95,7 @@ def _is_temporary(error: ClientError | BotoCoreError) -> bool:
 async def answer_within(seconds: float, question: Awaitable[T]) -> T | AwsError:
     """Wait so many real seconds for an answer, and return the error where there is none.
 
-    For whoever asks several things at once, of which one without an answer must not hide the others.
+    It is for several questions at once: one without an answer does not hide the others' answers.
     """
     try:
         async with asyncio.timeout(seconds):

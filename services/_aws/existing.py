@@ -1,4 +1,4 @@
-"""Whether a service is there, and which there are instead: the one answer to a misspelt name."""
+"""Finds a service for an HTTP request, or answers which services there are: a name may be misspelt."""
 
 from collections.abc import Awaitable, Callable
 
@@ -11,13 +11,13 @@ from services._chassis.aws import Aws
 from services._chassis.http import Problem
 
 Existing = Callable[[Target], Awaitable[EcsService]]
-"""``existing`` with its AWS."""
+"""The function ``existing`` with its first argument bound."""
 MOST_NAMES = 10
-"""Names that a sentence lists."""
+"""How many names a sentence lists."""
 
 
 async def existing(aws: Aws, target: Target) -> EcsService:
-    """Return the service. Raise ``Problem``, status 404, that names those that there are, or ``AwsError``."""
+    """Return the service. Raise ``AwsError``, or ``Problem`` (404) with the names that exist."""
     found = await find_service(aws, target)
     if isinstance(found, Missing):
         raise Problem(404, "No such service", await _instead(aws, target, found))
@@ -25,7 +25,7 @@ async def existing(aws: Aws, target: Target) -> EcsService:
 
 
 async def _instead(aws: Aws, target: Target, missing: Missing) -> str:
-    """Say which name is wrong, and which there are. Where AWS does not list them, it is the one that we know of."""
+    """Return a sentence that says which name is wrong and which exist; without AWS's list, only what is missing."""
     try:
         clusters = await _names(aws, target, "list_clusters", "clusterArns")
         if target.cluster not in clusters:
@@ -34,7 +34,7 @@ async def _instead(aws: Aws, target: Target, missing: Missing) -> str:
         services = await _names(aws, target, "list_services", "serviceArns", cluster=target.cluster)
     except AwsError:
         return f"{missing.why[:1].upper()}{missing.why[1:]}."
-    there = [name for name in services if name != target.service]  # one that was deleted may still be listed
+    there = [name for name in services if name != target.service]  # a service that was deleted may still be listed
     return f"There is no service {target.service} in cluster {target.cluster}{_others(target.service, there)}"
 
 

@@ -1,4 +1,4 @@
-"""Reading Elastic Load Balancing v2: where users reach a service, and how its targets are."""
+"""Reads Elastic Load Balancing v2: where users reach a service, and the health of its targets."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from services._aws.errors import AwsError, Missing, reading
 from services._chassis.aws import Aws
 
 _SCHEMES = {"HTTP": "http", "TCP": "http", "TCP_UDP": "http", "HTTPS": "https", "TLS": "https"}
-"""How a listener of this protocol is spoken to; one of another protocol (UDP for instance) takes no HTTP."""
+"""Protocol of a listener → scheme of its URL. Listeners of other protocols (UDP for instance) take no HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,31 +20,31 @@ class PublicEndpoint:
     url: str
     """``http://host:port``, without a path."""
     load_balancer: str
-    """Its ARN."""
+    """ARN."""
     target_group: str
-    """Its ARN."""
+    """ARN."""
     protocol: str
-    """The listener's: HTTP, HTTPS, TCP, TLS, TCP_UDP."""
+    """The listener's protocol: HTTP, HTTPS, TCP, TLS, TCP_UDP."""
     scheme: str = ""
-    """``internet-facing`` or ``internal``; "" where it is not told."""
+    """``internet-facing`` or ``internal``; empty where AWS leaves it out."""
     host: str | None = None
     """The Host header that the listener's rule asks for."""
     by_rule: bool = False
-    """A rule forwards, and it may ask for more than a host; otherwise the listener does by default."""
+    """True: a rule forwards, which may have conditions besides the host. False: the listener forwards by default."""
 
     @property
     def counts_requests(self) -> bool:
-        """Application load balancers count requests and errors in CloudWatch; network load balancers do not."""
+        """Return whether CloudWatch has counts of requests and errors: only application load balancers have them."""
         return is_application(self.load_balancer)
 
     @property
     def load_balancer_dimension(self) -> str:
-        """As CloudWatch calls it: ``app/<name>/<id>``."""
+        """Return CloudWatch's name of the load balancer: ``app/<name>/<id>``."""
         return self.load_balancer.partition(":loadbalancer/")[2]
 
     @property
     def target_group_dimension(self) -> str:
-        """As CloudWatch calls it: ``targetgroup/<name>/<id>``."""
+        """Return CloudWatch's name of the target group: ``targetgroup/<name>/<id>``."""
         return target_group_dimension(self.target_group)
 
 
@@ -56,7 +56,7 @@ class TargetHealth:
     """The ARN of its target group."""
     address: str
     state: str
-    """healthy, initial, unhealthy, unused, draining, unavailable; "" where it is not told."""
+    """healthy, initial, unhealthy, unused, draining or unavailable; empty where AWS leaves it out."""
     reason: str = ""
     """AWS's reason code, ``Target.Timeout`` for instance."""
     description: str = ""
@@ -71,9 +71,9 @@ def target_group_dimension(arn: str) -> str:
 
 
 async def target_health(aws: Aws, target: Target, groups: Sequence[str]) -> tuple[TargetHealth, ...]:
-    """Return what is registered in all of these target groups (ARNs)."""
+    """Return every registered target of these target groups (ARNs)."""
     found = await asyncio.gather(*(_health(aws, target, group) for group in groups))
-    return tuple(one for of_group in found for one in of_group)
+    return tuple(health for of_group in found for health in of_group)
 
 
 async def _health(aws: Aws, target: Target, group: str) -> tuple[TargetHealth, ...]:
@@ -96,7 +96,7 @@ def _target_health(group: str, body: dict[str, Any]) -> TargetHealth:
 async def find_public_endpoint(
     aws: Aws, target: Target, groups: Sequence[str], *, counting: bool = False
 ) -> PublicEndpoint | Missing:
-    """Say where users reach a service with these target groups (ARNs): the one answer for all of Surefoot.
+    """Return where users reach a service with these target groups (ARNs). All of Surefoot decides that here.
 
     A listener counts that forwards to a group by default or by a rule; a group with weight 0 gets no request.
     Plain HTTP comes before TLS, since a load balancer's own name is in no certificate of its owner; a listener's
@@ -118,7 +118,7 @@ async def find_public_endpoint(
 
 
 async def _endpoints(aws: Aws, groups: Sequence[str]) -> list[PublicEndpoint]:
-    """Return all, in the order of the groups; a group may be behind several load balancers."""
+    """Return all endpoints, in the order of the groups; a group may be behind several load balancers."""
     with reading("Elastic Load Balancing", "DescribeTargetGroups"):
         answer = await aws.call("elbv2", "describe_target_groups", TargetGroupArns=list(groups))
     behind: dict[str, list[str]] = {
@@ -178,13 +178,13 @@ def _endpoint(
 
 
 def _forwards(actions: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Return the target groups that get a request; one with weight 0 gets none."""
+    """Yield the target groups that get requests; a group with weight 0 gets none."""
     for action in actions:
         if action.get("Type") != "forward":
             continue
         weighted = (action.get("ForwardConfig") or {}).get("TargetGroups") or ()
         if weighted:
-            yield from (one["TargetGroupArn"] for one in weighted if one.get("Weight", 1) > 0)
+            yield from (group["TargetGroupArn"] for group in weighted if group.get("Weight", 1) > 0)
         elif action.get("TargetGroupArn"):
             yield action["TargetGroupArn"]
 

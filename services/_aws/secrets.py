@@ -1,4 +1,4 @@
-"""Reading AWS Secrets Manager: values of headers, which only the request that carries them may show."""
+"""Reads values of headers from AWS Secrets Manager. Only the request that carries a value may show it."""
 
 import asyncio
 import re
@@ -13,9 +13,9 @@ from services._chassis.aws import Aws
 from services._chassis.clock import Clock
 
 KEPT_SECONDS = 300.0
-"""Product seconds for which a value that was read is used, so that a new one holds within minutes."""
+"""Product seconds for which a value is cached, so that a new value takes effect within minutes."""
 _HEADER_VALUE = re.compile(r"[ -~]{1,8192}")
-"""What HTTP takes; a library would quote anything else in its error."""
+"""The values that HTTP allows; a library's error would quote any other value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Secrets:
     async def headers(self, target: Target, names: Mapping[str, str]) -> dict[str, SecretStr]:
         """Return the headers that ``names`` gives: header → name or ARN of the secret that holds its value.
 
-        Raise ``AwsError`` with the sentence ``cannot read the secret NAME: …`` for one that cannot be used.
+        Raise ``AwsError`` with the sentence ``cannot read the secret NAME: …`` for a secret that cannot be used.
         """
         values = await asyncio.gather(*(self.value(target, name) for name in names.values()))
         return dict(zip(names, values, strict=True))

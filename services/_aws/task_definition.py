@@ -1,4 +1,4 @@
-"""What a task definition says, as far as services ask: its size, its platform, its images."""
+"""A typed view of task definitions: size, platform, images."""
 
 import re
 from dataclasses import dataclass, field
@@ -36,29 +36,29 @@ class EcsTaskDefinition:
 
     @property
     def operating_system(self) -> str:
-        """``LINUX``, or a Windows family; Fargate's default is Linux."""
+        """Return ``LINUX``, or a Windows family; Fargate's default is Linux."""
         return str(self._platform.get("operatingSystemFamily") or "LINUX")
 
     @property
     def architecture(self) -> str:
-        """``X86_64`` or ``ARM64``; Fargate's default is X86_64."""
+        """Return ``X86_64`` or ``ARM64``; Fargate's default is X86_64."""
         return str(self._platform.get("cpuArchitecture") or "X86_64")
 
     @property
     def cpu(self) -> int | None:
-        """CPU units (1024 are one vCPU) of the whole task; None where only its containers have some, as on EC2."""
+        """Return CPU units (1024 are one vCPU) of the task; None where only its containers have some, as on EC2."""
         return _quantity(self.body.get("cpu"), "vcpu")
 
     @property
     def memory(self) -> int | None:
-        """MiB of the whole task; None where only its containers have some, as on EC2."""
+        """Return MiB of the whole task; None where only its containers have some, as on EC2."""
         return _quantity(self.body.get("memory"), "gb")
 
     @property
     def images(self) -> dict[str, str]:
-        """Container name → image reference as it is written there."""
+        """Return container name → image reference as it is written there."""
         containers = entries(self.body, "containerDefinitions")
-        return {str(one.get("name", "")): str(one.get("image", "")) for one in containers}
+        return {str(container.get("name", "")): str(container.get("image", "")) for container in containers}
 
     @property
     def _platform(self) -> Body:
@@ -69,7 +69,7 @@ class EcsTaskDefinition:
 def _quantity(text: object, unit: str) -> int | None:
     """Read CPU or memory of a task: units or MiB, or as it may be written, ``.5 vCPU`` or ``1 GB``.
 
-    ECS tells numbers; a definition of another writer may have the longer form (RegisterTaskDefinition, ``cpu``).
+    ECS answers with numbers; a definition of another writer may have the longer form (RegisterTaskDefinition, ``cpu``).
     """
     found = _QUANTITY.match(str(text or ""))
     if found is None or (found["unit"] or unit).lower() != unit:

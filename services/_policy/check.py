@@ -1,4 +1,4 @@
-"""One file's tree against the format (``contracts/policy_file.py``): every fault, at its place, in a sentence."""
+"""Checks one file's tree against the format (``contracts/policy_file.py``): each fault is a sentence with its place."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from services._policy.parse import MOST_FAULTS, Node
 
 Loc = tuple[str | int, ...]
 _WORD = 100
-"""No key is longer, and comparing words takes its time."""
+"""Characters of a key that are compared with the known keys: none is longer, and comparing takes time."""
 
 _WANTED = {
     "string_type": "text",
@@ -68,20 +68,22 @@ _PATTERNS = {
 def check(root: Node, known: list[Fault]) -> list[Fault]:
     """Return what the format refuses, except where the YAML itself is wrong (``known``).
 
-    What spans several keys or files is for ``load``.
+    ``load`` checks what spans several keys or files.
     """
     try:
         PolicyFile.model_validate_json(json.dumps(root.plain), strict=True)
     except ValidationError as error:
-        told = {fault.path for fault in known}
+        known_paths = {fault.path for fault in known}
         return [
-            fault for fault in _faults(root, error.errors(include_url=False)[:MOST_FAULTS]) if fault.path not in told
+            fault
+            for fault in _faults(root, error.errors(include_url=False)[:MOST_FAULTS])
+            if fault.path not in known_paths
         ]
     return []
 
 
 def _faults(root: Node, errors: list[ErrorDetails]) -> Iterator[Fault]:
-    """A value that no member of a union takes has an error for each: the most telling one is kept."""
+    """Yield the faults. Of the errors that each member of a union has for a value, the most specific is kept."""
     walked = [(_Walk(root, error["loc"]), error) for error in errors]
     paths = [walk.path for walk, _ in walked]
     for walk, error in walked:
@@ -92,7 +94,7 @@ def _faults(root: Node, errors: list[ErrorDetails]) -> Iterator[Fault]:
 
 
 class _Walk:
-    """Where an error's location leads in the tree."""
+    """The way that an error's location takes through the tree."""
 
     def __init__(self, root: Node, loc: Loc) -> None:
         tag = loc.index("rules") + 2 if "rules" in loc else None  # pydantic's name for a member of the union
@@ -122,26 +124,26 @@ class _Walk:
 
 def _sentence(walk: _Walk, error: ErrorDetails) -> str:
     kind, limits = error["type"], error.get("ctx", {})
-    said = str(error["msg"])
+    sentence = str(error["msg"])
     if kind == "extra_forbidden":
-        said = _unknown(walk.last, walk.keys[:-1])
+        sentence = _unknown(walk.last, walk.keys[:-1])
     elif kind == "missing":
-        said = f"`{walk.last}` is missing"
+        sentence = f"`{walk.last}` is missing"
     elif kind == "string_pattern_mismatch":
-        said = _PATTERNS.get(str(limits["pattern"]), f"this does not fit {limits['pattern']}")
+        sentence = _PATTERNS.get(str(limits["pattern"]), f"this does not fit {limits['pattern']}")
     elif kind in _BOUNDS:
         word, name = _BOUNDS[kind]
-        said = f"must be {word} {limits[name]:g}"
+        sentence = f"must be {word} {limits[name]:g}"
     elif kind in _LENGTHS:
         word, name, what = _LENGTHS[kind]
-        said = f"must have {word} {limits[name]} {what if limits[name] != 1 else what.replace('ies', 'y')}"
+        sentence = f"must have {word} {limits[name]} {what if limits[name] != 1 else what.replace('ies', 'y')}"
     elif kind in _WANTED:
-        said = _type(walk.node, _WANTED[kind], str(limits.get("expected", "")))
-    return said
+        sentence = _type(walk.node, _WANTED[kind], str(limits.get("expected", "")))
+    return sentence
 
 
 def _type(node: Node, wanted: str, expected: str) -> str:
-    """Say what must stand there, and what YAML made of what does."""
+    """Return a sentence that says which type the value must have, and which YAML made of it."""
     must = f"must be {wanted}" if wanted else f"must be {expected.replace(chr(39), '')}"
     if expected == f"'{OFF}'":
         must += " or a map of the rule's keys"
@@ -198,7 +200,7 @@ def _known(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _map_of(node: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
-    """Follow references, and of ``off`` or a map take the map."""
+    """Follow references; of a choice between ``off`` and a map, take the map."""
     while True:
         if "$ref" in node:
             node = whole["$defs"][node["$ref"].removeprefix("#/$defs/")]

@@ -1,4 +1,4 @@
-"""The settings of an installation for one service, as the lowest layer of a policy that somebody has set.
+"""Settings of the environment, as a layer of the policy above the built-in defaults.
 
 The names are those of the requirements (docs/requirements.md, Environment Variables and Service Configuration), read
 from the environment and, below it, from the YAML file that ``SUREFOOT_CONFIG`` names.
@@ -29,12 +29,12 @@ def _true_or_false(given: Any) -> Any:
 
 
 def _structure(given: Any) -> Any:
-    """A list or map: JSON in a variable, YAML in the file."""
+    """Return a list or map, which is JSON in a variable and YAML in the file."""
     return json.loads(given) if isinstance(given, str) else given
 
 
 def _minutes(given: Any) -> Any:
-    """Seconds, rounded to a whole minute."""
+    """Return seconds as whole minutes, rounded."""
     return max(1, round(_number(given) / 60))
 
 
@@ -48,10 +48,10 @@ def _base_url(given: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting, and which values of a policy it stands for."""
+    """One setting, and the values of a policy that it sets."""
 
     name: str
-    """As a key of the file; the variable's name in capitals."""
+    """The setting's key in the file; in capitals the variable's name."""
     paths: tuple[str, ...]
     read: Callable[[Any], Any] = str
 
@@ -82,12 +82,12 @@ SETTINGS = (
     Setting("snapshot_retention_days", ("recovery.retention_days",), _number),
 )
 RETRIES = "stubbornness"
-"""A map of ``tests``' timeouts and retries."""
+"""The setting that is a map of the timeouts and retries of ``tests``."""
 URL, URLS, CLUSTER, SERVICE = "application_url", "base_urls", "cluster_name", "service_name"
-"""The URL belongs to the configured service, ``base_urls`` to the services that it names."""
+"""The settings about single services: the URL is that of the configured service, ``base_urls`` names its services."""
 
 NAMES = frozenset({*(setting.name for setting in SETTINGS), RETRIES, URL, URLS, CLUSTER, SERVICE})
-"""All settings that are read here."""
+"""The names of all settings that are read here."""
 
 SERVICE_KEY = tuple[str, str]
 """Cluster and service."""
@@ -95,12 +95,12 @@ SERVICE_KEY = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the environment sets: for all services, and for single ones by cluster and service."""
+    """The values that the environment sets: for all services, and for single services by cluster and service."""
 
     common: Tree = field(default_factory=dict)
     services: Mapping[SERVICE_KEY, Tree] = field(default_factory=dict)
     configured: SERVICE_KEY | None = None
-    """``CLUSTER_NAME`` and ``SERVICE_NAME``."""
+    """The service that ``CLUSTER_NAME`` and ``SERVICE_NAME`` name; None if they name none."""
 
     def of(self, cluster: str, service: str) -> tuple[Tree, Tree]:
         """Return the two layers that hold for a service, the lower one first."""
@@ -130,14 +130,14 @@ def environment_of(variables: Mapping[str, str]) -> Environment:
 
 
 def _given(variables: Mapping[str, str]) -> dict[str, Value]:
-    """Return what is set, by key; a variable wins over the file, and an empty one counts as not set."""
+    """Return the given settings by key. A variable wins over the file; an empty variable counts as not set."""
     lowered = {name.lower(): (name, value) for name, value in variables.items() if value}
     given = _of_file(lowered["surefoot_config"][1]) if "surefoot_config" in lowered else {}
     return given | {key: Value(value, f"environment variable {name}") for key, (name, value) in lowered.items()}
 
 
 def _of_file(path: str) -> dict[str, Value]:
-    """Return the top keys of the file with their lines. A missing or broken file is for the settings to refuse."""
+    """Return the top keys of the file with their lines; empty for a broken file, which ``Settings`` refuses."""
     try:
         text = Path(path).read_text()
         values, root = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
@@ -194,7 +194,7 @@ def _urls(
 
 
 def _checked(environment: Environment) -> list[Fault]:
-    """Return what a policy made of the environment alone is refused for."""
+    """Return the faults of a policy that is made of the environment alone."""
     faults = []
     for layers in ((environment.common,), *((environment.common, own) for own in environment.services.values())):
         tree = merged(*layers)
@@ -209,7 +209,7 @@ def _checked(environment: Environment) -> list[Fault]:
 
 
 def _refused(tree: Tree, path: tuple[str, ...], model: type[Contract], values: Mapping[str, Any]) -> list[Fault]:
-    """Name the variable and the rule that it breaks, without its value."""
+    """Return a fault for each wrong setting: its variable and the rule that it breaks, without its value."""
     try:
         model.model_validate(values)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What is wrong with a policy file: where, and in a sentence that says what to do."""
+"""Faults of a policy file: the place, and a sentence that says what to do."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ class Place:
 
     @property
     def short(self) -> str:
-        """``file:line``."""
+        """Return the place as ``file:line``."""
         return f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Fault:
-    """One fault. Its sentence may quote the file: a policy holds no secrets."""
+    """One fault of a policy file. Its sentence may quote the file: a policy holds no secrets."""
 
     place: Place
     path: str
@@ -36,7 +36,7 @@ class Fault:
 
 
 class PolicyFaults(Exception):
-    """A policy that cannot be used, with all that is wrong with it, in the order of the file."""
+    """A policy cannot be used; ``faults`` are all of its faults, in the order of the file."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(sorted(set(faults)))
@@ -44,7 +44,7 @@ class PolicyFaults(Exception):
 
     @property
     def summary(self) -> str:
-        """The first fault, and how many more there are."""
+        """Return the first fault, and how many more there are."""
         more = len(self.faults) - 1
         return f"{self.faults[0]}" + (f" (and {more} more)" if more else "")
 

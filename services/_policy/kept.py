@@ -1,4 +1,4 @@
-"""The last good policy, outside the container: a restart with a broken file goes on from it."""
+"""A copy of the last good policy, outside the container, with which a restart goes on if the file is broken."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +11,7 @@ VERSION = 1
 
 
 class Keeper(Protocol):
-    """Where the copy lies."""
+    """Stores the copy and reads it back."""
 
     async def kept(self) -> bytes | None: ...
 
@@ -35,7 +35,7 @@ class _Copy(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A policy that was in force, and where and when it was read; epoch seconds."""
+    """A policy that was in force, where it was read, and when (epoch seconds)."""
 
     location: str
     loaded_at: float
@@ -49,7 +49,7 @@ def as_bytes(kept: Kept) -> bytes:
 
 
 def from_bytes(data: bytes) -> Kept | None:
-    """Read a copy; None for one that cannot be read, or that a newer version wrote."""
+    """Read a copy; None if it cannot be read, or if a newer version wrote it."""
     try:
         copy = _Copy.model_validate_json(data)
     except ValidationError:

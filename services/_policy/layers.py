@@ -1,4 +1,4 @@
-"""The layers of one installation, and what they make of one service."""
+"""The layers of one installation, and how they are merged for one service."""
 
 from dataclasses import dataclass
 
@@ -18,14 +18,14 @@ def text(tree: Tree, key: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Layers:
     own_account: str | None
-    """Of Surefoot's credentials; None while it is not known."""
+    """The account of Surefoot's credentials; None while it is not known."""
     environment: Environment
     defaults: Tree
-    """Of the file."""
+    """The ``defaults`` of the file."""
     digest: str
 
     def base(self, cluster: str = "", service: str = "", entry: Tree | None = None) -> Tree:
-        """Return what holds for a service with this entry in the file, or for those that are not listed."""
+        """Return the merged layers of a service with this entry in the file, or of an unlisted service."""
         account = {"account": Value(self.own_account, "the account of Surefoot's credentials")}
         own: Tree = account if self.own_account else {}
         return merged(own, *self.environment.of(cluster, service), self.defaults, entry or {})
@@ -35,7 +35,7 @@ class Layers:
         return Effective(policy, dict(flat(tree)))
 
     def unlisted(self, target: Target) -> Effective:
-        """Return what holds for a service that the file does not list."""
+        """Return the policy of a service that the file does not list."""
         tree = self.base(target.cluster, target.service)
         asked = {key: str(getattr(target, key)) for key in Target.model_fields}
         differs: Tree = {key: Value(name, "as asked for") for key, name in asked.items() if text(tree, key) != name}

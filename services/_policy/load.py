@@ -1,4 +1,4 @@
-"""Files and environment → policies, or every fault. Pure: nothing is read here."""
+"""Turns files and environment into policies, or into all their faults. Pure: nothing is read here."""
 
 import hashlib
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _OWN_RULE = tuple(name for name in RulePolicy.model_fields if name != "name")
 _FIXED = ("metric", "comparison")
 """Gates and recovery know a built-in rule by its name, so that what it is about cannot be changed."""
 _ONCE = ("defaults", "unlisted", "allow_empty")
-"""What only one file of a directory may say."""
+"""The keys that only one file of a directory may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Files:
 
     @property
     def digest(self) -> str:
-        """What ``sha256sum FILE`` prints; of a directory, the digest of those lines in the order of the names."""
+        """Return what ``sha256sum FILE`` prints; for a directory, the digest of those lines in the order of names."""
         sums = {file.name.rpartition("/")[2]: hashlib.sha256(file.content).hexdigest() for file in self.files}
         if not self.directory:
             return next(iter(sums.values()), "")
@@ -100,7 +100,7 @@ class _Loading:
         )
 
     def _fault(self, place: Place, path: str, sentence: str) -> None:
-        """One fault for a place: what is wrong in the defaults is wrong in each service, too."""
+        """Note one fault for each place: what is wrong in the defaults is wrong in each service, too."""
         if all(place != fault.place for fault in self.faults):
             self.faults.append(Fault(place, path, sentence))
 
@@ -115,8 +115,8 @@ class _Loading:
             for entry in self._entries(key):
                 first = found.setdefault(key, entry)
                 if first is not entry:
-                    said = f"{first.place.short} says it already, and only one file of a directory may"
-                    self._fault(entry.place, key, said)
+                    sentence = f"{first.place.short} says it already, and only one file of a directory may"
+                    self._fault(entry.place, key, sentence)
         return found
 
     def _access(self) -> dict[str, Access]:
@@ -133,7 +133,7 @@ class _Loading:
                 try:
                     access[account] = Access.model_validate(held.node.plain)
                 except ValidationError:
-                    continue  # the format has told already
+                    continue  # the format has a fault for it already
                 if (of := access[account].role.split(":")[4]) != account:
                     self._fault(held.place, f"{path}.role", f"the role is of account {of}, not of {account}")
         return access
@@ -149,10 +149,10 @@ class _Loading:
                 names = {key: text(tree, key) for key in Target.model_fields}
                 target = Target.model_validate(names | {"account": names["account"] or UNKNOWN_ACCOUNT})
             except ValidationError:
-                continue  # the format has told already
+                continue  # the format has a fault for it already
             if target in places:
-                said = f"{target.cluster}/{target.service} is listed twice, first in {places[target].short}"
-                self._fault(entry.place, path, said)
+                sentence = f"{target.cluster}/{target.service} is listed twice, first in {places[target].short}"
+                self._fault(entry.place, path, sentence)
                 continue
             places[target] = entry.place
             self._reach(target.account, _place_of(entry, "account"), path, access)
@@ -170,11 +170,11 @@ class _Loading:
                 yield node, f"services[{number}]"
 
     def _reach(self, account: str, place: Place, path: str, access: dict[str, Access]) -> None:
-        """An account is Surefoot's own, or has a role."""
+        """Check that an account is Surefoot's own, or has a role."""
         if self.own_account is None or account in {"", self.own_account, UNKNOWN_ACCOUNT, *access}:
             return
-        said = f"account {account} is not that of Surefoot's credentials, {self.own_account}"
-        self._fault(place, f"{path}.account", f"{said}, and `accounts` has no role for it")
+        sentence = f"account {account} is not that of Surefoot's credentials, {self.own_account}"
+        self._fault(place, f"{path}.account", f"{sentence}, and `accounts` has no role for it")
 
     def _rules(self, tree: Tree, base: Tree, path: str) -> None:
         """Check what spans layers: built-in rules keep their metric, a rule of one's own is complete."""
@@ -184,40 +184,40 @@ class _Loading:
             if isinstance(rule, Value):
                 known = name in _BUILT_IN or (not isinstance(below, Value) and name in below)
                 if not known and rule.place:
-                    said = f"there is no rule {name} to switch off{did_you_mean(name, _BUILT_IN)}"
-                    self._fault(rule.place, where, said)
+                    sentence = f"there is no rule {name} to switch off{did_you_mean(name, _BUILT_IN)}"
+                    self._fault(rule.place, where, sentence)
             elif name in _BUILT_IN:
                 self._fixed(name, rule, where)
             elif name in RESERVED_RULE_NAMES:
                 self._fault(_first(rule), where, f"{name} is the name of a gate; give the rule another one")
             elif missing := [key for key in _OWN_RULE if key not in rule]:
-                said = f"a rule of your own needs {', '.join(missing)}, too{did_you_mean(name, _BUILT_IN)}"
-                self._fault(_first(rule), where, said)
+                sentence = f"a rule of your own needs {', '.join(missing)}, too{did_you_mean(name, _BUILT_IN)}"
+                self._fault(_first(rule), where, sentence)
 
     def _spans(self, tree: Tree, path: str) -> None:
-        """Check values that have to fit one another."""
+        """Check values of several keys that have to fit one another."""
         triggers, rules = _held(tree, "recovery", "triggers"), tree["rules"]
         known = [*rules] if not isinstance(rules, Value) else []
         if triggers is not None and triggers.place is not None and isinstance(triggers.value, list):
             for name in triggers.value:
                 if name not in known:
-                    said = f"there is no rule {name}{did_you_mean(str(name)[:40], known)}"
-                    self._fault(triggers.place, f"{path}.recovery.triggers", said)
+                    sentence = f"there is no rule {name}{did_you_mean(str(name)[:40], known)}"
+                    self._fault(triggers.place, f"{path}.recovery.triggers", sentence)
         least, most = _held(tree, "baking", "minimum_minutes"), _held(tree, "baking", "maximum_minutes")
         if least and most and _number(least.value) > _number(most.value):
             place = least.place or most.place or Place(least.origin, 0)
-            said = f"the shortest baking, {least.value:g} minutes, is longer than the longest, {most.value:g}"
-            self._fault(place, f"{path}.baking", said)
+            sentence = f"the shortest baking, {least.value:g} minutes, is longer than the longest, {most.value:g}"
+            self._fault(place, f"{path}.baking", sentence)
 
     def _fixed(self, name: str, rule: Tree, where: str) -> None:
         for key in _FIXED:
             held = rule.get(key)
             if isinstance(held, Value) and held.place is not None:
-                said = f"{name} is one of Surefoot's rules, whose {key} is fixed; write a rule of your own"
-                self._fault(held.place, f"{where}.{key}", said)
+                sentence = f"{name} is one of Surefoot's rules, whose {key} is fixed; write a rule of your own"
+                self._fault(held.place, f"{where}.{key}", sentence)
 
     def _configured(self, layers: Layers) -> dict[Target, Effective]:
-        """Without a file, ``CLUSTER_NAME`` and ``SERVICE_NAME`` are the one service that is listed."""
+        """Return the services without a file: the one that ``CLUSTER_NAME`` and ``SERVICE_NAME`` name, if they do."""
         if self.files.files or self.environment.configured is None:
             return {}
         cluster, service = self.environment.configured
@@ -244,5 +244,5 @@ def _held(tree: Tree, section: str, name: str) -> Value | None:
 
 
 def _number(value: object) -> float:
-    """Return a number; 0 for what the format has refused already."""
+    """Return the value if it is a number; else 0, since the format has a fault for it already."""
     return value if isinstance(value, int | float) else 0

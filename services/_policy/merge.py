@@ -1,4 +1,4 @@
-"""Layers of values → the values that hold. One rule: maps are merged by key, everything else is replaced whole.
+"""Merges layers of values. One rule: maps are merged by key, everything else is replaced as a whole.
 
 From the lowest to the highest layer: built-in defaults, environment (``SUREFOOT_CONFIG``, then variables), the file's
 ``defaults``, the service's own entry. Each value keeps where it comes from.
@@ -22,14 +22,14 @@ class Value:
     value: Any
     origin: str
     place: Place | None = None
-    """In the policy file; None elsewhere."""
+    """The value's place in the policy file; None if it comes from elsewhere."""
     hides: "Tree | None" = None
-    """Of ``off``: the map that it switches off, and that a higher layer's map goes on from."""
+    """For ``off``: the map that it switches off, onto which a higher layer's map is merged."""
 
 
 Tree = Mapping[str, Union[Value, "Tree"]]
 REGION = "us-west-2"
-"""Requirements, Environment Variables."""
+"""The default region of the requirements (docs/requirements.md, Environment Variables)."""
 
 
 def built_in() -> Tree:
@@ -60,7 +60,7 @@ BUILT_IN = built_in()
 
 
 def tree_of(node: Node) -> Tree:
-    """Return a map of the file as a layer."""
+    """Return a map of the file as a layer of values with their places."""
     if not isinstance(node.value, dict):
         return {}
     return {

@@ -1,4 +1,4 @@
-"""YAML text → a tree in which each part knows its place, by the rules of YAML 1.2 and stricter ones of our own.
+"""Parses YAML into a tree in which each part has its place, by the rules of YAML 1.2 and stricter ones of our own.
 
 Only ``true`` and ``false`` are booleans; there are no dates and no numbers to the base 60, so that ``12:30``, ``no``
 and ``2026-11-27`` are text. What the versions of YAML read differently (``010``, ``True``, ``0x1F``) is a fault
@@ -20,7 +20,7 @@ MOST_BYTES = 1_000_000
 MOST_DEPTH = 32
 MOST_NODES = 100_000
 MOST_FAULTS = 200
-"""After so many nobody reads on."""
+"""How many faults are reported; more would not be read."""
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # both give the same events; C's are ten times as fast
 _TRUE_OR_FALSE = {"true": True, "false": False}
@@ -42,17 +42,17 @@ _EXACT = 2.0**53
 class Node:
     """A value and its place; ``value`` is text, a number, true or false, a list of nodes, or a map of entries.
 
-    None stands for a value with which something is wrong; a fault tells what.
+    None stands for a wrong value, about which there is a fault.
     """
 
     place: Place
     value: "str | int | float | bool | list[Node] | dict[str, Entry] | None"
     raw: str = ""
-    """A scalar as it is written."""
+    """The text of a scalar as it is written."""
 
     @property
     def plain(self) -> Any:
-        """The value without places, as JSON has it."""
+        """Return the value without places, as JSON has it."""
         match self.value:
             case list(items):
                 return [item.plain for item in items]
@@ -64,7 +64,7 @@ class Node:
 
 @dataclass(slots=True)
 class Entry:
-    """A key's place, and what stands behind it."""
+    """A key's place and its value."""
 
     place: Place
     node: Node
@@ -72,16 +72,16 @@ class Entry:
 
 @dataclass(slots=True)
 class _Open:
-    """A list or map that has begun."""
+    """A list or map whose end has not been read yet."""
 
     node: Node
     path: str
     key: tuple[str | None, Place] | None = None
-    """Of a map: the key whose value comes next; None for its name: the value is to be left out."""
+    """In a map, the key whose value comes next; with None for its name, the value is left out."""
 
 
 class _TooMuchError(Exception):
-    """A bound is passed: nothing more is read."""
+    """The file exceeds a limit; nothing more is read."""
 
 
 @dataclass(slots=True)
@@ -140,8 +140,8 @@ def _decoded(content: bytes, reading: _Reading) -> str:
 def _not_yaml(error: yaml.MarkedYAMLError, file: str) -> Fault:
     mark = error.problem_mark or error.context_mark
     place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
-    said = ", ".join(part for part in (error.context, error.problem) if part)
-    return Fault(place, "", f"this is no YAML: {said}")
+    sentence = ", ".join(part for part in (error.context, error.problem) if part)
+    return Fault(place, "", f"this is no YAML: {sentence}")
 
 
 def _events(text: str, reading: _Reading) -> Iterator[Any]:
@@ -217,7 +217,7 @@ def _scalar(event: Any, reading: _Reading) -> None:
 
 
 def _key(event: Any, holder: _Open, reading: _Reading) -> None:
-    """Take a key: text, at its first place, and no merge key."""
+    """Take a key, which must be text, must not stand twice, and must be no merge key."""
     place, name = reading.place(event.start_mark), event.value
     entries = holder.node.value
     assert isinstance(entries, dict)  # noqa: S101  asked for by the caller
@@ -238,7 +238,7 @@ def _key(event: Any, holder: _Open, reading: _Reading) -> None:
 
 
 def _put(node: Node, place: Place, reading: _Reading) -> None:
-    """Add a value to what is open."""
+    """Add a value to the list or map that is open."""
     if not reading.stack:
         reading.root = node if reading.root is None else reading.root
         return
@@ -265,7 +265,7 @@ def _path(reading: _Reading) -> str:
 
 
 def plain_value(text: str) -> tuple[str | int | float | bool | None, str]:
-    """Return what a scalar without quotes is by YAML 1.2, and why it is not accepted ("": it is)."""
+    """Return a plain scalar's value by YAML 1.2, and why it is not accepted, which is empty if it is."""
     problem = _problem(text)
     if problem:
         return None, problem
@@ -280,21 +280,21 @@ def plain_value(text: str) -> tuple[str | int | float | bool | None, str]:
 
 
 def _problem(text: str) -> str:
-    said = ""
+    sentence = ""
     if text in _NULL:
         neither = f" ({text} is neither a default nor off)" if text else ""
-        said = f"nothing stands behind it; leave the key out for what is inherited{neither}"
+        sentence = f"nothing stands behind it; leave the key out for what is inherited{neither}"
     elif len(text) > _LONGEST_NUMBER and _FLOAT.fullmatch(text.lstrip("+-0")):
-        said = "this is too long for a number; put it in quotes if it is text"
+        sentence = "this is too long for a number; put it in quotes if it is text"
     elif _AMBIGUOUS.fullmatch(text):
-        said = f"{text} is read differently by different YAML: {_ambiguity(text)}"
+        sentence = f"{text} is read differently by different YAML: {_ambiguity(text)}"
     elif _FLOAT.fullmatch(text) and abs(float(text)) == float("inf"):
-        said = f"{text} is too large for a number"
-    return said
+        sentence = f"{text} is too large for a number"
+    return sentence
 
 
 def _ambiguity(text: str) -> str:
-    """Say what YAML makes of a scalar that looks like text to people and like something else to YAML."""
+    """Return a sentence about a scalar that YAML's versions or libraries read differently."""
     digits = text.lstrip("+-")
     if digits[:1] == "0" and digits.isdigit() and digits.isascii():
         octal = f"the octal number {int(digits, 8)}" if not set(digits) & {"8", "9"} else "text"

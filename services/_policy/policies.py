@@ -10,18 +10,18 @@ from contracts.policy import Access, ServicePolicy
 from services._policy.merge import Value
 
 MOST_UNLISTED = 1000
-"""How many services that are not listed are remembered, so that they hear of changes, too."""
+"""How many unlisted services are remembered, so that changes of their policies are published, too."""
 
 
 class NoTarget(LookupError):
-    """No policy stands for what was named; the text is a sentence that says what to do."""
+    """No policy belongs to these names; the text is a sentence that says what to do."""
 
     temporary = False
     """Another attempt would end the same way: a job fails for good."""
 
 
 class Ambiguous(NoTarget):
-    """Several services have the name."""
+    """Several services have these names."""
 
     def __init__(self, sentence: str, choices: tuple[Target, ...]) -> None:
         super().__init__(sentence)
@@ -29,36 +29,36 @@ class Ambiguous(NoTarget):
 
 
 class Refused(NoTarget):
-    """The policy lets nobody act there."""
+    """The policy does not allow Surefoot to act there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """One service's policy, and where each of its values comes from."""
+    """One service's policy, and the origin of each of its values."""
 
     policy: ServicePolicy
     values: Mapping[str, Value]
-    """By path, ``rules.cpu.threshold``; a rule that is off is ``rules.cpu`` with the value ``off``."""
+    """Path (``rules.cpu.threshold``) → value; a rule that is off is ``rules.cpu`` with the value ``off``."""
 
 
 @dataclass(frozen=True)
 class Policies:
-    """Ask with ``find`` for a target, and with ``of`` for its policy."""
+    """The policies of all services: ``find`` returns a target by its names, ``of`` its policy."""
 
     listed: Mapping[Target, Effective]
     accounts: Mapping[str, Access]
-    """How to act in an account, by its id; Surefoot's own account needs none."""
+    """Account id → how to act in that account; Surefoot's own needs no entry."""
     account: str
-    """The account of services that are not listed."""
+    """The account of unlisted services."""
     region: str
     refuse_unlisted: bool
     unlisted: Callable[[Target], Effective]
-    """What holds for a service that is not listed."""
+    """Returns the policy of an unlisted service."""
     digest: str = ""
-    """Of the file or directory; empty without one."""
+    """Digest of the file or directory; empty without one."""
     allow_empty: bool = False
     met: dict[Target, Effective] = field(default_factory=dict, compare=False, repr=False)
-    """Services that are not listed, and whose policy somebody has asked for."""
+    """Unlisted services whose policy was asked for, with that policy."""
 
     def of(self, target: Target) -> ServicePolicy:
         """Return the policy of a target. Raise ``Refused`` where there is none."""
@@ -83,7 +83,7 @@ class Policies:
     def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
         """Return the one target of these names.
 
-        Account and region are needed only where the name alone does not tell. Raise ``Ambiguous`` or ``Refused``;
+        Account and region are needed only where several services have the name. Raise ``Ambiguous`` or ``Refused``;
         raise pydantic's ``ValidationError`` for what cannot be a name, an account or a region.
         """
         choices = tuple(
@@ -116,13 +116,13 @@ class Policies:
     def changed_from(self, before: "Policies") -> frozenset[Target]:
         """Return the targets whose policy is another one now: those that were added, changed or removed.
 
-        Of services that are not listed, those whose policy somebody has asked ``before`` for.
+        Of unlisted services, only those whose policy was asked of ``before``.
         """
         targets = {*before.listed, *before.met, *self.listed}
         return frozenset(target for target in targets if before.seen(target) != self.seen(target))
 
     def seen(self, target: Target) -> tuple[ServicePolicy, Access | None, bool] | None:
-        """Return what a change is a change of: not of the digest alone."""
+        """Return what must differ for a target's policy to count as changed; the digest alone does not count."""
         try:
             policy = self.of(target)
         except Refused:
@@ -131,12 +131,12 @@ class Policies:
 
     @cached_property
     def regions(self) -> frozenset[str]:
-        """Where Surefoot may act on services that are not listed: a mistyped region is no new one."""
+        """Return the regions in which Surefoot may act on unlisted services, so that a mistyped region is refused."""
         return frozenset({self.region, *(target.region for target in self.listed)})
 
     @cached_property
     def effective_digest(self) -> str:
-        """SHA-256 of what holds, with the environment in it: two replicas that differ in either differ here."""
+        """Return the SHA-256 of all policies with the environment merged in, by which replicas are compared."""
         lines = [f"{target} {effective.policy.model_dump_json()}" for target, effective in self.listed.items()]
         lines += [f"{account} {access.model_dump_json()}" for account, access in sorted(self.accounts.items())]
         rest = Target(account=self.account, region=self.region, cluster="unlisted", service="unlisted")

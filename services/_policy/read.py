@@ -1,4 +1,4 @@
-"""Reads a policy from a path or from S3. Each way in which that can fail has a sentence of its own."""
+"""Reads a policy from a path or from S3. Each way to fail has a sentence of its own."""
 
 import asyncio
 import stat
@@ -23,11 +23,11 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One look at where the policy lies."""
+    """What one read of the policy's location found."""
 
     files: Files
     inode: int | None = None
-    """Of the file or directory: it shows that a container goes on seeing a file that was replaced."""
+    """Inode of the file or directory. It shows that a container still sees a file that was replaced outside."""
     version: str | None = None
     """The object's version in S3."""
 
@@ -35,17 +35,17 @@ class Found:
 class Reader(Protocol):
     @property
     def location(self) -> str:
-        """As ``SUREFOOT_POLICY`` names it."""
+        """The location, as ``SUREFOOT_POLICY`` names it."""
         ...
 
     async def read(self) -> Found:
-        """Return what is there now. Raise ``Unreadable``."""
+        """Return what lies at the location now. Raise ``Unreadable``."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PathReader:
-    """A file, or a directory's ``*.yaml`` and ``*.yml``."""
+    """Reads a file, or the ``*.yaml`` and ``*.yml`` of a directory."""
 
     location: str
 
@@ -91,7 +91,7 @@ def _directory(path: Path) -> Iterator[File]:
 
 
 def _counts(name: str) -> bool:
-    """Whether a file is a policy: no hidden one, and no copy that an editor or a merge left behind."""
+    """Return whether a file is a policy: hidden files, and copies that an editor or a merge left behind, are not."""
     stem, dot, ending = name.rpartition(".")
     return (
         bool(dot) and ending in {"yaml", "yml"} and not name.startswith((".", "#", "~")) and not stem.endswith(_BACKUPS)
@@ -111,7 +111,7 @@ Call = Callable[..., Awaitable[dict[str, Any]]]
 
 
 class S3Reader:
-    """One object, with one GET for each look: what has not changed is not sent again."""
+    """Reads one object, by one conditional GET each time: an unchanged object is not sent again."""
 
     def __init__(self, location: str, call: Call) -> None:
         self.location = location
@@ -161,5 +161,5 @@ def _status(error: ClientError) -> int:
 
 
 def reader_of(location: str, call: Call) -> Reader:
-    """Return what reads ``SUREFOOT_POLICY``. Raise ``Unreadable`` for an S3 address without bucket or key."""
+    """Return the reader of ``SUREFOOT_POLICY``. Raise ``Unreadable`` for an S3 address without bucket or key."""
     return S3Reader(location, call) if location.startswith(S3) else PathReader(location)

@@ -1,4 +1,4 @@
-"""The policy in force, kept up with its file: it polls, reads twice, builds the new policy beside the old, and swaps.
+"""The policy in force, which follows its file: poll, read twice, build the new policy beside the old one, swap.
 
 Whatever happens to the file, the policy in force stays until a good one replaces it, and nothing raises: what is wrong
 is a sentence in ``status()`` and in ``degrade``. No file system events and no modification times: both are missing or
@@ -24,31 +24,31 @@ from services._policy.policies import Policies
 from services._policy.read import Found, Reader, Unreadable
 
 POLL_SECONDS = (5.0, 10.0)
-"""Between two looks; drawn anew each time, so that replicas do not reload in step."""
+"""The shortest and the longest time between two polls, drawn anew each time so that replicas do not reload in step."""
 SETTLE_SECONDS = 1.0
-"""Between the two reads of a change: a writer that truncates the file and then fills it has finished."""
+"""Time between the two reads of a change, in which a writer that truncates and then fills the file has finished."""
 READ_SECONDS = 30.0
-"""The longest that a look may take: a network file system may hang."""
+"""The longest that a read may take: a network file system may hang."""
 
 EMPTIED = "it lists no service any more; write `services: []` and `allow_empty: true` if that is meant"
 
 Listener = Callable[[frozenset[Target]], Awaitable[None]]
-"""Told which targets have another policy now; what it raises counts as a failed reload, and it is told again."""
+"""Called with the targets whose policy has changed. If it raises, the reload has failed, and it is called again."""
 Degrade = Callable[[str, str | None], None]
-"""``(key, sentence)``; None: it is well again."""
+"""``(key, sentence)``: reports the process as degraded; with None the degradation is over."""
 
 log = structlog.get_logger()
 
 
 class NoPolicy(Exception):
-    """There is no policy to start with; the text is the sentence for the operator."""
+    """There is no policy to start with; the text is a sentence for the operator."""
 
 
 NO_ENVIRONMENT = Environment()
 
 
 class _Forgetful:
-    """Keeps nothing: without a file there is nothing to keep."""
+    """A ``Keeper`` that keeps nothing: without a file there is nothing to keep."""
 
     async def kept(self) -> bytes | None:
         return None
@@ -58,19 +58,19 @@ class _Forgetful:
 
 
 @dataclass(slots=True)
-class _Audience:
-    """A listener, and what it has not been told yet."""
+class _Subscription:
+    """A listener, and the changes that it has not been called with yet."""
 
     listener: Listener
-    untold: set[Target] = field(default_factory=set)
+    unnotified: set[Target] = field(default_factory=set)
 
 
 @dataclass
 class PolicySource:
-    """``of``, ``find``, ``all`` and ``access`` answer by the policy in force at that moment."""
+    """Implements ``Policies`` of the chassis by the policy that is in force at the moment of each call."""
 
     reader: Reader | None
-    """None: there is no file, and the environment is the policy."""
+    """Reads the file; None if there is no file, and the environment is the policy."""
     environment: Environment
     own_account: str
     keeper: Keeper
@@ -85,23 +85,23 @@ class PolicySource:
     _found: Found | None = field(default=None, init=False)
     _fault: str | None = field(default=None, init=False)
     _refused: str = field(default="", init=False)
-    """The digest of a file that was refused: it is not parsed at each look."""
+    """The digest of a file that was refused, so that it is not parsed at each poll."""
     _from_kept: bool = field(default=False, init=False)
     _unkept: Kept | None = field(default=None, init=False)
-    """The policy in force, while it could not be stored."""
-    _audiences: list[_Audience] = field(default_factory=list, init=False)
+    """A copy of the policy in force that could not be stored yet."""
+    _subscriptions: list[_Subscription] = field(default_factory=list, init=False)
     _reading: "asyncio.Task[Found] | None" = field(default=None, init=False)
 
     @classmethod
     def without_file(cls, own_account: str, environment: Environment = NO_ENVIRONMENT) -> Self:
-        """Return a source that has started, where the environment is the policy."""
+        """Return a started source without a file: the environment is the policy."""
         source = cls(None, environment, own_account, _Forgetful())
         source._begin()
         return source
 
     @property
     def policies(self) -> Policies:
-        """The policy in force. It stays as it is; a reload puts another one in its place."""
+        """Return the policies in force. They are immutable; a reload replaces them."""
         if self._policies is None:
             raise AssertionError("start() has not been called")
         return self._policies
@@ -123,11 +123,11 @@ class PolicySource:
         return self.policies.access(account)
 
     def listen(self, listener: Listener) -> None:
-        """Tell ``listener`` of each change from now on."""
-        self._audiences.append(_Audience(listener))
+        """Call ``listener`` after each change from now on."""
+        self._subscriptions.append(_Subscription(listener))
 
     async def start(self) -> None:
-        """Load the first policy. Raise ``NoPolicy`` if there is none: neither a good file nor a kept copy of it."""
+        """Load the first policy. Raise ``NoPolicy`` if there is neither a good file nor a kept copy of it."""
         if self.reader is None:
             self._begin()
             return
@@ -139,7 +139,7 @@ class PolicySource:
             await self._swap(policies, files, self.reader.location)
 
     async def run(self) -> None:
-        """Look again and again, for ever; only a cancellation ends it."""
+        """Poll until cancelled."""
         while self.reader is None:
             await asyncio.Event().wait()
         while True:
@@ -147,11 +147,11 @@ class PolicySource:
             await self.look()
 
     async def look(self) -> None:
-        """Look once, and take a change over if it is good. Never raises."""
+        """Poll once, and take a good change over. Never raises."""
         try:
             await self._look()
         except Exception as error:  # noqa: BLE001  MemoryError and RecursionError, too: the loop outlives everything
-            self._say(_why(error))
+            self._report(_why(error))
         self._looked_at = self.now()
 
     def status(self) -> dict[str, Any]:
@@ -180,28 +180,28 @@ class PolicySource:
     async def _look(self) -> None:
         if self.reader is None:
             return
-        files = await self._twice(self.reader)
+        files = await self._read_twice(self.reader)
         if files is None:
-            return  # it is being written; the next look will see
+            return  # it is being written; the next poll will see it whole
         if files.digest == self.policies.digest:
             self._from_kept = False
-            self._say(await self._unfinished(self.reader.location))
+            self._report(await self._unfinished(self.reader.location))
         elif files.digest != self._refused:
             try:
                 policies = await asyncio.to_thread(load, files, self.environment, self.own_account)
             except PolicyFaults as faults:
                 self._refused = files.digest
-                self._say(faults.summary)
+                self._report(faults.summary)
                 return
             if _emptied(self.policies, policies):
                 self._refused = files.digest
-                self._say(EMPTIED)
+                self._report(EMPTIED)
                 return
             await self._swap(policies, files, self.reader.location)
 
     async def _first(self, reader: Reader) -> tuple[Policies, Files]:
-        """Return the policy on disk. Raise whatever is wrong with it."""
-        files = await self._twice(reader)
+        """Return the policy on disk. Raise ``Unreadable`` or ``PolicyFaults``."""
+        files = await self._read_twice(reader)
         if files is None:
             raise Unreadable(f"{reader.location} changes while it is read")
         policies = await asyncio.to_thread(load, files, self.environment, self.own_account)
@@ -211,8 +211,8 @@ class PolicySource:
                 raise Unreadable(EMPTIED)
         return policies, files
 
-    async def _twice(self, reader: Reader) -> Files | None:
-        """Return what is there, read twice if it is news; None if the two reads differ. Raise ``Unreadable``."""
+    async def _read_twice(self, reader: Reader) -> Files | None:
+        """Return the files, read twice if they have changed; None if the two reads differ. Raise ``Unreadable``."""
         first = await self._attempt(reader)
         if not isinstance(first, Unreadable) and self._known(first):
             return first.files
@@ -221,11 +221,11 @@ class PolicySource:
         if isinstance(second, Unreadable):
             raise second
         if isinstance(first, Unreadable) or first.files.digest != second.files.digest:
-            return None if self._policies is not None else await self._third(reader, second)
+            return None if self._policies is not None else await self._read_third(reader, second)
         return second.files
 
-    async def _third(self, reader: Reader, second: Found) -> Files | None:
-        """At the start there is no next look: give a file that has just been put there another chance."""
+    async def _read_third(self, reader: Reader, second: Found) -> Files | None:
+        """Read a third time at the start, where no next poll would find a file that is just being written."""
         await self.sleep(SETTLE_SECONDS)
         third = await self._attempt(reader)
         return None if isinstance(third, Unreadable) or third.files.digest != second.files.digest else third.files
@@ -234,7 +234,7 @@ class PolicySource:
         return self._policies is not None and found.files.digest in {self._policies.digest, self._refused}
 
     async def _attempt(self, reader: Reader) -> Found | Unreadable:
-        """Read, at most one at a time: a read that hangs is waited for and not repeated."""
+        """Read, with at most one read at a time: a read that hangs is waited for and not repeated."""
         if self._reading is None:
             self._reading = asyncio.ensure_future(_read(reader))
         done, _ = await asyncio.wait({self._reading}, timeout=READ_SECONDS)
@@ -248,29 +248,29 @@ class PolicySource:
         return self._found
 
     async def _swap(self, policies: Policies, files: Files, location: str) -> None:
-        """Put the new policy in the place of the old one, and tell those whose services it concerns."""
+        """Replace the policy in force, and call the listeners with the targets whose policy has changed."""
         before, self._policies = self._policies, policies
         self._loaded_at = self._looked_at = self.now()
         self._refused, self._from_kept = "", False
         self._unkept = Kept(location, self._loaded_at, files)
         changed = policies.changed_from(before) if before else frozenset()
-        for audience in self._audiences:
-            audience.untold |= changed
+        for subscription in self._subscriptions:
+            subscription.unnotified |= changed
         log.info("the policy is in force", digest=policies.digest[:12], changed=len(changed))
-        self._say(await self._unfinished(location))
+        self._report(await self._unfinished(location))
 
     async def _unfinished(self, location: str) -> str | None:
-        """Tell the listeners and keep the copy; return what could not be done, which the next look tries again."""
+        """Call the listeners and keep the copy; return what failed, which the next poll tries again."""
         problem = None
-        for audience in self._audiences:
-            if audience.untold:
-                told = frozenset(audience.untold)
+        for subscription in self._subscriptions:
+            if subscription.unnotified:
+                changed = frozenset(subscription.unnotified)
                 try:
-                    await audience.listener(told)
+                    await subscription.listener(changed)
                 except Exception as error:  # noqa: BLE001  whatever a listener raises, the policy has not reached it
                     problem = f"a part of this service could not take the new policy over: {_why(error)}"
                 else:
-                    audience.untold -= told
+                    subscription.unnotified -= changed
         if self._unkept is not None:
             try:
                 await self.keeper.keep(as_bytes(self._unkept))
@@ -281,7 +281,7 @@ class PolicySource:
         return problem
 
     async def _go_on(self, reader: Reader, why: str) -> None:
-        """Start from the kept copy. Raise ``NoPolicy`` without one of this very location."""
+        """Start from the kept copy. Raise ``NoPolicy`` if there is no copy from this location."""
         log.warning("the policy cannot be loaded", why=why)
         try:
             kept = await self._kept(reader.location)
@@ -296,15 +296,15 @@ class PolicySource:
         self._loaded_at = kept.loaded_at
         self._looked_at = self.now()
         self._from_kept = True
-        self._say(why)
+        self._report(why)
 
     async def _kept(self, location: str) -> Kept | None:
         held = await self.keeper.kept()
         kept = None if held is None else from_bytes(held)
         return kept if kept is not None and kept.location == location else None
 
-    def _say(self, why: str | None) -> None:
-        """Say that the policy in force is not the one on disk, or that it is."""
+    def _report(self, why: str | None) -> None:
+        """Report as degraded that the policy in force is not the one on disk, or (None) that it is."""
         if why != self._fault:
             if why is None:
                 log.info("the policy on disk is the one in force")

@@ -10,21 +10,21 @@ from sandbox.scenarios.model import ScheduledIncident, World
 from sandbox.virtual.aws import InProcessConnection
 
 ALARM_SECONDS = 240.0
-"""So long before the request an alarm is put up, that it may fire by then."""
+"""Product seconds before the request at which an alarm is created, so that it can fire by then."""
 STEADY_SECONDS = 240.0
-"""So long before the request the service gets its tasks, that it may be steady by then."""
+"""Product seconds before the request at which the service gets its tasks, so that it is steady by then."""
 SPOT = {"capacityProvider": "FARGATE_SPOT", "weight": 1}
 
 
 class OutsideActors:
     def __init__(self, aws: InProcessAws, connection: InProcessConnection, tag: str) -> None:
-        """``tag``: of the image that is being deployed."""
+        """``tag`` is that of the image that is deployed."""
         self._aws = aws
         self._tag = tag
         self._connection = connection
 
     async def prepare(self, world: World) -> None:
-        """Let the world be as the scenario wants it."""
+        """Prepare the simulated world as the scenario describes it."""
         service = self._aws.world.ecs.service({"cluster": CLUSTER, "service": SERVICE})
         if service.desired != world.tasks or world.spot:
             spot: Any = {"capacityProviderStrategy": [SPOT], "forceNewDeployment": True} if world.spot else {}
@@ -48,7 +48,7 @@ class OutsideActors:
             await asyncio.sleep(ALARM_SECONDS)
 
     async def happen(self, incidents: Iterable[ScheduledIncident]) -> None:
-        """Act when the time has come, which is counted from now."""
+        """Let each incident happen at its time, counted from now."""
         begun = asyncio.get_running_loop().time()
         for incident in sorted(incidents, key=lambda incident: incident.at):
             await asyncio.sleep(begun + incident.at - asyncio.get_running_loop().time())

@@ -1,4 +1,4 @@
-"""Whether a rehearsal ended as its scenario expects."""
+"""Compares a rehearsal with what its scenario expects."""
 
 from collections.abc import Iterator
 
@@ -8,22 +8,22 @@ from surefoot.rehearsal.rehearse import Rehearsal
 
 
 def alerts_of(rehearsal: Rehearsal) -> set[str]:
-    """The rules of the critical alerts that were raised."""
-    events = (one.event for one in rehearsal.told)
+    """Return the rules of the critical alerts that were raised."""
+    events = (envelope.event for envelope in rehearsal.events)
     return {event.rule for event in events if isinstance(event, CriticalAlert) and event.state == "raised"}
 
 
 def deployments_of(rehearsal: Rehearsal) -> int:
-    """How many deployments Surefoot itself began at AWS."""
+    """Return how many deployments Surefoot itself began at AWS."""
     return sum("ecs-svc/" in call.effect for call in rehearsal.calls)
 
 
-def faults(rehearsal: Rehearsal, expected: Expected) -> list[str]:
-    """A sentence for each thing that is otherwise than expected; none: it ended as it must."""
-    return list(_faults(rehearsal, expected))
+def mismatches(rehearsal: Rehearsal, expected: Expected) -> list[str]:
+    """Return a sentence for each difference from what was expected; empty if there is none."""
+    return list(_mismatches(rehearsal, expected))
 
 
-def _faults(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
+def _mismatches(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
     ended = rehearsal.finished
     if ended.outcome is not expected.outcome:
         yield f"it ended {ended.outcome}, not {expected.outcome}"

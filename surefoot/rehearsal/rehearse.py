@@ -36,14 +36,14 @@ T = TypeVar("T")
 MONDAY = 1_767_571_200.0
 """2026-01-05 00:00 UTC."""
 LONGEST = 4 * 3600.0
-"""Product seconds after which a deployment that has not ended is given up."""
+"""Product seconds after which a rehearsal is given up."""
 WORLD_SECONDS = 1.0
-"""Between two looks at what has become due at AWS, beside those that each call makes."""
+"""Product seconds between two steps of the simulated AWS; each call makes a step, too."""
 PORT = 80
 SOURCE = "surefoot/rehearsal"
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
 VARIABLES = {**REQUIRED_VARIABLES, "AWS_ACCOUNT": ACCOUNT, "AWS_REGION": REGION}
-"""They win over those of whoever rehearses: the services are those of the sandbox."""
+"""Settings of the sandbox's services; they win over the user's environment."""
 SETTINGS = {name.lower(): value for name, value in VARIABLES.items()}
 
 
@@ -53,21 +53,21 @@ class NeverEnds(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What came of a scenario."""
+    """The result of a scenario."""
 
     finished: DeploymentFinished
     run: dict[str, Any]
-    """As the orchestrator's API shows it."""
-    told: tuple[Envelope, ...]
-    """All that went over the bus."""
+    """The run, as the orchestrator's API shows it."""
+    events: tuple[Envelope, ...]
+    """All events that were published, in the order of their times."""
     calls: tuple[Call, ...]
-    """Surefoot's own calls that change anything at AWS."""
+    """Surefoot's calls that changed anything at AWS."""
     seconds: float
     """Product seconds, from the request to the end of the run."""
 
 
 def policies_of(policy: Files) -> Policies:
-    """Return what holds in a rehearsal with this policy. Raise ``PolicyFaults``."""
+    """Return the policies of a rehearsal under this policy file. Raise ``PolicyFaults``."""
     return load(policy, environment_of({**os.environ, **VARIABLES}), ACCOUNT)
 
 
@@ -81,7 +81,7 @@ def rehearse(scenario: Scenario, *, seed: int = 0, policy: Files = Files()) -> R
     loop = VirtualLoop()
     clock = LoopClock(loop, MONDAY + scenario.world.hour * 3600)
     conditions = Conditions(scenario.world.traffic)
-    # calls take no time here, so to throttle them by the second would say nothing
+    # calls take no time here, so throttling them by the second would mean nothing
     aws = InProcessAws(clock.now, seed=seed, history_days=scenario.world.history_days, conditions=conditions, lags=True)
     with closing(aws):
         aws.world.registry.push(scenario.name, scenario.image)
@@ -106,16 +106,16 @@ async def _play(
         begun = clock.now()
         happening = beside.create_task(actors.happen(scenario.world.happenings))
         async with system:
-            await system.tell(_request(scenario, aws), "1", SOURCE)
+            await system.publish(_request(scenario, aws), "1", SOURCE)
             finished = await _end_of(system, run_id)
             seconds, run = clock.now() - begun, await system.run(run_id)
             await clock.sleep(scenario.expect.watch if finished else 0)
         await end([passing, happening])
     if finished is None:
         raise NeverEnds(f"the deployment has not ended within {LONGEST / 3600:g} hours")
-    told = (from_message(one.headers, one.value) for topic in system.bus.topics.values() for one in topic)
+    events = (from_message(message.headers, message.value) for topic in system.bus.topics.values() for message in topic)
     calls = tuple(call for call in aws.calls.calls(changing=True) if "surefoot" in call.user_agent)
-    return Rehearsal(finished, run, tuple(sorted(told, key=lambda one: one.meta.time)), calls, seconds)
+    return Rehearsal(finished, run, tuple(sorted(events, key=lambda envelope: envelope.meta.time)), calls, seconds)
 
 
 def _request(scenario: Scenario, aws: InProcessAws) -> DeployRequested:
@@ -149,7 +149,7 @@ async def _end_of(system: InProcessSystem, run_id: str) -> DeploymentFinished | 
 
 
 def _first(kind: type[Exception], group: ExceptionGroup) -> Exception | None:
-    """The first exception of a kind in a group of groups; None where there is none."""
+    """Return the first exception of a kind in a group of groups; None where there is none."""
     found: Exception | None = group.subgroup(kind)
     while isinstance(found, ExceptionGroup):
         found = found.exceptions[0]

@@ -1,4 +1,4 @@
-"""Rehearsals as they are shown: each scenario, its run, and whether it ended as it must."""
+"""Shows rehearsals: each scenario, its run, and whether it ended as expected."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +19,12 @@ from services._policy.read import read_path
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
 from surefoot.progress import Progress
-from surefoot.rehearsal.judge import alerts_of, deployments_of, faults
+from surefoot.rehearsal.judge import alerts_of, deployments_of, mismatches
 from surefoot.rehearsal.rehearse import NeverEnds, Rehearsal, policies_of, rehearse
 
 
 def rehearse_all(which: Sequence[str], seed: int, policy: Path | None, console: Console) -> list[dict[str, Any]]:
-    """Rehearse each; return what became of it. Raise ``CannotDo`` before the first where one is not there."""
+    """Rehearse each scenario; return the results. Raise ``CannotDo`` before the first if a scenario does not exist."""
     chosen, files = [_found(name) for name in which], _policy(policy)
     configure_logs("error", "rehearsal")
     return [_rehearsed(scenario, seed, files, console) for scenario in chosen]
@@ -72,7 +72,7 @@ def _rehearsed(scenario: Scenario, seed: int, policy: Files, console: Console) -
         raise CannotDo(f"{scenario.name}: {error}", Exit.FAILED) from error
     with Progress(console) as progress:
         progress.show(rehearsal.run)
-    wrong = faults(rehearsal, scenario.expect)
+    wrong = mismatches(rehearsal, scenario.expect)
     for fault in wrong:
         console.print(f"  otherwise than expected: {fault}", style="red", highlight=False, markup=False, soft_wrap=True)
     return _report(scenario, rehearsal, wrong)

@@ -27,11 +27,11 @@ from services._chassis.tasks import end
 from services.orchestrator.domain.view import run_key
 
 LOOK_SECONDS = 1.0
-"""Between two looks for timers and jobs."""
+"""Product seconds between two polls for timers and jobs."""
 
 
 class InProcessSystem:
-    """``async with InProcessSystem(…) as system:`` the services run, and ``system.bus`` has all that they say."""
+    """Runs the services within ``async with InProcessSystem(…) as system:``; ``system.bus`` has all messages."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class InProcessSystem:
         settings: Mapping[str, Any],
         policies: Policies,
     ) -> None:
-        """``settings`` win over the environment. ``policies`` have what differs between services, thresholds say."""
+        """``settings`` win over the environment. ``policies`` have each service's thresholds and other values."""
         self._clock = clock
         self._aws = aws
         self._transport = transport
@@ -57,7 +57,7 @@ class InProcessSystem:
         loops: list[Loop] = [accounts.run]
         for party in SERVICES:
             loops += await self._start(party)
-        # a fault of one ends the rehearsal
+        # an error of one service ends the rehearsal
         group = await self._running.enter_async_context(asyncio.TaskGroup())
         tasks = [group.create_task(loop()) for loop in loops]
         self._running.push_async_callback(end, tasks)
@@ -68,8 +68,8 @@ class InProcessSystem:
     ) -> None:
         await self._running.__aexit__(kind, error, trace)
 
-    async def tell(self, event: Event, id_: str, source: str) -> None:
-        """Publish what comes from outside."""
+    async def publish(self, event: Event, id_: str, source: str) -> None:
+        """Publish an event of an outside writer."""
         await self.bus.publish(Envelope(Meta(id_, source, moment(self._clock.now())), event).to_message())
 
     async def run(self, run_id: str) -> dict[str, Any]:

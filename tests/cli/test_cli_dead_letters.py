@@ -19,8 +19,8 @@ from contracts.recovery import Arm
 from services._chassis.service import Service
 from services._chassis.topics import ensure_topics
 from services._chassis.transition import Transition, decided
+from surefoot.dead_letter_topic import Letter, Letters
 from surefoot.exit_codes import Exit
-from surefoot.letters import Letter, Letters
 from surefoot.output import CannotDo
 from tests.chassis.harness import TARGET, Sent, command, event_of, reading, send, serving, until
 
@@ -215,16 +215,16 @@ async def test_without_the_topic_one_sentence(kafka: str) -> None:
 
 
 async def test_a_kafka_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    from surefoot import letters
+    from surefoot import dead_letter_topic
 
-    monkeypatch.setattr(letters, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(dead_letter_topic, "ANSWER_SECONDS", 0.5)
     silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     async with silent:
         where = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
         monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", where)
         async with asyncio.timeout(20):
             with pytest.raises(CannotDo, match=where) as caught:
-                await letters.read()
+                await dead_letter_topic.read()
     assert caught.value.code == Exit.FAILED
 
 

@@ -45,7 +45,7 @@ def changes(environment: dict[str, str]) -> tuple[Call, ...]:
     return tuple(Call(**one) for one in answer.json() if "surefoot" in one["user_agent"])
 
 
-async def heard(environment: dict[str, str], run_id: str) -> tuple[Envelope, ...]:
+async def events_of(environment: dict[str, str], run_id: str) -> tuple[Envelope, ...]:
     """What the bus has of a run, and of critical alerts since it began, until now."""
     consumer: Any = AIOKafkaConsumer(
         DEPLOYMENT_EVENTS.name,
@@ -56,19 +56,19 @@ async def heard(environment: dict[str, str], run_id: str) -> tuple[Envelope, ...
     await consumer.start()
     try:
         ends = await consumer.end_offsets(consumer.assignment())
-        told = []
+        events = []
         for partition, end in ends.items():
             while await consumer.position(partition) < end:
                 record = await asyncio.wait_for(consumer.getone(partition), 20)
-                told.append(from_message(record.headers, record.value))
+                events.append(from_message(record.headers, record.value))
     finally:
         await consumer.stop()
-    began = min(one.meta.time for one in told if _run_of(one) == run_id)
-    return tuple(one for one in told if one.meta.time >= began and (_run_of(one) or run_id) == run_id)
+    began = min(event.meta.time for event in events if _run_of(event) == run_id)
+    return tuple(event for event in events if event.meta.time >= began and (_run_of(event) or run_id) == run_id)
 
 
-def _run_of(told: Envelope) -> str | None:
-    return None if isinstance(told.event, CriticalAlert) else getattr(told.event, "run_id", None)
+def _run_of(envelope: Envelope) -> str | None:
+    return None if isinstance(envelope.event, CriticalAlert) else getattr(envelope.event, "run_id", None)
 
 
 def deployed(environment: dict[str, str], image: str, **wanted: Any) -> dict[str, Any]:

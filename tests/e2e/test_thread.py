@@ -7,9 +7,9 @@ import pytest
 
 from contracts.deployment import DeploymentFinished
 from sandbox.scenarios.load import shipped
-from surefoot.rehearsal.judge import faults
+from surefoot.rehearsal.judge import mismatches
 from surefoot.rehearsal.rehearse import Rehearsal
-from tests.e2e.harness import CLUSTER, SERVICE, aws, changes, deployed, described, heard
+from tests.e2e.harness import CLUSTER, SERVICE, aws, changes, deployed, described, events_of
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("e2e")]
 
@@ -34,10 +34,10 @@ def test_a_healthy_image_goes_through_five_phases(surefoot: dict[str, str]) -> N
 def test_a_scenario_ends_over_sockets_as_under_the_virtual_clock(surefoot: dict[str, str], name: str) -> None:
     before, begun = described(surefoot)["taskDefinition"], changes(surefoot)
     run = deployed(surefoot, name)
-    told = asyncio.run(heard(surefoot, run["run_id"]))
-    (finished,) = (one.event for one in told if isinstance(one.event, DeploymentFinished))
-    rehearsal = Rehearsal(finished, run, told, changes(surefoot)[len(begun) :], run["seconds"])
-    assert faults(rehearsal, shipped()[name].expect) == [], run
+    events = asyncio.run(events_of(surefoot, run["run_id"]))
+    (finished,) = (envelope.event for envelope in events if isinstance(envelope.event, DeploymentFinished))
+    rehearsal = Rehearsal(finished, run, events, changes(surefoot)[len(begun) :], run["seconds"])
+    assert mismatches(rehearsal, shipped()[name].expect) == [], run
     after = described(surefoot)
     assert (after["taskDefinition"] == before) == (run["outcome"] == "rolled_back")
     assert after["runningCount"] == after["desiredCount"]

@@ -115,7 +115,7 @@ class Installation:
             change = ImageChange(reference=f"{registry.uri}:{image}")
             config = DeploymentConfig(baking_minutes=minutes)
             request = DeployRequested(target=target, change=change, actor="test", config=config)
-            await self.system.tell(request, ids[workload], "test")
+            await self.system.publish(request, ids[workload], "test")
         await asyncio.wait_for(all_have.wait(), LONGEST)
         await end([reading])
         return ended

@@ -6,7 +6,7 @@ from contracts.base import Target
 from contracts.deployment import Cause, DeploymentFinished, Outcome
 from sandbox.aws.call_log import Call
 from sandbox.scenarios.model import Expected
-from surefoot.rehearsal.judge import faults
+from surefoot.rehearsal.judge import mismatches
 from surefoot.rehearsal.rehearse import Rehearsal
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="c", service="s")
@@ -19,7 +19,7 @@ REHEARSAL = Rehearsal(ENDED, {}, (), (BEGAN,), 5.0)
 
 def test_what_is_as_expected_has_no_fault() -> None:
     said = Expected(outcome=Outcome.FAILED, cause=Cause.GATE, says=("gate",), changes=1, alerts=frozenset())
-    assert faults(REHEARSAL, said) == []
+    assert mismatches(REHEARSAL, said) == []
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_what_is_as_expected_has_no_fault() -> None:
     ],
 )
 def test_each_difference_is_told(expected: Expected, fault: str) -> None:
-    assert faults(REHEARSAL, expected) == [fault]
+    assert mismatches(REHEARSAL, expected) == [fault]

@@ -29,7 +29,7 @@ defaults:
 def test_a_slow_version_is_good_enough_where_the_policy_says_so() -> None:
     rehearsal, policy = under("slow", LENIENT)
     assert rehearsal.finished.outcome is Outcome.SUCCEEDED, rehearsal.finished.reason
-    answers = [told.event for told in rehearsal.told if isinstance(told.event, StepFinished)]
+    answers = [envelope.event for envelope in rehearsal.events if isinstance(envelope.event, StepFinished)]
     judged = [answer for answer in answers if answer.step == "evaluate-rules"]
     assert [answer.policy_digest for answer in judged] == [policy.digest]
     assert {gate.name: gate.threshold for gate in judged[0].gates}["response_time_p95"] == 30
@@ -46,7 +46,7 @@ defaults:
 def test_a_healthy_version_is_rolled_back_where_the_policy_forgives_nothing() -> None:
     rehearsal, policy = under("healthy", STRICT)
     assert rehearsal.finished.outcome is Outcome.ROLLED_BACK, rehearsal.finished.reason
-    raised = [told.event for told in rehearsal.told if isinstance(told.event, CriticalAlert)]
+    raised = [envelope.event for envelope in rehearsal.events if isinstance(envelope.event, CriticalAlert)]
     assert {(alert.rule, alert.threshold, alert.policy_digest) for alert in raised} >= {
         ("error_rate", 0.01, policy.digest)
     }

@@ -9,7 +9,7 @@ from sandbox.scenarios.load import shipped
 from sandbox.scenarios.model import Scenario
 from surefoot.rehearsal import rehearse as rehearsing
 from surefoot.rehearsal.actors import OutsideActors
-from surefoot.rehearsal.judge import faults
+from surefoot.rehearsal.judge import mismatches
 from surefoot.rehearsal.rehearse import rehearse
 
 
@@ -17,13 +17,13 @@ from surefoot.rehearsal.rehearse import rehearse
 def test_it_ends_as_it_must(name: str) -> None:
     scenario = shipped()[name]
     rehearsal = rehearse(scenario)
-    assert faults(rehearsal, scenario.expect) == [], rehearsal.finished.reason
+    assert mismatches(rehearsal, scenario.expect) == [], rehearsal.finished.reason
 
 
 def test_the_same_seed_is_the_same_rehearsal() -> None:
     first, second = (rehearse(shipped()["slow"], seed=3) for _ in range(2))
     assert first.finished == second.finished
-    assert [one.meta.id for one in first.told] == [one.meta.id for one in second.told]
+    assert [event.meta.id for event in first.events] == [event.meta.id for event in second.events]
     assert first.seconds == second.seconds
 
 

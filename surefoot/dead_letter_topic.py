@@ -30,19 +30,19 @@ SOURCE = "surefoot/cli"
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter and what became of it."""
+    """A dead letter and its settlement."""
 
     id: str
     time: datetime
-    """When it was written, in product time."""
+    """When the letter was written, in product time."""
     partition: int
-    """Of the dead letters' topic, where it lies."""
+    """The partition of the dead letters' topic in which the letter lies."""
     body: DeadLettered
     settled: DeadLetterSettled | None = None
-    """The newest word on it; None: it is open."""
+    """The newest settlement; None: the letter is open."""
 
     def refusal(self, *, again: bool) -> str | None:
-        """Return why it cannot be replayed; None: it can. ``again`` replays what is settled."""
+        """Return why the letter cannot be replayed; None if it can. ``again`` allows it for a settled letter."""
         if self.settled and not again:
             return f"it was {self.settled.how} by {self.settled.actor} already; --again replays it nonetheless"
         if self.body.cut:
@@ -65,7 +65,7 @@ class Letters:
     """Messages on the topic that this version cannot read."""
 
     def named(self, prefixes: Iterable[str]) -> tuple[Letter, ...]:
-        """Return those whose ids begin so, each once. Raise ``CannotDo`` unless each prefix names exactly one."""
+        """Return the letters whose ids begin so, each once. Raise ``CannotDo`` unless each prefix names exactly one."""
         return tuple(dict.fromkeys(self._one(prefix.lower()) for prefix in prefixes))
 
     def _one(self, prefix: str) -> Letter:
@@ -99,48 +99,50 @@ async def read(keeps_value: Callable[[str], bool] = lambda _: False) -> Letters:
             unreadable += 1
             continue
         match envelope.event:
-            case DeadLetterSettled() as word:
-                settled[word.letter] = word
+            case DeadLetterSettled() as settlement:
+                settled[settlement.letter] = settlement
             case DeadLettered() as body:
                 id_ = envelope.meta.id
                 kept = body if keeps_value(id_) else body.model_copy(update={"value": None})
                 letters[id_] = Letter(id_, envelope.meta.time, record.partition, kept)
             case _:
                 unreadable += 1
-    told = (replace(letter, settled=settled.get(letter.id)) for letter in letters.values())
-    return Letters(tuple(sorted(told, key=lambda letter: (letter.time, letter.id))), unreadable)
+    with_ends = (replace(letter, settled=settled.get(letter.id)) for letter in letters.values())
+    return Letters(tuple(sorted(with_ends, key=lambda letter: (letter.time, letter.id))), unreadable)
 
 
 async def replay(letters: Iterable[Letter], actor: str, reason: str) -> None:
     """Publish the messages again, in the order in which they came, and settle each letter after its message.
 
-    Whoever dies in between leaves an open letter. A second replay does no harm: the group's inbox drops it.
+    A process that dies in between leaves an open letter. A second replay does no harm: the group's inbox drops it.
     """
     async with _producer() as producer:
-        for letter in sorted(letters, key=lambda one: (one.body.topic, one.body.partition, one.body.offset)):
+        for letter in sorted(
+            letters, key=lambda letter: (letter.body.topic, letter.body.partition, letter.body.offset)
+        ):
             body = letter.body
             async with asyncio.timeout(ANSWER_SECONDS):
                 await producer.send_and_wait(
                     body.topic, body.value, key=body.key, partition=body.partition, headers=[*body.replay_headers]
                 )
-            word = DeadLetterSettled(letter=letter.id, how="replayed", actor=actor, reason=reason)
-            await _settle(producer, letter, word)
+            settlement = DeadLetterSettled(letter=letter.id, how="replayed", actor=actor, reason=reason)
+            await _settle(producer, letter, settlement)
 
 
 async def drop(letters: Iterable[Letter], actor: str, reason: str) -> None:
     """Settle the letters without a replay."""
     async with _producer() as producer:
         for letter in letters:
-            word = DeadLetterSettled(letter=letter.id, how="dropped", actor=actor, reason=reason)
-            await _settle(producer, letter, word)
+            settlement = DeadLetterSettled(letter=letter.id, how="dropped", actor=actor, reason=reason)
+            await _settle(producer, letter, settlement)
 
 
-async def _settle(producer: Any, letter: Letter, word: DeadLetterSettled) -> None:
+async def _settle(producer: Any, letter: Letter, settlement: DeadLetterSettled) -> None:
     now = datetime.now(UTC)
     # an operator's act is no consequence, so its id derives from nothing. It lies behind its letter in the same
     # partition, so that retention can never take it first and open the letter again
-    said = Envelope(Meta(str(uuid.uuid4()), SOURCE, now, cause_id=letter.id), word).to_message()
-    await _send(producer, said, letter.partition)
+    message = Envelope(Meta(str(uuid.uuid4()), SOURCE, now, cause_id=letter.id), settlement).to_message()
+    await _send(producer, message, letter.partition)
     if alert := alert_of(letter.body, "resolved", letter.time):
         meta = Meta(caused_id(letter.id, "alert-resolved"), SOURCE, now, cause_id=letter.id)
         await _send(producer, Envelope(meta, alert).to_message())
@@ -160,17 +162,17 @@ async def _records() -> AsyncIterator[Any]:
     async with _started(consumer, consumer.stop):
         async with asyncio.timeout(ANSWER_SECONDS):
             begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-        unread = {one for one in partitions if begins[one] < ends[one]}
+        unread = {partition for partition in partitions if begins[partition] < ends[partition]}
         consumer.assign(unread)
-        heard = time.monotonic()
+        last_answer = time.monotonic()
         while unread:
             for records in (await consumer.getmany(timeout_ms=500)).values():
-                heard = time.monotonic()
+                last_answer = time.monotonic()
                 for record in records:
                     yield record
             async with asyncio.timeout(ANSWER_SECONDS):
-                unread = {one for one in unread if await consumer.position(one) < ends[one]}
-            if time.monotonic() - heard > ANSWER_SECONDS:
+                unread = {partition for partition in unread if await consumer.position(partition) < ends[partition]}
+            if time.monotonic() - last_answer > ANSWER_SECONDS:
                 raise TimeoutError("it stopped in the middle")
 
 
@@ -182,7 +184,7 @@ async def _partitions() -> list[TopicPartition]:
         if DEAD_LETTERS.name not in await admin.list_topics():
             raise CannotDo(f"Kafka at {servers()} has no topic {DEAD_LETTERS}: no service ran there", Exit.FAILED)
         (about,) = await admin.describe_topics([DEAD_LETTERS.name])
-        return [TopicPartition(DEAD_LETTERS.name, one["partition"]) for one in about["partitions"]]
+        return [TopicPartition(DEAD_LETTERS.name, partition["partition"]) for partition in about["partitions"]]
 
 
 @asynccontextmanager
@@ -199,7 +201,7 @@ def _bounds() -> dict[str, int]:
 
 @asynccontextmanager
 async def _started(client: Any, stop: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # one sentence says it
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own error has it in one sentence
     with _reached():
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
