@@ -17,8 +17,8 @@ STARTING_SECONDS = 60.0
 AGAIN_SECONDS = 0.5
 MOST_RUNS = 200
 """How many runs one answer lists."""
-_NOT_YET = frozenset({502, 503})
-"""Statuses after which a call is sent again: a service is starting or without Redis (503), or not reached (502)."""
+_PROBLEM = "application/problem+json"
+"""The form in which Surefoot itself refuses; a gateway answers in another one."""
 _MISUSED = frozenset({400, 404, 409, 422})
 """Statuses of a wrong request."""
 
@@ -110,7 +110,7 @@ class Surefoot:
         deadline = time.monotonic() + patience
         while True:
             answer = self._send(method, path, **arguments)
-            if answer.status_code not in _NOT_YET or time.monotonic() > deadline:
+            if not _not_yet(answer) or time.monotonic() > deadline:
                 return _body_of(answer, f"{method} {path}")
             time.sleep(AGAIN_SECONDS)
 
@@ -122,6 +122,15 @@ class Surefoot:
                 f"Surefoot does not answer at {self.url} ({type(error).__name__}): "
                 "start it (make up), or set SUREFOOT_URL"
             ) from error
+
+
+def _not_yet(answer: httpx2.Response) -> bool:
+    """Return whether a service is starting or without Redis (503), or the front door cannot reach it (502).
+
+    A 502 of Surefoot's own says that AWS denied or did not answer: that is the answer, for its caller to judge.
+    """
+    by_gateway = not answer.headers.get("content-type", "").startswith(_PROBLEM)
+    return answer.status_code == 503 or (answer.status_code == 502 and by_gateway)
 
 
 def _path(path: str, place: Place) -> str:

@@ -17,16 +17,19 @@ from redis.exceptions import RedisError
 
 from contracts.base import Event
 from contracts.dead_letter import Reason, is_for, letter_id
+from contracts.deployment import Cause
 from contracts.envelope import Envelope, InvalidMessage, Meta, UnknownType, from_message, read_meta
 from contracts.state import NewerState
 from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
 from services._chassis.clock import moment
+from services._chassis.commands import Command
 from services._chassis.dead_letters import LONGEST_DETAIL, emissions_for, letter_of, unsupported
 from services._chassis.readiness import Readiness
-from services._chassis.reasons import sentence_of
+from services._chassis.reasons import is_permanent, sentence_of
 from services._chassis.service import Service
 from services._chassis.store import Applied, RedisStore
 from services._chassis.transition import Busy, Emit, Transition, decided
+from services._policy.policies import NoTarget
 
 ATTEMPTS = 8
 """Tries of a handler, with exponential back-off, before its message is a dead letter: about 20 s in all."""
@@ -80,7 +83,8 @@ def _passing(error: BaseException) -> bool:
 
     While the store is away nothing is retried here: the message is read again, perhaps after others.
     """
-    return isinstance(error, Exception) and not isinstance(error, InvalidMessage | NewerState | RedisError | OSError)
+    elsewhere = InvalidMessage | NewerState | RedisError | OSError
+    return isinstance(error, Exception) and not isinstance(error, elsewhere) and not is_permanent(error)
 
 
 def _cause(meta: Meta) -> str:
@@ -107,6 +111,8 @@ class Consumer:
         self._asked = {topic for topic, party in _ASKED.items() if party == service.name}
         self._waiting_since: dict[bytes, float] = {}
         """Message key (a target) → the real time since when its messages wait for a newer replica."""
+        self._waiting_reading = 0
+        """The generation of reading in which they wait. The time while another replica reads does not count."""
 
     async def consume(self, record: Record) -> None:
         """Handle a message, or store it as a dead letter; raise only if neither could be done."""
@@ -131,18 +137,22 @@ class Consumer:
         except InvalidMessage as error:
             await self._put_aside(record, "invalid", str(error))
         except NewerState as error:
-            if self._may_wait(record, error):
+            if self._may_wait(record, error, reading):
                 raise
             await self._dead_letter(record, "failed", f"state of a newer version: {error}")
         except (RedisError, OSError, Busy):
             raise
         except Exception as error:
             log.exception("a message could not be handled", topic=record.topic, error=type(error).__name__)
-            await self._dead_letter(record, "failed", f"failed {ATTEMPTS} times: {sentence_of(error)}")
+            failed = "failed" if is_permanent(error) else f"failed {ATTEMPTS} times"
+            await self._dead_letter(record, "failed", f"{failed}: {sentence_of(error)}")
 
-    def _may_wait(self, record: Record, error: NewerState) -> bool:
+    def _may_wait(self, record: Record, error: NewerState, reading: Reading) -> bool:
         """Return whether this target's messages may go on waiting, although they hold up others (see above)."""
         key = record.key or b""
+        if reading.number != self._waiting_reading:
+            self._waiting_reading = reading.number
+            self._waiting_since.clear()
         self._readiness.newer_state(self._service.name, f"a message about {key.decode(errors='replace')}", error)
         return self._now() - self._waiting_since.setdefault(key, self._now()) < NEWER_STATE_LONGEST
 
@@ -186,7 +196,17 @@ class Consumer:
 
     async def _apply(self, envelope: Envelope, handler: Any, redis_run_id: str | None) -> None:
         event, meta = envelope.event, envelope.meta
-        transition = await handler(event, meta) or decided()
+        try:
+            await self._write(await handler(event, meta) or decided(), envelope, redis_run_id)
+        except NoTarget as error:
+            if envelope.entry.topic not in COMMAND_TOPICS:
+                raise
+            log.warning("the policy lets nobody act on the target of a command", why=str(error))
+            refused = Command.of(event, meta).inconclusive(f"{error}.", Cause.REFUSED)  # type: ignore[arg-type]  # a command
+            await self._write(decided(refused), envelope, redis_run_id)
+
+    async def _write(self, transition: Transition, envelope: Envelope, redis_run_id: str | None) -> None:
+        meta = envelope.meta
         written = await self._store.apply(transition, cause=_cause(meta), cause_id=meta.id, redis_run_id=redis_run_id)
         if written.applied is Applied.SEEN and envelope.entry.topic in COMMAND_TOPICS:
             await self._store.answer_again(meta.id)

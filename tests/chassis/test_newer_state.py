@@ -200,6 +200,19 @@ async def test_no_target_holds_up_the_others_for_ever(redis: MemoryRedis) -> Non
     assert old.progress.offsets.to_commit() == {PARTITION: 21}
 
 
+async def test_the_time_in_which_another_replica_reads_does_not_count(redis: MemoryRedis) -> None:
+    old = Replica(redis, Old)
+    await old.take(CAPTURE, 17)
+    old.progress.on_partitions_revoked({PARTITION})
+    old.real = 2 * chassis.NEWER_STATE_LONGEST
+    await old.take(CAPTURE, 18, "d")
+    assert await old.letters() == []
+    assert old.partitions.sought == {PARTITION: 18}
+    old.real += chassis.NEWER_STATE_LONGEST
+    await old.take(CAPTURE, 18, "d")
+    assert [letter.offset for letter in await old.letters()] == [18]
+
+
 async def test_a_timer_waits_and_lets_the_others_go_first(redis: MemoryRedis) -> None:
     old, new = Replica(redis, Old), Replica(redis, New, kinds=("count", "new"))
     await old.store.apply(decided(timers=(Timer("a", "count", 1.0), Timer("b", "new", 2.0))))

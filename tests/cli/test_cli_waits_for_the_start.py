@@ -20,6 +20,7 @@ class Starting(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answer)
         self.refusals = refusals
         self.keys: list[str | None] = []
+        self.form = "text/html"
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -34,6 +35,7 @@ class Answer(BaseHTTPRequestHandler):
         refused = self.server.refusals.pop(0) if self.server.refusals else 0
         body = b'{"detail": "The service is starting; try again."}' if refused else b'{"run_id": "a-run"}'
         self.send_response(refused or 202)
+        self.send_header("Content-Type", self.server.form if refused else "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -88,3 +90,20 @@ def test_what_is_wrong_is_not_sent_again(server: Starting, refusals: list[int]) 
     with pytest.raises(Refused):
         deploy(server)
     assert len(server.keys) == 1
+
+
+def test_what_aws_denies_is_told_at_once(server: Starting, refusals: list[int]) -> None:
+    """A 502 of Surefoot itself is an answer; one of a gateway is none."""
+    server.form = "application/problem+json; charset=utf-8"
+    refusals += [502, 502]
+    with pytest.raises(Refused, match="try again") as refused:
+        deploy(server)
+    assert refused.value.status == 502
+    assert refusals == [502]
+
+
+def test_a_service_without_redis_is_waited_for(server: Starting, refusals: list[int]) -> None:
+    server.form = "application/problem+json"
+    refusals += [503]
+    assert deploy(server) == "a-run"
+    assert len(server.keys) == 2
