@@ -1,4 +1,4 @@
-"""The simulated account, as a benchmark looks at it and prepares it."""
+"""Prepares and reads the simulated account for a benchmark."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,24 +14,24 @@ FAMILY = "court-case-backend"
 
 
 def service_name(number: int) -> str:
-    """The sandbox's names, from 1."""
+    """Return the sandbox's name of a service; numbers begin with 1."""
     return "BackendService" if number == 1 else f"BackendService-{number}"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One that AWS has received."""
+    """A call that AWS has received."""
 
     number: int
     at: float
-    """Real time, in epoch seconds."""
+    """Time of the call: real time, in epoch seconds."""
     operation: str
     agent: str
     resource: str
 
 
 class Account:
-    """Speaks as a person, whom neither ours nor the bare script is confused with."""
+    """Calls AWS under a name of its own, so that the log tells its calls from ours and from the bare script's."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
@@ -67,17 +67,17 @@ class Account:
         pace = self._pace
         return [
             Call(
-                one["number"],
-                pace.anchor + (one["time"] - pace.anchor) / pace.rate,
-                one["operation"],
-                one["user_agent"],
-                one["resource"],
+                call["number"],
+                pace.anchor + (call["time"] - pace.anchor) / pace.rate,
+                call["operation"],
+                call["user_agent"],
+                call["resource"],
             )
-            for one in self.tell("GET", f"calls?after={after}")
+            for call in self.control("GET", f"calls?after={after}")
         ]
 
-    def tell(self, method: str, path: str, body: Any = None) -> Any:
-        """Ask or tell the people of the sandbox."""
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the sandbox's control API."""
         answer = httpx2.request(method, f"{self._url}/_sandbox/{path}", json=body, timeout=20)
         answer.raise_for_status()
         return answer.json()

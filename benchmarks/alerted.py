@@ -26,15 +26,15 @@ from services.recovery.domain.protection import key_of
 WARM_UP = 2
 """Rounds that do not count: clients are built at their first use."""
 LOOK_SECONDS = 0.1
-"""Real seconds between two looks at AWS's log, so that the looking itself weighs little and the same on both."""
+"""Real seconds between two reads of AWS's log, so that reading costs little, and the same for both sides."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
     seconds: float
-    """Real, from before the alert is sent until AWS has received UpdateService."""
+    """Real seconds from before the alert is sent until AWS has received UpdateService."""
     calls: tuple[str, ...]
-    """What AWS was asked in between."""
+    """The operations of the calls to AWS in between."""
 
 
 @dataclass
@@ -44,17 +44,17 @@ class Subject:
     account: Account
     talk: Talk
     store: RedisStore
-    """Recovery's."""
+    """Recovery's store."""
     target: Target
     changed: str
-    """Another healthy version, as an ARN."""
+    """ARN of another healthy version."""
     snapshot_id: str = ""
 
     async def capture(self, run: str) -> None:
-        said = await self.talk.ask(CaptureSnapshot(target=self.target, run_id=run, purpose="before-change"), run)
-        if not isinstance(said.output, SnapshotOutput):
-            raise TypeError(said.summary)
-        self.snapshot_id = said.output.snapshot_id
+        answer = await self.talk.ask(CaptureSnapshot(target=self.target, run_id=run, purpose="before-change"), run)
+        if not isinstance(answer.output, SnapshotOutput):
+            raise TypeError(answer.summary)
+        self.snapshot_id = answer.output.snapshot_id
 
     @property
     def snapshot_key(self) -> str:
@@ -65,7 +65,7 @@ class Subject:
         await self.talk.ask(Arm(target=self.target, run_id=run, snapshot_id=self.snapshot_id, expires_at=expires), run)
 
     async def forget(self) -> None:
-        """Let the rollback end at its next look, instead of after minutes: what it waits for is not measured."""
+        """Let the rollback end at its next check, instead of after minutes: its waiting is not measured."""
         await self.store.redis.delete(self.store.key("state", key_of(self.target)))
         async with asyncio.timeout(LONGEST):
             while await self.store.redis.zcard(self.store.key("jobs")):  # noqa: ASYNC110  Redis tells nobody
@@ -138,14 +138,14 @@ async def subject_of(account: Account, talk: Talk, store: RedisStore, number: in
 
 @dataclass(frozen=True, slots=True)
 class Reactions:
-    """Both, by turns. Real seconds."""
+    """The reactions of both sides, by turns, in real seconds."""
 
     ours: tuple[Reaction, ...]
     bare: tuple[Reaction, ...]
 
     def at(self, share: float) -> tuple[float, float]:
-        """Ours and bare at a quantile."""
-        mine, theirs = (quantile([one.seconds for one in some], share) for some in (self.ours, self.bare))
+        """Return our and the bare script's seconds at a quantile."""
+        mine, theirs = (quantile([reaction.seconds for reaction in some], share) for some in (self.ours, self.bare))
         return mine, theirs
 
     def ratio(self, share: float) -> float:
@@ -158,7 +158,7 @@ class Reactions:
             mine, theirs = self.at(share)
             what = f"alert → UpdateService, p{share * 100:.0f} of {len(self.ours)}"
             lines.append(f"{what:<44} {mine * 1000:>7.0f} ms {theirs * 1000:>7.0f} ms   {self.ratio(share):.2f}")
-        same = {one.calls for one in (*self.ours, *self.bare)}
+        same = {reaction.calls for reaction in (*self.ours, *self.bare)}
         lines.append(f"  the same calls: {' '.join(next(iter(same)))}" if len(same) == 1 else f"  CALLS DIFFER: {same}")
         return "\n".join(lines)
 
@@ -175,6 +175,6 @@ async def alerted(environment: dict[str, str], *, rounds: int) -> Reactions:
         await theirs.capture("bare")
         found: dict[Any, list[Reaction]] = {ours: [], bare: []}
         for number in range(WARM_UP + rounds):
-            for one, subject in ((ours, mine), (bare, theirs)):
-                found[one].append(await one(subject, f"run-{number}"))
+            for side, subject in ((ours, mine), (bare, theirs)):
+                found[side].append(await side(subject, f"run-{number}"))
     return Reactions(tuple(found[ours][WARM_UP:]), tuple(found[bare][WARM_UP:]))

@@ -16,7 +16,7 @@ TOPIC = "bare.alerts.v1"
 
 
 class Clients:
-    """Built once, as ours are."""
+    """boto3's clients, built once, as ours are."""
 
     def __init__(self) -> None:
         self.s3: Any = boto3.client("s3")
@@ -26,17 +26,17 @@ class Clients:
 
 
 def roll_back(aws: Clients, service: str, snapshot_key: str, since: datetime) -> None:
-    """Bring the snapshot's task definition back, after the same looks as ours."""
+    """Bring the snapshot's task definition back, after the same reading calls as ours."""
     named = {"cluster": os.environ["CLUSTER_NAME"], "service": service}
     bucket = os.environ["BACKUP_BUCKET"]
     snapshot = json.loads(aws.s3.get_object(Bucket=bucket, Key=snapshot_key)["Body"].read())
     described = aws.ecs.describe_services(cluster=named["cluster"], services=[service], include=["TAGS"])
     listed = aws.ecs.list_service_deployments(**named, createdAt={"after": since}, maxResults=20)
-    arns = [one["serviceDeploymentArn"] for one in listed["serviceDeployments"]]
+    arns = [deployment["serviceDeploymentArn"] for deployment in listed["serviceDeployments"]]
     if arns:
         aws.ecs.describe_service_deployments(serviceDeploymentArns=arns)
-    for one in described["services"][0]["loadBalancers"]:
-        aws.elbv2.describe_target_health(TargetGroupArn=one["targetGroupArn"])
+    for load_balancer in described["services"][0]["loadBalancers"]:
+        aws.elbv2.describe_target_health(TargetGroupArn=load_balancer["targetGroupArn"])
     goal = snapshot["task_definition"]["taskDefinitionArn"]
     aws.ecs.describe_task_definition(taskDefinition=goal, include=["TAGS"])
     for container in snapshot["task_definition"]["containerDefinitions"]:

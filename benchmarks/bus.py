@@ -24,13 +24,13 @@ from contracts.topics import PARTITIONS
 from services._chassis.topics import ensure_topics
 
 SPEED = 20.0
-"""Product seconds in a real second, where rollbacks have to end so that the next can begin; as in the sandbox."""
+"""Product seconds in a real second, as in the sandbox; a rollback has to end before the next can begin."""
 LEAST_HANDLED = 0.8
 MOST_ALERTED = 2.0
 
 
 async def _topics(kafka: str) -> None:
-    """Ours, and those of the bare scripts."""
+    """Create our topics, and those of the bare scripts."""
     await ensure_topics(kafka, 1)
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=kafka)
     topic: Any = NewTopic  # aiokafka has no types here
@@ -44,8 +44,8 @@ async def _throughput(environment: dict[str, str], messages: int, rounds: int) -
     await _topics(kafka)
     async with Redis.from_url(environment["REDIS_URL"]) as redis:
         print(HEAD)
-        one = await handled(kafka, redis, messages=messages, rounds=rounds)
-        print(one, f"aim ≥ {LEAST_HANDLED}: {_met(one.ratio >= LEAST_HANDLED)}", flush=True)
+        compared = await handled(kafka, redis, messages=messages, rounds=rounds)
+        print(compared, f"aim ≥ {LEAST_HANDLED}: {_met(compared.ratio >= LEAST_HANDLED)}", flush=True)
         for at_once in (1, 16):
             print(await applied(redis, writes=messages, at_once=at_once, rounds=rounds), flush=True)
 

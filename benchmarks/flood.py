@@ -1,4 +1,4 @@
-"""One service under a flood: what was sent, what took effect, and what lies in the dead-letter topic."""
+"""Floods one service with messages, and counts what took effect and what is in the dead-letter topic."""
 
 import asyncio
 import time
@@ -29,9 +29,9 @@ from services._chassis.topics import ensure_topics
 from services._chassis.transition import Decision, Transition
 
 LARGEST = 1_048_576
-"""Bytes of a message, as Kafka has it."""
+"""Kafka's largest message, in bytes."""
 IN_FLIGHT = 1_000
-"""Messages that are sent before their confirmations are waited for."""
+"""How many messages are sent before their confirmations are awaited."""
 LOOK_SECONDS = 0.1
 
 Place = tuple[str, int, int]
@@ -40,7 +40,7 @@ Place = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What took effect: how many, and which, as the sum of their ids' checksums. The service's state."""
+    """The service's state: how many messages took effect, and which, as the sum of their ids' checksums."""
 
     count: int = 0
     total: int = 0
@@ -65,28 +65,30 @@ class Outcome:
     seconds: float
     expected: frozenset[Place]
     letters: Counter[Place]
-    """How many letters there are about each place."""
+    """Place of a message → number of dead letters about it."""
     sent: Tally
     handled: Tally
 
     @property
     def rate(self) -> float:
-        """Messages a second."""
+        """Return the rate in messages a second."""
         return self.messages / self.seconds
 
     @property
-    def faults(self) -> list[str]:
-        """Empty when there is exactly one letter for each bad message, and each good one took effect once."""
+    def violations(self) -> list[str]:
+        """Return sentences: each bad message must have one letter, and each good one must have taken effect once."""
         found = frozenset(self.letters)
         counts = {
             "bad messages without a dead letter": len(self.expected - found),
             "dead letters about good messages": len(found - self.expected),
             "dead letters too many": self.letters.total() - len(found),
         }
-        said = [f"{count} {what}" for what, count in counts.items() if count]
+        sentences = [f"{count} {what}" for what, count in counts.items() if count]
         if self.sent != self.handled:
-            said.append(f"{self.handled.count} of {self.sent.count} messages took effect, or not those that were sent")
-        return said
+            sentences.append(
+                f"{self.handled.count} of {self.sent.count} messages took effect, or not those that were sent"
+            )
+        return sentences
 
 
 async def _count(event: CaptureSnapshot, meta: Meta) -> Transition:
@@ -127,10 +129,10 @@ async def _send(kafka: str, samples: Sequence[Sample]) -> list[Place]:
     try:
         for first in range(0, len(samples), IN_FLIGHT):
             sent = [
-                await producer.send(one.topic, one.value, one.key, headers=one.headers)
-                for one in samples[first : first + IN_FLIGHT]
+                await producer.send(sample.topic, sample.value, sample.key, headers=sample.headers)
+                for sample in samples[first : first + IN_FLIGHT]
             ]
-            places += [(one.topic, one.partition, one.offset) for one in await asyncio.gather(*sent)]
+            places += [(place.topic, place.partition, place.offset) for place in await asyncio.gather(*sent)]
     finally:
         await producer.stop()
     return places
@@ -138,7 +140,7 @@ async def _send(kafka: str, samples: Sequence[Sample]) -> list[Place]:
 
 @asynccontextmanager
 async def _serving(kafka: str, store: RedisStore) -> AsyncIterator[CatchUp]:
-    """Consumer, relay and watchdog, as a process has them."""
+    """Run consumer, relay and watchdog, as a process does."""
     settings = Settings(kafka_bootstrap_servers=kafka)
     transport = KafkaTransport(store, settings)
     service = Service(GROUP, handlers={CaptureSnapshot: _count})
@@ -172,7 +174,7 @@ async def _letters(kafka: str) -> Counter[Place]:
         partitions = [TopicPartition(DEAD_LETTERS.name, number) for number in range(DEAD_LETTERS.partitions)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        while any([await consumer.position(one) < ends[one] for one in partitions]):
+        while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:
                     letter = from_message(record.headers, record.value).event

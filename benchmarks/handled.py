@@ -1,4 +1,4 @@
-"""From Kafka to the acknowledgement: our consumer with ``apply``, and FastStream with one script."""
+"""Measures messages from Kafka to the acknowledgement: our consumer with ``apply``, and FastStream with one script."""
 
 import asyncio
 import itertools
@@ -33,7 +33,7 @@ LONGEST = 120.0
 
 @dataclass
 class Course:
-    """When the messages of a round were taken up."""
+    """The times at which the messages of a round were taken up."""
 
     expected: int
     times: list[float] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Course:
 
     @property
     def rate(self) -> float:
-        """Messages a second, from the first one's begin to the last one's: all of it, acknowledgements included."""
+        """Return messages a second, from the first message to the last, acknowledgements included."""
         return (self.expected - 1) / (self.times[-1] - self.times[0])
 
 
@@ -100,8 +100,8 @@ class Bench:
     async def _publish(self, topic: str) -> None:
         sent = []
         for _ in range(self.messages):
-            one = command(next(self.numbers)).to_message()
-            sent.append(await self.producer.send(topic, one.value, one.key, headers=list(one.headers)))
+            message = command(next(self.numbers)).to_message()
+            sent.append(await self.producer.send(topic, message.value, message.key, headers=list(message.headers)))
         await asyncio.gather(*sent)
 
     async def _timed(

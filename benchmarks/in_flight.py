@@ -1,4 +1,4 @@
-"""The same with a change in flight: its UpdateService is on the way and lands late, and the rollback comes after it."""
+"""Measures rollbacks with a change in flight, whose UpdateService lands late, so that the rollback comes after it."""
 
 import asyncio
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ DELAYS = (1.0, 3.0, 6.0, 9.0)
 class Late:
     delays: tuple[float, ...]
     seconds: tuple[float, ...]
-    """Real, from before the alert is sent until AWS has received the rollback's UpdateService."""
+    """Real seconds from before the alert is sent until AWS has received the rollback's UpdateService."""
     bound: float
-    """Lease and time-out of a call together."""
+    """Seconds of lease and of a call's time-out together."""
 
     @property
     def holds(self) -> bool:
@@ -49,7 +49,7 @@ async def in_flight(environment: dict[str, str]) -> Late:
         store = RedisStore(redis, "recovery", clock)
         # the first service's name is a part of all the others'
         subjects = [await subject_of(account, talk, store, number) for number in range(2, 2 + len(DELAYS))]
-        found = await asyncio.gather(*(_late(one, delay) for one, delay in zip(subjects, DELAYS, strict=True)))
+        found = await asyncio.gather(*(_late(subject, delay) for subject, delay in zip(subjects, DELAYS, strict=True)))
     settings = Settings()
     return Late(DELAYS, tuple(found), settings.job_lease + settings.aws_answer_timeout)
 
@@ -66,7 +66,7 @@ async def _late(subject: Subject, delay: float) -> float:
         "delay": delay,
         "calls": 1,
     }
-    await asyncio.to_thread(subject.account.tell, "POST", "harm", rule)
+    await asyncio.to_thread(subject.account.control, "POST", "harm", rule)
     change = subject.change(run)
     await subject.talk.send(subject.talk.message(change, caused_id(run, "change"), run))
     async with asyncio.timeout(LONGEST):
@@ -79,6 +79,6 @@ async def _late(subject: Subject, delay: float) -> float:
 
 
 def _waits(subject: Subject) -> bool:
-    """Whether the rule for this service has not met its call yet; a rule that is used up is not listed any more."""
-    rules = subject.account.tell("GET", "harm")
-    return any(one["resource"] == subject.target.service and not one["done"] for one in rules)
+    """Return whether the rule for this service has not met its call yet; a used-up rule is not listed any more."""
+    rules = subject.account.control("GET", "harm")
+    return any(rule["resource"] == subject.target.service and not rule["done"] for rule in rules)

@@ -27,7 +27,7 @@ from services.orchestrator.handlers import MOST_RUNS
 MOST = 1.5
 PAGE = 50
 RARE = 60
-"""Runs of the actor whom few runs have, in both stores."""
+"""How many runs the rare actor has, in both stores."""
 AT_ONCE = 64
 TARGET = Target(account="123456789012", region="us-west-2", cluster="shop", service="web")
 
@@ -91,10 +91,10 @@ async def listing(redis: Any, few: int, many: int, rounds: int) -> None:
         for _ in range(rounds):
             for seconds, history in zip(taken, histories, strict=True):
                 seconds.append(await _seconds(history, filters))
-        one, other = map(statistics.median, taken)
-        met = "met" if other / one <= MOST else "NOT MET"
-        figures = f"{one * 1000:.2f} ms of {few:,}, {other * 1000:.2f} ms of {many:,}"
-        print(f"{PAGE} runs, {name}: {figures}: ratio {other / one:.2f}  aim ≤ {MOST}: {met}", flush=True)
+        short, long = map(statistics.median, taken)
+        met = "met" if long / short <= MOST else "NOT MET"
+        figures = f"{short * 1000:.2f} ms of {few:,}, {long * 1000:.2f} ms of {many:,}"
+        print(f"{PAGE} runs, {name}: {figures}: ratio {long / short:.2f}  aim ≤ {MOST}: {met}", flush=True)
 
 
 async def _main(few: int, many: int, rounds: int) -> None:

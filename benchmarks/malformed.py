@@ -18,13 +18,13 @@ from benchmarks.mixture import SHARE, mixture
 from benchmarks.servers import kafka_and_redis
 
 PART = 10_000
-"""Messages between two changes from one half to the other."""
+"""How many messages are sent with and then without malformed ones, by turns."""
 SLOWEST = 50.0
-"""Messages a second, below which something hangs."""
+"""The rate, in messages a second, below which something hangs."""
 
 
 async def _part(number: int, *, malformed: bool, first: int) -> Outcome:
-    """On a Kafka and a Redis of its own."""
+    """Measure so many messages on a Kafka and a Redis of their own."""
     with kafka_and_redis() as environment:
         async with Redis.from_url(environment["REDIS_URL"]) as redis:
             samples = mixture(number, malformed=malformed, first=first, seed=first)
@@ -32,23 +32,24 @@ async def _part(number: int, *, malformed: bool, first: int) -> Outcome:
 
 
 async def measure(messages: int) -> int:
-    """Print what came of it; return how many faults there are."""
+    """Print the results; return the number of violations."""
     halves: dict[bool, list[Outcome]] = {True: [], False: []}
     for turn, first in enumerate(range(0, messages, PART)):
         for malformed in (True, False) if turn % 2 else (False, True):
-            one = await _part(min(PART, messages - first), malformed=malformed, first=first)
-            halves[malformed].append(one)
-            for fault in one.faults:
+            outcome = await _part(min(PART, messages - first), malformed=malformed, first=first)
+            halves[malformed].append(outcome)
+            for fault in outcome.violations:
                 print(f"FAULT: {fault}")
     bad, clean = halves[True], halves[False]
-    ratios = [one.rate / other.rate for one, other in zip(bad, clean, strict=True)]
-    letters, expected = sum(one.letters.total() for one in bad), sum(len(one.expected) for one in bad)
+    ratios = [outcome.rate / other.rate for outcome, other in zip(bad, clean, strict=True)]
+    letters, expected = sum(outcome.letters.total() for outcome in bad), sum(len(outcome.expected) for outcome in bad)
     print(f"{messages} messages, one of {SHARE} malformed: {letters} dead letters of {expected}")
-    print(f"  the other {sum(one.sent.count for one in bad)}: {sum(one.handled.count for one in bad)} handled")
-    rates = [statistics.median(one.rate for one in half) for half in (bad, clean)]
+    sent, handled = sum(outcome.sent.count for outcome in bad), sum(outcome.handled.count for outcome in bad)
+    print(f"  the other {sent}: {handled} handled")
+    rates = [statistics.median(outcome.rate for outcome in half) for half in (bad, clean)]
     spread = f"{min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} rounds"
     print(f"  {rates[0]:.0f}/s, without malformed ones {rates[1]:.0f}/s: {statistics.median(ratios):.2f} ({spread})")
-    return sum(len(one.faults) for one in (*bad, *clean))
+    return sum(len(outcome.violations) for outcome in (*bad, *clean))
 
 
 def main() -> int:

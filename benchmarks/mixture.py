@@ -1,4 +1,4 @@
-"""Messages to one service, good ones and bad ones of every kind, and what has to become of each."""
+"""Messages to one service, good ones and bad ones of every kind, each with its expected result."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ GROUP = "recovery"
 TOPIC = RECOVERY_COMMANDS.name
 TARGETS = 48
 HUGE = 8
-"""How many are too large for a letter: each is nearly a megabyte."""
+"""How many messages are too large for a letter: each is nearly a megabyte."""
 SHARE = 3
 """One of so many messages is bad."""
 
@@ -29,7 +29,7 @@ class Sample:
     headers: list[tuple[str, Any]]
     value: bytes | None
     bad: str = ""
-    """What is the matter; empty for one that is to be handled."""
+    """What is wrong with the message; empty for a good one."""
 
 
 def good(number: int) -> Sample:
@@ -45,7 +45,7 @@ def _headers(sample: Sample, **changed: bytes | None) -> list[tuple[str, Any]]:
 
 
 def _without(sample: Sample, name: str) -> list[tuple[str, Any]]:
-    return [one for one in sample.headers if one[0] != name]
+    return [header for header in sample.headers if header[0] != name]
 
 
 def kinds(sample: Sample) -> dict[str, Sample]:
@@ -81,7 +81,7 @@ def kinds(sample: Sample) -> dict[str, Sample]:
 
 
 def huge(sample: Sample) -> Sample:
-    """Kafka takes it, and in base64 it would not fit into a letter."""
+    """Return a message that Kafka accepts, and that in base64 would not fit into a letter."""
     return Sample(sample.topic, sample.key, sample.headers, b"x" * 900_000, "too large for a letter")
 
 

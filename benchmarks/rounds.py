@@ -1,4 +1,4 @@
-"""Two ways to do the same, by turns, and what their figures say. Nothing here does I/O but the turns themselves."""
+"""Runs two implementations by turns, and compares their figures. Only the rounds themselves do I/O."""
 
 import statistics
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,7 +10,7 @@ Round = Callable[[], Awaitable[float]]
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What ours and the bare script reached in each round, in things a second."""
+    """Rates of ours and of the bare script in each round, in things a second."""
 
     what: str
     ours: tuple[float, ...]
@@ -18,7 +18,7 @@ class Compared:
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """Ours by bare, round by round: both halves of a round met the same machine."""
+        """Return our rate divided by the bare one, round by round: both halves of a round met the same load."""
         return tuple(ours / bare for ours, bare in zip(self.ours, self.bare, strict=True))
 
     @property
@@ -36,17 +36,17 @@ HEAD = f"{'':<44} {'ours':>10} {'bare':>10}   ratio"
 
 
 async def by_turns(what: str, ours: Round, bare: Round, rounds: int) -> Compared:
-    """Run both once to warm up, and then ``rounds`` times; who begins alternates."""
+    """Run both once to warm up, and then ``rounds`` times; the order alternates."""
     await ours()
     await bare()
     figures: dict[Round, list[float]] = {ours: [], bare: []}
     for number in range(rounds):
-        for one in (ours, bare) if number % 2 else (bare, ours):
-            figures[one].append(await one())
+        for side in (ours, bare) if number % 2 else (bare, ours):
+            figures[side].append(await side())
     return Compared(what, tuple(figures[ours]), tuple(figures[bare]))
 
 
 def quantile(seconds: Sequence[float], share: float) -> float:
-    """The smallest figure that at least ``share`` of them do not exceed."""
+    """Return the smallest figure that at least ``share`` of all figures do not exceed."""
     ordered = sorted(seconds)
     return ordered[max(0, -(-len(ordered) * round(share * 100) // 100) - 1)]

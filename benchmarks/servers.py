@@ -1,4 +1,4 @@
-"""What a benchmark runs on: the dev broker, Valkey and the simulated AWS, each a process of its own, on free ports."""
+"""The servers of a benchmark: dev broker, Valkey and simulated AWS, each a process of its own, on free ports."""
 
 import contextlib
 import sys
@@ -33,7 +33,7 @@ def kafka_and_redis() -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def everything(*, speed: float, services: int) -> Iterator[dict[str, str]]:
-    """Kafka, Redis and an AWS with so many ``services``, whose product time runs at ``speed``."""
+    """Run Kafka, Redis and an AWS with so many ``services``, whose product time runs at ``speed``."""
     pace = {"SUREFOOT_CLOCK": str(Pace(speed, time.time()))}
     with kafka_and_redis() as bus, TemporaryDirectory(prefix="surefoot-bench-") as name:
         port, application = claim_port(0), claim_port(0)
@@ -61,7 +61,7 @@ def everything(*, speed: float, services: int) -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def python(module: str, environment: dict[str, str], *arguments: str) -> Iterator[Child]:
-    """A process of ours; its output is kept as long as it runs, and shown when the block ends by a fault."""
+    """Run a Python module as a process; its output is shown when the block ends with an error."""
     with TemporaryDirectory(prefix="surefoot-bench-") as name:
         log = Path(name) / "log"
         child = Child([sys.executable, "-m", module, *arguments], log=log, environment=environment)

@@ -1,4 +1,4 @@
-"""Commands and alerts to recovery, and what it says, over Kafka."""
+"""Publishes commands and alerts to recovery, and reads its answers, over Kafka."""
 
 import asyncio
 import contextlib
@@ -19,14 +19,14 @@ LONGEST = 60.0
 
 @dataclass
 class Talk:
-    """What was said is kept until it is asked for."""
+    """Keeps each answer until it is awaited."""
 
     producer: AIOKafkaProducer
     clock: Clock
     answers: dict[str, "asyncio.Future[StepFinished]"] = field(default_factory=dict)
 
     def about(self, command_id: str) -> "asyncio.Future[StepFinished]":
-        """Becomes the answer to a command."""
+        """Return the future of the answer to a command."""
         return self.answers.setdefault(command_id, asyncio.get_running_loop().create_future())
 
     async def ask(self, event: Event, run_id: str) -> StepFinished:
@@ -34,16 +34,16 @@ class Talk:
         id_ = caused_id(run_id, type(event).__name__)
         await self.send(self.message(event, id_, run_id))
         async with asyncio.timeout(LONGEST):
-            said = await self.about(id_)
-        if said.verdict != "pass":
-            raise RuntimeError(f"{said.step}: {said.summary}")
-        return said
+            answer = await self.about(id_)
+        if answer.verdict != "pass":
+            raise RuntimeError(f"{answer.step}: {answer.summary}")
+        return answer
 
     def message(self, event: Event, id_: str, run_id: str | None = None) -> Message:
         return Envelope(Meta(id_, "bench", moment(self.clock.now()), run_id=run_id), event).to_message()
 
     async def send(self, message: Message) -> None:
-        """Return when Kafka has confirmed it."""
+        """Publish a message; return when Kafka has confirmed it."""
         headers = list(message.headers)
         await self.producer.send_and_wait(message.topic, message.value, message.key, headers=headers)
 
@@ -51,7 +51,7 @@ class Talk:
         async for record in consumer:
             event = from_message(record.headers, record.value).event
             if isinstance(event, StepFinished) and not self.about(event.command_id).done():
-                self.about(event.command_id).set_result(event)  # the first time; an event may be told twice
+                self.about(event.command_id).set_result(event)  # the first time; an event may be published twice
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""What both ways write for one message: a mark in the inbox, a state, an event in the outbox."""
+"""The writes of both sides for one message: a mark in the inbox, a state, an event in the outbox."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ redis.call("HSET", KEYS[2], "revision", ARGV[2], "data", ARGV[3])
 redis.call("XADD", KEYS[3], "*", "topic", ARGV[4], "key", ARGV[5], "headers", ARGV[6], "value", ARGV[7])
 return "applied"
 """
-"""The same writes, without a look at what is there but for the mark's."""
+"""The same writes, which read nothing before except the mark."""
 STATE = orjson.dumps({"armed": True, "snapshot": "20261123_121452_6956935b", "rest": "x" * 400})
 
 
@@ -59,7 +59,7 @@ class BareWrites:
 
 
 def command(number: int) -> Envelope:
-    """What both consumers read: a command of about 700 bytes with its headers."""
+    """Return the message that both consumers read: a command of about 700 bytes with its headers."""
     target = TARGETS[number % len(TARGETS)]
     event = CaptureSnapshot(target=target, run_id="run", purpose="before-change")
     return Envelope(Meta(f"command-{number}", "surefoot/orchestrator", datetime.now(UTC), run_id="run"), event)

@@ -1,7 +1,7 @@
 """A real Apache Kafka on a laptop, without Docker: its jars from Maven, one KRaft node as a child process.
 
 It needs Java 17 or newer and Maven. The dev broker (`sandbox.kafka`) needs neither; this one is there to
-check that both behave alike (`make test-kafka`), and for whoever wants the real thing.
+check that both behave alike (`make test-kafka`), and for those who want the real thing.
 """
 
 import argparse
@@ -65,7 +65,8 @@ class ApacheKafka:
     def start(self) -> str:
         """Fetches the jars if they are not there (about 45 MB), and returns "host:port" when it answers.
 
-        Raises Unavailable: Java or Maven is missing or failed to fetch. Raises NotStarted: what Kafka itself said.
+        Raises Unavailable: Java or Maven is missing or failed to fetch. Raises NotStarted: the sentence of Kafka's own
+        log.
         """
         java = _java()
         jars = _jars(self._home)
@@ -97,7 +98,7 @@ class ApacheKafka:
 
 
 def speaks_kafka(host: str, port: int) -> bool:
-    """Whether a Kafka answers there, at once."""
+    """Returns whether a Kafka answers there at once."""
     with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=2) as connection:
         connection.sendall(_VERSIONS_REQUEST)
         return bool(connection.recv(1))
@@ -105,7 +106,7 @@ def speaks_kafka(host: str, port: int) -> bool:
 
 
 def one_node(listeners: str, advertised: str, voter: str, logs: str) -> Mapping[str, str]:
-    """Kafka's settings for a node that is alone, and quick enough for tests."""
+    """Returns Kafka's settings for a single node that is quick enough for tests."""
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
@@ -136,11 +137,11 @@ def _properties(port: int, controller: int, logs: Path) -> str:
 
 
 def _java() -> str:
-    """The path of a Java that is new enough."""
+    """Returns the path of a Java that is new enough."""
     java = _program("java", f"Java {_OLDEST_JAVA} or newer")
-    said = re.search(r'version "(\d+)', _run([java, "-version"], _TOOL_SECONDS, "Java"))
-    if said and int(said[1]) < _OLDEST_JAVA:
-        raise Unavailable(f"Apache Kafka needs Java {_OLDEST_JAVA} or newer, and `java` says that it is {said[0]}.")
+    output = re.search(r'version "(\d+)', _run([java, "-version"], _TOOL_SECONDS, "Java"))
+    if output and int(output[1]) < _OLDEST_JAVA:
+        raise Unavailable(f"Apache Kafka needs Java {_OLDEST_JAVA} or newer, and `java` says that it is {output[0]}.")
     return java
 
 
@@ -184,17 +185,17 @@ def _format(storage_tool: list[str], settings: Path) -> None:
 
 
 def _run(command: list[str], seconds: float, what: str) -> str:
-    """All that the program said. Raises NotStarted."""
+    """Return everything that the program printed. Raises NotStarted."""
     try:
         done = subprocess.run(  # noqa: S603  programs found on the PATH, arguments from here
             command, capture_output=True, text=True, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
         raise NotStarted(f"{what} did not finish within {seconds:.0f} s.") from None
-    said = done.stdout + done.stderr
+    output = done.stdout + done.stderr
     if done.returncode:
-        raise NotStarted(f"{what} failed: {(said.strip().splitlines() or ['it said nothing'])[0]}")
-    return said
+        raise NotStarted(f"{what} failed: {(output.strip().splitlines() or ['it said nothing'])[0]}")
+    return output
 
 
 def main() -> int:

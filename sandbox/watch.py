@@ -1,4 +1,4 @@
-"""Looks after servers that run until Ctrl+C: which of them has ended, and which runs and is silent."""
+"""Watches servers that run until Ctrl+C: which of them has ended, and which runs and is silent."""
 
 import os
 import signal
@@ -15,12 +15,13 @@ from sandbox.child import NotStarted
 
 LOOK_SECONDS = 2.0
 ANSWER_SECONDS = 2.0
-"""The longest that one look waits for one server."""
+"""The longest, in seconds, that one check waits for one server."""
 WARN_SECONDS = 10.0
 SILENT_SECONDS = 30.0
 """Real seconds without an answer after which a server counts as gone: stopped, or stuck."""
 _API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
-"""The request that every Kafka answers to anybody: ApiVersions v0. https://kafka.apache.org/protocol#protocol_messages"""
+"""The request that every Kafka answers without authentication: ApiVersions v0.
+https://kafka.apache.org/protocol#protocol_messages"""
 _GET = b"GET /_sandbox/harm HTTP/1.0\r\nHost: sandbox\r\n\r\n"
 
 Probe = Callable[[], bool]
@@ -28,23 +29,23 @@ Probe = Callable[[], bool]
 
 @dataclass
 class Silence:
-    """How long each server has been silent, in real seconds, by what its probe says."""
+    """Measures by probes for how many real seconds each server has been silent."""
 
     probes: Mapping[str, Probe]
     warn: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
-    _heard: dict[str, float] = field(default_factory=dict)
+    _answered_at: dict[str, float] = field(default_factory=dict)
     _warned: set[str] = field(default_factory=set)
 
     def look(self) -> None:
-        """Ask each server once; warn of one that is silent. Raise ``NotStarted`` for one that has been for too long."""
+        """Probe each server once; warn of a silent server. Raise ``NotStarted`` for one that is silent for too long."""
         for name, answers in self.probes.items():
-            heard = self._heard.setdefault(name, self.clock())
+            answered_at = self._answered_at.setdefault(name, self.clock())
             if answers():
-                self._heard[name] = self.clock()
+                self._answered_at[name] = self.clock()
                 self._warned.discard(name)
                 continue
-            silent = self.clock() - heard
+            silent = self.clock() - answered_at
             if silent >= SILENT_SECONDS:
                 raise NotStarted(f"{name} runs and has not answered for {silent:.0f} seconds.")
             if silent >= WARN_SECONDS and name not in self._warned:
@@ -66,7 +67,7 @@ def stay(probes: Mapping[str, Probe], warn: Callable[[str], None]) -> None:
 
 
 def _child_ended() -> bool:
-    """Whether a child has ended, whoever waits for it; it is left to its owner."""
+    """Return whether a child process has ended; its owner still waits for it."""
     try:
         return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:
@@ -74,7 +75,7 @@ def _child_ended() -> bool:
 
 
 def probes_of(environment: Mapping[str, str]) -> dict[str, Probe]:
-    """The probes of the servers that an environment names."""
+    """Return the probes of the servers that an environment names."""
     kafka = environment.get("KAFKA_BOOTSTRAP_SERVERS", "").partition(",")[0]
     redis = urlsplit(environment.get("REDIS_URL", "")).netloc
     aws = urlsplit(environment.get("AWS_ENDPOINT_URL", "")).netloc
@@ -83,7 +84,7 @@ def probes_of(environment: Mapping[str, str]) -> dict[str, Probe]:
 
 
 def _answers(address: str, request: bytes) -> bool:
-    """Whether anything comes back: a stopped process still has its connections accepted by the kernel."""
+    """Return whether an answer comes: of a stopped process the kernel still accepts connections."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS) as connection:

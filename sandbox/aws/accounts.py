@@ -12,7 +12,7 @@ OPT_IN_REGIONS = frozenset({
     "ap-southeast-6", "ap-southeast-7", "ca-west-1", "eu-central-2", "eu-south-1", "eu-south-2", "il-central-1",
     "me-central-1", "me-south-1", "mx-central-1",
 })  # fmt: skip
-"""Regions that take no token of the global STS endpoint (IAM user guide, "Manage AWS STS in an AWS Region")."""
+"""Regions that accept no token of the global STS endpoint (IAM user guide, "Manage AWS STS in an AWS Region")."""
 
 
 class Place(NamedTuple):
@@ -23,4 +23,4 @@ class Place(NamedTuple):
 
 
 HOME = Place(ACCOUNT, REGION)
-"""Where calls act that nobody signed for another account or region."""
+"""The account and region of calls that are not signed for another one."""

@@ -1,6 +1,6 @@
-"""A log of the calls as AWS saw them: who called what on which resource, and what came of it.
+"""A log of the calls as AWS saw them: caller, operation, resource, and effect.
 
-Never a parameter: they may hold secrets. It is what "exactly once" is judged by, so changing calls are all kept.
+Parameters are never logged: they may hold secrets. All changing calls are kept, since "exactly once" is judged by them.
 """
 
 import threading
@@ -12,7 +12,7 @@ READING = (
     "Describe", "List", "Get", "BatchGet", "BatchCheck", "Head", "Filter", "Query", "Search", "Select",
     "Test", "Validate", "Check", "StartQuery", "StopQuery", "Lookup",
 )  # fmt: skip
-"""How the names of operations begin that change nothing."""
+"""Prefixes of the names of operations that change nothing."""
 
 _NAMES = (
     "service", "serviceName", "taskDefinition", "family", "task", "serviceDeploymentArn",
@@ -20,7 +20,7 @@ _NAMES = (
     "DashboardName", "logGroupName", "TargetGroupArn", "LoadBalancerArn", "ListenerArn", "TopicArn",
     "Namespace", "SecretId", "RoleArn",
 )  # fmt: skip
-"""Parameters that name a resource, the most telling first."""
+"""Parameters that name a resource, the most specific first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +31,23 @@ class Call:
     operation: str
     user_agent: str
     caller: str
-    """The ARN of who signed."""
+    """ARN of the principal that signed the call."""
     changed: bool
-    """The operation is one that changes something; whether it was let do so is in ``status``."""
+    """Whether the operation is one that changes something; ``status`` shows whether it was refused."""
     resource: str
     status: int
-    """As the caller was told, if it was told anything."""
+    """HTTP status of the answer, if the caller got one."""
     effect: str = ""
     """The deployment that ECS began, as ``ecs-svc/id family:revision``, or the task definition that was registered."""
     account: str = ""
-    """Where it acted: the account of who signed, and the region of the signature."""
+    """Where the call acted: the account of the principal, and the region of the signature."""
     region: str = ""
     number: int = 0
-    """Its place among all calls, from 1."""
+    """The call's number among all calls, from 1."""
 
 
 class CallLog:
-    """Every changing call and the latest of those that read, oldest first."""
+    """Every changing call and the latest reading calls, oldest first."""
 
     def __init__(self, limit: int = 20_000) -> None:
         self._changing: list[Call] = []
@@ -67,7 +67,7 @@ class CallLog:
             self._count = 0
 
     def calls(self, *, changing: bool = False, after: int = 0) -> list[Call]:
-        """Return those behind the number ``after``."""
+        """Return the calls with higher numbers than ``after``."""
         with self._lock:
             kept = [*self._changing] if changing else sorted((*self._changing, *self._reading), key=_number)
         return [call for call in kept if call.number > after]
@@ -85,7 +85,7 @@ def changes(operation: str) -> bool:
 
 
 def resource_of(parameters: dict[str, Any]) -> str:
-    """What a call is about: ``cluster/service`` for a service, else the first name among its parameters."""
+    """Return the resource of a call: ``cluster/service`` for a service, else the first name among its parameters."""
     for name in _NAMES:
         value = parameters.get(name)
         value = ",".join(map(str, value)) if isinstance(value, list) else value

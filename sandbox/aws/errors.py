@@ -1,4 +1,4 @@
-"""What AWS answers when it says no."""
+"""Error answers of the simulated AWS."""
 
 
 class AwsFault(Exception):

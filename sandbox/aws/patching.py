@@ -1,4 +1,4 @@
-"""Putting our functions in the place of moto's, so that it can be taken back."""
+"""Replaces functions of moto by ours, in a way that can be undone."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,7 +8,7 @@ Undo = Callable[[], None]
 
 
 def put_in_place(patches: Mapping[Place, object]) -> Undo:
-    """Set each place; the answer puts back what was there before, also where there was nothing."""
+    """Set each attribute; return a function that restores what was there before, also where there was nothing."""
     before = {place: getattr(*place, None) for place in patches}
     for (owner, name), new in patches.items():
         setattr(owner, name, new)

@@ -1,4 +1,4 @@
-"""What runs in each account and region: the names of a service and of what it needs."""
+"""The workload of each account and region: the names of a service and of its resources."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class Workload:
     database: str
     """The identifier of the RDS instance."""
     namespace: str
-    """Of the metrics that the application itself publishes."""
+    """Namespace of the metrics that the application itself publishes."""
     log_group: str
     secret: str
     """The name of the secret that its task definition refers to."""
@@ -32,7 +32,7 @@ class Workload:
 
     @property
     def roles(self) -> str:
-        """What the ARNs of its account's roles begin with."""
+        """Return the prefix of the ARNs of its account's roles."""
         return f"arn:aws:iam::{self.place.account}:role"
 
     @property
@@ -72,7 +72,7 @@ PAYMENTS = Workload(
     header_secret="payments/probe-token",  # noqa: S106  its name, not its value
     application="payments",
 )
-"""In the second account, which is entered by the role ``surefoot``."""
+"""The workload of the second account, which is entered by the role ``surefoot``."""
 COURT_SOUTH = Workload(
     Place(HOME.account, OPT_IN_REGION),
     cluster="CourtCaseCluster",
@@ -94,4 +94,4 @@ EVERYWHERE = (COURT, PAYMENTS, COURT_SOUTH)
 ROLE = "surefoot"
 """The role to assume in each account."""
 EXTERNAL_ID = "surefoot-7f3d9c"
-"""What the second account's role wants to be told."""
+"""The external id that the second account's role demands."""

@@ -38,7 +38,7 @@ class Batch:
 
     @property
     def last_sequence(self) -> int:
-        """Sequences start again at 0 after 2³¹ - 1."""
+        """Return the batch's last sequence number; sequences start again at 0 after 2³¹ - 1."""
         return (self.first_sequence + self.records - 1) & _LAST_SEQUENCE
 
     def follows(self, last_sequence: int) -> bool:
@@ -46,18 +46,18 @@ class Batch:
 
 
 def read_header(data: bytes) -> Batch:
-    """The header at the start of `data`, which holds at least HEADER_BYTES."""
+    """Return the header at the start of `data`, which holds at least HEADER_BYTES."""
     base, length, _, magic, _, _, last_delta, _, newest, producer, epoch, sequence, _ = _HEADER.unpack_from(data)
     return Batch(base, length + _LENGTH_STARTS_AFTER, magic, last_delta + 1, newest, producer, epoch, sequence)
 
 
 def intact(data: bytes) -> bool:
-    """Whether `data` is one whole batch whose checksum holds."""
+    """Return whether `data` is one whole batch whose checksum holds."""
     return bool(DefaultRecordBatch(data).validate_crc())
 
 
 def accept(data: bytes, max_bytes: int) -> Batch:
-    """The header of a producer's batch. Kafka allows exactly one for a partition and request since magic 2.
+    """Return the header of a producer's batch. Kafka allows exactly one batch per partition and request since magic 2.
 
     Raises Refused: MESSAGE_TOO_LARGE, INVALID_RECORD or CORRUPT_MESSAGE.
     """
@@ -74,14 +74,14 @@ def accept(data: bytes, max_bytes: int) -> Batch:
 
 
 def stamped(data: bytes, base_offset: int) -> bytes:
-    """The batch as it is stored: at its offset, in leader epoch 0."""
+    """Return the batch as it is stored: at its offset, in leader epoch 0."""
     stored = bytearray(data)
     _STAMP.pack_into(stored, 0, base_offset, len(data) - _LENGTH_STARTS_AFTER, 0)
     return bytes(stored)
 
 
 def first_at_or_after(data: bytes, timestamp: int) -> tuple[int, int] | None:
-    """(timestamp, offset) of the first record in the stored batch that is not older than `timestamp`."""
+    """Return (timestamp, offset) of the batch's first record that is not older than `timestamp`; None if none is."""
     for record in DefaultRecordBatch(data):
         if record.timestamp >= timestamp:
             return record.timestamp, record.offset

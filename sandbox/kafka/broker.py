@@ -64,7 +64,7 @@ class DevBroker:
         self, host: str, port: int, data_directory: Path, partitions: int = 12, *, advertise: int = 0
     ) -> int:
         """Listens and returns the port, which is chosen when `port` is 0. `partitions` is for topics whose
-        creator names no number; `advertise` is the port that clients are told, where a proxy stands before it.
+        creator names no number; `advertise` is the port that clients get, where a proxy stands before the broker.
 
         Raises OSError when the address is taken, and DirectoryInUse.
         """
@@ -122,7 +122,7 @@ async def _converse(node: Node, reader: asyncio.StreamReader, writer: asyncio.St
 
 
 async def _serve(node: Node, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One request after the other, as Kafka does: answers keep the order of their requests."""
+    """Serves one request after the other, as Kafka does: answers keep the order of their requests."""
     host = f"/{writer.get_extra_info('peername')[0]}"
     while True:
         async with asyncio.timeout(_IDLE_SECONDS):
@@ -139,7 +139,7 @@ async def _serve(node: Node, reader: asyncio.StreamReader, writer: asyncio.Strea
 
 
 def _locked(directory: Path) -> IO[bytes]:
-    """Holds the directory until the file is closed; the kernel lets go of it if the process dies."""
+    """Locks the directory until the file is closed; the kernel releases the lock if the process dies."""
     directory.mkdir(parents=True, exist_ok=True)
     file = (directory / "lock").open("wb")
     try:

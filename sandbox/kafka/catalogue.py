@@ -47,21 +47,21 @@ class Catalogue:
         return list(self._topics)
 
     def topic(self, name: str) -> list[PartitionLog]:
-        """Raises Refused UNKNOWN_TOPIC_OR_PARTITION, or INVALID_TOPIC for what can be no name."""
+        """Returns a topic's logs. Raises Refused UNKNOWN_TOPIC_OR_PARTITION, or INVALID_TOPIC for an invalid name."""
         if name not in self._topics:
             _check_name(name)
             raise Refused(Code.UNKNOWN_TOPIC_OR_PARTITION)
         return self._topics[name]
 
     def partition(self, name: str, number: int) -> PartitionLog:
-        """Raises Refused UNKNOWN_TOPIC_OR_PARTITION."""
+        """Finds it by name. Raises Refused UNKNOWN_TOPIC_OR_PARTITION."""
         logs = self._topics.get(name, [])
         if not 0 <= number < len(logs):
             raise Refused(Code.UNKNOWN_TOPIC_OR_PARTITION)
         return logs[number]
 
     def create(self, name: str, partitions: int = -1, replicas: int = -1, *, dry_run: bool = False) -> None:
-        """-1 stands for the default. Raises Refused with what Kafka says of a bad wish."""
+        """Creates a topic; -1 stands for the default. Raises Refused with Kafka's code for a bad request."""
         _check_name(name)
         if name in self._topics:
             raise Refused(Code.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
@@ -78,14 +78,14 @@ class Catalogue:
         self._topics[name] = self._open(name, count)
 
     def delete(self, name: str) -> None:
-        """Raises Refused UNKNOWN_TOPIC_OR_PARTITION."""
+        """Finds it by name. Raises Refused UNKNOWN_TOPIC_OR_PARTITION."""
         self.topic(name)
         self._journal.append(["deleted", name])
         del self._topics[name]
         shutil.rmtree(self._directory / name, ignore_errors=True)
 
     def next_producer_id(self) -> int:
-        """Never the same twice, restarts included."""
+        """Returns a new producer id, never the same twice, restarts included."""
         self._journal.append(["producer", self._last_producer_id + 1])
         self._last_producer_id += 1
         return self._last_producer_id

@@ -33,7 +33,7 @@ class Code(IntEnum):
 
 
 class Refused(Exception):
-    """What a request asked for is refused with this code; `str()` says why."""
+    """The request is refused with this code; `str()` says why."""
 
     def __init__(self, code: Code, reason: str = "") -> None:
         super().__init__(reason or code.name)

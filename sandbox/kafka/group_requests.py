@@ -111,7 +111,7 @@ async def offset_fetch(node: Node, body: Any, _caller: Caller) -> tuple[Any, ...
 
 
 async def list_groups(node: Node, _body: Any, _caller: Caller) -> tuple[Any, ...]:
-    """Those with members and those with offsets."""
+    """Lists the groups that have members or offsets."""
     groups = dict.fromkeys(node.offsets.groups(), "")
     groups |= {name: group.protocol_type for name, group in node.groups.items() if _exists(node, group)}
     return (0, Code.NONE, list(groups.items()))

@@ -27,7 +27,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """A wish to be a member; timeouts in seconds, `protocols` in the member's order of preference."""
+    """A request to join; timeouts in seconds, `protocols` in the member's order of preference."""
 
     member_id: str
     instance_id: str | None
@@ -53,7 +53,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """A wish to know one's assignment; the leader brings everybody's, by member."""
+    """A request for the member's assignment; the leader's has all assignments, by member."""
 
     member_id: str
     instance_id: str | None
@@ -142,7 +142,7 @@ class Group:
             answer(Synced(code))
             return
         member = self.members[wish.member_id]
-        self._heard(member, now)
+        self._renew_session(member, now)
         if self.state is State.STABLE:
             answer(Synced(Code.NONE, member.assignment))
             return
@@ -155,7 +155,7 @@ class Group:
         code = self._check(member_id, None, generation)
         if code is not Code.NONE:
             return code
-        self._heard(self.members[member_id], now)
+        self._renew_session(self.members[member_id], now)
         return Code.REBALANCE_IN_PROGRESS if self.state is State.PREPARING else Code.NONE
 
     def leave(self, member_id: str, now: float) -> Code:
@@ -169,7 +169,7 @@ class Group:
         return Code.NONE
 
     def commits(self, member_id: str, generation: int, now: float) -> Code:
-        """Whether this member may commit offsets. While the others join again it may; between joining and
+        """Return whether this member may commit offsets. While the others join again it may; between joining and
         being assigned it may not. Without a generation only an empty group's offsets can be set.
         """
         if generation < 0 and not self.members:
@@ -177,7 +177,7 @@ class Group:
         code = self._check(member_id, None, generation)
         if code is not Code.NONE:
             return code
-        self._heard(self.members[member_id], now)
+        self._renew_session(self.members[member_id], now)
         return Code.REBALANCE_IN_PROGRESS if self.state is State.COMPLETING else Code.NONE
 
     def tick(self, now: float) -> None:
@@ -218,7 +218,7 @@ class Group:
             return None
         return next((m for m in self.members.values() if m.wish.instance_id == instance_id), None)
 
-    def _heard(self, member: Member, now: float) -> None:
+    def _renew_session(self, member: Member, now: float) -> None:
         member.expires = now + member.wish.session_timeout
 
     def _admit(self, wish: Join, now: float, answer: OnJoined) -> None:
@@ -228,7 +228,7 @@ class Group:
 
     def _rejoin(self, member: Member, wish: Join, now: float, answer: OnJoined) -> None:
         changed = member.wish.protocols != wish.protocols
-        self._heard(member, now)
+        self._renew_session(member, now)
         settled = self.state is State.COMPLETING or (self.state is State.STABLE and member.id != self.leader)
         if settled and not changed:
             answer(self._welcome(member))
@@ -251,7 +251,7 @@ class Group:
         if self.leader == previous.id:
             self.leader = member_id
         if self.state is State.STABLE and self._choose_protocol() == self.protocol:
-            # Naming the former leader keeps the newcomer from assigning anew: nobody would be told.
+            # Naming the former leader keeps the newcomer from assigning anew: no member would get the new assignment.
             answer(Joined(Code.NONE, member_id, self.generation, self.protocol, leader_before))
             return
         member.joining = answer
@@ -271,7 +271,7 @@ class Group:
         for member in self.members.values():
             member.assignment = assignments.get(member.id, b"")
             if member.syncing is not None:
-                self._heard(member, now)
+                self._renew_session(member, now)
                 member.answer_sync(Synced(Code.NONE, member.assignment))
 
     def _patience(self) -> float:
@@ -284,7 +284,7 @@ class Group:
             self._next_generation(now)
 
     def _stop_waiting_for_joins(self, now: float) -> None:
-        """Who did not join in time is out, but for static members, whose session decides."""
+        """Removes members that did not join in time, except static members, which stay until their session expires."""
         self.members = {
             id_: member
             for id_, member in self.members.items()
@@ -308,7 +308,7 @@ class Group:
         if self.leader not in {member.id for member in joined}:
             self.leader = joined[0].id
         for member in joined:
-            self._heard(member, now)
+            self._renew_session(member, now)
             member.answer_join(self._welcome(member))
 
     def _welcome(self, member: Member) -> Joined:
@@ -325,7 +325,7 @@ class Group:
         )
 
     def _choose_protocol(self) -> str:
-        """Every member votes for the first of its protocols that all can speak."""
+        """Chooses a protocol: every member votes for the first of its protocols that all support."""
         members = self.members.values()
         common = _common(list(members))
         votes = Counter(next(name for name, _ in m.wish.protocols if name in common) for m in members)

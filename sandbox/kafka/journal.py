@@ -1,4 +1,4 @@
-"""A file of JSON lines: what the broker must remember besides the records."""
+"""A file of JSON lines with the broker's durable state besides the records."""
 
 import os
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ class Journal:
         self.lines = 0
 
     def load(self) -> list[Entry]:
-        """All entries, oldest first."""
+        """Returns all entries, oldest first."""
         entries: list[Entry] = []
         if not self._path.exists():
             return entries

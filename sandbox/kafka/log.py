@@ -1,4 +1,4 @@
-"""One partition: a file of record batches, and where each of them begins.
+"""One partition: a file of record batches, with an index of their positions.
 
 No descriptor stays open: twelve partitions times twenty topics would pass the 256 that macOS allows by
 default, and opening a file costs far less than a request.
@@ -40,7 +40,7 @@ class PartitionLog:
 
     @property
     def next_offset(self) -> int:
-        """The high watermark: the offset that the next record will have."""
+        """Returns the high watermark: the offset that the next record will have."""
         return self._lasts[-1] + 1 if self._lasts else 0
 
     def append(self, data: bytes) -> int:
@@ -60,7 +60,7 @@ class PartitionLog:
         return batch.base_offset
 
     def read(self, offset: int, max_bytes: int, *, at_least_one: bool) -> bytes:
-        """Whole batches from the one that holds `offset` on: up to `max_bytes`, or one that exceeds them.
+        """Returns whole batches from the batch that holds `offset` on: up to `max_bytes`, or one that exceeds them.
 
         Raises Refused OFFSET_OUT_OF_RANGE; at the end of the log the answer is empty.
         """
@@ -78,7 +78,7 @@ class PartitionLog:
         return self._read(start, end)
 
     def first_since(self, timestamp: int) -> tuple[int, int] | None:
-        """(timestamp, offset) of the first record that is not older than `timestamp` (epoch milliseconds)."""
+        """Returns (timestamp, offset) of the first record that is not older than `timestamp` (epoch milliseconds)."""
         index = bisect_left(self._newest, timestamp)
         if index == len(self._newest):
             return None
@@ -95,7 +95,7 @@ class PartitionLog:
         return self._starts[index + 1] if index + 1 < len(self._starts) else self._size
 
     def _boundary(self, position: int) -> int:
-        """The last batch boundary that is not beyond `position`."""
+        """Returns the last batch boundary that is not beyond `position`."""
         if position >= self._size:
             return self._size
         return self._starts[bisect_right(self._starts, position) - 1]

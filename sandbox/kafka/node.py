@@ -1,4 +1,4 @@
-"""What the handlers share: the node's address, its limits and its state."""
+"""The node that all handlers share: its address, its limits and its state."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -12,7 +12,7 @@ NODE_ID = 1
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may differ from Kafka's defaults; times in seconds."""
+    """Limits that may differ from Kafka's defaults; times in seconds."""
 
     auto_create_topics: bool = False
     """Kafka's default is True; Surefoot creates its topics, so a wrong name should be an error."""
@@ -23,7 +23,7 @@ class Limits:
 
 
 class Caller(NamedTuple):
-    """Who sent a request."""
+    """The client that sent a request."""
 
     client_id: str
     host: str
@@ -39,5 +39,5 @@ class Node:
     groups: dict[str, Group] = field(default_factory=dict)
 
     def group(self, name: str) -> Group:
-        """The group of that name, made if there is none."""
+        """Returns the group of that name, which is created if there is none."""
         return self.groups.setdefault(name, Group(name, self.limits.initial_rebalance_delay))

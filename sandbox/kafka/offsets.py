@@ -46,7 +46,7 @@ class Offsets:
         self._compact(_SLACK)
 
     def forget_topic(self, topic: str) -> None:
-        """As Kafka does when a topic is deleted: a topic made anew under its name starts from nothing."""
+        """Drops a deleted topic's offsets, as Kafka does: a new topic of that name starts without any."""
         for committed in self._groups.values():
             for place in [place for place in committed if place[0] == topic]:
                 del committed[place]

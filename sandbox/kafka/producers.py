@@ -1,4 +1,4 @@
-"""What a partition remembers of idempotent producers, so that a repeated batch is stored once.
+"""A partition's state of idempotent producers, by which a repeated batch is stored once.
 
 The rules are Kafka's `ProducerAppendInfo`: the last five batches of a producer are recognised and answered
 with their first offset; any other batch must continue the sequence; a new epoch starts at 0; a producer that

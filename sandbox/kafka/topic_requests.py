@@ -112,7 +112,7 @@ async def fetch(node: Node, body: Any, _caller: Caller) -> tuple[Any, ...]:
 
 
 def _read(node: Node, body: Any) -> tuple[list[Any], int, bool]:
-    """(topics as the response has them, bytes read, whether a partition was refused).
+    """Returns (topics as the response has them, bytes read, whether a partition was refused).
 
     The size limits are Kafka's: whole batches within both, but the first batch of a response always goes out.
     """

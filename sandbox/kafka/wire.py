@@ -1,7 +1,7 @@
-"""The protocol on the wire: which requests there are, how they are framed, decoded and answered.
+"""The wire protocol: the supported requests, their framing, decoding and responses.
 
 One version of each API: the one that aiokafka 0.14 chooses when it meets Apache Kafka 4. So whatever works
-here is asked of Kafka 4 in the same words, and nothing that KIP-896 removed can be relied on by accident.
+here is sent to Kafka 4 in the same form, and nothing that KIP-896 removed can be relied on by accident.
 None of these versions has flexible headers.
 """
 
@@ -113,7 +113,7 @@ async def read_request(reader: asyncio.StreamReader) -> Request | Unsupported:
 
 
 def encode(request: Request, fields: tuple[Any, ...]) -> bytes:
-    """The framed response, from the fields of its schema in order."""
+    """Returns the framed response, from the fields of its schema in order."""
     response = _response_type(request.api_key)(*fields).encode()
     return _REPLY.pack(len(response) + 4, request.correlation_id) + response
 

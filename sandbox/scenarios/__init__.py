@@ -1,1 +1,1 @@
-"""Scenarios as data: what an image does, what the world is like meanwhile, and how it must end."""
+"""Scenarios as data: an image's behaviour, the conditions meanwhile, and the expected end."""

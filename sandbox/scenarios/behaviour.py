@@ -1,11 +1,11 @@
-"""What an image does when it runs. A behaviour belongs to the image's digest, so a rollback really heals."""
+"""The behaviour of an image's containers. It belongs to the image's digest, so that a rollback really helps."""
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 RUNNING_TAG = "1.0"
-"""Of the healthy image that the services run at first."""
+"""Tag of the healthy image that the services run at first."""
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -17,7 +17,7 @@ class _Frozen(BaseModel):
 
 
 class Later(_Frozen):
-    """What users meet from some moment on; what is not named stays as it was."""
+    """The behaviour from some moment on; fields that are not set stay as they were."""
 
     after: Seconds
     """Seconds of RUNNING."""
@@ -28,7 +28,7 @@ class Later(_Frozen):
 
 
 class Behaviour(_Frozen):
-    """How a container of one image lives, in product seconds and per cent of what its task was given."""
+    """The behaviour of an image's containers, in product seconds and per cent of the task's CPU and memory."""
 
     name: str = ""
     latency: Seconds = 0.08
@@ -49,25 +49,25 @@ class Behaviour(_Frozen):
     """Seconds of RUNNING after which the container exits by itself."""
     exit_code: Annotated[int, Field(ge=0, le=255)] = 1
     log: str = "Uvicorn running on http://0.0.0.0:8000"
-    """What it writes when something is wrong with it."""
+    """The line that the container logs when something is wrong with it."""
     architecture: Literal["amd64", "arm64"] = "amd64"
     passes_health_check: bool = True
-    """What the load balancer's health check sees once the container has started."""
+    """Whether the container, once started, passes the load balancer's health check."""
     database: bool = True
     """Whether it reaches its database."""
     migrated: bool = True
     """Whether the database has the schema that it wants."""
     without_database: Later = Later(after=0, latency=0.3, error_rate=0.45)
-    """What users meet while the database itself is away."""
+    """The behaviour while the database itself is away."""
     later: Later | None = None
 
     @property
     def falls_ill(self) -> bool:
-        """Whether its health is another one later."""
+        """Return whether the container becomes unhealthy later."""
         return self.later is not None and self.later.passes_health_check is not None
 
     def at(self, running_seconds: float, *, database: bool = True) -> "Behaviour":
-        """What it is like after so many seconds of RUNNING. ``database``: whether there is one to reach."""
+        """Return the behaviour after so many seconds of RUNNING. ``database``: whether the database is there."""
         now = self
         if self.later is not None and running_seconds >= self.later.after:
             now = now.changed(self.later)

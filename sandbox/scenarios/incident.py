@@ -1,4 +1,4 @@
-"""What may happen to a simulated AWS while it runs: as a scenario schedules it, or by hand."""
+"""Incidents of a running simulated AWS, which a scenario schedules or a person causes."""
 
 from typing import Annotated, Literal, Self
 
@@ -10,7 +10,7 @@ MOST_TASKS = 20
 
 
 class Incident(BaseModel):
-    """What is named happens at once; what is not named stays as it is."""
+    """An incident. Each field that is set happens at once; the others stay as they are."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -19,19 +19,19 @@ class Incident(BaseModel):
     capacity: Literal["gone", "back"] | None = None
     """Fargate has no room for another task."""
     subnets: Literal["full", "back"] | None = None
-    """They have no address for another task."""
+    """The subnets have no address for another task."""
     secrets: Literal["gone", "back"] | None = None
     """ECS finds none of the secrets and parameters that task definitions name."""
     metrics_late: Annotated[float, Field(ge=0, le=3600)] | None = None
     """CloudWatch has a minute's metrics so many seconds late from now on."""
     events_lost: Share | None = None
-    """Share of what EventBridge and alarms tell that nobody hears from now on."""
+    """Share of the events of EventBridge and alarms that are lost from now on."""
     interrupts: Annotated[int, Field(ge=1, le=MOST_TASKS)] | None = None
     """Fargate takes back so many of the tasks that run on Spot, the oldest first."""
     scale_to: Annotated[int, Field(ge=0, le=MOST_TASKS)] | None = None
-    """An autoscaler, or a person, wants so many tasks."""
+    """An autoscaler, or a person, sets this desired count."""
     deploys: str | None = None
-    """A person deploys this tag past Surefoot."""
+    """A person deploys this tag without Surefoot."""
 
     @model_validator(mode="after")
     def _something_happens(self) -> Self:

@@ -1,4 +1,4 @@
-"""Reads scenarios, and says what is wrong with one, line by line."""
+"""Reads scenario files; each error in a file is reported with its line."""
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
@@ -28,7 +28,7 @@ def shipped() -> Mapping[str, Scenario]:
 
 
 def images() -> dict[str, Behaviour]:
-    """What each image of the shipped scenarios does, by its tag."""
+    """Return tag → behaviour of each image of the shipped scenarios."""
     return {name: scenario.image for name, scenario in shipped().items()}
 
 
@@ -65,12 +65,14 @@ def parsed(text: str, file: str, tags: Collection[str] | None = None) -> Scenari
     try:
         return Scenario.model_validate({**document, "name": name}, context={"tags": tags})
     except ValidationError as error:
-        faults = sorted({(_line(root, one["loc"]), f"{_place(one['loc'])}{_said(one)}") for one in error.errors()})
+        faults = sorted(
+            {(_line(root, wrong["loc"]), f"{_place(wrong['loc'])}{_sentence(wrong)}") for wrong in error.errors()}
+        )
         raise Unreadable("\n".join(f"{file}:{line}: {what}" for line, what in faults)) from error
 
 
 def _twice(root: Any) -> Iterator[tuple[int, str]]:
-    """Lines and names of keys that stand twice in one mapping: YAML would take the last and say nothing."""
+    """Yield line and name of each key that stands twice in one mapping: YAML would silently take the last."""
     waiting, seen = [root], set[int]()
     while waiting:
         node = waiting.pop()
@@ -88,7 +90,7 @@ def _twice(root: Any) -> Iterator[tuple[int, str]]:
                 waiting.append(value)
 
 
-def _said(fault: Any) -> str:
+def _sentence(fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         return "there is no such part of a scenario"
     return str(fault["msg"]).removeprefix("Value error, ")
@@ -99,7 +101,7 @@ def _place(where: tuple[int | str, ...]) -> str:
 
 
 def _line(root: Any, where: tuple[int | str, ...]) -> int:
-    """The line, from 1, of the deepest part of the path that the document has."""
+    """Return the line, from 1, of the deepest part of the path that the document has."""
     node, line = root, root.start_mark.line
     for part in where:
         if isinstance(node, yaml.MappingNode):

@@ -1,4 +1,4 @@
-"""What a scenario says. Times are product seconds, counted from the request where nothing else is said."""
+"""The format of scenarios. Times are product seconds, counted from the request unless said otherwise."""
 
 from typing import Annotated, Literal
 
@@ -16,22 +16,22 @@ class _Frozen(BaseModel):
 
 
 class Config(DeploymentConfig):
-    """A request's, of which a misspelt part is no part."""
+    """The ``deployment_config`` of the request, in which unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Alarm(_Frozen):
-    """An alarm of somebody's over the service, there before the deployment."""
+    """An alarm over the service that exists before the deployment."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9 _.:-]{1,255}$")]
     metric: Literal["CPUUtilization", "MemoryUtilization"]
     above: Annotated[float, Field(ge=0, le=100)]
-    """Per cent; it fires after a minute above."""
+    """Threshold in per cent; the alarm fires after a minute above it."""
 
 
 class ScheduledIncident(Incident):
-    """Something that comes from elsewhere while the deployment is under way."""
+    """An incident at a time while the deployment is under way."""
 
     at: Annotated[float, Field(ge=0, le=14_400)]
     moves_tag_to: str | None = None
@@ -40,7 +40,7 @@ class ScheduledIncident(Incident):
     @field_validator("deploys", "moves_tag_to")
     @classmethod
     def _is_there(cls, tag: str | None, info: ValidationInfo) -> str | None:
-        """``tags`` of the context: those that the repository has, where they are known."""
+        """Check that a tag exists, where the validation's context has the repository's ``tags``."""
         tags = (info.context or {}).get("tags")
         if tag is not None and tags is not None and tag not in tags:
             raise ValueError(f"there is no image {tag}; there are {', '.join(sorted(tags))}")
@@ -48,10 +48,10 @@ class ScheduledIncident(Incident):
 
 
 class World(_Frozen):
-    """What the service lives in."""
+    """The conditions of the service."""
 
     hour: Annotated[float, Field(ge=0, lt=24)] = 14
-    """UTC, on a Monday."""
+    """Hour of the request, UTC, on a Monday."""
     tasks: Annotated[int, Field(ge=0, le=20)] = 3
     spot: bool = False
     """Its tasks run on Fargate Spot."""
@@ -65,24 +65,24 @@ class World(_Frozen):
 
 
 class Expected(_Frozen):
-    """How it must end; what is not named may be anything."""
+    """The expected end; fields that are not set may have any value."""
 
     outcome: Outcome
     cause: Cause | None = None
     says: tuple[str, ...] = ()
-    """Words that the reason has."""
+    """Texts that the reason must contain."""
     rolled_back_by: Literal["surefoot", "ecs", "other"] | None = None
     changes: Annotated[int, Field(ge=0)] | None = None
     """Deployments that Surefoot itself begins at AWS, its rollbacks included."""
     watch: Annotated[float, Field(ge=0, le=14_400)] = 0
-    """Seconds after the end in which is heard on."""
+    """Seconds after the end for which events are still counted."""
     alerts: frozenset[CriticalRule] | None = None
     """Rules of the critical alerts that are raised, from the request until the watch is over."""
 
 
 class Scenario(_Frozen):
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
-    """The file's, and the tag of its image."""
+    """Name of the file, and tag of the image."""
     teaches: Annotated[str, Field(min_length=1)]
     """One sentence."""
     change: Literal["image", "check_up"] = "image"

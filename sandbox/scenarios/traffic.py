@@ -17,12 +17,12 @@ class Traffic(BaseModel):
     night: Annotated[float, Field(ge=0, le=100_000)] = 40.0
 
     def at(self, moment: float) -> float:
-        """The mean of requests a minute at ``moment``, in epoch seconds."""
+        """Return the mean of requests a minute at ``moment``, in epoch seconds."""
         middle, swing = (self.peak + self.night) / 2, (self.peak - self.night) / 2
         return middle + swing * math.cos((moment / DAY - 14 / 24) * math.tau)
 
     def busy(self, moment: float) -> float:
-        """As a share of the peak."""
+        """Return the traffic at ``moment`` as a share of the peak."""
         return self.at(moment) / self.peak if self.peak else 0.0
 
 

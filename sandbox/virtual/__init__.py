@@ -1,1 +1,1 @@
-"""Everything around Surefoot in one process and under one clock that waits for nobody."""
+"""Kafka, Redis, AWS and HTTP in one process, under a virtual clock that jumps over waiting."""

@@ -11,7 +11,7 @@ from services._chassis.aws_connection import AwsConnection
 
 
 class InProcessConnection(AwsConnection):
-    """The clients of all services; the virtual loop makes each call in line."""
+    """The AWS clients of all services; the virtual loop runs each call synchronously."""
 
     def __init__(self, region: str, app: WsgiApplication, now: Callable[[], float] = time.time) -> None:
         """``now``: the time in which credentials end at the simulated AWS."""

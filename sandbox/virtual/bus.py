@@ -14,7 +14,7 @@ Record = ConsumerRecord[Any, Any]
 
 
 def record_of(message: Message, offset: int) -> Record:
-    """A message as a consumer gets it, at ``offset`` of its topic's one partition."""
+    """Return a message as a consumer gets it, at ``offset`` of its topic's one partition."""
     return ConsumerRecord(
         topic=message.topic, partition=0, offset=offset, timestamp=0, timestamp_type=0,
         key=message.key, value=message.value, checksum=None,
@@ -44,11 +44,11 @@ class MemoryBus:
                     await take(self.topics[topic][read[topic]])
                     read[topic] += 1
             async with self._published:
-                await self._published.wait_for(lambda: any(n < len(self.topics[one]) for one, n in read.items()))
+                await self._published.wait_for(lambda: any(n < len(self.topics[topic]) for topic, n in read.items()))
 
 
 class MemoryTransport:
-    """A service on a bus that neither loses nor repeats: what was taken is done with."""
+    """The transport of one service on a bus that neither loses nor repeats messages."""
 
     def __init__(self, bus: MemoryBus, name: str) -> None:
         self._bus = bus
@@ -70,11 +70,11 @@ class MemoryTransport:
         return Reading(0, "")
 
     def handled(self, topic: str, partition: int, offset: int, reading: Reading) -> None:
-        """Nothing is read again."""
+        """Do nothing: no message is read again."""
 
     def is_stale(self, _: Reading) -> bool:
         return False
 
     def put_off(self, topic: str, partition: int, offset: int, seconds: float) -> None:
-        """Raise: all seven are of one version here."""
+        """Raise an error: here all services have the same version, so that no message waits for a newer one."""
         raise AssertionError(f"{topic} {partition}/{offset} cannot wait {seconds} s for a newer version")

@@ -1,4 +1,4 @@
-"""Product time is the loop's time."""
+"""A clock whose product time is the event loop's time."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from sandbox.virtual.loop import BEGIN, VirtualLoop
 
 
 class LoopClock:
-    """``start``: product time, in epoch seconds, when the loop begins."""
+    """The clock of a virtual loop. ``start`` is the product time, in epoch seconds, at which the loop begins."""
 
     def __init__(self, loop: VirtualLoop, start: float) -> None:
         self._loop = loop

@@ -1,4 +1,4 @@
-"""HTTP to what stands behind the load balancers, without a socket."""
+"""HTTP to the applications behind the load balancers, without a socket."""
 
 from collections.abc import Mapping
 
@@ -8,10 +8,10 @@ from sandbox.aws.server.application import Application, Request
 
 
 class Transport(httpx2.AsyncBaseTransport):
-    """For httpx2's clients. An answer takes as long as the application takes, by the loop's clock."""
+    """A transport for httpx2's clients. An answer takes the application's time, by the loop's clock."""
 
     def __init__(self, applications: Mapping[int, Application], blobs: Mapping[str, bytes]) -> None:
-        """``applications`` by port; ``blobs``: layers of images by digest, as ECR hands them out."""
+        """``applications``: port → application. ``blobs``: digest → layer of an image, as ECR serves it."""
         self._applications = applications
         self._blobs = blobs
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 BEGIN = 1_000.0
-"""What the loop's clock says at first. Not zero, which libraries take for "never"."""
+"""The first time of the loop's clock. It is not zero, which libraries take for "never"."""
 
 
 class Stuck(RuntimeError):
-    """Everything waits, and nothing will ever come."""
+    """All tasks wait, and no timer will ever fire."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -30,7 +30,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]  # of a future, as callers await it
         self, executor: object, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
-        """Call it in line, whatever executor is asked for."""
+        """Call the function synchronously, in place of any executor."""
         del executor
         done = self.create_future()
         try:
@@ -44,7 +44,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _Patient(selectors.SelectSelector):
-    """In place of waiting for ``timeout`` it lets the time pass."""
+    """A selector that advances the clock instead of waiting for ``timeout``."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()

@@ -35,7 +35,7 @@ def _pairs(flat: Iterable[bytes]) -> dict[bytes, bytes]:
 
 
 class MemoryRedis:
-    """``now``: its time, in epoch seconds."""
+    """A Redis in memory; ``now`` returns its time, in epoch seconds."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
@@ -139,10 +139,10 @@ class MemoryRedis:
 
         async def script(keys: Iterable[object] = (), args: Iterable[object] = ()) -> Any:
             await give_way()
-            said = function(self._table([*map(_bytes, keys)]), self._table([*map(_bytes, args)]))
-            if said is None or said is False or isinstance(said, (bytes, int)):
-                return said or None
-            return [one or None for one in said.values()]
+            result = function(self._table([*map(_bytes, keys)]), self._table([*map(_bytes, args)]))
+            if result is None or result is False or isinstance(result, (bytes, int)):
+                return result or None
+            return [field or None for field in result.values()]
 
         return script
 
@@ -251,23 +251,23 @@ class MemoryRedis:
     # what tests do, and look at
 
     def copy(self) -> Any:
-        """What ``restore`` takes."""
+        """Return a copy of all data, for ``restore``."""
         return deepcopy((self._held, self._ends))
 
     def restore(self, copy: Any) -> None:
-        """Know what the copy knows; it may be used again."""
+        """Replace all data by the copy, which may be used again."""
         self._held, self._ends = deepcopy(copy)
 
     def stream(self, key: str) -> Stream:
-        """All that was ever added: nothing is trimmed."""
+        """Return all entries that were ever added: nothing is trimmed."""
         stream: Stream = self._at(key.encode(), list)
         return stream
 
     def scores(self, key: str) -> list[float]:
-        """Of a sorted set."""
+        """Return the members of a sorted set with their scores."""
         return list(self._at(key.encode()).values())
 
     def hashes(self, prefix: str) -> dict[str, dict[bytes, bytes]]:
-        """The hashes whose keys begin with ``prefix``, by the rest of their keys."""
+        """Return the hashes whose keys begin with ``prefix``, by the rest of their keys."""
         begins = prefix.encode()
         return {key[len(begins) :].decode(): self._at(key) for key in list(self._held) if key.startswith(begins)}

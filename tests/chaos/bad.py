@@ -17,7 +17,7 @@ _BODIES = (b"\xff\xfe\x00 not text", b"not JSON", b"[]", b"{}", b'{"target": 7}'
 
 def bad_message(random: Random, number: int) -> tuple[str, bytes, list[tuple[str, Any]], bytes | None]:
     """Return topic, key, headers and value. Each reader of the topic has to keep it as a dead letter."""
-    topic = random.choice([one.name for one in TOPICS if one.name != "dead-letter.v1"])
+    topic = random.choice([entry.name for entry in TOPICS if entry.name != "dead-letter.v1"])
     headers: dict[str, bytes | None] = {**_ATTRIBUTES, "ce_id": f"bad-{number}".encode()}
     value: bytes | None = random.choice(_BODIES)
     match random.randrange(6):

@@ -1,4 +1,4 @@
-"""One campaign: runs on a stack that is harmed, then peace until all has ended, then the judgement."""
+"""One campaign: runs on a stack with faults, then a time without faults until all runs have ended, then the checks."""
 
 import heapq
 import itertools
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 @dataclass
 class Agenda:
-    """What is to be done later, in the order of time."""
+    """Actions to be done later, in the order of time."""
 
     _entries: list[tuple[float, int, Callable[[], object]]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -44,7 +44,7 @@ class Agenda:
             heapq.heappop(self._entries)[2]()
 
     def run_all(self) -> None:
-        """Do what is on it, now; what that puts there is done when it is due."""
+        """Do all its actions now; actions that these add are done when they are due."""
         entries, self._entries = sorted(self._entries), []
         for _, _, do in entries:
             do()
@@ -64,7 +64,7 @@ class Campaign:
     harmless: bool = False
 
     def run(self) -> Report:
-        """Do it, and judge."""
+        """Run the campaign, and return its report."""
         begun, report = time.monotonic(), Report(self.seed)
         with stack(self.directory, seed=self.seed, targets=self.targets, mutant=self.mutant) as running:
             drive = Drive(self, running)
@@ -74,8 +74,8 @@ class Campaign:
             drive.peace()
             report.harm = drive.harms.done
             running.observer.seen.keep(self.directory / "events.jsonl")
-            others = {one.run_id or one.name: one.outcome for one in drive.harms.rivals}
-            judge(report, drive.asked, running.observer.seen, running.tell_aws("GET", "calls?changing=1"), others)
+            others = {rival.run_id or rival.name: rival.outcome for rival in drive.harms.rivals}
+            judge(report, drive.asked, running.observer.seen, running.control_aws("GET", "calls?changing=1"), others)
             judge_services(report, drive.asked, running.observer.seen, drive.images, drive.harms.touched)
         report.seconds = round(time.monotonic() - begun, 1)
         return report
@@ -90,7 +90,7 @@ class Drive:
         self._agenda = Agenda()
         self._waiting = list(requests(campaign.seed, campaign.runs, campaign.targets))
         self._active: dict[Target, str] = {}
-        """The run that each target is busy with."""
+        """Target → its active run."""
         self.asked: list[Asked] = []
         self.images = Images()
         self.harms = Harms(running, self._agenda.add, campaign.seed)
@@ -132,7 +132,7 @@ class Drive:
             self._tick()
             if len(seen.events) != count:
                 count, moved = len(seen.events), time.monotonic()
-            busy = self._waiting or self._active or any(one.is_alive() for one in self.harms.rivals)
+            busy = self._waiting or self._active or any(rival.is_alive() for rival in self.harms.rivals)
             if not busy and time.monotonic() - moved > QUIET_SECONDS:
                 break
         self.images.after = self._stack.running()
@@ -144,17 +144,17 @@ class Drive:
         time.sleep(TICK_SECONDS)
 
     def _ask(self) -> None:
-        """One run at a time on each target."""
+        """Request the next runs; each target has one run at a time."""
         over = self._stack.observer.seen.ended
         self._active = {target: run_id for target, run_id in self._active.items() if run_id not in over}
-        for one in list(self._waiting):
-            if one.target in self._active:
+        for run in list(self._waiting):
+            if run.target in self._active:
                 continue
-            self._waiting.remove(one)
-            self._active[one.target] = one.run_id
-            self.asked.append(one)
-            pushed = self._stack.tell_aws("POST", "images", {"tag": one.tag, "behaviour": one.behaviour})
-            self.images.of_run[one.run_id] = pushed["digest"]
-            self._stack.observer.ask(one)
-            if one.abort_after is not None:
-                self._agenda.add(one.abort_after, partial(self._stack.observer.abort, one))
+            self._waiting.remove(run)
+            self._active[run.target] = run.run_id
+            self.asked.append(run)
+            pushed = self._stack.control_aws("POST", "images", {"tag": run.tag, "behaviour": run.behaviour})
+            self.images.of_run[run.run_id] = pushed["digest"]
+            self._stack.observer.ask(run)
+            if run.abort_after is not None:
+                self._agenda.add(run.abort_after, partial(self._stack.observer.abort, run))

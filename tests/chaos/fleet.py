@@ -30,7 +30,7 @@ class Fleet:
         self._ended: dict[str, float] = {}
         self._held_back: set[str] = set()
         self.faults: dict[str, int] = {}
-        """Ends of processes that nobody killed, by service."""
+        """Service → how often its process ended although it was not killed."""
 
     def url(self, name: str) -> str:
         return f"http://{HOST}:{self._ports[name]}"
@@ -75,13 +75,13 @@ class Fleet:
         signalled(self._children[name].pid, signal.SIGTERM)
 
     def pause(self, name: str) -> int:
-        """Return what to resume later: by then another process may have its name."""
+        """Pause the process; return its id, since later another process may have its name."""
         pid = self._children[name].pid
         signalled(pid, signal.SIGSTOP)
         return pid
 
     def option(self, name: str, *options: str) -> None:
-        """What the service is started with from now on."""
+        """Set the options with which the service is started from now on."""
         self._options[name] = options
 
     def stop(self) -> None:

@@ -22,7 +22,7 @@ from tests.chaos.stack import Stack
 Later = Callable[[float, Callable[[], object]], None]
 """``(real seconds from now, what to do then)``."""
 UPGRADE_SECONDS = 2.0
-"""Between two services of a rolling upgrade."""
+"""Real seconds between two services of a rolling upgrade."""
 
 
 class Harms:
@@ -49,7 +49,7 @@ class Harms:
             _DO[harm.kind](self, harm)
 
     def watch(self) -> None:
-        """Do what waits for a rollback."""
+        """Do the harm that waits for a rollback."""
         rollbacks = self._stack.observer.seen.rollbacks
         for rollback in rollbacks[self._rollbacks :]:
             if self._at_rollback:
@@ -141,17 +141,18 @@ class Harms:
             rule |= {"calls": int(harm.amount), "seconds": 20, "delay": harm.seconds}
         else:
             rule |= {"seconds": harm.seconds, "share": harm.amount, "delay": min(harm.seconds, 1.5)}
-        self._stack.tell_aws("POST", "harm", rule)
+        self._stack.control_aws("POST", "harm", rule)
 
     def s3_down(self, harm: Harm) -> None:
         rule = {"kind": "error-before", "service": "s3", "seconds": 3 + harm.seconds, "agent": "surefoot/"}
-        self._at_rollback.append(lambda _: self._stack.tell_aws("POST", "harm", rule))
+        self._at_rollback.append(lambda _: self._stack.control_aws("POST", "harm", rule))
 
     def role_gone(self, harm: Harm) -> None:
         def do(_: str) -> None:
-            self._stack.tell_aws("POST", "roles/gone", {"role": "court-case-execution"})
+            self._stack.control_aws("POST", "roles/gone", {"role": "court-case-execution"})
             self._later(
-                10 + harm.seconds, lambda: self._stack.tell_aws("POST", "roles/back", {"role": "court-case-execution"})
+                10 + harm.seconds,
+                lambda: self._stack.control_aws("POST", "roles/back", {"role": "court-case-execution"}),
             )
 
         self._at_rollback.append(do)
@@ -159,17 +160,19 @@ class Harms:
     def image_deleted(self, harm: Harm) -> None:
         def do(service: str) -> None:
             images = self._images_of(service)
-            self._stack.tell_aws("POST", "images/gone", {"images": images})
-            self._later(10 + harm.seconds, lambda: self._stack.tell_aws("POST", "images/back", {"images": images}))
+            self._stack.control_aws("POST", "images/gone", {"images": images})
+            self._later(10 + harm.seconds, lambda: self._stack.control_aws("POST", "images/back", {"images": images}))
 
         self._at_rollback.append(do)
 
     def _images_of(self, service: str) -> list[str]:
-        """What the service ran before the deployment that is rolled back."""
+        """Return the images that the service ran before the deployment that is rolled back."""
         ecs = self._stack.aws("ecs")
         deployments = ecs.describe_services(cluster=CLUSTER, services=[service])["services"][0]["deployments"]
-        definitions = [ecs.describe_task_definition(taskDefinition=one["taskDefinition"]) for one in deployments[1:]]
-        return [c["image"] for one in definitions for c in one["taskDefinition"]["containerDefinitions"]]
+        definitions = [
+            ecs.describe_task_definition(taskDefinition=deployment["taskDefinition"]) for deployment in deployments[1:]
+        ]
+        return [c["image"] for definition in definitions for c in definition["taskDefinition"]["containerDefinitions"]]
 
     def person(self, harm: Harm) -> None:
         """Somebody updates a service: with a new deployment of what is there, or with another version."""
@@ -217,12 +220,12 @@ class Harms:
             self._stack.observer.send(*bad_message(self._random, self._bad))
 
     def rival(self, harm: Harm) -> None:
-        """One at a time: it costs as much as all of ours."""
-        if any(one.is_alive() for one in self.rivals):
+        """Start another Surefoot, if none runs: it costs as much as all of ours."""
+        if any(task.is_alive() for task in self.rivals):
             return
         number = len(self.rivals) + 1
         service, tag = self._random.choice(self._services()), f"healthy-rival-{number}"
-        self._stack.tell_aws("POST", "images", {"tag": tag, "behaviour": "healthy"})
+        self._stack.control_aws("POST", "images", {"tag": tag, "behaviour": "healthy"})
         rival = Rival(self._stack.directory / f"rival-{number}", self._stack.environment, service, tag)
         self.rivals.append(rival)
         self.touched.add(service)

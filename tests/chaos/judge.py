@@ -1,4 +1,4 @@
-"""Judges from outside: from what AWS logged and what went over the bus. Pure."""
+"""Checks a campaign from outside: by AWS's log and by the events on the bus. Pure."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ class Effect:
     number: int
     service: str
     job: str
-    """Of Surefoot's call: the id of its job; empty for anybody else's."""
+    """The id of the job that made the call; empty for a call that is not Surefoot's."""
     rollback: bool = False
 
 
@@ -40,7 +40,7 @@ class Report:
     runs_without_one: int = 0
     runs_with_two: int = 0
     changes_intended: int = 0
-    """Runs whose change recovery says it applied."""
+    """Runs whose change recovery published as applied."""
     effective_deployments: int = 0
     """Deployments that ECS began for changes of runs, late calls not counted."""
     late_calls_corrected: int = 0
@@ -51,14 +51,14 @@ class Report:
     """Runs of another Surefoot on the same targets."""
     events_lost: int = 0
     services_checked: int = 0
-    """Those that nobody else has touched: they must run what the last run's outcome says."""
+    """Services that were changed by Surefoot only: they must run what the last run's outcome says."""
     services_wrong: int = 0
     dead_letters_expected: int = 0
     dead_letters_found: int = 0
     copies_on_the_bus: int = 0
     seconds: float = 0
     faults: list[str] = field(default_factory=list)
-    """What must not be, in sentences; empty when all promises held."""
+    """A sentence for each broken promise; empty when all promises held."""
 
     @property
     def held(self) -> bool:
@@ -78,7 +78,7 @@ class Images:
 
 
 def effects_of(calls: Iterable[dict[str, Any]]) -> list[Effect]:
-    """Of AWS's log, the calls that began a deployment."""
+    """Return the calls in AWS's log that began a deployment."""
     found = []
     for call in calls:
         if call["operation"] != "UpdateService" or not call["effect"]:
@@ -102,7 +102,7 @@ def judge(
     report.copies_on_the_bus = seen.copies
     _ends(report, asked, seen)
     effects = effects_of(calls)
-    _deployments(report, asked, seen, [one for one in effects if one.job not in _jobs(others)])
+    _deployments(report, asked, seen, [effect for effect in effects if effect.job not in _jobs(others)])
     _others(report, others, effects)
     _events(report, asked, seen)
     _letters(report, seen.bad, seen.letters)
@@ -110,58 +110,60 @@ def judge(
 
 
 def _ends(report: Report, asked: Sequence[Asked], seen: Seen) -> None:
-    """Exactly one terminal state for each run."""
+    """Check that each run has exactly one terminal state."""
     finished = seen.ended
-    report.terminal_states = dict(Counter(str(one.outcome) for one in finished.values()))
-    for one in asked:
-        if one.run_id not in finished:
+    report.terminal_states = dict(Counter(str(event.outcome) for event in finished.values()))
+    for request in asked:
+        if request.run_id not in finished:
             report.runs_without_one += 1
-            report.faults.append(f"{one.id} ({one.behaviour}) has no terminal state")
+            report.faults.append(f"{request.id} ({request.behaviour}) has no terminal state")
     twice = {
         first.event.run_id
-        for first, second in seen.told_apart
+        for first, second in seen.contradictions
         if isinstance(first.event, DeploymentFinished)
         and isinstance(second.event, DeploymentFinished)
         and first.event.outcome != second.event.outcome
     }
-    of_run = Counter(one.run_id for one in seen.of(DeploymentFinished))
+    of_run = Counter(event.run_id for event in seen.of(DeploymentFinished))
     twice |= {run_id for run_id, count in of_run.items() if count > 1}
     report.runs_with_two = len(twice)
     report.faults += [f"the run {run_id} has two terminal states" for run_id in sorted(twice)]
 
 
 def _deployments(report: Report, asked: Sequence[Asked], seen: Seen, effects: Sequence[Effect]) -> None:
-    """One effective deployment for each change, one rollback for each run, and no late call that stays."""
-    changed, finished = {one.run_id for one in seen.of(ChangeApplied)}, seen.ended
+    """Check one effective deployment per change, one rollback per run at most, and that no late call stays."""
+    changed, finished = {event.run_id for event in seen.of(ChangeApplied)}, seen.ended
     report.changes_intended = len(changed)
-    for one in asked:
-        ours = [effect for effect in effects if effect.job in _jobs([one.run_id])]
+    for request in asked:
+        ours = [effect for effect in effects if effect.job in _jobs([request.run_id])]
         changes = [effect for effect in ours if not effect.rollback]
-        late = max(0, len(changes) - 1) + (len(changes) > 0 and one.run_id not in changed)
+        late = max(0, len(changes) - 1) + (len(changes) > 0 and request.run_id not in changed)
         report.effective_deployments += len(changes) - late
         report.late_calls_corrected += late
         report.rollbacks_per_run = max(report.rollbacks_per_run, _rollbacks(ours))
-        outcome = finished[one.run_id].outcome if one.run_id in finished else None
+        outcome = finished[request.run_id].outcome if request.run_id in finished else None
         report.faults += [
-            f"{one.id} ({one.behaviour}, {outcome}): {fault}" for fault in _wrong(ours, changes, late, outcome)
+            f"{request.id} ({request.behaviour}, {outcome}): {fault}" for fault in _wrong(ours, changes, late, outcome)
         ]
-        if one.run_id in changed and not changes:
-            report.faults.append(f"{one.id}: its change is told as applied, and ECS began no deployment for it")
-    known = _jobs(one.run_id for one in asked) | {""}
+        if request.run_id in changed and not changes:
+            report.faults.append(
+                f"{request.id}: its change is published as applied, and ECS began no deployment for it"
+            )
+    known = _jobs(request.run_id for request in asked) | {""}
     report.faults += [
-        f"a deployment for a job that nobody asked for: {one.job}" for one in effects if one.job not in known
+        f"a deployment for a job that nobody asked for: {found.job}" for found in effects if found.job not in known
     ]
     if report.rollbacks_per_run > 1:
         report.faults.append("a run was rolled back more than once")
 
 
 def _jobs(runs: Iterable[str]) -> set[str]:
-    """The jobs that may deploy for these runs."""
+    """Return the ids of the jobs that may deploy for these runs."""
     return {job for run in runs for job in (caused_id(run, "deployment_monitoring:apply-change:1"), f"rollback:{run}")}
 
 
 def _others(report: Report, others: Mapping[str, str], effects: Sequence[Effect]) -> None:
-    """What is promised holds for each of two Surefoots on one target."""
+    """Check the promises for the runs of another Surefoot on the same targets."""
     report.deployments_of_others = len(others)
     for run, outcome in others.items():
         theirs = [effect for effect in effects if effect.job in _jobs([run])]
@@ -172,7 +174,7 @@ def _others(report: Report, others: Mapping[str, str], effects: Sequence[Effect]
 
 
 def _rollbacks(ours: Sequence[Effect]) -> int:
-    """Restores, without those that took a late call back."""
+    """Count rollbacks, without those that corrected a late call."""
     count, drifted = 0, False
     for effect in ours:
         if effect.rollback and not (count and drifted):
@@ -182,7 +184,7 @@ def _rollbacks(ours: Sequence[Effect]) -> int:
 
 
 def _wrong(ours: Sequence[Effect], changes: Sequence[Effect], late: int, outcome: Outcome | None) -> Iterable[str]:
-    """What the order of a run's own deployments must not be."""
+    """Yield a sentence for each wrong order of a run's own deployments."""
     last_is_change = bool(ours) and not ours[-1].rollback
     excused = {Outcome.SUPERSEDED, Outcome.ROLLBACK_FAILED}
     if len(changes) == len(ours):
@@ -196,22 +198,28 @@ def _wrong(ours: Sequence[Effect], changes: Sequence[Effect], late: int, outcome
 
 
 def _events(report: Report, asked: Sequence[Asked], seen: Seen) -> None:
-    """What began has ended, and each event came at least once."""
-    runs = {one.run_id for one in asked}
+    """Check that whatever began has ended, and that each event came at least once."""
+    runs = {request.run_id for request in asked}
     begun = {(e.run_id, e.phase) for e in seen.of(PhaseStarted)}
     ended = {(e.run_id, e.phase) for e in seen.of(PhaseFinished)}
     over = set(seen.ended)
     lost = [f"{phase} of {run_id} never ended" for run_id, phase in begun - ended if run_id in runs & over]
     lost += [f"{phase} of {run_id} ended and never began" for run_id, phase in ended - begun if run_id in runs]
-    results = {one.rollback_id for one in seen.of(RollbackFinished)}
-    lost += [f"{one.rollback_id} never ended" for one in seen.of(RollbackStarted) if one.rollback_id not in results]
-    answered = {one.command_id for one in seen.of(StepFinished)}
-    commands = [one for one in list(seen.events.values()) if one.entry.topic in COMMAND_TOPICS]
+    results = {event.rollback_id for event in seen.of(RollbackFinished)}
     lost += [
-        f"{one.entry.name} of {one.meta.run_id} was never answered" for one in commands if one.meta.id not in answered
+        f"{event.rollback_id} never ended" for event in seen.of(RollbackStarted) if event.rollback_id not in results
     ]
-    stood_down = {one.run_id for one in seen.of(TargetDisarmed)} | {one.run_id for one in seen.of(RollbackFinished)}
-    lost += [f"{one.run_id} stays armed" for one in seen.of(TargetArmed) if one.run_id not in stood_down]
+    answered = {event.command_id for event in seen.of(StepFinished)}
+    commands = [event for event in list(seen.events.values()) if event.entry.topic in COMMAND_TOPICS]
+    lost += [
+        f"{command.entry.name} of {command.meta.run_id} was never answered"
+        for command in commands
+        if command.meta.id not in answered
+    ]
+    stood_down = {event.run_id for event in seen.of(TargetDisarmed)} | {
+        event.run_id for event in seen.of(RollbackFinished)
+    }
+    lost += [f"{event.run_id} stays armed" for event in seen.of(TargetArmed) if event.run_id not in stood_down]
     report.events_lost = len(lost)
     report.faults += sorted(lost)
 
@@ -221,15 +229,15 @@ def judge_services(
 ) -> Report:
     """Compare what AWS runs in the end with what the outcomes, one after another, say that it runs."""
     expected: dict[str, str | None] = dict(images.before)
-    for one in asked:
-        end = seen.ended.get(one.run_id)
+    for request in asked:
+        end = seen.ended.get(request.run_id)
         match end.outcome if end else None:
             case Outcome.SUCCEEDED:
-                expected[one.target.service] = images.of_run[one.run_id]
+                expected[request.target.service] = images.of_run[request.run_id]
             case Outcome.BLOCKED | Outcome.ABORTED | Outcome.ROLLED_BACK:
                 pass  # what ran before
             case _:
-                expected[one.target.service] = None  # nobody has promised anything
+                expected[request.target.service] = None  # nobody has promised anything
     for service, digest in sorted(expected.items()):
         if digest is None or service in touched:
             continue
@@ -242,21 +250,21 @@ def judge_services(
 
 
 def _letters(report: Report, bad: Iterable[Place], letters: Sequence[DeadLettered]) -> None:
-    """One letter for each bad message and each group that reads its topic, and no other."""
+    """Check one letter for each bad message and each group that reads its topic, and no other."""
     readers = {
         topic.name: {service for service in SERVICES if topic in topics_of(Party(service))} for topic in _topics()
     }
     expected = {(*place, str(group)) for place in bad for group in readers.get(place[0], ())}
-    found = [(one.topic, one.partition, one.offset, one.group) for one in letters]
+    found = [(letter.topic, letter.partition, letter.offset, letter.group) for letter in letters]
     report.dead_letters_expected, report.dead_letters_found = len(expected), len(found)
     missing, more = expected - set(found), set(found) - expected
     report.faults += [
         f"no dead letter for {topic}/{n}/{offset} of {group}" for topic, n, offset, group in sorted(missing)
     ]
     report.faults += [
-        f"a dead letter that was not expected: {one.topic}/{one.partition}/{one.offset} of {one.group}, {one.detail}"
-        for one in letters
-        if (one.topic, one.partition, one.offset, one.group) in more
+        f"a dead letter that was not expected: {letter.subject} of {letter.group}, {letter.detail}"
+        for letter in letters
+        if (letter.topic, letter.partition, letter.offset, letter.group) in more
     ]
     report.faults += [f"two dead letters for {place}" for place, count in Counter(found).items() if count > 1]
 

@@ -1,4 +1,4 @@
-"""Mutants: each replaces one protection when the application is built, so that what watches over it can be watched.
+"""Mutants: each removes one protection when the application is built, to show that a test notices it.
 
 No setting of the product can do this; the harness (``--mutant``) and the test suite (``pytest --mutant``) patch the
 code of their own process. ``MUTANTS`` says what each breaks and which test must notice.
@@ -17,7 +17,7 @@ from services.recovery.domain import arm
 from services.recovery.domain.protection import Protection
 
 CAUSE = 0
-"""Where the arguments of ``apply.lua`` have it."""
+"""Index of the cause in the arguments of ``apply.lua``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Mutant:
 
 
 def _argument(place: int, value: str) -> Callable[[], None]:
-    """Give the script nothing to look at where a protection looks."""
+    """Return a patch that gives ``apply.lua`` a fixed argument, with which a protection does not work."""
 
     def install() -> None:
         right = RedisStore._arguments
@@ -58,7 +58,7 @@ def _script(*changes: tuple[str, str]) -> Callable[[], None]:
 
 
 def _apply_without(answer: str) -> Callable[[], None]:
-    """Let ``apply.lua`` go on where it would end with ``answer``."""
+    """Return a patch with which ``apply.lua`` goes on where it would return ``answer``."""
 
     def install() -> None:
         right = RedisStore.__init__
@@ -162,7 +162,7 @@ MUTANTS: dict[str, Mutant] = {
         _apply_without("another run"),
     ),
     "own-word": Mutant(
-        "the orchestrator does not hear what it has told itself",
+        "the orchestrator does not replay what it has published itself",
         "tests/services/orchestrator/test_orchestrator_restored.py"
         "::test_an_active_run_ends_as_it_was_told_and_nothing_is_told_again",
         _own_events_ignored,
@@ -176,5 +176,5 @@ MUTANTS: dict[str, Mutant] = {
 
 
 def install(name: str) -> None:
-    """Let this process lack the protection. Raise ``KeyError`` for an unknown one."""
+    """Remove the protection from this process. Raise ``KeyError`` for an unknown mutant."""
     MUTANTS[name].install()

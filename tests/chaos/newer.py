@@ -16,7 +16,7 @@ def become_newer() -> None:
     ours = RedisStore.messages
 
     def messages(self: RedisStore, emit: Iterable[Emit], cause_id: str | None) -> list[Message]:
-        return [replace(one, value=_grown(one.value)) for one in ours(self, emit, cause_id)]
+        return [replace(message, value=_grown(message.value)) for message in ours(self, emit, cause_id)]
 
     RedisStore.messages = messages  # type: ignore[method-assign]  # that is what a newer version is
 

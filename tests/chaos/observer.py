@@ -1,4 +1,4 @@
-"""Reads every topic from its beginning, and publishes requests: the harness's own eyes and voice on the bus."""
+"""Reads every topic from its beginning, and publishes requests: the harness's connection to the bus."""
 
 import asyncio
 import threading
@@ -38,14 +38,14 @@ Place = tuple[str, int, int]
 
 @dataclass
 class Seen:
-    """What went over the bus. Only ever added to, so that another thread may read it."""
+    """The events that were on the bus. It only grows, so that another thread may read it."""
 
     events: dict[str, Envelope] = field(default_factory=dict)
-    """By source and id, in the order of their first coming."""
-    told_apart: list[tuple[Envelope, Envelope]] = field(default_factory=list)
-    """Pairs with one id and two contents."""
+    """Source and id → event, in the order of first arrival."""
+    contradictions: list[tuple[Envelope, Envelope]] = field(default_factory=list)
+    """Pairs of events with the same id and different contents."""
     ended: dict[str, DeploymentFinished] = field(default_factory=dict)
-    """By run."""
+    """Run → its end."""
     rollbacks: list[RollbackStarted] = field(default_factory=list)
     copies: int = 0
     bad: set[Place] = field(default_factory=set)
@@ -56,7 +56,7 @@ class Seen:
         return [event for event in events if isinstance(event, kind)]
 
     def keep(self, path: Path) -> None:
-        """Write each event in a line, to tell later what happened."""
+        """Write each event in a line of a file, so that the campaign can be examined later."""
         with path.open("wb") as file:
             for envelope in list(self.events.values()):
                 meta = envelope.meta
@@ -64,7 +64,7 @@ class Seen:
                 file.write(orjson.dumps({**line, "event": envelope.event.model_dump(mode="json")}) + b"\n")
 
     def add(self, key: str, envelope: Envelope) -> None:
-        """Take in what was not seen before."""
+        """Add an event that was not seen before."""
         self.events[key] = envelope
         match envelope.event:
             case DeadLettered() as letter:
@@ -76,7 +76,7 @@ class Seen:
 
 
 class Observer:
-    """In a thread of its own; ``seen`` grows while it runs."""
+    """Reads and publishes in a thread of its own; ``seen`` grows while it runs."""
 
     def __init__(self, bootstrap: str) -> None:
         self.seen = Seen()
@@ -101,7 +101,7 @@ class Observer:
         self._thread.join(10)
 
     def ask(self, asked: Asked) -> Future[None]:
-        """Publish a request; the future ends when Kafka has it."""
+        """Publish a request; the future ends when Kafka has confirmed it."""
         return self.publish(Envelope(Meta(asked.id, SOURCE, datetime.now(UTC)), asked.event))
 
     def abort(self, asked: Asked) -> Future[None]:
@@ -199,4 +199,4 @@ class Observer:
             return
         self.seen.copies += 1
         if isinstance(envelope.event, Event) and envelope.event != first.event:
-            self.seen.told_apart.append((first, envelope))
+            self.seen.contradictions.append((first, envelope))

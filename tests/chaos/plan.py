@@ -1,4 +1,4 @@
-"""What harm is done, and when: everything follows from the seed."""
+"""The plan of harms and their times, which follows from the seed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class Harm:
     at: float
     """Real seconds after the start."""
     kind: str
-    """How the table calls it; the first word is the function of ``harms.py`` that does it."""
+    """Its name in the table; the first word is the function of ``harms.py`` that does it."""
     who: tuple[str, ...] = ()
-    """Services, a wire, or what AWS is told."""
+    """Services, a wire, or the parameters of a fault rule of AWS."""
     seconds: float = 0.0
     amount: float = 0.0
-    """Of what the kind needs: a share, a delay, a skew."""
+    """The parameter of the kind: a share, a delay, a skew."""
 
 
 Maker = Callable[[Random, float], Harm]

@@ -1,4 +1,4 @@
-"""What is asked for: runs on several targets, all of it by the seed."""
+"""The requests of a campaign: runs on several targets, which follow from the seed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ CONFIG = DeploymentConfig(deployment_timeout_minutes=8, validation_timeout_minut
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One run as it is asked for."""
+    """The request of one run."""
 
     number: int
     target: Target

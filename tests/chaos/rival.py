@@ -30,7 +30,7 @@ class Rival(threading.Thread):
         self._tag = tag
         self.run_id = ""
         self.outcome = ""
-        """Of its run; empty while there is none."""
+        """The outcome of its run; empty while it has none."""
 
     def run(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One service, as ``python -m services.<name>`` starts it, with what the harness does to it from inside.
+"""One service, started as by ``python -m services.<name>``, with the faults that the harness causes from inside.
 
 A wrong clock and a newer version can only be had from inside the process, and a mutant replaces one protection.
 """

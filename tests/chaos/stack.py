@@ -30,7 +30,7 @@ HOLD_SECONDS = 1.0
 
 @dataclass
 class Stack:
-    """What harm is done to. One thread uses it."""
+    """The servers and services to which harm is done. One thread uses it."""
 
     directory: Path
     environment: dict[str, str]
@@ -44,7 +44,7 @@ class Stack:
     observer: Observer
 
     def aws(self, service: str) -> Any:
-        """A person's client."""
+        """Return a client that calls AWS as a person."""
         return boto3.client(
             service,  # type: ignore[call-overload]  # any service
             endpoint_url=self.aws_url,
@@ -53,31 +53,31 @@ class Stack:
             aws_secret_access_key="person",
         )
 
-    def tell_aws(self, method: str, path: str, body: Any = None) -> Any:
+    def control_aws(self, method: str, path: str, body: Any = None) -> Any:
         answer = httpx2.request(method, f"{self.aws_url}/_sandbox/{path}", json=body, timeout=20)
         answer.raise_for_status()
         return answer.json()
 
     def running(self) -> dict[str, str]:
-        """What each service runs, by its name: the digest of its image; empty while a deployment is under way."""
+        """Return service → digest of the image that it runs; empty while a deployment is under way."""
         ecs, ecr = self.aws("ecs"), self.aws("ecr")
         names = [arn.rpartition("/")[2] for arn in ecs.list_services(cluster=CLUSTER, maxResults=100)["serviceArns"]]
         found = {}
         for first in range(0, len(names), 10):
-            for one in ecs.describe_services(cluster=CLUSTER, services=names[first : first + 10])["services"]:
-                steady = len(one["deployments"]) == 1 and one["runningCount"] == one["desiredCount"]
-                definition = ecs.describe_task_definition(taskDefinition=one["taskDefinition"])["taskDefinition"]
+            for service in ecs.describe_services(cluster=CLUSTER, services=names[first : first + 10])["services"]:
+                steady = len(service["deployments"]) == 1 and service["runningCount"] == service["desiredCount"]
+                definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
                 image = definition["containerDefinitions"][0]["image"]
                 repository, _, tag = image.rpartition("/")[2].partition(":")
                 if "@" not in image:
                     known = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": tag}])["images"]
                     image = f"@{known[0]['imageId']['imageDigest']}"
-                found[one["serviceName"]] = image.partition("@")[2] if steady else ""
+                found[service["serviceName"]] = image.partition("@")[2] if steady else ""
         return found
 
     def make_peace(self) -> None:
-        """End what has no end of its own, and what was begun and not ended."""
-        self.tell_aws("DELETE", "harm")
+        """End all harm that is still in force."""
+        self.control_aws("DELETE", "harm")
         for wire in self.wires.values():
             wire.delay(0.0)
             wire.release()
@@ -121,7 +121,7 @@ class Broker:
 
     @property
     def pid(self) -> int | None:
-        """None while it is down."""
+        """Return the process id; None while it is down."""
         return self._child.pid if self._child else None
 
 

@@ -14,25 +14,25 @@ def together(reports: Sequence[Report]) -> Report:
     whole = Report(reports[0].seed)
     harm: Counter[str] = Counter()
     states: Counter[str] = Counter()
-    for one in reports:
-        harm.update(one.harm)
-        states.update(one.terminal_states)
-        whole.runs += one.runs
-        whole.runs_without_one += one.runs_without_one
-        whole.runs_with_two += one.runs_with_two
-        whole.changes_intended += one.changes_intended
-        whole.effective_deployments += one.effective_deployments
-        whole.late_calls_corrected += one.late_calls_corrected
-        whole.rollbacks_per_run = max(whole.rollbacks_per_run, one.rollbacks_per_run)
-        whole.deployments_of_others += one.deployments_of_others
-        whole.events_lost += one.events_lost
-        whole.services_checked += one.services_checked
-        whole.services_wrong += one.services_wrong
-        whole.dead_letters_expected += one.dead_letters_expected
-        whole.dead_letters_found += one.dead_letters_found
-        whole.copies_on_the_bus += one.copies_on_the_bus
-        whole.seconds = round(whole.seconds + one.seconds, 1)
-        whole.faults += [f"seed {one.seed}: {fault}" for fault in one.faults]
+    for report in reports:
+        harm.update(report.harm)
+        states.update(report.terminal_states)
+        whole.runs += report.runs
+        whole.runs_without_one += report.runs_without_one
+        whole.runs_with_two += report.runs_with_two
+        whole.changes_intended += report.changes_intended
+        whole.effective_deployments += report.effective_deployments
+        whole.late_calls_corrected += report.late_calls_corrected
+        whole.rollbacks_per_run = max(whole.rollbacks_per_run, report.rollbacks_per_run)
+        whole.deployments_of_others += report.deployments_of_others
+        whole.events_lost += report.events_lost
+        whole.services_checked += report.services_checked
+        whole.services_wrong += report.services_wrong
+        whole.dead_letters_expected += report.dead_letters_expected
+        whole.dead_letters_found += report.dead_letters_found
+        whole.copies_on_the_bus += report.copies_on_the_bus
+        whole.seconds = round(whole.seconds + report.seconds, 1)
+        whole.faults += [f"seed {report.seed}: {fault}" for fault in report.faults]
     whole.harm, whole.terminal_states = dict(sorted(harm.items())), dict(sorted(states.items()))
     return whole
 

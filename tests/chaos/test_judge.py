@@ -1,4 +1,4 @@
-"""A judge that cannot say no proves nothing: each thing that must not be is told."""
+"""A judge that finds nothing wrong proves nothing: each violation must be reported."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -127,7 +127,7 @@ def test_calls_without_effect_and_those_of_people_are_nobody_s_deployments() -> 
 )
 def test_what_must_not_be_is_told(found: Seen, calls: tuple[dict[str, Any], ...], fault: str) -> None:
     report = judged(found, *calls)
-    assert any(fault in told for told in report.faults), report.faults
+    assert any(fault in sentence for sentence in report.faults), report.faults
 
 
 @pytest.mark.parametrize(
@@ -167,9 +167,9 @@ def letter(offset: int, group: str) -> DeadLettered:
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (lambda one: one.bad.add(("recovery.commands.v1", 0, 9)), "no dead letter"),
-        (lambda one: one.letters.append(letter(4, "recovery")), "not expected"),
-        (lambda one: one.letters.append(letter(3, "recovery")), "two dead letters"),
+        (lambda seen: seen.bad.add(("recovery.commands.v1", 0, 9)), "no dead letter"),
+        (lambda seen: seen.letters.append(letter(4, "recovery")), "not expected"),
+        (lambda seen: seen.letters.append(letter(3, "recovery")), "two dead letters"),
     ],
 )
 def test_dead_letters_are_exactly_those_of_the_bad_messages(change: Callable[[Seen], None], fault: str) -> None:
@@ -180,4 +180,4 @@ def test_dead_letters_are_exactly_those_of_the_bad_messages(change: Callable[[Se
     assert report.held, report.faults
     assert (report.dead_letters_expected, report.dead_letters_found) == (1, 1)
     change(found)
-    assert any(fault in told for told in judged(found).faults)
+    assert any(fault in sentence for sentence in judged(found).faults)

@@ -12,7 +12,7 @@ async def test_each_malformed_message_is_one_dead_letter_and_each_other_one_take
 ) -> None:
     samples = mixture(600, malformed=True)
     outcome = await flood(kafka, redis, samples, longest=60)
-    assert outcome.faults == []
+    assert outcome.violations == []
     assert (outcome.letters.total(), outcome.handled.count) == (200, 400)
 
 
@@ -27,7 +27,7 @@ def test_a_third_is_malformed_in_every_way() -> None:
 def test_what_is_lost_doubled_or_mistaken_is_a_fault() -> None:
     one, other = ("t", 0, 1), ("t", 0, 2)
     outcome = Outcome(3, 1.0, frozenset({one}), Counter({other: 2}), Tally().and_one("a"), Tally().and_one("b"))
-    assert outcome.faults == [
+    assert outcome.violations == [
         "1 bad messages without a dead letter",
         "1 dead letters about good messages",
         "1 dead letters too many",

@@ -1,4 +1,4 @@
-"""What stands around orchestrator and recovery: services that answer, an AWS that does or fails, a monitor."""
+"""The surroundings of orchestrator and recovery: services that answer, an AWS that works or fails, a monitor."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,7 +30,7 @@ OUTPUTS: dict[str, Output] = {
 
 
 def answer(command: Envelope, verdict: Verdict, cause: Cause | None, now: float) -> Message:
-    """Answer as one of the five others does; whoever calls this keeps it, so that a repetition gets the same."""
+    """Return the answer of one of the five other services; the caller keeps it, so that a repetition gets the same."""
     event, step = command.event, command.entry.name
     assert isinstance(event, Event)
     passed = verdict is Verdict.PASS
@@ -71,7 +71,7 @@ class Account:
     live: str = f"{ARN}:1"
     deployments: int = 1
     fails: bool = False
-    """Nothing that changes something comes through."""
+    """Whether each changing call fails."""
     objects: dict[str, Snapshot] = field(default_factory=dict)
 
     async def service(self, _target: Target) -> Body | None:
@@ -129,7 +129,7 @@ class Account:
 
 @dataclass
 class AnyRollback:
-    """The job of a rollback, which ends as it is told."""
+    """The job of a rollback that ends with a given result."""
 
     store: Store
     clock: Clock

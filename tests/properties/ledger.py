@@ -1,4 +1,4 @@
-"""What was said so far, and what must never be said: the promises that hold at every moment of every run."""
+"""The events that were published so far, and the promises that must hold at every moment of every run."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ class Ledger:
     """Notes each event when it gets into an outbox; raises ``AssertionError`` where a promise is broken."""
 
     said: dict[str, tuple[Event | DeadLettered | DeadLetterSettled, bytes]] = field(default_factory=dict)
-    """Event id → what was said under it first."""
+    """Event id → the first event that was published under it."""
     active: str | None = None
     """The run that has started and not ended."""
     ends: dict[str, DeploymentFinished] = field(default_factory=dict)
@@ -25,10 +25,10 @@ class Ledger:
     """Run → its one rollback."""
     over: dict[str, RollbackFinished] = field(default_factory=dict)
     stood_down: set[str] = field(default_factory=set)
-    """Runs of which recovery has said that it will not act any more."""
+    """Runs for which recovery has published that it will not act any more."""
 
     broken: bool = False
-    """Whether a promise was broken; what comes after it tells nothing new."""
+    """Whether a promise was broken; later violations are not reported."""
 
     def note(self, id_: str, headers: Headers, value: bytes) -> None:
         envelope = from_message(headers, value)

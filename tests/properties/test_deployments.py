@@ -32,7 +32,7 @@ TOPICS = [topic.name for topic in (RECOVERY_COMMANDS, CRITICAL_ALERTS, PHASE_RES
 ids = st.sampled_from(["a", "b", "c"])
 numbers = st.integers(0, 99)
 trips = st.one_of(st.none(), st.none(), st.integers(0, 3))
-"""None: to its end. Else it is left after so many round trips."""
+"""After how many round trips a step is left; None: it runs to its end."""
 rollback_ends: st.SearchStrategy[Ended] = st.sampled_from(
     [Done("surefoot", "Live again."), Done("ecs", "By itself."), Superseded("Somebody else."), Failed("It won't.")]
 )
@@ -78,7 +78,7 @@ class Deployments(RuleBasedStateMachine):
     def _request(self, id_: str, *, observes: bool, **fields: Any) -> None:
         change = Observe() if observes else ImageChange(reference="shop/web:2")
         event = DeployRequested(**{"target": TARGET, "change": change, "actor": "ada", "config": SHORT, **fields})
-        self.world.tell(event, id_, "ci")
+        self.world.publish_outside(event, id_, "ci")
         self.requested.add(run_of(id_))
 
     @rule(id_=ids)
@@ -86,13 +86,13 @@ class Deployments(RuleBasedStateMachine):
         self._abort(run_of(id_))
 
     def _abort(self, run_id: str) -> None:
-        self.world.tell(AbortRequested(target=TARGET, run_id=run_id, actor="bob"))
+        self.world.publish_outside(AbortRequested(target=TARGET, run_id=run_id, actor="bob"))
 
     # the bus
 
     @rule(verdict=st.sampled_from([Verdict.PASS, Verdict.PASS, Verdict.PASS, Verdict.FAIL]))
     def flow(self, verdict: Verdict) -> None:
-        """For a moment nothing is in the way."""
+        """Let everything flow once, without any fault."""
         self.world.flow(verdict)
 
     @rule(rounds=st.integers(2, 8))
@@ -148,7 +148,7 @@ class Deployments(RuleBasedStateMachine):
 
     @rule(dead=st.sampled_from([set(), set(), {"orchestrator"}, {"recovery"}]))
     def live_or_die(self, dead: set[str]) -> None:
-        """Who is dead neither sends nor reads by himself; at the end he is back only when all others are done."""
+        """Dead services neither send nor read; at the end they are back only when all others are done."""
         self.world.dead = set(dead)
 
     @rule(
@@ -170,13 +170,13 @@ class Deployments(RuleBasedStateMachine):
         self.world.answer_all()
         possible = self._possible(self.world.orchestrator if orchestrators else self.world.recovery)
         if len(possible) > 1:
-            one, other = possible.pop(first % len(possible))(), possible.pop(second % len(possible))()
-            self.world.go(one, trips)
-            self.world.go(other)
-            self._finish(one)
+            earlier, later_step = possible.pop(first % len(possible))(), possible.pop(second % len(possible))()
+            self.world.go(earlier, trips)
+            self.world.go(later_step)
+            self._finish(earlier)
 
     def _possible(self, member: Member) -> list[Callable[[], Step]]:
-        """What a replica may do now."""
+        """Return the steps that a replica may do now."""
         heads = [topic for topic in member.topics if member.read[topic] < len(self.world.topics[topic])]
         reads = [partial(self.world.reading, member, topic, member.read[topic]) for topic in heads]
         fires = [partial(self.world.firing, member, timer) for timer in self.world.due(member)]
@@ -190,13 +190,13 @@ class Deployments(RuleBasedStateMachine):
 
     @rule(which=numbers)
     def crash(self, which: int) -> None:
-        """What was under way is gone, with all that had not been written."""
+        """Drop a step under way, with everything that it had not written."""
         if left := self.world.left:
             left.pop(which % len(left)).coroutine.close()
 
     @rule(which=numbers, trips=trips, twice=st.booleans())
     def fire(self, which: int, trips: int | None, twice: bool) -> None:
-        """Of two replicas that see a timer, both fire it."""
+        """Fire a due timer, perhaps in two replicas at once."""
         due = [(member, timer) for member in self.world.members for timer in self.world.due(member)]
         if due:
             for _ in range(1 + twice):
@@ -237,7 +237,7 @@ class Deployments(RuleBasedStateMachine):
         silent=st.sets(st.sampled_from(sorted(ANSWERED_BY_OTHERS)), max_size=1),
     )
     def surroundings_change(self, rollbacks_end: Ended, aws_fails: bool, silent: set[str]) -> None:
-        """From now on rollbacks end like this, AWS takes no change, and who is silent does not answer."""
+        """Set how rollbacks end from now on, whether AWS fails, and which services do not answer."""
         self.world.rollback.ends = rollbacks_end
         self.world.account.fails = aws_fails
         self.world.silent = silent
@@ -249,7 +249,7 @@ class Deployments(RuleBasedStateMachine):
             self.world.answer(commands[-1 - which % len(commands)], verdict, cause)
 
     @rule(which=numbers)
-    def tell_progress(self, which: int) -> None:
+    def publish_progress(self, which: int) -> None:
         if commands := self._commands():
             self.world.progress(commands[-1 - which % len(commands)])
 
@@ -263,7 +263,7 @@ class Deployments(RuleBasedStateMachine):
         began=st.sampled_from([0.0, 0.0, 60.0]),
     )
     def alert(self, alert_id: str, state: Literal["raised", "resolved"], name: str, began: float) -> None:
-        """What is broken was first seen ``began`` seconds ago."""
+        """Publish an alert about a rule that was first seen broken ``began`` seconds ago."""
         self._alert(alert_id, state, name, began)
 
     def _alert(

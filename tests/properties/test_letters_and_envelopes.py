@@ -106,10 +106,10 @@ def letter_at(place: tuple[str, int, int, str], **fields: Any) -> DeadLettered:
 
 @PROFILE
 @given(places, places, text, st.binary())
-def test_one_place_and_group_is_one_letter(one: Any, other: Any, detail: str, value: bytes) -> None:
-    again = letter_at(one, detail=detail, value=value, reason="invalid")
-    assert letter_id(letter_at(one)) == letter_id(again)
-    assert (letter_id(letter_at(one)) == letter_id(letter_at(other))) == (one == other)
+def test_one_place_and_group_is_one_letter(first: Any, other: Any, detail: str, value: bytes) -> None:
+    again = letter_at(first, detail=detail, value=value, reason="invalid")
+    assert letter_id(letter_at(first)) == letter_id(again)
+    assert (letter_id(letter_at(first)) == letter_id(letter_at(other))) == (first == other)
 
 
 blobs = st.none() | st.binary(max_size=50)
@@ -164,7 +164,7 @@ rates, anchors = st.floats(0.001, 1000), st.floats(0, 4e9)
 def test_product_time_never_runs_backwards(rate: float, anchor: float, moments: list[float]) -> None:
     pace = Pace(rate, anchor)
     assert pace.at(anchor) == anchor
-    assert all(pace.at(one) <= pace.at(other) for one, other in pairwise(sorted(moments)))
+    assert all(pace.at(earlier) <= pace.at(other) for earlier, other in pairwise(sorted(moments)))
     assert Pace.parse(str(pace)) == Pace.parse(str(Pace.parse(str(pace))))
 
 

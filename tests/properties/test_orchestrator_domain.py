@@ -1,4 +1,4 @@
-"""The orchestrator's one decision, for whatever it may hear: it never fails, and what is over stays over."""
+"""The orchestrator's decision, for any sequence of inputs: it never fails, and an ended run stays ended."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -125,33 +125,33 @@ alert = CriticalAlert(
 
 
 class History:
-    """A course, and what it was told and has said."""
+    """A course, with its inputs and the events that it published."""
 
     def __init__(self) -> None:
         self.course, self.now = Course(), START
-        self.said: dict[str, Any] = {}
+        self.published: dict[str, Any] = {}
         self.over: set[str] = set()
 
-    def hear(self, event: Input) -> set[str]:
-        """Decide; return the ids of what is said."""
+    def take(self, event: Input) -> set[str]:
+        """Decide on an input; return the ids of the events that are published."""
         self.course, effects = decide(self.course, event, POLICY, self.now)
         assert Course.from_bytes(self.course.to_bytes()) == self.course
-        told = [effect for effect in effects if isinstance(effect, Publish)]
-        for one in told:
-            assert self.said.setdefault(one.id, one.event) == one.event, "one id, one content"
-        self.over |= {one.event.run_id for one in told if isinstance(one.event, DeploymentFinished)}
-        return {one.id for one in told}
+        emissions = [effect for effect in effects if isinstance(effect, Publish)]
+        for emission in emissions:
+            assert self.published.setdefault(emission.id, emission.event) == emission.event, "one id, one content"
+        self.over |= {emission.event.run_id for emission in emissions if isinstance(emission.event, DeploymentFinished)}
+        return {emission.id for emission in emissions}
 
-    def hear_twice(self, event: Input) -> None:
-        """What a run has taken in says nothing new when it comes again."""
+    def repeat(self, event: Input) -> None:
+        """Check that a repeated input publishes nothing new."""
         if isinstance(event, Request) and event.run_id in self.over:
             return  # the handler, who keeps records of what is over, has not let it through
         over_before = set(self.over)
-        said = self.hear(event)
+        published = self.take(event)
         if getattr(event, "run_id", None) in over_before:
-            assert not said, "what is over stays over"
+            assert not published, "what is over stays over"
         course = self.course
-        assert self.hear(event) <= said
+        assert self.take(event) <= published
         assert self.course == course
 
 
@@ -159,22 +159,22 @@ class History:
 @given(st.data())
 def test_whatever_comes_twice_changes_nothing_the_second_time(data: st.DataObject) -> None:
     history = History()
-    history.hear_twice(data.draw(requests))
+    history.repeat(data.draw(requests))
     for _ in range(data.draw(st.integers(0, 25))):
         kind = data.draw(st.sampled_from(["answers", "answers", "answers", "other", "request", "alert", "wake"]))
         history.now += data.draw(st.sampled_from([1.0, 1.0, 1.0, 31.0, 700.0]))
         run = history.course.active
         if kind == "answers" and run is not None:
             for step in run.open_steps:
-                history.hear_twice(data.draw(_answer(run.run_id, step.id, step.name)))
+                history.repeat(data.draw(_answer(run.run_id, step.id, step.name)))
         elif kind == "request":
-            history.hear_twice(data.draw(requests))
+            history.repeat(data.draw(requests))
         elif kind == "alert":
-            history.hear(alert)
+            history.take(alert)
         elif kind == "wake":
-            history.hear(TimerFired(data.draw(runs)))
+            history.take(TimerFired(data.draw(runs)))
         else:
-            history.hear_twice(data.draw(others))
+            history.repeat(data.draw(others))
 
 
 def _answer(run_id: str, command_id: str, name: str) -> st.SearchStrategy[StepFinished]:

@@ -1,4 +1,4 @@
-"""Recovery's pure verbs, for whatever they may be asked."""
+"""Recovery's pure functions, for any input."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -244,7 +244,7 @@ index = st.lists(
         proven=st.booleans(),
     ),
     max_size=25,
-    unique_by=lambda one: one.snapshot_id,
+    unique_by=lambda entry: entry.snapshot_id,
 )
 
 
@@ -253,22 +253,22 @@ index = st.lists(
 def test_what_may_be_needed_is_kept(
     snapshots: list[SnapshotEntry], data: st.DataObject, now: datetime, recovery: Recovery
 ) -> None:
-    known = [one.snapshot_id for one in snapshots]
+    known = [snapshot.snapshot_id for snapshot in snapshots]
     needed = frozenset(data.draw(st.lists(st.sampled_from(known), max_size=3)) if known else ())
     kept, gone = keep(snapshots, needed, now, recovery)
     assert sorted((*kept, *gone), key=known_by) == sorted(snapshots, key=known_by)
-    assert list(kept) == sorted(kept, key=lambda one: (one.taken_at, one.snapshot_id), reverse=True)
+    assert list(kept) == sorted(kept, key=lambda entry: (entry.taken_at, entry.snapshot_id), reverse=True)
     assert len(kept) <= max(recovery.keep, len(needed) + 2)
-    assert not needed & {one.snapshot_id for one in gone}
+    assert not needed & {entry.snapshot_id for entry in gone}
     if snapshots:
-        assert max(snapshots, key=lambda one: (one.taken_at, one.snapshot_id)) in kept
-    if any(one.proven for one in snapshots):
-        assert any(one.proven for one in kept)
+        assert max(snapshots, key=lambda entry: (entry.taken_at, entry.snapshot_id)) in kept
+    if any(snapshot.proven for snapshot in snapshots):
+        assert any(entry.proven for entry in kept)
     assert keep(kept, needed, now, recovery) == (kept, ())
 
 
-def known_by(one: SnapshotEntry) -> str:
-    return one.snapshot_id
+def known_by(entry: SnapshotEntry) -> str:
+    return entry.snapshot_id
 
 
 references = st.from_regex(r"\A[a-z0-9.-]{1,9}(:[0-9]{1,4})?(/[a-z0-9._-]{1,9}){1,2}(:[A-Za-z0-9._-]{1,9})?\Z")
@@ -289,7 +289,7 @@ def test_a_pinned_image_stays_pinned(reference: str) -> None:
 def test_the_order_of_variables_does_not_make_another_version(variables: dict[str, str], random: Any) -> None:
     pairs = [{"name": name, "value": value} for name, value in variables.items()]
     shuffled = random.sample(pairs, len(pairs))
-    one, other = (
+    first, second = (
         {"family": "f", "containerDefinitions": [{"name": "c", "environment": each}]} for each in (pairs, shuffled)
     )
-    assert content_hash(one) == content_hash(other)
+    assert content_hash(first) == content_hash(second)

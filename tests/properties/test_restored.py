@@ -1,4 +1,4 @@
-"""Redis is restored from an older copy: what a run was told to have ended with stays its one end."""
+"""Redis is restored from an older copy: the published end of a run stays its only end."""
 
 from collections import defaultdict
 
@@ -29,7 +29,7 @@ courses = st.lists(happenings, max_size=12)
 
 
 class Lenient:
-    """Events may be told again after a restoration; what they may not say is looked at in the end."""
+    """A ledger that lets events be published again after a restoration; their contents are compared in the end."""
 
     def note(self, id_: str, headers: Headers, value: bytes) -> None:
         pass
@@ -43,9 +43,9 @@ def happen(world: World, what: str, how: object) -> None:
     match what:
         case "ask":
             event = DeployRequested(target=TARGET, change=ImageChange(reference="shop/web:2"), actor="a", config=SHORT)
-            world.tell(event, str(how), "ci")
+            world.publish_outside(event, str(how), "ci")
         case "abort":
-            world.tell(AbortRequested(target=TARGET, run_id=run_of(str(how)), actor="bob"))
+            world.publish_outside(AbortRequested(target=TARGET, run_id=run_of(str(how)), actor="bob"))
         case "flow":
             for _ in range(int(str(how))):
                 world.flow()
@@ -74,18 +74,18 @@ def test_each_run_keeps_its_end(before: list[tuple[str, object]], lost: list, af
     world = World()
     world.ledger = Lenient()  # type: ignore[assignment]
     happen(world, "ask", "a")
-    for one in before:
-        happen(world, *one)
+    for event in before:
+        happen(world, *event)
     copy = world.copy()
-    for one in lost:
-        happen(world, *one)
+    for event in lost:
+        happen(world, *event)
     world.restore(copy)
-    for one in after:
-        happen(world, *one)
+    for event in after:
+        happen(world, *event)
     world.come_to_rest()
-    told = ends(world)
-    assert run_of("a") in told
-    for run_id, said in told.items():
-        assert len({(end.outcome, end.reason) for end in said}) == 1, f"two ends: {said}"
+    published = ends(world)
+    assert run_of("a") in published
+    for run_id, found in published.items():
+        assert len({(end.outcome, end.reason) for end in found}) == 1, f"two ends: {found}"
         record = finished(world.orchestrator.store.record(run_key(run_id)))
-        assert RunView.model_validate_json(record).outcome == said[0].outcome
+        assert RunView.model_validate_json(record).outcome == found[0].outcome

@@ -67,11 +67,11 @@ class Clock:
 
 @dataclass
 class Step:
-    """Something under way."""
+    """A coroutine under way."""
 
     coroutine: Coroutine[Any, Any, Any]
     then: Callable[[], None] = lambda: None
-    """What is done only when it has come to its end: the acknowledgement."""
+    """Called when the step has reached its end: the acknowledgement."""
 
     def advance(self, trips: int | None) -> bool:
         """Let it make so many round trips, or go to its end; return whether that is reached."""
@@ -96,12 +96,12 @@ class Member:
         """Topic → how far this group has committed."""
 
     async def fire(self, timer: Timer) -> None:
-        """As ``Timers.fire`` does, but for its patience with faults."""
+        """Fire a timer as ``Timers.fire`` does, without its handling of errors."""
         transition = await self.service.timers[timer.kind](timer) or decided()
         await self.store.apply(transition, cause_id=timer.id, timer=timer)
 
     async def work(self) -> None:
-        """As ``Executor.work`` does, but for its patience with faults."""
+        """Work on a job as ``Executor.work`` does, without its handling of errors."""
         job = await self.assembly.executor.claim()
         if job is None:
             return
@@ -119,7 +119,7 @@ class Member:
 
 
 class World:
-    """One target."""
+    """All services, the bus and AWS for one target."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -129,15 +129,15 @@ class World:
         self.topics: dict[str, list[Record]] = defaultdict(list)
         """Each key has one partition of a topic, and there is one target: so a topic is one partition here."""
         self.held: set[str] = set()
-        """Topics that stand still."""
+        """Topics that are not delivered at the moment."""
         self.dead: set[str] = set()
-        """Services of which no process lives."""
+        """Services without a running process."""
         self.left: list[Step] = []
         """Steps under way."""
         self.silent: set[str] = set()
-        """Topics of commands that nobody answers."""
+        """Topics of commands that are not answered at the moment."""
         self.answers: dict[str, Message] = {}
-        """Command id → its answer, by those who are not here."""
+        """Command id → its answer by a service that is simulated here."""
         self._numbers = count(1)
         self._noted: dict[str, int] = defaultdict(int)
         self.unsent: dict[str, list[Message]] = defaultdict(list)
@@ -168,7 +168,7 @@ class World:
     # from outbox to bus
 
     def note(self) -> None:
-        """Hold what has got into the outboxes against what is promised, and have it ready to be sent."""
+        """Check the new entries of the outboxes against the ledger, and have them ready to be sent."""
         for member in self.members:
             stream = self.redis.stream(member.store.key("outbox"))
             for _, fields in stream[self._noted[member.service.name] :]:
@@ -182,8 +182,8 @@ class World:
         partition = self.topics[message.topic]
         partition.append(record_of(message, len(partition)))
 
-    def tell(self, event: Event, id_: str | None = None, source: str = "test") -> None:
-        """Publish something that comes from outside."""
+    def publish_outside(self, event: Event, id_: str | None = None, source: str = "test") -> None:
+        """Publish an event of an outside writer."""
         meta = Meta(id_ or f"outside-{next(self._numbers)}", source, moment(self.clock.now()))
         self.publish(Envelope(meta, event).to_message())
 
@@ -191,7 +191,7 @@ class World:
         self, alert_id: str, state: Literal["raised", "resolved"] = "raised", name: str = "error_rate", began: float = 0
     ) -> None:
         """Publish a critical alert about what was first seen ``began`` seconds ago."""
-        self.tell(
+        self.publish_outside(
             CriticalAlert(
                 target=TARGET,
                 alert_id=alert_id,
@@ -255,7 +255,7 @@ class World:
 
     def answer_all(self, verdict: Verdict = Verdict.PASS) -> bool:
         topics = sorted(ANSWERED_BY_OTHERS - self.silent - self.held)
-        open_ = [one for topic in topics for one in self.topics[topic] if id_of(one) not in self.answers]
+        open_ = [record for topic in topics for record in self.topics[topic] if id_of(record) not in self.answers]
         for record in open_:
             self.answer(record, verdict)
         return bool(open_)
@@ -277,7 +277,7 @@ class World:
         return self.redis.copy(), read, deepcopy((self.unsent, self._noted))
 
     def restore(self, copy: Any) -> None:
-        """Let Redis be what it was; each process goes back to where it stood then, and hears its own word first."""
+        """Restore Redis from a copy; each process reads again from there, and replays its own events first."""
         for step in self.left:
             step.coroutine.close()
         self.left.clear()
@@ -315,7 +315,7 @@ class World:
         return [due for member in self.alive for due in self.redis.scores(member.store.key("timers"))]
 
     def come_to_rest(self, rounds: int = 2000) -> None:
-        """Let all that is left happen, and time pass from one deadline to the next; the dead come last."""
+        """Run everything that is left, and advance time from deadline to deadline; dead services come last."""
         self.held.clear()
         self._rest(rounds)
         self.dead.clear()

@@ -26,7 +26,7 @@ _STATE = (
 
 
 def alarm_patches(now: Now) -> Mapping[tuple[object, str], object]:
-    """What to put in place of what, by (owner, name); ``now`` is product time in epoch seconds."""
+    """Return (owner, name) → the replacement for moto's attribute; ``now`` returns product time in epoch seconds."""
     return {
         # moto's alarms begin as OK and take any nonsense.
         (models, "Alarm"): _checked_alarm(now),
@@ -43,7 +43,7 @@ def alarm_patches(now: Now) -> Mapping[tuple[object, str], object]:
 
 def _checked_alarm(now: Now) -> type[models.Alarm]:
     class Alarm(models.Alarm):
-        """Checked before moto keeps it, and unsure until it is evaluated.
+        """An alarm that is checked before moto keeps it, and has INSUFFICIENT_DATA until it is evaluated.
 
         Its name matters: moto's serializer finds ``name`` as AlarmName because the class is an Alarm.
         """
@@ -73,7 +73,7 @@ def _data_query(query: models.MetricDataQuery) -> dict[str, Any]:
     }
     if query.metric_stat is not None:
         how = query.metric_stat
-        dimensions = [{"Name": one.name, "Value": one.value} for one in how.metric.dimensions]
+        dimensions = [{"Name": dimension.name, "Value": dimension.value} for dimension in how.metric.dimensions]
         metric = {"Namespace": how.metric.namespace, "MetricName": how.metric.metric_name, "Dimensions": dimensions}
         answer["MetricStat"] = {"Metric": metric, "Period": how.period, "Stat": how.stat, "Unit": how.unit}
     return answer
@@ -140,7 +140,7 @@ class _InvalidNextToken(ServiceException):
 
 
 def read_token(token: str | None) -> int:
-    """Where the page begins that ``token`` stands for. Raise ``InvalidNextToken`` for one that nobody gave."""
+    """Return the index at which the token's page begins. Raise ``InvalidNextToken`` for an unknown token."""
     if not token:
         return 0
     if not token.isdecimal() or len(token) > 12:

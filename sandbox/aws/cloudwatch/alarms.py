@@ -1,4 +1,4 @@
-"""When a metric alarm changes its state, and moto's alarms made to do so.
+"""Evaluates metric alarms as CloudWatch does, and applies the new states to moto's alarms.
 
 Source: "Alarm evaluation" and "Configuring how CloudWatch alarms treat missing data" in the CloudWatch User
 Guide; the tables of the latter are tests. Anomaly bands and Metrics Insights are left out.
@@ -36,7 +36,7 @@ _BREACHES: Mapping[str, tuple[Callable[[float, float], bool], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class MetricAlarm:
-    """What PutMetricAlarm asked for, and the state that the alarm is in."""
+    """The settings of PutMetricAlarm, and the state that the alarm is in."""
 
     queries: tuple[Query, ...]
     watched: str
@@ -56,18 +56,18 @@ class MetricAlarm:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One alarm that changed its state, for those who act on it."""
+    """A change of one alarm's state, with the actions to take."""
 
     alarm: str
     old: str
     new: str
     reason: str
     actions: tuple[str, ...]
-    """ARNs to tell; empty while the alarm's actions are disabled."""
+    """ARNs to notify; empty while the alarm's actions are disabled."""
 
 
 def evaluate(alarm: MetricAlarm, store: MetricStore, now: float) -> tuple[str, str]:
-    """The state and its reason at ``now``, in product epoch seconds, from the whole periods before it."""
+    """Return the state and its reason at ``now`` (product epoch seconds), by the whole periods before it."""
     end = floor(now / alarm.period) * alarm.period
     start = end - (alarm.periods + SPARE_PERIODS) * alarm.period
     try:
@@ -81,7 +81,7 @@ def evaluate(alarm: MetricAlarm, store: MetricStore, now: float) -> tuple[str, s
 
 
 def judge(alarm: MetricAlarm, points: Sequence[tuple[float, float | None]]) -> tuple[str, str]:
-    """The state and its reason from ``points``: (when the period begins, value or None), newest first.
+    """Return the state and its reason by ``points``: (start of the period, value or None), newest first.
 
     With as many points as EvaluationPeriods the newest of these decide and missing ones do not matter.
     With fewer, TreatMissingData fills the rest; by ``missing`` and ``ignore`` the few decide alone.
@@ -116,7 +116,7 @@ def _reason(
     found: Sequence[tuple[float, float]],
     breaching: Sequence[tuple[float, float]],
 ) -> str:
-    """In CloudWatch's words, as its users know them from their notices."""
+    """Return the reason in CloudWatch's words, as its notices have them."""
     lacking, words = alarm.periods - len(found), _BREACHES[alarm.comparison][1]
     treated = alarm.missing in {"breaching", "notBreaching"} and lacking
     name = "Breaching" if alarm.missing == "breaching" else "NonBreaching"
@@ -148,13 +148,13 @@ def step(alarms: Iterable[Any], store: MetricStore, now: float) -> list[Transiti
     """
     known = {alarm.name: alarm for alarm in alarms}
     plain = [alarm for alarm in known.values() if alarm.rule is None]
-    told = [_step(alarm, *evaluate(metric_alarm(alarm), store, now), now) for alarm in plain]
-    told += [_step(alarm, *_composite(alarm, known), now) for alarm in known.values() if alarm.rule is not None]
-    return [change for change in told if change is not None]
+    transitions = [_step(alarm, *evaluate(metric_alarm(alarm), store, now), now) for alarm in plain]
+    transitions += [_step(alarm, *_composite(alarm, known), now) for alarm in known.values() if alarm.rule is not None]
+    return [change for change in transitions if change is not None]
 
 
 def _composite(alarm: Any, known: Mapping[str, Any]) -> tuple[str, str]:
-    states = {name: one.state_value for name, one in known.items()}
+    states = {name: alarm.state_value for name, alarm in known.items()}
     state = ALARM if rule_of(alarm.rule)(states) else OK
     return state, f"{alarm.rule} is {'true' if state == ALARM else 'false'}"
 
@@ -173,28 +173,28 @@ def _step(alarm: Any, state: str, reason: str, now: float) -> Transition | None:
 
 
 def set_state(alarm: Any, state: str, reason: str, data: str, now: float) -> None:
-    """Put a state into moto's ``alarm`` in product time; moto itself would stamp it with the machine's."""
+    """Set the state of moto's ``alarm`` in product time; moto itself would use the machine's time."""
     alarm.update_state(reason, data, state)
     stamp(alarm, now)
 
 
 def stamp(alarm: Any, now: float) -> None:
-    """Let moto's ``alarm`` have come into its state at ``now``, in product epoch seconds."""
+    """Set the time at which moto's ``alarm`` came into its state to ``now`` (product epoch seconds)."""
     alarm.state_updated_timestamp = alarm.state_transitioned_timestamp = naive(now)
 
 
 def firing(alarms: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-    """Those of ``names`` whose alarm, one of moto's ``alarms``, is in ALARM."""
+    """Return those of ``names`` whose alarm in ``alarms`` (moto's) is in ALARM."""
     return [name for name in names if name in alarms and alarms[name].state_value == ALARM]
 
 
 def naive(seconds: float) -> datetime:
-    """Epoch seconds as moto keeps moments: UTC, without saying so."""
+    """Return epoch seconds as moto keeps times: a naive datetime in UTC."""
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
 
 
 def metric_alarm(alarm: Any) -> MetricAlarm:
-    """One of moto's alarms as ``evaluate`` takes it."""
+    """Return one of moto's alarms as ``evaluate`` takes it."""
     queries = metric_queries(alarm)
     watched = next((query for query in queries if query.returned), queries[-1])
     own = alarm.period or max((query.period or 60 for query in queries), default=60)
@@ -238,14 +238,14 @@ def check(alarm: Any) -> None:
 
 
 def metric_queries(alarm: Any) -> tuple[Query, ...]:
-    """What moto's alarm watches, as queries: its own metric, or those of its Metrics."""
+    """Return what moto's alarm watches, as queries: its own metric, or those of its Metrics."""
     if alarm.metric_name:
         return (_metric("m1", alarm, alarm, alarm.statistic or alarm.extended_statistic or "", returned=True),)
     return tuple(_data_query(query) for query in alarm.metric_data_queries)
 
 
 def is_returned(query: Any) -> bool:
-    """ReturnData of one of moto's queries, which keeps what a query request says as text."""
+    """Return a query's ReturnData; moto keeps it as text where it came in a query request."""
     return query.return_data not in {False, "false"}
 
 
@@ -258,6 +258,6 @@ def _data_query(query: Any) -> Query:
 
 
 def _metric(name: str, metric: Any, how: Any, stat: str, *, returned: bool) -> Query:
-    dimensions = {one.name: one.value for one in metric.dimensions}
+    dimensions = {dimension.name: dimension.value for dimension in metric.dimensions}
     key = metric_key(metric.namespace, metric.metric_name, dimensions)
     return Query(name, metric.metric_name, returned, int(how.period or 60), key, stat, how.unit)

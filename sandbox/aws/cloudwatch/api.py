@@ -35,11 +35,11 @@ from sandbox.aws.cloudwatch.metric_store import (
 from sandbox.aws.patching import Undo, put_in_place
 
 POINT_LIMIT = 100_800
-"""Points of one answer of GetMetricData."""
+"""The most points of one answer of GetMetricData."""
 STATISTICS_LIMIT = 1_440
-"""Points of one answer of GetMetricStatistics, which has no pages."""
+"""The most points of one answer of GetMetricStatistics, which has no pages."""
 PAGE = 500
-"""Metrics of one answer of ListMetrics."""
+"""The most metrics of one answer of ListMetrics."""
 PAST, FUTURE = 14 * 86_400.0, 7_200.0
 """Seconds around now within which PutMetricData takes a timestamp."""
 
@@ -51,9 +51,9 @@ StoreOf = Callable[[str, str], MetricStore]
 
 
 def install(store_of: StoreOf, now: Now) -> Undo:
-    """Put our stores behind every CloudWatch of moto in this process; ``now`` is product time in epoch seconds.
+    """Put our stores behind every CloudWatch of moto in this process; ``now`` returns product time in epoch seconds.
 
-    The answer takes all of it back. Installed twice, the later one serves.
+    Return a function that takes all of it back. If it is installed twice, the later installation serves.
     """
     return put_in_place(
         {
@@ -71,15 +71,15 @@ def install(store_of: StoreOf, now: Now) -> Undo:
 def _put_metric_data(store_of: StoreOf, now: Now) -> Callable[..., None]:
     def put_metric_data(self: CloudWatchBackend, namespace: str, metric_data: list[dict[str, Any]]) -> None:
         store, at, kept = store_of(self.account_id, self.region_name), now(), []
-        for number, one in enumerate(metric_data, 1):
-            self._validate_parameters_put_metric_data(one, number)
-            stamp = _seconds(one["Timestamp"]) if one.get("Timestamp") else at
+        for number, sent in enumerate(metric_data, 1):
+            self._validate_parameters_put_metric_data(sent, number)
+            stamp = _seconds(sent["Timestamp"]) if sent.get("Timestamp") else at
             if not at - PAST <= stamp <= at + FUTURE:
                 raise InvalidParameterValue(
                     f"The parameter MetricData.member.{number}.Timestamp must specify a time no more than"
                     " two hours in the future and no more than two weeks in the past."
                 )
-            kept.append((_key(namespace, one), stamp, _datum(one)))
+            kept.append((_key(namespace, sent), stamp, _datum(sent)))
         for key, stamp, datum in kept:
             try:
                 store.put(key, stamp, datum)
@@ -89,24 +89,24 @@ def _put_metric_data(store_of: StoreOf, now: Now) -> Callable[..., None]:
     return put_metric_data
 
 
-def _datum(one: Mapping[str, Any]) -> Datum:
-    unit = one.get("Unit")
-    if one.get("Values"):
-        counts = one.get("Counts")
-        return samples([float(v) for v in one["Values"]], counts and [float(c) for c in counts], unit)
-    if one.get("StatisticValues"):
-        known = one["StatisticValues"]
+def _datum(sent: Mapping[str, Any]) -> Datum:
+    unit = sent.get("Unit")
+    if sent.get("Values"):
+        counts = sent.get("Counts")
+        return samples([float(v) for v in sent["Values"]], counts and [float(c) for c in counts], unit)
+    if sent.get("StatisticValues"):
+        known = sent["StatisticValues"]
         size, total, low, high = (float(known[name]) for name in ("SampleCount", "Sum", "Minimum", "Maximum"))
         return statistic_set(size, total, low, high, unit)
 
-    return samples([float(one.get("Value") or 0.0)], unit=unit)
+    return samples([float(sent.get("Value") or 0.0)], unit=unit)
 
 
 def _get_metric_data(store_of: StoreOf) -> Callable[..., ActionResult]:
     def get_metric_data(self: CloudWatchResponse) -> ActionResult:
         asked, store = self._get_params(), store_of(self.current_account, self.region)
         start, end = _window(asked, ValidationError)
-        queries = [_query(one) for one in asked.get("MetricDataQueries", [])]
+        queries = [_query(query) for query in asked.get("MetricDataQueries", [])]
         offset = read_token(asked.get("NextToken"))
         limit = min(int(asked.get("MaxDatapoints") or POINT_LIMIT), POINT_LIMIT)
         try:
@@ -124,7 +124,7 @@ def _get_metric_data(store_of: StoreOf) -> Callable[..., ActionResult]:
 
 
 class _PlainResult(ActionResult):
-    """A result that has the form of the wire already.
+    """A result that already has the form of the wire protocol.
 
     moto's serializer takes every number by itself, three times as long as all the rest of a day's answer.
     """
@@ -167,16 +167,16 @@ def _page(
     return results, str(offset + limit) if begin > offset + limit else None
 
 
-def _query(one: Mapping[str, Any]) -> Query:
-    name, returned = str(one.get("Id")), one.get("ReturnData") is not False
-    period = int(one["Period"]) if one.get("Period") else None
-    how = one.get("MetricStat")
+def _query(query: Mapping[str, Any]) -> Query:
+    name, returned = str(query.get("Id")), query.get("ReturnData") is not False
+    period = int(query["Period"]) if query.get("Period") else None
+    how = query.get("MetricStat")
     if how is None:
-        return Query(name, one.get("Label") or name, returned, period, expression=one.get("Expression"))
+        return Query(name, query.get("Label") or name, returned, period, expression=query.get("Expression"))
     metric = how["Metric"]
-    label = one.get("Label") or metric["MetricName"]
+    label = query.get("Label") or metric["MetricName"]
     key = _key(metric["Namespace"], metric)
-    return Query(name, label, returned, int(how["Period"]), key, how["Stat"], how.get("Unit"), one.get("Expression"))
+    return Query(name, label, returned, int(how["Period"]), key, how["Stat"], how.get("Unit"), query.get("Expression"))
 
 
 def _get_metric_statistics(store_of: StoreOf) -> Callable[..., ActionResult]:
@@ -237,20 +237,20 @@ def _list_metrics(store_of: StoreOf, now: Now) -> Callable[..., ActionResult]:
 
 
 def _listed(key: MetricKey, asked: Mapping[str, Any]) -> bool:
-    """A filter of ListMetrics may name some of the dimensions, and leave their values open."""
+    """Return whether ListMetrics lists a metric: a filter may name some dimensions, with or without values."""
     dimensions = dict(key.dimensions)
     return (
         asked.get("Namespace") in {None, key.namespace}
         and asked.get("MetricName") in {None, key.name}
         and all(
-            one["Name"] in dimensions and one.get("Value") in {None, dimensions[one["Name"]]}
-            for one in asked.get("Dimensions") or []
+            dimension["Name"] in dimensions and dimension.get("Value") in {None, dimensions[dimension["Name"]]}
+            for dimension in asked.get("Dimensions") or []
         )
     )
 
 
 def _key(namespace: str, metric: Mapping[str, Any]) -> MetricKey:
-    dimensions = {one["Name"]: one["Value"] for one in metric.get("Dimensions") or []}
+    dimensions = {dimension["Name"]: dimension["Value"] for dimension in metric.get("Dimensions") or []}
     return metric_key(namespace, metric["MetricName"], dimensions)
 
 

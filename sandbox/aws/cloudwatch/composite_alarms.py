@@ -1,4 +1,4 @@
-"""Composite alarms: their rules read, and judged by the states of the alarms that they name.
+"""Composite alarms: parses their rules, which are evaluated on the states of the alarms that they name.
 
 Source: AlarmRule of PutCompositeAlarm in the CloudWatch API Reference. Functions are ALARM, OK and INSUFFICIENT_DATA of
 an alarm's name or ARN; TRUE and FALSE; NOT, AND and OR in this order of strength, and parentheses.
@@ -19,7 +19,7 @@ _TOKEN = re.compile(r'\s*(?:([()])|([A-Z_]+)(?=[\s()]|$)|"([^"]+)"|([^\s()"]+))'
 
 
 def rule_of(text: str) -> Rule:
-    """Read a rule. Raise ``InvalidExpression`` with a sentence for what is none."""
+    """Parse a rule. Raise ``InvalidExpression``, with a sentence, for a text that is no rule."""
     if len(text) > MOST_CHARACTERS:
         raise InvalidExpression(f"an AlarmRule has {MOST_CHARACTERS} characters at most")
     reader = _Reader(_tokens(text))
@@ -87,9 +87,9 @@ class _Reader:
             raise InvalidExpression(f"the AlarmRule lacks a {mark!r}")
 
 
-def _either(one: Rule, other: Rule) -> Rule:
-    return lambda states: one(states) or other(states)
+def _either(rule: Rule, other: Rule) -> Rule:
+    return lambda states: rule(states) or other(states)
 
 
-def _both(one: Rule, other: Rule) -> Rule:
-    return lambda states: one(states) and other(states)
+def _both(rule: Rule, other: Rule) -> Rule:
+    return lambda states: rule(states) and other(states)

@@ -45,7 +45,7 @@ _OR: Mapping[str, Callable[[float, float], float]] = {
     sign: lambda a, b: float(bool(a) or bool(b)) for sign in ("OR", "||")
 }
 _LEVELS = (_OR, _AND, _COMPARE, _ADD, _MULTIPLY)
-"""Weakest first."""
+"""Operators by precedence, the weakest first."""
 _COMBINE: Mapping[str, Callable[[Sequence[float]], float]] = {
     "SUM": math.fsum,
     "MAX": max,
@@ -55,21 +55,21 @@ _COMBINE: Mapping[str, Callable[[Sequence[float]], float]] = {
 
 
 class InvalidExpression(Exception):
-    """The expression cannot be worked out; the message is a sentence for whoever wrote it."""
+    """The expression cannot be evaluated; the message is a sentence for its author."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What an expression may name."""
+    """The names that an expression may use."""
 
     values: Mapping[str, Value]
-    """By id."""
+    """Id of a query → its value."""
     grid: Sequence[int]
-    """When each period of the query begins, in epoch seconds: where FILL puts points."""
+    """Starts of the query's periods, in epoch seconds, at which FILL puts points."""
 
 
 def evaluate(expression: str, scope: Scope) -> Value:
-    """The value of ``expression``: a number, a series, or an array of series. Raise ``InvalidExpression``."""
+    """Return the value of ``expression``: a number, a series, or an array of series. Raise ``InvalidExpression``."""
     if len(expression) > LENGTH_LIMIT:
         raise InvalidExpression(f"an expression has at most {LENGTH_LIMIT} characters, this one {len(expression)}")
     reader = _Reader(_tokens(expression), scope)
@@ -80,7 +80,7 @@ def evaluate(expression: str, scope: Scope) -> Value:
 
 
 def identifiers(expression: str) -> set[str]:
-    """The ids that ``expression`` names. Raise ``InvalidExpression`` where it holds a strange character."""
+    """Return the ids that ``expression`` names. Raise ``InvalidExpression`` for an unknown character."""
     return {token for token in _tokens(expression) if re.fullmatch(r"[a-z]\w*", token)}
 
 
@@ -96,7 +96,7 @@ def _tokens(expression: str) -> list[str]:
 
 
 class _Reader:
-    """Recursive descent over the tokens, working values out on the way."""
+    """Recursive descent over the tokens, which evaluates on the way."""
 
     def __init__(self, tokens: Sequence[str], scope: Scope) -> None:
         self._tokens, self._scope, self._place, self._depth = tokens, scope, 0, 0
@@ -199,9 +199,9 @@ def _apply(function: Callable[[float, float], float], left: Value, right: Value)
     if isinstance(left, list) and isinstance(right, list):
         raise InvalidExpression("two arrays cannot be put together by an operator")
     if isinstance(left, list):
-        return [_series(_apply(function, one, right)) for one in left]
+        return [_series(_apply(function, element, right)) for element in left]
     if isinstance(right, list):
-        return [_series(_apply(function, left, one)) for one in right]
+        return [_series(_apply(function, left, element)) for element in right]
     if isinstance(left, float) and isinstance(right, float):
         answer = _finite(function, left, right)
         if answer is None:
@@ -233,7 +233,7 @@ def _series(value: Value) -> Series:
 
 
 def _choose(condition: Value, yes: Value, no: Value) -> Value:
-    """A missing point of ``yes`` counts as 0, one of ``no`` makes none (CloudWatch user guide, its tables)."""
+    """Return IF's value: a missing point of ``yes`` counts as 0, of ``no`` it gives none (CloudWatch user guide)."""
     if isinstance(condition, float):
         return yes if condition else no
     if isinstance(yes, list) or isinstance(no, list):
@@ -247,7 +247,7 @@ def _point(value: float | Series, at: float, missing: float | None) -> float | N
 
 
 def _combine(function: Callable[[Sequence[float]], float], value: Value, name: str) -> Value:
-    """Over an array a series, over one series a number. AVG counts a missing point as 0, MAX and MIN do not."""
+    """Aggregate an array to a series, or a series to a number. AVG counts a missing point as 0, MAX and MIN do not."""
     if isinstance(value, float):
         raise InvalidExpression(f"{name} takes one series or one array, not the number {value:g}")
     if isinstance(value, dict):
@@ -259,7 +259,7 @@ def _combine(function: Callable[[Sequence[float]], float], value: Value, name: s
 
 
 def _filled(series: Series, filler: str | Value, grid: Sequence[int]) -> Series:
-    """``series`` with a point at each of ``grid``; REPEAT and LINEAR make none outside the known ones."""
+    """Return ``series`` with a point at each of ``grid``; REPEAT and LINEAR add none outside the known points."""
     if isinstance(filler, list):
         raise InvalidExpression("FILL takes a number, a series, REPEAT or LINEAR as its second argument")
     if len(grid) > POINT_LIMIT:

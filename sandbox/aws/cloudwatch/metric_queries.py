@@ -1,4 +1,4 @@
-"""What GetMetricData and metric-math alarms ask: metrics and expressions by id, and their values."""
+"""Queries of GetMetricData and of metric-math alarms: metrics and expressions by id, and their values."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from sandbox.aws.cloudwatch.metric_math import InvalidExpression, Scope, Value, 
 from sandbox.aws.cloudwatch.metric_store import MetricKey, MetricStore, check_stat, period_starts
 
 QUERY_LIMIT = 500
-"""MetricDataQueries of one call of GetMetricData."""
+"""The most MetricDataQueries of one call of GetMetricData."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,10 @@ def check_period(period: int) -> None:
 
 
 def resolve(queries: Sequence[Query], store: MetricStore, start: float, end: float) -> dict[str, Value]:
-    """The value of each query by its id over ``[start, end)``, in product epoch seconds.
+    """Return query id → value over ``[start, end)``, in product epoch seconds.
 
-    An expression without a period of its own has the longest of those that it names. Raise
-    ``InvalidExpression`` for one that is wrong, names an unknown id, or leads back to itself.
+        An expression without a period of its own has the longest period of the queries that it names. Raise
+    ``InvalidExpression`` for an expression that is wrong, names an unknown id, or refers to itself.
     """
     by_id = {query.id: query for query in queries}
     names = {query.id: identifiers(query.expression or "") & by_id.keys() for query in queries}

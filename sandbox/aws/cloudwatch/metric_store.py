@@ -25,7 +25,7 @@ _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,10})?|100)")
 
 
 class MetricKey(NamedTuple):
-    """What names a series. Dimensions match as a whole set: CloudWatch adds nothing up across them."""
+    """The identity of a series. Dimensions match as a whole set: CloudWatch does not aggregate across them."""
 
     namespace: str
     name: str
@@ -33,15 +33,15 @@ class MetricKey(NamedTuple):
 
 
 def metric_key(namespace: str, name: str, dimensions: Mapping[str, str] | None = None) -> MetricKey:
-    """The key of ``namespace``/``name`` with ``dimensions`` as ``{name: value}``, in any order."""
+    """Return the key of ``namespace``/``name`` with ``dimensions`` as ``{name: value}``, in any order."""
     return MetricKey(namespace, name, frozenset((dimensions or {}).items()))
 
 
 class Datum(NamedTuple):
-    """What was put at one moment. Sums stand beside the samples, so that most statistics never read these."""
+    """The data of one moment. Sums are kept beside the samples, so that most statistics need not read these."""
 
     values: tuple[float, ...]
-    """Distinct samples; empty for a statistic set, whose samples nobody knows."""
+    """Distinct samples; empty for a statistic set, whose samples are unknown."""
     counts: tuple[float, ...]
     """How often each of ``values`` occurred."""
     size: float
@@ -103,11 +103,11 @@ _OF_ONE: Mapping[str, Callable[[Datum], float | None]] = {
     "Maximum": lambda datum: datum.high,
     "Average": lambda datum: datum.total / datum.size if datum.size else None,
 }
-"""The same of a single datum, as most periods of a minute have it."""
+"""Statistic → its value of a single datum: most periods of a minute have only one."""
 
 
 def aggregate(data: Sequence[Datum], stat: str) -> float | None:
-    """One statistic over ``data``, at least one datum; None where CloudWatch has no answer.
+    """Return one statistic over ``data``, at least one datum; None where CloudWatch has no answer.
 
     ``stat`` is Sum, Average, Minimum, Maximum, SampleCount or a percentile such as p95 or p99.9.
     Raise ``ValueError`` for anything else.
@@ -134,7 +134,7 @@ def check_stat(stat: str) -> None:
 
 
 def period_starts(start: float, end: float, period: int) -> range:
-    """When the periods of a query begin, in epoch seconds: ``start`` rounded down to a whole minute (to the
+    """Return the starts of a query's periods, in epoch seconds: ``start`` rounded down to a whole minute (to the
     period where that is shorter), then in steps of ``period`` while before ``end``.
 
     Source: GetMetricData in the CloudWatch API Reference, for points of the last 15 days.
@@ -172,7 +172,7 @@ class TooManySeries(Exception):
 
 
 class MetricStore:
-    """Every series, safe to use from the threads of the server and of those who publish."""
+    """All series; safe to use from several threads."""
 
     def __init__(self, retention: float = RETENTION) -> None:
         self._retention = retention
@@ -197,7 +197,7 @@ class MetricStore:
             return list(self._series)
 
     def last(self, key: MetricKey) -> float | None:
-        """When the newest datum of ``key`` was, in epoch seconds."""
+        """Return the time of the newest datum of ``key``, in epoch seconds; None if there is none."""
         with self._lock:
             series = self._series.get(key)
             return series.times[-1] if series and series.times else None
@@ -205,7 +205,7 @@ class MetricStore:
     def periods(
         self, key: MetricKey, start: float, end: float, period: int, unit: str | None = None
     ) -> Iterator[tuple[float, Sequence[Datum]]]:
-        """The data of ``[start, end)`` by period, as (when it begins, data), empty periods left out.
+        """Yield the data of ``[start, end)`` by period, as (start of the period, data), without empty periods.
 
         ``unit`` leaves out data that were put with another one, as CloudWatch does.
         """
@@ -236,7 +236,7 @@ class MetricStore:
     def statistics(
         self, key: MetricKey, start: float, end: float, period: int, stat: str, *, unit: str | None = None
     ) -> list[tuple[float, float]]:
-        """(when the period begins, value) in time order, a period without an answer left out.
+        """Return (start of the period, value) in time order, without periods that have no answer.
 
         ``start`` (inclusive) and ``end`` (exclusive) are product epoch seconds, ``period`` seconds. ``stat``
         is as for ``aggregate``; an unknown one raises ``ValueError`` even where there are no data.

@@ -46,7 +46,7 @@ class CostExplorer:
         groupings = request.get("GroupBy") or []
         if len(groupings) > MOST_GROUPINGS:
             raise invalid(f"At most {MOST_GROUPINGS} GroupBy definitions are allowed.")
-        readers = [group(one) for one in groupings]
+        readers = [group(grouping) for grouping in groupings]
         results = []
         for part, lines in _by_period(split(period, granularity), self._lines(period, meant, now)):
             groups: defaultdict[tuple[str, ...], list[Line]] = defaultdict(list)

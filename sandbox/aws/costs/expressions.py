@@ -26,14 +26,14 @@ _EXACT, _ABSENT = {"EQUALS", "CASE_SENSITIVE"}, "ABSENT"
 
 
 def dimension(key: str) -> Reader:
-    """Return what reads a dimension off a line. Raise ``AwsFault`` for one that no line has here."""
+    """Return a function that reads a dimension of a line. Raise ``AwsFault`` for an unknown dimension."""
     if key not in DIMENSIONS:
         raise not_simulated(f"dimension {key}")
     return DIMENSIONS[key]
 
 
 def group(definition: Mapping[str, str]) -> Reader:
-    """Return what names a line's group, as answers do: the value, or ``key$value`` for a tag, ``key$`` without it."""
+    """Return a function that names a line's group as answers do: the value, ``key$value`` for a tag, else ``key$``."""
     kind, key = definition.get("Type", "DIMENSION"), definition.get("Key", "")
     if kind == "DIMENSION":
         return dimension(key)
@@ -43,7 +43,7 @@ def group(definition: Mapping[str, str]) -> Reader:
 
 
 def predicate(expression: Mapping[str, Any]) -> Predicate:
-    """Return what tells whether a line is meant. Raise ``AwsFault`` for what can't be told, before any line is seen."""
+    """Return a function that tests whether a line matches. Raise ``AwsFault`` for an unsupported expression."""
     if len(expression) != 1:
         raise invalid("An expression must have exactly one of And, Or, Not, Dimensions, Tags.")
     kind, body = next(iter(expression.items()))

@@ -18,7 +18,7 @@ LEAST_SECONDS = 60
 
 
 class Meter:
-    """The ledger of one world's tasks: they are entered when they end, and looked at while they live."""
+    """Meters the tasks of one world: those that ended are in a ledger, those that run are read from ECS."""
 
     def __init__(self, ecs: Ecs, place: Place) -> None:
         """Listens to ``ecs`` from now on."""
@@ -28,7 +28,7 @@ class Meter:
         ecs.on_end = self._enter
 
     def lines(self, since: int, until: int, now: float) -> list[Line]:
-        """Return what was used between two full hours, in epoch seconds, as it stands at ``now``."""
+        """Return what was used between two full hours (epoch seconds), as known at ``now``."""
         running = (use_of(task, self._region, now) for task in self._ecs.live.values())
         return self._ledger.lines(since, until, [use for use in running if use is not None])
 
@@ -51,7 +51,7 @@ def use_of(task: Task, region: str, now: float) -> Use | None:
         until = task.pull_started + max(LEAST_SECONDS, ceil(task.stopped - task.pull_started))
     vcpu, memory = prices.usage_types(region, arm=task.definition.platform == "linux/arm64")
     given = ((vcpu, size[0] / 1024), (memory, size[1] / 1024))
-    return Use(task.pull_started, until, given, tuple(sorted((one["key"], one.get("value", "")) for one in task.tags)))
+    return Use(task.pull_started, until, given, tuple(sorted((tag["key"], tag.get("value", "")) for tag in task.tags)))
 
 
 def _sizes(overrides: dict[str, Any]) -> dict[str, Any]:

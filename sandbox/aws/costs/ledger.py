@@ -1,7 +1,7 @@
-"""The ledger of what was used: quantities by the hour, the usage type and the tags of who used it.
+"""The ledger of use: quantities by hour, usage type, and tags of the user.
 
-Something is entered once, when it has ended; what still runs is added to each answer and not kept. So each second
-counts once however time is stepped, and what has ended is no more than its share of a sum.
+A use is entered once, when it has ended; what still runs is added to each answer and not kept. So each second counts
+once however time is stepped.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ Hours = dict[int, defaultdict[tuple[str, Tags], float]]
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A task's use of what it was given, between two moments in epoch seconds."""
+    """A task's use of its CPU and memory, between two times in epoch seconds."""
 
     since: float
     until: float
@@ -30,27 +30,27 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What was used of one usage type, by whoever has these tags, in one hour."""
+    """The quantity of one usage type that was used under these tags in one hour."""
 
     hour: int
-    """Where it begins, in epoch seconds."""
+    """Start of the hour, in epoch seconds."""
     usage_type: str
     tags: Tags
     quantity: float
     """Hours of a vCPU or of a gigabyte."""
     account: str
-    """Whose bill it is on."""
+    """The account that is billed."""
 
 
 class Ledger:
-    """All that was used and has ended. Change and read it under the world's lock."""
+    """All use that has ended. Change and read it under the world's lock."""
 
     def __init__(self, account: str = ACCOUNT) -> None:
         self._account = account
         self._hours: Hours = {}
 
     def enter(self, use: Use) -> None:
-        """Take down something that has ended."""
+        """Enter a use that has ended."""
         _add(self._hours, use, use.since, use.until)
 
     def lines(self, since: int, until: int, running: Iterable[Use] = ()) -> list[Line]:
@@ -73,7 +73,7 @@ def _add(hours: Hours, use: Use, since: float, until: float) -> None:
 
 
 def _shares(since: float, until: float) -> Iterator[tuple[int, float]]:
-    """Each hour that lies between two moments, and how much of it does."""
+    """Yield each hour between two times, with the part of it that lies between them."""
     hour = int(since // HOUR) * HOUR
     while hour < until:
         yield hour, (min(until, hour + HOUR) - max(since, hour)) / HOUR

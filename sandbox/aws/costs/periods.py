@@ -27,17 +27,17 @@ class Period:
 
     @property
     def seconds(self) -> tuple[int, int]:
-        """Its ends in epoch seconds."""
+        """Return start and end in epoch seconds."""
         return int(self.start.timestamp()), int(self.end.timestamp())
 
     def written(self, granularity: str) -> dict[str, str]:
-        """As an answer has it: with the time of day for hours only."""
+        """Return the period as an answer has it: with the time of day for hours only."""
         form = "%Y-%m-%dT%H:%M:%SZ" if granularity == "HOURLY" else "%Y-%m-%d"
         return {"Start": self.start.strftime(form), "End": self.end.strftime(form)}
 
 
 def read_granularity(request: Mapping[str, Any]) -> str:
-    """Return a request's granularity. Raise ``AwsFault`` for what is none."""
+    """Return a request's granularity. Raise ``AwsFault`` for an unknown one."""
     granularity = str(request.get("Granularity", ""))
     if granularity not in GRANULARITIES:
         raise invalid(
@@ -70,12 +70,12 @@ def split(period: Period, granularity: str) -> list[Period]:
 
 
 def is_estimated(period: Period, now: float) -> bool:
-    """Whether the bill of a part of it isn't made yet: that of the current month."""
+    """Return whether a part of the period is not billed yet, as the current month is."""
     return period.end > _month(datetime.fromtimestamp(now, UTC))
 
 
 def invalid(message: str) -> AwsFault:
-    """Cost Explorer's refusal of a request that it cannot read."""
+    """Return Cost Explorer's error for a request that it cannot read."""
     return AwsFault("ValidationException", message)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 SERVICE_CODE = "AmazonECS"
 SERVICE = "Amazon Elastic Container Service"
 UNIT = "hours"
-"""Of every price and quantity here: an hour of a vCPU, or of a gigabyte."""
+"""The unit of every price and quantity here: an hour of a vCPU, or of a gigabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Place:
     code: str
     location: str
     prefix: str
-    """How its usage types begin."""
+    """Prefix of the region's usage types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Product:
     hourly: str
     """US dollars, as the list writes it, but for the zeros at its end."""
     attributes: dict[str, str]
-    """Those that make it what it is; all products have the rest."""
+    """The attributes that distinguish the product; the others are the same for all products."""
 
 
 PLACES = {

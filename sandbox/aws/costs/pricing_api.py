@@ -54,7 +54,7 @@ def _describe_services(request: Answer) -> Answer:
 def _get_attribute_values(request: Answer) -> Answer:
     _check_service(request)
     name = request.get("AttributeName", "")
-    found = {"OnDemand"} if name == "termType" else {_searchable(one).get(name) for one in PRODUCTS} - {None}
+    found = {"OnDemand"} if name == "termType" else {_searchable(product).get(name) for product in PRODUCTS} - {None}
     if not found:
         raise AwsFault("NotFoundException", f"{SERVICE_CODE} has no attribute {name!r}.")
     values, token = _page([{"Value": value} for value in sorted(map(str, found))], request)
@@ -64,10 +64,10 @@ def _get_attribute_values(request: Answer) -> Answer:
 def _get_products(request: Answer) -> Answer:
     _check_service(request)
     filters = request.get("Filters") or []
-    for one in filters:
-        if one.get("Type") not in _MATCHES:
+    for condition in filters:
+        if condition.get("Type") not in _MATCHES:
             raise _invalid(f"filter type must be one of {', '.join(_MATCHES)}")
-    chosen = [product for product in PRODUCTS if all(_meets(product, one) for one in filters)]
+    chosen = [product for product in PRODUCTS if all(_meets(product, condition) for condition in filters)]
     page, token = _page(chosen, request)
     return {
         "FormatVersion": FORMAT,
@@ -102,7 +102,7 @@ def _searchable(product: Product) -> dict[str, str]:
 
 
 def _meets(product: Product, wanted: Mapping[str, str]) -> bool:
-    """Whether a filter lets a product pass; ``ServiceCode`` and ``servicecode`` are one field, as at AWS."""
+    """Return whether a product matches a filter; ``ServiceCode`` and ``servicecode`` are one field, as at AWS."""
     fields = {name.lower(): value for name, value in _searchable(product).items()}
     return _MATCHES[wanted["Type"]](fields.get(wanted.get("Field", "").lower(), ""), wanted.get("Value", ""))
 

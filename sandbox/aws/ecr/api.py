@@ -9,7 +9,7 @@ from sandbox.aws.errors import AwsFault
 TARGET = "AmazonEC2ContainerRegistry_V20150921"
 """The prefix of ``X-Amz-Target``."""
 PUSHED = 1767225600.0
-"""When every image was pushed: the start of 2026."""
+"""Epoch seconds at which every image was pushed: the start of 2026."""
 
 Answer = dict[str, Any]
 
@@ -94,7 +94,7 @@ class Ecr:
         }
 
     def _batch_get_image(self, request: Answer, _now: float) -> Answer:
-        """Manifests as they were pushed. One whose type isn't among ``acceptedMediaTypes`` isn't found."""
+        """Return manifests as they were pushed. A manifest whose type is not in ``acceptedMediaTypes`` is not found."""
         accepted = request.get("acceptedMediaTypes")
         images, failures = [], []
         for identity in request["imageIds"]:
@@ -118,9 +118,13 @@ class Ecr:
         }
 
     def _put_image(self, request: Answer, _now: float) -> Answer:
-        """Move a tag: the manifest must be one that is here already."""
+        """Move a tag. The manifest must exist already."""
         manifest = next(
-            (one for one in self._registry.manifests.values() if one.content == request["imageManifest"].encode()),
+            (
+                known
+                for known in self._registry.manifests.values()
+                if known.content == request["imageManifest"].encode()
+            ),
             None,
         )
         tag = request.get("imageTag")

@@ -2,7 +2,7 @@
 
 A behaviour belongs to a digest. Most images are OCI indexes as ``docker buildx`` pushes them, with an
 attestation beside the image; the one built for the wrong architecture is a single manifest, whose
-architecture only its configuration tells.
+architecture stands in its configuration only.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ def _encode(document: dict[str, Any]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest or an index as it was pushed, with what runs when a task pulls it."""
+    """A manifest or an index as it was pushed, with the behaviour of a container that runs it."""
 
     content: bytes
     media_type: str
@@ -64,7 +64,7 @@ class Registry:
         self.push(RUNNING_TAG, Behaviour(name="healthy"))
 
     def resolve(self, reference: str) -> Manifest | None:
-        """The manifest that ``repository:tag``, ``repository@digest`` or both together name, if it exists."""
+        """Return the manifest of ``repository:tag``, ``repository@digest`` or both together; None if there is none."""
         name, _, digest = reference.partition("@")
         head, slash, last = name.rpartition("/")
         repository, _, tag = last.partition(":")

@@ -13,20 +13,20 @@ from sandbox.aws.ecs.tasks import Task
 Answer = dict[str, Any]
 
 _OF_DEPLOYMENT = ("serviceConnectConfiguration", "volumeConfigurations", "vpcLatticeConfigurations")
-"""Settings that are told of a deployment alone."""
+"""Settings that ECS shows of a deployment, and not of a service."""
 _OF_SERVICE = ("loadBalancers", "serviceRegistries")
-"""Those that are not told of a deployment."""
+"""Settings that ECS shows of a service, and not of a deployment."""
 
 
-def _told(**fields: Any) -> Answer:
-    """Only what there is to tell: AWS leaves out what is null."""
+def _without_nulls(**fields: Any) -> Answer:
+    """Return the fields without nulls, which AWS leaves out."""
     return {name: value for name, value in fields.items() if value is not None and value != ""}
 
 
 def cluster(record: ClusterRecord, ecs: Ecs) -> Answer:
     tasks = [task for task in ecs.live.values() if f"/{record.name}/" in task.arn]
     running = sum(task.status == "RUNNING" for task in tasks)
-    services = [one for (name, _), one in ecs.services.items() if name == record.name]
+    services = [owned for (name, _), owned in ecs.services.items() if name == record.name]
     return {
         "clusterArn": record.arn,
         "clusterName": record.name,
@@ -34,26 +34,26 @@ def cluster(record: ClusterRecord, ecs: Ecs) -> Answer:
         "registeredContainerInstancesCount": 0,
         "runningTasksCount": running,
         "pendingTasksCount": sum(task.status in _PENDING for task in tasks),
-        "activeServicesCount": sum(one.status == "ACTIVE" for one in services),
+        "activeServicesCount": sum(owned.status == "ACTIVE" for owned in services),
         "settings": record.settings or [{"name": "containerInsights", "value": "disabled"}],
         "capacityProviders": [],
         "defaultCapacityProviderStrategy": [],
     }
 
 
-def definition(one: Definition) -> Answer:
+def definition(record: Definition) -> Answer:
     return {
         "volumes": [],
         "placementConstraints": [],
-        **one.body,
-        **_told(
-            taskDefinitionArn=one.arn,
-            revision=one.revision,
-            status=one.status,
+        **record.body,
+        **_without_nulls(
+            taskDefinitionArn=record.arn,
+            revision=record.revision,
+            status=record.status,
             compatibilities=["EC2", "FARGATE"],
-            registeredAt=one.registered,
-            registeredBy=f"arn:aws:iam::{one.arn.split(':')[4]}:user/operator",
-            deregisteredAt=one.deregistered,
+            registeredAt=record.registered,
+            registeredBy=f"arn:aws:iam::{record.arn.split(':')[4]}:user/operator",
+            deregisteredAt=record.deregistered,
         ),
     }
 
@@ -61,154 +61,156 @@ def definition(one: Definition) -> Answer:
 _PENDING = {"PROVISIONING", "PENDING", "ACTIVATING"}
 
 
-def task(one: Task, *, with_tags: bool = False) -> Answer:
-    cluster_name = one.arn.split("/")[1]
-    interface = f"eni-{one.id[:17]}"
+def task(record: Task, *, with_tags: bool = False) -> Answer:
+    cluster_name = record.arn.split("/")[1]
+    interface = f"eni-{record.id[:17]}"
     details = [
-        {"name": "subnetId", "value": one.subnet},
+        {"name": "subnetId", "value": record.subnet},
         {"name": "networkInterfaceId", "value": interface},
-        {"name": "macAddress", "value": "02:" + ":".join(one.id[i : i + 2] for i in range(0, 10, 2))},
-        {"name": "privateDnsName", "value": f"ip-{one.address.replace('.', '-')}.us-west-2.compute.internal"},
-        {"name": "privateIPv4Address", "value": one.address},
+        {"name": "macAddress", "value": "02:" + ":".join(record.id[i : i + 2] for i in range(0, 10, 2))},
+        {"name": "privateDnsName", "value": f"ip-{record.address.replace('.', '-')}.us-west-2.compute.internal"},
+        {"name": "privateIPv4Address", "value": record.address},
     ]
-    attached = "DELETED" if one.status == "STOPPED" else "ATTACHED"
-    return _told(
-        taskArn=one.arn,
-        clusterArn=f"{one.arn.split(':task/')[0]}:cluster/{cluster_name}",
-        taskDefinitionArn=one.definition.arn,
-        group=one.group,
-        startedBy=one.started_by,
+    attached = "DELETED" if record.status == "STOPPED" else "ATTACHED"
+    return _without_nulls(
+        taskArn=record.arn,
+        clusterArn=f"{record.arn.split(':task/')[0]}:cluster/{cluster_name}",
+        taskDefinitionArn=record.definition.arn,
+        group=record.group,
+        startedBy=record.started_by,
         launchType="FARGATE",
-        capacityProviderName=one.provider,
+        capacityProviderName=record.provider,
         platformVersion=PLATFORM_VERSION,
         platformFamily="Linux",
-        cpu=one.definition.body.get("cpu", "256"),
-        memory=one.definition.body.get("memory", "512"),
-        lastStatus=one.status,
-        desiredStatus=one.desired_status,
-        healthStatus=one.health,
-        connectivity="CONNECTED" if one.started else None,
-        connectivityAt=one.pull_started,
-        createdAt=one.created,
-        pullStartedAt=one.pull_started,
-        pullStoppedAt=one.pull_stopped,
-        startedAt=one.started,
-        stoppingAt=one.stopping,
-        executionStoppedAt=one.stopping if one.exit_code is not None else None,
-        stoppedAt=one.stopped,
-        stopCode=one.stop_code,
-        stoppedReason=one.stopped_reason,
+        cpu=record.definition.body.get("cpu", "256"),
+        memory=record.definition.body.get("memory", "512"),
+        lastStatus=record.status,
+        desiredStatus=record.desired_status,
+        healthStatus=record.health,
+        connectivity="CONNECTED" if record.started else None,
+        connectivityAt=record.pull_started,
+        createdAt=record.created,
+        pullStartedAt=record.pull_started,
+        pullStoppedAt=record.pull_stopped,
+        startedAt=record.started,
+        stoppingAt=record.stopping,
+        executionStoppedAt=record.stopping if record.exit_code is not None else None,
+        stoppedAt=record.stopped,
+        stopCode=record.stop_code,
+        stoppedReason=record.stopped_reason,
         version=1,
         attachments=[
-            {"id": one.id, "type": "ElasticNetworkInterface", "status": attached, "details": details},
+            {"id": record.id, "type": "ElasticNetworkInterface", "status": attached, "details": details},
         ],
         attributes=[{"name": "ecs.cpu-architecture", "value": "x86_64"}],
-        overrides={"containerOverrides": [], "inferenceAcceleratorOverrides": [], **one.overrides},
-        containers=[_container(one, each) for each in one.definition.containers],
-        tags=one.tags if with_tags else [],
+        overrides={"containerOverrides": [], "inferenceAcceleratorOverrides": [], **record.overrides},
+        containers=[_container(record, each) for each in record.definition.containers],
+        tags=record.tags if with_tags else [],
         ephemeralStorage={"sizeInGiB": 20},
     )
 
 
-def _container(one: Task, body: Answer) -> Answer:
-    main = body["name"] == one.definition.container["name"]
-    state = one.status if one.status in {"RUNNING", "STOPPED"} else "PENDING"
-    if one.status in {"DEACTIVATING", "STOPPING"}:
+def _container(owner: Task, body: Answer) -> Answer:
+    main = body["name"] == owner.definition.container["name"]
+    state = owner.status if owner.status in {"RUNNING", "STOPPED"} else "PENDING"
+    if owner.status in {"DEACTIVATING", "STOPPING"}:
         state = "RUNNING"
-    elif one.status == "DEPROVISIONING":
+    elif owner.status == "DEPROVISIONING":
         state = "STOPPED"
-    pulled = one.pull_stopped is not None and one.manifest is not None and one.stop_code != FAILED_TO_START
-    return _told(
-        containerArn=f"{one.arn.replace(':task/', ':container/')}/{body['name']}",
-        taskArn=one.arn,
+    pulled = owner.pull_stopped is not None and owner.manifest is not None and owner.stop_code != FAILED_TO_START
+    return _without_nulls(
+        containerArn=f"{owner.arn.replace(':task/', ':container/')}/{body['name']}",
+        taskArn=owner.arn,
         name=body["name"],
-        image=one.image if main else body["image"],
-        imageDigest=one.manifest.digest if pulled and main and one.manifest else None,
-        runtimeId=f"{one.id}-{sum(map(ord, body['name']))}" if one.started else None,
+        image=owner.image if main else body["image"],
+        imageDigest=owner.manifest.digest if pulled and main and owner.manifest else None,
+        runtimeId=f"{owner.id}-{sum(map(ord, body['name']))}" if owner.started else None,
         lastStatus=state,
-        exitCode=one.exit_code if state == "STOPPED" else None,
-        reason=one.container_reason if main else None,
-        healthStatus=one.health if main else "UNKNOWN",
+        exitCode=owner.exit_code if state == "STOPPED" else None,
+        reason=owner.container_reason if main else None,
+        healthStatus=owner.health if main else "UNKNOWN",
         networkBindings=[],
-        networkInterfaces=[{"attachmentId": one.id, "privateIpv4Address": one.address}],
+        networkInterfaces=[{"attachmentId": owner.id, "privateIpv4Address": owner.address}],
         cpu=str(body.get("cpu", 0)),
         memory=str(body["memory"]) if "memory" in body else None,
     )
 
 
-def service(one: Service, ecs: Ecs, *, with_tags: bool = False) -> Answer:
-    tasks = ecs.tasks_of(one)
+def service(record: Service, ecs: Ecs, *, with_tags: bool = False) -> Answer:
+    tasks = ecs.tasks_of(record)
     running, pending = _counts(tasks)
-    return _told(
-        serviceArn=one.arn,
-        serviceName=one.name,
-        clusterArn=f"{ecs.prefix}:cluster/{one.cluster}",
-        status=one.status,
-        desiredCount=one.desired if one.status == "ACTIVE" else 0,
+    return _without_nulls(
+        serviceArn=record.arn,
+        serviceName=record.name,
+        clusterArn=f"{ecs.prefix}:cluster/{record.cluster}",
+        status=record.status,
+        desiredCount=record.desired if record.status == "ACTIVE" else 0,
         runningCount=running,
         pendingCount=pending,
-        platformFamily="Linux" if on_fargate(one.settings) else None,
-        taskDefinition=one.revision.definition.arn,
-        deploymentConfiguration=one.configuration,
-        deployments=[_deployment(each, one, tasks) for each in one.deployments] if one.controlled_by_ecs else [],
-        taskSets=None if one.controlled_by_ecs else [_task_set(one, tasks)],
-        currentServiceDeployment=one.current.arn if one.controlled_by_ecs else None,
-        currentServiceRevisions=_revisions(one, tasks) if one.controlled_by_ecs else None,
-        events=[{"id": event.id, "createdAt": event.created, "message": event.message} for event in one.events],
-        createdAt=one.created,
-        healthCheckGracePeriodSeconds=int(one.grace),
-        tags=one.tags if with_tags else None,
-        **{name: value for name, value in one.settings.items() if name not in _OF_DEPLOYMENT},
+        platformFamily="Linux" if on_fargate(record.settings) else None,
+        taskDefinition=record.revision.definition.arn,
+        deploymentConfiguration=record.configuration,
+        deployments=[_deployment(each, record, tasks) for each in record.deployments]
+        if record.controlled_by_ecs
+        else [],
+        taskSets=None if record.controlled_by_ecs else [_task_set(record, tasks)],
+        currentServiceDeployment=record.current.arn if record.controlled_by_ecs else None,
+        currentServiceRevisions=_revisions(record, tasks) if record.controlled_by_ecs else None,
+        events=[{"id": event.id, "createdAt": event.created, "message": event.message} for event in record.events],
+        createdAt=record.created,
+        healthCheckGracePeriodSeconds=int(record.grace),
+        tags=record.tags if with_tags else None,
+        **{name: value for name, value in record.settings.items() if name not in _OF_DEPLOYMENT},
     )
 
 
 def _counts(tasks: list[Task]) -> tuple[int, int]:
-    """Running and pending, as ECS counts them."""
+    """Return the numbers of running and of pending tasks, as ECS counts them."""
     return sum(task.status == "RUNNING" for task in tasks), sum(task.status in _PENDING for task in tasks)
 
 
-def _deployment(one: Deployment, owner: Service, tasks: list[Task]) -> Answer:
-    own = of_deployment(tasks, one)
+def _deployment(deployment: Deployment, owner: Service, tasks: list[Task]) -> Answer:
+    own = of_deployment(tasks, deployment)
     running, pending = _counts(own)
     return {
-        "id": one.id,
-        "status": one.status,
-        "taskDefinition": one.revision.definition.arn,
-        "desiredCount": owner.desired if one is owner.primary else sum(task.alive for task in own),
+        "id": deployment.id,
+        "status": deployment.status,
+        "taskDefinition": deployment.revision.definition.arn,
+        "desiredCount": owner.desired if deployment is owner.primary else sum(task.alive for task in own),
         "pendingCount": pending,
         "runningCount": running,
-        "failedTasks": one.failed_tasks,
-        "createdAt": one.created,
-        "updatedAt": one.updated,
-        "rolloutState": one.rollout_state,
-        "rolloutStateReason": one.reason,
-        **{name: value for name, value in one.revision.settings.items() if name not in _OF_SERVICE},
-        **({"platformFamily": "Linux"} if on_fargate(one.revision.settings) else {}),
+        "failedTasks": deployment.failed_tasks,
+        "createdAt": deployment.created,
+        "updatedAt": deployment.updated,
+        "rolloutState": deployment.rollout_state,
+        "rolloutStateReason": deployment.reason,
+        **{name: value for name, value in deployment.revision.settings.items() if name not in _OF_SERVICE},
+        **({"platformFamily": "Linux"} if on_fargate(deployment.revision.settings) else {}),
     }
 
 
-def _task_set(one: Service, tasks: list[Task]) -> Answer:
-    """What CodeDeploy has put there: of a service that ECS itself does not deploy."""
+def _task_set(owner: Service, tasks: list[Task]) -> Answer:
+    """Return the task set of a service that CodeDeploy deploys."""
     running, pending = _counts(tasks)
     return {
-        "id": one.primary.id,
-        "taskSetArn": f"{one.arn.replace(':service/', ':task-set/')}/{one.primary.id}",
-        "serviceArn": one.arn,
+        "id": owner.primary.id,
+        "taskSetArn": f"{owner.arn.replace(':service/', ':task-set/')}/{owner.primary.id}",
+        "serviceArn": owner.arn,
         "status": "PRIMARY",
-        "taskDefinition": one.revision.definition.arn,
-        "computedDesiredCount": one.desired,
+        "taskDefinition": owner.revision.definition.arn,
+        "computedDesiredCount": owner.desired,
         "pendingCount": pending,
         "runningCount": running,
-        "createdAt": one.primary.created,
-        "updatedAt": one.primary.updated,
+        "createdAt": owner.primary.created,
+        "updatedAt": owner.primary.updated,
         "scale": {"value": 100.0, "unit": "PERCENT"},
-        "stabilityStatus": "STEADY_STATE" if one.steady else "STABILIZING",
-        **one.revision.settings,
+        "stabilityStatus": "STEADY_STATE" if owner.steady else "STABILIZING",
+        **owner.revision.settings,
     }
 
 
-def _revisions(one: Service, tasks: list[Task]) -> list[Answer]:
-    return [revision_summary(each.revision, one, tasks, current=True) for each in one.deployments]
+def _revisions(owner: Service, tasks: list[Task]) -> list[Answer]:
+    return [revision_summary(each.revision, owner, tasks, current=True) for each in owner.deployments]
 
 
 def revision_summary(revision: Revision, owner: Service, tasks: list[Task], *, current: bool = False) -> Answer:
@@ -224,70 +226,70 @@ def revision_summary(revision: Revision, owner: Service, tasks: list[Task], *, c
     return summary if current else {**summary, "requestedProductionTrafficWeight": 100.0 if wanted else 0.0}
 
 
-def service_deployment(one: ServiceDeployment, owner: Service, tasks: list[Task], cluster_arn: str) -> Answer:
+def service_deployment(record: ServiceDeployment, owner: Service, tasks: list[Task], cluster_arn: str) -> Answer:
     breaker = {
-        "status": one.breaker,
-        "failureCount": one.failures,
-        "threshold": breaker_threshold(owner.desired, one.configuration["deploymentCircuitBreaker"]),
+        "status": record.breaker,
+        "failureCount": record.failures,
+        "threshold": breaker_threshold(owner.desired, record.configuration["deploymentCircuitBreaker"]),
     }
-    alarms = one.configuration.get("alarms")
-    rollback = one.rollback and {
-        "reason": one.rollback[0],
-        "startedAt": one.rollback[1],
-        "serviceRevisionArn": one.rollback[2].arn,
+    alarms = record.configuration.get("alarms")
+    rollback = record.rollback and {
+        "reason": record.rollback[0],
+        "startedAt": record.rollback[1],
+        "serviceRevisionArn": record.rollback[2].arn,
     }
-    return _told(
-        serviceDeploymentArn=one.arn,
+    return _without_nulls(
+        serviceDeploymentArn=record.arn,
         serviceArn=owner.arn,
         clusterArn=cluster_arn,
-        createdAt=one.created,
-        startedAt=one.created,
-        finishedAt=one.finished,
-        stoppedAt=one.stopped,
-        updatedAt=one.updated,
-        sourceServiceRevisions=[revision_summary(one.source, owner, tasks)] if one.source else [],
-        targetServiceRevision=revision_summary(one.target, owner, tasks),
-        status=one.status,
-        statusReason=one.reason,
-        lifecycleStage=None if one.finished else "SCALE_UP",
-        deploymentConfiguration=one.configuration,
+        createdAt=record.created,
+        startedAt=record.created,
+        finishedAt=record.finished,
+        stoppedAt=record.stopped,
+        updatedAt=record.updated,
+        sourceServiceRevisions=[revision_summary(record.source, owner, tasks)] if record.source else [],
+        targetServiceRevision=revision_summary(record.target, owner, tasks),
+        status=record.status,
+        statusReason=record.reason,
+        lifecycleStage=None if record.finished else "SCALE_UP",
+        deploymentConfiguration=record.configuration,
         rollback=rollback,
         deploymentCircuitBreaker=breaker,
         alarms=alarms
         and {
-            "status": one.alarms,
+            "status": record.alarms,
             "alarmNames": alarms.get("alarmNames", []),
-            "triggeredAlarmNames": list(one.triggered_alarms),
+            "triggeredAlarmNames": list(record.triggered_alarms),
         },
     )
 
 
-def service_deployment_brief(one: ServiceDeployment, owner: Service, cluster_arn: str) -> Answer:
-    return _told(
-        serviceDeploymentArn=one.arn,
+def service_deployment_brief(record: ServiceDeployment, owner: Service, cluster_arn: str) -> Answer:
+    return _without_nulls(
+        serviceDeploymentArn=record.arn,
         serviceArn=owner.arn,
         clusterArn=cluster_arn,
-        createdAt=one.created,
-        startedAt=one.created,
-        finishedAt=one.finished,
-        targetServiceRevisionArn=one.target.arn,
-        status=one.status,
-        statusReason=one.reason,
+        createdAt=record.created,
+        startedAt=record.created,
+        finishedAt=record.finished,
+        targetServiceRevisionArn=record.target.arn,
+        status=record.status,
+        statusReason=record.reason,
     )
 
 
-def revision(one: Revision, owner: Service, cluster_arn: str) -> Answer:
+def revision(record: Revision, owner: Service, cluster_arn: str) -> Answer:
     return {
-        "serviceRevisionArn": one.arn,
+        "serviceRevisionArn": record.arn,
         "serviceArn": owner.arn,
         "clusterArn": cluster_arn,
-        "taskDefinition": one.definition.arn,
-        **({"platformFamily": "Linux"} if on_fargate(one.settings) else {}),
-        **one.settings,
+        "taskDefinition": record.definition.arn,
+        **({"platformFamily": "Linux"} if on_fargate(record.settings) else {}),
+        **record.settings,
         "containerImages": [
-            _told(containerName=name, image=image, imageDigest=manifest and manifest.digest)
-            for name, image, manifest in one.images
+            _without_nulls(containerName=name, image=image, imageDigest=manifest and manifest.digest)
+            for name, image, manifest in record.images
         ],
         "guardDutyEnabled": False,
-        "createdAt": one.created,
+        "createdAt": record.created,
     }

@@ -63,7 +63,9 @@ def list_task_definitions(ecs: Ecs, request: Answer, now: float) -> Answer:
     del now
     families = ecs.definitions.families()
     chosen = families.values() if "familyPrefix" not in request else [families.get(request["familyPrefix"], [])]
-    arns = [one.arn for each in chosen for one in each if one.status == request.get("status", "ACTIVE")]
+    arns = [
+        definition.arn for each in chosen for definition in each if definition.status == request.get("status", "ACTIVE")
+    ]
     shown, token = page(arns if request.get("sort", "ASC") == "ASC" else arns[::-1], request)
     return {"taskDefinitionArns": shown, **token}
 
@@ -75,7 +77,7 @@ def list_task_definition_families(ecs: Ecs, request: Answer, now: float) -> Answ
         family
         for family, revisions in ecs.definitions.families().items()
         if family.startswith(request.get("familyPrefix", ""))
-        and (wanted == "ALL" or any(one.status == "ACTIVE" for one in revisions) == (wanted == "ACTIVE"))
+        and (wanted == "ALL" or any(definition.status == "ACTIVE" for definition in revisions) == (wanted == "ACTIVE"))
     ]
     shown, token = page(names, request)
     return {"families": shown, **token}
@@ -104,7 +106,7 @@ def untag_resource(ecs: Ecs, request: Answer, now: float) -> Answer:
 def _tagged(ecs: Ecs, arn: str) -> Any:
     resources: tuple[Any, ...] = (
         *ecs.clusters.values(), *ecs.services.values(), *ecs.live.values(), *ecs.ended.values(),
-        *(one for revisions in ecs.definitions.families().values() for one in revisions),
+        *(revision for revisions in ecs.definitions.families().values() for revision in revisions),
     )  # fmt: skip
     for resource in resources:
         if resource.arn == arn:
@@ -125,7 +127,7 @@ _FUNCTIONS: tuple[Callable[[Ecs, Answer, float], Answer], ...] = (
     task_calls.list_tasks, task_calls.describe_tasks, task_calls.run_task, task_calls.stop_task,
 )  # fmt: skip
 
-OPERATIONS = {"".join(part.title() for part in one.__name__.split("_")): one for one in _FUNCTIONS}
+OPERATIONS = {"".join(part.title() for part in operation.__name__.split("_")): operation for operation in _FUNCTIONS}
 
 
 def call(ecs: Ecs, operation: str, request: dict[str, Any], now: float) -> Answer:

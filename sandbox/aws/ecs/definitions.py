@@ -37,8 +37,10 @@ class Definition:
 
     @property
     def container(self) -> dict[str, Any]:
-        """The container that the task stands and falls with: its first essential one."""
-        return next((one for one in self.containers if one.get("essential", True)), self.containers[0])
+        """Return the first essential container, with whose end the task ends."""
+        return next(
+            (container for container in self.containers if container.get("essential", True)), self.containers[0]
+        )
 
     @property
     def network_mode(self) -> str:
@@ -81,7 +83,7 @@ def task_size(body: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def _units(text: str) -> int:
-    """``512``, ``.5 vCPU`` and ``1GB`` as CPU units and MiB; -1 for what is none of these."""
+    """Return ``512``, ``.5 vCPU`` and ``1GB`` as CPU units and MiB; -1 for any other text."""
     words = text.lower().replace("vcpu", "").replace("gb", "").strip()
     try:
         return int(float(words) * _GB) if words != text.lower().strip() else int(words)
@@ -100,13 +102,13 @@ class Definitions:
         containers = body.get("containerDefinitions") or []
         if not containers:
             raise AwsFault("ClientException", "Container list cannot be empty.")
-        if any(not one.get("name") or not one.get("image") for one in containers):
+        if any(not container.get("name") or not container.get("image") for container in containers):
             raise AwsFault("ClientException", "Container.name and Container.image should not be null or empty.")
         check_fargate_size(body)
         defaults = {"cpu": 0, "portMappings": [], "essential": True, "environment": [], "mountPoints": []}
         body = {
             **body,
-            "containerDefinitions": [{**defaults, "volumesFrom": [], **one} for one in containers],
+            "containerDefinitions": [{**defaults, "volumesFrom": [], **container} for container in containers],
         }
         revisions = self._families.setdefault(body["family"], [])
         revision = len(revisions) + 1
@@ -115,19 +117,19 @@ class Definitions:
         return revisions[-1]
 
     def find(self, name: str) -> Definition:
-        """By ARN, ``family:revision``, or the family alone for its latest ACTIVE revision."""
+        """Find a definition by ARN, ``family:revision``, or family, whose latest ACTIVE revision is then meant."""
         family, _, revision = name.rsplit("/", 1)[-1].partition(":")
         known = self._families.get(family, [])
         if not revision:
-            found = next((one for one in reversed(known) if one.status == "ACTIVE"), None)
+            found = next((definition for definition in reversed(known) if definition.status == "ACTIVE"), None)
         else:
-            found = next((one for one in known if str(one.revision) == revision), None)
+            found = next((definition for definition in known if str(definition.revision) == revision), None)
         if found is None:
             raise AwsFault("ClientException", "Unable to describe task definition.")
         return found
 
     def usable(self, name: str) -> Definition:
-        """``find``, for those who want to run it: an INACTIVE one is refused."""
+        """Find a definition in order to run it: an INACTIVE one is refused."""
         try:
             found = self.find(name)
         except AwsFault as fault:

@@ -1,4 +1,4 @@
-"""Deployments and service deployments: what ``DescribeServices`` and its like tell of a roll-out."""
+"""Deployments and service deployments: a roll-out as ``DescribeServices`` and similar calls show it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Revision:
     images: tuple[tuple[str, str, Manifest | None], ...]
     """Container name, reference, and what the reference named at ``created``."""
     settings: dict[str, Any]
-    """What else a deployment rolls out, by the API's names (``ROLLED_OUT``)."""
+    """The other settings that a deployment rolls out, by the API's names (``ROLLED_OUT``)."""
     created: float
 
     @property
@@ -40,19 +40,21 @@ class Revision:
 
     @property
     def target_groups(self) -> list[tuple[str, int]]:
-        """ARN and container port of each target group that its tasks register with."""
+        """Return ARN and container port of each target group that its tasks register with."""
         return [
-            (one["targetGroupArn"], int(one["containerPort"])) for one in self.load_balancers if "targetGroupArn" in one
+            (load_balancer["targetGroupArn"], int(load_balancer["containerPort"]))
+            for load_balancer in self.load_balancers
+            if "targetGroupArn" in load_balancer
         ]
 
     @property
     def capacity(self) -> list[dict[str, Any]]:
-        """Its capacity provider strategy; empty where a launch type says it all."""
+        """Return its capacity provider strategy; empty where there is a launch type instead."""
         return list(self.settings.get("capacityProviderStrategy", ()))
 
     @property
     def on_instances(self) -> bool:
-        """Its tasks want container instances, of which there are none."""
+        """Return whether its tasks need container instances, of which there are none."""
         return self.settings.get("launchType") in {"EC2", "EXTERNAL"}
 
 
@@ -98,7 +100,7 @@ class ServiceDeployment:
     alarms: str = "DISABLED"
     triggered_alarms: tuple[str, ...] = ()
     rollback: tuple[str, float, Revision] | None = None
-    """Why, since when, and to which revision."""
+    """Reason, start and revision of its rollback; None if there is none."""
 
     @property
     def unfinished(self) -> bool:
@@ -131,18 +133,20 @@ def breaker_threshold(desired: int, breaker: Mapping[str, Any] = MappingProxyTyp
 def provider(strategy: Sequence[Mapping[str, Any]], placed: Sequence[str]) -> str:
     """The capacity provider of the next task, where ``placed`` are those of the tasks that there are.
 
-    Each base is filled first; then who has the fewest for its weight comes next.
+    Each base is filled first; then comes the provider with the fewest tasks for its weight.
     ECS developer guide, "Amazon ECS capacity providers", base and weight.
     """
-    for one in strategy:
-        if placed.count(one["capacityProvider"]) < one.get("base", 0):
-            return str(one["capacityProvider"])
+    for entry in strategy:
+        if placed.count(entry["capacityProvider"]) < entry.get("base", 0):
+            return str(entry["capacityProvider"])
 
-    def filled(one: Mapping[str, Any]) -> float:
-        beyond = placed.count(one["capacityProvider"]) - one.get("base", 0)
-        return float(beyond / one["weight"])
+    def filled(entry: Mapping[str, Any]) -> float:
+        beyond = placed.count(entry["capacityProvider"]) - entry.get("base", 0)
+        return float(beyond / entry["weight"])
 
-    return str(min((one for one in strategy if one.get("weight")), key=filled, default=strategy[0])["capacityProvider"])
+    return str(
+        min((entry for entry in strategy if entry.get("weight")), key=filled, default=strategy[0])["capacityProvider"]
+    )
 
 
 def retry_delay(throttled: int) -> float:

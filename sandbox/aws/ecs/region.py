@@ -34,7 +34,7 @@ class ClusterRecord:
 
 
 class Ecs:
-    """All of it is changed under the world's lock, at the world's time."""
+    """The state of ECS. It is changed under the world's lock, in the world's time."""
 
     def __init__(self, account: str, region: str, registry: Registry, random: Random) -> None:
         self.prefix = f"arn:aws:ecs:{region}:{account}"
@@ -46,13 +46,13 @@ class Ecs:
         self.live: dict[str, Task] = {}
         """Tasks that aren't STOPPED, by ARN."""
         self._of_group: defaultdict[tuple[str, str], dict[str, Task]] = defaultdict(dict)
-        """The same by cluster and group."""
+        """(cluster, group) → those of its tasks that are not STOPPED, by ARN."""
         self.ended: dict[str, Task] = {}
         """STOPPED tasks by ARN, oldest first."""
         self.on_lines: Callable[[Task, list[str], float], None] = lambda _task, _lines, _now: None
-        """Takes what a task's container wrote."""
+        """Called with the lines that a task's container wrote."""
         self.on_moment: Callable[[list[Task], float], None] = lambda _tasks, _now: None
-        """Called when all is done that was due: with the live tasks and those that have just ended."""
+        """Called after each step in time: with the live tasks and those that have just ended."""
         self.on_end: Callable[[Task, float], None] = lambda _task, _now: None
         """Called once for each task, when it has STOPPED."""
         self.neighbours = Neighbours()
@@ -101,7 +101,7 @@ class Ecs:
         capacity: str = "",
     ) -> Task:
         name = definition.container["name"]
-        _, image, manifest = next(one for one in images or self.resolve(definition) if one[0] == name)
+        _, image, manifest = next(resolved for resolved in images or self.resolve(definition) if resolved[0] == name)
         if manifest is not None and manifest.digest in self.registry.gone:
             manifest = None
         identity = uuid.UUID(int=self.random.getrandbits(128), version=4).hex
@@ -134,8 +134,11 @@ class Ecs:
             owner.changed = True
 
     def resolve(self, definition: Definition) -> tuple[tuple[str, str, Any], ...]:
-        """Each container's name and reference, and the manifest that the reference names now."""
-        return tuple((one["name"], one["image"], self.registry.resolve(one["image"])) for one in definition.containers)
+        """Return each container's name, its image reference, and the manifest that the reference names now."""
+        return tuple(
+            (container["name"], container["image"], self.registry.resolve(container["image"]))
+            for container in definition.containers
+        )
 
     def new_revision(
         self,
@@ -148,14 +151,14 @@ class Ecs:
         return Revision(arn, definition, self.resolve(definition), settings, now)
 
     def cluster(self, request: dict[str, Any]) -> ClusterRecord:
-        """The cluster that a request names by name or ARN (``default`` when it names none)."""
+        """Return the cluster that a request names by name or ARN (``default`` when it names none)."""
         record = self.clusters.get(str(request.get("cluster") or "default").rsplit("/", 1)[-1])
         if record is None:
             raise AwsFault("ClusterNotFoundException", "Cluster not found.")
         return record
 
     def service(self, request: dict[str, Any]) -> Service:
-        """The service that a request names by name or ARN; ``AwsFault`` unless it is there and ACTIVE."""
+        """Return the service that a request names by name or ARN. Raise ``AwsFault`` unless it is ACTIVE."""
         cluster = self.cluster(request)
         found = self.services.get((cluster.name, str(request["service"]).rsplit("/", 1)[-1]))
         if found is None:
@@ -167,7 +170,7 @@ class Ecs:
     # Time
 
     def due(self, now: float) -> float:
-        """When something happens next; ``now`` itself when something is to be done at once."""
+        """Return the time of the next change; ``now`` itself when something is to be done at once."""
         moments = [task.due for task in self.live.values()]
         for service in self.services.values():
             if service.changed:
@@ -200,7 +203,7 @@ class Ecs:
         self._forget(now)
 
     def _moments(self, service: Service) -> list[float]:
-        """When the scheduler has something to do for a service to which nothing happens."""
+        """Return the times at which the scheduler has something to do although nothing happens to the service."""
         return [service.primary.next_start, *(task.replaceable(service.grace) for task in self.tasks_of(service))]
 
     def _owner(self, task: Task) -> Service | None:

@@ -1,4 +1,4 @@
-"""Requests that are no requests: refused by ECS's own service model, as botocore has it."""
+"""Validates requests by ECS's own service model, as botocore has it."""
 
 from functools import cache
 from typing import Any
@@ -10,7 +10,7 @@ from botocore.validate import ParamValidator
 from sandbox.aws.errors import AwsFault
 
 CHECKED = frozenset({"RegisterTaskDefinition", "CreateService", "UpdateService", "RunTask"})
-"""Those whose bodies people write by hand. The others come from clients that have checked them."""
+"""Operations whose bodies people write by hand. Bodies of others come from clients that have checked them."""
 
 
 def check(operation: str, request: Any) -> None:

@@ -1,4 +1,4 @@
-"""The one thing that Application Auto Scaling does here: keep the desired count within its bounds.
+"""Application Auto Scaling, which here only keeps the desired count within its bounds.
 
 Its policies are records: nothing scales with load, so that a run is judged by what was asked of it.
 """
@@ -10,7 +10,7 @@ from sandbox.aws.ecs.region import Ecs
 
 
 def bounded(desired: int, low: int, high: int, suspended: Mapping[str, bool]) -> int:
-    """The desired count that a scalable target lets stand: directions that are suspended are left alone."""
+    """Return the desired count within the bounds of a scalable target, except in directions that are suspended."""
     if desired < low and not suspended.get("DynamicScalingOutSuspended"):
         return low
     if desired > high and not suspended.get("DynamicScalingInSuspended"):

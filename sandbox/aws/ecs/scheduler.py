@@ -33,7 +33,7 @@ UNPLACED = (
 
 
 class Cluster(Protocol):
-    """What the scheduler needs of the world around a service."""
+    """The surroundings of a service, as the scheduler uses them."""
 
     random: Random
     neighbours: Neighbours
@@ -70,7 +70,7 @@ def begin(service: Service, revision: Revision, now: float, cluster: Cluster) ->
 
 
 def task_ended(service: Service, task: Task, now: float, random: Random) -> None:
-    """Take note of a task that stopped without being asked, or that was stopped for its health."""
+    """Note a task that stopped by itself, or that was stopped because it was unhealthy."""
     service.changed = True
     primary = service.primary
     if task.started_by != primary.id or primary.rollout_state != "IN_PROGRESS" or task.proven:
@@ -82,7 +82,7 @@ def task_ended(service: Service, task: Task, now: float, random: Random) -> None
         primary.throttled += 1
         primary.next_start = now + retry_delay(primary.throttled)
         if primary.throttled == 3:
-            service.say(
+            service.add_event(
                 now,
                 "is unable to consistently start tasks successfully. "
                 "For more information, see the Troubleshooting section.",
@@ -91,7 +91,7 @@ def task_ended(service: Service, task: Task, now: float, random: Random) -> None
 
 
 def reconcile(service: Service, now: float, cluster: Cluster) -> None:
-    """One look at the service: everything that can be done at ``now``."""
+    """Do everything for the service that can be done at ``now``."""
     service.changed = False
     if service.status != "ACTIVE":
         _drain(service, now, cluster)
@@ -105,10 +105,10 @@ def reconcile(service: Service, now: float, cluster: Cluster) -> None:
 
 
 def fail(service: Service, now: float, why: str, reason: str, cluster: Cluster, *, rollback: bool) -> None:
-    """End the roll-out as failed. ``why`` is the event's word, ``reason`` the record's."""
+    """End the roll-out as failed. ``why`` stands in the event, ``reason`` in the record."""
     failed, record = service.primary, service.current
     failed.moved(now, "FAILED", why)
-    service.say(now, f"(deployment {failed.id}) deployment failed: {why.rsplit(': ', 1)[-1]}", cluster.random)
+    service.add_event(now, f"(deployment {failed.id}) deployment failed: {why.rsplit(': ', 1)[-1]}", cluster.random)
     service.changed = True
     target = service.last_completed
     if record.rollback is not None:
@@ -124,7 +124,7 @@ def fail(service: Service, now: float, why: str, reason: str, cluster: Cluster, 
         prefix = why.split(":", 1)[0] if ":" in why else "ECS deployment"
         deployment.reason = f"{prefix}: rolling back to deploymentId {deployment.id}."
         record.deployments.append(deployment.id)
-        service.say(now, f"rolling back to deployment {deployment.id}.", cluster.random)
+        service.add_event(now, f"rolling back to deployment {deployment.id}.", cluster.random)
 
 
 def _replace_primary(service: Service, revision: Revision, now: float, cluster: Cluster) -> Deployment:
@@ -147,14 +147,14 @@ def _stop_unhealthy(service: Service, now: float, cluster: Cluster) -> None:
         for target in task.targets:
             reason = f"Task failed ELB health checks in (target-group {target.group})"
             why = target.reason[1] if target.reason else "Health checks failed"
-            service.say(
+            service.add_event(
                 now,
                 f"(port {target.port}) is unhealthy in (target-group {target.group}) due to (reason {why})",
                 cluster.random,
             )
         task_lifecycle.stop(task, now, "ServiceSchedulerInitiated", reason, cluster.neighbours)
         task_ended(service, task, now, cluster.random)
-        _say_stopped(service, [task], now, cluster)
+        _add_stopped_event(service, [task], now, cluster)
 
 
 def _judge(service: Service, now: float, cluster: Cluster) -> None:
@@ -215,10 +215,10 @@ def _stop_surplus(service: Service, now: float, cluster: Cluster) -> None:
     for task in (*surplus, *victims):
         task_lifecycle.stop(task, now, "ServiceSchedulerInitiated", reason, cluster.neighbours)
     if draining:
-        service.say(now, f"has begun draining connections on {len(draining)} tasks.", cluster.random)
+        service.add_event(now, f"has begun draining connections on {len(draining)} tasks.", cluster.random)
         for group, _ in draining[0].target_groups:
-            service.say(now, f"deregistered {len(draining)} targets in (target-group {group})", cluster.random)
-    _say_stopped(service, [*surplus, *victims], now, cluster)
+            service.add_event(now, f"deregistered {len(draining)} targets in (target-group {group})", cluster.random)
+    _add_stopped_event(service, [*surplus, *victims], now, cluster)
 
 
 def _start_missing(service: Service, now: float, cluster: Cluster) -> None:
@@ -232,18 +232,20 @@ def _start_missing(service: Service, now: float, cluster: Cluster) -> None:
     if min(missing, room) > 0 and unplaced:
         primary.throttled += 1
         primary.next_start = now + retry_delay(primary.throttled)
-        service.say(now, unplaced, cluster.random)
+        service.add_event(now, unplaced, cluster.random)
         return
     started = [cluster.start_task(service, primary, now) for _ in range(min(missing, room))]
     if started:
         service.steady = False
         names = " ".join(f"(task {task.id})" for task in started)
-        service.say(now, f"has started {len(started)} tasks: {names}.", cluster.random)
+        service.add_event(now, f"has started {len(started)} tasks: {names}.", cluster.random)
 
 
 def _forget_drained(service: Service, cluster: Cluster) -> None:
     owners = {task.started_by for task in cluster.tasks_of(service)}
-    service.deployments = [one for one in service.deployments if one is service.primary or one.id in owners]
+    service.deployments = [
+        deployment for deployment in service.deployments if deployment is service.primary or deployment.id in owners
+    ]
 
 
 def _complete(service: Service, now: float, cluster: Cluster) -> None:
@@ -255,14 +257,14 @@ def _complete(service: Service, now: float, cluster: Cluster) -> None:
         primary.moved(now, "COMPLETED", f"ECS deployment {primary.id} completed.")
         record = service.current
         record.finish(now, "SUCCESSFUL" if record.rollback is None else "ROLLBACK_SUCCESSFUL")
-        service.say(now, f"(deployment {primary.id}) deployment completed.", cluster.random)
+        service.add_event(now, f"(deployment {primary.id}) deployment completed.", cluster.random)
     if done and not service.steady:
-        service.say(now, "has reached a steady state.", cluster.random)
+        service.add_event(now, "has reached a steady state.", cluster.random)
     service.steady = done
 
 
 def _drain(service: Service, now: float, cluster: Cluster) -> None:
-    """A deleted service stops its tasks and becomes INACTIVE."""
+    """Stop the tasks of a deleted service; without tasks it becomes INACTIVE."""
     remaining = cluster.tasks_of(service)
     for task in remaining:
         task_lifecycle.stop(task, now, "ServiceSchedulerInitiated", "Service was deleted", cluster.neighbours)
@@ -270,7 +272,7 @@ def _drain(service: Service, now: float, cluster: Cluster) -> None:
         service.status, service.deployments = "INACTIVE", service.deployments[:1]
 
 
-def _say_stopped(service: Service, stopped: list[Task], now: float, cluster: Cluster) -> None:
+def _add_stopped_event(service: Service, stopped: list[Task], now: float, cluster: Cluster) -> None:
     if stopped:
         names = " ".join(f"(task {task.id})" for task in stopped)
-        service.say(now, f"has stopped {len(stopped)} running tasks: {names}.", cluster.random)
+        service.add_event(now, f"has stopped {len(stopped)} running tasks: {names}.", cluster.random)

@@ -94,7 +94,11 @@ def describe_services(ecs: Ecs, request: Answer, now: float) -> Answer:
 def list_services(ecs: Ecs, request: Answer, now: float) -> Answer:
     del now
     cluster = ecs.cluster(request)
-    active = [one.arn for one in ecs.services.values() if one.cluster == cluster.name and one.status == "ACTIVE"]
+    active = [
+        service.arn
+        for service in ecs.services.values()
+        if service.cluster == cluster.name and service.status == "ACTIVE"
+    ]
     arns, token = page(active, request)
     return {"serviceArns": arns, **token}
 
@@ -114,7 +118,7 @@ def list_service_deployments(ecs: Ecs, request: Answer, now: float) -> Answer:
     shown, token = page(records, request)
     arn = _cluster_arn(ecs, service)
     return {
-        "serviceDeployments": [answers.service_deployment_brief(one, service, arn) for one in shown],
+        "serviceDeployments": [answers.service_deployment_brief(record, service, arn) for record in shown],
         **token,
     }
 
@@ -177,7 +181,7 @@ def stop_service_deployment(ecs: Ecs, request: Answer, now: float) -> Answer:
 
 
 def continue_service_deployment(ecs: Ecs, request: Answer, now: float) -> Answer:
-    """Refused: what pauses for somebody is a lifecycle hook of a strategy that is only kept here."""
+    """Refuse the call: only lifecycle hooks pause a deployment, and their strategies are not simulated."""
     del now
     if _deployment(ecs, request["serviceDeploymentArn"]) is None:
         raise AwsFault("ServiceDeploymentNotFoundException", "Service deployment not found.")

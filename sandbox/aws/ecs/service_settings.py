@@ -1,4 +1,4 @@
-"""What CreateService and UpdateService want of a service: made whole, or refused in ECS's words."""
+"""Settings of CreateService and UpdateService: completed with defaults, or refused in ECS's words."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ KEPT = (
     "placementConstraints", "placementStrategy", "schedulingStrategy", "deploymentController",
     "enableECSManagedTags", "propagateTags", "enableExecuteCommand", "availabilityZoneRebalancing",
 )  # fmt: skip
-"""Settings that are no deployment's; all but ``propagateTags`` change nothing here."""
+"""Settings that belong to no deployment; all but ``propagateTags`` have no effect here."""
 
 DEFAULTS: Settings = {
     "loadBalancers": [],
@@ -35,11 +35,11 @@ CONFIGURATION: Settings = {
     "strategy": "ROLLING",
     "bakeTimeInMinutes": 0,
 }
-"""A deployment configuration of which nobody said anything."""
+"""The default deployment configuration."""
 
 
 def settings(old: Mapping[str, Any], request: Mapping[str, Any], definition: Definition, near: Neighbours) -> Settings:
-    """``old`` with what the request changes of it. ``AwsFault`` where ECS refuses."""
+    """Return ``old`` with the changes of the request. Raise ``AwsFault`` where ECS refuses."""
     check_capacity(request)
     new = {**old, **{name: request[name] for name in (*ROLLED_OUT, *KEPT) if name in request}}
     if request.get("role"):
@@ -63,17 +63,17 @@ def settings(old: Mapping[str, Any], request: Mapping[str, Any], definition: Def
 
 
 def on_fargate(wanted: Mapping[str, Any]) -> bool:
-    """Whether its tasks run on Fargate; every capacity provider that there is does."""
+    """Return whether the service's tasks run on Fargate; all capacity providers here do."""
     return wanted.get("launchType") == "FARGATE" or bool(wanted.get("capacityProviderStrategy"))
 
 
 def rolled_out(wanted: Mapping[str, Any]) -> Settings:
-    """What of the settings a deployment gives its tasks."""
+    """Return those settings that tasks get from their deployment."""
     return {name: wanted[name] for name in ROLLED_OUT if name in wanted}
 
 
 def starts_deployment(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether a change of settings by itself starts a deployment. ``AwsFault`` where it has to be forced."""
+    """Return whether a change of settings starts a deployment. Raise ``AwsFault`` where it has to be forced."""
     changed = {name for name in ROLLED_OUT if old.get(name) != new.get(name)}
     if changed & {"capacityProviderStrategy", "launchType"}:
         raise _invalid(
@@ -84,7 +84,7 @@ def starts_deployment(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 
 def configuration(old: Mapping[str, Any], change: Mapping[str, Any] | None) -> Settings:
-    """The deployment configuration with what a request changes of it. ``AwsFault`` where ECS refuses."""
+    """Return the deployment configuration with the request's changes. Raise ``AwsFault`` where ECS refuses."""
     new = {**old, **(change or {})}
     if int(new["maximumPercent"]) <= 100 and int(new["minimumHealthyPercent"]) >= 100:
         raise _invalid(
@@ -126,21 +126,21 @@ def check_network(definition: Definition, network: Mapping[str, Any] | None, nea
 
 
 def check_capacity(request: Mapping[str, Any]) -> None:
-    """What RunTask and the calls on services ask of launch types and capacity providers alike."""
+    """Check launch type and capacity providers, for RunTask as for services. Raise ``AwsFault``."""
     strategy = request.get("capacityProviderStrategy") or []
     if request.get("launchType") and strategy:
         raise _invalid(
             "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again."
         )
-    unknown = {one["capacityProvider"] for one in strategy}.difference(FARGATE_PROVIDERS)
+    unknown = {entry["capacityProvider"] for entry in strategy}.difference(FARGATE_PROVIDERS)
     if unknown:
         raise _invalid(f"The specified capacity provider '{min(unknown)}' was not found. Specify a valid name.")
-    if len(strategy) > 1 and not any(one.get("weight") for one in strategy):
+    if len(strategy) > 1 and not any(entry.get("weight") for entry in strategy):
         raise _invalid("At least one capacity provider of the strategy must have a weight greater than zero.")
 
 
 def propagated(by: str, tags: list[dict[str, str]], definition: Definition) -> list[dict[str, str]]:
-    """The tags of a task, where ``tags`` are its service's, by ``propagateTags``: SERVICE, TASK_DEFINITION, NONE."""
+    """Return the tags of a task by ``propagateTags`` (SERVICE, TASK_DEFINITION, NONE); ``tags`` are its service's."""
     return {"SERVICE": tags, "TASK_DEFINITION": definition.tags}.get(by, [])
 
 
@@ -155,10 +155,10 @@ def _for_fargate(definition: Definition) -> bool:
 
 def _check_balancer(balancer: Mapping[str, Any], definition: Definition, near: Neighbours) -> None:
     name, port = balancer.get("containerName"), balancer.get("containerPort")
-    container = next((one for one in definition.containers if one["name"] == name), None)
+    container = next((candidate for candidate in definition.containers if candidate["name"] == name), None)
     if container is None:
         raise _invalid(f"The container {name} does not exist in the task definition.")
-    if port not in {one.get("containerPort") for one in container["portMappings"]}:
+    if port not in {port_mapping.get("containerPort") for port_mapping in container["portMappings"]}:
         raise _invalid(f"The container {name} did not have a container port {port} defined.")
     group = balancer.get("targetGroupArn")
     if group and near.load_balancer_of(group) is None:

@@ -28,13 +28,13 @@ class Service:
     created: float
     desired: int
     revision: Revision
-    """What the service wants to be: the revision of its PRIMARY deployment."""
+    """The revision of its PRIMARY deployment, towards which ECS works."""
     configuration: dict[str, Any]
     grace: float = 0.0
     """Seconds after RUNNING in which failed health checks don't count."""
     status: str = "ACTIVE"
     settings: dict[str, Any] = field(default_factory=dict)
-    """What it wants beside, in the API's own names (``wanted.py``)."""
+    """Its other settings, by the API's names (``service_settings.py``)."""
     tags: list[dict[str, str]] = field(default_factory=list)
     deployments: list[Deployment] = field(default_factory=list)
     """The PRIMARY one first."""
@@ -44,9 +44,9 @@ class Service:
     """Newest first."""
     steady: bool = False
     looked: float = -inf
-    """When the scheduler last looked."""
+    """When the scheduler last ran for it."""
     changed: bool = True
-    """Something happened since the scheduler last looked."""
+    """Whether something happened since the scheduler last ran."""
 
     @property
     def primary(self) -> Deployment:
@@ -54,7 +54,7 @@ class Service:
 
     @property
     def controlled_by_ecs(self) -> bool:
-        """Whether ECS itself deploys it."""
+        """Return whether ECS itself deploys the service."""
         return bool(self.settings["deploymentController"]["type"] == "ECS")
 
     @property
@@ -67,7 +67,7 @@ class Service:
 
     @property
     def last_completed(self) -> Revision | None:
-        """The revision that the last service deployment to succeed left behind: where a rollback goes."""
+        """Return the revision of the last successful service deployment, to which a rollback returns."""
         for past in reversed(self.history):
             if past.status == "SUCCESSFUL":
                 return past.target
@@ -77,15 +77,15 @@ class Service:
 
     @property
     def minimum(self) -> int:
-        """Healthy tasks that a roll-out must keep."""
+        """Return how many healthy tasks a roll-out must keep."""
         return -(-self.desired * int(self.configuration["minimumHealthyPercent"]) // 100)
 
     @property
     def maximum(self) -> int:
-        """Tasks that a roll-out may have at once."""
+        """Return how many tasks a roll-out may have at once."""
         return self.desired * int(self.configuration["maximumPercent"]) // 100
 
-    def say(self, now: float, message: str, random: Random) -> None:
+    def add_event(self, now: float, message: str, random: Random) -> None:
         event = Event(str(uuid.UUID(int=random.getrandbits(128), version=4)), now, f"(service {self.name}) {message}")
         self.events.appendleft(event)
 

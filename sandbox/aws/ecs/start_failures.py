@@ -1,4 +1,4 @@
-"""Why a task does not start, in the words of ECS; empty where nothing stands in its way.
+"""Reasons why a task does not start, in ECS's words; each function returns an empty text if there is none.
 
 ECS developer guide, "Amazon ECS stopped tasks error messages".
 """
@@ -13,7 +13,7 @@ _PULL = "CannotPullContainerError: pull image manifest has been retried 5 time(s
 
 
 def unplaced(task: Task, near: Neighbours) -> str:
-    """Why it gets no network interface."""
+    """Return why the task gets no network interface."""
     free = near.free_addresses(task.subnet) if task.subnet else 1
     if free:
         return ""
@@ -23,12 +23,12 @@ def unplaced(task: Task, near: Neighbours) -> str:
 
 
 def unmade(task: Task, near: Neighbours) -> str:
-    """Why its container cannot be made: its role, its secrets, its image."""
+    """Return why its container cannot be created: its role, its secrets, its image."""
     definition = task.definition
     role = str(definition.body.get("executionRoleArn", ""))
     if role.rpartition("/")[2] in near.roles_gone:
         return f"{_RESOURCES}ECS was unable to assume the role '{role}'"
-    secrets = [one["valueFrom"] for container in definition.containers for one in container.get("secrets", ())]
+    secrets = [secret["valueFrom"] for container in definition.containers for secret in container.get("secrets", ())]
     fault = next(filter(None, map(near.secret_fault, secrets)), "")
     if fault:
         return f"{_RESOURCES}execution resource retrieval failed: {fault}"

@@ -1,4 +1,4 @@
-"""What ECS tells EventBridge: "ECS Deployment State Change" and "ECS Task State Change".
+"""ECS's events for EventBridge: "ECS Deployment State Change" and "ECS Task State Change".
 
 ECS developer guide, "Amazon ECS service deployment state change events" and "Amazon ECS task state change events".
 """
@@ -27,34 +27,34 @@ class StateChange:
     kind: str
     """Its ``detail-type``."""
     resource: str
-    """The ARN of the service or of the task."""
+    """ARN of the service or of the task."""
     detail: dict[str, Any]
     at: float
     """Epoch seconds."""
 
 
 class StateChanges:
-    """Tells each state of each deployment and task once."""
+    """Yields an event once for each state of each deployment and task."""
 
     def __init__(self) -> None:
-        self._told: dict[str, object] = {}
+        self._published: dict[str, object] = {}
 
     def new(self, services: Iterable[Service], tasks: Iterable[Task], now: float) -> Iterator[StateChange]:
-        """Yield what has changed since the last look. ``tasks``: the live ones, and those that have just ended."""
+        """Yield what has changed since the last call. ``tasks`` are the live tasks, and those that have just ended."""
         for service in services:
             for deployment in reversed(service.deployments):
                 if self._is_new(deployment.id, deployment.rollout_state):
                     yield _of_deployment(service, deployment, now)
         for task in tasks:
             if self._is_new(task.arn, (task.status, task.desired_status, task.health)):
-                yield StateChange("ECS Task State Change", task.arn, _told(answers.task(task)), now)
+                yield StateChange("ECS Task State Change", task.arn, _event_value(answers.task(task)), now)
             if task.status == "STOPPED":
-                del self._told[task.arn]
+                del self._published[task.arn]
 
     def _is_new(self, what: str, state: object) -> bool:
-        if self._told.get(what) == state:
+        if self._published.get(what) == state:
             return False
-        self._told[what] = state
+        self._published[what] = state
         return True
 
 
@@ -70,14 +70,14 @@ def _of_deployment(service: Service, deployment: Deployment, now: float) -> Stat
     return StateChange("ECS Deployment State Change", service.arn, detail, now)
 
 
-def _told(value: Any) -> Any:
-    """As events have it: moments in words, nothing that is not known."""
+def _event_value(value: Any) -> Any:
+    """Return a value as events have it: times in ISO 8601."""
     if isinstance(value, dict):
         return {
-            key: _iso(one) if key.endswith("At") and isinstance(one, float) else _told(one)
-            for key, one in value.items()
+            key: _iso(field) if key.endswith("At") and isinstance(field, float) else _event_value(field)
+            for key, field in value.items()
         }
-    return [_told(one) for one in value] if isinstance(value, list) else value
+    return [_event_value(element) for element in value] if isinstance(value, list) else value
 
 
 def _iso(at: float) -> str:

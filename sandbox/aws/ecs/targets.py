@@ -1,4 +1,4 @@
-"""A task's place behind a load balancer, and what its health check finds."""
+"""A task as the target of a load balancer, and the results of its health check."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -11,11 +11,11 @@ from sandbox.aws.ecs.tasks import Task
 from sandbox.aws.errors import AwsFault
 
 MOST_TASKS = 10
-"""Of one RunTask."""
+"""How many tasks one RunTask may start."""
 
 
 def list_tasks(ecs: Ecs, request: Answer, now: float) -> Answer:
-    """Tasks by service, family, starter and desired status (RUNNING unless told otherwise)."""
+    """Tasks by service, family, starter and desired status (RUNNING by default)."""
     del now
     cluster = ecs.cluster(request)
     desired = request.get("desiredStatus", "RUNNING")
@@ -93,14 +93,14 @@ def _check_overrides(request: Answer, definition: Definition) -> None:
     if not 1 <= int(request.get("count") or 1) <= MOST_TASKS:
         raise AwsFault("InvalidParameterException", f"Count must be between 1 and {MOST_TASKS}.")
     known = {container["name"] for container in definition.containers}
-    for one in request.get("overrides", {}).get("containerOverrides", ()):
-        if one.get("name") not in known:
-            why = f"Override for container named {one.get('name')} is not a container in the TaskDefinition."
+    for override in request.get("overrides", {}).get("containerOverrides", ()):
+        if override.get("name") not in known:
+            why = f"Override for container named {override.get('name')} is not a container in the TaskDefinition."
             raise AwsFault("InvalidParameterException", why)
 
 
 def _capacities(strategy: list[Answer], count: int) -> list[str]:
-    """The capacity provider of each of ``count`` tasks; empty where a launch type says it all."""
+    """Return the capacity provider of each of ``count`` tasks; empty texts where there is a launch type instead."""
     placed: list[str] = []
     for _ in range(count):
         placed.append(provider(strategy, placed) if strategy else "")

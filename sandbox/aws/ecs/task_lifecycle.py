@@ -1,4 +1,4 @@
-"""How a task goes on, as a list of moments: each moment changes it and says when the next one comes.
+"""The lifecycle of a task, as a sequence of moments: each changes the task and sets the time of the next.
 
 PROVISIONING → PENDING → ACTIVATING → RUNNING, and then to STOPPED by itself (its container exits) or on
 request (DEACTIVATING while its target drains → STOPPING → DEPROVISIONING → STOPPED). How long each takes
@@ -18,7 +18,7 @@ PULL_SECONDS = (8.0, 12.0)
 ACTIVATING_SECONDS = 2.0
 DEPROVISIONING_SECONDS = 5.0
 PROVEN_SECONDS = 40.0
-"""Without any health check ECS takes a task for good after this long in RUNNING."""
+"""Seconds of RUNNING after which ECS counts a task without health checks as started successfully."""
 COMMAND_SECONDS = 8.0
 """How long a one-off command (a migration) runs."""
 FAILED_TO_START, INTERRUPTED = "TaskFailedToStart", "SpotInterruption"
@@ -57,7 +57,7 @@ def advance(task: Task, now: float, random: Random, near: Neighbours) -> None:
 
 
 def stop(task: Task, now: float, code: str, reason: str, near: Neighbours) -> None:
-    """Ask a task to stop. Its targets drain first when it was in service; on Spot, nobody waits for that.
+    """Ask a task to stop. Its targets drain first when it was in service, except on Spot.
 
     ECS developer guide, "Amazon ECS clusters for Fargate": SIGTERM comes with the notice of an interruption, and the
     task ends within two minutes.
@@ -83,7 +83,7 @@ def stop(task: Task, now: float, code: str, reason: str, near: Neighbours) -> No
 
 
 def _terminate(task: Task, now: float) -> None:
-    """SIGTERM; whoever has not ended after the stop timeout is killed."""
+    """Send SIGTERM; a container that has not ended after the stop timeout is killed."""
     wanted = task.behaviour.stop_seconds if task.behaviour else 0.0
     task.status, task.due = "STOPPING", now + min(wanted, task.stop_timeout)
 
@@ -111,7 +111,7 @@ def _run(task: Task, now: float) -> None:
 
 
 def _live(task: Task, now: float) -> None:
-    """One moment of RUNNING: the container ends, or somebody looks at its health."""
+    """Live through a moment of RUNNING: the container ends, or its health is checked."""
     if now >= _end(task):
         _exit(task, now)
         return
@@ -142,7 +142,7 @@ def _check(task: Task, now: float) -> None:
 
 
 def health_failure(task: Task, now: float) -> tuple[str, str] | None:
-    """What a health check finds at ``now``: None when it passes."""
+    """Return the reason code and description of a failing health check at ``now``; None when it passes."""
     if not task.answers(now):
         return targets.TIMEOUT
     passes = task.behaviour is not None and task.behaviour.at(task.running_seconds(now)).passes_health_check
@@ -150,7 +150,7 @@ def health_failure(task: Task, now: float) -> tuple[str, str] | None:
 
 
 def _end(task: Task) -> float:
-    """When the container ends by itself."""
+    """Return when the container ends by itself."""
     if task.started is None or task.behaviour is None:
         return inf
     behaviour = task.behaviour

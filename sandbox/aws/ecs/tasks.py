@@ -1,4 +1,4 @@
-"""A task: what ECS and its container are doing at this moment (``life.py`` has how it goes on)."""
+"""A task: what ECS and its container are doing at this moment (``task_lifecycle.py`` has its changes)."""
 
 from dataclasses import dataclass, field
 from math import inf
@@ -28,7 +28,7 @@ class Task:
     image: str
     """The reference of the essential container, as the task definition has it."""
     manifest: Manifest | None
-    """What that reference named when the deployment (or the task) was created."""
+    """The manifest that the reference named when the deployment (or the task) was created."""
     group: str
     started_by: str
     created: float
@@ -39,7 +39,7 @@ class Task:
     target_groups: tuple[tuple[str, int], ...] = ()
     """ARN and container port of each target group to register with."""
     provider: str = ""
-    """The capacity provider that it runs on; empty where a launch type said so."""
+    """The capacity provider that it runs on; empty where it has a launch type instead."""
 
     status: str = "PROVISIONING"
     desired_status: str = "RUNNING"
@@ -48,7 +48,7 @@ class Task:
     health: str = "UNKNOWN"
     targets: list[Target] = field(default_factory=list)
     proven: bool = False
-    """It once was what its service wants: healthy, or running long enough where nothing checks."""
+    """Whether the task was once healthy, or has run for ``PROVEN_SECONDS`` where nothing checks its health."""
     next_check: float = inf
     failed_checks: int = 0
     unhealthy_since: float = inf
@@ -62,7 +62,7 @@ class Task:
     exit_code: int | None = None
     container_reason: str = ""
     news: list[str] = field(default_factory=list)
-    """Lines that its container wrote since somebody last took them."""
+    """Lines that its container wrote since they were last taken."""
 
     @property
     def cluster(self) -> str:
@@ -75,7 +75,7 @@ class Task:
 
     @property
     def stop_timeout(self) -> float:
-        """Seconds from SIGTERM until ECS kills its container."""
+        """Return the seconds from SIGTERM until ECS kills its container."""
         return min(float(self.definition.container.get("stopTimeout") or STOP_TIMEOUT), LONGEST_STOP_TIMEOUT)
 
     @property
@@ -84,12 +84,12 @@ class Task:
 
     @property
     def alive(self) -> bool:
-        """Meant to run: neither stopped nor on its way there."""
+        """Return whether the task is meant to run: neither stopped nor stopping."""
         return self.desired_status == "RUNNING"
 
     @property
     def checked(self) -> bool:
-        """Something looks at its health: a load balancer, or the container's own check."""
+        """Return whether its health is checked, by a load balancer or by the container's own check."""
         return bool(self.target_groups) or "healthCheck" in self.definition.container
 
     @property
@@ -106,28 +106,28 @@ class Task:
 
     @property
     def command(self) -> bool:
-        """A one-off command that replaces what the image would run."""
-        return any(one.get("command") for one in self.overrides.get("containerOverrides", ()))
+        """Return whether the task runs a one-off command instead of the image's own."""
+        return any(override.get("command") for override in self.overrides.get("containerOverrides", ()))
 
     @property
     def running_since(self) -> float:
         return self.started if self.started is not None else inf
 
     def replaceable(self, grace: float) -> float:
-        """When its service replaces it for its health; never while it is healthy."""
+        """Return when its service replaces it because it is unhealthy; infinity while it is healthy."""
         return max(self.unhealthy_since + NOTICE_SECONDS, self.running_since + grace)
 
     def running_seconds(self, now: float) -> float:
         return max(0.0, now - self.running_since)
 
     def memory(self, now: float) -> float:
-        """Per cent of what the task was given."""
+        """Return the memory in use, in per cent of what the task was given."""
         if self.behaviour is None:
             return 0.0
         return min(100.0, self.behaviour.memory + self.behaviour.memory_growth * self.running_seconds(now) / 60)
 
     def answers(self, now: float) -> bool:
-        """Its container has started and listens."""
+        """Return whether its container has started and listens."""
         return (
             self.status == "RUNNING"
             and self.behaviour is not None

@@ -1,1 +1,1 @@
-"""What goes wrong on the way: injected faults, throttled calls, reads that are stale."""
+"""Faults of calls: injected errors, throttling, stale reads."""

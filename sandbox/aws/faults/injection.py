@@ -1,4 +1,4 @@
-"""Applies fault rules to a call, in WSGI; and how AWS's protocols say no."""
+"""Applies fault rules to a call, in WSGI; and writes errors in AWS's protocols."""
 
 import socket
 import time
@@ -21,11 +21,11 @@ Answer = tuple[str, list[tuple[str, str]], bytes]
 AMZ_JSON = "application/x-amz-json-1.1"
 _CBOR = "application/cbor"
 _KEPT_ANSWERS = 50
-"""Old answers of one question that a stale read may get."""
+"""How many old answers of one request are kept for stale reads."""
 
 
 class FaultInjection:
-    """Handles calls as the rules in force want it."""
+    """Handles calls by the rules in force."""
 
     def __init__(self, rules: FaultRules) -> None:
         self._rules = rules
@@ -51,19 +51,19 @@ class FaultInjection:
         return answer_fault(environ, start, fault_of(rule.kind, call, query=speaks_query(environ)))
 
     def _stale(self, handle: Handle, call: Asked, environ: Environ, age: float) -> Answer:
-        """Answer, keep the answer, and give the youngest that is old enough; the oldest if none is."""
+        """Answer and keep the answer, but return the latest answer that is at least ``age`` old, or else the oldest."""
         where = f"{call.account}/{call.region} {call.operation}"
         asked = f"{where} {environ.get('PATH_INFO', '')}?{environ.get('QUERY_STRING', '')}"
         question = (asked, _body(environ))
         answer, now = _collect(handle, environ), time.monotonic()
         kept = self._old.setdefault(question, deque(maxlen=_KEPT_ANSWERS))
         kept.append((now, answer))
-        old = [one for at, one in kept if now - at >= age]
+        old = [answer for at, answer in kept if now - at >= age]
         return old[-1] if old else kept[0][1]
 
 
 def respond(start: StartResponse, status: int, body: bytes, content_type: str, **headers: str) -> Iterable[bytes]:
-    """Answer in full."""
+    """Send a whole response."""
     reason = "OK" if status == 200 else "Error"
     more = [(name.replace("_", "-"), value) for name, value in headers.items()]
     start(f"{status} {reason}", [("Content-Type", content_type), ("Content-Length", str(len(body))), *more])
@@ -71,7 +71,7 @@ def respond(start: StartResponse, status: int, body: bytes, content_type: str, *
 
 
 def answer_fault(environ: Environ, start: StartResponse, fault: AwsFault) -> Iterable[bytes]:
-    """Say no in the protocol of the call: JSON 1.1, CBOR, or XML."""
+    """Send an error in the protocol of the call: JSON 1.1, CBOR, or XML."""
     if environ.get("HTTP_SMITHY_PROTOCOL"):
         body = _cbor({"__type": f"com.amazonaws#{fault.code}", "message": fault.message})
         return respond(start, fault.status, body, _CBOR, smithy_protocol="rpc-v2-cbor")
@@ -100,7 +100,7 @@ def _send(start: StartResponse, answer: Answer) -> Iterable[bytes]:
 
 
 def _body(environ: Environ) -> bytes:
-    """What was sent; the caller has made it readable again."""
+    """Return the request's body, which the caller has made readable again."""
     stream = environ["wsgi.input"]
     if not int(environ.get("CONTENT_LENGTH") or 0):
         return b""
@@ -110,7 +110,7 @@ def _body(environ: Environ) -> bytes:
 
 
 def _cbor(texts: dict[str, str]) -> bytes:
-    """A map of short texts (RFC 8949, major types 5 and 3)."""
+    """Return a map of short texts as CBOR (RFC 8949, major types 5 and 3)."""
 
     def text(value: str) -> bytes:
         data = value.encode()[:255]

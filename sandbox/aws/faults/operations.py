@@ -1,4 +1,4 @@
-"""Which operations AWS has, by botocore's own models."""
+"""The operations of AWS's services, from botocore's models."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -6,7 +6,7 @@ from functools import cache
 import botocore.session
 
 _MODELS = {"monitoring": "cloudwatch", "elasticloadbalancing": "elbv2"}
-"""As botocore names what signatures name otherwise."""
+"""Service as signatures name it → as botocore names it, where they differ."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Faults on demand: what AWS does to its callers on bad days, by rules that last for a time or a number of calls."""
+"""Rules for faults of AWS's calls, which last for a time or for a number of calls."""
 
 import itertools
 import threading
@@ -41,7 +41,7 @@ class Kind(StrEnum):
 
 
 AFTER = frozenset({Kind.ERROR_AFTER, Kind.SLOW_AFTER, Kind.RESET_AFTER})
-"""The call takes effect first."""
+"""Kinds of fault in which the call takes effect first."""
 _S3_CODES = {Kind.THROTTLE: "SlowDown", Kind.DENY: "AccessDenied", Kind.EXPIRE: "ExpiredToken"}
 _QUERY_CODES = {Kind.THROTTLE: "Throttling", Kind.DENY: "AccessDenied", Kind.EXPIRE: "ExpiredToken"}
 _CODES = {
@@ -55,16 +55,16 @@ SERVICES = frozenset({
     "application-autoscaling", "ce", "ec2", "ecr", "ecs", "elasticloadbalancing", "events", "iam", "kms", "logs",
     "monitoring", "pricing", "rds", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts",
 })  # fmt: skip
-"""As signatures name them: CloudWatch signs as ``monitoring``."""
+"""Services as signatures name them: CloudWatch signs as ``monitoring``."""
 _POLICIES = {"monitoring": "cloudwatch"}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A call, before anything has come of it."""
+    """A call before it takes effect."""
 
     service: str
-    """As the signature names it."""
+    """The service, as the signature names it."""
     operation: str
     agent: str
     """The User-Agent."""
@@ -74,22 +74,22 @@ class Asked:
     account: str = ""
     """The account of the caller, in which the call acts."""
     region: str = ""
-    """Where it acts, as the signature names it."""
+    """The region of the signature, in which the call acts."""
 
     @property
     def action(self) -> str:
-        """As policies name it."""
+        """Return the action as IAM policies name it, such as ``ecs:UpdateService``."""
         return f"{_POLICIES.get(self.service, self.service)}:{self.operation}"
 
 
 class Rule(BaseModel):
-    """Which calls fail, how, and for how long. What is left empty holds for all."""
+    """Which calls fail, how, and for how long. A field that is left empty matches all calls."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Kind
     service: str = ""
-    """As the signature names it."""
+    """The service, as the signature names it."""
     operation: str = ""
     agent: str = ""
     """A part of the User-Agent."""
@@ -149,7 +149,7 @@ class FaultRules:
 
     @property
     def any(self) -> bool:
-        """Whether a rule may be in force."""
+        """Return whether a rule may be in force."""
         return bool(self._rules)
 
     def add(self, rule: Rule) -> int:
@@ -164,12 +164,12 @@ class FaultRules:
         """End one rule, or all; return those that were in force."""
         ended = [rule for rule in self.rules() if number in {None, rule["id"]}]
         with self._lock:
-            for one in ended:
-                self._rules.pop(int(str(one["id"])), None)
+            for rule in ended:
+                self._rules.pop(int(str(rule["id"])), None)
         return ended
 
     def rules(self) -> list[dict[str, object]]:
-        """Return what is in force, and how often each was done."""
+        """Return the rules in force, with how many calls each has met."""
         with self._lock:
             self._expire()
             return [
@@ -205,21 +205,25 @@ def fault_of(kind: Kind, call: Asked, *, query: bool) -> AwsFault:
     code = codes.get(kind)
     if code is None:
         return AwsFault("InternalError" if service == "s3" or query else "ServerException", "An internal error.", 500)
-    said = {
+    message = {
         Kind.THROTTLE: "Rate exceeded",
         Kind.DENY: f"User: {call.caller} is not authorized to perform: {call.action} "
         f"because no identity-based policy allows the {call.action} action",
         Kind.EXPIRE: "The security token included in the request is expired",
     }[kind]
     status = {Kind.THROTTLE: 503 if service == "s3" else 400, Kind.DENY: 403 if service == "s3" or query else 400}
-    return AwsFault(code, said, status.get(kind, 400))
+    return AwsFault(code, message, status.get(kind, 400))
 
 
 def invalid_token(call: Asked, *, query: bool) -> AwsFault:
-    """Return the error for credentials that are none, or none here, as the service words it."""
-    said = "The security token included in the request is invalid"
+    """Return the error for invalid or unknown credentials, as the service words it."""
+    message = "The security token included in the request is invalid"
     if call.service == "s3":
         return AwsFault("InvalidToken", "The provided token is malformed or otherwise invalid.")
     if call.service == "ec2":
         return AwsFault("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
-    return AwsFault("InvalidClientTokenId", said, 403) if query else AwsFault("UnrecognizedClientException", f"{said}.")
+    return (
+        AwsFault("InvalidClientTokenId", message, 403)
+        if query
+        else AwsFault("UnrecognizedClientException", f"{message}.")
+    )

@@ -13,16 +13,16 @@ import orjson
 from sandbox.aws.call_log import changes
 
 SECONDS = 1.0
-"""How long after a change a read may not know of it."""
+"""Seconds after a change for which a read may miss it."""
 SHARE = 0.25
-"""Of the reads in that time that do not."""
+"""Share of the reads in that time that miss the change."""
 RECENT_SECONDS = 10.0
-"""An answer that is older than this would tell of another state than the one before the change."""
+"""Age in seconds up to which an answer shows the state right before a change."""
 _QUESTIONS = 500
 
 
 class Staleness:
-    """Remembers the latest answers, and gives one again where a read lags behind. Use it under a lock."""
+    """Keeps the latest answers, and gives one again where a read is stale. Use it under a lock."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -31,10 +31,10 @@ class Staleness:
         self._forgotten = 0
         """How many changes were made before those."""
         self._known: OrderedDict[bytes, tuple[int, float, bytes]] = OrderedDict()
-        """By question: how many changes the answer knows of, when it was given, and the answer."""
+        """Request → number of changes that the answer includes, time of the answer, and the answer."""
 
     def seen(self, operation: str, request: dict[str, Any], answer: bytes, now: float) -> bytes:
-        """What the caller sees of the answer that is true ``now``."""
+        """Return the answer that the caller sees: ``answer``, which is true ``now``, or an earlier one."""
         while self._changes and self._changes[0] < now - RECENT_SECONDS:
             self._changes.popleft()
             self._forgotten += 1
@@ -52,6 +52,6 @@ class Staleness:
         return answer
 
     def _lags(self, known: int, at: float, now: float) -> bool:
-        """Whether an answer is recent, and all that it does not know of was changed just now."""
+        """Return whether an answer is recent, and all changes that it misses were made within ``SECONDS``."""
         unknown = list(self._changes)[max(0, known - self._forgotten) :]
         return bool(unknown) and now - unknown[0] < SECONDS and now - at < RECENT_SECONDS and known >= self._forgotten

@@ -1,7 +1,7 @@
-"""How many calls AWS lets through: token buckets in product time, one for each kind of call.
+"""Throttles calls as AWS does: token buckets in product time, one for each kind of call.
 
 Sources: ECS developer guide, "Request throttling for the Amazon ECS API"; service quotas of CloudWatch and of its Logs.
-What is in no bucket here is let through.
+Calls without a bucket are never throttled.
 """
 
 import threading
@@ -53,14 +53,14 @@ _ECS: Mapping[Limit, tuple[tuple[str, ...], ...]] = {
     ),
     Limit(50, 5): (("CreateService", "UpdateService", "DeleteService", "StopServiceDeployment"),),
 }  # fmt: skip
-"""Calls of one bucket, by its limit."""
+"""Limit → groups of operations, each of which shares a bucket."""
 _A_SECOND = {
     "monitoring": {
         "GetMetricData": 50, "PutMetricAlarm": 3, "DescribeAlarms": 9, "PutDashboard": 10, "PutMetricData": 500,
     },
     "logs": {"FilterLogEvents": 5, "GetLogEvents": 10, "StartQuery": 5},
 }  # fmt: skip
-"""Calls a second, for those that have a bucket of their own."""
+"""Calls a second of operations with a bucket of their own."""
 
 
 LIMITED = frozenset({"ecs", *_A_SECOND})
@@ -78,7 +78,7 @@ def buckets() -> Iterator[tuple[Limit, tuple[tuple[str, str], ...]]]:
 
 
 class Throttling:
-    """Those of one account and region. Safe to use from several threads."""
+    """The buckets of one account and region. Safe to use from several threads."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         """``now``: product time, in epoch seconds."""
@@ -89,7 +89,7 @@ class Throttling:
             self._buckets |= dict.fromkeys(calls, Bucket(limit, limit.burst, now()))
 
     def lets_through(self, service: str, operation: str) -> bool:
-        """Whether there is room for one call more, which is counted."""
+        """Return whether the call is allowed, and count it."""
         bucket = self._buckets.get((service, operation))
         if bucket is None:
             return True

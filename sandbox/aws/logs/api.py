@@ -32,7 +32,7 @@ QUERY_PAGE = 1_000
 Now = Callable[[], float]
 Call = Callable[[LogsResponse], str]
 QueriesOf = defaultdict[tuple[str, str], Queries]
-"""By account and region."""
+"""(account, region) → its queries."""
 
 
 def install(now: Now) -> Undo:
@@ -45,7 +45,7 @@ def install(now: Now) -> Undo:
         {
             # The filter itself, since Live Tail has patterns as well.
             (models, "EventMessageFilter"): _Pattern,
-            # The calls rather than the backend, which is not told of all parameters.
+            # The calls rather than the backend, which does not get all parameters.
             (LogsResponse, "filter_log_events"): _filter_log_events,
             (LogsResponse, "start_query"): _start_query(queries, now),
             (LogsResponse, "get_query_results"): _get_query_results(queries),
@@ -57,13 +57,15 @@ def install(now: Now) -> Undo:
 
 
 class _MalformedQueryError(LogsClientError):
-    """Told with the place of the fault, in characters of the query."""
+    """A query that cannot be parsed, with the place of the error in characters of the query."""
 
     def __init__(self, error: Malformed) -> None:
         super().__init__("MalformedQueryException", f"{error}.")
         location = {"startCharOffset": error.start, "endCharOffset": error.end}
-        told = {"location": location, "message": self.message}
-        self.description = json.dumps({"__type": self.error_type, "message": self.message, "queryCompileError": told})
+        compile_error = {"location": location, "message": self.message}
+        self.description = json.dumps(
+            {"__type": self.error_type, "message": self.message, "queryCompileError": compile_error}
+        )
 
 
 class _Pattern:
@@ -113,7 +115,7 @@ def _events(group: LogGroup) -> Iterator[tuple[str, LogEvent]]:
 
 
 def _place(event: dict[str, Any]) -> tuple[int, int]:
-    """Where an event stands among all: a page goes on behind it, whatever has been written meanwhile."""
+    """Return an event's position, behind which the next page goes on, whatever was written meanwhile."""
     return event["timestamp"], int(event["eventId"])
 
 
@@ -155,7 +157,7 @@ def _start_query(queries: QueriesOf, now: Now) -> Call:
 
 
 def _groups(backend: LogsBackend, asked: dict[str, Any]) -> list[LogGroup]:
-    """Those that a query names in one of three ways."""
+    """Return the log groups that a query names, in one of three ways."""
     one = asked.get("logGroupName")
     ways = [[one] if one else [], asked.get("logGroupNames") or [], asked.get("logGroupIdentifiers") or []]
     if sum(bool(way) for way in ways) != 1:
@@ -169,7 +171,7 @@ def _groups(backend: LogsBackend, asked: dict[str, Any]) -> list[LogGroup]:
 
 
 def _one_group(backend: LogsBackend, name: str | None, identifier: str | None) -> LogGroup:
-    """A group by its name, or by an identifier, which is a name or an ARN."""
+    """Return a log group by its name, or by an identifier, which is a name or an ARN."""
     if bool(name) == bool(identifier):
         raise InvalidParameterException("Exactly one of logGroupName and logGroupIdentifier must be given.")
     for group in backend.groups.values():
@@ -179,7 +181,7 @@ def _one_group(backend: LogsBackend, name: str | None, identifier: str | None) -
 
 
 def _scanned(groups: Sequence[LogGroup], start: int, end: int) -> Scanned:
-    """All events from ``start`` to ``end``, in epoch seconds, latest first."""
+    """Return all events from ``start`` to ``end`` (epoch seconds), latest first."""
     rows = []
     size = 0
     for group in groups:
@@ -207,18 +209,18 @@ def _get_query_results(queries: QueriesOf) -> Call:
     def get_query_results(self: LogsResponse) -> str:
         asked = json.loads(self.body)
         query = _query(_own(self, queries), asked["queryId"])
-        told = query.tell()
+        result = query.result()
         size, token = _size(asked.get("maxItems"), "maxItems"), asked.get("nextToken") or "0"
         if not token.isdecimal():
             raise InvalidParameterException("The specified nextToken is invalid.")
-        rows = [[{"field": name, "value": value} for name, value in row] for row in told.rows]
+        rows = [[{"field": name, "value": value} for name, value in row] for row in result.rows]
         begin = int(token)
         return json.dumps(
             {
                 "queryLanguage": "CWLI",
-                "status": told.status,
+                "status": result.status,
                 "results": rows[begin : begin + size],
-                "statistics": told.statistics,
+                "statistics": result.statistics,
                 "nextToken": str(begin + size) if len(rows) > begin + size else None,
             }
         )

@@ -1,4 +1,4 @@
-"""The commands of a query: each makes another table of a table.
+"""The commands of a query: each turns a table into another table.
 
 Source: CloudWatch Logs user guide, "CloudWatch Logs Insights language query syntax".
 """
@@ -26,7 +26,7 @@ class Table:
     extracted: tuple[str, ...] = ()
     """What is shown as well, since ``parse`` found it."""
     are_events: bool = True
-    """Not once they are groups."""
+    """Whether the rows are events; False once they were grouped."""
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -36,11 +36,11 @@ class Table:
 
 Command = Callable[[Table], Table]
 Columns = Mapping[str, Read]
-"""Name to how the value is found in a row, in the order in which they are shown."""
+"""Column name → a function that reads its value from a row, in the order in which columns are shown."""
 
 
 Key = tuple[str | None, ...]
-"""What tells rows apart, as it is shown."""
+"""The values by which rows are grouped, as they are shown."""
 
 
 def filtered(condition: Predicate) -> Command:
@@ -105,7 +105,7 @@ def grouped(aggregates: Mapping[str, Aggregate], by: Columns) -> Command:
 
 
 def ordered(keys: Sequence[tuple[Read, bool]]) -> Command:
-    """By the first key, then the next; each with whether it is descending."""
+    """Sort rows by the first key, then by the next; each comes with whether it is descending."""
 
     def command(table: Table) -> Table:
         rows = list(table.rows)
@@ -121,7 +121,7 @@ def limited(size: int) -> Command:
 
 
 def deduplicated(columns: Columns) -> Command:
-    """The first of each combination of values; a row that lacks one of them is no duplicate."""
+    """Keep the first row of each combination of values; a row that lacks a value is no duplicate."""
 
     def command(table: Table) -> Table:
         rows, known = [], set()

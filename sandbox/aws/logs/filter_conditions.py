@@ -1,4 +1,4 @@
-"""The conditions of ``filter``, and the values that any command names.
+"""Parses the conditions of ``filter``, and the values that any command names.
 
 Sources: CloudWatch Logs user guide, "filter", "Boolean, comparison, numeric, datetime, and other functions".
 """
@@ -77,7 +77,7 @@ class ConditionReader(Reader):
         return lambda row: _in_order(_ORDER[sign], read(row), other(row))
 
     def _pattern(self) -> re.Pattern[str]:
-        """A string stands for itself, a regular expression may be found anywhere."""
+        """Return a pattern: a string matches literally, a regular expression anywhere."""
         if self.here.kind == "string":
             return re.compile(re.escape(unquoted(self.take().text)))
         return self.regex()
@@ -92,15 +92,15 @@ class ConditionReader(Reader):
         self.expect("]")
         return choices
 
-    def several(self, one: Callable[[], T]) -> list[T]:
-        """One or more, with commas between."""
-        found = [one()]
+    def several(self, read: Callable[[], T]) -> list[T]:
+        """Read one or more items, with commas between."""
+        found = [read()]
         while self.take_if(","):
-            found.append(one())
+            found.append(read())
         return found
 
     def value(self) -> Read:
-        """A field, a string, a number, true, false or a ``bin``."""
+        """Read a value: a field, a string, a number, true, false or a ``bin``."""
         token = self.here
         if token.kind == "string":
             return _constant(unquoted(self.take().text))
@@ -140,7 +140,7 @@ class ConditionReader(Reader):
         return int(match[1]) * _PERIOD[match[2]]
 
     def written(self, start: Token) -> str:
-        """The query from ``start`` up to what was taken last."""
+        """Return the query's text from ``start`` to the token that was read last."""
         return self._query[start.start : self._tokens[self._place - 1].end]
 
 
@@ -164,7 +164,7 @@ def _same(left: Value | None, right: Value | None) -> bool:
 
 
 def _in_order(test: Callable[[float | str, float | str], bool], left: Value | None, right: Value | None) -> bool:
-    """Numbers are compared with numbers and text with text."""
+    """Compare two values: numbers with numbers, and text with text."""
     if left is None or right is None:
         return False
     a, b = number(left), number(right)

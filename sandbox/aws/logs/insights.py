@@ -1,4 +1,4 @@
-"""A query of Logs Insights, from its text to commands, and over events to results.
+"""Runs queries of Logs Insights: parses the text to commands, and applies these to events.
 
 Source: CloudWatch Logs user guide, "CloudWatch Logs Insights language query syntax".
 """
@@ -27,12 +27,12 @@ class Answer:
 
 
 def understood(query: str) -> list[Command]:
-    """The commands of ``query``. Raise ``Malformed`` for what Logs Insights, or this one, does not understand."""
+    """Return the commands of ``query``. Raise ``Malformed`` for a query that is wrong or not supported here."""
     return _QueryReader(query).commands()
 
 
 def answered(query: Sequence[Command], rows: Sequence[Row]) -> Answer:
-    """What the commands make of ``rows``, which are events, latest first."""
+    """Return the result of the commands on ``rows``, which are events, latest first."""
     table = Table(rows, len(rows))
     for command in query:
         table = command(table)
@@ -77,7 +77,7 @@ class _QueryReader(ConditionReader):
         return self._called(start), read
 
     def _called(self, start: Token) -> str:
-        """The alias that stands here, or what was read since ``start``."""
+        """Return the alias that stands here, or else the text since ``start``."""
         written = self.written(start).strip("`")
         return self.name() if self.take_if("as") else written
 

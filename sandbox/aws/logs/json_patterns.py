@@ -34,7 +34,7 @@ Compile = Callable[[str, Token], re.Pattern[str]]
 
 
 def json_condition(pattern: str, regex: Compile) -> Predicate:
-    """What tells whether a message is a JSON object that is meant; ``regex`` reads ``%…%``. Raise ``Malformed``."""
+    """Return a test whether a message is a matching JSON object; ``regex`` reads ``%…%``. Raise ``Malformed``."""
     condition = _JsonReader(pattern, regex).whole()
 
     def holds(message: str) -> bool:
@@ -85,7 +85,7 @@ class _JsonReader(Reader):
         return lambda whole: read(whole) is wanted
 
     def _equal(self) -> Predicate:
-        """What a value is compared with: a number, a regular expression, or text in which ``*`` is a wildcard."""
+        """Read what a value is compared with: a number, a regular expression, or text with ``*`` as wildcard."""
         token = self.take()
         if token.kind == "number":
             amount = float(token.text)
@@ -101,7 +101,7 @@ class _JsonReader(Reader):
 
 
 def _path(text: str) -> Callable[[Any], Any]:
-    """What finds ``$.a.b[0]["c d"]`` in an object, or ``_ABSENT``."""
+    """Return a function that finds ``$.a.b[0]["c d"]`` in an object, or ``_ABSENT``."""
     steps: list[str | int] = [
         int(place) if place else name or quoted
         for name, place, quoted in re.findall(r'\.([\w-]+)|\[(\d+)\]|\["([^"]+)"\]', text)
@@ -124,7 +124,7 @@ def _is_number(value: object) -> bool:
 
 
 def _text(value: object) -> str | None:
-    """Of a string, a number or a truth value."""
+    """Return a string, number or truth value as text; None for any other value."""
     if isinstance(value, str):
         return value
     return json.dumps(value) if isinstance(value, (bool, int, float)) else None

@@ -26,7 +26,7 @@ REGEX_LIMIT = 2
 
 @lru_cache(maxsize=256)
 def matcher(pattern: str) -> Predicate:
-    """What tells whether a message is meant; an empty pattern means each. Raise ``Malformed``."""
+    """Return a test whether a message matches; an empty pattern matches all. Raise ``Malformed``."""
     whole = pattern.strip()
     if whole.startswith("{"):
         return json_condition(whole, checked_regex)
@@ -36,7 +36,7 @@ def matcher(pattern: str) -> Predicate:
 
 
 def _terms(found: list[Token]) -> Predicate:
-    """All plain terms and none of those with ``-``. One of those with ``?``, which say nothing beside others."""
+    """Return a test: all plain terms, none with ``-``, and any with ``?`` if there are no others."""
     if sum(token.kind == "regex" for token in found) > REGEX_LIMIT:
         raise Malformed(f"a pattern has at most {REGEX_LIMIT} regular expressions")
     optional = [_contains(token) for token in found if token.text[0] == "?"]

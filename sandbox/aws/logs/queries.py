@@ -1,4 +1,4 @@
-"""The queries that were started, and what becomes of each: it is running until it was asked for once."""
+"""The queries that were started. A query is Running until its result was asked for once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ RUNNING, COMPLETE, CANCELLED = "Running", "Complete", "Cancelled"
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """What a query looks at."""
+    """The events that a query scans."""
 
     rows: Sequence[Row]
     """Events, latest first."""
@@ -27,7 +27,7 @@ class Scanned:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class QueryResult:
     status: str
     rows: Sequence[Sequence[tuple[str, str]]] = ()
     statistics: Mapping[str, float] = field(default_factory=dict)
@@ -46,27 +46,27 @@ class Query:
     """Events, bytes and groups."""
     status: str = RUNNING
 
-    def tell(self) -> Told:
-        """How it stands. The first to ask hears that it runs, as AWS seldom answers at once; the next has the rows."""
+    def result(self) -> QueryResult:
+        """Return the result. The first call returns Running, as AWS seldom answers at once; the next has the rows."""
         before = self.status
         if before == RUNNING:
             self.status = COMPLETE
         if before != COMPLETE:
-            return Told(before, statistics=_statistics(0, 0, 0, 0, 0))
+            return QueryResult(before, statistics=_statistics(0, 0, 0, 0, 0))
         events, size, groups = self.scanned
-        return Told(
+        return QueryResult(
             before, self.answer.rows, _statistics(self.answer.matched, events, size, groups, len(self.answer.rows))
         )
 
     def stop(self) -> bool:
-        """Whether it could be stopped."""
+        """Stop the query; return whether it was still running."""
         running = self.status == RUNNING
         if running:
             self.status = CANCELLED
         return running
 
     def described(self) -> dict[str, Any]:
-        """As DescribeQueries shows it, under the first of its groups."""
+        """Return the query as DescribeQueries shows it, under the first of its groups."""
         return {
             "queryLanguage": "CWLI",
             "queryId": self.id,
@@ -78,7 +78,7 @@ class Query:
 
 
 class Queries:
-    """Those of one account, oldest first."""
+    """The queries of one account and region, oldest first."""
 
     def __init__(self) -> None:
         self.by_id: dict[str, Query] = {}

@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 def discovered(message: str) -> Row:
-    """The fields of a message that is a JSON object: ``a.b`` for what is nested, ``a.0`` in lists, truth as 1 or 0."""
+    """Return the fields of a message that is a JSON object: nested as ``a.b``, in lists ``a.0``, truth as 1 or 0."""
     if not message.lstrip().startswith("{"):
         return {}
     try:
@@ -53,7 +53,7 @@ def _flat(value: object, path: str) -> Iterator[tuple[str, Value]]:
 
 
 def text(value: Value) -> str:
-    """As results show it: dates as ``YYYY-MM-DD HH:MM:SS.mmm`` in UTC, whole numbers without a point."""
+    """Return a value as results show it: dates as ``YYYY-MM-DD HH:MM:SS.mmm`` in UTC, whole numbers without a point."""
     if isinstance(value, Moment):
         seconds, milliseconds = divmod(int(value), 1000)
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{milliseconds:03}"
@@ -63,18 +63,18 @@ def text(value: Value) -> str:
 
 
 def number(value: Value | None) -> float | None:
-    """What ``value`` is as a number; nothing where it is none. A string may look like one."""
+    """Return ``value`` as a number, also from a string; None if it is no number."""
     if isinstance(value, str):
         return float(value) if _NUMBER.fullmatch(value) else None
     return None if value is None else float(value)
 
 
 def rank(value: Value | None) -> tuple[int, float, list[tuple[str, int, str]]]:
-    """What ascending order sorts by: events that lack the field, then text in natural order, then numbers."""
+    """Return the sort key: first events that lack the field, then text in natural order, then numbers."""
     if value is None:
         return 0, 0.0, []
     if (amount := number(value)) is not None:
         return 2, amount, []
     # A run of digits stands among other characters as a digit does, and among its like by length, then by value.
     chunks = re.findall(r"[0-9]+|[^0-9]+", text(value))
-    return 1, 0.0, [("0", len(one), one) if one[0] in "0123456789" else (one, 0, "") for one in chunks]
+    return 1, 0.0, [("0", len(chunk), chunk) if chunk[0] in "0123456789" else (chunk, 0, "") for chunk in chunks]

@@ -18,13 +18,13 @@ def count_all(rows: Sequence[Row]) -> int:
 
 
 def over(name: str, read: Read) -> Aggregate:
-    """The aggregation of this name, one of ``FUNCTIONS``, over what ``read`` finds in each row."""
+    """Return the aggregation of this name, one of ``FUNCTIONS``, over what ``read`` finds in each row."""
     function = FUNCTIONS[name]
     return lambda rows: function(rows, read)
 
 
 def pct(read: Read, per_cent: float) -> Aggregate:
-    """The percentile, interpolated as for metrics."""
+    """Return the aggregation for a percentile, interpolated as for metrics."""
 
     def aggregate(rows: Sequence[Row]) -> float | None:
         found = _numbers(rows, read)
@@ -71,4 +71,4 @@ FUNCTIONS: Mapping[str, Callable[[Sequence[Row], Read], Value | None]] = {
     "earliest": _earliest,
     "latest": _latest,
 }
-"""Those of one field; text is neither added nor averaged, and the smallest and largest are by the order of sort."""
+"""Aggregations of one field. Text is neither added nor averaged; min and max use the order of ``sort``."""

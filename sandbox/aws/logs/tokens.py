@@ -1,4 +1,4 @@
-"""What the query language and the filter patterns share: tokens that know their place, and conditions over them."""
+"""The common parser of queries and filter patterns: tokens with their places, and conditions."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +12,7 @@ Predicate = Callable[[Any], bool]
 
 
 class Malformed(Exception):
-    """The text cannot be understood; the message is a sentence for whoever wrote it."""
+    """The text cannot be parsed; the message is a sentence for its author."""
 
     def __init__(self, message: str, start: int = 0, end: int = 0) -> None:
         """``start`` and ``end`` are the place of the fault, in characters from the beginning."""
@@ -43,7 +43,7 @@ def tokens(text: str, pattern: re.Pattern[str]) -> list[Token]:
 
 
 def unquoted(text: str) -> str:
-    """A string without its quotes, and without the backslashes before quotes and backslashes."""
+    """Return a string without its quotes, and without the backslashes before quotes and backslashes."""
     return re.sub(r"\\([\"'\\])", r"\1", text[1:-1])
 
 
@@ -58,7 +58,7 @@ def compiled(expression: str, token: Token) -> re.Pattern[str]:
 
 
 class Reader:
-    """Recursive descent: what every grammar of conditions has in common.
+    """Recursive descent, the common part of all grammars of conditions.
 
     A grammar has its own words for OR and AND, and its own ``term``.
     """
@@ -83,7 +83,7 @@ class Reader:
         return token
 
     def at(self, *words: str) -> bool:
-        """Whether one of ``words``, in whatever case, is next. What is quoted is no word."""
+        """Return whether one of ``words``, in any case, is next. A quoted text is no word."""
         return self.here.kind in {"name", "sign"} and self.here.text.lower() in words
 
     def take_if(self, *words: str) -> bool:
@@ -110,14 +110,14 @@ class Reader:
         return Malformed(message, where.start, where.end)
 
     def condition(self) -> Predicate:
-        """What OR and AND make of terms; AND binds stronger."""
+        """Read terms with OR and AND; AND binds stronger."""
         return self._joined(self.OR, any, lambda: self._joined(self.AND, all, self.term))
 
     def term(self) -> Predicate:
         raise NotImplementedError
 
     def bracketed(self) -> Predicate:
-        """A condition whose opening bracket was taken."""
+        """Read a condition whose opening bracket was read already."""
         self._depth += 1
         if self._depth > DEPTH_LIMIT:
             raise self.fault(f"the conditions are nested more than {DEPTH_LIMIT} deep")

@@ -1,4 +1,4 @@
-"""What containers write goes to CloudWatch Logs, where their ``awslogs`` options say."""
+"""Writes the lines of containers to CloudWatch Logs, by their ``awslogs`` options."""
 
 from moto.logs.models import LogsBackend
 

@@ -1,1 +1,1 @@
-"""What moto answers: where its inside is changed, read, or filled."""
+"""The parts that change, read or fill moto's internal state."""

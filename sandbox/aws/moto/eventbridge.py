@@ -14,11 +14,11 @@ from sandbox.aws.ecs.tasks import Task
 def publish(
     place: Place, changes: StateChanges, ecs: Ecs, lost: Callable[[], bool], tasks: list[Task], now: float
 ) -> None:
-    """Send what is new, and not ``lost``, to the targets of the default bus's rules that it matches."""
+    """Send new events, unless ``lost``, to the targets of those rules of the default bus that they match."""
     backend = events_backends[place.account][place.region]
-    heard = bool(backend.describe_event_bus("default").rules)
+    has_rules = bool(backend.describe_event_bus("default").rules)
     for change in changes.new(ecs.services.values(), tasks, now):
-        if heard and not lost():
+        if has_rules and not lost():
             _put(backend, change)
 
 

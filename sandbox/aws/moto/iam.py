@@ -1,4 +1,4 @@
-"""What moto's IAM knows of roles and of users' access keys."""
+"""Roles and users' access keys, read from moto's IAM."""
 
 import json
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Role:
 
 
 def role_of(arn: str) -> Role | None:
-    """The role with this ARN, if its account has it."""
+    """Return the role with this ARN; None if its account has none."""
     parts = arn.split(":")
     if len(parts) != 6 or parts[2] != "iam" or not parts[5].startswith("role/"):
         return None
@@ -34,7 +34,7 @@ def role_of(arn: str) -> Role | None:
 
 
 def user_of(access_key: str) -> Identity:
-    """The user whose key it is; a user of the key's name, in the first account, for a key that IAM does not know."""
+    """Return the key's user; for an unknown key, a user of the first account with the key's name."""
     for account, partitions in list(iam_backends.items()):
         if access_key in partitions["aws"].access_keys:
             name = partitions["aws"].access_keys[access_key].user_name

@@ -1,4 +1,4 @@
-"""What moto's other services answer to ECS."""
+"""The other services of AWS for ECS, answered by moto."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ UNREAD_PARAMETER = (
 
 
 class MotoNeighbours(Neighbours):
-    """Those of one account and region."""
+    """The neighbours in one account and region."""
 
     def __init__(self, place: Place) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Every place where moto's inside is changed or read, with the reason.
+"""Every place where moto's internals are changed or read, with the reason.
 
 moto's exact version is pinned because of this, and ``tests/sandbox/test_moto_patches.py`` fails loudly
 when an upgrade moves one of them.
@@ -34,7 +34,7 @@ NOT_REGISTERED = ("Target.NotRegistered", "Target is not registered to the targe
 
 @contextmanager
 def patched(worlds: Mapping[Place, World], now: Callable[[], float]) -> Iterator[None]:
-    """Moto as the simulated AWS needs it, until the end of the ``with``."""
+    """Patch moto for the simulated AWS, until the end of the ``with``."""
     undo: list[Undo] = []
     try:
         _target_health(worlds, undo)
@@ -53,7 +53,7 @@ def _replace(owner: Any, name: str, new: object, undo: list[Undo]) -> None:
 
 
 def _target_health(worlds: Mapping[Place, World], undo: list[Undo]) -> None:
-    """Moto calls every target healthy; here the tasks behind a target group are its targets."""
+    """Let the tasks behind a target group be its targets; moto reports every target as healthy."""
     original = elbv2.ELBv2Backend.describe_target_health
 
     def describe_target_health(
@@ -78,7 +78,7 @@ def elbv2_health(target: Target) -> elbv2.FakeHealthStatus:
 
 
 def _autoscaling_sees_services(worlds: Mapping[Place, World], undo: list[Undo]) -> None:
-    """Moto looks for the scaled service in its own ECS, which is not the one that answers here."""
+    """Let auto scaling find our services; moto looks for them in its own ECS."""
 
     def exists(self: autoscaling.ApplicationAutoscalingBackend, resource: str) -> bool:
         _, cluster, service = resource.split("/")
@@ -92,7 +92,7 @@ def _autoscaling_sees_services(worlds: Mapping[Place, World], undo: list[Undo]) 
 
 
 def _alarms_of_target_tracking(undo: list[Undo]) -> None:
-    """Moto's fire above and below 6 per cent, whatever the target; AWS's low one is at 90 per cent of it."""
+    """Give alarms of target tracking AWS's thresholds; moto's fire at 6 per cent, whatever the target."""
     policy = autoscaling.FakeApplicationAutoscalingPolicy
     original = policy._generate_ecs_alarms  # noqa: SLF001  moto has no other way
 
@@ -106,7 +106,7 @@ def _alarms_of_target_tracking(undo: list[Undo]) -> None:
 
 
 def _subnets_count_tasks(worlds: Mapping[Place, World], undo: list[Undo]) -> None:
-    """Each task has a network interface, of which moto's EC2 knows nothing."""
+    """Let subnets count the network interfaces of tasks, which moto's EC2 does not know."""
     original = subnets.Subnet.__dict__["available_ip_address_count"].fget
 
     def available_ip_address_count(self: subnets.Subnet) -> int:
@@ -121,7 +121,7 @@ def _subnets_count_tasks(worlds: Mapping[Place, World], undo: list[Undo]) -> Non
 
 
 def _product_time(now: Callable[[], float], undo: list[Undo]) -> None:
-    """Moto reads the clock on the wall; what S3 and CloudWatch Logs stamp must be product time as well."""
+    """Let S3 and CloudWatch Logs use product time; moto reads the wall clock."""
 
     def utcnow() -> datetime:
         return datetime.fromtimestamp(now(), UTC).replace(tzinfo=None)
@@ -132,24 +132,24 @@ def _product_time(now: Callable[[], float], undo: list[Undo]) -> None:
 
 
 def forget_everything() -> None:
-    """Moto keeps its state in globals; a world begins without that of another."""
+    """Empty moto's global state, so that a world begins without that of another."""
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # thousands of machine images that nobody asks for
     BackendDict.reset()
     reset_model_data()
 
 
 def advertise_load_balancer(place: Place, arn: str, host: str) -> None:
-    """Moto makes up a DNS name that resolves nowhere; ours is a name under which the application answers."""
+    """Give a load balancer a DNS name under which the application answers; moto's resolves nowhere."""
     elbv2.elbv2_backends[place.account][place.region].load_balancers[arn].dns_name = host
 
 
 def database_is(place: Place, instance: str, status: str) -> None:
-    """Let RDS say so of an instance."""
+    """Set the status of an RDS instance."""
     rds_backends[place.account][place.region].databases[instance].status = status
 
 
 def name_secret(place: Place, name: str, arn: str) -> None:
-    """Moto gives a secret's ARN six letters of chance; what task definitions name is always the same."""
+    """Give a secret a fixed ARN, which task definitions name; moto's ends with six random letters."""
     secret = secretsmanager_backends[place.account][place.region].secrets[name]
     assert isinstance(secret, FakeSecret)  # noqa: S101  no replica: this region has made it
     secret.arn = arn

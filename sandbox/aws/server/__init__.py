@@ -1,4 +1,4 @@
-"""The simulated AWS as its callers meet it: HTTP, the account that is seeded, and the clock that lets time pass."""
+"""The simulated AWS as a server: HTTP, the seeded accounts, and the thread that advances time."""
 
 from sandbox.aws.server.server import SimulatedAws
 

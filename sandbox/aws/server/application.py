@@ -47,7 +47,7 @@ def _json(status: int, document: Any) -> Response:
 
 
 def answer(request: Request, behaviour: Behaviour, *, lucky: bool) -> Response:
-    """What the container answers; ``lucky`` unless this request falls into the behaviour's error rate."""
+    """Return what the container answers; ``lucky`` unless this request falls into the behaviour's error rate."""
     path = request.path.rstrip("/") or "/"
     if path == "/health":
         return _HEALTHY if behaviour.passes_health_check else _UNHEALTHY
@@ -113,7 +113,7 @@ _PAGES = {
 
 
 class Application:
-    """Serve on a port. ``behind`` says which behaviours a request may meet at this moment, ``demanded`` which
+    """Serve on a port. ``behind`` returns which behaviours a request may meet at this moment, ``demanded`` which
     headers it must carry.
     """
 
@@ -167,7 +167,7 @@ class Application:
             writer.close()
 
     async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """One request and its answer; whether the connection stays open for another."""
+        """Serve one request; return whether the connection stays open for another."""
         async with asyncio.timeout(IDLE_SECONDS):
             head = await reader.readuntil(b"\r\n\r\n")
             request = parse(head)

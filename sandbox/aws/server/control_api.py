@@ -19,11 +19,11 @@ from sandbox.scenarios.load import images
 
 
 class Unclear(ValueError):
-    """What is asked for cannot be done as it stands; the text says why."""
+    """The request cannot be carried out as it stands; the text says why."""
 
 
 class ControlApi:
-    """What the sandbox answers beside AWS.
+    """Answers the sandbox's own requests, beside AWS.
 
     ``GET calls?changing=1&after=N``: the log of calls. ``GET``, ``POST`` and ``DELETE harm``, ``DELETE harm/N``: the
     fault rules in force. ``POST happenings {…}``: an incident happens now. ``POST images {tag, behaviour}``: one more
@@ -50,13 +50,13 @@ class ControlApi:
         try:
             found = self._get(path, environ) if method == "GET" else self._do(method, path, environ)
         except ValidationError as error:
-            faults = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-            return _say(start, 400, {"message": "; ".join(faults).replace("Value error, ", "")})
+            faults = (f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}" for wrong in error.errors())
+            return _respond(start, 400, {"message": "; ".join(faults).replace("Value error, ", "")})
         except (Unclear, Impossible, orjson.JSONDecodeError) as error:
-            return _say(start, 400, {"message": str(error)})
+            return _respond(start, 400, {"message": str(error)})
         if found is None:
-            return _say(start, 404, {"message": "there is nothing here"})
-        return _say(start, 200, found)
+            return _respond(start, 404, {"message": "there is nothing here"})
+        return _respond(start, 200, found)
 
     def _get(self, path: str, environ: Environ) -> Any:
         query = parse_qs(str(environ.get("QUERY_STRING", "")))
@@ -106,7 +106,8 @@ class ControlApi:
                 return {"digest": registry.push(str(body["tag"]), known[body["behaviour"]])}
             case "images/gone" | "images/back":
                 digests = {
-                    str(one).partition("@")[2] or registry.tags.get(str(one), "") for one in body.get("images", ())
+                    str(image).partition("@")[2] or registry.tags.get(str(image), "")
+                    for image in body.get("images", ())
                 }
                 registry.gone = registry.gone | digests if path.endswith("gone") else registry.gone - digests
                 return {"gone": sorted(registry.gone)}
@@ -117,5 +118,5 @@ class ControlApi:
         return None
 
 
-def _say(start: StartResponse, status: int, document: Any) -> Iterable[bytes]:
+def _respond(start: StartResponse, status: int, document: Any) -> Iterable[bytes]:
     return respond(start, status, orjson.dumps(document), "application/json")

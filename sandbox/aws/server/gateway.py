@@ -1,8 +1,8 @@
 """The one HTTP port of the simulated AWS, as a WSGI application.
 
 ECS, ECR, the price list, Cost Explorer and the STS of roles are answered here, everything else by moto, in the account
-of whoever signed; each call is logged, and fails where a fault rule says so. ``/_sandbox/…`` is the sandbox's control
-API (``control_api.py``).
+of the principal that signed; each call is logged, and fails where a fault rule says so. ``/_sandbox/…`` is the
+sandbox's control API (``control_api.py``).
 """
 
 import logging
@@ -41,22 +41,22 @@ from sandbox.aws.sts.sessions import Identity, Sessions
 log = logging.getLogger(__name__)
 
 ANYWHERE = frozenset({costs.TARGET, prices.TARGET})
-"""The targets of what doesn't belong to a region: its few endpoints answer for all."""
+"""``X-Amz-Target`` prefixes of services without regions: their few endpoints answer for all."""
 OWN = frozenset({ecs.TARGET, ecr.TARGET, *ANYWHERE})
-"""The targets of what is answered here."""
+"""``X-Amz-Target`` prefixes of the services that are answered here."""
 MOTO_ACCOUNT = "HTTP_X_MOTO_ACCOUNT_ID"
-"""How moto is told the account in which it is to answer."""
+"""The WSGI header that gives moto the account in which it answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A call, and who makes it where."""
+    """A call with its caller and its place."""
 
     environ: Environ
     signature: wire.Signature
     asked: Asked
     place: Place
-    """Where it acts, as its signature says; the first region where it says nothing."""
+    """Account and region of the signature; the first region where it has none."""
     parameters: dict[str, Any]
     identity: Identity
 
@@ -121,7 +121,7 @@ class Gateway:
         return _Request(environ, signature, asked, place, parameters, identity)
 
     def _refused(self, request: _Request) -> AwsFault | None:
-        """Why AWS does not even look at the call: its credentials, or too many calls."""
+        """Return why AWS refuses the call at once: invalid credentials, or too many calls; None if it does not."""
         query = speaks_query(request.environ)
         signature, session = request.signature, request.identity.session
         if session is None and signature.access_key.startswith("ASIA"):
@@ -179,7 +179,7 @@ class Gateway:
         return respond(start, 200, body, "text/xml")
 
     def _pass_on(self, request: _Request, start_response: StartResponse) -> Iterable[bytes]:
-        """Let moto answer; what moto hasn't got is a plain refusal rather than a 500, which clients retry."""
+        """Let moto answer. What moto lacks is answered with an error of status 400: clients would retry a 500."""
         seen: list[int] = []
 
         def start(status: str, headers: list[tuple[str, str]], *rest: object) -> object:

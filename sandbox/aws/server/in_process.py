@@ -43,7 +43,7 @@ from sandbox.scenarios.incident import Incident
 from sandbox.scenarios.load import images
 
 BORN = 3 * 86400.0
-"""How long ago, in product seconds, the seeded service was deployed."""
+"""Product seconds since the seeded service was deployed."""
 SEED_SECONDS = 60.0
 
 _one_at_a_time = threading.Lock()
@@ -88,7 +88,7 @@ class InProcessAws:
             for number, workload in enumerate(workloads)
         }
         self.world = self.worlds[workloads[0].place]
-        """That of the first workload."""
+        """The world of the first workload."""
         self._stores: defaultdict[Place, MetricStore] = defaultdict(MetricStore)
         self._entrances: list[tuple[World, Entrance]] = []
         self._stack = ExitStack()
@@ -102,7 +102,7 @@ class InProcessAws:
         return world
 
     def now(self) -> float:
-        """Product time; a world that was stepped ahead of its clock has the later say."""
+        """Return product time; if the world was stepped ahead of the clock, the world's time."""
         return max(self._clock(), *(world.now for world in self.worlds.values()))
 
     def step(self, seconds: float) -> None:
@@ -120,14 +120,14 @@ class InProcessAws:
             bring_about(self.world, incident)
 
     def behind(self, number: int) -> Sequence[tuple[Behaviour, bool]]:
-        """What a request to the load balancer of this number may meet."""
+        """Return the behaviours that a request to the load balancer of this number may meet."""
         if not self._entrances:
             return ()
         world, entrance = self._entrances[number]
         return world.behind(entrance.group)
 
     def demanded(self, number: int) -> Mapping[str, str]:
-        """Which headers a request to the load balancer of this number must carry."""
+        """Return the headers that a request to the load balancer of this number must carry."""
         return self._entrances[number][0].conditions.demanded_headers if self._entrances else {}
 
     def open(self, endpoint: str, host: str, ports: Sequence[int]) -> Gateway:
@@ -201,6 +201,6 @@ class InProcessAws:
 
 
 def application_of(aws: InProcessAws, number: int) -> Application:
-    """What answers behind the load balancer of this number."""
+    """Return the application behind the load balancer of this number."""
     random = Random(number + 1)  # noqa: S311  repeatable
     return Application(partial(aws.behind, number), random, partial(aws.demanded, number))

@@ -1,4 +1,4 @@
-"""Brings incidents about: what a scenario schedules, or somebody asks for by hand."""
+"""Brings incidents about, which a scenario schedules or a person asks for."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from sandbox.scenarios.incident import Incident
 
 
 class Impossible(ValueError):
-    """What is to happen cannot; the text says why."""
+    """The incident cannot happen; the text says why."""
 
 
 def bring_about(world: World, incident: Incident) -> None:
@@ -52,7 +52,7 @@ def _events_lost(world: World, share: float) -> None:
 
 
 def _interrupts(world: World, number: int) -> None:
-    """ECS developer guide, "Amazon ECS clusters for Fargate", termination notices of Fargate Spot."""
+    """Interrupt tasks on Spot, by ECS developer guide, "Amazon ECS clusters for Fargate", termination notices."""
     spot = [task for task in world.ecs.live.values() if task.alive and task.provider == "FARGATE_SPOT"]
     if len(spot) < number:
         raise Impossible(f"{len(spot)} tasks run on Spot, so that {number} cannot be taken back")

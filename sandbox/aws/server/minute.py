@@ -1,4 +1,4 @@
-"""What happens once in a product minute: metrics, alarms and their notices, the bounds of scaling."""
+"""The work of each product minute: metrics, alarms and their notices, the bounds of scaling."""
 
 import json
 from collections import deque
@@ -19,7 +19,7 @@ from sandbox.aws.world.views import ServiceView
 from sandbox.aws.world.world import World
 
 REGION_NAMES = {"us-west-2": "US West (Oregon)", "eu-south-1": "EU (Milan)"}
-"""As CloudWatch's notices name them."""
+"""Region → its name in CloudWatch's notices."""
 
 
 class Telemetry:
@@ -30,7 +30,7 @@ class Telemetry:
         self._store = store
         self._random = random
         self._waiting: deque[tuple[float, list[ServiceView]]] = deque()
-        """What is not published yet: the ends of minutes, and what was seen then."""
+        """Minutes whose metrics are not published yet: the end of each, and the services at that time."""
 
     def remember(self, now: float, days: int) -> None:
         """Write the ``days`` before ``now`` as if everything had been as it is."""

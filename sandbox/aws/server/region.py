@@ -15,7 +15,7 @@ Api = Callable[[str, dict[str, Any], float], dict[str, Any]]
 
 
 class Region:
-    """Its world, and what answers there in AWS's JSON protocol."""
+    """The region's world, and the APIs that answer there in AWS's JSON protocol."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What the simulated accounts hold at their start: one workload in each, steady and healthy.
+"""Seeds the simulated accounts: one workload in each, steady and healthy.
 
 There may be several services of the first kind, each behind a load balancer of its own: ``BackendService``,
 ``BackendService-2`` ….
@@ -51,28 +51,28 @@ class Network:
 
 @cache
 def _loader() -> boto3.Session:
-    """One for the process, since reading the service models takes most of a start."""
+    """Return the process's one boto3 session, since reading the service models takes most of a start."""
     return boto3.Session()
 
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """Where requests for one service come in: the ARNs of a load balancer and of its target group."""
+    """The ARNs of one service's load balancer and of its target group."""
 
     balancer: str
     group: str
 
 
 def numbered(name: str, number: int) -> str:
-    """The first of a kind has the plain name."""
+    """Return the name of a numbered resource; the first has the plain name."""
     return name if number == 1 else f"{name}-{number}"
 
 
 class Records:
-    """Makes what moto keeps for a workload, by calls that ``gateway`` answers in this process."""
+    """Creates a workload's resources in moto, by calls that ``gateway`` answers in this process."""
 
     def __init__(self, gateway: WsgiApplication, workload: Workload, credentials: Session | None) -> None:
-        """``credentials``: of the workload's account; None signs as a user of the first."""
+        """``credentials`` are those of the workload's account; None signs as a user of the first account."""
         self._answer = answered_by(gateway)
         self._workload = workload
         self._credentials = credentials
@@ -102,7 +102,7 @@ class Records:
     def roles(self) -> None:
         """The roles by which the first account may enter: Surefoot's, and in another account the administrator's.
 
-        Another account wants to be told the external id.
+        The roles of another account demand the external id.
         """
         iam = self._client("iam")
         if self._workload.place.account == ACCOUNT:
@@ -113,7 +113,7 @@ class Records:
         iam.create_role(RoleName=ADMINISTRATOR, AssumeRolePolicyDocument=_trust({}))
 
     def scaling(self) -> None:
-        """Two to six tasks, following the processor: records that nothing acts upon by itself."""
+        """Register auto scaling of two to six tasks by CPU: records that nothing acts upon by itself."""
         _seed_scaling(self._client("application-autoscaling"), self._workload)
 
     def _client(self, service: Any) -> Any:

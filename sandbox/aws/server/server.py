@@ -31,7 +31,7 @@ def product_clock() -> Callable[[], float]:
 
 
 class _Handler(MotoRequestHandler):
-    """Answers at once (head and body would wait for one another) and says nothing about it."""
+    """Sends head and body together, since they would wait for one another, and logs nothing."""
 
     disable_nagle_algorithm = True
     timeout = 120
@@ -43,7 +43,7 @@ class _Handler(MotoRequestHandler):
 class SimulatedAws(InProcessAws):
     """The simulated AWS, served: ``with SimulatedAws() as aws:``; ``aws.endpoint`` is the ``AWS_ENDPOINT_URL``.
 
-    With a ``clock`` of one's own (epoch seconds), or by ``aws.step(seconds)``, time passes as a test wants it.
+    With another ``clock`` (epoch seconds), or by ``aws.step(seconds)``, a test decides how time passes.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class SimulatedAws(InProcessAws):
         other_ports: Sequence[int] = (),
         session_seconds: float | None = None,
     ) -> None:
-        """``application_port`` is the first workload's, ``other_ports`` are those of the others; 0 is a free one.
+        """``application_port`` is the first workload's, ``other_ports`` are those of the others; 0 chooses a free port.
 
         ``services``: how many of the first kind there are. The rest is as for ``InProcessAws``.
         """
@@ -86,12 +86,12 @@ class SimulatedAws(InProcessAws):
 
     @property
     def application_url(self) -> str:
-        """Where the load balancer listens."""
+        """Return the URL of the load balancer."""
         return f"http://{self.advertise}:{self._ports[0]}"
 
     @property
     def application_urls(self) -> dict[Place, str]:
-        """Where each workload's load balancer listens; that of the first service for the first."""
+        """Return place → URL of the workload's load balancer; for the first place that of its first service."""
         ports = [self._ports[0], *self._ports[self._services :]]
         return {place: f"http://{self.advertise}:{port}" for place, port in zip(self.worlds, ports, strict=True)}
 

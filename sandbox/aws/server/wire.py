@@ -1,4 +1,4 @@
-"""What a request of AWS's protocols says: who signed it, for which service and region, and what is asked."""
+"""Reads requests of AWS's protocols: the signature, its service and region, operation and parameters."""
 
 import io
 import logging
@@ -23,12 +23,12 @@ _SIGNED_AS_GLOBAL = frozenset({"us-east-1", "aws-global"})
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Empty where a call is not signed."""
+    """The signature of a call; its fields are empty where the call is not signed."""
 
     access_key: str = ""
     region: str = ""
     service: str = ""
-    """As signatures name it: CloudWatch signs as ``monitoring``."""
+    """The service, as signatures name it: CloudWatch signs as ``monitoring``."""
     token: str = ""
     """The session token that came with the signature."""
 
@@ -42,9 +42,9 @@ def signature_of(environ: Environ) -> Signature:
 
 
 def is_regional_sts(environ: Environ, region: str) -> bool:
-    """Whether a call of STS goes to the endpoint of a region.
+    """Return whether a call of STS goes to the endpoint of a region.
 
-    The global endpoint is told by its name; behind an endpoint that stands for all of AWS there is only the region of
+    The global endpoint is known by its name; behind an endpoint that stands for all of AWS there is only the region of
     the signature, which is us-east-1 for the global one.
     """
     host = str(environ.get("HTTP_HOST", "")).partition(":")[0]
@@ -54,7 +54,7 @@ def is_regional_sts(environ: Environ, region: str) -> bool:
 
 
 def parameters_of(environ: Environ) -> dict[str, Any]:
-    """What a JSON or form body says; empty for any other. The body can be read again."""
+    """Return the parameters of a JSON or form body; empty for any other. The body can be read again."""
     length = int(environ.get("CONTENT_LENGTH") or 0)
     content_type = str(environ.get("CONTENT_TYPE", ""))
     form = "x-www-form-urlencoded" in content_type
@@ -72,7 +72,7 @@ def parameters_of(environ: Environ) -> dict[str, Any]:
 
 
 def operation_of(service: str, environ: Environ, parameters: dict[str, Any]) -> str:
-    """The operation's name, wherever its protocol puts it."""
+    """Return the operation's name, from where its protocol puts it."""
     target = str(environ.get("HTTP_X_AMZ_TARGET", ""))
     path = str(environ.get("PATH_INFO", ""))
     if target:

@@ -1,7 +1,7 @@
 """AssumeRole and GetCallerIdentity, in AWS's query protocol.
 
 Source: AWS STS API reference, AssumeRole and GetCallerIdentity; IAM user guide, "Troubleshoot IAM roles" for the words
-of a refusal. What an identity may do by its own policies is not looked at: the trust policy alone decides.
+of a refusal. The identity's own policies are ignored: the trust policy alone decides.
 """
 
 import re
@@ -19,13 +19,13 @@ OPERATIONS = frozenset({"AssumeRole", "GetCallerIdentity"})
 DEFAULT_SECONDS = 3600
 LEAST_SECONDS, MOST_SECONDS = 900, 43_200
 CHAINED_SECONDS = 3600
-"""No longer where a role's session assumes another role (IAM user guide, "Role chaining")."""
+"""The longest session of a role that another role's session assumes (IAM user guide, "Role chaining")."""
 
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 
 class Role(Protocol):
-    """What IAM knows of a role."""
+    """A role, as IAM has it."""
 
     @property
     def id(self) -> str: ...
@@ -70,8 +70,8 @@ class Sts:
         seconds = _seconds(request.get("DurationSeconds"))
         role = self._role_of(arn)
         if role is None or not trusts(role.trust, caller.arn, name, external_id):
-            said = f"User: {caller.arn} is not authorized to perform: {ACTION} on resource: {arn}"
-            raise AwsFault("AccessDenied", said, 403)
+            message = f"User: {caller.arn} is not authorized to perform: {ACTION} on resource: {arn}"
+            raise AwsFault("AccessDenied", message, 403)
         if caller.session is not None and seconds > CHAINED_SECONDS:
             raise _invalid(
                 "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
@@ -113,8 +113,8 @@ def _constraint(name: str, value: str, broken: str) -> AwsFault:
     return _invalid(f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: {broken}")
 
 
-def _invalid(said: str) -> AwsFault:
-    return AwsFault("ValidationError", said)
+def _invalid(message: str) -> AwsFault:
+    return AwsFault("ValidationError", message)
 
 
 def _assumed(session: Session) -> str:

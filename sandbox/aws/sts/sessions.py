@@ -1,4 +1,4 @@
-"""Who signs: sessions of roles, which expire, and users."""
+"""The principals that sign: sessions of roles, which expire, and users."""
 
 import secrets
 import string
@@ -12,7 +12,7 @@ _CHARACTERS = string.ascii_uppercase + string.digits
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Credentials that STS gave, and for what."""
+    """Credentials that STS gave for a role."""
 
     access_key: str
     secret: str
@@ -25,7 +25,7 @@ class Session:
     expires: float
     """Real time, in epoch seconds: boto3 renews by the machine's clock."""
     everywhere: bool
-    """Whether a regional endpoint gave them: opt-in regions take no others."""
+    """Whether a regional endpoint gave them: opt-in regions accept no others."""
 
     @property
     def arn(self) -> str:
@@ -46,7 +46,7 @@ class Sessions:
     """All sessions that STS has given out. Safe to use from several threads."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """``clock``: real time, in epoch seconds."""
+        """``clock`` returns real time, in epoch seconds."""
         self.clock = clock
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}

@@ -1,4 +1,4 @@
-"""Whether a role's trust policy lets a caller assume it.
+"""Decides whether a role's trust policy lets a caller assume it.
 
 Source: IAM user guide, "AWS JSON policy elements: Principal" and "How to use an external ID". Principals are accounts,
 users, roles and sessions; conditions are those on ``sts:ExternalId`` and ``sts:RoleSessionName``. A statement with
@@ -18,9 +18,13 @@ _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
 
 
 def trusts(policy: Mapping[str, Any], caller: str, session_name: str, external_id: str | None) -> bool:
-    """Whether the trust policy allows the principal with the ARN ``caller``; a denial outweighs every permission."""
+    """Return whether the trust policy allows the principal with the ARN ``caller``; a denial outweighs permissions."""
     context = {"sts:externalid": external_id, "sts:rolesessionname": session_name}
-    held = [str(one.get("Effect")) for one in _many(policy.get("Statement")) if _holds(one, caller, context)]
+    held = [
+        str(statement.get("Effect"))
+        for statement in _many(policy.get("Statement"))
+        if _holds(statement, caller, context)
+    ]
     return "Allow" in held and "Deny" not in held
 
 
@@ -42,7 +46,7 @@ def _principals(principal: Any) -> list[Any]:
 
 
 def _is_meant(principal: str, caller: str) -> bool:
-    """An account means all of its principals, a role all of its sessions."""
+    """Return whether a principal includes the caller: an account all of its principals, a role all of its sessions."""
     account = caller.split(":")[4]
     if principal in {"*", account, f"arn:aws:iam::{account}:root", caller}:
         return True
@@ -53,7 +57,7 @@ def _is_meant(principal: str, caller: str) -> bool:
 def _condition(operator: str, key: str, wanted: Any, context: Mapping[str, str | None]) -> bool:
     matches = _OPERATORS.get(operator)
     value = context.get(key)
-    return matches is not None and value is not None and any(matches(value, str(one)) for one in _many(wanted))
+    return matches is not None and value is not None and any(matches(value, str(pattern)) for pattern in _many(wanted))
 
 
 def _many(value: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What a service lives in: how many users come, and whether its database is there."""
+"""The conditions of a world: how many users come, whether the database is there, how late metrics are."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ METRICS_LATE = 60.0
 
 @dataclass(slots=True)
 class Conditions:
-    """Of one world; they change while it lives."""
+    """The conditions of one world; they may change at any time."""
 
     traffic: Traffic = USUAL
     database: bool = True
@@ -18,6 +18,6 @@ class Conditions:
     metrics_late: float = 0.0
     """Seconds after which a minute's metrics are there."""
     events_lost: float = 0.0
-    """Share of what EventBridge and alarms tell that nobody hears."""
+    """Share of the events of EventBridge and alarms that are lost."""
     demanded_headers: dict[str, str] = field(default_factory=dict)
     """Header, in lower case → the value without which the application answers 401."""

@@ -1,7 +1,7 @@
-"""What users, containers and the database leave in CloudWatch: one minute of one service at a time.
+"""Writes the metrics of users, containers and the database to CloudWatch: one minute of one service at a time.
 
-Names, dimensions and the conditions under which a metric is there at all are those of AWS: AWS/ECS says
-nothing while no task runs, AWS/ApplicationELB counts only what happened, 5xx only when there were some.
+Names, dimensions and the conditions under which a metric exists are those of AWS: AWS/ECS has none while no task runs,
+AWS/ApplicationELB counts only what happened, 5xx only when there were some.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What the simulated ECS tells those who make metrics of it: one moment of one service."""
+"""Views of one service at one moment, from which metrics are made."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ class TaskView:
     """One running task."""
 
     behaviour: Behaviour
-    """As it is now."""
+    """The behaviour at this moment."""
     running_seconds: float
     memory: float
     """Per cent of what the task was given, growth included."""
@@ -27,9 +27,9 @@ class ServiceView:
     cluster: str
     service: str
     load_balancer: str | None
-    """As the dimension of AWS/ApplicationELB has it: ``app/name/id``."""
+    """The dimension of AWS/ApplicationELB: ``app/name/id``."""
     target_group: str | None
-    """As the dimension of AWS/ApplicationELB has it: ``targetgroup/name/id``."""
+    """The dimension of AWS/ApplicationELB: ``targetgroup/name/id``."""
     tasks: tuple[TaskView, ...]
     healthy_hosts: int
     unhealthy_hosts: int

@@ -28,7 +28,7 @@ CATCH_UP_MINUTES = 60
 
 
 class World:
-    """ECS, its images and its target groups. Hold ``lock`` for whatever reads or changes it."""
+    """ECS, its images and its target groups. Hold ``lock`` to read or change it."""
 
     def __init__(
         self, now: float, *, seed: int = 0, conditions: Conditions | None = None, workload: Workload = COURT
@@ -59,22 +59,22 @@ class World:
             self.now = max(self.now, now)
 
     def loses_event(self) -> bool:
-        """Whether nobody hears what is told next."""
+        """Return, by chance, whether the next event is lost."""
         share = self.conditions.events_lost
         return share > 0 and self.random.random() < share
 
     def views(self) -> list[ServiceView]:
-        """Every service at this moment, for those who make metrics of it."""
+        """Return a view of every service at this moment, from which metrics are made."""
         with self.lock:
             return [self._view(service) for service in self.ecs.services.values() if service.status == "ACTIVE"]
 
     def targets(self, group: str) -> list[Target]:
-        """The targets of the target group with this ARN, draining ones included."""
+        """Return the targets of the target group with this ARN, draining ones included."""
         with self.lock:
             return [target for task in self.ecs.live.values() for target in task.targets if target.group == group]
 
     def behind(self, group: str) -> list[tuple[Behaviour, bool]]:
-        """What a request to this target group may reach: behaviours, and whether their container listens yet.
+        """Return what a request to this target group may reach: behaviours, and whether their container listens yet.
 
         Only healthy targets when there are any, else every registered one: a load balancer fails open.
         """
@@ -93,8 +93,8 @@ class World:
         for task in self.ecs.live.values():
             behaviour = self._behaves(task)
             if task.status == "RUNNING" and behaviour and not behaviour.database:
-                said = behaviour.log if task.behaviour is behaviour else NO_DATABASE
-                self.ecs.on_lines(task, [f"ERROR:    {said}"], self.now)
+                line = behaviour.log if task.behaviour is behaviour else NO_DATABASE
+                self.ecs.on_lines(task, [f"ERROR:    {line}"], self.now)
         for service in self.ecs.services.values():
             service.changed = True  # alarms are looked at once a minute
         for publish in self.each_minute:
@@ -118,7 +118,7 @@ class World:
         )
 
     def _behaves(self, task: Task) -> Behaviour | None:
-        """What the task's image does at this moment."""
+        """Return the behaviour of the task's image at this moment."""
         if task.behaviour is None:
             return None
         return task.behaviour.at(task.running_seconds(self.now), database=self.conditions.database)
