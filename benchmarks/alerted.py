@@ -1,4 +1,4 @@
-"""From a critical alert on Kafka to the rollback's UpdateService at AWS: recovery, and the bare script."""
+"""Measures recovery and the bare script from a critical alert on Kafka to the rollback's UpdateService at AWS."""
 
 import asyncio
 import json

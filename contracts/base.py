@@ -1,4 +1,4 @@
-"""What every contract has in common."""
+"""The base of all contracts: ids, names, targets, events."""
 
 import uuid
 from typing import Annotated, Self

@@ -1,4 +1,4 @@
-"""What may change within a major version: a contract only grows.
+"""Checks that a contract only grows within a major version.
 
 ``breaks(old, new)`` compares two JSON Schemas (draft 2020-12, as pydantic writes them) and names every change
 after which a message that was right yesterday is wrong today, or means something else. Growth is fine: new

@@ -77,7 +77,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What goes over Kafka."""
+    """A Kafka message: topic, key, headers, value."""
 
     topic: str
     key: bytes

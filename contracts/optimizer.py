@@ -27,7 +27,7 @@ class RecommendationMade(Event):
     current: FargateSize
     recommended: FargateSize
     monthly_saving_usd: float | None
-    """For all tasks; negative when the recommendation costs more, None when the price is not known."""
+    """US dollars for all tasks; negative when the recommendation costs more, None when the price is not known."""
     confidence: float
     """0 to 100, the scale of the requirements (docs/requirements.md)."""
     reason: str

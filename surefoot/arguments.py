@@ -100,15 +100,15 @@ class Place:
         name, account, region = _read("cluster", cluster)
         path, other_account, other_region = _read("service", service)
         inside, _, own = path.rpartition("/") if other_account else ("", "", path)
-        for what, one, other in (
+        for what, first, other in (
             ("account", account, other_account),
             ("region", region, other_region),
             ("cluster", name, inside or None),
             ("account", account or other_account, where.account),
             ("region", region or other_region, where.region),
         ):
-            if one and other and one != other:
-                raise CannotDo(f"the service is in the {what} {other}, and the cluster named is {one}", Exit.USAGE)
+            if first and other and first != other:
+                raise CannotDo(f"the service is in the {what} {other}, and the cluster named is {first}", Exit.USAGE)
         return cls(
             _named("cluster", name),
             _named("service", own),

@@ -1,4 +1,4 @@
-"""What the exit codes mean, for scripts and CI."""
+"""The exit codes, for scripts and CI."""
 
 from collections.abc import Mapping
 from enum import IntEnum

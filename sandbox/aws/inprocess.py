@@ -37,7 +37,7 @@ def answered_by(app: WsgiApplication) -> Callable[..., AWSResponse]:
 
 
 class _Body(io.BytesIO):
-    """As urllib3 has it."""
+    """A response's body with the methods of urllib3's."""
 
     def stream(self, amount: int = 65_536, **_: object) -> Iterator[bytes]:
         while chunk := self.read(amount):

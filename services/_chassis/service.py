@@ -28,7 +28,7 @@ The text does not quote the message."""
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What the chassis gives to a service."""
+    """The parts of the chassis that a service is built with."""
 
     store: IndexedStore
     clock: Clock
@@ -45,7 +45,7 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a service gives to the chassis."""
+    """A service as the chassis runs it: its handlers, jobs, timers and routes."""
 
     name: str
     handlers: dict[type[Event], Handler] = field(default_factory=dict)

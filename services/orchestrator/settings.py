@@ -8,7 +8,7 @@ from services._chassis import settings
 
 
 class Settings(settings.Settings):
-    """Of the requirements' orchestration settings, the one that is no part of a policy."""
+    """The one orchestration setting of the requirements that is no part of a policy."""
 
     monitoring_interval_minutes: Annotated[float, Field(gt=0, le=60)] = 5
     """After so much silence a run says what it waits for."""

@@ -64,7 +64,7 @@ def _wire(kind: str, delay: float = 0.0) -> Maker:
 
 
 def _aws(kind: str) -> Maker:
-    """For all of AWS, or one of its services; fully, or for a share of the calls."""
+    """Return a maker of harm to all of AWS or one of its services, for all or a share of the calls."""
 
     def make(random: Random, at: float) -> Harm:
         service = random.choice(("", "ecs", "ecs", "s3", "monitoring", "elasticloadbalancing", "ecr"))
@@ -75,7 +75,7 @@ def _aws(kind: str) -> Maker:
 
 
 def _update(kind: str, most: int) -> Maker:
-    """For the next calls of UpdateService alone, where it hurts most."""
+    """Return a maker of harm to the next calls of UpdateService, where it hurts most."""
 
     def make(random: Random, at: float) -> Harm:
         return Harm(at, f"aws {kind}", ("ecs", "UpdateService"), random.uniform(2.0, 6.0), random.randint(1, most))

@@ -134,7 +134,7 @@ class Deployments(RuleBasedStateMachine):
 
     @rule(which=numbers, offset=numbers, trips=trips)
     def deliver_again(self, which: int, offset: int, trips: int | None) -> None:
-        """What was read before, soon or late."""
+        """Deliver a message again that was read before."""
         old = [(member, topic) for member in self.world.members for topic in member.topics if member.read[topic]]
         if old:
             member, topic = old[which % len(old)]
@@ -303,4 +303,4 @@ class Deployments(RuleBasedStateMachine):
 
 Deployments.TestCase.settings = PROFILE
 TestDeployments = pytest.mark.timeout(900)(Deployments.TestCase)
-"""What fails is made small before it is shown, and that takes minutes."""
+"""Hypothesis shrinks a failure before it is shown, which takes minutes."""

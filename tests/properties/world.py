@@ -272,7 +272,7 @@ class World:
     # an older Redis
 
     def copy(self) -> Any:
-        """What Redis holds now, the positions of both groups included."""
+        """Return a copy of Redis, with the positions of both groups."""
         read = [dict(member.read) for member in self.members]
         return self.redis.copy(), read, deepcopy((self.unsent, self._noted))
 
@@ -301,7 +301,7 @@ class World:
 
     @property
     def claims(self) -> list[float]:
-        """When each job may be claimed."""
+        """Return the times at which the jobs may be claimed."""
         keys = [member.store.key("jobs") for member in self.alive]
         return [at / 1000 for key in keys for at in self.redis.scores(key)]
 
@@ -311,7 +311,7 @@ class World:
 
     @property
     def dues(self) -> list[float]:
-        """When each timer is due."""
+        """Return the times at which the timers are due."""
         return [due for member in self.alive for due in self.redis.scores(member.store.key("timers"))]
 
     def come_to_rest(self, rounds: int = 2000) -> None:

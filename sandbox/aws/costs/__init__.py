@@ -1,1 +1,1 @@
-"""What the simulated AWS charges: prices, a ledger of what tasks used, and the two APIs that answer about them."""
+"""The costs of the simulated AWS: prices, a ledger of the use of tasks, and the two APIs about them."""

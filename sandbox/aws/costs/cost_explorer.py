@@ -87,7 +87,7 @@ def _by_period(periods: Sequence[Period], lines: Sequence[Line]) -> list[tuple[P
 
 
 def _measure(lines: Sequence[Line], metrics: Sequence[str]) -> dict[str, dict[str, str]]:
-    """What lines come to. Quantities of several usage types have no unit, as AWS has it."""
+    """Return the sums of the lines. Quantities of several usage types have no unit, as at AWS."""
     cost = sum(line.quantity * HOURLY[line.usage_type] for line in lines)
     quantity = sum(line.quantity for line in lines)
     unit = UNIT if len({line.usage_type for line in lines}) == 1 else "N/A"

@@ -1,4 +1,4 @@
-"""What Cost Explorer filters and groups by: dimensions and tags of a line, and expressions over them.
+"""Cost Explorer's filters and groups: dimensions and tags of a line, and expressions over them.
 
 Source: AWS Billing and Cost Management API reference, Expression and GroupDefinition.
 """

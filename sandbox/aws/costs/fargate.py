@@ -1,4 +1,4 @@
-"""What Fargate bills a task for: its vCPUs and gigabytes, from the pull of its image until it has stopped.
+"""Fargate's billing of tasks: vCPUs and gigabytes, from the pull of the image until the task has stopped.
 
 Source: https://aws.amazon.com/fargate/pricing/: by the second, rounded up, a minute at least.
 """

@@ -1,4 +1,4 @@
-"""What Fargate costs on demand: the products of AmazonECS in AWS's price list, for Linux in two regions.
+"""Fargate's prices on demand: the products of AmazonECS in AWS's price list, for Linux in two regions.
 
 Source: https://aws.amazon.com/fargate/pricing/ and the price list of AmazonECS. ARM is 20 % less, in the price list's
 own rounding. The list leaves ``operatingSystem`` out where it is Linux.

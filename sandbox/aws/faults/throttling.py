@@ -22,7 +22,7 @@ class Bucket:
     limit: Limit
     tokens: float
     at: float
-    """When ``tokens`` was true, in epoch seconds."""
+    """The time at which the bucket had so many ``tokens``, in epoch seconds."""
 
     def take(self, now: float) -> bool:
         """Take a token, if there is one."""

@@ -69,7 +69,7 @@ class _MalformedQueryError(LogsClientError):
 
 
 class _Pattern:
-    """In place of moto's ``EventMessageFilter``."""
+    """A filter pattern, in place of moto's ``EventMessageFilter``."""
 
     def __init__(self, pattern: str) -> None:
         self._holds = _checked(pattern)

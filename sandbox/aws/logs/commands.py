@@ -12,7 +12,7 @@ from sandbox.aws.logs.stats import Aggregate, Read
 from sandbox.aws.logs.tokens import Predicate
 
 PLAIN = ("@timestamp", "@message")
-"""What is shown of an event if the query does not say."""
+"""The columns that are shown if the query names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class Table:
     matched: int
     """Events that filters let through."""
     columns: tuple[str, ...] = ()
-    """What is shown, if the query says it."""
+    """The columns that the query names; empty if it names none."""
     extracted: tuple[str, ...] = ()
-    """What is shown as well, since ``parse`` found it."""
+    """The columns that ``parse`` has added."""
     are_events: bool = True
     """Whether the rows are events; False once they were grouped."""
 

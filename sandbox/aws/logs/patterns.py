@@ -19,7 +19,7 @@ _TERM = re.compile(
 )
 """Spaces part terms; one with other characters than letters, digits and ``_`` has quotes."""
 _REGEX = re.compile(r"[A-Za-z0-9:_#=@/;,\-^$?\[\]{}|\\*+.]+")
-"""What a regular expression may be made of: no brackets to group, no spaces."""
+"""The characters of a regular expression: no brackets to group, no spaces."""
 REGEX_LIMIT = 2
 """Regular expressions of one pattern."""
 

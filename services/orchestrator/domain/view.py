@@ -57,7 +57,7 @@ class RunView(Contract):
     """None while it waits in the queue."""
     finished_at: datetime | None = None
     policy_digest: Digest = ""
-    """Of the policy that the run keeps to its end; empty without a policy file."""
+    """Digest of the policy that the run keeps to its end; empty without a policy file."""
 
 
 def view_of_run(run: Run, now: float) -> RunView:
