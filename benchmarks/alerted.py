@@ -68,7 +68,7 @@ class Subject:
         """Let the rollback end at its next check, instead of after minutes: its waiting is not measured."""
         await self.store.redis.delete(self.store.key("state", key_of(self.target)))
         async with asyncio.timeout(LONGEST):
-            while await self.store.redis.zcard(self.store.key("jobs")):  # noqa: ASYNC110  Redis tells nobody
+            while await self.store.redis.zcard(self.store.key("jobs")):  # noqa: ASYNC110  Redis does not notify
                 await asyncio.sleep(LOOK_SECONDS)
 
     def change(self, run: str) -> ApplyChange:

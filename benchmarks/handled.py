@@ -127,7 +127,7 @@ class Bench:
 
 async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(LONGEST):
-        while not await holds():  # noqa: ASYNC110  Redis tells nobody
+        while not await holds():  # noqa: ASYNC110  Redis does not notify
             await asyncio.sleep(0.2)
 
 

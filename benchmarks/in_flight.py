@@ -70,7 +70,7 @@ async def _late(subject: Subject, delay: float) -> float:
     change = subject.change(run)
     await subject.talk.send(subject.talk.message(change, caused_id(run, "change"), run))
     async with asyncio.timeout(LONGEST):
-        while await asyncio.to_thread(_waits, subject):  # noqa: ASYNC110  AWS tells nobody
+        while await asyncio.to_thread(_waits, subject):  # noqa: ASYNC110  AWS does not notify
             await asyncio.sleep(LOOK_SECONDS)
     found = await reaction(
         subject, subject.alert(run), lambda call: by_rollback(call) and call.resource.endswith(subject.target.service)

@@ -95,7 +95,7 @@ def crowded(seconds: float) -> tuple[float, float]:
         try:
             log = Path(directory) / "aws.log"
             process.wait_until(lambda: "ready" in log.read_text(), START_SECONDS, "the simulated AWS")
-            assert accepts_connections(port)  # noqa: S101  it has just said so
+            assert accepts_connections(port)  # noqa: S101  it has just printed its port
             begun, used = time.monotonic(), _processor(process.pid)
             time.sleep(seconds)
             cores = (_processor(process.pid) - used) / (time.monotonic() - begun)

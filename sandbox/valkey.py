@@ -25,7 +25,7 @@ class Valkey:
     def start(self) -> str:
         """Returns the URL (redis://…) once the server has loaded its data and answers.
 
-        Raises NotStarted: there is no binary, the port is taken, or what the server itself said.
+        Raises NotStarted: there is no binary, the port is taken, or the sentence of the server's own log.
         """
         binary = server_binary()
         port = claim_port(self._port)

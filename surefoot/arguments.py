@@ -66,7 +66,7 @@ Speed = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class Requester:
     """The person who asks for something, and the reason."""
 
     actor: str

@@ -13,12 +13,12 @@ from surefoot.arguments import (
     Located,
     Place,
     Reason,
+    Requester,
     RunId,
     Service,
     Speed,
     Timeout,
     Verbose,
-    Who,
     port_number,
     positive,
     user_name,
@@ -87,8 +87,8 @@ def deploy(
     from surefoot.deploy import Asked, deploy
 
     place = Place.of(cluster, service, where)
-    who = Who(actor or user_name(), reason)
-    asked = Asked.of(image, task_definition, observe, override, on_conflict, who)
+    requester = Requester(actor or user_name(), reason)
+    asked = Asked.of(image, task_definition, observe, override, on_conflict, requester)
     return deploy(place, asked, wait=wait, timeout=timeout, verbose=verbose, as_json=json)
 
 
@@ -217,9 +217,9 @@ def rollback(
 
     if (snapshot is None) is not latest_proven:
         raise CannotDo("name exactly one of --snapshot and --latest-proven", Exit.USAGE)
-    who = Who(actor or user_name(), reason)
+    requester = Requester(actor or user_name(), reason)
     place = Place.of(cluster, service, where)
-    return roll_back(Surefoot(), place, snapshot, who, dry_run=dry_run, as_json=json, console=console)
+    return roll_back(Surefoot(), place, snapshot, requester, dry_run=dry_run, as_json=json, console=console)
 
 
 @app.command

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-from surefoot.arguments import Place, Who
+from surefoot.arguments import Place, Requester
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
 
@@ -81,8 +81,8 @@ class Surefoot:
     def snapshots(self, place: Place) -> dict[str, Any]:
         return self._call("GET", _path("/disaster-recovery/snapshots", place), params=place.query)
 
-    def roll_back(self, place: Place, snapshot_id: str, who: Who, *, dry_run: bool) -> dict[str, Any]:
-        body = {"snapshot_id": snapshot_id, "dry_run": dry_run, "actor": who.actor, "reason": who.reason}
+    def roll_back(self, place: Place, snapshot_id: str, requester: Requester, *, dry_run: bool) -> dict[str, Any]:
+        body = {"snapshot_id": snapshot_id, "dry_run": dry_run, "actor": requester.actor, "reason": requester.reason}
         return self._post("/disaster-recovery/rollback", place, body)
 
     def operation(self, id_: str) -> dict[str, Any]:

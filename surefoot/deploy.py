@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.overrides import why_not_override
-from surefoot.arguments import Place, Who
+from surefoot.arguments import Place, Requester
 from surefoot.client import Surefoot
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, console, fail, result
@@ -27,7 +27,7 @@ class Asked:
         observe: bool,
         overrides: Sequence[str],
         on_conflict: str,
-        who: Who,
+        requester: Requester,
     ) -> "Asked":
         """Raise ``CannotDo`` for what cannot be meant."""
         named = {"image": image, "task_definition": task_definition, "observe": observe or None}
@@ -41,7 +41,7 @@ class Asked:
                 Exit.USAGE,
             )
         body = {**change, "overrides": _overrides(overrides), "on_conflict": on_conflict}
-        body |= {"actor": who.actor, "reason": who.reason}
+        body |= {"actor": requester.actor, "reason": requester.reason}
         return cls(body)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from surefoot.arguments import Place, Who
+from surefoot.arguments import Place, Requester
 from surefoot.client import Surefoot
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, result
@@ -17,7 +17,14 @@ LOOK_SECONDS = 0.5
 
 
 def roll_back(
-    api: Surefoot, place: Place, snapshot: str | None, who: Who, *, dry_run: bool, as_json: bool, console: Console
+    api: Surefoot,
+    place: Place,
+    snapshot: str | None,
+    requester: Requester,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    console: Console,
 ) -> int:
     """Show the plan, or ask for the rollback and wait for its end. A rollback that was asked for is a success.
 
@@ -25,7 +32,7 @@ def roll_back(
     """
     known = api.snapshots(place)["snapshots"]
     snapshot = _latest_proven(known, place) if snapshot is None else _named(known, place, snapshot)
-    answer = api.roll_back(place, snapshot, who, dry_run=dry_run)
+    answer = api.roll_back(place, snapshot, requester, dry_run=dry_run)
     if dry_run:
         result(answer, as_json, planned(answer))
         return Exit.SUCCEEDED

@@ -89,7 +89,7 @@ def calls(
     after: Annotated[int, Parameter(validator=not_negative, help="Those behind this number.")] = 0,
     json: Json = False,
 ) -> int:
-    """Show AWS's own log of calls: who called what, on which resource, and what came of it."""
+    """Show AWS's own log of calls: caller, operation, resource and effect of each."""
     found = _ask("GET", f"calls?after={after}" + ("&changing=1" if changing else ""))
     result(found, json, "\n".join(map(_line, found)) or "no calls")
     return Exit.SUCCEEDED
@@ -97,8 +97,8 @@ def calls(
 
 def _line(call: dict[str, Any]) -> str:
     at = datetime.fromtimestamp(call["time"], UTC).strftime("%H:%M:%S")
-    who = call["caller"].rpartition(":")[2]
-    caller = next((word for word in call["user_agent"].split() if word.startswith("surefoot/")), who)
+    caller_name = call["caller"].rpartition(":")[2]
+    caller = next((word for word in call["user_agent"].split() if word.startswith("surefoot/")), caller_name)
     what = f"{call['number']:>6} {at} {call['status']} {call['service']} {call['operation']} {call['resource']}"
     place = Place(call["account"], call["region"])
     where = "" if place == HOME else f"in {place.account}/{place.region}"

@@ -11,8 +11,8 @@ from surefoot.progress import Progress
 
 LOOK_SECONDS = 0.25
 PATIENCE_SECONDS = 120.0
-"""How long Surefoot may be away while somebody waits: after a crash of Kafka and Redis, too, a start takes its 60 s at
-most, and another if it gave up."""
+"""Real seconds for which Surefoot may be away while a command waits: after a crash of Kafka and Redis, too, a start
+takes its 60 s at most, and another if it gave up."""
 
 
 def waited(

@@ -35,7 +35,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         done = self.create_future()
         try:
             done.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001  it is for whoever awaits the result
+        except Exception as error:  # noqa: BLE001  the future carries it to its awaiter
             done.set_exception(error)
         return done
 

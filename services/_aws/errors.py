@@ -24,7 +24,7 @@ _QUOTABLE = frozenset({
     "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ClusterNotFoundException",
     "ServiceNotFoundException", "ServiceNotActiveException", "NoSuchBucket", "UnsupportedFeatureException",
 })  # fmt: skip
-"""Errors whose text names who and what, never a value that was sent."""
+"""Error codes whose text names principal and action, never a value that was sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,7 @@ class Executor:
         return bool(self._at_work)
 
     async def claim(self) -> LeasedJob | None:
-        """Take the job that has waited longest or whose lease ran out first."""
+        """Claim the job that has waited longest or whose lease ran out first; None if there is none."""
         redis, store = self._store.redis, self._store
         seconds, micros = await redis.time()
         ids = await redis.zrangebyscore(store.key("jobs"), "-inf", seconds * 1000 + micros // 1000, start=0, num=1)

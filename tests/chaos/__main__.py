@@ -35,7 +35,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--harmless", action="store_true", help="no harm: what the machine can do")
     parser.add_argument("--resume", action="store_true", help="keep the results of campaigns that are done")
     parser.add_argument("--json", action="store_true", help="the table as JSON on stdout")
-    parser.add_argument("--verbose", action="store_true", help="tell each harm")
+    parser.add_argument("--verbose", action="store_true", help="log each harm")
     return parser.parse_args()
 
 

@@ -91,7 +91,7 @@ def main() -> None:
     """Serve until killed."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.broker", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--advertise", type=int, default=0, help="the port that clients are told; 0: the port itself")
+    parser.add_argument("--advertise", type=int, default=0, help="the port that clients get; 0: the port itself")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--duplicate", type=float, default=1.0)

@@ -116,7 +116,7 @@ class Drive:
         most = self._campaign.harm_seconds or inf
         while self._waiting and (now := time.monotonic() - start) < most:
             if harm.at <= now:
-                log.info("harm", kind=harm.kind, who=harm.who, at=round(now, 1))
+                log.info("harm", kind=harm.kind, aimed_at=harm.aimed_at, at=round(now, 1))
                 self.harms.do(harm)
                 harm = next(plan)
             self.harms.watch()

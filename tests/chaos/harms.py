@@ -57,14 +57,14 @@ class Harms:
         self._rollbacks = len(rollbacks)
 
     def kill(self, harm: Harm) -> None:
-        for name in harm.who:
+        for name in harm.aimed_at:
             self._stack.fleet.kill(name)
 
     def pause(self, harm: Harm) -> None:
-        self._later(harm.seconds, partial(signalled, self._stack.fleet.pause(harm.who[0]), signal.SIGCONT))
+        self._later(harm.seconds, partial(signalled, self._stack.fleet.pause(harm.aimed_at[0]), signal.SIGCONT))
 
     def restart_server(self, harm: Harm) -> None:
-        if harm.who[0] == "kafka":
+        if harm.aimed_at[0] == "kafka":
             self._stack.kafka.kill()
             self._later(harm.seconds, self._stack.kafka.start)
         else:
@@ -81,7 +81,7 @@ class Harms:
             self._later(0.5, self._start_redis)  # its port is not free yet
 
     def pause_server(self, harm: Harm) -> None:
-        pid = self._stack.kafka.pid if harm.who[0] == "kafka" else self._stack.valkey.pid
+        pid = self._stack.kafka.pid if harm.aimed_at[0] == "kafka" else self._stack.valkey.pid
         if pid is not None:
             signalled(pid, signal.SIGSTOP)
             self._later(harm.seconds, partial(signalled, pid, signal.SIGCONT))
@@ -115,7 +115,7 @@ class Harms:
         self._later(harm.seconds, restore)
 
     def hold_connections(self, harm: Harm) -> None:
-        wire = self._stack.wires[harm.who[0]]
+        wire = self._stack.wires[harm.aimed_at[0]]
         wire.hold()
 
         def end() -> None:
@@ -126,15 +126,15 @@ class Harms:
         self._later(harm.seconds, end)
 
     def slow_connections(self, harm: Harm) -> None:
-        wire = self._stack.wires[harm.who[0]]
+        wire = self._stack.wires[harm.aimed_at[0]]
         wire.delay(harm.amount)
         self._later(harm.seconds, partial(wire.delay, 0.0))
 
     def reset_connections(self, harm: Harm) -> None:
-        self._stack.wires[harm.who[0]].reset()
+        self._stack.wires[harm.aimed_at[0]].reset()
 
     def _aws(self, harm: Harm) -> None:
-        service, operation = harm.who
+        service, operation = harm.aimed_at
         rule: dict[str, Any] = {"kind": harm.kind.removeprefix("aws "), "service": service, "operation": operation}
         rule["agent"] = "surefoot/"
         if operation:
@@ -191,7 +191,7 @@ class Harms:
         return [arn.rpartition("/")[2] for arn in self._stack.aws("ecs").list_services(cluster=CLUSTER)["serviceArns"]]
 
     def clock_wrong(self, harm: Harm) -> None:
-        name = harm.who[0]
+        name = harm.aimed_at[0]
         self._stack.fleet.option(name, "--skew", str(harm.amount))
         self._stack.fleet.kill(name)
         self._later(20, partial(self._stack.fleet.option, name))
@@ -205,7 +205,7 @@ class Harms:
 
     def forget(self, harm: Harm) -> None:
         """A service's inbox is emptied, and Kafka forgets how far its group has read."""
-        name = harm.who[0]
+        name = harm.aimed_at[0]
         self._stack.fleet.hold_back(name)
         try:
             for key in self._stack.redis.scan_iter(f"{{{name}}}:inbox:*", count=1000):

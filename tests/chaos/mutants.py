@@ -126,7 +126,7 @@ MUTANTS: dict[str, Mutant] = {
         _apply_without("conflict"),
     ),
     "fence": Mutant(
-        "whoever has lost a job may still end it",
+        "an executor that has lost a job may still end it",
         f"{_STORE}::test_a_lost_lease_fences_its_holder",
         _no_fence,
     ),
@@ -136,13 +136,13 @@ MUTANTS: dict[str, Mutant] = {
         _no_outbox,
     ),
     "reconciler": Mutant(
-        "nobody asks again for an answer that does not come",
+        "an answer that does not come is not asked for again",
         "tests/services/orchestrator/test_orchestrator_course.py"
         "::test_unanswered_commands_are_sent_again_with_the_same_id",
         _no_reconciler,
     ),
     "lease-eternal": Mutant(
-        "nobody takes over what a dead executor held",
+        "the job of a dead executor is not taken over",
         f"{_STORE}::test_a_lost_lease_fences_its_holder",
         _script(("now + ARGV[2]", "now + 86400000")),
     ),

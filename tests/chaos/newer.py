@@ -1,4 +1,4 @@
-"""The next version of a service, as far as the others can tell: its events have more fields, and it has new ones."""
+"""Imitates the next version of a service: its events have more fields, and it publishes new ones."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,7 +12,7 @@ from services._chassis.transition import Emit
 
 
 def become_newer() -> None:
-    """Let every event carry a field that nobody here knows."""
+    """Let every event carry a field that this version does not know."""
     ours = RedisStore.messages
 
     def messages(self: RedisStore, emit: Iterable[Emit], cause_id: str | None) -> list[Message]:

@@ -23,7 +23,7 @@ class Harm:
     """Real seconds after the start."""
     kind: str
     """Its name in the table; the first word is the function of ``harms.py`` that does it."""
-    who: tuple[str, ...] = ()
+    aimed_at: tuple[str, ...] = ()
     """Services, a wire, or the parameters of a fault rule of AWS."""
     seconds: float = 0.0
     amount: float = 0.0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from surefoot import cli
-from surefoot.arguments import Place, Who, user_name
+from surefoot.arguments import Place, Requester, user_name
 from surefoot.deploy import Asked
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
@@ -98,7 +98,7 @@ def test_arns_that_contradict_are_refused(cluster: str, service: str, said: str)
 
 def test_a_request_is_what_the_api_takes() -> None:
     asked = Asked.of(
-        "web=shop/web:2", None, False, ["health_score=this is = the fix"], "refuse", Who("ada", "release 7")
+        "web=shop/web:2", None, False, ["health_score=this is = the fix"], "refuse", Requester("ada", "release 7")
     )
     assert asked.body == {
         "image": "web=shop/web:2",

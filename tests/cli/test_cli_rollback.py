@@ -5,13 +5,13 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from surefoot.arguments import Place, Who
+from surefoot.arguments import Place, Requester
 from surefoot.client import Surefoot
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
 from surefoot.rollback import listed, planned, roll_back
 
-WHO = Who("ada", "much fails since tonight")
+REQUESTER = Requester("ada", "much fails since tonight")
 KNOWN = ("20261125_140350_1a2b3c4d", "20261125_140350_99999999", "20261124_090000_00000000")
 
 PLAN = {
@@ -29,23 +29,23 @@ class Api:
         self.known = known
         self.proven = proven
         self.asked = ""
-        self.who = Who("")
+        self.requester = Requester("")
 
     def snapshots(self, _place: Place) -> dict[str, Any]:
         return {"snapshots": [{"snapshot_id": id_, "proven": id_ in self.proven} for id_ in self.known]}
 
-    def roll_back(self, _place: Place, snapshot_id: str, who: Who, *, dry_run: bool) -> dict[str, Any]:
+    def roll_back(self, _place: Place, snapshot_id: str, requester: Requester, *, dry_run: bool) -> dict[str, Any]:
         assert dry_run
-        self.asked, self.who = snapshot_id, who
+        self.asked, self.requester = snapshot_id, requester
         return PLAN | {"snapshot_id": snapshot_id}
 
 
 def asked(snapshot: str | None, *known: str, proven: tuple[str, ...] = ()) -> str:
     api = Api(*known, proven=proven)
     code = roll_back(
-        cast("Surefoot", api), Place("c", "s"), snapshot, WHO, dry_run=True, as_json=True, console=Console()
+        cast("Surefoot", api), Place("c", "s"), snapshot, REQUESTER, dry_run=True, as_json=True, console=Console()
     )
-    assert (code, api.who) == (Exit.SUCCEEDED, WHO)
+    assert (code, api.requester) == (Exit.SUCCEEDED, REQUESTER)
     return api.asked
 
 

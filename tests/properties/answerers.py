@@ -34,7 +34,7 @@ def answer(command: Envelope, verdict: Verdict, cause: Cause | None, now: float)
     event, step = command.event, command.entry.name
     assert isinstance(event, Event)
     passed = verdict is Verdict.PASS
-    said = StepFinished(
+    event = StepFinished(
         target=event.target,
         run_id=command.meta.run_id or "",
         command_id=command.meta.id,
@@ -44,20 +44,20 @@ def answer(command: Envelope, verdict: Verdict, cause: Cause | None, now: float)
         summary=f"{step} says {verdict}.",
         output=OUTPUTS.get(step) if passed else None,
     )
-    return _message(said, caused_id(command.meta.id, "finished"), now)
+    return _message(event, caused_id(command.meta.id, "finished"), now)
 
 
 def progress(command: Envelope, number: int, now: float) -> Message:
     event = command.event
     assert isinstance(event, Event)
-    said = StepProgressed(
+    event = StepProgressed(
         target=event.target,
         run_id=command.meta.run_id or "",
         command_id=command.meta.id,
         step=command.entry.name,
         message=f"Step {number}.",
     )
-    return _message(said, caused_id(command.meta.id, f"progress:{number}"), now)
+    return _message(event, caused_id(command.meta.id, f"progress:{number}"), now)
 
 
 def _message(event: Event, id_: str, now: float) -> Message:

@@ -14,7 +14,7 @@ from contracts.results import DisarmOutput, StepFinished
 class Ledger:
     """Notes each event when it gets into an outbox; raises ``AssertionError`` where a promise is broken."""
 
-    said: dict[str, tuple[Event | DeadLettered | DeadLetterSettled, bytes]] = field(default_factory=dict)
+    published: dict[str, tuple[Event | DeadLettered | DeadLetterSettled, bytes]] = field(default_factory=dict)
     """Event id → the first event that was published under it."""
     active: str | None = None
     """The run that has started and not ended."""
@@ -34,11 +34,11 @@ class Ledger:
         envelope = from_message(headers, value)
         event = envelope.event
         self.broken = True
-        known, as_written = self.said.setdefault(id_, (event, value))
+        known, as_written = self.published.setdefault(id_, (event, value))
         assert (type(event), value) == (type(known), as_written), f"two contents under one id: {known} and {event}"
         if known is event:
             ours = envelope.meta.source == "surefoot/orchestrator"
-            assert not (ours and envelope.meta.run_id in self.ends), "something new is said of a run that is over"
+            assert not (ours and envelope.meta.run_id in self.ends), "something new is published of a run that is over"
             self._hear(id_, event)
         self.broken = False
 
@@ -61,9 +61,9 @@ class Ledger:
                 assert event.run_id is not None
                 assert event.rollback_id == self.begun[event.run_id].rollback_id
                 self.over[event.run_id] = event
-            case StepFinished(output=DisarmOutput(answer=said)):
-                assert (said == "rollback-started") == (event.run_id in self.begun), f"recovery says {said}"
-                self.stood_down |= {event.run_id} if said == "disarmed" else set()
+            case StepFinished(output=DisarmOutput(answer=answer)):
+                assert (answer == "rollback-started") == (event.run_id in self.begun), f"recovery says {answer}"
+                self.stood_down |= {event.run_id} if answer == "disarmed" else set()
             case DeadLettered():
                 raise AssertionError(f"a dead letter: {event.detail}")
             case _:

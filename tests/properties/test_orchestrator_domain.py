@@ -145,7 +145,7 @@ class History:
     def repeat(self, event: Input) -> None:
         """Check that a repeated input publishes nothing new."""
         if isinstance(event, Request) and event.run_id in self.over:
-            return  # the handler, who keeps records of what is over, has not let it through
+            return  # the handler keeps records of ended runs, and does not let it through
         over_before = set(self.over)
         published = self.take(event)
         if getattr(event, "run_id", None) in over_before:
@@ -178,7 +178,7 @@ def test_whatever_comes_twice_changes_nothing_the_second_time(data: st.DataObjec
 
 
 def _answer(run_id: str, command_id: str, name: str) -> st.SearchStrategy[StepFinished]:
-    def said(verdict: Verdict, cause: Cause | None, some: list[Gate], output: Any) -> StepFinished:
+    def answer(verdict: Verdict, cause: Cause | None, some: list[Gate], output: Any) -> StepFinished:
         passed = verdict is Verdict.PASS
         return StepFinished(
             target=TARGET,
@@ -193,7 +193,7 @@ def _answer(run_id: str, command_id: str, name: str) -> st.SearchStrategy[StepFi
         )
 
     verdicts = st.sampled_from([*PASSED, Verdict.FAIL, Verdict.INCONCLUSIVE])
-    return st.builds(said, verdicts, st.none() | st.sampled_from(Cause), st.lists(gates, max_size=2), outputs)
+    return st.builds(answer, verdicts, st.none() | st.sampled_from(Cause), st.lists(gates, max_size=2), outputs)
 
 
 zones = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))

@@ -44,7 +44,7 @@ from tests.properties.answerers import Account, AnyRollback, answer, progress
 from tests.properties.ledger import Ledger
 
 TARGET = Target(account="123456789012", region="eu-central-1", cluster="shop", service="web")
-NOBODY = Aws(None, "recovery")  # type: ignore[arg-type]  # whoever called AWS in earnest would see it
+NOBODY = Aws(None, "recovery")  # type: ignore[arg-type]  # a real call of AWS would fail
 START = 1_764_000_000.0
 LEASE = 30.0
 ANSWERED_BY_OTHERS = frozenset(topic.name for topic, party in COMMAND_TOPICS.items() if party != Party.RECOVERY)
@@ -240,7 +240,7 @@ class World:
     # as it goes when nothing is in the way
 
     def flow(self, verdict: Verdict = Verdict.PASS) -> bool:
-        """Send, answer, deliver and work, once all round, where anybody lives; return whether anything happened."""
+        """Send, answer, deliver and work once, in all services that are alive; return whether anything happened."""
         moved = [self.send(), self.answer_all(verdict), self.deliver()]
         while self.claimable:
             self.go(self.working(self.recovery))

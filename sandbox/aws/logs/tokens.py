@@ -48,7 +48,7 @@ def unquoted(text: str) -> str:
 
 
 def compiled(expression: str, token: Token) -> re.Pattern[str]:
-    """The regular expression, whose named groups may be written as Java has them. Raise ``Malformed``."""
+    """Compile a regular expression, in which named groups may have Java's syntax. Raise ``Malformed``."""
     try:
         return re.compile(re.sub(r"(?<!\\)\(\?<(?=[A-Za-z])", "(?P<", expression))
     except re.error as error:

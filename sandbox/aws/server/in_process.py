@@ -52,7 +52,7 @@ _one_at_a_time = threading.Lock()
 class InProcessAws:
     """Every account and region in which something runs.
 
-    Time passes as ``clock`` (epoch seconds) has it, or by ``step``; whoever serves it lets it pass.
+    Time passes as ``clock`` (epoch seconds) has it, or by ``step``; the server that uses it advances it.
 
     One at a time in a process, since moto keeps its state in globals.
     """
