@@ -92,6 +92,9 @@ class FakePolicies:
             raise LookupError(f"the policy does not list {target}")
         return self.held.get(target) or ServicePolicy(target=target)
 
+    def named(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
+        return self.find(cluster, service, account, region)
+
     def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
         return BuiltInPolicies("123456789012").find(cluster, service, account, region)
 

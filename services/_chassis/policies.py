@@ -26,6 +26,10 @@ class Policies(Protocol):
         """
         ...
 
+    def named(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
+        """Return the one target of these names, whether anybody may act on it or not; else raise as ``find``."""
+        ...
+
     def all(self) -> tuple[Target, ...]:
         """Return every service that is listed."""
         ...
@@ -51,6 +55,9 @@ class BuiltInPolicies:
 
     def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
         return Target(account=account or self.account, region=region or self.region, cluster=cluster, service=service)
+
+    def named(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
+        return self.find(cluster, service, account, region)
 
     def all(self) -> tuple[Target, ...]:
         return ()

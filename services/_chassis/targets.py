@@ -23,10 +23,23 @@ class Targets:
     """The settings ``CLUSTER_NAME`` and ``SERVICE_NAME``: the service that is meant where a request names none."""
     service: str | None = None
 
-    def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
-        """Return the one target of these names. Raise ``Problem`` where there are several, or nobody may act."""
+    def find(
+        self,
+        cluster: str,
+        service: str,
+        account: str | None = None,
+        region: str | None = None,
+        *,
+        begins: bool = True,
+    ) -> Target:
+        """Return the one target of these names. Raise ``Problem`` where there are several.
+
+        ``begins``: the request begins something, so that ``Problem`` is raised, too, where nobody may act. What goes on
+        can be looked at and stopped after its service was taken from the policy.
+        """
         try:
-            return self.policies.find(cluster, service, account, region)
+            find = self.policies.find if begins else self.policies.named
+            return find(cluster, service, account, region)
         except LookupError as error:
             choices: tuple[Target, ...] = getattr(error, "choices", ())
             if choices:
@@ -36,8 +49,14 @@ class Targets:
     def in_path(
         self, cluster_name: Name, service_name: Name, account: Account = None, region: InRegion = None
     ) -> Target:
-        """Return the target that the path names."""
+        """Return the target that the path names, for a request that begins something."""
         return self.find(cluster_name, service_name, account, region)
+
+    def named_in_path(
+        self, cluster_name: Name, service_name: Name, account: Account = None, region: InRegion = None
+    ) -> Target:
+        """Return the target that the path names, for a request that looks at something or stops it."""
+        return self.find(cluster_name, service_name, account, region, begins=False)
 
     def in_query(
         self,

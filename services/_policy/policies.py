@@ -80,10 +80,10 @@ class Policies:
             self.met.pop(next(iter(self.met)))
         return effective
 
-    def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
-        """Return the one target of these names.
+    def named(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
+        """Return the one target of these names, whether anybody may act on it or not.
 
-        Account and region are needed only where several services have the name. Raise ``Ambiguous`` or ``Refused``;
+        Account and region are needed only where several services have the name. Raise ``Ambiguous``;
         raise pydantic's ``ValidationError`` for what cannot be a name, an account or a region.
         """
         choices = tuple(
@@ -98,7 +98,11 @@ class Policies:
             raise Ambiguous(f"{cluster}/{service} is in {named}: name the account and the region, too", choices)
         if choices:
             return choices[0]
-        target = Target(account=account or self.account, region=region or self.region, cluster=cluster, service=service)
+        return Target(account=account or self.account, region=region or self.region, cluster=cluster, service=service)
+
+    def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
+        """Return the one target of these names on which somebody may act. Raise as ``named``, and ``Refused``."""
+        target = self.named(cluster, service, account, region)
         self.of(target)
         return target
 

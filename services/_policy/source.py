@@ -114,6 +114,10 @@ class PolicySource:
         """Return the one target of these names. Raise ``Ambiguous`` or ``Refused``."""
         return self.policies.find(cluster, service, account, region)
 
+    def named(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
+        """Return the one target of these names, whether anybody may act on it or not. Raise ``Ambiguous``."""
+        return self.policies.named(cluster, service, account, region)
+
     def all(self) -> tuple[Target, ...]:
         """Return every service that is listed."""
         return self.policies.all()

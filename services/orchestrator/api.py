@@ -197,6 +197,7 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
     router = APIRouter(prefix="/deployment-orchestration", tags=["deployment-orchestration"])
 
     InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
+    NamedInPath = Annotated[Target, Depends(targets.named_in_path)]  # noqa: N806  a type
 
     def accepted(request: Request, response: Response, target: Target, run_id: str) -> Accepted:
         path = request.url_for("deployment_status", cluster_name=target.cluster, service_name=target.service)
@@ -218,14 +219,14 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         return accepted(request, response, target, await endpoints.orchestrate(target, body, idempotency_key))
 
     @router.get("/status/{cluster_name}/{service_name}", name="deployment_status")
-    async def status(target: InPath, run_id: str | None = None) -> RunView:
+    async def status(target: NamedInPath, run_id: str | None = None) -> RunView:
         """Show a run: the one asked for, by its id or its beginning; else the active one, else the last."""
         return await endpoints.status(target, run_id)
 
     @router.post("/abort/{cluster_name}/{service_name}", status_code=202)
     async def abort(
         *,
-        target: InPath,
+        target: NamedInPath,
         body: AbortBody,
         request: Request,
         response: Response,
@@ -249,8 +250,10 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
     ) -> Deployments:
         """List runs, the latest first. Each is kept for a month."""
         service = None
-        if cluster_name is not None or service_name is not None:
-            service = targets.given_or_configured(cluster_name, service_name, account, region)
+        if (cluster_name is None) != (service_name is None):
+            raise Problem(422, "Which service?", "Name both the cluster and the service, or neither.")
+        if cluster_name is not None and service_name is not None:
+            service = targets.find(cluster_name, service_name, account, region, begins=False)
         filters = Filters(service, outcome, actor)
         try:
             page = await endpoints.history.runs(filters, since.timestamp() if since else 0.0, cursor, limit)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from contracts.envelope import Meta
 from services._chassis.clock import Clock, moment
 from services._chassis.policies import Policies
 from services._chassis.transition import Decision, Emit, Index, Timer, Transition
+from services.orchestrator.domain.condition import Published
 from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.decide import Input, ReplayedRequest, TimerFired, decide
 from services.orchestrator.domain.effects import Effect, Ended, Publish
@@ -101,18 +103,20 @@ class Handlers:
             return None
         return self._turn(event.target, event)
 
-    async def on_event(self, event: Event, _meta: Meta) -> Transition:
+    async def on_event(self, event: Event, meta: Meta) -> Transition:
         """Take in an abort, an answer, an alert, or an event of another service."""
-        return self._turn(event.target, event)  # type: ignore[arg-type]  # app.py registers it for Input only
+        return self._turn(event.target, event, meta.time)  # type: ignore[arg-type]  # app.py registers it for Input only
 
     async def on_timer(self, timer: Timer) -> Transition:
         """Look at a run's deadlines."""
         return self._turn(timer.payload.decode(), TimerFired(timer.id.partition(":")[2]))
 
-    def _turn(self, target: Target | str, event: Input) -> Transition:
+    def _turn(self, target: Target | str, event: Input, published_at: datetime | None = None) -> Transition:
         target = target if isinstance(target, Target) else Target.parse(target)
         now, policy = self._clock.now(), self._policy(target)
-        return Transition(course_key(target), partial(turn, target=target, event=event, policy=policy, now=now))
+        at = published_at or moment(now)
+        decide_on = partial(turn, target=target, event=event, policy=policy, now=now, published_at=at)
+        return Transition(course_key(target), decide_on)
 
     def _policy(self, target: Target) -> Policy:
         """Return what a run that begins now would keep. One that goes on is not touched by a refusal."""
@@ -122,10 +126,12 @@ class Handlers:
             return Policy(tell_every=self._tell_every, refusal=f"{error}.")
 
 
-def turn(state: bytes | None, target: Target, event: Input, policy: Policy, now: float) -> Decision:
+def turn(
+    state: bytes | None, target: Target, event: Input, policy: Policy, now: float, published_at: datetime
+) -> Decision:
     """Decide on stored state: what was decided, with its timers and its records."""
     before = Course.from_bytes(state)
-    after, effects = decide(before, event, policy, now)
+    after, effects = decide(_noted(before, event, published_at), event, policy, now)
     if after is before and not effects and not isinstance(event, TimerFired | DeploymentStarted | DeploymentFinished):
         # read again after a restoration, an answer may come before its question
         return Decision(ignore_once=True)
@@ -140,8 +146,16 @@ def turn(state: bytes | None, target: Target, event: Input, policy: Policy, now:
         timers=_timers(after.active) + _queue_timer(after, now) if after is not before else (),
         cancel_timers=_cancelled(before, after),
         records=records,
-        indexes=tuple(_indexes(before, shown.values())) + _index_of_service(state, target, now),
+        indexes=(Index(SERVICES, str(target), now, keep=MOST_SERVICES), *_indexes(before, shown.values())),
     )
+
+
+def _noted(course: Course, event: Input, published_at: datetime) -> Course:
+    """Return the course with what another service has published about the target."""
+    if not isinstance(event, Published):
+        return course
+    condition = course.condition.after(event, published_at)
+    return course if condition == course.condition else course.replace(condition=condition)
 
 
 def _timers(run: Run | None) -> tuple[Timer, ...]:
@@ -190,7 +204,3 @@ def _indexes(before: Course, shown: Iterable[RunView]) -> Iterator[Index]:
         if view.asked_at is not None and (view.run_id not in known or view.outcome is not None):
             at = view.asked_at.timestamp()
             yield from (Index(name, view.run_id, at, keep=MOST_RUNS) for name in indexes_of(view))
-
-
-def _index_of_service(state: bytes | None, target: Target, now: float) -> tuple[Index, ...]:
-    return (Index(SERVICES, str(target), now, keep=MOST_SERVICES),) if state is None else ()

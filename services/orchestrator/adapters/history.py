@@ -5,7 +5,11 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import structlog
+from pydantic import ValidationError
+
 from contracts.base import Target
+from contracts.state import NewerState
 from services._chassis.clock import Clock, moment
 from services._chassis.policies import Policies
 from services._chassis.store import REMEMBER_SECONDS, Indexed, IndexedStore
@@ -29,6 +33,8 @@ MOST_NAMESAKES = 100
 """Runs that are looked at to tell which one the beginning of an id means."""
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +62,17 @@ class StoredHistory:
 
     async def overview(self) -> tuple[ServiceLine, ...]:
         known = await self.store.range(SERVICES, limit=MOST_LISTED)
-        listed = self.policies.all()
+        listed = frozenset(self.policies.all())
         targets = sorted({*listed, *(Target.parse(line.member) for line in known)}, key=str)[:MOST_LISTED]
         return tuple(await _gathered(self._service(target, listed=target in listed) for target in targets))
 
     async def _service(self, target: Target, *, listed: bool) -> ServiceLine:
         now = self.clock.now()
-        course = Course.from_bytes(await self.store.load(course_key(target)))
+        try:
+            course = Course.from_bytes(await self.store.load(course_key(target)))
+        except (NewerState, ValueError):
+            problem = "A newer version has written what is known of it; a newer replica shows it."
+            return ServiceLine(target=target, listed=listed, problem=problem)
         last = await self._line(course.last_run_id) if course.last_run_id else None
         shown = views(course, now)
         active = shown.get(course.active.run_id) if course.active else None
@@ -81,7 +91,11 @@ class StoredHistory:
 
     async def _line(self, run_id: str) -> RunLine | None:
         record = await self.store.record(run_key(run_id))
-        return RunLine.model_validate_json(record) if record is not None else None
+        try:
+            return RunLine.model_validate_json(record) if record is not None else None
+        except ValidationError:
+            log.warning("a run cannot be read; a newer version may have written it", run_id=run_id)
+            return None
 
 
 async def _gathered(work: Iterable[Awaitable[T]]) -> list[T]:

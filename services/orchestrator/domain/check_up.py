@@ -5,6 +5,7 @@ Nothing depends on an earlier phase, so a phase that does not pass does not end 
 
 from contracts.deployment import Cause, Outcome, Phase
 from contracts.gates import Verdict, worst
+from contracts.results import PreflightOutput
 from services.orchestrator.domain import endings
 from services.orchestrator.domain.effects import RunTurn, progress
 from services.orchestrator.domain.judge import gates_of_stage, sentence, superseded
@@ -62,6 +63,9 @@ def _go_on(run: Run, stage: Stage, now: float) -> RunTurn:
     if stage.phase is Phase.PRE_DEPLOYMENT_VALIDATION:
         if cause is Cause.USAGE:
             return (yield from endings.finish(run, Outcome.BLOCKED, cause, f"{sentence(gates)}.", now=now))
+        if run.output(PreflightOutput) is None:
+            reason = f"It is not known whether a deployment is under way, so nothing was begun. {sentence(gates)}."
+            return (yield from endings.finish(run, Outcome.BLOCKED, cause, reason, now=now))
         run = yield from progress(run, "run-preflight", ANNOUNCEMENT, now)
     if stage.phase is not Phase.BAKING:
         return (yield from begin(run, following(run), now))

@@ -1,6 +1,6 @@
 """What the other services have published about a target: whether it is armed, its alerts, its health score."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Self
 
 from contracts.base import Contract
@@ -8,6 +8,8 @@ from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import RollbackFinished, TargetArmed, TargetDisarmed
 
+FRESH = timedelta(hours=1)
+"""A score that was published longer ago is not shown: health publishes one every quarter of an hour at least."""
 MOST_ALERTS = 50
 """Open alerts that are kept for a target; the oldest go first."""
 
@@ -46,7 +48,7 @@ class Condition(Contract):
     """Oldest first."""
     score: Score | None = None
 
-    def after(self, event: Published, now: datetime) -> Self:
+    def after(self, event: Published, published_at: datetime) -> Self:
         """Return the condition with an event taken in; the same event again changes nothing."""
         match event:
             case TargetArmed():
@@ -55,13 +57,15 @@ class Condition(Contract):
                 ended = self.armed is not None and self.armed.run_id == event.run_id
                 return self._with(armed=None) if ended else self
             case HealthScored():
-                return self._with(score=Score(low=event.low, high=event.high, rating=event.rating, at=now))
+                return self._with(score=Score(low=event.low, high=event.high, rating=event.rating, at=published_at))
             case CriticalAlert() | WarningAlert():
                 return self._with(alerts=self._alerts_after(event))
 
     def at(self, now: datetime) -> Self:
-        """Return what of it still holds: an arm ends by itself."""
-        return self._with(armed=None) if self.armed is not None and self.armed.until <= now else self
+        """Return what of it still holds: an arm ends by itself, and an old score says nothing."""
+        armed = self.armed if self.armed is not None and self.armed.until > now else None
+        score = self.score if self.score is not None and now - self.score.at < FRESH else None
+        return self._with(armed=armed, score=score)
 
     def _alerts_after(self, event: CriticalAlert | WarningAlert) -> tuple[OpenAlert, ...]:
         others = tuple(alert for alert in self.alerts if alert.alert_id != event.alert_id)

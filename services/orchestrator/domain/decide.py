@@ -11,10 +11,8 @@ from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
 from contracts.results import StepFinished, StepProgressed
 from services.orchestrator.domain import check_up, endings, phases, replay, requests, steps
-from services.orchestrator.domain.condition import Published
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Effect, RunTurn, progress
-from services.orchestrator.domain.limits import moment
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.run import Request, Run
 
@@ -55,8 +53,6 @@ Input = (
 
 def decide(course: Course, event: Input, policy: Policy, now: float) -> tuple[Course, tuple[Effect, ...]]:
     """Return the new course and what is to happen, in order. ``now`` is product time in epoch seconds."""
-    if isinstance(event, Published) and (condition := course.condition.after(event, moment(now))) != course.condition:
-        course = course.replace(condition=condition)
     turn = _course_turn(course, event, policy, now)
     effects: list[Effect] = []
     while True:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
+from urllib.parse import quote
 
 from contracts.base import Contract, Target
 from contracts.deployment import Cause, Change, Outcome, Phase, Rollback
@@ -69,6 +70,8 @@ class ServiceLine(Contract):
     queued: int = 0
     """Runs that wait for the active one."""
     condition: Condition = Condition()
+    problem: str = ""
+    """Why nothing more is shown of it, as a sentence; empty where all is."""
 
 
 def indexes_of(view: RunView) -> Iterator[str]:
@@ -88,4 +91,4 @@ def index_of_prefix(run_id: str) -> str:
 
 
 def _index(facts: dict[str, str]) -> str:
-    return "runs" + "".join(f"|{name}={facts[name]}" for name in sorted(facts))
+    return "runs" + "".join(f"|{name}={quote(facts[name], safe='')}" for name in sorted(facts))

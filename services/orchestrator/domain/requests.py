@@ -81,12 +81,13 @@ def put_back(course: Course, run: Run, policy: Policy, now: float) -> CourseTurn
 
 
 def start_next(course: Course, policy: Policy, now: float) -> CourseTurn:
-    """Start the first of the queue that is not too old, unless a run is active."""
+    """Start the first of the queue that is not too old, and that the policy still allows, unless a run is active."""
     while course.active is None and course.queue:
         request, *rest = course.queue
         course = course.replace(queue=tuple(rest))
-        if now >= request.expires_at:
-            yield from _refuse(request, policy, Cause.REFUSED, _expired(request, now), now)
+        objection = _forbidden(policy) or _too_late(request, now)
+        if objection is not None:
+            yield from _refuse(request, policy, *objection, now)
             course = course.replace(last_run_id=request.run_id)
         else:
             course = course.replace(active=(yield from _start(request, policy, now)))
@@ -98,16 +99,20 @@ def _objection(course: Course, request: Request, policy: Policy, now: float) -> 
 
 
 def _misuse(request: Request, policy: Policy) -> tuple[Cause, str] | None:
-    if policy.refusal:
-        return Cause.USAGE, policy.refusal
+    if (forbidden := _forbidden(policy)) is not None:
+        return forbidden
     if (why_not := why_not_override(override.gate for override in request.overrides)) is not None:
         return Cause.USAGE, why_not
     return None
 
 
+def _forbidden(policy: Policy) -> tuple[Cause, str] | None:
+    return (Cause.USAGE, policy.refusal) if policy.refusal else None
+
+
 def _obstacle(course: Course, request: Request, now: float) -> tuple[Cause, str] | None:
-    if now >= request.expires_at:
-        return Cause.REFUSED, _expired(request, now)
+    if (too_late := _too_late(request, now)) is not None:
+        return too_late
     if course.active is None and not course.queue:
         return None
     if request.on_conflict == "refuse":
@@ -118,9 +123,14 @@ def _obstacle(course: Course, request: Request, now: float) -> tuple[Cause, str]
     return None
 
 
-def _expired(request: Request, now: float) -> str:
+def _too_late(request: Request, now: float) -> tuple[Cause, str] | None:
     late = now - request.expires_at
-    return f"The request had expired {late:.0f} seconds before its turn came; ask again if it is still wanted."
+    if late < 0:
+        return None
+    return (
+        Cause.REFUSED,
+        f"The request had expired {late:.0f} seconds before its turn came; ask again if it is still wanted.",
+    )
 
 
 def unstarted(request: Request, policy: Policy, now: float) -> Run:

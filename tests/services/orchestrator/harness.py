@@ -89,6 +89,9 @@ class FixedPolicies:
             raise LookupError(f"{target} is not listed in the policy")
         return self.policy.model_copy(update={"target": target})
 
+    def named(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
+        return self.find(cluster, service, account, region)
+
     def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
         target = TARGET.model_copy(update={"cluster": cluster, "service": service})
         return target.model_copy(update={"account": account or target.account, "region": region or target.region})
@@ -142,8 +145,8 @@ class World:
     # in
 
     def happens(self, event: Input, firing: Timer | None = None) -> Decision:
-        decision = turn(self.state, TARGET, event, self.policy, self.now)
-        again = turn(self.state, TARGET, event, self.policy, self.now)
+        decision = turn(self.state, TARGET, event, self.policy, self.now, at(self.now))
+        again = turn(self.state, TARGET, event, self.policy, self.now, at(self.now))
         assert again == decision, "the same decision on the same state"
         if firing is not None:
             self.timers.pop(firing.id, None)

@@ -150,9 +150,10 @@ def test_silence_ends_every_phase_and_then_the_check_up(world: World) -> None:
     assert not NEVER & set(world.names())
 
 
-def test_a_preflight_that_aws_refuses_leaves_it_a_check_up(world: World) -> None:
+def test_where_nobody_knows_whether_a_deployment_is_under_way_nothing_is_begun(world: World) -> None:
     world.answer("run-preflight", INCONCLUSIVE, cause=Cause.ERROR)
     for step in FIRST:
         world.answer(step)
-    assert world.run.phase is Phase.DEPLOYMENT_MONITORING
-    assert "arm" not in world.names()
+    assert (world.end.outcome, world.end.cause) == (Outcome.BLOCKED, Cause.ERROR)
+    assert "not known whether a deployment is under way" in world.end.reason
+    assert ANNOUNCEMENT not in world.messages()

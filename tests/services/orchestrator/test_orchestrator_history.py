@@ -16,7 +16,9 @@ from contracts.recovery import TargetArmed, TargetDisarmed
 from services._chassis.http import PREFIX, create_http
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
+from services._chassis.transition import Decision, Transition
 from services.orchestrator.app import create_app
+from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.settings import Settings
 from tests.kit import FakeClock, memory_store
 from tests.services.aws.scripted import ScriptedAws, refusal
@@ -211,3 +213,50 @@ async def test_an_arm_ends_by_itself(orchestrator: Orchestrator, http: httpx2.As
     await orchestrator.hears(TargetArmed(target=TARGET, run_id="run", snapshot_id="s", expires_at=until))
     orchestrator.clock.time += timedelta(minutes=11).total_seconds()
     assert (await overview(http))["web"]["condition"]["armed"] is None
+
+
+async def test_an_old_score_says_nothing(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:
+    level = LevelScore(level="basic", low=95, high=95, weight=1)
+    await orchestrator.hears(HealthScored(target=TARGET, low=95, high=95, rating="excellent", levels=(level,)))
+    assert (await overview(http))["web"]["condition"]["score"]["low"] == 95
+    orchestrator.clock.time += timedelta(hours=2).total_seconds()
+    assert (await overview(http))["web"]["condition"]["score"] is None
+
+
+async def test_a_score_is_as_old_as_its_event(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:
+    """Read again after a restoration, an event is no news."""
+    level = LevelScore(level="basic", low=95, high=95, weight=1)
+    event = HealthScored(target=TARGET, low=95, high=95, rating="excellent", levels=(level,))
+    transition = await orchestrator.service.handlers[HealthScored](event, Meta("1", "test", at(START - 86_400)))
+    assert transition is not None
+    await orchestrator.store.apply(transition, cause="replayed")
+    assert (await overview(http))["web"]["condition"]["score"] is None
+
+
+async def test_a_service_of_before_the_lists_is_shown_once_something_happens(
+    orchestrator: Orchestrator, http: httpx2.AsyncClient
+) -> None:
+    await orchestrator.store.apply(
+        Transition("course:" + str(OTHER), lambda _: Decision(Course().to_bytes())), cause=""
+    )
+    assert "api" not in await overview(http)
+    await orchestrator.asks(OTHER)
+    assert "api" in await overview(http)
+
+
+async def test_what_a_newer_version_wrote_hides_no_other_service(
+    orchestrator: Orchestrator, http: httpx2.AsyncClient
+) -> None:
+    await orchestrator.asks()
+    await orchestrator.asks(OTHER)
+    newer = b'{"schema_version": 99}'
+    await orchestrator.store.apply(Transition(course_key(OTHER), lambda _: Decision(newer)), cause="")
+    shown = await overview(http)
+    assert "newer version" in shown["api"]["problem"]
+    assert shown["web"]["active_run"] is not None
+
+
+async def test_an_actor_cannot_make_up_an_outcome(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:
+    await orchestrator.asks(actor="ci|outcome=failed")
+    assert await listed(http, actor="ci", outcome="failed") == []
+    assert len(await listed(http, actor="ci|outcome=failed")) == 1

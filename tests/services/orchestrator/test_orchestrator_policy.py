@@ -125,6 +125,19 @@ def test_a_target_that_was_taken_from_the_policy_ends_what_it_began() -> None:
     assert world.to_the_end().outcome is Outcome.SUCCEEDED
 
 
+def test_a_run_that_waited_does_not_begin_on_a_target_that_was_taken_from_the_policy() -> None:
+    world = World()
+    first = world.request("1")
+    waiting = world.request("2")
+    world.policy = Policy(refusal="shop/web is not listed in the policy.")
+    world.to_the_end()
+    (end,) = world.ends(first)
+    assert end.outcome is Outcome.SUCCEEDED
+    (end,) = world.ends(waiting)
+    assert (end.outcome, end.cause, end.reason) == (Outcome.BLOCKED, "usage", "shop/web is not listed in the policy.")
+    assert world.active is None
+
+
 def test_a_shortest_baking_is_said_to_whoever_judges() -> None:
     world = World(policy())
     world.request("1")

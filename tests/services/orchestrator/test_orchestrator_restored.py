@@ -129,4 +129,4 @@ def test_a_timer_always_goes(world: World) -> None:
     world.request()
     timer = world.timers[f"run:{world.run.run_id}"]
     assert not world.fire(timer).ignore_once
-    assert turn(None, TARGET, finished("unknown"), POLICY, START).records, "and an end is kept"
+    assert turn(None, TARGET, finished("unknown"), POLICY, START, at(START)).records, "and an end is kept"

@@ -37,6 +37,9 @@ class Policies(FakePolicies):
         minutes = {"api": 10, "slow": 25}.get(target.service, 10)
         return ServicePolicy(target=target, timeouts=Timeouts(validation_minutes=minutes))
 
+    def named(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
+        return self.find(cluster, service, account, region)
+
     def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
         if service == "twice" and account is None:
             error = LookupError("twice is in several accounts: name the account, too")
