@@ -40,7 +40,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         jobs={
             ASSESS: Assess(examine, policies),
             WATCH: Watch(Observe(ecs, balancers), clock),
-            CHECK: CheckOnce(examine, policies),
+            CHECK: CheckOnce(examine, policies, clock),
         },
         failures={WATCH: handlers.watch_failed},
         timers={"check": partial(handlers.check_due, clock=clock, policies=policies)},

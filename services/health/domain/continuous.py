@@ -7,6 +7,8 @@ from contracts.state import State
 from services.health.domain.checks import Check, Finding
 from services.health.domain.score import Rating, Score
 
+REPEAT_SECONDS = 900.0
+"""A score that stays the same is published again after so long: who reads it can tell a stable one from silence."""
 STALE_INTERVALS = 4
 """A look that has not ended after so many intervals is given up for lost."""
 
@@ -22,6 +24,8 @@ class Checking(State):
     high: float | None = None
     bad: tuple[str, ...] = ()
     """Names of the checks that were bad at the last look."""
+    published_at: float | None = None
+    """Product time at which the score was last published."""
 
     def starts(self) -> "Checking":
         return self.replace(enabled=True)
@@ -33,14 +37,22 @@ class Checking(State):
         """Whether no look is under way: a slow application must not pile them up."""
         return self.looking_since is None or now - self.looking_since >= STALE_INTERVALS * interval
 
-    def after(self, score: Score, checks: Iterable[Check], *, exists: bool) -> "Checking":
+    def after(self, score: Score, checks: Iterable[Check], now: float, *, exists: bool) -> "Checking":
         """Return what is known after a look. A service that is gone is checked no more."""
-        bad = tuple(check.name for check in checks if check.finding is Finding.BAD)
-        return Checking(enabled=self.enabled and exists, rating=score.rating, low=score.low, high=score.high, bad=bad)
+        return Checking(
+            enabled=self.enabled and exists,
+            rating=score.rating,
+            low=score.low,
+            high=score.high,
+            bad=tuple(check.name for check in checks if check.finding is Finding.BAD),
+            published_at=now if self.is_due(score, now) else self.published_at,
+        )
 
-    def differs(self, score: Score) -> bool:
-        """Whether the rating or a rounded end of the score changed."""
-        if self.rating is None or self.low is None or self.high is None:
+    def is_due(self, score: Score, now: float) -> bool:
+        """Whether the score is to be published: its rating or a rounded end has changed, or it is time to repeat it."""
+        if self.rating is None or self.low is None or self.high is None or self.published_at is None:
+            return True
+        if now - self.published_at >= REPEAT_SECONDS:
             return True
         before = (self.rating, round(self.low), round(self.high))
         return before != (score.rating, round(score.low), round(score.high))

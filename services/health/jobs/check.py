@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from contracts.base import Target, caused_id
 from contracts.health import CheckFailed
+from services._chassis.clock import Clock
 from services._chassis.jobs import Running
 from services._chassis.policies import Policies
 from services._chassis.transition import Decision, Emit, Transition
@@ -20,22 +21,23 @@ CHECK = "check"
 class CheckOnce:
     examine: Examiner
     policies: Policies
+    clock: Clock
 
     async def __call__(self, running: Running) -> Transition:
         target = Target.parse(running.payload.decode())
         policy = self.policies.of(target)
         evidence = await self.examine(target, policy.application)
         found = checks(evidence, policy.health)
-        total = score(found)
+        total, now = score(found), self.clock.now()
 
         def decide(state: bytes | None) -> Decision:
             before = Checking.from_bytes(state)
-            news = [Emit(scored(target, total), caused_id(running.id, "scored"))] if before.differs(total) else []
+            news = [Emit(scored(target, total), caused_id(running.id, "scored"))] if before.is_due(total, now) else []
             news += [
                 Emit(_failed(target, check), caused_id(running.id, f"failed:{check.name}"))
                 for check in before.turned_bad(found)
             ]
-            after = before.after(total, found, exists=evidence.service is not None)
+            after = before.after(total, found, now, exists=evidence.service is not None)
             return Decision(state=after.to_bytes(), emit=tuple(news))
 
         return Transition(checks_key(target), decide)

@@ -43,7 +43,7 @@ class Continuous:
 
     async def look(self, job: Any, found: Evidence) -> list[Any]:
         running = FakeRunning(job.payload, id=job.id, kind=job.kind)
-        transition = await CheckOnce(FakeExaminer(found), self.policies)(running)
+        transition = await CheckOnce(FakeExaminer(found), self.policies, self.clock)(running)
         return events(await self.store.apply(transition))
 
     async def round(self, timer: Timer, found: Evidence) -> tuple[Timer | None, list[Any]]:
@@ -73,6 +73,16 @@ async def test_checks_go_on_and_tell_only_what_changed() -> None:
     timer, told = await checks.round(timer, broken)
     assert len(told) == 2
     assert len({emission.id for decision in checks.store.decisions for emission in decision.emit}) == 7
+
+
+async def test_a_score_that_stays_the_same_is_repeated_every_quarter_of_an_hour() -> None:
+    checks = Continuous()
+    timer: Any = await checks.start()
+    published = []
+    for _ in range(62):
+        timer, told = await checks.round(timer, evidence())
+        published += [(checks.clock.time - NOW, type(event).__name__) for event in told]
+    assert published == [(0, "HealthScored"), (900, "HealthScored"), (1800, "HealthScored")]
 
 
 async def test_a_look_under_way_is_waited_for_but_not_for_ever() -> None:
