@@ -31,7 +31,7 @@ from services._chassis.http import PREFIX, create_http, create_server, listen
 from services._chassis.policy import first_policy, router
 from services._chassis.readiness import Readiness
 from services._chassis.service import Platform, Service
-from services._chassis.settings import Settings, sentence
+from services._chassis.settings import Settings, sentence, without_effect
 from services._chassis.startup import AGAIN_SECONDS, Startup, StartupError, unless_stopped, why_of
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
@@ -216,6 +216,8 @@ def main(*modules: str) -> None:
         log.error("cannot start", why=str(error))  # noqa: TRY400  the operator's sentence
         sys.exit(EXIT_USAGE)
     configure_logs(settings.surefoot_log_level, service)
+    for ignored in without_effect(os.environ.get("SUREFOOT_CONFIG")):
+        log.warning("a setting is ignored", why=ignored)
     sys.exit(asyncio.run(_main(modules, settings)))
 
 

@@ -18,6 +18,9 @@ from services._chassis.aws_connection import AwsLimits
 from services._chassis.config_file import read_config
 from services._policy import environment
 
+NOT_THERE_YET = {"anomaly_detection_enabled": "anomalies are not detected yet"}
+"""Settings of the requirements (docs/requirements.md) for what is not built: they stop no start, and are reported."""
+
 
 class Settings(BaseSettings):
     """Read from the environment and from the YAML file that ``SUREFOOT_CONFIG`` names."""
@@ -100,10 +103,17 @@ class Settings(BaseSettings):
 
 
 @cache
+def without_effect(path: str | None) -> list[str]:
+    """Return a sentence for each setting, of the file or of the environment, that is accepted and does nothing yet."""
+    given = {*(read_config(path, known_settings()) if path else ()), *map(str.lower, os.environ)}
+    return [f"{name} has no effect: {why}" for name, why in NOT_THERE_YET.items() if name in given]
+
+
 def known_settings() -> frozenset[str]:
     """Return the names of all services' settings, and of those that belong to the policy: they may share one file."""
     modules = (import_module(f"services.{service}.settings") for service in SERVICES)
-    return environment.NAMES.union(name for module in modules for name in module.Settings.model_fields)
+    own = (name for module in modules for name in module.Settings.model_fields)
+    return environment.NAMES.union(own, NOT_THERE_YET)
 
 
 def sentence(error: ValidationError) -> str:
