@@ -23,12 +23,18 @@ def alarm_name(service: WatchedService, rule: Rule) -> str:
     return f"{service.own_name}-{rule.name}"
 
 
-def is_of_rule(rest: str, description: str) -> bool:
-    """Whether an alarm is ours. ``rest``: its name without ``surefoot-<cluster>-<service>-``.
+def is_of(service: WatchedService, name: str, description: str) -> bool:
+    """Whether an alarm is one that Surefoot has created for this very service.
 
-    The name of a rule has no ``-``; with one, it is an alarm of a service whose name is longer than this one's.
+    Its description says so: ``prod-eu``/``api`` and ``prod``/``eu-api`` have the same names of alarms. The name of a
+    rule has no ``-``; with one, it is an alarm of a service whose name is longer than this one's.
     """
-    return "-" not in rest and description.startswith(_DESCRIPTION)
+    rest = name.removeprefix(f"{service.own_name}-")
+    return "-" not in rest and description.startswith(_DESCRIPTION) and description.endswith(_of(service))
+
+
+def _of(service: WatchedService) -> str:
+    return f" on {service.cluster}/{service.service}"
 
 
 def definition(service: WatchedService, rule: Rule, metrics_namespace: str, topic: str | None) -> dict[str, Any] | None:
@@ -45,7 +51,7 @@ def definition(service: WatchedService, rule: Rule, metrics_namespace: str, topi
     alarm: dict[str, Any] = {
         "AlarmName": alarm_name(service, rule),
         "AlarmDescription": f"{_DESCRIPTION}{rule.severity}: {rule.name} {rule.comparison} {rule.threshold:g}"
-        f"{rule.unit} for {rule.minutes} min on {service.cluster}/{service.service}",
+        f"{rule.unit} for {rule.minutes} min{_of(service)}",
         "ActionsEnabled": True,
         "AlarmActions": actions,
         "OKActions": actions,

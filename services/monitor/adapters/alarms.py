@@ -8,7 +8,7 @@ from contracts.base import Target
 from contracts.policy import Monitoring
 from services._aws.errors import changing, reading
 from services._chassis.aws import Aws
-from services.monitor.adapters.alarm_definitions import definition, is_of_rule
+from services.monitor.adapters.alarm_definitions import definition, is_of
 from services.monitor.domain.alarms import Alarm
 from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.rules import Rule
@@ -42,19 +42,18 @@ class CloudWatchAlarms:
         return str(alarm["AlarmName"])
 
     async def ours(self, target: Target, service: WatchedService) -> Mapping[str, bool]:
-        prefix = f"{service.own_name}-"
         with reading("CloudWatch", "DescribeAlarms"):
             found = await self.aws.at(target).pages(
                 "cloudwatch",
                 "describe_alarms",
                 "MetricAlarms",
-                AlarmNamePrefix=prefix,
+                AlarmNamePrefix=f"{service.own_name}-",
                 AlarmTypes=["MetricAlarm"],
             )
         return {
             alarm["AlarmName"]: bool(alarm.get("ActionsEnabled"))
             for alarm in found
-            if is_of_rule(alarm["AlarmName"].removeprefix(prefix), alarm.get("AlarmDescription", ""))
+            if is_of(service, alarm["AlarmName"], alarm.get("AlarmDescription", ""))
         }
 
     async def delete(self, target: Target, names: Collection[str]) -> None:

@@ -157,6 +157,7 @@ async def test_the_alarm_of_a_rule_that_is_gone_is_deleted_and_nobody_elses(acco
     foreign = {
         f"surefoot-{CLUSTER}-{SERVICE}-mine": "somebody's own",
         f"surefoot-{CLUSTER}-{SERVICE}-b-cpu": "Surefoot, ",
+        f"surefoot-{CLUSTER}-{SERVICE}-memory": "Surefoot, warning: of a service whose own name is the same on Court/x",
     }
     for name, description in foreign.items():
         account.cloudwatch.put_metric_alarm(
