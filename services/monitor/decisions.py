@@ -62,6 +62,11 @@ def run_is_over(command: Command) -> Emit:
     return command.inconclusive("The run is over, or is being rolled back: its evidence is not needed.", Cause.REFUSED)
 
 
+def refused_by_policy(command: Command, error: LookupError) -> Emit:
+    """The policy in force lets nobody act on the service, so that no evidence will come."""
+    return command.inconclusive(f"{error}.", Cause.REFUSED)
+
+
 def not_reached(command: Command, error: NotFound | AwsError) -> Emit:
     """There is no such service (fail), or AWS could not be asked (inconclusive)."""
     if isinstance(error, NotFound):
@@ -75,19 +80,29 @@ def looked(
     in_force: MonitoringPolicy | None,
     asked: Collection[str],
     now: float,
+    *,
+    gone: bool = False,
 ) -> Decision:
     """Return what follows from the looks at a target, of which each was made by one policy.
 
     ``asked``: the evaluations that were known when the metrics were read; one that has come since waits for the next
-    look. So does everything where a run with another policy has begun since.
+    look. So does everything where a run with another policy has begun since. ``gone``: there is no such service
+    any more.
     """
     policy = watch.governing(in_force, now)
     look = looks.get(policy) if policy else None
-    watch, alerts = watch.with_look(look) if look else (watch, ())
+    if gone:
+        watch, alerts = watch.stopped(policy.digest if policy else "")
+    else:
+        watch, alerts = watch.with_look(look) if look else (watch, ())
     answers: dict[str, Emit] = {}
     for waiting in watch.pending:
         held = watch.policy_of(waiting.run_id, in_force)
-        of_run = looks.get(held) if held and waiting.command_id in asked else None
+        if held is None:
+            refusal = LookupError(f"The policy in force lets nobody act on {watch.target}")
+            answers[waiting.command_id] = refused_by_policy(evaluation(watch, waiting, None), refusal)
+            continue
+        of_run = looks.get(held) if waiting.command_id in asked else None
         if of_run and (gates := of_run.judge(waiting)) is not None:
             answers[waiting.command_id] = evaluation(watch, waiting, in_force).from_gates(
                 gates, summary(gates), inconclusive=cause_of_silence(of_run.fault)

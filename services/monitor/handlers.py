@@ -22,6 +22,7 @@ from services.monitor.decisions import (
     deadline_id,
     evaluation,
     look_at,
+    refused_by_policy,
     run_is_over,
 )
 from services.monitor.domain.judge import PendingEvaluation
@@ -48,7 +49,10 @@ class Handlers:
 
     async def evaluate_rules(self, command: EvaluateRules, meta: Meta) -> Transition:
         """Wait for evidence: looks begin at once, and the deadline is a look as well."""
-        command, policy = governed(command, MonitoringPolicy, self.policies)
+        try:
+            command, policy = governed(command, MonitoringPolicy, self.policies)
+        except LookupError as error:
+            return decided(refused_by_policy(Command.of(command, meta), error))
         now = self.clock.now()
         pending = PendingEvaluation(
             command_id=meta.id,

@@ -43,6 +43,11 @@ def refused(command: Command, refusal: Refusal) -> Emit:
     return command.failed(refusal.summary, refusal.cause, refusal.gate)
 
 
+def refused_by_policy(command: Command, error: LookupError) -> Emit:
+    """Answer a command without a policy for a service on which the policy in force lets nobody act."""
+    return command.failed(f"{error}.", Cause.REFUSED)
+
+
 def rolled_back(command: Command, past: PastRollback) -> Emit:
     """Answer ``roll-back``: passed only if the snapshot's version is live and healthy."""
     gate = Gate.true("rolled_back", holds=past.result == "restored", detail=past.detail)

@@ -13,7 +13,7 @@ from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import FailedJob
 from services._chassis.policies import Policies, governed
-from services._chassis.transition import Decision, Timer, Transition
+from services._chassis.transition import Decision, Timer, Transition, decided
 from services.recovery import decisions
 from services.recovery.domain import arm as arming
 from services.recovery.domain.protection import Protection, key_of
@@ -23,6 +23,8 @@ from services.recovery.domain.work import ChangeWork, Expiry, RollbackWork
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
+    """Only what begins something asks for the policy in force: what undoes or ends something never needs it."""
+
     clock: Clock
     policies: Policies
 
@@ -30,11 +32,17 @@ class Handlers:
         return moment(self.clock.now())
 
     async def capture(self, command: CaptureSnapshot, meta: Meta) -> Transition:
-        command, policy = governed(command, RecoveryPolicy, self.policies)
+        try:
+            command, policy = governed(command, RecoveryPolicy, self.policies)
+        except LookupError as error:
+            return decided(decisions.refused_by_policy(Command.of(command, meta), error))
         return decisions.begin_capture(Command.of(command, meta), command.purpose, policy, self._now())
 
     async def arm(self, command: Arm, meta: Meta) -> Transition:
-        given, policy = governed(command, RecoveryPolicy, self.policies)
+        try:
+            given, policy = governed(command, RecoveryPolicy, self.policies)
+        except LookupError as error:
+            return decided(decisions.refused_by_policy(Command.of(command, meta), error))
         now, asked = self._now(), Command.of(given, meta)
         return _on(given.target, lambda protection: decisions.arm(protection, given, asked, policy, now))
 

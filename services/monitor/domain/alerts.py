@@ -70,18 +70,23 @@ def without_rules(
     """Return the alerts that ``rules`` go on with, and the resolutions of those that stand for a rule that is gone."""
     by_name = {rule.name: rule for rule in rules}
     kept = {name: alert for name, alert in alerts.items() if name in by_name and alert.of(by_name[name])}
-    ended = ((alert, alert.rule or _BUILT_IN.get(name)) for name, alert in alerts.items() if name not in kept)
-    resolved = (
-        _resolved_as_gone(rule, alert.began_at, target, digest)
-        for alert, rule in ended
+    ended = {name: alert for name, alert in alerts.items() if name not in kept}
+    return kept, resolved(ended, target, digest, GONE)
+
+
+def resolved(alerts: Mapping[str, AlertState], target: Target, digest: Digest, why: str) -> tuple[Alert, ...]:
+    """Return the resolutions of the alerts that stand; ``why`` they are over although nothing was measured."""
+    by_rule = ((alert, alert.rule or _BUILT_IN.get(name)) for name, alert in alerts.items())
+    return tuple(
+        _unmeasured(rule, alert.began_at, target, digest, why)
+        for alert, rule in by_rule
         if rule is not None and alert.began_at is not None
     )
-    return kept, tuple(resolved)
 
 
-def _resolved_as_gone(policy: RulePolicy, began_at: float, target: Target, digest: Digest) -> Alert:
+def _unmeasured(policy: RulePolicy, began_at: float, target: Target, digest: Digest, why: str) -> Alert:
     (rule,) = rules_of((policy,))
-    state = RuleState(rule=rule.name, verdict="no_data", value=None, samples=0, until=0, detail=GONE)
+    state = RuleState(rule=rule.name, verdict="no_data", value=None, samples=0, until=0, detail=why)
     return _alert(rule, state, target, began_at, "resolved", digest)
 
 

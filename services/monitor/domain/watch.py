@@ -5,9 +5,9 @@ from typing import Self
 from pydantic import Field
 
 from contracts.base import Target
-from contracts.policy import MonitoringPolicy
+from contracts.policy import Digest, MonitoringPolicy
 from contracts.state import State
-from services.monitor.domain.alerts import Alert, AlertState, step, without_rules
+from services.monitor.domain.alerts import Alert, AlertState, resolved, step, without_rules
 from services.monitor.domain.judge import PendingEvaluation
 from services.monitor.domain.look import Look
 from services.monitor.domain.metrics import WatchedService
@@ -100,9 +100,10 @@ class Watch(State):
         policies = {run: policy for run, policy in self.policies.items() if run in wanting}
         return self.replace(pending=pending, policies=policies)
 
-    def stopped(self) -> Self:
-        """The service is gone: only what waits for an answer remains."""
-        return self.replace(closely={}, set_up=False, alerts={})
+    def stopped(self, digest: Digest) -> tuple[Self, tuple[Alert, ...]]:
+        """The service is gone: only what waits for an answer remains. Return also the resolutions of its alerts."""
+        over = resolved(self.alerts, self.target, digest, "the service is gone")
+        return self.replace(closely={}, set_up=False, alerts={}), over
 
     def with_look(self, look: Look) -> tuple[Self, tuple[Alert, ...]]:
         """Evaluate every rule; return the new state and the alerts that are to be published."""
@@ -110,8 +111,8 @@ class Watch(State):
             return self, ()
         now, digest = look.at, look.policy.digest
         states = {rule.name: evaluate(rule, look.readings, now) for rule in look.rules}
-        alerts, resolved = without_rules(self.alerts, look.rules, self.target, digest)
-        published = [*resolved]
+        alerts, over = without_rules(self.alerts, look.rules, self.target, digest)
+        published = [*over]
         for rule in look.rules:
             before = alerts.get(rule.name, AlertState())
             alerts[rule.name], alert = step(before, rule, states[rule.name], self.target, now, look.fault, digest)

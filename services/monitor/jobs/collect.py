@@ -53,9 +53,8 @@ class CollectJob:
 
         def decide(state: bytes | None) -> Decision:
             watch = Watch.from_bytes(state, target=target)
-            watch = watch.stopped() if gone else watch
             watch = watch.replace(shown=bare(shown)) if shown else watch
-            return looked(watch, looks, in_force, asked, now)
+            return looked(watch, looks, in_force, asked, now, gone=gone)
 
         return Transition(watch_key(target), decide)
 

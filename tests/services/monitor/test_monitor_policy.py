@@ -174,6 +174,30 @@ async def test_a_command_of_the_previous_version_is_judged_by_what_is_in_force_w
     assert [(answer.verdict, answer.policy_digest) for answer in world.answers] == [(Verdict.PASS, LATER)] * 2
 
 
+async def test_an_evaluation_of_the_previous_version_for_a_service_that_is_refused_is_answered_at_once(
+    world: World,
+) -> None:
+    world.policies.refused = frozenset({TARGET})
+    await evaluate(world, None)
+    (answer,) = world.answers
+    assert (answer.verdict, answer.cause, answer.summary) == (
+        Verdict.INCONCLUSIVE, Cause.REFUSED, f"the policy does not list {TARGET}.",
+    )  # fmt: skip
+
+
+async def test_what_waits_by_no_policy_of_its_own_is_answered_once_the_service_is_refused(world: World) -> None:
+    waiting = PendingEvaluation(command_id="old", run_id="run-1", since=START, deadline=START + 900)
+    old = Watch(target=TARGET, closely={"run-1": START + 900}, pending=(waiting,))
+    await world.keep(watch_key(TARGET), old.to_bytes())
+    world.policies.refused = frozenset({TARGET})
+    await world.handlers.policy_changed(frozenset({TARGET}))
+    await world.until(60)
+    assert [(answer.command_id, answer.verdict, answer.cause) for answer in world.answers] == [
+        ("old", Verdict.INCONCLUSIVE, Cause.REFUSED)
+    ]
+    assert (await watch(world)).pending == ()
+
+
 async def test_a_state_of_the_previous_version_is_judged_by_what_is_in_force(world: World) -> None:
     waiting = PendingEvaluation(command_id="old", run_id="run-1", since=START, deadline=START + 900)
     old = Watch(target=TARGET, closely={"run-1": START + 900}, pending=(waiting,))

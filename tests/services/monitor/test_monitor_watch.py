@@ -8,7 +8,7 @@ from contracts.base import caused_id
 from contracts.deployment import Cause, DeploymentFinished, Outcome
 from contracts.envelope import Meta
 from contracts.gates import Verdict
-from contracts.monitor import CheckAlarms, CriticalAlert, EvaluateRules, SetUpMonitoring, WatchClosely
+from contracts.monitor import CheckAlarms, CriticalAlert, EvaluateRules, SetUpMonitoring, WarningAlert, WatchClosely
 from contracts.policy import Monitoring, ServicePolicy
 from contracts.recovery import RollbackStarted
 from contracts.results import MonitoringOutput, ProbesOutput
@@ -320,6 +320,25 @@ async def test_a_service_that_is_gone_is_not_looked_at_for_ever(world: World) ->
     world.services.failure = NotFound("there is no active service api in the cluster Main")
     await world.until(3600)
     assert not world.timers
+
+
+async def test_the_alerts_of_a_service_that_is_gone_are_resolved(world: World) -> None:
+    await world.say(world.handlers.set_up, SET_UP)
+    world.metrics.change(response_time=9.0)
+    await world.until(300)
+    raised = {alert.alert_id for alert in raised_and_resolved(world, "raised")}
+    assert raised
+    world.services.failure = NotFound("there is no active service api in the cluster Main")
+    await world.until(3600)
+    over = raised_and_resolved(world, "resolved")
+    assert {alert.alert_id for alert in over} == raised
+    assert all(alert.detail.endswith("(the service is gone)") and alert.value is None for alert in over)
+    assert len(over) == len(raised), "once is enough"
+
+
+def raised_and_resolved(world: World, state: str) -> list[CriticalAlert | WarningAlert]:
+    found = [event for event in world.told if isinstance(event, CriticalAlert | WarningAlert)]
+    return [alert for alert in found if alert.state == state]
 
 
 async def test_a_target_that_cannot_be_looked_up_is_answered(world: World) -> None:

@@ -3,8 +3,10 @@
 import pytest
 
 from contracts import policy
+from contracts.deployment import Cause
+from contracts.gates import Verdict
 from contracts.policy import RecoveryPolicy, ServicePolicy
-from contracts.recovery import RollBack, RollbackFinished, RollbackStarted
+from contracts.recovery import Arm, CaptureSnapshot, Disarm, RollBack, RollbackFinished, RollbackStarted
 from contracts.results import StepFinished
 from services.recovery.domain.protection import Armed
 from services.recovery.domain.work import CaptureWork
@@ -114,3 +116,38 @@ async def test_a_capture_that_the_previous_version_began_keeps_what_is_in_force(
     transition = await recovery.jobs["capture-snapshot"](recovery.work_on("capture-snapshot", old.to_bytes()))
     recovery.truth.write(transition)
     assert [entry.snapshot_id for entry in recovery.protection.snapshots] == [old.snapshot_id]
+
+
+async def test_a_command_of_the_previous_version_for_a_service_that_is_refused_is_answered_at_once(
+    recovery: Recovery,
+) -> None:
+    recovery.policies.refused = frozenset({TARGET})
+    capture = await recovery.send(CaptureSnapshot(target=TARGET, run_id="run-1", purpose="before-change"), "capture")
+    arm = Arm(target=TARGET, run_id="run-1", snapshot_id="any", expires_at=recovery.now, auto_recovery=True)
+    for said in (capture, await recovery.send(arm, "arm")):
+        assert said is not None
+        assert (said.verdict, said.cause, said.summary) == (
+            Verdict.FAIL, Cause.REFUSED, f"the policy does not list {TARGET}.",
+        )  # fmt: skip
+    assert recovery.truth.jobs == {}
+
+
+@pytest.mark.parametrize("undo", [RollBack(target=TARGET, run_id="run-1", trigger="a gate"), None])
+async def test_what_undoes_a_change_never_asks_for_the_policy_in_force(
+    recovery: Recovery, undo: RollBack | None
+) -> None:
+    """By a command, or by an alert."""
+    await recovery.deployed()
+    recovery.policies.refused = frozenset({TARGET})
+    await recovery.send(undo or recovery.alert(), "undo")
+    await recovery.work()
+    assert [finished.result for finished in recovery.told(RollbackFinished)] == ["restored"]
+
+
+async def test_a_run_is_disarmed_though_the_policy_refuses_its_service_by_now(recovery: Recovery) -> None:
+    await recovery.deployed()
+    recovery.policies.refused = frozenset({TARGET})
+    said = await recovery.send(Disarm(target=TARGET, run_id="run-1"), "disarm")
+    assert said is not None
+    assert said.verdict is Verdict.PASS
+    assert recovery.protection.arm is None
