@@ -102,13 +102,13 @@ class Settings(BaseSettings):
         return AwsLimits(answer=self.aws_answer_timeout, tries=self.aws_tries)
 
 
-@cache
 def without_effect(path: str | None) -> list[str]:
     """Return a sentence for each setting, of the file or of the environment, that is accepted and does nothing yet."""
     given = {*(read_config(path, known_settings()) if path else ()), *map(str.lower, os.environ)}
     return [f"{name} has no effect: {why}" for name, why in NOT_THERE_YET.items() if name in given]
 
 
+@cache
 def known_settings() -> frozenset[str]:
     """Return the names of all services' settings, and of those that belong to the policy: they may share one file."""
     modules = (import_module(f"services.{service}.settings") for service in SERVICES)
