@@ -1,4 +1,4 @@
-"""Who is at work when AWS is called, and by what right: written into the request, and checked before it is sent."""
+"""The job that calls AWS: its name is written into each request, and its lease is checked before it is sent."""
 
 import contextvars
 import time
@@ -13,7 +13,7 @@ class LeaseOver(Exception):
 
 @dataclass(slots=True)
 class Actor:
-    """Whoever is at work, for AWS's own log of calls: ``kind/id/fence`` of a job."""
+    """The caller as AWS's own log of calls shows it: ``kind/id/fence`` of a job."""
 
     name: str = "-/-/0"
     until: float = inf
@@ -25,7 +25,8 @@ calling: contextvars.ContextVar[str] = contextvars.ContextVar("service", default
 """The service that calls."""
 
 
-def say_who(request: Any, **_: object) -> None:
+def name_caller(request: Any, **_: object) -> None:
+    """Append service and job to the request's User-Agent."""
     agent = request.headers.get("User-Agent", "")
     agent = agent.decode() if isinstance(agent, bytes) else agent
     request.headers["User-Agent"] = f"{agent} surefoot/{calling.get()}/{acting.get().name}"
@@ -34,7 +35,7 @@ def say_who(request: Any, **_: object) -> None:
 def check_right(**_: object) -> None:
     """Refuse to send for a job whose lease has run out, a first time or again: another may have it by now.
 
-    So what a stalled executor can still do to AWS is the one request that left it while it held the lease.
+    So the only effect that a stalled executor can still have is that of a request sent while it held the lease.
     """
     if time.monotonic() > acting.get().until:
         raise LeaseOver("the lease has run out; nothing was sent")

@@ -1,14 +1,15 @@
-"""How far this machine's clock is from AWS's, which signatures are judged by."""
+"""Compares this machine's clock with AWS's, by which AWS checks signatures."""
 
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-TOLD_SECONDS = 30.0
-"""An offset that is told: every signature still holds, and moments of AWS and of this machine are compared."""
+REPORTED_SECONDS = 30.0
+"""Seconds of offset that are reported: signatures are still accepted, but times of AWS and of this machine differ."""
 WRONG_SECONDS = 240.0
-"""From five minutes on AWS refuses every signature (IAM user guide, "Elements of an AWS API request signature")."""
+"""Seconds of offset that count as a fault: from five minutes on AWS refuses every signature (IAM user guide, "Elements
+of an AWS API request signature")."""
 
 
 def offset_of(answer: Mapping[str, Any], now: Callable[[], float] = time.time) -> float | None:
@@ -25,7 +26,7 @@ def offset_of(answer: Mapping[str, Any], now: Callable[[], float] = time.time) -
 
 def clock_fault(offset: float | None) -> str:
     """Return what is wrong with the clock, as a sentence without its full stop; nothing where it is right."""
-    if offset is None or abs(offset) <= TOLD_SECONDS:
+    if offset is None or abs(offset) <= REPORTED_SECONDS:
         return ""
     said = f"this machine's clock is {abs(offset):.0f} seconds {'ahead of' if offset > 0 else 'behind'} AWS's"
     return f"{said}, so that AWS refuses its signatures: set the clock" if abs(offset) > WRONG_SECONDS else said

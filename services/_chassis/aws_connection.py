@@ -1,7 +1,7 @@
 """boto3's clients and threads of one process, by account and region.
 
 Clients are shared, kept until the policy drops their account, and made under one lock: making one costs about 86 ms,
-and is not safe beside another. How accounts are entered, ``credentials.py`` says.
+and is not safe beside another. ``credentials.py`` has how accounts are entered.
 """
 
 import threading
@@ -21,11 +21,11 @@ from botocore.session import Session as BotocoreSession
 from botocore.session import get_session
 
 from contracts.policy import Access
-from services._chassis.acting import check_right, say_who
+from services._chassis.acting import check_right, name_caller
 from services._chassis.credentials import EXPIRED, NoCredentials, OwnCredentials, RoleCredentials
 
 THREADS = 24
-"""Of each lane."""
+"""How many threads each lane has."""
 ENTERING = "entering"
 """The lane of calls of STS, which have their own, shorter limits: they are made again soon."""
 
@@ -40,7 +40,7 @@ class AwsLimits:
 
 
 class Place(NamedTuple):
-    """Where a call acts."""
+    """The account and region in which a call acts."""
 
     account: str = ""
     """Empty: this process's own."""
@@ -52,7 +52,7 @@ HOME = Place()
 
 
 class Roles(Protocol):
-    """Of the policy in force: how to act in other accounts. A reload changes the answers."""
+    """How to act in other accounts, by the policy in force. A reload changes the answers."""
 
     def access(self, account: str) -> Access | None: ...
 
@@ -65,7 +65,7 @@ class Account:
     credentials: OwnCredentials | RoleCredentials
     session: Any
     clients: dict[tuple[str, str, str], Any] = field(default_factory=dict)
-    """By region, API and lane."""
+    """(region, API, lane) → its client."""
 
 
 class AwsConnection:
@@ -169,7 +169,7 @@ class AwsConnection:
                 client = account.session.client(
                     service, region_name=region, config=self._entering if lane == ENTERING else self._config
                 )
-                client.meta.events.register("request-created", say_who)
+                client.meta.events.register("request-created", name_caller)
                 if lane != ENTERING:
                     client.meta.events.register("before-send", check_right)
                 self._made(client)

@@ -20,7 +20,6 @@ BEFORE_THE_RULE = (
     "services/optimizer/",
     "services/recovery/",
     "services/_chassis/accounts.py",
-    "services/_chassis/aws_connection.py",
     "services/_chassis/credentials.py",
 )
 """Code that is older than the rule about fragments and speech. Nothing may be added here."""
