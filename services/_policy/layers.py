@@ -28,7 +28,20 @@ class Layers:
         """Return the merged layers of a service with this entry in the file, or of an unlisted service."""
         account = {"account": Value(self.own_account, "the account of Surefoot's credentials")}
         own: Tree = account if self.own_account else {}
-        return merged(own, *self.environment.of(cluster, service), self.defaults, entry or {})
+        common, single = self.environment.of(cluster, service)
+        tree = merged(own, common, self.defaults, entry or {})
+        if not single or not self._at_home(tree, merged(own, common)):
+            return tree
+        return merged(own, common, single, self.defaults, entry or {})
+
+    @staticmethod
+    def _at_home(tree: Tree, environment: Tree) -> bool:
+        """Return whether a service is in the environment's own account and region.
+
+        The environment names services by cluster and name alone, and a service of the same name elsewhere is another.
+        """
+        account = text(environment, "account")
+        return account in {"", text(tree, "account")} and text(environment, "region") == text(tree, "region")
 
     def effective(self, tree: Tree, target: Target) -> Effective:
         policy = ServicePolicy.model_validate({"target": target, "digest": self.digest, **sections_of(tree)})
@@ -36,7 +49,7 @@ class Layers:
 
     def unlisted(self, target: Target) -> Effective:
         """Return the policy of a service that the file does not list."""
-        tree = self.base(target.cluster, target.service)
+        base = self.base()
         asked = {key: str(getattr(target, key)) for key in Target.model_fields}
-        differs: Tree = {key: Value(name, "as asked for") for key, name in asked.items() if text(tree, key) != name}
-        return self.effective({**tree, **differs}, target)
+        differs: Tree = {key: Value(name, "as asked for") for key, name in asked.items() if text(base, key) != name}
+        return self.effective(self.base(target.cluster, target.service, differs), target)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from contracts.base import Target
 from contracts.policy import BUILT_IN_RULES, MOST_SERVICES, RESERVED_RULE_NAMES, Access, RulePolicy
+from contracts.policy_file import OFF
 from contracts.suggest import did_you_mean
 from services._policy.check import check
 from services._policy.environment import Environment
@@ -81,6 +82,8 @@ class _Loading:
         base = layers.base()
         self._rules(base, {}, "defaults")
         self._spans(base, "defaults")
+        if not ("unlisted" in once and once["unlisted"].node.value == "refuse"):
+            self._headers(base, "defaults", "; or refuse services that are not listed: `unlisted: refuse`")
         access = self._access()
         account = base.get("account")
         if isinstance(account, Value) and account.place:
@@ -145,6 +148,7 @@ class _Loading:
             tree = layers.base(text(own, "cluster"), text(own, "service"), own)
             self._rules(tree, base, path)
             self._spans(tree, path)
+            self._headers(tree, path)
             try:
                 names = {key: text(tree, key) for key in Target.model_fields}
                 target = Target.model_validate(names | {"account": names["account"] or UNKNOWN_ACCOUNT})
@@ -208,6 +212,19 @@ class _Loading:
             place = least.place or most.place or Place(least.origin, 0)
             sentence = f"the shortest baking, {least.value:g} minutes, is longer than the longest, {most.value:g}"
             self._fault(place, f"{path}.baking", sentence)
+
+    def _headers(self, tree: Tree, path: str, more: str = "") -> None:
+        """Check that headers, which carry secrets, are sent to a URL that somebody has chosen.
+
+        A load balancer is called by its own name without a check of its certificate, and perhaps without TLS.
+        """
+        url, headers = _held(tree, "application", "url"), tree["application"].get("headers")  # type: ignore[union-attr]  # a section
+        sent = [held for _, held in flat(headers or {}) if held.value != OFF] if not isinstance(headers, Value) else []
+        if not sent or (url is not None and url.value not in {None, OFF}):
+            return
+        place = next((held.place for held in (url, *sent) if held is not None and held.place), None)
+        sentence = "`headers` are sent to a URL that is set here, and to no other: set `url`, or switch the headers off"
+        self._fault(place or Place("the environment", 0), f"{path}.application.url", sentence + more)
 
     def _fixed(self, name: str, rule: Tree, where: str) -> None:
         for key in _FIXED:

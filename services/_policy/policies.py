@@ -66,6 +66,15 @@ class Policies:
 
     def explain(self, target: Target) -> Effective:
         """Return the policy of a target with the origin of each value. Raise ``Refused`` where there is none."""
+        effective = self.derived(target)
+        if target not in self.listed and target not in self.met:
+            self.met[target] = effective
+            if len(self.met) > MOST_UNLISTED:
+                self.met.pop(next(iter(self.met)))
+        return effective
+
+    def derived(self, target: Target) -> Effective:
+        """Return what ``explain`` returns, without making the target known. Raise ``Refused`` as well."""
         if (known := self.listed.get(target) or self.met.get(target)) is not None:
             return known
         if self.refuse_unlisted:
@@ -74,11 +83,7 @@ class Policies:
             raise Refused(f"the policy has no role for account {target.account}; add one under `accounts`")
         if target.region not in self.regions:
             raise Refused(f"{target} is in a region where the policy lists no service; list it to act there")
-        effective = self.unlisted(target)
-        self.met[target] = effective
-        if len(self.met) > MOST_UNLISTED:
-            self.met.pop(next(iter(self.met)))
-        return effective
+        return self.unlisted(target)
 
     def named(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
         """Return the one target of these names, whether anybody may act on it or not.
@@ -117,18 +122,29 @@ class Policies:
     def listen(self, listener: object) -> None:
         """Do nothing: these never change."""
 
-    def changed_from(self, before: "Policies") -> frozenset[Target]:
+    def known(self) -> frozenset[Target]:
+        """Return the services that are listed, and the unlisted ones whose policy was asked for."""
+        return frozenset((*self.listed, *tuple(self.met)))
+
+    def changed_from(self, before: "Policies", among: frozenset[Target] | None = None) -> frozenset[Target]:
         """Return the targets whose policy is another one now: those that were added, changed or removed.
 
-        Of unlisted services, only those whose policy was asked of ``before``.
+        ``among``: the targets to compare; by default all that either knows. The unlisted ones are known to these
+        policies from now on. ``before`` stays as it is, so that others may go on to use it meanwhile.
         """
-        targets = {*before.listed, *before.met, *self.listed}
-        return frozenset(target for target in targets if before.seen(target) != self.seen(target))
+        targets = before.known() | self.known() if among is None else among
+        return frozenset(
+            target
+            for target in targets
+            if before.compared(target, before.derived) != self.compared(target, self.explain)
+        )
 
-    def seen(self, target: Target) -> tuple[ServicePolicy, Access | None, bool] | None:
+    def compared(
+        self, target: Target, explain: Callable[[Target], Effective]
+    ) -> tuple[ServicePolicy, Access | None, bool] | None:
         """Return what must differ for a target's policy to count as changed; the digest alone does not count."""
         try:
-            policy = self.of(target)
+            policy = explain(target).policy
         except Refused:
             return None
         return policy.model_copy(update={"digest": ""}), self.accounts.get(target.account), target in self.listed

@@ -84,8 +84,8 @@ class PolicySource:
     _looked_at: float | None = field(default=None, init=False)
     _found: Found | None = field(default=None, init=False)
     _fault: str | None = field(default=None, init=False)
-    _refused: str = field(default="", init=False)
-    """The digest of a file that was refused, so that it is not parsed at each poll."""
+    _refused: tuple[str, str] | None = field(default=None, init=False)
+    """The digest of a file that was refused and why, so that it is reported at each poll and parsed once."""
     _from_kept: bool = field(default=False, init=False)
     _unkept: Kept | None = field(default=None, init=False)
     """A copy of the policy in force that could not be stored yet."""
@@ -188,20 +188,39 @@ class PolicySource:
         if files is None:
             return  # it is being written; the next poll will see it whole
         if files.digest == self.policies.digest:
-            self._from_kept = False
+            self._refused, self._from_kept = None, False
             self._report(await self._unfinished(self.reader.location))
-        elif files.digest != self._refused:
-            try:
-                policies = await asyncio.to_thread(load, files, self.environment, self.own_account)
-            except PolicyFaults as faults:
-                self._refused = files.digest
-                self._report(faults.summary)
-                return
-            if _emptied(self.policies, policies):
-                self._refused = files.digest
-                self._report(EMPTIED)
-                return
-            await self._swap(policies, files, self.reader.location)
+        elif self._refused is not None and files.digest == self._refused[0]:
+            self._report(self._refused[1])
+        else:
+            await self._take_over(files, self.reader.location)
+
+    async def _take_over(self, files: Files, location: str) -> None:
+        """Put new files in force, or report why they are refused."""
+        before = self.policies
+        try:
+            policies, changed, compared = await asyncio.to_thread(self._prepare, files, before)
+        except PolicyFaults as faults:
+            self._refuse(files, faults.summary)
+            return
+        if _emptied(before, policies):
+            self._refuse(files, EMPTIED)
+            return
+        changed |= policies.changed_from(before, before.known() - compared)
+        await self._swap(policies, files, location, changed)
+
+    def _prepare(self, files: Files, before: Policies) -> tuple[Policies, frozenset[Target], frozenset[Target]]:
+        """Return the new policies, the targets that they change, and those that were compared.
+
+        It takes a second for a thousand services, so that it runs in a thread, while ``before`` is asked for more.
+        """
+        policies = load(files, self.environment, self.own_account)
+        compared = before.known() | policies.known()
+        return policies, policies.changed_from(before, compared), compared
+
+    def _refuse(self, files: Files, why: str) -> None:
+        self._refused = (files.digest, why)
+        self._report(why)
 
     async def _first(self, reader: Reader) -> tuple[Policies, Files]:
         """Return the policy on disk. Raise ``Unreadable`` or ``PolicyFaults``."""
@@ -235,7 +254,10 @@ class PolicySource:
         return None if isinstance(third, Unreadable) or third.files.digest != second.files.digest else third.files
 
     def _known(self, found: Found) -> bool:
-        return self._policies is not None and found.files.digest in {self._policies.digest, self._refused}
+        return self._policies is not None and found.files.digest in {
+            self._policies.digest,
+            self._refused and self._refused[0],
+        }
 
     async def _attempt(self, reader: Reader) -> Found | Unreadable:
         """Read, with at most one read at a time: a read that hangs is waited for and not repeated."""
@@ -251,13 +273,14 @@ class PolicySource:
             return unreadable
         return self._found
 
-    async def _swap(self, policies: Policies, files: Files, location: str) -> None:
+    async def _swap(
+        self, policies: Policies, files: Files, location: str, changed: frozenset[Target] = frozenset()
+    ) -> None:
         """Replace the policy in force, and call the listeners with the targets whose policy has changed."""
-        before, self._policies = self._policies, policies
+        self._policies = policies
         self._loaded_at = self._looked_at = self.now()
-        self._refused, self._from_kept = "", False
+        self._refused, self._from_kept = None, False
         self._unkept = Kept(location, self._loaded_at, files)
-        changed = policies.changed_from(before) if before else frozenset()
         for subscription in self._subscriptions:
             subscription.unnotified |= changed
         log.info("the policy is in force", digest=policies.digest[:12], changed=len(changed))

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+import structlog
+
 from contracts.base import Target, caused_id
 from contracts.deployment import DeploymentFinished
 from contracts.envelope import Meta
 from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
 from contracts.policy import MonitoringPolicy
 from contracts.recovery import RollbackStarted
+from contracts.state import NewerState
 from services._chassis.clock import Clock
 from services._chassis.commands import Command
 from services._chassis.policies import Policies, governed
@@ -30,6 +33,8 @@ from services.monitor.domain.watch import Watch, watch_key
 
 LOST = 120.0
 """Product seconds after which a look whose job has not ended is begun anew."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,10 @@ class Handlers:
     async def policy_changed(self, targets: frozenset[Target]) -> None:
         """Look at once at those that are watched continuously; the look writes alarms and dashboard anew."""
         for target in targets:
-            await self.store.apply(self._looked_at_now(target), cause="")
+            try:
+                await self.store.apply(self._looked_at_now(target), cause="")
+            except NewerState as error:  # the replica that wrote it follows the policy, too
+                log.warning("a newer version watches this target", target=str(target), why=str(error))
 
     def _looked_at_now(self, target: Target) -> Transition:
         now = self.clock.now()

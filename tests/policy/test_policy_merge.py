@@ -14,7 +14,7 @@ from contracts.policy import BUILT_IN_RULES
 from services._policy.environment import SETTINGS
 from services._policy.merge import BUILT_IN, Value, flat
 from services._policy.policies import Effective
-from tests.policy.loading import ACCOUNT, faults, of, policies
+from tests.policy.loading import ACCOUNT, OTHER, faults, of, policies, target
 
 OTHER_VALUES: dict[str, Any] = {
     "application.url": "https://app.example.com",
@@ -211,7 +211,8 @@ def test_off_takes_away_a_value_that_the_defaults_set() -> None:
 
 
 def test_headers_are_merged_by_name_and_off_takes_one_away() -> None:
-    below = {"application": {"headers": {"Authorization": "app/token", "X-Tenant": "app/tenant"}}}
+    headers = {"Authorization": "app/token", "X-Tenant": "app/tenant"}
+    below = {"application": {"url": "https://app.example", "headers": headers}}
     above = of(policies(file(below, {"application": {"headers": {"X-Tenant": "off", "X-Key": "app/key"}}})))
     assert above.policy.application.headers == {"Authorization": "app/token", "X-Key": "app/key"}
     assert above.values["application.headers.X-Key"].value == "app/key"
@@ -237,6 +238,49 @@ def test_base_urls_belong_to_the_services_that_they_name() -> None:
     loaded = policies(file({}, {}), variables={"BASE_URLS": '{"prod/api": "http://10.0.0.1:8000"}'})
     assert of(loaded).policy.application.url == "http://10.0.0.1:8000"
     assert of(loaded, "prod", "other").policy.application.url is None
+
+
+@pytest.mark.parametrize(
+    ("place", "url"),
+    [
+        ("", "https://app.example"),
+        (f'account: "{ACCOUNT}", region: eu-west-1, ', "https://app.example"),
+        (f'account: "{OTHER}", region: eu-west-1, ', None),
+        ("region: us-west-2, ", None),
+    ],
+)
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"APPLICATION_URL": "https://app.example", "CLUSTER_NAME": "prod", "SERVICE_NAME": "api"},
+        {"BASE_URLS": '{"prod/api": "https://app.example"}'},
+    ],
+)
+def test_a_url_of_the_environment_is_not_that_of_a_namesake_elsewhere(
+    place: str, url: str | None, variables: dict[str, str]
+) -> None:
+    """Tests of a broken service elsewhere would pass at its healthy namesake."""
+    access = f'accounts: {{"{OTHER}": {{role: "arn:aws:iam::{OTHER}:role/surefoot"}}}}\n'
+    text = f"version: 1\n{access}services:\n  - {{{place}cluster: prod, service: api}}\n"
+    loaded = policies(text, variables={"AWS_REGION": "eu-west-1", **variables})
+    assert of(loaded).policy.application.url == url
+
+
+def test_a_url_of_the_environment_is_not_that_of_an_unlisted_namesake_elsewhere() -> None:
+    text = "version: 1\nservices:\n  - {cluster: prod, service: other, region: eu-west-1}\n"
+    loaded = policies(text, variables={"BASE_URLS": '{"prod/api": "https://app.example"}'})
+    here, there = (loaded.explain(target(region=region)) for region in ("us-west-2", "eu-west-1"))
+    assert (here.policy.application.url, there.policy.application.url) == ("https://app.example", None)
+    assert there.values["region"].origin == "as asked for"
+
+
+def test_a_url_of_the_environment_is_one_that_headers_go_to() -> None:
+    text = (
+        "version: 1\nunlisted: refuse\ndefaults: {application: {headers: {X-Key: app/key}}}\n"
+        "services: [{cluster: prod, service: api}]\n"
+    )
+    assert "application.url" in faults(text)
+    assert faults(text, variables={"BASE_URLS": '{"prod/api": "https://app.example"}'}) == ""
 
 
 def test_two_urls_for_one_service_are_a_fault() -> None:

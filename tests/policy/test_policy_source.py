@@ -1,6 +1,7 @@
 """Reload: whatever happens to the file, the policy in force is the old one or the new one, and it is told."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from contracts.base import Target
 from services._policy import source as module
 from services._policy.environment import Environment
+from services._policy.policies import Policies
 from services._policy.read import Found, PathReader, Unreadable
 from services._policy.source import EMPTIED, POLL_SECONDS, SETTLE_SECONDS, NoPolicy, PolicySource
 from tests.policy.loading import ACCOUNT, files, target
@@ -247,6 +249,52 @@ async def test_a_broken_file_is_parsed_once_and_not_at_each_look(monkeypatch: py
     for _ in range(3):
         await world.source.look()
     assert "keeep" in (world.fault or "")
+
+
+async def test_a_fault_that_comes_back_is_reported_again() -> None:
+    world = await started(GOOD)
+    for _ in range(2):
+        world.disk.write(BAD)
+        await world.source.look()
+        assert "keeep" in (world.fault or "")
+        world.disk.write(GOOD)
+        await world.source.look()
+        assert world.fault is None
+
+
+async def test_a_refused_file_that_is_back_is_what_is_wrong_and_not_that_it_was_away() -> None:
+    world = await started(GOOD)
+    for text in (BAD, Unreadable("it is not there"), BAD):
+        world.disk.write(text)
+        await world.source.look()
+    assert "keeep" in (world.fault or "")
+    world.disk.write(EMPTY)
+    await world.source.look()
+    world.disk.write(Unreadable("it is not there"))
+    await world.source.look()
+    world.disk.write(EMPTY)
+    await world.source.look()
+    assert world.fault == EMPTIED
+
+
+async def test_what_a_change_changes_is_found_out_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = await started(GOOD)
+    world.source.of(target("unlisted"))
+    compare, threads = Policies.changed_from, []
+
+    def compared(after: Policies, before: Policies, among: frozenset[Target] | None = None) -> frozenset[Target]:
+        threads.append((threading.get_ident(), len(among or ())))
+        if len(threads) == 1:  # the loop goes on meanwhile, and is asked for another service
+            world.source.of(target("late"))
+        return compare(after, before, among)
+
+    monkeypatch.setattr(Policies, "changed_from", compared)
+    world.disk.write(BETTER)
+    await world.source.look()
+    (first, of_first), (second, of_second) = threads
+    assert first != threading.get_ident()
+    assert (second, of_first, of_second) == (threading.get_ident(), 2, 1)
+    assert world.heard == [{"api", "unlisted", "late"}]
 
 
 async def test_a_file_that_is_being_written_is_waited_for() -> None:

@@ -208,7 +208,10 @@ def test_services_that_are_not_listed_hear_of_changes_once_somebody_has_asked_fo
         policies(BASE.format(keep=6, services=service("a"))),
     )
     before.of(target("new"))
+    known = before.known()
     assert after.changed_from(before) == {target("a"), target("new")}
+    assert before.known() == known
+    assert after.known() == {target("a"), target("new")}
     refused = policies("version: 1\nunlisted: refuse\nservices:\n" + service("a"))
     assert target("new") in refused.changed_from(before)
 

@@ -210,6 +210,18 @@ async def test_a_state_of_the_previous_version_is_judged_by_what_is_in_force(wor
     ]
 
 
+async def test_a_target_that_a_newer_version_watches_keeps_no_other_from_the_new_policy(world: World) -> None:
+    newer = [TARGET.model_copy(update={"service": f"newer-{number}"}) for number in range(4)]
+    for target in newer:
+        await world.keep(watch_key(target), b'{"schema_version":99}')
+    await set_up(world)
+    before = len(world.alarms.put_names)
+    world.policies.reload(policy(rules=rules(cpu=70)))
+    await world.handlers.policy_changed(frozenset({TARGET, *newer}))
+    await world.until(0)
+    assert len(world.alarms.put_names) > before
+
+
 async def test_a_run_that_begins_while_metrics_are_read_is_judged_by_the_next_look(world: World) -> None:
     """The metrics were read by another policy's namespace, and its thresholds are not those of the run."""
     world.policies.reload(policy(rules=rules(cpu=1)))
