@@ -148,7 +148,7 @@ class Consumer:
             await self._dead_letter(record, "failed", f"{failed}: {sentence_of(error)}")
 
     def _may_wait(self, record: Record, error: NewerState, reading: Reading) -> bool:
-        """Return whether this target's messages may go on waiting, although they hold up others (see above)."""
+        """Return whether this target's messages have waited for less than ``NEWER_STATE_LONGEST``."""
         key = record.key or b""
         if reading.number != self._waiting_reading:
             self._waiting_reading = reading.number
