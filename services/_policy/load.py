@@ -82,7 +82,9 @@ class _Loading:
         base = layers.base()
         self._rules(base, {}, "defaults")
         self._spans(base, "defaults")
-        if not ("unlisted" in once and once["unlisted"].node.value == "refuse"):
+        refuse_unlisted = "unlisted" in once and once["unlisted"].node.value == "refuse"
+        if not refuse_unlisted:
+            self._judges(base, {}, "defaults")
             self._headers(base, "defaults", "; or refuse services that are not listed: `unlisted: refuse`")
         access = self._access()
         account = base.get("account")
@@ -96,7 +98,7 @@ class _Loading:
             accounts=access,
             account=text(base, "account") or UNKNOWN_ACCOUNT,
             region=text(base, "region"),
-            refuse_unlisted="unlisted" in once and once["unlisted"].node.value == "refuse",
+            refuse_unlisted=refuse_unlisted,
             unlisted=layers.unlisted,
             digest=self.files.digest,
             allow_empty="allow_empty" in once and once["allow_empty"].node.value is True,
@@ -149,6 +151,7 @@ class _Loading:
             self._rules(tree, base, path)
             self._spans(tree, path)
             self._headers(tree, path)
+            self._judges(tree, base, path)
             try:
                 names = {key: text(tree, key) for key in Target.model_fields}
                 target = Target.model_validate(names | {"account": names["account"] or UNKNOWN_ACCOUNT})
@@ -226,6 +229,16 @@ class _Loading:
         sentence = "`headers` are sent to a URL that is set here, and to no other: set `url`, or switch the headers off"
         self._fault(place or Place("the environment", 0), f"{path}.application.url", sentence + more)
 
+    def _judges(self, tree: Tree, base: Tree, path: str) -> None:
+        """Without a critical rule there is nothing to judge a deployment by, and each would end inconclusive."""
+        rules, below = tree["rules"], base.get("rules", {})
+        if isinstance(rules, Value) or any(_severity(rule) == "critical" for rule in rules.values()):
+            return
+        places, inherited = _not_critical(rules), _not_critical(below)
+        place = next((place for place in places if place not in inherited), places[0] if places else _first(rules))
+        sentence = "no critical rule is left, so that no deployment could succeed; leave one of them on and critical"
+        self._fault(place, f"{path}.rules", sentence)
+
     def _fixed(self, name: str, rule: Tree, where: str) -> None:
         for key in _FIXED:
             held = rule.get(key)
@@ -258,6 +271,19 @@ def _held(tree: Tree, section: str, name: str) -> Value | None:
     values = tree.get(section)
     held = values.get(name) if values is not None and not isinstance(values, Value) else None
     return held if isinstance(held, Value) else None
+
+
+def _severity(rule: Value | Tree) -> object:
+    """Return how severe a rule is; None for one that is switched off."""
+    held = None if isinstance(rule, Value) else rule.get("severity")
+    return held.value if isinstance(held, Value) else None
+
+
+def _not_critical(rules: Value | Tree) -> list[Place]:
+    """Return where the file switches rules off, or makes warnings of them."""
+    held = [] if isinstance(rules, Value) else rules.values()
+    values = (rule if isinstance(rule, Value) else rule.get("severity") for rule in held)
+    return [value.place for value in values if isinstance(value, Value) and value.place is not None]
 
 
 def _number(value: object) -> float:

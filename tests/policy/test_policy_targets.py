@@ -236,3 +236,23 @@ def test_too_many_services_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services._policy.load.MOST_SERVICES", 4)
     more = text.replace("service: s", "service: t")
     assert faults(text, more) == "b.yaml:4:5: services: there may be 4 services"
+
+
+ALL_OFF = """
+    version: 1
+    unlisted: {unlisted}
+    defaults:
+      rules:
+        service_unavailable: off
+        error_rate: off
+        response_time: {{severity: warning}}
+        database_connections: off
+    services:
+      - {{cluster: prod, service: api, rules: {{error_rate: {{threshold: 20}}}}}}
+    """
+
+
+def test_defaults_without_a_critical_rule_are_refused_where_a_service_may_have_nothing_else() -> None:
+    assert "a.yaml:6:5: defaults.rules: no critical rule is left" in faults(ALL_OFF.format(unlisted="defaults"))
+    loaded = policies(ALL_OFF.format(unlisted="refuse"))
+    assert [rule.name for rule in of(loaded).policy.rules if rule.severity == "critical"] == ["error_rate"]
