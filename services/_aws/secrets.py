@@ -2,49 +2,48 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pydantic import SecretStr
 
 from contracts.base import Target
+from contracts.policy import Application
 from services._aws.errors import AwsError, reading
 from services._chassis.aws import Aws
-from services._chassis.clock import Clock
+from services._chassis.policies import Policies
+from services._chassis.web import origin_of
 
-KEPT_SECONDS = 300.0
-"""Product seconds for which a value is cached, so that a new value takes effect within minutes."""
 _HEADER_VALUE = re.compile(r"[ -~]{1,8192}")
 """The values that HTTP allows; a library's error would quote any other value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The secrets of every target's own account and region."""
+    """The secrets of every target's own account and region. No value is kept: a rotated one takes effect at once."""
 
     aws: Aws
-    clock: Clock
-    _read: dict[tuple[str, str, str], tuple[float, SecretStr]] = field(default_factory=dict, repr=False)
+    policies: Policies
 
-    async def headers(self, target: Target, names: Mapping[str, str]) -> dict[str, SecretStr]:
-        """Return the headers that ``names`` gives: header → name or ARN of the secret that holds its value.
+    async def headers(self, target: Target, application: Application) -> dict[str, SecretStr]:
+        """Return the headers of ``application`` with their values.
 
-        Raise ``AwsError`` with the sentence ``cannot read the secret NAME: …`` for a secret that cannot be used.
+        A command carries the policy of its run, and whoever can publish a command can write one. So a secret is read
+        only where the policy in force sends it under the same header to the same scheme, host and port. Raise
+        ``AwsError`` with a sentence for a secret that is withheld, or that cannot be read or used.
         """
-        values = await asyncio.gather(*(self.value(target, name) for name in names.values()))
-        return dict(zip(names, values, strict=True))
+        if not application.headers:
+            return {}
+        try:
+            in_force = self.policies.of(target).application
+        except LookupError as error:
+            raise AwsError(str(error), code="Withheld") from None
+        if (why := withheld(application, in_force)) is not None:
+            raise AwsError(why, code="Withheld")
+        values = await asyncio.gather(*(self._value(target, name) for name in application.headers.values()))
+        return dict(zip(application.headers, values, strict=True))
 
-    async def value(self, target: Target, name: str) -> SecretStr:
+    async def _value(self, target: Target, name: str) -> SecretStr:
         """Return the text of a secret without the white space around it. Raise ``AwsError``."""
-        key, now = (target.account, target.region, name), self.clock.now()
-        kept = self._read.get(key)
-        if kept is not None and 0 <= now - kept[0] < KEPT_SECONDS:
-            return kept[1]
-        value = await self._ask(target, name)
-        self._read[key] = (now, value)
-        return value
-
-    async def _ask(self, target: Target, name: str) -> SecretStr:
         try:
             with reading("Secrets Manager", "GetSecretValue"):
                 answer = await self.aws.at(target).call("secretsmanager", "get_secret_value", SecretId=name)
@@ -56,3 +55,18 @@ class Secrets:
         if not _HEADER_VALUE.fullmatch(text):
             raise AwsError(f"cannot read the secret {name}: it is no text that a header can have", code="NoHeaderValue")
         return SecretStr(text)
+
+
+def withheld(asked: Application, in_force: Application) -> str | None:
+    """Return why the secrets of ``asked`` are not read; None where the policy in force sends them as well."""
+    for header, name in asked.headers.items():
+        if in_force.headers.get(header) != name:
+            return (
+                f"the secret {name} is not read, since the policy in force does not send it as {header}: "
+                "list it there under `headers`, and deploy again"
+            )
+    urls = (asked.url, in_force.url)
+    origins = {url and origin_of(url) for url in urls}
+    if len(origins) > 1:
+        return "secrets of headers are not read, since the policy in force has another `application.url`: deploy again"
+    return None

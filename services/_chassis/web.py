@@ -75,7 +75,7 @@ class Web:
     def _send(self, address: Address, url: str, connect: float | None) -> AbstractAsyncContextManager[httpx2.Response]:
         client = self._certified if address.certified else self._by_own_name
         headers = {"host": address.host} if address.host else {}
-        if _origin(url) == _origin(address.url):
+        if origin_of(url) == origin_of(address.url):
             headers |= {name: value.get_secret_value() for name, value in address.headers.items()}
         extensions = {"sni_hostname": address.host} if address.host else {}
         timeout = httpx2.Timeout(None, connect=connect)
@@ -97,7 +97,8 @@ def _client(agent: str, verify: bool, transport: httpx2.AsyncBaseTransport | Non
     )
 
 
-def _origin(url: str) -> tuple[str, str]:
+def origin_of(url: str) -> tuple[str, str]:
+    """Return the scheme, and the host with its port, of a URL."""
     parts = urlsplit(url)
     return parts.scheme, parts.netloc
 

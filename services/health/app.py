@@ -26,7 +26,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     aws, clock, policies = platform.aws, platform.clock, platform.policies
     web = Web(AGENT, platform.transport)
     ecs, balancers = AwsEcs(aws), AwsLoadBalancers(aws)
-    applications = HttpApplications(web, Secrets(aws, clock))
+    applications = HttpApplications(web, Secrets(aws, policies))
     examine = Examine(ecs, balancers, CloudWatch(aws), applications, clock)
     targets = Targets(policies, settings.cluster_name, settings.service_name)
     return Service(

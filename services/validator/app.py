@@ -29,7 +29,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     web = Web(AGENT, platform.transport)
     downloads = httpx2.AsyncClient(follow_redirects=False, transport=platform.transport)
     services = AwsEcs(aws)
-    test = ServiceTests(services, AwsApplications(aws, Secrets(aws, clock)), HttpTestRunner(WireHttp(web), clock))
+    test = ServiceTests(services, AwsApplications(aws, Secrets(aws, policies)), HttpTestRunner(WireHttp(web), clock))
     return Service(
         name="validator",
         handlers={

@@ -28,7 +28,7 @@ class HttpApplications:
     secrets: Secrets
 
     async def headers(self, target: Target, application: Application) -> Mapping[str, SecretStr]:
-        return await self.secrets.headers(target, application.headers)
+        return await self.secrets.headers(target, application)
 
     async def get(self, address: Address, path: str) -> Answer | NotObserved:
         try:

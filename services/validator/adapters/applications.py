@@ -32,6 +32,6 @@ class AwsApplications:
 
     async def headers(self, target: Target, application: Application) -> dict[str, SecretStr] | Unknown:
         try:
-            return await self.secrets.headers(target, application.headers)
+            return await self.secrets.headers(target, application)
         except AwsError as error:
             return Unknown(str(error))

@@ -24,7 +24,7 @@ from services.health.domain.observed import (
     Rollout,
     Service,
 )
-from tests.kit import FakeClock
+from tests.kit import FakePolicies
 from tests.services.aws.scripted import ScriptedAws
 from tests.services.health.harness import GROUP, NOW, OURS, TARGET
 
@@ -177,7 +177,7 @@ async def web() -> AsyncIterator[Callable[..., Awaitable[str]]]:
 @pytest.fixture
 async def application() -> AsyncIterator[HttpApplications]:
     web = Web(http.AGENT)
-    yield HttpApplications(web, Secrets(ScriptedAws(), FakeClock(NOW)))
+    yield HttpApplications(web, Secrets(ScriptedAws(), FakePolicies()))
     await web.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError
 
 from contracts.base import Target
-from contracts.policy import Application
+from contracts.policy import Application, ServicePolicy
 from services._aws.secrets import Secrets
 from services._chassis.web import Address
 from services.validator.adapters.applications import AwsApplications
@@ -19,7 +19,7 @@ from services.validator.adapters.ecs import AwsEcs
 from services.validator.domain.facts import Absent, Image, LiveService, Outside, TaskDefinition, Unknown
 from services.validator.domain.manifest import LINUX_AMD64, Platform
 from services.validator.domain.reference import Reference
-from tests.kit import FakeClock
+from tests.kit import FakePolicies
 from tests.services.aws.scripted import ScriptedAws, refusal
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
@@ -131,8 +131,11 @@ BY_HOST = {
 }
 
 
+SENDING = Application(headers={"X-Probe": "shop/probe"})
+
+
 def applications(aws: ScriptedAws) -> AwsApplications:
-    return AwsApplications(aws, Secrets(aws, FakeClock(0)))
+    return AwsApplications(aws, Secrets(aws, FakePolicies(ServicePolicy(target=TARGET, application=SENDING))))
 
 
 async def test_where_tests_are_sent() -> None:
@@ -169,7 +172,7 @@ async def test_no_load_balancer_and_no_answer() -> None:
 
 async def test_a_secret_that_may_not_be_read_leaves_the_headers_unknown() -> None:
     aws = ScriptedAws(get_secret_value=refusal("AccessDeniedException"))
-    found = await applications(aws).headers(TARGET, Application(headers={"X-Probe": "shop/probe"}))
+    found = await applications(aws).headers(TARGET, SENDING)
     assert found == Unknown(
         "cannot read the secret shop/probe: Secrets Manager did not answer GetSecretValue: AccessDeniedException"
     )

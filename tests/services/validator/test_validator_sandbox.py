@@ -9,7 +9,7 @@ from contracts.base import Target
 from contracts.deployment import Cause, Change, ImageChange, TaskDefinitionChange
 from contracts.gates import Verdict
 from contracts.policy import Application as ApplicationPolicy
-from contracts.policy import ServicePolicy, Tests
+from contracts.policy import ServicePolicy, Tests, ValidationPolicy
 from contracts.results import PreflightOutput, ProbesOutput, StepFinished
 from contracts.validator import RunPreflight, ValidateDeployment
 from sandbox.aws.accounts import ACCOUNT, REGION
@@ -136,3 +136,22 @@ async def test_an_application_that_demands_a_header_is_tested_with_it(
     assert unreadable.summary.endswith("ResourceNotFoundException")
     assert carrying.verdict is Verdict.PASS, carrying.summary
     assert HEADER_VALUE not in carrying.model_dump_json() + caplog.text
+
+
+async def test_a_command_whose_policy_sends_a_secret_elsewhere_gets_no_secret(
+    policies: FakePolicies, validator: Service, unused_tcp_port: int
+) -> None:
+    """Whoever can publish a command can write its policy; what may be sent, and where, is for the one in force."""
+    policies.reload(demanding(TARGET, **{"X-Probe": COURT.header_secret}))
+    forged = demanding(TARGET, **{"X-Probe": COURT.header_secret})
+    application = forged.application.model_copy(update={"url": f"http://127.0.0.1:{unused_tcp_port}"})
+    command = ValidateDeployment(
+        target=TARGET,
+        run_id="run-1",
+        deadline=moment(0),
+        policy=forged.model_copy(update={"application": application}).part(ValidationPolicy),
+    )
+    answer = await work(validator, VALIDATION, command)
+    assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
+    assert answer.summary.startswith("secrets of headers are not read")
+    assert [gate.name for gate in answer.gates] == ["header_secrets"]
