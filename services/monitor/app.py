@@ -14,12 +14,13 @@ from services.monitor.adapters.database import RdsDatabases
 from services.monitor.adapters.ecs import AwsEcs
 from services.monitor.adapters.metrics import CloudWatchMetrics
 from services.monitor.api import Endpoints, create_router
-from services.monitor.decisions import CHECK, COLLECT, OPERATION, SET_UP, WATCH
+from services.monitor.decisions import CHECK, COLLECT, OPERATION, SET_UP, SHOW, WATCH
 from services.monitor.handlers import Handlers
 from services.monitor.jobs.answer_left_over import LEFT_OVER, answer_left_over
 from services.monitor.jobs.check_alarms import CheckAlarmsJob
 from services.monitor.jobs.collect import CollectJob
 from services.monitor.jobs.set_up import SetUpJob, SetUpOnRequestJob
+from services.monitor.jobs.show import ShowJob
 from services.monitor.jobs.show_policy import ShowPolicy
 from services.monitor.jobs.watch_closely import WatchCloselyJob
 from services.monitor.settings import Settings
@@ -29,8 +30,12 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     """Wire the monitor."""
     aws, clock, store, policies = platform.aws, platform.clock, platform.store, platform.policies
     services, metrics, alarms = AwsEcs(aws), CloudWatchMetrics(aws), CloudWatchAlarms(aws)
-    dashboards = CloudWatchDashboards(aws, max(1, round(settings.dashboard_refresh_interval / 60)) * 60)
+    refresh = max(1, round(settings.dashboard_refresh_interval / 60)) * 60
+    dashboards = CloudWatchDashboards(aws, refresh)
     show = ShowPolicy(services, alarms, dashboards)
+    # what is throttled while many policies are shown takes neither threads nor retries from looks and runs
+    apart = aws.apart()
+    show_later = ShowPolicy(AwsEcs(apart), CloudWatchAlarms(apart), CloudWatchDashboards(apart, refresh))
     handlers = Handlers(store, clock, policies)
     policies.listen(handlers.policy_changed)
     endpoints = Endpoints(store, clock, policies, services, metrics, dashboards, partial(existing, aws))
@@ -50,8 +55,9 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             LEFT_OVER: answer_left_over,
             SET_UP: SetUpJob(clock, policies, show),
             OPERATION: SetUpOnRequestJob(clock, policies, show),
-            COLLECT: CollectJob(store, clock, policies, services, metrics, RdsDatabases(aws), show),
+            COLLECT: CollectJob(store, clock, policies, services, metrics, RdsDatabases(aws)),
+            SHOW: ShowJob(store, clock, show_later),
         },
-        timers={COLLECT: handlers.look},
+        timers={COLLECT: handlers.look, SHOW: handlers.show},
         router=create_router(endpoints, Targets(policies, settings.cluster_name, settings.service_name)),
     )

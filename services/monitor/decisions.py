@@ -22,7 +22,8 @@ WATCH = "watch-closely"
 SET_UP = "set-up-monitoring"
 OPERATION = "set-up-on-request"
 COLLECT = "collect"
-"""The kinds of the jobs."""
+SHOW = "show-policy"
+"""The kinds of the jobs; a look and a showing begin with a timer of the same kind."""
 AGAIN_SECONDS = 1.0
 """Product seconds until the next look where a run has begun while the metrics were read."""
 UNGOVERNED_SECONDS = 60.0
@@ -36,6 +37,15 @@ def look_at(target: Target, due: float) -> Timer:
 
 def look_id(target: Target) -> str:
     return f"collect:{target}"
+
+
+def show_at(target: Target, due: float) -> Timer:
+    """Return the timer at which a target's alarms and dashboard go on being written; there is one."""
+    return Timer(show_id(target), SHOW, due, str(target).encode())
+
+
+def show_id(target: Target) -> str:
+    return f"show:{target}"
 
 
 def deadline(command_id: str, target: Target, due: float) -> Timer:
@@ -108,11 +118,13 @@ def looked(
                 gates, summary(gates), inconclusive=cause_of_silence(of_run.fault)
             )
     watch = watch.answered(set(answers))
+    shows = None if watch.showing else watch.should_show(in_force, now)
+    watch = watch.replace(showing=shows) if shows else watch
     next_look = (look_at(watch.target, now + _pause(watch, look, in_force, now)),) if watch.wanted(now) else ()
     return Decision(
         watch.to_bytes(),
         emit=(*(Emit(alert, caused_id(alert.alert_id, alert.state)) for alert in alerts), *answers.values()),
-        timers=next_look,
+        timers=(*next_look, *((show_at(watch.target, now),) if shows else ())),
         cancel_timers=(*map(deadline_id, answers), *(() if next_look else (look_id(watch.target),))),
     )
 

@@ -20,6 +20,7 @@ from services.monitor.decisions import (
     CHECK,
     COLLECT,
     SET_UP,
+    SHOW,
     WATCH,
     deadline,
     deadline_id,
@@ -27,12 +28,15 @@ from services.monitor.decisions import (
     look_at,
     refused_by_policy,
     run_is_over,
+    show_at,
 )
 from services.monitor.domain.judge import PendingEvaluation
 from services.monitor.domain.watch import Watch, watch_key
 
 LOST = 120.0
 """Product seconds after which a look whose job has not ended is begun anew."""
+SHOW_LOST = 600.0
+"""The same for a job that writes alarms and dashboard; it may have to wait for CloudWatch."""
 
 log = structlog.get_logger()
 
@@ -106,8 +110,29 @@ class Handlers:
 
         return Transition(watch_key(target), decide)
 
+    async def show(self, timer: Timer) -> Transition:
+        """Begin to write alarms and dashboard, or go on; nothing where they are as they should be, or a run is on."""
+        target, now = Target.parse(timer.payload.decode()), self.clock.now()
+        job = Job(caused_id(timer.id, repr(timer.due)), SHOW, timer.payload)
+        try:
+            in_force = self.policies.of(target).part(MonitoringPolicy)
+        except LookupError:
+            in_force = None
+
+        def decide(state: bytes | None) -> Decision:
+            watch = Watch.from_bytes(state, target=target)
+            if watch.showing is None:
+                return Decision()
+            watch = watch.replace(showing=watch.should_show(in_force, now))
+            if watch.showing is None:
+                return Decision(watch.to_bytes())  # the next look that finds it necessary begins anew
+            watch = watch.replace(shown=None)  # from now on CloudWatch may have a part of each
+            return Decision(watch.to_bytes(), timers=(show_at(target, now + SHOW_LOST),), jobs=(job,))
+
+        return Transition(watch_key(target), decide)
+
     async def policy_changed(self, targets: frozenset[Target]) -> None:
-        """Look at once at those that are watched continuously; the look writes alarms and dashboard anew."""
+        """Look at once at those that are watched continuously; the look sees to it that alarms and dashboard follow."""
         for target in targets:
             try:
                 await self.store.apply(self._looked_at_now(target), cause="")

@@ -12,6 +12,7 @@ from services.monitor.domain.judge import PendingEvaluation
 from services.monitor.domain.look import Look
 from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.rules import RuleState, evaluate
+from services.monitor.domain.showing import Showing
 
 MOST_ENDED = 8
 """Runs remembered after their end; one is active on a target at a time."""
@@ -36,7 +37,10 @@ class Watch(State):
     policies: dict[str, MonitoringPolicy] = Field(default_factory=dict)
     """Run → what it is watched and judged by, for as long as it is; the newest run last."""
     shown: MonitoringPolicy | None = None
-    """What the alarms and the dashboard in CloudWatch were written from, without its digest; None: not known."""
+    """What the alarms and the dashboard in CloudWatch were written from, without its digest; None: not known, or a
+    part of something else."""
+    showing: Showing | None = None
+    """What they are being written from, where they are not what ``shown`` says any more."""
 
     def wanted_closely(self, now: float) -> bool:
         return bool(self.pending) or any(until > now for until in self.closely.values())
@@ -82,7 +86,17 @@ class Watch(State):
         )
 
     def with_set_up(self, service: WatchedService, policy: MonitoringPolicy) -> Self:
-        return self.replace(set_up=True, dimensions=service, shown=bare(policy))
+        return self.replace(set_up=True, dimensions=service, shown=bare(policy), showing=None)
+
+    def should_show(self, in_force: MonitoringPolicy | None, now: float) -> Showing | None:
+        """Return what is to be written to CloudWatch, and how far it is; None where nothing is.
+
+        Not during a run: whoever deploys relies on alarms that stay as they are.
+        """
+        if in_force is None or not self.set_up or self.wanted_closely(now) or self.shows(in_force):
+            return None
+        wanted = bare(in_force)
+        return self.showing if self.showing and self.showing.policy == wanted else Showing(policy=wanted)
 
     def shows(self, policy: MonitoringPolicy) -> bool:
         """Whether the alarms and the dashboard were written from this policy, or from one that says the same."""
@@ -103,7 +117,7 @@ class Watch(State):
     def stopped(self, digest: Digest) -> tuple[Self, tuple[Alert, ...]]:
         """The service is gone: only what waits for an answer remains. Return also the resolutions of its alerts."""
         over = resolved(self.alerts, self.target, digest, "the service is gone")
-        return self.replace(closely={}, set_up=False, alerts={}), over
+        return self.replace(closely={}, set_up=False, alerts={}, showing=None), over
 
     def with_look(self, look: Look) -> tuple[Self, tuple[Alert, ...]]:
         """Evaluate every rule; return the new state and the alerts that are to be published."""

@@ -18,8 +18,7 @@ from services.monitor.domain.database import fault as fault_of
 from services.monitor.domain.look import Look
 from services.monitor.domain.metrics import DATABASE_ERRORS, MINUTE, Readings
 from services.monitor.domain.rules import evaluate
-from services.monitor.domain.watch import Watch, bare, watch_key
-from services.monitor.jobs.show_policy import ShowPolicy
+from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.ports import Databases, EcsServices, Metrics, NotFound
 
 log = structlog.get_logger()
@@ -37,7 +36,6 @@ class CollectJob:
     services: EcsServices
     metrics: Metrics
     databases: Databases
-    show: ShowPolicy
 
     async def __call__(self, running: Running) -> Transition:
         target, now = Target.parse(running.payload.decode()), self.clock.now()
@@ -48,12 +46,10 @@ class CollectJob:
             looks, gone = {policy: await self._look(before, policy, now) for policy in wanted}, False
         except NotFound:
             looks, gone = {policy: Look(policy, now) for policy in wanted}, True
-        shown = None if gone else await self._show(running, before, in_force, now)
         asked = {waiting.command_id for waiting in before.pending}
 
         def decide(state: bytes | None) -> Decision:
             watch = Watch.from_bytes(state, target=target)
-            watch = watch.replace(shown=bare(shown)) if shown else watch
             return looked(watch, looks, in_force, asked, now, gone=gone)
 
         return Transition(watch_key(target), decide)
@@ -103,19 +99,3 @@ class CollectJob:
         except AwsError as error:
             log.warning("nothing is known of the database", why=str(error))
             return None
-
-    async def _show(
-        self, running: Running, watch: Watch, in_force: MonitoringPolicy | None, now: float
-    ) -> MonitoringPolicy | None:
-        """Write alarms and dashboard anew where the policy in force says something else; return what they show then.
-
-        Not during a run: whoever deploys relies on alarms that stay as they are.
-        """
-        if in_force is None or not watch.set_up or watch.wanted_closely(now) or watch.shows(in_force):
-            return None
-        try:
-            await self.show(running, watch.target, in_force)
-        except (NotFound, AwsError) as error:
-            log.warning("alarms and dashboard are not as the policy says", target=str(watch.target), why=str(error))
-            return None
-        return in_force

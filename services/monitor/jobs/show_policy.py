@@ -1,6 +1,6 @@
 """Write the dashboard and the alarms of a target as its policy says; delete the alarms of rules that are gone."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from contracts.base import Target
@@ -10,7 +10,7 @@ from contracts.results import MonitoringOutput
 from services._chassis.jobs import Running
 from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.operation import Part
-from services.monitor.domain.rules import rules_of
+from services.monitor.domain.rules import Rule, rules_of
 from services.monitor.ports import Alarms, Dashboards, EcsServices
 
 BOTH: tuple[Part, ...] = ("dashboard", "alarms")
@@ -41,31 +41,37 @@ class ShowPolicy:
         gates: list[Gate] = []
         names: list[str] = []
         if "dashboard" in parts:
-            gates.append(await self._dashboard(running, target, service, policy))
+            name = await self.put_dashboard(running, target, service, policy)
+            there = await self.dashboards.body(target) is not None
+            gates.append(Gate.true("dashboard_created", there, detail=name))
         if "alarms" in parts:
-            names = await self._put_alarms(running, target, service, policy)
-            there = await self.alarms.ours(target, service)
-            if gone := there.keys() - names:
-                await running.check()
-                await self.alarms.delete(target, gone)
-            armed = sum(there.get(name, False) for name in names)
+            put = [await self.put_alarm(running, target, service, rule, policy) for rule in rules_of(policy.rules)]
+            names = [name for name in put if name]
+            ours = await self.delete_others(running, target, service, names)
+            armed = sum(ours.get(name, False) for name in names)
             gates.append(Gate.measured("alarms_active", armed, ">=", len(names), detail=f"{service.own_name}-*"))
         return Shown(service, tuple(gates), MonitoringOutput(dashboard=service.own_name, alarms=tuple(names)))
 
-    async def _dashboard(
+    async def put_dashboard(
         self, running: Running, target: Target, service: WatchedService, policy: MonitoringPolicy
-    ) -> Gate:
+    ) -> str:
+        """Return the dashboard's name."""
         await running.check()
-        name = await self.dashboards.put(target, service, rules_of(policy.rules), policy.monitoring)
-        there = await self.dashboards.body(target) is not None
-        return Gate.true("dashboard_created", there, detail=name)
+        return await self.dashboards.put(target, service, rules_of(policy.rules), policy.monitoring)
 
-    async def _put_alarms(
-        self, running: Running, target: Target, service: WatchedService, policy: MonitoringPolicy
-    ) -> list[str]:
-        names = []
-        for rule in rules_of(policy.rules):
+    async def put_alarm(
+        self, running: Running, target: Target, service: WatchedService, rule: Rule, policy: MonitoringPolicy
+    ) -> str | None:
+        """Return the alarm's name; None where the rule cannot have one."""
+        await running.check()
+        return await self.alarms.put(target, service, rule, policy.monitoring)
+
+    async def delete_others(
+        self, running: Running, target: Target, service: WatchedService, names: Collection[str]
+    ) -> Mapping[str, bool]:
+        """Delete the target's alarms besides ``names``; return those that were there, and whether each is armed."""
+        ours = await self.alarms.ours(target, service)
+        if gone := ours.keys() - names:
             await running.check()
-            if name := await self.alarms.put(target, service, rule, policy.monitoring):
-                names.append(name)
-        return names
+            await self.alarms.delete(target, gone)
+        return ours

@@ -14,7 +14,7 @@ from services._chassis.clock import moment
 from services._chassis.policies import Policies
 from services._chassis.store import Applied, Written
 from services._chassis.transition import Decision, Job, Timer, Transition
-from services.monitor.decisions import CHECK, COLLECT, OPERATION, SET_UP, WATCH
+from services.monitor.decisions import CHECK, COLLECT, OPERATION, SET_UP, SHOW, WATCH
 from services.monitor.domain.alarms import Alarm, AlarmScope
 from services.monitor.domain.database import Database
 from services.monitor.domain.metrics import MINUTE, Readings, WatchedService
@@ -23,6 +23,7 @@ from services.monitor.handlers import Handlers
 from services.monitor.jobs.check_alarms import CheckAlarmsJob
 from services.monitor.jobs.collect import CollectJob
 from services.monitor.jobs.set_up import SetUpJob, SetUpOnRequestJob
+from services.monitor.jobs.show import ShowJob
 from services.monitor.jobs.show_policy import ShowPolicy
 from services.monitor.jobs.watch_closely import WatchCloselyJob
 from tests.kit import FakeClock, FakePolicies, FakeRunning, memory_store
@@ -211,13 +212,14 @@ class World:
     def replica(self, policies: Policies) -> dict[str, Callable[[Any], Awaitable[Transition]]]:
         """Return the jobs of a process that has ``policies``."""
         show = ShowPolicy(self.services, self.alarms, self.dashboards)
-        collect = CollectJob(self, self.clock, policies, self.services, self.metrics, self.databases, show)
+        collect = CollectJob(self, self.clock, policies, self.services, self.metrics, self.databases)
         return {
             CHECK: CheckAlarmsJob(self.services, self.alarms),
             SET_UP: SetUpJob(self.clock, policies, show),
             OPERATION: SetUpOnRequestJob(self.clock, policies, show),
             WATCH: WatchCloselyJob(self.clock, policies, self.services),
             COLLECT: collect,
+            SHOW: ShowJob(self, self.clock, show),
         }
 
     async def load(self, key: str) -> bytes | None:
@@ -259,7 +261,8 @@ class World:
                 break
             self.clock.time = max(self.clock.time, due.due)
             del self.timers[due.id]
-            await self.apply(await self.handlers.look(due), cause="")
+            fire = {COLLECT: self.handlers.look, SHOW: self.handlers.show}[due.kind]
+            await self.apply(await fire(due), cause="")
             await self.do_jobs()
         else:
             raise AssertionError("time does not pass")

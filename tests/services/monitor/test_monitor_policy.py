@@ -11,8 +11,8 @@ from contracts.deployment import Cause, DeploymentFinished, Outcome
 from contracts.gates import Verdict
 from contracts.monitor import CriticalAlert, EvaluateRules, SetUpMonitoring, WarningAlert, WatchClosely
 from contracts.policy import BUILT_IN_RULES, Monitoring, MonitoringPolicy, RuleMetric, RulePolicy, ServicePolicy
-from services._aws.errors import AwsError
 from services._chassis.aws import Aws
+from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import moment
 from services._chassis.service import Platform
 from services._chassis.store import IndexedStore
@@ -397,17 +397,6 @@ async def test_what_a_run_has_set_up_by_an_older_policy_is_mended_after_it(world
     assert world.alarms.made["surefoot-Main-api-cpu"][0].threshold == 70
 
 
-async def test_a_rewriting_that_aws_refuses_is_tried_again_with_the_next_look(world: World) -> None:
-    await set_up(world)
-    world.policies.reload(policy(rules=rules(cpu=70)))
-    world.alarms.failure = AwsError("CloudWatch did not answer PutMetricAlarm: Throttling")
-    await world.until(60)
-    assert calls(world)[0] == 8
-    world.alarms.failure = None
-    await world.until(120)
-    assert calls(world)[0] == 16
-
-
 async def test_a_service_on_which_nobody_may_act_is_left_alone_until_somebody_may_again(world: World) -> None:
     await set_up(world)
     await world.until(0)
@@ -421,7 +410,9 @@ async def test_a_service_on_which_nobody_may_act_is_left_alone_until_somebody_ma
 
 
 async def test_the_monitor_listens_to_its_policy(world: World) -> None:
-    platform = Platform(cast("IndexedStore", world), world.clock, cast("Aws", None), policies=world.policies)
+    platform = Platform(
+        cast("IndexedStore", world), world.clock, Aws(cast("AwsConnection", None), "monitor"), policies=world.policies
+    )
     create_app(Settings(), platform)
     (listener,) = world.policies.listeners
     old = Watch(target=TARGET, set_up=True)

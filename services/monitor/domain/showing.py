@@ -1,0 +1,58 @@
+"""How alarms and dashboard come to be what the policy in force says: bit by bit, as far as AWS lets it."""
+
+from typing import Self
+from zlib import crc32
+
+from pydantic import Field
+
+from contracts.base import Contract, Target
+from contracts.policy import MonitoringPolicy
+from services.monitor.domain.rules import Rule, rules_of
+
+FIRST_PAUSE, LONGEST_PAUSE = 30.0, 900.0
+"""Product seconds before the next try after AWS has stopped one; they double with each. CloudWatch takes few
+PutMetricAlarm a second from an account, and a change of the defaults is one for all services at once."""
+TURN_SECONDS = 60.0
+"""Product seconds before the next try where another service is written, give or take the half of them."""
+
+
+class Showing(Contract):
+    """What is being written to CloudWatch."""
+
+    policy: MonitoringPolicy
+    """Without its digest."""
+    dashboard: bool = False
+    """Whether it is written already."""
+    alarms: dict[str, str | None] = Field(default_factory=dict)
+    """Rule → the name of its alarm, which is written already; None: the rule cannot have one."""
+    stopped: int = 0
+    """Tries in a row that were stopped."""
+
+    @property
+    def left(self) -> tuple[Rule, ...]:
+        """Return the rules whose alarms are not written yet."""
+        return tuple(rule for rule in rules_of(self.policy.rules) if rule.name not in self.alarms)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the names of the alarms that are written."""
+        return frozenset(name for name in self.alarms.values() if name is not None)
+
+    @property
+    def pause(self) -> float:
+        """Return the product seconds before the next try."""
+        return float(min(FIRST_PAUSE * 2 ** min(self.stopped - 1, 10), LONGEST_PAUSE))
+
+    def with_dashboard(self) -> Self:
+        return self.model_copy(update={"dashboard": True})
+
+    def with_alarm(self, rule: Rule, name: str | None) -> Self:
+        return self.model_copy(update={"alarms": {**self.alarms, rule.name: name}})
+
+    def stopped_again(self) -> Self:
+        return self.model_copy(update={"stopped": self.stopped + 1})
+
+
+def turn_after(target: Target) -> float:
+    """Return the product seconds until a target asks for its turn again: each target has other ones."""
+    return TURN_SECONDS * (0.5 + crc32(str(target).encode()) % 1000 / 1000)

@@ -1,0 +1,91 @@
+"""Write alarms and dashboard of a target anew because its policy has changed; looks and alerts never wait for it."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import structlog
+
+from contracts.base import Target
+from services._aws.errors import AwsError
+from services._chassis.clock import Clock
+from services._chassis.jobs import Running
+from services._chassis.store import Store
+from services._chassis.transition import Decision, Transition, decided
+from services.monitor.decisions import show_at, show_id
+from services.monitor.domain.showing import Showing, turn_after
+from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.jobs.show_policy import ShowPolicy
+from services.monitor.ports import NotFound
+
+log = structlog.get_logger()
+
+
+class Overtaken(Exception):
+    """A run has begun or the alarms were set up meanwhile: they are not to be touched any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowJob:
+    """Write what ``Watch.showing`` says is left. Where AWS stops it, the next try goes on from there."""
+
+    store: Store
+    clock: Clock
+    show: ShowPolicy
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One target is written at a time: all of them at once would only be throttled, and take the looks' places."""
+
+    async def __call__(self, running: Running) -> Transition:
+        target = Target.parse(running.payload.decode())
+        if self.turn.locked():
+            return decided(timers=(show_at(target, self.clock.now() + turn_after(target)),))
+        async with self.turn:
+            showing = (await self._watch(target)).showing
+            if showing is None:
+                return decided()
+            showing, why = await self._written(running, target, showing)
+        if why:
+            log.warning("alarms and dashboard are not as the policy says", target=str(target), why=why)
+        return _ended(target, showing, self.clock.now(), everything=not why)
+
+    async def _watch(self, target: Target) -> Watch:
+        return Watch.from_bytes(await self.store.load(watch_key(target)), target=target)
+
+    async def _written(self, running: Running, target: Target, showing: Showing) -> tuple[Showing, str]:
+        """Return what is written in the end, and why it is not everything; empty where it is."""
+        policy = showing.policy
+        try:
+            service = await self.show.services.watched(target, None)
+            if not showing.dashboard:
+                await self._check(target, showing)
+                await self.show.put_dashboard(running, target, service, policy)
+                showing = showing.with_dashboard()
+            for rule in showing.left:
+                await self._check(target, showing)
+                showing = showing.with_alarm(rule, await self.show.put_alarm(running, target, service, rule, policy))
+            await self._check(target, showing)
+            await self.show.delete_others(running, target, service, showing.names)
+        except (NotFound, AwsError, Overtaken) as error:
+            return showing, str(error)
+        return showing, ""
+
+    async def _check(self, target: Target, showing: Showing) -> None:
+        """Raise ``Overtaken``: whoever deploys relies on alarms that stay as they are."""
+        watch = await self._watch(target)
+        if watch.showing is None or watch.showing.policy != showing.policy:
+            raise Overtaken("something else is to be shown by now")
+        if watch.wanted_closely(self.clock.now()):
+            raise Overtaken("a run has begun")
+
+
+def _ended(target: Target, showing: Showing, now: float, *, everything: bool) -> Transition:
+    def decide(state: bytes | None) -> Decision:
+        watch = Watch.from_bytes(state, target=target)
+        if watch.showing is None or watch.showing.policy != showing.policy:
+            return Decision()
+        if everything:
+            shown = watch.replace(shown=showing.policy, showing=None)
+            return Decision(shown.to_bytes(), cancel_timers=(show_id(target),))
+        later = showing.stopped_again()
+        return Decision(watch.replace(showing=later).to_bytes(), timers=(show_at(target, now + later.pause),))
+
+    return Transition(watch_key(target), decide)

@@ -1,0 +1,196 @@
+"""Alarms and dashboard follow the policy in force, bit by bit as AWS lets them; no look and no alert waits for it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from contracts.base import Target
+from contracts.monitor import CriticalAlert, SetUpMonitoring, WatchClosely
+from contracts.policy import BUILT_IN_RULES, Monitoring, MonitoringPolicy, ServicePolicy
+from services._aws.errors import AwsError
+from services._chassis.clock import moment
+from services._chassis.transition import Transition, decided
+from services.monitor.decisions import SHOW, show_id
+from services.monitor.domain.metrics import WatchedService
+from services.monitor.domain.rules import Rule
+from services.monitor.domain.showing import FIRST_PAUSE, LONGEST_PAUSE, TURN_SECONDS, Showing, turn_after
+from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.handlers import SHOW_LOST
+from services.monitor.jobs.show import ShowJob
+from tests.services.monitor.harness import START, TARGET, FakeAlarms, World
+
+MINUTE = 60.0
+HOUR = 3600.0
+THROTTLED = "CloudWatch refused PutMetricAlarm: Throttling"
+LONGER = tuple(rule.model_copy(update={"minutes": rule.minutes + 1}) for rule in BUILT_IN_RULES)
+
+
+@dataclass
+class Throttled(FakeAlarms):
+    """Takes so many alarms, and refuses each after them."""
+
+    left: int = 0
+    asked: list[str] = field(default_factory=list)
+    after: int = 0
+    then: Callable[[], Awaitable[None]] | None = None
+    """Happens once ``after`` alarms are written."""
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> str | None:
+        self.asked.append(rule.name)
+        if self.left == 0:
+            raise AwsError(THROTTLED, code="Throttling", temporary=True)
+        self.left -= 1
+        name = await super().put(target, service, rule, monitoring)
+        if self.then is not None and len(self.put_names) == self.after:
+            then, self.then = self.then, None
+            await then()
+        return name
+
+
+@dataclass
+class Never:
+    """A job that does not end: its executor is gone."""
+
+    calls: int = 0
+
+    async def __call__(self, _: object) -> Transition:
+        self.calls += 1
+        return decided()
+
+
+@pytest.fixture
+def alarms() -> Throttled:
+    return Throttled(left=len(BUILT_IN_RULES))
+
+
+@pytest.fixture
+async def world(alarms: Throttled) -> World:
+    """A service that is watched, and whose policy has another window for each rule by now."""
+    world = World(alarms=alarms)
+    await world.say(world.handlers.set_up, SetUpMonitoring(target=TARGET, run_id="run-0"), "set-up")
+    await world.until(0)
+    alarms.put_names, alarms.asked = [], []
+    world.policies.reload(ServicePolicy(target=TARGET, rules=LONGER))
+    return world
+
+
+async def watch(world: World) -> Watch:
+    return Watch.from_bytes(await world.load(watch_key(TARGET)), target=TARGET)
+
+
+async def test_what_is_written_is_kept_when_aws_stops_it_and_the_next_try_goes_on_from_there(
+    world: World, alarms: Throttled
+) -> None:
+    alarms.left = 3
+    await world.until(MINUTE)
+    assert len(alarms.put_names) == 3
+    alarms.left = 4
+    await world.until(MINUTE + FIRST_PAUSE)
+    assert len(alarms.put_names) == 7
+    alarms.left = 8
+    await world.until(2 * MINUTE + 2 * FIRST_PAUSE)
+    assert alarms.put_names == [f"surefoot-Main-api-{rule.name}" for rule in LONGER], "each once"
+    assert world.dashboards.puts == [TARGET, TARGET], "it was set up, and written anew once"
+    assert (await watch(world)).showing is None
+    assert show_id(TARGET) not in world.timers
+
+
+async def test_no_alert_is_later_because_alarms_cannot_be_written(world: World) -> None:
+    world.metrics.change(response_time=9.0)
+    await world.until(4 * MINUTE)
+    (raised,) = (alert for alert in world.told if isinstance(alert, CriticalAlert))
+    assert raised.began_at.timestamp() == START + 3 * MINUTE, "its window is three minutes now"
+    assert world.metrics.looks[-4:] == [START + minute * MINUTE for minute in (1, 2, 3, 4)]
+
+
+async def test_a_look_writes_nothing_itself(world: World, alarms: Throttled) -> None:
+    world.clock.time += MINUTE
+    await world.apply(await world.handlers.look(world.timers.pop(f"collect:{TARGET}")), cause="")
+    await world.do_jobs()
+    assert (alarms.asked, world.dashboards.puts) == ([], [TARGET])
+    assert world.timers[show_id(TARGET)].due == world.clock.time
+
+
+async def test_it_backs_off_while_it_is_throttled(world: World, alarms: Throttled) -> None:
+    await world.until(4 * HOUR)
+    assert 4 * HOUR / LONGEST_PAUSE < len(alarms.asked) < 4 * HOUR / LONGEST_PAUSE + 6
+    assert set(alarms.asked) == {LONGER[0].name}
+
+
+@pytest.mark.parametrize(("stopped", "pause"), [(1, 30), (2, 60), (5, 480), (6, 900), (5000, 900)])
+def test_pauses_double_up_to_the_longest(stopped: int, pause: float) -> None:
+    policy = ServicePolicy(target=TARGET).part(MonitoringPolicy)
+    assert Showing(policy=policy, stopped=stopped).pause == pause
+
+
+async def test_one_job_at_a_time_writes_for_a_target(world: World) -> None:
+    """Looks go on while the job waits for a free place."""
+    never = world.work[SHOW] = Never()
+    await world.until(SHOW_LOST)
+    assert len(world.metrics.looks) > SHOW_LOST / MINUTE
+    assert never.calls == 1
+    await world.until(SHOW_LOST + MINUTE)
+    assert never.calls == 2, "a job that never ended is begun anew"
+
+
+async def test_one_target_is_written_at_a_time(world: World, alarms: Throttled) -> None:
+    alarms.left = 100
+    job = world.work[SHOW]
+    assert isinstance(job, ShowJob)
+    async with job.turn:
+        await world.until(MINUTE)
+    assert alarms.asked == []
+    assert world.timers[show_id(TARGET)].due == START + MINUTE + turn_after(TARGET)
+    await world.until(MINUTE + turn_after(TARGET))
+    assert len(alarms.put_names) == len(LONGER)
+
+
+def test_targets_ask_for_their_turns_at_different_moments() -> None:
+    turns = {turn_after(TARGET.model_copy(update={"service": f"service-{number}"})) for number in range(500)}
+    assert len(turns) > 300
+    assert TURN_SECONDS / 2 <= min(turns) < max(turns) <= TURN_SECONDS * 1.5
+
+
+async def test_a_run_that_begins_meanwhile_finds_alarms_that_stay_as_they_are(world: World, alarms: Throttled) -> None:
+    alarms.left = 100
+    alarms.after = 3
+
+    async def begin() -> None:
+        until = moment(world.clock.time + 10 * MINUTE)
+        command = WatchClosely(target=TARGET, run_id="run-1", until=until)
+        await world.say(world.handlers.watch_closely, command, "watch")
+
+    alarms.then = begin
+    await world.until(5 * MINUTE)
+    assert len(alarms.put_names) == 3
+    await world.until(15 * MINUTE)
+    assert {name: rule.minutes for name, (rule, _) in alarms.made.items()} == {
+        f"surefoot-Main-api-{rule.name}": rule.minutes for rule in LONGER
+    }
+    assert (await watch(world)).showing is None
+
+
+async def test_a_policy_that_changes_again_is_written_from_its_beginning(world: World, alarms: Throttled) -> None:
+    alarms.left = 3
+    await world.until(MINUTE)
+    world.policies.reload(ServicePolicy(target=TARGET))
+    alarms.left = 100
+    await world.until(2 * MINUTE)
+    assert [rule.minutes for rule, _ in alarms.made.values()] == [rule.minutes for rule in BUILT_IN_RULES]
+
+
+async def test_a_service_that_the_policy_refuses_by_then_is_left_alone(world: World, alarms: Throttled) -> None:
+    alarms.left = 3
+    await world.until(MINUTE)
+    world.policies.refused = frozenset({TARGET})
+    alarms.left = 100
+    await world.until(HOUR)
+    assert len(alarms.put_names) == 3
+    world.policies.refused = frozenset()
+    await world.until(2 * HOUR)
+    assert len(alarms.put_names) >= len(LONGER)
+    assert (await watch(world)).showing is None
