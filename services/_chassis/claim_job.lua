@@ -1,4 +1,5 @@
--- Claim a job that is due: false when it is not, else fence, attempt, kind, payload, command and checkpoint.
+-- Claim a job that is due: false when it is not, else fence, attempt, kind, payload, command, checkpoint, the time of
+-- the claim and the one since which the job has waited for a newer version, in milliseconds of the epoch.
 --
 -- KEYS  1 jobs, by when they are due  2 the last fence  3 the job
 -- ARGV  1 its id  2 milliseconds of the lease
@@ -12,5 +13,7 @@ redis.call("SET", KEYS[2], fence)
 redis.call("ZADD", KEYS[1], now + ARGV[2], ARGV[1])
 redis.call("HSET", KEYS[3], "state", "running", "fence", fence)
 local attempt = redis.call("HINCRBY", KEYS[3], "attempt", 1)
-local job = redis.call("HMGET", KEYS[3], "kind", "payload", "command", "saved")
-return {tonumber(fence), attempt, job[1], job[2], job[3], job[4]}
+local job = redis.call("HMGET", KEYS[3], "kind", "payload", "command", "saved", "waits_since")
+-- whoever gives it back unread keeps it: a replica that could read it begins the wait anew
+redis.call("HDEL", KEYS[3], "waits_since")
+return {tonumber(fence), attempt, job[1], job[2], job[3], job[4], now, job[5]}

@@ -24,7 +24,7 @@ from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
 from services._chassis.clock import moment
 from services._chassis.commands import Command
 from services._chassis.dead_letters import LONGEST_DETAIL, emissions_for, letter_of, unsupported
-from services._chassis.readiness import Readiness
+from services._chassis.readiness import NEWER_STATE_LONGEST, Readiness
 from services._chassis.reasons import is_permanent, sentence_of
 from services._chassis.service import Service
 from services._chassis.store import Applied, RedisStore
@@ -38,9 +38,6 @@ BROKEN_STORE_SECONDS = 1.0
 """Real seconds before the same message is read again, when not even a dead letter could be stored."""
 NEWER_STATE_AGAIN = 5.0
 """Real seconds until a message is read again whose state a newer version wrote."""
-NEWER_STATE_LONGEST = 900.0
-"""Real seconds for which the messages of one target wait, and those of its partition behind them, for a replica of a
-newer version to take the partition over. A rolling upgrade takes minutes; one that was taken back never ends."""
 
 log = structlog.get_logger()
 _COMMANDS = {topic.name: party for topic, party in COMMAND_TOPICS.items()}

@@ -7,7 +7,8 @@ and all its consequences are one ``apply`` that checks the fence.
 Every job has an end. One that fails is tried again, ``ATTEMPTS`` times in all, and one whose executors keep dying is
 given up after as many; an error that will not pass ends it at once (``reasons.is_permanent``). Then its command is
 answered or its operation ended ``failed``, with a sentence, and the service frees what the job had held
-(``Service.failures``). An interruption (Redis away, the lease lost, a shutdown) is no attempt.
+(``Service.failures``). An interruption (Redis away, the lease lost, a shutdown) is no attempt. A job that only a newer
+version can read waits for one, and fails when none has come.
 
 A job may assume that no other executor is at work *as far as the lease shows*; AWS knows no fence, so a job
 looks before it acts, and calls ``check`` right before each call that changes something.
@@ -28,7 +29,7 @@ from services._chassis.acting import Actor, LeaseOver, acting
 from services._chassis.clock import moment
 from services._chassis.commands import Command
 from services._chassis.operations import find_operation
-from services._chassis.readiness import Readiness
+from services._chassis.readiness import NEWER_STATE_LONGEST, Readiness
 from services._chassis.reasons import first_cause, is_permanent, sentence_of
 from services._chassis.scripts import script
 from services._chassis.store import Applied, Lease, RedisStore
@@ -91,6 +92,10 @@ class LeasedJob:
     asked_by: bytes
     saved: bytes | None
     actor: Actor
+    claimed_at: int
+    """Milliseconds of the epoch, by Redis's clock."""
+    waits_since: int | None
+    """The same of the first claim by a replica that could not read the job; None if this is the first claim."""
     ended: str = field(default="", init=False)
 
     async def checkpoint(self, data: bytes) -> None:
@@ -202,7 +207,7 @@ class Executor:
         )
         if got is None:
             return None
-        fence, attempt, kind, payload, asked_by, saved = got
+        fence, attempt, kind, payload, asked_by, saved, claimed_at, waits_since = got
         return LeasedJob(
             store,
             lease_ms,
@@ -215,6 +220,8 @@ class Executor:
             asked_by or b"",
             saved,
             Actor(f"{kind.decode()}/{id_}/{fence}", asked + self._lease),
+            claimed_at,
+            int(waits_since) if waits_since else None,
         )
 
     async def work(self, job: LeasedJob) -> None:
@@ -242,8 +249,7 @@ class Executor:
             await self._give_back(job, BACKOFF_SECONDS[0], counted=False)
             return
         if isinstance(error, NewerState):
-            self._readiness.newer_state(self._store.service, f"the job {job.kind} {job.id}", error)
-            await self._give_back(job, NEWER_STATE_AGAIN, counted=False)
+            await self._waits(job, error)
             return
         log.error("job failed", attempt=job.attempt, error=type(error).__name__, exc_info=error)
         if is_permanent(error):
@@ -252,6 +258,16 @@ class Executor:
             await self.fail(job, f"failed {ATTEMPTS} times: {sentence_of(error)}")
         else:
             await self._give_back(job, BACKOFF_SECONDS[job.attempt - 1])
+
+    async def _waits(self, job: LeasedJob, error: NewerState) -> None:
+        """Leave a job for a replica of a newer version; end it where none has come."""
+        since = job.waits_since or job.claimed_at
+        if job.claimed_at - since >= NEWER_STATE_LONGEST * 1000:
+            minutes = f"{NEWER_STATE_LONGEST / 60:g} minutes"
+            await self.fail(job, f"failed: no replica of a newer version took it over for {minutes} ({error})")
+            return
+        self._readiness.newer_state(self._store.service, f"the job {job.kind} {job.id}", error)
+        await self._give_back(job, NEWER_STATE_AGAIN, counted=False, waits_since=since)
 
     async def fail(self, job: LeasedJob, why: str) -> None:
         """End a job for good: its service's own consequences, and the answer or the operation's end.
@@ -322,10 +338,12 @@ class Executor:
         if written.applied is Applied.FENCED:
             log.warning("the end of a job came too late; another executor has it")
 
-    async def _give_back(self, job: LeasedJob, seconds: float, *, counted: bool = True) -> None:
+    async def _give_back(
+        self, job: LeasedJob, seconds: float, *, counted: bool = True, waits_since: int | None = None
+    ) -> None:
         """Let the job be claimed again; an interruption from outside does not count as an attempt."""
         with suppress(RedisError, OSError):  # then its lease runs out
             await self._back(
                 keys=[self._store.key("jobs"), self._store.key("job", job.id)],
-                args=[job.id, job.fence, int(seconds * 1000), "" if counted else "1"],
+                args=[job.id, job.fence, int(seconds * 1000), "" if counted else "1", waits_since or ""],
             )

@@ -11,6 +11,9 @@ from contracts.state import NewerState
 
 NEWER_STATE_SECONDS = 60.0
 """Real seconds for which meeting the state of a newer version counts as degraded; each meeting renews it."""
+NEWER_STATE_LONGEST = 900.0
+"""Real seconds for which a message or a job waits for a replica of a newer version. A rolling upgrade takes minutes;
+one that was taken back never ends."""
 
 log = structlog.get_logger()
 

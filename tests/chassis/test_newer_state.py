@@ -17,15 +17,17 @@ from fastapi import APIRouter
 from contracts.dead_letter import DeadLettered
 from contracts.envelope import Meta, from_message
 from contracts.recovery import CaptureSnapshot
+from contracts.results import StepFinished
 from contracts.state import State
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis import consumer as chassis
 from services._chassis.catch_up import CatchUp
-from services._chassis.clock import Pace, PacedClock
+from services._chassis.clock import Pace, PacedClock, moment
+from services._chassis.commands import Command
 from services._chassis.consumer import Consumer
 from services._chassis.http import create_http
-from services._chassis.jobs import Executor, Running
-from services._chassis.readiness import NEWER_STATE_SECONDS, Readiness
+from services._chassis.jobs import NEWER_STATE_AGAIN, Executor, Running
+from services._chassis.readiness import NEWER_STATE_LONGEST, NEWER_STATE_SECONDS, Readiness
 from services._chassis.service import Service
 from services._chassis.store import RedisStore
 from services._chassis.timers import RETRY_SECONDS, Timers
@@ -180,10 +182,10 @@ async def test_no_target_holds_up_the_others_for_ever(redis: MemoryRedis) -> Non
     old = Replica(redis, Old)
     another = CAPTURE.model_copy(update={"target": TARGET.model_copy(update={"service": "another"})})
     await old.take(CAPTURE, 17)
-    old.real = chassis.NEWER_STATE_LONGEST - 1
+    old.real = NEWER_STATE_LONGEST - 1
     await old.take(CAPTURE, 17)
     assert await old.letters() == []
-    old.real = chassis.NEWER_STATE_LONGEST
+    old.real = NEWER_STATE_LONGEST
     await old.take(CAPTURE, 17)
     await old.take(another, 18, "d")
     await old.take(CAPTURE, 19, "e")
@@ -204,11 +206,11 @@ async def test_the_time_in_which_another_replica_reads_does_not_count(redis: Mem
     old = Replica(redis, Old)
     await old.take(CAPTURE, 17)
     old.progress.on_partitions_revoked({PARTITION})
-    old.real = 2 * chassis.NEWER_STATE_LONGEST
+    old.real = 2 * NEWER_STATE_LONGEST
     await old.take(CAPTURE, 18, "d")
     assert await old.letters() == []
     assert old.partitions.sought == {PARTITION: 18}
-    old.real += chassis.NEWER_STATE_LONGEST
+    old.real += NEWER_STATE_LONGEST
     await old.take(CAPTURE, 18, "d")
     assert [letter.offset for letter in await old.letters()] == [18]
 
@@ -247,6 +249,49 @@ async def test_a_job_waits_and_its_attempts_do_not_count(
     await new.executor.work(job)
     assert await goes_on(redis)
     assert await new.executor.claim() is None
+
+
+async def worked_on(replica: Replica) -> bytes | None:
+    """Let a replica claim the job and do it as far as it can; return the job's state."""
+    job = await replica.executor.claim()
+    assert job is not None
+    await replica.executor.work(job)
+    return await replica.redis.hget(replica.store.key("job", "a"), "state")
+
+
+@pytest.mark.parametrize("kind", ["count", "new"])
+async def test_a_job_for_which_no_newer_replica_comes_fails_and_its_command_is_answered(kind: str) -> None:
+    times = [1_000_000.0]
+    redis = MemoryRedis(lambda: times[-1])
+    await put(redis, NEWER)
+    old, another = Replica(redis, Old), Replica(redis, Old)
+    await old.store.apply(decided(jobs=(Command.of(CAPTURE, Meta("a", "s", moment(0))).job(kind, b""),)))
+    for replica, seconds in ((old, 0), (another, 450), (old, NEWER_STATE_LONGEST - 1)):
+        times.append(times[0] + seconds)
+        assert await worked_on(replica) == b"running"
+    times.append(times[0] + NEWER_STATE_LONGEST + NEWER_STATE_AGAIN)
+    assert await worked_on(another) == b"done"
+    assert await old.executor.claim() is None
+    ((_, fields),) = await redis.xrange(old.store.key("outbox"))
+    answer = StepFinished.model_validate_json(fields[b"value"])
+    assert (answer.verdict, answer.cause) == ("inconclusive", "error")
+    assert "no replica of a newer version took it over for 15 minutes" in answer.summary
+    assert await untouched(redis)
+
+
+async def test_a_job_that_a_newer_replica_had_waits_anew() -> None:
+    times = [1_000_000.0]
+    redis = MemoryRedis(lambda: times[-1])
+    await put(redis, NEWER)
+    old, new = Replica(redis, Old), Replica(redis, New)
+    await old.store.apply(decided(jobs=(Job("a", "count"),)))
+    assert await worked_on(old) == b"running"
+    times.append(times[-1] + NEWER_STATE_LONGEST - 60)
+    assert await new.executor.claim() is not None  # it dies with the job, whose lease runs out
+    times.append(times[-1] + 120)
+    assert await worked_on(old) == b"running"
+    times.append(times[-1] + NEWER_STATE_LONGEST)
+    assert await worked_on(old) == b"done"
 
 
 async def test_a_request_is_told_to_try_again(redis: MemoryRedis) -> None:
