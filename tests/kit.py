@@ -93,10 +93,12 @@ class FakePolicies:
         return self.held.get(target) or ServicePolicy(target=target)
 
     def named(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
-        return self.find(cluster, service, account, region)
+        return BuiltInPolicies("123456789012").find(cluster, service, account, region)
 
     def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
-        return BuiltInPolicies("123456789012").find(cluster, service, account, region)
+        target = BuiltInPolicies("123456789012").find(cluster, service, account, region)
+        self.of(target)
+        return target
 
     def all(self) -> tuple[Target, ...]:
         return tuple(self.held)

@@ -89,13 +89,20 @@ class Endpoints:
         """Return the stored snapshots, the newest first, without their secrets."""
         protection = Protection.from_bytes(await self.store.load(key_of(target)))
         proven = {entry.snapshot_id for entry in protection.snapshots if entry.proven}
-        most = self.policies.of(target).recovery.keep + KEPT_BESIDE
+        most = self._kept(target, protection) + KEPT_BESIDE
         ids = (await self.snapshots.ids(target))[:most]
         if not ids:
             await self.existing(target)
         found = await asyncio.gather(*(self.snapshots.get(target, id_) for id_ in ids))
         shown = [view(snapshot, proven=snapshot.snapshot_id in proven) for snapshot in found if snapshot is not None]
         return {"target": str(target), "snapshots": shown}
+
+    def _kept(self, target: Target, protection: Protection) -> int:
+        """Return how many snapshots are kept: of a service that was taken from the policy, those that there are."""
+        try:
+            return self.policies.of(target).recovery.keep
+        except LookupError:
+            return len(protection.snapshots)
 
     async def roll_back(
         self, target: Target, body: RollbackRequest, key: str | None, response: Response
@@ -165,6 +172,7 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
     router = APIRouter(prefix=ROOT, tags=["disaster recovery"])
 
     InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
+    NamedInPath = Annotated[Target, Depends(targets.named_in_path)]  # noqa: N806  a type
 
     @router.post("/snapshot/{cluster_name}/{service_name}", status_code=202)
     async def capture(
@@ -177,13 +185,13 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         return await endpoints.capture(target, request or Requested(), idempotency_key, response)
 
     @router.get("/snapshots/{cluster_name}/{service_name}")
-    async def listed(target: InPath) -> dict[str, Any]:
+    async def listed(target: NamedInPath) -> dict[str, Any]:
         """List the stored snapshots, the newest first, without their secrets."""
         return await endpoints.listed(target)
 
     @router.post("/rollback/{cluster_name}/{service_name}", response_model=None)
     async def roll_back(
-        target: InPath, body: RollbackRequest, response: Response, idempotency_key: IdempotencyKey = None
+        target: NamedInPath, body: RollbackRequest, response: Response, idempotency_key: IdempotencyKey = None
     ) -> dict[str, Any]:
         """Bring a snapshot back, or say exactly what that would change."""
         return await endpoints.roll_back(target, body, idempotency_key, response)

@@ -8,7 +8,7 @@ import pytest
 from contracts import policy
 from contracts.base import Target
 from contracts.policy import ServicePolicy
-from contracts.recovery import ManualTrigger, RollbackFinished, RollbackStarted
+from contracts.recovery import Disarm, ManualTrigger, RollbackFinished, RollbackStarted
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
 from services._chassis.http import PREFIX, Problem, create_http
@@ -227,3 +227,18 @@ async def test_account_and_region_tell_services_of_one_name_apart(recovery: Reco
     await recovery.snapshot()
     shown = await web.get(f"/snapshots/{HERE}?account=210987654321&region=eu-west-1")
     assert shown.json()["target"] == f"210987654321/eu-west-1/{HERE}"
+
+
+async def test_a_service_that_was_taken_from_the_policy_is_still_listed_and_rolled_back_by_hand(
+    recovery: Recovery, web: httpx2.AsyncClient
+) -> None:
+    await recovery.deployed()
+    await recovery.send(Disarm(target=TARGET, run_id="run-1"), "disarm")
+    recovery.policies.refused = frozenset({TARGET})
+    (snapshot,) = (await web.get(f"/snapshots/{HERE}")).json()["snapshots"]
+    asked = await web.post(f"/rollback/{HERE}", json={"snapshot_id": snapshot["snapshot_id"]})
+    assert asked.status_code == 202
+    await recovery.work()
+    assert [finished.result for finished in recovery.told(RollbackFinished)] == ["restored"]
+    refused = await web.post(f"/snapshot/{HERE}")
+    assert (refused.status_code, refused.json()["title"]) == (404, "No such service here"), "which begins something new"
