@@ -13,6 +13,8 @@ from contracts.state import State
 
 MOST_FIRING = 200
 """Alerts remembered for one target; beyond it the oldest are forgotten."""
+MOST_RESOLVED = 200
+"""Resolved alerts remembered for one target: one that was raised may come later than its resolution."""
 MOST_PAST = 50
 """Rollbacks remembered for one target."""
 
@@ -132,6 +134,8 @@ class Protection(State):
     rollback: RollingBack | None = None
     past: tuple[PastRollback, ...] = ()
     firing: dict[str, Firing] = Field(default_factory=dict)
+    resolved: tuple[str, ...] = ()
+    """Alerts that are over, the newest last."""
     snapshots: tuple[SnapshotEntry, ...] = ()
     """Newest first."""
 

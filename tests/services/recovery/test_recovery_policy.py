@@ -151,3 +151,14 @@ async def test_a_run_is_disarmed_though_the_policy_refuses_its_service_by_now(re
     assert said is not None
     assert said.verdict is Verdict.PASS
     assert recovery.protection.arm is None
+
+
+async def test_an_alert_that_comes_after_its_own_resolution_rolls_nothing_back(recovery: Recovery) -> None:
+    """Its message was a dead letter, and is replayed; meanwhile its rule was switched off, say."""
+    await recovery.deployed()
+    await recovery.send(recovery.alert(state="resolved"), "resolved")
+    await recovery.send(recovery.alert(), "raised")
+    assert recovery.told(RollbackStarted) == []
+    assert recovery.protection.firing == {}
+    await recovery.send(recovery.alert(alert_id="alert-2"), "another")
+    assert len(recovery.told(RollbackStarted)) == 1
