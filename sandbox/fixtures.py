@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import boto3
 import pytest
 
 from sandbox.aws.server import SimulatedAws
@@ -19,4 +20,6 @@ def simulated_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedAws]:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "sandbox")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sandbox")
         monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+        # boto3's default session keeps the credentials that it was made with, by an earlier test perhaps
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
         yield aws

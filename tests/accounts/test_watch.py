@@ -192,6 +192,7 @@ async def test_a_process_that_works_on_jobs_has_twice_the_time_to_get_credential
         await installation.watch.look()
 
 
+@pytest.mark.slow
 def test_a_thousand_changes_of_a_role_leave_nothing_behind(installation: Installation) -> None:
     connection, place = installation.connection, Place(SECOND_ACCOUNT, REGION)
     for number in range(1000):

@@ -93,6 +93,7 @@ async def health(kafka: str, valkey_url: str, redis: Any, tmp_path: Path) -> Asy
     aws.close()
 
 
+@pytest.mark.slow
 async def test_a_policy_is_followed_by_a_process_and_outlives_it(health: Health) -> None:
     """Field points 1, 4 and 8: replaced by rename, broken, restarted while broken, mended."""
     first = await health.start()

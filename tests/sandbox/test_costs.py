@@ -165,6 +165,7 @@ def test_what_never_starts_costs_nothing(aws: Rehearsed, why: str) -> None:
     assert len(aws.tasks()) == 3
 
 
+@pytest.mark.slow
 def test_the_size_of_steps_does_not_matter() -> None:
     """Among tasks that come and go in three hours, asked in between or not."""
     found = set()

@@ -2,6 +2,7 @@
 
 import socket
 
+import boto3
 import pytest
 
 pytest_plugins = ["pytester"]
@@ -29,3 +30,13 @@ def test_it_is_a_fixture_that_leaves_nothing_behind(pytester: pytest.Pytester) -
     port = int((pytester.path / "port").read_text())
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_default_session_of_an_earlier_test_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    earlier = boto3.Session(aws_access_key_id="earlier", aws_secret_access_key="earlier")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", earlier)
+    aws = request.getfixturevalue("simulated_aws")
+    boto3.client("ecs").list_clusters()
+    assert {call.caller.rpartition(":")[2] for call in aws.calls.calls()} == {"user/sandbox"}
