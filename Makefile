@@ -56,7 +56,7 @@ kafka: setup ## a real Apache Kafka on port 9092, its jars from Maven Central (n
 	@$(BIN)/python -m sandbox.apache_kafka --port 9092
 
 test-kafka: setup ## the bus's conformance suite and the thread on Apache Kafka: KAFKA_BOOTSTRAP_SERVERS's, Docker's or Maven's
-	@$(BIN)/pytest -q --kafka=$(or $(KAFKA),apache) tests/bus tests/e2e/test_thread.py
+	@$(BIN)/pytest -q -m 'not compose' --kafka=$(or $(KAFKA),apache) tests/bus tests/e2e/test_thread.py
 
 test-compose: setup ## the containers on the simulated AWS: deploys, kills, restarts (needs Docker with Compose; quarter of an hour)
 	@$(BIN)/pytest -q -m compose tests/compose

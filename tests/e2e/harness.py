@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -12,6 +13,7 @@ from contracts.envelope import Envelope, from_message
 from contracts.monitor import CriticalAlert
 from contracts.topics import CRITICAL_ALERTS, DEPLOYMENT_EVENTS
 from sandbox.aws.call_log import Call
+from services._chassis.clock import Pace
 from surefoot.arguments import Place
 from surefoot.client import Surefoot
 from surefoot.wait import end_of
@@ -71,9 +73,29 @@ def _run_of(envelope: Envelope) -> str | None:
     return None if isinstance(envelope.event, CriticalAlert) else getattr(envelope.event, "run_id", None)
 
 
+def _good_minute_since(environment: dict[str, str], moment: float) -> bool:
+    """Whether a minute that began after ``moment`` (product time, epoch seconds) is known, and had few errors.
+
+    With it no rule about two minutes on end is broken by what was before, however late CloudWatch is.
+    """
+    url = f"{environment['SUREFOOT_URL']}/api/v1/monitoring/metrics/{CLUSTER}/{SERVICE}?hours_back=1"
+    series = httpx2.get(url, timeout=20).json()["series"]
+    points = {name: dict(map(tuple, series[name]["points"])) for name in ("requests", "target_5xx", "elb_5xx")}
+    known = [minute for minute in points["requests"] if datetime.fromisoformat(minute).timestamp() >= moment]
+    errors = (points["target_5xx"].get(minute, 0) + points["elb_5xx"].get(minute, 0) for minute in known)
+    return any(error < 0.05 * points["requests"][minute] for minute, error in zip(known, errors, strict=True))
+
+
 def deployed(environment: dict[str, str], image: str, **wanted: Any) -> dict[str, Any]:
-    """Deploy a tag of the sandbox's repository, once no alarm of Surefoot's fires, and return the finished run."""
+    """Deploy a tag of the sandbox's repository, once nothing of an earlier run can be held against it.
+
+    Return the finished run.
+    """
     deadline = time.monotonic() + LONGEST
+    begun = Pace.parse(environment["SUREFOOT_CLOCK"]).at(time.time())
+    while not _good_minute_since(environment, begun):
+        assert time.monotonic() < deadline, "there is no minute without errors"
+        time.sleep(0.5)
     ours = {"AlarmNamePrefix": "surefoot-", "StateValue": "ALARM"}
     while aws(environment, "cloudwatch").describe_alarms(**ours)["MetricAlarms"]:
         assert time.monotonic() < deadline, "an alarm still fires"

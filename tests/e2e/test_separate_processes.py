@@ -24,6 +24,7 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.slow
 def test_an_alert_rolls_back_while_the_orchestrator_is_dead(tmp_path: Path) -> None:
     with sandbox(tmp_path / "sandbox", ports=Ports(), speed=20) as environment:
         services: dict[Party, Child] = {}

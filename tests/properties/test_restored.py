@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 
 from contracts.base import caused_id
@@ -68,6 +69,7 @@ def ends(world: World) -> dict[str, list[DeploymentFinished]]:
     return found
 
 
+@pytest.mark.slow
 @PROFILE
 @given(before=courses, lost=courses, after=courses)
 def test_each_run_keeps_its_end(before: list[tuple[str, object]], lost: list, after: list) -> None:  # type: ignore[type-arg]
