@@ -8,7 +8,7 @@ from contracts.gates import Verdict, worst
 from contracts.results import PreflightOutput
 from services.orchestrator.domain import endings
 from services.orchestrator.domain.effects import RunTurn, progress
-from services.orchestrator.domain.judge import gates_of_stage, sentence, superseded
+from services.orchestrator.domain.judge import gates_of_stage, sentence, superseded, warning_of
 from services.orchestrator.domain.opening import begin, capture_snapshot, following
 from services.orchestrator.domain.run import Run, Stage, Step
 from services.orchestrator.domain.steps import asks_again, cause_of, close, send
@@ -76,8 +76,7 @@ def _end(run: Run, now: float) -> RunTurn:
     judged = [stage for stage in run.stages if stage.phase not in ADVISORY]
     unmet = [stage for stage in judged if stage.verdict is not Verdict.PASS]
     if not unmet:
-        warnings = [stage.phase.replace("_", " ") for stage in run.stages if stage.verdict is not Verdict.PASS]
-        warning = f" Without harm to it: {', '.join(warnings)} did not pass." if warnings else ""
+        warning = warning_of(run.stages)
         reason = f"A check-up of what is live: every check passed and every rule held.{warning} Nothing was changed."
         return (yield from endings.finish(run, Outcome.SUCCEEDED, None, reason, now=now))
     said = sentence(gate for stage in unmet for gate in stage.gates)

@@ -93,3 +93,9 @@ def _text(gate: Gate) -> str:
     plain = gate.value is None or (gate.comparison, gate.threshold) == ("==", 1)
     parts = (gate.detail,) if plain and gate.detail else (gate.arithmetic, gate.detail)
     return ", ".join(filter(None, parts)).rstrip(".")
+
+
+def warning_of(stages: Iterable[Stage]) -> str:
+    """Return a sentence, after a space, that names the phases which did not pass and need not have; ``""`` for none."""
+    names = [stage.phase.replace("_", " ") for stage in stages if stage.verdict is not Verdict.PASS]
+    return f" Without harm to it: {', '.join(names)} did not pass." if names else ""

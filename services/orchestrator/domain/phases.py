@@ -18,6 +18,7 @@ from services.orchestrator.domain.judge import (
     requires_rollback,
     sentence,
     superseded,
+    warning_of,
 )
 from services.orchestrator.domain.limits import GRACE
 from services.orchestrator.domain.opening import (
@@ -181,8 +182,6 @@ def _advise(run: Run, stage: Stage, now: float) -> RunTurn:
 def _next(run: Run, verdict: Verdict, now: float) -> RunTurn:
     run = yield from close(run, verdict, now, gates_of_stage(run.stages[-1], over=True))
     if run.phase is Phase.BAKING:
-        warnings = [stage.phase.replace("_", " ") for stage in run.stages if stage.verdict is not Verdict.PASS]
-        warning = f" Without harm to it: {', '.join(warnings)} did not pass." if warnings else ""
-        reason = f"Every check passed and every rule held.{warning}"
+        reason = f"Every check passed and every rule held.{warning_of(run.stages)}"
         return (yield from endings.disarm(run, Outcome.SUCCEEDED, None, reason, now))
     return (yield from begin(run, following(run), now))
