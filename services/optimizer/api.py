@@ -29,7 +29,7 @@ class AnalysisAnswer(BaseModel):
 
 
 class RecommendationsAnswer(BaseModel):
-    """The newest recommendation, as an analysis of a deployment made it; none before the first."""
+    """The newest recommendation that an analysis in a run has made; none before the first."""
 
     target: str
     recommendations: tuple[RecommendationMade, ...]
@@ -43,7 +43,7 @@ def create_router(store: Store, targets: Targets, analysis_of: Analyze, existing
 
     @router.get("/analyze/{cluster_name}/{service_name}")
     async def analyze(target: InPath, hours_back: HoursBack = 24) -> AnalysisAnswer:
-        """Analyse now, and keep nothing of it."""
+        """Analyse now, without storing the result."""
         try:
             analysis, until = await analysis_of.look(target, hours_back)
         except NotSizable as error:
@@ -53,7 +53,7 @@ def create_router(store: Store, targets: Targets, analysis_of: Analyze, existing
 
     @router.get("/recommendations/{cluster_name}/{service_name}")
     async def recommendations(target: InPath) -> RecommendationsAnswer:
-        """Show the newest recommendation and the baseline that go with the last deployment."""
+        """Show the newest recommendation and baseline."""
         made = await store.record(recommendation_record(target))
         usual = await store.record(baseline_record(target))
         if made is None and usual is None:

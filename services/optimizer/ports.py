@@ -1,4 +1,4 @@
-"""What the optimizer needs of the outside. Where AWS does not answer, ``AwsError`` says so in a sentence."""
+"""What the optimizer needs from outside. When AWS does not answer, the methods raise ``AwsError`` with a sentence."""
 
 from typing import Protocol
 
@@ -13,7 +13,7 @@ class NotSizable(Exception):
 
 class EcsServices(Protocol):
     async def deployed(self, target: Target, since: float) -> Deployed:
-        """Return what runs. ``since`` (epoch seconds): a change of size before it does not matter.
+        """Return what runs. A change of its size before ``since`` (epoch seconds) does not matter.
 
         Raise ``NotSizable`` or ``AwsError``.
         """

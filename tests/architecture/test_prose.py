@@ -17,7 +17,6 @@ BEFORE_THE_RULE = (
     "services/monitor/",
     "services/health/",
     "services/validator/",
-    "services/optimizer/",
     "services/recovery/",
     "services/_chassis/accounts.py",
     "services/_chassis/credentials.py",

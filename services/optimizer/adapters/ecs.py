@@ -20,7 +20,7 @@ _TRACKED: dict[str, Resource] = {
 }
 
 REVISIONS = 20
-"""How many are compared at most; with more in the look-back nobody knows."""
+"""The most revisions that are compared; where the look-back has more, the size counts as changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ class AwsEcs:
     async def _sized_at(
         self, target: Target, service: EcsService, definition: EcsTaskDefinition, size: FargateSize, since: float
     ) -> float | None:
-        """Return when the present deployment began, unless all that may have run after ``since`` had its size.
+        """Return when the present deployment began; None if all that may have run after ``since`` has its size.
 
-        What may have run: the revisions registered after ``since``, and the one before them.
+        The revisions that were registered after ``since`` may have run, and the one before them.
         """
         if service.primary is None:
             return None
@@ -86,7 +86,7 @@ class AwsEcs:
         return None
 
     async def _revision(self, target: Target, name: str) -> EcsTaskDefinition | None:
-        """Return None for one that was deregistered and is gone, or that ECS does not tell: nobody knows its size."""
+        """Return a revision; None where its size cannot be known: it is gone, or ECS does not answer."""
         try:
             found = await ecs.find_task_definition(self.aws, target, name)
         except AwsError:

@@ -15,7 +15,7 @@ class CloudWatchMetrics:
     aws: Aws
 
     async def usage(self, target: Target, start: float, end: float, period: int) -> Usage:
-        """Maximum: each task sends a sample a minute, and the busiest has to fit as well."""
+        """Read the maximum of each period: every task sends a sample a minute, and the busiest has to fit as well."""
         service = {"ClusterName": target.cluster, "ServiceName": target.service}
         metrics = [Metric(id_, "AWS/ECS", name, "Maximum", service) for id_, name in _NAMES.items()]
         series = await read_series(self.aws, target, metrics, start, end, period)

@@ -1,1 +1,1 @@
-"""Sizes, prices and what utilisation says about them."""
+"""Sizes, prices, and the advice that follows from utilisation."""

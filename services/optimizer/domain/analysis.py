@@ -1,4 +1,4 @@
-"""A whole analysis: gates, baseline, advice, and what it saves."""
+"""A whole analysis: gates, baseline, advice, and what the advice saves."""
 
 from datetime import datetime
 
@@ -17,11 +17,11 @@ class Deployed(Contract):
     """The desired count."""
     architecture: Architecture
     on_demand: bool
-    """Linux on Fargate at the price of the table; Spot and Windows have others."""
+    """Whether the prices of the table apply: they are for Linux on Fargate; Spot and Windows have others."""
     tracked: frozenset[Resource] = frozenset()
-    """What automatic scaling holds at a target."""
+    """The resources whose utilisation automatic scaling holds at a target."""
     sized_at: float | None = None
-    """Since when (epoch seconds) tasks have this size for sure, if it may have changed during the look-back."""
+    """The moment (epoch seconds) from which all tasks have this size for sure; None: during the whole look-back."""
 
 
 class Analysis(Contract):
@@ -36,7 +36,7 @@ class Analysis(Contract):
 
 
 def analyze(deployed: Deployed, measured: Usage, region: str) -> Analysis:
-    """Judge utilisation by what runs; utilisation of another size would say nothing about this one."""
+    """Judge the utilisation of what runs now; what was measured at another size proves nothing about this one."""
     usage = measured if deployed.sized_at is None else measured.since(deployed.sized_at)
     gate = enough(usage)
     if gate.verdict is not Verdict.PASS:

@@ -17,13 +17,13 @@ MEMORIES: dict[int, tuple[int, ...]] = {
     8192: tuple(range(16 * _GB, 60 * _GB + 1, 4 * _GB)),
     16384: tuple(range(32 * _GB, 120 * _GB + 1, 8 * _GB)),
 }
-"""CPU units → the MiB that go with them."""
+"""CPU units → the sizes of memory, in MiB, that Fargate offers with them."""
 
 
 def smallest(cpu: float, memory: float) -> FargateSize | None:
     """Return the smallest size with at least ``cpu`` units and ``memory`` MiB; None if there is none so large.
 
-    More CPU never comes with less memory at least, so the first that fits is the smallest in both.
+    The least memory that Fargate offers grows with the CPU, so the first size that fits is the smallest in both.
     """
     for units, memories in MEMORIES.items():
         for mebibytes in memories:

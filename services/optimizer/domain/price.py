@@ -1,6 +1,7 @@
 """What Fargate costs on demand.
 
-Source: https://aws.amazon.com/fargate/pricing/. Savings plans and Spot cost less, which nobody can see from outside.
+Source: https://aws.amazon.com/fargate/pricing/. Savings plans and Spot cost less, but their prices cannot be seen from
+outside.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ AS_OF = date(2025, 1, 1)
 HOURS_A_MONTH = 730.0
 """365 days / 12, as AWS's own calculator has it."""
 ARM_DISCOUNT = 0.20
+"""The share of the price on x86 that ARM saves."""
 
 Architecture = Literal["X86_64", "ARM64"]
 

@@ -1,4 +1,4 @@
-"""What a series of measurements says: its percentiles, how complete it is, and whether it grows."""
+"""What a series of measurements shows: its percentiles, how complete it is, and whether it grows."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -6,12 +6,12 @@ from math import floor
 from statistics import median
 
 Series = Mapping[float, float]
-"""When a period begins (epoch seconds) → per cent."""
+"""The begin of a period (epoch seconds) → utilisation in per cent."""
 
 HOUR = 3600.0
 DAY = 24 * HOUR
 PARTS = 48
-"""Into which a series is cut to see whether it grows: minutes are too many to compare all with all."""
+"""A series is cut into so many parts to see whether it grows: comparing every pair of minutes would take too long."""
 
 
 def percentile(values: Sequence[float], per_cent: float) -> float:
@@ -24,7 +24,7 @@ def percentile(values: Sequence[float], per_cent: float) -> float:
 
 
 def busiest_hour(series: Series) -> float:
-    """Return the highest p99 of any hour: a peak of an hour a day is not lost among the others."""
+    """Return the highest hourly p99, so that a peak of one hour a day is not lost among the other hours."""
     hours: dict[int, list[float]] = {}
     for at, value in series.items():
         hours.setdefault(int(at // HOUR), []).append(value)
@@ -44,9 +44,9 @@ def coverage(series: Series, period: float) -> float:
 def growth_a_day(series: Series) -> float | None:
     """Return how many per cent points the series grows a day, None unless it grows steadily.
 
-    Theil and Sen's slope, the median of all pairs' slopes, over the medians of ``PARTS`` parts: spikes and restarts
-    do not move it. Steady is what grows between at least four of five pairs (Kendall's tau 0.6), and by at
-    least five points over what was seen.
+    The slope is Theil and Sen's: the median of the slopes between all pairs of points. The points are the medians of
+    ``PARTS`` parts, so that spikes and restarts do not move it. The series grows steadily if it rises between at least
+    four of five pairs (Kendall's tau 0.6), and by at least five per cent points over the whole span.
     """
     points = _parts(series)
     if len(points) < 6:

@@ -1,7 +1,8 @@
 """Which Fargate size a service needs, and how sure that is.
 
 The rule is CloudFix's: the highest hourly p99 of the busiest task, plus 20 % head-room, in the smallest size that
-holds it. A day of data makes it sure, as for Compute Optimizer; less makes it a guess, less than three hours nothing.
+holds it. With a day of data the advice is sure, as for AWS Compute Optimizer; with less it is a guess, and with less
+than three hours there is none.
 """
 
 from dataclasses import dataclass
@@ -25,11 +26,11 @@ from services.optimizer.domain.series import (
 
 HEAD_ROOM = 1.2
 LEAST = 3 * HOUR
-"""Seconds of data under which nothing is said."""
+"""Seconds of data; with less there is no advice."""
 WHOLE_DAY = DAY - 600
-"""A day, but for its newest minutes, which come late."""
+"""Seconds of a day without its newest ten minutes, whose points come late."""
 COMPLETE = 0.8
-"""Share of periods with a point."""
+"""The share of a day's periods that must have a point before the day counts as whole."""
 
 Kind = Literal["right-size", "scale-up", "scale-down", "keep"]
 Resource = Literal["cpu", "memory"]
@@ -60,7 +61,7 @@ class Baseline(Contract):
 
     cpu_p95: float
     memory_p95: float
-    """Per cent, of the busiest task."""
+    """Both are per cent of what the busiest task has."""
     size: FargateSize
     samples: int
 
@@ -77,7 +78,7 @@ class Advice(Contract):
 
 
 def enough(usage: Usage) -> Gate:
-    """Judge whether there is enough data to say anything."""
+    """Judge whether there is enough data for advice."""
     hours, least = usage.samples * usage.period / HOUR, LEAST / HOUR
     missing = max(0.0, least - hours)
     return Gate.measured(
@@ -102,7 +103,7 @@ def baseline(usage: Usage, size: FargateSize) -> Baseline:
 
 
 def confidence(usage: Usage) -> float:
-    """Return 95 for a whole day that is nearly complete; less data is worth 50 to 89."""
+    """Return 95 for a whole day of data that is nearly complete, and 50 to 89 for less."""
     seconds = min(span(usage.cpu, usage.period), span(usage.memory, usage.period))
     complete = min(coverage(usage.cpu, usage.period), coverage(usage.memory, usage.period))
     if seconds >= WHOLE_DAY and complete >= COMPLETE:
@@ -111,13 +112,14 @@ def confidence(usage: Usage) -> float:
 
 
 def advise(usage: Usage, current: FargateSize, tracked: frozenset[Resource]) -> Advice:
-    """Choose a size for what ``enough`` lets pass.
+    """Choose a size by a usage that has passed ``enough``.
 
-    ``tracked``: what automatic scaling holds at a target by adding tasks; a size would work against it.
+    ``tracked`` are the resources whose utilisation automatic scaling holds at a target by adding tasks. Another size
+    would work against it, so there is no advice on them.
     """
     cpu, memory = busiest_hour(usage.cpu), busiest_hour(usage.memory)
     reasons = [f"busiest hour: CPU {cpu:.0f} %, memory {memory:.0f} % (p99 of the busiest task), plus 20 %"]
-    # what was needed at the worst moment counts as well for memory: a task that lacks it is killed
+    # memory has to suffice in the worst minute as well: a task that runs out of it is killed
     needs = {
         "cpu": current.cpu * cpu / 100 * HEAD_ROOM,
         "memory": current.memory * max(memory * HEAD_ROOM, *usage.memory.values()) / 100,

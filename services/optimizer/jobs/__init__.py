@@ -1,1 +1,1 @@
-"""What takes longer than a moment: AWS is asked here."""
+"""The optimizer's only job; it takes time, since it asks AWS."""

@@ -17,9 +17,9 @@ from services.optimizer.ports import EcsServices, Metrics, NotSizable
 
 ANALYZE = "analyze-resources"
 LONGEST = 336
-"""Hours; CloudWatch keeps minutes for 15 days."""
+"""The longest look-back in hours: CloudWatch keeps one-minute points for 15 days."""
 POINTS = 1440
-"""Of one series at most: a day of minutes."""
+"""The most points of one series: a day of minutes."""
 
 
 def baseline_record(target: Target) -> str:
@@ -37,7 +37,7 @@ class Analyze:
     metrics: Metrics
 
     async def look(self, target: Target, hours_back: int) -> tuple[Analysis, datetime]:
-        """Return an analysis and until when it measured. Raise ``NotSizable`` or ``AwsError``."""
+        """Return an analysis, and the moment at which its measurements end. Raise ``NotSizable`` or ``AwsError``."""
         now, hours = self.clock.now(), min(max(hours_back, 1), LONGEST)
         start, period = now - hours * 3600, ceil(hours * 60 / POINTS) * 60
         deployed = await self.services.deployed(target, start)
