@@ -29,7 +29,7 @@ def create_router(store: Store, clock: Clock, targets: Targets, existing: Existi
     InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
 
     async def begin(
-        target: Target, suites: tuple[Suite, ...], asked: Requested, key: str | None, response: Response
+        target: Target, suites: tuple[Suite, ...], body: Requested, key: str | None, response: Response
     ) -> Accepted:
         """Start a validation. The same key for the same target and suites is the same operation."""
         await existing(target)
@@ -41,8 +41,8 @@ def create_router(store: Store, clock: Clock, targets: Targets, existing: Existi
             started_at=operations.now,
             requested_at=operations.now,
             deadline=operations.now + longest,
-            actor=asked.actor,
-            reason=asked.reason,
+            actor=body.actor,
+            reason=body.reason,
         )
         return operations.accepted(response, (await operations.begin(validation, OPERATION)).operation_id)
 
@@ -54,8 +54,8 @@ def create_router(store: Store, clock: Clock, targets: Targets, existing: Existi
         key: IdempotencyKey = None,
     ) -> Accepted:
         """Test the live service over HTTP: smoke tests, then the API."""
-        asked = request or ValidationRequest()
-        return await begin(target, asked.suites, asked, key, response)
+        body = request or ValidationRequest()
+        return await begin(target, body.suites, body, key, response)
 
     @router.post("/smoke-test/{cluster_name}/{service_name}", status_code=202)
     async def smoke_test(

@@ -31,7 +31,7 @@ async def on_validate_deployment(command: ValidateDeployment, meta: Meta) -> Tra
 
 
 async def on_run_over(event: DeploymentFinished | RollbackStarted, _: Meta) -> Transition | None:
-    """End the run's tests: it is over, or is being rolled back, and nobody waits for their result any more."""
+    """End the run's tests: it is over, or is being rolled back, and their result is not needed any more."""
     target, run_id = event.target, event.run_id
     if run_id is None:
         return None
@@ -49,7 +49,7 @@ async def on_run_over(event: DeploymentFinished | RollbackStarted, _: Meta) -> T
 
 
 def validation_failed(job: FailedJob) -> Transition:
-    """Free the command that the executor has answered: the end of its run need not answer it."""
+    """Forget the command, which the executor has answered: the end of its run must not answer it again."""
     command = ValidateDeployment.model_validate_json(job.payload)
 
     def decide(state: bytes | None) -> Decision:

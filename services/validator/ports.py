@@ -1,4 +1,4 @@
-"""What the validator needs of the outside. Where AWS or the wire fails, the answer is ``Unknown`` with a sentence."""
+"""What the validator needs of the outside. Where AWS or the network fails, it gets ``Unknown`` with a sentence."""
 
 from collections.abc import Collection
 from typing import Protocol
@@ -18,22 +18,22 @@ class EcsServices(Protocol):
     """ECS."""
 
     async def service(self, target: Target) -> LiveService | Absent | Unknown:
-        """``Absent`` also while it is being deleted: then nothing can be deployed, and nothing is proven."""
+        """Return the service; ``Absent`` also while it is being deleted, when nothing can be deployed or proven."""
         ...
 
     async def task_definition(self, target: Target, name: str) -> TaskDefinition | Absent | Unknown:
-        """``family``, ``family:revision`` or an ARN."""
+        """Return the task definition that ``name`` means: ``family``, ``family:revision`` or an ARN."""
         ...
 
 
 class Images(Protocol):
-    """The registries that can be asked: ECR, in the region of the target."""
+    """The registries that can be read: ECR, in the region of the target."""
 
     async def image(self, target: Target, reference: Reference) -> Image | Absent | Outside | Unknown: ...
 
 
 class Applications(Protocol):
-    """Where users reach a service, and what its policy has sent with each request."""
+    """The address at which users reach a service, and the headers that its policy adds to each request."""
 
     async def address(
         self, target: Target, application: Application, target_groups: tuple[str, ...]
@@ -43,22 +43,22 @@ class Applications(Protocol):
 
 
 class Http(Protocol):
-    """The one who sends requests."""
+    """Sends requests."""
 
-    async def get(self, address: Address, path: str, timeout: float) -> Attempt:  # noqa: ASYNC109  of the socket, in real seconds
-        """One attempt: GET, redirects within the host followed, the body read to a bound and thrown away."""
+    async def get(self, address: Address, path: str, timeout: float) -> Attempt:  # noqa: ASYNC109  it limits the socket, in real seconds
+        """Send one GET request. Redirects within the host are followed; the body is read to a limit and discarded."""
         ...
 
 
 class SuiteRunner(Protocol):
-    """The one who runs tests."""
+    """Runs tests."""
 
     async def run(
         self, address: Address, tests: Tests, suites: Collection[Suite], deadline: float
     ) -> tuple[TestResult, ...]:
         """Run the suites, smoke first, until ``deadline`` (product time, epoch seconds).
 
-        What there was no time for is returned without attempts; what a failed smoke test made pointless is not
-        returned at all.
+        A test that there was no time for is returned without attempts. The tests of a suite that a failed smoke test
+        made pointless are not returned at all.
         """
         ...

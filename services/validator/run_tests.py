@@ -1,4 +1,4 @@
-"""Run the tests: all of a suite at once, each tried again where it fails, within the deadline."""
+"""Runs the tests: all of a suite at the same time, each tried again where it fails, until the deadline."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -13,7 +13,7 @@ from services.validator.domain.suites import attempts_of, backoff, in_order, tes
 from services.validator.ports import Http
 
 AT_ONCE = 8
-"""Requests in flight: proof, not load."""
+"""The most requests in flight: they test the application, and must not load it."""
 
 Attempts = list[tuple[HttpTest, list[Attempt]]]
 """The tests of a suite, each with its attempts so far."""
@@ -33,15 +33,15 @@ class HttpTestRunner:
             suite: [(test, []) for test in tests_of(tests, suite)] for suite in in_order(suites)
         }
         work = asyncio.create_task(_TestRun(self.http, self.clock, address, tests).run(begun))
-        bell = asyncio.create_task(self.clock.sleep(deadline - self.clock.now()))
+        time_is_up = asyncio.create_task(self.clock.sleep(deadline - self.clock.now()))
         try:
-            await asyncio.wait({work, bell}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, time_is_up}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
-                work.result()  # a fault of ours is loud
+                work.result()  # raises only where our own code failed
         finally:
             work.cancel()
-            bell.cancel()
-            await asyncio.gather(work, bell, return_exceptions=True)
+            time_is_up.cancel()
+            await asyncio.gather(work, time_is_up, return_exceptions=True)
         smoke = _results("smoke", begun.get("smoke", []))
         if not should_continue(smoke):
             return smoke
@@ -56,19 +56,19 @@ class _TestRun:
     tests: Tests
 
     async def run(self, begun: Mapping[Suite, Attempts]) -> None:
-        turns = asyncio.Semaphore(AT_ONCE)
+        slots = asyncio.Semaphore(AT_ONCE)
         for suite, of_suite in begun.items():
             async with asyncio.TaskGroup() as group:
                 for test, attempts in of_suite:
-                    group.create_task(self._try(suite, test, attempts, turns))
+                    group.create_task(self._try(suite, test, attempts, slots))
             if suite == "smoke" and not should_continue(_results(suite, of_suite)):
                 return
 
-    async def _try(self, suite: Suite, test: HttpTest, attempts: list[Attempt], turns: asyncio.Semaphore) -> None:
+    async def _try(self, suite: Suite, test: HttpTest, attempts: list[Attempt], slots: asyncio.Semaphore) -> None:
         for number in range(attempts_of(self.tests, test)):
             if number:
                 await self.clock.sleep(backoff(number - 1))
-            async with turns:
+            async with slots:
                 attempt = await self.http.get(self.address, test.path, timeout_of(self.tests, suite))
             attempts.append(attempt)
             if as_expected(test, attempt):

@@ -1,4 +1,4 @@
-"""What can be set for the validator: nothing but what every service has; the rest stands in the policy."""
+"""The validator's settings: those that every service has. Everything else stands in the policy."""
 
 from services._chassis import settings
 

@@ -16,7 +16,6 @@ SPEECH = frozenset({"told", "tell", "tells", "hear", "hears", "heard", "said"})
 BEFORE_THE_RULE = (
     "services/monitor/",
     "services/health/",
-    "services/validator/",
     "services/recovery/",
     "services/_chassis/accounts.py",
     "services/_chassis/credentials.py",

@@ -1,4 +1,4 @@
-"""Where a service's tests are sent, and with which headers."""
+"""Finds the address to which a service's tests are sent, and the headers that go with them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Images in ECR: whether they are there, which digest they have, what they run on."""
+"""Images in ECR: whether they exist, which digest they have, and on which platforms they run."""
 
 import asyncio
 import hashlib
@@ -22,7 +22,7 @@ from services.validator.domain.manifest import (
 from services.validator.domain.reference import EcrRegistry, Reference
 
 CONFIGURATION_BYTES = 4 * 1024 * 1024
-"""A configuration is a few kilobytes; registries limit a manifest to this."""
+"""The largest configuration that is read. It usually has a few kilobytes; registries limit a manifest to this size."""
 DOWNLOAD_SECONDS = 15.0
 _MISSING = {"ImageNotFound", "InvalidImageTag", "InvalidImageDigest"}
 
@@ -64,7 +64,7 @@ class EcrImages:
     async def _platforms(
         self, target: Target, reference: Reference, registry: EcrRegistry, text: str
     ) -> frozenset[Platform] | Unknown:
-        """Read what the image runs on: an index says it, of a single image its configuration."""
+        """Return the platforms of an image: an index lists them; a single image has its own in its configuration."""
         try:
             manifest = read_manifest(text)
             if isinstance(manifest, Index):
@@ -86,11 +86,11 @@ class EcrImages:
         except ValueError as error:
             return Unknown(f"what {reference} runs on is not known: {error}")
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
-            # the kind alone: the URL in its text is presigned
+            # the type alone: the error's text has the presigned URL
             return Unknown(f"the configuration of {reference} could not be fetched: {type(error).__name__}")
 
     async def _download(self, url: str) -> bytes:
-        """Fetch a blob, bounded. Raise ``ValueError`` for one that is too large."""
+        """Fetch a blob of limited size within limited time. Raise ``ValueError`` where it is too large."""
         async with asyncio.timeout(DOWNLOAD_SECONDS), self.downloads.stream("GET", url) as response:
             response.raise_for_status()
             blob = b""

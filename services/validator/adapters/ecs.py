@@ -1,4 +1,4 @@
-"""What is deployed: services and task definitions, as the validator sees them."""
+"""Reads services and task definitions of ECS."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The tested service, over real HTTP."""
+"""Sends requests to the tested service over HTTP."""
 
 import asyncio
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from services.validator.domain.judge import Answered, Attempt, Silent
 
 AGENT = "surefoot-validator/1"
 BODY_BYTES = 256 * 1024
-"""How much of an answer is read; it is thrown away, its arrival counts."""
+"""How much of an answer's body is read. It is discarded: only the time until it has arrived counts."""
 REDIRECTS = 3
 
 
@@ -18,7 +18,7 @@ REDIRECTS = 3
 class WireHttp:
     web: Web
 
-    async def get(self, address: Address, path: str, timeout: float) -> Attempt:  # noqa: ASYNC109  it is a bound of the port
+    async def get(self, address: Address, path: str, timeout: float) -> Attempt:  # noqa: ASYNC109  the port's signature
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
@@ -29,7 +29,7 @@ class WireHttp:
         except httpx2.ConnectError:
             return Silent("no connection")
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            return Silent(f"no answer: {type(error).__name__}")  # its text may quote what the other side sent
+            return Silent(f"no answer: {type(error).__name__}")  # the error's text may quote what was received
         return Answered(response.status_code, clock() - began)
 
 

@@ -1,4 +1,4 @@
-"""What was found out about a service, its task definition and its images."""
+"""Facts about a service, its task definition and its images, as they were found."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from services.validator.domain.manifest import Platform
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """It was looked for, and it is not there, or is being deleted."""
+    """It was looked for, and does not exist or is being deleted."""
 
     detail: str
     """One sentence that names it."""
@@ -15,7 +15,7 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """It is where nobody can look from here: an image in another registry."""
+    """It is out of reach: an image in a registry that is not ECR's in the target's region."""
 
     detail: str
     """One sentence that names it."""
@@ -23,7 +23,7 @@ class Outside:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It could not be looked at, since something failed."""
+    """It could not be read, since something failed."""
 
     detail: str
     """One sentence that says why."""
@@ -38,19 +38,19 @@ class LiveService:
     target_groups: tuple[str, ...]
     """ARNs."""
     deployment_id: str | None = None
-    """The primary deployment's; None with another controller than ECS's own."""
+    """Id of the primary deployment; None with another controller than ECS's own."""
     rolling_out: bool = False
-    """Whether that deployment has not come to its end yet."""
+    """Whether that deployment has not ended yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskDefinition:
-    """One revision. Its environment, which may hold secrets, stays out of here."""
+    """One revision of a task definition, without its environment, which may hold secrets."""
 
     arn: str
     active: bool
     platform: Platform
-    """What its tasks run on."""
+    """The platform on which its tasks run."""
     images: dict[str, str]
     """Container name → image reference as it is written there."""
 
@@ -60,5 +60,5 @@ class Image:
     """An image in a registry."""
 
     digest: str
-    """Of what the reference names: of the index, if it is one."""
+    """The digest of what the reference names, which may be an index."""
     platforms: frozenset[Platform] | Unknown

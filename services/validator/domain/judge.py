@@ -1,4 +1,4 @@
-"""From answers to gates."""
+"""Turns the answers of a service into gates."""
 
 from dataclasses import dataclass
 from itertools import chain
@@ -12,11 +12,11 @@ from contracts.validator import Suite
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An attempt that got an answer, whichever it was."""
+    """An attempt that was answered, with whatever status."""
 
     status: int
     seconds: float
-    """From the request to the end of the answer's body, in real seconds: sockets live in real time."""
+    """Real seconds from the request to the end of the answer's body (ADR 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Silent:
     """An attempt without an answer."""
 
     reason: str
-    """``no answer in 10 s``, ``connection refused``: never anything that the other side sent."""
+    """Such as ``no answer in 10 s`` or ``no connection``; it never quotes what the other side sent."""
 
 
 Attempt = Answered | Silent
@@ -32,7 +32,7 @@ Attempt = Answered | Silent
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """A test and all its attempts, the last of which decides. Without attempts it was not run."""
+    """A test and all its attempts, of which the last decides. A test without attempts was not run."""
 
     __test__ = False  # pytest takes classes of this name for tests
 
@@ -42,17 +42,17 @@ class TestResult:
 
     @property
     def passed(self) -> bool | None:
-        """None if it was not run."""
+        """Return whether the test passed; None if it was not run."""
         return as_expected(self.test, self.attempts[-1]) if self.attempts else None
 
     @property
     def failures(self) -> int:
-        """How many attempts were not answered as expected."""
+        """Return how many attempts were not answered as expected."""
         return sum(not as_expected(self.test, attempt) for attempt in self.attempts)
 
     @property
     def sentence(self) -> str:
-        """What a person needs to know of a test that did not pass."""
+        """Return one sentence about a test that did not pass: its name, its path and what was seen instead."""
         if not self.attempts:
             return f"{self.test.name}: GET {self.test.path} was not run"
         match self.attempts[-1]:
@@ -70,12 +70,12 @@ def as_expected(test: HttpTest, attempt: Attempt) -> bool:
 
 
 def should_continue(smoke: tuple[TestResult, ...]) -> bool:
-    """Whether the other suites are worth running: no critical smoke test failed."""
+    """Return whether the other suites are worth running: no critical smoke test failed."""
     return all(result.passed is not False for result in smoke if result.test.critical)
 
 
 def judge(results: tuple[TestResult, ...], tests: Tests) -> tuple[Gate, ...]:
-    """Judge all tests that were to be run: ``success_rate``, ``critical_tests``, ``response_time_p95``."""
+    """Return the gates ``success_rate``, ``critical_tests`` and ``response_time_p95`` of all tests to be run."""
     return (
         _success_rate(results, tests.required_pass_percent),
         _critical_tests(results),
@@ -84,19 +84,19 @@ def judge(results: tuple[TestResult, ...], tests: Tests) -> tuple[Gate, ...]:
 
 
 def cause(verdict: Verdict) -> Cause | None:
-    """Inconclusive here means that time ran out: what was not run has no verdict."""
+    """Return the cause that goes with a verdict. Inconclusive means that time ran out: some tests were not run."""
     return {Verdict.PASS: None, Verdict.FAIL: Cause.GATE, Verdict.INCONCLUSIVE: Cause.TIMEOUT}[verdict]
 
 
 def summary(results: tuple[TestResult, ...], gates: tuple[Gate, ...]) -> str:
-    """One sentence: how many passed, and the arithmetic of each gate that did not."""
+    """Return one sentence: how many tests passed, and the arithmetic of each gate that did not."""
     passed = sum(result.passed is True for result in results)
     unmet = (f"{gate.name} {gate.arithmetic}" for gate in gates if gate.verdict is not Verdict.PASS)
     return "; ".join((f"{passed} of {len(results)} tests passed", *unmet))
 
 
 def probes(results: tuple[TestResult, ...]) -> ProbesOutput:
-    """Every attempt counts as a request."""
+    """Return the tests as requests to the service; each attempt counts as one."""
     return ProbesOutput(
         requests=sum(len(result.attempts) for result in results),
         failures=sum(result.failures for result in results),
@@ -105,9 +105,9 @@ def probes(results: tuple[TestResult, ...]) -> ProbesOutput:
 
 
 def percentile(values: tuple[float, ...], percent: float) -> float | None:
-    """The percentile by linear interpolation, or None of nothing.
+    """Return the percentile by linear interpolation; None without values.
 
-    Type 7 of Hyndman and Fan, Sample Quantiles in Statistical Packages (1996): with the nine answers of the
+    It is type 7 of Hyndman and Fan, Sample Quantiles in Statistical Packages (1996): with the nine answers of the
     default suites one slow answer among fast ones weighs about half, where the nearest rank would be that answer.
     """
     if not values:
@@ -120,7 +120,10 @@ def percentile(values: tuple[float, ...], percent: float) -> float | None:
 
 
 def _success_rate(results: tuple[TestResult, ...], threshold: float) -> Gate:
-    """An interval: what was not run counts as failed at its low end, as passed at its high end."""
+    """Return a gate with an interval: a test that was not run counts as failed at the low end, as passed at the high.
+
+    Without any test that was run there is no interval, and the gate is inconclusive.
+    """
     run = [result for result in results if result.passed is not None]
     passed = sum(result.passed is True for result in run)
     open_ = len(results) - len(run)
@@ -167,7 +170,7 @@ def _response_time(results: tuple[TestResult, ...], threshold: float) -> Gate:
 
 
 def _seconds(results: tuple[TestResult, ...]) -> tuple[float, ...]:
-    """Of each attempt that was answered, right or wrong: a retry must not hide that it was slow."""
+    """Return the seconds of every answered attempt, expected or not: a retry must not hide a slow answer."""
     attempts = chain.from_iterable(result.attempts for result in results)
     return tuple(attempt.seconds for attempt in attempts if isinstance(attempt, Answered))
 

@@ -1,4 +1,4 @@
-"""What a manifest says it runs on.
+"""Reads the platforms of an image from its manifest.
 
 https://github.com/opencontainers/image-spec/blob/v1.1.0/image-index.md and config.md; Docker's schema 2 has the
 same fields under other media types.
@@ -14,12 +14,12 @@ ACCEPTED = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
-"""The media types to ask for; without the indexes among them ECR answers with one platform's manifest."""
+"""The media types to request. Without those of indexes ECR would answer with the manifest of one platform."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Platform:
-    """An operating system and an architecture, in the words of Go: ``linux``, ``amd64``."""
+    """An operating system and an architecture, by their names in Go: ``linux``, ``amd64``."""
 
     os: str
     architecture: str
@@ -41,7 +41,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """One image; its configuration tells the platform."""
+    """One image, whose configuration names its platform."""
 
     configuration: str
     """The digest of the configuration blob."""
@@ -79,7 +79,7 @@ def read_manifest(text: str) -> Index | Single:
         listed = {
             Platform(entry.platform.os, entry.platform.architecture) for entry in manifest.manifests if entry.platform
         }
-        # buildx lists its attestations, which nobody can run, beside the images
+        # buildx lists its attestations, which are no images, beside the images
         if platforms := frozenset(listed - {_ATTESTATION}):
             return Index(platforms)
         raise ValueError("its index names no platform")

@@ -1,4 +1,4 @@
-"""A validation that was asked for over the API, as its readers see it."""
+"""A validation that was requested over the API, as its readers see it."""
 
 from datetime import datetime
 from typing import Self
@@ -24,7 +24,7 @@ class Tested(Contract):
     """None: there was no time to run it."""
     attempts: int
     status: int | None
-    """Of the last attempt, if it was answered."""
+    """The HTTP status of the last attempt; None where that was not answered."""
     seconds: float | None
     detail: str
     """Empty when it passed."""
@@ -54,14 +54,14 @@ class Result(Contract):
     output: ProbesOutput | None = None
     tests: tuple[Tested, ...] = ()
     policy_digest: Digest = ""
-    """Of the policy whose thresholds the gates show; empty without a policy file."""
+    """The digest of the policy whose thresholds the gates show; empty without a policy file."""
 
 
 class Validation(Operation):
     kind: str = "validation"
     suites: tuple[Suite, ...]
     requested_at: datetime
-    """``started_at``, as version 0.1.0 called it."""
+    """The same as ``started_at``, under the name that version 0.1.0 gave it."""
     deadline: datetime
     result: Result | None = None
 

@@ -1,4 +1,4 @@
-"""Can what is asked for be applied? Facts in, gates out."""
+"""Turns the facts about a request into gates: can what is asked for be applied?"""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,13 @@ from services.validator.domain.reference import Reference
 _USAGE = frozenset(
     {"target_exists", "reference_valid", "image_unambiguous", "task_definition_exists", "task_definition_active"}
 )
-"""Whose request fails one of these has to write another one; the other gates judge a well-formed request."""
+"""Gates whose failure means that the request itself is wrong (exit code 2)."""
 ADVICE = f"build it with --platform {LINUX_AMD64}"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A container's image, and what looking for it gave."""
+    """A container's image, and the result of looking it up."""
 
     container: str
     image: str
@@ -30,19 +30,20 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The gates, the facts behind them, and exactly what to apply (None where that is not known)."""
+    """The gates and the facts behind them."""
 
     gates: tuple[Gate, ...]
     facts: tuple[object, ...] = ()
     output: PreflightOutput | None = None
+    """Exactly what to apply; None where that is not known."""
 
     def __add__(self, later: "Findings") -> "Findings":
-        """Both, with the output of ``later``."""
+        """Return both together, with the output of ``later``."""
         return Findings(self.gates + later.gates, self.facts + later.facts, later.output)
 
 
 def required_platform(gates: Gates) -> Platform | None:
-    """Return the platform that every image needs; None: just the task definition's."""
+    """Return the platform that every image needs; None where it needs its task definition's only."""
     return LINUX_AMD64 if gates.image_platform == "linux/amd64" else None
 
 
@@ -58,15 +59,15 @@ def target_gate(target: Target, service: LiveService | Absent | Unknown) -> Gate
 
 def choose_container(change: ImageChange, containers: tuple[str, ...]) -> tuple[str | None, Gate]:
     """Return the container whose image changes, or None, and the gate ``image_unambiguous``."""
-    there = ", ".join(containers)
+    names = ", ".join(containers)
     if change.container is None and len(containers) == 1:
-        chosen, detail = containers[0], f"the only container is {there}"
+        chosen, detail = containers[0], f"the only container is {names}"
     elif change.container is None:
-        chosen, detail = None, f"name the container, as CONTAINER=REF; there are {there}"
+        chosen, detail = None, f"name the container, as CONTAINER=REF; there are {names}"
     elif change.container in containers:
         chosen, detail = change.container, f"the container is {change.container}"
     else:
-        chosen, detail = None, f"there is no container {change.container}; there are {there}"
+        chosen, detail = None, f"there is no container {change.container}; there are {names}"
     return chosen, Gate.true("image_unambiguous", chosen is not None, detail=detail)
 
 
@@ -79,74 +80,76 @@ def reference_gate(text: str) -> Gate:
 
 
 def task_definition_gates(name: str, found: TaskDefinition | Absent | Unknown) -> tuple[Gate, ...]:
-    """``task_definition_exists`` and, if it does, ``task_definition_active``."""
+    """Return the gate ``task_definition_exists`` and, where it exists, ``task_definition_active``."""
     match found:
         case Absent(detail):
             return (Gate.true("task_definition_exists", False, detail=detail),)
         case Unknown(detail):
             return (Gate.true("task_definition_exists", None, samples=0, detail=detail),)
         case TaskDefinition(arn, active):
-            said = f"{name} is {arn}"
             state = "ACTIVE" if active else "INACTIVE: it was deregistered, and ECS starts no task of it"
             return (
-                Gate.true("task_definition_exists", True, detail=said),
+                Gate.true("task_definition_exists", True, detail=f"{name} is {arn}"),
                 Gate.true("task_definition_active", active, detail=f"{arn} is {state}"),
             )
 
 
 def exists_gate(wanted: tuple[Wanted, ...]) -> Gate:
-    """``image_exists``: every image that can be looked for from here is in its registry."""
-    seen: list[bool | None] = []
-    said: list[str] = []
+    """Return the gate ``image_exists``: every image that can be looked up is in its registry."""
+    holds: list[bool | None] = []
+    details: list[str] = []
     for image in wanted:
         match image.found:
             case Image():
-                seen.append(True)
-                said.append(f"{image.image} is there")
+                holds.append(True)
+                details.append(f"{image.image} is there")
             case Absent(detail):
-                seen.append(False)
-                said.append(detail)
+                holds.append(False)
+                details.append(detail)
             case Unknown(detail):
-                seen.append(None)
-                said.append(detail)
+                holds.append(None)
+                details.append(detail)
             case Outside(detail):
-                said.append(detail)
-    return _all("image_exists", seen, said)
+                details.append(detail)
+    return _all("image_exists", holds, details)
 
 
 def architecture_gate(wanted: tuple[Wanted, ...], runs_on: Platform, required: Platform | None) -> Gate:
-    """``architecture``: every image has the platform that its tasks run on, and the ``required`` one.
+    """Return the gate ``architecture``: every image has the platform that its tasks run on, and the ``required`` one.
 
     None requires only that the image fits the task definition. An image that is absent fails ``image_exists`` alone.
     """
-    seen: list[bool | None] = []
-    said: list[str] = []
+    holds: list[bool | None] = []
+    details: list[str] = []
     for image in wanted:
         match image.found:
             case Image(_, frozenset() as platforms):
-                needed = dict.fromkeys(need for need in (required, runs_on) if need)
-                missing = [need for need in needed if need not in platforms]
-                seen.append(not missing)
-                said.append(f"{image.image} is {_list(platforms)}{_why(missing, runs_on, required)}")
+                needed = dict.fromkeys(platform for platform in (required, runs_on) if platform)
+                missing = [platform for platform in needed if platform not in platforms]
+                holds.append(not missing)
+                details.append(f"{image.image} is {_list(platforms)}{_advice(missing, runs_on, required)}")
             case Image(_, Unknown(detail)) | Unknown(detail):
-                seen.append(None)
-                said.append(detail)
+                holds.append(None)
+                details.append(detail)
             case Outside(detail):
-                said.append(detail)
+                details.append(detail)
             case Absent():
                 pass
-    return _all("architecture", seen, said)
+    return _all("architecture", holds, details)
 
 
 def digest_gate(wanted: Wanted) -> Gate:
-    """``digest_resolved``: it is known exactly what would be applied."""
+    """Return the gate ``digest_resolved``: it is known exactly what would be applied."""
     exact = pinned(wanted)
-    said = exact or f"the digest of {wanted.image} is not known: name the image as {_name(wanted)}@sha256:…"
-    return Gate.true("digest_resolved", exact is not None, detail=said)
+    detail = exact or f"the digest of {wanted.image} is not known: name the image as {_name(wanted)}@sha256:…"
+    return Gate.true("digest_resolved", exact is not None, detail=detail)
 
 
 def pinned(wanted: Wanted) -> str | None:
-    """The image by digest: the registry's, or the reference's own where the registry cannot be asked."""
+    """Return the image by its digest in the registry, or by the reference's own where the registry cannot be read.
+
+    None where neither is known, and for an image that does not exist.
+    """
     reference = Reference.parse(wanted.image)
     match wanted.found:
         case Image(digest):
@@ -158,13 +161,13 @@ def pinned(wanted: Wanted) -> str | None:
 
 
 def containers_unknown(definition: Absent | Unknown) -> Findings:
-    """Nobody can tell which container is meant."""
+    """Return the findings where the containers are not known, so that no image can be chosen."""
     gate = Gate.true("image_unambiguous", None, samples=0, detail=definition.detail)
     return Findings((gate,), (definition,))
 
 
 def image_findings(wanted: Wanted, runs_on: Platform, required: Platform | None) -> Findings:
-    """What was found out about the image of an ``ImageChange``. Of one that is absent nothing more is asked."""
+    """Return the findings about the image of an ``ImageChange``; one that is absent has the first gate only."""
     exists = exists_gate((wanted,))
     if isinstance(wanted.found, Absent):
         return Findings((exists,))
@@ -176,7 +179,7 @@ def image_findings(wanted: Wanted, runs_on: Platform, required: Platform | None)
 
 
 def cause(findings: Findings) -> Cause | None:
-    """Why it did not pass. What failed while looking is an error, unless something else failed the request."""
+    """Return why it did not pass: an error where something could not be read, unless a gate failed anyway."""
     failed = {gate.name for gate in findings.gates if gate.verdict is Verdict.FAIL}
     if failed:
         return Cause.USAGE if failed & _USAGE else Cause.GATE
@@ -186,16 +189,16 @@ def cause(findings: Findings) -> Cause | None:
 
 
 def summary(findings: Findings) -> str:
-    """One sentence: what is in the way, or what may go ahead."""
+    """Return one sentence: what is in the way, or what may go ahead."""
     unmet = [gate.detail for gate in findings.gates if gate.verdict is not Verdict.PASS]
     return "; ".join(dict.fromkeys(unmet)) or findings.gates[-1].detail
 
 
-def _all(name: str, seen: list[bool | None], said: list[str]) -> Gate:
-    """All of them; one unknown, or nothing to look at, leaves it open."""
-    holds = False if False in seen else None if None in seen or not seen else True
-    known = sum(found is not None for found in seen)
-    return Gate.true(name, holds, samples=known, detail="; ".join(said) or "there is no image to look at")
+def _all(name: str, holds: list[bool | None], details: list[str]) -> Gate:
+    """Return a gate that holds where all hold; without any, or with an unknown one (None), it is inconclusive."""
+    all_hold = False if False in holds else None if None in holds or not holds else True
+    known = sum(found is not None for found in holds)
+    return Gate.true(name, all_hold, samples=known, detail="; ".join(details) or "there is no image to look at")
 
 
 def _is_unknown(fact: object) -> bool:
@@ -210,7 +213,8 @@ def _list(platforms: frozenset[Platform]) -> str:
     return ", ".join(map(str, sorted(platforms)))
 
 
-def _why(missing: list[Platform], runs_on: Platform, required: Platform | None) -> str:
+def _advice(missing: list[Platform], runs_on: Platform, required: Platform | None) -> str:
+    """Return the rest of a sentence about an image: which platform it lacks, and what to do."""
     if not missing:
         return ""
     if required in missing:

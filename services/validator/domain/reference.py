@@ -28,14 +28,14 @@ class EcrRegistry:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The parts of a reference. ``str`` gives it back as it was written."""
+    """The parts of a reference; ``str`` returns it as it was written."""
 
     registry: str | None
     """None: Docker Hub."""
     repository: str
     tag: str | None = None
     digest: str | None = None
-    """``sha256:`` and 64 hexadecimal digits; where there is one, it decides and the tag is a comment."""
+    """``sha256:`` and 64 hexadecimal digits; where there is one, the tag has no effect."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -66,15 +66,15 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """Registry and repository, as written."""
+        """Return registry and repository, as written."""
         return self.repository if self.registry is None else f"{self.registry}/{self.repository}"
 
     @property
     def ecr(self) -> EcrRegistry | None:
-        """Which registry of ECR it is in, if it is in one."""
+        """Return the registry of ECR that it is in; None where it is in another registry."""
         match = _ECR.fullmatch(self.registry or "")
         return EcrRegistry(match["account"], match["region"]) if match else None
 
     def pinned(self, digest: str) -> Self:
-        """The same repository by digest alone: what is applied."""
+        """Return the same repository by digest alone, as it is applied."""
         return replace(self, tag=None, digest=digest)

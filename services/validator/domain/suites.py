@@ -1,4 +1,4 @@
-"""Which tests a suite has, and how often each is tried: what the policy says, as the runner asks for it."""
+"""The tests of each suite, and how often each is tried, by the policy."""
 
 from collections.abc import Collection
 
@@ -7,7 +7,7 @@ from contracts.validator import Suite
 
 
 def in_order(suites: Collection[Suite]) -> tuple[Suite, ...]:
-    """Return the suites in the order in which they are run: smoke first, whatever was asked first."""
+    """Return the suites in the order in which they are run: smoke first, in whatever order they were requested."""
     known: tuple[Suite, ...] = ("smoke", "api")
     return tuple(suite for suite in known if suite in suites)
 
@@ -22,13 +22,13 @@ def timeout_of(tests: Tests, suite: Suite) -> float:
 
 
 def attempts_of(tests: Tests, test: HttpTest) -> int:
-    """Return how often a test is tried at most."""
+    """Return the largest number of times that a test is tried."""
     return 1 + (tests.critical_retries if test.critical else tests.other_retries)
 
 
 def backoff(attempt: int) -> float:
-    """Return the seconds of product time before the attempt after attempt number ``attempt`` (from 0).
+    """Return the seconds of product time between the attempt number ``attempt`` (from 0) and the next one.
 
-    The 2^attempt of the requirements (docs/requirements.md).
+    The requirements (docs/requirements.md) have it as 2^attempt.
     """
     return float(2**attempt)

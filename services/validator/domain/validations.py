@@ -1,4 +1,4 @@
-"""Which validations of a target have no answer yet: the state under ``validations:<target>``."""
+"""The validations of a target that are not answered yet: the state under ``validations:<target>``."""
 
 from typing import Self
 
@@ -8,19 +8,19 @@ from contracts.base import Target
 from contracts.state import State
 
 MOST_ENDED = 8
-"""Runs remembered after their end; one is active on a target at a time."""
+"""How many ended runs are kept; one at a time is active on a target."""
 
 
 class Validations(State):
-    """Frozen. It lets the end of a run end its tests, and each command be answered once."""
+    """Makes sure that the end of a run ends its tests, and that each command is answered once."""
 
     commands: dict[str, str] = Field(default_factory=dict)
-    """The id of each command that is unanswered → its run."""
+    """The id of each unanswered command → its run."""
     ended: tuple[str, ...] = ()
-    """Runs that are over or are being rolled back, the newest last: a command may come later than that news."""
+    """Runs that are over or are being rolled back, the newest last: a command may arrive after the end of its run."""
 
     def of_run(self, run_id: str) -> tuple[str, ...]:
-        """Return the ids of the commands of this run that are unanswered."""
+        """Return the ids of this run's unanswered commands."""
         return tuple(command for command, run in self.commands.items() if run == run_id)
 
     def begun(self, command_id: str, run_id: str) -> Self:

@@ -1,1 +1,1 @@
-"""What takes longer than a moment: AWS and the tested service are asked here."""
+"""The validator's jobs: reading AWS and testing a service take longer than a moment."""

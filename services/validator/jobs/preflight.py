@@ -1,4 +1,4 @@
-"""Answer ``run-preflight``: does what is asked for exist, can it run, and exactly which digest is it?"""
+"""Answers ``run-preflight``: whether what is asked for exists and can run, and exactly which digest it has."""
 
 import asyncio
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class Preflight:
         gates = (preflight.reference_gate(change.reference), chosen)
         if container is None or gates[0].verdict is not Verdict.PASS:
             return Findings(gates)
-        wanted = await self._look_for(target, container, change.reference)
+        wanted = await self._look_up(target, container, change.reference)
         return Findings(gates, (wanted.found,)) + preflight.image_findings(wanted, definition.platform, required)
 
     async def _task_definition(self, target: Target, name: str, required: Platform | None) -> Findings:
@@ -73,8 +73,8 @@ class Preflight:
         gates = preflight.task_definition_gates(name, definition)
         if not isinstance(definition, TaskDefinition):
             return Findings(gates, (definition,))
-        looked = (self._look_for(target, container, image) for container, image in definition.images.items())
-        wanted = tuple(await asyncio.gather(*looked))
+        lookups = (self._look_up(target, container, image) for container, image in definition.images.items())
+        wanted = tuple(await asyncio.gather(*lookups))
         gates += (
             preflight.exists_gate(wanted),
             preflight.architecture_gate(wanted, definition.platform, required),
@@ -87,7 +87,7 @@ class Preflight:
             return Absent("the service has no task definition of its own: its deployment controller is EXTERNAL")
         return await self.services.task_definition(target, service.task_definition)
 
-    async def _look_for(self, target: Target, container: str, image: str) -> Wanted:
+    async def _look_up(self, target: Target, container: str, image: str) -> Wanted:
         try:
             reference = Reference.parse(image)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""Test the live service over HTTP, where its users reach it: for a command, and for whoever asks over the API."""
+"""Tests the live service over HTTP, where its users reach it: for a command, and for a request over the API."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ OPERATION = "validate-on-request"
 
 @dataclass(frozen=True, slots=True)
 class ServiceTests:
-    """What both jobs do."""
+    """Tests a service: the work that both jobs share."""
 
     services: EcsServices
     applications: Applications
@@ -68,9 +68,10 @@ def _unknown(gate: str, found: Absent | Unknown) -> Gate:
     return Gate.true(gate, None, samples=0, detail=found.detail)
 
 
-def _nowhere(gate: Gate, cause: Cause, found: Absent | Unknown) -> Result:
-    said = Cause.ERROR if isinstance(found, Unknown) else cause
-    return Result(verdict=gate.verdict, cause=said, summary=gate.detail, gates=(gate,))
+def _nowhere(gate: Gate, if_absent: Cause, found: Absent | Unknown) -> Result:
+    """Return the result where no test could be sent; its cause is an error where something failed."""
+    cause = Cause.ERROR if isinstance(found, Unknown) else if_absent
+    return Result(verdict=gate.verdict, cause=cause, summary=gate.detail, gates=(gate,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Validate:
         def decide(state: bytes | None) -> Decision:
             validations = Validations.from_bytes(state)
             if command.run_id in validations.ended:
-                return Decision()  # the end of the run has answered
+                return Decision()  # the command was answered at the end of its run
             return Decision(validations.answered(running.id).to_bytes(), emit=(answer,))
 
         return Transition(validations_key(command.target), decide)
@@ -100,15 +101,15 @@ class Validate:
 
 @dataclass(frozen=True, slots=True)
 class ValidateOnRequest:
-    """End the operation that somebody asked for over the API. The policy in force holds."""
+    """Do and end an operation that was requested over the API, by the policy in force."""
 
     test: ServiceTests
     policies: Policies
     clock: Clock
 
     async def __call__(self, running: Running) -> Transition:
-        asked = Validation.model_validate_json(running.payload)
-        policy = self.policies.of(asked.target).part(ValidationPolicy)
-        result = await self.test(asked.target, asked.suites, asked.deadline.timestamp(), policy)
+        operation = Validation.model_validate_json(running.payload)
+        policy = self.policies.of(operation.target).part(ValidationPolicy)
+        result = await self.test(operation.target, operation.suites, operation.deadline.timestamp(), policy)
         result = result.model_copy(update={"policy_digest": policy.digest})
-        return decided(records=asked.ended(result, moment(self.clock.now())).record)
+        return decided(records=operation.ended(result, moment(self.clock.now())).record)

@@ -1,4 +1,4 @@
-"""What the tests of the validator's jobs share: an ECS that says what a test says, and the answer of a job."""
+"""Shared by the tests of the validator's jobs: an ECS with what a test puts into it, and the answer of a job."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What AWS answers, refuses and leaves out, put into words."""
+"""What AWS answers, refuses and leaves out becomes facts with a sentence."""
 
 import hashlib
 import json

@@ -31,7 +31,7 @@ def store(clock: FakeClock) -> RedisStore:
 
 
 class Policies(FakePolicies):
-    """Of two services with other times, one of them in two accounts."""
+    """Policies of two services with different limits, of which one is in two accounts."""
 
     def of(self, target: Target) -> ServicePolicy:
         minutes = {"api": 10, "slow": 25}.get(target.service, 10)

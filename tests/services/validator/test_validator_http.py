@@ -15,7 +15,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 Behave = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
-def say(answer: bytes) -> Behave:
+def answer_with(answer: bytes) -> Behave:
     async def behave(writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
         await writer.drain()
@@ -24,7 +24,7 @@ def say(answer: bytes) -> Behave:
 
 
 def redirect(location: str) -> Behave:
-    return say(f"HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n".encode())
+    return answer_with(f"HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n".encode())
 
 
 async def hang(_: asyncio.StreamWriter) -> None:
@@ -32,7 +32,7 @@ async def hang(_: asyncio.StreamWriter) -> None:
 
 
 async def trickle(writer: asyncio.StreamWriter) -> None:
-    """A byte now and then: each read is quick, the whole is not."""
+    """Send a byte now and then: each read is quick, the whole is not."""
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
     while True:
         writer.write(b".")
@@ -41,7 +41,7 @@ async def trickle(writer: asyncio.StreamWriter) -> None:
 
 
 async def pour(writer: asyncio.StreamWriter) -> None:
-    """A body without end."""
+    """Send a body without end."""
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n")
     while True:
         writer.write(b"x" * 65536)
@@ -49,7 +49,7 @@ async def pour(writer: asyncio.StreamWriter) -> None:
 
 
 class AnyTime(float):
-    """However long it took."""
+    """Equals any duration."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, float)
@@ -84,7 +84,7 @@ class Site:
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
-    site = Site({"/ok": say(OK)})
+    site = Site({"/ok": answer_with(OK)})
     connections: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -107,7 +107,7 @@ async def http() -> AsyncIterator[WireHttp]:
 
 
 async def test_an_answer_has_a_status_and_a_time(site: Site, http: WireHttp) -> None:
-    site.pages["/bad"] = say(b"HTTP/1.1 503 Unavailable\r\ncontent-length: 0\r\n\r\n")
+    site.pages["/bad"] = answer_with(b"HTTP/1.1 503 Unavailable\r\ncontent-length: 0\r\n\r\n")
     first = await http.get(Address(site.url), "/ok", 5)
     assert isinstance(first, Answered)
     assert first.status == 200
@@ -141,7 +141,7 @@ async def test_nobody_there(http: WireHttp) -> None:
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-secret-banner\r\n\r\n", b"HTTP/1.1 20"])
 async def test_what_is_no_http_is_no_answer_and_is_not_quoted(site: Site, http: WireHttp, answer: bytes) -> None:
-    site.pages["/odd"] = say(answer)
+    site.pages["/odd"] = answer_with(answer)
     attempt = await http.get(Address(site.url), "/odd", 5)
     assert isinstance(attempt, Silent)
     assert attempt.reason == "no answer: RemoteProtocolError"
@@ -197,7 +197,7 @@ async def test_headers_are_sent_to_the_address_and_along_its_own_redirects(site:
 
 
 async def test_headers_do_not_follow_to_another_port_of_the_host(site: Site, http: WireHttp) -> None:
-    other = Site({"/ok": say(OK)})
+    other = Site({"/ok": answer_with(OK)})
     server = await asyncio.start_server(other.serve, "127.0.0.1", 0)
     other.port = server.sockets[0].getsockname()[1]
     site.pages["/a"] = redirect(f"{other.url}/ok")

@@ -1,4 +1,4 @@
-"""From answers to verdicts."""
+"""Answers of a service become verdicts."""
 
 from statistics import quantiles
 

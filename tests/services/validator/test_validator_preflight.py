@@ -35,7 +35,7 @@ from tests.services.validator.harness import (
 
 @dataclass
 class FakeImages:
-    """What each reference leads to; ECR's for those that are not named."""
+    """Has the images that are ``found`` under their references, and a good image under every other reference."""
 
     found: dict[str, Image | Absent | Outside | Unknown] = field(default_factory=dict)
 

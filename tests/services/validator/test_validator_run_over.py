@@ -35,7 +35,7 @@ OVER = pytest.mark.parametrize("over", [FINISHED, ROLLBACK], ids=["finished", "r
 
 
 class EndlessTests:
-    """Requests without end, as many as the loop has turns."""
+    """Sends requests without end, one in each turn of the event loop."""
 
     def __init__(self) -> None:
         self.requests = self.under_way = 0
@@ -83,7 +83,7 @@ class World:
         self.work = Validate(ServiceTests(Services(), Applications(), runner), BuiltInPolicies())
         self.executor = Executor(self.store, {VALIDATION: self.work}, lease=0.3, slots=1)
 
-    async def say(self, event: Event, id_: str) -> None:
+    async def deliver(self, event: Event, id_: str) -> None:
         meta = Meta(id=id_, source="test", time=NOW)
         match event:
             case ValidateDeployment():
@@ -107,12 +107,12 @@ class World:
 async def test_no_request_is_sent_for_a_run_that_is_over(over: Event) -> None:
     tests = EndlessTests()
     world = World(tests)
-    await world.say(COMMAND, "command-1")
+    await world.deliver(COMMAND, "command-1")
     job = await world.executor.claim()
     assert job is not None
     at_work = asyncio.create_task(world.executor.work(job))
     await asyncio.wait_for(tests.began.wait(), 10)
-    await world.say(over, "over")
+    await world.deliver(over, "over")
     await asyncio.wait_for(at_work, 10)
     assert tests.under_way == 0, "its requests have ended with it"
     (answer,) = world.answers()
@@ -125,8 +125,8 @@ async def test_no_request_is_sent_for_a_run_that_is_over(over: Event) -> None:
 async def test_a_command_that_comes_after_the_end_of_its_run_sends_nothing(over: Event) -> None:
     tests = EndlessTests()
     world = World(tests)
-    await world.say(over, "over")
-    await world.say(COMMAND, "command-1")
+    await world.deliver(over, "over")
+    await world.deliver(COMMAND, "command-1")
     assert await world.executor.claim() is None
     assert [answer.cause for answer in world.answers()] == [Cause.REFUSED]
     assert tests.requests == 0
@@ -134,31 +134,31 @@ async def test_a_command_that_comes_after_the_end_of_its_run_sends_nothing(over:
 
 async def test_tests_that_end_at_the_same_moment_do_not_answer_a_second_time() -> None:
     world = World(QuickTests())
-    await world.say(COMMAND, "command-1")
+    await world.deliver(COMMAND, "command-1")
     job = await world.executor.claim()
     assert job is not None
     late = await world.work(job)
-    await world.say(ROLLBACK, "rollback")
-    await world.say(FINISHED, "finished")
+    await world.deliver(ROLLBACK, "rollback")
+    await world.deliver(FINISHED, "finished")
     await world.store.apply(late, cause="late")
     assert [answer.cause for answer in world.answers()] == [Cause.REFUSED]
 
 
 async def test_a_validation_that_has_answered_is_not_answered_again_at_the_end() -> None:
     world = World(QuickTests())
-    await world.say(COMMAND, "command-1")
+    await world.deliver(COMMAND, "command-1")
     job = await world.executor.claim()
     assert job is not None
     await world.executor.work(job)
-    await world.say(FINISHED, "finished")
+    await world.deliver(FINISHED, "finished")
     assert len(world.answers()) == 1
     assert (await world.validations()).commands == {}
 
 
 async def test_the_end_of_another_run_ends_nothing() -> None:
     world = World(QuickTests())
-    await world.say(COMMAND, "command-1")
-    await world.say(FINISHED.model_copy(update={"run_id": "run-0"}), "over")
+    await world.deliver(COMMAND, "command-1")
+    await world.deliver(FINISHED.model_copy(update={"run_id": "run-0"}), "over")
     assert await world.executor.claim() is not None
     assert world.answers() == []
 

@@ -55,7 +55,7 @@ class StepClock:
 
 @dataclass
 class FakeHttp:
-    """``answers`` by path, the last one for ever; other paths are well."""
+    """Gives the ``answers`` of a path in turn, the last one again and again; other paths are well."""
 
     clock: StepClock
     answers: dict[str, list[Attempt]] = field(default_factory=dict)

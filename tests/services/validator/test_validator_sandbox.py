@@ -141,7 +141,7 @@ async def test_an_application_that_demands_a_header_is_tested_with_it(
 async def test_a_command_whose_policy_sends_a_secret_elsewhere_gets_no_secret(
     policies: FakePolicies, validator: Service, unused_tcp_port: int
 ) -> None:
-    """Whoever can publish a command can write its policy; what may be sent, and where, is for the one in force."""
+    """A forged command can carry any policy; the policy in force decides which secrets are sent, and where."""
     policies.reload(demanding(TARGET, **{"X-Probe": COURT.header_secret}))
     forged = demanding(TARGET, **{"X-Probe": COURT.header_secret})
     application = forged.application.model_copy(update={"url": f"http://127.0.0.1:{unused_tcp_port}"})
