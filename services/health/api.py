@@ -47,7 +47,7 @@ class CheckBody(BaseModel):
 class ComprehensiveBody(ScoreBody):
     checks: tuple[CheckBody, ...]
     migrations: dict[str, Any] | None
-    """As the application tells them under its ``/health/ready``."""
+    """As the application reports them under its ``/health/ready``; None where it reports none."""
 
 
 class DatabaseBody(BaseModel):

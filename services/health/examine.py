@@ -55,7 +55,7 @@ class Examine:
     async def _answers(
         self, target: Target, application: Application, endpoint: PublicEndpoint | NotObserved | None
     ) -> list[Answer | NotObserved | None]:
-        """Return the application's answers: of its health, of its readiness, and of each endpoint."""
+        """Return the application's answers about its health, about its readiness, and from each endpoint."""
         paths = (application.health_path, application.ready_path, *application.endpoints)
         address = await self._address(target, application, endpoint)
         if not isinstance(address, Address):
@@ -65,7 +65,7 @@ class Examine:
     async def _address(
         self, target: Target, application: Application, endpoint: PublicEndpoint | NotObserved | None
     ) -> Address | NotObserved | None:
-        """Return where the application is, with the headers that it is sent; None where nobody can reach it."""
+        """Return the application's address with the headers to send; None where it has no address."""
         address = address_of(application, endpoint if isinstance(endpoint, PublicEndpoint) else None)
         if address is None:
             return endpoint if isinstance(endpoint, NotObserved) else None

@@ -41,7 +41,7 @@ async def watch_deployment(command: WatchDeployment, meta: Meta) -> Transition:
 
 
 async def rollback_started(event: RollbackStarted, _meta: Meta) -> Transition | None:
-    """End the watch of the run that is rolled back: what it waits for will not come."""
+    """End the watch of the run that is rolled back: the deployment that it waits for will not become healthy."""
     run_id = event.run_id
     if run_id is None:
         return None
@@ -59,7 +59,7 @@ async def rollback_started(event: RollbackStarted, _meta: Meta) -> Transition | 
 
 
 def watch_failed(job: FailedJob) -> Transition:
-    """Free the command that the executor has answered: a rollback of its run need not answer it."""
+    """Forget the command, which the executor has answered, so that a rollback of its run does not answer it again."""
     command = WatchDeployment.model_validate_json(job.payload)
 
     def decide(state: bytes | None) -> Decision:
@@ -89,7 +89,7 @@ async def start_health_checks(command: StartHealthChecks, meta: Meta, *, clock: 
 
 
 async def check_due(timer: Timer, *, clock: Clock, policies: Policies) -> Transition:
-    """Look, unless the last look has not ended yet, and come back after the interval that is in force now."""
+    """Begin a look, unless the last one has not ended yet, and set the next timer by the interval in force now."""
     target = Target.parse(timer.payload.decode())
     interval, allowed = _interval(target, policies)
 
@@ -107,7 +107,7 @@ async def check_due(timer: Timer, *, clock: Clock, policies: Policies) -> Transi
 
 
 def _interval(target: Target, policies: Policies) -> tuple[float, bool]:
-    """Return the product seconds between two looks, and whether the policy lets anybody look."""
+    """Return the product seconds between two looks, and whether the policy allows them."""
     try:
         return policies.of(target).health.interval_seconds, True
     except LookupError as error:

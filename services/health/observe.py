@@ -13,8 +13,8 @@ from services.health.ports import Ecs, LoadBalancers
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 20.0
-"""Real seconds for one question; what takes longer is unknown."""
+READ_SECONDS = 20.0
+"""Real seconds for one read of AWS; what takes longer is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Observe:
     balancers: LoadBalancers
 
     async def __call__(self, target: Target, memory: Memory, now: float) -> Observed:
-        service = await answer_within(PATIENCE_SECONDS, self.ecs.service(target))
+        service = await answer_within(READ_SECONDS, self.ecs.service(target))
         if isinstance(service, AwsError):
             raise service
         if service is None:
@@ -49,9 +49,9 @@ class Observe:
         return None if isinstance(found, NotObserved) else found
 
 
-async def observed(question: Awaitable[T]) -> T | NotObserved:
-    """Return the answer, or why there is none."""
-    answer = await answer_within(PATIENCE_SECONDS, question)
+async def observed(read: Awaitable[T]) -> T | NotObserved:
+    """Return what was read, or why nothing was."""
+    answer = await answer_within(READ_SECONDS, read)
     return NotObserved(str(answer)) if isinstance(answer, AwsError) else answer
 
 

@@ -1,4 +1,4 @@
-"""What health needs of the world. Where AWS does not answer, ``AwsError`` says so in a sentence."""
+"""What health needs from outside. When AWS does not answer, the methods raise ``AwsError`` with a sentence."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -58,11 +58,11 @@ class Metrics(Protocol):
 
 class Applications(Protocol):
     async def headers(self, target: Target, application: Application) -> Mapping[str, SecretStr]:
-        """Return what the application's policy has sent with each request. Raise ``AwsError``."""
+        """Return the headers that the policy wants sent with each request to the application. Raise ``AwsError``."""
         ...
 
     async def get(self, address: Address, path: str) -> Answer | NotObserved:
-        """Send one request; ``NotObserved`` when no connection comes about."""
+        """Send one request; return ``NotObserved`` when no connection can be made."""
         ...
 
 

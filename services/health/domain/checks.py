@@ -7,7 +7,7 @@ from typing import Literal
 from contracts.limits import LEAST_REQUESTS
 from contracts.policy import Health
 from services.health.domain.observed import Answer, Evidence, Measurements, NotObserved, Service, TargetHealth
-from services.health.domain.readiness import reported, says
+from services.health.domain.readiness import mentions, reported
 
 Level = Literal["basic", "performance", "business"]
 
@@ -110,11 +110,11 @@ def _dependencies(ready: Answer | NotObserved | None) -> tuple[Check, ...]:
     if ready is None:
         return ()
     found = (dependency("database", ready, weight=2, critical=True), dependency("redis", ready))
-    return tuple(each for each in found if each is not None)
+    return tuple(check for check in found if check is not None)
 
 
 def dependency(name: str, ready: Answer | NotObserved, *, weight: float = 1, critical: bool = False) -> Check | None:
-    """Return what the application says of one dependency; None when it tells of others, but not of this one."""
+    """Check a dependency by what the application reports; None when its report does not mention this one."""
     good: bool | None = None
     if isinstance(ready, NotObserved):
         detail = ready.why
@@ -122,7 +122,7 @@ def dependency(name: str, ready: Answer | NotObserved, *, weight: float = 1, cri
         detail = "the application does not answer"
     elif not isinstance(ready.document, dict):
         detail = f"the application answers {ready.status} and tells nothing of it"
-    elif not says(ready.document, name):
+    elif not mentions(ready.document, name):
         return None
     else:
         good = reported(ready.document, name)
@@ -145,8 +145,8 @@ def _performance(evidence: Evidence, limits: Health) -> tuple[Check, ...]:
     )
     if not evidence.balanced:
         return resources
-    asked = numbers.requests + numbers.balancer_5xx
-    few = None if asked >= LEAST_REQUESTS else f"{asked:g} requests are too few to tell"
+    requests = numbers.requests + numbers.balancer_5xx
+    few = None if requests >= LEAST_REQUESTS else f"{requests:g} requests are too few to tell"
     why = why if isinstance(seen, NotObserved) else few or why
     return (
         *resources,
@@ -165,7 +165,7 @@ def _at_most(name: str, value: float | None, limit: float, unit: str, why: str, 
 
 
 def _throughput(numbers: Measurements, why: str) -> Check:
-    """Judge whether what users ask for is served at all. Without demand nobody can tell."""
+    """Judge whether users' requests reach a task at all; without requests that is unknown."""
     if numbers.requests:
         detail = f"{numbers.requests / numbers.minutes:.3g} requests a minute reach the tasks"
         return Check("throughput", "performance", Finding.GOOD, detail)

@@ -1,4 +1,4 @@
-"""Continuous checks: what is worth telling after one more look."""
+"""Continuous checks: what is known after each look, and what of it is published."""
 
 from collections.abc import Iterable
 
@@ -8,9 +8,9 @@ from services.health.domain.checks import Check, Finding
 from services.health.domain.score import Rating, Score
 
 REPEAT_SECONDS = 900.0
-"""A score that stays the same is published again after so long: who reads it can tell a stable one from silence."""
+"""Product seconds after which an unchanged score is published again, so that readers can tell it from silence."""
 STALE_INTERVALS = 4
-"""A look that has not ended after so many intervals is given up for lost."""
+"""A look that has not ended after so many intervals counts as lost, and the next one may begin."""
 
 
 class Checking(State):
@@ -38,7 +38,7 @@ class Checking(State):
         return self.looking_since is None or now - self.looking_since >= STALE_INTERVALS * interval
 
     def after(self, score: Score, checks: Iterable[Check], now: float, *, exists: bool) -> "Checking":
-        """Return what is known after a look. A service that is gone is checked no more."""
+        """Return the state after a look. A service that is gone is not checked any more."""
         return Checking(
             enabled=self.enabled and exists,
             rating=score.rating,
@@ -58,7 +58,7 @@ class Checking(State):
         return before != (score.rating, round(score.low), round(score.high))
 
     def turned_bad(self, checks: Iterable[Check]) -> tuple[Check, ...]:
-        """Return the checks that are bad now and were not before. One that cannot be seen any more tells nothing."""
+        """Return the checks that are bad now and were not at the last look."""
         return tuple(check for check in checks if check.finding is Finding.BAD and check.name not in self.bad)
 
 

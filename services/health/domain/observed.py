@@ -24,7 +24,7 @@ class Deployment:
     desired: int
     running: int
     failed_tasks: int = 0
-    """Since ECS last reset it, which it does when a task turns healthy."""
+    """ECS's count since its last reset; a task that turns healthy resets it."""
     rollout_state: str | None = None
     """COMPLETED, FAILED, IN_PROGRESS; None with a deployment controller other than ECS."""
     reason: str = ""
@@ -56,7 +56,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """How a service deployment went, as ``DescribeServiceDeployments`` tells."""
+    """How a service deployment went, as ``DescribeServiceDeployments`` reports it."""
 
     status: str
     reason: str = ""
@@ -64,25 +64,25 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class StoppedTask:
-    """A task that ended, of the last hour or so."""
+    """A task that stopped within the last hour or so."""
 
     arn: str
     deployment_id: str
-    """Which deployment started it."""
+    """The id of the deployment that started it."""
     stop_code: str
     reason: str
     exit_codes: tuple[int, ...] = ()
 
     @property
     def failed(self) -> bool:
-        """It ended by itself, never started, or was stopped for its health; not: replaced or scaled in."""
+        """Whether it ended by itself, never started, or was stopped for its health: not replaced, not scaled in."""
         return self.stop_code in {"TaskFailedToStart", "EssentialContainerExited"} or (
             self.stop_code == "ServiceSchedulerInitiated" and "health check" in self.reason
         )
 
     @property
-    def told(self) -> str:
-        """Its end in one phrase."""
+    def summary(self) -> str:
+        """Why it stopped, in one phrase."""
         by_itself = self.stop_code == "EssentialContainerExited"
         codes = ", ".join(str(code) for code in self.exit_codes) if by_itself else ""
         return f"{self.reason[:300]}{f' (exit code {codes})' if codes else ''}"
@@ -118,8 +118,8 @@ class Measurements:
     """CloudWatch's numbers over ``minutes``; None where there was no point.
 
     CPU and memory are per cent of what the tasks were given, averaged. Counts are sums. ``p95_seconds`` is the
-    median of the minutes' 95th percentiles: percentiles of minutes don't add up, and one bad minute should not
-    speak for five.
+    median of the minutes' 95th percentiles: percentiles of minutes cannot be added up, and one bad minute should not
+    stand for five.
     """
 
     minutes: int
@@ -132,13 +132,13 @@ class Measurements:
 
     @property
     def error_rate(self) -> float | None:
-        """Per cent of what users asked for; None where nobody asked for anything."""
+        """Per cent of all requests; None where there were none."""
         return error_rate(self.requests, self.target_5xx, self.balancer_5xx)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the application answered; no status means that it took the connection and stayed silent."""
+    """What the application answered; without a status it accepted the connection and did not answer."""
 
     status: int | None
     document: object = None
@@ -147,13 +147,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that a score rests on. None: there is no such thing to look at."""
+    """Everything that a score rests on. None means that there is no such thing to observe."""
 
     service: Service | NotObserved | None
     targets: tuple[TargetHealth, ...] | NotObserved | None = None
     measurements: Measurements | NotObserved = NotObserved("nobody looked")
     balanced: bool = False
-    """An application load balancer counts its requests."""
+    """Whether an application load balancer counts its requests; also where that could not be observed."""
     health: Answer | NotObserved | None = None
     ready: Answer | NotObserved | None = None
     endpoints: Mapping[str, Answer | NotObserved] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What an application says of its own dependencies under ``/health/ready``."""
+"""What an application reports about its dependencies under ``/health/ready``."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,16 +12,16 @@ _CONTAINERS = ("checks", "dependencies", "components", "services")
 
 
 def reported(document: object, name: str) -> bool | None:
-    """Whether the application calls its dependency ``name`` well; None when it does not say.
+    """Whether the application reports that its dependency ``name`` is well; None when it reports nothing known here.
 
-    It may be a field of the document or of one of the usual containers; a boolean, a word, or an object with
-    such a ``status``. The application's own words go no further than this.
+    The report is a field of the document or of one of the usual containers: a boolean, a word, or an object with such
+    a ``status``. The application's own words are not passed on.
     """
     return _well(_field(document, name))
 
 
-def says(document: object, name: str) -> bool:
-    """Whether the document speaks of ``name`` at all."""
+def mentions(document: object, name: str) -> bool:
+    """Whether the document has a field ``name`` at all."""
     return _field(document, name) is not None
 
 
@@ -37,7 +37,7 @@ def _field(document: object, name: str) -> object:
     if name in document:
         return document[name]
     inner = (document.get(container) for container in _CONTAINERS)
-    return next((each[name] for each in inner if isinstance(each, Mapping) and name in each), None)
+    return next((fields[name] for fields in inner if isinstance(fields, Mapping) and name in fields), None)
 
 
 def _well(value: object) -> bool | None:
@@ -48,5 +48,5 @@ def _well(value: object) -> bool | None:
         return True if word in GOOD else False if word in BAD else None
     if isinstance(value, Mapping):
         stated = (value.get(name) for name in ("status", "state", "healthy", "connected", "ok"))
-        return next((_well(each) for each in stated if isinstance(each, bool | str)), None)
+        return next((_well(status) for status in stated if isinstance(status, bool | str)), None)
     return None

@@ -46,7 +46,7 @@ def score(checks: Iterable[Check]) -> Score:
 
 
 def _level(level: Level, weight: float, checks: tuple[Check, ...]) -> LevelScore:
-    """Score one level: 0 while a critical check is bad, since the others are no comfort to those who are not served."""
+    """Score one level. It is 0 while a critical check is bad: users are not served then, whatever the others show."""
     whole = sum(check.weight for check in checks)
     good = sum(check.weight for check in checks if check.finding is Finding.GOOD)
     unknown = sum(check.weight for check in checks if check.finding is Finding.UNKNOWN)

@@ -1,4 +1,4 @@
-"""Who waits for which deployment, so that a rollback ends the watch and its command is still answered once."""
+"""The commands that wait for a deployment. A rollback ends their watch, and each is still answered once."""
 
 from typing import Self
 
@@ -14,7 +14,7 @@ class Waiting(State):
     commands: dict[str, str] = Field(default_factory=dict)
     """Run → the id of its command to watch, while that is unanswered."""
     rolled_back: str | None = None
-    """The last run whose rollback began; its command to watch may come later than that news."""
+    """The last run whose rollback began; its command to watch may arrive after that."""
 
     def begins(self, run_id: str, command_id: str) -> Self:
         return self.replace(commands={**self.commands, run_id: command_id})

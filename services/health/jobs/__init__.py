@@ -1,1 +1,1 @@
-"""What takes longer than a moment: AWS and the application are looked at here."""
+"""Health's jobs; they take time, since they ask AWS and the application."""

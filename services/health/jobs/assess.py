@@ -29,7 +29,7 @@ class Assess:
         total = score(found)
         seen = sum(check.finding is not Finding.UNKNOWN for check in found)
         gate = Gate.between(
-            "health_score", total.low, total.high, command.minimum_score, samples=seen, detail=_told(total, found)
+            "health_score", total.low, total.high, command.minimum_score, samples=seen, detail=_summary(total, found)
         )
         answer = Command.of(command, running).from_gates((gate,), f"The health score is {gate.detail}.")
         return decided(Emit(scored(command.target, total), caused_id(running.id, "scored")), answer)
@@ -39,7 +39,7 @@ def scored(target: Target, total: Score) -> HealthScored:
     return HealthScored(target=target, low=total.low, high=total.high, rating=total.rating, levels=total.levels)
 
 
-def _told(total: Score, found: tuple[Check, ...]) -> str:
+def _summary(total: Score, found: tuple[Check, ...]) -> str:
     """Return ``between 55 and 60 (tasks: 1 of 3 tasks running)``: the score and what is wrong or unknown."""
     wrong = "; ".join(f"{check.name}: {check.detail}" for check in found if check.finding is not Finding.GOOD)
     ends = f"{total.low:g}" if total.low == total.high else f"between {total.low:g} and {total.high:g}"

@@ -1,4 +1,4 @@
-"""One look of the continuous checks, by the policy in force, and what is worth telling of it."""
+"""Make one look of the continuous checks, by the policy in force, and publish what has changed."""
 
 from dataclasses import dataclass
 
@@ -32,13 +32,14 @@ class CheckOnce:
 
         def decide(state: bytes | None) -> Decision:
             before = Checking.from_bytes(state)
-            news = [Emit(scored(target, total), caused_id(running.id, "scored"))] if before.is_due(total, now) else []
-            news += [
+            due = before.is_due(total, now)
+            emit = [Emit(scored(target, total), caused_id(running.id, "scored"))] if due else []
+            emit += [
                 Emit(_failed(target, check), caused_id(running.id, f"failed:{check.name}"))
                 for check in before.turned_bad(found)
             ]
             after = before.after(total, found, now, exists=evidence.service is not None)
-            return Decision(state=after.to_bytes(), emit=tuple(news))
+            return Decision(state=after.to_bytes(), emit=tuple(emit))
 
         return Transition(checks_key(target), decide)
 

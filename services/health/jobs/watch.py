@@ -43,7 +43,7 @@ class Watch:
             if not isinstance(judgement, Watching):
                 return _watched(command, judgement)
             if judgement.message != memory.message:
-                memory = memory.tells(judgement.message)
+                memory = memory.with_progress(judgement.message)
                 await running.emit(command.progressed(memory.message, str(memory.told)))
             await running.checkpoint(memory.to_bytes())
             await self.clock.sleep(min(WATCH_SECONDS, max(0.0, expected.deadline - now)))

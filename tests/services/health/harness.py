@@ -92,7 +92,7 @@ class FakeObserver:
 
 @dataclass
 class FakeExaminer:
-    """Sees what a test says, and remembers as what the application was looked at."""
+    """Returns the given evidence, and records the application's policy of each call."""
 
     found: Evidence
     applications: list[Application] = field(default_factory=list)
@@ -104,7 +104,7 @@ class FakeExaminer:
 
 @dataclass
 class FakeEcs:
-    """Remembers which service deployments were asked for."""
+    """Answers as a test has set it up, and records which service deployments were asked for."""
 
     state: Service | None = field(default_factory=service)
     stopped: tuple[StoppedTask, ...] = ()

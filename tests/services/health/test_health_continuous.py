@@ -55,23 +55,23 @@ class Continuous:
 async def test_checks_go_on_and_tell_only_what_changed() -> None:
     checks = Continuous()
     timer: Any = await checks.start()
-    timer, told = await checks.round(timer, evidence())
-    assert [type(event).__name__ for event in told] == ["HealthScored"]
+    timer, emitted = await checks.round(timer, evidence())
+    assert [type(event).__name__ for event in emitted] == ["HealthScored"]
     assert timer.due == NOW + 30
-    timer, told = await checks.round(timer, evidence())
-    assert told == []
+    timer, emitted = await checks.round(timer, evidence())
+    assert emitted == []
     broken = evidence(ready=Answer(503, {"database": False, "redis": True}))
-    timer, told = await checks.round(timer, broken)
-    scored, failed = told
+    timer, emitted = await checks.round(timer, broken)
+    scored, failed = emitted
     assert (scored.low, scored.rating) == (60, "poor")
     assert isinstance(failed, CheckFailed)
     assert (failed.check, failed.level, failed.critical) == ("database", "basic", True)
-    timer, told = await checks.round(timer, broken)
-    assert told == []
-    timer, told = await checks.round(timer, evidence())
-    assert [event.rating for event in told] == ["excellent"]
-    timer, told = await checks.round(timer, broken)
-    assert len(told) == 2
+    timer, emitted = await checks.round(timer, broken)
+    assert emitted == []
+    timer, emitted = await checks.round(timer, evidence())
+    assert [event.rating for event in emitted] == ["excellent"]
+    timer, emitted = await checks.round(timer, broken)
+    assert len(emitted) == 2
     assert len({emission.id for decision in checks.store.decisions for emission in decision.emit}) == 7
 
 
@@ -80,8 +80,8 @@ async def test_a_score_that_stays_the_same_is_repeated_every_quarter_of_an_hour(
     timer: Any = await checks.start()
     published = []
     for _ in range(62):
-        timer, told = await checks.round(timer, evidence())
-        published += [(checks.clock.time - NOW, type(event).__name__) for event in told]
+        timer, emitted = await checks.round(timer, evidence())
+        published += [(checks.clock.time - NOW, type(event).__name__) for event in emitted]
     assert published == [(0, "HealthScored"), (900, "HealthScored"), (1800, "HealthScored")]
 
 
@@ -99,9 +99,9 @@ async def test_a_look_under_way_is_waited_for_but_not_for_ever() -> None:
 
 async def test_a_service_that_is_gone_is_told_and_checked_no_more() -> None:
     checks = Continuous()
-    timer, told = await checks.round(await checks.start(), Evidence(None))
-    assert [type(event).__name__ for event in told] == ["HealthScored", "CheckFailed"]
-    assert told[1].check == "service"
+    timer, emitted = await checks.round(await checks.start(), Evidence(None))
+    assert [type(event).__name__ for event in emitted] == ["HealthScored", "CheckFailed"]
+    assert emitted[1].check == "service"
     assert timer is not None
     fired = await checks.fire(timer)
     assert (fired.jobs, fired.timers) == ((), ())
@@ -110,8 +110,8 @@ async def test_a_service_that_is_gone_is_told_and_checked_no_more() -> None:
 async def test_starting_twice_changes_nothing() -> None:
     checks = Continuous()
     await checks.round(await checks.start(), evidence())
-    _, told = await checks.round(await checks.start(), evidence())
-    assert told == []
+    _, emitted = await checks.round(await checks.start(), evidence())
+    assert emitted == []
 
 
 async def test_a_new_policy_holds_from_the_next_look_on() -> None:
@@ -121,9 +121,9 @@ async def test_a_new_policy_holds_from_the_next_look_on() -> None:
     timer, _ = await checks.round(await checks.start(), evidence())
     assert timer.due == NOW + 300
     checks.policies.reload(ServicePolicy(target=TARGET, health=Health(interval_seconds=20, cpu_percent=20)))
-    timer, told = await checks.round(timer, evidence())
+    timer, emitted = await checks.round(timer, evidence())
     assert timer.due == NOW + 320
-    assert [event.check for event in told if isinstance(event, CheckFailed)] == ["cpu"]
+    assert [event.check for event in emitted if isinstance(event, CheckFailed)] == ["cpu"]
 
 
 async def test_a_service_that_the_policy_refuses_is_not_looked_at_until_it_is_listed_again() -> None:

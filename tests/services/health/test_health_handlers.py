@@ -119,8 +119,8 @@ async def test_a_watch_tells_its_progress_and_ends_with_one_answer() -> None:
     assert (answer.verdict, answer.step, answer.cause) == (Verdict.PASS, "watch-deployment", None)
     assert decision.emit[0].id == caused_id(META.id, "finished")
     assert clock.time == NOW + 20
-    told = [emission.event for emission in running.emitted]
-    assert [event.message for event in told if isinstance(event, StepProgressed)] == [
+    published = [emission.event for emission in running.emitted]
+    assert [event.message for event in published if isinstance(event, StepProgressed)] == [
         "1 of 3 tasks running, 0 of 3 targets healthy",
         "AWS could not be asked",
         "1 of 3 tasks running, 0 of 3 targets healthy",

@@ -80,8 +80,8 @@ async def watch(health: Service, account: SimulatedAws, deployment: str | None) 
     running = FakeRunning(begun.jobs[0].payload, id=begun.jobs[0].id)
     (emission,) = (await store.apply(await health.jobs["watch"](running))).emit
     assert isinstance(emission.event, StepFinished)
-    told = [emission.event.message for emission in running.emitted if isinstance(emission.event, StepProgressed)]
-    return emission.event, told
+    published = [emission.event.message for emission in running.emitted if isinstance(emission.event, StepProgressed)]
+    return emission.event, published
 
 
 async def assess(health: Service) -> StepFinished:
@@ -97,7 +97,7 @@ async def test_a_steady_service_scores_a_hundred_and_a_healthy_image_becomes_liv
     before = await assess(health)
     assert (before.verdict, before.gates[0].value) == (Verdict.PASS, 100)
     deployment = await asyncio.to_thread(deploy, "healthy")
-    answer, told = await watch(health, account, deployment)
+    answer, published = await watch(health, account, deployment)
     assert answer.verdict is Verdict.PASS
     assert {gate.name for gate in answer.gates} == {
         "rollout_completed",
@@ -106,8 +106,8 @@ async def test_a_steady_service_scores_a_hundred_and_a_healthy_image_becomes_liv
         "targets_healthy",
         "failed_tasks",
     }
-    assert told[0] == "0 of 3 tasks running, 0 of 3 targets healthy"
-    assert "3 of 3 tasks running, 1 of 3 targets healthy" in told
+    assert published[0] == "0 of 3 tasks running, 0 of 3 targets healthy"
+    assert "3 of 3 tasks running, 1 of 3 targets healthy" in published
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,8 @@ def test_a_failed_rollout_fails_with_the_last_tasks_own_words() -> None:
 
 
 def test_a_rollback_by_ecs_is_a_failed_deployment_even_when_the_service_is_stable() -> None:
-    said = f"(service Backend) (deployment {OURS}) deployment failed: tasks failed to start."
-    stable = look(replace(BACK, rollout_state="COMPLETED"), events=(said,))
+    event = f"(service Backend) (deployment {OURS}) deployment failed: tasks failed to start."
+    stable = look(replace(BACK, rollout_state="COMPLETED"), events=(event,))
     found = judgement(look(ROLLING, REPLACED), stable)
     assert isinstance(found, Failed)
     assert (found.cause, verdicts(found)["our_deployment_live"]) == (Cause.GATE, "fail")
@@ -143,10 +143,10 @@ def test_a_service_that_is_gone_ends_the_watch() -> None:
 
 
 def test_a_service_that_is_being_deleted_is_not_healthy_when_its_last_task_has_stopped() -> None:
-    told = "the service Backend is DRAINING: it is being deleted, and takes no deployment"
-    found = judgement(look(deployment(running=0), seen=(), desired=0, running=0, being_deleted=told))
+    reason = "the service Backend is DRAINING: it is being deleted, and takes no deployment"
+    found = judgement(look(deployment(running=0), seen=(), desired=0, running=0, being_deleted=reason))
     assert isinstance(found, Failed)
-    assert (found.cause, found.detail) == (Cause.SUPERSEDED, f"It was not watched to its end: {told}.")
+    assert (found.cause, found.detail) == (Cause.SUPERSEDED, f"It was not watched to its end: {reason}.")
 
 
 @pytest.mark.parametrize(("desired", "limit"), [(0, 3), (1, 3), (6, 3), (7, 4), (100, 50), (1000, 200)])
@@ -211,7 +211,7 @@ def test_unseen_targets_are_unknown_at_the_deadline_not_unhealthy() -> None:
 
 
 class TestObserving:
-    """Somebody else deploys; nobody has told the deployment's id."""
+    """Somebody else deploys, and the command does not name the deployment."""
 
     EXPECTED = Expected(None, None, DEADLINE)
 

@@ -1,4 +1,4 @@
-"""The questions that make a deployment healthy, each with what was seen of it."""
+"""The gates of a watched deployment: what has to hold before it counts as healthy."""
 
 from math import ceil
 
@@ -17,38 +17,38 @@ def failure_limit(desired: int) -> int:
 
 
 def gates(observed: Observed, expected: Expected, memory: Memory, now: float) -> tuple[Gate, ...]:
-    """Return the questions that make a deployment healthy, each with what was seen of it."""
+    """Return the deployment's gates, each with what was observed."""
     service = observed.service
     if service is None:
         return (Gate.true("our_deployment_live", None, detail="the service is gone"),)
     ours = service.deployment(memory.deployment_id)
-    asked = (
+    always = (
         Gate.true("rollout_completed", completed(ours, service), detail=ours.reason if ours else "not listed"),
-        Gate.true("our_deployment_live", _live(service, expected, memory, now), detail=primary_told(service)),
+        Gate.true("our_deployment_live", _live(service, expected, memory, now), detail=describe_primary(service)),
         Gate.measured("tasks_running", ours.running if ours else None, "==", service.desired),
         Gate.measured("failed_tasks", memory.failures, "<", failure_limit(service.desired), detail=memory.last_failure),
     )
     if observed.targets is None:
-        return asked
+        return always
     if memory.deployment_id is None:
         unbegun = Gate.measured(
             "targets_healthy", None, ">=", service.desired, samples=0, detail="no deployment has begun"
         )
-        return (*asked, unbegun)
+        return (*always, unbegun)
     if isinstance(observed.targets, NotObserved):
         unseen = Gate.measured("targets_healthy", None, ">=", service.desired, samples=0, detail=observed.targets.why)
-        return (*asked, unseen)
+        return (*always, unseen)
     healthy, registered = healthy_targets(observed.targets, service, memory), len(observed.targets)
     return (
-        *asked,
+        *always,
         Gate.measured("targets_healthy", healthy, ">=", service.desired, samples=max(1, registered)),
     )
 
 
 def healthy_targets(targets: tuple[TargetHealth, ...], service: Service, memory: Memory) -> int:
-    """Return how many healthy targets are ours at least.
+    """Return how many of the healthy targets belong to our deployment at least.
 
-    Each running task of another deployment may be one of them.
+    Any running task of another deployment may be one of them.
     """
     others = sum(other.running for other in service.deployments if other.id != memory.deployment_id)
     return max(0, fewest_healthy(targets, service.target_groups) - others)
@@ -63,7 +63,7 @@ def _live(service: Service, expected: Expected, memory: Memory, now: float) -> b
     return False if lost(memory, service, now) else None
 
 
-def primary_told(service: Service) -> str:
-    """Return what is live, as a phrase."""
+def describe_primary(service: Service) -> str:
+    """Return the primary deployment and what it runs, as a phrase."""
     primary = service.primary
     return f"{primary.id} runs {primary.task_definition.rsplit('/', 1)[-1]}" if primary else "no deployment"

@@ -1,16 +1,17 @@
-"""What was observed → go on, healthy, failed, or nobody can tell."""
+"""Judge what was observed: the watch goes on, or the deployment is healthy, has failed, or is unknown."""
 
 from dataclasses import dataclass
 
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict, worst
 from services.health.domain.observed import NotObserved, Service
-from services.health.domain.watch.gates import failure_limit, gates, healthy_targets, primary_told
+from services.health.domain.watch.gates import describe_primary, failure_limit, gates, healthy_targets
 from services.health.domain.watch.memory import Expected, Memory, Observed, completed, lost, runs
 
 FRESH_SECONDS = 30.0
-"""At the deadline an observation of this age still counts when AWS cannot be asked just then."""
+"""Product seconds: where AWS cannot be asked at the deadline, an observation that is no older still counts."""
 REMEMBERED_TASKS = 200
+"""The most failed tasks of which the ARN is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ Judgement = Watching | Healthy | Failed | Unknown
 
 
 def remember(memory: Memory, observed: Observed, expected: Expected, now: float) -> Memory:
-    """Add one look to what is known."""
+    """Return ``memory`` with one look added to it."""
     service = observed.service
     if service is None:
         return memory.replace(seen_at=now)
@@ -60,7 +61,7 @@ def remember(memory: Memory, observed: Observed, expected: Expected, now: float)
         rollout=service.rollout if leading else memory.rollout,
         failed_tasks=tuple(arns)[:REMEMBERED_TASKS],
         failed_most=max(memory.failed_most, listed.failed_tasks if listed else 0),
-        last_failure=failed[-1].told if failed else memory.last_failure,
+        last_failure=failed[-1].summary if failed else memory.last_failure,
         seen_at=now,
     )
     return known.replace(gates=gates(observed, expected, known, now))
@@ -103,7 +104,7 @@ def _failure(observed: Observed, memory: Memory, now: float) -> Failed | None:
     if given_up is not None:
         return Failed(Cause.GATE, _why(f"ECS gave the deployment up: {given_up}", memory), memory.gates)
     if any(gate.name == "our_deployment_live" and gate.verdict is Verdict.FAIL for gate in memory.gates):
-        detail = f"{primary_told(service)}, which is not what we watch."
+        detail = f"{describe_primary(service)}, which is not what we watch."
         return Failed(Cause.SUPERSEDED, detail, memory.gates)
     if memory.failures >= failure_limit(service.desired):
         detail = _why(f"{memory.failures} tasks of the deployment failed", memory)
@@ -112,16 +113,16 @@ def _failure(observed: Observed, memory: Memory, now: float) -> Failed | None:
 
 
 def _given_up_by_ecs(observed: Observed, service: Service, memory: Memory, now: float) -> str | None:
-    """Return why ECS ended our deployment; None when it goes on, or when it was somebody else."""
+    """Return why ECS ended our deployment; None when it goes on, or when somebody else ended it."""
     ours = service.deployment(memory.deployment_id)
     if ours is not None and ours.rollout_state == "FAILED":
         return ours.reason or "its rollout failed"
     if not lost(memory, service, now):
         return None
     named = f"(deployment {memory.deployment_id})"
-    said = next((text for text in service.events if named in text and "deployment failed" in text), None)
-    if said is not None:
-        return said.partition(named)[2].strip()
+    event = next((text for text in service.events if named in text and "deployment failed" in text), None)
+    if event is not None:
+        return event.partition(named)[2].strip()
     rollout = observed.rollout
     if rollout is None or "superseded" in rollout.reason:
         return None
@@ -130,7 +131,7 @@ def _given_up_by_ecs(observed: Observed, service: Service, memory: Memory, now: 
 
 
 def _why(text: str, memory: Memory) -> str:
-    """Return a sentence, with the last task's own end where there is one."""
+    """Return ``text`` as a sentence, followed by why the last failed task stopped, where there is one."""
     text = text.rstrip(". ")
     return f"{text}. The last task that failed: {memory.last_failure}" if memory.last_failure else f"{text}."
 

@@ -7,7 +7,7 @@ from contracts.state import State
 from services.health.domain.observed import Deployment, NotObserved, Rollout, Service, StoppedTask, TargetHealth
 
 SETTLING_SECONDS = 30.0
-"""ECS is eventually consistent: so long a deployment that was never seen may still be about to appear."""
+"""Product seconds for which a deployment that was never seen may still appear: ECS is eventually consistent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Memory(State):
     deployment_id: str | None = None
     """The deployment that is watched, once it is known."""
     first_primary: str | None = None
-    """What was there when the watch began, for a watch that waits for somebody else's deployment."""
+    """The deployment that was primary when the watch began, for a watch that waits for somebody else's."""
     seen: bool = False
-    """Our deployment was the primary one."""
+    """Whether our deployment has been the primary one."""
     rollout: str | None = None
     """The ARN of the service deployment that was current while ours was primary."""
     failed_tasks: tuple[str, ...] = ()
@@ -53,16 +53,17 @@ class Memory(State):
     last_failure: str = ""
     seen_at: float | None = None
     gates: tuple[Gate, ...] = ()
-    """Of the last look that succeeded."""
+    """The gates of the last look that succeeded."""
     message: str = ""
-    """What was last told, and how often something was."""
+    """The progress that was published last."""
     told: int = 0
+    """How many times progress was published."""
 
     @property
     def failures(self) -> int:
         return max(self.failed_most, len(self.failed_tasks))
 
-    def tells(self, message: str) -> "Memory":
+    def with_progress(self, message: str) -> "Memory":
         return self.replace(message=message, told=self.told + 1)
 
 
