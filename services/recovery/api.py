@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: snapshots and rollbacks by hand. What takes time answers 202 with its operation's URL."""
+"""HTTP in, HTTP out: snapshots and rollbacks by hand. Work that takes time answers 202 with its operation's URL."""
 
 import asyncio
 from dataclasses import dataclass
@@ -33,11 +33,11 @@ from services.recovery.ports import Ecs, Snapshots
 
 ROOT = "/disaster-recovery"
 KEPT_BESIDE = 10
-"""Snapshots that a list shows beyond those that the policy keeps: some are needed, others are not deleted yet."""
+"""How many snapshots a list shows beyond those that the policy keeps: some are needed, some not deleted yet."""
 
 
 class RollbackRequest(Requested):
-    """The body of the requirements (docs/requirements.md), and who asks."""
+    """The body of the requirements (docs/requirements.md), with the person who asks."""
 
     snapshot_id: SnapshotId
     dry_run: bool = False
@@ -54,7 +54,7 @@ class RollbackAccepted(Accepted):
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """What the routes do."""
+    """Does the work of the routes."""
 
     store: Store
     clock: Clock
@@ -67,8 +67,8 @@ class Endpoints:
     def operations(self) -> Operations:
         return Operations(self.store, self.clock, ROOT)
 
-    async def capture(self, target: Target, asked: Requested, key: str | None, response: Response) -> SnapshotAccepted:
-        """Begin to store what the service is now. What is kept beside it is for the policy in force to say."""
+    async def capture(self, target: Target, body: Requested, key: str | None, response: Response) -> SnapshotAccepted:
+        """Begin to store the service as it is now. The policy in force says how many snapshots are kept."""
         await self.existing(target)
         id_ = request_id(target, "snapshot", key)
         work = CaptureWork(
@@ -77,8 +77,8 @@ class Endpoints:
             run_id=None,
             purpose="asked",
             asked_at=self.operations.now,
-            actor=asked.actor,
-            reason=asked.reason,
+            actor=body.actor,
+            reason=body.reason,
             policy=self.policies.of(target).part(RecoveryPolicy),
         )
         kept = await self.operations.begin(RecoveryOperation.of_capture(id_, work), CAPTURE, work.to_bytes())
@@ -98,7 +98,7 @@ class Endpoints:
         return {"target": str(target), "snapshots": shown}
 
     def _kept(self, target: Target, protection: Protection) -> int:
-        """Return how many snapshots are kept: of a service that was taken from the policy, those that there are."""
+        """Return how many snapshots are kept; for a service that is no longer in the policy, as many as there are."""
         try:
             return self.policies.of(target).recovery.keep
         except LookupError:
@@ -107,7 +107,7 @@ class Endpoints:
     async def roll_back(
         self, target: Target, body: RollbackRequest, key: str | None, response: Response
     ) -> dict[str, Any]:
-        """Begin to bring a snapshot back, or say exactly what that would change."""
+        """Begin to bring a snapshot back; for a dry run, return exactly what that would change."""
         deletion = (await self.existing(target)).being_deleted
         if deletion is not None:
             raise Problem(409, "The service is being deleted", f"A rollback is not possible: {deletion}.")
@@ -155,7 +155,7 @@ class Endpoints:
         def decide(state: bytes | None) -> Decision:
             protection = Protection.from_bytes(state)
             if protection.rollback_named(name) is not None:
-                return Decision()  # it was asked for before
+                return Decision()  # the same request came before
             if refusal := why_not_roll_back(protection, now):
                 raise Problem(409, "The service is held", refusal.summary)
             return begin_rollback(protection, target, rollback)
@@ -181,7 +181,7 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         request: Requested | None = None,
         idempotency_key: IdempotencyKey = None,
     ) -> SnapshotAccepted:
-        """Store what the service is now."""
+        """Store the service as it is now."""
         return await endpoints.capture(target, request or Requested(), idempotency_key, response)
 
     @router.get("/snapshots/{cluster_name}/{service_name}")

@@ -26,7 +26,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     """Build recovery on the chassis's store, clock and AWS."""
     store, clock, aws = platform.store, platform.clock, platform.aws
     ecs, snapshots = AwsEcs(aws), bucket_of(settings, aws)
-    # what changes a service waits neither for readers' threads nor for what readers have left of the retries
+    # jobs that change a service have threads, connections and retries of their own, and never wait for readers
     apart = aws.apart()
     changing = AwsEcs(apart)
     handlers = Handlers(clock, platform.policies)
@@ -65,5 +65,5 @@ def create_app(settings: Settings, platform: Platform) -> Service:
 
 
 def bucket_of(settings: Settings, aws: Aws) -> Bucket:
-    """Return the backup bucket, which is this account's unless the settings name another owner."""
+    """Return the backup bucket. It belongs to this process's account unless the settings name another owner."""
     return Bucket(aws, settings.backup_bucket, settings.backup_bucket_owner or settings.aws_account)

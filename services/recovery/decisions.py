@@ -1,4 +1,4 @@
-"""How work is begun and ended: the decisions that bus, timers, jobs and API share. No I/O in here."""
+"""Begins and ends work: the decisions that bus, timers, jobs and API share. Nothing here does I/O."""
 
 from datetime import datetime, timedelta
 
@@ -36,7 +36,7 @@ CHANGE = "apply-change"
 ROLL_BACK = "rollback"
 """The kinds of the jobs."""
 OVERDUE = timedelta(seconds=rolling.DEADLINE_SECONDS + 300)
-"""After it a rollback whose job never ended is called failed."""
+"""Product time after which a rollback whose job has not ended counts as failed."""
 
 
 def refused(command: Command, refusal: Refusal) -> Emit:
@@ -44,12 +44,12 @@ def refused(command: Command, refusal: Refusal) -> Emit:
 
 
 def refused_by_policy(command: Command, error: LookupError) -> Emit:
-    """Answer a command without a policy for a service on which the policy in force lets nobody act."""
+    """Answer a command that carries no policy, where the policy in force does not allow work on the service."""
     return command.failed(f"{error}.", Cause.REFUSED)
 
 
 def rolled_back(command: Command, past: PastRollback) -> Emit:
-    """Answer ``roll-back``: passed only if the snapshot's version is live and healthy."""
+    """Answer ``roll-back`` with the result: passed only if the snapshot's version is live and healthy."""
     gate = Gate.true("rolled_back", holds=past.result == "restored", detail=past.detail)
     summary = f"By {past.rollback.by}, after {past.rollback.seconds:.0f} s: {past.detail}"
     if past.result == "restored":
@@ -58,7 +58,7 @@ def rolled_back(command: Command, past: PastRollback) -> Emit:
 
 
 def rollback_id(run_id: str) -> str:
-    """Of a run: there is one at most, whoever asks for it and however often."""
+    """Return the id of a run's rollback: the same for each command and alert, so that a run has one at most."""
     return f"rollback:{run_id}"
 
 
@@ -67,13 +67,14 @@ def expiry_id(run_id: str) -> str:
 
 
 def armed(before: Protection, protection: Protection, command: Command) -> Decision:
-    """The consequences of having armed: told, answered, and bounded in time.
+    """Return the decision that arms a target: the event, the command's answer, and the timer that ends the arm.
 
-    An arm that is replaced has expired, though its timer has not come yet: its change is stopped here.
+    ``before`` is the state before. An arm that is replaced has expired, and its timer has not fired yet: its change is
+    stopped here.
     """
     held = protection.arm
     if held is None:
-        raise ValueError("nobody is armed")
+        raise ValueError("the target is not armed")
     event = TargetArmed(
         target=command.target,
         run_id=held.run_id,
@@ -90,13 +91,13 @@ def armed(before: Protection, protection: Protection, command: Command) -> Decis
     expiry = Expiry(target=command.target, run_id=held.run_id)
     timer = Timer(expiry_id(held.run_id), "expire", held.expires_at.timestamp(), expiry.to_bytes())
     extended = before.arm is not None and held.change is not None
-    stopped, jobs = ((), ()) if extended else stop_change(before, command.target, "its arm has expired")
-    emit = (Emit(event, caused_id(command.id, "target-armed")), answer, *stopped)
-    return Decision(protection.to_bytes(), emit=emit, timers=(timer,), cancel_jobs=jobs)
+    change_answer, stopped = ((), ()) if extended else stop_change(before, command.target, "its arm has expired")
+    emit = (Emit(event, caused_id(command.id, "target-armed")), answer, *change_answer)
+    return Decision(protection.to_bytes(), emit=emit, timers=(timer,), cancel_jobs=stopped)
 
 
 def begin_capture(command: Command, purpose: Purpose, policy: RecoveryPolicy, now: datetime) -> Transition:
-    """The snapshot's id is fixed here, so that every attempt of the job finds the same object."""
+    """Begin a snapshot. Its id is decided here, so that every attempt of the job stores the same object."""
     work = CaptureWork(
         target=command.target,
         snapshot_id=new_id(now, command.id),
@@ -163,7 +164,7 @@ def _not_armed(command: Command) -> Emit:
 
 
 def roll_back_on_alert(before: Protection, alert: CriticalAlert, now: datetime) -> Decision:
-    """Roll the armed target back, or just remember what fires."""
+    """Keep the alert in the state, and roll the target back if it is armed and the alert requires it."""
     protection = alerts.note(before, alert)
     held = alerts.rollback_for(before, alert, now)
     if held is None:
@@ -179,35 +180,35 @@ def roll_back_on_alert(before: Protection, alert: CriticalAlert, now: datetime) 
 
 
 def disarm(protection: Protection, command: Disarm, asked: Command) -> Decision:
-    """End the run's right to change anything, and say whether a rollback has begun."""
+    """End the run's right to change anything, and answer whether a rollback has begun."""
     if protection.rollback_of(command.run_id) is not None:
         return Decision(emit=(asked.passed("A rollback has begun.", output=DisarmOutput(answer="rollback-started")),))
-    said = asked.passed("Disarmed.", output=DisarmOutput(answer="disarmed"))
+    answer = asked.passed("Disarmed.", output=DisarmOutput(answer="disarmed"))
     disarmed = arming.disarm(protection, command.run_id)
     if disarmed is None:
-        return Decision(emit=(said,))
+        return Decision(emit=(answer,))
     event = TargetDisarmed(target=command.target, run_id=command.run_id, reason="finished")
-    stopped, jobs = stop_change(protection, command.target, "the run is over")
+    change_answer, stopped = stop_change(protection, command.target, "the run is over")
     return Decision(
         disarmed.to_bytes(),
-        emit=(Emit(event, caused_id(asked.id, "target-disarmed")), said, *stopped),
+        emit=(Emit(event, caused_id(asked.id, "target-disarmed")), answer, *change_answer),
         cancel_timers=(expiry_id(command.run_id),),
-        cancel_jobs=jobs,
+        cancel_jobs=stopped,
     )
 
 
 def expire(protection: Protection, due: Expiry, at: float, now: datetime) -> Decision:
-    """End an arm whose time is over. ``at``: when that was to be, product time in epoch seconds."""
+    """End an arm that has expired. ``at`` is the product time of its timer, in epoch seconds."""
     if not arming.expired(protection, due.run_id, now):
         return Decision()
     event = TargetDisarmed(target=due.target, run_id=due.run_id, reason="expired")
-    said = Emit(event, caused_id(due.run_id, f"expired:{at}"))
-    stopped, jobs = stop_change(protection, due.target, "the arm has expired")
-    return Decision(protection.replace(arm=None).to_bytes(), emit=(said, *stopped), cancel_jobs=jobs)
+    disarmed = Emit(event, caused_id(due.run_id, f"expired:{at}"))
+    change_answer, stopped = stop_change(protection, due.target, "the arm has expired")
+    return Decision(protection.replace(arm=None).to_bytes(), emit=(disarmed, *change_answer), cancel_jobs=stopped)
 
 
 def stop_change(protection: Protection, target: Target, why: str) -> tuple[tuple[Emit, ...], tuple[str, ...]]:
-    """The answer to a change whose job has not ended, and the job to cancel."""
+    """Return the answer to a change whose job has not ended, and the id of the job to cancel; else nothing."""
     held = protection.arm
     if held is None or held.change is None or held.change.ended:
         return (), ()
@@ -216,9 +217,9 @@ def stop_change(protection: Protection, target: Target, why: str) -> tuple[tuple
 
 
 def begin_rollback(protection: Protection, target: Target, rollback: RollingBack) -> Decision:
-    """One step: the state, the job, the word to the others, and the end of our own change's job.
+    """Begin a rollback in one decision: state, job, event and operation; the job of the run's change is cancelled.
 
-    The caller has made sure that none is under way and that the run has had none.
+    The caller has made sure that no rollback is under way and that the run has had none.
     """
     name = rollback.rollback_id
     work = RollbackWork(target=target, rollback_id=name).to_bytes()
@@ -231,11 +232,11 @@ def begin_rollback(protection: Protection, target: Target, rollback: RollingBack
         detail=rollback.triggered_by.detail if isinstance(rollback.triggered_by, AlertTrigger) else "",
         triggered_by=rollback.triggered_by,
     )
-    said, stopped = stop_change(protection, target, f"a rollback has begun ({rollback.trigger})")
+    change_answer, stopped = stop_change(protection, target, f"a rollback has begun ({rollback.trigger})")
     due = (rollback.started_at + OVERDUE).timestamp()
     return Decision(
         rolling.begin(protection, rollback).to_bytes(),
-        emit=(Emit(started, caused_id(rollback.run_id or name, "rollback-started")), *said),
+        emit=(Emit(started, caused_id(rollback.run_id or name, "rollback-started")), *change_answer),
         jobs=(Job(name, ROLL_BACK, work),),
         cancel_jobs=stopped,
         timers=(Timer(f"overdue:{name}", "overdue", due, work),),
@@ -244,7 +245,7 @@ def begin_rollback(protection: Protection, target: Target, rollback: RollingBack
 
 
 def end_rollback(work: RollbackWork, ended: rolling.Ended, now: datetime, *, cancel: bool = False) -> Transition:
-    """The result, told once; nothing if somebody else has ended it before."""
+    """Publish a rollback's result and answer the commands that wait for it; do nothing if it has ended before."""
 
     def decide(state: bytes | None) -> Decision:
         protection = Protection.from_bytes(state)

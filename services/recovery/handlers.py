@@ -1,4 +1,4 @@
-"""Bus in, bus out: load, decide, apply. Nothing here calls AWS, and nothing asks whether anybody else lives."""
+"""Bus in, bus out: load, decide, apply. Nothing here calls AWS or needs another service to run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,10 @@ from services.recovery.domain.work import ChangeWork, Expiry, RollbackWork
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """Only what begins something asks for the policy in force: what undoes or ends something never needs it."""
+    """The handlers of commands, alerts and timers.
+
+    Only those that begin something read the policy in force: whatever undoes or ends something works without it.
+    """
 
     clock: Clock
     policies: Policies
@@ -72,7 +75,7 @@ class Handlers:
         return decisions.end_rollback(work, ended, self._now(), cancel=True)
 
     def change_failed(self, job: FailedJob) -> Transition:
-        """The change's job is over, and nobody knows what came of it: a rollback looks."""
+        """Note that the change's job has ended with an unknown result: a rollback looks at the service itself."""
         work, now = ChangeWork.from_bytes(job.payload), self._now()
 
         def decide(protection: Protection) -> Decision:
@@ -81,11 +84,11 @@ class Handlers:
         return _on(work.target, decide)
 
     def rollback_failed(self, job: FailedJob) -> Transition:
-        """The target is free again, and people are called."""
+        """End the rollback as failed, so that the target is free again and people are called."""
         work = RollbackWork.from_bytes(job.payload)
         return decisions.end_rollback(work, Failed(f"The rollback {job.why}; look at the service."), self._now())
 
 
 def _on(target: Target, decide: Callable[[Protection], Decision]) -> Transition:
-    """Return the transition that ``decide`` makes of what recovery knows of a target."""
+    """Return a transition of a target's protection."""
     return Transition(key_of(target), lambda state: decide(Protection.from_bytes(state)))

@@ -8,26 +8,26 @@ from services.recovery.domain.snapshot import Snapshot
 
 
 class Ecs(Protocol):
-    """ECS, in its own words. Two of its verbs change something; whoever calls them has looked before."""
+    """ECS, as its API describes it. ``register`` and ``update`` change something: their callers look first."""
 
     async def service(self, target: Target) -> Body | None:
-        """With its tags, also while it is being deleted (DRAINING); None if it is not there."""
+        """Return the service with its tags, also while it is being deleted (DRAINING); None if it does not exist."""
         ...
 
     async def task_definition(self, target: Target, name: str) -> Body | None:
-        """``family``, ``family:revision`` or an ARN, with its tags; None if ECS does not know it."""
+        """Return a task definition with its tags, by ``family``, ``family:revision`` or ARN; None if there is none."""
         ...
 
     async def revisions(self, target: Target, family: str) -> list[Body]:
-        """The newest ACTIVE task definitions of a family, the newest first, ten at most."""
+        """Return the newest ACTIVE task definitions of a family, ten at most, the newest first."""
         ...
 
     async def digests(self, target: Target, service: Body) -> dict[str, str]:
-        """Container name → digest of the image that runs; what nobody knows is left out."""
+        """Return container name → digest of the image that runs, without those whose digest is unknown."""
         ...
 
     async def deployments(self, target: Target, since: float) -> list[Body]:
-        """Service deployments created after ``since`` (epoch seconds), described, the newest first."""
+        """Return the descriptions of the service deployments created after ``since`` (epoch seconds), newest first."""
         ...
 
     async def register(self, target: Target, body: Body) -> str:
@@ -35,25 +35,25 @@ class Ecs(Protocol):
         ...
 
     async def update(self, target: Target, parameters: dict[str, Any]) -> Body:
-        """UpdateService; returns the service."""
+        """Call UpdateService and return the service."""
         ...
 
 
 class Balancers(Protocol):
     async def healthy_targets(self, target: Target, service: Body) -> int | None:
-        """Healthy targets of the service's target group that has the fewest; None if it has no group."""
+        """Return the healthy targets of the service's target group with the fewest; None if it has no group."""
         ...
 
 
 class Surroundings(Protocol):
     async def around(self, target: Target, service: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Load balancing, scaling and network; and a sentence for each part that AWS would not tell."""
+        """Return load balancing, scaling and network, and a sentence for each part that could not be read."""
         ...
 
 
 class Images(Protocol):
     async def digest(self, target: Target, reference: str) -> str | None:
-        """What ``repository:tag`` names now; None if its registry cannot be asked."""
+        """Return the digest that ``repository:tag`` names now; None if its registry cannot be read."""
         ...
 
 
@@ -61,13 +61,13 @@ class Snapshots(Protocol):
     """The backup bucket."""
 
     async def put(self, snapshot: Snapshot) -> bool:
-        """Store it; False if one with this id is there already."""
+        """Store a snapshot; return False if one with this id is stored already."""
         ...
 
     async def get(self, target: Target, snapshot_id: str) -> Snapshot | None: ...
 
     async def ids(self, target: Target) -> list[str]:
-        """All that are stored for a target, the newest first."""
+        """Return the ids of all snapshots that are stored for a target, the newest first."""
         ...
 
     async def delete(self, target: Target, snapshot_id: str) -> None: ...

@@ -15,7 +15,6 @@ SPEECH = frozenset({"told", "tell", "tells", "hear", "hears", "heard", "said"})
 """Names of functions that should say what is done: publish, log, record, report, answer."""
 BEFORE_THE_RULE = (
     "services/monitor/",
-    "services/recovery/",
     "services/_chassis/accounts.py",
     "services/_chassis/credentials.py",
 )

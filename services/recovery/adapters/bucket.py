@@ -1,6 +1,6 @@
 """The backup bucket: one object for each snapshot, ``snapshots/<target>/<id>.json``, written once.
 
-It is Surefoot's own, so that it is reached by Surefoot's own account, whatever the target's.
+The bucket belongs to Surefoot, and is reached with Surefoot's own account, whatever the account of the target.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ class Bucket:
     aws: Aws
     name: str
     owner: str | None = None
-    """The account whose bucket it must be; S3 refuses the call otherwise. None: not asked."""
+    """The account that must own the bucket; S3 refuses the call otherwise. None: S3 does not check it."""
 
     @property
     def _named(self) -> dict[str, str]:
@@ -59,7 +59,7 @@ class Bucket:
         try:
             return Snapshot.model_validate_json(body)
         except ValidationError:
-            # pydantic would quote what it read
+            # pydantic's error would quote the snapshot, secrets included
             raise AwsError(f"The snapshot {snapshot_id} cannot be read.", temporary=False) from None
 
     async def ids(self, target: Target) -> list[str]:

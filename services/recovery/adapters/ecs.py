@@ -1,4 +1,4 @@
-"""ECS: what the kit reads of it in ECS's own words, and the two calls of Surefoot that change a service."""
+"""ECS: reads descriptions with the kit (``services._aws``), and makes the two calls that change a service."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from services._chassis.aws import Aws
 from services.recovery.domain.change import Body
 
 REVISIONS = 10
+"""How many task definitions of a family are compared with a new one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""ECR: what a tag names now."""
+"""ECR: the image that a tag names now."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class AwsImages:
     aws: Aws
 
     async def digest(self, target: Target, reference: str) -> str | None:
-        """None for another registry or region, and when ECR does not say: the caller then trusts digests only."""
+        """Return None for another registry or region, and where ECR does not answer: a caller then uses digests."""
         parts = _ECR.match(reference)
         if parts is None or parts["region"] != target.region:
             return None

@@ -1,4 +1,4 @@
-"""What stands around a service: load balancing, scaling, network; and how healthy its targets are."""
+"""Reads what surrounds a service (load balancing, scaling, network), and how many of its targets are healthy."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -29,7 +29,7 @@ class AwsSurroundings:
     aws: Aws
 
     async def around(self, target: Target, service: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Each part for itself: what cannot be read is named, and costs no snapshot."""
+        """Read each part by itself: one that cannot be read is named, and does not prevent the snapshot."""
         parts: tuple[Callable[[Target, Body], Awaitable[dict[str, Any]]], ...] = (
             self._balancing,
             self._scaling,

@@ -1,4 +1,4 @@
-"""Critical alerts: which of them bring the armed snapshot back."""
+"""Decides which critical alerts bring the armed snapshot back."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from services.recovery.domain.protection import MOST_FIRING, MOST_RESOLVED, Arme
 
 
 def note(protection: Protection, alert: CriticalAlert) -> Protection:
-    """Keep what fires, whether or not anybody is armed: it is the baseline of the next change."""
+    """Keep the alerts that fire, even while the target is not armed: they are the baseline of the next change."""
     if late(protection, alert):
         return protection
     firing = {name: known for name, known in protection.firing.items() if name != alert.alert_id}
@@ -21,7 +21,7 @@ def note(protection: Protection, alert: CriticalAlert) -> Protection:
 
 
 def late(protection: Protection, alert: CriticalAlert) -> bool:
-    """Whether this is the beginning of an alert whose end has come already, as after the replay of a dead letter."""
+    """Return whether the alert is raised after its own resolution, as by the replay of a dead letter."""
     return alert.state == "raised" and alert.alert_id in protection.resolved
 
 

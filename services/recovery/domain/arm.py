@@ -1,4 +1,4 @@
-"""Arming, and the end of it: who may, until when, and what the change was begun with."""
+"""Arms a target for a run, keeps its change, and disarms it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from services.recovery.domain.protection import Armed, OurChange, Protection
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why not, in a sentence and as the gate that said no."""
+    """Why something is refused: a sentence, and the gate that failed."""
 
     cause: Cause
     summary: str
@@ -24,7 +24,7 @@ def _refused(gate: str, summary: str, cause: Cause = Cause.REFUSED) -> Refusal:
 
 
 def why_not_arm(protection: Protection, command: Arm, now: datetime) -> Refusal | None:
-    """One run holds a target at a time, and only with a stored snapshot to go back to."""
+    """Return why the run may not arm; one run at a time may, and only with a stored snapshot to go back to."""
     held = protection.arm
     if protection.rollback is not None:
         return _refused("target_free", f"{protection.rollback.rollback_id} is under way on this service.")
@@ -40,9 +40,9 @@ def why_not_arm(protection: Protection, command: Arm, now: datetime) -> Refusal 
 
 
 def arm(protection: Protection, command: Arm, now: datetime, policy: RecoveryPolicy) -> Protection:
-    """Arm, or extend: once the change has begun, only the expiry of an arm can still move.
+    """Arm the target, or extend its arm: once the change has begun, only the expiry can still be moved.
 
-    Where the policy has recovery disabled, recovery watches and tells, whatever a run wishes.
+    Where the policy has recovery disabled, alerts do not roll back, whatever the run asks for.
     """
     held = protection.armed_for(command.run_id, now)
     if held is not None and held.change is not None:
@@ -72,7 +72,7 @@ def why_not_change(protection: Protection, command: ApplyChange, now: datetime) 
 
 
 def why_not_roll_back(protection: Protection, now: datetime) -> Refusal | None:
-    """A rollback by hand waits while another one is under way, and while a run is armed: it would undo its change."""
+    """Return why a rollback by hand is refused: another one is under way, or a run is armed, whose change it undoes."""
     if protection.rollback is not None:
         return _refused("target_free", f"{protection.rollback.rollback_id} is under way on this service.")
     held = protection.arm
@@ -83,21 +83,21 @@ def why_not_roll_back(protection: Protection, now: datetime) -> Refusal | None:
 
 
 def begin_change(protection: Protection, held: Armed, command: ApplyChange, job: str, now: datetime) -> Protection:
-    """From now on alerts count; those that fire already are the baseline."""
+    """Begin the change: from now on alerts count, except those that fire already, which are the baseline."""
     change = OurChange(job=job, begun_at=now, images=command.images, asked=command.task_definition)
     baseline = held.already_firing | frozenset(protection.firing)
     return protection.replace(arm=held.model_copy(update={"change": change, "already_firing": baseline}))
 
 
 def may_still_change(protection: Protection, run_id: str, epoch: int, now: datetime) -> bool:
-    """Whether a change job that was begun at ``epoch`` may touch the service."""
+    """Return whether the job of a change that was begun at ``epoch`` may still change the service."""
     return protection.epoch == epoch and protection.rollback is None and protection.armed_for(run_id, now) is not None
 
 
 def end_change(
     protection: Protection, job: str, deployment_id: str | None, task_definition: str | None, now: datetime
 ) -> Protection:
-    """Note what the change job ended with; for a change that is nobody's any more nothing is noted."""
+    """Note the result of the change's job; do nothing if the arm that it belonged to is gone."""
     held = protection.arm
     if held is None or held.change is None or held.change.job != job:
         return protection
@@ -108,13 +108,13 @@ def end_change(
 
 
 def disarm(protection: Protection, run_id: str) -> Protection | None:
-    """None when this run holds no arm."""
+    """Return the protection without the run's arm; None if this run is not armed."""
     if protection.arm is None or protection.arm.run_id != run_id:
         return None
     return protection.replace(arm=None)
 
 
 def expired(protection: Protection, run_id: str, now: datetime) -> bool:
-    """Whether the arm of this run is over by time alone; a rollback under way is not ended by it."""
+    """Return whether the arm of this run has expired; while a rollback is under way, none does."""
     held = protection.arm
     return held is not None and held.run_id == run_id and not held.active(now) and protection.rollback is None

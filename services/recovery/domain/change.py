@@ -1,4 +1,4 @@
-"""Task definitions: a new one from the live one, and whether two are the same."""
+"""Makes a new task definition from the live one, and compares task definitions."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ READ_ONLY = frozenset({
     "taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt",
     "registeredBy", "deregisteredAt", "deleteRequestedAt",
 })  # fmt: skip
-"""What DescribeTaskDefinition tells and RegisterTaskDefinition refuses."""
+"""Fields that DescribeTaskDefinition returns and RegisterTaskDefinition refuses."""
 
 
 class UnknownContainer(ValueError):
@@ -19,7 +19,7 @@ class UnknownContainer(ValueError):
 
 
 def registrable(definition: Mapping[str, Any]) -> Body:
-    """A described task definition as RegisterTaskDefinition takes it; AWS's own tags cannot be set."""
+    """Return a described task definition as RegisterTaskDefinition takes it, without AWS's own tags."""
     body = {key: value for key, value in definition.items() if key not in READ_ONLY}
     body["tags"] = [tag for tag in definition.get("tags", ()) if not tag["key"].lower().startswith("aws:")]
     if not body["tags"]:
@@ -28,7 +28,10 @@ def registrable(definition: Mapping[str, Any]) -> Body:
 
 
 def with_images(definition: Mapping[str, Any], images: Mapping[str, str]) -> Body:
-    """``definition``, registrable, with other images in the named containers, and nothing else changed."""
+    """Return ``definition``, to be registered, with other images in the named containers and no other difference.
+
+    Raise ``UnknownContainer``.
+    """
     containers = definition["containerDefinitions"]
     unknown = sorted(set(images) - {container["name"] for container in containers})
     if unknown:
@@ -39,7 +42,7 @@ def with_images(definition: Mapping[str, Any], images: Mapping[str, str]) -> Bod
 
 
 def pinned(reference: str, digest: str | None) -> str:
-    """``repository:tag`` as ``repository@digest``; what is pinned already stays, and so does the unknown."""
+    """Return ``repository:tag`` as ``repository@digest``; what has a digest, or an unknown one, stays as it is."""
     if digest is None or "@" in reference:
         return reference
     repository, colon, tag = reference.rpartition(":")
@@ -47,7 +50,10 @@ def pinned(reference: str, digest: str | None) -> str:
 
 
 def content_hash(definition: Mapping[str, Any]) -> str:
-    """The same for two task definitions that run the same. Tags do not run; ECS may reorder variables."""
+    """Return a hash that is the same for two task definitions that run the same: without tags and order of variables.
+
+    Tags have no effect on what runs, and ECS may return variables in another order.
+    """
     body = {key: value for key, value in registrable(definition).items() if key != "tags" and value}
     body["containerDefinitions"] = [
         {
@@ -59,14 +65,14 @@ def content_hash(definition: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def matches_change(definition: Mapping[str, Any], images: Mapping[str, str], asked: str | None) -> bool:
-    """Whether ``definition`` is what a change with these images, or this task definition, leads to.
+def matches_change(definition: Mapping[str, Any], images: Mapping[str, str], wanted: str | None) -> bool:
+    """Return whether a change to these images, or to the task definition ``wanted``, leads to ``definition``.
 
-    ``asked`` is ``family``, ``family:revision`` or the full ARN.
+    ``wanted`` is ``family``, ``family:revision`` or the full ARN; None for a change of images.
     """
     arn = str(definition["taskDefinitionArn"])
-    if asked is not None:
+    if wanted is not None:
         name = arn.rpartition("/")[2]
-        return asked in {arn, name, name.partition(":")[0]}
+        return wanted in {arn, name, name.partition(":")[0]}
     now = {container["name"]: container["image"] for container in definition["containerDefinitions"]}
     return bool(images) and all(now.get(name) == image for name, image in images.items())

@@ -1,11 +1,11 @@
-"""What an ECS service says of itself: its primary deployment, and whether ECS rolls it back."""
+"""Reads an ECS service's description: its primary deployment, and whether ECS rolls it back."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 
 def primary_of(service: Mapping[str, Any]) -> dict[str, Any]:
-    """The deployment that ECS is after. Raise ``LookupError`` where the controller is not ECS's own."""
+    """Return the deployment that ECS works towards. Raise ``LookupError`` where the controller is not ECS's own."""
     for deployment in service.get("deployments", ()):
         if deployment["status"] == "PRIMARY":
             return dict(deployment)
@@ -15,10 +15,10 @@ def primary_of(service: Mapping[str, Any]) -> dict[str, Any]:
 def ecs_does(
     service: Mapping[str, Any], deployments: Sequence[Mapping[str, Any]]
 ) -> Literal["idle", "rolling-back", "rolled-back"]:
-    """What ECS does by itself, from the service and its service deployments since we armed, the newest first.
+    """Return what ECS does by itself, from the service and its service deployments since we armed, the newest first.
 
-    Its breaker or an alarm that has tripped, and a primary deployment that FAILED, announce a rollback
-    some seconds before the status says so.
+    A circuit breaker or alarm that is TRIGGERED, and a primary deployment that FAILED, precede ECS's own rollback by
+    some seconds; until then the status does not show it.
     """
     if not deployments:
         return "idle"

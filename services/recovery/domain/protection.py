@@ -1,4 +1,4 @@
-"""What recovery knows of one target: frozen, and replaced as a whole."""
+"""The state of one target: its arm, its rollbacks, the alerts that fire and the index of its snapshots."""
 
 from datetime import datetime
 from typing import Literal, Self
@@ -12,11 +12,11 @@ from contracts.recovery import Trigger
 from contracts.state import State
 
 MOST_FIRING = 200
-"""Alerts remembered for one target; beyond it the oldest are forgotten."""
+"""How many firing alerts of a target are kept; beyond it the oldest are dropped."""
 MOST_RESOLVED = 200
-"""Resolved alerts remembered for one target: one that was raised may come later than its resolution."""
+"""How many resolved alerts of a target are kept: an alert may be delivered after its own resolution."""
 MOST_PAST = 50
-"""Rollbacks remembered for one target."""
+"""How many ended rollbacks of a target are kept."""
 
 
 def key_of(target: Target) -> str:
@@ -31,7 +31,7 @@ class Firing(Contract):
 
 
 class OurChange(Contract):
-    """The one change of a run: what was asked for and, once its job has ended, what came of it."""
+    """The one change of a run: what was asked for and, once its job has ended, the result."""
 
     job: str
     """The id of the command, which is the id of its job."""
@@ -42,7 +42,7 @@ class OurChange(Contract):
     deployment_id: str | None = None
     task_definition: str | None = None
     ended: bool = False
-    """Its job has answered; until then a call of it may be under way."""
+    """Whether its job has ended; until then one of its calls to AWS may be under way."""
     ended_at: datetime | None = None
 
 
@@ -55,16 +55,17 @@ class Armed(Contract):
     expires_at: datetime
     auto_recovery: bool
     already_firing: frozenset[str] = frozenset()
-    """Alerts from before the change: they are not its doing."""
+    """Ids of the alerts that fired before the change, which therefore has not caused them."""
     change: OurChange | None = None
     policy: RecoveryPolicy | None = None
-    """With which the run began; None in what the previous version wrote, for which every critical rule triggers."""
+    """The policy with which the run began; None in a state of the previous version: then each critical rule triggers a
+    rollback."""
 
     def active(self, now: datetime) -> bool:
         return now < self.expires_at
 
     def triggered_by(self, rule: str) -> bool:
-        """Whether a critical alert of this rule rolls back by itself."""
+        """Return whether a critical alert of this rule rolls back by itself."""
         triggers = self.policy.recovery.triggers if self.policy else None
         return self.auto_recovery and (triggers is None or rule in triggers)
 
@@ -119,14 +120,14 @@ class SnapshotEntry(Contract):
     snapshot_id: str
     task_definition: str
     deployment_id: str | None = None
-    """Of the primary deployment then; None in an index from before it was noted."""
+    """Id of the primary deployment when the snapshot was taken; None in an older index, which did not have it."""
     taken_at: datetime
     proven: bool = False
-    """It passed the gates after a change, or a rollback to it ended healthy."""
+    """Whether it passed the gates after a change, or a rollback to it ended healthy."""
 
 
 class Protection(State):
-    """Everything that has to change together. Written by ``apply`` alone."""
+    """Everything about one target that has to change together. Only ``apply`` writes it."""
 
     epoch: int = 0
     """Grows with every arming and every rollback: work of an older epoch must not change anything."""
@@ -135,17 +136,17 @@ class Protection(State):
     past: tuple[PastRollback, ...] = ()
     firing: dict[str, Firing] = Field(default_factory=dict)
     resolved: tuple[str, ...] = ()
-    """Alerts that are over, the newest last."""
+    """Ids of the alerts that are over, the newest last."""
     snapshots: tuple[SnapshotEntry, ...] = ()
-    """Newest first."""
+    """The index of the stored snapshots, the newest first."""
 
     def armed_for(self, run_id: str, now: datetime) -> Armed | None:
-        """The arm of this run while it holds: unexpired, and not yet used up by a rollback."""
+        """Return the arm of this run while it holds: it has not expired, and no rollback has used it up."""
         arm = self.arm
         return arm if arm is not None and arm.run_id == run_id and arm.active(now) else None
 
     def rollback_of(self, run_id: str) -> RollingBack | PastRollback | None:
-        """The one rollback of a run, under way or over."""
+        """Return the one rollback of a run, under way or over; None if it has had none."""
         if self.rollback is not None and self.rollback.run_id == run_id:
             return self.rollback
         return next((past for past in self.past if past.run_id == run_id), None)
@@ -159,5 +160,5 @@ class Protection(State):
         return any(entry.snapshot_id == snapshot_id for entry in self.snapshots)
 
     def deployment_of(self, snapshot_id: str) -> str | None:
-        """The primary deployment when the snapshot was taken, where that is known."""
+        """Return the id of the primary deployment when the snapshot was taken; None where that is not known."""
         return next((entry.deployment_id for entry in self.snapshots if entry.snapshot_id == snapshot_id), None)

@@ -1,7 +1,7 @@
-"""Rolling back: who may begin, and from what is seen to what is done next.
+"""The strategy of a rollback: from what is observed to what is done next.
 
-``next_move`` is the whole strategy. It is asked again and again with what AWS says now; the job that asks keeps
-nothing but the plan, so that it can die at any point and go on somewhere else.
+``next_move`` is the whole strategy. It is called again and again with what AWS shows now; the job that calls it keeps
+nothing but the plan, so that it can die at any point and another executor can go on.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from services.recovery.domain.protection import MOST_PAST, PastRollback, Protect
 
 POLL_SECONDS = 5.0
 DEADLINE_SECONDS = 600.0
-"""Product seconds from the start of a rollback until people are called."""
+"""Product seconds from the start of a rollback until it ends as failed and people are called."""
 SEEN_SECONDS = 15.0
-"""ECS is eventually consistent: so long after UpdateService an old answer is no drift yet."""
+"""Product seconds after UpdateService for which ECS, eventually consistent, may still show the old version."""
 MOST_RESTORES = 2
 """The rollback itself, and once more if what it put there was replaced by the change again."""
 
@@ -25,15 +25,15 @@ By = Literal["surefoot", "ecs", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the rollback started with, and what it did until now. Times in epoch seconds."""
+    """What the rollback started with, and what it has done until now. Times are epoch seconds."""
 
     started_at: float
     ordered: bool
-    """A person asked for this snapshot, so its settings are brought back too, whatever version is live."""
+    """Whether a person asked for this snapshot: its settings are then brought back too, whatever version is live."""
     change: Literal["none", "in-flight", "landed"]
-    """Our change: not begun (or somebody else's), begun and cancelled, or answered by its job."""
+    """The run's change: not begun (or not ours), begun and cancelled, or finished by its job."""
     no_straggler_after: float
-    """From then on no call of our change can arrive any more."""
+    """The time from which no call of our change can reach AWS any more."""
     restored_at: tuple[float, ...] = ()
 
     @property
@@ -43,23 +43,23 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The service as AWS tells it."""
+    """The service as AWS shows it."""
 
     now: float
     live: Literal["goal", "judged", "foreign"]
     """The primary deployment's version: the snapshot's, the one that is to be taken back, or neither."""
     rollout: str
-    """IN_PROGRESS, COMPLETED or FAILED, of the primary deployment."""
+    """The primary deployment's state: IN_PROGRESS, COMPLETED or FAILED."""
     running: int
     desired: int
     healthy_targets: int | None
-    """In the target group that has the fewest; None without a load balancer."""
+    """How many targets are healthy in the target group with the fewest; None without a load balancer."""
     ecs: Literal["idle", "rolling-back", "rolled-back"]
     """What ECS's own circuit breaker or alarms are doing, or have done since we armed."""
     moved: bool = False
-    """A deployment was started since we armed."""
+    """Whether a deployment was started since we armed."""
     differs: bool = False
-    """Something that UpdateService sets is not as in the snapshot."""
+    """Whether something that UpdateService sets is not as in the snapshot."""
 
     @property
     def healthy(self) -> bool:
@@ -110,7 +110,7 @@ Move = Wait | Restore | Ended
 
 
 def next_move(observed: Observed, plan: Plan) -> Move:  # noqa: PLR0911  a list of questions, in their order
-    """Decide from what is seen; the order of the questions is the policy."""
+    """Return what to do next. The questions are asked in their order of precedence."""
     if observed.now >= plan.deadline:
         return Failed(f"Not healthy {DEADLINE_SECONDS / 60:.0f} minutes after the rollback began: {observed.progress}.")
     if observed.ecs == "rolling-back" and not plan.restored_at:
@@ -151,7 +151,7 @@ def _verify(observed: Observed, plan: Plan) -> Move:  # noqa: PLR0911  a list of
 
 
 def begin(protection: Protection, rollback: RollingBack) -> Protection:
-    """The caller has made sure that none is under way, and that the run has had none."""
+    """Begin a rollback. The caller has made sure that none is under way, and that the run has had none."""
     return protection.replace(rollback=rollback, epoch=protection.epoch + 1)
 
 
@@ -165,7 +165,7 @@ def add_waiting_command(protection: Protection, command_id: str) -> Protection:
 
 
 def end(protection: Protection, rollback: RollingBack, ended: Ended, now: datetime) -> tuple[Protection, PastRollback]:
-    """The rollback is over, and so is the arm that it used up. A snapshot that healed is a proven one."""
+    """End the rollback and the arm that it used up. A snapshot whose version ended live and healthy is proven."""
     match ended:
         case Done(by=by):
             result: Literal["restored", "superseded", "failed"] = "restored"
@@ -173,7 +173,7 @@ def end(protection: Protection, rollback: RollingBack, ended: Ended, now: dateti
             result, by = "superseded", "other"
         case Failed():
             result, by = "failed", "surefoot"
-    asked = rollback.triggered_by if isinstance(rollback.triggered_by, ManualTrigger) else None
+    by_hand = rollback.triggered_by if isinstance(rollback.triggered_by, ManualTrigger) else None
     past = PastRollback(
         rollback_id=rollback.rollback_id,
         run_id=rollback.run_id,
@@ -183,8 +183,8 @@ def end(protection: Protection, rollback: RollingBack, ended: Ended, now: dateti
             by=by,
             snapshot_id=rollback.snapshot_id,
             seconds=max(0.0, (now - rollback.started_at).total_seconds()),
-            actor=asked.actor if asked else "",
-            reason=asked.reason if asked else "",
+            actor=by_hand.actor if by_hand else "",
+            reason=by_hand.reason if by_hand else "",
         ),
         detail=ended.detail,
     )

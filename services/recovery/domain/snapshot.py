@@ -1,4 +1,4 @@
-"""A snapshot: what a service was, in AWS's own words, and how it is told without its secrets."""
+"""A snapshot: a service as AWS describes it, how it is kept and compared, and what of it is shown."""
 
 import hashlib
 import re
@@ -14,8 +14,6 @@ from services.recovery.domain.change import Body, pinned, registrable
 from services.recovery.domain.ecs_service import primary_of
 from services.recovery.domain.protection import SnapshotEntry
 
-MOST_SNAPSHOTS = 10
-"""For each service; from the requirements (docs/requirements.md)."""
 HIDDEN = "[redacted]"
 SnapshotId = Annotated[str, StringConstraints(pattern=r"^\d{8}_\d{6}(_[0-9a-f]{8})?$")]
 Purpose = Literal["before-change", "after-change", "asked"]
@@ -23,7 +21,7 @@ _SECRET = re.compile(r"token|secret|password|passwd|credential|api[-_]?key|auth|
 
 
 class Snapshot(Contract):
-    """Everything that is needed to bring the service back; plain environment values are in here, and secret."""
+    """Everything that is needed to bring the service back. It has plain environment values, which are secret."""
 
     schema_version: int = 1
     snapshot_id: SnapshotId
@@ -32,27 +30,27 @@ class Snapshot(Contract):
     run_id: str | None = None
     purpose: Purpose
     service: Body
-    """As DescribeServices tells it."""
+    """The service as DescribeServices returns it."""
     task_definition: Body
-    """As DescribeTaskDefinition tells it, with its tags."""
+    """Its task definition as DescribeTaskDefinition returns it, with its tags."""
     digests: dict[str, str] = Field(default_factory=dict)
     """Container name → ``sha256:…`` of the image that ran."""
     surroundings: dict[str, Any] = Field(default_factory=dict)
     """Load balancing, scaling and network around the service."""
     unknown: tuple[str, ...] = ()
-    """What AWS would not tell, and why."""
+    """A sentence for each part that could not be read."""
     actor: str = ""
-    """Who asked for it; empty in a snapshot of version 0.1.0."""
+    """The person or service that asked for it; empty in a snapshot of version 0.1.0."""
     reason: str = ""
 
     @property
     def version(self) -> str:
-        """The ARN of the task definition."""
+        """Return the ARN of the task definition."""
         return str(self.task_definition["taskDefinitionArn"])
 
     @property
     def pinned_definition(self) -> Body:
-        """Its task definition to be registered again, each image by the digest that ran."""
+        """Return the task definition as it is registered again, with each image by the digest that ran."""
         body = registrable(self.task_definition)
         containers = [
             {**container, "image": pinned(container["image"], self.digests.get(container["name"]))}
@@ -62,7 +60,7 @@ class Snapshot(Contract):
 
     @property
     def tagged_images(self) -> dict[str, str]:
-        """Image by tag → the digest that ran, for those that another push can move."""
+        """Return image by tag → the digest that ran, for the images whose tag another push can move."""
         return {
             container["image"]: self.digests[container["name"]]
             for container in self.task_definition["containerDefinitions"]
@@ -71,12 +69,15 @@ class Snapshot(Contract):
 
 
 def new_id(now: datetime, job: str) -> str:
-    """``YYYYMMDD_HHMMSS_`` and eight digits of the job's hash: two in one second don't collide, a retry does."""
+    """Return ``YYYYMMDD_HHMMSS_`` and eight digits of the job's hash.
+
+    Two snapshots in the same second have different ids; a retry has the same one.
+    """
     return f"{now:%Y%m%d_%H%M%S}_{hashlib.sha256(job.encode()).hexdigest()[:8]}"
 
 
 def why_not_kept(service: Mapping[str, Any]) -> str | None:
-    """Why a service cannot be brought back by UpdateService, so that it is said before anything changes."""
+    """Return why UpdateService could not bring a service back, to be known before anything changes; None if it can."""
     controller = service.get("deploymentController", {}).get("type", "ECS")
     if controller != "ECS":
         return f"Its deployment controller is {controller}; Surefoot rolls back services that ECS itself deploys."
@@ -89,10 +90,10 @@ def why_not_kept(service: Mapping[str, Any]) -> str | None:
 def keep(
     index: Sequence[SnapshotEntry], needed: frozenset[str], now: datetime, recovery: Recovery
 ) -> tuple[tuple[SnapshotEntry, ...], tuple[SnapshotEntry, ...]]:
-    """Split the index into what stays and what goes, the newest first.
+    """Return the entries that are kept and those that are deleted, each with the newest first.
 
-    At most ``recovery.keep`` stay, none older than ``recovery.retention_days``. Never go: what is ``needed`` (armed,
-    being restored), the newest, and the newest that is proven.
+    At most ``recovery.keep`` are kept, none older than ``recovery.retention_days``. Always kept are those that are
+    ``needed`` (armed, being restored), the newest, and the newest proven one.
     """
     newest_first = sorted(index, key=lambda entry: (entry.taken_at, entry.snapshot_id), reverse=True)
     proven = next((entry.snapshot_id for entry in newest_first if entry.proven), None)
@@ -126,13 +127,16 @@ RESTORED_SETTINGS: dict[str, Any] = {
     "propagateTags": "NONE",
     "availabilityZoneRebalancing": "DISABLED",
 }
-"""What UpdateService sets and DescribeServices tells of the service, with what it is when nothing is told."""
+"""Fields of the service that UpdateService sets → their value where DescribeServices returns none."""
 OF_DEPLOYMENT = ("serviceConnectConfiguration", "volumeConfigurations")
-"""What DescribeServices tells of the primary deployment alone."""
+"""Fields that UpdateService sets and DescribeServices returns with the primary deployment only."""
 
 
 def differences(snapshot: Snapshot, service: Mapping[str, Any], version: str) -> dict[str, tuple[Any, Any]]:
-    """What UpdateService has to change, from → to. Tasks are never taken away: autoscaling had its reasons."""
+    """Return what UpdateService has to change: setting → (now, then). ``version`` is the task definition to run.
+
+    The desired count is never lowered: autoscaling may have raised it for a reason.
+    """
     found: dict[str, tuple[Any, Any]] = {}
     live = primary_of(service)
     if live["taskDefinition"] != version:
@@ -153,7 +157,10 @@ def differences(snapshot: Snapshot, service: Mapping[str, Any], version: str) ->
 
 
 def update_parameters(changes: Mapping[str, tuple[Any, Any]], version: str) -> dict[str, Any]:
-    """The parameters of UpdateService. A capacity provider strategy alone would start no deployment."""
+    """Return the parameters of UpdateService.
+
+    A new capacity provider strategy alone would start no deployment, so that one is forced.
+    """
     parameters = {name: to for name, (_, to) in changes.items() if to != {}}
     if "capacityProviderStrategy" in parameters:
         parameters["forceNewDeployment"] = True
@@ -161,7 +168,7 @@ def update_parameters(changes: Mapping[str, tuple[Any, Any]], version: str) -> d
 
 
 def scrub(value: Any, name: str = "") -> Any:
-    """``value`` as it may be told: plain environment values, and whatever is named like a secret, hidden."""
+    """Return ``value`` as it may be shown: environment values, and whatever is named like a secret, are hidden."""
     if isinstance(value, Mapping):
         return {key: scrub(part, key) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -172,7 +179,7 @@ def scrub(value: Any, name: str = "") -> Any:
 
 
 def view(snapshot: Snapshot, *, proven: bool) -> dict[str, Any]:
-    """What the API tells of a snapshot: named fields only, so that nothing leaves by accident."""
+    """Return what the API shows of a snapshot: named fields only, so that no secret is shown by accident."""
     service = snapshot.service
     return {
         "snapshot_id": snapshot.snapshot_id,

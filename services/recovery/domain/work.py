@@ -1,4 +1,4 @@
-"""What jobs and timers are given, what a rollback remembers, and what a caller of the API can ask about."""
+"""Payloads of jobs and timers, the progress of a rollback, and the operations that the API shows."""
 
 from datetime import datetime
 from typing import Literal, Self
@@ -14,22 +14,22 @@ from services.recovery.domain.protection import RollingBack
 from services.recovery.domain.snapshot import Purpose
 
 ORCHESTRATOR, RECOVERY = Party.ORCHESTRATOR.value, Party.RECOVERY.value
-"""Who acts where no person does."""
+"""The actors of what no person asked for."""
 
 
 class CaptureWork(State):
     target: Target
     snapshot_id: str
     run_id: str | None
-    """None: asked for over the API, so that no command waits for an answer."""
+    """None where the snapshot was requested over the API: then no command waits for an answer."""
     purpose: Purpose
     asked_at: datetime | None = None
     """None in what version 0.1.0 wrote."""
     actor: str = ""
     reason: str = ""
     policy: RecoveryPolicy | None = None
-    """How many snapshots are kept, and for how long; None in what the previous version wrote: as the policy in force
-    says."""
+    """Says how many snapshots are kept, and for how long; None in a payload of the previous version: then the policy in
+    force says it."""
 
 
 class ChangeWork(State):
@@ -39,7 +39,7 @@ class ChangeWork(State):
     images: dict[str, str]
     task_definition: str | None
     snapshot_deployment: str | None = None
-    """The primary deployment of the snapshot: what is live has to be this one, or the change itself."""
+    """Id of the primary deployment of the snapshot: only this one, or the change itself, may be live."""
 
 
 class RollbackWork(State):
@@ -58,26 +58,26 @@ class Expiry(State):
 
 
 class RollbackProgress(State):
-    """How far a rollback has come: kept at each step, so that any executor can go on."""
+    """How far a rollback has come. It is kept at each step, so that any executor can go on."""
 
     goals: tuple[str, ...] = ()
-    """Task definitions that count as the snapshot's version; the last one is what is put back."""
+    """ARNs of the task definitions that count as the snapshot's version; the last one is put back."""
     judged: str | None = None
     """The version that was live at the first look, where no change of ours says which is to be taken back."""
     restored_at: tuple[float, ...] = ()
-    """When UpdateService was about to be called; written before, since an answer can get lost."""
+    """When UpdateService was about to be called (epoch seconds); written before, since its answer can get lost."""
 
 
 class RecoveryOperation(Operation):
-    """A snapshot or a rollback, whoever asked for it."""
+    """A snapshot or a rollback, for a command, an alert or a person."""
 
     id: str
-    """``operation_id``, as version 0.1.0 called it."""
+    """The same as ``operation_id``, under the name that version 0.1.0 gave it."""
     kind: Literal["snapshot", "rollback"]
     snapshot_id: str
     result: Literal["stored", "restored", "superseded", "failed"] | None = None
     detail: str = ""
-    """``sentence``, as version 0.1.0 called it."""
+    """The same as ``sentence``, under the name that version 0.1.0 gave it."""
     rollback: Rollback | None = None
 
     @classmethod
@@ -97,7 +97,7 @@ class RecoveryOperation(Operation):
     @classmethod
     def of_rollback(cls, target: Target, rollback: RollingBack) -> Self:
         """Return the operation of a rollback that is under way."""
-        actor, reason = _asked_by(rollback)
+        actor, reason = _actor_and_reason(rollback)
         return cls(
             operation_id=rollback.rollback_id,
             id=rollback.rollback_id,
@@ -110,8 +110,8 @@ class RecoveryOperation(Operation):
         )
 
 
-def _asked_by(rollback: RollingBack) -> tuple[str, str]:
-    """Return who began a rollback, and why."""
+def _actor_and_reason(rollback: RollingBack) -> tuple[str, str]:
+    """Return the person or service that began a rollback, and why."""
     match rollback.triggered_by:
         case ManualTrigger(actor=actor, reason=reason):
             return actor, reason

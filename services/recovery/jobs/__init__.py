@@ -1,1 +1,1 @@
-"""What takes longer than a moment: one file for each verb, each looks before it acts."""
+"""Recovery's jobs, one file for each verb. Each looks before it acts."""

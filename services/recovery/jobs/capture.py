@@ -1,4 +1,4 @@
-"""Take a snapshot, and let those go that the policy does not keep."""
+"""Takes a snapshot, and removes from the index those that the policy does not keep."""
 
 from dataclasses import dataclass
 
@@ -44,7 +44,7 @@ class CaptureJob:
         return self._captured(running, work, snapshot, policy.recovery)
 
     async def _stored(self, work: CaptureWork, running: Running) -> Snapshot:
-        """Look for the object of an earlier attempt, and only then take another look at the service."""
+        """Return the snapshot that an earlier attempt has stored; only where there is none, read the service."""
         stored = await self.snapshots.get(work.target, work.snapshot_id)
         if stored is not None:
             return stored
@@ -78,14 +78,14 @@ class CaptureJob:
         await running.check()
         if await self.snapshots.put(snapshot):
             return snapshot
-        # an executor that was slower than its lease has stored it in between
+        # an executor whose lease had run out has stored it in between
         return await self.snapshots.get(work.target, work.snapshot_id) or snapshot
 
     def _captured(self, running: Running, work: CaptureWork, snapshot: Snapshot, recovery: Recovery) -> Transition:
         now = moment(self.clock.now())
         stored = f"Snapshot {work.snapshot_id} is stored."
         operation = RecoveryOperation.of_capture(running.id, work).finished(stored, now, result="stored", detail=stored)
-        emit, entry = _told(running, work, snapshot), _entry(work, snapshot)
+        emit, entry = _published(running, work, snapshot), _entry(work, snapshot)
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.from_bytes(state)
@@ -113,19 +113,19 @@ class CaptureJob:
 
 
 def _entry(work: CaptureWork, snapshot: Snapshot) -> SnapshotEntry:
-    """Return the line of the index."""
+    """Return the snapshot's entry in the index."""
     return SnapshotEntry(
         snapshot_id=work.snapshot_id,
         task_definition=snapshot.version,
         deployment_id=primary_of(snapshot.service)["id"],
         taken_at=snapshot.taken_at,
-        # it is asked for after a change only once the gates have passed
+        # a snapshot after a change is taken only once the gates have passed
         proven=work.purpose == "after-change",
     )
 
 
-def _told(running: Running, work: CaptureWork, snapshot: Snapshot) -> tuple[Emit, ...]:
-    """Return what everybody is told, and the answer to the command if there is one."""
+def _published(running: Running, work: CaptureWork, snapshot: Snapshot) -> tuple[Emit, ...]:
+    """Return the event about the snapshot, and the answer to the command if there is one."""
     event = SnapshotCaptured(
         target=work.target,
         run_id=work.run_id,
@@ -134,16 +134,16 @@ def _told(running: Running, work: CaptureWork, snapshot: Snapshot) -> tuple[Emit
         actor=work.actor,
         reason=work.reason,
     )
-    told = Emit(event, caused_id(running.id, "snapshot-captured"))
+    captured = Emit(event, caused_id(running.id, "snapshot-captured"))
     if work.run_id is None:
-        return (told,)
+        return (captured,)
     missing = f"; without {'; '.join(snapshot.unknown)}" if snapshot.unknown else ""
-    said = _command(running, work, work.run_id).passed(
+    answer = _command(running, work, work.run_id).passed(
         f"Snapshot {work.snapshot_id} is stored{missing}.",
         Gate.true("snapshot_stored", holds=True, detail=work.snapshot_id),
         output=SnapshotOutput(snapshot_id=work.snapshot_id),
     )
-    return told, said
+    return captured, answer
 
 
 def _command(running: Running, work: CaptureWork, run_id: str) -> Command:
@@ -152,6 +152,6 @@ def _command(running: Running, work: CaptureWork, run_id: str) -> Command:
 
 
 def needed(protection: Protection) -> frozenset[str]:
-    """The snapshots that somebody may be about to bring back."""
-    holders = (protection.arm, protection.rollback)
-    return frozenset(holder.snapshot_id for holder in holders if holder is not None)
+    """Return the ids of the snapshots that an arm or a rollback may bring back."""
+    users = (protection.arm, protection.rollback)
+    return frozenset(user.snapshot_id for user in users if user is not None)

@@ -1,4 +1,4 @@
-"""Changing the service, at most once for a run: look, register if nothing is there yet, update if needed."""
+"""Changes the service, at most once for a run: look, register a task definition if needed, update if needed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ from services.recovery.domain.work import ChangeWork
 from services.recovery.ports import Ecs
 
 TRIES = 3
-"""Of UpdateService, when nobody knows whether it came through; each looks first."""
+"""How often UpdateService is called where its result is not known; before each call the service is looked at."""
 PAUSE_SECONDS = 5.0
 
 
@@ -55,7 +55,7 @@ class ChangeJob:
         return self._applied(running, work, primary, is_new=is_new)
 
     async def _version(self, running: Running, work: ChangeWork) -> tuple[str, bool]:
-        """The ARN of the task definition to run, and whether it is another than before the first attempt."""
+        """Return the ARN of the task definition to run, and whether it differs from that before the first attempt."""
         if running.saved is not None:
             return running.saved.decode(), True
         service = await self._service(work)
@@ -83,10 +83,10 @@ class ChangeJob:
         return await self.ecs.register(target, body)
 
     async def _live(self, running: Running, work: ChangeWork, version: str) -> dict[str, Any]:
-        """The primary deployment that runs ``version``; ECS is asked for one only if there is none.
+        """Return the primary deployment that runs ``version``; UpdateService is called only if there is none.
 
-        Only what the snapshot shows is replaced, so that it is what the rollback brings back. That holds for a
-        change that was made already and is asked for again, too: whatever has followed it stays.
+        Only the deployment that the snapshot shows is replaced, so that a rollback brings back what was there. The same
+        holds when a change that was made already is repeated: whatever was deployed after it stays.
         """
         for tries_left in reversed(range(TRIES)):
             primary = primary_of(await self._service(work))
@@ -124,15 +124,15 @@ class ChangeJob:
         now = moment(self.clock.now())
         output = ChangeOutput(deployment_id=deployment, task_definition=version, applied_at=now, changed=is_new)
         gate = Gate.true("change_applied", holds=True, detail=deployment if is_new else summary)
-        said = _command(running, work).passed(summary, gate, output=output)
-        told = Emit(event, caused_id(running.id, "change-applied"))
+        answer = _command(running, work).passed(summary, gate, output=output)
+        applied = Emit(event, caused_id(running.id, "change-applied"))
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.from_bytes(state)
             ended = arming.end_change(protection, running.id, deployment, version, now)
-            # a rollback that began meanwhile has to know what came through
+            # a rollback that began meanwhile must know that the change took effect
             return Decision(
-                ended.to_bytes(), emit=(told,) if _was_stopped(protection, work, running.id) else (told, said)
+                ended.to_bytes(), emit=(applied,) if _was_stopped(protection, work, running.id) else (applied, answer)
             )
 
         return Transition(key_of(work.target), decide)
@@ -140,12 +140,12 @@ class ChangeJob:
     def _failed(self, running: Running, work: ChangeWork, summary: str, cause: Cause) -> Transition:
         now = moment(self.clock.now())
         gate = Gate.true("change_applied", holds=False, detail=summary)
-        said = _command(running, work).failed(summary, cause, gate)
+        answer = _command(running, work).failed(summary, cause, gate)
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.from_bytes(state)
             ended = arming.end_change(protection, running.id, None, None, now)
-            return Decision(ended.to_bytes(), emit=() if _was_stopped(protection, work, running.id) else (said,))
+            return Decision(ended.to_bytes(), emit=() if _was_stopped(protection, work, running.id) else (answer,))
 
         return Transition(key_of(work.target), decide)
 
@@ -155,7 +155,7 @@ def _command(running: Running, work: ChangeWork) -> Command:
 
 
 def _was_stopped(protection: Protection, work: ChangeWork, job: str) -> bool:
-    """Whether somebody has stopped this change meanwhile: whoever does has answered for it (``stop_change``)."""
+    """Return whether this change was stopped meanwhile; its command was then answered, too (``stop_change``)."""
     held = protection.arm
     ours = held is not None and held.run_id == work.run_id and held.change is not None and held.change.job == job
     return not ours or protection.rollback is not None

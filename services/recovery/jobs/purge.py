@@ -1,4 +1,4 @@
-"""Delete the snapshots that have left the index already; an object that stays behind costs space and nothing else."""
+"""Deletes snapshots that are not in the index any more; an object that is left over only takes up space."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Bringing a snapshot back: ask what is to be done next, do it, look again, until it is over."""
+"""Brings a snapshot back: look at the service, decide the next move, make it, and look again until it is over."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,8 @@ from services.recovery.domain.work import RollbackProgress, RollbackWork
 from services.recovery.ports import Balancers, Ecs, Images, Snapshots
 
 REFUSED_SECONDS = 120.0
-"""Product seconds for which AWS may refuse, before people are called: permissions and credentials arrive late, too."""
+"""Product seconds for which AWS may refuse before the rollback ends as failed: permissions and credentials may take
+effect late, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,11 @@ class RollbackJob:
     """Product seconds after which a call that the change had begun cannot reach AWS any more."""
 
     async def __call__(self, running: Running) -> Transition:
-        """Return the result. A fault that may pass is tried again until the deadline; people come after that."""
+        """Return the result. After a temporary fault it tries again, until the deadline ends the rollback as failed."""
         work = RollbackWork.from_bytes(running.payload)
         progress = RollbackProgress.from_bytes(running.saved)
         snapshot: Snapshot | None = None
-        said, refused_at = "", inf
+        last_message, refused_at = "", inf
         while True:
             protection = Protection.from_bytes(await self.store.load(key_of(work.target)))
             rollback = protection.rollback
@@ -73,8 +74,8 @@ class RollbackJob:
             if isinstance(move, Done | Superseded | Failed):
                 return end_rollback(work, move, moment(self.clock.now()))
             message = move.message if isinstance(move, Wait) else "Bringing the snapshot's version back."
-            if message != said and rollback.run_id is not None:
-                said = message
+            if message != last_message and rollback.run_id is not None:
+                last_message = message
                 command = Command.to(RollBack, work.target, rollback.run_id, work.rollback_id)
                 await running.emit(command.progressed(message, message))
             await self.clock.sleep(POLL_SECONDS)
@@ -88,7 +89,7 @@ class RollbackJob:
         rollback: RollingBack,
         snapshot: Snapshot | None,
     ) -> tuple[RollbackProgress, Move]:
-        """Look, decide, and do it if it is the one thing that changes the service."""
+        """Look and decide; of all moves, only ``Restore`` changes the service, and is made here."""
         if snapshot is None:
             return progress, Failed(f"The snapshot {rollback.snapshot_id} is not in the bucket any more.")
         service = await self.ecs.service(work.target)
@@ -151,9 +152,10 @@ class RollbackJob:
     async def _live(
         self, target: Target, progress: RollbackProgress, version: str, change: OurChange | None, *, fell_back: bool
     ) -> Literal["goal", "judged", "foreign"]:
-        """Whose version is live. Our change is known by its ARN or, if its job died too early to say, by content.
+        """Return which version is live: the snapshot's, the one to be taken back, or another one.
 
-        What ECS fell back to from our change is ours to replace as well.
+        Our change is recognised by its ARN or, where its job died before it could note that, by its content. A version
+        to which ECS has fallen back from our change is to be replaced as well.
         """
         if version in progress.goals:
             return "goal"
@@ -168,7 +170,7 @@ class RollbackJob:
     async def _restore(
         self, running: Running, work: RollbackWork, progress: RollbackProgress, snapshot: Snapshot, service: Body
     ) -> RollbackProgress:
-        """Call UpdateService. That it will be called is kept before, since the answer may be lost."""
+        """Call UpdateService. The progress is kept before the call, since its answer may be lost."""
         goal = await self._goal(running, work.target, snapshot, progress)
         goals = progress.goals if goal in progress.goals else (*progress.goals, goal)
         progress = progress.replace(goals=goals, restored_at=(*progress.restored_at, self.clock.now()))
@@ -179,7 +181,7 @@ class RollbackJob:
         return progress
 
     async def _goal(self, running: Running, target: Target, snapshot: Snapshot, progress: RollbackProgress) -> str:
-        """The task definition to run: the snapshot's own, or its copy with every image by its digest.
+        """Return the ARN of the task definition to run: the snapshot's own, or a copy with each image by its digest.
 
         A copy is needed where the original is INACTIVE, since UpdateService refuses that, and where one of its
         tags names another image by now, since the same task definition would then run something else.
@@ -199,7 +201,7 @@ class RollbackJob:
         return await self.ecs.register(target, body)
 
     async def _moved(self, target: Target, images: Mapping[str, str]) -> bool:
-        """Whether a tag names another image than the one that ran, or nobody can tell."""
+        """Return whether a tag names, or may name, another image than the one that ran."""
         for reference, digest in images.items():
             if await self.images.digest(target, reference) != digest:
                 return True

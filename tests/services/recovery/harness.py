@@ -1,4 +1,4 @@
-"""Recovery without Redis, Kafka and AWS: the same handlers and jobs on a truth in memory and an ECS that rolls."""
+"""Recovery without Redis, Kafka and AWS: its handlers and jobs on a store in memory and an ECS that deploys."""
 
 import copy
 from collections.abc import Callable
@@ -40,7 +40,7 @@ E = TypeVar("E", bound=Event)
 
 
 class Now(FakeClock):
-    """Product time that passes only in ``sleep``; what happens meanwhile is told to ``while_asleep``."""
+    """Product time that passes only in ``sleep``; the functions in ``while_asleep`` then do what happens meanwhile."""
 
     def __init__(self) -> None:
         super().__init__(START.timestamp())
@@ -54,7 +54,7 @@ class Now(FakeClock):
 
 @dataclass
 class Held:
-    """A job in the truth."""
+    """A job in the store."""
 
     job: Job
     state: str = "queued"
@@ -63,8 +63,8 @@ class Held:
     attempts: int = 0
 
 
-class Truth:
-    """What the chassis keeps in Redis, with the same promises."""
+class FakeStore:
+    """Keeps what the chassis keeps in Redis, with the same guarantees."""
 
     def __init__(self) -> None:
         self.states: dict[str, bytes] = {}
@@ -108,15 +108,17 @@ class Truth:
 
 
 class Crash(BaseException):
-    """The executor is gone, with all that it had not kept."""
+    """The executor has died; only what it had stored is left."""
 
 
 class Work:
     """A running job. ``die_at`` is the number of the checkpoint or check at which its process dies."""
 
-    def __init__(self, held: Held, truth: Truth, ecs: "RollingEcs | None" = None, die_at: int | None = None) -> None:
+    def __init__(
+        self, held: Held, store: FakeStore, ecs: "RollingEcs | None" = None, die_at: int | None = None
+    ) -> None:
         self.held = held
-        self.truth = truth
+        self.store = store
         self.ecs = ecs
         self.die_at = die_at
         self.steps = 0
@@ -141,7 +143,7 @@ class Work:
 
     async def emit(self, *emissions: Emit) -> None:
         await self.check()
-        self.truth.emitted.extend(emissions)
+        self.store.emitted.extend(emissions)
 
 
 class RollingEcs:
@@ -168,7 +170,7 @@ class RollingEcs:
         self._deploy(self.definitions[0]["taskDefinitionArn"], "SUCCESSFUL", at=self.clock.now() - 86400)
 
     def add_definition(self, image: str, **changes: Any) -> str:
-        revision = max((one["revision"] for one in self.definitions), default=0) + 1
+        revision = max((definition["revision"] for definition in self.definitions), default=0) + 1
         arn = f"{ARN}:{revision}"
         container = {
             "name": "backend",
@@ -192,11 +194,11 @@ class RollingEcs:
         })  # fmt: skip
 
     def deploy_elsewhere(self, version: str) -> None:
-        """Somebody else does, without asking."""
+        """Deploy as somebody else does, beside Surefoot."""
         self._deploy(version)
 
     def fall_back(self, version: str, status: str) -> None:
-        """ECS's breaker takes the newest deployment back."""
+        """Take the newest deployment back, as ECS's circuit breaker does."""
         self.history[-1] |= {"status": status, "version": version, "createdAt": self.history[-1]["createdAt"]}
 
     @property
@@ -208,7 +210,7 @@ class RollingEcs:
         return [what["taskDefinition"] for verb, what in self.changing if verb == "update"]
 
     def _image(self, arn: str) -> str:
-        body = next(one for one in self.definitions if one["taskDefinitionArn"] == arn)
+        body = next(definition for definition in self.definitions if definition["taskDefinitionArn"] == arn)
         return str(body["containerDefinitions"][0]["image"])
 
     def _answer(self) -> None:
@@ -241,18 +243,20 @@ class RollingEcs:
 
     async def task_definition(self, target: Target, name: str) -> Body | None:
         wanted = name if name.startswith("arn:") else f"{ARN}:{name.partition(':')[2]}"
-        found = [one for one in self.definitions if one["taskDefinitionArn"] == wanted]
+        found = [definition for definition in self.definitions if definition["taskDefinitionArn"] == wanted]
         return copy.deepcopy(found[0]) if found else None
 
     async def revisions(self, target: Target, family: str) -> list[Body]:
-        return copy.deepcopy([one for one in reversed(self.definitions) if one["status"] == "ACTIVE"])
+        return copy.deepcopy(
+            [definition for definition in reversed(self.definitions) if definition["status"] == "ACTIVE"]
+        )
 
     async def digests(self, target: Target, service: Body) -> dict[str, str]:
         return {"backend": "sha256:" + "a" * 64}
 
     async def deployments(self, target: Target, since: float) -> list[Body]:
         self._described()
-        return [one for one in reversed(self.history) if one["createdAt"].timestamp() >= since]
+        return [deployment for deployment in reversed(self.history) if deployment["createdAt"].timestamp() >= since]
 
     async def healthy_targets(self, target: Target, service: Body) -> int | None:
         return int(service["runningCount"])
@@ -266,7 +270,10 @@ class RollingEcs:
         self._changing("update", parameters)
         self._answer()
         version = parameters["taskDefinition"]
-        assert next(one for one in self.definitions if one["taskDefinitionArn"] == version)["status"] == "ACTIVE"
+        assert (
+            next(definition for definition in self.definitions if definition["taskDefinitionArn"] == version)["status"]
+            == "ACTIVE"
+        )
         self.settings |= {key: value for key, value in parameters.items() if key.endswith("Configuration")}
         self.desired = parameters.get("desiredCount", self.desired)
         if version != self.live or parameters.get("forceNewDeployment"):
@@ -282,7 +289,7 @@ class RollingEcs:
 
 
 class Nothing:
-    """Nothing stands around the service."""
+    """The surroundings of a service that has nothing but a scalable target."""
 
     async def around(self, target: Target, service: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
         return {"scalable_targets": [{"MinCapacity": 2, "MaxCapacity": 6}]}, ()
@@ -297,7 +304,7 @@ class Registry:
 
 
 class Shelf:
-    """The bucket."""
+    """The backup bucket, in memory."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
@@ -323,12 +330,12 @@ class Shelf:
 
 
 class Recovery:
-    """The service on the fakes, driven message by message."""
+    """Recovery on the fakes; a test delivers its messages one by one."""
 
     def __init__(self) -> None:
         self.clock = Now()
         self.policies = FakePolicies()
-        self.truth = Truth()
+        self.store = FakeStore()
         self.ecs = RollingEcs(self.clock)
         self.shelf = Shelf()
         self.registry = Registry()
@@ -336,8 +343,8 @@ class Recovery:
         self.jobs: dict[str, Callable[[Any], Any]] = {
             "capture-snapshot": CaptureJob(self.ecs, Nothing(), self.shelf, self.clock, self.policies),
             "purge-snapshots": PurgeJob(self.shelf),
-            "apply-change": ChangeJob(self.ecs, self.truth, self.clock),
-            "rollback": RollbackJob(self.ecs, self.ecs, self.registry, self.shelf, self.truth, self.clock, SETTLE),
+            "apply-change": ChangeJob(self.ecs, self.store, self.clock),
+            "rollback": RollbackJob(self.ecs, self.ecs, self.registry, self.shelf, self.store, self.clock, SETTLE),
         }
         self._handling: dict[type[Event], Callable[..., Any]] = {
             CaptureSnapshot: self.handlers.capture,
@@ -354,19 +361,19 @@ class Recovery:
 
     @property
     def protection(self) -> Protection:
-        return Protection.from_bytes(self.truth.states.get(key_of(TARGET)))
+        return Protection.from_bytes(self.store.states.get(key_of(TARGET)))
 
     async def send(self, event: Event, id: str) -> StepFinished | None:  # noqa: A002  CloudEvents' word
         """Deliver, and return the answer that the command has by now."""
         meta = Meta(id, "surefoot/test", self.now)
-        await self.truth.apply(await self._handling[type(event)](event, meta), cause=id)
+        await self.store.apply(await self._handling[type(event)](event, meta), cause=id)
         return self.answer(id)
 
     async def work(self, *, die_at: int | None = None, only: str | None = None) -> None:
-        """Do what is queued, until nothing is; a job that dies goes back into the queue."""
+        """Work on the queued jobs until there are none; a job that dies goes back into the queue."""
         while True:
-            queued = (one for one in self.truth.jobs.values() if one.state == "queued")
-            held = next((one for one in queued if only is None or one.job.kind == only), None)
+            queued = (held for held in self.store.jobs.values() if held.state == "queued")
+            held = next((held for held in queued if only is None or held.job.kind == only), None)
             if held is None:
                 return
             await self._do(held, die_at)
@@ -379,7 +386,7 @@ class Recovery:
         held.attempts += 1
         held.state = "running"
         try:
-            self.truth.write(await self.jobs[held.job.kind](Work(held, self.truth, self.ecs, die_at)))
+            self.store.write(await self.jobs[held.job.kind](Work(held, self.store, self.ecs, die_at)))
         except Crash:
             held.state = "queued"
             return
@@ -388,28 +395,27 @@ class Recovery:
         held.state = "done"
 
     def work_on(self, kind: str, payload: bytes) -> Work:
-        """Return a running job that nobody has asked for here."""
-        return Work(Held(Job("left-over", kind, payload)), self.truth, self.ecs)
+        """Return a running job that no message of the test has begun."""
+        return Work(Held(Job("left-over", kind, payload)), self.store, self.ecs)
 
     async def fire(self) -> None:
-        """Fire what is due."""
-        for timer in sorted(self.truth.timers.values(), key=lambda one: one.due):
+        """Fire the timers that are due."""
+        for timer in sorted(self.store.timers.values(), key=lambda timer: timer.due):
             if timer.due <= self.clock.now():
-                del self.truth.timers[timer.id]
-                self.truth.write(await getattr(self.handlers, timer.kind)(timer))
+                del self.store.timers[timer.id]
+                self.store.write(await getattr(self.handlers, timer.kind)(timer))
 
-    def told(self, kind: type[E]) -> list[E]:
-        """What readers see: once for each id."""
-        return [
-            one for one in {one.id: one.event for one in reversed(self.truth.emitted)}.values() if isinstance(one, kind)
-        ]
+    def published(self, kind: type[E]) -> list[E]:
+        """Return the events of a kind as their readers see them: once for each id."""
+        by_id = {emission.id: emission.event for emission in reversed(self.store.emitted)}
+        return [event for event in by_id.values() if isinstance(event, kind)]
 
     def answer(self, command_id: str) -> StepFinished | None:
-        """What the command's sender sees: the first answer."""
-        answers = (one.event for one in self.truth.emitted if isinstance(one.event, StepFinished))
-        return next((one for one in answers if one.command_id == command_id), None)
+        """Return the first answer to a command, which is the one that its sender takes; None if there is none."""
+        answers = (emission.event for emission in self.store.emitted if isinstance(emission.event, StepFinished))
+        return next((answer for answer in answers if answer.command_id == command_id), None)
 
-    # a deployment's course, as the orchestrator sends it
+    # the commands of a deployment, as the orchestrator sends them
 
     async def snapshot(
         self, run: str = "run-1", purpose: Any = "before-change", *, policy: RecoveryPolicy | None = None
@@ -417,25 +423,25 @@ class Recovery:
         command = CaptureSnapshot(target=TARGET, run_id=run, purpose=purpose, policy=policy)
         await self.send(command, f"{run}:{purpose}")
         await self.work()
-        said = self.answer(f"{run}:{purpose}")
-        assert said is not None
-        assert said.output is not None
-        assert said.output.kind == "snapshot"
-        return said.output.snapshot_id
+        answer = self.answer(f"{run}:{purpose}")
+        assert answer is not None
+        assert answer.output is not None
+        assert answer.output.kind == "snapshot"
+        return answer.output.snapshot_id
 
     async def arm(
         self, run: str = "run-1", *, minutes: float = 60, auto: bool = True, policy: RecoveryPolicy | None = None
     ) -> StepFinished:
         snapshot = await self.snapshot(run, policy=policy)
-        said = await self.send(
+        answer = await self.send(
             Arm(
                 target=TARGET, run_id=run, snapshot_id=snapshot, auto_recovery=auto,
                 expires_at=self.now + timedelta(minutes=minutes), policy=policy,
             ),
             f"{run}:arm",
         )  # fmt: skip
-        assert said is not None
-        return said
+        assert answer is not None
+        return answer
 
     async def change(self, run: str = "run-1", image: str = BAD, *, work: bool = True) -> StepFinished | None:
         self.clock.time += 5
@@ -445,17 +451,17 @@ class Recovery:
         return self.answer(f"{run}:change")
 
     async def deployed(self, *, auto: bool = True, image: str = BAD, policy: RecoveryPolicy | None = None) -> None:
-        """Armed and changed, 20 seconds ago."""
+        """Arm the target and change it, 20 seconds ago."""
         await self.arm(auto=auto, policy=policy)
-        said = await self.change(image=image)
-        assert said is not None
-        assert said.verdict == "pass"
+        answer = await self.change(image=image)
+        assert answer is not None
+        assert answer.verdict == "pass"
         self.clock.time += 20
 
     def alert(
         self, *, rule: str = "error_rate", alert_id: str = "alert-1", began: float = 0, state: Any = "raised"
     ) -> CriticalAlert:
-        """``began`` seconds ago."""
+        """Return an alert that began ``began`` seconds ago."""
         return CriticalAlert(
             target=TARGET, alert_id=alert_id, rule=rule, state=state, value=30, comparison=">", threshold=10,
             unit="%", samples=100, began_at=moment(self.clock.now() - began), detail="seen",

@@ -1,4 +1,4 @@
-"""All that a rollback may see, and all that it may have begun with."""
+"""Strategies for everything that a rollback may observe, and for everything that it may have started with."""
 
 from hypothesis import strategies as st
 

@@ -36,7 +36,7 @@ async def web(recovery: Recovery) -> AsyncIterator[httpx2.AsyncClient]:
         return EcsService(found)
 
     http = create_http(ready)
-    endpoints = Endpoints(recovery.truth, recovery.clock, recovery.policies, recovery.ecs, recovery.shelf, existing)
+    endpoints = Endpoints(recovery.store, recovery.clock, recovery.policies, recovery.ecs, recovery.shelf, existing)
     http.include_router(create_router(endpoints, Targets(recovery.policies)), prefix=PREFIX)
     base = f"http://here{PREFIX}/disaster-recovery"
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base) as client:
@@ -61,7 +61,7 @@ async def test_a_snapshot_is_asked_for_followed_and_listed(recovery: Recovery, w
     await web.post(f"/snapshot/{HERE}")
     await recovery.work()
     listed = await web.get(f"/snapshots/{HERE}")
-    ids = [one["snapshot_id"] for one in listed.json()["snapshots"]]
+    ids = [snapshot["snapshot_id"] for snapshot in listed.json()["snapshots"]]
     assert ids == sorted(ids, reverse=True)
     assert (len(ids), ids[1]) == (2, asked.json()["snapshot_id"])
     assert SECRET not in listed.text
@@ -74,14 +74,14 @@ async def test_a_dry_run_says_exactly_what_would_change_and_changes_nothing(
     snapshot = await recovery.snapshot()
     recovery.ecs.desired = 2
     recovery.ecs.deploy_elsewhere(recovery.ecs.add_definition(BAD))
-    said = await web.post(f"/rollback/{HERE}", json={"snapshot_id": snapshot, "dry_run": True})
-    assert said.status_code == 200
-    assert said.json()["changes"] == [
+    answer = await web.post(f"/rollback/{HERE}", json={"snapshot_id": snapshot, "dry_run": True})
+    assert answer.status_code == 200
+    assert answer.json()["changes"] == [
         {"setting": "taskDefinition", "from": f"{ARN}:2", "to": f"{ARN}:1"},
         {"setting": "desiredCount", "from": 2, "to": 3},
     ]
-    assert SECRET not in said.text
-    assert (recovery.ecs.changing, recovery.told(RollbackStarted)) == ([], [])
+    assert SECRET not in answer.text
+    assert (recovery.ecs.changing, recovery.published(RollbackStarted)) == ([], [])
 
 
 async def test_a_rollback_by_hand_needs_no_run(recovery: Recovery, web: httpx2.AsyncClient) -> None:
@@ -102,9 +102,9 @@ async def test_a_rollback_by_hand_needs_no_run(recovery: Recovery, web: httpx2.A
     done = (await web.get(f"/operations/{asked.json()['operation_id']}")).json()
     assert (done["state"], done["result"], done["rollback"]["by"]) == ("finished", "restored", "surefoot")
     assert (recovery.ecs.updates, recovery.ecs.desired) == ([f"{ARN}:1"], 3)
-    [finished] = recovery.told(RollbackFinished)
+    [finished] = recovery.published(RollbackFinished)
     assert (finished.run_id, finished.rollback_id) == (None, asked.json()["rollback_id"])
-    [started] = recovery.told(RollbackStarted)
+    [started] = recovery.published(RollbackStarted)
     assert started.cause == ManualTrigger(actor="ada", reason="much fails since tonight")
     assert started.trigger == "asked for by ada: much fails since tonight"
     assert (finished.rollback.actor, finished.rollback.reason) == ("ada", "much fails since tonight")
@@ -117,7 +117,7 @@ async def test_a_rollback_by_hand_to_what_is_live_changes_nothing(recovery: Reco
     await recovery.work()
     done = (await web.get(f"/operations/{asked.json()['operation_id']}")).json()
     assert (done["result"], done["rollback"]["by"], recovery.ecs.changing) == ("restored", "other", [])
-    [started] = recovery.told(RollbackStarted)
+    [started] = recovery.published(RollbackStarted)
     assert isinstance(started.triggered_by, ManualTrigger)
 
 
@@ -138,12 +138,12 @@ async def test_an_armed_run_is_not_undone_behind_its_back(recovery: Recovery, we
     await recovery.arm("run-7")
     held = recovery.protection.arm
     assert held is not None
-    said = await web.post(f"/rollback/{HERE}", json={"snapshot_id": held.snapshot_id})
-    assert (said.status_code, said.headers["content-type"]) == (409, "application/problem+json")
-    assert "run-7" in said.json()["detail"]
+    answer = await web.post(f"/rollback/{HERE}", json={"snapshot_id": held.snapshot_id})
+    assert (answer.status_code, answer.headers["content-type"]) == (409, "application/problem+json")
+    assert "run-7" in answer.json()["detail"]
     recovery.clock.time += 3600
-    said = await web.post(f"/rollback/{HERE}", json={"snapshot_id": held.snapshot_id})
-    assert said.status_code == 202
+    answer = await web.post(f"/rollback/{HERE}", json={"snapshot_id": held.snapshot_id})
+    assert answer.status_code == 202
 
 
 @pytest.mark.parametrize(
@@ -162,17 +162,17 @@ async def test_an_armed_run_is_not_undone_behind_its_back(recovery: Recovery, we
 async def test_what_does_not_exist_or_fit_is_a_problem_with_a_sentence(
     web: httpx2.AsyncClient, method: str, path: str, body: dict[str, object] | None, status: int
 ) -> None:
-    said = await web.request(method, path, json=body)
-    assert said.status_code == status
-    assert said.json()["detail"]
+    answer = await web.request(method, path, json=body)
+    assert answer.status_code == status
+    assert answer.json()["detail"]
 
 
 async def test_an_unknown_service_is_not_found(recovery: Recovery, web: httpx2.AsyncClient) -> None:
     recovery.ecs.gone = True
     for method, path in (("POST", "snapshot"), ("GET", "snapshots"), ("POST", "rollback")):
         body = {"snapshot_id": "20240112_143000"} if path == "rollback" else None
-        said = await web.request(method, f"/{path}/{HERE}", json=body)
-        assert (said.status_code, "BackendService" in said.json()["detail"]) == (404, True)
+        answer = await web.request(method, f"/{path}/{HERE}", json=body)
+        assert (answer.status_code, "BackendService" in answer.json()["detail"]) == (404, True)
 
 
 async def test_a_service_that_is_being_deleted_is_listed_and_not_rolled_back(
@@ -181,14 +181,14 @@ async def test_a_service_that_is_being_deleted_is_listed_and_not_rolled_back(
     await recovery.snapshot()
     recovery.ecs.settings["status"] = "DRAINING"
     assert (await web.get(f"/snapshots/{HERE}")).status_code == 200
-    said = await web.post(f"/rollback/{HERE}", json={"snapshot_id": "20240112_143000"})
-    assert (said.status_code, "is DRAINING: it is being deleted" in said.json()["detail"]) == (409, True)
+    answer = await web.post(f"/rollback/{HERE}", json={"snapshot_id": "20240112_143000"})
+    assert (answer.status_code, "is DRAINING: it is being deleted" in answer.json()["detail"]) == (409, True)
 
 
 async def test_a_fault_of_aws_is_told_without_parameters(recovery: Recovery, web: httpx2.AsyncClient) -> None:
     recovery.ecs.failing = [AwsError("ecs:DescribeServices failed: AccessDeniedException.", temporary=False)]
-    said = await web.post(f"/snapshot/{HERE}")
-    assert (said.status_code, "AccessDenied" in said.json()["detail"]) == (502, True)
+    answer = await web.post(f"/snapshot/{HERE}")
+    assert (answer.status_code, "AccessDenied" in answer.json()["detail"]) == (502, True)
 
 
 async def test_a_snapshot_asked_for_over_http_leaves_what_the_policy_in_force_keeps(
@@ -220,7 +220,7 @@ async def test_a_rollback_by_hand_is_possible_where_recovery_is_disabled(
     asked = await web.post(f"/rollback/{HERE}", json={"snapshot_id": snapshot})
     assert asked.status_code == 202
     await recovery.work()
-    assert [finished.result for finished in recovery.told(RollbackFinished)] == ["restored"]
+    assert [finished.result for finished in recovery.published(RollbackFinished)] == ["restored"]
 
 
 async def test_account_and_region_tell_services_of_one_name_apart(recovery: Recovery, web: httpx2.AsyncClient) -> None:
@@ -239,6 +239,6 @@ async def test_a_service_that_was_taken_from_the_policy_is_still_listed_and_roll
     asked = await web.post(f"/rollback/{HERE}", json={"snapshot_id": snapshot["snapshot_id"]})
     assert asked.status_code == 202
     await recovery.work()
-    assert [finished.result for finished in recovery.told(RollbackFinished)] == ["restored"]
+    assert [finished.result for finished in recovery.published(RollbackFinished)] == ["restored"]
     refused = await web.post(f"/snapshot/{HERE}")
     assert (refused.status_code, refused.json()["title"]) == (404, "No such service here"), "which begins something new"

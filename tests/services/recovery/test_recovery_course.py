@@ -53,13 +53,13 @@ async def test_a_good_deployment_is_armed_changed_and_disarmed(recovery: Recover
     assert held is not None
     assert held.change is not None
     assert (held.change.deployment_id, held.change.ended) == (changed.output.deployment_id, True)
-    said = await recovery.send(disarm(), "bye")
-    assert said is not None
-    assert said.output == DisarmOutput(answer="disarmed")
-    assert [one.reason for one in recovery.told(TargetDisarmed)] == ["finished"]
-    assert len(recovery.told(TargetArmed)) == len(recovery.told(ChangeApplied)) == 1
-    assert recovery.truth.timers == {}
-    assert recovery.told(RollbackStarted) == []
+    answer = await recovery.send(disarm(), "bye")
+    assert answer is not None
+    assert answer.output == DisarmOutput(answer="disarmed")
+    assert [event.reason for event in recovery.published(TargetDisarmed)] == ["finished"]
+    assert len(recovery.published(TargetArmed)) == len(recovery.published(ChangeApplied)) == 1
+    assert recovery.store.timers == {}
+    assert recovery.published(RollbackStarted) == []
 
 
 async def test_a_critical_alert_rolls_back_while_nobody_else_lives(recovery: Recovery) -> None:
@@ -67,7 +67,7 @@ async def test_a_critical_alert_rolls_back_while_nobody_else_lives(recovery: Rec
     await recovery.send(recovery.alert(), "raised")
     await recovery.work()
     assert recovery.ecs.updates == [f"{ARN}:2", f"{ARN}:1"]
-    [started], [finished] = recovery.told(RollbackStarted), recovery.told(RollbackFinished)
+    [started], [finished] = recovery.published(RollbackStarted), recovery.published(RollbackFinished)
     assert (started.rollback_id, started.trigger) == ("rollback:run-1", "critical-alert: error_rate")
     assert started.detail == "seen"
     assert started.triggered_by == AlertTrigger(rule="error_rate", alert_id=recovery.alert().alert_id, detail="seen")
@@ -75,8 +75,8 @@ async def test_a_critical_alert_rolls_back_while_nobody_else_lives(recovery: Rec
     assert 30 <= finished.rollback.seconds < 120
     assert recovery.protection.arm is None
     assert recovery.protection.snapshots[0].proven
-    assert recovery.truth.timers == {}
-    assert any("live" in one.message for one in recovery.told(StepProgressed))
+    assert recovery.store.timers == {}
+    assert any("live" in event.message for event in recovery.published(StepProgressed))
 
 
 async def test_there_is_one_rollback_whatever_is_repeated(recovery: Recovery) -> None:
@@ -91,20 +91,20 @@ async def test_there_is_one_rollback_whatever_is_repeated(recovery: Recovery) ->
     await recovery.send(roll_back(), "command-2")
     await recovery.work()
     assert recovery.ecs.updates == [f"{ARN}:2", f"{ARN}:1"]
-    assert len(recovery.told(RollbackStarted)) == len(recovery.told(RollbackFinished)) == 1
-    assert [name for name in recovery.truth.jobs if name.startswith("rollback")] == ["rollback:run-1"]
+    assert len(recovery.published(RollbackStarted)) == len(recovery.published(RollbackFinished)) == 1
+    assert [name for name in recovery.store.jobs if name.startswith("rollback")] == ["rollback:run-1"]
     answers = [recovery.answer("command-1"), recovery.answer("command-2")]
-    assert [one and one.verdict for one in answers] == ["pass", "pass"]
+    assert [answer and answer.verdict for answer in answers] == ["pass", "pass"]
 
 
 @pytest.mark.parametrize("die_at", range(1, 8))
 async def test_a_rollback_goes_on_wherever_its_executor_dies(recovery: Recovery, die_at: int) -> None:
     await recovery.deployed()
     await recovery.send(roll_back(), "command")
-    [started] = recovery.told(RollbackStarted)
+    [started] = recovery.published(RollbackStarted)
     assert started.triggered_by == CommandTrigger(reason="deployment validation failed")
     await recovery.work(die_at=die_at)
-    [finished] = recovery.told(RollbackFinished)
+    [finished] = recovery.published(RollbackFinished)
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
     assert len(recovery.ecs.history) == 3
 
@@ -114,9 +114,9 @@ async def test_a_change_happens_once_wherever_its_executor_dies(recovery: Recove
     await recovery.arm()
     await recovery.change(image=OTHER, work=False)
     await recovery.work(die_at=die_at)
-    said = recovery.answer("run-1:change")
-    assert said is not None
-    assert said.verdict == "pass"
+    answer = recovery.answer("run-1:change")
+    assert answer is not None
+    assert answer.verdict == "pass"
     assert [verb for verb, _ in recovery.ecs.changing] == ["register", "update"]
     assert len(recovery.ecs.history) == 2
 
@@ -129,20 +129,20 @@ async def test_an_update_whose_answer_is_lost_is_found_again(recovery: Recovery)
         raise AwsError("ecs:UpdateService got no answer: ReadTimeoutError.", temporary=True)
 
     recovery.ecs.after_update.append(lose_the_answer)
-    said = await recovery.change(image=OTHER)
-    assert said is not None
-    assert said.verdict == "pass"
+    answer = await recovery.change(image=OTHER)
+    assert answer is not None
+    assert answer.verdict == "pass"
     assert recovery.ecs.updates == [f"{ARN}:2"]
 
 
 async def test_a_change_to_what_runs_already_forces_nothing(recovery: Recovery) -> None:
     await recovery.arm()
-    said = await recovery.change(image=GOOD)
-    assert said is not None
-    assert isinstance(said.output, ChangeOutput)
-    assert "runs already" in said.summary
-    assert not said.output.changed
-    assert (said.output.deployment_id, recovery.ecs.changing) == ("ecs-svc/1", [])
+    answer = await recovery.change(image=GOOD)
+    assert answer is not None
+    assert isinstance(answer.output, ChangeOutput)
+    assert "runs already" in answer.summary
+    assert not answer.output.changed
+    assert (answer.output.deployment_id, recovery.ecs.changing) == ("ecs-svc/1", [])
 
 
 async def test_only_what_the_snapshot_shows_is_replaced(recovery: Recovery) -> None:
@@ -150,21 +150,21 @@ async def test_only_what_the_snapshot_shows_is_replaced(recovery: Recovery) -> N
     await recovery.arm()
     theirs = recovery.ecs.add_definition(OTHER, cpu="1024")
     recovery.ecs.deploy_elsewhere(theirs)
-    said = await recovery.change(image=BAD)
-    assert said is not None
-    assert (said.verdict, said.cause) == ("fail", Cause.SUPERSEDED)
-    assert "ecs-svc/2" in said.summary
+    answer = await recovery.change(image=BAD)
+    assert answer is not None
+    assert (answer.verdict, answer.cause) == ("fail", Cause.SUPERSEDED)
+    assert "ecs-svc/2" in answer.summary
     assert (recovery.ecs.updates, recovery.ecs.live) == ([], theirs)
 
 
 async def test_a_change_that_is_forgotten_and_made_again_leaves_alone_what_has_followed_it(recovery: Recovery) -> None:
     await recovery.arm()
-    copy = dict(recovery.truth.states), dict(recovery.truth.jobs)
+    copy = dict(recovery.store.states), dict(recovery.store.jobs)
     await recovery.change(image=OTHER)
     followed = recovery.ecs.add_definition(GOOD, cpu="1024")
     recovery.ecs.deploy_elsewhere(followed)
-    recovery.truth.states, recovery.truth.jobs = copy
-    recovery.truth.seen.clear()
+    recovery.store.states, recovery.store.jobs = copy
+    recovery.store.seen.clear()
     await recovery.change(image=OTHER)
     assert (recovery.ecs.updates, recovery.ecs.live) == ([f"{ARN}:2"], followed)
 
@@ -214,10 +214,10 @@ async def test_an_impossible_change_says_why_and_changes_nothing(
     await recovery.arm()
     await recovery.send(command, "change")
     await recovery.work()
-    said = recovery.answer("change")
-    assert said is not None
-    assert (said.verdict, said.cause) == ("fail", Cause.USAGE)
-    assert why in said.summary
+    answer = recovery.answer("change")
+    assert answer is not None
+    assert (answer.verdict, answer.cause) == ("fail", Cause.USAGE)
+    assert why in answer.summary
     assert recovery.ecs.changing == []
 
 
@@ -225,10 +225,10 @@ async def test_nothing_is_changed_on_a_service_that_is_being_deleted(recovery: R
     await recovery.arm()
     recovery.ecs.settings["status"] = "DRAINING"
     await recovery.change(image=OTHER)
-    said = recovery.answer("run-1:change")
-    assert said is not None
-    assert (said.verdict, said.cause) == ("fail", Cause.USAGE)
-    assert "is DRAINING: it is being deleted" in said.summary
+    answer = recovery.answer("run-1:change")
+    assert answer is not None
+    assert (answer.verdict, answer.cause) == ("fail", Cause.USAGE)
+    assert "is DRAINING: it is being deleted" in answer.summary
     assert recovery.ecs.changing == []
 
 
@@ -238,9 +238,13 @@ async def test_nothing_is_changed_unless_armed_for_that_run(recovery: Recovery) 
     stranger = await recovery.change("run-2")
     recovery.clock.time += 60
     late = await recovery.send(ApplyChange(target=TARGET, run_id="run-1", images={"backend": OTHER}), "late")
-    for said in (unarmed, stranger, late):
-        assert said is not None
-        assert (said.verdict, said.cause, [gate.name for gate in said.gates]) == ("fail", Cause.REFUSED, ["armed"])
+    for answer in (unarmed, stranger, late):
+        assert answer is not None
+        assert (answer.verdict, answer.cause, [gate.name for gate in answer.gates]) == (
+            "fail",
+            Cause.REFUSED,
+            ["armed"],
+        )
     assert recovery.ecs.changing == []
 
 
@@ -249,9 +253,9 @@ async def test_a_change_that_comes_to_its_turn_too_late_is_not_made(recovery: Re
     await recovery.change(work=False)
     recovery.clock.time += 60
     await recovery.work()
-    said = recovery.answer("run-1:change")
-    assert said is not None
-    assert (said.verdict, recovery.ecs.changing) == ("fail", [])
+    answer = recovery.answer("run-1:change")
+    assert answer is not None
+    assert (answer.verdict, recovery.ecs.changing) == ("fail", [])
 
 
 async def test_a_run_changes_the_service_once(recovery: Recovery) -> None:
@@ -274,14 +278,14 @@ async def test_a_target_is_held_by_one_run(recovery: Recovery) -> None:
 async def test_arming_needs_a_snapshot_and_a_future(recovery: Recovery) -> None:
     later = recovery.now + timedelta(minutes=10)
     missing = Arm(target=TARGET, run_id="run-1", snapshot_id="20260101_000000_00000000", expires_at=later)
-    said = await recovery.send(missing, "missing")
-    assert said is not None
-    assert [gate.name for gate in said.gates] == ["snapshot_stored"]
+    answer = await recovery.send(missing, "missing")
+    assert answer is not None
+    assert [gate.name for gate in answer.gates] == ["snapshot_stored"]
     snapshot = await recovery.snapshot()
     past = Arm(target=TARGET, run_id="run-1", snapshot_id=snapshot, expires_at=recovery.now)
-    said = await recovery.send(past, "past")
-    assert said is not None
-    assert [gate.name for gate in said.gates] == ["arm_unexpired"]
+    answer = await recovery.send(past, "past")
+    assert answer is not None
+    assert [gate.name for gate in answer.gates] == ["arm_unexpired"]
     assert recovery.protection.arm is None
 
 
@@ -294,10 +298,10 @@ async def test_alerts_from_before_the_change_roll_nothing_back(recovery: Recover
     await recovery.send(recovery.alert(alert_id="before-arming", began=0), "a-again")
     await recovery.send(recovery.alert(alert_id="before-change", began=0), "b-again")
     await recovery.send(recovery.alert(alert_id="unseen-until-now", began=3600), "c")
-    assert recovery.told(RollbackStarted) == []
+    assert recovery.published(RollbackStarted) == []
     assert set(recovery.protection.firing) == {"before-arming", "before-change", "unseen-until-now"}
     await recovery.send(recovery.alert(alert_id="new"), "d")
-    assert len(recovery.told(RollbackStarted)) == 1
+    assert len(recovery.published(RollbackStarted)) == 1
 
 
 async def test_a_resolved_alert_is_forgotten_and_rolls_nothing_back(recovery: Recovery) -> None:
@@ -306,7 +310,7 @@ async def test_a_resolved_alert_is_forgotten_and_rolls_nothing_back(recovery: Re
     assert recovery.protection.firing == {}
     await recovery.deployed()
     await recovery.send(recovery.alert(alert_id="another", state="resolved"), "resolved-2")
-    assert recovery.told(RollbackStarted) == []
+    assert recovery.published(RollbackStarted) == []
 
 
 @pytest.mark.parametrize(("began", "count"), [(22, 0), (10, 1)])
@@ -316,7 +320,7 @@ async def test_a_database_alert_counts_only_if_it_began_after_the_change(
     """The change was 20 seconds ago, the arming 25."""
     await recovery.deployed()
     await recovery.send(recovery.alert(rule="database_connections", began=began), "raised")
-    assert len(recovery.told(RollbackStarted)) == count
+    assert len(recovery.published(RollbackStarted)) == count
 
 
 FAULT = "the database court is failed"
@@ -335,13 +339,13 @@ async def test_an_alert_that_a_dependency_explains_rolls_nothing_back(
     await recovery.deployed()
     alert = recovery.alert(rule="error_rate").model_copy(update=excuse)
     await recovery.send(alert, "raised")
-    assert not recovery.told(RollbackStarted)
+    assert not recovery.published(RollbackStarted)
 
 
 async def test_another_alert_counts_from_the_arming_on(recovery: Recovery) -> None:
     await recovery.deployed()
     await recovery.send(recovery.alert(rule="error_rate", began=22), "raised")
-    assert len(recovery.told(RollbackStarted)) == 1
+    assert len(recovery.published(RollbackStarted)) == 1
 
 
 async def test_without_auto_recovery_only_a_command_rolls_back() -> None:
@@ -350,10 +354,10 @@ async def test_without_auto_recovery_only_a_command_rolls_back() -> None:
         recovery.policies.reload(policy.ServicePolicy(target=TARGET, recovery=policy.Recovery(enabled=enabled)))
         await recovery.deployed(auto=wish)
         await recovery.send(recovery.alert(), "raised")
-        assert recovery.told(RollbackStarted) == []
+        assert recovery.published(RollbackStarted) == []
         await recovery.send(roll_back(), "command")
         await recovery.work()
-        assert [one.result for one in recovery.told(RollbackFinished)] == ["restored"]
+        assert [event.result for event in recovery.published(RollbackFinished)] == ["restored"]
 
 
 async def test_an_expired_arm_does_not_act_and_is_told(recovery: Recovery) -> None:
@@ -365,12 +369,12 @@ async def test_an_expired_arm_does_not_act_and_is_told(recovery: Recovery) -> No
     assert refused is not None
     assert refused.cause == Cause.REFUSED
     await recovery.fire()
-    assert [one.reason for one in recovery.told(TargetDisarmed)] == ["expired"]
+    assert [event.reason for event in recovery.published(TargetDisarmed)] == ["expired"]
     assert recovery.protection.arm is None
-    said = await recovery.send(disarm(), "bye")
-    assert said is not None
-    assert said.output == DisarmOutput(answer="disarmed")
-    assert recovery.told(RollbackStarted) == []
+    answer = await recovery.send(disarm(), "bye")
+    assert answer is not None
+    assert answer.output == DisarmOutput(answer="disarmed")
+    assert recovery.published(RollbackStarted) == []
 
 
 async def test_expiry_does_not_end_a_rollback_under_way(recovery: Recovery) -> None:
@@ -380,8 +384,8 @@ async def test_expiry_does_not_end_a_rollback_under_way(recovery: Recovery) -> N
     recovery.clock.time += 60
     await recovery.fire()
     await recovery.work()
-    assert recovery.told(TargetDisarmed) == []
-    assert [one.result for one in recovery.told(RollbackFinished)] == ["restored"]
+    assert recovery.published(TargetDisarmed) == []
+    assert [event.result for event in recovery.published(RollbackFinished)] == ["restored"]
 
 
 async def test_an_extended_arm_outlives_its_first_expiry(recovery: Recovery) -> None:
@@ -394,17 +398,17 @@ async def test_an_extended_arm_outlives_its_first_expiry(recovery: Recovery) -> 
     recovery.clock.time += 60
     await recovery.fire()
     await recovery.send(recovery.alert(), "raised")
-    assert len(recovery.told(RollbackStarted)) == 1
+    assert len(recovery.published(RollbackStarted)) == 1
 
 
 async def test_who_disarms_first_is_not_rolled_back(recovery: Recovery) -> None:
     await recovery.deployed()
-    said = await recovery.send(disarm(), "bye")
+    answer = await recovery.send(disarm(), "bye")
     await recovery.send(recovery.alert(), "raised")
     await recovery.work()
-    assert said is not None
-    assert said.output == DisarmOutput(answer="disarmed")
-    assert recovery.told(RollbackStarted) == []
+    assert answer is not None
+    assert answer.output == DisarmOutput(answer="disarmed")
+    assert recovery.published(RollbackStarted) == []
 
 
 @pytest.mark.parametrize("over", [False, True])
@@ -413,12 +417,12 @@ async def test_who_disarms_too_late_hears_that_a_rollback_has_begun(recovery: Re
     await recovery.send(recovery.alert(), "raised")
     if over:
         await recovery.work()
-    said = await recovery.send(disarm(), "bye")
+    answer = await recovery.send(disarm(), "bye")
     await recovery.work()
-    assert said is not None
-    assert said.output == DisarmOutput(answer="rollback-started")
-    assert [one.result for one in recovery.told(RollbackFinished)] == ["restored"]
-    assert recovery.told(TargetDisarmed) == []
+    assert answer is not None
+    assert answer.output == DisarmOutput(answer="rollback-started")
+    assert [event.result for event in recovery.published(RollbackFinished)] == ["restored"]
+    assert recovery.published(TargetDisarmed) == []
 
 
 async def test_disarming_stops_a_change_that_has_not_been_made(recovery: Recovery) -> None:
@@ -426,9 +430,9 @@ async def test_disarming_stops_a_change_that_has_not_been_made(recovery: Recover
     await recovery.change(work=False)
     await recovery.send(disarm(), "bye")
     await recovery.work()
-    said = recovery.answer("run-1:change")
-    assert said is not None
-    assert (said.verdict, recovery.ecs.changing) == ("fail", [])
+    answer = recovery.answer("run-1:change")
+    assert answer is not None
+    assert (answer.verdict, recovery.ecs.changing) == ("fail", [])
 
 
 async def test_a_rollback_cancels_a_change_that_has_not_been_made_and_answers_it(recovery: Recovery) -> None:
@@ -439,36 +443,36 @@ async def test_a_rollback_cancels_a_change_that_has_not_been_made_and_answers_it
     changed, rolled = recovery.answer("run-1:change"), recovery.answer("command")
     assert changed is not None
     assert rolled is not None
-    assert recovery.truth.jobs["run-1:change"].cancelled
+    assert recovery.store.jobs["run-1:change"].cancelled
     assert (changed.verdict, rolled.verdict) == ("fail", "pass")
     assert "before it reached" in rolled.summary
     assert recovery.ecs.changing == []
-    assert len([one for one in recovery.told(StepFinished) if one.command_id == "run-1:change"]) == 1
+    assert len([answer for answer in recovery.published(StepFinished) if answer.command_id == "run-1:change"]) == 1
 
 
 async def test_a_change_that_a_rollback_stopped_is_answered_once(recovery: Recovery) -> None:
     """Its executor has claimed it, and comes to look only when the rollback has begun."""
     await recovery.arm()
     await recovery.change(work=False)
-    held = recovery.truth.jobs["run-1:change"]
+    held = recovery.store.jobs["run-1:change"]
     await recovery.send(recovery.alert(), "raised")
-    recovery.truth.write(await recovery.jobs["apply-change"](Work(held, recovery.truth, recovery.ecs)))
-    answers = [one.event for one in recovery.truth.emitted if isinstance(one.event, StepFinished)]
-    [said] = [one for one in answers if one.command_id == "run-1:change"]
-    assert said.summary.startswith("Stopped, since a rollback has begun")
+    recovery.store.write(await recovery.jobs["apply-change"](Work(held, recovery.store, recovery.ecs)))
+    answers = [emission.event for emission in recovery.store.emitted if isinstance(emission.event, StepFinished)]
+    [answer] = [found for found in answers if found.command_id == "run-1:change"]
+    assert answer.summary.startswith("Stopped, since a rollback has begun")
 
 
 async def test_a_change_whose_arm_is_replaced_is_stopped_and_answered(recovery: Recovery) -> None:
     """The arm has expired, and another run arms before its timer fires."""
     await recovery.arm(minutes=1)
     await recovery.change(work=False)
-    recovery.truth.jobs["run-1:change"].state = "frozen"
+    recovery.store.jobs["run-1:change"].state = "frozen"
     recovery.clock.time += 120
     await recovery.arm("run-2")
-    said = recovery.answer("run-1:change")
-    assert said is not None
-    assert (said.verdict, said.summary) == ("fail", "Stopped, since its arm has expired.")
-    assert recovery.truth.jobs["run-1:change"].cancelled
+    answer = recovery.answer("run-1:change")
+    assert answer is not None
+    assert (answer.verdict, answer.summary) == ("fail", "Stopped, since its arm has expired.")
+    assert recovery.store.jobs["run-1:change"].cancelled
     assert recovery.ecs.changing == []
 
 
@@ -476,7 +480,7 @@ async def test_a_cancelled_change_that_lands_late_is_taken_back(recovery: Recove
     """Its executor was frozen between its last look and its call; the rollback finds the old version at first."""
     await recovery.arm()
     await recovery.change(work=False)
-    recovery.truth.jobs["run-1:change"].state = "frozen"
+    recovery.store.jobs["run-1:change"].state = "frozen"
     await recovery.send(roll_back(), "command")
     landed = recovery.ecs.add_definition(ARN, **_with_bad_image(recovery))
     at = recovery.clock.now() + 40
@@ -487,7 +491,7 @@ async def test_a_cancelled_change_that_lands_late_is_taken_back(recovery: Recove
 
     recovery.clock.while_asleep.append(land)
     await recovery.work()
-    [finished] = recovery.told(RollbackFinished)
+    [finished] = recovery.published(RollbackFinished)
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
     assert recovery.ecs.updates == [f"{ARN}:1"]
 
@@ -496,7 +500,7 @@ async def test_a_rollback_is_believed_only_once_no_call_of_the_change_can_arrive
     """Its executor was frozen after its call; the call's second try comes when the old version is healthy again."""
     await recovery.arm()
     await recovery.change(work=False)
-    recovery.truth.jobs["run-1:change"].state = "frozen"
+    recovery.store.jobs["run-1:change"].state = "frozen"
     landed = recovery.ecs.add_definition(ARN, **_with_bad_image(recovery))
     recovery.ecs.deploy_elsewhere(landed)
     await recovery.send(roll_back(), "command")
@@ -509,7 +513,7 @@ async def test_a_rollback_is_believed_only_once_no_call_of_the_change_can_arrive
 
     recovery.clock.while_asleep.append(land)
     await recovery.work()
-    [finished] = recovery.told(RollbackFinished)
+    [finished] = recovery.published(RollbackFinished)
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
     assert recovery.ecs.updates == [f"{ARN}:1", f"{ARN}:1"]
     assert recovery.ecs.live == f"{ARN}:1"
@@ -528,34 +532,34 @@ async def test_a_change_that_ends_just_after_a_rollback_began_is_told_and_not_an
 ) -> None:
     await recovery.arm()
     await recovery.change(work=False)
-    held = recovery.truth.jobs["run-1:change"]
-    end = await recovery.jobs["apply-change"](Work(held, recovery.truth, recovery.ecs))
+    held = recovery.store.jobs["run-1:change"]
+    end = await recovery.jobs["apply-change"](Work(held, recovery.store, recovery.ecs))
     held.state = "done"
     await recovery.send(roll_back(), "command")
-    recovery.truth.write(end)
+    recovery.store.write(end)
     await recovery.work()
-    assert len(recovery.told(ChangeApplied)) == 1
-    answers = [one.event for one in recovery.truth.emitted if isinstance(one.event, StepFinished)]
-    assert [one.verdict for one in answers if one.command_id == "run-1:change"] == ["fail"]
-    assert [one.result for one in recovery.told(RollbackFinished)] == ["restored"]
+    assert len(recovery.published(ChangeApplied)) == 1
+    answers = [emission.event for emission in recovery.store.emitted if isinstance(emission.event, StepFinished)]
+    assert [answer.verdict for answer in answers if answer.command_id == "run-1:change"] == ["fail"]
+    assert [event.result for event in recovery.published(RollbackFinished)] == ["restored"]
     assert recovery.ecs.updates == [f"{ARN}:2", f"{ARN}:1"]
 
 
 async def test_work_of_an_older_arming_changes_nothing(recovery: Recovery) -> None:
     await recovery.arm()
     await recovery.change(work=False)
-    key = next(iter(recovery.truth.states))
-    recovery.truth.states[key] = recovery.protection.replace(epoch=recovery.protection.epoch + 1).to_bytes()
+    key = next(iter(recovery.store.states))
+    recovery.store.states[key] = recovery.protection.replace(epoch=recovery.protection.epoch + 1).to_bytes()
     await recovery.work()
-    said = recovery.answer("run-1:change")
-    assert said is not None
-    assert (said.verdict, recovery.ecs.changing) == ("fail", [])
+    answer = recovery.answer("run-1:change")
+    assert answer is not None
+    assert (answer.verdict, recovery.ecs.changing) == ("fail", [])
 
 
 async def test_a_rollback_that_ends_too_late_does_not_end_the_next_one(recovery: Recovery) -> None:
     await recovery.deployed()
     await recovery.send(roll_back(), "command")
-    recovery.truth.jobs["rollback:run-1"].state = "frozen"
+    recovery.store.jobs["rollback:run-1"].state = "frozen"
     recovery.clock.time += 1200
     await recovery.fire()
     recovery.ecs.deploy_elsewhere(f"{ARN}:1")
@@ -564,23 +568,23 @@ async def test_a_rollback_that_ends_too_late_does_not_end_the_next_one(recovery:
     await recovery.change("run-2")
     await recovery.send(roll_back("run-2"), "command-2")
     late = RollbackWork(target=TARGET, rollback_id="rollback:run-1")
-    recovery.truth.write(end_rollback(late, Done("surefoot", "late"), recovery.now))
+    recovery.store.write(end_rollback(late, Done("surefoot", "late"), recovery.now))
     assert recovery.protection.rollback is not None
-    assert len(recovery.told(RollbackFinished)) == 1
+    assert len(recovery.published(RollbackFinished)) == 1
     await recovery.work()
-    assert [one.result for one in recovery.told(RollbackFinished)].count("restored") == 1
+    assert [event.result for event in recovery.published(RollbackFinished)].count("restored") == 1
 
 
 async def test_a_rollback_whose_job_never_ends_is_called_failed(recovery: Recovery) -> None:
     await recovery.deployed()
     await recovery.send(roll_back(), "command")
-    recovery.truth.jobs["rollback:run-1"].state = "frozen"
+    recovery.store.jobs["rollback:run-1"].state = "frozen"
     recovery.clock.time += 1200
     await recovery.fire()
-    assert [one.result for one in recovery.told(RollbackFinished)] == ["failed"]
-    said = recovery.answer("command")
-    assert said is not None
-    assert said.verdict == "fail"
+    assert [event.result for event in recovery.published(RollbackFinished)] == ["failed"]
+    answer = recovery.answer("command")
+    assert answer is not None
+    assert answer.verdict == "fail"
     assert recovery.protection.rollback is None
 
 
@@ -588,9 +592,9 @@ async def test_secrets_are_in_no_event_and_in_no_state(recovery: Recovery) -> No
     await recovery.deployed()
     await recovery.send(recovery.alert(), "raised")
     await recovery.work()
-    assert len(recovery.truth.emitted) > 6
-    told = [one.event.model_dump_json().encode() for one in recovery.truth.emitted]
-    kept = [*recovery.truth.states.values(), *recovery.truth.records.values()]
-    kept += [one.job.payload + (one.saved or b"") for one in recovery.truth.jobs.values()]
-    assert not [one for one in told + kept if SECRET.encode() in one]
-    assert any(SECRET.encode() in one for one in recovery.shelf.objects.values())
+    assert len(recovery.store.emitted) > 6
+    published = [emission.event.model_dump_json().encode() for emission in recovery.store.emitted]
+    kept = [*recovery.store.states.values(), *recovery.store.records.values()]
+    kept += [held.job.payload + (held.saved or b"") for held in recovery.store.jobs.values()]
+    assert not [text for text in published + kept if SECRET.encode() in text]
+    assert any(SECRET.encode() in snapshot for snapshot in recovery.shelf.objects.values())

@@ -22,48 +22,48 @@ from services.recovery.adapters.bucket import Bucket
 from services.recovery.app import bucket_of, create_app
 from services.recovery.settings import Settings
 from tests.kit import WorldClock
-from tests.services.recovery.harness import Held, Truth, Work
+from tests.services.recovery.harness import FakeStore, Held, Work
 
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
 PASSWORD = "correct-horse-battery"
 
 
 class Account:
-    """The simulated account, recovery at work in it, and somebody with a console."""
+    """The simulated account with recovery at work in it, and a person with a console."""
 
     def __init__(self, aws: SimulatedAws, connection: AwsConnection) -> None:
         self.aws = aws
         self.connection = connection
         self.clock = WorldClock(aws)
-        self.truth = Truth()
+        self.store = FakeStore()
         self.calls = Aws(connection, "recovery")
         settings = Settings(aws_account=ACCOUNT, aws_region=REGION, backup_bucket=BACKUP_BUCKET)
-        self.service: Service = create_app(settings, Platform(cast("IndexedStore", self.truth), self.clock, self.calls))
+        self.service: Service = create_app(settings, Platform(cast("IndexedStore", self.store), self.clock, self.calls))
         self.console: Any = boto3.client("ecs", region_name=REGION, endpoint_url=aws.endpoint)
 
     async def obey(self, command: Any, id: str) -> StepFinished:  # noqa: A002  CloudEvents' word
         handler = self.service.handlers[type(command)]
         transition = await handler(command, Meta(id, "surefoot/test", moment(self.clock.now())))
         assert transition is not None
-        await self.truth.apply(transition, cause=id)
-        for held in list(self.truth.jobs.values()):
+        await self.store.apply(transition, cause=id)
+        for held in list(self.store.jobs.values()):
             if held.state == "queued":
                 await self._do(held)
-        answers = [one.event for one in self.truth.emitted if isinstance(one.event, StepFinished)]
-        return next(one for one in answers if one.command_id == id)
+        answers = [emission.event for emission in self.store.emitted if isinstance(emission.event, StepFinished)]
+        return next(answer for answer in answers if answer.command_id == id)
 
     async def _do(self, held: Held) -> None:
         held.state = "done"
-        self.truth.write(await self.service.jobs[held.job.kind](Work(held, self.truth)))
+        self.store.write(await self.service.jobs[held.job.kind](Work(held, self.store)))
 
     def live(self) -> dict[str, Any]:
         service: dict[str, Any] = self.console.describe_services(cluster=CLUSTER, services=[SERVICE])["services"][0]
         return service
 
     async def armed(self) -> str:
-        said = await self.obey(CaptureSnapshot(target=TARGET, run_id="run", purpose="before-change"), "capture")
-        assert isinstance(said.output, SnapshotOutput)
-        snapshot = said.output.snapshot_id
+        answer = await self.obey(CaptureSnapshot(target=TARGET, run_id="run", purpose="before-change"), "capture")
+        assert isinstance(answer.output, SnapshotOutput)
+        snapshot = answer.output.snapshot_id
         expires = moment(self.clock.now() + 3600)
         armed = await self.obey(Arm(target=TARGET, run_id="run", snapshot_id=snapshot, expires_at=expires), "arm")
         assert armed.verdict == "pass"
@@ -77,7 +77,7 @@ class Account:
 
     async def rolled_back(self) -> RollbackFinished:
         await self.obey(RollBack(target=TARGET, run_id="run", trigger="validation failed"), "back")
-        [finished] = [one.event for one in self.truth.emitted if isinstance(one.event, RollbackFinished)]
+        [finished] = [emission.event for emission in self.store.emitted if isinstance(emission.event, RollbackFinished)]
         return finished
 
 
@@ -105,12 +105,14 @@ async def test_a_snapshot_holds_the_service_and_what_stands_around_it(account: A
         "target_groups", "target_group_attributes", "load_balancers", "listeners", "rules",
         "scalable_targets", "scaling_policies", "scheduled_actions", "security_groups", "subnets",
     }  # fmt: skip
-    assert [(one["MinCapacity"], one["MaxCapacity"]) for one in snapshot.surroundings["scalable_targets"]] == [(2, 6)]
+    assert [
+        (scalable["MinCapacity"], scalable["MaxCapacity"]) for scalable in snapshot.surroundings["scalable_targets"]
+    ] == [(2, 6)]
     assert PASSWORD in snapshot.model_dump_json()
     assert await bucket.put(snapshot) is False
     await bucket.delete(TARGET, snapshot_id)
     assert await bucket.get(TARGET, snapshot_id) is None
-    assert not [one for one in account.truth.emitted if PASSWORD in one.event.model_dump_json()]
+    assert not [emission for emission in account.store.emitted if PASSWORD in emission.event.model_dump_json()]
 
 
 async def test_every_call_on_the_bucket_names_the_account_that_it_must_belong_to(account: Account) -> None:
@@ -138,8 +140,8 @@ def test_a_bucket_of_another_account_is_meant_only_where_it_is_said(account: Acc
 async def test_a_deployment_is_rolled_back_until_the_old_version_is_healthy(account: Account) -> None:
     before = account.live()
     await account.armed()
-    said = await account.changed("unhealthy")
-    assert said.verdict == "pass"
+    answer = await account.changed("unhealthy")
+    assert answer.verdict == "pass"
     assert account.live()["taskDefinition"] != before["taskDefinition"]
     account.aws.step(60)
     finished = await account.rolled_back()
@@ -187,9 +189,9 @@ async def test_an_inactive_task_definition_is_brought_back_as_a_copy(account: Ac
 
 async def test_a_refusal_of_aws_is_answered_without_what_was_sent(account: Account) -> None:
     stranger = Target(account=ACCOUNT, region=REGION, cluster="Nowhere", service="Nothing")
-    said = await account.obey(CaptureSnapshot(target=stranger, run_id="run", purpose="before-change"), "capture")
-    assert (said.verdict, said.cause) == ("fail", "usage")
-    assert "no service" in said.summary
+    answer = await account.obey(CaptureSnapshot(target=stranger, run_id="run", purpose="before-change"), "capture")
+    assert (answer.verdict, answer.cause) == ("fail", "usage")
+    assert "no service" in answer.summary
 
 
 async def test_an_object_that_is_no_snapshot_is_told_without_its_content(account: Account) -> None:

@@ -33,7 +33,7 @@ async def rolled_back(recovery: Recovery) -> RollbackFinished:
     command = RollBack(target=TARGET, run_id="run-1", trigger="a critical health check failed")
     await recovery.send(command, "command")
     await recovery.work()
-    [finished] = recovery.told(RollbackFinished)
+    [finished] = recovery.published(RollbackFinished)
     return finished
 
 
@@ -88,9 +88,9 @@ async def test_somebody_elses_version_is_left_alone(recovery: Recovery) -> None:
     finished = await rolled_back(recovery)
     assert (finished.result, finished.rollback.by) == ("superseded", "other")
     assert recovery.ecs.updates == [f"{ARN}:2"]
-    said = recovery.answer("command")
-    assert said is not None
-    assert (said.verdict, said.cause) == ("fail", "superseded")
+    answer = recovery.answer("command")
+    assert answer is not None
+    assert (answer.verdict, answer.cause) == ("fail", "superseded")
 
 
 async def test_somebody_else_has_brought_the_version_back(recovery: Recovery) -> None:
@@ -162,7 +162,7 @@ async def test_a_refusal_calls_people_if_it_stays(recovery: Recovery) -> None:
     finished = await rolled_back(recovery)
     assert (finished.result, finished.rollback.seconds) == ("failed", REFUSED_SECONDS)
     assert "AccessDenied" in finished.detail
-    assert recovery.told(StepProgressed)[-1].message == f"{REFUSAL} Trying again."
+    assert recovery.published(StepProgressed)[-1].message == f"{REFUSAL} Trying again."
 
 
 async def test_a_refusal_that_passes_costs_some_seconds(recovery: Recovery) -> None:

@@ -1,4 +1,4 @@
-"""Snapshots: what is stored, how long, and what is told of it."""
+"""Snapshots: what is stored, for how long, and what of it is shown."""
 
 import json
 from datetime import timedelta
@@ -28,9 +28,9 @@ async def test_a_snapshot_is_stored_told_and_indexed() -> None:
     recovery = Recovery()
     snapshot_id = await recovery.snapshot()
     assert snapshot_id.startswith("20260112_143000_")
-    [event] = recovery.told(SnapshotCaptured)
+    [event] = recovery.published(SnapshotCaptured)
     assert (event.snapshot_id, event.task_definition) == (snapshot_id, f"{ARN}:1")
-    assert [one.snapshot_id for one in recovery.protection.snapshots] == [snapshot_id]
+    assert [entry.snapshot_id for entry in recovery.protection.snapshots] == [snapshot_id]
     stored = await recovery.shelf.get(TARGET, snapshot_id)
     assert stored is not None
     assert stored.task_definition["containerDefinitions"][0]["environment"][0]["value"] == SECRET
@@ -50,13 +50,13 @@ async def test_a_job_that_died_after_storing_finds_its_own_object() -> None:
         raise AwsError("s3:PutObject got no answer: ReadTimeoutError.", temporary=True)
 
     recovery.shelf.put = put_and_die  # type: ignore[method-assign]  # a fault that happens once
-    held = recovery.truth.jobs["capture"]
+    held = recovery.store.jobs["capture"]
     await recovery.work()
     held.state = "queued"
     recovery.clock.time += 60
     await recovery.work()
     assert len(recovery.shelf.objects) == 1
-    assert [one.snapshot_id for one in recovery.protection.snapshots] == list(recovery.shelf.objects)
+    assert [entry.snapshot_id for entry in recovery.protection.snapshots] == list(recovery.shelf.objects)
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,10 @@ async def test_a_service_that_could_not_be_brought_back_is_refused_before_anythi
     recovery.ecs.settings |= settings
     await recovery.send(command(), "capture")
     await recovery.work()
-    said = recovery.answer("capture")
-    assert said is not None
-    assert (said.verdict, said.cause) == ("fail", Cause.USAGE)
-    assert named in said.summary
+    answer = recovery.answer("capture")
+    assert answer is not None
+    assert (answer.verdict, answer.cause) == ("fail", Cause.USAGE)
+    assert named in answer.summary
     assert recovery.shelf.objects == {}
 
 
@@ -97,10 +97,14 @@ async def test_what_aws_refuses_is_answered_in_a_sentence() -> None:
         ("going", Cause.USAGE, "No snapshot was taken: the service BackendService is DRAINING"),
         ("gone", Cause.USAGE, "no service"),
     ):
-        said = recovery.answer(name)
-        assert said is not None
-        assert (said.verdict, said.cause, [gate.name for gate in said.gates]) == ("fail", cause, ["snapshot_stored"])
-        assert words in said.summary
+        answer = recovery.answer(name)
+        assert answer is not None
+        assert (answer.verdict, answer.cause, [gate.name for gate in answer.gates]) == (
+            "fail",
+            cause,
+            ["snapshot_stored"],
+        )
+        assert words in answer.summary
 
 
 async def test_ten_snapshots_are_kept_and_the_armed_one_among_them() -> None:
@@ -111,7 +115,7 @@ async def test_ten_snapshots_are_kept_and_the_armed_one_among_them() -> None:
     for number in range(12):
         recovery.clock.time += 60
         await recovery.snapshot(f"run-{number}")
-    kept = [one.snapshot_id for one in recovery.protection.snapshots]
+    kept = [entry.snapshot_id for entry in recovery.protection.snapshots]
     assert len(kept) == DEFAULTS.keep
     assert kept[-1] == held.snapshot_id
     assert sorted(kept) == sorted(recovery.shelf.objects)
@@ -135,16 +139,16 @@ def test_what_may_still_be_needed_is_always_kept(ages: list[tuple[int, bool]], a
     kept, gone = keep(index, frozenset({needed}), START, DEFAULTS)
     assert len(kept) <= DEFAULTS.keep
     assert sorted([*kept, *gone], key=str) == sorted(index, key=str)
-    names = {one.snapshot_id for one in kept}
+    names = {entry.snapshot_id for entry in kept}
     assert needed in names
-    newest = max(index, key=lambda one: (one.taken_at, one.snapshot_id))
+    newest = max(index, key=lambda entry: (entry.taken_at, entry.snapshot_id))
     assert newest.snapshot_id in names
-    proven_ones = [one for one in index if one.proven]
-    if proven_ones:
-        assert max(proven_ones, key=lambda one: (one.taken_at, one.snapshot_id)).snapshot_id in names
-    old = {one.snapshot_id for one in kept if one.taken_at < START - timedelta(days=30)}
+    proven = [entry for entry in index if entry.proven]
+    if proven:
+        assert max(proven, key=lambda entry: (entry.taken_at, entry.snapshot_id)).snapshot_id in names
+    old = {entry.snapshot_id for entry in kept if entry.taken_at < START - timedelta(days=30)}
     assert len(old - {needed, newest.snapshot_id}) <= 1
-    assert not [one for one in gone if one.taken_at >= START - timedelta(days=30)] or len(kept) == DEFAULTS.keep
+    assert not [entry for entry in gone if entry.taken_at >= START - timedelta(days=30)] or len(kept) == DEFAULTS.keep
 
 
 async def test_the_view_names_variables_and_hides_their_values() -> None:
@@ -188,8 +192,8 @@ def test_content_is_the_same_whatever_ecs_adds_or_reorders() -> None:
     definition = Recovery().ecs.definitions[0]
     [container] = definition["containerDefinitions"]
     reordered = {**container, "environment": container["environment"][::-1]}
-    told = {**definition, "revision": 7, "status": "INACTIVE", "tags": [], "containerDefinitions": [reordered]}
-    assert content_hash(definition) == content_hash(told) == content_hash(registrable(definition))
+    described = {**definition, "revision": 7, "status": "INACTIVE", "tags": [], "containerDefinitions": [reordered]}
+    assert content_hash(definition) == content_hash(described) == content_hash(registrable(definition))
     assert content_hash(with_images(definition, {"backend": "x@sha256:1"})) != content_hash(definition)
     assert content_hash({**definition, "memory": "2048"}) != content_hash(definition)
 
