@@ -26,7 +26,7 @@ from services.monitor.ports import Dashboards, EcsServices, Metrics, NotFound
 
 PREFIX = "/monitoring"
 POINTS = 1440
-"""Of one series at most: a day of minutes."""
+"""The most points of one series: a day of minutes."""
 
 HoursBack = Annotated[int, Query(ge=1, le=336, description="Hours before now; at most 14 days.")]
 
@@ -54,7 +54,7 @@ class MetricsAnswer(BaseModel):
     period_seconds: int
     series: dict[str, Shown]
     rules: tuple[RuleState, ...]
-    """As they were judged last; empty while nobody watches the target."""
+    """The rules as they were judged last; empty while the target is not watched."""
     judged_at: datetime | None
 
 
@@ -62,7 +62,7 @@ class DashboardAnswer(BaseModel):
     name: str
     url: str
     body: dict[str, Any]
-    """As CloudWatch keeps it."""
+    """The dashboard's source, as CloudWatch keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Endpoints:
         return Operations(self.store, self.clock, PREFIX)
 
     async def dashboard(self, target: Target) -> DashboardAnswer:
-        """Raise ``Problem`` where there is none."""
+        """Return the target's dashboard. Raise ``Problem`` where there is none."""
         body = await self.dashboards.body(target)
         if body is None:
             await self.existing(target)

@@ -33,7 +33,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     refresh = max(1, round(settings.dashboard_refresh_interval / 60)) * 60
     dashboards = CloudWatchDashboards(aws, refresh)
     show = ShowPolicy(services, alarms, dashboards)
-    # what is throttled while many policies are shown takes neither threads nor retries from looks and runs
+    # showing many policies may be throttled: on a connection of its own it takes no threads and no retries from looks
     apart = aws.apart()
     show_later = ShowPolicy(AwsEcs(apart), CloudWatchAlarms(apart), CloudWatchDashboards(apart, refresh))
     handlers = Handlers(store, clock, policies)

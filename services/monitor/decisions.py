@@ -27,7 +27,7 @@ SHOW = "show-policy"
 AGAIN_SECONDS = 1.0
 """Product seconds until the next look where a run has begun while the metrics were read."""
 UNGOVERNED_SECONDS = 60.0
-"""Product seconds until it is asked again whether anybody may act on a target that is still to be watched."""
+"""Product seconds until the next look at a target on which the policy lets nobody act at present."""
 
 
 def look_at(target: Target, due: float) -> Timer:
@@ -73,12 +73,12 @@ def run_is_over(command: Command) -> Emit:
 
 
 def refused_by_policy(command: Command, error: LookupError) -> Emit:
-    """The policy in force lets nobody act on the service, so that no evidence will come."""
+    """Answer that the policy in force lets nobody act on the service, so that no evidence will come."""
     return command.inconclusive(f"{error}.", Cause.REFUSED)
 
 
 def not_reached(command: Command, error: NotFound | AwsError) -> Emit:
-    """There is no such service (fail), or AWS could not be asked (inconclusive)."""
+    """Answer that there is no such service (fail), or that AWS could not be asked (inconclusive)."""
     if isinstance(error, NotFound):
         return command.failed(str(error), Cause.USAGE)
     return command.inconclusive(str(error), Cause.ERROR)
@@ -88,16 +88,16 @@ def looked(
     watch: Watch,
     looks: Mapping[MonitoringPolicy, Look],
     in_force: MonitoringPolicy | None,
-    asked: Collection[str],
+    known: Collection[str],
     now: float,
     *,
     gone: bool = False,
 ) -> Decision:
-    """Return what follows from the looks at a target, of which each was made by one policy.
+    """Return what follows from the looks at a target, one by each policy.
 
-    ``asked``: the evaluations that were known when the metrics were read; one that has come since waits for the next
-    look. So does everything where a run with another policy has begun since. ``gone``: there is no such service
-    any more.
+    ``known`` are the evaluations that were known when the metrics were read; one that has come since waits for the
+    next look. So does everything where a run with another policy has begun since. ``gone`` says that there is no such
+    service any more.
     """
     policy = watch.governing(in_force, now)
     look = looks.get(policy) if policy else None
@@ -112,7 +112,7 @@ def looked(
             refusal = LookupError(f"The policy in force lets nobody act on {watch.target}")
             answers[waiting.command_id] = refused_by_policy(evaluation(watch, waiting, None), refusal)
             continue
-        of_run = looks.get(held) if waiting.command_id in asked else None
+        of_run = looks.get(held) if waiting.command_id in known else None
         if of_run and (gates := of_run.judge(waiting)) is not None:
             answers[waiting.command_id] = evaluation(watch, waiting, in_force).from_gates(
                 gates, summary(gates), inconclusive=cause_of_silence(of_run.fault)

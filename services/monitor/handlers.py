@@ -1,4 +1,4 @@
-"""Commands, timers and news of the policy: what each makes of the state, and which job it begins."""
+"""Commands, timers and changes of the policy: how each changes the state, and which job it begins."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ from services.monitor.domain.watch import Watch, watch_key
 LOST = 120.0
 """Product seconds after which a look whose job has not ended is begun anew."""
 SHOW_LOST = 600.0
-"""The same for a job that writes alarms and dashboard; it may have to wait for CloudWatch."""
+"""Product seconds after which a job that writes alarms and dashboard is begun anew; CloudWatch may make it wait."""
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ class Handlers:
         return decided(jobs=(Command.of(command, meta).job(SET_UP, command.model_dump_json().encode()),))
 
     async def evaluate_rules(self, command: EvaluateRules, meta: Meta) -> Transition:
-        """Wait for evidence: looks begin at once, and the deadline is a look as well."""
+        """Wait for evidence: the first look is due now, and there is one at the deadline."""
         try:
             command, policy = governed(command, MonitoringPolicy, self.policies)
         except LookupError as error:
@@ -82,7 +82,7 @@ class Handlers:
         return Transition(watch_key(command.target), decide)
 
     async def run_over(self, event: DeploymentFinished | RollbackStarted, _: Meta) -> Transition | None:
-        """End what the run wanted: it is over, or is being rolled back, and nobody waits for its evidence any more."""
+        """Stop watching for a run that is over or is being rolled back, and answer its evaluations."""
         target, run_id = event.target, event.run_id
         if run_id is None:
             return None
@@ -99,7 +99,7 @@ class Handlers:
         return Transition(watch_key(target), decide)
 
     async def look(self, timer: Timer) -> Transition:
-        """Begin a look, unless nobody wants to know any more. Its job sets the timer of the next one."""
+        """Begin a look, unless the target need not be watched any more. Its job sets the timer of the next one."""
         target, now = Target.parse(timer.payload.decode()), self.clock.now()
         job = Job(caused_id(timer.id, repr(timer.due)), COLLECT, timer.payload)
 
@@ -111,7 +111,7 @@ class Handlers:
         return Transition(watch_key(target), decide)
 
     async def show(self, timer: Timer) -> Transition:
-        """Begin to write alarms and dashboard, or go on; nothing where they are as they should be, or a run is on."""
+        """Begin or go on to write alarms and dashboard; do nothing during a run, or where they are up to date."""
         target, now = Target.parse(timer.payload.decode()), self.clock.now()
         job = Job(caused_id(timer.id, repr(timer.due)), SHOW, timer.payload)
         try:
@@ -126,17 +126,17 @@ class Handlers:
             watch = watch.replace(showing=watch.should_show(in_force, now))
             if watch.showing is None:
                 return Decision(watch.to_bytes())  # the next look that finds it necessary begins anew
-            watch = watch.replace(shown=None)  # from now on CloudWatch may have a part of each
+            watch = watch.replace(shown=None)  # from now on CloudWatch may show parts of two policies
             return Decision(watch.to_bytes(), timers=(show_at(target, now + SHOW_LOST),), jobs=(job,))
 
         return Transition(watch_key(target), decide)
 
     async def policy_changed(self, targets: frozenset[Target]) -> None:
-        """Look at once at those that are watched continuously; the look sees to it that alarms and dashboard follow."""
+        """Look at once at the targets that are watched; if alarms or dashboard differ, they are rewritten after it."""
         for target in targets:
             try:
                 await self.store.apply(self._looked_at_now(target), cause="")
-            except NewerState as error:  # the replica that wrote it follows the policy, too
+            except NewerState as error:  # the replica that wrote this state follows the policy as well
                 log.warning("a newer version watches this target", target=str(target), why=str(error))
 
     def _looked_at_now(self, target: Target) -> Transition:

@@ -1,4 +1,4 @@
-"""What the monitor needs of the outside. Where AWS does not answer, ``AwsError`` says so in a sentence."""
+"""What the monitor needs from outside. When AWS does not answer, the methods raise ``AwsError`` with a sentence."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
@@ -19,7 +19,7 @@ class EcsServices(Protocol):
     """ECS and the load balancers. Each method raises ``NotFound`` or ``AwsError``."""
 
     async def watched(self, target: Target, known: WatchedService | None) -> WatchedService:
-        """Ask ECS anew. The load balancer of ``known`` is taken over while the target group is the same."""
+        """Ask ECS anew; the load balancer of ``known`` is not looked up again while the target group is the same."""
         ...
 
     async def alarm_scope(self, target: Target) -> AlarmScope:
@@ -35,7 +35,7 @@ class Metrics(Protocol):
     ) -> Readings:
         """Read every metric of a target over ``[start, end)``: product time, epoch seconds; period in seconds.
 
-        ``namespace`` is where the application publishes its own.
+        ``namespace`` is that of the metrics which the application itself publishes.
         """
         ...
 
@@ -48,7 +48,7 @@ class Databases(Protocol):
     """RDS."""
 
     async def look(self, target: Target, instance: str, now: float) -> Database:
-        """Return what RDS says of an instance in the target's account and region. Raise ``AwsError``."""
+        """Return what RDS reports about an instance in the target's account and region. Raise ``AwsError``."""
         ...
 
 
@@ -56,7 +56,7 @@ class Alarms(Protocol):
     """CloudWatch's alarms. Each method raises ``AwsError``."""
 
     async def all(self, target: Target, named: Collection[str]) -> tuple[Alarm, ...]:
-        """Return every metric alarm of the target's account and region, and the composite ones among ``named``."""
+        """Return every metric alarm of the target's account and region, and the composite alarms in ``named``."""
         ...
 
     async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> str | None:

@@ -1,4 +1,4 @@
-"""What can be set for the monitor, beside what the policy of each service says."""
+"""What can be set for the monitor; the rest is in the policy of each service."""
 
 from typing import Annotated
 
@@ -9,4 +9,4 @@ from services._chassis import settings
 
 class Settings(settings.Settings):
     dashboard_refresh_interval: Annotated[int, Field(ge=10, le=86400)] = 300
-    """Seconds of one point on the dashboard's graphs, rounded to a whole minute."""
+    """Seconds that one point of the dashboard's graphs stands for, rounded to a whole minute."""

@@ -14,7 +14,6 @@ FRAGMENTS = ("Of ", "Whose ", "Up to where ", "By what ")
 SPEECH = frozenset({"told", "tell", "tells", "hear", "hears", "heard", "said"})
 """Names of functions that should say what is done: publish, log, record, report, answer."""
 BEFORE_THE_RULE = (
-    "services/monitor/",
     "services/_chassis/accounts.py",
     "services/_chassis/credentials.py",
 )

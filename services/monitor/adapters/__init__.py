@@ -1,1 +1,1 @@
-"""CloudWatch, ECS and load balancers."""
+"""The ports of the monitor, on CloudWatch, ECS, load balancers and RDS."""

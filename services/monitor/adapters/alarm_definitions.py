@@ -1,4 +1,4 @@
-"""A rule as an alarm of CloudWatch's own, which goes on telling people while Surefoot is down."""
+"""A rule as an alarm in CloudWatch, which notifies people also while Surefoot is down."""
 
 from typing import Any
 
@@ -14,9 +14,8 @@ _COMPARISONS: dict[Comparison, str] = {
     "<": "LessThanThreshold",
     "<=": "LessThanOrEqualToThreshold",
 }
-
-
 _DESCRIPTION = "Surefoot, "
+"""The beginning of our alarms' descriptions."""
 
 
 def alarm_name(service: WatchedService, rule: Rule) -> str:
@@ -24,23 +23,25 @@ def alarm_name(service: WatchedService, rule: Rule) -> str:
 
 
 def is_of(service: WatchedService, name: str, description: str) -> bool:
-    """Whether an alarm is one that Surefoot has created for this very service.
+    """Whether Surefoot has created an alarm for exactly this service.
 
-    Its description says so: ``prod-eu``/``api`` and ``prod``/``eu-api`` have the same names of alarms. The name of a
-    rule has no ``-``; with one, it is an alarm of a service whose name is longer than this one's.
+    The name does not show it, since alarms of ``prod-eu``/``api`` and ``prod``/``eu-api`` have the same names; the
+    description does. A rule's name has no ``-``: where one is left, the alarm is that of a service with a longer name.
     """
     rest = name.removeprefix(f"{service.own_name}-")
-    return "-" not in rest and description.startswith(_DESCRIPTION) and description.endswith(_of(service))
+    return "-" not in rest and description.startswith(_DESCRIPTION) and description.endswith(_suffix(service))
 
 
-def _of(service: WatchedService) -> str:
+def _suffix(service: WatchedService) -> str:
+    """Return the end of the descriptions of this service's alarms."""
     return f" on {service.cluster}/{service.service}"
 
 
 def definition(service: WatchedService, rule: Rule, metrics_namespace: str, topic: str | None) -> dict[str, Any] | None:
     """Return the parameters of PutMetricAlarm; None for a rule about requests where nothing counts them.
 
-    Few requests are no rate, as in our own rules, but minute by minute: an alarm has no sum over its window.
+    As in our own rules, a few requests are too few for a rate; but here each minute needs enough of them, since an
+    alarm cannot add up its window.
     """
     measure = rule.measure
     if measure.requests and not service.balanced:
@@ -51,7 +52,7 @@ def definition(service: WatchedService, rule: Rule, metrics_namespace: str, topi
     alarm: dict[str, Any] = {
         "AlarmName": alarm_name(service, rule),
         "AlarmDescription": f"{_DESCRIPTION}{rule.severity}: {rule.name} {rule.comparison} {rule.threshold:g}"
-        f"{rule.unit} for {rule.minutes} min{_of(service)}",
+        f"{rule.unit} for {rule.minutes} min{_suffix(service)}",
         "ActionsEnabled": True,
         "AlarmActions": actions,
         "OKActions": actions,
@@ -76,7 +77,7 @@ def definition(service: WatchedService, rule: Rule, metrics_namespace: str, topi
 
 
 def _missing(measure: Measure) -> str:
-    """Nothing from a service that should have tasks is an outage; no requests and no errors are none."""
+    """Return how the alarm treats a minute without a point: as an outage, as no error or request, or as unknown."""
     if measure.absence == "is an outage":
         return "breaching"
     return "notBreaching" if measure.requests or measure.aggregation == "sum" else "missing"

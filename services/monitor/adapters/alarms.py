@@ -1,4 +1,4 @@
-"""CloudWatch's alarms: those that are there, and ours."""
+"""The alarms in CloudWatch: all that exist, and Surefoot's own."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

@@ -32,7 +32,7 @@ from services.monitor.domain.metrics import (
 from services.monitor.domain.rules import Rule
 
 WIDTH, HEIGHT = 12, 6
-"""Of a graph, in the dashboard's grid of 24 columns."""
+"""The size of a graph in the dashboard's grid of 24 columns."""
 _TARGET_4XX = Metric("target_4xx", "HTTPCode_Target_4XX_Count", "Sum", "group")
 _UNHEALTHY = Metric("unhealthy", "UnHealthyHostCount", "Maximum", "group")
 _RESPONSE_TIMES = tuple(Metric(f"response_{stat}", RESPONSE_TIME.name, stat, "group") for stat in ("p50", "p95", "p99"))
@@ -46,7 +46,7 @@ _OF_LOAD_BALANCERS = frozenset({Graph.LOAD_BALANCER, Graph.ERROR_RATE, Graph.RES
 class CloudWatchDashboards:
     aws: Aws
     period: int
-    """Seconds of one point, a multiple of 60."""
+    """The seconds that one point of a graph stands for, a multiple of 60."""
 
     async def put(self, target: Target, service: WatchedService, rules: Iterable[Rule], monitoring: Monitoring) -> str:
         widgets = Drawing(service, monitoring, target.region, self.period).widgets(rules)

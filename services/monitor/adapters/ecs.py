@@ -1,4 +1,4 @@
-"""What CloudWatch calls the parts of an ECS service."""
+"""An ECS service with its CloudWatch dimensions."""
 
 from dataclasses import dataclass
 
@@ -40,15 +40,15 @@ class AwsEcs:
             target_group=group,
             wanted=service.desired,
             running=service.running,
-            created_at=service.created_at or 0.0,  # of unknown age: its silence is no start
+            created_at=service.created_at or 0.0,  # a service of unknown age does not count as new
         )
 
     async def _balancer(
         self, target: Target, service: EcsService, known: WatchedService | None
     ) -> tuple[str | None, str | None]:
-        """Return the load balancer and target group through which users reach the service, where they are counted.
+        """Return the load balancer and target group through which users reach the service, if they count requests.
 
-        Network load balancers count no requests: for our rules such a service is one without.
+        Network load balancers count none, so for our rules a service behind one has no load balancer.
         """
         groups = service.target_groups
         if known and known.balanced and known.target_group in {target_group_dimension(group) for group in groups}:

@@ -1,4 +1,4 @@
-"""CloudWatch's numbers: one GetMetricData for everything about a target."""
+"""Metrics from CloudWatch: one GetMetricData for everything about a target."""
 
 from dataclasses import dataclass, replace
 

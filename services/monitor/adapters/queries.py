@@ -1,4 +1,4 @@
-"""Our metrics in CloudWatch's words."""
+"""Our metrics as CloudWatch names and queries them."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def namespace(metric: Metric, metrics_namespace: str) -> str:
 
 
 def in_cloudwatch(metric: Metric, target: WatchedService, metrics_namespace: str) -> cloudwatch.Metric:
-    """``TargetGroup`` before ``LoadBalancer``, as AWS's own console writes them."""
+    """Return a metric with the target's dimensions: ``TargetGroup`` before ``LoadBalancer``, as in AWS's console."""
     if metric.scope in {"service", "application"}:
         named = {"ClusterName": target.cluster, "ServiceName": target.service}
     elif target.load_balancer is None or target.target_group is None:
@@ -36,5 +36,5 @@ def dimensions_of(metric: Metric, target: WatchedService) -> list[dict[str, str]
 def query(
     metric: Metric, target: WatchedService, metrics_namespace: str, period: int, *, returned: bool = True
 ) -> dict[str, Any]:
-    """Return one of MetricDataQueries; its id is the metric's."""
+    """Return one of the ``MetricDataQueries``, with the metric's id."""
     return cloudwatch.query(in_cloudwatch(metric, target, metrics_namespace), period, returned=returned)

@@ -1,1 +1,1 @@
-"""What the monitor knows of metrics, rules and alerts, without asking anybody."""
+"""What the monitor decides about metrics, rules and alerts, without I/O."""

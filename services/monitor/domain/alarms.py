@@ -1,4 +1,4 @@
-"""The alarms that already stand over a target: are they armed and quiet?"""
+"""The existing alarms of a target: are they armed and quiet?"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Alarm:
     armed: bool
     """Whether its actions are enabled."""
     scales: bool = False
-    """Its only actions are scaling policies. Target tracking's low alarm fires whenever there is little to do."""
+    """Whether its only actions are scaling policies. Target tracking's low alarm fires whenever the load is low."""
     dimensions: frozenset[tuple[str, str]] = frozenset()
     """(name, value) of every metric that it looks at."""
 
@@ -44,7 +44,7 @@ class AlarmScope:
 
 
 def quiet_gate(alarms: Iterable[Alarm], scope: AlarmScope) -> Gate:
-    """Judge: none of the target's alarms fires, and all are armed. None at all passes, and is said."""
+    """Judge that none of the target's alarms fires, and that all are armed; a target without alarms passes."""
     ours = [alarm for alarm in alarms if scope.concerns(alarm) and not alarm.scales]
     firing = sorted(alarm.name for alarm in ours if alarm.firing)
     # ECS reads the state of the alarms that it was given, whether their actions are enabled or not

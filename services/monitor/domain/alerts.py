@@ -21,19 +21,19 @@ _BUILT_IN = {rule.name: rule for rule in BUILT_IN_RULES}
 
 
 class AlertState(Contract):
-    """How a rule's alert stands; the default is quiet."""
+    """The state of a rule's alert; by default there is none."""
 
     began_at: float | None = None
-    """Product time, epoch seconds, at which it was first seen broken; None: it is not."""
+    """Product time, epoch seconds, at which the rule was first seen broken; None while there is no alert."""
     good: int = 0
-    """Good evaluations in a row since."""
+    """Good evaluations in a row since the rule was last seen broken."""
     judged_until: float = 0.0
-    """The end of the newest minute that was judged; an older or equal one says nothing new."""
+    """The end of the newest minute that was judged; up to there nothing is judged again."""
     rule: RulePolicy | None = None
     """The rule that was broken; None also in what the previous version wrote, which knew the built-in rules alone."""
 
-    def of(self, rule: Rule) -> bool:
-        """Whether a rule of the same name goes on with this alert: it has to be about the same, and as severe."""
+    def belongs_to(self, rule: Rule) -> bool:
+        """Whether a rule of the same name continues this alert: its metric and its severity must be the same."""
         return self.rule is None or (self.rule.metric, self.rule.severity) == (rule.measure.metric, rule.severity)
 
 
@@ -46,9 +46,9 @@ def step(
     fault: DependencyFault | None = None,
     digest: Digest = "",
 ) -> tuple[AlertState, Alert | None]:
-    """Return how the alert stands after ``state``, and what is to be published.
+    """Return the alert's state after an evaluation, and the event to publish, if there is one.
 
-    ``fault``: of a dependency; ``digest``: of the policy that the rule is of.
+    ``fault`` is what is wrong with a dependency, ``digest`` names the policy that has the rule.
     """
     if state.verdict == "no_data" or state.until <= alert.judged_until:
         return alert, None
@@ -67,15 +67,15 @@ def step(
 def without_rules(
     alerts: Mapping[str, AlertState], rules: Iterable[Rule], target: Target, digest: Digest
 ) -> tuple[dict[str, AlertState], tuple[Alert, ...]]:
-    """Return the alerts that ``rules`` go on with, and the resolutions of those that stand for a rule that is gone."""
+    """Return the alerts that ``rules`` continue, and the resolutions of those whose rule is gone."""
     by_name = {rule.name: rule for rule in rules}
-    kept = {name: alert for name, alert in alerts.items() if name in by_name and alert.of(by_name[name])}
+    kept = {name: alert for name, alert in alerts.items() if name in by_name and alert.belongs_to(by_name[name])}
     ended = {name: alert for name, alert in alerts.items() if name not in kept}
     return kept, resolved(ended, target, digest, GONE)
 
 
 def resolved(alerts: Mapping[str, AlertState], target: Target, digest: Digest, why: str) -> tuple[Alert, ...]:
-    """Return the resolutions of the alerts that stand; ``why`` they are over although nothing was measured."""
+    """Return the resolutions of raised alerts that are over for the reason ``why``, without a measurement."""
     by_rule = ((alert, alert.rule or _BUILT_IN.get(name)) for name, alert in alerts.items())
     return tuple(
         _unmeasured(rule, alert.began_at, target, digest, why)

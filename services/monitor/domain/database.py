@@ -1,4 +1,4 @@
-"""Is the application's database itself in trouble? Then what its users suffer is no deployment's fault."""
+"""Is the application's database itself in trouble? Then a broken rule is no verdict on a deployment."""
 
 from collections.abc import Mapping
 
@@ -22,9 +22,9 @@ SERVES = frozenset(
 )
 """States of an RDS instance in which it answers (Amazon RDS User Guide, "Viewing Amazon RDS DB instance status")."""
 OVERLOADED = 95.0
-"""Per cent of its processor."""
+"""Per cent of its processor from which on an instance is overloaded."""
 POINTS = 2
-"""So many of the newest minutes have to be above it."""
+"""The number of newest minutes that must all reach ``OVERLOADED``."""
 
 
 class Database(Contract):
@@ -32,13 +32,13 @@ class Database(Contract):
 
     instance: str
     status: str
-    """In the words of RDS."""
+    """The state, in the words of RDS."""
     cpu: Mapping[float, float] = {}
-    """Per cent, by when a minute begins (epoch seconds)."""
+    """The begin of a minute (epoch seconds) → per cent of the processor in use."""
 
 
 def fault(database: Database | None) -> DependencyFault | None:
-    """Return what is wrong with it; None where nothing is, or nothing is known."""
+    """Return what is wrong with the database; None where nothing is wrong or nothing is known."""
     if database is None:
         return None
     if database.status not in SERVES:

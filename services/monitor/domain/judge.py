@@ -1,7 +1,7 @@
-"""Has the service kept the critical rules since a change? Evidence first: two good points after it, or no verdict.
+"""Has the service kept the critical rules since a change? A rule passes only with two good points after the change.
 
 A rule that is broken over its whole window after the change fails at once. Where there are too few requests for a
-rate, the validator's own requests count as samples. A monitor that hears nothing says so: inconclusive.
+rate, the validator's own requests count as samples. Without readings a rule is inconclusive.
 """
 
 from collections.abc import Iterable
@@ -17,20 +17,20 @@ from services.monitor.domain.metrics import LATE, MINUTE, Readings, Series
 from services.monitor.domain.rules import OPPOSITES, Rule, evaluate, points_since
 
 GOOD_POINTS = 2
-"""N: so many points after the change have to be good."""
+"""The number of newest points after the change that must be good."""
 LEAST_PROBES = 5
-"""Fewer requests of the validator's own say nothing; each of them is deliberate, so fewer do than of users."""
+"""The least number of the validator's own requests to judge by. Each is deliberate, so fewer suffice than of users."""
 
 
 class PendingEvaluation(Contract):
-    """An ``evaluate-rules`` that waits for its evidence."""
+    """An ``evaluate-rules`` that waits for its evidence. All times are product time, epoch seconds."""
 
     command_id: str
     run_id: str
     since: float
-    """Product time, epoch seconds."""
+    """The time of the change."""
     not_before: float | None = None
-    """No rule is called kept before it."""
+    """No rule passes before it."""
     deadline: float
     probes: ProbesOutput | None = None
 
@@ -47,15 +47,15 @@ def judge(
     """Return a gate for each rule that gates deployments, or None while evidence may still come.
 
     ``readings`` is None when CloudWatch could not be asked. ``database_published`` says whether the application has
-    published DatabaseConnectionErrors at any time in the last hours. ``fault``: of the database; while it lasts no
-    rule that is broken is a verdict on the change. A rule that is broken is told at once; that all are kept not before
-    ``pending.not_before``.
+    published DatabaseConnectionErrors at any time in the last hours. ``fault`` is what is wrong with the database;
+    while it lasts, a broken rule is inconclusive. A broken rule is answered at once, and that all are kept is not
+    answered before ``pending.not_before``.
     """
     gating = [rule for rule in rules if rule.gates_deployment]
     if not gating:
         return (Gate.true("critical_rules", None, samples=0, detail="no critical rule is switched on"),)
     if readings is None:
-        gates = tuple(map(_unheard, gating))
+        gates = tuple(map(_without_readings, gating))
     else:
         gates = tuple(_gate_of(rule, pending, readings, now, published=database_published) for rule in gating)
     if fault:
@@ -99,7 +99,7 @@ def _kept_so_far(gate: Gate) -> Gate:
     return gate.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "detail": detail})
 
 
-def _unheard(rule: Rule) -> Gate:
+def _without_readings(rule: Rule) -> Gate:
     return _gate(rule, Verdict.INCONCLUSIVE, None, 0, "CloudWatch could not be asked", GOOD_POINTS)
 
 
@@ -116,7 +116,7 @@ def _broken(rule: Rule, readings: Readings, since: float, now: float) -> Gate | 
 
 
 def _points(rule: Rule, readings: Readings, since: float, now: float) -> Gate:
-    """Judge a rule whose points need no requests."""
+    """Judge a rule whose points do not depend on the number of requests."""
     if broken := _broken(rule, readings, since, now):
         return broken
     points = points_since(rule, readings, since, now)
@@ -130,7 +130,7 @@ def _points(rule: Rule, readings: Readings, since: float, now: float) -> Gate:
 
 
 def _decisive(rule: Rule, values: list[float]) -> float:
-    """Their sum where the rule is about it, else the one that is nearest to breaking the rule."""
+    """Return the sum of the values where the rule is about it, else the value that is nearest to breaking the rule."""
     if rule.measure.aggregation == "sum":
         return sum(values)
     return max(values) if rule.comparison in {">", ">="} else min(values)
@@ -139,7 +139,7 @@ def _decisive(rule: Rule, values: list[float]) -> float:
 def _requests(
     rule: Rule, measure: Requests, readings: Readings, since: float, now: float, probes: ProbesOutput | None
 ) -> Gate:
-    """Judge a rule about requests: users' where there are enough, else the validator's as well."""
+    """Judge a rule about requests by those of users where there are enough, else by the validator's as well."""
     if not readings.service.balanced and probes is None:
         return _not_applicable(rule, "nothing balances the service's load, so nobody counts its requests")
     if broken := _broken(rule, readings, since, now):
@@ -157,7 +157,7 @@ def _requests(
 
 
 def _stretch(readings: Readings, points: Series) -> dict[float, float]:
-    """Return the shortest run of newest points that holds ``GOOD_POINTS`` and ``LEAST_REQUESTS``, or all there are."""
+    """Return the fewest newest points that include ``GOOD_POINTS`` and ``LEAST_REQUESTS``, or all points."""
     taken: dict[float, float] = {}
     requests = 0.0
     for minute in reversed(points):
@@ -194,15 +194,15 @@ def _by_probes(
 
 
 def _quiet(readings: Readings, since: float, now: float) -> bool:
-    """Whether two minutes after the change are known, so that few requests are few and not late."""
+    """Whether ``GOOD_POINTS`` minutes after the change are known, so that requests are few and not just late."""
     known = since + GOOD_POINTS * MINUTE
     if not readings.service.balanced:
-        return now >= known + LATE  # nobody counts requests, so that there is nothing to hear
-    return readings.heard_until >= known
+        return now >= known + LATE  # nothing counts requests, so no point will show that a minute is known
+    return readings.reported_until >= known
 
 
 def _over(rule: Rule, measure: Requests, readings: Readings, stretch: Series) -> float:
-    """The value over the stretch, or the decisive one of its newest points where points cannot be combined."""
+    """Return the value over the stretch, or the decisive one of its newest points where points cannot be combined."""
     if measure.over:
         return measure.over(readings, stretch)
     return _decisive(rule, [stretch[minute] for minute in sorted(stretch)[-GOOD_POINTS:]])

@@ -1,4 +1,4 @@
-"""One look at a target, by one policy: what CloudWatch and the database say at that moment."""
+"""One look at a target, by one policy: what CloudWatch and RDS reported at that moment."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Look:
     published: bool = False
     """Whether the application has published DatabaseConnectionErrors in the last hours."""
     fault: DependencyFault | None = None
-    """Of the policy's own database."""
+    """What is wrong with the database that the policy names."""
 
     @property
     def rules(self) -> tuple[Rule, ...]:

@@ -1,8 +1,7 @@
 """What a rule can be about: one row for each metric of a policy.
 
-A row says how the measure is taken from readings, what proves nothing about it, which alarm of CloudWatch's own
-watches it, and where the dashboard shows its thresholds. No field may be left out without saying so: a rule on a
-metric without a row is refused when it is built.
+A row defines how the measure is taken from readings, what a minute without a point means, which CloudWatch alarm
+watches it, and where the dashboard shows its thresholds. A rule on a metric without a row is refused when it is built.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -46,7 +45,7 @@ class Mark:
 
     graph: Graph
     label: str
-    """``{severity}`` stands for the rule's."""
+    """``{severity}`` stands for the severity of the rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class MetricAlarm:
 
     balanced: Metric
     alone: Metric
-    """The metric of a service whose load nothing balances."""
+    """The metric to watch where the service has no load balancer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,35 +68,35 @@ class MathAlarm:
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """How a measure of requests is taken where there is more than one minute, or where users are too few."""
+    """How a measure of requests is taken over several minutes, and where users send too few."""
 
     over: Callable[[Readings, Iterable[float]], float] | None
-    """Its value over several minutes; None where the minutes' values cannot be combined."""
+    """Return its value over several minutes. None where the minutes' values cannot be combined."""
     with_probes: Callable[[Readings, Iterable[float], ProbesOutput], tuple[float | None, int]]
-    """Its value and its samples over several minutes, the validator's own requests counted as well."""
+    """Return its value and its samples over several minutes, with the validator's own requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
     metric: RuleMetric
     unit: str
-    """As it is written behind a number."""
+    """The unit as it is written behind a number."""
     series: Callable[[Readings], Series]
     alarm: MetricAlarm | MathAlarm
     mark: Mark | None
     """None: the dashboard has no graph on which the threshold would mean something."""
     aggregation: Literal["every", "sum"] = "every"
-    """Every minute by itself, or the sum of the window."""
+    """Whether a rule judges every minute by itself, or the sum over its window."""
     absence: Literal["proves nothing", "is an outage"] = "proves nothing"
     """What a minute without a point means."""
     requests: Requests | None = None
-    """For a measure of requests; it takes ``LEAST_REQUESTS`` to judge one."""
+    """Set for a measure of requests, which is judged only with ``LEAST_REQUESTS``."""
     optional: bool = False
-    """The application itself publishes it, and need not."""
+    """Whether the application publishes the metric itself, and need not do so."""
 
 
 def error_rate(readings: Readings, minutes: Iterable[float]) -> float:
-    """Return the error rate over ``minutes``, per cent; at least one of them has requests."""
+    """Return the error rate over ``minutes``, per cent. Raise ``ValueError`` where none of them has requests."""
     rate = limits.error_rate(*readings.counts(minutes))
     if rate is None:
         raise ValueError("an error rate needs requests")

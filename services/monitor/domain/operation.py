@@ -14,6 +14,6 @@ class SetUp(Operation):
     parts: tuple[Part, ...]
     verdict: Verdict | None = None
     summary: str = ""
-    """``sentence``, as version 0.1.0 called it."""
+    """The same text as ``sentence``, under the name that version 0.1.0 gave it."""
     gates: tuple[Gate, ...] = ()
     output: MonitoringOutput | None = None

@@ -1,8 +1,8 @@
 """Rules, and whether one is broken.
 
-A rule is broken when every minute of its window is: then also the window as a whole is, and a single bad minute
-rolls nothing back. A minute without data proves nothing, except that a service that should have tasks and shows
-none is down. A share of a few requests is no rate.
+A rule is broken when every minute of its window breaks it, so a single bad minute rolls nothing back. A minute without
+data proves nothing, except that a service that should have tasks and shows none is down. A few requests are too few
+for a rate.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,9 +41,9 @@ class Rule:
     threshold: float
     """In the unit of the measure."""
     minutes: int
-    """The window."""
+    """The length of the window."""
     gate: str
-    """What its gate is called; only a rule that gates deployments has one."""
+    """The name of its gate; only a rule that gates deployments has one."""
 
     @property
     def gates_deployment(self) -> bool:
@@ -68,7 +68,7 @@ class Rule:
 
     @property
     def label(self) -> str | None:
-        """What its line on the dashboard is called; None where it has none."""
+        """The label of its line on the dashboard; None where it has no line."""
         mark = self.measure.mark
         return mark.label.format(severity=self.severity) if mark else None
 
@@ -113,13 +113,13 @@ def _rule(policy: RulePolicy) -> Rule:
 
 
 class RuleState(Contract):
-    """A rule at one moment."""
+    """How a rule was judged at one moment."""
 
     rule: str
     verdict: RuleVerdict
     value: float | None
     samples: int
-    """Requests where the rule is about requests, else minutes with a point."""
+    """The number of requests where the rule is about requests, else of minutes with a point."""
     until: float
     """The end of the window, epoch seconds."""
     detail: str = ""
@@ -129,8 +129,8 @@ def evaluate(rule: Rule, readings: Readings, now: float) -> RuleState:
     """Judge the last full minutes before ``now`` (product time, epoch seconds) that can be judged."""
     measure, series = rule.measure, rule.series(readings)
     until = settled(series, now)
-    if measure.absence != "is an outage" and readings.heard_until > now - STALE:
-        until = min(until, readings.heard_until)  # CloudWatch as a whole is later than usual
+    if measure.absence != "is an outage" and readings.reported_until > now - STALE:
+        until = min(until, readings.reported_until)  # all points of CloudWatch may be later than usual
     window = minutes_before(until, rule.minutes)
     values = {minute: series[minute] for minute in window if minute in series}
     requests = sum(readings.requests.get(minute, 0.0) for minute in window)
@@ -159,7 +159,7 @@ class _Found:
 
 
 def _every(rule: Rule, readings: Readings, values: Series) -> _Found:
-    """One good minute proves that the rule is kept; only a whole window of bad ones that it is broken."""
+    """Judge each minute: a good one shows that the rule is kept, only a window of bad ones shows that it is broken."""
     value = _value(rule, readings, values)
     if not all(map(rule.breaks, values.values())):
         return _Found("ok", value)
@@ -169,10 +169,10 @@ def _every(rule: Rule, readings: Readings, values: Series) -> _Found:
 
 
 def _availability(rule: Rule, readings: Readings, window: tuple[float, ...], values: Series) -> _Found:
-    """A minute without a point is an outage, unless the service is new or it is CloudWatch that is silent.
+    """Judge where a minute without a point is an outage, unless the service is new or CloudWatch itself is silent.
 
-    AWS/ECS and load balancers say nothing about no tasks at all. So silence is an outage if ECS runs none, or if
-    CloudWatch tells other things about the target; else the numbers are out, and the service need not be.
+    AWS/ECS and load balancers report nothing about a service without tasks. So a missing point is an outage if ECS
+    runs no task, or if CloudWatch shows other points of the target; else CloudWatch may be down and not the service.
     """
     wanted, began = readings.service.wanted, readings.service.created_at + STARTING
     value = values[max(values)] if values else None
@@ -184,14 +184,14 @@ def _availability(rule: Rule, readings: Readings, window: tuple[float, ...], val
     if any(minute < began for minute in missing):
         return _Found("no_data", value, "the service is new")
     running = readings.service.running
-    if missing and running and not readings.heard_since(window[0]):
+    if missing and running and not readings.reported_since(window[0]):
         return _Found("no_data", value, f"CloudWatch shows nothing at all, while ECS runs {running} tasks")
     silent = f"; {len(missing)} of {rule.minutes} minutes show nothing at all" if missing else ""
     return _Found("broken", value, f"{wanted} wanted{silent}")
 
 
 def _value(rule: Rule, readings: Readings, values: Series) -> float:
-    """What a person wants to read: the value over the window, or its newest point where points cannot be combined."""
+    """Return the value to show: over the window, or of its newest point where points cannot be combined."""
     requests = rule.measure.requests
     return requests.over(readings, values) if requests and requests.over else values[max(values)]
 

@@ -1,4 +1,4 @@
-"""How alarms and dashboard come to be what the policy in force says: bit by bit, as far as AWS lets it."""
+"""How alarms and dashboard are brought to what the policy in force says: step by step, since AWS may stop it."""
 
 from typing import Self
 from zlib import crc32
@@ -11,20 +11,20 @@ from services.monitor.domain.rules import Rule, rules_of
 
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 900.0
 """Product seconds before the next try after AWS has stopped one; they double with each. CloudWatch takes few
-PutMetricAlarm a second from an account, and a change of the defaults is one for all services at once."""
+PutMetricAlarm a second from an account, and a change of the policy's defaults changes all services at once."""
 TURN_SECONDS = 60.0
-"""Product seconds before the next try where another service is written, give or take the half of them."""
+"""Product seconds, on average, before the next try while another target is being written."""
 
 
 class Showing(Contract):
     """What is being written to CloudWatch."""
 
     policy: MonitoringPolicy
-    """Without its digest."""
+    """The policy that is being written, without its digest."""
     dashboard: bool = False
-    """Whether it is written already."""
+    """Whether the dashboard is written already."""
     alarms: dict[str, str | None] = Field(default_factory=dict)
-    """Rule → the name of its alarm, which is written already; None: the rule cannot have one."""
+    """Rule → the name of its alarm that is written already; None: the rule cannot have one."""
     stopped: int = 0
     """Tries in a row that were stopped."""
 
@@ -54,5 +54,5 @@ class Showing(Contract):
 
 
 def turn_after(target: Target) -> float:
-    """Return the product seconds until a target asks for its turn again: each target has other ones."""
+    """Return the product seconds until a target tries again; they differ, so that not all targets try at once."""
     return TURN_SECONDS * (0.5 + crc32(str(target).encode()) % 1000 / 1000)

@@ -1,4 +1,4 @@
-"""How a target is watched: the state under ``watch:<target>``, and what each event makes of it."""
+"""How a target is watched: the state under ``watch:<target>``, and how each event changes it."""
 
 from typing import Self
 
@@ -15,7 +15,7 @@ from services.monitor.domain.rules import RuleState, evaluate
 from services.monitor.domain.showing import Showing
 
 MOST_ENDED = 8
-"""Runs remembered after their end; one is active on a target at a time."""
+"""The most runs that are remembered after their end; one is active on a target at a time."""
 
 
 class Watch(State):
@@ -24,39 +24,41 @@ class Watch(State):
     target: Target
     dimensions: WatchedService | None = None
     closely: dict[str, float] = Field(default_factory=dict)
-    """Run → until when (epoch seconds) it wants the target watched closely."""
+    """Run → the moment (epoch seconds) until which it wants the target watched closely."""
     set_up: bool = False
-    """Whether to watch also while nobody deploys."""
+    """Whether the target is watched also while nobody deploys."""
     pending: tuple[PendingEvaluation, ...] = ()
     alerts: dict[str, AlertState] = Field(default_factory=dict)
-    """By rule."""
+    """Rule → its alert."""
     ended: tuple[str, ...] = ()
-    """Runs that are over or are being rolled back, the newest last: a command may come later than that news."""
+    """Runs that are over or are being rolled back, the newest last: a command of theirs may still arrive."""
     latest: tuple[RuleState, ...] = ()
+    """The rules as they were judged last."""
     collected_at: float | None = None
+    """The time of the last look with readings; epoch seconds."""
     policies: dict[str, MonitoringPolicy] = Field(default_factory=dict)
-    """Run → what it is watched and judged by, for as long as it is; the newest run last."""
+    """Run → the policy by which it is watched and judged, for as long as it is; the newest run last."""
     shown: MonitoringPolicy | None = None
-    """What the alarms and the dashboard in CloudWatch were written from, without its digest; None: not known, or a
-    part of something else."""
+    """The policy, without its digest, from which the alarms and the dashboard in CloudWatch were written; None where it
+    is not known or they are not all from one policy."""
     showing: Showing | None = None
-    """What they are being written from, where they are not what ``shown`` says any more."""
+    """The policy from which they are being rewritten, and how far that is done; None while they are not."""
 
     def wanted_closely(self, now: float) -> bool:
         return bool(self.pending) or any(until > now for until in self.closely.values())
 
     def wanted(self, now: float) -> bool:
-        """Whether anybody still wants to know. An alert that stands is watched until it is over."""
+        """Whether the target still has to be watched; an alert is watched until it is resolved."""
         return (
             self.set_up or self.wanted_closely(now) or any(alert.began_at is not None for alert in self.alerts.values())
         )
 
     def policy_of(self, run_id: str, in_force: MonitoringPolicy | None) -> MonitoringPolicy | None:
-        """Return what a run is judged by; a run of the previous version by what is in force."""
+        """Return the policy by which a run is judged: its own; for a run of the previous version, the one in force."""
         return self.policies.get(run_id, in_force)
 
     def governing(self, in_force: MonitoringPolicy | None, now: float) -> MonitoringPolicy | None:
-        """Return what the target is watched by: the policy of the newest run that wants it, else what is in force."""
+        """Return the policy by which the target is watched: of the newest run that wants it, else the one in force."""
         watched = {run for run, until in self.closely.items() if until > now}
         wanting = watched | {waiting.run_id for waiting in self.pending}
         return next((policy for run, policy in reversed(self.policies.items()) if run in wanting), in_force)
@@ -70,14 +72,14 @@ class Watch(State):
         return self._with_policy(run_id, policy).replace(closely={**self.closely, run_id: until}, dimensions=service)
 
     def _with_policy(self, run_id: str, policy: MonitoringPolicy) -> Self:
-        """A run keeps the policy with which it began."""
+        """Return the watch with a policy for the run, unless it has one: it keeps the policy with which it began."""
         return self.replace(policies={**self.policies, run_id: self.policies.get(run_id, policy)})
 
     def pending_of(self, run_id: str) -> tuple[PendingEvaluation, ...]:
         return tuple(waiting for waiting in self.pending if waiting.run_id == run_id)
 
     def without_run(self, run_id: str) -> Self:
-        """The run is over, or is being rolled back: nobody waits for its evaluations any more."""
+        """Return the watch without a run that is over or is being rolled back, and without its evaluations."""
         return self.replace(
             closely={run: until for run, until in self.closely.items() if run != run_id},
             pending=tuple(waiting for waiting in self.pending if waiting.run_id != run_id),
@@ -89,9 +91,9 @@ class Watch(State):
         return self.replace(set_up=True, dimensions=service, shown=bare(policy), showing=None)
 
     def should_show(self, in_force: MonitoringPolicy | None, now: float) -> Showing | None:
-        """Return what is to be written to CloudWatch, and how far it is; None where nothing is.
+        """Return what has to be written to CloudWatch, and how far that is done; None where nothing has to.
 
-        Not during a run: whoever deploys relies on alarms that stay as they are.
+        Nothing is written during a run, which relies on alarms that stay as they are.
         """
         if in_force is None or not self.set_up or self.wanted_closely(now) or self.shows(in_force):
             return None
@@ -99,7 +101,7 @@ class Watch(State):
         return self.showing if self.showing and self.showing.policy == wanted else Showing(policy=wanted)
 
     def shows(self, policy: MonitoringPolicy) -> bool:
-        """Whether the alarms and the dashboard were written from this policy, or from one that says the same."""
+        """Whether the alarms and the dashboard were written from this policy, or from an equal one."""
         return self.shown == bare(policy)
 
     def with_pending(self, pending: PendingEvaluation, policy: MonitoringPolicy) -> Self:
@@ -108,14 +110,14 @@ class Watch(State):
         return self._with_policy(pending.run_id, policy).replace(pending=(*self.pending, pending))
 
     def answered(self, command_ids: set[str]) -> Self:
-        """These evaluations have their answers; the policy of a run that wants nothing any more is forgotten."""
+        """Return the watch without evaluations that are answered, and without policies that no run needs any more."""
         pending = tuple(waiting for waiting in self.pending if waiting.command_id not in command_ids)
         wanting = {*self.closely, *(waiting.run_id for waiting in pending)}
         policies = {run: policy for run, policy in self.policies.items() if run in wanting}
         return self.replace(pending=pending, policies=policies)
 
     def stopped(self, digest: Digest) -> tuple[Self, tuple[Alert, ...]]:
-        """The service is gone: only what waits for an answer remains. Return also the resolutions of its alerts."""
+        """Return the watch of a service that is gone, with pending evaluations alone, and its alerts' resolutions."""
         over = resolved(self.alerts, self.target, digest, "the service is gone")
         return self.replace(closely={}, set_up=False, alerts={}, showing=None), over
 
@@ -142,7 +144,7 @@ class Watch(State):
 
 
 def bare(policy: MonitoringPolicy) -> MonitoringPolicy:
-    """Return the policy without its digest: two that say the same are equal."""
+    """Return the policy without its digest, so that policies with the same content are equal."""
     return policy.model_copy(update={"digest": ""})
 
 

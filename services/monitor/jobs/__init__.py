@@ -1,1 +1,1 @@
-"""What takes longer than a moment: one file for each verb."""
+"""The monitor's jobs, which take time since they ask AWS: one file for each verb."""

@@ -1,4 +1,4 @@
-"""Publish an answer that version 0.1.0 had left to a job of its own before the upgrade."""
+"""Publish an answer that version 0.1.0 left to a job of its own, and that the upgrade found unpublished."""
 
 from contracts.results import StepFinished, answer_id
 from services._chassis.jobs import Running

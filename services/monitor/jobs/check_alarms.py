@@ -1,4 +1,4 @@
-"""Look whether the alarms that stand over a target are armed and quiet."""
+"""Check that the existing alarms of a target are armed and quiet."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Look at a target: read every metric once; what follows for rules, alerts and whoever waits is decided from it."""
+"""Look at a target: read every metric once, and decide what follows for its rules, alerts and pending evaluations."""
 
 from dataclasses import dataclass, replace
 
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 LOOK_BACK = 15 * MINUTE
 FARTHEST = 3 * 3600.0
-"""Seconds of points that a look reads at least, and at most while an evaluation waits."""
+"""Seconds: a look reads the points of ``LOOK_BACK`` at least, and of ``FARTHEST`` at most while an evaluation waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ class CollectJob:
             looks, gone = {policy: await self._look(before, policy, now) for policy in wanted}, False
         except NotFound:
             looks, gone = {policy: Look(policy, now) for policy in wanted}, True
-        asked = {waiting.command_id for waiting in before.pending}
+        known = {waiting.command_id for waiting in before.pending}
 
         def decide(state: bytes | None) -> Decision:
             watch = Watch.from_bytes(state, target=target)
-            return looked(watch, looks, in_force, asked, now, gone=gone)
+            return looked(watch, looks, in_force, known, now, gone=gone)
 
         return Transition(watch_key(target), decide)
 
@@ -63,7 +63,7 @@ class CollectJob:
             return None
 
     async def _look(self, watch: Watch, policy: MonitoringPolicy, now: float) -> Look:
-        """Raise ``NotFound``; without an answer from CloudWatch nothing was read."""
+        """Make a look; where AWS does not answer, it is one without readings. Raise ``NotFound``."""
         try:
             look = Look(policy, now, await self._read(watch, policy, now))
             return replace(look, published=await self._published(watch, look), fault=await self._fault(watch, look))
@@ -78,7 +78,7 @@ class CollectJob:
         return await self.metrics.read(watch.target, service, policy.monitoring.metrics_namespace, start, now)
 
     async def _published(self, watch: Watch, look: Look) -> bool:
-        """Return whether the application publishes its database errors at all; only an evaluation needs to know it."""
+        """Return whether the application publishes its database errors at all; only evaluations need to know it."""
         if look.readings is None or not watch.pending:
             return False
         if look.readings.of(DATABASE_ERRORS):

@@ -1,4 +1,4 @@
-"""Set dashboard and alarms of a target up, for a run or for who asks over the API, and watch it from now on."""
+"""Set up the dashboard and the alarms of a target, for a run or over the API, and watch it from then on."""
 
 from dataclasses import dataclass
 
@@ -58,9 +58,8 @@ class SetUpOnRequestJob:
             why = str(error)
             failed = asked.failed(why, moment(self.clock.now()), verdict=Verdict.INCONCLUSIVE, summary=why)
             return decided(records=failed.record)
-        said, verdict = summary(shown.gates), worst(gate.verdict for gate in shown.gates)
-        now = self.clock.now()
-        done = asked.finished(said, moment(now), verdict=verdict, summary=said, gates=shown.gates, output=shown.output)
+        text, verdict, now = summary(shown.gates), worst(gate.verdict for gate in shown.gates), self.clock.now()
+        done = asked.finished(text, moment(now), verdict=verdict, summary=text, gates=shown.gates, output=shown.output)
         if "alarms" not in asked.parts:
             return decided(records=done.record)
         return _watched(asked.target, shown.service, policy, now, Decision(records=done.record))

@@ -1,4 +1,4 @@
-"""Write alarms and dashboard of a target anew because its policy has changed; looks and alerts never wait for it."""
+"""Rewrite the alarms and the dashboard of a target whose policy has changed; looks and alerts never wait for it."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -21,18 +21,18 @@ log = structlog.get_logger()
 
 
 class Overtaken(Exception):
-    """A run has begun or the alarms were set up meanwhile: they are not to be touched any more."""
+    """A run has begun, the policy has changed, or the alarms were set up meanwhile: they must not be touched now."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShowJob:
-    """Write what ``Watch.showing`` says is left. Where AWS stops it, the next try goes on from there."""
+    """Write what ``Watch.showing`` has left to write. Where AWS stops it, the next try goes on from there."""
 
     store: Store
     clock: Clock
     show: ShowPolicy
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """One target is written at a time: all of them at once would only be throttled, and take the looks' places."""
+    """One target is written at a time: all at once would be throttled, and would leave no executor for looks."""
 
     async def __call__(self, running: Running) -> Transition:
         target = Target.parse(running.payload.decode())
@@ -51,7 +51,7 @@ class ShowJob:
         return Watch.from_bytes(await self.store.load(watch_key(target)), target=target)
 
     async def _written(self, running: Running, target: Target, showing: Showing) -> tuple[Showing, str]:
-        """Return what is written in the end, and why it is not everything; empty where it is."""
+        """Write what is left. Return what is written by the end, and why it is not everything; empty where it is."""
         policy = showing.policy
         try:
             service = await self.show.services.watched(target, None)
@@ -69,7 +69,7 @@ class ShowJob:
         return showing, ""
 
     async def _check(self, target: Target, showing: Showing) -> None:
-        """Raise ``Overtaken``: whoever deploys relies on alarms that stay as they are."""
+        """Raise ``Overtaken`` where the alarms must not be touched; a run relies on alarms that stay as they are."""
         watch = await self._watch(target)
         if watch.showing is None or watch.showing.policy != showing.policy:
             raise Overtaken("something else is to be shown by now")

@@ -1,4 +1,4 @@
-"""Write the dashboard and the alarms of a target as its policy says; delete the alarms of rules that are gone."""
+"""Write the dashboard and the alarms of a target by its policy, and delete the alarms of rules that are gone."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ BOTH: tuple[Part, ...] = ("dashboard", "alarms")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What CloudWatch has now."""
+    """What was written to CloudWatch, and the gates that show whether it is there."""
 
     service: WatchedService
     gates: tuple[Gate, ...]
@@ -27,7 +27,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class ShowPolicy:
-    """A step of several jobs; doing it twice is the same as doing it once."""
+    """A part of several jobs. It can be repeated: doing it twice is the same as doing it once."""
 
     services: EcsServices
     alarms: Alarms
@@ -36,7 +36,10 @@ class ShowPolicy:
     async def __call__(
         self, running: Running, target: Target, policy: MonitoringPolicy, parts: Collection[Part] = BOTH
     ) -> Shown:
-        """Raise ``NotFound`` or ``AwsError``. An alarm counts when CloudWatch shows it armed."""
+        """Write ``parts`` and return what is there. Raise ``NotFound`` or ``AwsError``.
+
+        An alarm counts as active when CloudWatch lists it with its actions enabled.
+        """
         service = await self.services.watched(target, None)
         gates: list[Gate] = []
         names: list[str] = []

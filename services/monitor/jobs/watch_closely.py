@@ -1,4 +1,4 @@
-"""Find what a run's metrics are called, and look at its target often from now on."""
+"""Find the CloudWatch dimensions of a run's target, and look at it often from now on."""
 
 from dataclasses import dataclass
 

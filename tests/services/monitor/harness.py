@@ -1,4 +1,4 @@
-"""The monitor without Redis, Kafka and AWS: its own handlers and jobs on a truth in memory, under virtual time."""
+"""The monitor without Redis, Kafka and AWS: its own handlers and jobs on a store in memory, under virtual time."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -189,7 +189,7 @@ class FakeDashboards:
 
 @dataclass
 class World:
-    """``say`` a command, let time pass with ``until``, read ``told``. It is the monitor's store as well."""
+    """``send`` a command, let time pass with ``until``, and read ``published``. It is the monitor's store as well."""
 
     clock: FakeClock = field(default_factory=lambda: FakeClock(START))
     policies: FakePolicies = field(default_factory=FakePolicies)
@@ -200,7 +200,7 @@ class World:
     timers: dict[str, Timer] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
     known_jobs: set[str] = field(default_factory=set)
-    told: list[Event | DeadLettered] = field(default_factory=list)
+    published: list[Event | DeadLettered] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -245,10 +245,10 @@ class World:
         self.timers |= {timer.id: timer for timer in decision.timers}
         self.jobs += [job for job in decision.jobs if job.id not in self.known_jobs]
         self.known_jobs |= {job.id for job in decision.jobs}
-        self.told += [emit.event for emit in decision.emit]
+        self.published += [emit.event for emit in decision.emit]
         self.ids += [emit.id for emit in decision.emit]
 
-    async def say(self, handler: Any, event: Event, id_: str = "command-1") -> None:
+    async def send(self, handler: Any, event: Event, id_: str = "command-1") -> None:
         transition = await handler(event, Meta(id=id_, source="test", time=moment(self.clock.time)))
         await self.apply(transition, cause="")
         await self.do_jobs()
@@ -276,8 +276,10 @@ class World:
 
     @property
     def answers(self) -> list[StepFinished]:
-        return [event for event in self.told if isinstance(event, StepFinished)]
+        return [event for event in self.published if isinstance(event, StepFinished)]
 
     @property
     def alerts(self) -> list[tuple[str, str]]:
-        return [(alert.rule, alert.state) for alert in self.told if isinstance(alert, CriticalAlert | WarningAlert)]
+        return [
+            (alert.rule, alert.state) for alert in self.published if isinstance(alert, CriticalAlert | WarningAlert)
+        ]

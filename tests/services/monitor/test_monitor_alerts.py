@@ -11,9 +11,12 @@ ERROR_RATE = BY_NAME["error_rate"]
 
 
 def course(*verdicts: RuleVerdict, rule: Rule = ERROR_RATE, minutes: tuple[int, ...] = ()) -> list[tuple[int, str]]:
-    """(when, what was told) of one verdict a minute; ``minutes``: whose minute each verdict is about."""
+    """Return (minute, state of the alert) for what is published by one verdict a minute.
+
+    ``minutes`` are the minutes that the verdicts are about, where they are not those at which they come.
+    """
     standing = AlertState()
-    told: list[tuple[int, str]] = []
+    published: list[tuple[int, str]] = []
     for index, verdict in enumerate(verdicts):
         about = minutes[index] if minutes else index
         state = RuleState(
@@ -21,8 +24,8 @@ def course(*verdicts: RuleVerdict, rule: Rule = ERROR_RATE, minutes: tuple[int, 
         )
         standing, alert = step(standing, rule, state, TARGET, START + index * MINUTE)
         if alert:
-            told.append((index, alert.state))
-    return told
+            published.append((index, alert.state))
+    return published
 
 
 def test_an_alert_is_raised_once_and_resolved_after_two_good_evaluations() -> None:

@@ -57,5 +57,5 @@ async def sent(of: WatchedService, topic: str | None, database: str | None, warn
 async def test_alarms_and_dashboard_are_sent_as_ever(
     name: str, topic: str | None, database: str | None, minutes: int
 ) -> None:
-    golden = GOLDEN / f"{name}-{'told' if topic else 'silent'}.json"
+    golden = GOLDEN / f"{name}-{'with' if topic else 'without'}-topic.json"
     assert await sent(SERVICES[name], topic, database, minutes) == golden.read_text()

@@ -24,7 +24,7 @@ def probed(requests: int = 12, failures: int = 0, p95: float | None = 0.3) -> Pr
     return ProbesOutput(requests=requests, failures=failures, p95_seconds=p95)
 
 
-def said(
+def judged(
     seen: Readings | None, now: float, *, waits: PendingEvaluation | None = None, published: bool = True
 ) -> dict[str, Gate] | None:
     gates = judge(waits or pending(), RULES, seen, now, database_published=published)
@@ -37,8 +37,8 @@ def verdicts(gates: dict[str, Gate] | None) -> dict[str, Verdict]:
 
 
 def test_two_good_minutes_after_the_change_are_enough() -> None:
-    assert said(readings(GOOD_MINUTE), START + MINUTE) is None
-    gates = said(readings(GOOD_MINUTE, GOOD_MINUTE), START + 2 * MINUTE)
+    assert judged(readings(GOOD_MINUTE), START + MINUTE) is None
+    gates = judged(readings(GOOD_MINUTE, GOOD_MINUTE), START + 2 * MINUTE)
     assert verdicts(gates) == dict.fromkeys(
         ("healthy_tasks", "error_rate", "response_time_p95", "database_connections"), PASS
     )
@@ -49,14 +49,14 @@ def test_two_good_minutes_after_the_change_are_enough() -> None:
 
 def test_the_minute_of_the_change_does_not_count() -> None:
     waits = pending(since=START + 10)
-    assert said(readings(GOOD_MINUTE, GOOD_MINUTE), START + 2 * MINUTE, waits=waits) is None
-    assert said(readings(*[GOOD_MINUTE] * 3), START + 3 * MINUTE, waits=waits) is not None
+    assert judged(readings(GOOD_MINUTE, GOOD_MINUTE), START + 2 * MINUTE, waits=waits) is None
+    assert judged(readings(*[GOOD_MINUTE] * 3), START + 3 * MINUTE, waits=waits) is not None
 
 
 def test_what_was_bad_before_the_change_does_not_fail_it() -> None:
     bad = {**GOOD_MINUTE, "target_5xx": 80.0}
     seen = readings(bad, bad, bad, GOOD_MINUTE, GOOD_MINUTE, start=START - 3 * MINUTE)
-    assert verdicts(said(seen, START + 2 * MINUTE))["error_rate"] is PASS
+    assert verdicts(judged(seen, START + 2 * MINUTE))["error_rate"] is PASS
 
 
 @pytest.mark.parametrize(
@@ -70,33 +70,33 @@ def test_what_was_bad_before_the_change_does_not_fail_it() -> None:
 )
 def test_a_broken_rule_fails_at_once(bad: dict[str, float], gate: str) -> None:
     seen = readings(*[{**GOOD_MINUTE, **bad}] * 2)
-    gates = verdicts(said(seen, START + 2 * MINUTE))
+    gates = verdicts(judged(seen, START + 2 * MINUTE))
     assert gates[gate] is FAIL
     assert [name for name, verdict in gates.items() if verdict is FAIL] == [gate]
 
 
 def test_silence_is_inconclusive_and_says_what_it_needs() -> None:
     seen = readings(*[QUIET] * 15)
-    assert said(seen, DEADLINE - 1) is None
-    gates = said(seen, DEADLINE)
+    assert judged(seen, DEADLINE - 1) is None
+    gates = judged(seen, DEADLINE)
     assert gates is not None
     assert gates["error_rate"].arithmetic == "no data, must be <= 10% (0 samples, needs 20 more)"
     assert gates["healthy_tasks"].verdict is PASS
 
 
 def test_numbers_that_do_not_come_roll_nothing_back() -> None:
-    gates = said(readings(GOOD_MINUTE), DEADLINE)
+    gates = judged(readings(GOOD_MINUTE), DEADLINE)
     assert set(verdicts(gates).values()) == {INCONCLUSIVE}
 
 
 def test_a_cloudwatch_that_does_not_answer_is_inconclusive_at_the_deadline_only() -> None:
-    assert said(None, DEADLINE - 1) is None
-    assert set(verdicts(said(None, DEADLINE)).values()) == {INCONCLUSIVE}
+    assert judged(None, DEADLINE - 1) is None
+    assert set(verdicts(judged(None, DEADLINE)).values()) == {INCONCLUSIVE}
 
 
 def test_probes_count_where_users_are_too_few() -> None:
     waits = pending(probed())
-    gates = said(readings(QUIET, QUIET), START + 2 * MINUTE, waits=waits)
+    gates = judged(readings(QUIET, QUIET), START + 2 * MINUTE, waits=waits)
     assert verdicts(gates)["error_rate"] is PASS
     assert gates is not None
     assert gates["error_rate"].samples == 12
@@ -106,20 +106,20 @@ def test_probes_count_where_users_are_too_few() -> None:
 
 def test_probes_wait_until_two_minutes_are_known() -> None:
     waits = pending(probed())
-    assert said(readings(QUIET), START + MINUTE, waits=waits) is None
+    assert judged(readings(QUIET), START + MINUTE, waits=waits) is None
     alone = Readings(ALONE, {"running": {START: 1.0, START + MINUTE: 1.0}, "database_errors": {}})
-    assert said(alone, START + 2 * MINUTE, waits=waits, published=False) is None
-    assert said(alone, START + 2 * MINUTE + LATE, waits=waits, published=False) is not None
+    assert judged(alone, START + 2 * MINUTE, waits=waits, published=False) is None
+    assert judged(alone, START + 2 * MINUTE + LATE, waits=waits, published=False) is not None
 
 
 def test_failing_probes_fail() -> None:
-    gates = verdicts(said(readings(QUIET, QUIET), START + 2 * MINUTE, waits=pending(probed(failures=3, p95=7.0))))
+    gates = verdicts(judged(readings(QUIET, QUIET), START + 2 * MINUTE, waits=pending(probed(failures=3, p95=7.0))))
     assert gates["error_rate"] is FAIL
     assert gates["response_time_p95"] is FAIL
 
 
 def test_a_handful_of_probes_is_not_enough() -> None:
-    gates = said(readings(QUIET, QUIET), DEADLINE, waits=pending(probed(requests=3)))
+    gates = judged(readings(QUIET, QUIET), DEADLINE, waits=pending(probed(requests=3)))
     assert verdicts(gates)["error_rate"] is INCONCLUSIVE
     assert gates is not None
     assert gates["error_rate"].needs == 2
@@ -127,22 +127,22 @@ def test_a_handful_of_probes_is_not_enough() -> None:
 
 def test_real_traffic_beats_probes() -> None:
     bad = {**GOOD_MINUTE, "target_5xx": 30.0}
-    assert verdicts(said(readings(bad, bad), START + 2 * MINUTE, waits=pending(probed())))["error_rate"] is FAIL
+    assert verdicts(judged(readings(bad, bad), START + 2 * MINUTE, waits=pending(probed())))["error_rate"] is FAIL
 
 
 def test_an_application_that_never_published_its_errors_passes_and_says_so() -> None:
     silent = {name: value for name, value in GOOD_MINUTE.items() if name != "database_errors"}
     seen = readings(silent, silent)
-    gates = said(seen, START + 2 * MINUTE, published=False)
+    gates = judged(seen, START + 2 * MINUTE, published=False)
     assert gates is not None
     assert gates["database_connections"].verdict is PASS
     assert "not applicable" in gates["database_connections"].detail
-    assert said(seen, START + 2 * MINUTE, published=True) is None, "it has published before: silence is not health"
+    assert judged(seen, START + 2 * MINUTE, published=True) is None, "it has published before: silence is not health"
 
 
 def test_without_a_load_balancer_nobody_counts_requests() -> None:
     seen = Readings(ALONE, {"running": {START: 2.0, START + MINUTE: 2.0}})
-    gates = said(seen, START + 2 * MINUTE, published=False)
+    gates = judged(seen, START + 2 * MINUTE, published=False)
     assert gates is not None
     assert {gate.verdict for gate in gates.values()} == {PASS}
     assert "nothing balances" in gates["error_rate"].detail
@@ -165,8 +165,8 @@ def test_a_pass_always_rests_on_points_after_the_change(
     values: list[dict[str, float]], probes: ProbesOutput | None
 ) -> None:
     seen = readings(*values)
-    gates = said(seen, START + len(values) * MINUTE, waits=pending(probes))
-    at_the_end = said(seen, DEADLINE, waits=pending(probes))
+    gates = judged(seen, START + len(values) * MINUTE, waits=pending(probes))
+    at_the_end = judged(seen, DEADLINE, waits=pending(probes))
     assert at_the_end is not None, "the deadline always answers"
     for gate in (gates or {}).values():
         assert gate.needs == 0 or gate.verdict is INCONCLUSIVE
@@ -177,8 +177,8 @@ def test_a_pass_always_rests_on_points_after_the_change(
 
 def test_a_cloudwatch_that_is_late_is_not_a_service_without_users() -> None:
     late = readings(GOOD_MINUTE, start=START - MINUTE)
-    assert said(late, START + 4 * MINUTE + LATE, waits=pending(probed())) is None
-    gates = said(late, DEADLINE, waits=pending(probed()))
+    assert judged(late, START + 4 * MINUTE + LATE, waits=pending(probed())) is None
+    gates = judged(late, DEADLINE, waits=pending(probed()))
     assert gates is not None
     assert verdicts(gates)["response_time_p95"] is INCONCLUSIVE
     assert verdicts(gates)["error_rate"] is INCONCLUSIVE

@@ -68,7 +68,7 @@ async def watch_closely(
 ) -> None:
     until = moment(world.clock.time + seconds)
     command = WatchClosely(target=target, run_id=run, until=until, policy=held)
-    await world.say(world.handlers.watch_closely, command, f"watch-{target.service}-{run}")
+    await world.send(world.handlers.watch_closely, command, f"watch-{target.service}-{run}")
 
 
 async def evaluate(
@@ -83,17 +83,17 @@ async def evaluate(
         deadline=now + timedelta(minutes=15),
         policy=held,
     )
-    await world.say(world.handlers.evaluate_rules, command, f"evaluate-{target.service}-{run}")
+    await world.send(world.handlers.evaluate_rules, command, f"evaluate-{target.service}-{run}")
 
 
 async def set_up(world: World, held: MonitoringPolicy | None = None, target: Target = TARGET) -> None:
     command = SetUpMonitoring(target=target, run_id="run-0", policy=held)
-    await world.say(world.handlers.set_up, command, f"set-up-{target.service}")
+    await world.send(world.handlers.set_up, command, f"set-up-{target.service}")
 
 
 async def over(world: World, target: Target = TARGET) -> None:
     event = DeploymentFinished(target=target, run_id="run-1", outcome=Outcome.SUCCEEDED, reason="", seconds=60)
-    await world.say(world.handlers.run_over, event, "over")
+    await world.send(world.handlers.run_over, event, "over")
 
 
 async def watch(world: World, target: Target = TARGET) -> Watch:
@@ -101,7 +101,7 @@ async def watch(world: World, target: Target = TARGET) -> Watch:
 
 
 def alerts(world: World) -> list[CriticalAlert | WarningAlert]:
-    return [event for event in world.told if isinstance(event, CriticalAlert | WarningAlert)]
+    return [event for event in world.published if isinstance(event, CriticalAlert | WarningAlert)]
 
 
 # -- a run -------------------------------------------------------------------------------------------------------------
@@ -332,8 +332,8 @@ async def test_a_rule_that_is_a_warning_now_ends_its_critical_alert(world: World
     )
     world.policies.reload(policy(rules=softer))
     await world.until(4 * MINUTE)
-    told = [(type(alert), alert.state) for alert in alerts(world) if alert.rule == "response_time"]
-    assert told == [(CriticalAlert, "raised"), (CriticalAlert, "resolved"), (WarningAlert, "raised")]
+    published = [(type(alert), alert.state) for alert in alerts(world) if alert.rule == "response_time"]
+    assert published == [(CriticalAlert, "raised"), (CriticalAlert, "resolved"), (WarningAlert, "raised")]
 
 
 async def test_a_rule_of_ones_own_has_its_gate_and_its_alarm(world: World) -> None:

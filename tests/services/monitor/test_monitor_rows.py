@@ -139,11 +139,11 @@ def test_a_rule_that_compares_for_equality_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "error"),
     [("cpu", "several rules are named cpu"), ("healthy_tasks", "several gates are named healthy_tasks")],
 )
-def test_no_two_rules_and_no_two_gates_have_one_name(name: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_no_two_rules_and_no_two_gates_have_one_name(name: str, error: str) -> None:
+    with pytest.raises(ValueError, match=error):
         rules_of((*BUILT_IN_RULES, on(RuleMetric.CPU).model_copy(update={"name": name})))
 
 

@@ -71,7 +71,7 @@ def alarms() -> Throttled:
 async def world(alarms: Throttled) -> World:
     """A service that is watched, and whose policy has another window for each rule by now."""
     world = World(alarms=alarms)
-    await world.say(world.handlers.set_up, SetUpMonitoring(target=TARGET, run_id="run-0"), "set-up")
+    await world.send(world.handlers.set_up, SetUpMonitoring(target=TARGET, run_id="run-0"), "set-up")
     await world.until(0)
     alarms.put_names, alarms.asked = [], []
     world.policies.reload(ServicePolicy(target=TARGET, rules=LONGER))
@@ -102,7 +102,7 @@ async def test_what_is_written_is_kept_when_aws_stops_it_and_the_next_try_goes_o
 async def test_no_alert_is_later_because_alarms_cannot_be_written(world: World) -> None:
     world.metrics.change(response_time=9.0)
     await world.until(4 * MINUTE)
-    (raised,) = (alert for alert in world.told if isinstance(alert, CriticalAlert))
+    (raised,) = (alert for alert in world.published if isinstance(alert, CriticalAlert))
     assert raised.began_at.timestamp() == START + 3 * MINUTE, "its window is three minutes now"
     assert world.metrics.looks[-4:] == [START + minute * MINUTE for minute in (1, 2, 3, 4)]
 
@@ -162,7 +162,7 @@ async def test_a_run_that_begins_meanwhile_finds_alarms_that_stay_as_they_are(wo
     async def begin() -> None:
         until = moment(world.clock.time + 10 * MINUTE)
         command = WatchClosely(target=TARGET, run_id="run-1", until=until)
-        await world.say(world.handlers.watch_closely, command, "watch")
+        await world.send(world.handlers.watch_closely, command, "watch")
 
     alarms.then = begin
     await world.until(5 * MINUTE)

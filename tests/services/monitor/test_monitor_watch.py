@@ -35,7 +35,7 @@ def world() -> World:
 
 async def watch_closely(world: World, seconds: float = 1800, run_id: str = "run-1") -> None:
     command = WatchClosely(target=TARGET, run_id=run_id, until=moment(world.clock.time + seconds))
-    await world.say(world.handlers.watch_closely, command, f"watch-{run_id}")
+    await world.send(world.handlers.watch_closely, command, f"watch-{run_id}")
 
 
 async def evaluate(world: World, seconds: float = 900, probes: ProbesOutput | None = None) -> None:
@@ -43,7 +43,7 @@ async def evaluate(world: World, seconds: float = 900, probes: ProbesOutput | No
     command = EvaluateRules(
         target=TARGET, run_id="run-1", since=now, deadline=now + timedelta(seconds=seconds), probes=probes
     )
-    await world.say(world.handlers.evaluate_rules, command, "evaluate-1")
+    await world.send(world.handlers.evaluate_rules, command, "evaluate-1")
 
 
 async def watch(world: World) -> Watch:
@@ -65,7 +65,7 @@ async def test_it_ends_with_the_run(world: World) -> None:
     await watch_closely(world)
     await world.until(60)
     finished = DeploymentFinished(target=TARGET, run_id="run-1", outcome=Outcome.SUCCEEDED, reason="", seconds=60)
-    await world.say(world.handlers.run_over, finished)
+    await world.send(world.handlers.run_over, finished)
     await world.until(3600)
     assert len(world.metrics.looks) == 5, "nobody wants to know any more"
     assert not world.timers
@@ -89,7 +89,7 @@ async def test_nothing_is_read_for_a_run_that_is_over(world: World, over: Deploy
     await world.until(60)
     looks = len(world.metrics.looks)
     assert looks == 5
-    await world.say(world.handlers.run_over, over, "over")
+    await world.send(world.handlers.run_over, over, "over")
     answer = world.answers[-1]
     assert (answer.command_id, answer.step) == ("evaluate-1", "evaluate-rules")
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.REFUSED)
@@ -102,13 +102,13 @@ async def test_nothing_is_read_for_a_run_that_is_over(world: World, over: Deploy
 async def test_a_run_is_over_once_and_then_again_without_another_answer(world: World) -> None:
     world.metrics.failure = AwsError("silence")
     await evaluate(world)
-    await world.say(world.handlers.run_over, ROLLBACK, "rollback")
-    await world.say(world.handlers.run_over, FINISHED, "finished")
+    await world.send(world.handlers.run_over, ROLLBACK, "rollback")
+    await world.send(world.handlers.run_over, FINISHED, "finished")
     assert len(world.answers) == 1
 
 
 async def test_what_is_asked_for_after_the_end_of_its_run_is_answered_at_once(world: World) -> None:
-    await world.say(world.handlers.run_over, FINISHED, "over")
+    await world.send(world.handlers.run_over, FINISHED, "over")
     await watch_closely(world)
     await evaluate(world)
     assert [(answer.step, answer.verdict, answer.cause) for answer in world.answers] == [
@@ -121,7 +121,7 @@ async def test_what_is_asked_for_after_the_end_of_its_run_is_answered_at_once(wo
 
 async def test_the_end_of_another_run_ends_nothing(world: World) -> None:
     await evaluate(world)
-    await world.say(world.handlers.run_over, FINISHED.model_copy(update={"run_id": "run-0"}), "over")
+    await world.send(world.handlers.run_over, FINISHED.model_copy(update={"run_id": "run-0"}), "over")
     await world.until(2 * MINUTE)
     assert [answer.verdict for answer in world.answers] == [Verdict.PASS]
 
@@ -135,7 +135,7 @@ async def test_an_alert_that_stands_is_watched_though_the_run_is_over(world: Wor
     await watch_closely(world)
     world.metrics.change(response_time=9.0)
     await world.until(3 * MINUTE)
-    await world.say(world.handlers.run_over, ROLLBACK, "over")
+    await world.send(world.handlers.run_over, ROLLBACK, "over")
     world.metrics.change(response_time=0.1)
     await world.until(30 * MINUTE)
     assert ("response_time", "resolved") in world.alerts
@@ -147,7 +147,7 @@ async def test_a_bad_deployment_raises_one_critical_alert_that_is_resolved_when_
     world.metrics.change(target_5xx=40.0)
     await world.until(8 * MINUTE)
     assert world.alerts == [("error_rate", "raised")]
-    (raised,) = (event for event in world.told if isinstance(event, CriticalAlert))
+    (raised,) = (event for event in world.published if isinstance(event, CriticalAlert))
     assert (raised.value, raised.threshold, raised.comparison, raised.samples) == (40.0, 10, ">", 200)
     assert raised.began_at == moment(START + 7 * MINUTE), "two whole minutes are bad"
     world.metrics.change(target_5xx=None)
@@ -225,7 +225,7 @@ async def test_while_the_database_itself_is_in_trouble_no_deployment_is_blamed(w
     await evaluate(world)
     await world.until(14 * MINUTE)
     assert not world.answers, "the database may come back"
-    (raised,) = (event for event in world.told if isinstance(event, CriticalAlert))
+    (raised,) = (event for event in world.published if isinstance(event, CriticalAlert))
     assert raised.dependency == "the database court is failed"
     assert raised.detail.endswith("; the database court is failed")
     await world.until(16 * MINUTE)
@@ -252,11 +252,11 @@ async def test_a_database_of_which_nothing_is_known_excuses_nothing(world: World
     await evaluate(world)
     await world.until(3 * MINUTE)
     assert [answer.cause for answer in world.answers] == [Cause.GATE]
-    assert not any(event.dependency for event in world.told if isinstance(event, CriticalAlert))
+    assert not any(event.dependency for event in world.published if isinstance(event, CriticalAlert))
 
 
 @pytest.mark.parametrize(
-    ("database", "said"),
+    ("database", "detail"),
     [
         (None, ""),
         (Database(instance="court", status="available"), ""),
@@ -270,9 +270,9 @@ async def test_a_database_of_which_nothing_is_known_excuses_nothing(world: World
         ),
     ],
 )
-def test_what_a_database_in_trouble_is(database: Database | None, said: str) -> None:
+def test_what_a_database_in_trouble_is(database: Database | None, detail: str) -> None:
     found = fault(database)
-    assert (found.detail if found else "") == said
+    assert (found.detail if found else "") == detail
 
 
 async def test_a_silent_cloudwatch_is_inconclusive_at_the_deadline(world: World) -> None:
@@ -306,7 +306,7 @@ async def test_an_evaluation_that_comes_while_metrics_are_read_waits_for_the_nex
 
     async def read_while_commanded(*arguments: object) -> object:
         world.metrics.read = read  # type: ignore[method-assign]  # once
-        await world.say(world.handlers.evaluate_rules, command, "evaluate-late")
+        await world.send(world.handlers.evaluate_rules, command, "evaluate-late")
         return await read(*arguments)  # type: ignore[arg-type]  # as it was called
 
     world.metrics.read = read_while_commanded  # type: ignore[assignment, method-assign]  # the fake's own
@@ -316,14 +316,14 @@ async def test_an_evaluation_that_comes_while_metrics_are_read_waits_for_the_nex
 
 
 async def test_a_service_that_is_gone_is_not_looked_at_for_ever(world: World) -> None:
-    await world.say(world.handlers.set_up, SET_UP)
+    await world.send(world.handlers.set_up, SET_UP)
     world.services.failure = NotFound("there is no active service api in the cluster Main")
     await world.until(3600)
     assert not world.timers
 
 
 async def test_the_alerts_of_a_service_that_is_gone_are_resolved(world: World) -> None:
-    await world.say(world.handlers.set_up, SET_UP)
+    await world.send(world.handlers.set_up, SET_UP)
     world.metrics.change(response_time=9.0)
     await world.until(300)
     raised = {alert.alert_id for alert in raised_and_resolved(world, "raised")}
@@ -337,7 +337,7 @@ async def test_the_alerts_of_a_service_that_is_gone_are_resolved(world: World) -
 
 
 def raised_and_resolved(world: World, state: str) -> list[CriticalAlert | WarningAlert]:
-    found = [event for event in world.told if isinstance(event, CriticalAlert | WarningAlert)]
+    found = [event for event in world.published if isinstance(event, CriticalAlert | WarningAlert)]
     return [alert for alert in found if alert.state == state]
 
 
@@ -352,7 +352,7 @@ async def test_a_target_that_cannot_be_looked_up_is_answered(world: World) -> No
 
 
 async def test_set_up_creates_reads_back_and_watches_from_then_on(world: World) -> None:
-    await world.say(world.handlers.set_up, SET_UP)
+    await world.send(world.handlers.set_up, SET_UP)
     (answer,) = world.answers
     assert answer.verdict is Verdict.PASS
     assert [gate.name for gate in answer.gates] == ["dashboard_created", "alarms_active"]
@@ -366,7 +366,7 @@ async def test_set_up_creates_reads_back_and_watches_from_then_on(world: World) 
 
 async def test_set_up_fails_when_an_alarm_is_not_there_afterwards(world: World) -> None:
     world.alarms.disarmed = {"surefoot-Main-api-error_rate"}
-    await world.say(world.handlers.set_up, SET_UP)
+    await world.send(world.handlers.set_up, SET_UP)
     (answer,) = world.answers
     assert answer.verdict is Verdict.FAIL
     assert "alarms_active fail: 7, must be >= 8" in answer.summary
@@ -381,12 +381,12 @@ async def test_existing_alarms_have_to_be_armed_and_quiet(world: World) -> None:
             "others", firing=True, armed=True, dimensions=frozenset({("ClusterName", "Main"), ("ServiceName", "web")})
         ),
     )
-    await world.say(world.handlers.check_alarms, CHECK, "check-1")
+    await world.send(world.handlers.check_alarms, CHECK, "check-1")
     world.alarms.there += (
         Alarm("5xx", firing=True, armed=True, dimensions=frozenset({("LoadBalancer", "app/front/1")})),
         Alarm("slow", firing=False, armed=False, dimensions=frozenset({("TargetGroup", "targetgroup/api/2")})),
     )
-    await world.say(world.handlers.check_alarms, CHECK, "check-2")
+    await world.send(world.handlers.check_alarms, CHECK, "check-2")
     quiet, loud = world.answers
     assert quiet.verdict is Verdict.PASS
     assert quiet.gates[0].detail == "1 armed and quiet"
@@ -398,12 +398,12 @@ async def test_existing_alarms_have_to_be_armed_and_quiet(world: World) -> None:
 async def test_an_alarm_that_the_service_names_counts_whatever_it_measures(world: World) -> None:
     world.services.named = frozenset({"composite"})
     world.alarms.there = (Alarm("composite", firing=True, armed=False),)
-    await world.say(world.handlers.check_alarms, CHECK)
+    await world.send(world.handlers.check_alarms, CHECK)
     assert world.answers[0].verdict is Verdict.FAIL
 
 
 async def test_no_alarm_at_all_passes_and_is_said(world: World) -> None:
-    await world.say(world.handlers.check_alarms, CHECK)
+    await world.send(world.handlers.check_alarms, CHECK)
     (answer,) = world.answers
     assert answer.verdict is Verdict.PASS
     assert "no alarm stands over this service yet" in answer.summary
@@ -413,7 +413,7 @@ async def test_no_alarm_at_all_passes_and_is_said(world: World) -> None:
 async def test_a_cloudwatch_that_refuses_is_inconclusive(world: World, command: CheckAlarms | SetUpMonitoring) -> None:
     world.alarms.failure = AwsError("CloudWatch did not answer: AccessDenied")
     handler = world.handlers.check_alarms if isinstance(command, CheckAlarms) else world.handlers.set_up
-    await world.say(handler, command)
+    await world.send(handler, command)
     (answer,) = world.answers
     assert (answer.verdict, answer.cause, answer.summary) == (
         Verdict.INCONCLUSIVE,

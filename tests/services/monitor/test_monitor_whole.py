@@ -34,12 +34,12 @@ LONGEST = 30.0
 
 
 class Running:
-    """The monitor at work."""
+    """A monitor that runs, with its store and its clock."""
 
     def __init__(self, service: Service, store: RedisStore, clock: PacedClock) -> None:
         self.service, self.store, self.clock = service, store, clock
 
-    async def say(self, command: Any, id_: str) -> None:
+    async def send(self, command: Any, id_: str) -> None:
         meta = Meta(id=id_, source="test", time=moment(self.clock.now()), run_id=command.run_id)
         transition = await self.service.handlers[type(command)](command, meta)
         assert transition is not None
@@ -77,11 +77,11 @@ async def monitor(redis: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 async def test_a_run_is_watched_and_its_evidence_is_gathered(monitor: Running) -> None:
     now = moment(monitor.clock.now())
-    await monitor.say(WatchClosely(target=TARGET, run_id="run-1", until=now + timedelta(hours=2)), "watch-1")
+    await monitor.send(WatchClosely(target=TARGET, run_id="run-1", until=now + timedelta(hours=2)), "watch-1")
     watching = await monitor.answer_to("watch-1")
     assert watching.verdict is Verdict.PASS, watching.summary
     deadline = now + timedelta(hours=2)
-    await monitor.say(EvaluateRules(target=TARGET, run_id="run-1", since=now, deadline=deadline), "evaluate-1")
+    await monitor.send(EvaluateRules(target=TARGET, run_id="run-1", since=now, deadline=deadline), "evaluate-1")
     judged = await monitor.answer_to("evaluate-1")
     assert judged.verdict is Verdict.PASS, judged.summary
     assert {gate.name for gate in judged.gates} == {
