@@ -1,5 +1,6 @@
 """The HTTP side of a process: FastAPI under ``/api/v1``, problem+json for errors, and the probes."""
 
+import asyncio
 import contextlib
 import re
 import socket
@@ -14,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.state import NewerState
 from services._chassis import explanations
@@ -29,6 +30,8 @@ RETRY_SECONDS = 5
 KEEP_ALIVE_SECONDS = 75
 """Longer than a load balancer in front keeps an idle connection (60 s, AWS's default; 30 s, deploy/front-door), which
 would otherwise send a request over one that has just ended, and answer 502."""
+GRACE_SECONDS = 3
+"""Real seconds in which open requests may end by themselves when the process stops; then they are cancelled."""
 
 log = structlog.get_logger()
 
@@ -56,6 +59,7 @@ def create_http(
     http = FastAPI(title="Surefoot", docs_url=f"{PREFIX}/docs", openapi_url=f"{PREFIX}/openapi.json")
     process = readiness or Readiness()
     http.add_middleware(UntilStarted, started=started)
+    http.add_middleware(UntilStopped)
 
     @http.get("/livez", include_in_schema=False)
     async def livez() -> dict[str, str]:
@@ -149,6 +153,29 @@ class UntilStarted:
         await self._app(scope, receive, send)
 
 
+class UntilStopped:
+    """Ends a request that a stop cancels: by 503 where it has no answer yet; a stream ends where it is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except asyncio.CancelledError:
+            if begun:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                await _try_again("Surefoot stops; another replica, or its next start, answers.")(scope, receive, send)
+
+
 def _problem(status: int, title: str, detail: str, **more: Any) -> Response:
     body = {"type": "about:blank", "status": status, "title": title, "detail": detail, **more}
     return JSONResponse(body, status, media_type="application/problem+json")
@@ -174,7 +201,7 @@ class HttpServer(uvicorn.Server):
 
 
 def create_server(http: FastAPI) -> HttpServer:
-    """Return a server that logs errors only and ends its connections within 3 seconds."""
+    """Return a server that logs errors only; ``end_http`` ends it."""
     return HttpServer(
         uvicorn.Config(
             http,
@@ -182,9 +209,22 @@ def create_server(http: FastAPI) -> HttpServer:
             access_log=False,
             lifespan="off",
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=3,
+            timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
+
+
+async def end_http(server: HttpServer, serving: asyncio.Task[None]) -> int:
+    """End the server; return how many requests even their cancellation does not end: a call of AWS is waited for.
+
+    It takes at most ``GRACE_SECONDS`` and two more, however many streams and requests are open.
+    """
+    server.should_exit = True
+    await asyncio.wait({serving}, timeout=GRACE_SECONDS + 1)
+    requests = set(server.server_state.tasks)
+    if requests:
+        await asyncio.wait(requests, timeout=1)
+    return sum(not request.done() for request in requests)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from aiokafka.errors import (
@@ -27,7 +28,7 @@ from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.bus import KafkaTransport
 from services._chassis.clock import Pace, PacedClock
-from services._chassis.http import PREFIX, create_http, create_server, listen
+from services._chassis.http import PREFIX, create_http, create_server, end_http, listen
 from services._chassis.policy import first_policy, router
 from services._chassis.readiness import Readiness
 from services._chassis.service import Platform, Service
@@ -70,7 +71,7 @@ class Process:
         self.started = False
         """Whether the routes of all services are there."""
         self.unfinished = 0
-        """What was still under way when the time for an orderly end was over."""
+        """How many loops and requests were still under way when the time for an orderly end was over."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set. Raise ``StartupError`` if what it needs does not come in time."""
@@ -107,9 +108,9 @@ class Process:
                 for loop in ended - {stopping}:
                     loop.result()  # a loop ends by a fault only
         finally:
-            await self._stop()
-            server.should_exit = True
-            await asyncio.wait({serving}, timeout=self.settings.shutdown_timeout)
+            # beside each other, so that an open request costs no time; it may still need Redis, which is closed last
+            self.unfinished += (await asyncio.gather(end_http(server, serving), self._leave_groups()))[0]
+            await self._close()
 
     async def _reach_all(self) -> None:
         startup = Startup(self.settings, self.readiness.missing, self.redis, self.clock, self.aws)
@@ -170,12 +171,14 @@ class Process:
             missing.setdefault("kafka", "no partitions yet")
         return missing
 
-    async def _stop(self) -> None:
+    async def _leave_groups(self) -> None:
         leaving = [asyncio.create_task(transport.broker.stop()) for transport in self.transports]
         if leaving:
             left, late = await asyncio.wait(leaving, timeout=self.settings.shutdown_timeout)
             if late or any(task.exception() for task in left):
                 log.warning("a consumer did not leave in time", consumers=len(late))
+
+    async def _close(self) -> None:
         for service in self.services:
             for close in service.closers:
                 await close()
@@ -218,7 +221,18 @@ def main(*modules: str) -> None:
     configure_logs(settings.surefoot_log_level, service)
     for ignored in without_effect(os.environ.get("SUREFOOT_CONFIG")):
         log.warning("a setting is ignored", why=ignored)
-    sys.exit(asyncio.run(_main(modules, settings)))
+    asyncio.run(_exit_after(_main(modules, settings)))
+
+
+async def _exit_after(work: Coroutine[Any, Any, int]) -> NoReturn:
+    """Exit with the code that ``work`` returns, without waiting for threads that wait for AWS or for a file.
+
+    What lasts is in Redis by then; the leases of jobs that did not end run out by themselves.
+    """
+    code = await work
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 async def _main(modules: tuple[str, ...], settings: Settings) -> int:
@@ -239,8 +253,5 @@ async def _main(modules: tuple[str, ...], settings: Settings) -> int:
         log.exception("a loop failed; the process ends so that its supervisor starts it again")
         code = EXIT_FAILED
     if process.unfinished:
-        # an orderly end would wait for its threads; the leases of what they do run out by themselves
-        log.warning("left with work in flight", loops=process.unfinished)
-        sys.stderr.flush()
-        os._exit(code)
+        log.warning("left with work in flight", unfinished=process.unfinished)
     return code

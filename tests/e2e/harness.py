@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +23,14 @@ CLUSTER, SERVICE = "CourtCaseCluster", "BackendService"
 PLACE = Place(CLUSTER, SERVICE)
 REPOSITORY = "123456789012.dkr.ecr.us-west-2.amazonaws.com/backend"
 LONGEST = 150.0
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait until ``condition`` holds; fail with ``what`` after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
 
 
 def aws(environment: dict[str, str], service: str) -> Any:

@@ -1,8 +1,6 @@
 """Seven processes. The orchestrator dies after the change, and recovery still rolls back on a critical alert."""
 
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,16 +10,9 @@ from sandbox.child import HOST, Child, claim_port
 from sandbox.stack import Ports, sandbox
 from surefoot.arguments import Place
 from surefoot.client import Surefoot
-from tests.e2e.harness import CLUSTER, REPOSITORY, SERVICE, described
+from tests.e2e.harness import CLUSTER, REPOSITORY, SERVICE, described, until
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("e2e")]
-
-
-def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
 
 
 @pytest.mark.slow
