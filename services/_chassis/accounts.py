@@ -17,8 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from contracts.base import Target
 from contracts.policy import Access
 from services._chassis.aws import Aws
-from services._chassis.aws_clock import clock_fault, offset_of
 from services._chassis.aws_connection import ENTERING, AwsConnection, Place
+from services._chassis.clock_offset import clock_fault, offset_of
 from services._chassis.credentials import ClockOff, NoCredentials, RoleCredentials
 from services._chassis.readiness import Readiness
 
@@ -142,16 +142,16 @@ class AccountWatch:
                 answer = await self._aws.call("sts", "get_caller_identity")
                 self._own_due = self.now() + OWN_SECONDS
                 self._lost_at = None
-                self._tell("clock", clock_fault(offset_of(answer)))
-                self._tell("own-account", self._of_another(str(answer["Account"])))
-            self._tell("own-credentials", own.fault)
+                self.readiness.report("clock", clock_fault(offset_of(answer)))
+                self.readiness.report("own-account", self._of_another(str(answer["Account"])))
+            self.readiness.report("own-credentials", own.fault)
         except ClockOff as error:
-            self._tell("clock", str(error))
+            self.readiness.report("clock", str(error))
         except NoCredentials as error:
-            self._tell("own-credentials", str(error))
+            self.readiness.report("own-credentials", str(error))
             self._end_if_lost(str(error))
         except (BotoCoreError, ClientError) as error:
-            self._tell("own-account", f"STS does not say whose credentials these are ({_why(error)})")
+            self.readiness.report("own-account", f"STS does not say whose credentials these are ({_why(error)})")
 
     def _of_another(self, actual: str) -> str:
         if actual == self.own_account:
@@ -192,12 +192,6 @@ class AccountWatch:
         self._due.pop(place, None)
         self.readiness.clear(_key(place))
         self.readiness.clear(f"external-id:{place.account}")
-
-    def _tell(self, key: str, fault: str) -> None:
-        if fault:
-            self.readiness.degrade(key, f"{fault[:1].upper()}{fault[1:]}.")
-        else:
-            self.readiness.clear(key)
 
     async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.connection.threads(ENTERING), work, *arguments)

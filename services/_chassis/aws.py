@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 
 from contracts.base import Target
 from services._chassis.acting import calling
-from services._chassis.aws_clock import clock_fault, offset_of
 from services._chassis.aws_connection import HOME, AwsConnection, Place
+from services._chassis.clock_offset import clock_fault, offset_of
 from services._chassis.credentials import EXPIRED, ClockOff, NoCredentials
 from services._chassis.tasks import until_over
 

@@ -33,6 +33,13 @@ class Readiness:
         """Report ``sentence`` until ``clear(key)``, or for so many real seconds; a later sentence replaces it."""
         self._degraded[key] = (sentence, self._now() + seconds)
 
+    def report(self, key: str, fault: str) -> None:
+        """Report a fault, a sentence without its full stop and capital, as degraded; an empty one is over."""
+        if fault:
+            self.degrade(key, f"{fault[:1].upper()}{fault[1:]}.")
+        else:
+            self.clear(key)
+
     def clear(self, key: str) -> None:
         self._degraded.pop(key, None)
 

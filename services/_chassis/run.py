@@ -28,6 +28,7 @@ from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.bus import KafkaTransport
 from services._chassis.clock import Pace, PacedClock
+from services._chassis.clock_offset import RedisClock
 from services._chassis.http import PREFIX, create_http, create_server, end_http, listen
 from services._chassis.policy import first_policy, router
 from services._chassis.readiness import Readiness
@@ -41,8 +42,6 @@ from services._chassis.watchdog import Stalled
 from services._policy.environment import environment_of
 from services._policy.faults import PolicyFaults
 
-CLOCK_SECONDS = 30
-"""Real seconds between two looks at the time of Redis."""
 PLACE_IN_GROUPS = "its place in the consumer groups; Kafka's log says who holds them up"
 EXIT_USAGE = 2
 LOST_PRODUCER = (OutOfOrderSequenceNumber, UnknownProducerId, InvalidProducerEpoch, ProducerFenced)
@@ -124,7 +123,8 @@ class Process:
         accounts = AccountWatch(
             self.aws, policies, self.settings.aws_account or "", self.readiness, lambda: self._is_busy
         )
-        loops: dict[str, Loop] = {"clock": self._follow_clock, "policy": policies.run, "accounts": accounts.run}
+        redis_clock = RedisClock(self.redis, self.clock, self.readiness)
+        loops: dict[str, Loop] = {"clock": redis_clock.run, "policy": policies.run, "accounts": accounts.run}
         for party, store in stores.items():
             settings = load_settings(party, aws_account=self.settings.aws_account)
             platform = Platform(
@@ -149,12 +149,6 @@ class Process:
     @property
     def _is_busy(self) -> bool:
         return any(assembly.executor.busy for assembly in self.assemblies)
-
-    async def _follow_clock(self) -> None:
-        while True:
-            await asyncio.sleep(CLOCK_SECONDS)
-            seconds, micros = await self.redis.time()
-            self.clock.set(seconds + micros / 1e6)
 
     async def _missing(self) -> dict[str, str]:
         missing = dict(self.readiness.missing)
