@@ -16,7 +16,7 @@ def record_issues(
     run_id: str | None = None,
     also: tuple[Emit, ...] = (),
 ) -> Transition:
-    """Write down what a look found, and tell what is new and what is gone."""
+    """Store what a look found, and publish what is new and what is gone."""
 
     def decide(state: bytes | None) -> Decision:
         change = update(KnownIssues.from_bytes(state), issues, now, complete=complete)

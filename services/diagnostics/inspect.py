@@ -12,8 +12,8 @@ from services.diagnostics.ports import Ecs, LoadBalancers
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 15.0
-"""Real seconds for one question; two in a row fit into the API's bound of 30."""
+READ_SECONDS = 15.0
+"""Real seconds for one read of AWS; two in a row fit into the API's bound of 30."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Inspect:
     balancers: LoadBalancers
 
     async def __call__(self, target: Target) -> Evidence:
-        service = await answer_within(PATIENCE_SECONDS, self.ecs.service(target))
+        service = await answer_within(READ_SECONDS, self.ecs.service(target))
         if isinstance(service, AwsError):
             raise service
         if service is None:
@@ -40,7 +40,7 @@ class Inspect:
         return await _observed(self.balancers.targets(target, service.target_groups))
 
 
-async def _observed(question: Awaitable[T]) -> T | NotObserved:
-    """Return the answer, or why there is none."""
-    answer = await answer_within(PATIENCE_SECONDS, question)
+async def _observed(read: Awaitable[T]) -> T | NotObserved:
+    """Return what was read, or why nothing was."""
+    answer = await answer_within(READ_SECONDS, read)
     return NotObserved(str(answer)) if isinstance(answer, AwsError) else answer

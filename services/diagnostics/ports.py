@@ -1,4 +1,4 @@
-"""What diagnostics needs of the world. Where AWS does not answer, ``AwsError`` says so in a sentence."""
+"""What diagnostics needs from outside. When AWS does not answer, the methods raise ``AwsError`` with a sentence."""
 
 from collections.abc import Sequence
 from typing import Protocol

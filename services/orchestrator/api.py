@@ -215,7 +215,7 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         response: Response,
         idempotency_key: IdempotencyKey = None,
     ) -> Accepted:
-        """Start a deployment's course; its status tells how it goes."""
+        """Start a deployment; its status shows how it goes."""
         return accepted(request, response, target, await endpoints.orchestrate(target, body, idempotency_key))
 
     @router.get("/status/{cluster_name}/{service_name}", name="deployment_status")

@@ -48,11 +48,11 @@ def start_key(run_id: str) -> str:
 class Handlers:
     """Events and timers to transitions."""
 
-    def __init__(self, courses: Courses, clock: Clock, policies: Policies, tell_every: float) -> None:
+    def __init__(self, courses: Courses, clock: Clock, policies: Policies, progress_every: float) -> None:
         self._courses = courses
         self._clock = clock
         self._policies = policies
-        self._tell_every = tell_every
+        self._progress_every = progress_every
 
     async def on_request(self, event: DeployRequested, meta: Meta) -> Transition | None:
         """Take a request from outside, whose times are of the wall clock."""
@@ -75,10 +75,10 @@ class Handlers:
         return self._turn(event.target, ReplayedRequest(request, DeploymentFinished.model_validate_json(end)))
 
     async def on_unreadable_request(self, record: Any, why: str) -> Transition | None:
-        """Publish whoever sent a request that cannot be read that no run comes of it.
+        """Publish the end of a run whose request cannot be read, so that its sender learns that no run begins.
 
-        The end is kept with its telling, so that the same id never has another one; a run that there is, or was, is
-        not touched.
+        The end is recorded together with its publication, so that the same id never gets another one. A run that
+        exists, or existed, is not touched.
         """
         refusal = refusal_of(record.headers, record.value, record.key, why)
         if refusal is None:
@@ -121,9 +121,9 @@ class Handlers:
     def _policy(self, target: Target) -> Policy:
         """Return what a run that begins now would keep. One that goes on is not touched by a refusal."""
         try:
-            return Policy.of(self._policies.of(target), self._tell_every)
+            return Policy.of(self._policies.of(target), self._progress_every)
         except LookupError as error:
-            return Policy(tell_every=self._tell_every, refusal=f"{error}.")
+            return Policy(tell_every=self._progress_every, refusal=f"{error}.")
 
 
 def turn(

@@ -11,4 +11,4 @@ class Settings(settings.Settings):
     """The one orchestration setting of the requirements that is no part of a policy."""
 
     monitoring_interval_minutes: Annotated[float, Field(gt=0, le=60)] = 5
-    """After so much silence a run says what it waits for."""
+    """Minutes without progress after which a run publishes what it waits for."""

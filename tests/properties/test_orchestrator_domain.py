@@ -45,7 +45,7 @@ from services.orchestrator.handlers import Handlers
 from tests.properties.profiles import PROFILE
 from tests.properties.world import START, TARGET, Clock, finished
 
-POLICY = Policy.of(ServicePolicy(target=TARGET), tell_every=300)
+POLICY = Policy.of(ServicePolicy(target=TARGET), progress_every=300)
 SHORT = DeploymentConfig(deployment_timeout_minutes=2, validation_timeout_minutes=2, baking_minutes=2)
 RUNS = tuple(caused_id("ci", id_) for id_ in "ab")
 PASSED = [Verdict.PASS] * 4

@@ -1,4 +1,4 @@
-"""Tasks that ECS cannot place, as its events tell, and tasks that were taken away.
+"""Tasks that ECS cannot place, as its events report, and tasks that were taken away.
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
 """
@@ -66,20 +66,20 @@ EVENTS = (
     (r"capacity is unavailable|insufficient capacity|no capacity", CAPACITY),
     (r"unable to place (?:a )?task", PLACEMENT),
 )
-"""The first that matches an event gets it."""
+"""Pattern → playbook; the first pattern that matches an event decides."""
 
 RULES = (TaskRule(SPOT, lambda task: task.stop_code == "SpotInterruption"),)
 
 
 def find(target: Target, events: tuple[ServiceEvent, ...], situation: Situation) -> tuple[Issue, ...]:
     """Return one issue for each kind among recent events; critical while tasks are missing."""
-    told: dict[str, list[str]] = {}
+    quotes: dict[str, list[str]] = {}
     for event in events:
         if situation.now - event.at > PRESENT_SECONDS:
             continue
         playbook = next((playbook for pattern, playbook in EVENTS if search(pattern, event.message, IGNORECASE)), None)
         if playbook is not None:
-            told.setdefault(playbook.kind, []).append(event.message)
+            quotes.setdefault(playbook.kind, []).append(event.message)
     playbooks = {playbook.kind: playbook for _, playbook in EVENTS}
     severity: Severity = "critical" if situation.below else "info"
-    return tuple(playbooks[kind].issue(target, severity, quotes) for kind, quotes in told.items())
+    return tuple(playbooks[kind].issue(target, severity, messages) for kind, messages in quotes.items())

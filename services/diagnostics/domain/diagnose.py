@@ -33,7 +33,7 @@ def diagnose(target: Target, evidence: Evidence, now: float) -> tuple[Issue, ...
 
 
 def gate(issues: tuple[Issue, ...], evidence: Evidence) -> Gate:
-    """Ask for no critical issue. None found, with a part of the evidence missing, is inconclusive."""
+    """Judge that there is no critical issue; it is inconclusive where none was found and evidence is missing."""
     critical = [issue for issue in issues if issue.severity == "critical"]
     return Gate.measured(
         "critical_issues",
@@ -49,7 +49,7 @@ def gate(issues: tuple[Issue, ...], evidence: Evidence) -> Gate:
 def summary(issues: tuple[Issue, ...], unseen: tuple[str, ...]) -> str:
     """Return what was found, the worst of it, and what could not be looked at."""
     counts = {severity: sum(issue.severity == severity for issue in issues) for severity in _ORDER}
-    told = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
+    found = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
     worst = f": {issues[0].description}" if issues else ""
     missing = f" Not seen: {'; '.join(unseen)}." if unseen else ""
-    return f"{f'Issues found ({told}){worst}' if told else 'No issue found.'}{missing}"
+    return f"{f'Issues found ({found}){worst}' if found else 'No issue found.'}{missing}"

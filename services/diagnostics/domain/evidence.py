@@ -1,4 +1,4 @@
-"""What AWS tells of a service. Environment values are not read at all."""
+"""What AWS reports about a service. Environment values are not read at all."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class StoppedTask:
 
     arn: str
     deployment_id: str
-    """Which deployment started it."""
+    """The id of the deployment that started it."""
     stopped_at: float
     """Product time, epoch seconds."""
     stop_code: str
@@ -43,7 +43,7 @@ class StoppedTask:
 
     @property
     def failed(self) -> bool:
-        """It ended by itself, never started, or was stopped for its health; not: replaced or scaled in."""
+        """Whether it ended by itself, never started, or was stopped for its health: not replaced, not scaled in."""
         return self.stop_code in {"TaskFailedToStart", "EssentialContainerExited"} or (
             self.stop_code == "ServiceSchedulerInitiated" and "health check" in self.reason
         )
@@ -114,5 +114,5 @@ class Evidence:
 
     @property
     def sources(self) -> int:
-        """How many questions there were to ask."""
+        """The number of sources that there were to read."""
         return 2 if self.targets is None else 3

@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_ima
 """
 
 from services.diagnostics.domain.playbook import DESCRIBE_SERVICE, DESCRIBE_TASK, Playbook
-from services.diagnostics.domain.task_rule import TaskRule, says
+from services.diagnostics.domain.task_rule import TaskRule, matches
 
 _IMPACT = "No new task starts: a deployment cannot complete, and stopped tasks are not replaced."
 
@@ -71,9 +71,11 @@ OTHER = Playbook(
 
 _PULL = "CannotPull"
 RULES = (
-    TaskRule(ARCHITECTURE, says(_PULL, r"descriptor matching platform|no matching manifest|does not match.*platform")),
-    TaskRule(NETWORK, says(_PULL, r"timeout|timed out|dial tcp|request canceled|no such host|toomanyrequests")),
-    TaskRule(ACCESS, says(_PULL, r"denied|not authorized|unauthorized|no basic auth|forbidden|\b403\b")),
-    TaskRule(NOT_FOUND, says(_PULL, r"not found|manifest unknown|does not exist|\b404\b")),
-    TaskRule(OTHER, says(_PULL)),
+    TaskRule(
+        ARCHITECTURE, matches(_PULL, r"descriptor matching platform|no matching manifest|does not match.*platform")
+    ),
+    TaskRule(NETWORK, matches(_PULL, r"timeout|timed out|dial tcp|request canceled|no such host|toomanyrequests")),
+    TaskRule(ACCESS, matches(_PULL, r"denied|not authorized|unauthorized|no basic auth|forbidden|\b403\b")),
+    TaskRule(NOT_FOUND, matches(_PULL, r"not found|manifest unknown|does not exist|\b404\b")),
+    TaskRule(OTHER, matches(_PULL)),
 )

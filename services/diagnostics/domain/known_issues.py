@@ -22,12 +22,12 @@ class KnownIssues(State):
 class Change:
     after: KnownIssues
     found: tuple[Issue, ...]
-    """New, or as severe as never told before."""
+    """Issues that are new, or whose severity has changed."""
     gone: tuple[Issue, ...]
 
 
 def update(before: KnownIssues, issues: tuple[Issue, ...], now: float, *, complete: bool) -> Change:
-    """Compare. What an incomplete look does not show is not gone."""
+    """Compare the issues of two looks. An issue that an incomplete look does not show is not gone."""
     known = {issue.issue_id: issue.severity for issue in before.issues}
     seen = {issue.issue_id for issue in issues}
     missing = tuple(issue for issue in before.issues if issue.issue_id not in seen)

@@ -21,7 +21,7 @@ ROLL_BACK = "POST /api/v1/disaster-recovery/rollback/{cluster}/{service}"
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """What there is to say about one kind of trouble, whoever has it."""
+    """What is known about one kind of trouble, whatever the service."""
 
     kind: str
     category: Literal["infrastructure", "application", "security"]
@@ -33,7 +33,7 @@ class Playbook:
     prevention: tuple[str, ...]
 
     def issue(self, target: Target, severity: Severity, evidence: Iterable[str], *, task: str = "<task-arn>") -> Issue:
-        """Return the trouble of one target. The same kind of trouble of the same target keeps its id."""
+        """Return the issue of one target. The same kind of trouble of the same target keeps its id."""
         names = {"cluster": target.cluster, "service": target.service, "task": task}
         return Issue(
             issue_id=caused_id(str(target), self.kind),

@@ -16,7 +16,7 @@ _RULES = (
     (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), "***"),
     (re.compile(r"\beyJ[\w-]{10,}\.[\w-]+\.[\w-]+"), "***"),
 )
-"""Credentials in URLs, ``name=value`` of telling names, AWS's access keys, JSON web tokens."""
+"""Credentials in URLs, ``name=value`` whose name means a secret, AWS's access keys, JSON web tokens."""
 
 
 def redact(text: str) -> str:

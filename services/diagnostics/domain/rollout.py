@@ -44,7 +44,7 @@ ROLLED_BACK = Playbook(
 
 
 def find(target: Target, situation: Situation) -> tuple[Issue, ...]:
-    """At most one issue of each kind."""
+    """Return at most one issue of each kind."""
     return (*_below(target, situation), *_failing(target, situation), *_rolled_back(target, situation))
 
 
@@ -63,8 +63,8 @@ def _failing(target: Target, situation: Situation) -> tuple[Issue, ...]:
     failures = max(primary.failed_tasks, situation.failures)
     if not situation.failing and not failures:
         return ()
-    told = filter(None, (primary.reason, f"{failures} failed tasks of {primary.id}"))
-    return (FAILING.issue(target, "critical" if situation.failing else "warning", told),)
+    quotes = filter(None, (primary.reason, f"{failures} failed tasks of {primary.id}"))
+    return (FAILING.issue(target, "critical" if situation.failing else "warning", quotes),)
 
 
 def _rolled_back(target: Target, situation: Situation) -> tuple[Issue, ...]:

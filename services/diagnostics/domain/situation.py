@@ -1,4 +1,4 @@
-"""How the service stands now: only what concerns the present is critical."""
+"""The state of the service now: only what concerns the present is critical."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from services.diagnostics.domain.evidence import Evidence, NotObserved, Service,
 PRESENT_SECONDS = 30 * 60
 """Older evidence is history. ECS waits up to 27 minutes between two tries to start a task."""
 LOOP = 2
-"""Failures of one deployment's tasks that are no accident any more."""
+"""The number of failed tasks of one deployment from which on they are no accident."""
 FAILING = 3
-"""Failed tasks of a deployment under way at which ECS's own circuit breaker would give up at the earliest."""
+"""The least number of failed tasks at which ECS's own circuit breaker gives a deployment up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Situation:
     service: Service
     now: float
     healthy_targets: int | None
-    """In the target group that has the fewest; None without a load balancer, or when it cannot be seen."""
+    """The number in the target group that has the fewest; None without a load balancer, or where it is unknown."""
     failures: int
     """Recent failed tasks of the primary deployment."""
 
@@ -47,18 +47,18 @@ class Situation:
 
     @property
     def recovering(self) -> bool:
-        """Tasks are missing and on their way, and nothing speaks against their coming."""
+        """Whether tasks are missing but starting, and nothing shows that they will fail."""
         service = self.service
         return service.running > 0 and service.running + service.pending >= service.desired and self.failures < LOOP
 
     @property
     def unavailable(self) -> bool:
-        """Nobody is served."""
+        """Whether no user is served."""
         return self.service.desired > 0 and (self.service.running == 0 or self.healthy_targets == 0)
 
     @property
     def failing(self) -> bool:
-        """The deployment that is live, or about to be, does not come up."""
+        """Whether the deployment that is live, or about to be, does not come up."""
         primary = self.service.primary
         return primary is not None and (
             primary.rollout_state == "FAILED"

@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resource-initializat
 """
 
 from services.diagnostics.domain.playbook import DESCRIBE_SERVICE, DESCRIBE_TASK, Playbook
-from services.diagnostics.domain.task_rule import TaskRule, says
+from services.diagnostics.domain.task_rule import TaskRule, matches
 
 _IMPACT = "No new task starts: a deployment cannot complete, and stopped tasks are not replaced."
 
@@ -53,9 +53,9 @@ OTHER = Playbook(
 
 _START = "ResourceInitializationError"
 RULES = (
-    TaskRule(NETWORK, says(_START, r"timeout|timed out|deadline exceeded|dial tcp|no such host|connection refused")),
-    TaskRule(LOGS, says(_START, r"logger|log stream|log group|cloudwatch")),
-    TaskRule(SECRETS, says(_START, r"secret|ssm|parameter|kms")),
-    TaskRule(OTHER, says(_START)),
+    TaskRule(NETWORK, matches(_START, r"timeout|timed out|deadline exceeded|dial tcp|no such host|connection refused")),
+    TaskRule(LOGS, matches(_START, r"logger|log stream|log group|cloudwatch")),
+    TaskRule(SECRETS, matches(_START, r"secret|ssm|parameter|kms")),
+    TaskRule(OTHER, matches(_START)),
     TaskRule(OTHER, lambda task: task.stop_code == "TaskFailedToStart"),
 )

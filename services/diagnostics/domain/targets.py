@@ -81,8 +81,9 @@ PLAYBOOKS = {
     "Target.InvalidState": FAILED_CHECKS,
     "Elb.InternalError": INTERNAL,
 }
-_SICK = {"unhealthy", "unhealthy.draining", "unused", "unavailable"}
-"""Not initial, which waits for its first checks, nor draining, which was asked to go."""
+_UNHEALTHY = {"unhealthy", "unhealthy.draining", "unused", "unavailable"}
+"""States in which a target gets no requests though it should. An initial target waits for its first checks, and a
+draining one is being removed."""
 
 
 def find(target: Target, targets: tuple[TargetHealth, ...], situation: Situation) -> tuple[Issue, ...]:
@@ -92,7 +93,7 @@ def find(target: Target, targets: tuple[TargetHealth, ...], situation: Situation
     reasons: dict[str, list[TargetHealth]] = {}
     for found in targets:
         playbook = PLAYBOOKS.get(found.reason)
-        if playbook is not None and found.state in _SICK:
+        if playbook is not None and found.state in _UNHEALTHY:
             reasons.setdefault(playbook.kind, []).append(found)
     playbooks = {playbook.kind: playbook for playbook in PLAYBOOKS.values()}
     issues = [

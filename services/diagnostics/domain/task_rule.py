@@ -14,14 +14,14 @@ from services.diagnostics.domain.situation import Situation
 
 @dataclass(frozen=True, slots=True)
 class TaskRule:
-    """Tasks that ``concerns`` picks suffer from what ``playbook`` describes."""
+    """The tasks that ``concerns`` picks have the trouble that ``playbook`` describes."""
 
     playbook: Playbook
     concerns: Callable[[StoppedTask], bool]
 
 
-def says(prefix: str, pattern: str = "") -> Callable[[StoppedTask], bool]:
-    """Pick tasks whose reasons contain ``prefix`` and match ``pattern``, whatever the case."""
+def matches(prefix: str, pattern: str = "") -> Callable[[StoppedTask], bool]:
+    """Pick tasks whose reasons contain ``prefix`` and match ``pattern``, whatever the case of letters."""
     return lambda task: prefix in task.text and search(pattern, task.text, IGNORECASE) is not None
 
 

@@ -1,1 +1,1 @@
-"""What takes longer than a moment: AWS is asked here."""
+"""The only job of diagnostics; it takes time, since it asks AWS."""

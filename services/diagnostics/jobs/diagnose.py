@@ -1,4 +1,4 @@
-"""Answer ``run-diagnostics``: look once, and tell what is wrong."""
+"""Answer ``run-diagnostics``: look once, and report what is wrong."""
 
 from dataclasses import dataclass
 

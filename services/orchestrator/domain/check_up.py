@@ -17,7 +17,7 @@ ANNOUNCEMENT = (
     "No deployment is under way: this is a check-up of what is live. Nothing is armed, and nothing is rolled back."
 )
 ADVISORY = frozenset({Phase.MONITORING_SETUP, Phase.OPTIMIZATION_ANALYSIS})
-"""What does not pass in these phases is a warning: it says nothing against what is live."""
+"""What does not pass in these phases is a warning: it is no evidence against what is live."""
 PATIENT = frozenset({Phase.DEPLOYMENT_MONITORING, Phase.POST_DEPLOYMENT_VALIDATION, Phase.BAKING})
 """Evidence grows in these phases, so a step without a verdict is asked again until their deadline."""
 
@@ -79,7 +79,7 @@ def _end(run: Run, now: float) -> RunTurn:
         warning = warning_of(run.stages)
         reason = f"A check-up of what is live: every check passed and every rule held.{warning} Nothing was changed."
         return (yield from endings.finish(run, Outcome.SUCCEEDED, None, reason, now=now))
-    said = sentence(gate for stage in unmet for gate in stage.gates)
-    reason = f"A check-up of what is live: {said}. Nothing was changed, and nothing is rolled back."
+    findings = sentence(gate for stage in unmet for gate in stage.gates)
+    reason = f"A check-up of what is live: {findings}. Nothing was changed, and nothing is rolled back."
     cause = cause_of(tuple(step for stage in unmet for step in stage.steps))
     return (yield from endings.finish(run, Outcome.FAILED, cause, reason, now=now))

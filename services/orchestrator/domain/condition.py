@@ -41,7 +41,7 @@ Published = TargetArmed | TargetDisarmed | RollbackFinished | CriticalAlert | Wa
 
 
 class Condition(Contract):
-    """As of the last event of each kind."""
+    """What is known of a target by the last event of each kind."""
 
     armed: Armed | None = None
     alerts: tuple[OpenAlert, ...] = ()
@@ -62,7 +62,7 @@ class Condition(Contract):
                 return self._with(alerts=self._alerts_after(event))
 
     def at(self, now: datetime) -> Self:
-        """Return what of it still holds: an arm ends by itself, and an old score says nothing."""
+        """Return the part that still holds: an arm expires by itself, and an old score is not shown."""
         armed = self.armed if self.armed is not None and self.armed.until > now else None
         score = self.score if self.score is not None and now - self.score.at < FRESH else None
         return self._with(armed=armed, score=score)

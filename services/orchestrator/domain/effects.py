@@ -35,8 +35,8 @@ CourseTurn = Generator[Effect, None, Course]
 
 def progress(run: Run, step: str, message: str, now: float) -> RunTurn:
     """Publish one sentence about what is going on."""
-    told_in = run.phase if run.ending is None else None
-    run = run.replace(told=run.told + 1, told_at=now, progress=message, told_in=told_in)
+    phase = run.phase if run.ending is None else None
+    run = run.replace(told=run.told + 1, told_at=now, progress=message, told_in=phase)
     event = PhaseProgressed(target=run.target, run_id=run.run_id, phase=run.phase, step=step, message=message)
     yield Publish(event, run.id_of(f"{run.phase}:progress:{run.told}"))
     return run

@@ -152,7 +152,7 @@ def recovery_answered(run: Run, now: float) -> RunTurn:
         return run
     answer = ending.step.answer
     if isinstance(ending, RollingBack):
-        # rollback-finished tells the result; a refusal may come without one, so it is not awaited for long
+        # rollback-finished has the result; a refusal may come without one, so it is not awaited for long
         patience = ROLLBACK if ending.step.passed else GRACE
         return run.replace(ending=ending.replace(deadline=min(ending.deadline, now + patience)))
     if not isinstance(answer.output, DisarmOutput):

@@ -108,8 +108,8 @@ def _may_watch(run: Run, stage: Stage) -> bool:
 def _not_armed(run: Run, arm: Step, now: float) -> RunTurn:
     gates = gates_of(arm)
     run = yield from close(run, Verdict.INCONCLUSIVE if arm.passed else worst(g.verdict for g in gates), now, gates)
-    said = sentence(gates) or "arming took too long"
-    reason = f"Nothing was changed, since recovery does not stand ready: {said}."
+    why = sentence(gates) or "arming took too long"
+    reason = f"Nothing was changed, since recovery does not stand ready: {why}."
     cause = arm.cause or (Cause.TIMEOUT if arm.passed else Cause.GATE)
     return (yield from endings.disarm(run, Outcome.BLOCKED, cause, reason, now))
 

@@ -15,7 +15,7 @@ class Policy(Contract):
     auto_optimization: bool = True
     """False: runs have no optimisation analysis."""
     tell_every: float = 300
-    """Seconds of silence after which a run says what it waits for."""
+    """Seconds without progress after which a run publishes what it waits for."""
     service: ServicePolicy | None = None
     """What the run's commands carry. None in what the version before wrote: then the policy in force holds."""
     refusal: str = ""
@@ -25,11 +25,11 @@ class Policy(Contract):
     """Version 0.1.0 demands these two; during an upgrade it reads what is written here."""
 
     @classmethod
-    def of(cls, service: ServicePolicy, tell_every: float) -> Self:
+    def of(cls, service: ServicePolicy, progress_every: float) -> Self:
         return cls(
             auto_recovery=service.recovery.enabled,
             auto_optimization=service.optimization.enabled,
-            tell_every=tell_every,
+            tell_every=progress_every,
             service=service,
             account=service.target.account,
             region=service.target.region,

@@ -170,6 +170,7 @@ class Run(Frozen):
     told: int = 0
     """How many such sentences were published; it numbers their ids."""
     told_at: float
+    """When the last of them was published; the run's start where there is none yet."""
     outcome: Outcome | None = None
     """None until the run is over."""
     cause: Cause | None = None

@@ -41,7 +41,7 @@ def receive(run: Run, event: StepFinished, now: float) -> RunTurn:
 
 
 def pass_on(run: Run, event: StepProgressed, now: float) -> RunTurn:
-    """Publish what a step says of its progress."""
+    """Publish the progress that a step reports."""
     step = _waiting(run, event.command_id)
     if step is None:
         return run
@@ -59,7 +59,7 @@ def asks_again(run: Run, step: Step, now: float) -> bool:
 
 
 def reconcile(run: Run, now: float) -> RunTurn:
-    """Send again what is unanswered, with its id, and ask anew what had no verdict; break a long silence."""
+    """Send again what is unanswered, with its id, and ask anew what had no verdict; publish what is waited for."""
     run = run.replace(reconcile_at=now + RECONCILE)
     for step in run.open_steps:
         if step.answer is None:

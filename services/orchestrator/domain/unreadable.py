@@ -1,4 +1,4 @@
-"""Requests that do not fit their contract: who asked stands in the headers, and is told that no run comes of it."""
+"""Requests that do not fit their contract: the headers name their sender, who gets an answer that no run begins."""
 
 import json
 from collections.abc import Iterable
@@ -12,16 +12,16 @@ from contracts.deployment import Cause, DeploymentFinished, DeployRequested, Out
 
 _REQUEST = entry_of(DeployRequested).name
 LONGEST_HEADER = 1000
-"""Characters of an id or a source; a run's id derives from both, and nobody has longer ones."""
+"""The most characters of an id or a source, from which a run's id derives; what is longer counts as none."""
 
 
 def refusal_of(
     headers: Iterable[tuple[str, bytes | None]], value: bytes | None, key: bytes | None, why: str
 ) -> DeploymentFinished | None:
-    """Return the end of the run that was asked for in vain; None where it cannot be told which run, or of what.
+    """Return the end of the run that will not begin; None where the run or its target is not known.
 
-    ``why`` must not quote the message. It takes an id, a source and a target (of the content, else of the key). What
-    says that it is something other than a request for a deployment has no run.
+    ``why`` must not quote the message. The run follows from its id and source, the target from the content, else from
+    the key. A message whose type is not that of a request for a deployment has no run.
     """
     attributes = {name: _text(text) for name, text in headers}
     type_ = attributes.get("ce_type") or _REQUEST
@@ -40,7 +40,7 @@ def refusal_of(
 
 
 def _text(value: bytes | None) -> str:
-    """What a header says; empty where it says nothing that could be an id of ours."""
+    """Return a header's text; empty where it is no text or too long for an id."""
     try:
         text = (value or b"").decode()
     except UnicodeDecodeError:

@@ -49,9 +49,9 @@ class RunView(Contract):
     seconds: float | None = None
     """None while it waits in the queue."""
     progress: str = ""
-    """The last thing that was told."""
+    """The last sentence that was published about the run."""
     progress_phase: Phase | None = None
-    """The phase in which it was told; None: while the run waited or was ending."""
+    """The phase in which it was published; None: while the run waited or was ending."""
     asked_at: datetime | None = None
     started_at: datetime | None = None
     """None while it waits in the queue."""

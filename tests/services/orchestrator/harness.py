@@ -52,7 +52,7 @@ from services.orchestrator.handlers import turn
 
 TARGET = Target(account="123456789012", region="eu-central-1", cluster="shop", service="web")
 SERVICE_POLICY = ServicePolicy(target=TARGET, digest="d" * 64)
-POLICY = Policy.of(SERVICE_POLICY, tell_every=300)
+POLICY = Policy.of(SERVICE_POLICY, progress_every=300)
 START = 1_764_000_000.0
 SNAPSHOT = "snapshot-1"
 IMAGE = ImageChange(reference="shop/web:2")

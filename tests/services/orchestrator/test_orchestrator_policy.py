@@ -53,7 +53,7 @@ STRICT = SERVICE_POLICY.model_copy(
 
 
 def policy(service: ServicePolicy = STRICT) -> Policy:
-    return Policy.of(service, tell_every=300)
+    return Policy.of(service, progress_every=300)
 
 
 def commands(world: World) -> list[Event]:
