@@ -105,13 +105,14 @@ class Composition:
         """What Docker knows of each lasting container, by its name without the project's."""
         ids = self.compose("ps", "--all", "--quiet").split()
         found = json.loads(self.docker("inspect", *ids))
-        named = {one["Name"].removeprefix(f"/{PROJECT}-"): one for one in found}
-        return {name: one for name, one in named.items() if not name.startswith("topics")}
+        named = {container["Name"].removeprefix(f"/{PROJECT}-"): container for container in found}
+        return {name: container for name, container in named.items() if not name.startswith("topics")}
 
     def health(self) -> dict[str, str]:
+        states = {name: container["State"] for name, container in self.containers().items()}
         return {
-            name: one["State"].get("Health", {}).get("Status", "none") if one["State"]["Running"] else "not running"
-            for name, one in self.containers().items()
+            name: state.get("Health", {}).get("Status", "none") if state["Running"] else "not running"
+            for name, state in states.items()
         }
 
     def wait_until_healthy(self) -> None:

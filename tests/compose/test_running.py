@@ -46,6 +46,13 @@ def test_a_container_can_do_little(running: Composition) -> None:
     assert [line.split() for line in rights] == [["CapEff:", "0000000000000000"], ["NoNewPrivs:", "1"]]
 
 
+def test_what_is_kept_has_a_name(running: Composition) -> None:
+    """A volume without a name stays for ever once `down` has removed its container."""
+    mounts = [mount for container in running.containers().values() for mount in container["Mounts"]]
+    kept = {mount["Name"] for mount in mounts if mount["Type"] == "volume"}
+    assert kept == {f"{PROJECT}_kafka", f"{PROJECT}_redis"}
+
+
 def test_the_image_for_an_account_is_without_the_sandbox(running: Composition) -> None:
     find = "from importlib.util import find_spec as f; print([n for n in ('sandbox', 'moto', 'lupa') if f(n)])"
     assert running.compose("exec", "-T", "recovery", "python", "-c", find).strip() == "[]"
@@ -91,7 +98,7 @@ def test_a_crash_loop_is_rolled_back_over_four_crashes(running: Composition) -> 
     ended = running.surefoot("deploy", *TARGET, "--image", f"{REPOSITORY}:crash-loop")
     crashing.join()
     assert ended.returncode == 3, ended.stdout + ended.stderr
-    restarts = {name: one["RestartCount"] for name, one in running.containers().items()}
+    restarts = {name: container["RestartCount"] for name, container in running.containers().items()}
     assert all(restarts[name] == 1 for name in ("kafka-1", "redis-1")), restarts
     running.wait_until_healthy()
 
@@ -174,7 +181,7 @@ def test_a_stop_under_load_ends_in_time_and_the_runs_stay_known(running: Composi
     begun = time.monotonic()
     running.compose("stop", seconds=120)
     assert time.monotonic() - begun < 60
-    ended = {name: one["State"]["ExitCode"] for name, one in running.containers().items()}
+    ended = {name: container["State"]["ExitCode"] for name, container in running.containers().items()}
     assert ended.pop("kafka-1") == 143  # Java's way to end on SIGTERM
     assert ended == dict.fromkeys(ended, 0)
     running.compose("down", "--timeout", "30")
