@@ -11,7 +11,7 @@ from testcontainers.core.docker_client import DockerClient
 from sandbox.apache_kafka import VERSION, one_node, speaks_kafka
 from sandbox.child import HOST, NotStarted, claim_port
 
-_START_SECONDS = 60.0
+_START_SECONDS = 90.0
 
 
 class DockerKafka:
