@@ -2,10 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine
-from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from contracts.base import Target, caused_id
 from contracts.deployment import CheckUp, DeploymentFinished, DeployRequested, ImageChange
@@ -13,33 +11,20 @@ from contracts.envelope import Envelope, from_message
 from contracts.topics import DEPLOYMENT_EVENTS
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.call_log import Call
-from sandbox.aws.server.in_process import InProcessAws, application_of
-from sandbox.aws.server.incidents import Impossible
+from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE
-from sandbox.aws.world.conditions import Conditions
 from sandbox.scenarios.model import Scenario
 from sandbox.stack import REQUIRED_VARIABLES
-from sandbox.virtual.aws import InProcessConnection
 from sandbox.virtual.bus import Record
-from sandbox.virtual.clock import LoopClock
-from sandbox.virtual.http import Transport
-from sandbox.virtual.loop import VirtualLoop
 from services._chassis.tasks import end
 from services._policy.environment import environment_of
 from services._policy.load import Files, load
 from services._policy.policies import Policies
-from surefoot.rehearsal.actors import OutsideActors
+from surefoot.rehearsal.stage import Stage, Watch, staged
 from surefoot.rehearsal.system import InProcessSystem
 
-T = TypeVar("T")
-
-MONDAY = 1_767_571_200.0
-"""2026-01-05 00:00 UTC."""
 LONGEST = 4 * 3600.0
 """Product seconds after which a rehearsal is given up."""
-WORLD_SECONDS = 1.0
-"""Product seconds between two steps of the simulated AWS; each call makes a step, too."""
-PORT = 80
 SOURCE = "surefoot/rehearsal"
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
 VARIABLES = {**REQUIRED_VARIABLES, "AWS_ACCOUNT": ACCOUNT, "AWS_REGION": REGION}
@@ -71,50 +56,36 @@ def policies_of(policy: Files) -> Policies:
     return load(policy, environment_of({**os.environ, **VARIABLES}), ACCOUNT)
 
 
-def rehearse(scenario: Scenario, *, seed: int = 0, policy: Files = Files()) -> Rehearsal:  # noqa: B008  frozen
+def rehearse(
+    scenario: Scenario,
+    *,
+    seed: int = 0,
+    policy: Files = Files(),  # noqa: B008  frozen
+    watch: Watch | None = None,
+) -> Rehearsal:
     """Deploy the scenario's image in its world, under a virtual clock. Raise ``NeverEnds`` or ``Impossible``.
 
     Gates and thresholds are those of ``policy``, and where it says nothing those of the environment, as for the
-    services in production. Raise ``PolicyFaults`` for a policy that cannot be used.
+    services in production. Raise ``PolicyFaults`` for a policy that cannot be used. ``watch`` sees the simulated AWS
+    after each step in time.
     """
     policies = policies_of(policy)
-    loop = VirtualLoop()
-    clock = LoopClock(loop, MONDAY + scenario.world.hour * 3600)
-    conditions = Conditions(scenario.world.traffic)
-    # calls take no time here, so throttling them by the second would mean nothing
-    aws = InProcessAws(clock.now, seed=seed, history_days=scenario.world.history_days, conditions=conditions, lags=True)
-    with closing(aws):
-        aws.world.registry.push(scenario.name, scenario.image)
-        front = aws.open("http://aws.sandbox", "application.sandbox", [PORT])
-        transport = Transport({PORT: application_of(aws, 0)}, aws.world.registry.blobs)
-        connection = InProcessConnection(REGION, front)
-        system = InProcessSystem(clock, connection, transport, SETTINGS, policies)
-        try:
-            return _run(loop, _play(scenario, aws, clock, system, OutsideActors(aws, connection, scenario.name)))
-        except ExceptionGroup as group:
-            raise _first(Impossible, group) or group from group
+    with staged(scenario, seed) as stage:
+        system = InProcessSystem(stage.clock, stage.connection, stage.transport, SETTINGS, policies)
+        return stage.run(_play(stage, system, watch))
 
 
-async def _play(
-    scenario: Scenario, aws: InProcessAws, clock: LoopClock, system: InProcessSystem, actors: OutsideActors
-) -> Rehearsal:
-    run_id = caused_id(SOURCE, "1")
-    async with asyncio.TaskGroup() as beside:
-        passing = beside.create_task(_let_pass(aws, clock))
-        await actors.prepare(scenario.world)
-        aws.calls.clear()
-        begun = clock.now()
-        happening = beside.create_task(actors.happen(scenario.world.happenings))
-        async with system:
-            await system.publish(_request(scenario, aws), "1", SOURCE)
-            finished = await _end_of(system, run_id)
-            seconds, run = clock.now() - begun, await system.run(run_id)
-            await clock.sleep(scenario.expect.watch if finished else 0)
-        await end([passing, happening])
+async def _play(stage: Stage, system: InProcessSystem, watch: Watch | None) -> Rehearsal:
+    run_id, clock, scenario = caused_id(SOURCE, "1"), stage.clock, stage.scenario
+    async with stage.under_way(watch) as begun, system:
+        await system.publish(_request(scenario, stage.aws), "1", SOURCE)
+        finished = await _end_of(system, run_id)
+        seconds, run = clock.now() - begun, await system.run(run_id)
+        await clock.sleep(scenario.expect.watch if finished else 0)
     if finished is None:
         raise NeverEnds(f"the deployment has not ended within {LONGEST / 3600:g} hours")
     events = (from_message(message.headers, message.value) for topic in system.bus.topics.values() for message in topic)
-    calls = tuple(call for call in aws.calls.calls(changing=True) if "surefoot" in call.user_agent)
+    calls = tuple(call for call in stage.aws.calls.calls(changing=True) if "surefoot" in call.user_agent)
     return Rehearsal(finished, run, tuple(sorted(events, key=lambda envelope: envelope.meta.time)), calls, seconds)
 
 
@@ -122,12 +93,6 @@ def _request(scenario: Scenario, aws: InProcessAws) -> DeployRequested:
     image = ImageChange(reference=f"{aws.world.registry.uri}:{scenario.name}")
     change = image if scenario.change == "image" else CheckUp()
     return DeployRequested(target=TARGET, change=change, actor="rehearsal", config=scenario.config)
-
-
-async def _let_pass(aws: InProcessAws, clock: LoopClock) -> None:
-    while True:
-        await clock.sleep(WORLD_SECONDS)
-        aws.world.step(clock.now())
 
 
 async def _end_of(system: InProcessSystem, run_id: str) -> DeploymentFinished | None:
@@ -146,19 +111,3 @@ async def _end_of(system: InProcessSystem, run_id: str) -> DeploymentFinished | 
         return None
     finally:
         await end([reading])
-
-
-def _first(kind: type[Exception], group: ExceptionGroup) -> Exception | None:
-    """Return the first exception of a kind in a group of groups; None where there is none."""
-    found: Exception | None = group.subgroup(kind)
-    while isinstance(found, ExceptionGroup):
-        found = found.exceptions[0]
-    return found
-
-
-def _run(loop: VirtualLoop, work: Coroutine[Any, Any, T]) -> T:
-    try:
-        return loop.run_until_complete(work)
-    finally:
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()

@@ -27,7 +27,8 @@ from services._policy.environment import environment_of
 from services._policy.load import File, Files, load
 from services._policy.read import PathReader
 from services._policy.source import PolicySource
-from surefoot.rehearsal.rehearse import MONDAY, SETTINGS, VARIABLES
+from surefoot.rehearsal.rehearse import SETTINGS, VARIABLES
+from surefoot.rehearsal.stage import MONDAY
 from surefoot.rehearsal.system import InProcessSystem
 from surefoot.sandbox_policy import policy_of
 
