@@ -20,7 +20,7 @@ from services._chassis.tasks import end
 from services._policy.environment import environment_of
 from services._policy.load import Files, load
 from services._policy.policies import Policies
-from surefoot.rehearsal.stage import Stage, Watch, staged
+from surefoot.rehearsal.stage import Prepare, Stage, Watch, staged
 from surefoot.rehearsal.system import InProcessSystem
 
 LONGEST = 4 * 3600.0
@@ -62,22 +62,23 @@ def rehearse(
     seed: int = 0,
     policy: Files = Files(),  # noqa: B008  frozen
     watch: Watch | None = None,
+    prepare: Prepare | None = None,
 ) -> Rehearsal:
     """Deploy the scenario's image in its world, under a virtual clock. Raise ``NeverEnds`` or ``Impossible``.
 
     Gates and thresholds are those of ``policy``, and where it says nothing those of the environment, as for the
     services in production. Raise ``PolicyFaults`` for a policy that cannot be used. ``watch`` sees the simulated AWS
-    after each step in time.
+    after each step in time; ``prepare`` does what else there is to do before the request.
     """
     policies = policies_of(policy)
     with staged(scenario, seed) as stage:
         system = InProcessSystem(stage.clock, stage.connection, stage.transport, SETTINGS, policies)
-        return stage.run(_play(stage, system, watch))
+        return stage.run(_play(stage, system, watch, prepare))
 
 
-async def _play(stage: Stage, system: InProcessSystem, watch: Watch | None) -> Rehearsal:
+async def _play(stage: Stage, system: InProcessSystem, watch: Watch | None, prepare: Prepare | None) -> Rehearsal:
     run_id, clock, scenario = caused_id(SOURCE, "1"), stage.clock, stage.scenario
-    async with stage.under_way(watch) as begun, system:
+    async with stage.under_way(watch, prepare) as begun, system:
         await system.publish(_request(scenario, stage.aws), "1", SOURCE)
         finished = await _end_of(system, run_id)
         seconds, run = clock.now() - begun, await system.run(run_id)

@@ -1,7 +1,7 @@
 """The simulated AWS of one scenario under a virtual clock, whoever deploys there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -21,6 +21,8 @@ from surefoot.rehearsal.actors import OutsideActors
 T = TypeVar("T")
 Watch = Callable[[InProcessAws], None]
 """Called after each step in time."""
+Prepare = Callable[["Stage"], Awaitable[None]]
+"""What else is to be done before the request; incidents are counted from its end."""
 
 MONDAY = 1_767_571_200.0
 """2026-01-05 00:00 UTC."""
@@ -49,7 +51,7 @@ class Stage:
             self.loop.close()
 
     @asynccontextmanager
-    async def under_way(self, watch: Watch | None = None) -> AsyncIterator[float]:
+    async def under_way(self, watch: Watch | None = None, prepare: Prepare | None = None) -> AsyncIterator[float]:
         """Prepare the scenario's world, and let its time pass and its incidents happen meanwhile.
 
         Yield the product time, in epoch seconds, from which incidents are counted.
@@ -59,6 +61,8 @@ class Stage:
         async with asyncio.TaskGroup() as beside:
             passing = beside.create_task(self._let_pass(watch))
             await actors.prepare(world)
+            if prepare is not None:
+                await prepare(self)
             self.aws.calls.clear()
             begun = self.clock.now()
             happening = beside.create_task(actors.happen(world.happenings))
