@@ -83,7 +83,13 @@ CATALOGUE: tuple[Entry, ...] = (
         ORCHESTRATOR,
         {CI, DASHBOARDS, ORCHESTRATOR},
     ),
-    _entry("phase-started.v1", deployment.PhaseStarted, topics.DEPLOYMENT_EVENTS, ORCHESTRATOR, {CI, DASHBOARDS}),
+    _entry(
+        "phase-started.v1",
+        deployment.PhaseStarted,
+        topics.DEPLOYMENT_EVENTS,
+        ORCHESTRATOR,
+        {CI, DASHBOARDS, ORCHESTRATOR},
+    ),
     _entry(
         "phase-progressed.v1",
         deployment.PhaseProgressed,
@@ -165,7 +171,7 @@ CATALOGUE: tuple[Entry, ...] = (
     _entry("issue-found.v1", diagnostics.IssueFound, topics.DIAGNOSTICS_EVENTS, DIAGNOSTICS, DASHBOARDS),
     _entry("issue-gone.v1", diagnostics.IssueGone, topics.DIAGNOSTICS_EVENTS, DIAGNOSTICS, DASHBOARDS),
     _entry("recommendation-made.v1", optimizer.RecommendationMade, topics.OPTIMIZER_EVENTS, OPTIMIZER, DASHBOARDS),
-    _entry("snapshot-captured.v1", recovery.SnapshotCaptured, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
+    _entry("snapshot-captured.v1", recovery.SnapshotCaptured, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
     _entry("target-armed.v1", recovery.TargetArmed, topics.RECOVERY_EVENTS, RECOVERY, {ORCHESTRATOR, DASHBOARDS}),
     _entry("target-disarmed.v1", recovery.TargetDisarmed, topics.RECOVERY_EVENTS, RECOVERY, {ORCHESTRATOR, DASHBOARDS}),
     _entry("change-applied.v1", recovery.ChangeApplied, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
@@ -219,6 +225,9 @@ def topics_of(party: Party) -> tuple[Topic, ...]:
     return tuple(dict.fromkeys(entry.topic for entry in read_by(party)))
 
 
-REPLAYED_FIRST: Mapping[Party, frozenset[str]] = {ORCHESTRATOR: frozenset({topics.DEPLOYMENT_EVENTS.name})}
+REPLAYED_FIRST: Mapping[Party, frozenset[str]] = {
+    ORCHESTRATOR: frozenset({topics.DEPLOYMENT_EVENTS.name}),
+    RECOVERY: frozenset({topics.RECOVERY_EVENTS.name}),
+}
 """Topics that a service replays before it reads any other, where its Redis is older than what Kafka holds. They have
 the events that it published itself: it keeps to them instead of deciding anew (docs/adr/0007)."""

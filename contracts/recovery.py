@@ -111,6 +111,11 @@ class SnapshotCaptured(Event):
     run_id: RunId | None = None
     snapshot_id: str
     task_definition: str
+    deployment_id: str | None = None
+    """The service's primary deployment then."""
+    taken_at: datetime | None = None
+    proven: bool = False
+    """Whether it was taken of a version that had passed its checks after a change."""
     actor: str = ""
     """The person who asked for it over the API."""
     reason: str = ""

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from contracts.deployment import AbortRequested, DeploymentFinished, DeploymentStarted, DeployRequested
+from contracts.deployment import AbortRequested, DeploymentFinished, DeploymentStarted, DeployRequested, PhaseStarted
 from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
@@ -38,6 +38,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             TargetDisarmed: handlers.on_event,
             HealthScored: handlers.on_event,
             DeploymentStarted: handlers.on_own_event,
+            PhaseStarted: handlers.on_own_event,
             DeploymentFinished: handlers.on_own_event,
         },
         refusals={DEPLOYMENT_REQUESTS.name: handlers.on_unreadable_request},

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from contracts.base import Event, Target, caused_id
-from contracts.deployment import DeploymentFinished, DeploymentStarted, DeployRequested
+from contracts.deployment import DeploymentFinished, DeploymentStarted, DeployRequested, Phase, PhaseStarted
 from contracts.envelope import Meta
 from services._chassis.clock import Clock, moment
 from services._chassis.policies import Policies
@@ -18,7 +18,7 @@ from services.orchestrator.domain.decide import Input, ReplayedRequest, TimerFir
 from services.orchestrator.domain.effects import Effect, Ended, Publish
 from services.orchestrator.domain.listing import SERVICES, indexes_of
 from services.orchestrator.domain.policy import Policy
-from services.orchestrator.domain.replay import with_time_left
+from services.orchestrator.domain.replay import past_checks, with_time_left
 from services.orchestrator.domain.requests import request_of
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.unreadable import refusal_of
@@ -43,6 +43,16 @@ def end_key(run_id: str) -> str:
 def start_key(run_id: str) -> str:
     """Return the key of a ``deployment-started`` of ours that was replayed and that the state did not contain."""
     return f"start:{run_id}"
+
+
+def past_checks_key(run_id: str) -> str:
+    """Return the key of a ``phase-started`` of ours that was replayed before its run was known."""
+    return f"past-checks:{run_id}"
+
+
+OWN_EVENTS = {DeploymentStarted: start_key, PhaseStarted: past_checks_key, DeploymentFinished: end_key}
+"""The key under which each kind of our own events is kept for a request that is replayed after it."""
+OwnEvent = DeploymentStarted | PhaseStarted | DeploymentFinished
 
 
 class Handlers:
@@ -70,8 +80,11 @@ class Handlers:
         request = request_of(event, run_id, meta.time.timestamp())
         end = await self._courses.record(end_key(run_id))
         if end is None:
-            started = await self._courses.record(start_key(run_id)) is not None
-            return self._turn(event.target, with_time_left(request, self._clock.now()) if started else request)
+            if await self._courses.record(start_key(run_id)) is not None:
+                request = with_time_left(request, self._clock.now())
+            if await self._courses.record(past_checks_key(run_id)) is not None:
+                request = past_checks(request)
+            return self._turn(event.target, request)
         return self._turn(event.target, ReplayedRequest(request, DeploymentFinished.model_validate_json(end)))
 
     async def on_unreadable_request(self, record: Any, why: str) -> Transition | None:
@@ -95,8 +108,10 @@ class Handlers:
 
         return Transition(course_key(refusal.target), decide)
 
-    async def on_own_event(self, event: DeploymentStarted | DeploymentFinished, _meta: Meta) -> Transition | None:
+    async def on_own_event(self, event: OwnEvent, _meta: Meta) -> Transition | None:
         """Take in what this service published before: a Redis that was restored from an older copy does not know it."""
+        if isinstance(event, PhaseStarted) and event.phase is not Phase.DEPLOYMENT_MONITORING:
+            return None
         record = await self._courses.record(run_key(event.run_id))
         status = RunView.model_validate_json(record).status if record is not None else ""
         if status == "finished" or (status == "running" and isinstance(event, DeploymentStarted)):
@@ -132,14 +147,13 @@ def turn(
     """Decide on stored state: what was decided, with its timers and its records."""
     before = Course.from_bytes(state)
     after, effects = decide(_noted(before, event, published_at), event, policy, now)
-    if after is before and not effects and not isinstance(event, TimerFired | DeploymentStarted | DeploymentFinished):
+    if after is before and not effects and not isinstance(event, TimerFired | OwnEvent):
         # read again after a restoration, an answer may come before its question
         return Decision(ignore_once=True)
     shown = _shown(before, after, effects, now)
     records = {run_key(run_id): view.model_dump_json().encode() for run_id, view in shown.items()}
-    if isinstance(event, DeploymentStarted | DeploymentFinished):
-        key = start_key if isinstance(event, DeploymentStarted) else end_key
-        records[key(event.run_id)] = event.model_dump_json().encode()
+    if isinstance(event, OwnEvent) and not before.knows(event.run_id):
+        records[OWN_EVENTS[type(event)](event.run_id)] = event.model_dump_json().encode()
     return Decision(
         state=None if after is before else after.to_bytes(),
         emit=tuple(Emit(effect.event, effect.id) for effect in effects if isinstance(effect, Publish)),

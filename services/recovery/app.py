@@ -3,7 +3,7 @@
 from functools import partial
 
 from contracts.monitor import CriticalAlert
-from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack
+from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack, SnapshotCaptured
 from services._aws.existing import existing
 from services._chassis.aws import Aws
 from services._chassis.service import Platform, Service
@@ -43,6 +43,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             RollBack: handlers.roll_back,
             Disarm: handlers.disarm,
             CriticalAlert: handlers.alert,
+            SnapshotCaptured: handlers.own_snapshot,
         },
         jobs={
             CAPTURE: capture,

@@ -16,6 +16,7 @@ from contracts.recovery import (
     RollBack,
     RollbackFinished,
     RollbackStarted,
+    SnapshotCaptured,
     TargetArmed,
     TargetDisarmed,
 )
@@ -26,7 +27,7 @@ from services.recovery.domain import alert as alerts
 from services.recovery.domain import arm as arming
 from services.recovery.domain import roll_back as rolling
 from services.recovery.domain.arm import Refusal
-from services.recovery.domain.protection import PastRollback, Protection, RollingBack, key_of
+from services.recovery.domain.protection import PastRollback, Protection, RollingBack, SnapshotEntry, key_of
 from services.recovery.domain.snapshot import Purpose, new_id
 from services.recovery.domain.work import ORCHESTRATOR, CaptureWork, ChangeWork, Expiry, RecoveryOperation, RollbackWork
 
@@ -111,6 +112,25 @@ def begin_capture(command: Command, purpose: Purpose, policy: RecoveryPolicy, no
     return decided(jobs=(job,), records=RecoveryOperation.of_capture(command.id, work).record)
 
 
+def known_again(protection: Protection, event: SnapshotCaptured) -> Decision:
+    """Put a snapshot back into the index, if nothing that this state knows is newer (ADR 7).
+
+    An older one that is not in the index was removed from it, and its object is gone.
+    """
+    if event.taken_at is None or protection.has_snapshot(event.snapshot_id):
+        return Decision()
+    if any(entry.taken_at > event.taken_at for entry in protection.snapshots):
+        return Decision()
+    entry = SnapshotEntry(
+        snapshot_id=event.snapshot_id,
+        task_definition=event.task_definition,
+        deployment_id=event.deployment_id,
+        taken_at=event.taken_at,
+        proven=event.proven,
+    )
+    return Decision(protection.replace(snapshots=(entry, *protection.snapshots)).to_bytes())
+
+
 def arm(protection: Protection, command: Arm, asked: Command, policy: RecoveryPolicy, now: datetime) -> Decision:
     """Arm the target for a run, or refuse."""
     refusal = arming.why_not_arm(protection, command, now)
@@ -180,18 +200,23 @@ def roll_back_on_alert(before: Protection, alert: CriticalAlert, now: datetime) 
 
 
 def disarm(protection: Protection, command: Disarm, asked: Command) -> Decision:
-    """End the run's right to change anything, and answer whether a rollback has begun."""
+    """End the run's right to change anything, and answer whether a rollback has begun.
+
+    That it is disarmed is published even where it is not armed: a Redis that was restored from an older copy does not
+    know of an arm that was published.
+    """
     if protection.rollback_of(command.run_id) is not None:
         return Decision(emit=(asked.passed("A rollback has begun.", output=DisarmOutput(answer="rollback-started")),))
     answer = asked.passed("Disarmed.", output=DisarmOutput(answer="disarmed"))
+    event = TargetDisarmed(target=command.target, run_id=command.run_id, reason="finished")
+    published = Emit(event, caused_id(asked.id, "target-disarmed"))
     disarmed = arming.disarm(protection, command.run_id)
     if disarmed is None:
-        return Decision(emit=(answer,))
-    event = TargetDisarmed(target=command.target, run_id=command.run_id, reason="finished")
+        return Decision(emit=(published, answer))
     change_answer, stopped = stop_change(protection, command.target, "the run is over")
     return Decision(
         disarmed.to_bytes(),
-        emit=(Emit(event, caused_id(asked.id, "target-disarmed")), answer, *change_answer),
+        emit=(published, answer, *change_answer),
         cancel_timers=(expiry_id(command.run_id),),
         cancel_jobs=stopped,
     )

@@ -8,7 +8,7 @@ from contracts.base import Target
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert
 from contracts.policy import RecoveryPolicy
-from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack
+from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack, SnapshotCaptured
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import FailedJob
@@ -64,6 +64,10 @@ class Handlers:
     async def alert(self, alert: CriticalAlert, _: Meta) -> Transition:
         now = self._now()
         return _on(alert.target, lambda protection: decisions.roll_back_on_alert(protection, alert, now))
+
+    async def own_snapshot(self, event: SnapshotCaptured, _: Meta) -> Transition:
+        """Take in what this service published before: a Redis that was restored from an older copy does not know it."""
+        return _on(event.target, lambda protection: decisions.known_again(protection, event))
 
     async def expire(self, timer: Timer) -> Transition:
         due, now = Expiry.from_bytes(timer.payload), self._now()

@@ -43,7 +43,8 @@ def _may_come(run: Run, step: Step, now: float) -> bool:
     """Whether an answer with a verdict may still come."""
     if step.answer is None:
         return True
-    return step.answer.verdict is Verdict.INCONCLUSIVE and run.phase in PATIENT and asks_again(run, step, now)
+    patient = run.phase in PATIENT or run.request.past_checks
+    return step.answer.verdict is Verdict.INCONCLUSIVE and patient and asks_again(run, step, now)
 
 
 def _snapshot_of_the_proven(run: Run, stage: Stage) -> RunTurn:

@@ -60,6 +60,8 @@ def _before_the_change(run: Run, stage: Stage, now: float) -> RunTurn:
     if worst(gate.counts_as for gate in gates) is Verdict.PASS:
         gates += missing
     verdict = worst(gate.counts_as for gate in gates)
+    if verdict is not Verdict.PASS and run.request.past_checks:
+        return (yield from _ask_until_they_pass_again(run, gates, now))
     run = yield from close(run, verdict, now, gates)
     if verdict is Verdict.PASS:
         return (yield from begin(run, Phase.DEPLOYMENT_MONITORING, now))
@@ -69,6 +71,18 @@ def _before_the_change(run: Run, stage: Stage, now: float) -> RunTurn:
     hint = "" if missing else how_to_override(gates)
     reason = f"Nothing was changed. {sentence(gates)}.{hint}"
     return (yield from endings.finish(run, Outcome.BLOCKED, cause, reason, now=now))
+
+
+def _ask_until_they_pass_again(run: Run, gates: tuple[Gate, ...], now: float) -> RunTurn:
+    """The checks of this run have passed once, and its change may be live: it cannot end as blocked any more."""
+    if not run.over(now):
+        return run
+    run = yield from close(run, Verdict.INCONCLUSIVE, now, gates)
+    reason = (
+        "Redis was restored from a copy of before the change, and the checks that let the run go on did not pass again "
+        f"in time: {sentence(gates)}. The change may be live: look at the service."
+    )
+    return (yield from endings.disarm(run, Outcome.FAILED, Cause.TIMEOUT, reason, now))
 
 
 def _missing(run: Run) -> tuple[Gate, ...]:

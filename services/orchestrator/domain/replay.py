@@ -1,10 +1,11 @@
 """Replaying our own events, after Redis was restored from a copy that is older than they are (ADR 7).
 
-What this service has published stays true: a run that was published as ended does not end again, and one that was
-published as started does not expire in the queue.
+What this service has published stays true: a run that was published as ended does not end again, one that was
+published as started does not expire in the queue, and one whose change may be live does not end as if nothing had been
+changed.
 """
 
-from contracts.deployment import DeploymentFinished, DeploymentStarted
+from contracts.deployment import DeploymentFinished, DeploymentStarted, Phase, PhaseStarted
 from services.orchestrator.domain import endings
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn
@@ -25,6 +26,25 @@ def started(course: Course, event: DeploymentStarted, now: float) -> Course:
         return course
     queue = (with_time_left(request, now) if request.run_id == event.run_id else request for request in course.queue)
     return course.replace(queue=tuple(queue))
+
+
+def phase_started(course: Course, event: PhaseStarted) -> Course:
+    """Keep in mind that a run has passed its first phase, while the restored state is still in it, or before it."""
+    if event.phase is not Phase.DEPLOYMENT_MONITORING:
+        return course
+    run = course.active
+    if run is not None and run.run_id == event.run_id:
+        known = run.request.past_checks or run.phase is not Phase.PRE_DEPLOYMENT_VALIDATION
+        return course if known else course.replace(active=run.replace(request=past_checks(run.request)))
+    if all(request.run_id != event.run_id for request in course.queue):
+        return course
+    queue = (past_checks(request) if request.run_id == event.run_id else request for request in course.queue)
+    return course.replace(queue=tuple(queue))
+
+
+def past_checks(request: Request) -> Request:
+    """Mark the request of a run that is known to have passed its first phase."""
+    return request.replace(past_checks=True)
 
 
 def finished(course: Course, event: DeploymentFinished, policy: Policy, now: float) -> CourseTurn:

@@ -67,6 +67,8 @@ class Request(Frozen):
     on_conflict: Literal["queue", "refuse"] = "queue"
     asked_at: float
     expires_at: float
+    past_checks: bool = False
+    """Whether it is published that the run passed its first phase, while the restored state is from before that."""
 
 
 class Answer(Frozen):
@@ -210,11 +212,14 @@ class Run(Frozen):
 
     @property
     def arm_was_sent(self) -> bool:
-        return any(step.name == "arm" for step in self.steps)
+        """Whether recovery was asked to stand ready, as far as is known."""
+        return self.request.past_checks or any(step.name == "arm" for step in self.steps)
 
     @property
     def change_was_sent(self) -> bool:
-        return any(step.name == "apply-change" for step in self.steps)
+        """Whether the change was sent; assumed of a run that is known to be past its checks (``past_checks``)."""
+        sent = any(step.name == "apply-change" for step in self.steps)
+        return sent or (self.request.past_checks and not isinstance(self.request.change, Observe | CheckUp))
 
     @property
     def checks_up(self) -> bool:

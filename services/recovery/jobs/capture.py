@@ -85,7 +85,8 @@ class CaptureJob:
         now = moment(self.clock.now())
         stored = f"Snapshot {work.snapshot_id} is stored."
         operation = RecoveryOperation.of_capture(running.id, work).finished(stored, now, result="stored", detail=stored)
-        emit, entry = _published(running, work, snapshot), _entry(work, snapshot)
+        entry = _entry(work, snapshot)
+        emit = _published(running, work, snapshot, entry)
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.from_bytes(state)
@@ -124,13 +125,16 @@ def _entry(work: CaptureWork, snapshot: Snapshot) -> SnapshotEntry:
     )
 
 
-def _published(running: Running, work: CaptureWork, snapshot: Snapshot) -> tuple[Emit, ...]:
+def _published(running: Running, work: CaptureWork, snapshot: Snapshot, entry: SnapshotEntry) -> tuple[Emit, ...]:
     """Return the event about the snapshot, and the answer to the command if there is one."""
     event = SnapshotCaptured(
         target=work.target,
         run_id=work.run_id,
         snapshot_id=work.snapshot_id,
-        task_definition=snapshot.version,
+        task_definition=entry.task_definition,
+        deployment_id=entry.deployment_id,
+        taken_at=entry.taken_at,
+        proven=entry.proven,
         actor=work.actor,
         reason=work.reason,
     )

@@ -3,7 +3,16 @@
 import pytest
 
 from contracts.base import caused_id
-from contracts.deployment import DeploymentFinished, DeploymentStarted, DeployRequested, Outcome, Phase
+from contracts.deployment import (
+    Cause,
+    CheckUp,
+    DeploymentFinished,
+    DeploymentStarted,
+    DeployRequested,
+    Outcome,
+    Phase,
+    PhaseStarted,
+)
 from contracts.envelope import Meta
 from contracts.gates import Verdict
 from services.orchestrator.handlers import QUEUE, Handlers, turn
@@ -24,7 +33,7 @@ def handlers(world: World) -> Handlers:
 
 
 async def hear(
-    world: World, handlers: Handlers, event: DeploymentStarted | DeploymentFinished | DeployRequested
+    world: World, handlers: Handlers, event: DeploymentStarted | PhaseStarted | DeploymentFinished | DeployRequested
 ) -> None:
     heard = handlers.deploy(event, META) if isinstance(event, DeployRequested) else handlers.on_own_event(event, META)
     transition = await heard
@@ -38,6 +47,18 @@ def finished(run_id: str, outcome: Outcome = Outcome.SUCCEEDED) -> DeploymentFin
 
 def started(run_id: str) -> DeploymentStarted:
     return DeploymentStarted(target=TARGET, run_id=run_id, actor="ada", change=IMAGE)
+
+
+def phase_started(run_id: str, phase: Phase = Phase.DEPLOYMENT_MONITORING) -> PhaseStarted:
+    return PhaseStarted(target=TARGET, run_id=run_id, phase=phase, deadline=at(START + 600))
+
+
+def fail_the_checks(world: World) -> None:
+    """Answer as AWS's refusal made the checks answer at first, before they were asked again and passed."""
+    for step in ("capture-snapshot", "run-diagnostics", "run-preflight"):
+        world.answer(step, Verdict.INCONCLUSIVE, cause=Cause.ERROR, summary="AccessDeniedException")
+    for step in ("assess-health", "check-alarms"):
+        world.answer(step)
 
 
 async def test_an_active_run_ends_as_it_was_told_and_nothing_is_told_again(world: World, handlers: Handlers) -> None:
@@ -130,3 +151,76 @@ def test_a_timer_always_goes(world: World) -> None:
     timer = world.timers[f"run:{world.run.run_id}"]
     assert not world.fire(timer).ignore_once
     assert turn(None, TARGET, finished("unknown"), POLICY, START, at(START)).records, "and an end is kept"
+
+
+async def test_a_run_whose_change_may_be_live_is_not_blocked_by_the_first_answers(
+    world: World, handlers: Handlers
+) -> None:
+    """Read again at once, the answers of before the second attempt would end the run, and recovery would stay armed."""
+    run_id = world.request()
+    await hear(world, handlers, phase_started(run_id))
+    fail_the_checks(world)
+    assert world.run.phase is Phase.PRE_DEPLOYMENT_VALIDATION, "blocked without that event"
+    world.passes(61)
+    assert world.last("capture-snapshot").id == world.run.id_of("pre_deployment_validation:capture-snapshot:2")
+    for step in ("capture-snapshot", "run-diagnostics", "run-preflight"):
+        world.answer(step)
+    assert world.last("arm")
+
+
+async def test_without_that_event_the_same_answers_block_it(world: World) -> None:
+    world.request()
+    fail_the_checks(world)
+    assert world.end.outcome is Outcome.BLOCKED
+
+
+async def test_where_the_checks_do_not_pass_again_recovery_stands_down_and_the_run_fails(
+    world: World, handlers: Handlers
+) -> None:
+    run_id = world.request()
+    await hear(world, handlers, phase_started(run_id))
+    fail_the_checks(world)
+    world.passes(1800)
+    world.answer("disarm")
+    assert (world.end.outcome, world.end.cause) == (Outcome.FAILED, Cause.TIMEOUT)
+    assert "look at the service" in world.end.reason
+
+
+async def test_aborting_a_run_whose_change_may_be_live_rolls_back(world: World, handlers: Handlers) -> None:
+    run_id = world.request()
+    await hear(world, handlers, phase_started(run_id))
+    world.abort(run_id)
+    assert world.last("roll-back")
+
+
+async def test_so_it_is_for_a_request_that_is_read_again_after_that_event(world: World, handlers: Handlers) -> None:
+    run_id = caused_id(META.source, META.id)
+    for event in (started(run_id), phase_started(run_id), asked()):
+        await hear(world, handlers, event)
+    fail_the_checks(world)
+    assert world.run.request.past_checks
+    assert world.run.phase is Phase.PRE_DEPLOYMENT_VALIDATION
+
+
+async def test_so_it_is_for_one_that_waits(world: World, handlers: Handlers) -> None:
+    first, second = (world.request(id_) for id_ in "12")
+    await hear(world, handlers, phase_started(second))
+    await hear(world, handlers, finished(first))
+    world.passes(1)
+    assert (world.run.run_id, world.run.request.past_checks) == (second, True)
+
+
+async def test_a_check_up_that_had_gone_on_asks_again(world: World, handlers: Handlers) -> None:
+    run_id = world.request(event=asked(CheckUp()))
+    await hear(world, handlers, phase_started(run_id))
+    fail_the_checks(world)
+    assert world.run.phase is Phase.PRE_DEPLOYMENT_VALIDATION
+
+
+async def test_the_event_says_nothing_new_to_a_run_that_is_past_its_checks(world: World, handlers: Handlers) -> None:
+    run_id = world.request()
+    world.through(Phase.PRE_DEPLOYMENT_VALIDATION)
+    await hear(world, handlers, phase_started(run_id))
+    await hear(world, handlers, phase_started(run_id, Phase.BAKING))
+    assert not world.run.request.past_checks
+    assert f"past-checks:{run_id}" not in world.records

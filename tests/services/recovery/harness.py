@@ -10,7 +10,7 @@ from contracts.base import Event, Target
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert
 from contracts.policy import RecoveryPolicy
-from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack
+from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack, SnapshotCaptured
 from contracts.results import StepFinished
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
@@ -353,6 +353,7 @@ class Recovery:
             RollBack: self.handlers.roll_back,
             Disarm: self.handlers.disarm,
             CriticalAlert: self.handlers.alert,
+            SnapshotCaptured: self.handlers.own_snapshot,
         }
 
     @property
