@@ -1,8 +1,9 @@
-"""``surefoot policy``: check a policy, show a service's values, and compare the policies of the replicas."""
+"""``surefoot policy``: check a policy, show a service's values, compare and reload those of the replicas."""
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,9 +19,9 @@ from services._policy.load import UNKNOWN_ACCOUNT, Files, load
 from services._policy.merge import Value
 from services._policy.policies import NoTarget, Policies
 from services._policy.read import Unreadable, read_path
-from surefoot.arguments import Cluster, Place, Service
+from surefoot.arguments import Actor, Cluster, Place, Reason, Service, user_name
 from surefoot.exit_codes import Exit
-from surefoot.output import CannotDo, Json, console, result
+from surefoot.output import CannotDo, Json, fail, result
 
 app = App(
     name="policy",
@@ -30,9 +31,12 @@ app = App(
 )
 
 TIMEOUT_SECONDS = 5.0
+RELOAD_SECONDS = 90.0
+"""Seconds for which an answer to a reload is waited for: a replica reads twice, and a file system may hang."""
 SETTLE_SECONDS = 20.0
 """Seconds, two polls of a replica, for which replicas may differ after a change."""
 _NAMES = ("account", "region", "cluster", "service")
+Urls = Annotated[str, Parameter(help="Addresses of the services' replicas; by default SUREFOOT_URL.")]
 Account = Annotated[str | None, Parameter(help="Where several accounts have the service.")]
 Region = Annotated[str | None, Parameter(help="Where several regions have the service.")]
 
@@ -100,23 +104,37 @@ def schema() -> int:
 
 @app.command
 def status(
-    *urls: Annotated[str, Parameter(help="Addresses of the services' replicas; by default SUREFOOT_URL.")],
+    *urls: Urls,
     settle: Annotated[float, Parameter(help="Seconds for which replicas may differ.")] = SETTLE_SECONDS,
     json: Json = False,
 ) -> int:
     """Ask replicas which policy is in force. Exit code 1 if they differ, or if one does not answer or is at fault."""
-    asked = urls or (os.environ.get("SUREFOOT_URL") or "http://127.0.0.1:8080",)
     deadline = time.monotonic() + settle
     while True:
-        replicas = [_ask(url.rstrip("/")) for url in asked]
+        replicas = [_ask(url) for url in _asked(urls)]
         problem = _problem(replicas)
         if not problem or time.monotonic() >= deadline:
             break
         time.sleep(min(1.0, settle))
-    result({"replicas": replicas, "problem": problem}, json, "\n".join(map(_replica, replicas)))
-    if problem:
-        console.print(f"surefoot: {problem}", style="red", highlight=False, markup=False, soft_wrap=True)
-    return Exit.FAILED if problem else Exit.SUCCEEDED
+    return _shown(replicas, problem, json)
+
+
+@app.command
+def reload(
+    *urls: Urls,
+    reason: Reason = "",
+    actor: Actor = None,
+    json: Json = False,
+) -> int:
+    """Have replicas look at the policy now, and wait until it is in force. Exit code 1 unless it is, in all of them.
+
+    Each replica answers with the digest in force, or with what is wrong with the policy. Settings that have changed in
+    the settings file are named, and are exit code 1 too: they need a restart.
+    """
+    body = {"actor": actor or user_name(), "reason": reason}
+    with ThreadPoolExecutor(max_workers=32) as threads:
+        replicas = list(threads.map(lambda url: _reload(url, body), _asked(urls)))
+    return _shown(replicas, _left(replicas), json)
 
 
 def _loaded(path: Path | None, variables: Any) -> Policies:
@@ -147,15 +165,45 @@ def _text(path: str, value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
+def _asked(urls: Sequence[str]) -> list[str]:
+    return [url.rstrip("/") for url in urls or (os.environ.get("SUREFOOT_URL") or "http://127.0.0.1:8080",)]
+
+
 def _ask(url: str) -> dict[str, Any]:
+    return _answer(url, "GET", "policy", TIMEOUT_SECONDS)
+
+
+def _reload(url: str, body: dict[str, str]) -> dict[str, Any]:
+    return _answer(url, "POST", "policy/reload", RELOAD_SECONDS, json=body)
+
+
+def _answer(url: str, method: str, path: str, seconds: float, **given: Any) -> dict[str, Any]:
+    """Return what a replica answers, with its address; what goes wrong is its ``fault``."""
     try:
-        answer = httpx2.get(f"{url}/api/v1/policy", timeout=TIMEOUT_SECONDS)
+        answer = httpx2.request(method, f"{url}/api/v1/{path}", timeout=seconds, **given)
         body = answer.json()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         return {"url": url, "fault": f"does not answer ({type(error).__name__})"}
     if answer.status_code != 200 or not isinstance(body, dict):
-        return {"url": url, "fault": f"answered {answer.status_code}"}
+        said = body.get("detail") if isinstance(body, dict) else None
+        return {"url": url, "fault": said or f"answered {answer.status_code}"}
     return {"url": url, **body}
+
+
+def _shown(replicas: list[dict[str, Any]], problem: str, as_json: bool) -> int:
+    """Print the replicas, and what is wrong with them; return the exit code."""
+    result({"replicas": replicas, "problem": problem}, as_json, "\n".join(map(_replica, replicas)))
+    return fail(problem, Exit.FAILED) if problem else Exit.SUCCEEDED
+
+
+def _left(replicas: list[dict[str, Any]]) -> str:
+    """Return a sentence about what a reload has left undone; empty if nothing is."""
+    refused = [replica["url"] for replica in replicas if "digest" not in replica]
+    if refused:
+        return f"the policy was not taken over at {', '.join(refused)}"
+    names = sorted({name for replica in replicas for name in replica["needs_restart"]})
+    restart = f"changed settings need a restart: {', '.join(map(str.upper, names))}" if names else ""
+    return _problem(replicas) or restart
 
 
 def _problem(replicas: list[dict[str, Any]]) -> str:

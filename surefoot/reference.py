@@ -37,6 +37,7 @@ EXAMPLES = {
     "policy show": f"surefoot policy show {_S} --file policy.yaml",
     "policy schema": "surefoot policy schema > policy.schema.json",
     "policy status": "surefoot policy status http://10.0.0.1:8080 http://10.0.0.2:8080",
+    "policy reload": "surefoot policy reload http://10.0.0.1:8080 http://10.0.0.2:8080 --reason 'new thresholds'",
     "sandbox scenarios": "surefoot sandbox scenarios",
     "sandbox check": "surefoot sandbox check mine.yaml",
     "sandbox run": "surefoot sandbox run noisy mine.yaml --policy policy.yaml --seed 7",

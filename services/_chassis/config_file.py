@@ -29,6 +29,24 @@ def read_config(path: str, known: Collection[str]) -> dict[str, Any]:
     return {str(name).lower(): value for name, value in values.items()}
 
 
+class ConfigWatch:
+    """Tells which settings of the file have changed since the start: each needs a restart."""
+
+    def __init__(self, path: str | None, known: Collection[str]) -> None:
+        """Read the file, if there is one. Raise ``ConfigError``."""
+        self._path = path
+        self._known = known
+        self._begun_with = self._read()
+
+    def changed(self) -> list[str]:
+        """Return the names of changed, new and removed settings. Raise ``ConfigError``: the next start would fail."""
+        before, now = self._begun_with, self._read()
+        return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+
+    def _read(self) -> dict[str, Any]:
+        return read_config(self._path, self._known) if self._path else {}
+
+
 def _parsed(path: str) -> Any:
     try:
         text = Path(path).read_text()

@@ -1,13 +1,20 @@
-"""The policy of this process: read from ``SUREFOOT_POLICY``, kept in Redis for a restart, shown under ``/policy``."""
+"""The policy of this process: read from ``SUREFOOT_POLICY``, kept in Redis for a restart, shown and reloaded under
+``/policy``.
+"""
 
+import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from fastapi import APIRouter
 
 from services._chassis.aws import Aws
+from services._chassis.config_file import ConfigError, ConfigWatch
+from services._chassis.http import Problem
+from services._chassis.operations import Requested
 from services._chassis.readiness import Readiness
 from services._chassis.settings import Settings
 from services._chassis.startup import StartupError
@@ -19,6 +26,8 @@ from services._policy.read import Unreadable, reader_of
 from services._policy.source import NoPolicy, PolicySource
 
 KEY = "policy"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +67,33 @@ async def first_policy(settings: Settings, aws: Aws, stores: Sequence[Store], re
     return source
 
 
-def router(source: PolicySource) -> APIRouter:
-    """Return the route ``GET /policy``: which policy is in force here, and which lies on disk."""
-    routes = APIRouter()
+def router(source: PolicySource, settings_file: ConfigWatch | None = None) -> APIRouter:
+    """Return the routes under ``/policy``: which policy is in force here and which lies on disk, and the reload."""
+    routes = APIRouter(tags=["policy"])
+    file = settings_file or ConfigWatch(None, ())
 
-    @routes.get("/policy", tags=["policy"])
+    @routes.get("/policy")
     async def policy() -> dict[str, Any]:
         return source.status()
+
+    @routes.post("/policy/reload")
+    async def reload(request: Requested | None = None) -> dict[str, Any]:
+        """Look at the policy now, and answer once it is in force; 409 where it was not taken over.
+
+        ``needs_restart`` names the settings that have changed in the settings file: they hold from the next start on.
+        """
+        request = request or Requested()
+        fault = await source.reload()
+        digest = source.policies.digest
+        log.info("a reload was asked for", actor=request.actor, reason=request.reason, digest=digest, fault=fault)
+        if fault is not None:
+            raise Problem(
+                409, "The policy was not taken over", f"{digest[:12] or 'The old one'} stays in force: {fault}."
+            )
+        try:
+            changed = await asyncio.to_thread(file.changed)
+        except ConfigError as error:
+            raise Problem(409, "The next start would fail", f"{error}. The policy {digest[:12]} is in force.") from None
+        return {**source.status(), "needs_restart": changed}
 
     return routes

@@ -29,11 +29,12 @@ from services._chassis.aws_connection import AwsConnection
 from services._chassis.bus import KafkaTransport
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.clock_offset import RedisClock
+from services._chassis.config_file import ConfigWatch
 from services._chassis.http import PREFIX, create_http, create_server, end_http, listen
 from services._chassis.policy import first_policy, router
 from services._chassis.readiness import Readiness
 from services._chassis.service import Platform, Service
-from services._chassis.settings import Settings, sentence, without_effect
+from services._chassis.settings import Settings, known_settings, sentence, without_effect
 from services._chassis.startup import AGAIN_SECONDS, Startup, StartupError, unless_stopped, why_of
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
@@ -66,6 +67,7 @@ class Process:
         self.redis: Any = Redis.from_url(
             str(self.settings.redis_url), socket_connect_timeout=3, socket_timeout=10, max_connections=200
         )
+        self.settings_file = ConfigWatch(os.environ.get("SUREFOOT_CONFIG"), known_settings())
         self.transports: list[KafkaTransport] = []
         self.started = False
         """Whether the routes of all services are there."""
@@ -119,7 +121,7 @@ class Process:
         parties = [Party(module.rpartition(".")[2]) for module in self.modules]
         stores = {party: RedisStore(self.redis, party, self.clock) for party in parties}
         policies = await first_policy(self.settings, Aws(self.aws, parties[0]), [*stores.values()], self.readiness)
-        http.include_router(router(policies), prefix=PREFIX)
+        http.include_router(router(policies, self.settings_file), prefix=PREFIX)
         accounts = AccountWatch(
             self.aws, policies, self.settings.aws_account or "", self.readiness, lambda: self._is_busy
         )

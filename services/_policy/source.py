@@ -27,6 +27,8 @@ POLL_SECONDS = (5.0, 10.0)
 """The shortest and the longest time between two polls, drawn anew each time so that replicas do not reload in step."""
 SETTLE_SECONDS = 1.0
 """Time between the two reads of a change, in which a writer that truncates and then fills the file has finished."""
+RELOAD_LOOKS = 5
+"""How often ``reload`` looks at a file that changes each time that it is read."""
 READ_SECONDS = 30.0
 """The longest that a read may take: a network file system may hang."""
 
@@ -91,6 +93,7 @@ class PolicySource:
     """A copy of the policy in force that could not be stored yet."""
     _subscriptions: list[_Subscription] = field(default_factory=list, init=False)
     _reading: "asyncio.Task[Found] | None" = field(default=None, init=False)
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     @classmethod
     def without_file(cls, own_account: str, environment: Environment = NO_ENVIRONMENT) -> Self:
@@ -150,13 +153,23 @@ class PolicySource:
             await self.sleep(self.jitter(*POLL_SECONDS))
             await self.look()
 
-    async def look(self) -> None:
-        """Poll once, and take a good change over. Never raises."""
-        try:
-            await self._look()
-        except Exception as error:  # noqa: BLE001  MemoryError and RecursionError, too: the loop outlives everything
-            self._report(_why(error))
-        self._looked_at = self.now()
+    async def look(self) -> bool:
+        """Poll once, and take a good change over. Return False if the file is just being written. Never raises."""
+        async with self._looking:
+            settled = True
+            try:
+                settled = await self._look()
+            except Exception as error:  # noqa: BLE001  MemoryError and RecursionError, too: the loop outlives everything
+                self._report(_why(error))
+            self._looked_at = self.now()
+            return settled
+
+    async def reload(self) -> str | None:
+        """Look at once, while it is being written several times; return why what is on disk is not in force."""
+        for _ in range(RELOAD_LOOKS):
+            if await self.look():
+                return self._fault
+        return f"{self.reader.location if self.reader else 'the policy'} changes each time that it is read"
 
     def status(self) -> dict[str, Any]:
         """Return what is in force and what is on disk, for ``/readyz``, ``/policy`` and ``surefoot policy status``."""
@@ -181,12 +194,12 @@ class PolicySource:
         self._policies = load(Files(), self.environment, self.own_account)
         self._loaded_at = self._looked_at = self.now()
 
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
         if self.reader is None:
-            return
+            return True
         files = await self._read_twice(self.reader)
         if files is None:
-            return  # it is being written; the next poll will see it whole
+            return False  # it is being written; the next poll will see it whole
         if files.digest == self.policies.digest:
             self._refused, self._from_kept = None, False
             self._report(await self._unfinished(self.reader.location))
@@ -194,6 +207,7 @@ class PolicySource:
             self._report(self._refused[1])
         else:
             await self._take_over(files, self.reader.location)
+        return True
 
     async def _take_over(self, files: Files, location: str) -> None:
         """Put new files in force, or report why they are refused."""

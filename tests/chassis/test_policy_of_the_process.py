@@ -1,7 +1,6 @@
 """The policy of a process: loaded at its start, kept in Redis, shown over HTTP."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,11 @@ import pytest
 from contracts.base import Target
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.clock import Pace, PacedClock
+from services._chassis.config_file import ConfigWatch
 from services._chassis.http import PREFIX, create_http
 from services._chassis.policy import StoredCopy, first_policy, router
 from services._chassis.readiness import Readiness
-from services._chassis.settings import Settings
+from services._chassis.settings import Settings, known_settings
 from services._chassis.startup import StartupError
 from services._chassis.store import RedisStore
 from services._policy import source as module
@@ -113,20 +113,19 @@ async def test_without_a_file_the_settings_are_the_policy(monkeypatch: pytest.Mo
     assert policies.of(TARGET).recovery.retention_days == 7
 
 
-async def asked(processes: Processes, policies: PolicySource) -> Callable[[str], Any]:
+def client_of(processes: Processes, policies: PolicySource, file: ConfigWatch | None = None) -> httpx2.AsyncClient:
     async def missing() -> dict[str, str]:
         return {}
 
     http = create_http(missing, processes.readiness)
-    http.include_router(router(policies), prefix=PREFIX)
-    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(http), base_url="http://surefoot")
-    return client.get
+    http.include_router(router(policies, file), prefix=PREFIX)
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(http), base_url="http://surefoot")
 
 
 async def test_what_is_in_force_is_shown_over_http_and_in_readyz(processes: Processes) -> None:
     """Field points 4, 8 and 12: path, inode, digests and ages, so that a mismatch can be seen."""
     policies = await processes.start("recovery")
-    get = await asked(processes, policies)
+    get = client_of(processes, policies).get
     told = (await get(f"{PREFIX}/policy")).json()
     assert told["location"] == str(processes.file)
     assert told["inode"] == processes.file.stat().st_ino
@@ -142,3 +141,42 @@ async def test_what_is_in_force_is_shown_over_http_and_in_readyz(processes: Proc
     assert ready["degraded"] == [
         f"the policy in force ({told['digest'][:12]}) stays in force: {ready['policy']['fault']}"
     ]
+
+
+async def test_a_reload_answers_with_the_digest_in_force_or_with_the_fault(processes: Processes) -> None:
+    """Field point 13."""
+    policies = await processes.start("recovery")
+    before = policies.policies.digest
+    async with client_of(processes, policies) as http:
+        await asyncio.to_thread(processes.file.write_text, GOOD.replace("keep: 4", "keep: 5"))
+        answer = await http.post(f"{PREFIX}/policy/reload", json={"actor": "ada", "reason": "keep more"})
+        told = answer.json()
+        assert answer.status_code == 200
+        assert told["digest"] == told["digest_on_disk"] == policies.policies.digest != before
+        assert (told["fault"], told["needs_restart"]) == (None, [])
+        assert policies.of(TARGET).recovery.keep == 5
+
+        await asyncio.to_thread(processes.file.write_text, GOOD.replace("keep", "keeep"))
+        answer = await http.post(f"{PREFIX}/policy/reload")
+        assert answer.status_code == 409
+        assert answer.json()["title"] == "The policy was not taken over"
+        assert answer.json()["detail"].startswith(f"{policies.policies.digest[:12]} stays in force: ")
+        assert "did you mean keep?" in answer.json()["detail"]
+        assert policies.of(TARGET).recovery.keep == 5
+        assert (await http.post(f"{PREFIX}/policy/reload", json={"actor": ""})).status_code == 422
+
+
+async def test_a_reload_names_the_settings_that_need_a_restart(processes: Processes, tmp_path: Path) -> None:
+    """Field point 13: a setting that a reload cannot change is not accepted in silence."""
+    file = tmp_path / "settings.yaml"
+    await asyncio.to_thread(file.write_text, "job_slots: 4\nSHUTDOWN_TIMEOUT: 5\n")
+    watch = ConfigWatch(str(file), known_settings())
+    policies = await processes.start("recovery")
+    async with client_of(processes, policies, watch) as http:
+        await asyncio.to_thread(file.write_text, "shutdown_timeout: 5\njob_slots: 8\naws_tries: 2\n")
+        answer = await http.post(f"{PREFIX}/policy/reload")
+        assert answer.json()["needs_restart"] == ["aws_tries", "job_slots"]
+        await asyncio.to_thread(file.write_text, "job_slotz: 4\n")
+        answer = await http.post(f"{PREFIX}/policy/reload")
+        assert (answer.status_code, answer.json()["title"]) == (409, "The next start would fail")
+        assert "there is no setting job_slotz; did you mean job_slots?" in answer.json()["detail"]

@@ -137,10 +137,24 @@ class Replica(BaseHTTPRequestHandler):
     """Answers as a service does that has this policy in force."""
 
     told: ClassVar[dict[str, Any]] = {}
+    asked: ClassVar[list[dict[str, Any]]] = []
+    """Bodies of the reloads that were asked for."""
 
     def do_GET(self) -> None:
-        body = orjson.dumps(self.told)
-        self.send_response(200 if self.path == "/api/v1/policy" and self.told else 404)
+        self._answer(200 if self.path == "/api/v1/policy" and self.told else 404, self.told)
+
+    def do_POST(self) -> None:
+        self.asked.append(orjson.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        if self.path != "/api/v1/policy/reload":
+            self._answer(404, {})
+        elif "detail" in self.told:
+            self._answer(409, self.told)
+        else:
+            self._answer(200, {"needs_restart": [], **self.told})
+
+    def _answer(self, status: int, told: dict[str, Any]) -> None:
+        body = orjson.dumps(told)
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -214,3 +228,37 @@ def test_replicas_that_agree_in_time_are_well(run: Run, serve: Callable[[dict[st
     one, other = serve(TOLD), serve(changing)
     Timer(0.1, changing.update, [TOLD]).start()
     assert run("status", one, other, "--settle", "30")[0] == Exit.SUCCEEDED
+
+
+def test_a_reload_waits_for_the_answer_of_each_replica(run: Run, serve: Callable[[dict[str, Any]], str]) -> None:
+    """Field point 13."""
+    Replica.asked.clear()
+    one, other = serve(TOLD), serve(TOLD)
+    code, said = run("reload", one, f"{other}/", "--actor", "ada", "--reason", "new thresholds")
+    assert code == Exit.SUCCEEDED
+    assert [line.split()[:2] for line in said.splitlines()] == [[one, "aaaaaaaaaaaa"], [other, "aaaaaaaaaaaa"]]
+    assert Replica.asked == [{"actor": "ada", "reason": "new thresholds"}] * 2
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        ({"detail": "aaaaaaaaaaaa stays in force: a.yaml:1:1: version: must be 1."}, "was not taken over at http"),
+        ({**TOLD, "digest": "c" * 64}, "the replicas have different policies in force"),
+        ({**TOLD, "needs_restart": ["job_slots"]}, "changed settings need a restart: JOB_SLOTS"),
+    ],
+)
+def test_a_reload_that_is_not_whole_is_exit_code_1(
+    run: Run, serve: Callable[[dict[str, Any]], str], told: dict[str, Any], problem: str
+) -> None:
+    """Field point 13."""
+    code, said = run("reload", serve(TOLD), serve(told), "--json")
+    assert code == Exit.FAILED
+    assert problem in orjson.loads(said)["problem"]
+    assert told.get("detail", "") in said
+
+
+def test_a_reload_of_a_replica_that_does_not_answer_is_exit_code_1(run: Run) -> None:
+    code, said = run("reload", "http://127.0.0.1:1")
+    assert code == Exit.FAILED
+    assert "does not answer" in said

@@ -540,3 +540,37 @@ async def test_a_change_is_seen_however_it_is_written(change: Callable[[Path], N
     change(file)
     await world.source.look()
     assert world.keep == 5
+
+
+async def test_a_reload_answers_once_a_file_that_is_being_written_is_in_force() -> None:
+    """Field point 13."""
+    world = await started(GOOD)
+    world.disk.write(BETTER[:20], BETTER[:40], BETTER[:60], BETTER)
+    assert await world.source.reload() is None
+    assert world.keep == 5
+    assert await world.source.reload() is None, "nothing has changed"
+
+
+async def test_a_reload_answers_with_the_fault_and_a_later_one_is_well() -> None:
+    world = await started(GOOD)
+    world.disk.write(BAD)
+    assert "keeep" in str(await world.source.reload())
+    assert world.keep == 4
+    world.disk.write(BETTER)
+    assert await world.source.reload() is None
+    assert world.keep == 5
+
+
+async def test_a_reload_of_a_file_that_never_settles_is_a_fault() -> None:
+    world = await started(GOOD)
+    world.disk.write(*(f"{GOOD}# {number}\n" for number in range(100)))
+    assert "changes each time that it is read" in str(await world.source.reload())
+    assert world.keep == 4
+
+
+async def test_a_reload_beside_a_poll_calls_the_listeners_once() -> None:
+    world = await started(GOOD)
+    world.disk.write(BETTER)
+    _, *faults = await asyncio.gather(world.source.look(), world.source.reload(), world.source.reload())
+    assert faults == [None, None]
+    assert world.heard == [{"api"}]
