@@ -1,7 +1,8 @@
 """The base of all contracts: ids, names, targets, events."""
 
 import uuid
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -51,6 +52,11 @@ class Target(Contract):
 
 class Event(Contract):
     """A fact or a command about one target. ``catalogue.py`` says its type, topic, writers and readers."""
+
+    overridable: ClassVar[Mapping[str, str]] = {}
+    """The gates of a command before the change that a person may override: name → the question that it answers."""
+    indispensable: ClassVar[Mapping[str, str]] = {}
+    """The gates of such a command without which nothing can be applied or restored: name → its question."""
 
     target: Target
 

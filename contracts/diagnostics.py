@@ -1,6 +1,7 @@
 """Diagnostics: what is wrong, and what to do."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from contracts.base import Contract, Event, RunId
 
@@ -9,6 +10,12 @@ Severity = Literal["critical", "warning", "info"]
 
 class RunDiagnostics(Event):
     """Look at service events, stopped tasks and target health."""
+
+    overridable: ClassVar[Mapping[str, str]] = {
+        "critical_issues": "diagnostics find no critical issue",
+        "run_diagnostics": "diagnostics could look at the service",
+        "run_diagnostics_answered": "diagnostics answered in time",
+    }
 
     run_id: RunId
 

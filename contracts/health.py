@@ -1,7 +1,8 @@
 """Health: the watch over a deployment, and the score."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
 from contracts.base import Contract, Event, RunId
 from contracts.limits import MINIMUM_HEALTH_SCORE
@@ -10,6 +11,12 @@ from contracts.policy import HealthPolicy
 
 class AssessHealth(Event):
     """Ask how healthy the service is: a score as an interval over the three levels."""
+
+    overridable: ClassVar[Mapping[str, str]] = {
+        "health_score": "the service is healthy enough before the change",
+        "assess_health": "health could give its score",
+        "assess_health_answered": "health answered in time",
+    }
 
     run_id: RunId
     minimum_score: float = MINIMUM_HEALTH_SCORE

@@ -1,8 +1,9 @@
 """Monitor: numbers, alerts, dashboards. It alone judges a target; the others warn of their dead letters."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 
 from contracts.base import Contract, Event, RunId
 from contracts.gates import Comparison
@@ -31,6 +32,12 @@ class DependencyFault(Contract):
 
 class CheckAlarms(Event):
     """Are the target's existing alarms armed and quiet?"""
+
+    overridable: ClassVar[Mapping[str, str]] = {
+        "existing_alarms_quiet": "none of the service's alarms fires, and each would be acted on",
+        "check_alarms": "the alarms could be read",
+        "check_alarms_answered": "the monitor answered in time",
+    }
 
     run_id: RunId
     policy: MonitoringPolicy | None = None

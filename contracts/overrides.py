@@ -1,42 +1,19 @@
 """The gates before the change: those that a person may override, by name and on the record, and those without override.
 
-Gates after the change judge what users get; they cannot be overridden either.
+Each command before the change names its own (``Event.overridable``, ``Event.indispensable``). Gates after the change
+judge what users get; they cannot be overridden either.
 """
 
 from collections.abc import Iterable, Mapping
 
+from contracts.base import Event
+from contracts.catalogue import CATALOGUE
 from contracts.suggest import did_you_mean
 
-OVERRIDABLE: Mapping[str, str] = {
-    "health_score": "the service is healthy enough before the change",
-    "critical_issues": "diagnostics find no critical issue",
-    "existing_alarms_quiet": "none of the service's alarms fires, and each would be acted on",
-    "image_exists": "every image is in its registry",
-    "architecture": "every image is built for the platform on which its tasks run",
-    "task_definition_active": "the task definition was not deregistered",
-    "assess_health": "health could give its score",
-    "assess_health_answered": "health answered in time",
-    "run_diagnostics": "diagnostics could look at the service",
-    "run_diagnostics_answered": "diagnostics answered in time",
-    "check_alarms": "the alarms could be read",
-    "check_alarms_answered": "the monitor answered in time",
-    "run_preflight": "the change could be looked up at AWS",
-}
+_EVENTS = tuple(entry.contract for entry in CATALOGUE if issubclass(entry.contract, Event))
+OVERRIDABLE: Mapping[str, str] = {gate: asks for event in _EVENTS for gate, asks in event.overridable.items()}
 """Name of each gate that may be overridden → the question that it answers."""
-
-INDISPENSABLE: Mapping[str, str] = {
-    "target_exists": "ECS knows the service",
-    "reference_valid": "the image's reference is well formed",
-    "image_unambiguous": "it is known which container's image changes",
-    "digest_resolved": "the image is known by its digest",
-    "task_definition_exists": "ECS knows the task definition",
-    "change_resolved": "it is known exactly what to apply",
-    "run_preflight_answered": "the validator answered in time",
-    "snapshot_stored": "what runs now is stored, to go back to it",
-    "snapshot_at_hand": "what runs now is stored, to go back to it",
-    "capture_snapshot": "what runs now could be stored",
-    "capture_snapshot_answered": "recovery answered in time",
-}
+INDISPENSABLE: Mapping[str, str] = {gate: asks for event in _EVENTS for gate, asks in event.indispensable.items()}
 """Name of each gate that may not be overridden → its question. Without these, nothing can be applied or restored."""
 
 

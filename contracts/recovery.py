@@ -1,7 +1,8 @@
 """Recovery, the only service that changes a live service: its commands and its events."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -67,6 +68,13 @@ def trigger_of_text(text: str, run_id: str | None, detail: str = "") -> Trigger:
 
 class CaptureSnapshot(Event):
     """Store what the service is now, so that it can be brought back."""
+
+    indispensable: ClassVar[Mapping[str, str]] = {
+        "snapshot_stored": "what runs now is stored, to go back to it",
+        "snapshot_at_hand": "what runs now is stored, to go back to it",
+        "capture_snapshot": "what runs now could be stored",
+        "capture_snapshot_answered": "recovery answered in time",
+    }
 
     run_id: RunId
     purpose: Literal["before-change", "after-change"]

@@ -1,24 +1,26 @@
 """Commands and their answers. A command gets exactly one answer.
 
-Its handler emits the answer at once, or inserts a job (``Command.job``) that emits it at its end. The answer's id
-derives from the command's (``contracts.results.answer_id``), and the store keeps the answer for 31 days, so that a
-command that is delivered again gets the same one again. The chassis answers where no code of the service can: for a
-job that failed for good (``gave_up``), and for a command of a type that this version does not know (``unsupported``).
+Its handler emits the answer at once, or inserts a job (``Command.job``) that emits it at its end; for a command that
+only work can answer, ``becomes_job`` is the handler. The answer's id derives from the command's
+(``contracts.results.answer_id``), and the store keeps the answer for 31 days, so that a command that is delivered
+again gets the same one again. The chassis answers where no code of the service can: for a job that failed for good
+(``gave_up``), and for a command of a type that this version does not know (``unsupported``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import orjson
 
 from contracts.base import Event, Target, caused_id
 from contracts.catalogue import entry_of
 from contracts.deployment import Cause
+from contracts.envelope import Meta
 from contracts.gates import Gate, Verdict, worst
 from contracts.policy import PolicyPart
 from contracts.results import Output, StepFinished, StepProgressed, answer_id
-from services._chassis.transition import Emit, Job
+from services._chassis.transition import Emit, Job, Transition, decided
 
 
 class Asked(Protocol):
@@ -148,3 +150,12 @@ class Command:
             output=output,
             policy_digest=self.policy_digest,
         )
+
+
+def becomes_job(kind: str) -> Callable[[Any, Meta], Awaitable[Transition]]:
+    """Return a handler that begins a job of ``kind``, whose payload is the command and whose end answers it."""
+
+    async def handle(command: Any, meta: Meta) -> Transition:
+        return decided(jobs=(Command.of(command, meta).job(kind, command.model_dump_json().encode()),))
+
+    return handle

@@ -4,9 +4,10 @@ from functools import partial
 
 from contracts.diagnostics import RunDiagnostics
 from services._aws.existing import existing
+from services._chassis.commands import becomes_job
 from services._chassis.service import Platform, Service
 from services._chassis.targets import Targets
-from services.diagnostics import api, handlers
+from services.diagnostics import api
 from services.diagnostics.adapters.ecs import AwsEcs
 from services.diagnostics.adapters.load_balancers import AwsLoadBalancers
 from services.diagnostics.inspect import Inspect
@@ -20,7 +21,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
     return Service(
         name="diagnostics",
-        handlers={RunDiagnostics: handlers.run_diagnostics},
+        handlers={RunDiagnostics: becomes_job(DIAGNOSE)},
         jobs={DIAGNOSE: Diagnose(inspect, clock)},
         router=api.router(inspect, platform.store, partial(existing, aws), targets, clock),
     )

@@ -6,6 +6,7 @@ from contracts.health import AssessHealth, StartHealthChecks, WatchDeployment
 from contracts.recovery import RollbackStarted
 from services._aws.existing import existing
 from services._aws.secrets import Secrets
+from services._chassis.commands import becomes_job
 from services._chassis.service import Platform, Service
 from services._chassis.targets import Targets
 from services._chassis.web import Web
@@ -32,7 +33,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     return Service(
         name="health",
         handlers={
-            AssessHealth: handlers.assess_health,
+            AssessHealth: becomes_job(ASSESS),
             WatchDeployment: handlers.watch_deployment,
             StartHealthChecks: partial(handlers.start_health_checks, clock=clock),
             RollbackStarted: handlers.rollback_started,

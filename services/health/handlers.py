@@ -6,25 +6,20 @@ from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.envelope import Meta
 from contracts.gates import Gate
-from contracts.health import AssessHealth, StartHealthChecks, WatchDeployment
+from contracts.health import StartHealthChecks, WatchDeployment
 from contracts.policy import Health
 from contracts.recovery import RollbackStarted
 from services._chassis.clock import Clock
 from services._chassis.commands import Command
 from services._chassis.jobs import FailedJob
 from services._chassis.policies import Policies
-from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
+from services._chassis.transition import Decision, Emit, Job, Timer, Transition
 from services.health.domain.continuous import Checking, checks_key
 from services.health.domain.waiting import Waiting, watch_key
-from services.health.jobs.assess import ASSESS
 from services.health.jobs.check import CHECK
 from services.health.jobs.watch import WATCH
 
 log = structlog.get_logger()
-
-
-async def assess_health(command: AssessHealth, meta: Meta) -> Transition:
-    return decided(jobs=(Command.of(command, meta).job(ASSESS, command.model_dump_json().encode()),))
 
 
 async def watch_deployment(command: WatchDeployment, meta: Meta) -> Transition:

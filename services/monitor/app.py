@@ -6,6 +6,7 @@ from contracts.deployment import DeploymentFinished
 from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
 from contracts.recovery import RollbackStarted
 from services._aws.existing import existing
+from services._chassis.commands import becomes_job
 from services._chassis.service import Platform, Service
 from services._chassis.targets import Targets
 from services.monitor.adapters.alarms import CloudWatchAlarms
@@ -14,15 +15,15 @@ from services.monitor.adapters.database import RdsDatabases
 from services.monitor.adapters.ecs import AwsEcs
 from services.monitor.adapters.metrics import CloudWatchMetrics
 from services.monitor.api import Endpoints, create_router
-from services.monitor.decisions import CHECK, COLLECT, OPERATION, SET_UP, SHOW, WATCH
+from services.monitor.decisions import COLLECT, SHOW
 from services.monitor.handlers import Handlers
 from services.monitor.jobs.answer_left_over import LEFT_OVER, answer_left_over
-from services.monitor.jobs.check_alarms import CheckAlarmsJob
+from services.monitor.jobs.check_alarms import CHECK, CheckAlarmsJob
 from services.monitor.jobs.collect import CollectJob
-from services.monitor.jobs.set_up import SetUpJob, SetUpOnRequestJob
+from services.monitor.jobs.set_up import OPERATION, SET_UP, SetUpJob, SetUpOnRequestJob
 from services.monitor.jobs.show import ShowJob
 from services.monitor.jobs.show_policy import ShowPolicy
-from services.monitor.jobs.watch_closely import WatchCloselyJob
+from services.monitor.jobs.watch_closely import WATCH, WatchCloselyJob
 from services.monitor.settings import Settings
 
 
@@ -42,10 +43,10 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     return Service(
         name="monitor",
         handlers={
-            CheckAlarms: handlers.check_alarms,
-            WatchClosely: handlers.watch_closely,
+            CheckAlarms: becomes_job(CHECK),
+            WatchClosely: becomes_job(WATCH),
             EvaluateRules: handlers.evaluate_rules,
-            SetUpMonitoring: handlers.set_up,
+            SetUpMonitoring: becomes_job(SET_UP),
             DeploymentFinished: handlers.run_over,
             RollbackStarted: handlers.run_over,
         },

@@ -17,13 +17,9 @@ from services.monitor.domain.look import Look
 from services.monitor.domain.watch import Watch
 from services.monitor.ports import NotFound
 
-CHECK = "check-alarms"
-WATCH = "watch-closely"
-SET_UP = "set-up-monitoring"
-OPERATION = "set-up-on-request"
 COLLECT = "collect"
 SHOW = "show-policy"
-"""The kinds of the jobs; a look and a showing begin with a timer of the same kind."""
+"""The kinds of the jobs that decisions begin; each begins with a timer of the same kind."""
 AGAIN_SECONDS = 1.0
 """Product seconds until the next look where a run has begun while the metrics were read."""
 UNGOVERNED_SECONDS = 60.0

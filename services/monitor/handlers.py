@@ -7,7 +7,7 @@ import structlog
 from contracts.base import Target, caused_id
 from contracts.deployment import DeploymentFinished
 from contracts.envelope import Meta
-from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
+from contracts.monitor import EvaluateRules
 from contracts.policy import MonitoringPolicy
 from contracts.recovery import RollbackStarted
 from contracts.state import NewerState
@@ -17,11 +17,8 @@ from services._chassis.policies import Policies, governed
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Job, Timer, Transition, decided
 from services.monitor.decisions import (
-    CHECK,
     COLLECT,
-    SET_UP,
     SHOW,
-    WATCH,
     deadline,
     deadline_id,
     evaluation,
@@ -46,15 +43,6 @@ class Handlers:
     store: Store
     clock: Clock
     policies: Policies
-
-    async def check_alarms(self, command: CheckAlarms, meta: Meta) -> Transition:
-        return decided(jobs=(Command.of(command, meta).job(CHECK, command.model_dump_json().encode()),))
-
-    async def watch_closely(self, command: WatchClosely, meta: Meta) -> Transition:
-        return decided(jobs=(Command.of(command, meta).job(WATCH, command.model_dump_json().encode()),))
-
-    async def set_up(self, command: SetUpMonitoring, meta: Meta) -> Transition:
-        return decided(jobs=(Command.of(command, meta).job(SET_UP, command.model_dump_json().encode()),))
 
     async def evaluate_rules(self, command: EvaluateRules, meta: Meta) -> Transition:
         """Wait for evidence: the first look is due now, and there is one at the deadline."""

@@ -9,6 +9,7 @@ from contracts.recovery import RollbackStarted
 from contracts.validator import RunPreflight, ValidateDeployment
 from services._aws.existing import existing
 from services._aws.secrets import Secrets
+from services._chassis.commands import becomes_job
 from services._chassis.service import Platform, Service
 from services._chassis.targets import Targets
 from services._chassis.web import Web
@@ -33,7 +34,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     return Service(
         name="validator",
         handlers={
-            RunPreflight: handlers.on_run_preflight,
+            RunPreflight: becomes_job(PREFLIGHT),
             ValidateDeployment: handlers.on_validate_deployment,
             DeploymentFinished: handlers.on_run_over,
             RollbackStarted: handlers.on_run_over,

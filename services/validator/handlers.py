@@ -3,17 +3,12 @@
 from contracts.deployment import Cause, DeploymentFinished
 from contracts.envelope import Meta
 from contracts.recovery import RollbackStarted
-from contracts.validator import RunPreflight, ValidateDeployment
+from contracts.validator import ValidateDeployment
 from services._chassis.commands import Command
 from services._chassis.jobs import FailedJob
-from services._chassis.transition import Decision, Emit, Transition, decided
+from services._chassis.transition import Decision, Emit, Transition
 from services.validator.domain.validations import Validations, validations_key
-from services.validator.jobs.preflight import PREFLIGHT
 from services.validator.jobs.validate import VALIDATION
-
-
-async def on_run_preflight(command: RunPreflight, meta: Meta) -> Transition:
-    return decided(jobs=(Command.of(command, meta).job(PREFLIGHT, command.model_dump_json().encode()),))
 
 
 async def on_validate_deployment(command: ValidateDeployment, meta: Meta) -> Transition:

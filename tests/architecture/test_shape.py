@@ -30,7 +30,7 @@ SHAPE = {
 def test_a_service_has_the_one_shape(service: str) -> None:
     there = {path.name for path in (ROOT / "services" / service).iterdir() if path.name != "__pycache__"}
     assert there <= SHAPE, f"outside the shape: {there - SHAPE}"
-    assert {"__init__.py", "__main__.py", "settings.py", "app.py", "handlers.py", "api.py", "domain"} <= there
+    assert {"__init__.py", "__main__.py", "settings.py", "app.py", "api.py", "domain"} <= there
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -11,7 +11,7 @@ from contracts.deployment import Cause
 from contracts.envelope import Envelope, Meta
 from contracts.gates import Gate, Verdict
 from contracts.policy import Recovery, RecoveryPolicy
-from contracts.publish import PUBLISHED
+from contracts.publish import examples_of
 from contracts.recovery import CaptureSnapshot
 from contracts.results import StepFinished, answer_id
 from contracts.topics import COMMAND_TOPICS
@@ -89,7 +89,7 @@ def test_every_answer_names_the_policy_that_its_command_carries() -> None:
 
 @pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
 def test_the_step_is_the_name_in_the_catalogue(entry: Any) -> None:
-    event = entry.contract.model_validate_json((PUBLISHED / "golden" / f"{entry.type}.json").read_text())
+    event = entry.contract.model_validate_json(examples_of(entry.type)[0])
     assert Command.of(event, META).step == entry.name == entry_of(entry.contract).name
 
 

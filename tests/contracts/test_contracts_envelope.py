@@ -18,14 +18,12 @@ from contracts.envelope import (
     from_message,
     read_meta,
 )
-from contracts.publish import PUBLISHED
+from contracts.publish import examples_of
 from contracts.topics import DEPLOYMENT_REQUESTS
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 META = Meta(id="1", source="ci", time=datetime(2026, 1, 5, 12, tzinfo=UTC))
-EVENTS = [
-    entry.contract.model_validate_json((PUBLISHED / "golden" / f"{entry.type}.json").read_text()) for entry in CATALOGUE
-]
+EVENTS = [entry.contract.model_validate_json(examples_of(entry.type)[0]) for entry in CATALOGUE]
 SECRET = "correct-horse-battery"
 
 text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)

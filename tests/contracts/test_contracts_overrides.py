@@ -2,9 +2,11 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from contracts.catalogue import CATALOGUE
 from contracts.deployment import Phase
 from contracts.overrides import INDISPENSABLE, OVERRIDABLE, why_not_override
 from contracts.suggest import did_you_mean
@@ -39,6 +41,13 @@ def test_each_gate_that_a_rehearsal_tells_before_the_change_is_in_the_table(scen
     found = {gate["name"] for gate in before["gates"]}
     assert {"health_score", "critical_issues", "existing_alarms_quiet", "architecture"} <= found
     assert found <= OVERRIDABLE.keys() | INDISPENSABLE.keys()
+
+
+@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.type)
+def test_a_command_that_names_gates_names_those_for_its_own_answer(entry: Any) -> None:
+    named = set(getattr(entry.contract, "overridable", ())) | set(getattr(entry.contract, "indispensable", ()))
+    step = entry.name.replace("-", "_")
+    assert not named or {step, f"{step}_answered"} <= named
 
 
 def test_no_gate_is_both() -> None:

@@ -11,18 +11,10 @@ from contracts import publish
 from contracts.base import Event
 from contracts.catalogue import CATALOGUE, Entry
 from contracts.compatibility import breaks
-from contracts.publish import PUBLISHED, schema_of
+from contracts.publish import PUBLISHED, examples_of, published_as, schema_of
 from contracts.topics import DEPLOYMENT_EVENTS, Party
 
 each = pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.type)
-
-
-def golden(entry: Entry) -> str:
-    return (PUBLISHED / "golden" / f"{entry.type}.json").read_text()
-
-
-def published(entry: Entry) -> dict[str, Any]:
-    return dict(json.loads((PUBLISHED / "schemas" / f"{entry.type}.json").read_text()))
 
 
 def contains(now: Any, then: Any) -> bool:
@@ -35,30 +27,32 @@ def contains(now: Any, then: Any) -> bool:
 
 
 @each
-def test_the_golden_event_is_read_and_written_without_loss(entry: Entry) -> None:
-    text = golden(entry)
-    event = entry.contract.model_validate_json(text)
-    written = event.model_dump_json()
-    assert contains(json.loads(written), json.loads(text))
-    again = entry.contract.model_validate_json(written)
-    assert again == event
-    assert again.model_dump_json() == written
+def test_each_published_example_is_read_and_written_without_loss(entry: Entry) -> None:
+    assert examples_of(entry.type)
+    for text in examples_of(entry.type):
+        event = entry.contract.model_validate_json(text)
+        written = event.model_dump_json()
+        assert contains(json.loads(written), json.loads(text))
+        again = entry.contract.model_validate_json(written)
+        assert again == event
+        assert again.model_dump_json() == written
 
 
 @each
-def test_the_published_schema_takes_the_golden_event_and_what_we_write(entry: Entry) -> None:
-    schema = published(entry)
+def test_the_published_schema_takes_its_examples_and_what_we_write(entry: Entry) -> None:
+    schema = published_as(entry.type)
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
-    event = entry.contract.model_validate_json(golden(entry))
-    for document in (json.loads(golden(entry)), json.loads(event.model_dump_json())):
-        assert [error.message for error in validator.iter_errors(document)] == []
+    for text in examples_of(entry.type):
+        event = entry.contract.model_validate_json(text)
+        for document in (json.loads(text), json.loads(event.model_dump_json())):
+            assert [error.message for error in validator.iter_errors(document)] == []
     assert not validator.is_valid({})
 
 
 @each
 def test_no_contract_broke_since_it_was_published(entry: Entry) -> None:
-    assert breaks(published(entry), schema_of(entry)) == ()
+    assert breaks(published_as(entry.type), schema_of(entry)) == ()
 
 
 def test_nothing_else_is_published() -> None:
@@ -91,9 +85,10 @@ def entry_of(contract: type[Event]) -> Entry:
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where ``Weather`` was published."""
     target = {"account": "123456789012", "region": "us-west-2", "cluster": "Main", "service": "api"}
-    (tmp_path / "golden").mkdir()
-    (tmp_path / "golden" / "weather.v1.json").write_text(json.dumps({"target": target, "degrees": 3}))
-    run(tmp_path, Weather, monkeypatch)
+    (tmp_path / "schemas").mkdir()
+    example = {"target": target, "degrees": 3}
+    (tmp_path / "schemas" / "weather.v1.json").write_text(json.dumps({"examples": [example]}))
+    assert run(tmp_path, Weather, monkeypatch) == 0
     return tmp_path
 
 
@@ -109,7 +104,9 @@ def schema_text(shelf: Path) -> str:
 
 
 def test_publishing_writes_once(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert json.loads(schema_text(shelf)) == schema_of(entry_of(Weather))
+    published = published_as("weather.v1", shelf)
+    assert [example["degrees"] for example in published.pop("examples")] == [3]
+    assert published == schema_of(entry_of(Weather))
     assert run(shelf, Weather, monkeypatch, "--check") == 0
 
 
@@ -118,8 +115,10 @@ def test_growth_has_to_be_published(
 ) -> None:
     assert run(shelf, RicherWeather, monkeypatch, "--check") == 1
     assert "weather.v1: run python -m contracts.publish" in capsys.readouterr().err
+    before = examples_of("weather.v1", shelf)
     assert run(shelf, RicherWeather, monkeypatch) == 0
-    assert "snow" in schema_text(shelf)
+    assert "snow" in published_as("weather.v1", shelf)["properties"]
+    assert examples_of("weather.v1", shelf) == before
 
 
 def test_a_break_is_refused_and_nothing_is_written(
@@ -129,16 +128,19 @@ def test_a_break_is_refused_and_nothing_is_written(
     assert run(shelf, ColderWeather, monkeypatch) == 1
     said = capsys.readouterr().err
     assert "weather.v1: data.snow: new and required" in said
-    assert "the golden event cannot be read any more" in said
+    assert "the example cannot be read any more" in said
     assert schema_text(shelf) == before
 
 
-def test_a_golden_event_is_demanded(
+def test_an_example_is_demanded(
     shelf: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (shelf / "golden" / "weather.v1.json").unlink()
-    assert run(shelf, Weather, monkeypatch) == 1
-    assert "weather.v1.json" in capsys.readouterr().err
+    without = {key: value for key, value in published_as("weather.v1", shelf).items() if key != "examples"}
+    for text in (None, json.dumps(without), json.dumps(without | {"examples": []})):
+        file = shelf / "schemas" / "weather.v1.json"
+        file.unlink() if text is None else file.write_text(text)
+        assert run(shelf, Weather, monkeypatch) == 1
+        assert "schemas/weather.v1.json" in capsys.readouterr().err
 
 
 def test_a_type_that_left_the_catalogue_is_named(

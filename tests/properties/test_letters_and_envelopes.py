@@ -5,7 +5,6 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from math import inf, isfinite
-from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -15,17 +14,15 @@ from hypothesis import example, given
 from contracts.catalogue import CATALOGUE
 from contracts.dead_letter import DeadLettered, letter_id
 from contracts.envelope import Envelope, InvalidMessage, Meta, from_message
+from contracts.publish import examples_of
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.clock import Pace
 from services._chassis.dead_letters import emissions_for, letter_of
 from services._chassis.store import RedisStore
 from tests.properties.profiles import PROFILE
 
-GOLDEN = {
-    entry.type: (Path(__file__).parents[2] / f"contracts/published/golden/{entry.type}.json").read_bytes()
-    for entry in CATALOGUE
-}
-EVENTS = [entry.contract.model_validate_json(GOLDEN[entry.type]) for entry in CATALOGUE]
+EXAMPLES = {entry.type: examples_of(entry.type)[0].encode() for entry in CATALOGUE}
+EVENTS = [entry.contract.model_validate_json(EXAMPLES[entry.type]) for entry in CATALOGUE]
 MIB = 1024 * 1024
 NOW = datetime(2026, 1, 12, tzinfo=UTC)
 
@@ -52,14 +49,14 @@ def test_what_is_written_is_read(event: Any, meta: Meta) -> None:
 
 
 NAMES = ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_expirytime", "ce_runid")
-VALUES = (b"1.0", b"2026-01-12T00:00:00Z", b"2026-01-12", b"9999-12-31T23:59:59-12:00", b"", *map(str.encode, GOLDEN))
+VALUES = (b"1.0", b"2026-01-12T00:00:00Z", b"2026-01-12", b"9999-12-31T23:59:59-12:00", b"", *map(str.encode, EXAMPLES))
 headers = st.lists(
     st.tuples(st.sampled_from(NAMES) | text, st.none() | st.sampled_from(VALUES) | st.binary(max_size=40)), max_size=9
 )
 
 
 @PROFILE
-@given(headers, st.none() | st.binary() | st.sampled_from(list(GOLDEN.values())))
+@given(headers, st.none() | st.binary() | st.sampled_from(list(EXAMPLES.values())))
 def test_any_bytes_are_read_or_invalid(headers: Any, value: bytes | None) -> None:
     with suppress(InvalidMessage):
         from_message(headers, value)
@@ -73,9 +70,9 @@ json_values = st.recursive(
 
 
 @PROFILE
-@given(st.sampled_from(sorted(GOLDEN)), st.data(), json_values)
+@given(st.sampled_from(sorted(EXAMPLES)), st.data(), json_values)
 def test_a_spoilt_event_is_read_or_invalid(type_: str, data: st.DataObject, wrong: Any) -> None:
-    whole = json.loads(GOLDEN[type_])
+    whole = json.loads(EXAMPLES[type_])
     spot = whole
     while isinstance(spot, dict) and spot:
         key = data.draw(st.sampled_from(sorted(spot)))

@@ -9,7 +9,7 @@ from contracts.base import Event
 from contracts.catalogue import CATALOGUE
 from contracts.deployment import DeploymentFinished, Outcome
 from contracts.envelope import Meta
-from contracts.publish import PUBLISHED
+from contracts.publish import examples_of
 from contracts.recovery import RollbackStarted
 from contracts.results import StepFinished, answer_id
 from contracts.topics import COMMAND_TOPICS
@@ -41,7 +41,7 @@ def created(name: str) -> tuple[Service, RedisStore]:
 @pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
 async def test_a_command_is_answered_at_once_or_by_a_job_that_knows_whom_to_answer(entry: Any) -> None:
     service, store = created(COMMAND_TOPICS[entry.topic])
-    event = entry.contract.model_validate_json((PUBLISHED / "golden" / f"{entry.type}.json").read_text())
+    event = entry.contract.model_validate_json(examples_of(entry.type)[0])
     meta = Meta(id="command-1", source="surefoot/orchestrator", time=moment(store.clock.now()), run_id=event.run_id)
     transition = await service.handlers[type(event)](event, meta)
     assert transition is not None
@@ -56,7 +56,7 @@ async def test_a_command_is_answered_at_once_or_by_a_job_that_knows_whom_to_answ
 @pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
 async def test_a_command_whose_job_failed_is_answered_once_and_not_again_by_the_end_of_its_run(entry: Any) -> None:
     service, store = created(COMMAND_TOPICS[entry.topic])
-    event = entry.contract.model_validate_json((PUBLISHED / "golden" / f"{entry.type}.json").read_text())
+    event = entry.contract.model_validate_json(examples_of(entry.type)[0])
     now = moment(store.clock.now())
     meta = Meta(id="command-1", source="surefoot/orchestrator", time=now, run_id=event.run_id)
     transition = await service.handlers[type(event)](event, meta)

@@ -11,6 +11,8 @@ from services.monitor.decisions import from_gates, not_reached
 from services.monitor.domain.alarms import quiet_gate
 from services.monitor.ports import Alarms, EcsServices, NotFound
 
+CHECK = "check-alarms"
+
 
 @dataclass(frozen=True, slots=True)
 class CheckAlarmsJob:

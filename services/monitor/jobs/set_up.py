@@ -20,6 +20,9 @@ from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.jobs.show_policy import ShowPolicy
 from services.monitor.ports import NotFound
 
+SET_UP = "set-up-monitoring"
+OPERATION = "set-up-on-request"
+
 
 @dataclass(frozen=True, slots=True)
 class SetUpJob:

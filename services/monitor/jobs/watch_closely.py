@@ -15,6 +15,8 @@ from services.monitor.decisions import from_gates, look_at, not_reached, run_is_
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.ports import EcsServices, NotFound
 
+WATCH = "watch-closely"
+
 
 @dataclass(frozen=True, slots=True)
 class WatchCloselyJob:

@@ -8,12 +8,12 @@ from contracts.diagnostics import IssueFound, IssueGone, RunDiagnostics
 from contracts.gates import Verdict
 from contracts.results import StepFinished
 from services._aws.errors import AwsError
+from services._chassis.commands import becomes_job
 from services._chassis.store import RedisStore
 from services._chassis.transition import Decision
-from services.diagnostics import handlers
 from services.diagnostics.domain.evidence import Evidence, NotObserved
 from services.diagnostics.domain.known_issues import issues_key
-from services.diagnostics.jobs.diagnose import Diagnose
+from services.diagnostics.jobs.diagnose import DIAGNOSE, Diagnose
 from tests.kit import FakeClock, FakeRunning, memory_store, published
 from tests.services.diagnostics.harness import (
     META,
@@ -48,7 +48,7 @@ def answer_of(decision: Decision) -> StepFinished:
 
 
 async def test_the_command_becomes_a_job_of_its_own_id(store: RedisStore) -> None:
-    written = await store.apply(await handlers.run_diagnostics(COMMAND, META), cause=META.id)
+    written = await store.apply(await becomes_job(DIAGNOSE)(COMMAND, META), cause=META.id)
     (job,) = written.decision.jobs
     assert (job.id, job.kind) == (META.id, "diagnose")
     assert RunDiagnostics.model_validate_json(job.payload) == COMMAND

@@ -13,10 +13,11 @@ from contracts.policy import Application, Health, HealthPolicy, ServicePolicy
 from contracts.recovery import RollbackStarted
 from contracts.results import StepFinished, StepProgressed
 from services._chassis.clock import moment
+from services._chassis.commands import becomes_job
 from services._chassis.transition import Cancelled
 from services.health import handlers
 from services.health.domain.observed import Evidence, NotObserved
-from services.health.jobs.assess import Assess
+from services.health.jobs.assess import ASSESS, Assess
 from services.health.jobs.watch import Watch
 from tests.kit import FakeClock, FakePolicies, FakeRunning
 from tests.services.health.harness import (
@@ -46,7 +47,7 @@ async def assessed(
 ) -> tuple[HealthScored, StepFinished]:
     command = AssessHealth(target=TARGET, run_id="run-1", minimum_score=minimum, policy=carried)
     policies = FakePolicies(in_force or ServicePolicy(target=TARGET))
-    begun = await Decided().apply(await handlers.assess_health(command, META))
+    begun = await Decided().apply(await becomes_job(ASSESS)(command, META))
     (job,) = begun.jobs
     assert (job.id, job.kind, begun.emit) == (META.id, "assess", ())
     running = FakeRunning(job.payload, kind="assess")

@@ -14,18 +14,18 @@ from services._chassis.clock import moment
 from services._chassis.policies import Policies
 from services._chassis.store import Applied, Written
 from services._chassis.transition import Decision, Job, Timer, Transition
-from services.monitor.decisions import CHECK, COLLECT, OPERATION, SET_UP, SHOW, WATCH
+from services.monitor.decisions import COLLECT, SHOW
 from services.monitor.domain.alarms import Alarm, AlarmScope
 from services.monitor.domain.database import Database
 from services.monitor.domain.metrics import MINUTE, Readings, WatchedService
 from services.monitor.domain.rules import Rule, rules_of
 from services.monitor.handlers import Handlers
-from services.monitor.jobs.check_alarms import CheckAlarmsJob
+from services.monitor.jobs.check_alarms import CHECK, CheckAlarmsJob
 from services.monitor.jobs.collect import CollectJob
-from services.monitor.jobs.set_up import SetUpJob, SetUpOnRequestJob
+from services.monitor.jobs.set_up import OPERATION, SET_UP, SetUpJob, SetUpOnRequestJob
 from services.monitor.jobs.show import ShowJob
 from services.monitor.jobs.show_policy import ShowPolicy
-from services.monitor.jobs.watch_closely import WatchCloselyJob
+from services.monitor.jobs.watch_closely import WATCH, WatchCloselyJob
 from tests.kit import FakeClock, FakePolicies, FakeRunning, memory_store
 
 RULES = rules_of(BUILT_IN_RULES)

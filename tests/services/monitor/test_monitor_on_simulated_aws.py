@@ -26,10 +26,11 @@ from services.monitor.adapters.database import RdsDatabases
 from services.monitor.adapters.ecs import AwsEcs
 from services.monitor.adapters.metrics import CloudWatchMetrics
 from services.monitor.app import create_app
-from services.monitor.decisions import CHECK, SET_UP
 from services.monitor.domain.database import fault
 from services.monitor.domain.metrics import MINUTE, Readings
 from services.monitor.domain.rules import evaluate
+from services.monitor.jobs.check_alarms import CHECK
+from services.monitor.jobs.set_up import SET_UP
 from services.monitor.ports import NotFound
 from services.monitor.settings import Settings
 from tests.kit import FakeRunning, WorldClock

@@ -14,6 +14,7 @@ from contracts.policy import BUILT_IN_RULES, Monitoring, MonitoringPolicy, RuleM
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import moment
+from services._chassis.commands import becomes_job
 from services._chassis.service import Platform
 from services._chassis.store import IndexedStore
 from services.monitor.app import create_app
@@ -21,6 +22,8 @@ from services.monitor.domain.alerts import GONE, AlertState
 from services.monitor.domain.database import Database
 from services.monitor.domain.judge import PendingEvaluation
 from services.monitor.domain.watch import Watch, watch_key
+from services.monitor.jobs.set_up import SET_UP
+from services.monitor.jobs.watch_closely import WATCH
 from services.monitor.settings import Settings
 from tests.kit import FakePolicies
 from tests.services.monitor.harness import START, TARGET, World
@@ -68,7 +71,7 @@ async def watch_closely(
 ) -> None:
     until = moment(world.clock.time + seconds)
     command = WatchClosely(target=target, run_id=run, until=until, policy=held)
-    await world.send(world.handlers.watch_closely, command, f"watch-{target.service}-{run}")
+    await world.send(becomes_job(WATCH), command, f"watch-{target.service}-{run}")
 
 
 async def evaluate(
@@ -88,7 +91,7 @@ async def evaluate(
 
 async def set_up(world: World, held: MonitoringPolicy | None = None, target: Target = TARGET) -> None:
     command = SetUpMonitoring(target=target, run_id="run-0", policy=held)
-    await world.send(world.handlers.set_up, command, f"set-up-{target.service}")
+    await world.send(becomes_job(SET_UP), command, f"set-up-{target.service}")
 
 
 async def over(world: World, target: Target = TARGET) -> None:

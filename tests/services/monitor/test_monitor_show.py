@@ -10,6 +10,7 @@ from contracts.monitor import CriticalAlert, SetUpMonitoring, WatchClosely
 from contracts.policy import BUILT_IN_RULES, Monitoring, MonitoringPolicy, ServicePolicy
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
+from services._chassis.commands import becomes_job
 from services._chassis.transition import Transition, decided
 from services.monitor.decisions import SHOW, show_id
 from services.monitor.domain.metrics import WatchedService
@@ -17,7 +18,9 @@ from services.monitor.domain.rules import Rule
 from services.monitor.domain.showing import FIRST_PAUSE, LONGEST_PAUSE, TURN_SECONDS, Showing, turn_after
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.handlers import SHOW_LOST
+from services.monitor.jobs.set_up import SET_UP
 from services.monitor.jobs.show import ShowJob
+from services.monitor.jobs.watch_closely import WATCH
 from tests.services.monitor.harness import START, TARGET, FakeAlarms, World
 
 MINUTE = 60.0
@@ -71,7 +74,7 @@ def alarms() -> Throttled:
 async def world(alarms: Throttled) -> World:
     """A service that is watched, and whose policy has another window for each rule by now."""
     world = World(alarms=alarms)
-    await world.send(world.handlers.set_up, SetUpMonitoring(target=TARGET, run_id="run-0"), "set-up")
+    await world.send(becomes_job(SET_UP), SetUpMonitoring(target=TARGET, run_id="run-0"), "set-up")
     await world.until(0)
     alarms.put_names, alarms.asked = [], []
     world.policies.reload(ServicePolicy(target=TARGET, rules=LONGER))
@@ -162,7 +165,7 @@ async def test_a_run_that_begins_meanwhile_finds_alarms_that_stay_as_they_are(wo
     async def begin() -> None:
         until = moment(world.clock.time + 10 * MINUTE)
         command = WatchClosely(target=TARGET, run_id="run-1", until=until)
-        await world.send(world.handlers.watch_closely, command, "watch")
+        await world.send(becomes_job(WATCH), command, "watch")
 
     alarms.then = begin
     await world.until(5 * MINUTE)

@@ -14,12 +14,15 @@ from contracts.recovery import RollbackStarted
 from contracts.results import MonitoringOutput, ProbesOutput
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
+from services._chassis.commands import becomes_job
 from services._chassis.transition import Transition, decided
 from services.monitor.decisions import COLLECT
 from services.monitor.domain.alarms import Alarm
 from services.monitor.domain.database import Database, fault
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.handlers import LOST
+from services.monitor.jobs import check_alarms, set_up
+from services.monitor.jobs.watch_closely import WATCH
 from services.monitor.ports import NotFound
 from tests.services.monitor.harness import START, TARGET, World
 
@@ -35,7 +38,7 @@ def world() -> World:
 
 async def watch_closely(world: World, seconds: float = 1800, run_id: str = "run-1") -> None:
     command = WatchClosely(target=TARGET, run_id=run_id, until=moment(world.clock.time + seconds))
-    await world.send(world.handlers.watch_closely, command, f"watch-{run_id}")
+    await world.send(becomes_job(WATCH), command, f"watch-{run_id}")
 
 
 async def evaluate(world: World, seconds: float = 900, probes: ProbesOutput | None = None) -> None:
@@ -316,14 +319,14 @@ async def test_an_evaluation_that_comes_while_metrics_are_read_waits_for_the_nex
 
 
 async def test_a_service_that_is_gone_is_not_looked_at_for_ever(world: World) -> None:
-    await world.send(world.handlers.set_up, SET_UP)
+    await world.send(becomes_job(set_up.SET_UP), SET_UP)
     world.services.failure = NotFound("there is no active service api in the cluster Main")
     await world.until(3600)
     assert not world.timers
 
 
 async def test_the_alerts_of_a_service_that_is_gone_are_resolved(world: World) -> None:
-    await world.send(world.handlers.set_up, SET_UP)
+    await world.send(becomes_job(set_up.SET_UP), SET_UP)
     world.metrics.change(response_time=9.0)
     await world.until(300)
     raised = {alert.alert_id for alert in raised_and_resolved(world, "raised")}
@@ -352,7 +355,7 @@ async def test_a_target_that_cannot_be_looked_up_is_answered(world: World) -> No
 
 
 async def test_set_up_creates_reads_back_and_watches_from_then_on(world: World) -> None:
-    await world.send(world.handlers.set_up, SET_UP)
+    await world.send(becomes_job(set_up.SET_UP), SET_UP)
     (answer,) = world.answers
     assert answer.verdict is Verdict.PASS
     assert [gate.name for gate in answer.gates] == ["dashboard_created", "alarms_active"]
@@ -366,7 +369,7 @@ async def test_set_up_creates_reads_back_and_watches_from_then_on(world: World) 
 
 async def test_set_up_fails_when_an_alarm_is_not_there_afterwards(world: World) -> None:
     world.alarms.disarmed = {"surefoot-Main-api-error_rate"}
-    await world.send(world.handlers.set_up, SET_UP)
+    await world.send(becomes_job(set_up.SET_UP), SET_UP)
     (answer,) = world.answers
     assert answer.verdict is Verdict.FAIL
     assert "alarms_active fail: 7, must be >= 8" in answer.summary
@@ -381,12 +384,12 @@ async def test_existing_alarms_have_to_be_armed_and_quiet(world: World) -> None:
             "others", firing=True, armed=True, dimensions=frozenset({("ClusterName", "Main"), ("ServiceName", "web")})
         ),
     )
-    await world.send(world.handlers.check_alarms, CHECK, "check-1")
+    await world.send(becomes_job(check_alarms.CHECK), CHECK, "check-1")
     world.alarms.there += (
         Alarm("5xx", firing=True, armed=True, dimensions=frozenset({("LoadBalancer", "app/front/1")})),
         Alarm("slow", firing=False, armed=False, dimensions=frozenset({("TargetGroup", "targetgroup/api/2")})),
     )
-    await world.send(world.handlers.check_alarms, CHECK, "check-2")
+    await world.send(becomes_job(check_alarms.CHECK), CHECK, "check-2")
     quiet, loud = world.answers
     assert quiet.verdict is Verdict.PASS
     assert quiet.gates[0].detail == "1 armed and quiet"
@@ -398,12 +401,12 @@ async def test_existing_alarms_have_to_be_armed_and_quiet(world: World) -> None:
 async def test_an_alarm_that_the_service_names_counts_whatever_it_measures(world: World) -> None:
     world.services.named = frozenset({"composite"})
     world.alarms.there = (Alarm("composite", firing=True, armed=False),)
-    await world.send(world.handlers.check_alarms, CHECK)
+    await world.send(becomes_job(check_alarms.CHECK), CHECK)
     assert world.answers[0].verdict is Verdict.FAIL
 
 
 async def test_no_alarm_at_all_passes_and_is_said(world: World) -> None:
-    await world.send(world.handlers.check_alarms, CHECK)
+    await world.send(becomes_job(check_alarms.CHECK), CHECK)
     (answer,) = world.answers
     assert answer.verdict is Verdict.PASS
     assert "no alarm stands over this service yet" in answer.summary
@@ -412,7 +415,7 @@ async def test_no_alarm_at_all_passes_and_is_said(world: World) -> None:
 @pytest.mark.parametrize("command", [CHECK, SET_UP], ids=lambda command: type(command).__name__)
 async def test_a_cloudwatch_that_refuses_is_inconclusive(world: World, command: CheckAlarms | SetUpMonitoring) -> None:
     world.alarms.failure = AwsError("CloudWatch did not answer: AccessDenied")
-    handler = world.handlers.check_alarms if isinstance(command, CheckAlarms) else world.handlers.set_up
+    handler = becomes_job(check_alarms.CHECK if isinstance(command, CheckAlarms) else set_up.SET_UP)
     await world.send(handler, command)
     (answer,) = world.answers
     assert (answer.verdict, answer.cause, answer.summary) == (

@@ -12,13 +12,13 @@ from contracts.optimizer import AnalyzeResources, FargateSize, RecommendationMad
 from contracts.results import StepFinished
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
+from services._chassis.commands import becomes_job
 from services._chassis.http import PREFIX, create_http
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision
 from services.optimizer.api import create_router
 from services.optimizer.domain.analysis import Deployed
 from services.optimizer.domain.size import Baseline, Usage
-from services.optimizer.handlers import on_analyze_resources
 from services.optimizer.jobs.analyze import ANALYZE, Analyze, baseline_record
 from services.optimizer.ports import NotSizable
 from tests.kit import FakeClock, FakePolicies, FakeRunning, memory_store
@@ -84,7 +84,7 @@ async def get(http: FastAPI, path: str) -> httpx2.Response:
 
 
 async def test_a_command_becomes_a_job_of_its_id() -> None:
-    transition = await on_analyze_resources(COMMAND, Meta(id="command-1", source="test", time=moment(NOW)))
+    transition = await becomes_job(ANALYZE)(COMMAND, Meta(id="command-1", source="test", time=moment(NOW)))
     (job,) = transition.decide(None).jobs
     assert (job.id, job.kind) == ("command-1", ANALYZE)
 

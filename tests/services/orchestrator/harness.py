@@ -18,7 +18,6 @@ from contracts.deployment import (
     DeployRequested,
     GateEvaluated,
     ImageChange,
-    Observe,
     Phase,
     PhaseFinished,
     PhaseProgressed,
@@ -262,29 +261,11 @@ class World:
     # the happy course
 
     def through(self, phase: Phase) -> None:
-        """Answer everything until ``phase`` is over."""
-        steps = {
-            Phase.PRE_DEPLOYMENT_VALIDATION: (
-                "capture-snapshot",
-                "run-diagnostics",
-                "assess-health",
-                "run-preflight",
-                "check-alarms",
-            ),
-            Phase.DEPLOYMENT_MONITORING: ("arm", "watch-closely", "apply-change", "watch-deployment"),
-            Phase.POST_DEPLOYMENT_VALIDATION: ("validate-deployment", "capture-snapshot"),
-            Phase.MONITORING_SETUP: ("set-up-monitoring", "start-health-checks"),
-            Phase.OPTIMIZATION_ANALYSIS: ("analyze-resources",),
-            Phase.BAKING: ("evaluate-rules",),
-        }
-        observes = isinstance(self.run.request.change, Observe)
-        for each in tuple(Phase)[tuple(Phase).index(self.run.phase) :]:
-            for step in steps[each]:
-                if not (observes and step == "apply-change"):
-                    self.now += 1
-                    self.answer(step)
-            if each is phase:
-                return
+        """Answer everything that is asked, in the order in which it was sent, until ``phase`` is over."""
+        order = tuple(Phase)
+        while (stage := self.run.stage) is not None and order.index(stage.phase) <= order.index(phase):
+            self.now += 1
+            self.answer(next(step.name for step in stage.steps if step.answer is None))
 
     def to_the_end(self) -> DeploymentFinished:
         self.through(Phase.BAKING)

@@ -14,6 +14,7 @@ from contracts.gates import Verdict
 from contracts.policy import SMOKE, Application, ServicePolicy, Tests, ValidationPolicy
 from contracts.results import ProbesOutput, StepFinished
 from contracts.validator import RunPreflight, Suite, ValidateDeployment
+from services._chassis.commands import becomes_job
 from services._chassis.reasons import is_permanent, sentence_of
 from services._chassis.transition import Cancelled
 from services._chassis.web import Address, address_of
@@ -21,7 +22,7 @@ from services._policy.policies import Refused
 from services.validator.domain.facts import Absent, Unknown
 from services.validator.domain.judge import Answered, Silent, TestResult
 from services.validator.domain.operation import Validation as ValidationOperation
-from services.validator.handlers import on_run_preflight, on_validate_deployment
+from services.validator.handlers import on_validate_deployment
 from services.validator.jobs.preflight import PREFLIGHT
 from services.validator.jobs.validate import OPERATION, VALIDATION, ServiceTests, Validate, ValidateOnRequest
 from tests.kit import FakeClock, FakePolicies, FakeRunning
@@ -39,7 +40,7 @@ from tests.services.validator.harness import (
 
 async def test_commands_become_jobs_under_their_own_id() -> None:
     meta = Meta(id="command-1", source="surefoot/orchestrator", time=NOW)
-    one = await on_run_preflight(RunPreflight(target=TARGET, run_id="r", change=Observe()), meta)
+    one = await becomes_job(PREFLIGHT)(RunPreflight(target=TARGET, run_id="r", change=Observe()), meta)
     two = await on_validate_deployment(ValidateDeployment(target=TARGET, run_id="r", deadline=NOW), meta)
     (first,), (second,) = decision(one).jobs, decision(two).jobs
     assert (first.id, first.kind, second.id, second.kind) == ("command-1", PREFLIGHT, "command-1", VALIDATION)
