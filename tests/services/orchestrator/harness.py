@@ -196,6 +196,12 @@ class World:
             )
         )
 
+    def answer_others(self, *but: str) -> None:
+        """Answer what the phase has asked for by now and nobody has answered, except the steps named in ``but``."""
+        for step in self.run.open_steps:
+            if step.answer is None and step.name not in but:
+                self.answer(step.name)
+
     def usual_output(self, step: str) -> Output | None:
         outputs: dict[str, Output] = {
             "capture-snapshot": SnapshotOutput(snapshot_id=SNAPSHOT),

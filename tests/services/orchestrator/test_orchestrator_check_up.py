@@ -19,7 +19,6 @@ FAIL, INCONCLUSIVE = Verdict.FAIL, Verdict.INCONCLUSIVE
 LOW_SCORE = Gate.between("health_score", 40, 45, 70, samples=5)
 ERRORS = Gate.measured("error_rate", 30, "<=", 25, unit="%", samples=40)
 SHORT = DeploymentConfig(deployment_timeout_minutes=5, validation_timeout_minutes=5, baking_minutes=5)
-FIRST = ("capture-snapshot", "run-diagnostics", "assess-health", "check-alarms")
 NEVER = {"arm", "apply-change", "roll-back", "disarm"}
 
 
@@ -32,9 +31,7 @@ def world() -> World:
 
 def first_phase(world: World, output: PreflightOutput | None = LIVE, **score: Any) -> None:
     world.answer("run-preflight", output=output)
-    for step in FIRST:
-        if step != "assess-health":
-            world.answer(step)
+    world.answer_others("assess-health")
     world.answer("assess-health", **score)
 
 
@@ -122,8 +119,7 @@ def test_a_deployment_under_way_is_blocked_by_a_gate_as_any_other(world: World) 
 def test_a_service_that_is_not_there_ends_it_at_once(world: World) -> None:
     absent = Gate.true("target_exists", False, detail="there is no service web")
     world.answer("run-preflight", FAIL, cause=Cause.USAGE, gates=[absent])
-    for step in FIRST:
-        world.answer(step)
+    world.answer_others()
     assert (world.end.outcome, world.end.cause) == (Outcome.BLOCKED, Cause.USAGE)
     assert "there is no service web" in world.end.reason
 
@@ -152,8 +148,7 @@ def test_silence_ends_every_phase_and_then_the_check_up(world: World) -> None:
 
 def test_where_nobody_knows_whether_a_deployment_is_under_way_nothing_is_begun(world: World) -> None:
     world.answer("run-preflight", INCONCLUSIVE, cause=Cause.ERROR)
-    for step in FIRST:
-        world.answer(step)
+    world.answer_others()
     assert (world.end.outcome, world.end.cause) == (Outcome.BLOCKED, Cause.ERROR)
     assert "not known whether a deployment is under way" in world.end.reason
     assert ANNOUNCEMENT not in world.messages()
