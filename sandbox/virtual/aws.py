@@ -18,5 +18,5 @@ class InProcessConnection(AwsConnection):
         self._send = answered_by(app)
         super().__init__(region, find=lambda: Credentials("sandbox", "sandbox"), now=now)
 
-    def _made(self, client: Any) -> None:
+    def _prepare(self, client: Any) -> None:
         client.meta.events.register("before-send", self._send)

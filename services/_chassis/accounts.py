@@ -1,8 +1,9 @@
-"""Keeps every account of the policy entered: renews credentials in time, and tells which account refuses.
+"""Keeps credentials for every account of the policy: renews them in time, and reports the accounts that refuse.
 
-One that refuses stops no other: the process goes on and stays ready, its sentence stands at ``/readyz`` under
-``degraded`` and ``accounts``, and whoever acts there is told the same. Only a process that cannot get credentials of
-its own ends, after a while, since a new one may get them. Times are real seconds.
+An account that refuses affects no other one. The process goes on and stays ready; ``/readyz`` shows a sentence about
+the account under ``degraded`` and ``accounts``, and each call into the account fails with the same sentence. Only a
+process that cannot get credentials of its own ends, after a while, since a new one may get them. Times are real
+seconds.
 """
 
 import asyncio
@@ -23,13 +24,13 @@ from services._chassis.credentials import ClockOff, NoCredentials, RoleCredentia
 from services._chassis.readiness import Readiness
 
 LOOK_SECONDS = 30.0
-"""Between two looks at what has to be renewed, and at accounts that refuse."""
+"""Seconds between two checks of credentials that may have to be renewed, and of accounts that refuse."""
 OWN_SECONDS = 60.0
-"""Between two questions to STS whose credentials this process has."""
+"""Seconds after which STS is asked again which account this process's own credentials belong to."""
 CHECK_SECONDS = 300.0
-"""The same for accounts that are entered by a role."""
+"""Seconds after which STS is asked again which account a role's credentials belong to."""
 LOST_SECONDS = 600.0
-"""How long a process goes on without credentials of its own; as long again while it works on jobs."""
+"""Seconds for which a process goes on without credentials of its own; twice as long while it works on jobs."""
 
 OK = "ok"
 
@@ -37,11 +38,11 @@ log = structlog.get_logger()
 
 
 class CredentialsLost(Exception):
-    """This process cannot get credentials of its own; only a new one may. The text is the sentence."""
+    """This process cannot get credentials of its own; only a new one may. The text is a sentence for the log."""
 
 
 class Roles(Protocol):
-    """Of the policy in force."""
+    """The roles and services of the policy in force."""
 
     def access(self, account: str) -> Access | None: ...
 
@@ -50,7 +51,7 @@ class Roles(Protocol):
 
 @dataclass
 class AccountWatch:
-    """Looks at every account in which the policy lists a service. ``run`` ends by ``CredentialsLost`` only."""
+    """Checks every account in which the policy lists a service. ``run`` only ends by raising ``CredentialsLost``."""
 
     connection: AwsConnection
     roles: Roles
@@ -60,11 +61,12 @@ class AccountWatch:
     """Whether this process works on jobs."""
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    known: dict[Place, str] = field(default_factory=dict, init=False)
-    """What is to be said of each place: ``OK``, or a sentence."""
+    _states: dict[Place, str] = field(default_factory=dict, init=False)
+    """Place → the state that is reported of it: ``OK``, or a sentence about what is wrong."""
     _due: dict[Place, float] = field(default_factory=dict, init=False)
+    """Place → when STS is asked again which account its credentials belong to."""
     _probed: dict[str, Access] = field(default_factory=dict, init=False)
-    """By account: the role that was tried without its external id."""
+    """Account → the role that was tried without its external id."""
     _own_due: float = field(default=0.0, init=False)
     _lost_at: float | None = field(default=None, init=False)
 
@@ -74,65 +76,68 @@ class AccountWatch:
         self.readiness.facts["accounts"] = self.status
 
     def status(self) -> dict[str, str]:
-        """Return what is to be said of each account and region."""
-        return {_name(place): said for place, said in sorted(self.known.items())}
+        """Return ``account/region`` → ``OK``, or a sentence about what is wrong."""
+        return {_name(place): state for place, state in sorted(self._states.items())}
 
     async def run(self) -> None:
-        """Look again and again. Raise ``CredentialsLost``."""
+        """Check all accounts every ``LOOK_SECONDS``. Raise ``CredentialsLost``."""
         while True:
             await self.look()
             await self.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Look once, at all accounts at the same time. Raise ``CredentialsLost``."""
+        """Check all accounts once, at the same time. Raise ``CredentialsLost``."""
         await self._in_thread(self.connection.drop_left_accounts)
         places = self._places()
-        for place in self.known.keys() - places:
+        for place in self._states.keys() - places:
             self._forget(place)
         await asyncio.gather(self._look_at_own(), *(self._look_at(place) for place in sorted(places)))
 
     def _places(self) -> set[Place]:
-        """Return where services are listed, and where somebody has acted on others; not the process's own place."""
+        """Return where services are listed, and the other accounts that were entered; not the process's own place."""
         listed = {Place(target.account, target.region) for target in self.roles.all()}
-        met = self.connection.entered() - {place.account for place in listed}
-        places = listed | {Place(account, self.connection.region) for account in met}
+        unlisted = self.connection.entered() - {place.account for place in listed}
+        places = listed | {Place(account, self.connection.region) for account in unlisted}
         return places - {Place(self.own_account, self.connection.region)}
 
     async def _look_at(self, place: Place) -> None:
-        """Renew the role's credentials if it is time, and ask STS now and then whose they are."""
+        """Renew the role's credentials if it is time, and ask STS now and then which account they belong to."""
         try:
             account = self.connection.account(place)
             credentials = account.credentials
             if isinstance(credentials, RoleCredentials) and credentials.due:
                 await self._in_thread(credentials.renew, credentials.held)
-            if self.now() >= self._due.get(place, 0.0) or self.known.get(place) != OK:
+            if self.now() >= self._due.get(place, 0.0) or self._states.get(place) != OK:
                 await self._check(place)
                 self._due[place] = self.now() + CHECK_SECONDS
-            self._say(place, OK)
+            self._report(place, OK)
             if account.access is not None and isinstance(credentials, RoleCredentials):
                 await self._probe(account.access, credentials)
         except (BotoCoreError, ClientError) as error:
-            self._say(place, self._sentence(place, error))
+            self._report(place, self._sentence(place, error))
 
     async def _check(self, place: Place) -> None:
-        """Raise ``NoCredentials`` where the credentials are of another account than the policy says."""
+        """Raise ``NoCredentials`` where the credentials belong to another account than the policy says."""
         target = Target(account=place.account, region=place.region, cluster="any", service="any")
         identity = await self._aws.at(target).call("sts", "get_caller_identity")
         if identity["Account"] != place.account:
-            said = f"the policy says account {place.account}, but its role's credentials are of {identity['Account']}"
-            raise NoCredentials(said, temporary=False)
+            fault = f"the policy says account {place.account}, but its role's credentials are of {identity['Account']}"
+            raise NoCredentials(fault, temporary=False)
 
     async def _probe(self, access: Access, credentials: RoleCredentials) -> None:
-        """Try once without the external id: a role that does not demand it lets in whoever else its account trusts."""
+        """Assume the role once without its external id, and report where that succeeds: the id then protects nothing.
+
+        Anybody whom the role's account trusts may then assume the role.
+        """
         if self._probed.get(credentials.account) == access:
             return
         demands = access.external_id is None or await self._in_thread(credentials.demands_external_id)
         self._probed[credentials.account] = access
         self.readiness.clear(f"external-id:{credentials.account}")
         if not demands:
-            said = f"{access.role} does not demand its external id, which so protects nothing"
+            fault = f"{access.role} does not demand its external id, which so protects nothing"
             log.warning("an external id that is not demanded", role=access.role)
-            self.readiness.degrade(f"external-id:{credentials.account}", f"account {credentials.account}: {said}.")
+            self.readiness.degrade(f"external-id:{credentials.account}", f"account {credentials.account}: {fault}.")
 
     async def _look_at_own(self) -> None:
         own = self.connection.own
@@ -143,7 +148,7 @@ class AccountWatch:
                 self._own_due = self.now() + OWN_SECONDS
                 self._lost_at = None
                 self.readiness.report("clock", clock_fault(offset_of(answer)))
-                self.readiness.report("own-account", self._of_another(str(answer["Account"])))
+                self.readiness.report("own-account", self._account_fault(str(answer["Account"])))
             self.readiness.report("own-credentials", own.fault)
         except ClockOff as error:
             self.readiness.report("clock", str(error))
@@ -153,7 +158,7 @@ class AccountWatch:
         except (BotoCoreError, ClientError) as error:
             self.readiness.report("own-account", f"STS does not say whose credentials these are ({_why(error)})")
 
-    def _of_another(self, actual: str) -> str:
+    def _account_fault(self, actual: str) -> str:
         if actual == self.own_account:
             return ""
         return f"this process began with credentials of account {self.own_account}, and has those of {actual} now"
@@ -165,11 +170,11 @@ class AccountWatch:
             raise CredentialsLost(f"{why}, for {(self.now() - self._lost_at) / 60:.0f} minutes by now")
 
     def _sentence(self, place: Place, error: Exception) -> str:
-        said = str(error) if isinstance(error, NoCredentials) else f"STS does not answer there ({_why(error)})"
+        fault = str(error) if isinstance(error, NoCredentials) else f"STS does not answer there ({_why(error)})"
         credentials = account.credentials if (account := self._entered(place)) else None
         if isinstance(credentials, RoleCredentials) and credentials.due and credentials.left > 0:
-            return f"{said}. The present credentials hold for {credentials.left / 60:.0f} more minutes"
-        return said
+            return f"{fault}. The present credentials hold for {credentials.left / 60:.0f} more minutes"
+        return fault
 
     def _entered(self, place: Place) -> Any:
         try:
@@ -177,18 +182,19 @@ class AccountWatch:
         except NoCredentials:
             return None
 
-    def _say(self, place: Place, said: str) -> None:
-        before = self.known.get(place)
-        self.known[place] = said
-        if said == OK:
+    def _report(self, place: Place, state: str) -> None:
+        """Report the state of a place at ``/readyz``, and log it where it has changed."""
+        before = self._states.get(place)
+        self._states[place] = state
+        if state == OK:
             self.readiness.clear(_key(place))
         else:
-            self.readiness.degrade(_key(place), f"account {_name(place)}: {said}.")
-        if said != before and (said != OK or before is not None):
-            log.warning("an account", account=place.account, region=place.region, state=said)
+            self.readiness.degrade(_key(place), f"account {_name(place)}: {state}.")
+        if state != before and (state != OK or before is not None):
+            log.warning("an account", account=place.account, region=place.region, state=state)
 
     def _forget(self, place: Place) -> None:
-        self.known.pop(place)
+        self._states.pop(place)
         self._due.pop(place, None)
         self.readiness.clear(_key(place))
         self.readiness.clear(f"external-id:{place.account}")

@@ -1,7 +1,8 @@
-"""AWS, as every service calls it: in a sized executor, bounded, saying who calls and by what right.
+"""Calls AWS for every service: in a limited number of threads, with limits of time, in the caller's name.
 
-Timeouts and retries stand in ``AwsLimits`` and nowhere else; retries are botocore's standard mode. Which account and
-region a call reaches, says ``Aws.at``.
+Each call names its service and job, and is sent only while the job holds its lease (``acting.py``). Timeouts and
+retries stand in ``AwsLimits`` and nowhere else; retries are botocore's standard mode. ``Aws.at`` decides which account
+and region a call reaches.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from services._chassis.tasks import until_over
 
 PAGES = 1000
 APART = "apart"
-"""The lane of calls that must not wait for others: a rollback's."""
+"""The lane of calls that must not wait for others: those of a change and of a rollback."""
 
 UNKNOWN_TOKEN = {"InvalidClientTokenId", "UnrecognizedClientException"}
 WRONG_SIGNATURE = {
@@ -42,16 +43,16 @@ class AwsError(Exception):
         self.code = code
         """AWS's code (``AccessDeniedException``), or the kind of failure where there was no answer."""
         self.temporary = temporary
-        """Another try may help: a time-out, throttling, an outage."""
+        """Whether another try may help, as after a time-out, throttling or an outage."""
 
     @property
     def denied(self) -> bool:
-        """Whether AWS knows who asks and does not let them."""
+        """Return whether AWS knows the caller and denies the permission."""
         return "AccessDenied" in self.code or self.code in {"UnauthorizedOperation", "AuthorizationError"}
 
 
 class Aws:
-    """AWS as one service sees it. ``ClientError`` passes through; adapters say what it means."""
+    """AWS as one service calls it. ``ClientError`` passes through; adapters turn it into errors of their own."""
 
     def __init__(self, connection: AwsConnection, service: str, place: Place = HOME, lane: str = "") -> None:
         self._connection = connection
@@ -60,7 +61,7 @@ class Aws:
         self._lane = lane
 
     def at(self, target: Target) -> "Aws":
-        """Return AWS in the account and region of ``target``; without it, calls act in this process's own."""
+        """Return AWS in the account and region of ``target``; without ``at``, calls reach this process's own."""
         return Aws(self._connection, self._service, Place(target.account, target.region), self._lane)
 
     def apart(self) -> "Aws":
@@ -88,44 +89,47 @@ class Aws:
         try:
             return await asyncio.shield(call)
         except asyncio.CancelledError:
-            # a call that was begun may take effect: nobody else should act before it is over
+            # a call that was begun may take effect, so that no other executor should act before it is over
             log.info("waiting for a call of AWS that was begun")
             await until_over(call)
             raise
 
     def _call(self, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = self._asked(service, lambda client: getattr(client, operation)(**parameters))
+        answer: dict[str, Any] = self._with_renewal(service, lambda client: getattr(client, operation)(**parameters))
         return answer
 
     def _pages(self, service: str, operation: str, key: str, parameters: dict[str, Any]) -> list[Any]:
-        return self._asked(service, lambda client: all_pages(client, operation, key, parameters))
+        return self._with_renewal(service, lambda client: all_pages(client, operation, key, parameters))
 
-    def _asked(self, service: str, ask: Callable[[Any], T]) -> T:
-        """Ask, and once more with new credentials where AWS takes the present ones for expired: nothing was done."""
+    def _with_renewal(self, service: str, call: Callable[[Any], T]) -> T:
+        """Make a call, and once more with new credentials where AWS refused the present ones as expired.
+
+        The refused call has changed nothing.
+        """
         account = self._connection.account(self._place)
         client = self._connection.client_of(account, self._place.region, service, self._lane)
         before = account.credentials.held
         try:
             try:
-                return ask(client)
+                return call(client)
             except ClientError as error:
                 if error.response["Error"]["Code"] not in EXPIRED or not account.credentials.renew_refused(before):
                     raise
-            return ask(client)
+            return call(client)
         except ClientError as error:
             if (refusal := self._refusal_of(error)) is not None:
                 raise refusal from None
             raise
 
     def _refusal_of(self, error: ClientError) -> NoCredentials | None:
-        """Return what AWS's refusal of the credentials or of the signature means; None for any other error."""
+        """Return AWS's refusal of the credentials or of the signature as our error; None for any other error."""
         code = error.response["Error"]["Code"]
         account, region = self._place.account or "of this process", self._place.region or self._connection.region
         if code in EXPIRED:
             return NoCredentials(f"AWS takes the credentials for account {account} for expired", temporary=True)
         if code in UNKNOWN_TOKEN:
-            said = f"{region} takes no credentials of account {account} ({code}): the region is not enabled there, "
-            return NoCredentials(f"{said}or they are of STS's global endpoint, or wrong", temporary=False)
+            fault = f"{region} takes no credentials of account {account} ({code}): the region is not enabled there, "
+            return NoCredentials(f"{fault}or they are of STS's global endpoint, or wrong", temporary=False)
         if code in WRONG_SIGNATURE and (fault := clock_fault(offset_of(error.response))):
             return ClockOff(fault, temporary=True)
         return None

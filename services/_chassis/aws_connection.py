@@ -27,7 +27,7 @@ from services._chassis.credentials import EXPIRED, NoCredentials, OwnCredentials
 THREADS = 24
 """How many threads each lane has."""
 ENTERING = "entering"
-"""The lane of calls of STS, which have their own, shorter limits: they are made again soon."""
+"""The lane of STS's calls, which have shorter limits of their own, since they are soon made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ HOME = Place()
 
 
 class Roles(Protocol):
-    """How to act in other accounts, by the policy in force. A reload changes the answers."""
+    """The roles for other accounts, by the policy in force. A reload changes the answers."""
 
     def access(self, account: str) -> Access | None: ...
 
@@ -84,7 +84,7 @@ class AwsConnection:
             connect_timeout=limits.connect,
             read_timeout=limits.answer,
             retries={"mode": "standard", "total_max_attempts": limits.tries},
-            # as many as the threads of a lane, or each call beyond them shakes hands anew
+            # as many as a lane has threads: each call beyond them would open a connection of its own
             max_pool_connections=THREADS,
             # one host name for all buckets: works with AWS and with an endpoint that is no wildcard domain
             s3={"addressing_style": "path"},
@@ -99,7 +99,7 @@ class AwsConnection:
         self._accounts: dict[str, Account] = {}
         self._roles: Roles | None = None
         self.own_account = ""
-        """Until it is known, and the policy with it, every account counts as this process's own."""
+        """This process's own account. Until it is known (``follow``), every account counts as its own."""
         session = self._new_session()
         self.own = OwnCredentials(find or session.get_component("credential_provider").load_credentials)
         self._accounts[""] = Account(None, self.own, self._boto3(session, self.own))
@@ -114,8 +114,8 @@ class AwsConnection:
             return self._accounts[""]
         access = self._roles.access(place.account)
         if access is None:
-            said = f"the policy has no role for account {place.account}; add one under `accounts`"
-            raise NoCredentials(said, temporary=False)
+            fault = f"the policy has no role for account {place.account}; add one under `accounts`"
+            raise NoCredentials(fault, temporary=False)
         with self._lock:
             found = self._accounts.get(place.account)
             if found is None or found.access != access:
@@ -135,7 +135,7 @@ class AwsConnection:
         return self._client(account, region or self.region, service, lane)
 
     def threads(self, lane: str = "") -> ThreadPoolExecutor:
-        """Return the threads of a lane: what is called in one waits for nothing that is called in another."""
+        """Return the threads of a lane: a call in one lane never waits for calls in another."""
         with self._lock:
             if lane not in self._lanes:
                 self._lanes[lane] = ThreadPoolExecutor(THREADS, thread_name_prefix=f"aws {lane}".strip())
@@ -172,18 +172,18 @@ class AwsConnection:
                 client.meta.events.register("request-created", name_caller)
                 if lane != ENTERING:
                     client.meta.events.register("before-send", check_right)
-                self._made(client)
+                self._prepare(client)
                 account.clients[key] = client
             return account.clients[key]
 
-    def _made(self, client: Any) -> None:
-        """Whatever else a new client needs."""
+    def _prepare(self, client: Any) -> None:
+        """Prepare a new client further; a subclass may need to."""
 
     def _assume(self, region: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Assume a role at the STS endpoint of a region, and where that does not answer at the own region's.
+        """Assume a role at the STS endpoint of a region, or of this process's own region where that does not answer.
 
-        The tokens of both hold in every region. It is no call of the job that needs the credentials: whoever else waits
-        for them needs no lease.
+        The tokens of both are valid in every region. The call needs no lease of the job that waits for the credentials:
+        other callers wait for them, too.
         """
         try:
             return self._assume_at(region, parameters)
@@ -207,16 +207,16 @@ class AwsConnection:
 
     def _new_session(self) -> BotocoreSession:
         session = get_session()
-        session.register_component("data_loader", self._loader)  # models of APIs are read once for all accounts
+        session.register_component("data_loader", self._loader)  # the models of APIs are read once for all accounts
         session.set_config_variable("sts_regional_endpoints", "regional")
         return session
 
     def _boto3(self, session: BotocoreSession, credentials: Credentials) -> Any:
-        session.register_component("credential_provider", CredentialResolver([_Given(credentials)]))
+        session.register_component("credential_provider", CredentialResolver([_GivenCredentials(credentials)]))
         return boto3.Session(botocore_session=session, region_name=self.region)
 
 
-class _Given(CredentialProvider):
+class _GivenCredentials(CredentialProvider):
     METHOD = "surefoot"
 
     def __init__(self, credentials: Credentials) -> None:

@@ -50,7 +50,7 @@ class CatchUp(ConsumerRebalanceListener):
         self._partitions = partitions
         self._session = session
         self._reading = 0
-        """Grows whenever reading goes back: what was begun before is not noted any more."""
+        """Grows whenever reading goes back; the end of a message that was begun before is not noted any more."""
         self._goals: dict[TopicPartition, int] | None = None
         """The offset to which each partition must be read before timers fire; None before the first assignment."""
         self._others_wait = False
@@ -59,7 +59,7 @@ class CatchUp(ConsumerRebalanceListener):
         self.consumer: Callable[[], Any] = lambda: None
         """Returns aiokafka's consumer, or None before it was started."""
         self.lost_since: float | None = None
-        """Real time since when Redis has been another one, while reading could not go back yet; None normally."""
+        """The real time since which Redis has been another one and reading could not go back yet; None normally."""
         self.taken = 0
         """How many messages this process has taken up, handled or not."""
 

@@ -2,7 +2,7 @@
 
 The default is the identity. The sandbox sets ``SUREFOOT_CLOCK`` so that deadlines, metric windows
 and simulated AWS agree at any speed. Leases and socket timeouts stay in real seconds: they are about
-processes and wires, not about deployments.
+processes and connections, not about deployments.
 """
 
 import asyncio

@@ -21,7 +21,8 @@ WRONG_SECONDS = 240.0
 """Seconds of offset that count as a fault: from five minutes on AWS refuses every signature (IAM user guide, "Elements
 of an AWS API request signature")."""
 PROMPT_SECONDS = 5.0
-"""An answer of Redis that took longer, or that a paused process read late, says too little about the present."""
+"""The longest that an answer of Redis may take, in real seconds, to be used: a later one, also where the process was
+paused, shows too little of the present time."""
 
 AWS_REFUSES = "AWS refuses its signatures: set the clock"
 TWO_TIMES = (
@@ -33,11 +34,11 @@ TWO_TIMES = (
 def offset_of(answer: Mapping[str, Any], now: Callable[[], float] = time.time) -> float | None:
     """Return by how many seconds this machine is ahead of AWS, as the ``Date`` of an answer or error says.
 
-    It is a whole second of AWS's and as old as the answer's way. None where the answer does not say.
+    AWS's time has whole seconds and is as old as the answer, on its way here. None where the answer has no date.
     """
-    said = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     try:
-        return None if not said else now() - parsedate_to_datetime(str(said)).timestamp()
+        return None if not date else now() - parsedate_to_datetime(str(date)).timestamp()
     except ValueError:
         return None
 
@@ -49,8 +50,8 @@ def clock_fault(offset: float | None, whose: str = "AWS's", consequence: str = A
     """
     if offset is None or abs(offset) <= REPORTED_SECONDS:
         return ""
-    said = f"this machine's clock is {abs(offset):.0f} seconds {'ahead of' if offset > 0 else 'behind'} {whose}"
-    return f"{said}, so that {consequence}" if abs(offset) > WRONG_SECONDS else said
+    fault = f"this machine's clock is {abs(offset):.0f} seconds {'ahead of' if offset > 0 else 'behind'} {whose}"
+    return f"{fault}, so that {consequence}" if abs(offset) > WRONG_SECONDS else fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,13 @@ class RedisClock:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def run(self) -> None:
-        """Look again and again. Raise Redis's errors."""
+        """Follow the time of Redis, every ``FOLLOW_SECONDS``. Raise Redis's errors."""
         while True:
             await self.look()
             await self.sleep(FOLLOW_SECONDS)
 
     async def look(self) -> None:
-        """Look once."""
+        """Read the time of Redis once, set the clock by it, and report the offset."""
         begun, asked = self.now(), time.monotonic()
         seconds, micros = await self.redis.time()
         took = time.monotonic() - asked

@@ -23,7 +23,7 @@ from contracts.results import Output, StepFinished, StepProgressed, answer_id
 from services._chassis.transition import Emit, Job, Transition, decided
 
 
-class Asked(Protocol):
+class CommandEvent(Protocol):
     """A command's event, which belongs to a run."""
 
     @property
@@ -53,7 +53,7 @@ class Command:
     """Digest of the policy that the command carries; each of its answers names it."""
 
     @classmethod
-    def of(cls, event: Asked, carrier: Identified) -> Self:
+    def of(cls, event: CommandEvent, carrier: Identified) -> Self:
         """Return the command of ``event``. Raise ``KeyError`` for an event that is not in the catalogue."""
         policy: PolicyPart | None = getattr(event, "policy", None)
         digest = policy.digest if policy else ""
@@ -129,7 +129,7 @@ class Command:
         return Emit(finished, caused_id(self.id, "unsupported"))
 
     def progressed(self, message: str, nth: str) -> Emit:
-        """Publish how far the work is. ``nth`` tells this message from the command's others."""
+        """Publish how far the work is. ``nth`` distinguishes this message from the command's others."""
         event = StepProgressed(
             target=self.target, run_id=self.run_id, command_id=self.id, step=self.step, message=message
         )

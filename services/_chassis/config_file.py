@@ -30,7 +30,7 @@ def read_config(path: str, known: Collection[str]) -> dict[str, Any]:
 
 
 class ConfigWatch:
-    """Tells which settings of the file have changed since the start: each needs a restart."""
+    """Finds the settings of the file that have changed since the start: each takes effect with a restart only."""
 
     def __init__(self, path: str | None, known: Collection[str]) -> None:
         """Read the file, if there is one. Raise ``ConfigError``."""

@@ -125,7 +125,7 @@ class Consumer:
             # and without a pause it would spin
             await asyncio.sleep(BROKEN_STORE_SECONDS)
             if self._progress.is_stale(reading):
-                return  # and not to this message: that lies further on
+                return  # reading has gone back already; seeking to this message would skip what lies before it
             raise
 
     async def _settle(self, record: Record, reading: Reading) -> None:

@@ -1,8 +1,8 @@
-"""With which credentials AWS is called: those of this process, and those of a role in another account.
+"""The credentials with which AWS is called: those of this process, and those of a role in another account.
 
 botocore signs each request with what ``get_frozen_credentials`` returns. Here that never waits for STS while there are
-credentials that hold: a role's are renewed in the background (``accounts.py``), long before they end. Times are real
-seconds by the machine's clock, which AWS signs and judges by.
+valid credentials: those of a role are renewed in the background (``accounts.py``), long before they expire. Times are
+real seconds by the machine's clock, by which requests are signed.
 """
 
 import random
@@ -19,22 +19,23 @@ from botocore.exceptions import BotoCoreError, ClientError, UnauthorizedSSOToken
 from contracts.policy import Access
 
 SESSION_SECONDS = 3600
-"""A role that a role assumes lasts no longer, whatever it allows (IAM user guide, "Role chaining")."""
+"""The duration that is requested for a role. One role that assumes another gets no more, whatever the other allows (IAM
+user guide, "Role chaining")."""
 RENEW_SHARE = 0.35
-"""Of the time of a role's credentials that is left when they are renewed: 21 minutes of an hour."""
+"""A role's credentials are renewed when less than this share of their time is left: 21 minutes of an hour."""
 LEAST_SECONDS = 2.0
-"""Credentials that end sooner are not used any more."""
+"""Credentials that expire sooner are not used any more."""
 REFUSED_SECONDS = (120.0, 150.0)
-"""For how long a role that was refused is not asked for again; drawn anew each time."""
+"""The least and the most seconds before a role that was refused is assumed again; drawn at random each time."""
 SILENT_SECONDS = (5.0, 10.0)
 """The same where STS did not answer."""
 FORCED_SECONDS = 10.0
-"""Between two renewals of credentials that should still hold: AWS may refuse those that it has just given."""
+"""Seconds between two renewals of credentials that should still be valid: AWS may refuse those just issued."""
 OWN_AGAIN_SECONDS = 5.0
-"""Between two looks for this process's own credentials, where there are none."""
+"""Seconds between two attempts to get this process's own credentials after one that failed."""
 
 EXPIRED = {"ExpiredToken", "ExpiredTokenException"}
-"""AWS's codes for credentials whose time is over; nothing was done."""
+"""AWS's codes for expired credentials. The refused call has changed nothing."""
 CAUSES = (
     "this process's own role may not call sts:AssumeRole on it",
     "its trust policy does not name this process's role",
@@ -42,7 +43,8 @@ CAUSES = (
     "this process's role was deleted and made again, and the trust policy holds the old one's id: save it again",
     "it demands another session name",
 )
-"""Why AssumeRole is denied, the most usual first; AWS does not say which (IAM user guide, "Troubleshoot IAM roles")."""
+"""Causes of a denied AssumeRole, the most usual first; AWS does not name the one that applies (IAM user guide,
+"Troubleshoot IAM roles")."""
 
 log = structlog.get_logger()
 
@@ -55,9 +57,9 @@ class NoCredentials(BotoCoreError):
     def __init__(self, sentence: str, *, temporary: bool, code: str = "") -> None:
         super().__init__(sentence=sentence)
         self.code = code or type(self).__name__
-        """AWS's code, if it refused."""
+        """AWS's code where it refused."""
         self.temporary = temporary
-        """Another try may help; False: somebody has to change something."""
+        """Whether another try may help; if not, a role, policy or setting has to be changed first."""
 
 
 class ClockOff(NoCredentials):
@@ -66,7 +68,7 @@ class ClockOff(NoCredentials):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Credentials from STS."""
+    """Credentials from STS, valid from ``begun`` to ``until`` (epoch seconds)."""
 
     frozen: ReadOnlyCredentials
     begun: float
@@ -80,7 +82,7 @@ class _Refusal:
 
 
 class RoleCredentials(Credentials):
-    """Those of one account's role. Safe to use from several threads."""
+    """Credentials of the role of one account. They may be used from several threads."""
 
     def __init__(
         self,
@@ -89,7 +91,7 @@ class RoleCredentials(Credentials):
         assume: Callable[[Mapping[str, Any]], Mapping[str, Any]],
         now: Callable[[], float] = time.time,
     ) -> None:
-        """``assume``: AssumeRole with such parameters, at an STS endpoint of a region."""
+        """``assume`` calls AssumeRole with the given parameters, at the STS endpoint of a region."""
         super().__init__("", "", "", method="surefoot-role", account_id=account)
         self.account = account
         self.access = access
@@ -101,7 +103,7 @@ class RoleCredentials(Credentials):
         self._forced_at = -FORCED_SECONDS
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """Return what holds. Raise ``NoCredentials`` where nothing does and STS gives nothing."""
+        """Return valid credentials. Raise ``NoCredentials`` where there are none and STS issues none."""
         held = self.held
         if held is not None and held.until - self._now() > LEAST_SECONDS:
             return held.frozen
@@ -109,24 +111,24 @@ class RoleCredentials(Credentials):
 
     @property
     def due(self) -> bool:
-        """Whether they should be renewed."""
+        """Return whether the credentials should be renewed."""
         held = self.held
         return held is None or held.until - self._now() < (held.until - held.begun) * RENEW_SHARE
 
     @property
     def left(self) -> float:
-        """For how many seconds they still hold."""
+        """Return for how many seconds the credentials are still valid."""
         return self.held.until - self._now() if self.held is not None else 0.0
 
     def renew(self, stale: object) -> Keys:
-        """Return others than ``stale``. One thread asks for them, the others wait for what comes of it."""
+        """Return credentials other than ``stale``. One thread requests them; all others wait for its result."""
         with self._renewing:
             if self.held is not None and self.held is not stale:
                 return self.held
             return self._renew()
 
     def renew_refused(self, stale: object) -> bool:
-        """Renew credentials that AWS takes for expired; return False where that was tried a moment ago."""
+        """Renew credentials that AWS refused as expired; return False where that was done a moment ago."""
         with self._renewing:
             if self.held is stale:
                 if self._now() - self._forced_at < FORCED_SECONDS:
@@ -139,17 +141,17 @@ class RoleCredentials(Credentials):
         if self._refusal is not None and self._now() < self._refusal.until:
             raise self._refusal.error
         try:
-            self.held = self._asked()
+            self.held = self._assumed()
         except (ClientError, BotoCoreError) as error:
-            told = self._told(error)
-            least, most = SILENT_SECONDS if told.temporary else REFUSED_SECONDS
-            self._refusal = _Refusal(told, self._now() + random.uniform(least, most))  # noqa: S311  no secret
-            raise told from None
+            explained = self._explained(error)
+            least, most = SILENT_SECONDS if explained.temporary else REFUSED_SECONDS
+            self._refusal = _Refusal(explained, self._now() + random.uniform(least, most))  # noqa: S311  no secret
+            raise explained from None
         self._refusal = None
         return self.held
 
     def demands_external_id(self) -> bool:
-        """Whether the role refuses whoever does not know the external id. Asks STS once."""
+        """Return whether the role refuses callers without the external id; it is assumed once to find out."""
         try:
             self._assume(self._parameters(with_external_id=False))
         except ClientError as error:
@@ -158,7 +160,8 @@ class RoleCredentials(Credentials):
             raise
         return False
 
-    def _asked(self) -> Keys:
+    def _assumed(self) -> Keys:
+        """Return the keys of the role, assumed anew."""
         answer = self._assume(self._parameters(with_external_id=True))["Credentials"]
         frozen = ReadOnlyCredentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"], None)
         return Keys(frozen, self._now(), answer["Expiration"].timestamp())
@@ -173,7 +176,8 @@ class RoleCredentials(Credentials):
             **known,
         }
 
-    def _told(self, error: ClientError | BotoCoreError) -> NoCredentials:
+    def _explained(self, error: ClientError | BotoCoreError) -> NoCredentials:
+        """Return the error as a sentence about the account, with what to do where AWS refused."""
         entering = f"account {self.account} cannot be entered by {self.access.role}"
         if isinstance(error, NoCredentials):
             return error
@@ -182,22 +186,22 @@ class RoleCredentials(Credentials):
         code, status = _code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code == "AccessDenied":
             causes = "; ".join(f"({number}) {cause}" for number, cause in enumerate(CAUSES, 1))
-            said = f"{entering}: AccessDenied. Usual causes, in this order: {causes}"
-            return NoCredentials(said, temporary=False, code=code)
+            sentence = f"{entering}: AccessDenied. Usual causes, in this order: {causes}"
+            return NoCredentials(sentence, temporary=False, code=code)
         return NoCredentials(f"{entering}: STS says {code}", temporary=status >= 500 or code == "Throttling")
 
 
 class OwnCredentials(Credentials):
-    """Those of this process, wherever botocore finds them: environment, file, container or machine.
+    """This process's own credentials, wherever botocore finds them: environment, file, container or machine.
 
-    Those of containers end, and botocore renews them. Where it cannot, the last ones are used for as long as AWS takes
-    them, and ``fault`` says what is wrong.
+    Credentials of containers and machines expire, and botocore renews them. Where it cannot, the last ones are used for
+    as long as AWS accepts them, and ``fault`` says what is wrong.
     """
 
     def __init__(self, find: Callable[[], Credentials | None], now: Callable[[], float] = time.monotonic) -> None:
         super().__init__("", "", "", method="surefoot-own")
         self.fault = ""
-        """A sentence without its full stop; empty while all is well."""
+        """What is wrong, as a sentence without its full stop; empty while the credentials can be renewed."""
         self.held: ReadOnlyCredentials | None = None
         self._find = find
         self._now = now
@@ -206,11 +210,14 @@ class OwnCredentials(Credentials):
         self._again_at = 0.0
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """Return what there is. Raise ``NoCredentials`` where there never was any."""
+        """Return the present credentials. Raise ``NoCredentials`` where there never were any."""
         return self.held if self.fault and self.held is not None else self.refresh()
 
     def refresh(self) -> ReadOnlyCredentials:
-        """Ask where they come from, unless that has just failed, which may take some seconds."""
+        """Get the credentials from their source, unless that has just failed: an attempt may take some seconds.
+
+        Raise ``NoCredentials`` where there never were any.
+        """
         with self._asking:
             if not self.fault or self._now() >= self._again_at:
                 self._ask()
@@ -219,7 +226,7 @@ class OwnCredentials(Credentials):
             return self.held
 
     def renew_refused(self, stale: object) -> bool:
-        """Ask again where AWS takes them for expired; return whether there are others now."""
+        """Get the credentials again where AWS refused ``stale`` as expired; return whether there are others now."""
         return self.refresh() != stale
 
     def _ask(self) -> None:

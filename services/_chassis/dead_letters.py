@@ -25,7 +25,7 @@ Record = ConsumerRecord[Any, Any]
 def letter_of(record: Record, group: str, reason: Reason, detail: str) -> DeadLettered:
     """Return the message as it came, shortened where Kafka could not take the letter."""
     key, headers, value = _kept(record)
-    came_with: dict[str, bytes | None] = dict(headers)
+    by_name: dict[str, bytes | None] = dict(headers)
     return DeadLettered.model_construct(
         topic=record.topic,
         partition=record.partition,
@@ -38,7 +38,7 @@ def letter_of(record: Record, group: str, reason: Reason, detail: str) -> DeadLe
         value=value,
         value_bytes=None if record.value is None else len(record.value),
         cut=(key, headers, value) != (record.key, tuple(record.headers), record.value),
-        replay_of=(came_with.get(LETTER_HEADER) or b"")[:LONGEST_ID].decode(errors="replace") or None,
+        replay_of=(by_name.get(LETTER_HEADER) or b"")[:LONGEST_ID].decode(errors="replace") or None,
     )
 
 
@@ -68,6 +68,6 @@ def unsupported(record: Record, type_: str, meta: Meta, why: str) -> tuple[Emit,
     try:
         target = Target.parse((record.key or b"").decode())
     except ValueError:
-        return ()  # without a target there is nobody to answer
+        return ()  # without a target there is no run to answer to
     step = type_.rpartition(".")[0][:LONGEST_TYPE]
     return (Command(target, meta.run_id or "", meta.id, step).unsupported(why),)

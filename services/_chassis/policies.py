@@ -15,19 +15,19 @@ class Policies(Protocol):
     """The policies in force; a reload changes the answers."""
 
     def of(self, target: Target) -> ServicePolicy:
-        """Return the policy of a target. Raise ``LookupError``, with a sentence, where nobody may act on it."""
+        """Return the policy of a target. Raise ``LookupError``, with a sentence, where Surefoot may not act on it."""
         ...
 
     def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
         """Return the one target of these names.
 
-        Raise ``LookupError``, with a sentence that lists the choices, where there are several, or where nobody may
-        act; raise pydantic's ``ValidationError`` for what cannot be a name, an account or a region.
+        Raise ``LookupError``, with a sentence that lists the choices, where there are several, or where Surefoot may
+        not act; raise pydantic's ``ValidationError`` for what cannot be a name, an account or a region.
         """
         ...
 
     def named(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
-        """Return the one target of these names, whether anybody may act on it or not; else raise as ``find``."""
+        """Return the one target of these names, even where Surefoot may not act on it; else raise as ``find``."""
         ...
 
     def all(self) -> tuple[Target, ...]:
@@ -72,8 +72,8 @@ class BuiltInPolicies:
 def governed(command: C, kind: type[Part], policies: Policies) -> tuple[C, Part]:
     """Return the command with the policy that holds for it, and that policy.
 
-    It is the command's own, with which its run began. A command of the previous version has none: then it is the one
-    in force. Raise ``LookupError``, with a sentence, where nobody may act on the target.
+    It is the policy that the command carries, with which its run began. A command of the previous version carries none:
+    then the policy in force holds. Raise ``LookupError``, with a sentence, where Surefoot may not act on the target.
     """
     held: Part | None = getattr(command, "policy", None)
     if held is not None:

@@ -34,7 +34,7 @@ class Readiness:
         self._degraded[key] = (sentence, self._now() + seconds)
 
     def report(self, key: str, fault: str) -> None:
-        """Report a fault, a sentence without its full stop and capital, as degraded; an empty one is over."""
+        """Report a fault, a sentence without its full stop and capital, as degraded; an empty one clears it."""
         if fault:
             self.degrade(key, f"{fault[:1].upper()}{fault[1:]}.")
         else:

@@ -1,4 +1,4 @@
-"""Turns an error into a sentence for the people who wait. No sentence quotes what was sent or stored."""
+"""Turns an error into a sentence for the requester. No sentence quotes what was sent or stored."""
 
 from collections.abc import Callable
 from typing import Any

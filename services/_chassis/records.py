@@ -1,4 +1,4 @@
-"""Reads the records that aiokafka (0.14.0) cannot: a header whose name is no UTF-8 stops its partition there for ever.
+"""Reads the records that aiokafka (0.14.0) cannot read: a header whose name is no UTF-8 would stop its partition.
 
 Such a name is read with its bytes escaped; the consumer then decides about the message as about any other.
 """

@@ -107,7 +107,7 @@ class Process:
                     log.info("stopping")
                     self.unfinished = len(await end((*loops, stopping), self.settings.shutdown_timeout))
                 for loop in ended - {stopping}:
-                    loop.result()  # a loop ends by a fault only
+                    loop.result()  # raises: a loop ends only by a fault
         finally:
             # beside each other, so that an open request costs no time; it may still need Redis, which is closed last
             self.unfinished += (await asyncio.gather(end_http(server, serving), self._leave_groups()))[0]
@@ -190,7 +190,7 @@ async def _restarted(name: str, loop: Loop) -> None:
         try:
             await loop()
         except LOST_PRODUCER:
-            raise  # its sequence is broken for good; only a new process gets a new one
+            raise  # the producer's sequence is broken for good; only a new process gets a new one
         except (RedisError, KafkaError, OSError) as error:
             log.warning("a loop starts again", loop=name, why=why_of(error))
             attempt = attempt + 1 if time.monotonic() - begun < AGAIN_SECONDS[-1] else 0
@@ -198,7 +198,7 @@ async def _restarted(name: str, loop: Loop) -> None:
 
 
 def main(*modules: str) -> None:
-    """Run the services of ``modules`` until SIGTERM or SIGINT; exit non-zero with a sentence if it cannot be."""
+    """Run the services of ``modules`` until SIGTERM or SIGINT; exit non-zero with a sentence where they cannot run."""
     names = [module.rpartition(".")[2] for module in modules]
     service = names[0] if len(names) == 1 else "all"
     configure_logs("info", service)

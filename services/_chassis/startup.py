@@ -1,4 +1,4 @@
-"""What a process needs before it may serve: Redis, Kafka and AWS are reached, and are what they must be."""
+"""Reaches Redis, Kafka and AWS before a process may serve, and checks that they can be used."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ from services._chassis.settings import Settings
 from services._chassis.topics import WrongTopicError, ensure_topics
 
 AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0)
-"""Real seconds between two tries to reach what is away."""
+"""Real seconds before each further try to reach Redis, Kafka or AWS; the last one is used again and again."""
 _SETTING_OF = {
     "redis": "REDIS_URL",
     "kafka": "KAFKA_BOOTSTRAP_SERVERS",
@@ -37,7 +37,7 @@ class StartupError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Startup:
-    """Reaches one after another, and says in ``missing`` what it waits for."""
+    """Reaches one after another; ``missing`` shows what it waits for, and why."""
 
     settings: Settings
     missing: dict[str, str]
@@ -46,7 +46,7 @@ class Startup:
     aws: AwsConnection
 
     async def reach_all(self) -> str:
-        """Return the account at AWS. Raise ``StartupError`` where something is not reached in time, or is wrong."""
+        """Return the account at AWS. Raise ``StartupError`` where something is not reached in time or not usable."""
         deadline = time.monotonic() + self.settings.startup_timeout
         await self._until_reached("redis", self._redis, deadline)
         await self._until_reached("kafka", self._kafka, deadline)
@@ -115,7 +115,7 @@ async def unless_stopped(work: Awaitable[T], stop: asyncio.Event, seconds: float
 
 
 def why_of(error: BaseException) -> str:
-    """Return what an error says, for a log's line."""
+    """Return the first line of an error's text, or its type, for the log."""
     error = first_cause(error)
     text = str(error).splitlines()
     return text[0][:200] if text else type(error).__name__

@@ -34,8 +34,8 @@ class Targets:
     ) -> Target:
         """Return the one target of these names. Raise ``Problem`` where there are several.
 
-        ``begins``: the request begins something, so that ``Problem`` is raised, too, where nobody may act. What goes on
-        can be looked at and stopped after its service was taken from the policy.
+        ``begins``: whether the request begins something; then ``Problem`` is raised, too, where Surefoot may not act.
+        Work under way can be looked at and stopped even after its service was taken from the policy.
         """
         try:
             find = self.policies.find if begins else self.policies.named

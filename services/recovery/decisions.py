@@ -112,10 +112,10 @@ def begin_capture(command: Command, purpose: Purpose, policy: RecoveryPolicy, no
     return decided(jobs=(job,), records=RecoveryOperation.of_capture(command.id, work).record)
 
 
-def known_again(protection: Protection, event: SnapshotCaptured) -> Decision:
-    """Put a snapshot back into the index, if nothing that this state knows is newer (ADR 7).
+def index_again(protection: Protection, event: SnapshotCaptured) -> Decision:
+    """Put a snapshot back into the index, unless the index has a newer one (ADR 7).
 
-    An older one that is not in the index was removed from it, and its object is gone.
+    An older snapshot that is not in the index was removed from it, and its object was deleted.
     """
     if event.taken_at is None or protection.has_snapshot(event.snapshot_id):
         return Decision()
@@ -202,8 +202,8 @@ def roll_back_on_alert(before: Protection, alert: CriticalAlert, now: datetime) 
 def disarm(protection: Protection, command: Disarm, asked: Command) -> Decision:
     """End the run's right to change anything, and answer whether a rollback has begun.
 
-    That it is disarmed is published even where it is not armed: a Redis that was restored from an older copy does not
-    know of an arm that was published.
+    ``target-disarmed`` is published even where the run is not armed: a Redis that was restored from an older copy may
+    lack an arm that was published.
     """
     if protection.rollback_of(command.run_id) is not None:
         return Decision(emit=(asked.passed("A rollback has begun.", output=DisarmOutput(answer="rollback-started")),))

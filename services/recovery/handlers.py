@@ -66,8 +66,8 @@ class Handlers:
         return _on(alert.target, lambda protection: decisions.roll_back_on_alert(protection, alert, now))
 
     async def own_snapshot(self, event: SnapshotCaptured, _: Meta) -> Transition:
-        """Take in what this service published before: a Redis that was restored from an older copy does not know it."""
-        return _on(event.target, lambda protection: decisions.known_again(protection, event))
+        """Index a snapshot that this service has published: a Redis restored from an older copy may lack it."""
+        return _on(event.target, lambda protection: decisions.index_again(protection, event))
 
     async def expire(self, timer: Timer) -> Transition:
         due, now = Expiry.from_bytes(timer.payload), self._now()

@@ -1,4 +1,4 @@
-"""What recovery needs of the outside. Each call may raise ``AwsError``."""
+"""The ports of recovery. Each call may raise ``AwsError``."""
 
 from typing import Any, Protocol
 

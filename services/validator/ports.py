@@ -1,4 +1,4 @@
-"""What the validator needs of the outside. Where AWS or the network fails, it gets ``Unknown`` with a sentence."""
+"""The ports of the validator. Where AWS or the network fails, they return ``Unknown`` with a sentence."""
 
 from collections.abc import Collection
 from typing import Protocol

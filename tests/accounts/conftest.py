@@ -51,12 +51,12 @@ class Roles:
 
 
 class Connection(AwsConnection):
-    """The services' own; STS can be told to be away, or to be waited for."""
+    """The services' connection to AWS; a test can make STS unreachable or slow."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         super().__init__(REGION, AwsLimits(answer=5, tries=1), now=now)
         self.asked: list[tuple[float, dict[str, Any]]] = []
-        """When AssumeRole was called, and with what."""
+        """When AssumeRole was called, and with which parameters."""
         self.sts_is_away: Callable[[], bool] = lambda: False
         self._clock = now
 

@@ -60,11 +60,11 @@ async def test_a_role_that_refuses_is_told_with_its_causes_and_is_not_asked_at_o
         with pytest.raises(AwsError) as refused, reading("ECS", "DescribeServices"):
             await installation.service(ELSEWHERE)
         assert await installation.service(HERE)
-    said = str(refused.value)
-    places = [said.index(cause) for cause in CAUSES]
+    sentence = str(refused.value)
+    places = [sentence.index(cause) for cause in CAUSES]
     assert places == sorted(places)
-    assert said.startswith(f"account {SECOND_ACCOUNT} cannot be entered by {GUESSED.role}: AccessDenied")
-    assert "guessed" not in said
+    assert sentence.startswith(f"account {SECOND_ACCOUNT} cannot be entered by {GUESSED.role}: AccessDenied")
+    assert "guessed" not in sentence
     assert (refused.value.denied, refused.value.temporary) == (True, False)
     assert len(installation.connection.asked) == 1
     with pytest.raises(AwsError, match="cannot be entered"), changing("ECS", "UpdateService"):

@@ -25,7 +25,7 @@ class Endpoint:
     def __init__(self) -> None:
         self.status, self.minutes, self.asked = 200, 360.0, 0
         self.clock = timedelta()
-        """By which AWS's clock differs from this machine's."""
+        """By how much AWS's clock is ahead of this machine's."""
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -71,7 +71,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
 
 
 def own_of(seconds: list[float]) -> OwnCredentials:
-    """Those that botocore finds for this process."""
+    """Return the credentials that botocore finds for this process."""
     own = AwsConnection("us-west-2").own
     own._now = lambda: seconds[0]
     return own
@@ -122,7 +122,7 @@ async def test_a_clock_that_is_wrong_is_what_aws_refuses(endpoint: Endpoint) -> 
 
 
 @pytest.mark.parametrize(
-    ("offset", "said"),
+    ("offset", "fault"),
     [
         (None, ""),
         (30, ""),
@@ -130,8 +130,8 @@ async def test_a_clock_that_is_wrong_is_what_aws_refuses(endpoint: Endpoint) -> 
         (241, "this machine's clock is 241 seconds ahead of AWS's, so that AWS refuses its signatures: set the clock"),
     ],
 )
-def test_what_is_told_of_an_offset(offset: float | None, said: str) -> None:
-    assert clock_fault(offset) == said
+def test_what_is_told_of_an_offset(offset: float | None, fault: str) -> None:
+    assert clock_fault(offset) == fault
 
 
 def test_the_offset_is_read_from_the_date_of_an_answer() -> None:

@@ -1,4 +1,4 @@
-"""What is told of accounts at ``/readyz``, and what is renewed in the background."""
+"""What ``/readyz`` reports of accounts, and what is renewed in the background."""
 
 import json
 import subprocess
@@ -157,8 +157,8 @@ async def test_credentials_of_another_account_are_told(installation: Installatio
     ours = f"arn:aws:iam::{ACCOUNT}:role/surefoot"
     installation.roles.accounts[SECOND_ACCOUNT] = THERE.model_copy(update={"role": ours, "external_id": None})
     await installation.watch.look()
-    said = f"the policy says account {SECOND_ACCOUNT}, but its role's credentials are of {ACCOUNT}"
-    assert installation.watch.status()[PLACE] == said
+    sentence = f"the policy says account {SECOND_ACCOUNT}, but its role's credentials are of {ACCOUNT}"
+    assert installation.watch.status()[PLACE] == sentence
 
 
 async def test_own_credentials_that_are_lost_are_told_and_end_the_process_after_a_while(

@@ -1,4 +1,4 @@
-"""aiokafka's consumer, as far as the watchdog and the catching up ask it."""
+"""aiokafka's consumer, as far as the watchdog and the catching up use it."""
 
 from typing import Any
 
@@ -10,22 +10,22 @@ from services._chassis.store import RedisStore
 
 PARTITION = TopicPartition("recovery.commands.v1", 3)
 OWN = TopicPartition("recovery.events.v1", 3)
-"""Of a topic that nobody else writes."""
+"""A partition of a topic that recovery alone writes."""
 
 
 class FakeConsumer:
-    """What aiokafka's consumer would say."""
+    """Answers as aiokafka's consumer would."""
 
     def __init__(
         self, *, committed: int | None = None, end: int | None = None, position: int = 0, assigned: bool = True
     ) -> None:
-        """``end``: of each partition; where reading stands, unless told otherwise."""
+        """``end``: the end offset of each partition; None: the offset up to which it has been read."""
         self._committed = committed
         self._end = max(committed or 0, position) if end is None else end
         self._position = position
         self._assigned = {PARTITION} if assigned else set()
         self.ends: dict[TopicPartition, int] = {}
-        """Where partitions end that do not end where the others do."""
+        """The end offsets of partitions that differ from ``end``."""
         self.sought: dict[TopicPartition, int] = {}
         self.paused: set[TopicPartition] = set()
 
@@ -54,7 +54,7 @@ class FakeConsumer:
         return dict.fromkeys(partitions, 0)
 
     async def end_offsets(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
-        return {one: self.ends.get(one, self._end) for one in partitions}
+        return {partition: self.ends.get(partition, self._end) for partition in partitions}
 
 
 def catch_up(redis: Any, consumer: FakeConsumer, first: frozenset[str] = frozenset()) -> CatchUp:

@@ -1,4 +1,4 @@
-"""A service of one's own on the dev broker, and what tests send to it and read from it."""
+"""A service for one test on the dev broker, and what tests send to it and read from it."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ Sent = tuple[str, bytes | None, list[tuple[str, Any]], bytes | None]
 
 @contextlib.asynccontextmanager
 async def serving(kafka: str, redis: Any, service: Service) -> AsyncIterator[None]:
-    """Consumer, relay and executor of ``service``."""
+    """Run consumer, relay, timers and executor of ``service``."""
     await ensure_topics(kafka, 1)
     store = RedisStore(redis, service.name, PacedClock(Pace()))
     settings = Settings(kafka_bootstrap_servers=kafka)
@@ -66,7 +66,7 @@ async def send(kafka: str, *messages: Sent, partition: int | None = None) -> Non
 
 
 def command(id_: str, event: Any, **meta: Any) -> Sent:
-    """``event`` as the orchestrator sends it."""
+    """Return ``event`` as the orchestrator sends it."""
     message = Envelope(Meta(id_, "surefoot/orchestrator", datetime.now(UTC), run_id="run", **meta), event).to_message()
     return message.topic, message.key, list(message.headers), message.value
 

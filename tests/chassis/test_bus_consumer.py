@@ -24,7 +24,7 @@ from tests.chassis.harness import TARGET, command, event_of, reading, send, serv
 
 @dataclass
 class Recorder:
-    """A recovery that only remembers."""
+    """A recovery that only records what it has handled."""
 
     captured: list[str] = field(default_factory=list)
     worked: list[str] = field(default_factory=list)
@@ -100,7 +100,7 @@ async def test_a_message_that_waits_for_a_newer_replica_holds_up_its_own_partiti
     monkeypatch.setattr("services._chassis.consumer.NEWER_STATE_AGAIN", 0.2)
     newer, handled, tries = True, list[str](), list[str]()
 
-    async def hear(event: CaptureSnapshot, meta: Meta) -> Transition:
+    async def handle(event: CaptureSnapshot, meta: Meta) -> Transition:
         if event.target == TARGET:
             tries.append(meta.id)
             if newer:
@@ -109,7 +109,7 @@ async def test_a_message_that_waits_for_a_newer_replica_holds_up_its_own_partiti
         return decided()
 
     others = [TARGET.model_copy(update={"service": f"s{number}"}) for number in range(30)]
-    async with serving(kafka, redis, Service("recovery", handlers={CaptureSnapshot: hear})):
+    async with serving(kafka, redis, Service("recovery", handlers={CaptureSnapshot: handle})):
         await send(kafka, command("c1", CAPTURE), command("c2", CAPTURE))
         await until(lambda: tries.count("c1") >= 2)
         elsewhere = [target for target in others if partition_of(target) != partition_of(TARGET)]
@@ -125,5 +125,5 @@ async def test_a_message_that_waits_for_a_newer_replica_holds_up_its_own_partiti
 
 
 def partition_of(target: Target) -> int:
-    """Where aiokafka puts a target's messages, as every writer does."""
+    """Return the partition into which every writer puts a target's messages."""
     return int(murmur2(str(target).encode()) & 0x7FFFFFFF) % PARTITIONS

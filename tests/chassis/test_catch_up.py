@@ -76,7 +76,7 @@ async def test_a_revoked_partition_is_not_written_any_more(redis: Any) -> None:
 
 
 class Restorable:
-    """A Redis of one's own that can be killed, and come back with a position as an older copy has it."""
+    """A Redis for one test; it can be killed, and come back with the offset that an older copy has."""
 
     def __init__(self, directory: Path) -> None:
         self._server = Valkey(directory, claim_port(0))
@@ -102,7 +102,7 @@ async def restorable(tmp_path: Path) -> AsyncIterator[Restorable]:
 
 
 async def test_what_an_older_copy_does_not_know_is_read_again(restorable: Restorable) -> None:
-    """However young the copy is: what was handled since the last writing is not told to a Redis that never saw it."""
+    """However young the copy is: offsets since the last writing are not written into a Redis that lacks their state."""
     consumer = FakeConsumer(committed=4, position=7)
     ours = catch_up(restorable.client, consumer)
     await ours.on_partitions_assigned({PARTITION})
@@ -139,7 +139,7 @@ async def test_until_the_first_assignment_nobody_knows_what_is_behind(
 
 
 async def test_deadlines_wait_for_the_answers_that_came_meanwhile(redis: Any) -> None:
-    """A service that was away for long hears what Kafka holds before it says that no answer came."""
+    """A service that was away for long reads what Kafka holds before it decides that no answer came."""
     ours = catch_up(redis, FakeConsumer(committed=3, end=5))
     await ours.on_partitions_assigned({PARTITION})
     ours.handled(*PARTITION, 3, ours.begin())
@@ -185,10 +185,10 @@ async def test_what_was_noted_before_a_rebalance_is_not_written_into_another_red
     await ours.on_partitions_assigned({PARTITION})
     for offset in (4, 5, 6):
         ours.handled(*PARTITION, offset, ours.begin())
-    tell = ours.offsets.announce_catching_up
+    announce = ours.offsets.announce_catching_up
 
     async def meanwhile(longer: float = 0) -> None:
-        ours.offsets.announce_catching_up = tell  # type: ignore[method-assign]  # once only
+        ours.offsets.announce_catching_up = announce  # type: ignore[method-assign]  # once only
         await restorable.comes_back(with_position=5)
         ours.on_partitions_revoked({PARTITION})
         await ours.on_partitions_assigned({PARTITION})
@@ -248,7 +248,7 @@ async def test_what_a_restart_has_not_lost_is_read_on(restorable: Restorable) ->
 
 @pytest.fixture
 def two_topics(monkeypatch: pytest.MonkeyPatch) -> FakeConsumer:
-    """Of its own topic the service has read one message of three."""
+    """The service has read one message of three in its own topic."""
     consumer = FakeConsumer(committed=1, position=1)
     consumer.assign(PARTITION, OWN)
     consumer.ends = {OWN: 3}

@@ -1,4 +1,4 @@
-"""Kafka is told of what was handled, of that only, and not of each message alone."""
+"""The offsets of handled messages are committed to Kafka, those only, and for many messages at once."""
 
 import asyncio
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ CAPTURE = CaptureSnapshot(target=TARGET, run_id="run", purpose="before-change")
 
 
 class Committing(FakeConsumer):
-    """Remembers what it was told; some commits fail."""
+    """Keeps the commits that it has confirmed; the first ``failing`` ones fail."""
 
     def __init__(self, *, failing: int = 0, committed: int | None = None) -> None:
         super().__init__(committed=committed)
-        self.told: list[dict[TopicPartition, int]] = []
+        self.confirmed: list[dict[TopicPartition, int]] = []
         self._failing = failing
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
@@ -33,7 +33,7 @@ class Committing(FakeConsumer):
         if self._failing:
             self._failing -= 1
             raise CommitFailedError
-        self.told.append(dict(offsets))
+        self.confirmed.append(dict(offsets))
 
 
 @pytest.fixture(autouse=True)
@@ -48,10 +48,10 @@ async def test_many_messages_are_one_commit(redis: Any) -> None:
     for offset in range(5):
         ours.handled(*PARTITION, offset, ours.begin())
         await commits.commit()
-    await until(lambda: consumer.told == [{PARTITION: 5}])
+    await until(lambda: consumer.confirmed == [{PARTITION: 5}])
     ours.handled(*PARTITION, 5, ours.begin())
     await commits.commit()
-    await until(lambda: consumer.told == [{PARTITION: 5}, {PARTITION: 6}])
+    await until(lambda: consumer.confirmed == [{PARTITION: 5}, {PARTITION: 6}])
 
 
 async def test_a_commit_that_failed_goes_with_the_next(redis: Any) -> None:
@@ -62,7 +62,7 @@ async def test_a_commit_that_failed_goes_with_the_next(redis: Any) -> None:
     await commits.commit()
     await asyncio.sleep(0.1)
     await commits.commit()
-    await until(lambda: consumer.told == [{PARTITION: 1}])
+    await until(lambda: consumer.confirmed == [{PARTITION: 1}])
 
 
 async def test_what_is_not_ours_any_more_is_not_committed(redis: Any) -> None:
@@ -72,11 +72,11 @@ async def test_what_is_not_ours_any_more_is_not_committed(redis: Any) -> None:
     ours.on_partitions_revoked({PARTITION})
     await Commits(ours).commit()
     await asyncio.sleep(0.1)
-    assert consumer.told == []
+    assert consumer.confirmed == []
 
 
 async def test_what_is_read_again_stays_committed_further_on(redis: Any) -> None:
-    """Else whoever goes on with the partition would not see that there is anything to read again."""
+    """Otherwise the next replica that reads the partition would not see that there is anything to read again."""
     consumer = Committing(committed=0)
     before = catch_up(redis, consumer)
     await before.on_partitions_assigned({PARTITION})
@@ -86,30 +86,30 @@ async def test_what_is_read_again_stays_committed_further_on(redis: Any) -> None
     commits = Commits(ours)
     ours.handled(*PARTITION, 0, ours.begin())
     await commits.flush()
-    assert consumer.told == []
+    assert consumer.confirmed == []
     ours.handled(*PARTITION, 1, ours.begin())
     await commits.flush()
-    assert consumer.told == [{PARTITION: 2}]
+    assert consumer.confirmed == [{PARTITION: 2}]
 
 
 async def test_what_is_being_handled_is_not_committed(kafka: str, redis: Any) -> None:
-    going_on, heard = asyncio.Event(), list[str]()
+    going_on, handled = asyncio.Event(), list[str]()
 
-    async def hear(_: CaptureSnapshot, meta: Meta) -> Transition:
-        heard.append(meta.id)
+    async def handle(_: CaptureSnapshot, meta: Meta) -> Transition:
+        handled.append(meta.id)
         if meta.id == "c3":
             await going_on.wait()
         return decided()
 
-    async with serving(kafka, redis, Service("recovery", handlers={CaptureSnapshot: hear})):
+    async with serving(kafka, redis, Service("recovery", handlers={CaptureSnapshot: handle})):
         await send(kafka, *(command(f"c{number}", CAPTURE) for number in range(1, 5)))
-        await until(lambda: heard == ["c1", "c2", "c3"])
+        await until(lambda: handled == ["c1", "c2", "c3"])
         await asyncio.sleep(0.2)
         assert await committed(kafka) == 2
         going_on.set()
-        await until(lambda: len(heard) == 4)
+        await until(lambda: len(handled) == 4)
         async with asyncio.timeout(10):
-            while await committed(kafka) != 4:  # noqa: ASYNC110  the broker tells nobody
+            while await committed(kafka) != 4:  # noqa: ASYNC110  the broker gives no notice
                 await asyncio.sleep(0.05)
 
 
@@ -117,26 +117,26 @@ async def test_who_leaves_in_order_leaves_nothing_uncommitted(
     kafka: str, redis: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chassis, "COMMIT_SECONDS", 60)
-    heard = list[str]()
+    handled = list[str]()
 
-    async def hear(_: CaptureSnapshot, meta: Meta) -> Transition:
-        heard.append(meta.id)
+    async def handle(_: CaptureSnapshot, meta: Meta) -> Transition:
+        handled.append(meta.id)
         return decided()
 
-    async with serving(kafka, redis, Service("recovery", handlers={CaptureSnapshot: hear})):
+    async with serving(kafka, redis, Service("recovery", handlers={CaptureSnapshot: handle})):
         await send(kafka, *(command(f"c{number}", CAPTURE) for number in range(3)))
-        await until(lambda: len(heard) == 3)
+        await until(lambda: len(handled) == 3)
         await asyncio.sleep(0.2)
     assert await committed(kafka) == 3
 
 
 async def committed(kafka: str) -> int:
-    """Of all partitions together, by the group's offsets at the broker."""
+    """Return the sum of the group's committed offsets in all partitions."""
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id="recovery", enable_auto_commit=False)
     await consumer.start()
     try:
         places = [TopicPartition("recovery.commands.v1", number) for number in range(12)]
         consumer.assign(places)
-        return sum([await consumer.committed(one) or 0 for one in places])
+        return sum([await consumer.committed(place) or 0 for place in places])
     finally:
         await consumer.stop()

@@ -32,28 +32,28 @@ ABORT = AbortRequested(target=TARGET, run_id="run", actor="me")
 
 @dataclass
 class Recorder:
-    """A service that remembers, and that cannot arm."""
+    """A service that records the ids of the messages that it handles, and whose ``arm`` fails."""
 
-    heard: list[str] = field(default_factory=list)
+    handled: list[str] = field(default_factory=list)
     broken: bool = True
     fault: Exception = field(default_factory=lambda: RuntimeError("hunter2"))
 
-    async def hear(self, _: Any, meta: Meta) -> Transition:
-        self.heard.append(meta.id)
+    async def handle(self, _: Any, meta: Meta) -> Transition:
+        self.handled.append(meta.id)
         return decided()
 
     async def arm(self, _: Arm, meta: Meta) -> Transition:
         if self.broken:
             raise self.fault
-        return await self.hear(_, meta)
+        return await self.handle(_, meta)
 
     def as_service(self, name: str = "recovery") -> Service:
-        return Service(name, handlers={CaptureSnapshot: self.hear, Arm: self.arm, AbortRequested: self.hear})
+        return Service(name, handlers={CaptureSnapshot: self.handle, Arm: self.arm, AbortRequested: self.handle})
 
 
 @dataclass
 class Desk:
-    """A consumer without Kafka, and the outbox that it writes."""
+    """A consumer without Kafka, with the outbox that it writes."""
 
     redis: Any
     recorder: Recorder
@@ -69,17 +69,17 @@ class Desk:
         topic, key, headers, value = message
         await self.consumer.consume(ConsumerRecord(topic, 3, offset, 0, 0, key, value, None, 0, 0, tuple(headers)))
 
-    async def told(self) -> list[Any]:
+    async def published(self) -> list[Any]:
         entries = await self.redis.xrange(self.store.key("outbox"))
         return [from_message(_headers(fields[b"headers"]), fields[b"value"]).event for _, fields in entries]
 
     async def sizes(self) -> list[int]:
-        """Bytes of each message in the outbox."""
+        """Return the size in bytes of each message in the outbox."""
         entries = await self.redis.xrange(self.store.key("outbox"))
         return [sum(map(len, fields.values())) for _, fields in entries]
 
     async def letter(self) -> DeadLettered:
-        (letter,) = [event for event in await self.told() if isinstance(event, DeadLettered)]
+        (letter,) = [event for event in await self.published() if isinstance(event, DeadLettered)]
         return letter
 
 
@@ -138,9 +138,9 @@ async def test_what_is_invalid_is_kept_as_it_came(desk: Desk, kind: str) -> None
     assert letter.detail
     assert "hunter2" not in letter.detail
     assert letter_id(letter) == caused_id(f"{message[0]}/3/17", "recovery")
-    assert desk.recorder.heard == []
+    assert desk.recorder.handled == []
     await desk.take(command("c3", CAPTURE), 18)
-    assert desk.recorder.heard == ["c3"]
+    assert desk.recorder.handled == ["c3"]
 
 
 OVERSIZED: dict[str, Sent] = {
@@ -188,7 +188,7 @@ async def test_an_unknown_event_is_counted_and_skipped(desk: Desk) -> None:
     unknown = ("alerts.critical.v1", KEY, but(HEADERS, ce_type=b"aurora-seen.v1"), b"\xff")
     await desk.take(unknown)
     await desk.take(unknown, 18)
-    assert await desk.told() == []
+    assert await desk.published() == []
     assert await desk.redis.hgetall("{recovery}:counters") == {b"skipped:alerts.critical.v1": b"2"}
 
 
@@ -196,7 +196,7 @@ async def test_an_unknown_event_is_counted_and_skipped(desk: Desk) -> None:
 async def test_an_unknown_command_is_answered_and_kept(desk: Desk, type_: str) -> None:
     value = command("c2", ABORT)[3]  # fits disarm.v1, which nobody handles here
     await desk.take((TOPIC, KEY, but(HEADERS, ce_type=type_.encode()), value))
-    letter, answer = await desk.told()
+    letter, answer = await desk.published()
     assert letter.reason == "unsupported"
     assert isinstance(answer, StepFinished)
     assert (answer.cause, answer.command_id, answer.step) == ("unsupported", "c2", type_.removesuffix(".v1"))
@@ -206,13 +206,13 @@ async def test_an_unknown_request_is_kept_and_nobody_answers_it(redis: Any) -> N
     orchestrator = Desk(redis, Recorder(), "orchestrator")
     topic, key, headers, value = command("r1", ABORT)
     await orchestrator.take((topic, key, but(headers, ce_type=b"levitate.v1"), value))
-    (letter,) = await orchestrator.told()
+    (letter,) = await orchestrator.published()
     assert (letter.reason, letter.topic) == ("unsupported", "deployment.requests.v1")
 
 
 async def test_what_has_expired_is_not_done(desk: Desk) -> None:
     await desk.take(command("c2", CAPTURE, expires_at=datetime.now(UTC)))
-    assert desk.recorder.heard == []
+    assert desk.recorder.handled == []
     assert (await desk.letter()).reason == "expired"
 
 
@@ -223,10 +223,10 @@ async def test_what_was_done_in_time_and_comes_again_is_no_dead_letter(desk: Des
     assert late.store.clock.now() > datetime.now(UTC).timestamp() + 3000
     # the same moment on the wall is the same moment of product time, at whatever pace
     await late.take(command("c3", CAPTURE, expires_at=datetime.now(UTC) + HOUR))
-    assert desk.recorder.heard == ["c2", "c3"]
+    assert desk.recorder.handled == ["c2", "c3"]
     past = but(soon[2], ce_expirytime=b"2026-01-01T00:00:00Z")
     await desk.take((soon[0], soon[1], past, soon[3]))
-    assert await desk.told() == []
+    assert await desk.published() == []
 
 
 async def test_what_nobody_here_handles_cannot_expire(desk: Desk) -> None:
@@ -234,12 +234,12 @@ async def test_what_nobody_here_handles_cannot_expire(desk: Desk) -> None:
     service = Service("recovery", handlers={})
     consumer = Consumer(service, desk.store, desk.progress)
     await consumer.consume(ConsumerRecord(topic, 3, 1, 0, 0, key, value, None, 0, 0, tuple(headers)))
-    assert await desk.told() == []
+    assert await desk.published() == []
 
 
 async def test_what_failed_to_the_end_warns(desk: Desk) -> None:
     await desk.take(command("c2", ARM))
-    letter, alert = await desk.told()
+    letter, alert = await desk.published()
     detail = "failed 2 times: an unexpected error (RuntimeError), which the log has in full"
     assert (letter.reason, letter.detail) == ("failed", detail)
     assert isinstance(alert, WarningAlert)
@@ -251,14 +251,14 @@ async def test_what_failed_to_the_end_warns(desk: Desk) -> None:
 async def test_without_a_target_nobody_is_warned(desk: Desk) -> None:
     topic, _key, headers, value = command("c2", ARM)
     await desk.take((topic, b"elsewhere", headers, value))
-    assert [type(event) for event in await desk.told()] == [DeadLettered]
+    assert [type(event) for event in await desk.published()] == [DeadLettered]
 
 
 async def test_without_the_store_the_message_is_no_dead_letter(desk: Desk) -> None:
     desk.recorder.fault = RedisIsAway("gone")
     with pytest.raises(RedisIsAway):
         await desk.take(command("c2", ARM))
-    assert await desk.told() == []
+    assert await desk.published() == []
 
 
 async def test_a_replay_is_for_its_group_and_says_what_it_replays(desk: Desk, redis: Any) -> None:
@@ -267,22 +267,22 @@ async def test_a_replay_is_for_its_group_and_says_what_it_replays(desk: Desk, re
     again: Sent = (TOPIC, KEY, list(first.replay_headers), first.value)
     other = Desk(redis, Recorder(), "orchestrator")
     await other.take(again, 18)
-    assert (await other.told(), other.recorder.heard) == ([], [])
+    assert (await other.published(), other.recorder.handled) == ([], [])
     await desk.take(again, 18)
-    second = (await desk.told())[2]
+    second = (await desk.published())[2]
     assert (second.offset, second.replay_of) == (18, letter_id(first))
     desk.recorder.broken = False
     for offset in (19, 20):  # replayed twice
         await desk.take((TOPIC, KEY, list(second.replay_headers), second.value), offset)
-    assert len([event for event in await desk.told() if isinstance(event, DeadLettered)]) == 2
+    assert len([event for event in await desk.published() if isinstance(event, DeadLettered)]) == 2
 
 
 async def test_a_replay_takes_effect_once(redis: Any) -> None:
     effect = Emit(CAPTURE, "effect")
 
     class Effective(Recorder):
-        async def hear(self, _: Any, meta: Meta) -> Transition:
-            await super().hear(_, meta)
+        async def handle(self, _: Any, meta: Meta) -> Transition:
+            await super().handle(_, meta)
             return decided(effect)
 
     desk = Desk(redis, Effective())
@@ -291,7 +291,7 @@ async def test_a_replay_takes_effect_once(redis: Any) -> None:
     desk.recorder.broken = False
     for offset in (18, 19):
         await desk.take((TOPIC, KEY, list(letter.replay_headers), letter.value), offset)
-    assert (await desk.told())[2:] == [CAPTURE]
+    assert (await desk.published())[2:] == [CAPTURE]
 
 
 async def test_on_the_bus_the_partition_moves_on(kafka: str, redis: Any) -> None:
@@ -303,7 +303,9 @@ async def test_on_the_bus_the_partition_moves_on(kafka: str, redis: Any) -> None
     async with serving(kafka, redis, recorder.as_service()), reading(kafka, "dead-letter.v1") as take:
         await send(kafka, *poison, command("c4", CAPTURE))
         letters = [event_of(record) for record in await take(len(poison))]
-        await until(lambda: recorder.heard == ["c4"])
+        await until(lambda: recorder.handled == ["c4"])
     letters.sort(key=lambda letter: int(letter.offset))
-    assert [(one.key, list(one.headers), one.value) for one in letters[:-2]] == [one[1:] for one in poison[:-2]]
-    assert [one.cut for one in letters] == [False] * (len(poison) - 2) + [True, True]
+    assert [(letter.key, list(letter.headers), letter.value) for letter in letters[:-2]] == [
+        sent[1:] for sent in poison[:-2]
+    ]
+    assert [letter.cut for letter in letters] == [False] * (len(poison) - 2) + [True, True]

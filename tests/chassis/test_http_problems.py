@@ -61,11 +61,11 @@ async def web() -> AsyncIterator[httpx2.AsyncClient]:
 
 def problem(answer: httpx2.Response, status: int) -> dict[str, object]:
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    told: dict[str, object] = answer.json()
-    assert (told["type"], told["status"]) == ("about:blank", status)
+    shown: dict[str, object] = answer.json()
+    assert (shown["type"], shown["status"]) == ("about:blank", status)
     assert SECRET not in answer.text
-    assert str(told["detail"]).endswith(".")
-    return told
+    assert str(shown["detail"]).endswith(".")
+    return shown
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def problem(answer: httpx2.Response, status: int) -> dict[str, object]:
 async def test_each_wrong_field_is_named_with_what_it_must_be(
     web: httpx2.AsyncClient, body: dict[str, object] | None, detail: str
 ) -> None:
-    told = problem(await web.post("/shop/orders/Main", json=body), 422)
-    assert told["detail"] == detail
-    assert told["errors"]
+    shown = problem(await web.post("/shop/orders/Main", json=body), 422)
+    assert shown["detail"] == detail
+    assert shown["errors"]
 
 
 async def test_a_body_that_is_no_json_is_called_so(web: httpx2.AsyncClient) -> None:
@@ -112,15 +112,15 @@ async def test_parameters_are_told_with_where_they_stand(web: httpx2.AsyncClient
 
 
 async def test_an_unknown_path_names_those_that_there_are(web: httpx2.AsyncClient) -> None:
-    told = problem(await web.get("/shop/order"), 404)
-    assert told["detail"] == (
+    shown = problem(await web.get("/shop/order"), 404)
+    assert shown["detail"] == (
         "There is no such path. Under /api/v1/shop there are GET /api/v1/shop/orders/{cluster_name}, "
         "POST /api/v1/shop/orders/{cluster_name}; /api/v1/docs describes them all."
     )
-    told = problem(await web.get("/shp/orders"), 404)
-    assert "/api/v1/shop; did you mean shop?" in str(told["detail"])
-    told = problem(await web.get(f"http://here/{SECRET}"), 404)
-    assert "Paths begin with /api/v1/shop; /api/v1/docs" in str(told["detail"])
+    shown = problem(await web.get("/shp/orders"), 404)
+    assert "/api/v1/shop; did you mean shop?" in str(shown["detail"])
+    shown = problem(await web.get(f"http://here/{SECRET}"), 404)
+    assert "Paths begin with /api/v1/shop; /api/v1/docs" in str(shown["detail"])
 
 
 async def test_a_wrong_method_names_the_right_ones(web: httpx2.AsyncClient) -> None:

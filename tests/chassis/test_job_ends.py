@@ -1,4 +1,4 @@
-"""Every job has an end, whatever becomes of it, and whoever asked for it is told with a sentence."""
+"""Every job has an end, whatever happens to it, and its requester gets a sentence about it."""
 
 import asyncio
 from typing import Any
@@ -135,8 +135,8 @@ async def test_whoever_cancels_a_job_may_end_its_operation_in_other_words(store:
     operation = await find_operation(store, "j")
 
     async def work(job: Running) -> Transition:
-        said = operation.failed("Somebody else did it.", moment(0)).record if operation else {}
-        await store.apply(Transition(None, lambda _: Decision(cancel_jobs=("j",), records=said)), cause="cancel")
+        record = operation.failed("Somebody else did it.", moment(0)).record if operation else {}
+        await store.apply(Transition(None, lambda _: Decision(cancel_jobs=("j",), records=record)), cause="cancel")
         await job.check()
         return decided()
 

@@ -27,9 +27,9 @@ def executor(store: RedisStore, lease: float, **functions: Any) -> Executor:
     return Executor(store, functions, lease=lease, slots=1)
 
 
-async def claimed(one: Executor) -> LeasedJob:
+async def claimed(worker: Executor) -> LeasedJob:
     async with asyncio.timeout(5):
-        while (job := await one.claim()) is None:
+        while (job := await worker.claim()) is None:
             pass
     return job
 

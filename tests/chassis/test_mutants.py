@@ -20,13 +20,13 @@ def run(test: str, *options: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_is_noticed(name: str) -> None:
     """Failed tests are exit code 1; a test that is not there, or an error on the way to it, is another one."""
-    said = run(MUTANTS[name].noticed_by, "--mutant", name)
-    assert said.returncode == 1, said.stdout[-2000:]
-    last_line = said.stdout.splitlines()[-1]
+    result = run(MUTANTS[name].noticed_by, "--mutant", name)
+    assert result.returncode == 1, result.stdout[-2000:]
+    last_line = result.stdout.splitlines()[-1]
     assert " failed" in last_line
     assert " error" not in last_line
 
 
 def test_those_tests_pass_without_a_mutant() -> None:
-    said = run(next(iter(MUTANTS.values())).noticed_by, *{one.noticed_by for one in MUTANTS.values()})
-    assert said.returncode == 0, said.stdout[-2000:]
+    result = run(next(iter(MUTANTS.values())).noticed_by, *{mutant.noticed_by for mutant in MUTANTS.values()})
+    assert result.returncode == 0, result.stdout[-2000:]

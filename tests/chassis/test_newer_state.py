@@ -73,7 +73,7 @@ class Replica:
         router = APIRouter()
         router.add_api_route("/count", self.shown)
         jobs, timers = dict.fromkeys(self.kinds, self.worked), dict.fromkeys(self.kinds, self.fired)
-        self.service = Service("recovery", {CaptureSnapshot: self.heard}, router=router)
+        self.service = Service("recovery", {CaptureSnapshot: self.handle}, router=router)
         self.progress = CatchUp(self.store)
         self.progress.consumer = lambda: self.partitions
         self.consumer = Consumer(self.service, self.store, self.progress, self.readiness, lambda: self.real)
@@ -87,7 +87,7 @@ class Replica:
 
         return Transition(key, decide)
 
-    async def heard(self, event: CaptureSnapshot, _: Meta) -> Transition:
+    async def handle(self, event: CaptureSnapshot, _: Meta) -> Transition:
         return self.counted("state" if event.target == TARGET else "another")
 
     async def fired(self, _: Timer) -> Transition:
@@ -109,7 +109,7 @@ class Replica:
             from_message([(name, value.encode()) for name, value in orjson.loads(fields[b"headers"])], fields[b"value"])
             for _, fields in entries
         ]
-        return [one.event for one in events if isinstance(one.event, DeadLettered)]
+        return [envelope.event for envelope in events if isinstance(envelope.event, DeadLettered)]
 
     async def get(self) -> httpx2.Response:
         async def nothing() -> dict[str, str]:

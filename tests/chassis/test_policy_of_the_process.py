@@ -126,20 +126,20 @@ async def test_what_is_in_force_is_shown_over_http_and_in_readyz(processes: Proc
     """Field points 4, 8 and 12: path, inode, digests and ages, so that a mismatch can be seen."""
     policies = await processes.start("recovery")
     get = client_of(processes, policies).get
-    told = (await get(f"{PREFIX}/policy")).json()
-    assert told["location"] == str(processes.file)
-    assert told["inode"] == processes.file.stat().st_ino
-    assert told["digest"] == told["digest_on_disk"] == policies.policies.digest
-    assert (told["services"], told["fault"], told["from_kept_copy"]) == (1, None, False)
+    status = (await get(f"{PREFIX}/policy")).json()
+    assert status["location"] == str(processes.file)
+    assert status["inode"] == processes.file.stat().st_ino
+    assert status["digest"] == status["digest_on_disk"] == policies.policies.digest
+    assert (status["services"], status["fault"], status["from_kept_copy"]) == (1, None, False)
     await asyncio.to_thread(processes.file.write_text, "version: 2\n")
     await policies.look()
     ready = (await get("/readyz")).json()
-    assert ready["policy"]["digest"] == told["digest"] != ready["policy"]["digest_on_disk"]
+    assert ready["policy"]["digest"] == status["digest"] != ready["policy"]["digest_on_disk"]
     assert "must be 1" in ready["policy"]["fault"]
     assert ready["policy"]["looked_at_seconds_ago"] < 60
     assert ready["ready"]
     assert ready["degraded"] == [
-        f"the policy in force ({told['digest'][:12]}) stays in force: {ready['policy']['fault']}"
+        f"the policy in force ({status['digest'][:12]}) stays in force: {ready['policy']['fault']}"
     ]
 
 
@@ -150,10 +150,10 @@ async def test_a_reload_answers_with_the_digest_in_force_or_with_the_fault(proce
     async with client_of(processes, policies) as http:
         await asyncio.to_thread(processes.file.write_text, GOOD.replace("keep: 4", "keep: 5"))
         answer = await http.post(f"{PREFIX}/policy/reload", json={"actor": "ada", "reason": "keep more"})
-        told = answer.json()
+        status = answer.json()
         assert answer.status_code == 200
-        assert told["digest"] == told["digest_on_disk"] == policies.policies.digest != before
-        assert (told["fault"], told["needs_restart"]) == (None, [])
+        assert status["digest"] == status["digest_on_disk"] == policies.policies.digest != before
+        assert (status["fault"], status["needs_restart"]) == (None, [])
         assert policies.of(TARGET).recovery.keep == 5
 
         await asyncio.to_thread(processes.file.write_text, GOOD.replace("keep", "keeep"))

@@ -47,15 +47,15 @@ class Health:
         return process
 
     async def until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Wait until what ``/readyz`` tells is as wanted."""
+        """Wait until ``/readyz`` is as wanted, and return it."""
         async with asyncio.timeout(60), httpx2.AsyncClient() as http:
             while True:
                 try:
-                    told: dict[str, Any] = (await http.get(f"{self.url}/readyz")).json()
+                    readyz: dict[str, Any] = (await http.get(f"{self.url}/readyz")).json()
                 except httpx2.TransportError:
-                    told = {}
-                if told and holds(told):
-                    return told
+                    readyz = {}
+                if readyz and holds(readyz):
+                    return readyz
                 await asyncio.sleep(0.1)
 
     def write(self, text: str) -> None:
@@ -105,22 +105,22 @@ async def test_a_policy_is_followed_by_a_process_and_outlives_it(health: Health)
 
     health.write(GOOD)
     second = await health.start()
-    told = await health.until(lambda told: bool(told["ready"]))
-    assert told["policy"]["services"] == 1
+    readyz = await health.until(lambda readyz: bool(readyz["ready"]))
+    assert readyz["policy"]["services"] == 1
     health.write(BETTER)
-    told = await health.until(lambda told: told["policy"]["services"] == 2)
-    assert told["degraded"] == []
+    readyz = await health.until(lambda readyz: readyz["policy"]["services"] == 2)
+    assert readyz["degraded"] == []
     health.write(BETTER.replace("cluster", "kluster"))
-    told = await health.until(lambda told: bool(told["degraded"]))
-    assert told["policy"]["services"] == 2
-    assert "`cluster` is missing" in told["degraded"][0]
+    readyz = await health.until(lambda readyz: bool(readyz["degraded"]))
+    assert readyz["policy"]["services"] == 2
+    assert "`cluster` is missing" in readyz["degraded"][0]
 
     second.kill()
     await second.wait()
     await health.start()
-    told = await health.until(lambda told: bool(told["ready"]))
-    assert (told["policy"]["services"], told["policy"]["from_kept_copy"]) == (2, True)
-    assert "the copy that was kept" in told["degraded"][0]
+    readyz = await health.until(lambda readyz: bool(readyz["ready"]))
+    assert (readyz["policy"]["services"], readyz["policy"]["from_kept_copy"]) == (2, True)
+    assert "the copy that was kept" in readyz["degraded"][0]
     health.write(BETTER)
-    told = await health.until(lambda told: not told["degraded"])
-    assert (told["policy"]["services"], told["policy"]["from_kept_copy"]) == (2, False)
+    readyz = await health.until(lambda readyz: not readyz["degraded"])
+    assert (readyz["policy"]["services"], readyz["policy"]["from_kept_copy"]) == (2, False)

@@ -25,7 +25,7 @@ IDENTITY = (
 
 @dataclass
 class Aws:
-    """Says who calls, and answers nothing else before it is told to."""
+    """Answers at once, but for ECS, whose calls wait until ``answer`` is set."""
 
     url: str = ""
     asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -76,7 +76,7 @@ async def recovery(kafka: str, valkey_url: str, redis: Any, aws: Aws) -> AsyncIt
     )
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     async with asyncio.timeout(60):
-        await says(process, b"started")
+        await wait_for_line(process, b"started")
         command = CaptureSnapshot(target=TARGET, run_id="run", purpose="before-change")
         message = Envelope(Meta("capture-1", "surefoot/orchestrator", datetime.now(UTC)), command).to_message()
         await producer.start()
@@ -89,15 +89,15 @@ async def recovery(kafka: str, valkey_url: str, redis: Any, aws: Aws) -> AsyncIt
     await process.wait()
 
 
-async def says(process: asyncio.subprocess.Process, event: bytes) -> None:
-    """Wait for this line of its log."""
+async def wait_for_line(process: asyncio.subprocess.Process, event: bytes) -> None:
+    """Wait until the process has logged this event."""
     assert process.stderr
     while b'"' + event + b'"' not in (line := await process.stderr.readline()):
-        assert line, f"the process ended before it said {event!r}"
+        assert line, f"the process ended before it logged {event!r}"
 
 
 async def state_of_job(redis: Any) -> tuple[bytes, float]:
-    """Its state, and in how many seconds somebody else may claim it."""
+    """Return the job's state, and in how many seconds another executor may claim it."""
     seconds, micros = await redis.time()
     due = await redis.zscore("{recovery}:jobs", "capture-1")
     return await redis.hget("{recovery}:job:capture-1", "state"), due / 1000 - seconds - micros / 1e6
@@ -108,7 +108,7 @@ async def test_a_call_that_ends_in_time_gives_its_job_back(
 ) -> None:
     recovery.terminate()
     async with asyncio.timeout(20):
-        await says(recovery, b"waiting for a call of AWS that was begun")
+        await wait_for_line(recovery, b"waiting for a call of AWS that was begun")
         aws.answer.set()
         assert await recovery.wait() == 0
     state, claimable_in = await state_of_job(redis)

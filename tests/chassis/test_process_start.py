@@ -42,20 +42,20 @@ async def test_a_wrong_setting_is_named(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "reason"),
     [
         (None, "SUREFOOT_CONFIG names"),
         ("health_check_interval: [", ":1: no YAML"),
         ("# mine\nhealth_chek_interval: 5\n", ":2: there is no setting health_chek_interval; did you mean"),
     ],
 )
-async def test_a_file_of_settings_that_cannot_be_used_is_told(tmp_path: Path, text: str | None, said: str) -> None:
+async def test_a_file_of_settings_that_cannot_be_used_is_told(tmp_path: Path, text: str | None, reason: str) -> None:
     file = tmp_path / "surefoot.yaml"
     if text is not None:
         file.write_text(text)
     code, error = await ended(await started(SUREFOOT_CONFIG=str(file)))
     assert code == 2
-    assert said in error
+    assert reason in error
     assert len(error.strip().splitlines()) == 1
 
 

@@ -1,4 +1,4 @@
-"""From errors to sentences: never a class name alone, never what was sent."""
+"""Errors become sentences: never a class name alone, never what was sent."""
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError

@@ -43,27 +43,27 @@ def test_its_batch_is_read_whole(codec: str) -> None:
     while records.has_next():
         found = records.next_batch()
         assert found.validate_crc()
-        read += [(one.offset, one.key, one.value, list(one.headers)) for one in found]
+        read += [(record.offset, record.key, record.value, list(record.headers)) for record in found]
     names = ["first", "\\xc3(second", "third", "fourth"]
     assert read == [(n % 3, KEY, VALUE, [*HEADERS, (name, b"\xff")]) for n, name in enumerate(names)]
 
 
 async def test_on_the_bus_the_partition_moves_on(kafka: str, redis: Any) -> None:
-    heard: list[str] = []
+    handled: list[str] = []
 
-    async def hear(_: Any, meta: Meta) -> Transition:
-        heard.append(meta.id)
+    async def handle(_: Any, meta: Meta) -> Transition:
+        handled.append(meta.id)
         return decided()
 
-    async with serving(kafka, redis, Service("recovery", handlers={CaptureSnapshot: hear})):
+    async with serving(kafka, redis, Service("recovery", handlers={CaptureSnapshot: handle})):
         client = AIOKafkaClient(bootstrap_servers=kafka)
         await client.bootstrap()
-        (node,) = [one.nodeId for one in client.cluster.brokers()]
+        (node,) = [broker.nodeId for broker in client.cluster.brokers()]
         await client.send(node, ProduceRequest(None, -1, 10_000, [(TOPIC, [(0, batch(0, Broken("name")))])]))
         await client.close()
         async with reading(kafka, "dead-letter.v1") as take:
             await send(kafka, (TOPIC, KEY, GOOD, VALUE), partition=0)
-            await until(lambda: heard == ["c2"], 20)
+            await until(lambda: handled == ["c2"], 20)
             (letter,) = [event_of(record) for record in await take(1)]
     assert (letter.offset, letter.value) == (0, VALUE)
     assert letter.headers[-1] == ("\\xc3(name", b"\xff")

@@ -35,10 +35,10 @@ class Refusing:
         self.error, self.when = error, when
         self.calls = 0
         self.store = RedisStore(MemoryRedis(), "recovery", PacedClock(Pace()))
-        handlers: Any = {CaptureSnapshot: self.heard, RollbackStarted: self.heard}
+        handlers: Any = {CaptureSnapshot: self.handle, RollbackStarted: self.handle}
         self.consumer = Consumer(Service("recovery", handlers), self.store, CatchUp(self.store))
 
-    async def heard(self, _: Event, __: Meta) -> Transition:
+    async def handle(self, _: Event, __: Meta) -> Transition:
         self.calls += 1
         if self.when == "it is called":
             raise self.error

@@ -57,10 +57,10 @@ async def test_same_cause_once(store: RedisStore) -> None:
 
 
 async def test_no_update_is_lost_when_many_decide_at_once(store: RedisStore) -> None:
-    said = await asyncio.gather(
+    results = await asyncio.gather(
         *(store.apply(Transition("counter", count), cause=f"cause-{number}") for number in range(12))
     )
-    assert {one.applied for one in said} == {Applied.APPLIED}
+    assert {written.applied for written in results} == {Applied.APPLIED}
     assert await store.load("counter") == b"12"
     assert await outbox(store) == 12
 
@@ -136,7 +136,7 @@ async def test_a_timer_fires_once_and_may_set_itself_anew(store: RedisStore, clo
     timer = Timer("t", "tick", clock.now() - 1, b"p")
     await store.apply(decided(timers=(timer, Timer("later", "tick", clock.now() + 3600))), cause="a")
     due = await timers.due()
-    assert [(one.id, one.payload) for one in due] == [("t", b"p")]
+    assert [(timer.id, timer.payload) for timer in due] == [("t", b"p")]
     await asyncio.gather(*(timers.fire(due[0]) for _ in range(3)))
     assert await timers.due() == []
     assert await store.redis.zcard(store.key("timers")) == 2

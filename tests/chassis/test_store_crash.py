@@ -97,8 +97,8 @@ async def test_what_was_acknowledged_outlives_a_kill_and_nothing_is_there_by_hal
 
             # those whose answer was lost come again, with the same cause, and so do others that were acknowledged
             again = (there - done) | set(list(causes)[:500])
-            said = {cause: await acts[cause](store) for cause in again}
-            assert {cause for cause, answer in said.items() if answer.applied is Applied.SEEN} == there - done
+            results = {cause: await acts[cause](store) for cause in again}
+            assert {cause for cause, written in results.items() if written.applied is Applied.SEEN} == there - done
             done |= again
             assert await whole(store) == done
 
@@ -141,7 +141,9 @@ async def test_timers_that_fire_and_jobs_that_end_do_so_once_over_a_kill(valkey:
             await store.apply(noting(name, name), cause=name)
         leases = [Lease(job.id, job.fence) for _ in names if (job := await executor.claim())]
         assert len(leases) == len(names)
-        acts = {f"{name} fired": _fired(name) for name in names} | {f"{one.job} ended": _ended(one) for one in leases}
+        acts = {f"{name} fired": _fired(name) for name in names} | {
+            f"{lease.job} ended": _ended(lease) for lease in leases
+        }
         mixed = dict(random.sample(list(acts.items()), len(acts)))
         before = await emitted(store)
         acknowledged = await killed_under_way(valkey, store, mixed, 50, 900)
@@ -151,18 +153,20 @@ async def test_timers_that_fire_and_jobs_that_end_do_so_once_over_a_kill(valkey:
         found = await left(store)
         assert found["timers"] == found["timers' bodies"] == Counter(_still(names, "fired", happened))
         assert found["jobs"] == Counter(_still(names, "ended", happened))
-        answers = {one.job for one in leases if await store.redis.exists(store.key("answer", one.job))}
-        over = {one.job for one in leases if await store.redis.hget(store.key("job", one.job), "state") == b"done"}
+        answers = {lease.job for lease in leases if await store.redis.exists(store.key("answer", lease.job))}
+        over = {
+            lease.job for lease in leases if await store.redis.hget(store.key("job", lease.job), "state") == b"done"
+        }
         assert answers == over == {name for name in names if f"{name} ended" in happened}
 
-        said = {name: await act(store) for name, act in acts.items()}
-        assert {name for name, answer in said.items() if answer.applied is Applied.APPLIED} == set(acts) - happened
+        results = {name: await act(store) for name, act in acts.items()}
+        assert {name for name, written in results.items() if written.applied is Applied.APPLIED} == set(acts) - happened
         assert Counter(await emitted(store)) == Counter([*before, *acts])
         assert not await Timers(store, store.clock, {}).due()
 
 
 async def test_a_file_that_is_torn_at_any_byte_holds_whole_transitions(valkey: Valkey, tmp_path: Path) -> None:
-    """What a power cut may leave of the last writes, which nobody was told of."""
+    """What a power cut may leave of the last writes, which were not acknowledged."""
     async with started(valkey) as store:
         for number in range(40):
             await store.apply(noting(f"n{number}", f"state-{number % STATES}"), cause=f"n{number}")

@@ -24,7 +24,7 @@ def topic(name: str, partitions: int) -> Any:
 async def found(kafka: str) -> dict[str, int]:
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
-    there = {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics()}
+    there = {topic_["topic"]: len(topic_["partitions"]) for topic_ in await admin.describe_topics()}
     await admin.close()
     return there
 
@@ -33,7 +33,7 @@ async def test_what_is_missing_is_made_and_nothing_else_is_touched(kafka: str) -
     await create(kafka, topic("somebody-elses", 1), topic(DEPLOYMENT_EVENTS.name, DEPLOYMENT_EVENTS.partitions))
     for _ in range(2):
         await ensure_topics(kafka, 1)
-    assert await found(kafka) == {one.name: one.partitions for one in TOPICS} | {"somebody-elses": 1}
+    assert await found(kafka) == {topic_.name: topic_.partitions for topic_ in TOPICS} | {"somebody-elses": 1}
 
 
 async def test_another_number_of_partitions_is_refused(kafka: str) -> None:

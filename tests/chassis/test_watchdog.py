@@ -1,4 +1,4 @@
-"""A consumer that stands still is seen."""
+"""The watchdog notices a consumer that stands still."""
 
 import asyncio
 import time
@@ -46,7 +46,7 @@ async def test_a_consumer_without_lag_or_with_progress_goes_on(redis: Any, monke
     idle = Watchdog("recovery", catch_up(redis, FakeConsumer(end=5, position=5)), 0.1)
     busy_progress = catch_up(redis, FakeConsumer(end=5, position=2))
     busy = Watchdog("recovery", busy_progress, 0.1)
-    tasks = [asyncio.create_task(one.run()) for one in (idle, busy)]
+    tasks = [asyncio.create_task(dog.run()) for dog in (idle, busy)]
     deadline = time.monotonic() + 0.5
     while time.monotonic() < deadline:
         busy_progress.taken += 1

@@ -78,7 +78,7 @@ class RollingBack(Contract):
     trigger: str
     """``triggered_by`` in one phrase."""
     triggered_by: Trigger | None = None
-    """None in a state that the previous version wrote."""
+    """The alert, command or person that caused it; None in a state of the previous version."""
     snapshot_id: str
     started_at: datetime
     commands: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ class CaptureWork(State):
     """None where the snapshot was requested over the API: then no command waits for an answer."""
     purpose: Purpose
     asked_at: datetime | None = None
-    """None in what version 0.1.0 wrote."""
+    """When the snapshot was requested; None in a payload of version 0.1.0."""
     actor: str = ""
     reason: str = ""
     policy: RecoveryPolicy | None = None

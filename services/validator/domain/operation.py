@@ -21,7 +21,7 @@ class Tested(Contract):
     path: str
     critical: bool
     passed: bool | None
-    """None: there was no time to run it."""
+    """Whether the test passed; None where there was no time to run it."""
     attempts: int
     status: int | None
     """The HTTP status of the last attempt; None where that was not answered."""

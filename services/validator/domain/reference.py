@@ -31,7 +31,7 @@ class Reference:
     """The parts of a reference; ``str`` returns it as it was written."""
 
     registry: str | None
-    """None: Docker Hub."""
+    """The registry's host name, with its port if it has one; None for Docker Hub."""
     repository: str
     tag: str | None = None
     digest: str | None = None
