@@ -48,6 +48,8 @@ class Cause(StrEnum):
     """Something that the service depends on failed, so the deployment is not to blame."""
     SUPERSEDED = "superseded"
     """Somebody else moved the service."""
+    NO_EVIDENCE = "no_evidence"
+    """No check of the new version applies to this service, so nothing was proven."""
     UNSUPPORTED = "unsupported"
     """The service that was asked does not know the command."""
     ERROR = "error"

@@ -41,6 +41,8 @@ class Gate(Contract):
     """One sentence for a person: what was seen, or what it would take."""
     overridden_by: str | None = None
     """The person who overrode the gate, and why. The gate then counts as passed; its verdict stays on the record."""
+    not_applicable: str | None = None
+    """Why the question does not apply to this service, so that the gate passes and proves nothing. None: it applies."""
 
     @classmethod
     def measured(
@@ -111,6 +113,20 @@ class Gate(Contract):
         value = None if holds is None else float(holds)
         return cls.measured(name, value, "==", 1, samples=samples, detail=detail)
 
+    @classmethod
+    def does_not_apply(cls, name: str, why: str) -> Self:
+        """Return a gate that passes since its question makes no sense for this service: ``why`` is one sentence."""
+        return cls(
+            name=name,
+            verdict=Verdict.PASS,
+            value=None,
+            comparison="==",
+            threshold=1,
+            samples=0,
+            detail=why,
+            not_applicable=why,
+        )
+
     @property
     def counts_as(self) -> Verdict:
         """The verdict after an override."""
@@ -119,6 +135,8 @@ class Gate(Contract):
     @property
     def arithmetic(self) -> str:
         """``72 >= 70 (5 samples)``: what a person reads."""
+        if self.not_applicable is not None:
+            return "does not apply"
         value = "no data" if self.value is None else f"{self.value:g}{self.unit}"
         samples = f"{self.samples} sample{'' if self.samples == 1 else 's'}"
         more = f", needs {self.needs} more" if self.needs else ""

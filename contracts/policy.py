@@ -164,6 +164,11 @@ class Gates(Section):
     )
     image_platform: Literal["linux/amd64", "task-definition"] = _default("linux/amd64", "requirements, Phase 1")
     """What an image must be built for; ``task-definition``: for whatever the task definition runs on."""
+    without_evidence: Literal["accept-idle", "accept", "fail"] = _default("accept-idle", "Surefoot's own choice")
+    """What becomes of a deployment of which nothing could be proven, since no check applies to the service.
+
+    ``accept-idle``: it succeeds where the service wants no task, and fails elsewhere. Nothing is ever rolled back.
+    """
 
 
 class Timeouts(Section):

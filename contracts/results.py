@@ -47,6 +47,14 @@ class ChangeOutput(Contract):
     """False: the service ran the task definition already, so that nothing was changed and nothing can be undone."""
 
 
+class RolloutOutput(Contract):
+    """The deployment that was watched until it was live."""
+
+    kind: Literal["rollout"] = "rollout"
+    wanted: int
+    """How many tasks the service wants to run; 0: nothing runs, so nothing can be proven."""
+
+
 class ProbesOutput(Contract):
     """What the validator's own requests saw; they count as samples for a service without traffic."""
 
@@ -70,7 +78,14 @@ class MonitoringOutput(Contract):
 
 
 Output = Annotated[
-    SnapshotOutput | PreflightOutput | ArmedOutput | ChangeOutput | ProbesOutput | DisarmOutput | MonitoringOutput,
+    SnapshotOutput
+    | PreflightOutput
+    | ArmedOutput
+    | ChangeOutput
+    | RolloutOutput
+    | ProbesOutput
+    | DisarmOutput
+    | MonitoringOutput,
     Field(discriminator="kind"),
 ]
 

@@ -8,7 +8,7 @@ from contracts.gates import Verdict, worst
 from contracts.results import PreflightOutput
 from services.orchestrator.domain import endings
 from services.orchestrator.domain.effects import RunTurn, progress
-from services.orchestrator.domain.judge import gates_of_stage, sentence, superseded, warning_of
+from services.orchestrator.domain.judge import gates_of_stage, proven, sentence, superseded, warning_of, why_not_proven
 from services.orchestrator.domain.opening import begin, capture_snapshot, following
 from services.orchestrator.domain.run import Run, Stage, Step
 from services.orchestrator.domain.steps import asks_again, cause_of, close, send
@@ -76,6 +76,10 @@ def _go_on(run: Run, stage: Stage, now: float) -> RunTurn:
 def _end(run: Run, now: float) -> RunTurn:
     judged = [stage for stage in run.stages if stage.phase not in ADVISORY]
     unmet = [stage for stage in judged if stage.verdict is not Verdict.PASS]
+    if not unmet and not proven(run.steps):
+        reason = f"A check-up of what is live: nothing was proven: {why_not_proven(run.steps)}. Nothing was changed."
+        outcome, cause = (Outcome.SUCCEEDED, None) if run.accepts_no_evidence else (Outcome.FAILED, Cause.NO_EVIDENCE)
+        return (yield from endings.finish(run, outcome, cause, reason, now=now))
     if not unmet:
         warning = warning_of(run.stages)
         reason = f"A check-up of what is live: every check passed and every rule held.{warning} Nothing was changed."

@@ -75,6 +75,20 @@ def requires_rollback(step: Step, *, over: bool) -> bool:
     return step.name in ROLLBACK_STEPS and step.answer.verdict is Verdict.FAIL
 
 
+def proven(steps: Iterable[Step]) -> bool:
+    """Whether anything speaks for the new version: a step that judges it passed, on a gate that applies."""
+    judged = (step.answer for step in steps if step.name in ROLLBACK_STEPS and step.passed)
+    return any(
+        not answer.gates or any(gate.not_applicable is None for gate in answer.gates) for answer in judged if answer
+    )
+
+
+def why_not_proven(steps: Iterable[Step]) -> str:
+    """Return why no gate applied, each reason once."""
+    gates = (gate for step in steps if step.name in ROLLBACK_STEPS and step.answer for gate in step.answer.gates)
+    return "; ".join(dict.fromkeys(gate.not_applicable for gate in gates if gate.not_applicable))
+
+
 def superseded(step: Step) -> bool:
     """Whether the step saw that somebody else moved the service."""
     return step.answer is not None and step.answer.cause is Cause.SUPERSEDED

@@ -15,10 +15,12 @@ from services.orchestrator.domain.judge import (
     gates_of_stage,
     how_to_override,
     overridden,
+    proven,
     requires_rollback,
     sentence,
     superseded,
     warning_of,
+    why_not_proven,
 )
 from services.orchestrator.domain.limits import GRACE
 from services.orchestrator.domain.opening import (
@@ -195,7 +197,18 @@ def _advise(run: Run, stage: Stage, now: float) -> RunTurn:
 
 def _next(run: Run, verdict: Verdict, now: float) -> RunTurn:
     run = yield from close(run, verdict, now, gates_of_stage(run.stages[-1], over=True))
-    if run.phase is Phase.BAKING:
-        reason = f"Every check passed and every rule held.{warning_of(run.stages)}"
-        return (yield from endings.disarm(run, Outcome.SUCCEEDED, None, reason, now))
-    return (yield from begin(run, following(run), now))
+    if run.phase is not Phase.BAKING:
+        return (yield from begin(run, following(run), now))
+    if not proven(run.steps):
+        return (yield from _nothing_proven(run, now))
+    reason = f"Every check passed and every rule held.{warning_of(run.stages)}"
+    return (yield from endings.disarm(run, Outcome.SUCCEEDED, None, reason, now))
+
+
+def _nothing_proven(run: Run, now: float) -> RunTurn:
+    """End a run in which no check of the new version applied, as the policy wants it: nothing is rolled back."""
+    reason = f"Nothing was proven: {why_not_proven(run.steps)}.{warning_of(run.stages)}"
+    if run.accepts_no_evidence:
+        return (yield from endings.disarm(run, Outcome.SUCCEEDED, None, f"Deployed. {reason}", now))
+    reason = f"{reason} The new version was left live; the policy's gates.without_evidence can accept that."
+    return (yield from endings.disarm(run, Outcome.FAILED, Cause.NO_EVIDENCE, reason, now))

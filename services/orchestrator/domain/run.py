@@ -20,7 +20,8 @@ from contracts.deployment import (
     Rollback,
 )
 from contracts.gates import Gate, Verdict
-from contracts.results import ArmedOutput, Output, PreflightOutput, StepFinished
+from contracts.policy import Gates
+from contracts.results import ArmedOutput, Output, PreflightOutput, RolloutOutput, StepFinished
 from services.orchestrator.domain.limits import ARM_MARGIN
 from services.orchestrator.domain.policy import Policy
 
@@ -236,6 +237,14 @@ class Run(Frozen):
     @property
     def may_roll_back(self) -> bool:
         return self.policy.auto_recovery and self.request.config.enable_auto_recovery
+
+    @property
+    def accepts_no_evidence(self) -> bool:
+        """Whether the run may succeed though no check of its new version applies."""
+        gates = self.policy.service.gates if self.policy.service else Gates()
+        rollout = self.output(RolloutOutput)
+        idle = rollout is not None and rollout.wanted == 0
+        return gates.without_evidence == "accept" or (gates.without_evidence == "accept-idle" and idle)
 
     @property
     def armed_until(self) -> float:
