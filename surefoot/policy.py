@@ -185,8 +185,8 @@ def _answer(url: str, method: str, path: str, seconds: float, **given: Any) -> d
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         return {"url": url, "fault": f"does not answer ({type(error).__name__})"}
     if answer.status_code != 200 or not isinstance(body, dict):
-        said = body.get("detail") if isinstance(body, dict) else None
-        return {"url": url, "fault": said or f"answered {answer.status_code}"}
+        detail = body.get("detail") if isinstance(body, dict) else None
+        return {"url": url, "fault": detail or f"answered {answer.status_code}"}
     return {"url": url, **body}
 
 

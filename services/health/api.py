@@ -47,7 +47,7 @@ class CheckBody(BaseModel):
 class ComprehensiveBody(ScoreBody):
     checks: tuple[CheckBody, ...]
     migrations: dict[str, Any] | None
-    """As the application reports them under its ``/health/ready``; None where it reports none."""
+    """What the application reports about them under ``/health/ready``; None where it reports nothing."""
 
 
 class DatabaseBody(BaseModel):

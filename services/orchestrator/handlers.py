@@ -28,9 +28,9 @@ from services.orchestrator.ports import Courses
 WAKES = ("phase", "run", "reconcile")
 """The kinds of timers that a run has, each under ``<kind>:<run_id>``."""
 MOST_RUNS = 200_000
-"""That one index of runs holds; each run is kept for a month."""
+"""The most runs that one index holds; each run is kept for a month."""
 MOST_SERVICES = 10_000
-"""That the overview knows, beside those that the policy lists."""
+"""The most targets that the overview knows besides those that the policy lists."""
 QUEUE = "queue"
 """The kind of the timer that a queue without an active run has."""
 

@@ -8,7 +8,7 @@ from services.health.domain.checks import Check, Finding
 from services.health.domain.score import Rating, Score
 
 REPEAT_SECONDS = 900.0
-"""Product seconds after which an unchanged score is published again, so that readers can tell it from silence."""
+"""Product seconds after which an unchanged score is published again, so that it is not taken for silence."""
 STALE_INTERVALS = 4
 """A look that has not ended after so many intervals counts as lost, and the next one may begin."""
 

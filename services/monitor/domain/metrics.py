@@ -108,7 +108,7 @@ class Readings:
 
     @property
     def requests(self) -> Series:
-        """All requests of each minute: those that reached a target, and those that the load balancer failed itself."""
+        """All requests of each minute: those that reached a target, and the load balancer's own errors."""
         return _added(self.of(REQUESTS), self.of(BALANCER_5XX))
 
     def counts(self, minutes: Iterable[float]) -> tuple[float, float, float]:
