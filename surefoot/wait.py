@@ -10,9 +10,11 @@ from surefoot.output import console, result
 from surefoot.progress import Progress
 
 LOOK_SECONDS = 0.25
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 300.0
 """Real seconds for which Surefoot may be away while a command waits: after a crash of Kafka and Redis, too, a start
-takes its 60 s at most, and another if it gave up."""
+takes its 60 s at most, and on a busy machine several in a row give up. Whoever leaves earlier misses the outcome."""
+_AWAY = frozenset({0, 502, 503})
+"""Statuses of no answer, of a front door that reaches nobody, and of a service that starts."""
 
 
 def waited(
@@ -51,8 +53,10 @@ def end_of(
                     run = api.status(place, run_id, patience=0)
                     seen = time.monotonic()
                 except Refused as error:
-                    if error.status not in {0, 502, 503} or time.monotonic() - seen > PATIENCE_SECONDS:
+                    if error.status not in _AWAY:
                         raise
+                    if time.monotonic() - seen > PATIENCE_SECONDS:
+                        raise Refused(f"{error} {_goes_on(place, run_id or '')}", error.status) from error
                 else:
                     run_id = run["run_id"]  # from then on the same run, although a newer one may begin
                     progress.show(run)

@@ -15,11 +15,15 @@ ID = "1f0e2d3c-run"
 
 
 class Orchestrator:
-    """Answers as the API does. ``looks`` are what a run's status is, look by look; the last one stays."""
+    """Answers as the API does. ``looks`` are what a run's status is, look by look; the last one stays.
+
+    ``away`` is how many looks are answered by 503 first.
+    """
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, Any]] = []
         self.looks: list[dict[str, Any]] = [{}]
+        self.away = 0
 
     def status(self) -> dict[str, Any]:
         look = self.looks[0]
@@ -34,16 +38,20 @@ def orchestrator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Orchestrator]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             said.asked.append(("GET", self.path, None))
-            self._answer(said.status())
+            if said.away:
+                said.away -= 1
+                self._answer({"detail": "Surefoot has not started yet."}, 503)
+            else:
+                self._answer(said.status())
 
         def do_POST(self) -> None:
             body = orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))
             said.asked.append(("POST", self.path, body))
             self._answer({"run_id": ID})
 
-        def _answer(self, document: dict[str, Any]) -> None:
+        def _answer(self, document: dict[str, Any], status: int = 200) -> None:
             body = orjson.dumps(document)
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -111,6 +119,23 @@ def test_whoever_waits_no_longer_is_told_so(orchestrator: Orchestrator, capsys: 
     assert cli.run(["wait", "shop", "web", "--timeout", "0.01", "--json"]) == Exit.TIMED_OUT
     out, err = capsys.readouterr()
     assert orjson.loads(out)["run_id"] == ID
+    assert f"`surefoot wait shop web --run-id {ID}` waits for its end" in err
+
+
+def test_whoever_waits_outlasts_a_restart(orchestrator: Orchestrator) -> None:
+    orchestrator.away = 3
+    orchestrator.looks = [ended("rolled_back")]
+    assert cli.run(["wait", "shop", "web"]) == Exit.ROLLED_BACK
+
+
+def test_whoever_loses_sight_of_a_run_is_told_that_it_goes_on(
+    orchestrator: Orchestrator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(wait, "PATIENCE_SECONDS", 0.0)
+    orchestrator.away = 1_000
+    assert cli.run(["wait", "shop", "web", "--run-id", ID]) == Exit.FAILED
+    err = capsys.readouterr().err
+    assert "Surefoot has not started yet." in err
     assert f"`surefoot wait shop web --run-id {ID}` waits for its end" in err
 
 
