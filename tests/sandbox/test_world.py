@@ -128,19 +128,46 @@ def test_metrics_follow_the_service(aws: SimulatedAws) -> None:
     assert 20 < sum(values) / len(values) < 50
 
 
-def test_an_alarm_rolls_a_deployment_back(aws: SimulatedAws) -> None:
-    cloudwatch, ecs = client(aws, "cloudwatch"), client(aws, "ecs")
+def _watched(aws: SimulatedAws, *, periods: int, above: float = 60) -> Any:
+    """Create the alarm ``busy``, and return the deployment configuration that names it."""
     dimensions = [{"Name": "ClusterName", "Value": CLUSTER}, {"Name": "ServiceName", "Value": SERVICE}]
-    cloudwatch.put_metric_alarm(
+    client(aws, "cloudwatch").put_metric_alarm(
         AlarmName="busy", Namespace="AWS/ECS", MetricName="CPUUtilization", Dimensions=dimensions, Period=60,
-        Statistic="Maximum", Threshold=60.0, ComparisonOperator="GreaterThanThreshold", EvaluationPeriods=1,
+        Statistic="Maximum", Threshold=above, ComparisonOperator="GreaterThanThreshold", EvaluationPeriods=periods,
         TreatMissingData="notBreaching",
     )  # fmt: skip
     aws.step(180)
-    configuration: Any = {
-        "alarms": {"alarmNames": ["busy"], "enable": True, "rollback": True},
-        "minimumHealthyPercent": 0,
-    }
+    return {"alarms": {"alarmNames": ["busy"], "enable": True, "rollback": True}, "minimumHealthyPercent": 0}
+
+
+def test_alarms_are_watched_for_a_while_after_the_roll_out(aws: SimulatedAws) -> None:
+    configuration, ecs = _watched(aws, periods=5), client(aws, "ecs")
+
+    def deployed() -> Any:
+        service = ecs.describe_services(cluster=CLUSTER, services=[SERVICE])["services"][0]
+        arn = service["currentServiceDeployment"]
+        found = ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"][0]
+        return service["deployments"][0]["rolloutState"], found["status"], found["alarms"]["status"]
+
+    def deploy() -> None:
+        changes = {"deploymentConfiguration": configuration, "forceNewDeployment": True}
+        ecs.update_service(cluster=CLUSTER, service=SERVICE, **changes)
+
+    deploy()
+    aws.step(240)
+    assert deployed() == ("IN_PROGRESS", "IN_PROGRESS", "MONITORING")
+    aws.step(300)
+    assert deployed() == ("COMPLETED", "SUCCESSFUL", "MONITORING_COMPLETE")
+    deploy()
+    aws.step(240)
+    assert deployed() == ("IN_PROGRESS", "IN_PROGRESS", "MONITORING")
+    _watched(aws, periods=5, above=10)
+    aws.step(300)
+    assert deployed() == ("COMPLETED", "ROLLBACK_SUCCESSFUL", "TRIGGERED")
+
+
+def test_an_alarm_rolls_a_deployment_back(aws: SimulatedAws) -> None:
+    configuration, cloudwatch, ecs = _watched(aws, periods=1), client(aws, "cloudwatch"), client(aws, "ecs")
     before = ecs.describe_services(cluster=CLUSTER, services=[SERVICE])["services"][0]["taskDefinition"]
     old = ecs.describe_task_definition(taskDefinition=before)["taskDefinition"]
     container = {**old["containerDefinitions"][0], "image": f"{aws.world.registry.uri}:crash-loop"}

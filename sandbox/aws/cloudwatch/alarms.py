@@ -188,6 +188,13 @@ def firing(alarms: Mapping[str, Any], names: Iterable[str]) -> list[str]:
     return [name for name in names if name in alarms and alarms[name].state_value == ALARM]
 
 
+def looks_back(alarms: Mapping[str, Any], names: Iterable[str]) -> float:
+    """Return the seconds that the evaluation of those of ``names`` spans at most that are metric alarms."""
+    watched = (alarms[name] for name in names if name in alarms and alarms[name].rule is None)
+    found = [metric_alarm(alarm) for alarm in watched]
+    return float(max((alarm.period * alarm.periods for alarm in found), default=0))
+
+
 def naive(seconds: float) -> datetime:
     """Return epoch seconds as moto keeps times: a naive datetime in UTC."""
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)

@@ -99,6 +99,8 @@ class ServiceDeployment:
     breaker: str = "DISABLED"
     alarms: str = "DISABLED"
     triggered_alarms: tuple[str, ...] = ()
+    bakes_until: float | None = None
+    """When the time is over for which its alarms are watched after it has been rolled out; None before that."""
     rollback: tuple[str, float, Revision] | None = None
     """Reason, start and revision of its rollback; None if there is none."""
 

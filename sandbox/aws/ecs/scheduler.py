@@ -253,7 +253,7 @@ def _complete(service: Service, now: float, cluster: Cluster) -> None:
     living = [task for task in cluster.tasks_of(service) if task.alive]
     healthy = sum(task.healthy for task in of_deployment(living, primary))
     done = healthy >= service.desired and len(living) == service.desired and len(service.deployments) == 1
-    if done and primary.rollout_state == "IN_PROGRESS":
+    if done and primary.rollout_state == "IN_PROGRESS" and _has_baked(service, now, cluster):
         primary.moved(now, "COMPLETED", f"ECS deployment {primary.id} completed.")
         record = service.current
         record.finish(now, "SUCCESSFUL" if record.rollback is None else "ROLLBACK_SUCCESSFUL")
@@ -261,6 +261,20 @@ def _complete(service: Service, now: float, cluster: Cluster) -> None:
     if done and not service.steady:
         service.add_event(now, "has reached a steady state.", cluster.random)
     service.steady = done
+
+
+def _has_baked(service: Service, now: float, cluster: Cluster) -> bool:
+    """Return whether the alarms of a roll-out have been watched for long enough since all its tasks are healthy.
+
+    ECS developer guide, "How CloudWatch alarms detect Amazon ECS deployment failures": the bake time follows from the
+    configuration of the alarms. The guide names no formula; here it is how far the one that looks back furthest looks.
+    """
+    record = service.current
+    if record.alarms != "MONITORING" or record.rollback is not None:
+        return True
+    if record.bakes_until is None:
+        record.bakes_until = now + cluster.neighbours.alarm_seconds(service.configuration["alarms"]["alarmNames"])
+    return now >= record.bakes_until
 
 
 def _drain(service: Service, now: float, cluster: Cluster) -> None:

@@ -11,7 +11,7 @@ from moto.ssm.exceptions import ParameterVersionNotFound
 from moto.ssm.models import ssm_backends
 
 from sandbox.aws.accounts import Place
-from sandbox.aws.cloudwatch.alarms import firing
+from sandbox.aws.cloudwatch.alarms import firing, looks_back
 from sandbox.aws.ecs.neighbours import DEREGISTRATION_SECONDS, Neighbours
 
 UNREADABLE = (
@@ -33,6 +33,9 @@ class MotoNeighbours(Neighbours):
 
     def alarms_firing(self, names: Sequence[str]) -> list[str]:
         return firing(cloudwatch_backends[self._place.account][self._place.region].alarms, names)
+
+    def alarm_seconds(self, names: Sequence[str]) -> float:
+        return looks_back(cloudwatch_backends[self._place.account][self._place.region].alarms, names)
 
     def secret_fault(self, reference: str) -> str:
         if ":secretsmanager:" in reference:
