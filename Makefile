@@ -37,6 +37,12 @@ chaos: setup ## deployments under kill -9, pauses, cut wires and an AWS that fai
 chaos-long: setup ## 1,000 such runs, in at most an hour; it resumes where it was interrupted
 	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),100) --runs 100 --campaigns 10 --targets 16 --harm-seconds 120 --resume
 
+judge: setup ## how often Surefoot's verdict is right beside ECS alone, over 300 deployments; SEED=… ONLY="worker errors-50"
+	@$(BIN)/python -m benchmarks.judge --seed $(or $(SEED),1) --only "$(ONLY)"
+
+judge-slice: setup ## forty of them, and which of these are known to be wrong
+	@$(BIN)/pytest -n 2 -q -m judge tests/judge
+
 bench: setup ## ours against bare scripts, by turns, as ratios; 100,000 messages of which a third is malformed; the sandbox
 	@$(BIN)/python -m benchmarks.bus
 	@$(BIN)/python -m benchmarks.malformed
@@ -61,4 +67,4 @@ test-kafka: setup ## the bus's conformance suite and the thread on Apache Kafka:
 test-compose: setup ## the containers on the simulated AWS: deploys, kills, restarts (needs Docker with Compose; quarter of an hour)
 	@$(BIN)/pytest -q -m compose tests/compose
 
-.PHONY: help setup demo up test test-slow chaos chaos-long bench check kafka test-kafka test-compose
+.PHONY: help setup demo up test test-slow chaos chaos-long judge judge-slice bench check kafka test-kafka test-compose
