@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from services._chassis.aws import AwsError
 from services._chassis.credentials import NoCredentials
+from services._chassis.read_budget import BudgetSpent
 
 __all__ = ["AwsError", "Missing", "answer_within", "changing", "code_of", "reading", "temporary_code"]
 
@@ -42,6 +43,8 @@ def reading(service: str, operation: str) -> Iterator[None]:
         yield
     except NoCredentials as error:
         raise _not_entered(error) from None
+    except BudgetSpent as error:
+        raise AwsError(str(error), code=BudgetSpent.__name__, temporary=True) from None
     except (ClientError, BotoCoreError) as error:
         code = code_of(error)
         # from None: a traceback would show AWS's own text

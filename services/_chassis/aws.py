@@ -54,32 +54,50 @@ class AwsError(Exception):
 class Aws:
     """AWS as one service calls it. ``ClientError`` passes through; adapters turn it into errors of their own."""
 
-    def __init__(self, connection: AwsConnection, service: str, place: Place = HOME, lane: str = "") -> None:
+    def __init__(
+        self, connection: AwsConnection, service: str, place: Place = HOME, lane: str = "", *, ahead: bool = False
+    ) -> None:
         self._connection = connection
         self._service = service
         self._place = place
         self._lane = lane
+        self._ahead = ahead
 
     def at(self, target: Target) -> "Aws":
         """Return AWS in the account and region of ``target``; without ``at``, calls reach this process's own."""
-        return Aws(self._connection, self._service, Place(target.account, target.region), self._lane)
+        place = Place(target.account, target.region)
+        return Aws(self._connection, self._service, place, self._lane, ahead=self._ahead)
 
     def apart(self) -> "Aws":
         """Return the same with threads, connections and retries of its own: it never waits for other calls."""
-        return Aws(self._connection, self._service, self._place, APART)
+        return Aws(self._connection, self._service, self._place, APART, ahead=self._ahead)
+
+    def ahead(self) -> "Aws":
+        """Return the same for what a rollback reads: it does not wait for the account's budget of reads."""
+        return Aws(self._connection, self._service, self._place, self._lane, ahead=True)
 
     async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         """Call ``operation`` (boto3's method name) of ``service`` and return its answer.
 
-        Raise ``NoCredentials`` where the account of the target cannot be entered.
+        Raise ``NoCredentials`` where the account of the target cannot be entered, ``BudgetSpent`` where too many others
+        read there.
         """
+        await self._turn(service, operation)
         answer: dict[str, Any] = await self._in_thread(partial(self._call, service, operation, parameters))
         return answer
 
     async def pages(self, service: str, operation: str, key: str, /, **parameters: Any) -> list[Any]:
         """Return ``key`` of all pages, at most ``PAGES`` of them."""
+        await self._turn(service, operation)
         found: list[Any] = await self._in_thread(partial(self._pages, service, operation, key, parameters))
         return found
+
+    async def _turn(self, service: str, operation: str) -> None:
+        """Wait until the account's budget of reads has room for this call."""
+        connection, place = self._connection, self._place
+        if connection.reads is not None:
+            account, region = place.account or connection.own_account, place.region or connection.region
+            await connection.reads.take(account, region, service, operation, ahead=self._ahead)
 
     async def _in_thread(self, work: Any) -> Any:
         context = contextvars.copy_context()

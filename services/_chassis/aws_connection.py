@@ -23,6 +23,7 @@ from botocore.session import get_session
 from contracts.policy import Access
 from services._chassis.acting import check_right, name_caller
 from services._chassis.credentials import EXPIRED, NoCredentials, OwnCredentials, RoleCredentials
+from services._chassis.read_budget import ReadBudget
 
 THREADS = 24
 """How many threads each lane has."""
@@ -98,6 +99,8 @@ class AwsConnection:
         self._lanes: dict[str, ThreadPoolExecutor] = {}
         self._accounts: dict[str, Account] = {}
         self._roles: Roles | None = None
+        self.reads: ReadBudget | None = None
+        """What reads of an account draw from; None: there is no limit but AWS's."""
         self.own_account = ""
         """This process's own account. Until it is known (``follow``), every account counts as its own."""
         session = self._new_session()

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from contracts.state import NewerState
 from services._chassis import explanations
 from services._chassis.aws import AwsError
+from services._chassis.read_budget import BudgetSpent
 from services._chassis.readiness import Readiness
 from services._chassis.transition import Busy
 
@@ -81,6 +82,8 @@ def create_http(
 
     @http.exception_handler(AwsError)
     async def unanswered(_: Request, error: AwsError) -> Response:
+        if error.code == BudgetSpent.__name__:
+            return _try_again(_sentence(error))
         return _problem(502, "AWS denied access" if error.denied else "AWS did not answer", _sentence(error))
 
     @http.exception_handler(Busy)

@@ -32,6 +32,7 @@ from services._chassis.clock_offset import RedisClock
 from services._chassis.config_file import ConfigWatch
 from services._chassis.http import PREFIX, create_http, create_server, end_http, listen
 from services._chassis.policy import first_policy, router
+from services._chassis.read_budget import ReadBudget
 from services._chassis.readiness import Readiness
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings, known_settings, sentence, without_effect
@@ -67,6 +68,10 @@ class Process:
         self.redis: Any = Redis.from_url(
             str(self.settings.redis_url), socket_connect_timeout=3, socket_timeout=10, max_connections=200
         )
+        if self.settings.aws_read_budget > 0:
+            self.aws.reads = ReadBudget(
+                self.redis, self.settings.aws_read_budget, self.readiness, pace=self.clock.pace.rate
+            )
         self.settings_file = ConfigWatch(os.environ.get("SUREFOOT_CONFIG"), known_settings())
         self.transports: list[KafkaTransport] = []
         self.started = False

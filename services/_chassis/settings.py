@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     """The longest, in real seconds, that AWS may take to answer one try of a call."""
     aws_tries: Annotated[int, Field(ge=1, le=10)] = 4
     """How often a call that AWS throttles or leaves unanswered is sent."""
+    aws_read_budget: Annotated[float, Field(ge=0)] = 15
+    """Reads of ECS a second, in each account and region, of all services and replicas together; they share it in
+    Redis. ECS allows 20 (developer guide, "Request throttling for the Amazon ECS API"), and others in the account need
+    some. 0: no budget."""
     job_lease: Annotated[float, Field(gt=0)] = 30
     """Real seconds after which a job whose executor is silent is taken over."""
     job_slots: Annotated[int, Field(ge=1, le=64)] = 32

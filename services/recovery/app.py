@@ -26,13 +26,15 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     """Build recovery on the chassis's store, clock and AWS."""
     store, clock, aws = platform.store, platform.clock, platform.aws
     ecs, snapshots = AwsEcs(aws), bucket_of(settings, aws)
+    # what people ask for, a rollback above all, goes before the reads that are made all the time
+    ahead = aws.ahead()
     # jobs that change a service have threads, connections and retries of their own, and never wait for readers
-    apart = aws.apart()
+    apart = ahead.apart()
     changing = AwsEcs(apart)
     handlers = Handlers(clock, platform.policies)
     settle_seconds = clock.at(platform.straggler_window) - clock.at(0)
     capture = CaptureJob(ecs, AwsSurroundings(aws), snapshots, clock, platform.policies)
-    endpoints = Endpoints(store, clock, platform.policies, ecs, snapshots, partial(existing, aws))
+    endpoints = Endpoints(store, clock, platform.policies, AwsEcs(ahead), snapshots, partial(existing, ahead))
     targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
     return Service(
         name="recovery",

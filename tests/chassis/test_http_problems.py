@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 from redis.exceptions import ConnectionError as RedisAway
 
 from contracts.base import Name
+from services._chassis.aws import AwsError
 from services._chassis.http import PREFIX, Problem, create_http
 from services._chassis.transition import Busy
 
@@ -41,9 +42,11 @@ async def web() -> AsyncIterator[httpx2.AsyncClient]:
 
     @router.post("/orders/{cluster_name}")
     async def order(cluster_name: Name, body: Body, most: Annotated[int, Query(ge=1, le=5)] = 1) -> int:
-        raise {1: RedisAway("redis://:password@host"), 2: Busy("s is being changed by too many at once")}.get(
-            most, Problem(409, "Held", "It is held.")
-        )
+        raise {
+            1: RedisAway("redis://:password@host"),
+            2: Busy("s is being changed by too many at once"),
+            4: AwsError("too many reads wait for their turn", code="BudgetSpent", temporary=True),
+        }.get(most, Problem(409, "Held", "It is held."))
 
     @router.get("/orders/{cluster_name}")
     async def orders(cluster_name: Name) -> str:
@@ -129,7 +132,7 @@ async def test_a_wrong_method_names_the_right_ones(web: httpx2.AsyncClient) -> N
     assert answer.headers["allow"] == "GET, POST"
 
 
-@pytest.mark.parametrize(("most", "status"), [(1, 503), (2, 503), (3, 409)])
+@pytest.mark.parametrize(("most", "status"), [(1, 503), (2, 503), (3, 409), (4, 503)])
 async def test_what_may_pass_says_when_to_come_again(web: httpx2.AsyncClient, most: int, status: int) -> None:
     answer = await web.post("/shop/orders/Main", params={"most": most}, json={})
     problem(answer, status)

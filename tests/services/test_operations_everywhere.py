@@ -62,6 +62,9 @@ class StubAws:
     def apart(self) -> "StubAws":
         return self
 
+    def ahead(self) -> "StubAws":
+        return self
+
     async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         if operation == "describe_services":
             return {"services": [SERVICE | {"serviceName": parameters["services"][0]}], "failures": []}

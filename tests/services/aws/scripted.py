@@ -38,6 +38,9 @@ class ScriptedAws(Aws):
     def apart(self) -> Aws:
         return self
 
+    def ahead(self) -> Aws:
+        return self
+
     async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         assert self.targets, "every call is made by its target's connection"
         self.calls.append((operation, parameters))
