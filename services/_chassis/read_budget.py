@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import structlog
 from botocore.exceptions import BotoCoreError
 
 from services._chassis.readiness import Readiness
@@ -27,6 +28,8 @@ REDIS_SECONDS = 0.5
 """Real seconds for which the answer of Redis is waited for."""
 REDIS_AGAIN_SECONDS = 5.0
 """Real seconds for which Redis is not asked after it has not answered."""
+MOST_COUNTING = 64
+"""How many reads of rollbacks are counted at a time; more are made without it."""
 REPORTED_SECONDS = 60.0
 """Real seconds for which the process is degraded after a read was shed."""
 
@@ -43,6 +46,8 @@ BUCKETS: Mapping[tuple[str, str], str] = {
 }
 """API and operation, by boto3's names → the bucket that it draws from (ECS developer guide, "Request throttling for the
 Amazon ECS API"). What is not listed has no budget."""
+
+log = structlog.get_logger()
 
 
 class BudgetSpent(BotoCoreError):
@@ -72,13 +77,18 @@ class ReadBudget:
         self._now = now
         self._script = redis.register_script(script("take_read"))
         self._again_at = 0.0
+        self._counting: set[asyncio.Future[bytes | None]] = set()
 
     async def take(self, account: str, region: str, service: str, operation: str, *, ahead: bool = False) -> None:
         """Return when the call may be sent. Raise ``BudgetSpent``. ``ahead``: it waits for nobody."""
         bucket = BUCKETS.get((service, operation))
         if bucket is None or self._now() < self._again_at:
             return
-        answer = await self._ask(f"{{aws-reads}}:{account}:{region}:{service}:{bucket}", ahead=ahead)
+        key = f"{{aws-reads}}:{account}:{region}:{service}:{bucket}"
+        if ahead:
+            self._count(key)
+            return
+        answer = await self._ask(key)
         if answer == b"spent":
             sentence = (
                 f"too many reads of {service.upper()} in {account}/{region} wait for their turn; "
@@ -91,16 +101,21 @@ class ReadBudget:
         if answer is not None and (wait := int(answer)) > 0:
             await self._sleep(wait / 1e6)
 
-    async def _ask(self, key: str, *, ahead: bool) -> bytes | None:
+    def _count(self, key: str) -> None:
+        """Count a read without waiting for Redis, which takes some milliseconds to write."""
+        if len(self._counting) < MOST_COUNTING:
+            counting = asyncio.ensure_future(self._run(key, ahead=True))
+            self._counting.add(counting)
+            counting.add_done_callback(self._counting.discard)
+
+    async def _ask(self, key: str) -> bytes | None:
         """Return the script's answer; None where Redis does not give one in time."""
-        asking = asyncio.ensure_future(self._run(key, ahead=ahead))
+        asking = asyncio.ensure_future(self._run(key, ahead=False))
         done, _ = await asyncio.wait({asking}, timeout=REDIS_SECONDS)
-        answer = (
-            asking.result() if done else None
-        )  # one that comes later is not cancelled: that could lose a connection
-        if answer is None:
-            self._again_at = self._now() + REDIS_AGAIN_SECONDS
-        return answer
+        if done:
+            return asking.result()
+        self._leave_redis()  # and do not cancel: that could lose a connection
+        return None
 
     async def _run(self, key: str, *, ahead: bool) -> bytes | None:
         cost = 1e6 / self._rate
@@ -110,6 +125,11 @@ class ReadBudget:
             answer: bytes = await self._script(
                 keys=[key], args=[cost, burst, reserve, LONGEST_WAIT * 1e6, "1" if ahead else ""]
             )
-        except Exception:  # noqa: BLE001  whatever is wrong with Redis, AWS can be asked
+        except Exception as error:  # noqa: BLE001  whatever is wrong with Redis, AWS can be asked
+            log.warning("reads of AWS go on without their budget", error=type(error).__name__)
+            self._leave_redis()
             return None
         return answer
+
+    def _leave_redis(self) -> None:
+        self._again_at = self._now() + REDIS_AGAIN_SECONDS
