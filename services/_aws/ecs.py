@@ -13,6 +13,8 @@ DESCRIBED_TASKS = 100
 """How many tasks one DescribeTasks takes."""
 DESCRIBED_DEPLOYMENTS = 20
 """How many service deployments one DescribeServiceDeployments takes."""
+COMPLETED_DEPLOYMENTS = 5
+"""How many completed deployments are looked at to learn how long they take."""
 _NO_TASK_DEFINITION = frozenset({"ClientException", "InvalidParameterException"})
 """Error codes for a task definition that does not exist; ECS has no narrower code."""
 
@@ -129,6 +131,20 @@ async def service_deployments(aws: Aws, target: Target, since: float) -> tuple[S
     arns = [deployment["serviceDeploymentArn"] for deployment in listed.get("serviceDeployments") or ()]
     found = await _described(aws, target, arns) if arns else ()
     return tuple(sorted(found, key=lambda deployment: deployment.created_at or 0.0, reverse=True))
+
+
+async def last_completed_deployments(aws: Aws, target: Target) -> tuple[ServiceDeployment, ...]:
+    """Return the last service deployments that ended SUCCESSFUL, in AWS's order, ``COMPLETED_DEPLOYMENTS`` at most."""
+    with reading("ECS", "ListServiceDeployments"):
+        listed = await aws.at(target).call(
+            "ecs",
+            "list_service_deployments",
+            cluster=target.cluster,
+            service=target.service,
+            status=["SUCCESSFUL"],
+            maxResults=COMPLETED_DEPLOYMENTS,
+        )
+    return tuple(map(ServiceDeployment, listed.get("serviceDeployments") or ()))
 
 
 async def find_service_deployment(aws: Aws, target: Target, arn: str) -> ServiceDeployment | Missing:

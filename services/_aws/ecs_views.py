@@ -122,6 +122,34 @@ class EcsService:
         return next((deployment for deployment in self.deployments if deployment.status == "PRIMARY"), None)
 
     @property
+    def is_daemon(self) -> bool:
+        """Return whether ECS runs one task on each container instance; such a service takes no desired count."""
+        return self.body.get("schedulingStrategy") == "DAEMON"
+
+    @property
+    def minimum_percent(self) -> float:
+        """Return ``minimumHealthyPercent``; by default 100, and 0 for a DAEMON (ECS API reference)."""
+        return self._percent("minimumHealthyPercent", 0 if self.is_daemon else 100)
+
+    @property
+    def maximum_percent(self) -> float:
+        """Return ``maximumPercent``; by default 200, and 100 for a DAEMON (ECS API reference)."""
+        return self._percent("maximumPercent", 100 if self.is_daemon else 200)
+
+    def _percent(self, key: str, default: float) -> float:
+        found = (self.body.get("deploymentConfiguration") or {}).get(key)
+        return default if found is None else float(found)
+
+    @property
+    def load_balanced(self) -> bool:
+        return any(entries(self.body, "loadBalancers"))
+
+    @property
+    def grace_seconds(self) -> float:
+        """Return for how long ECS ignores the health checks of a task that has started."""
+        return float(self.body.get("healthCheckGracePeriodSeconds") or 0)
+
+    @property
     def rolling_out(self) -> bool:
         """Return whether the primary deployment is under way.
 
@@ -253,7 +281,7 @@ class EcsTask:
 
 @dataclass(frozen=True, slots=True)
 class ServiceDeployment:
-    """A deployment's course, as DescribeServiceDeployments describes it."""
+    """A deployment's course, as DescribeServiceDeployments describes it; ListServiceDeployments has less of it."""
 
     body: Body = field(repr=False)
 
@@ -268,6 +296,12 @@ class ServiceDeployment:
     @property
     def created_at(self) -> float | None:
         return epoch(self.body.get("createdAt"))
+
+    @property
+    def seconds(self) -> float | None:
+        """Return how long it took; None while it goes on, and where AWS leaves a time out."""
+        began, ended = epoch(self.body.get("startedAt")), epoch(self.body.get("finishedAt"))
+        return None if began is None or ended is None else max(0.0, ended - began)
 
 
 def epoch(moment: object) -> float | None:

@@ -62,6 +62,16 @@ class TargetHealth:
     description: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class HealthCheckTiming:
+    """How long target groups take with a target, in seconds."""
+
+    registration: float
+    """From its first health check until it counts as healthy."""
+    draining: float
+    """From its deregistration until no request reaches it any more."""
+
+
 def is_application(load_balancer: str) -> bool:
     return ":loadbalancer/app/" in load_balancer
 
@@ -91,6 +101,31 @@ def _target_health(group: str, body: dict[str, Any]) -> TargetHealth:
         str(health.get("Reason", "")),
         str(health.get("Description", "")),
     )
+
+
+async def health_check_timing(aws: Aws, target: Target, groups: Sequence[str]) -> HealthCheckTiming:
+    """Return the times of the slowest of these target groups (ARNs); what AWS leaves out counts as 0."""
+    there = aws.at(target)
+    with reading("Elastic Load Balancing", "DescribeTargetGroups"):
+        answer = await there.call("elbv2", "describe_target_groups", TargetGroupArns=list(groups))
+    delays = await asyncio.gather(*(_deregistration_delay(there, group) for group in groups))
+    return HealthCheckTiming(
+        registration=max(
+            (
+                float(group.get("HealthCheckIntervalSeconds") or 0) * float(group.get("HealthyThresholdCount") or 0)
+                for group in answer.get("TargetGroups") or ()
+            ),
+            default=0.0,
+        ),
+        draining=max(delays, default=0.0),
+    )
+
+
+async def _deregistration_delay(aws: Aws, group: str) -> float:
+    with reading("Elastic Load Balancing", "DescribeTargetGroupAttributes"):
+        answer = await aws.call("elbv2", "describe_target_group_attributes", TargetGroupArn=group)
+    attributes = {attribute.get("Key"): attribute.get("Value") for attribute in answer.get("Attributes") or ()}
+    return float(attributes.get("deregistration_delay.timeout_seconds") or 0)
 
 
 async def find_public_endpoint(
