@@ -20,7 +20,8 @@ from sandbox.aws.accounts import REGION
 from sandbox.aws.cloudwatch.metric_store import MetricStore, metric_key, samples
 from sandbox.aws.inprocess import WsgiApplication, answered_by
 from sandbox.aws.server.in_process import InProcessAws
-from sandbox.aws.server.seed import CLUSTER, SERVICE, task_definition
+from sandbox.aws.server.seed import CLUSTER, SERVICE
+from sandbox.aws.server.services import task_definition
 from sandbox.child import Child, accepts_connections, claim_port
 from services._chassis.clock import Pace
 

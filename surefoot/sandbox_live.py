@@ -8,7 +8,7 @@ import httpx2
 from cyclopts import Parameter
 
 from sandbox.aws.accounts import HOME, Place
-from sandbox.aws.faults.rules import Kind
+from sandbox.scenarios.harm import Kind
 from sandbox.scenarios.incident import Incident
 from surefoot.arguments import not_negative, positive, share_of_all
 from surefoot.exit_codes import Exit
@@ -50,12 +50,14 @@ def harm(
         float, Parameter(validator=share_of_all, help="Which share of the calls that it meets, at most 1.")
     ] = 1.0,
     delay: Annotated[float, Parameter(validator=not_negative, help="Seconds, for slow, slow-after and stale.")] = 1.0,
+    omits: Annotated[tuple[str, ...], Parameter(help="Fields that are missing, for omit.")] = (),
     json: Json = False,
 ) -> int:
     """Let AWS have a bad day; what is not named holds for all. It lasts until it is healed, unless bounded."""
     rule = {
         "kind": kind, "service": service, "operation": operation, "agent": agent, "caller": caller,
         "resource": resource, "account": account, "calls": calls, "seconds": seconds, "share": share, "delay": delay,
+        "omits": omits,
     }  # fmt: skip
     report = _ask("POST", "harm", rule)
     result(report, json, f"rule {report['id']}: `surefoot sandbox heal {report['id']}` ends it")

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from sandbox.scenarios.frozen import Frozen
 
 RUNNING_TAG = "1.0"
 """Tag of the healthy image that the services run at first."""
@@ -12,11 +14,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 PerCent = Annotated[float, Field(ge=0, le=100)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+Status = Annotated[int, Field(ge=200, le=599)]
+Path = Annotated[str, Field(pattern=r"^/")]
 
 
-class Later(_Frozen):
+class Later(Frozen):
     """The behaviour from some moment on; fields that are not set stay as they were."""
 
     after: Seconds
@@ -27,7 +29,7 @@ class Later(_Frozen):
     passes_health_check: bool | None = None
 
 
-class Behaviour(_Frozen):
+class Behaviour(Frozen):
     """The behaviour of an image's containers, in product seconds and per cent of the task's CPU and memory."""
 
     name: str = ""
@@ -37,6 +39,8 @@ class Behaviour(_Frozen):
     """Standard deviation of the logarithm of the response time."""
     error_rate: Share = 0.001
     """Share of requests that are answered with a 500."""
+    users_error_rate: Share | None = None
+    """Share of users' requests that fail, where it is another than that of tests, which do less than users do."""
     cpu: PerCent = 35.0
     memory: PerCent = 45.0
     memory_growth: Annotated[float, Field(ge=0, le=100)] = 0.0
@@ -53,6 +57,13 @@ class Behaviour(_Frozen):
     architecture: Literal["amd64", "arm64"] = "amd64"
     passes_health_check: bool = True
     """Whether the container, once started, passes the load balancer's health check."""
+    speaks: Literal["HTTP", "TCP"] = "HTTP"
+    """TCP: it takes connections, and answers nothing that is HTTP."""
+    mounted_at: Annotated[str, Field(pattern=r"^(/[^/]+)*$")] = ""
+    """The path under which its pages are, ``/orders`` for instance; it answers nothing outside of it."""
+    paths: dict[Path, Status] | None = None
+    """The paths that it has, each with the status of its answer; it answers 404 for all others. None: its usual ones,
+    ``/health``, ``/health/ready`` and ``/api/v1/`` among them."""
     database: bool = True
     """Whether it reaches its database."""
     migrated: bool = True

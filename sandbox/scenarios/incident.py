@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sandbox.scenarios.behaviour import Share
 
-MOST_TASKS = 20
+MOST_TASKS = 200
 
 
 class Incident(BaseModel):
@@ -32,6 +32,8 @@ class Incident(BaseModel):
     """An autoscaler, or a person, sets this desired count."""
     deploys: str | None = None
     """A person deploys this tag without Surefoot."""
+    deletes_image: str | None = None
+    """A lifecycle policy of ECR, or a person, deletes the image of this tag; tasks that run it run on."""
 
     @model_validator(mode="after")
     def _something_happens(self) -> Self:

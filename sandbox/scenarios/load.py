@@ -62,6 +62,8 @@ def parsed(text: str, file: str, tags: Collection[str] | None = None) -> Scenari
     image = document.get("image") or {}
     if isinstance(image, dict):
         document["image"] = {**image, "name": name}
+    if tags is not None:
+        tags = {*tags, *_own_tags(document)}
     try:
         return Scenario.model_validate({**document, "name": name}, context={"tags": tags})
     except ValidationError as error:
@@ -69,6 +71,13 @@ def parsed(text: str, file: str, tags: Collection[str] | None = None) -> Scenari
             {(_line(root, wrong["loc"]), f"{_place(wrong['loc'])}{_sentence(wrong)}") for wrong in error.errors()}
         )
         raise Unreadable("\n".join(f"{file}:{line}: {what}" for line, what in faults)) from error
+
+
+def _own_tags(document: dict[str, Any]) -> Collection[str]:
+    """Return the keys of the images that a file describes, so far as it is what it should be."""
+    world = document.get("world")
+    images = world.get("images") if isinstance(world, dict) else None
+    return [str(key) for key in images] if isinstance(images, dict) else []
 
 
 def _twice(root: Any) -> Iterator[tuple[int, str]]:

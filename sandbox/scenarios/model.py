@@ -1,18 +1,19 @@
 """The format of scenarios. Times are product seconds, counted from the request unless said otherwise."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from contracts.deployment import Cause, DeploymentConfig, Outcome
 from contracts.monitor import CriticalRule
 from sandbox.scenarios.behaviour import Behaviour
-from sandbox.scenarios.incident import Incident
-from sandbox.scenarios.traffic import Traffic
+from sandbox.scenarios.frozen import Frozen
+from sandbox.scenarios.harm import ScheduledRule
+from sandbox.scenarios.world import World
 
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+ServiceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+$")]
+"""``cluster/service``."""
 
 
 class Config(DeploymentConfig):
@@ -21,50 +22,23 @@ class Config(DeploymentConfig):
     model_config = ConfigDict(extra="forbid")
 
 
-class Alarm(_Frozen):
-    """An alarm over the service that exists before the deployment."""
+class Change(Frozen):
+    """What the request changes, where it is not simply the scenario's image."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9 _.:-]{1,255}$")]
-    metric: Literal["CPUUtilization", "MemoryUtilization"]
-    above: Annotated[float, Field(ge=0, le=100)]
-    """Threshold in per cent; the alarm fires after a minute above it."""
+    image: str | None = None
+    """A tag of the sandbox's repository, or a whole reference."""
+    container: str | None = None
+    """The container that gets the image; may be left out where the task definition has one only."""
+    task_definition: str | None = None
 
-
-class ScheduledIncident(Incident):
-    """An incident at a time while the deployment is under way."""
-
-    at: Annotated[float, Field(ge=0, le=14_400)]
-    moves_tag_to: str | None = None
-    """The tag that is being deployed is moved to the image of this one."""
-
-    @field_validator("deploys", "moves_tag_to")
-    @classmethod
-    def _is_there(cls, tag: str | None, info: ValidationInfo) -> str | None:
-        """Check that a tag exists, where the validation's context has the repository's ``tags``."""
-        tags = (info.context or {}).get("tags")
-        if tag is not None and tags is not None and tag not in tags:
-            raise ValueError(f"there is no image {tag}; there are {', '.join(sorted(tags))}")
-        return tag
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.task_definition is None) == (self.image is None and self.container is None):
+            raise ValueError("a change is an image, for a container, or a task_definition")
+        return self
 
 
-class World(_Frozen):
-    """The conditions of the service."""
-
-    hour: Annotated[float, Field(ge=0, lt=24)] = 14
-    """Hour of the request, UTC, on a Monday."""
-    tasks: Annotated[int, Field(ge=0, le=20)] = 3
-    spot: bool = False
-    """Its tasks run on Fargate Spot."""
-    strategy: Literal["ROLLING", "BLUE_GREEN", "LINEAR", "CANARY"] = "ROLLING"
-    """How the service is deployed by ECS."""
-    traffic: Traffic = Traffic()
-    history_days: Annotated[int, Field(ge=0, le=14)] = 1
-    """Days of metrics before the deployment."""
-    alarms: tuple[Alarm, ...] = ()
-    happenings: tuple[ScheduledIncident, ...] = ()
-
-
-class Expected(_Frozen):
+class Expected(Frozen):
     """The expected end; fields that are not set may have any value."""
 
     outcome: Outcome
@@ -78,17 +52,40 @@ class Expected(_Frozen):
     """Seconds after the end for which events are still counted."""
     alerts: frozenset[CriticalRule] | None = None
     """Rules of the critical alerts that are raised, from the request until the watch is over."""
+    live: str | None = None
+    """Tag or reference of the image that the service's newest deployment runs when the watch is over."""
+    fires: frozenset[str] | None = None
+    """Rules of Surefoot's own alarms that are in ALARM at some time, from the request until the watch is over."""
+    armed: frozenset[ServiceName] | None = None
+    """The services over which alarms of Surefoot's own stand when the watch is over."""
 
 
-class Scenario(_Frozen):
+class Scenario(Frozen):
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
     """Name of the file, and tag of the image."""
     teaches: Annotated[str, Field(min_length=1)]
     """One sentence."""
-    change: Literal["image", "check_up"] = "image"
-    """What is asked for: the image, or nothing at all, so that the deployment under way is observed, or what is live
-    is checked."""
+    change: Literal["image", "observe", "check_up"] | Change = "image"
+    """What is asked for: the scenario's image, another change, or none: to observe the deployment under way
+    (``observe``), or that if there is one and else to check what is live (``check_up``)."""
+    also: tuple[ServiceName, ...] = ()
+    """Services that Surefoot deploys afterwards, with the same change; each must end with the same outcome."""
+    overrides: Mapping[str, str] = {}
+    """Gate → the reason for which it is overridden."""
     image: Behaviour = Behaviour()
+    running: Behaviour | None = None
+    """The behaviour of the version that runs, tag ``1.0``. None: a healthy one."""
     world: World = World()
+    harm: tuple[ScheduledRule, ...] = ()
+    """Calls of AWS that fail, are slow, or are answered in part."""
     config: Config = Config()
+    policy: Mapping[str, Any] | None = None
+    """A policy as in a policy file. One that is given with the command wins."""
     expect: Expected
+
+    @model_validator(mode="after")
+    def _knows_its_services(self) -> Self:
+        names = {service.name for service in self.world.services}
+        if unknown := [name for name in self.also if name not in names]:
+            raise ValueError(f"also: there is no service {unknown[0]}; there are {', '.join(sorted(names))}")
+        return self

@@ -3,6 +3,7 @@
 import asyncio
 import selectors
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 BEGIN = 1_000.0
@@ -22,6 +23,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self._now = BEGIN
+        self._spent = 0.0
         super().__init__(_Patient(self))
 
     def time(self) -> float:
@@ -30,17 +32,32 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]  # of a future, as callers await it
         self, executor: object, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
-        """Call the function synchronously, in place of any executor."""
+        """Call the function synchronously, in place of any executor; its result comes after the time that it spent."""
         del executor
         done = self.create_future()
+        self._spent = 0.0
+        finish: Callable[[], None]
         try:
-            done.set_result(func(*args))
+            finish = partial(_settle, done.set_result, func(*args), done)
         except Exception as error:  # noqa: BLE001  the future carries it to its awaiter
-            done.set_exception(error)
+            finish = partial(_settle, done.set_exception, error, done)
+        if self._spent:
+            self.call_later(self._spent, finish)
+        else:
+            finish()
         return done
+
+    def spend(self, seconds: float) -> None:
+        """Let the call that is under way take so much time."""
+        self._spent += seconds
 
     def pass_by(self, seconds: float) -> None:
         self._now += seconds
+
+
+def _settle(settle: Callable[[Any], None], value: Any, done: asyncio.Future[Any]) -> None:
+    if not done.cancelled():
+        settle(value)
 
 
 class _Patient(selectors.SelectSelector):

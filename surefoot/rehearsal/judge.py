@@ -1,6 +1,6 @@
 """Compares a rehearsal with what its scenario expects."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from contracts.monitor import CriticalAlert
 from sandbox.scenarios.model import Expected
@@ -13,6 +13,11 @@ def alerts_of(rehearsal: Rehearsal) -> set[str]:
     return {event.rule for event in events if isinstance(event, CriticalAlert) and event.state == "raised"}
 
 
+def alarms_of(rehearsal: Rehearsal) -> set[str]:
+    """Return the rules of Surefoot's own alarms that fired; a rule is the end of the alarm's name."""
+    return {name.rpartition("-")[2] for name in rehearsal.fired}
+
+
 def deployments_of(rehearsal: Rehearsal) -> int:
     """Return how many deployments Surefoot itself began at AWS."""
     return sum("ecs-svc/" in call.effect for call in rehearsal.calls)
@@ -20,10 +25,11 @@ def deployments_of(rehearsal: Rehearsal) -> int:
 
 def mismatches(rehearsal: Rehearsal, expected: Expected) -> list[str]:
     """Return a sentence for each difference from what was expected; empty if there is none."""
-    return list(_mismatches(rehearsal, expected))
+    return [*_of_the_end(rehearsal, expected), *_of_aws(rehearsal, expected)]
 
 
-def _mismatches(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
+def _of_the_end(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
+    """Yield the differences in how the runs ended."""
     ended = rehearsal.finished
     if ended.outcome is not expected.outcome:
         yield f"it ended {ended.outcome}, not {expected.outcome}"
@@ -35,11 +41,24 @@ def _mismatches(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
     by = ended.rollback.by if ended.rollback is not None else None
     if expected.rolled_back_by is not None and by != expected.rolled_back_by:
         yield f"it was rolled back by {by or 'nobody'}, not by {expected.rolled_back_by}"
+    for other in rehearsal.also:
+        if other.outcome is not expected.outcome:
+            yield f"{other.target.cluster}/{other.target.service} ended {other.outcome}, not {expected.outcome}"
+
+
+def _of_aws(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
+    """Yield the differences in what was done at AWS, and in what fired there."""
     if expected.changes is not None and (count := deployments_of(rehearsal)) != expected.changes:
         yield f"Surefoot began {count} deployments at AWS, not {expected.changes}"
     if expected.alerts is not None and (raised := alerts_of(rehearsal)) != expected.alerts:
         yield f"critical alerts: {_names(raised)}, not {_names(expected.alerts)}"
+    if expected.live is not None and rehearsal.live != expected.live:
+        yield f"{rehearsal.live} is live, not {expected.live}"
+    if expected.fires is not None and (fired := alarms_of(rehearsal)) != expected.fires:
+        yield f"Surefoot's own alarms that fired: {_names(fired)}, not {_names(expected.fires)}"
+    if expected.armed is not None and rehearsal.armed != expected.armed:
+        yield f"Surefoot's own alarms watch {_names(rehearsal.armed)}, not {_names(expected.armed)}"
 
 
-def _names(rules: set[str] | frozenset[str]) -> str:
+def _names(rules: Collection[str]) -> str:
     return ", ".join(sorted(rules)) or "none"

@@ -5,35 +5,44 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from contracts.base import Target, caused_id
-from contracts.deployment import CheckUp, DeploymentFinished, DeployRequested, ImageChange
+from contracts.deployment import (
+    Change,
+    CheckUp,
+    DeploymentFinished,
+    DeployRequested,
+    ImageChange,
+    Observe,
+    Override,
+    TaskDefinitionChange,
+)
 from contracts.envelope import Envelope, from_message
 from contracts.topics import DEPLOYMENT_EVENTS
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.call_log import Call
-from sandbox.aws.server.in_process import InProcessAws
-from sandbox.aws.server.seed import CLUSTER, SERVICE
+from sandbox.aws.ecr.registry import Registry
+from sandbox.aws.server.outcome import live_image, watched_services
 from sandbox.scenarios.model import Scenario
+from sandbox.scenarios.service import Service
 from sandbox.stack import REQUIRED_VARIABLES
 from sandbox.virtual.bus import Record
 from services._chassis.tasks import end
 from services._policy.environment import environment_of
-from services._policy.load import Files, load
+from services._policy.load import File, Files, load
 from services._policy.policies import Policies
-from surefoot.rehearsal.stage import Prepare, Stage, Watch, staged
+from surefoot.rehearsal.stage import NeverEnds, Prepare, Stage, Watch, staged
 from surefoot.rehearsal.system import InProcessSystem
 
 LONGEST = 4 * 3600.0
 """Product seconds after which a rehearsal is given up."""
 SOURCE = "surefoot/rehearsal"
-TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
 VARIABLES = {**REQUIRED_VARIABLES, "AWS_ACCOUNT": ACCOUNT, "AWS_REGION": REGION}
 """Settings of the sandbox's services; they win over the user's environment."""
 SETTINGS = {name.lower(): value for name, value in VARIABLES.items()}
-
-
-class NeverEnds(Exception):
-    """A rehearsed deployment came to no end; the text is a sentence."""
+OWN_ALARMS = "surefoot-"
+"""What the names of Surefoot's own alarms begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +58,23 @@ class Rehearsal:
     """Surefoot's calls that changed anything at AWS."""
     seconds: float
     """Product seconds, from the request to the end of the run."""
+    also: tuple[DeploymentFinished, ...] = ()
+    """How the services ended that were deployed afterwards."""
+    live: str = ""
+    """The image that the service's newest deployment runs in the end: its tag, or its reference."""
+    fired: frozenset[str] = frozenset()
+    """Names of those alarms of Surefoot's own that were in ALARM at some time."""
+    armed: frozenset[str] = frozenset()
+    """``cluster/service`` of each service over which alarms of Surefoot's own stand in the end."""
 
 
-def policies_of(policy: Files) -> Policies:
-    """Return the policies of a rehearsal under this policy file. Raise ``PolicyFaults``."""
-    return load(policy, environment_of({**os.environ, **VARIABLES}), ACCOUNT)
+def policies_of(policy: Files, service: Service = Service()) -> Policies:  # noqa: B008  frozen
+    """Return the policies of a rehearsal of this service under this policy file. Raise ``PolicyFaults``."""
+    return load(policy, environment_of({**os.environ, **_variables(service)}), ACCOUNT)
+
+
+def _variables(service: Service) -> dict[str, str]:
+    return {**VARIABLES, "CLUSTER_NAME": service.cluster, "SERVICE_NAME": service.service_name}
 
 
 def rehearse(
@@ -70,34 +91,79 @@ def rehearse(
     services in production. Raise ``PolicyFaults`` for a policy that cannot be used. ``watch`` sees the simulated AWS
     after each step in time; ``prepare`` does what else there is to do before the request.
     """
-    policies = policies_of(policy)
+    service = scenario.world.service
+    policies = policies_of(_own(scenario) if not policy.files else policy, service)
+    settings = {name.lower(): value for name, value in _variables(service).items()}
     with staged(scenario, seed) as stage:
-        system = InProcessSystem(stage.clock, stage.connection, stage.transport, SETTINGS, policies)
+        system = InProcessSystem(stage.clock, stage.connection, stage.transport, settings, policies)
         return stage.run(_play(stage, system, watch, prepare))
 
 
+def _own(scenario: Scenario) -> Files:
+    """Return a scenario's own policy as the file that it stands for."""
+    if scenario.policy is None:
+        return Files()
+    return Files((File("policy.yaml", yaml.safe_dump(dict(scenario.policy)).encode()),))
+
+
 async def _play(stage: Stage, system: InProcessSystem, watch: Watch | None, prepare: Prepare | None) -> Rehearsal:
-    run_id, clock, scenario = caused_id(SOURCE, "1"), stage.clock, stage.scenario
+    scenario, world = stage.scenario, stage.aws.world
+    afterwards = [service for service in scenario.world.services if service.name in scenario.also]
     async with stage.under_way(watch, prepare) as begun, system:
-        await system.publish(_request(scenario, stage.aws), "1", SOURCE)
-        finished = await _end_of(system, run_id)
-        seconds, run = clock.now() - begun, await system.run(run_id)
-        await clock.sleep(scenario.expect.watch if finished else 0)
-    if finished is None:
-        raise NeverEnds(f"the deployment has not ended within {LONGEST / 3600:g} hours")
+        finished = await _deploy(stage, system, scenario.world.service, "1")
+        seconds, run = stage.clock.now() - begun, await system.run(finished.run_id)
+        also = [await _deploy(stage, system, service, str(number)) for number, service in enumerate(afterwards, 2)]
+        await stage.clock.sleep(scenario.expect.watch)
     events = (from_message(message.headers, message.value) for topic in system.bus.topics.values() for message in topic)
-    calls = tuple(call for call in stage.aws.calls.calls(changing=True) if "surefoot" in call.user_agent)
-    return Rehearsal(finished, run, tuple(sorted(events, key=lambda envelope: envelope.meta.time)), calls, seconds)
+    return Rehearsal(
+        finished,
+        run,
+        tuple(sorted(events, key=lambda envelope: envelope.meta.time)),
+        tuple(call for call in stage.aws.calls.calls(changing=True) if "surefoot" in call.user_agent),
+        seconds,
+        tuple(also),
+        live_image(world),
+        frozenset(name for name in stage.fired if name.startswith(OWN_ALARMS)),
+        frozenset(watched_services(world, OWN_ALARMS)),
+    )
 
 
-def _request(scenario: Scenario, aws: InProcessAws) -> DeployRequested:
-    image = ImageChange(reference=f"{aws.world.registry.uri}:{scenario.name}")
-    change = image if scenario.change == "image" else CheckUp()
-    return DeployRequested(target=TARGET, change=change, actor="rehearsal", config=scenario.config)
+async def _deploy(stage: Stage, system: InProcessSystem, service: Service, id_: str) -> DeploymentFinished:
+    """Return how the deployment of a service ended. Raise ``NeverEnds``."""
+    await system.publish(_request(stage.scenario, service, stage.aws.world.registry), id_, SOURCE)
+    return await _end_of(system, caused_id(SOURCE, id_))
 
 
-async def _end_of(system: InProcessSystem, run_id: str) -> DeploymentFinished | None:
-    """Return how the run ended; None where it has not after ``LONGEST``."""
+def _request(scenario: Scenario, service: Service, registry: Registry) -> DeployRequested:
+    target = Target(account=ACCOUNT, region=REGION, cluster=service.cluster, service=service.service_name)
+    overrides = tuple(Override(gate=gate, reason=reason) for gate, reason in scenario.overrides.items())
+    return DeployRequested(
+        target=target,
+        change=_change(scenario, registry),
+        actor="rehearsal",
+        config=scenario.config,
+        overrides=overrides,
+    )
+
+
+def _change(scenario: Scenario, registry: Registry) -> Change:
+    match scenario.change:
+        case "observe":
+            return Observe()
+        case "check_up":
+            return CheckUp()
+        case "image":
+            return ImageChange(reference=f"{registry.uri}:{scenario.name}")
+    wanted = scenario.change
+    if wanted.task_definition is not None:
+        return TaskDefinitionChange(task_definition=wanted.task_definition)
+    image = wanted.image or scenario.name
+    reference = f"{registry.uri}:{image}" if image in registry.tags else image
+    return ImageChange(reference=reference, container=wanted.container)
+
+
+async def _end_of(system: InProcessSystem, run_id: str) -> DeploymentFinished:
+    """Return how the run ended. Raise ``NeverEnds`` where it has not after ``LONGEST``."""
     found: asyncio.Future[DeploymentFinished] = asyncio.get_running_loop().create_future()
 
     async def look(record: Record) -> None:
@@ -109,6 +175,6 @@ async def _end_of(system: InProcessSystem, run_id: str) -> DeploymentFinished | 
     try:
         return await asyncio.wait_for(found, LONGEST)
     except TimeoutError:
-        return None
+        raise NeverEnds(f"the deployment has not ended within {LONGEST / 3600:g} hours") from None
     finally:
         await end([reading])

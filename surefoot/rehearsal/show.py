@@ -20,7 +20,8 @@ from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
 from surefoot.progress import Progress
 from surefoot.rehearsal.judge import alerts_of, deployments_of, mismatches
-from surefoot.rehearsal.rehearse import NeverEnds, Rehearsal, policies_of, rehearse
+from surefoot.rehearsal.rehearse import Rehearsal, policies_of, rehearse
+from surefoot.rehearsal.stage import NeverEnds
 
 
 def rehearse_all(which: Sequence[str], seed: int, policy: Path | None, console: Console) -> list[dict[str, Any]]:

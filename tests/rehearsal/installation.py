@@ -13,13 +13,13 @@ from contracts.deployment import DeploymentConfig, DeploymentFinished, DeployReq
 from contracts.envelope import from_message
 from contracts.topics import DEPLOYMENT_EVENTS
 from sandbox.aws.accounts import ACCOUNT, REGION
-from sandbox.aws.server.in_process import InProcessAws, application_of
+from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.workloads import EVERYWHERE, Workload
 from sandbox.scenarios.load import shipped
 from sandbox.virtual.aws import InProcessConnection
 from sandbox.virtual.bus import Record
 from sandbox.virtual.clock import LoopClock
-from sandbox.virtual.http import Transport
+from sandbox.virtual.http import Transport, transport_to
 from sandbox.virtual.loop import VirtualLoop
 from services._chassis.policies import Policies
 from services._chassis.tasks import end
@@ -138,8 +138,7 @@ def installed() -> Iterator[Installation]:
     with closing(aws):
         front = aws.open("http://aws.sandbox", "application.sandbox", [80, 81, 82])
         aws.sessions.clock = clock.now
-        blobs = {digest: blob for world in aws.worlds.values() for digest, blob in world.registry.blobs.items()}
-        transport = Transport({80 + number: application_of(aws, number) for number in range(3)}, blobs)
+        transport = transport_to(aws)
         aws.calls.clear()
         yield Installation(loop, clock, aws, InProcessConnection(REGION, front, clock.now), transport)
     loop.run_until_complete(loop.shutdown_asyncgens())

@@ -11,6 +11,7 @@ from surefoot.rehearsal import rehearse as rehearsing
 from surefoot.rehearsal.actors import OutsideActors
 from surefoot.rehearsal.judge import mismatches
 from surefoot.rehearsal.rehearse import rehearse
+from surefoot.rehearsal.stage import NeverEnds
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -29,7 +30,7 @@ def test_the_same_seed_is_the_same_rehearsal() -> None:
 
 def test_one_that_never_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rehearsing, "LONGEST", 60.0)
-    with pytest.raises(rehearsing.NeverEnds, match="has not ended within"):
+    with pytest.raises(NeverEnds, match="has not ended within"):
         rehearse(shipped()["healthy"])
 
 

@@ -8,8 +8,9 @@ from random import Random
 import httpx2
 import pytest
 
+from sandbox.aws.http_answers import Request, answer
 from sandbox.aws.server import application as application_module
-from sandbox.aws.server.application import Application, Request, answer, parse
+from sandbox.aws.server.application import Application, parse
 from sandbox.scenarios.behaviour import Behaviour
 from sandbox.scenarios.load import images
 
@@ -23,7 +24,7 @@ class Behind:
     def __init__(self) -> None:
         self.choices: list[tuple[Behaviour, bool]] = [(FAST, True)]
 
-    def __call__(self) -> list[tuple[Behaviour, bool]]:
+    def __call__(self, request: Request | None = None) -> list[tuple[Behaviour, bool]]:
         return self.choices
 
 
@@ -127,5 +128,5 @@ def test_the_slow_image_is_slow_and_nothing_else() -> None:
 
 def test_a_request_is_read() -> None:
     request = parse(b"GET /health?x=1 HTTP/1.1\r\nHost: a\r\nX-Y: z\r\n\r\n")
-    assert request == Request("GET", "/health", {"host": "a", "x-y": "z"})
+    assert request == Request("GET", "/health", {"host": "a", "x-y": "z"}, "x=1")
     assert parse(b"\x16\x03\x01\r\n\r\n") is None

@@ -18,7 +18,7 @@ from sandbox.aws.cloudwatch.alarms import step
 from sandbox.aws.cloudwatch.api import install
 from sandbox.aws.cloudwatch.metric_store import MetricStore, metric_key, samples
 from sandbox.aws.world.traffic import seed_history
-from sandbox.aws.world.views import ServiceView, TaskView
+from sandbox.aws.world.views import GroupView, ServiceView, TaskView
 from sandbox.scenarios.behaviour import Behaviour
 from services._chassis.clock import moment
 
@@ -318,8 +318,9 @@ def test_query_requests_are_served_too(endpoint: str, client: "CloudWatchClient"
 
 
 def test_a_day_of_eight_metrics_is_answered_in_full(client: "CloudWatchClient", store: MetricStore) -> None:
-    task = TaskView(Behaviour(name="healthy"), 86_400.0, 45.0, in_service=True)
-    view = ServiceView("court", "web", "app/court/1", "targetgroup/web/2", (task, task), 2, 0)
+    task = TaskView(Behaviour(name="healthy"), 86_400.0, 45.0, frozenset({"targetgroup/web/2"}))
+    group = GroupView("app/court/1", "targetgroup/web/2", 2, 0)
+    view = ServiceView("court", "web", (group,), (task, task))
     seed_history(store, view, NOW, 2, Random(1))
     names = {
         "AWS/ECS": ("CPUUtilization", "MemoryUtilization"),

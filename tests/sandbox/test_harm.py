@@ -11,9 +11,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from sandbox.aws.faults.rules import Asked, FaultRules, Rule
+from sandbox.aws.faults.rules import Asked, FaultRules
 from sandbox.aws.server import SimulatedAws
 from sandbox.aws.server.seed import BACKUP_BUCKET, CLUSTER, SERVICE
+from sandbox.scenarios.harm import Rule
 
 ONCE = Config(
     connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1}, user_agent_extra="surefoot/tests/x/1"

@@ -18,6 +18,7 @@ from moto.core import utils as moto_time
 from moto.ec2.models import subnets
 from moto.elbv2 import models as elbv2
 from moto.elbv2.exceptions import TargetGroupNotFoundError
+from moto.elbv2.utils import make_arn_for_load_balancer
 from moto.iam.models import iam_backends
 from moto.logs import models as logs
 from moto.logs.responses import LogsResponse
@@ -29,11 +30,16 @@ from sandbox.aws.inprocess import answered_by
 from sandbox.aws.logs import api as logs_api
 from sandbox.aws.moto.iam import role_of, user_of
 from sandbox.aws.moto.patches import forget_everything, patched
+from sandbox.aws.server.entrances import Entrances, Network
 from sandbox.aws.server.gateway import MOTO_ACCOUNT
-from sandbox.aws.server.seed import CLUSTER, SERVICE, Entrance, Network, seed_services
+from sandbox.aws.server.seed import CLUSTER, SERVICE
+from sandbox.aws.server.services import create
 from sandbox.aws.world.world import World
+from sandbox.scenarios.balancing import USUAL_TARGET_GROUP
+from sandbox.scenarios.infrastructure import Infrastructure
 
 START = 1_764_000_000.0
+ENTRANCES = Entrances({USUAL_TARGET_GROUP: "arn:of:the:group"})
 
 
 @pytest.fixture
@@ -56,6 +62,7 @@ def test_the_version_is_the_one_that_was_patched() -> None:
     ("function", "parameters"),
     [
         (elbv2.ELBv2Backend.describe_target_health, ["self", "target_group_arn", "targets"]),
+        (make_arn_for_load_balancer, ["account_id", "lb_id", "name", "region_name"]),
         (elbv2.FakeHealthStatus.__init__,
          ["self", "instance_id", "port", "health_port", "status", "reason", "description"]),
         (ApplicationAutoscalingBackend._ecs_service_exists_for_target, ["self", "r_id"]),
@@ -109,7 +116,7 @@ def test_what_is_read_of_a_log_event_is_there() -> None:
 
 
 def test_target_health_is_that_of_the_tasks(patches: World) -> None:
-    seed_services(patches, Network("vpc-1", ["subnet-1"], "sg-1"), [Entrance("arn", "arn:of:the:group")])
+    create(patches, Network("vpc-1", ["subnet-1"], "sg-1"), ENTRANCES, Infrastructure())
     backend = elbv2.elbv2_backends[ACCOUNT][REGION]
     patches.step(START + 22)
     states = [one.status for one in backend.describe_target_health("arn:of:the:group", [])]
@@ -124,11 +131,23 @@ def test_target_health_is_that_of_the_tasks(patches: World) -> None:
 
 
 def test_auto_scaling_knows_our_services(patches: World) -> None:
-    seed_services(patches, Network("vpc-1", ["subnet-1"], "sg-1"), [Entrance("arn", "arn:of:the:group")])
+    create(patches, Network("vpc-1", ["subnet-1"], "sg-1"), ENTRANCES, Infrastructure())
     scaling = applicationautoscaling_backends[ACCOUNT][REGION]
     assert scaling._ecs_service_exists_for_target(f"service/{CLUSTER}/{SERVICE}")
     with pytest.raises(Exception, match="doesn't exist"):
         scaling._ecs_service_exists_for_target(f"service/{CLUSTER}/nobody")
+
+
+def test_a_network_load_balancer_has_its_own_kind_of_arn(patches: World) -> None:
+    del patches
+    backend = elbv2.elbv2_backends[ACCOUNT][REGION]
+    subnets_ = [subnet.id for subnet in backend.ec2_backend.describe_subnets()[:2]]
+    made = [
+        backend.create_load_balancer(kind, [], subnets_, loadbalancer_type=kind).arn
+        for kind in ("network", "application")
+    ]
+    assert [arn.partition(":loadbalancer/")[2][:4] for arn in made] == ["net/", "app/"]
+    assert list(backend.load_balancers) == made
 
 
 def test_stamps_are_product_time(patches: World) -> None:

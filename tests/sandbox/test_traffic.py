@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.aws.cloudwatch.metric_store import MetricStore, metric_key
 from sandbox.aws.world.traffic import publish, seed_history
-from sandbox.aws.world.views import ServiceView, TaskView
+from sandbox.aws.world.views import GroupView, ServiceView, TaskView
 from sandbox.scenarios.load import images
 from sandbox.scenarios.traffic import Traffic
 
@@ -19,13 +19,13 @@ SERVICE = {"ClusterName": "court", "ServiceName": "web"}
 
 
 def task(image: str = "healthy", *, in_service: bool = True, memory: float = 45.0) -> TaskView:
-    return TaskView(IMAGES[image], 600.0, memory, in_service)
+    return TaskView(IMAGES[image], 600.0, memory, frozenset({"targetgroup/web/2"} if in_service else ()))
 
 
 def view(*tasks: TaskView, healthy: int | None = None, unhealthy: int = 0, balanced: bool = True) -> ServiceView:
-    hosts = sum(one.in_service for one in tasks) if healthy is None else healthy
-    balancer, group = ("app/court/1", "targetgroup/web/2") if balanced else (None, None)
-    return ServiceView("court", "web", balancer, group, tasks, hosts, unhealthy)
+    hosts = sum(bool(one.in_service) for one in tasks) if healthy is None else healthy
+    group = GroupView("app/court/1", "targetgroup/web/2", hosts, unhealthy)
+    return ServiceView("court", "web", (group,) if balanced else (), tasks)
 
 
 class Hour:

@@ -1,9 +1,9 @@
-"""ECR's API over the one repository."""
+"""ECR's API over the repositories of all accounts that may be looked into."""
 
 import base64
 from typing import Any
 
-from sandbox.aws.ecr.registry import REPOSITORY, Manifest, Registry
+from sandbox.aws.ecr.registry import REPOSITORY, Manifest, Registry, Repository
 from sandbox.aws.errors import AwsFault
 
 TARGET = "AmazonEC2ContainerRegistry_V20150921"
@@ -22,6 +22,7 @@ class Ecr:
         self._account = account
         self._arn = f"arn:aws:ecr:{region}:{account}:repository/{REPOSITORY}"
         self._endpoint = endpoint
+        self._region = region
         self._operations = {
             "DescribeRepositories": self._describe_repositories,
             "ListImages": self._list_images,
@@ -36,21 +37,27 @@ class Ecr:
         """Answer one call. Raise ``AwsFault`` for what ECR would refuse and for what isn't simulated."""
         if operation not in self._operations:
             raise AwsFault("UnsupportedCommandException", f"The simulated ECR has no {operation}.")
-        name = request.get("repositoryName", REPOSITORY)
-        if name != REPOSITORY or request.get("registryId", self._account) != self._account:
-            raise self._no_repository(name)
         return self._operations[operation](request, now)
 
-    def _no_repository(self, name: str) -> AwsFault:
-        return AwsFault(
-            "RepositoryNotFoundException",
-            f"The repository with name '{name}' does not exist in the registry with id '{self._account}'",
-        )
+    def _repository(self, request: Answer) -> Repository:
+        """Return the repository that a request names. Raise ``AwsFault`` where it is not there, or not to be read."""
+        account, name = request.get("registryId", self._account), request.get("repositoryName", REPOSITORY)
+        found = self._registry.repositories.get(f"{account}.dkr.ecr.{self._region}.amazonaws.com/{name}")
+        if found is None or not found.listed:
+            raise _no_repository(name, account)
+        if not found.readable:
+            arn = f"arn:aws:ecr:{self._region}:{account}:repository/{name}"
+            raise AwsFault(
+                "AccessDeniedException",
+                f"User: arn:aws:iam::{self._account}:user/sandbox is not authorized to perform: ecr:BatchGetImage on "
+                f"resource: {arn} because no resource-based policy allows the ecr:BatchGetImage action",
+            )
+        return found
 
     def _describe_repositories(self, request: Answer, _now: float) -> Answer:
         unknown = [name for name in request.get("repositoryNames", ()) if name != REPOSITORY]
         if unknown:
-            raise self._no_repository(unknown[0])
+            raise _no_repository(unknown[0], self._account)
         repository = {
             "repositoryArn": self._arn,
             "registryId": self._account,
@@ -63,31 +70,33 @@ class Ecr:
         }
         return {"repositories": [repository]}
 
-    def _list_images(self, _request: Answer, _now: float) -> Answer:
-        return {
-            "imageIds": [{"imageDigest": manifest.digest, "imageTag": tag} for tag, manifest in self._registry.tagged()]
-        }
+    def _list_images(self, request: Answer, _now: float) -> Answer:
+        tagged = self._repository(request).tags.items()
+        return {"imageIds": [{"imageDigest": digest, "imageTag": tag} for tag, digest in tagged]}
 
     def _describe_images(self, request: Answer, _now: float) -> Answer:
-        asked = request.get("imageIds") or [{"imageTag": tag} for tag in self._registry.tags]
+        repository = self._repository(request)
+        asked = request.get("imageIds") or [{"imageTag": tag} for tag in repository.tags]
         found = {}
         for identity in asked:
-            manifest = self._find(identity)
+            manifest = self._find(repository, identity)
             if manifest is None:
+                account, name = _named(repository)
                 raise AwsFault(
                     "ImageNotFoundException",
                     f"The image with imageId {_shown(identity)} does not exist within the repository "
-                    f"with name '{REPOSITORY}' in the registry with id '{self._account}'",
+                    f"with name '{name}' in the registry with id '{account}'",
                 )
             found[manifest.digest] = manifest
-        return {"imageDetails": [self._detail(manifest) for manifest in found.values()]}
+        return {"imageDetails": [self._detail(repository, manifest) for manifest in found.values()]}
 
-    def _detail(self, manifest: Manifest) -> Answer:
+    def _detail(self, repository: Repository, manifest: Manifest) -> Answer:
+        account, name = _named(repository)
         return {
-            "registryId": self._account,
-            "repositoryName": REPOSITORY,
+            "registryId": account,
+            "repositoryName": name,
             "imageDigest": manifest.digest,
-            "imageTags": self._registry.tags_of(manifest.digest),
+            "imageTags": sorted(tag for tag, digest in repository.tags.items() if digest == manifest.digest),
             "imageSizeInBytes": manifest.size,
             "imagePushedAt": PUSHED,
             "imageManifestMediaType": manifest.media_type,
@@ -95,27 +104,17 @@ class Ecr:
 
     def _batch_get_image(self, request: Answer, _now: float) -> Answer:
         """Return manifests as they were pushed. A manifest whose type is not in ``acceptedMediaTypes`` is not found."""
-        accepted = request.get("acceptedMediaTypes")
+        accepted, repository = request.get("acceptedMediaTypes"), self._repository(request)
         images, failures = [], []
         for identity in request["imageIds"]:
-            manifest = self._find(identity)
+            manifest = self._find(repository, identity)
             if not identity.get("imageTag") and not identity.get("imageDigest"):
                 failures.append(_failure(identity, "MissingDigestAndTag", "Invalid request parameters"))
             elif manifest is None or (accepted and manifest.media_type not in accepted):
                 failures.append(_failure(identity, "ImageNotFound", "Requested image not found"))
             else:
-                images.append(self._image(manifest, identity.get("imageTag")))
+                images.append(_image(repository, manifest, identity.get("imageTag")))
         return {"images": images, "failures": failures}
-
-    def _image(self, manifest: Manifest, tag: str | None) -> Answer:
-        identity = {"imageDigest": manifest.digest, **({"imageTag": tag} if tag else {})}
-        return {
-            "registryId": self._account,
-            "repositoryName": REPOSITORY,
-            "imageId": identity,
-            "imageManifest": manifest.content.decode(),
-            "imageManifestMediaType": manifest.media_type,
-        }
 
     def _put_image(self, request: Answer, _now: float) -> Answer:
         """Move a tag. The manifest must exist already."""
@@ -138,7 +137,7 @@ class Ecr:
             )
         if tag:
             self._registry.tags[tag] = manifest.digest
-        return {"image": self._image(manifest, tag)}
+        return {"image": _image(self._registry.repositories[self._registry.uri], manifest, tag)}
 
     def _get_download_url_for_layer(self, request: Answer, _now: float) -> Answer:
         digest = request["layerDigest"]
@@ -156,11 +155,35 @@ class Ecr:
         data = {"authorizationToken": token, "expiresAt": now + 12 * 3600, "proxyEndpoint": host}
         return {"authorizationData": [data]}
 
-    def _find(self, identity: Answer) -> Manifest | None:
-        digest, tag = identity.get("imageDigest"), identity.get("imageTag")
-        if digest and tag and self._registry.tags.get(tag) != digest:
+    def _find(self, repository: Repository, identity: Answer) -> Manifest | None:
+        digest, tag = identity.get("imageDigest", ""), identity.get("imageTag", "")
+        if digest and tag and repository.tags.get(tag) != digest:
             return None
-        return self._registry.manifests.get(digest or self._registry.tags.get(tag or "", ""))
+        return self._registry.find(repository, tag, digest)
+
+
+def _no_repository(name: str, account: str) -> AwsFault:
+    return AwsFault(
+        "RepositoryNotFoundException",
+        f"The repository with name '{name}' does not exist in the registry with id '{account}'",
+    )
+
+
+def _named(repository: Repository) -> tuple[str, str]:
+    """Return account and name of a repository of ECR."""
+    host, _, name = repository.uri.partition("/")
+    return host.partition(".")[0], name
+
+
+def _image(repository: Repository, manifest: Manifest, tag: str | None) -> Answer:
+    account, name = _named(repository)
+    return {
+        "registryId": account,
+        "repositoryName": name,
+        "imageId": {"imageDigest": manifest.digest, **({"imageTag": tag} if tag else {})},
+        "imageManifest": manifest.content.decode(),
+        "imageManifestMediaType": manifest.media_type,
+    }
 
 
 def _failure(identity: Answer, code: str, reason: str) -> Answer:

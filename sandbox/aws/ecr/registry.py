@@ -1,5 +1,6 @@
-"""The images of the repository ``backend``: real manifests with real digests, and tags that point to them.
+"""The images that ECS can pull: real manifests with real digests, and tags that point to them.
 
+Those of the repository ``backend`` are found by their tags alone; those of others, in ECR or elsewhere, by their URI.
 A behaviour belongs to a digest. Most images are OCI indexes as ``docker buildx`` pushes them, with an
 attestation beside the image; the one built for the wrong architecture is a single manifest, whose
 architecture stands in its configuration only.
@@ -8,7 +9,7 @@ architecture stands in its configuration only.
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.scenarios.behaviour import RUNNING_TAG, Behaviour
@@ -23,6 +24,14 @@ REPOSITORY = "backend"
 
 def digest_of(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def split(reference: str) -> tuple[str, str, str]:
+    """Return an image reference's repository, tag and digest; the latter two are empty where it has none."""
+    name, _, digest = reference.partition("@")
+    head, slash, last = name.rpartition("/")
+    repository, _, tag = last.partition(":")
+    return head + slash + repository, tag, digest
 
 
 def _encode(document: dict[str, Any]) -> bytes:
@@ -51,27 +60,52 @@ class Manifest:
         return sum(int(part.get("size", 0)) for part in parts)
 
 
+@dataclass(slots=True)
+class Repository:
+    """One repository of any registry."""
+
+    uri: str
+    """Without tag and digest; names of Docker Hub as task definitions have them."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """Tag → digest."""
+    digests: set[str] = field(default_factory=set)
+    listed: bool = True
+    """Whether ECR lists it: one of a pull-through cache is there only when something has been pulled through it."""
+    readable: bool = True
+    """Whether the account of the services may look into it. ECS pulls with permissions of its own."""
+
+
 class Registry:
-    """Every image of the one repository, found by tag and by digest."""
+    """The images of every repository, found by tag and by digest."""
 
     def __init__(self, host: str) -> None:
+        self.host = host
         self.uri = f"{host}/{REPOSITORY}"
+        own = Repository(self.uri)
+        self.tags = own.tags
+        """Tag → digest, of the repository ``backend``."""
+        self.repositories = {self.uri: own}
         self.manifests: dict[str, Manifest] = {}
         self.blobs: dict[str, bytes] = {}
-        self.tags: dict[str, str] = {}
         self.gone: set[str] = set()
         """Digests that were deleted; ``push`` brings them back."""
         self.push(RUNNING_TAG, Behaviour(name="healthy"))
 
     def resolve(self, reference: str) -> Manifest | None:
         """Return the manifest of ``repository:tag``, ``repository@digest`` or both together; None if there is none."""
-        name, _, digest = reference.partition("@")
-        head, slash, last = name.rpartition("/")
-        repository, _, tag = last.partition(":")
-        if head + slash + repository != self.uri:
+        uri, tag, digest = split(reference)
+        repository = self.repositories.get(uri)
+        if repository is None:
             return None
-        found = digest or self.tags.get(tag or "latest", "")
-        return None if found in self.gone else self.manifests.get(found)
+        return self.find(repository, tag or ("" if digest else "latest"), digest)
+
+    def find(self, repository: Repository, tag: str, digest: str) -> Manifest | None:
+        """Return what is there under a digest, or else under a tag. Of both together the digest counts."""
+        found = digest or repository.tags.get(tag, "")
+        return None if found in self.gone or found not in repository.digests else self.manifests.get(found)
+
+    def is_gone(self, manifest: Manifest) -> bool:
+        return manifest.digest in self.gone
 
     def tags_of(self, digest: str) -> list[str]:
         return sorted(tag for tag, target in self.tags.items() if target == digest)
@@ -82,9 +116,33 @@ class Registry:
 
     def push(self, tag: str, behaviour: Behaviour) -> str:
         """Push an image of its own that behaves so, and return its digest; the same tag again is the same image."""
-        image = self._image(tag, behaviour)
+        return self._push(self.repositories[self.uri], tag, tag, behaviour)
+
+    def add(self, reference: str, behaviour: Behaviour, *, listed: bool = True, readable: bool = True) -> str:
+        """Add an image of another repository, in ECR or elsewhere, and return its digest."""
+        uri, tag, _ = split(reference)
+        repository = self.repositories.setdefault(uri, Repository(uri, listed=listed, readable=readable))
+        return self._push(repository, tag or "latest", reference, behaviour)
+
+    def delete(self, tag: str) -> None:
+        """Delete the image that the tag names: whoever pulls it from now on finds nothing."""
+        digest = self.tags[tag]
+        self.gone |= {digest}
+        for known in self.tags_of(digest):
+            del self.tags[known]
+
+    def pulled(self, reference: str) -> None:
+        """Note that a task has pulled this: a pull-through cache has it from now on."""
+        repository = self.repositories.get(split(reference)[0])
+        if repository is not None:
+            repository.listed = True
+
+    def _push(self, repository: Repository, tag: str, content: str, behaviour: Behaviour) -> str:
+        before = set(self.manifests)
+        image = self._image(content, behaviour)
         top = self._index(image, behaviour) if behaviour.architecture == "amd64" else image
-        self.tags[tag] = top.digest
+        repository.tags[tag] = top.digest
+        repository.digests |= {*(self.manifests.keys() - before), top.digest}
         self.gone -= {top.digest}
         return top.digest
 

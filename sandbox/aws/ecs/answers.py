@@ -31,7 +31,7 @@ def cluster(record: ClusterRecord, ecs: Ecs) -> Answer:
         "clusterArn": record.arn,
         "clusterName": record.name,
         "status": "ACTIVE",
-        "registeredContainerInstancesCount": 0,
+        "registeredContainerInstancesCount": record.instances,
         "runningTasksCount": running,
         "pendingTasksCount": sum(task.status in _PENDING for task in tasks),
         "activeServicesCount": sum(owned.status == "ACTIVE" for owned in services),
@@ -58,6 +58,7 @@ def definition(record: Definition) -> Answer:
     }
 
 
+_ARCHITECTURES = {"linux/amd64": "x86_64", "linux/arm64": "arm64"}
 _PENDING = {"PROVISIONING", "PENDING", "ACTIVATING"}
 
 
@@ -78,10 +79,11 @@ def task(record: Task, *, with_tags: bool = False) -> Answer:
         taskDefinitionArn=record.definition.arn,
         group=record.group,
         startedBy=record.started_by,
-        launchType="FARGATE",
+        launchType="EC2" if record.instance else "FARGATE",
+        containerInstanceArn=record.instance,
         capacityProviderName=record.provider,
-        platformVersion=PLATFORM_VERSION,
-        platformFamily="Linux",
+        platformVersion="" if record.instance else PLATFORM_VERSION,
+        platformFamily="" if record.instance else "Linux",
         cpu=record.definition.body.get("cpu", "256"),
         memory=record.definition.body.get("memory", "512"),
         lastStatus=record.status,
@@ -94,7 +96,7 @@ def task(record: Task, *, with_tags: bool = False) -> Answer:
         pullStoppedAt=record.pull_stopped,
         startedAt=record.started,
         stoppingAt=record.stopping,
-        executionStoppedAt=record.stopping if record.exit_code is not None else None,
+        executionStoppedAt=record.stopping if record.exit_codes else None,
         stoppedAt=record.stopped,
         stopCode=record.stop_code,
         stoppedReason=record.stopped_reason,
@@ -102,7 +104,7 @@ def task(record: Task, *, with_tags: bool = False) -> Answer:
         attachments=[
             {"id": record.id, "type": "ElasticNetworkInterface", "status": attached, "details": details},
         ],
-        attributes=[{"name": "ecs.cpu-architecture", "value": "x86_64"}],
+        attributes=[{"name": "ecs.cpu-architecture", "value": _ARCHITECTURES[record.definition.platform]}],
         overrides={"containerOverrides": [], "inferenceAcceleratorOverrides": [], **record.overrides},
         containers=[_container(record, each) for each in record.definition.containers],
         tags=record.tags if with_tags else [],
@@ -111,23 +113,24 @@ def task(record: Task, *, with_tags: bool = False) -> Answer:
 
 
 def _container(owner: Task, body: Answer) -> Answer:
-    main = body["name"] == owner.definition.container["name"]
+    _, image, manifest = next(resolved for resolved in owner.images if resolved[0] == body["name"])
+    main, ended = body["name"] == owner.main, owner.ended or owner.main
     state = owner.status if owner.status in {"RUNNING", "STOPPED"} else "PENDING"
     if owner.status in {"DEACTIVATING", "STOPPING"}:
         state = "RUNNING"
     elif owner.status == "DEPROVISIONING":
         state = "STOPPED"
-    pulled = owner.pull_stopped is not None and owner.manifest is not None and owner.stop_code != FAILED_TO_START
+    pulled = owner.pull_stopped is not None and manifest is not None and owner.stop_code != FAILED_TO_START
     return _without_nulls(
         containerArn=f"{owner.arn.replace(':task/', ':container/')}/{body['name']}",
         taskArn=owner.arn,
         name=body["name"],
-        image=owner.image if main else body["image"],
-        imageDigest=owner.manifest.digest if pulled and main and owner.manifest else None,
+        image=image,
+        imageDigest=manifest.digest if pulled and manifest else None,
         runtimeId=f"{owner.id}-{sum(map(ord, body['name']))}" if owner.started else None,
         lastStatus=state,
-        exitCode=owner.exit_code if state == "STOPPED" else None,
-        reason=owner.container_reason if main else None,
+        exitCode=owner.exit_codes.get(body["name"]) if state == "STOPPED" else None,
+        reason=owner.container_reason if body["name"] == ended else None,
         healthStatus=owner.health if main else "UNKNOWN",
         networkBindings=[],
         networkInterfaces=[{"attachmentId": owner.id, "privateIpv4Address": owner.address}],

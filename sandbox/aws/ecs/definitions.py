@@ -35,12 +35,16 @@ class Definition:
     def containers(self) -> list[dict[str, Any]]:
         return list(self.body["containerDefinitions"])
 
-    @property
-    def container(self) -> dict[str, Any]:
-        """Return the first essential container, with whose end the task ends."""
-        return next(
-            (container for container in self.containers if container.get("essential", True)), self.containers[0]
-        )
+    def named(self, container: str) -> dict[str, Any]:
+        return next(body for body in self.containers if body["name"] == container)
+
+    def main(self, registry: str) -> str:
+        """Return the name of the main container where no load balancer names one: the first essential one whose image
+        lies in the account's own ``registry``, or else the first essential one.
+        """
+        essential = [body for body in self.containers if body.get("essential", True)] or self.containers
+        own = (body for body in essential if str(body["image"]).startswith(registry))
+        return str(next(own, essential[0])["name"])
 
     @property
     def network_mode(self) -> str:
@@ -82,6 +86,15 @@ def task_size(body: dict[str, Any]) -> tuple[int, int] | None:
     return (cpu, memory) if cpu > 0 and memory > 0 else None
 
 
+def _sizes(body: dict[str, Any]) -> dict[str, str]:
+    """Return cpu and memory as ECS keeps them: in CPU units and MiB, however they were written.
+
+    ECS API reference, RegisterTaskDefinition.
+    """
+    read = {name: _units(str(body[name])) for name in ("cpu", "memory") if body.get(name)}
+    return {name: str(units) for name, units in read.items() if units > 0}
+
+
 def _units(text: str) -> int:
     """Return ``512``, ``.5 vCPU`` and ``1GB`` as CPU units and MiB; -1 for any other text."""
     words = text.lower().replace("vcpu", "").replace("gb", "").strip()
@@ -105,6 +118,7 @@ class Definitions:
         if any(not container.get("name") or not container.get("image") for container in containers):
             raise AwsFault("ClientException", "Container.name and Container.image should not be null or empty.")
         check_fargate_size(body)
+        body = {**body, **_sizes(body)}
         defaults = {"cpu": 0, "portMappings": [], "essential": True, "environment": [], "mountPoints": []}
         body = {
             **body,

@@ -48,13 +48,18 @@ class Revision:
         ]
 
     @property
+    def serving(self) -> str:
+        """Return the name of the container that the load balancer sends requests to; empty where there is none."""
+        return next((str(balancer.get("containerName") or "") for balancer in self.load_balancers), "")
+
+    @property
     def capacity(self) -> list[dict[str, Any]]:
         """Return its capacity provider strategy; empty where there is a launch type instead."""
         return list(self.settings.get("capacityProviderStrategy", ()))
 
     @property
     def on_instances(self) -> bool:
-        """Return whether its tasks need container instances, of which there are none."""
+        """Return whether its tasks need container instances."""
         return self.settings.get("launchType") in {"EC2", "EXTERNAL"}
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from sandbox.aws.ecs.targets import HealthCheck
+
 DEREGISTRATION_SECONDS = 300.0
 """Default deregistration delay of a target group, in seconds (Elastic Load Balancing user guide)."""
 
@@ -31,7 +33,7 @@ class Neighbours:
         return ""
 
     def load_balancer_of(self, group: str) -> str | None:
-        """Return ``app/name/id`` of the load balancer in front of a target group; None where there is none."""
+        """Return ``app/name/id`` or ``net/name/id`` of the load balancer in front of a target group; None for none."""
         del group
         return "app/any/0"
 
@@ -39,6 +41,11 @@ class Neighbours:
         """Return for how many seconds targets of the group with this ARN drain."""
         del group
         return DEREGISTRATION_SECONDS
+
+    def health_check(self, group: str) -> HealthCheck:
+        """Return how the group with this ARN checks its targets."""
+        del group
+        return HealthCheck()
 
     def free_addresses(self, subnet: str) -> int | None:
         """Return for how many more network interfaces the subnet has room; None where there is no such subnet."""

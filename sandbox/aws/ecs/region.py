@@ -29,6 +29,8 @@ STOPPED_TASKS_SECONDS = 3600.0
 class ClusterRecord:
     arn: str
     name: str
+    instances: int = 0
+    """How many container instances it has."""
     settings: list[dict[str, str]] = field(default_factory=list)
     tags: list[dict[str, str]] = field(default_factory=list)
 
@@ -78,6 +80,7 @@ class Ecs:
             target_groups=revision.target_groups, images=revision.images,
             tags=propagated(service.settings["propagateTags"], service.tags, revision.definition),
             capacity=provider(revision.capacity, placed) if revision.capacity else "",
+            serving=revision.serving, instance=self._instance(service) if revision.on_instances else "",
         )  # fmt: skip
 
     def new_id(self) -> str:
@@ -99,19 +102,24 @@ class Ecs:
         overrides: dict[str, Any] | None = None,
         tags: list[dict[str, str]] | None = None,
         capacity: str = "",
+        serving: str = "",
+        instance: str = "",
     ) -> Task:
-        name = definition.container["name"]
-        _, image, manifest = next(resolved for resolved in images or self.resolve(definition) if resolved[0] == name)
-        if manifest is not None and manifest.digest in self.registry.gone:
-            manifest = None
+        """Start a task. ``serving`` is the container that takes requests; empty where nobody says."""
+        there = (
+            (name, image, None if manifest is not None and self.registry.is_gone(manifest) else manifest)
+            for name, image, manifest in images or self.resolve(definition)
+        )
+        for container in definition.containers:
+            self.registry.pulled(container["image"])
         identity = uuid.UUID(int=self.random.getrandbits(128), version=4).hex
         self._addresses += 1
         task = Task(
             id=identity,
             arn=f"{self.prefix}:task/{cluster}/{identity}",
             definition=definition,
-            image=image,
-            manifest=manifest,
+            images=tuple(there),
+            main=serving or definition.main(self.registry.host),
             group=group,
             started_by=started_by,
             created=now,
@@ -121,6 +129,7 @@ class Ecs:
             tags=list(tags or ()),
             target_groups=tuple(target_groups),
             provider=capacity,
+            instance=instance,
             due=inf,
         )
         task_lifecycle.advance(task, now, self.random, self.neighbours)
@@ -132,6 +141,19 @@ class Ecs:
         owner = self._owner(task)
         if owner is not None:
             owner.changed = True
+
+    def instances(self, cluster: str) -> list[str]:
+        """Return the ARNs of the container instances of a cluster."""
+        prefix = f"{self.prefix}:container-instance/{cluster}"
+        return [f"{prefix}/{number:032x}" for number in range(1, self.clusters[cluster].instances + 1)]
+
+    def _instance(self, service: Service) -> str:
+        """Return the container instance that has the fewest tasks of the service."""
+        taken = [task.instance for task in self.tasks_of(service) if task.alive]
+        return min(self.instances(service.cluster), key=taken.count)
+
+    def has_room(self, service: Service) -> bool:
+        return bool(self.instances(service.cluster)) if service.revision.on_instances else self.capacity
 
     def resolve(self, definition: Definition) -> tuple[tuple[str, str, Any], ...]:
         """Return each container's name, its image reference, and the manifest that the reference names now."""

@@ -1,9 +1,11 @@
-"""Application Auto Scaling, which here only keeps the desired count within its bounds.
+"""Application Auto Scaling, which here keeps the desired count within its bounds, and sets these on schedule.
 
 Its policies are records: nothing scales with load, so that a run is judged by what was asked of it.
 """
 
+import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.aws.ecs.region import Ecs
@@ -29,3 +31,22 @@ def enforce(ecs: Ecs, targets: Iterable[Any]) -> None:
         desired = bounded(service.desired, target.min_capacity, target.max_capacity, suspended)
         service.changed = service.changed or desired != service.desired
         service.desired = desired
+
+
+_DAILY = re.compile(r"cron\((\d{1,2}) (\d{1,2}) \* \* \? \*\)")
+
+
+def on_schedule(targets: Mapping[str, Any], actions: Iterable[Any], now: float) -> None:
+    """Set the bounds of those scalable targets (moto's records, by resource) whose daily action is due in this minute.
+
+    ``now`` is the end of the minute, in epoch seconds. Other schedules than ``cron(M H * * ? *)`` stay records.
+    """
+    minute = datetime.fromtimestamp(now, UTC)
+    for action in actions:
+        due = _DAILY.fullmatch(str(action.schedule))
+        target = targets.get(action.resource_id)
+        if due is None or target is None or (minute.minute, minute.hour) != (int(due[1]), int(due[2])):
+            continue
+        wanted = action.scalable_target_action
+        target.min_capacity = wanted.get("MinCapacity", target.min_capacity)
+        target.max_capacity = wanted.get("MaxCapacity", target.max_capacity)

@@ -37,11 +37,13 @@ class Cluster(Protocol):
 
     random: Random
     neighbours: Neighbours
-    capacity: bool
-    """Whether Fargate has room for another task."""
 
     def tasks_of(self, service: Service) -> list[Task]:
         """Every task of the service that isn't STOPPED yet."""
+        ...
+
+    def has_room(self, service: Service) -> bool:
+        """Return whether there is room for another task: on Fargate, or a container instance."""
         ...
 
     def start_task(self, service: Service, deployment: Deployment, now: float) -> Task: ...
@@ -228,11 +230,10 @@ def _start_missing(service: Service, now: float, cluster: Cluster) -> None:
     living = [task for task in cluster.tasks_of(service) if task.alive]
     missing = service.desired - len(of_deployment(living, primary))
     room = max(service.maximum, service.desired if len(service.deployments) == 1 else 0) - len(living)
-    unplaced = NO_INSTANCES if primary.revision.on_instances else "" if cluster.capacity else UNPLACED
-    if min(missing, room) > 0 and unplaced:
+    if min(missing, room) > 0 and not cluster.has_room(service):
         primary.throttled += 1
         primary.next_start = now + retry_delay(primary.throttled)
-        service.add_event(now, unplaced, cluster.random)
+        service.add_event(now, NO_INSTANCES if primary.revision.on_instances else UNPLACED, cluster.random)
         return
     started = [cluster.start_task(service, primary, now) for _ in range(min(missing, room))]
     if started:

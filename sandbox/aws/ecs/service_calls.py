@@ -21,9 +21,12 @@ def create_service(ecs: Ecs, request: Answer, now: float) -> Answer:
     settings = service_settings.settings(service_settings.DEFAULTS, request, definition, ecs.neighbours)
     arn = f"{ecs.prefix}:service/{cluster.name}/{name}"
     revision = ecs.new_revision(arn, definition, service_settings.rolled_out(settings), now)
+    daemon = settings["schedulingStrategy"] == "DAEMON"
+    usual = service_settings.DAEMON_CONFIGURATION if daemon else service_settings.CONFIGURATION
+    desired = cluster.instances if daemon else int(request.get("desiredCount", 0))
     service = Service(
-        arn, cluster.name, name, now, int(request.get("desiredCount", 0)), revision,
-        service_settings.configuration(service_settings.CONFIGURATION, request.get("deploymentConfiguration")),
+        arn, cluster.name, name, now, desired, revision,
+        service_settings.configuration(usual, request.get("deploymentConfiguration"), daemon=daemon),
         grace=float(request.get("healthCheckGracePeriodSeconds") or 0),
         settings=settings,
         tags=list(request.get("tags", ())),
@@ -43,7 +46,9 @@ def update_service(ecs: Ecs, request: Answer, now: float) -> Answer:
     service = ecs.service(request)
     old = service.revision.definition
     definition = ecs.definitions.usable(request["taskDefinition"]) if request.get("taskDefinition") else old
-    configuration = service_settings.configuration(service.configuration, request.get("deploymentConfiguration"))
+    configuration = service_settings.configuration(
+        service.configuration, request.get("deploymentConfiguration"), daemon=service.is_daemon
+    )
     settings = service_settings.settings(service.settings, request, definition, ecs.neighbours)
     deploys = bool(
         request.get("forceNewDeployment")

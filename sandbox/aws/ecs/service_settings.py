@@ -36,6 +36,8 @@ CONFIGURATION: Settings = {
     "bakeTimeInMinutes": 0,
 }
 """The default deployment configuration."""
+DAEMON_CONFIGURATION: Settings = {**CONFIGURATION, "maximumPercent": 100, "minimumHealthyPercent": 0}
+"""That of DAEMON services (ECS API reference, DeploymentConfiguration)."""
 
 
 def settings(old: Mapping[str, Any], request: Mapping[str, Any], definition: Definition, near: Neighbours) -> Settings:
@@ -49,8 +51,8 @@ def settings(old: Mapping[str, Any], request: Mapping[str, Any], definition: Def
     else:
         back = "FARGATE" if new.pop("capacityProviderStrategy", None) == [] and _for_fargate(definition) else "EC2"
         new["launchType"] = new.get("launchType") or back
-    if new["schedulingStrategy"] != "REPLICA":
-        raise AwsFault("UnsupportedFeatureException", f"The simulated ECS has no {new['schedulingStrategy']} services.")
+    if new["schedulingStrategy"] == "DAEMON":
+        _check_daemon(new, request)
     if new["deploymentController"]["type"] == "EXTERNAL":
         raise AwsFault("UnsupportedFeatureException", "The simulated ECS has no EXTERNAL deployment controller.")
     check_launch(new, definition)
@@ -60,6 +62,17 @@ def settings(old: Mapping[str, Any], request: Mapping[str, Any], definition: Def
     for balancer in new["loadBalancers"]:
         _check_balancer(balancer, definition, near)
     return new
+
+
+def _check_daemon(new: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+    """Refuse what goes with no DAEMON service."""
+    refused = "The daemon scheduling strategy does not support"
+    if "desiredCount" in request:
+        raise _invalid(f"{refused} a desired count for services. Remove the desired count value and try again.")
+    if on_fargate(new):
+        raise _invalid(f"{refused} the Fargate launch type.")
+    if new.get("placementStrategy"):
+        raise _invalid(f"{refused} placement strategies.")
 
 
 def on_fargate(wanted: Mapping[str, Any]) -> bool:
@@ -83,9 +96,11 @@ def starts_deployment(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return bool(changed)
 
 
-def configuration(old: Mapping[str, Any], change: Mapping[str, Any] | None) -> Settings:
+def configuration(old: Mapping[str, Any], change: Mapping[str, Any] | None, *, daemon: bool = False) -> Settings:
     """Return the deployment configuration with the request's changes. Raise ``AwsFault`` where ECS refuses."""
     new = {**old, **(change or {})}
+    if daemon and int(new["maximumPercent"]) > DAEMON_CONFIGURATION["maximumPercent"]:
+        raise _invalid("The daemon scheduling strategy does not support values above 100 for maximumPercent.")
     if int(new["maximumPercent"]) <= 100 and int(new["minimumHealthyPercent"]) >= 100:
         raise _invalid(
             "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.",

@@ -58,6 +58,10 @@ class Service:
         return bool(self.settings["deploymentController"]["type"] == "ECS")
 
     @property
+    def is_daemon(self) -> bool:
+        return bool(self.settings["schedulingStrategy"] == "DAEMON")
+
+    @property
     def current(self) -> ServiceDeployment:
         return self.history[-1]
 

@@ -4,7 +4,7 @@ ECS developer guide, "Amazon ECS stopped tasks error messages".
 """
 
 from sandbox.aws.ecs.neighbours import Neighbours
-from sandbox.aws.ecs.tasks import Task
+from sandbox.aws.ecs.tasks import Resolved, Task
 
 NO_CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone."
 _RESOURCES = "ResourceInitializationError: unable to pull secrets or registry auth: "
@@ -23,7 +23,7 @@ def unplaced(task: Task, near: Neighbours) -> str:
 
 
 def unmade(task: Task, near: Neighbours) -> str:
-    """Return why its container cannot be created: its role, its secrets, its image."""
+    """Return why its containers cannot be created: its role, its secrets, its images."""
     definition = task.definition
     role = str(definition.body.get("executionRoleArn", ""))
     if role.rpartition("/")[2] in near.roles_gone:
@@ -32,8 +32,14 @@ def unmade(task: Task, near: Neighbours) -> str:
     fault = next(filter(None, map(near.secret_fault, secrets)), "")
     if fault:
         return f"{_RESOURCES}execution resource retrieval failed: {fault}"
-    if task.manifest is None:
-        return f"{_PULL}failed to resolve ref {task.image}: {task.image}: not found"
-    if definition.platform not in task.manifest.platforms:
-        return f"{_PULL}image Manifest does not contain descriptor matching platform '{definition.platform}'"
+    essential = {container["name"] for container in definition.containers if container.get("essential", True)}
+    return next(filter(None, (_unpulled(task, image) for image in task.images if image[0] in essential)), "")
+
+
+def _unpulled(task: Task, resolved: Resolved) -> str:
+    _, image, manifest = resolved
+    if manifest is None:
+        return f"{_PULL}failed to resolve ref {image}: {image}: not found"
+    if task.definition.platform not in manifest.platforms:
+        return f"{_PULL}image Manifest does not contain descriptor matching platform '{task.definition.platform}'"
     return ""

@@ -10,8 +10,9 @@ from random import Random
 
 from sandbox.aws.ecs import start_failures, targets
 from sandbox.aws.ecs.neighbours import Neighbours
-from sandbox.aws.ecs.targets import State, Target
+from sandbox.aws.ecs.targets import Failure, State, Target
 from sandbox.aws.ecs.tasks import Task
+from sandbox.scenarios.behaviour import Behaviour
 
 PROVISIONING_SECONDS = (5.0, 10.0)
 PULL_SECONDS = (8.0, 12.0)
@@ -23,6 +24,8 @@ COMMAND_SECONDS = 8.0
 """How long a one-off command (a migration) runs."""
 FAILED_TO_START, INTERRUPTED = "TaskFailedToStart", "SpotInterruption"
 """Stop codes."""
+OWN_INTERVAL, OWN_RETRIES = 30.0, 3
+"""Defaults of a container's own health check (ECS API reference, HealthCheck)."""
 KILLED = 137
 """The exit code of SIGKILL."""
 
@@ -40,7 +43,7 @@ def advance(task: Task, now: float, random: Random, near: Neighbours) -> None:
         case "PENDING":
             _pulled(task, now, start_failures.unmade(task, near))
         case "ACTIVATING":
-            _run(task, now)
+            _run(task, now, near)
         case "RUNNING":
             _live(task, now)
         case "DEACTIVATING":
@@ -48,7 +51,7 @@ def advance(task: Task, now: float, random: Random, near: Neighbours) -> None:
             _terminate(task, now)
         case "STOPPING":
             task.targets.clear()
-            task.exit_code = KILLED if _outlives(task) else 0
+            _stopped(task, KILLED if _outlives(task) else 0)
             task.status, task.due = "DEPROVISIONING", now + DEPROVISIONING_SECONDS
         case "DEPROVISIONING":
             task.status, task.stopped, task.due = "STOPPED", now, inf
@@ -101,59 +104,94 @@ def _pulled(task: Task, now: float, failure: str) -> None:
     _die(task, now, FAILED_TO_START, failure)
 
 
-def _run(task: Task, now: float) -> None:
+def _run(task: Task, now: float, near: Neighbours) -> None:
     task.status, task.started = "RUNNING", now
     if task.behaviour is not None and task.behaviour.crash_after is None and not task.command:
         task.news.append("INFO:     Uvicorn running on http://0.0.0.0:8000")
-    task.targets = [Target(group, task.address, port) for group, port in task.target_groups]
-    task.next_check = now + targets.INTERVAL if task.checked else now + PROVEN_SECONDS
-    task.due = min(task.next_check, _end(task))
+    task.targets = [
+        Target(group, task.address, port, health_check=near.health_check(group)) for group, port in task.target_groups
+    ]
+    for target in task.targets:
+        target.next_check = now + target.health_check.interval
+    task.next_own_check = now + _own_interval(task) if task.has_own_check else inf
+    task.due = min(_next_check(task), _end(task))
 
 
 def _live(task: Task, now: float) -> None:
-    """Live through a moment of RUNNING: the container ends, or its health is checked."""
+    """Live through a moment of RUNNING: a container ends, or its health is checked."""
     if now >= _end(task):
         _exit(task, now)
         return
-    if now >= task.next_check:
+    if now >= _next_check(task):
         _check(task, now)
     task.proven = task.proven or (task.checked and task.healthy)
-    task.due = min(task.next_check, _end(task))
+    task.due = min(_next_check(task), _end(task))
+
+
+def _next_check(task: Task) -> float:
+    if task.checked:
+        return min([task.next_own_check, *(target.next_check for target in task.targets)])
+    return inf if task.proven else task.running_since + PROVEN_SECONDS
 
 
 def _check(task: Task, now: float) -> None:
     if not task.checked:
-        task.next_check, task.proven = inf, True
+        task.proven = True
         return
-    failure = health_failure(task, now)
-    for target in task.targets:
-        target.check(failure)
-    task.failed_checks = 0 if failure is None else task.failed_checks + 1
-    if "healthCheck" in task.definition.container:
-        if failure is None:
-            task.health = "HEALTHY"
-        elif task.failed_checks >= targets.UNHEALTHY_AFTER:
-            task.health = "UNHEALTHY"
-    if failure is not None and task.answers(now) and task.behaviour is not None:
+    failures = [_check_target(task, target, now) for target in task.targets if target.next_check <= now]
+    if task.next_own_check <= now:
+        failures.append(_check_itself(task, now))
+    failed = any(failure is not None for failure in failures)
+    if failed and task.answers(now) and task.behaviour is not None:
         task.news.append(f"ERROR:    {task.behaviour.log}")
     task.unhealthy_since = min(task.unhealthy_since, now) if task.unhealthy else inf
-    settled = failure is None and task.healthy and not (task.behaviour and task.behaviour.falls_ill)
-    task.next_check = inf if settled else now + targets.INTERVAL
+    if not failed and task.healthy and not (task.behaviour and task.behaviour.falls_ill):
+        _settle(task)
 
 
-def health_failure(task: Task, now: float) -> tuple[str, str] | None:
-    """Return the reason code and description of a failing health check at ``now``; None when it passes."""
-    if not task.answers(now):
-        return targets.TIMEOUT
-    passes = task.behaviour is not None and task.behaviour.at(task.running_seconds(now)).passes_health_check
-    return None if passes else targets.MISMATCH
+def _settle(task: Task) -> None:
+    """Check no more: as the image behaves, no check will ever fail."""
+    task.next_own_check = inf
+    for target in task.targets:
+        target.next_check = inf
+
+
+def _check_target(task: Task, target: Target, now: float) -> Failure:
+    behaviour = task.behaviour
+    failure: Failure = targets.TIMEOUT
+    if behaviour is not None:
+        then = behaviour.at(task.running_seconds(now))
+        failure = target.health_check.failure(then, listening=task.answers(now))
+    target.check(failure, now)
+    return failure
+
+
+def _check_itself(task: Task, now: float) -> Failure:
+    """Let the container check its own health, by its definition's ``healthCheck``."""
+    task.next_own_check = now + _own_interval(task)
+    then = task.behaviour.at(task.running_seconds(now)) if task.behaviour is not None else None
+    if then is not None and then.passes_health_check and task.answers(now):
+        task.failed_checks, task.health = 0, "HEALTHY"
+        return None
+    starting = task.running_seconds(now) < float(task.own_check.get("startPeriod") or 0)
+    task.failed_checks += not starting
+    if task.failed_checks >= int(task.own_check.get("retries") or OWN_RETRIES):
+        task.health = "UNHEALTHY"
+    return targets.REFUSED
+
+
+def _own_interval(task: Task) -> float:
+    return float(task.own_check.get("interval") or OWN_INTERVAL)
 
 
 def _end(task: Task) -> float:
-    """Return when the container ends by itself."""
-    if task.started is None or task.behaviour is None:
+    """Return when the first of its essential containers ends by itself."""
+    return min((_ends(task, behaviour) for _, behaviour in task.essential), default=inf)
+
+
+def _ends(task: Task, behaviour: Behaviour) -> float:
+    if task.started is None:
         return inf
-    behaviour = task.behaviour
     ends = [inf]
     if behaviour.crash_after is not None:
         ends.append(task.started + behaviour.crash_after)
@@ -165,18 +203,24 @@ def _end(task: Task) -> float:
 
 
 def _exit(task: Task, now: float) -> None:
-    behaviour = task.behaviour
-    if behaviour is None:
-        return
+    name, behaviour = min(task.essential, key=lambda container: _ends(task, container[1]))
+    code = behaviour.exit_code
     if task.command and behaviour.crash_after is None:
-        task.exit_code = 0 if behaviour.database else 1
-    else:
-        task.exit_code = behaviour.exit_code
-    if task.exit_code:
+        code = int(not behaviour.database)
+    task.exit_codes[name] = code
+    _stopped(task, 0)
+    if code:
         task.news.append(f"ERROR:    {behaviour.log}")
-    if task.exit_code == KILLED:
+    if code == KILLED:
         task.container_reason = "OutOfMemoryError: Container killed due to memory usage"
+    task.ended = name
     _die(task, now, "EssentialContainerExited", "Essential container in task exited")
+
+
+def _stopped(task: Task, code: int) -> None:
+    """Note the exit code of each container that has not ended by itself."""
+    for name, _, _ in task.images:
+        task.exit_codes.setdefault(name, code if name == task.main else 0)
 
 
 def _die(task: Task, now: float, code: str, reason: str) -> None:

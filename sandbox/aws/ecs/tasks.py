@@ -18,17 +18,21 @@ ECS developer guide, "Task definition parameters", container timeouts.
 """
 
 
+Resolved = tuple[str, str, Manifest | None]
+"""A container's name, the reference of its image, and the manifest that the reference named; None for no image."""
+
+
 @dataclass(slots=True)
 class Task:
-    """A task and its one essential container."""
+    """A task and its containers. One of them is the main one: it takes the requests, and its health is the task's."""
 
     id: str
     arn: str
     definition: Definition
-    image: str
-    """The reference of the essential container, as the task definition has it."""
-    manifest: Manifest | None
-    """The manifest that the reference named when the deployment (or the task) was created."""
+    images: tuple[Resolved, ...]
+    """Each container's name, its image's reference, and what that named when the deployment was created."""
+    main: str
+    """The name of the main container."""
     group: str
     started_by: str
     created: float
@@ -40,6 +44,8 @@ class Task:
     """ARN and container port of each target group to register with."""
     provider: str = ""
     """The capacity provider that it runs on; empty where it has a launch type instead."""
+    instance: str = ""
+    """The ARN of its container instance; empty on Fargate."""
 
     status: str = "PROVISIONING"
     desired_status: str = "RUNNING"
@@ -49,8 +55,9 @@ class Task:
     targets: list[Target] = field(default_factory=list)
     proven: bool = False
     """Whether the task was once healthy, or has run for ``PROVEN_SECONDS`` where nothing checks its health."""
-    next_check: float = inf
+    next_own_check: float = inf
     failed_checks: int = 0
+    """Failed checks of the container's own, in a row."""
     unhealthy_since: float = inf
     pull_started: float | None = None
     pull_stopped: float | None = None
@@ -59,8 +66,11 @@ class Task:
     stopped: float | None = None
     stop_code: str = ""
     stopped_reason: str = ""
-    exit_code: int | None = None
+    exit_codes: dict[str, int] = field(default_factory=dict)
+    """Container → its exit code, once it has ended."""
     container_reason: str = ""
+    ended: str = ""
+    """The container with whose end the task ended; empty where it did not."""
     news: list[str] = field(default_factory=list)
     """Lines that its container wrote since they were last taken."""
 
@@ -76,11 +86,43 @@ class Task:
     @property
     def stop_timeout(self) -> float:
         """Return the seconds from SIGTERM until ECS kills its container."""
-        return min(float(self.definition.container.get("stopTimeout") or STOP_TIMEOUT), LONGEST_STOP_TIMEOUT)
+        return min(float(self.container.get("stopTimeout") or STOP_TIMEOUT), LONGEST_STOP_TIMEOUT)
+
+    @property
+    def container(self) -> dict[str, Any]:
+        """Return the definition of its main container."""
+        return self.definition.named(self.main)
+
+    @property
+    def own_check(self) -> dict[str, Any]:
+        """Return the main container's own health check; empty where it has none."""
+        check: dict[str, Any] = self.container.get("healthCheck") or {}
+        return check
+
+    @property
+    def has_own_check(self) -> bool:
+        return bool(self.own_check)
+
+    @property
+    def image(self) -> str:
+        """Return the reference of the main container's image."""
+        return next(reference for name, reference, _ in self.images if name == self.main)
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """Return the manifest of the main container's image."""
+        return next(manifest for name, _, manifest in self.images if name == self.main)
 
     @property
     def behaviour(self) -> Behaviour | None:
+        """Return the behaviour of the main container."""
         return self.manifest.behaviour if self.manifest else None
+
+    @property
+    def essential(self) -> list[tuple[str, Behaviour]]:
+        """Return name and behaviour of each essential container: with its end the task ends."""
+        wanted = {container["name"] for container in self.definition.containers if container.get("essential", True)}
+        return [(name, manifest.behaviour) for name, _, manifest in self.images if name in wanted and manifest]
 
     @property
     def alive(self) -> bool:
@@ -90,7 +132,7 @@ class Task:
     @property
     def checked(self) -> bool:
         """Return whether its health is checked, by a load balancer or by the container's own check."""
-        return bool(self.target_groups) or "healthCheck" in self.definition.container
+        return bool(self.target_groups) or self.has_own_check
 
     @property
     def healthy(self) -> bool:
@@ -136,4 +178,4 @@ class Task:
 
     def _passes_checks(self) -> bool:
         ready = all(target.state is State.HEALTHY for target in self.targets)
-        return ready and ("healthCheck" not in self.definition.container or self.health == "HEALTHY")
+        return ready and (not self.has_own_check or self.health == "HEALTHY")

@@ -1,16 +1,21 @@
 """Applies fault rules to a call, in WSGI; and writes errors in AWS's protocols."""
 
+import re
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from xml.sax.saxutils import escape
 
 import orjson
 
 from sandbox.aws.errors import AwsFault
-from sandbox.aws.faults.rules import AFTER, Asked, FaultRules, Kind, fault_of
+from sandbox.aws.faults.rules import AFTER, Asked, FaultRules, fault_of
+from sandbox.aws.inprocess import LINE, HungUp, Line
+from sandbox.scenarios.harm import Kind
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -20,8 +25,27 @@ Answer = tuple[str, list[tuple[str, str]], bytes]
 
 AMZ_JSON = "application/x-amz-json-1.1"
 _CBOR = "application/cbor"
+HANG_SECONDS = 60.0
+"""Seconds after which a connection that hangs is cut: more than any caller waits."""
 _KEPT_ANSWERS = 50
 """How many old answers of one request are kept for stale reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class SocketLine:
+    """The connection of a call that came over a socket; its time is real."""
+
+    environ: Environ
+
+    def wait(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def cut(self) -> None:
+        line: socket.socket = self.environ["werkzeug.socket"]
+        line.shutdown(socket.SHUT_RDWR)
+
+    def later(self, seconds: float, act: Callable[[], object]) -> None:
+        """Do nothing: a call that waits at a socket goes on by itself."""
 
 
 class FaultInjection:
@@ -35,18 +59,20 @@ class FaultInjection:
         rule = self._rules.of(call)
         if rule is None:
             return handle(environ, start)
+        line = environ.get(LINE) or SocketLine(environ)
         if rule.kind is Kind.SLOW:
-            time.sleep(rule.delay)
-            return handle(environ, start)
+            return _slow(handle, environ, start, line, rule.delay)
         if rule.kind is Kind.STALE:
             return _send(start, self._stale(handle, call, environ, rule.delay))
         answer = _collect(handle, environ) if rule.kind in AFTER else None
-        if rule.kind is Kind.SLOW_AFTER and answer is not None:
-            time.sleep(rule.delay)
-            return _send(start, answer)
-        if rule.kind in {Kind.RESET, Kind.RESET_AFTER}:
-            line: socket.socket = environ["werkzeug.socket"]
-            line.shutdown(socket.SHUT_RDWR)
+        if answer is not None and rule.kind in {Kind.SLOW_AFTER, Kind.OMIT}:
+            if rule.kind is Kind.SLOW_AFTER:
+                line.wait(rule.delay)
+            return _send(start, without(answer, rule.omits))
+        if rule.kind is Kind.HANG:
+            line.wait(HANG_SECONDS)
+        if rule.kind in {Kind.RESET, Kind.RESET_AFTER, Kind.HANG}:
+            line.cut()
             return []
         return answer_fault(environ, start, fault_of(rule.kind, call, query=speaks_query(environ)))
 
@@ -60,6 +86,16 @@ class FaultInjection:
         kept.append((now, answer))
         old = [answer for at, answer in kept if now - at >= age]
         return old[-1] if old else kept[0][1]
+
+
+def _slow(handle: Handle, environ: Environ, start: StartResponse, line: Line, seconds: float) -> Iterable[bytes]:
+    """Handle a call only after so many seconds, also where the caller has hung up by then."""
+    try:
+        line.wait(seconds)
+    except HungUp:
+        line.later(seconds, partial(_collect, handle, environ))
+        raise
+    return handle(environ, start)
 
 
 def respond(start: StartResponse, status: int, body: bytes, content_type: str, **headers: str) -> Iterable[bytes]:
@@ -91,6 +127,26 @@ def _collect(handle: Handle, environ: Environ) -> Answer:
     head: list[tuple[str, list[tuple[str, str]]]] = []
     body = b"".join(handle(environ, lambda status, headers, *_: head.append((status, headers))))
     return (*head[-1], body)
+
+
+def without(answer: Answer, omitted: Sequence[str]) -> Answer:
+    """Return an answer without these fields, wherever they stand in it."""
+    status, headers, body = answer
+    if not omitted:
+        return answer
+    try:
+        body = orjson.dumps(_pruned(orjson.loads(body), set(omitted)))
+    except orjson.JSONDecodeError:
+        for name in omitted:
+            body = re.sub(rf"<{name}>.*?</{name}>|<{name}/>".encode(), b"", body, flags=re.DOTALL)
+    kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+    return status, [*kept, ("Content-Length", str(len(body)))], body
+
+
+def _pruned(value: Any, omitted: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _pruned(field, omitted) for name, field in value.items() if name not in omitted}
+    return [_pruned(element, omitted) for element in value] if isinstance(value, list) else value
 
 
 def _send(start: StartResponse, answer: Answer) -> Iterable[bytes]:

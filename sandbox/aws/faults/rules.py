@@ -5,42 +5,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from random import Random
-from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-
-from contracts.suggest import did_you_mean
 from sandbox.aws.call_log import changes
 from sandbox.aws.errors import AwsFault
-from sandbox.aws.faults.operations import operations_of
+from sandbox.scenarios.harm import Kind, Rule
 
-
-class Kind(StrEnum):
-    """What happens to a call."""
-
-    THROTTLE = "throttle"
-    DENY = "deny"
-    EXPIRE = "expire"
-    """The caller's credentials have expired."""
-    ERROR_BEFORE = "error-before"
-    """An internal error, and nothing was done."""
-    ERROR_AFTER = "error-after"
-    """It takes effect, and the answer is an internal error."""
-    SLOW = "slow"
-    """It waits before it takes effect; a caller that has hung up by then leaves a call that lands late."""
-    SLOW_AFTER = "slow-after"
-    """It takes effect, and the answer waits."""
-    RESET = "reset"
-    """The connection ends without an answer, and nothing was done."""
-    RESET_AFTER = "reset-after"
-    """It takes effect, and the connection ends without an answer."""
-    STALE = "stale"
-    """A call that reads gets the answer of some time ago."""
-
-
-AFTER = frozenset({Kind.ERROR_AFTER, Kind.SLOW_AFTER, Kind.RESET_AFTER})
+AFTER = frozenset({Kind.ERROR_AFTER, Kind.SLOW_AFTER, Kind.RESET_AFTER, Kind.OMIT})
 """Kinds of fault in which the call takes effect first."""
 _S3_CODES = {Kind.THROTTLE: "SlowDown", Kind.DENY: "AccessDenied", Kind.EXPIRE: "ExpiredToken"}
 _QUERY_CODES = {Kind.THROTTLE: "Throttling", Kind.DENY: "AccessDenied", Kind.EXPIRE: "ExpiredToken"}
@@ -51,11 +22,6 @@ _CODES = {
 }
 
 
-SERVICES = frozenset({
-    "application-autoscaling", "ce", "ec2", "ecr", "ecs", "elasticloadbalancing", "events", "iam", "kms", "logs",
-    "monitoring", "pricing", "rds", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts",
-})  # fmt: skip
-"""Services as signatures name them: CloudWatch signs as ``monitoring``."""
 _POLICIES = {"monitoring": "cloudwatch"}
 
 
@@ -82,58 +48,16 @@ class Asked:
         return f"{_POLICIES.get(self.service, self.service)}:{self.operation}"
 
 
-class Rule(BaseModel):
-    """Which calls fail, how, and for how long. A field that is left empty matches all calls."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    kind: Kind
-    service: str = ""
-    """The service, as the signature names it."""
-    operation: str = ""
-    agent: str = ""
-    """A part of the User-Agent."""
-    caller: str = ""
-    """A part of the caller's ARN."""
-    resource: str = ""
-    """A part of the resource's name."""
-    account: Annotated[str, Field(pattern=r"^(\d{12})?$")] = ""
-    """The account in which the call acts."""
-    calls: int | None = Field(default=None, ge=1)
-    """Ends after so many calls."""
-    seconds: float | None = Field(default=None, gt=0)
-    """Ends after so many real seconds."""
-    share: float = Field(default=1.0, gt=0, le=1)
-    delay: float = Field(default=1.0, ge=0, le=60)
-    """Real seconds, for ``slow``, ``slow-after`` and ``stale``."""
-
-    @field_validator("service")
-    @classmethod
-    def _is_known(cls, service: str) -> str:
-        if service and service not in SERVICES:
-            raise ValueError(f"no signature names {service!r}; they name {', '.join(sorted(SERVICES))}")
-        return service
-
-    @model_validator(mode="after")
-    def _is_an_operation(self) -> Self:
-        if not self.operation:
-            return self
-        services = [self.service] if self.service else sorted(SERVICES)
-        known = [operation for service in services for operation in operations_of(service)]
-        if self.operation not in known:
-            where = self.service or "AWS"
-            raise ValueError(f"{where} has no operation {self.operation[:100]}{did_you_mean(self.operation, known)}")
-        return self
-
-    def meets(self, call: "Asked") -> bool:
-        return (
-            self.service in {"", call.service}
-            and self.operation in {"", call.operation}
-            and self.agent in call.agent
-            and self.caller in call.caller
-            and self.resource in call.resource
-            and self.account in {"", call.account}
-        )
+def meets(rule: Rule, call: Asked) -> bool:
+    """Return whether the call is one of those that the rule is for."""
+    return (
+        rule.service in {"", call.service}
+        and rule.operation in {"", call.operation}
+        and rule.agent in call.agent
+        and rule.caller in call.caller
+        and rule.resource in call.resource
+        and rule.account in {"", call.account}
+    )
 
 
 class FaultRules:
@@ -182,7 +106,7 @@ class FaultRules:
         with self._lock:
             self._expire()
             for number, (rule, _) in self._rules.items():
-                if not rule.meets(call) or (rule.kind is Kind.STALE and changes(call.operation)):
+                if not meets(rule, call) or (rule.kind is Kind.STALE and changes(call.operation)):
                     continue
                 if rule.share < 1 and self._random.random() >= rule.share:
                     continue

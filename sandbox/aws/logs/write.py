@@ -7,7 +7,7 @@ from sandbox.aws.ecs.tasks import Task
 
 def write(backend: LogsBackend, task: Task, lines: list[str], now: float) -> None:
     """Append ``lines``, stamped ``now``, to ``prefix/container/task``; without options nothing is kept."""
-    container = task.definition.container
+    container = task.container
     options = container.get("logConfiguration", {}).get("options", {})
     group = options.get("awslogs-group")
     if group not in backend.groups:

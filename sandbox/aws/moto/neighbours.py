@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.ec2.exceptions import InvalidSubnetIdError
 from moto.ec2.models import ec2_backends
-from moto.elbv2.models import elbv2_backends
+from moto.elbv2.models import FakeTargetGroup, elbv2_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.ssm.exceptions import ParameterVersionNotFound
 from moto.ssm.models import ssm_backends
@@ -13,6 +13,7 @@ from moto.ssm.models import ssm_backends
 from sandbox.aws.accounts import Place
 from sandbox.aws.cloudwatch.alarms import firing, looks_back
 from sandbox.aws.ecs.neighbours import DEREGISTRATION_SECONDS, Neighbours
+from sandbox.aws.ecs.targets import HealthCheck
 
 UNREADABLE = (
     "unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret {arn} from "
@@ -49,14 +50,28 @@ class MotoNeighbours(Neighbours):
         return "" if there else UNREAD_PARAMETER.format(arn=reference, name=name)
 
     def load_balancer_of(self, group: str) -> str | None:
-        known = elbv2_backends[self._place.account][self._place.region].target_groups.get(group)
+        known = self._group(group)
         arns = known.load_balancer_arns if known is not None else []
         return arns[0].split(":loadbalancer/", 1)[-1] if arns else None
 
     def deregistration_seconds(self, group: str) -> float:
-        known = elbv2_backends[self._place.account][self._place.region].target_groups.get(group)
+        known = self._group(group)
         attributes = known.attributes if known is not None else {}
         return float(str(attributes.get("deregistration_delay.timeout_seconds", DEREGISTRATION_SECONDS)))
+
+    def health_check(self, group: str) -> HealthCheck:
+        known = self._group(group)
+        if known is None:
+            return HealthCheck()
+        protocol = str(known.health_check_protocol or "HTTP")
+        return HealthCheck(
+            protocol,
+            str(known.health_check_path or "/"),
+            float(known.health_check_interval_seconds),
+            int(known.healthy_threshold_count),
+            int(known.unhealthy_threshold_count),
+            "200" if protocol == "TCP" else str(known.matcher.get("HttpCode", "200")),
+        )
 
     def free_addresses(self, subnet: str) -> int | None:
         try:
@@ -64,6 +79,9 @@ class MotoNeighbours(Neighbours):
         except InvalidSubnetIdError:
             return None
         return known.available_ip_address_count
+
+    def _group(self, arn: str) -> FakeTargetGroup | None:
+        return elbv2_backends[self._place.account][self._place.region].target_groups.get(arn)
 
     def _is_parameter(self, name: str) -> bool:
         try:

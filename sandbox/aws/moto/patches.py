@@ -19,6 +19,7 @@ from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.ec2.models import ec2_backends, subnets
 from moto.elbv2 import models as elbv2
+from moto.elbv2.utils import make_arn_for_load_balancer
 from moto.logs import models as logs
 from moto.rds.models import rds_backends
 from moto.s3 import models as s3
@@ -40,6 +41,7 @@ def patched(worlds: Mapping[Place, World], now: Callable[[], float]) -> Iterator
         _target_health(worlds, undo)
         _autoscaling_sees_services(worlds, undo)
         _alarms_of_target_tracking(undo)
+        _arns_of_network_load_balancers(undo)
         _subnets_count_tasks(worlds, undo)
         _product_time(now, undo)
         yield
@@ -103,6 +105,25 @@ def _alarms_of_target_tracking(undo: list[Undo]) -> None:
         return [high, low]
 
     _replace(policy, "_generate_ecs_alarms", generate, undo)
+
+
+def _arns_of_network_load_balancers(undo: list[Undo]) -> None:
+    """Give network load balancers ARNs with ``net/``; moto gives all of them ``app/``."""
+    original = elbv2.ELBv2Backend.create_load_balancer
+    kinds: list[str] = []
+
+    def create_load_balancer(self: elbv2.ELBv2Backend, *args: Any, **fields: Any) -> elbv2.FakeLoadBalancer:
+        kinds.append("net" if fields.get("loadbalancer_type") == "network" else "app")
+        try:
+            return original(self, *args, **fields)
+        finally:
+            kinds.pop()
+
+    def make_arn(**parts: str) -> str:
+        return make_arn_for_load_balancer(**parts).replace(":loadbalancer/app/", f":loadbalancer/{kinds[-1]}/")
+
+    _replace(elbv2.ELBv2Backend, "create_load_balancer", create_load_balancer, undo)
+    _replace(elbv2, "make_arn_for_load_balancer", make_arn, undo)
 
 
 def _subnets_count_tasks(worlds: Mapping[Place, World], undo: list[Undo]) -> None:

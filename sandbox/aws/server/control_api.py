@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from sandbox.aws.accounts import HOME, Place
 from sandbox.aws.call_log import CallLog
 from sandbox.aws.faults.injection import Environ, StartResponse, respond
-from sandbox.aws.faults.rules import FaultRules, Rule
+from sandbox.aws.faults.rules import FaultRules
 from sandbox.aws.server.incidents import Impossible, bring_about
 from sandbox.aws.sts.sessions import Sessions
 from sandbox.aws.world.world import World
+from sandbox.scenarios.harm import Rule
 from sandbox.scenarios.incident import Incident
 from sandbox.scenarios.load import images
 

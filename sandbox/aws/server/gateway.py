@@ -29,7 +29,7 @@ from sandbox.aws.faults.injection import (
     respond,
     speaks_query,
 )
-from sandbox.aws.faults.rules import Asked, FaultRules, Kind, fault_of, invalid_token
+from sandbox.aws.faults.rules import Asked, FaultRules, fault_of, invalid_token
 from sandbox.aws.faults.throttling import LIMITED
 from sandbox.aws.moto.iam import user_of
 from sandbox.aws.server import wire
@@ -37,6 +37,7 @@ from sandbox.aws.server.control_api import ControlApi
 from sandbox.aws.server.region import Region
 from sandbox.aws.sts import api as sts
 from sandbox.aws.sts.sessions import Identity, Sessions
+from sandbox.scenarios.harm import Kind
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class Gateway:
         sessions: Sessions,
         sts_api: sts.Sts,
         calls: CallLog,
+        fault_rules: FaultRules,
         now: Callable[[], float],
     ) -> None:
         self._regions = regions
@@ -78,7 +80,7 @@ class Gateway:
         self._calls = calls
         self._now = now
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self.fault_rules = FaultRules()
+        self.fault_rules = fault_rules
         self._injection = FaultInjection(self.fault_rules)
         worlds = {place: region.world for place, region in regions.items()}
         self._control_api = ControlApi(worlds, calls, self.fault_rules, sessions)

@@ -4,49 +4,75 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from random import Random
+from types import MappingProxyType
 
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.logs.models import logs_backends
 
 from sandbox.aws.accounts import HOME, Place
 from sandbox.aws.call_log import CallLog
 from sandbox.aws.cloudwatch import api as cloudwatch
+from sandbox.aws.cloudwatch.alarms import firing
 from sandbox.aws.cloudwatch.metric_store import MetricStore
 from sandbox.aws.costs import cost_explorer as costs
 from sandbox.aws.costs import pricing_api as prices
 from sandbox.aws.costs.fargate import Meter
 from sandbox.aws.ecr import api as ecr
+from sandbox.aws.ecr.registry import Registry, split
 from sandbox.aws.ecs.state_changes import StateChanges
+from sandbox.aws.faults.rules import FaultRules
 from sandbox.aws.faults.staleness import Staleness
 from sandbox.aws.faults.throttling import Throttling
+from sandbox.aws.http_answers import Request, Response
 from sandbox.aws.logs import api as logs
 from sandbox.aws.logs.write import write
 from sandbox.aws.moto import eventbridge
 from sandbox.aws.moto.iam import role_of
 from sandbox.aws.moto.neighbours import MotoNeighbours
 from sandbox.aws.moto.patches import advertise_load_balancer, forget_everything, patched
-from sandbox.aws.server import seed
+from sandbox.aws.server import seed, services
 from sandbox.aws.server.application import Application
+from sandbox.aws.server.entrances import Entrances
 from sandbox.aws.server.gateway import Gateway
 from sandbox.aws.server.incidents import bring_about
 from sandbox.aws.server.minute import Telemetry
 from sandbox.aws.server.region import Api, Region
-from sandbox.aws.server.seed import Entrance
+from sandbox.aws.server.routing import Behind, route
 from sandbox.aws.sts.api import Sts
 from sandbox.aws.sts.sessions import Sessions
 from sandbox.aws.workloads import COURT, Workload
 from sandbox.aws.world.conditions import METRICS_LATE, Conditions
 from sandbox.aws.world.world import World
-from sandbox.scenarios.behaviour import Behaviour
+from sandbox.scenarios.behaviour import RUNNING_TAG, Behaviour
 from sandbox.scenarios.incident import Incident
+from sandbox.scenarios.infrastructure import Infrastructure
 from sandbox.scenarios.load import images
+from sandbox.scenarios.world import OtherImage
 
 BORN = 3 * 86400.0
 """Product seconds since the seeded service was deployed."""
 SEED_SECONDS = 60.0
 
 _one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A listener of a load balancer, which tests reach by host and port."""
+
+    world: World
+    arn: str
+    host: str
+    port: int
+    certificate: str | None = None
+    """The domain name in its certificate; None where it speaks no TLS."""
+    names: tuple[str, ...] = ()
+    """Names of its owner's domain that resolve to it, beside ``host``."""
+    internal: bool = False
+    """Whether it is to be reached from inside of the network only: not by tests."""
 
 
 class InProcessAws:
@@ -68,8 +94,15 @@ class InProcessAws:
         lags: bool = False,
         workloads: Sequence[Workload] = (COURT,),
         session_seconds: float | None = None,
+        infrastructure: Infrastructure | None = None,
+        running: Behaviour | None = None,
+        other_images: Mapping[str, OtherImage] = MappingProxyType({}),
     ) -> None:
         """Each repository has an image for each scenario that the sandbox comes with.
+
+        ``infrastructure`` is what stands in the first workload's place, with the version ``running``; by default there
+        is the workload's own service, behind a load balancer on each port, with a healthy version. ``other_images`` are
+        there beside it, by tag or reference.
 
         ``throttles``: calls are limited as AWS limits them. ``lags``: a read of ECS may not know of what was just
         changed, and metrics are late. ``workloads``: in which accounts and regions something runs; ``conditions`` are
@@ -80,6 +113,9 @@ class InProcessAws:
         self._history_days = history_days
         self._throttles = throttles
         self._lags = lags
+        self._infrastructure = infrastructure
+        self._running = running
+        self._images = other_images
         self.calls = CallLog()
         self.sessions = Sessions()
         self._session_seconds = session_seconds
@@ -90,8 +126,15 @@ class InProcessAws:
         self.world = self.worlds[workloads[0].place]
         """The world of the first workload."""
         self._stores: defaultdict[Place, MetricStore] = defaultdict(MetricStore)
-        self._entrances: list[tuple[World, Entrance]] = []
+        self.listening: list[Listening] = []
+        """Every listener, in the order of the workloads and of their load balancers."""
         self._stack = ExitStack()
+
+    def alarms_firing(self) -> set[str]:
+        """Return the names of the alarms that are in ALARM, in the place of the first workload."""
+        account, region = self.world.workload.place
+        alarms = cloudwatch_backends[account][region].alarms
+        return set(firing(alarms, list(alarms)))
 
     def _new_world(self, workload: Workload, seed: int, conditions: Conditions | None) -> World:
         world = World(self._clock() - BORN, seed=seed, conditions=conditions, workload=workload)
@@ -99,7 +142,15 @@ class InProcessAws:
             world.conditions.metrics_late = METRICS_LATE
         for tag, behaviour in images().items():
             world.registry.push(tag, behaviour)
+        for reference, image in self._images.items():
+            _add(world.registry, reference, image)
+        if self._running is not None:
+            world.registry.push(RUNNING_TAG, self._running)
         return world
+
+    def _harm_clock(self) -> Callable[[], float]:
+        """Return the time in which rules of harm last."""
+        return self.now
 
     def now(self) -> float:
         """Return product time; if the world was stepped ahead of the clock, the world's time."""
@@ -119,22 +170,23 @@ class InProcessAws:
             self.world.step(self.now())
             bring_about(self.world, incident)
 
-    def behind(self, number: int) -> Sequence[tuple[Behaviour, bool]]:
-        """Return the behaviours that a request to the load balancer of this number may meet."""
-        if not self._entrances:
+    def way(self, number: int, random: Random, request: Request) -> Response | Behind:
+        """Return which tasks a request to the listener of this number may meet, or what its load balancer answers."""
+        if not self.listening:
             return ()
-        world, entrance = self._entrances[number]
-        return world.behind(entrance.group)
+        found = self.listening[number]
+        return route(found.world, found.arn, request, random)
 
     def demanded(self, number: int) -> Mapping[str, str]:
-        """Return the headers that a request to the load balancer of this number must carry."""
-        return self._entrances[number][0].conditions.demanded_headers if self._entrances else {}
+        """Return the headers that a request to the listener of this number must carry."""
+        return self.listening[number].world.conditions.demanded_headers if self.listening else {}
 
     def open(self, endpoint: str, host: str, ports: Sequence[int]) -> Gateway:
         """Fill the accounts, and return what answers for AWS.
 
-        A service for each of ``ports``, on which its load balancer listens at ``host``: the last ones for the other
-        workloads, one for each, and all before for the first; ``endpoint`` is where layers of images can be fetched.
+        Load balancers listen at ``host``, on ``ports``: the last ones for the other workloads, one for each, and all
+        before for the first, which has a service for each of them, or a listener of its infrastructure. ``endpoint`` is
+        where layers of images can be fetched.
         Raise ``RuntimeError`` while another simulated AWS is open in this process.
         """
         if not _one_at_a_time.acquire(blocking=False):
@@ -148,9 +200,9 @@ class InProcessAws:
             )
             self._stack.callback(logs.install(self.now))
             regions = {place: self._region(place, endpoint) for place in self.worlds}
-            gateway = Gateway(
-                regions, self.sessions, Sts(self.sessions, role_of, self._session_seconds), self.calls, self.now
-            )
+            roles = Sts(self.sessions, role_of, self._session_seconds)
+            rules = FaultRules(clock=self._harm_clock())
+            gateway = Gateway(regions, self.sessions, roles, self.calls, rules, self.now)
             first = len(ports) - len(self.worlds) + 1
             shares = [ports[:first], *([port] for port in ports[first:])]
             for world, share in zip(self.worlds.values(), shares, strict=True):
@@ -175,32 +227,56 @@ class InProcessAws:
 
     def _fill(self, world: World, gateway: Gateway, host: str, ports: Sequence[int]) -> None:
         """Seed the account, with the services deployed ``BORN`` seconds ago, and live up to the present."""
-        place = world.workload.place
+        place, wanted = world.workload.place, seed.usual(world.workload, ports)
+        if world is self.world and self._infrastructure is not None:
+            wanted = self._infrastructure.listening_on(tuple(ports))
         administrator = None
         if place.account != HOME.account:
             administrator = self.sessions.begin(place.account, seed.ADMINISTRATOR, "AROASEED", "seed", SEED_SECONDS)
         records = seed.Records(gateway, world.workload, administrator)
-        network, entrances = records.network_and_entrances(ports)
-        for entrance in entrances:
-            advertise_load_balancer(place, entrance.balancer, host)
+        network, made = records.network_and_entrances(wanted)
+        self._listen(world, wanted, made, host)
         if len(self.worlds) > 1 and place.region == HOME.region:
             records.roles()
-        self._entrances += [(world, entrance) for entrance in entrances]
         backend = logs_backends[place.account][place.region]
         world.ecs.neighbours = MotoNeighbours(place)
         world.ecs.on_lines = lambda task, lines, at: write(backend, task, lines, at)
         world.ecs.on_moment = partial(eventbridge.publish, place, StateChanges(), world.ecs, world.loses_event)
         with world.lock:
-            seed.seed_services(world, network, entrances)
+            services.create(world, network, made, wanted)
         world.step(self._clock())
         random = Random(2)  # noqa: S311  a simulation wants to be repeatable
         telemetry = Telemetry(world, self._stores[place], random)
         telemetry.remember(self.now(), self._history_days)
         world.each_minute.append(telemetry.minute)
-        records.scaling()
+        records.scaling(wanted)
+
+    def _listen(self, world: World, wanted: Infrastructure, made: Entrances, host: str) -> None:
+        """Give each load balancer the name under which it is reached: ``host``, while its ports are free there."""
+        arns = iter(made.listeners)
+        for balancer, arn in zip(wanted.load_balancers, made.balancers, strict=True):
+            taken = {listening.port for listening in self.listening if listening.host == host}
+            own = host if not taken & {listener.port for listener in balancer.listeners} else f"{balancer.name}.{host}"
+            advertise_load_balancer(world.workload.place, arn, own)
+            self.listening += [
+                Listening(
+                    world, next(arns), own, listener.port,
+                    certificate=listener.certificate, names=balancer.names, internal=balancer.scheme == "internal",
+                )
+                for listener in balancer.listeners
+            ]  # fmt: skip
+
+
+def _add(registry: Registry, reference: str, image: OtherImage) -> None:
+    """Add an image: by tag to the sandbox's repository, by a whole reference to any other."""
+    behaviour = Behaviour(**image.model_dump(include=set(Behaviour.model_fields), exclude_unset=True))
+    if split(reference)[0] == reference and "/" not in reference:
+        registry.push(reference, behaviour)
+    else:
+        registry.add(reference, behaviour, listed=not image.pull_through, readable=image.readable)
 
 
 def application_of(aws: InProcessAws, number: int) -> Application:
-    """Return the application behind the load balancer of this number."""
+    """Return what is behind the listener of this number."""
     random = Random(number + 1)  # noqa: S311  repeatable
-    return Application(partial(aws.behind, number), random, partial(aws.demanded, number))
+    return Application(partial(aws.way, number, random), random, partial(aws.demanded, number))

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.aws.ecs import api as ecs
+from sandbox.aws.ecs.services import Service
 from sandbox.aws.ecs.task_lifecycle import INTERRUPTED
 from sandbox.aws.errors import AwsFault
 from sandbox.aws.moto.patches import database_is, subnets_are
-from sandbox.aws.server.seed import task_definition
 from sandbox.aws.world.world import World
 from sandbox.scenarios.incident import Incident
 
@@ -65,11 +65,27 @@ def _scale_to(world: World, tasks: int) -> None:
 
 
 def _deploys(world: World, tag: str) -> None:
+    """Let a person deploy a tag: what runs now, with another image for the main container."""
     if tag not in world.registry.tags:
         raise Impossible(f"there is no image {tag}; there are {', '.join(sorted(world.registry.tags))}")
-    wanted = task_definition(f"{world.registry.uri}:{tag}", world.workload)
+    service = _service(world)
+    running = service.revision.definition
+    main = service.revision.serving or running.main(world.registry.host)
+    image = f"{world.registry.uri}:{tag}"
+    containers = [{**body, "image": image} if body["name"] == main else body for body in running.containers]
+    wanted = {**running.body, "containerDefinitions": containers, "tags": running.tags}
     made = ecs.call(world.ecs, "RegisterTaskDefinition", wanted, world.now)
     _update(world, taskDefinition=made["taskDefinition"]["taskDefinitionArn"])
+
+
+def _deletes_image(world: World, tag: str) -> None:
+    if tag not in world.registry.tags:
+        raise Impossible(f"there is no image {tag}; there are {', '.join(sorted(world.registry.tags))}")
+    world.registry.delete(tag)
+
+
+def _service(world: World) -> Service:
+    return world.ecs.service({"cluster": world.workload.cluster, "service": world.workload.service})
 
 
 def _update(world: World, **changes: object) -> None:
@@ -86,6 +102,7 @@ _EFFECTS: dict[str, Callable[[World, Any], None]] = {
     "deploys": _deploys,
     "scale_to": _scale_to,
     "interrupts": _interrupts,
+    "deletes_image": _deletes_image,
     "database": _database,
     "capacity": _capacity,
     "subnets": lambda world, state: subnets_are(world.workload.place, full=state == "full"),

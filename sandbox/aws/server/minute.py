@@ -48,8 +48,10 @@ class Telemetry:
         for transition in alarms.step(_alarms(place).values(), self._store, now):
             if not self._world.loses_event():
                 _notify(place, transition, now)
-        targets = applicationautoscaling_backends[place.account][place.region].targets
-        scaling.enforce(self._world.ecs, targets.get("ecs:service:DesiredCount", {}).values())
+        backend = applicationautoscaling_backends[place.account][place.region]
+        targets = backend.targets.get("ecs:service:DesiredCount", {})
+        scaling.on_schedule(targets, backend.scheduled_actions, now)
+        scaling.enforce(self._world.ecs, targets.values())
 
 
 def _alarms(place: Place) -> dict[str, Alarm]:

@@ -80,6 +80,9 @@ class SimulatedAws(InProcessAws):
         self._serving = ExitStack()
         self._stopping = threading.Event()
 
+    def _harm_clock(self) -> Callable[[], float]:
+        return time.monotonic
+
     @property
     def endpoint(self) -> str:
         return f"http://{self.advertise}:{self._port}"

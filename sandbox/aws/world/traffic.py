@@ -1,7 +1,8 @@
 """Writes the metrics of users, containers and the database to CloudWatch: one minute of one service at a time.
 
 Names, dimensions and the conditions under which a metric exists are those of AWS: AWS/ECS has none while no task runs,
-AWS/ApplicationELB counts only what happened, 5xx only when there were some.
+AWS/ApplicationELB counts only what happened, 5xx only when there were some; AWS/NetworkELB counts flows, not requests.
+Users come in equal shares by each target group of a service.
 """
 
 import math
@@ -11,7 +12,7 @@ from random import Random
 from statistics import NormalDist
 
 from sandbox.aws.cloudwatch.metric_store import MetricKey, MetricStore, samples
-from sandbox.aws.world.views import ServiceView, TaskView
+from sandbox.aws.world.views import GroupView, ServiceView, TaskView
 from sandbox.scenarios.behaviour import Behaviour
 
 MINUTE = 60.0
@@ -21,6 +22,8 @@ CLIENT_ERRORS = 0.01
 LATENCY_SAMPLES = 25
 """Distinct response times of one task and minute; the requests are spread over them."""
 CONNECTIONS_OF_A_TASK = 8
+FLOW_BYTES = 16_000
+"""Bytes of one connection through a network load balancer."""
 FREE_MEMORY = 1.6e9
 """Bytes that the database leaves free."""
 
@@ -38,9 +41,14 @@ def publish(store: MetricStore, view: ServiceView, now: float, random: Random) -
     _containers(store, view, minute, load, random)
     if view.database:
         _database(store, view, minute, random)
-    if view.load_balancer is not None and view.target_group is not None:
-        _hosts(store, view, minute)
-        _requests(store, view, minute, _poisson(load, random), random)
+    for group in view.groups:
+        _hosts(store, view, group, minute)
+        came = _poisson(load / len(view.groups), random)
+        serving = [task for task in view.tasks if group.target_group in task.in_service]
+        if group.counts_requests:
+            _requests(store, group, serving, minute, came, random)
+        else:
+            _flows(store, group, serving, minute, came)
 
 
 def _containers(store: MetricStore, view: ServiceView, at: float, load: float, random: Random) -> None:
@@ -79,17 +87,35 @@ def _database(store: MetricStore, view: ServiceView, at: float, random: Random) 
         store.put(key(name), at, samples([value], unit=unit))
 
 
-def _hosts(store: MetricStore, view: ServiceView, at: float) -> None:
-    if not (view.tasks or view.healthy_hosts or view.unhealthy_hosts):
+def _hosts(store: MetricStore, view: ServiceView, group: GroupView, at: float) -> None:
+    if not (view.tasks or group.healthy_hosts or group.unhealthy_hosts):
         return  # without a registered target a load balancer counts none, not even zero
-    _, group = _balancer_keys(view)
-    store.put(group("HealthyHostCount"), at, samples([float(view.healthy_hosts)], unit="Count"))
-    store.put(group("UnHealthyHostCount"), at, samples([float(view.unhealthy_hosts)], unit="Count"))
+    _, of_group = _balancer_keys(group)
+    store.put(of_group("HealthyHostCount"), at, samples([float(group.healthy_hosts)], unit="Count"))
+    store.put(of_group("UnHealthyHostCount"), at, samples([float(group.unhealthy_hosts)], unit="Count"))
 
 
-def _requests(store: MetricStore, view: ServiceView, at: float, total: int, random: Random) -> None:
-    balancer, group = _balancer_keys(view)
-    serving = [task for task in view.tasks if task.in_service]
+def _flows(store: MetricStore, group: GroupView, serving: Sequence[TaskView], at: float, came: int) -> None:
+    """Write what a network load balancer counts: connections that were made, and those that were reset."""
+    balancer, of_group = _balancer_keys(group)
+    reset = 0 if serving else came
+    counted = (
+        ("NewFlowCount", came, "Count"),
+        ("ActiveFlowCount", came - reset, "Count"),
+        ("ProcessedBytes", (came - reset) * FLOW_BYTES, "Bytes"),
+        ("TCP_ELB_Reset_Count", reset, "Count"),
+        ("TCP_Target_Reset_Count", 0, "Count"),
+        ("TCP_Client_Reset_Count", 0, "Count"),
+    )
+    for name, value, unit in counted:
+        for key in (balancer, of_group):
+            store.put(key(name), at, samples([float(value)], unit=unit))
+
+
+def _requests(
+    store: MetricStore, group: GroupView, serving: Sequence[TaskView], at: float, total: int, random: Random
+) -> None:
+    balancer, of_group = _balancer_keys(group)
     if not serving:
         if total:
             store.put(balancer("HTTPCode_ELB_5XX_Count"), at, samples([float(total)], unit="Count"))
@@ -110,11 +136,12 @@ def _requests(store: MetricStore, view: ServiceView, at: float, total: int, rand
         data["TargetResponseTime"] = samples(times, counts, "Seconds")
     for name, datum in data.items():
         store.put(balancer(name), at, datum)
-        store.put(group(name), at, datum)
+        store.put(of_group(name), at, datum)
 
 
 def _errors(behaviour: Behaviour, requests: int, random: Random) -> int:
-    return min(_poisson(requests * behaviour.error_rate, random), requests)
+    rate = behaviour.error_rate if behaviour.users_error_rate is None else behaviour.users_error_rate
+    return min(_poisson(requests * rate, random), requests)
 
 
 def _latencies(serving: Sequence[TaskView], shares: Sequence[int], random: Random) -> tuple[list[float], list[float]]:
@@ -171,10 +198,9 @@ def _key(namespace: str, view: ServiceView) -> _Keys:
     return _Keys(namespace, ClusterName=view.cluster, ServiceName=view.service)
 
 
-def _balancer_keys(view: ServiceView) -> tuple[_Keys, _Keys]:
-    balancer, group = view.load_balancer or "", view.target_group or ""
-    namespace = "AWS/ApplicationELB"
+def _balancer_keys(group: GroupView) -> tuple[_Keys, _Keys]:
+    namespace = "AWS/ApplicationELB" if group.counts_requests else "AWS/NetworkELB"
     return (
-        _Keys(namespace, LoadBalancer=balancer),
-        _Keys(namespace, TargetGroup=group, LoadBalancer=balancer),
+        _Keys(namespace, LoadBalancer=group.load_balancer),
+        _Keys(namespace, TargetGroup=group.target_group, LoadBalancer=group.load_balancer),
     )

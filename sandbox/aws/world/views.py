@@ -16,23 +16,36 @@ class TaskView:
     running_seconds: float
     memory: float
     """Per cent of what the task was given, growth included."""
-    in_service: bool
-    """Its target is healthy, so the load balancer sends it requests."""
+    in_service: frozenset[str]
+    """The target groups in which its target is healthy, so that the load balancer sends it requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """A target group of a service and the load balancer in front of it."""
+
+    load_balancer: str
+    """The dimension of its metrics: ``app/name/id`` or ``net/name/id``."""
+    target_group: str
+    """The dimension of its metrics: ``targetgroup/name/id``."""
+    healthy_hosts: int
+    unhealthy_hosts: int
+
+    @property
+    def counts_requests(self) -> bool:
+        """Return whether it counts requests: a network load balancer counts flows."""
+        return self.load_balancer.startswith("app/")
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceView:
-    """One service and its load balancer, which are None where it has none."""
+    """One service."""
 
     cluster: str
     service: str
-    load_balancer: str | None
-    """The dimension of AWS/ApplicationELB: ``app/name/id``."""
-    target_group: str | None
-    """The dimension of AWS/ApplicationELB: ``targetgroup/name/id``."""
+    groups: tuple[GroupView, ...]
+    """Its target groups; empty for a worker."""
     tasks: tuple[TaskView, ...]
-    healthy_hosts: int
-    unhealthy_hosts: int
     workload: Workload = COURT
     traffic: Traffic = USUAL
     database: bool = True

@@ -16,7 +16,7 @@ from sandbox.aws.ecs.targets import State, Target
 from sandbox.aws.ecs.tasks import Task
 from sandbox.aws.workloads import COURT, Workload
 from sandbox.aws.world.conditions import Conditions
-from sandbox.aws.world.views import ServiceView, TaskView
+from sandbox.aws.world.views import GroupView, ServiceView, TaskView
 from sandbox.scenarios.behaviour import Behaviour
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 NO_DATABASE = "could not connect to server: Connection refused (the database is away)"
 CATCH_UP_MINUTES = 60
 """After a longer jump the minutes before these pass without metrics."""
+
+
+def dimension(group: str) -> str:
+    """Return CloudWatch's name of the target group with this ARN: ``targetgroup/name/id``."""
+    return group.rpartition(":")[2]
 
 
 class World:
@@ -102,19 +107,26 @@ class World:
 
     def _view(self, service: Service) -> ServiceView:
         tasks = [task for task in self.ecs.tasks_of(service) if task.status == "RUNNING"]
-        groups = [arn for arn, _ in service.revision.target_groups]
-        targets = self.targets(groups[0]) if groups else []
+        groups = (self._group_view(arn) for arn, _ in service.revision.target_groups)
         return ServiceView(
             cluster=service.cluster,
             service=service.name,
-            load_balancer=self.ecs.neighbours.load_balancer_of(groups[0]) if groups else None,
-            target_group=groups[0].rsplit(":", 1)[-1] if groups else None,
+            groups=tuple(group for group in groups if group is not None),
             tasks=tuple(self._task_view(task) for task in tasks if task.behaviour),
-            healthy_hosts=sum(target.state is State.HEALTHY for target in targets),
-            unhealthy_hosts=sum(target.state is State.UNHEALTHY for target in targets),
             workload=self.workload,
             traffic=self.conditions.traffic,
             database=self.conditions.database,
+        )
+
+    def _group_view(self, arn: str) -> GroupView | None:
+        targets, balancer = self.targets(arn), self.ecs.neighbours.load_balancer_of(arn)
+        if balancer is None:
+            return None
+        return GroupView(
+            balancer,
+            dimension(arn),
+            healthy_hosts=sum(target.state is State.HEALTHY for target in targets),
+            unhealthy_hosts=sum(target.state is State.UNHEALTHY for target in targets),
         )
 
     def _behaves(self, task: Task) -> Behaviour | None:
@@ -130,5 +142,5 @@ class World:
             behaviour=behaviour,
             running_seconds=task.running_seconds(self.now),
             memory=task.memory(self.now),
-            in_service=any(target.state is State.HEALTHY for target in task.targets),
+            in_service=frozenset(dimension(target.group) for target in task.targets if target.state is State.HEALTHY),
         )
