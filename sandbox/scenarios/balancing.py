@@ -52,9 +52,9 @@ class Action(Frozen):
 
     type: Literal["forward", "fixed-response", "redirect", "authenticate-oidc", "authenticate-cognito"] = "forward"
     target_groups: tuple[WeightedGroup, ...] = ()
-    """Of ``forward``."""
+    """What ``forward`` sends requests to."""
     status_code: Annotated[str, Field(pattern=r"^([245]\d\d|HTTP_30[12])$")] | None = None
-    """Of ``fixed-response`` (``404``) and ``redirect`` (``HTTP_301``)."""
+    """What ``fixed-response`` (``404``) and ``redirect`` (``HTTP_301``) answer."""
     content_type: str = "text/plain"
     message_body: str = ""
     protocol: str = "#{protocol}"

@@ -27,6 +27,8 @@ class Change(Frozen):
 
     image: str | None = None
     """A tag of the sandbox's repository, or a whole reference."""
+    by_digest: bool = False
+    """Whether the request names the image by its digest, and not by its tag."""
     container: str | None = None
     """The container that gets the image; may be left out where the task definition has one only."""
     task_definition: str | None = None
@@ -45,6 +47,8 @@ class Expected(Frozen):
     cause: Cause | None = None
     says: tuple[str, ...] = ()
     """Texts that the reason must contain."""
+    never_says: tuple[str, ...] = ()
+    """Texts that the reason must not contain."""
     rolled_back_by: Literal["surefoot", "ecs", "other"] | None = None
     changes: Annotated[int, Field(ge=0)] | None = None
     """Deployments that Surefoot itself begins at AWS, its rollbacks included."""

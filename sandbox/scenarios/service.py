@@ -36,7 +36,7 @@ class ContainerDefinition(Frozen):
     """A reference, or a tag of the sandbox's repository. None: the version that runs, tag ``1.0``."""
     essential: bool = True
     container_port: Port | None = None
-    """Of its port mapping. None: 8000 for ``backend``, none for others."""
+    """The port of its port mapping. None: 8000 for ``backend``, none for others."""
     stop_timeout: Annotated[int, Field(ge=0, le=120)] | None = None
     health_check: HealthCheck | None = None
 

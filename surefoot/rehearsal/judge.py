@@ -38,6 +38,9 @@ def _of_the_end(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
     for words in expected.says:
         if words not in ended.reason:
             yield f"its reason does not say {words!r}"
+    for words in expected.never_says:
+        if words in ended.reason:
+            yield f"its reason says {words!r}"
     by = ended.rollback.by if ended.rollback is not None else None
     if expected.rolled_back_by is not None and by != expected.rolled_back_by:
         yield f"it was rolled back by {by or 'nobody'}, not by {expected.rolled_back_by}"

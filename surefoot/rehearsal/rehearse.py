@@ -22,7 +22,7 @@ from contracts.envelope import Envelope, from_message
 from contracts.topics import DEPLOYMENT_EVENTS
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.call_log import Call
-from sandbox.aws.ecr.registry import Registry
+from sandbox.aws.ecr.registry import Registry, split
 from sandbox.aws.server.outcome import live_image, watched_services
 from sandbox.scenarios.model import Scenario
 from sandbox.scenarios.service import Service
@@ -159,6 +159,9 @@ def _change(scenario: Scenario, registry: Registry) -> Change:
         return TaskDefinitionChange(task_definition=wanted.task_definition)
     image = wanted.image or scenario.name
     reference = f"{registry.uri}:{image}" if image in registry.tags else image
+    found = registry.resolve(reference) if wanted.by_digest else None
+    if found is not None:
+        reference = f"{split(reference)[0]}@{found.digest}"
     return ImageChange(reference=reference, container=wanted.container)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from moto.cloudwatch.models import cloudwatch_backends
 
 from sandbox.aws.ecr.registry import split
-from sandbox.aws.world.world import World, dimension
+from sandbox.aws.world.world import World, dimension_of
 
 
 def live_image(world: World) -> str:
@@ -31,7 +31,7 @@ def watched_services(world: World, prefix: str) -> Iterator[str]:
     alarms = [alarm for name, alarm in cloudwatch_backends[account][region].alarms.items() if name.startswith(prefix)]
     watched = [dict(dimensions) for alarm in alarms for dimensions in _dimensions(alarm)]
     for service in world.ecs.services.values():
-        groups = {dimension(arn) for arn, _ in service.revision.target_groups}
+        groups = {dimension_of(arn) for arn, _ in service.revision.target_groups}
         if any(
             (found.get("ClusterName"), found.get("ServiceName")) == (service.cluster, service.name)
             or found.get("TargetGroup") in groups
@@ -42,7 +42,8 @@ def watched_services(world: World, prefix: str) -> Iterator[str]:
 
 def _dimensions(alarm: Any) -> Iterator[list[tuple[str, str]]]:
     """Yield the dimensions of each metric that an alarm looks at."""
-    yield [(one.name, one.value) for one in alarm.dimensions or ()]
+    yield [(dimension.name, dimension.value) for dimension in alarm.dimensions or ()]
     for query in alarm.metric_data_queries or ():
         if query.metric_stat is not None:
-            yield [(one.name, one.value) for one in query.metric_stat.metric.dimensions or ()]
+            metric = query.metric_stat.metric
+            yield [(dimension.name, dimension.value) for dimension in metric.dimensions or ()]

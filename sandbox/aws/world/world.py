@@ -27,7 +27,7 @@ CATCH_UP_MINUTES = 60
 """After a longer jump the minutes before these pass without metrics."""
 
 
-def dimension(group: str) -> str:
+def dimension_of(group: str) -> str:
     """Return CloudWatch's name of the target group with this ARN: ``targetgroup/name/id``."""
     return group.rpartition(":")[2]
 
@@ -124,7 +124,7 @@ class World:
             return None
         return GroupView(
             balancer,
-            dimension(arn),
+            dimension_of(arn),
             healthy_hosts=sum(target.state is State.HEALTHY for target in targets),
             unhealthy_hosts=sum(target.state is State.UNHEALTHY for target in targets),
         )
@@ -138,9 +138,10 @@ class World:
     def _task_view(self, task: Task) -> TaskView:
         behaviour = self._behaves(task)
         assert behaviour is not None  # noqa: S101  the caller asked
+        healthy = (target for target in task.targets if target.state is State.HEALTHY)
         return TaskView(
             behaviour=behaviour,
             running_seconds=task.running_seconds(self.now),
             memory=task.memory(self.now),
-            in_service=frozenset(dimension(target.group) for target in task.targets if target.state is State.HEALTHY),
+            in_service=frozenset(dimension_of(target.group) for target in healthy),
         )
