@@ -51,12 +51,14 @@ def sandbox(
     speed: float = 1.0,
     own_kafka: bool = True,
     session_seconds: float | None = None,
+    scenario: Path | None = None,
 ) -> Iterator[dict[str, str]]:
     """Run the sandbox; yield the environment that services need to use it.
 
     ``directory`` is emptied first: simulated AWS begins anew. Raise ``NotStarted`` with a sentence when a port is
     taken or a server does not start, in the end as well if Kafka or AWS has ended by itself. When the block ends,
     everything is ended and only ``directory`` is left. ``session_seconds``: how long credentials of roles last at most.
+    ``scenario``: the file that says what stands there, in place of the sandbox's own service.
     """
     for port in (ports.kafka if own_kafka else 0, ports.redis, ports.aws, ports.application):
         claim_port(port)  # before anything is emptied: it may be another sandbox's that runs
@@ -71,6 +73,8 @@ def sandbox(
             command += ["--elsewhere", *map(str, ports.elsewhere)]
         if session_seconds is not None:
             command += ["--session-seconds", str(session_seconds)]
+        if scenario is not None:
+            command += ["--scenario", str(scenario)]
         simulated = Child(
             command,
             log=directory / "aws.log",

@@ -96,10 +96,14 @@ def up(
         float | None,
         Parameter(validator=positive, help="Credentials of roles last no longer, in seconds of your own."),
     ] = None,
+    scenario: Annotated[
+        Path | None, Parameter(help="A scenario file: its services, load balancers and images are what stands there.")
+    ] = None,
 ) -> int:
     """Run Kafka, Redis and AWS, without Surefoot, until Ctrl+C; print the environment that points at them.
 
-    AWS has a second account and a second region. A policy that reaches the services in each is written and named.
+    AWS has a second account and a second region. A policy that reaches the services in each is written and named. With
+    --scenario there is what its file describes instead; what happens in it is up to you, by `happen` and `harm`.
     """
     from dataclasses import replace
 
@@ -108,21 +112,28 @@ def up(
     from sandbox.stack import USUAL_PORTS
     from sandbox.stack import sandbox as running_sandbox
     from sandbox.watch import probes_of, stay
+    from surefoot.rehearsal.show import read_scenario
     from surefoot.sandbox_policy import policy_of
     from surefoot.up import warn
 
+    described = read_scenario(scenario).world.service if scenario is not None else None
     data = Path(".surefoot/sandbox")
-    elsewhere = tuple(claim_port(0) for _ in EVERYWHERE[1:])
+    elsewhere = tuple(claim_port(0) for _ in EVERYWHERE[1:]) if described is None else None
     with running_sandbox(
-        data, ports=replace(USUAL_PORTS, elsewhere=elsewhere), speed=speed,
-        own_kafka=not without_kafka, session_seconds=session_seconds,
+        data, ports=replace(USUAL_PORTS, elsewhere=elsewhere), speed=speed, own_kafka=not without_kafka,
+        session_seconds=session_seconds, scenario=scenario,
     ) as environment:  # fmt: skip
+        if described is not None:
+            environment |= {"CLUSTER_NAME": described.cluster, "SERVICE_NAME": described.service_name}
         exports(environment)
-        listening = (USUAL_PORTS.application, *elsewhere)
-        urls = {workload: f"http://{HOST}:{port}" for workload, port in zip(EVERYWHERE, listening, strict=True)}
-        policy = (data / "policy.yaml").absolute()
-        policy.write_text(policy_of(urls))
-        print(f"# {len(urls)} services, in two accounts and two regions: export SUREFOOT_POLICY={policy}", flush=True)
+        if elsewhere is not None:
+            listening = (USUAL_PORTS.application, *elsewhere)
+            urls = {workload: f"http://{HOST}:{port}" for workload, port in zip(EVERYWHERE, listening, strict=True)}
+            policy = (data / "policy.yaml").absolute()
+            policy.write_text(policy_of(urls))
+            print(
+                f"# {len(urls)} services, in two accounts and two regions: export SUREFOOT_POLICY={policy}", flush=True
+            )
         console.print(
             f"The sandbox runs; its logs are in {data.resolve()}. Ctrl+C ends it.", highlight=False, soft_wrap=True
         )

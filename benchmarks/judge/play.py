@@ -9,11 +9,12 @@ from benchmarks.judge.matrix import POLICY, SETTLED_SECONDS, Played
 from benchmarks.judge.rule import End
 from benchmarks.judge.sight import Sight, service_of
 from contracts.deployment import Outcome
-from sandbox.aws.server.seed import CLUSTER, SERVICE, task_definition
+from sandbox.aws.server.seed import CLUSTER, SERVICE
+from sandbox.aws.server.services import task_definition
 from sandbox.scenarios.incident import Incident
 from services._policy.load import File, Files
-from surefoot.rehearsal.rehearse import NeverEnds, rehearse
-from surefoot.rehearsal.stage import Stage, staged
+from surefoot.rehearsal.rehearse import rehearse
+from surefoot.rehearsal.stage import NeverEnds, Stage, staged
 
 POLICY_FILES = Files((File("policy.yaml", POLICY.encode()),))
 LONGEST = 4 * 3600.0

@@ -6,9 +6,11 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 from sandbox.aws.server import SimulatedAws
 from sandbox.aws.workloads import COURT, EVERYWHERE
+from sandbox.scenarios.load import Unreadable, load
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--session-seconds", type=float, help="credentials of roles last no longer (default: as long as was asked for)"
     )
+    parser.add_argument("--scenario", type=Path, help="what stands there: the world and the images of a scenario file")
     parser.add_argument("--lenient", action="store_true", help="no call is throttled, and no read lags behind")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -37,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         # at once: nothing is kept, and under load the threads that still answer would hold up an orderly end
         signal.signal(number, lambda *_: os._exit(0))
     try:
+        scenario = load(options.scenario) if options.scenario is not None else None
         aws = SimulatedAws(
             host=options.host,
             port=options.port,
@@ -48,13 +52,17 @@ def main(arguments: list[str] | None = None) -> int:
             workloads=(COURT,) if options.elsewhere is None else EVERYWHERE,
             other_ports=options.elsewhere or (),
             session_seconds=options.session_seconds,
+            scenario=scenario,
             throttles=not options.lenient,
             lags=not options.lenient,
         )
         aws.start()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, Unreadable) as error:
         sys.stderr.write(f"simulated AWS cannot start: {error}\n")
         return 1
+    for listening in aws.listening:
+        kind = "internal, " if listening.internal else ""
+        sys.stdout.write(f"{listening.arn.rpartition(':listener/')[2]}: {kind}{listening.host}:{listening.port}\n")
     sys.stdout.write(f"simulated AWS is ready at {aws.endpoint}, the application at {aws.application_url}\n")
     sys.stdout.flush()
     threading.Event().wait()

@@ -47,7 +47,7 @@ class Expected(Frozen):
     cause: Cause | None = None
     says: tuple[str, ...] = ()
     """Texts that the reason must contain."""
-    never_says: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     """Texts that the reason must not contain."""
     rolled_back_by: Literal["surefoot", "ecs", "other"] | None = None
     changes: Annotated[int, Field(ge=0)] | None = None

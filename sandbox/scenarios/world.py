@@ -86,13 +86,13 @@ class World(Infrastructure):
         return self.model_copy(update={"service": self.service.changed(**changes)})
 
     @model_validator(mode="after")
-    def _says_it_once(self) -> Self:
-        said = self.service.model_fields_set
+    def _has_each_once(self) -> Self:
+        given = self.service.model_fields_set
         for word, short, whole in (
             ("tasks", self.tasks is not None, "desired_count"),
             ("spot", self.spot, "capacity_provider_strategy"),
             ("strategy", self.strategy != "ROLLING", "deployment_configuration"),
         ):
-            if short and whole in said:
+            if short and whole in given:
                 raise ValueError(f"{word} and service.{whole} say the same; keep one of them")
         return self

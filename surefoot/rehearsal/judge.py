@@ -38,7 +38,7 @@ def _of_the_end(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
     for words in expected.says:
         if words not in ended.reason:
             yield f"its reason does not say {words!r}"
-    for words in expected.never_says:
+    for words in expected.without:
         if words in ended.reason:
             yield f"its reason says {words!r}"
     by = ended.rollback.by if ended.rollback is not None else None

@@ -55,10 +55,11 @@ def _found(which: str) -> Scenario:
         raise CannotDo(
             f"there is no scenario {which}{meant or '.'} Use a file, or one of {', '.join(known)}", Exit.USAGE
         )
-    return _read(path)
+    return read_scenario(path)
 
 
-def _read(file: Path) -> Scenario:
+def read_scenario(file: Path) -> Scenario:
+    """Read a scenario file. Raise ``CannotDo`` with each fault and its line."""
     try:
         return load(file)
     except Unreadable as error:

@@ -3,15 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sandbox.aws.accounts import REGION
 from sandbox.aws.server.gateway import Gateway
 from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.server.incidents import Impossible
-from sandbox.aws.workloads import COURT
-from sandbox.aws.world.conditions import Conditions
 from sandbox.scenarios.model import Scenario
 from sandbox.virtual.aws import InProcessConnection, retries_in_virtual_time
 from sandbox.virtual.clock import LoopClock
@@ -99,23 +97,12 @@ class Stage:
 @contextmanager
 def staged(scenario: Scenario, seed: int) -> Iterator[Stage]:
     """Open the simulated AWS, with the scenario's infrastructure, and its image in the registry."""
-    world, service = scenario.world, scenario.world.service
+    world = scenario.world
     loop = VirtualLoop()
     clock = LoopClock(loop, MONDAY + world.hour * 3600)
     # calls take no time here, so throttling them by the second would mean nothing
-    aws = InProcessAws(
-        lambda: clock.now() + world.clock_ahead,
-        seed=seed,
-        history_days=world.history_days,
-        conditions=Conditions(world.traffic),
-        lags=True,
-        workloads=(replace(COURT, cluster=service.cluster, service=service.service_name),),
-        infrastructure=world.infrastructure,
-        running=scenario.running,
-        other_images=world.images,
-    )
+    aws = InProcessAws(clock.now, seed=seed, history_days=world.history_days, lags=True, scenario=scenario)
     with closing(aws):
-        aws.world.registry.push(scenario.name, scenario.image)
         ports = [listener.port for _, listener in world.listeners]
         gateway = aws.open("http://aws.sandbox", "application.sandbox", ports)
         connection = InProcessConnection(REGION, gateway, loop=loop)

@@ -42,6 +42,16 @@ def test_what_cannot_happen_is_told() -> None:
         rehearse(scenario)
 
 
+def test_what_aws_refuses_in_a_rehearsal_is_not_done() -> None:
+    refused: Any = [{"kind": "deny", "service": "ecs", "operation": "UpdateService"}]
+    own: Any = {"happenings": [{"at": -300, "deploys": "noisy"}]}
+    scenario = Scenario(name="mine", teaches="-", world=own, harm=refused, expect={"outcome": "blocked"})
+    rehearsal = rehearse(scenario)
+    assert rehearsal.finished.outcome != "succeeded"
+    assert rehearsal.live == "noisy"
+    assert "UpdateService" not in {call.operation for call in rehearsal.calls}
+
+
 def test_a_fault_beside_it_ends_the_rehearsal(monkeypatch: pytest.MonkeyPatch) -> None:
     async def breaks(*_: object) -> None:
         raise ZeroDivisionError

@@ -11,8 +11,7 @@ import httpx2
 from sandbox.aws.accounts import REGION
 from sandbox.aws.http_answers import Request
 from sandbox.aws.server.in_process import InProcessAws
-from sandbox.scenarios.infrastructure import Infrastructure
-from sandbox.scenarios.world import OtherImage
+from sandbox.scenarios.model import Scenario
 from sandbox.virtual.aws import InProcessConnection
 from sandbox.virtual.http import transport_to
 
@@ -25,10 +24,16 @@ class Built:
     """An account in this process with what a description has."""
 
     def __init__(self, description: dict[str, Any], images: dict[str, Any]) -> None:
-        wanted = Infrastructure.model_validate(description)
-        others = {name: OtherImage.model_validate(image) for name, image in images.items()}
-        self.aws = InProcessAws(lambda: START, infrastructure=wanted, other_images=others)
-        ports = [listener.port for _, listener in wanted.listeners]
+        scenario = Scenario.model_validate(
+            {
+                "name": "built",
+                "teaches": "-",
+                "world": {**description, "images": images},
+                "expect": {"outcome": "succeeded"},
+            }
+        )
+        self.aws = InProcessAws(lambda: START, scenario=scenario)
+        ports = [listener.port for _, listener in scenario.world.listeners]
         self._connection = InProcessConnection(REGION, self.aws.open("http://aws.sandbox", "app.sandbox", ports))
         self.ecs = self.client("ecs")
 

@@ -76,6 +76,75 @@ def test_what_would_be_passed_over_is_a_fault(tmp_path: Path, part: str, said: s
     assert f"{file}:{said}" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("service: {desired_cuont: 2}", "3: world.service.desired_cuont: there is no such part of a scenario"),
+        (
+            "service: {scheduling_strategy: DAEMON, launch_type: EC2, desired_count: 2}",
+            "3: world.service: a DAEMON service has no desired_count",
+        ),
+        ("service: {scheduling_strategy: DAEMON}", "3: world.service: a DAEMON service has launch_type EC2"),
+        (
+            "service: {load_balancers: [{container_name: web}]}",
+            "3: world.service: load_balancers names the container web, which is not there",
+        ),
+        ("service: {load_balancers: [{target_group: web}]}", "2: world: there is no target group web"),
+        (
+            "service: {scaling: {scheduled_actions: [{schedule: daily}]}}",
+            "3: world.service.scaling.",
+        ),
+        ("load_balancers: [{type: network}]", "3: world.load_balancers.0: listeners of network load balancers speak"),
+        (
+            "load_balancers: [{listeners: [{protocol: HTTPS}]}]",
+            "3: world.load_balancers.0.listeners.0: HTTPS and TLS have a certificate",
+        ),
+        (
+            "load_balancers: [{listeners: [{rules: [{priority: 1, conditions: [{}], actions: [{type: redirect}]}]}]}]",
+            "3: world.load_balancers.0.listeners.0.rules.0.conditions.0: a condition is exactly one of",
+        ),
+        ("target_groups: [{health_check_path: health}]", "3: world.target_groups.0.health_check_path: "),
+        ("tasks: 2\n  service: {desired_count: 2}", "2: world: tasks and service.desired_count say the same"),
+        ("images: {bad: {latency: soon}}", "3: world.images.bad.latency: "),
+        (
+            "happenings: [{at: 5, deletes_image: nobody}]",
+            "3: world.happenings.0.deletes_image: there is no",
+        ),
+    ],
+)
+def test_a_service_that_there_cannot_be_is_a_fault(tmp_path: Path, part: str, said: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"teaches: Something.\nworld:\n  {part}\nexpect: {{outcome: failed}}\n")
+    with pytest.raises(Unreadable) as refused:
+        load(file)
+    assert f"{file}:{said}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("harm: [{kind: deny, service: ecs, operation: UpdateServcie}]", "harm.0: ecs has no operation UpdateServcie"),
+        ("harm: [{kind: omit, service: ecs}]", "harm.0: omit, and no other kind, names the fields"),
+        ("harm: [{kind: omit, service: monitoring, omits: [Id]}]", "harm.0: answers of CloudWatch are binary"),
+        ("also: [shop/web]", "mine.yaml:1: also: there is no service shop/web"),
+        ("change: {image: a, task_definition: b}", "a change is an image, for a container, or a task_definition"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_a_fault(tmp_path: Path, part: str, said: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"teaches: Something.\n{part}\nexpect: {{outcome: failed}}\n")
+    with pytest.raises(Unreadable) as refused:
+        load(file)
+    assert said in str(refused.value)
+
+
+def test_images_of_the_file_itself_can_be_deployed(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    world = "world: {images: {bad: {error_rate: 1}}, happenings: [{at: -60, deploys: bad}]}"
+    file.write_text(f"teaches: Something.\n{world}\nexpect: {{outcome: failed}}\n")
+    assert load(file).world.images["bad"].error_rate == 1
+
+
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match="cannot be read: No such file"):
         load(tmp_path / "none.yaml")

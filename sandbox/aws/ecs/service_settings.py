@@ -37,7 +37,7 @@ CONFIGURATION: Settings = {
 }
 """The default deployment configuration."""
 DAEMON_CONFIGURATION: Settings = {**CONFIGURATION, "maximumPercent": 100, "minimumHealthyPercent": 0}
-"""That of DAEMON services (ECS API reference, DeploymentConfiguration)."""
+"""The default of DAEMON services (ECS API reference, DeploymentConfiguration)."""
 
 
 def settings(old: Mapping[str, Any], request: Mapping[str, Any], definition: Definition, near: Neighbours) -> Settings:

@@ -4,10 +4,9 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
-from types import MappingProxyType
 
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.logs.models import logs_backends
@@ -50,6 +49,8 @@ from sandbox.scenarios.behaviour import RUNNING_TAG, Behaviour
 from sandbox.scenarios.incident import Incident
 from sandbox.scenarios.infrastructure import Infrastructure
 from sandbox.scenarios.load import images
+from sandbox.scenarios.model import Scenario
+from sandbox.scenarios.service import Service
 from sandbox.scenarios.world import OtherImage
 
 BORN = 3 * 86400.0
@@ -94,28 +95,26 @@ class InProcessAws:
         lags: bool = False,
         workloads: Sequence[Workload] = (COURT,),
         session_seconds: float | None = None,
-        infrastructure: Infrastructure | None = None,
-        running: Behaviour | None = None,
-        other_images: Mapping[str, OtherImage] = MappingProxyType({}),
+        scenario: Scenario | None = None,
     ) -> None:
         """Each repository has an image for each scenario that the sandbox comes with.
 
-        ``infrastructure`` is what stands in the first workload's place, with the version ``running``; by default there
-        is the workload's own service, behind a load balancer on each port, with a healthy version. ``other_images`` are
-        there beside it, by tag or reference.
+        ``scenario`` says what stands in the first workload's place, with which images, which users and which clock; by
+        default there is the workload's own service, behind a load balancer on each port, with a healthy version.
 
         ``throttles``: calls are limited as AWS limits them. ``lags``: a read of ECS may not know of what was just
         changed, and metrics are late. ``workloads``: in which accounts and regions something runs; ``conditions`` are
         those of the first. ``session_seconds``: no credentials of a role last longer, in real time.
         """
-        self._clock = clock
+        self._scenario = scenario
+        self._clock = clock if scenario is None else ahead(clock, scenario.world.clock_ahead)
         self._seed = seed
         self._history_days = history_days
         self._throttles = throttles
         self._lags = lags
-        self._infrastructure = infrastructure
-        self._running = running
-        self._images = other_images
+        if scenario is not None:
+            workloads = [_named(workloads[0], scenario.world.service), *workloads[1:]]
+            conditions = conditions or Conditions(scenario.world.traffic)
         self.calls = CallLog()
         self.sessions = Sessions()
         self._session_seconds = session_seconds
@@ -125,6 +124,8 @@ class InProcessAws:
         }
         self.world = self.worlds[workloads[0].place]
         """The world of the first workload."""
+        if scenario is not None:
+            self._add_images(scenario)
         self._stores: defaultdict[Place, MetricStore] = defaultdict(MetricStore)
         self.listening: list[Listening] = []
         """Every listener, in the order of the workloads and of their load balancers."""
@@ -142,11 +143,16 @@ class InProcessAws:
             world.conditions.metrics_late = METRICS_LATE
         for tag, behaviour in images().items():
             world.registry.push(tag, behaviour)
-        for reference, image in self._images.items():
-            _add(world.registry, reference, image)
-        if self._running is not None:
-            world.registry.push(RUNNING_TAG, self._running)
         return world
+
+    def _add_images(self, scenario: Scenario) -> None:
+        """Push the scenario's images: its own, the version that runs, and others by tag or reference."""
+        registry = self.world.registry
+        for reference, image in scenario.world.images.items():
+            _add(registry, reference, image)
+        registry.push(scenario.name, scenario.image)
+        if scenario.running is not None:
+            registry.push(RUNNING_TAG, scenario.running)
 
     def _harm_clock(self) -> Callable[[], float]:
         """Return the time in which rules of harm last."""
@@ -228,8 +234,8 @@ class InProcessAws:
     def _fill(self, world: World, gateway: Gateway, host: str, ports: Sequence[int]) -> None:
         """Seed the account, with the services deployed ``BORN`` seconds ago, and live up to the present."""
         place, wanted = world.workload.place, seed.usual(world.workload, ports)
-        if world is self.world and self._infrastructure is not None:
-            wanted = self._infrastructure.listening_on(tuple(ports))
+        if world is self.world and self._scenario is not None:
+            wanted = self._scenario.world.infrastructure.listening_on(tuple(ports))
         administrator = None
         if place.account != HOME.account:
             administrator = self.sessions.begin(place.account, seed.ADMINISTRATOR, "AROASEED", "seed", SEED_SECONDS)
@@ -265,6 +271,16 @@ class InProcessAws:
                 )
                 for listener in balancer.listeners
             ]  # fmt: skip
+
+
+def ahead(clock: Callable[[], float], seconds: float) -> Callable[[], float]:
+    """Return a clock that is ahead of another."""
+    return lambda: clock() + seconds
+
+
+def _named(workload: Workload, service: Service) -> Workload:
+    """Return the workload with the names of this service."""
+    return replace(workload, cluster=service.cluster, service=service.service_name)
 
 
 def _add(registry: Registry, reference: str, image: OtherImage) -> None:

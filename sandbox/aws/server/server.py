@@ -14,9 +14,12 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
 from sandbox.aws.accounts import Place
+from sandbox.aws.server.certificates import context_for
 from sandbox.aws.server.gateway import Gateway
 from sandbox.aws.server.in_process import InProcessAws, application_of
 from sandbox.aws.workloads import COURT, Workload
+from sandbox.scenarios.balancing import Listener, LoadBalancer
+from sandbox.scenarios.model import Scenario
 from services._chassis.clock import Pace
 
 TICK = 0.1
@@ -28,6 +31,11 @@ def product_clock() -> Callable[[], float]:
     """Product time as ``SUREFOOT_CLOCK`` sets it. Raise ``ValueError`` when that cannot be read."""
     pace = Pace.parse(os.environ.get("SUREFOOT_CLOCK") or "1@0")
     return lambda: pace.at(time.time())
+
+
+def _free_port(host: str) -> int:
+    with socket.create_server((host, 0)) as unused:
+        return int(unused.getsockname()[1])
 
 
 class _Handler(MotoRequestHandler):
@@ -62,21 +70,25 @@ class SimulatedAws(InProcessAws):
         workloads: Sequence[Workload] = (COURT,),
         other_ports: Sequence[int] = (),
         session_seconds: float | None = None,
+        scenario: Scenario | None = None,
     ) -> None:
         """``application_port`` is the first workload's, ``other_ports`` are those of the others; 0 chooses a free port.
 
-        ``services``: how many of the first kind there are. The rest is as for ``InProcessAws``.
+        ``services``: how many of the first kind there are. ``scenario`` says what stands in the first workload's place
+        instead, which then has a free port for each further listener. The rest is as for ``InProcessAws``.
         """
         super().__init__(
             clock or product_clock(), seed=seed, history_days=history_days, throttles=throttles, lags=lags,
-            workloads=workloads, session_seconds=session_seconds,
+            workloads=workloads, session_seconds=session_seconds, scenario=scenario,
         )  # fmt: skip
         self.host = host
         self.advertise = advertise or ("127.0.0.1" if host == "0.0.0.0" else host)  # noqa: S104  a comparison
         self._port = port
         others = [*other_ports, *[0] * len(workloads)][: len(workloads) - 1]
-        self._ports = [application_port, *[0] * (services - 1), *others]
-        self._services = services
+        doors = [None] * services if scenario is None else [*scenario.world.listeners]
+        self._ports = [application_port, *[0] * (len(doors) - 1), *others]
+        self._doors = [*doors, *[None] * len(others)]
+        self._services = len(doors)
         self._serving = ExitStack()
         self._stopping = threading.Event()
 
@@ -146,8 +158,12 @@ class SimulatedAws(InProcessAws):
         self._ports = [self._serve_application(loop, number, port) for number, port in enumerate(self._ports)]
 
     def _serve_application(self, loop: asyncio.AbstractEventLoop, number: int, port: int) -> int:
+        balancer, listener = self._doors[number] or (LoadBalancer(), Listener())
+        if balancer.scheme == "internal":
+            return _free_port(self.host)  # nothing listens there
         application = application_of(self, number)
-        starting = asyncio.run_coroutine_threadsafe(application.start(self.host, port), loop)
+        tls = context_for(listener.certificate) if listener.certificate is not None else None
+        starting = asyncio.run_coroutine_threadsafe(application.start(self.host, port, tls), loop)
         bound = starting.result(10)
         self._serving.callback(lambda: asyncio.run_coroutine_threadsafe(application.stop(), loop).result(5))
         return bound
