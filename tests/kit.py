@@ -1,4 +1,4 @@
-"""What stands in for the chassis in the tests of services: a clock, a job that runs, and the store in memory."""
+"""What stands in for the chassis in tests: clocks, a job that runs, policies, stores in memory, and AWS by a script."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,29 +6,33 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from botocore.exceptions import ClientError
 
 from contracts.base import Target
 from contracts.envelope import Envelope, from_message
 from contracts.policy import Access, ServicePolicy
 from sandbox.virtual.redis import MemoryRedis
-from services._chassis.clock import Clock
+from services._aws.ecs_views import EcsService
+from services._chassis.aws import Aws
+from services._chassis.clock import Clock, Pace
 from services._chassis.policies import BuiltInPolicies
-from services._chassis.store import RedisStore
-from services._chassis.transition import Cancelled, Emit
+from services._chassis.store import Applied, RedisStore, Written
+from services._chassis.transition import Busy, Cancelled, Decision, Emit, Job, Timer, Transition
 from services._policy.source import Listener
 
 
 @dataclass
 class FakeClock:
-    """Product time as a test sets it, in epoch seconds; sleeping moves it."""
+    """Product time as a test sets it, in epoch seconds; sleeping moves it. ``pace`` translates real time into it."""
 
     time: float
+    pace: Pace = field(default_factory=Pace)
 
     def now(self) -> float:
         return self.time
 
     def at(self, real: float) -> float:
-        return real
+        return self.pace.at(real)
 
     async def sleep(self, seconds: float) -> None:
         self.time += seconds
@@ -85,6 +89,8 @@ class FakePolicies:
     def __init__(self, *policies: ServicePolicy) -> None:
         self.held = {policy.target: policy for policy in policies}
         self.refused: frozenset[Target] = frozenset()
+        self.accounts: dict[str, Access] = {}
+        """How accounts are entered; the others by the own credentials."""
         self.listeners: list[Listener] = []
 
     def of(self, target: Target) -> ServicePolicy:
@@ -104,7 +110,7 @@ class FakePolicies:
         return tuple(self.held)
 
     def access(self, account: str) -> Access | None:
-        """Everywhere by the own credentials."""
+        return self.accounts.get(account)
 
     def listen(self, listener: Listener) -> None:
         """Remember who wants to be told; a test tells them."""
@@ -115,9 +121,105 @@ class FakePolicies:
         self.held[policy.target] = policy
 
 
+class FakeKeeper:
+    """Keeps the last good copy of a policy in memory, or cannot."""
+
+    def __init__(self) -> None:
+        self.copy: bytes | None = None
+        self.away = False
+        self.kept_times = 0
+
+    async def kept(self) -> bytes | None:
+        return self.copy
+
+    async def keep(self, copy: bytes) -> None:
+        if self.away:
+            raise ConnectionError("Redis is away")
+        self.copy = copy
+        self.kept_times += 1
+
+
+@dataclass
+class HeldJob:
+    """A job that was inserted. ``state`` is ``queued``, ``running``, ``done``, or a word of the test's."""
+
+    job: Job
+    state: str = "queued"
+    cancelled: bool = False
+    saved: bytes | None = None
+    attempts: int = 0
+
+
+class Consequences:
+    """What decisions have left behind, for a test to read: states, records, timers, jobs, and events in their order."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, bytes] = {}
+        self.records: dict[str, bytes] = {}
+        self.timers: dict[str, Timer] = {}
+        self.jobs: dict[str, HeldJob] = {}
+        self.emitted: list[Emit] = []
+
+    def follow(self, key: str | None, decision: Decision) -> None:
+        """Take in what was decided on the state under ``key``, as the store does."""
+        if decision.state is not None:
+            assert key is not None
+            self.states[key] = decision.state
+        for id_ in decision.cancel_timers:
+            self.timers.pop(id_, None)
+        self.timers |= {timer.id: timer for timer in decision.timers}
+        for id_ in decision.cancel_jobs:
+            if id_ in self.jobs:
+                self.jobs[id_].cancelled = True
+        for job in decision.jobs:
+            self.jobs.setdefault(job.id, HeldJob(job))
+        self.records |= decision.records
+        self.emitted += decision.emit
+
+
+class FakeStore(Consequences):
+    """The port ``Store`` for tests that set its content themselves: each cause is applied once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+        self.busy = False
+
+    async def load(self, key: str) -> bytes | None:
+        return self.states.get(key)
+
+    async def record(self, key: str) -> bytes | None:
+        return self.records.get(key)
+
+    async def apply(self, transition: Transition, *, cause: str) -> Written:
+        if self.busy:
+            raise Busy(f"{transition.key} is being changed by too many at once")
+        decision = self._decide(transition)
+        if decision.ignore_once:
+            return Written(Applied.IGNORED, decision)
+        if cause and cause in self.seen:
+            return Written(Applied.SEEN, decision)
+        self.seen |= {cause} if cause else set()
+        self.follow(transition.key, decision)
+        return Written(Applied.APPLIED, decision)
+
+    def write(self, transition: Transition) -> Decision:
+        """Decide, and take in what was decided."""
+        decision = self._decide(transition)
+        self.follow(transition.key, decision)
+        return decision
+
+    def _decide(self, transition: Transition) -> Decision:
+        return transition.decide(self.states.get(transition.key) if transition.key else None)
+
+
 def memory_store(service: str, clock: Clock) -> RedisStore:
     """The store that the service has in production, on a Redis in memory: inbox, outbox, jobs and all."""
     return RedisStore(MemoryRedis(clock.now), service, clock)
+
+
+def events(decision: Decision) -> list[Any]:
+    return [emission.event for emission in decision.emit]
 
 
 def published(store: RedisStore) -> list[Envelope]:
@@ -127,3 +229,52 @@ def published(store: RedisStore) -> list[Envelope]:
         headers = tuple((name, value.encode()) for name, value in orjson.loads(fields[b"headers"]))
         found.append(from_message(headers, fields[b"value"]))
     return found
+
+
+def refusal(code: str, status: int = 400) -> ClientError:
+    """AWS's refusal, whose text quotes what nobody may read."""
+    answer: Any = {
+        "Error": {"Code": code, "Message": "with a secret in it"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(answer, "Operation")
+
+
+class ScriptedAws(Aws):
+    """Answers by operation: a body, a function of the parameters, or an exception that is raised."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.targets: list[Target] = []
+
+    @property
+    def asked(self) -> dict[str, dict[str, Any]]:
+        """The parameters of each operation's last call."""
+        return dict(self.calls)
+
+    def at(self, target: Target) -> Aws:
+        self.targets.append(target)
+        return self
+
+    def apart(self) -> Aws:
+        return self
+
+    def ahead(self) -> Aws:
+        return self
+
+    async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
+        assert self.targets, "every call is made by its target's connection"
+        self.calls.append((operation, parameters))
+        answer = self.answers[operation]
+        if isinstance(answer, Exception):
+            raise answer
+        return dict(answer(parameters) if callable(answer) else answer)
+
+    async def pages(self, service: str, operation: str, key: str, /, **parameters: Any) -> list[Any]:
+        return list((await self.call(service, operation, **parameters)).get(key, ()))
+
+
+async def there(target: Target) -> EcsService:
+    """As ``existing`` does for a service that is there."""
+    return EcsService({"serviceName": target.service, "status": "ACTIVE"})

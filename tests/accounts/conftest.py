@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from contracts.base import Target
-from contracts.policy import Access
+from contracts.policy import Access, ServicePolicy
 from sandbox.aws.accounts import ACCOUNT, REGION, SECOND_ACCOUNT
 from sandbox.aws.server import SimulatedAws
 from sandbox.aws.workloads import COURT, COURT_SOUTH, EVERYWHERE, EXTERNAL_ID, PAYMENTS, ROLE, Workload
@@ -18,6 +18,7 @@ from services._chassis.accounts import AccountWatch
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection, AwsLimits
 from services._chassis.readiness import Readiness
+from tests.kit import FakePolicies
 
 NOW = 1_800_000_000.0
 THERE = Access(role=f"arn:aws:iam::{SECOND_ACCOUNT}:role/{ROLE}", external_id=EXTERNAL_ID)
@@ -36,18 +37,9 @@ def target_of(workload: Workload) -> Target:
 HERE, ELSEWHERE, SOUTH = map(target_of, (COURT, PAYMENTS, COURT_SOUTH))
 
 
-@dataclass
-class Roles:
-    """The part of a policy that says how accounts are entered; a test changes it as a reload would."""
-
-    accounts: dict[str, Access] = field(default_factory=lambda: {SECOND_ACCOUNT: THERE})
-    targets: tuple[Target, ...] = (HERE, ELSEWHERE, SOUTH)
-
-    def access(self, account: str) -> Access | None:
-        return self.accounts.get(account)
-
-    def all(self) -> tuple[Target, ...]:
-        return self.targets
+def held(*targets: Target) -> dict[Target, ServicePolicy]:
+    """Return what the policy holds of each of these services."""
+    return {target: ServicePolicy(target=target) for target in targets}
 
 
 class Connection(AwsConnection):
@@ -71,14 +63,15 @@ class Connection(AwsConnection):
 class Installation:
     aws: SimulatedAws
     connection: Connection
-    roles: Roles
+    policies: FakePolicies
+    """A test changes them as a reload would."""
     time: list[float]
     """Real time, which a test lets pass."""
     readiness: Readiness = field(default_factory=Readiness)
 
     def __post_init__(self) -> None:
         self.watch = AccountWatch(
-            self.connection, self.roles, ACCOUNT, self.readiness, now=lambda: self.time[0], sleep=self.sleep
+            self.connection, self.policies, ACCOUNT, self.readiness, now=lambda: self.time[0], sleep=self.sleep
         )
 
     def at(self, target: Target, service: str = "health") -> Aws:
@@ -113,5 +106,7 @@ def installation(shared: SimulatedAws, monkeypatch: pytest.MonkeyPatch) -> Itera
     shared.sessions.clock = lambda: time[0]
     shared.calls.clear()
     with closing(Connection(lambda: time[0])) as connection:
-        yield Installation(shared, connection, Roles(), time)
+        policies = FakePolicies()
+        policies.held, policies.accounts = held(HERE, ELSEWHERE, SOUTH), {SECOND_ACCOUNT: THERE}
+        yield Installation(shared, connection, policies, time)
     httpx2.request("DELETE", f"{shared.endpoint}/_sandbox/harm", timeout=10)

@@ -55,7 +55,7 @@ async def test_all_who_come_at_once_wait_for_one_call_of_sts(installation: Insta
 async def test_a_role_that_refuses_is_told_with_its_causes_and_is_not_asked_at_once_again(
     installation: Installation,
 ) -> None:
-    installation.roles.accounts[SECOND_ACCOUNT] = GUESSED
+    installation.policies.accounts[SECOND_ACCOUNT] = GUESSED
     for _ in range(5):
         with pytest.raises(AwsError) as refused, reading("ECS", "DescribeServices"):
             await installation.service(ELSEWHERE)
@@ -76,15 +76,15 @@ async def test_a_role_that_refuses_is_told_with_its_causes_and_is_not_asked_at_o
 
 
 async def test_a_role_that_is_mended_works_without_a_restart(installation: Installation) -> None:
-    installation.roles.accounts[SECOND_ACCOUNT] = GUESSED
+    installation.policies.accounts[SECOND_ACCOUNT] = GUESSED
     with pytest.raises(NoCredentials):
         await installation.service(ELSEWHERE)
-    installation.roles.accounts[SECOND_ACCOUNT] = THERE
+    installation.policies.accounts[SECOND_ACCOUNT] = THERE
     assert await installation.service(ELSEWHERE)
-    installation.roles.accounts.clear()
+    installation.policies.accounts.clear()
     with pytest.raises(NoCredentials, match="the policy has no role for account 210987654321; add one under"):
         await installation.service(ELSEWHERE)
-    installation.roles.accounts[SECOND_ACCOUNT] = THERE
+    installation.policies.accounts[SECOND_ACCOUNT] = THERE
     assert await installation.service(ELSEWHERE)
 
 

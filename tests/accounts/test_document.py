@@ -30,10 +30,10 @@ def test_the_role_of_the_document(installation: Installation) -> None:
     trust["Statement"][0]["Principal"]["AWS"] = f"arn:aws:iam::{ACCOUNT}:user/test"  # who the tests are
     iam.create_role(RoleName="documented", AssumeRolePolicyDocument=json.dumps(trust))
     role = f"arn:aws:iam::{SECOND_ACCOUNT}:role/documented"
-    installation.roles.accounts[SECOND_ACCOUNT] = access.model_copy(update={"role": role})
+    installation.policies.accounts[SECOND_ACCOUNT] = access.model_copy(update={"role": role})
     place = Place(SECOND_ACCOUNT, REGION)
     assert installation.connection.account(place).credentials.get_frozen_credentials()
-    installation.roles.accounts[SECOND_ACCOUNT] = access.model_copy(update={"role": role, "external_id": None})
+    installation.policies.accounts[SECOND_ACCOUNT] = access.model_copy(update={"role": role, "external_id": None})
     with pytest.raises(NoCredentials, match="AccessDenied"):
         installation.connection.account(place).credentials.get_frozen_credentials()
     iam.delete_role(RoleName="documented")

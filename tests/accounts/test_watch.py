@@ -14,7 +14,7 @@ from sandbox.aws.server.seed import ADMINISTRATOR
 from services._chassis.accounts import LOOK_SECONDS, LOST_SECONDS, CredentialsLost
 from services._chassis.aws_connection import Place
 from services._chassis.credentials import REFUSED_SECONDS, NoCredentials, RoleCredentials
-from tests.accounts.conftest import ELSEWHERE, GUESSED, HERE, THERE, Installation
+from tests.accounts.conftest import ELSEWHERE, GUESSED, HERE, THERE, Installation, held
 
 PLACE = f"{SECOND_ACCOUNT}/{REGION}"
 SOUTH_PLACE = f"{ACCOUNT}/{OPT_IN_REGION}"
@@ -53,7 +53,7 @@ async def test_all_is_well(installation: Installation) -> None:
 async def test_one_account_that_refuses_is_named_until_it_is_mended(
     installation: Installation,
 ) -> None:
-    installation.roles.accounts[SECOND_ACCOUNT] = GUESSED
+    installation.policies.accounts[SECOND_ACCOUNT] = GUESSED
     await installation.watch.look()
     [sentence] = installation.readiness.degraded
     assert sentence.startswith(f"account {PLACE}: account {SECOND_ACCOUNT} cannot be entered by {GUESSED.role}")
@@ -66,7 +66,7 @@ async def test_one_account_that_refuses_is_named_until_it_is_mended(
         installation.time[0] += LOOK_SECONDS
     assert len(installation.connection.asked) <= 2, "a role that refuses is asked every two minutes"
 
-    installation.roles.accounts[SECOND_ACCOUNT] = THERE
+    installation.policies.accounts[SECOND_ACCOUNT] = THERE
     await installation.watch.look()
     assert installation.readiness.degraded == []
     assert await installation.service(ELSEWHERE)
@@ -77,7 +77,7 @@ async def test_a_role_that_is_mended_at_aws_is_noticed_by_itself(installation: I
     name = "for-nobody"
     nobody = _trust(f"arn:aws:iam::{ACCOUNT}:user/ada")
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=nobody)
-    installation.roles.accounts[SECOND_ACCOUNT] = THERE.model_copy(
+    installation.policies.accounts[SECOND_ACCOUNT] = THERE.model_copy(
         update={"role": f"arn:aws:iam::{SECOND_ACCOUNT}:role/{name}", "external_id": None}
     )
     await installation.watch.look()
@@ -120,22 +120,22 @@ async def test_a_renewal_that_fails_is_told_while_the_present_credentials_hold(i
 
 async def test_an_external_id_that_is_not_demanded_is_told(installation: Installation) -> None:
     open_role = THERE.model_copy(update={"role": f"arn:aws:iam::{SECOND_ACCOUNT}:role/{ADMINISTRATOR}"})
-    installation.roles.accounts[SECOND_ACCOUNT] = open_role
+    installation.policies.accounts[SECOND_ACCOUNT] = open_role
     await installation.watch.look()
     [sentence] = installation.readiness.degraded
     assert "does not demand its external id" in sentence
     assert installation.watch.status()[PLACE] == "ok"
-    installation.roles.accounts[SECOND_ACCOUNT] = THERE
+    installation.policies.accounts[SECOND_ACCOUNT] = THERE
     await installation.watch.look()
     assert installation.readiness.degraded == []
 
 
 async def test_what_the_policy_drops_is_closed_and_not_told_any_more(installation: Installation) -> None:
-    installation.roles.accounts[SECOND_ACCOUNT] = GUESSED
+    installation.policies.accounts[SECOND_ACCOUNT] = GUESSED
     await installation.watch.look()
     assert installation.connection.entered() == {SECOND_ACCOUNT}
-    installation.roles.accounts.clear()
-    installation.roles.targets = (HERE,)
+    installation.policies.accounts.clear()
+    installation.policies.held = held(HERE)
     await installation.watch.look()
     assert installation.connection.entered() == set()
     assert installation.readiness.degraded == []
@@ -145,7 +145,7 @@ async def test_what_the_policy_drops_is_closed_and_not_told_any_more(installatio
 async def test_an_account_whose_services_are_not_listed_is_watched_once_somebody_has_acted_there(
     installation: Installation,
 ) -> None:
-    installation.roles.targets = (HERE,)
+    installation.policies.held = held(HERE)
     await installation.watch.look()
     assert installation.watch.status() == {}
     await installation.service(ELSEWHERE)
@@ -155,7 +155,7 @@ async def test_an_account_whose_services_are_not_listed_is_watched_once_somebody
 
 async def test_credentials_of_another_account_are_told(installation: Installation) -> None:
     ours = f"arn:aws:iam::{ACCOUNT}:role/surefoot"
-    installation.roles.accounts[SECOND_ACCOUNT] = THERE.model_copy(update={"role": ours, "external_id": None})
+    installation.policies.accounts[SECOND_ACCOUNT] = THERE.model_copy(update={"role": ours, "external_id": None})
     await installation.watch.look()
     sentence = f"the policy says account {SECOND_ACCOUNT}, but its role's credentials are of {ACCOUNT}"
     assert installation.watch.status()[PLACE] == sentence
@@ -196,11 +196,11 @@ async def test_a_process_that_works_on_jobs_has_twice_the_time_to_get_credential
 def test_a_thousand_changes_of_a_role_leave_nothing_behind(installation: Installation) -> None:
     connection, place = installation.connection, Place(SECOND_ACCOUNT, REGION)
     for number in range(1000):
-        installation.roles.accounts[SECOND_ACCOUNT] = THERE.model_copy(update={"external_id": f"id-{number}"})
+        installation.policies.accounts[SECOND_ACCOUNT] = THERE.model_copy(update={"external_id": f"id-{number}"})
         connection.account(place)
         connection.drop_left_accounts()
     assert connection.entered() == {SECOND_ACCOUNT}
-    installation.roles.accounts.clear()
+    installation.policies.accounts.clear()
     with pytest.raises(NoCredentials):
         connection.account(place)
     connection.drop_left_accounts()

@@ -22,7 +22,7 @@ from contracts.state import State
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis import consumer as chassis
 from services._chassis.catch_up import CatchUp
-from services._chassis.clock import Pace, PacedClock, moment
+from services._chassis.clock import moment
 from services._chassis.commands import Command
 from services._chassis.consumer import Consumer
 from services._chassis.http import create_http
@@ -34,8 +34,10 @@ from services._chassis.timers import RETRY_SECONDS, Timers
 from services._chassis.transition import Decision, Job, Timer, Transition, decided
 from tests.chassis.fake_consumer import PARTITION, FakeConsumer
 from tests.chassis.harness import TARGET, command
+from tests.kit import FakeClock
 
 CAPTURE = CaptureSnapshot(target=TARGET, run_id="run", purpose="before-change")
+NOW = 1_000.0
 NEWER = b'{"schema_version":1,"count":1,"added":"not to be lost"}'
 
 
@@ -45,15 +47,6 @@ class Old(State):
 
 class New(Old):
     added: str = ""
-
-
-class SetClock(PacedClock):
-    def __init__(self) -> None:
-        super().__init__(Pace())
-        self.time = 1_000.0
-
-    def now(self) -> float:
-        return self.time
 
 
 @dataclass
@@ -67,7 +60,7 @@ class Replica:
     partitions: FakeConsumer = field(default_factory=FakeConsumer)
 
     def __post_init__(self) -> None:
-        self.clock = SetClock()
+        self.clock = FakeClock(NOW)
         self.store = RedisStore(self.redis, "recovery", self.clock)
         self.readiness = Readiness(lambda: self.real)
         router = APIRouter()
@@ -131,11 +124,11 @@ async def redis() -> MemoryRedis:
 
 
 async def put(redis: MemoryRedis, state: bytes) -> None:
-    await RedisStore(redis, "recovery", SetClock()).apply(Transition("state", lambda _: Decision(state)))
+    await RedisStore(redis, "recovery", FakeClock(NOW)).apply(Transition("state", lambda _: Decision(state)))
 
 
 async def stored(redis: MemoryRedis) -> Any:
-    return orjson.loads(await RedisStore(redis, "recovery", SetClock()).load("state") or b"{}")
+    return orjson.loads(await RedisStore(redis, "recovery", FakeClock(NOW)).load("state") or b"{}")
 
 
 async def untouched(redis: MemoryRedis) -> bool:

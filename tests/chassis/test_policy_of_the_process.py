@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -19,15 +18,11 @@ from services._chassis.startup import StartupError
 from services._chassis.store import RedisStore
 from services._policy import source as module
 from services._policy.source import PolicySource
+from tests.kit import ScriptedAws
 
 ACCOUNT = "123456789012"
 TARGET = Target(account=ACCOUNT, region="us-west-2", cluster="prod", service="api")
 GOOD = "version: 1\ndefaults: {recovery: {keep: 4}}\nservices:\n  - {cluster: prod, service: api}\n"
-
-
-class NoAws:
-    async def call(self, *_: object, **__: object) -> dict[str, Any]:
-        raise AssertionError("AWS is asked for a policy in S3 only")
 
 
 class Processes:
@@ -44,8 +39,7 @@ class Processes:
     async def start(self, *services: str) -> PolicySource:
         self.readiness = Readiness()
         settings = Settings(aws_account=ACCOUNT, surefoot_policy=str(self.file))
-        aws: Any = NoAws()
-        return await first_policy(settings, aws, self.stores(*services), self.readiness)
+        return await first_policy(settings, ScriptedAws(), self.stores(*services), self.readiness)
 
 
 @pytest.fixture
@@ -101,15 +95,13 @@ async def test_a_wrong_variable_or_address_stops_the_start(
         await processes.start("recovery")
     monkeypatch.delenv("IMAGE_POLICY")
     processes.file = Path("s3:")
-    aws: Any = NoAws()
     with pytest.raises(StartupError, match="s3://BUCKET/KEY"):
-        await first_policy(Settings(aws_account=ACCOUNT, surefoot_policy="s3://bucket"), aws, [], Readiness())
+        await first_policy(Settings(aws_account=ACCOUNT, surefoot_policy="s3://bucket"), ScriptedAws(), [], Readiness())
 
 
 async def test_without_a_file_the_settings_are_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNAPSHOT_RETENTION_DAYS", "7")
-    aws: Any = NoAws()
-    policies = await first_policy(Settings(aws_account=ACCOUNT, surefoot_policy=None), aws, [], Readiness())
+    policies = await first_policy(Settings(aws_account=ACCOUNT, surefoot_policy=None), ScriptedAws(), [], Readiness())
     assert policies.of(TARGET).recovery.retention_days == 7
 
 

@@ -15,30 +15,13 @@ from services._policy.environment import Environment
 from services._policy.policies import Policies
 from services._policy.read import Found, PathReader, Unreadable
 from services._policy.source import EMPTIED, POLL_SECONDS, SETTLE_SECONDS, NoPolicy, PolicySource
+from tests.kit import FakeKeeper
 from tests.policy.loading import ACCOUNT, files, target
 
 GOOD = "version: 1\ndefaults: {recovery: {keep: 4}}\nservices:\n  - {cluster: prod, service: api}\n"
 BETTER = GOOD.replace("keep: 4", "keep: 5")
 BAD = GOOD.replace("keep:", "keeep:")
 EMPTY = "version: 1\nservices: []\n"
-
-
-class Shelf:
-    """Keeps the copy in memory, or refuses to."""
-
-    def __init__(self) -> None:
-        self.copy: bytes | None = None
-        self.away = False
-        self.kept_times = 0
-
-    async def kept(self) -> bytes | None:
-        return self.copy
-
-    async def keep(self, copy: bytes) -> None:
-        if self.away:
-            raise ConnectionError("Redis is away")
-        self.copy = copy
-        self.kept_times += 1
 
 
 class Disk:
@@ -62,9 +45,9 @@ class Disk:
 
 
 class World:
-    def __init__(self, *texts: str | bytes | Exception, shelf: Shelf | None = None) -> None:
+    def __init__(self, *texts: str | bytes | Exception, keeper: FakeKeeper | None = None) -> None:
         self.disk = Disk(*texts)
-        self.shelf = shelf or Shelf()
+        self.keeper = keeper or FakeKeeper()
         self.degraded: dict[str, str] = {}
         self.time = 1000.0
         self.slept: list[float] = []
@@ -73,7 +56,7 @@ class World:
             self.disk,
             Environment(),
             ACCOUNT,
-            self.shelf,
+            self.keeper,
             self.degrade,
             now=lambda: self.time,
             sleep=self.sleep,
@@ -106,8 +89,8 @@ class World:
         return None if fault is None else str(fault)
 
 
-async def started(*texts: str | bytes | Exception, shelf: Shelf | None = None) -> World:
-    world = World(*texts, shelf=shelf)
+async def started(*texts: str | bytes | Exception, keeper: FakeKeeper | None = None) -> World:
+    world = World(*texts, keeper=keeper)
     await world.source.start()
     return world
 
@@ -116,7 +99,7 @@ async def test_a_first_start_loads_the_policy_and_keeps_a_copy() -> None:
     world = await started(GOOD)
     assert world.keep == 4
     assert world.fault is None
-    assert world.shelf.copy is not None
+    assert world.keeper.copy is not None
     assert world.heard == []
 
 
@@ -133,7 +116,7 @@ async def test_a_restart_with_a_broken_file_goes_on_from_the_last_good_policy_an
 ) -> None:
     """Field point 1: the file breaks, the process is restarted, and still knows how to roll back."""
     before = await started(GOOD)
-    after = await started(text, shelf=before.shelf)
+    after = await started(text, keeper=before.keeper)
     assert after.keep == 4
     status = after.source.status()
     assert status["from_kept_copy"]
@@ -149,7 +132,7 @@ async def test_a_restart_with_a_broken_file_goes_on_from_the_last_good_policy_an
 
 async def test_a_restarted_process_whose_file_is_mended_to_what_it_was_is_well() -> None:
     before = await started(GOOD)
-    after = await started(BAD, shelf=before.shelf)
+    after = await started(BAD, keeper=before.keeper)
     after.disk.write(GOOD)
     await after.source.look()
     assert after.fault is None
@@ -158,7 +141,7 @@ async def test_a_restarted_process_whose_file_is_mended_to_what_it_was_is_well()
 
 async def test_a_copy_of_another_location_is_not_gone_on_from() -> None:
     before = await started(GOOD)
-    world = World(BAD, shelf=before.shelf)
+    world = World(BAD, keeper=before.keeper)
     world.disk.location = "/etc/other.yaml"
     with pytest.raises(NoPolicy):
         await world.source.start()
@@ -166,20 +149,20 @@ async def test_a_copy_of_another_location_is_not_gone_on_from() -> None:
 
 @pytest.mark.parametrize("copy", [b"", b"{}", b'{"schema_version": 99, "location": "x"}', b"\xff"])
 async def test_a_copy_that_cannot_be_read_is_none(copy: bytes) -> None:
-    shelf = Shelf()
-    shelf.copy = copy
+    keeper = FakeKeeper()
+    keeper.copy = copy
     with pytest.raises(NoPolicy):
-        await started(BAD, shelf=shelf)
+        await started(BAD, keeper=keeper)
 
 
 async def test_a_store_that_is_away_at_a_start_without_a_file_is_told() -> None:
-    class Away(Shelf):
+    class Away(FakeKeeper):
         async def kept(self) -> bytes | None:
             raise ConnectionError("Redis is away")
 
     with pytest.raises(NoPolicy):
-        await started(BAD, shelf=Away())
-    assert (await started(GOOD, shelf=Away())).keep == 4
+        await started(BAD, keeper=Away())
+    assert (await started(GOOD, keeper=Away())).keep == 4
 
 
 async def test_a_change_is_taken_over_and_its_services_are_told() -> None:
@@ -188,7 +171,7 @@ async def test_a_change_is_taken_over_and_its_services_are_told() -> None:
     await world.source.look()
     assert world.keep == 5
     assert world.heard == [{"api"}]
-    assert world.shelf.kept_times == 2
+    assert world.keeper.kept_times == 2
 
 
 async def test_the_same_digest_does_nothing() -> None:
@@ -198,7 +181,7 @@ async def test_the_same_digest_does_nothing() -> None:
     for _ in range(5):
         await world.source.look()
     assert world.source.policies is held
-    assert (world.heard, world.shelf.kept_times, world.disk.reads - reads) == ([], 1, 5)
+    assert (world.heard, world.keeper.kept_times, world.disk.reads - reads) == ([], 1, 5)
 
 
 async def test_a_change_of_one_service_is_told_of_that_service_alone() -> None:
@@ -485,15 +468,15 @@ async def test_a_listener_that_fails_is_a_failed_reload_and_is_told_again() -> N
 
 async def test_a_copy_that_could_not_be_stored_is_told_and_stored_later() -> None:
     world = await started(GOOD)
-    world.shelf.away = True
+    world.keeper.away = True
     world.disk.write(BETTER)
     await world.source.look()
     assert world.keep == 5
     assert "could not be stored: ConnectionError: Redis is away" in (world.fault or "")
-    world.shelf.away = False
+    world.keeper.away = False
     await world.source.look()
     assert world.fault is None
-    assert (await started(BAD, shelf=world.shelf)).keep == 5
+    assert (await started(BAD, keeper=world.keeper)).keep == 5
 
 
 async def test_without_a_file_the_environment_is_the_policy_and_the_loop_waits() -> None:

@@ -19,6 +19,7 @@ from sandbox.virtual.redis import MemoryRedis
 from services._chassis.clock import Pace
 from services._chassis.dead_letters import emissions_for, letter_of
 from services._chassis.store import RedisStore
+from tests.kit import FakeClock
 from tests.properties.profiles import PROFILE
 
 EXAMPLES = {entry.type: examples_of(entry.type)[0].encode() for entry in CATALOGUE}
@@ -136,21 +137,11 @@ def test_a_letter_of_anything_fits_into_kafka(
 ) -> None:
     record: Any = ConsumerRecord("t" * 249, 11, 2**62, 0, 0, key, value, None, 0, 0, headers * times)
     letter = letter_of(record, "orchestrator", "failed", detail)
-    store = RedisStore(MemoryRedis(), "orchestrator", _Clock())
+    store = RedisStore(MemoryRedis(), "orchestrator", FakeClock(NOW.timestamp()))
     for message in store.messages(emissions_for(letter, NOW), letter_id(letter)):
         assert len(message.key) + len(message.value) + sum(len(n) + len(v) for n, v in message.headers) < MIB
     whole = (letter.key, letter.headers, letter.value) == (record.key, tuple(record.headers), record.value)
     assert letter.cut != whole
-
-
-class _Clock:
-    def now(self) -> float:
-        return NOW.timestamp()
-
-    def at(self, real: float) -> float:
-        return real
-
-    async def sleep(self, seconds: float) -> None: ...
 
 
 rates, anchors = st.floats(0.001, 1000), st.floats(0, 4e9)

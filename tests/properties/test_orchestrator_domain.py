@@ -42,8 +42,9 @@ from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.requests import request_of
 from services.orchestrator.domain.run import Request
 from services.orchestrator.handlers import Handlers
+from tests.kit import FakeClock
 from tests.properties.profiles import PROFILE
-from tests.properties.world import START, TARGET, Clock, finished
+from tests.properties.world import START, TARGET, finished
 
 POLICY = Policy.of(ServicePolicy(target=TARGET), progress_every=300)
 SHORT = DeploymentConfig(deployment_timeout_minutes=2, validation_timeout_minutes=2, baking_minutes=2)
@@ -201,19 +202,11 @@ never = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 moments = st.datetimes(timezones=zones) | st.just(never)
 
 
-class Paced(Clock):
-    def __init__(self, rate: float) -> None:
-        self.pace = Pace(rate, START)
-
-    def at(self, real: float) -> float:
-        return self.pace.at(real)
-
-
 @PROFILE
 @given(moments, st.none() | moments, st.sampled_from([1.0, 20.0]))
 def test_a_request_of_any_time_is_answered(asked: datetime, expires: datetime | None, rate: float) -> None:
     """Outsiders write what they like, as long as it is a time: "never" is the year 9999 to many."""
-    clock = Paced(rate)
+    clock = FakeClock(START, Pace(rate, START))
     store = RedisStore(MemoryRedis(clock.now), "orchestrator", clock)
     event = DeployRequested(target=TARGET, change=Observe(), actor="ada", expires_at=expires)
     transition = finished(Handlers(store, clock, BuiltInPolicies(), 300).on_request(event, Meta("1", "ci", asked)))

@@ -40,6 +40,7 @@ from services.recovery.domain.roll_back import Done
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
 from services.recovery.settings import Settings as RecoverySettings
+from tests.kit import FakeClock
 from tests.properties.answerers import Account, AnyRollback, answer, progress
 from tests.properties.ledger import Ledger
 
@@ -50,16 +51,8 @@ LEASE = 30.0
 ANSWERED_BY_OTHERS = frozenset(topic.name for topic, party in COMMAND_TOPICS.items() if party != Party.RECOVERY)
 
 
-class Clock:
-    """Product time as the test sets it; it is the time of Redis, too."""
-
-    time = START
-
-    def now(self) -> float:
-        return self.time
-
-    def at(self, real: float) -> float:
-        return real
+class Clock(FakeClock):
+    """The time of Redis, too; who sleeps gives way, and only the test lets time pass."""
 
     async def sleep(self, _seconds: float) -> None:
         await give_way()
@@ -122,7 +115,7 @@ class World:
     """All services, the bus and AWS for one target."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
+        self.clock = Clock(START)
         self.redis = MemoryRedis(self.clock.now)
         self.account = Account()
         self.ledger = Ledger()

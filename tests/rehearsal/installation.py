@@ -31,6 +31,7 @@ from surefoot.rehearsal.rehearse import SETTINGS, VARIABLES
 from surefoot.rehearsal.stage import MONDAY
 from surefoot.rehearsal.system import InProcessSystem
 from surefoot.sandbox_policy import policy_of
+from tests.kit import FakeKeeper
 
 LONGEST = 3600.0
 T = TypeVar("T")
@@ -38,18 +39,6 @@ T = TypeVar("T")
 
 ENVIRONMENT = environment_of({**os.environ, **VARIABLES})
 Script = Callable[["Installation"], Coroutine[Any, Any, T]]
-
-
-class MemoryKeeper:
-    """Keeps the last good policy as long as the test lasts."""
-
-    copy: bytes | None = None
-
-    async def kept(self) -> bytes | None:
-        return self.copy
-
-    async def keep(self, copy: bytes) -> None:
-        self.copy = copy
 
 
 @dataclass
@@ -70,7 +59,7 @@ class Installation:
     def play_file(self, path: Path, script: Script[T]) -> T:
         """The same, with a policy that is followed while the services run, as a process follows its file."""
         source = PolicySource(
-            PathReader(str(path)), ENVIRONMENT, ACCOUNT, MemoryKeeper(), now=self.clock.now, sleep=self.clock.sleep
+            PathReader(str(path)), ENVIRONMENT, ACCOUNT, FakeKeeper(), now=self.clock.now, sleep=self.clock.sleep
         )
 
         async def play() -> T:

@@ -21,7 +21,7 @@ from services._chassis.reasons import Impossible
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
 from services._chassis.transition import Transition
-from tests.services.aws.scripted import ScriptedAws
+from tests.kit import ScriptedAws
 
 COMMANDS = [entry for entry in CATALOGUE if entry.topic in COMMAND_TOPICS]
 

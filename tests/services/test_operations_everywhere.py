@@ -21,6 +21,7 @@ from services._chassis.reasons import Impossible
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
 from services._chassis.transition import Transition, decided
+from tests.kit import FakeClock, ScriptedAws
 
 RECORDED = Path(__file__).parents[1] / "data" / "recorded" / "redis.json"
 SERVICE = {"status": "ACTIVE", "serviceName": "api", "desiredCount": 1, "runningCount": 1}
@@ -40,35 +41,19 @@ ROOTS = {
 }
 
 
-class Stopped:
-    """Product time while a validation that was recorded had not ended."""
-
-    def now(self) -> float:
-        return datetime(2026, 1, 5, 14, 18, tzinfo=UTC).timestamp()
-
-    def at(self, real: float) -> float:
-        return real
+class Stopped(FakeClock):
+    """Nothing waits."""
 
     async def sleep(self, seconds: float) -> None:
         raise AssertionError(f"nothing waits {seconds} s")
 
 
-class StubAws:
-    """One service; whatever else is asked for is not there."""
+MEANWHILE = datetime(2026, 1, 5, 14, 18, tzinfo=UTC).timestamp()
+"""Product time while a validation that was recorded had not ended."""
 
-    def at(self, _: object) -> "StubAws":
-        return self
 
-    def apart(self) -> "StubAws":
-        return self
-
-    def ahead(self) -> "StubAws":
-        return self
-
-    async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
-        if operation == "describe_services":
-            return {"services": [SERVICE | {"serviceName": parameters["services"][0]}], "failures": []}
-        raise AssertionError(f"{service} {operation} is not needed to accept a request")
+def described(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {"services": [SERVICE | {"serviceName": parameters["services"][0]}], "failures": []}
 
 
 @dataclass
@@ -99,9 +84,9 @@ def party(request: pytest.FixtureRequest) -> Party:
 
 @pytest.fixture
 async def served(party: Party, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
-    clock = Stopped()
+    clock = Stopped(MEANWHILE)
     store = RedisStore(MemoryRedis(), party, clock)
-    aws: Any = StubAws()
+    aws = ScriptedAws(describe_services=described)
     settings = load_settings(party, aws_account="123456789012", aws_region="us-west-2", backup_bucket="snapshots")
     service = create_service(party, settings, Platform(store, clock, aws, policies=BuiltInPolicies("123456789012")))
     if party is Party.RECOVERY:

@@ -13,7 +13,7 @@ from services._chassis.clock import Pace, PacedClock
 from services._chassis.http import PREFIX, create_http
 from services._chassis.service import Platform
 from services._chassis.store import RedisStore
-from tests.services.aws.scripted import ScriptedAws, refusal
+from tests.kit import ScriptedAws, refusal
 
 CLUSTERS = {"clusterArns": ["arn:aws:ecs:us-west-2:123456789012:cluster/Main"]}
 SERVICES = {"serviceArns": [f"arn:aws:ecs:us-west-2:123456789012:service/Main/{name}" for name in ("api", "worker")]}

@@ -8,7 +8,7 @@ import pytest
 from contracts.base import Target
 from services._aws.cloudwatch import Metric, query, read_series
 from services._aws.errors import AwsError
-from tests.services.aws.scripted import ScriptedAws, refusal
+from tests.kit import ScriptedAws, refusal
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 CPU = Metric("cpu", "AWS/ECS", "CPUUtilization", "Average", {"ClusterName": "Main", "ServiceName": "api"})

@@ -12,7 +12,7 @@ from services._aws import ecs
 from services._aws.ecs_views import EcsService, EcsTask
 from services._aws.errors import AwsError, Missing
 from services._aws.task_definition import EcsTaskDefinition
-from tests.services.aws.scripted import ScriptedAws, refusal
+from tests.kit import ScriptedAws, refusal
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 DATA = Path(__file__).parents[2] / "data" / "ecs"

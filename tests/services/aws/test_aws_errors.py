@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ParamValidationError
 
 from services._aws.errors import AwsError, answer_within, changing, reading
-from tests.services.aws.scripted import refusal
+from tests.kit import refusal
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from contracts.base import Target
 from services._aws.errors import AwsError
 from services._aws.existing import existing
 from services._chassis.http import Problem
-from tests.services.aws.scripted import ScriptedAws, refusal
+from tests.kit import ScriptedAws, refusal
 
 CLUSTERS = {"clusterArns": [f"arn:aws:ecs:us-west-2:123456789012:cluster/{name}" for name in ("staging", "production")]}
 SERVICES = {"serviceArns": [f"arn:aws:ecs:us-west-2:123456789012:service/production/{name}" for name in ("web", "api")]}

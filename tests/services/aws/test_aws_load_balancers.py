@@ -7,7 +7,7 @@ import pytest
 from contracts.base import Target
 from services._aws.errors import AwsError, Missing
 from services._aws.load_balancers import PublicEndpoint, TargetHealth, find_public_endpoint, target_health
-from tests.services.aws.scripted import ScriptedAws, refusal
+from tests.kit import ScriptedAws, refusal
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 PREFIX = "arn:aws:elasticloadbalancing:us-west-2:123456789012"

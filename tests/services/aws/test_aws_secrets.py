@@ -6,8 +6,7 @@ from contracts.base import Target
 from contracts.policy import Application, ServicePolicy
 from services._aws.errors import AwsError
 from services._aws.secrets import Secrets
-from tests.kit import FakePolicies
-from tests.services.aws.scripted import ScriptedAws, refusal
+from tests.kit import FakePolicies, ScriptedAws, refusal
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 ELSEWHERE = TARGET.model_copy(update={"account": "210987654321"})

@@ -11,7 +11,7 @@ from contracts.base import Target
 from contracts.rollout_pace import LEAST_SILENCE, LONGEST, RolloutPace, duration
 from services._aws.ecs_views import EcsService
 from services._aws.measure_pace import measure_pace
-from tests.services.aws.scripted import ScriptedAws, refusal
+from tests.kit import ScriptedAws, refusal
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 

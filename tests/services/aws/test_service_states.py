@@ -16,7 +16,7 @@ from services.optimizer.ports import NotSizable
 from services.recovery.adapters.ecs import AwsEcs as OfRecovery
 from services.validator.adapters.ecs import AwsEcs as OfValidator
 from services.validator.domain.facts import Absent, LiveService, Unknown
-from tests.services.aws.scripted import ScriptedAws, refusal
+from tests.kit import ScriptedAws, refusal
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 BODY = {

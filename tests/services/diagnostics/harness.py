@@ -6,7 +6,6 @@ from typing import Any
 
 from contracts.base import Target
 from contracts.envelope import Meta
-from services._chassis.transition import Decision
 from services.diagnostics.domain.evidence import (
     Container,
     Deployment,
@@ -81,7 +80,3 @@ class FakeInspector:
         if isinstance(self.found, Exception):
             raise self.found
         return self.found
-
-
-def events(decision: Decision) -> list[Any]:
-    return [emission.event for emission in decision.emit]

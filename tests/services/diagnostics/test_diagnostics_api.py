@@ -14,8 +14,7 @@ from services._chassis.store import RedisStore
 from services._chassis.targets import Targets
 from services.diagnostics import api
 from services.diagnostics.domain.evidence import Evidence, NotObserved
-from tests.kit import FakeClock, FakePolicies, memory_store, published
-from tests.services.aws.scripted import there
+from tests.kit import FakeClock, FakePolicies, memory_store, published, there
 from tests.services.diagnostics.harness import NOW, SHORT, TARGET, FakeInspector, evidence
 
 CONFIGURED = Targets(FakePolicies(), TARGET.cluster, TARGET.service)

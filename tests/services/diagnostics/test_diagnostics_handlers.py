@@ -14,14 +14,13 @@ from services._chassis.transition import Decision
 from services.diagnostics.domain.evidence import Evidence, NotObserved
 from services.diagnostics.domain.known_issues import issues_key
 from services.diagnostics.jobs.diagnose import DIAGNOSE, Diagnose
-from tests.kit import FakeClock, FakeRunning, memory_store, published
+from tests.kit import FakeClock, FakeRunning, events, memory_store, published
 from tests.services.diagnostics.harness import (
     META,
     NOW,
     SHORT,
     TARGET,
     FakeInspector,
-    events,
     evidence,
 )
 

@@ -18,8 +18,8 @@ from services._chassis.aws_connection import AwsConnection
 from services._chassis.service import Platform, Service
 from services.diagnostics.app import create_app
 from services.diagnostics.settings import Settings
-from tests.kit import FakeRunning, WorldClock, memory_store
-from tests.services.diagnostics.harness import NOW, events
+from tests.kit import FakeRunning, WorldClock, events, memory_store
+from tests.services.diagnostics.harness import NOW
 
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}

@@ -138,7 +138,3 @@ class Decided:
         assert written.decision is not None
         self.decisions.append(written.decision)
         return written.decision
-
-
-def events(decision: Decision) -> list[Any]:
-    return [emission.event for emission in decision.emit]

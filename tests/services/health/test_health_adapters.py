@@ -24,8 +24,7 @@ from services.health.domain.observed import (
     Rollout,
     Service,
 )
-from tests.kit import FakePolicies
-from tests.services.aws.scripted import ScriptedAws
+from tests.kit import FakePolicies, ScriptedAws
 from tests.services.health.harness import GROUP, NOW, OURS, TARGET
 
 NLB = "arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/net/court/60dc"

@@ -13,8 +13,7 @@ from services._chassis.http import create_http
 from services._chassis.targets import Targets
 from services.health import api
 from services.health.domain.observed import Answer, Evidence, NotObserved
-from tests.kit import FakeClock, FakePolicies
-from tests.services.aws.scripted import there
+from tests.kit import FakeClock, FakePolicies, there
 from tests.services.health.harness import NOW, TARGET, FakeExaminer, evidence
 
 CONFIGURED = Targets(FakePolicies(), TARGET.cluster, TARGET.service)

@@ -10,14 +10,13 @@ from services._chassis.transition import Timer
 from services.health import handlers
 from services.health.domain.observed import Answer, Evidence
 from services.health.jobs.check import CheckOnce
-from tests.kit import FakeClock, FakePolicies, FakeRunning
+from tests.kit import FakeClock, FakePolicies, FakeRunning, events
 from tests.services.health.harness import (
     META,
     NOW,
     TARGET,
     Decided,
     FakeExaminer,
-    events,
     evidence,
 )
 

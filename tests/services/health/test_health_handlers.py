@@ -19,7 +19,7 @@ from services.health import handlers
 from services.health.domain.observed import Evidence, NotObserved
 from services.health.jobs.assess import ASSESS, Assess
 from services.health.jobs.watch import Watch
-from tests.kit import FakeClock, FakePolicies, FakeRunning
+from tests.kit import FakeClock, FakePolicies, FakeRunning, events
 from tests.services.health.harness import (
     META,
     NOW,
@@ -30,7 +30,6 @@ from tests.services.health.harness import (
     FakeExaminer,
     FakeObserver,
     deployment,
-    events,
     evidence,
     failed_task,
     look,

@@ -13,7 +13,7 @@ from contracts.results import StepFinished
 from services._chassis.clock import moment
 from services._chassis.policies import Policies
 from services._chassis.store import Applied, Written
-from services._chassis.transition import Decision, Job, Timer, Transition
+from services._chassis.transition import Decision, Timer, Transition
 from services.monitor.decisions import COLLECT, SHOW
 from services.monitor.domain.alarms import Alarm, AlarmScope
 from services.monitor.domain.database import Database
@@ -26,7 +26,7 @@ from services.monitor.jobs.set_up import OPERATION, SET_UP, SetUpJob, SetUpOnReq
 from services.monitor.jobs.show import ShowJob
 from services.monitor.jobs.show_policy import ShowPolicy
 from services.monitor.jobs.watch_closely import WATCH, WatchCloselyJob
-from tests.kit import FakeClock, FakePolicies, FakeRunning, memory_store
+from tests.kit import Consequences, FakeClock, FakePolicies, FakeRunning, memory_store
 
 RULES = rules_of(BUILT_IN_RULES)
 BY_NAME = {rule.name: rule for rule in RULES}
@@ -197,11 +197,7 @@ class World:
     databases: FakeDatabases = field(default_factory=FakeDatabases)
     alarms: FakeAlarms = field(default_factory=FakeAlarms)
     dashboards: FakeDashboards = field(default_factory=FakeDashboards)
-    timers: dict[str, Timer] = field(default_factory=dict)
-    jobs: list[Job] = field(default_factory=list)
-    known_jobs: set[str] = field(default_factory=set)
-    published: list[Event | DeadLettered] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
+    left: Consequences = field(default_factory=Consequences)
 
     def __post_init__(self) -> None:
         self.kept = memory_store("monitor", self.clock)
@@ -236,17 +232,8 @@ class World:
         assert transition.decide(before) == transition.decide(before), "a decision has no effect of its own"
         written = await self.kept.apply(transition, cause=cause)
         if written.applied is Applied.APPLIED:
-            self._follow(written.decision)
+            self.left.follow(transition.key, written.decision)
         return written
-
-    def _follow(self, decision: Decision) -> None:
-        for id_ in decision.cancel_timers:
-            self.timers.pop(id_, None)
-        self.timers |= {timer.id: timer for timer in decision.timers}
-        self.jobs += [job for job in decision.jobs if job.id not in self.known_jobs]
-        self.known_jobs |= {job.id for job in decision.jobs}
-        self.published += [emit.event for emit in decision.emit]
-        self.ids += [emit.id for emit in decision.emit]
 
     async def send(self, handler: Any, event: Event, id_: str = "command-1") -> None:
         transition = await handler(event, Meta(id=id_, source="test", time=moment(self.clock.time)))
@@ -269,10 +256,22 @@ class World:
         self.clock.time = START + seconds
 
     async def do_jobs(self) -> None:
-        while self.jobs:
-            job = self.jobs.pop(0)
+        while held := next((held for held in self.left.jobs.values() if held.state == "queued"), None):
+            held.state, job = "done", held.job
             transition = await self.work[job.kind](FakeRunning(job.payload, job.id, job.kind))
             await self.apply(transition, cause="")
+
+    @property
+    def timers(self) -> dict[str, Timer]:
+        return self.left.timers
+
+    @property
+    def published(self) -> list[Event | DeadLettered]:
+        return [emission.event for emission in self.left.emitted]
+
+    @property
+    def ids(self) -> list[str]:
+        return [emission.id for emission in self.left.emitted]
 
     @property
     def answers(self) -> list[StepFinished]:

@@ -12,7 +12,7 @@ from services.monitor.api import POINTS, Endpoints, create_router, period_of
 from services.monitor.domain.look import Look
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.ports import NotFound
-from tests.services.aws.scripted import there
+from tests.kit import there
 from tests.services.monitor.harness import TARGET, World
 
 PATH = "/api/v1/monitoring"

@@ -204,7 +204,7 @@ async def test_an_evaluation_is_answered_as_soon_as_the_evidence_is_there(world:
 async def test_the_answer_leaves_with_the_look_that_found_it_under_the_commands_own_id(world: World) -> None:
     await evaluate(world)
     await world.until(2 * MINUTE)
-    assert "evaluate-1" not in world.known_jobs
+    assert "evaluate-1" not in world.left.jobs
 
 
 async def test_a_broken_rule_fails_the_evaluation_and_raises_the_alert(world: World) -> None:

@@ -21,8 +21,7 @@ from services.optimizer.domain.analysis import Deployed
 from services.optimizer.domain.size import Baseline, Usage
 from services.optimizer.jobs.analyze import ANALYZE, Analyze, baseline_record
 from services.optimizer.ports import NotSizable
-from tests.kit import FakeClock, FakePolicies, FakeRunning, memory_store
-from tests.services.aws.scripted import there
+from tests.kit import FakeClock, FakePolicies, FakeRunning, memory_store, there
 
 NOW = 1_764_000_000.0
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")

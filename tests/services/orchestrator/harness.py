@@ -39,20 +39,21 @@ from contracts.results import (
     StepProgressed,
 )
 from contracts.topics import COMMAND_TOPICS
-from services._chassis.clock import Pace
 from services._chassis.transition import Decision, Emit, Timer
-from services.orchestrator.domain.course import Course
+from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.decide import Input, TimerFired
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.requests import request_of
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.view import RunView
 from services.orchestrator.handlers import turn
+from tests.kit import FakeClock, FakePolicies, FakeStore
 
 TARGET = Target(account="123456789012", region="eu-central-1", cluster="shop", service="web")
 SERVICE_POLICY = ServicePolicy(target=TARGET, digest="d" * 64)
 POLICY = Policy.of(SERVICE_POLICY, progress_every=300)
 START = 1_764_000_000.0
+COURSE = course_key(TARGET)
 SNAPSHOT = "snapshot-1"
 IMAGE = ImageChange(reference="shop/web:2")
 RESOLVED = {"web": "shop/web@sha256:" + "2" * 64}
@@ -77,10 +78,11 @@ def run_of(emit: Emit) -> str:
     return str(getattr(emit.event, "run_id", None))
 
 
-class FixedPolicies:
+class FixedPolicies(FakePolicies):
     """One policy for every service of the tests' account and region, and none for others."""
 
     def __init__(self, policy: ServicePolicy = SERVICE_POLICY) -> None:
+        super().__init__(policy)
         self.policy = policy
 
     def of(self, target: Target) -> ServicePolicy:
@@ -89,49 +91,27 @@ class FixedPolicies:
         return self.policy.model_copy(update={"target": target})
 
     def named(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
-        return self.find(cluster, service, account, region)
+        return super().named(cluster, service, account or TARGET.account, region or TARGET.region)
 
     def find(self, cluster: str, service: str, account: str | None = None, region: str | None = None) -> Target:
-        target = TARGET.model_copy(update={"cluster": cluster, "service": service})
-        return target.model_copy(update={"account": account or target.account, "region": region or target.region})
-
-    def all(self) -> tuple[Target, ...]:
-        return (TARGET,)
-
-    def access(self, account: str) -> None:
-        pass
-
-    def listen(self, listener: object) -> None:
-        pass
+        return self.named(cluster, service, account, region)
 
 
-class FakeClock:
-    """Product time as a test sets it; outside, the wall's time runs at ``pace`` to it."""
-
-    def __init__(self, now: float = START, pace: Pace | None = None) -> None:
-        self.time = now
-        self.pace = pace or Pace()
-
-    def now(self) -> float:
-        return self.time
-
-    def at(self, real: float) -> float:
-        return self.pace.at(real)
-
-    async def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-
-class World:
-    """One target. ``sent`` and ``told`` are all commands and all other events so far, in their order."""
+class World(FakeStore):
+    """One target, and the store of its course. ``sent`` and ``told`` are all commands and all other events so far."""
 
     def __init__(self, policy: Policy = POLICY) -> None:
+        super().__init__()
         self.policy = policy
-        self.clock = FakeClock()
-        self.state: bytes | None = None
-        self.timers: dict[str, Timer] = {}
-        self.records: dict[str, bytes] = {}
-        self.emitted: list[Emit] = []
+        self.clock = FakeClock(START)
+
+    @property
+    def state(self) -> bytes | None:
+        return self.states.get(COURSE)
+
+    @state.setter
+    def state(self, state: bytes) -> None:
+        self.states[COURSE] = state
 
     @property
     def now(self) -> float:
@@ -149,18 +129,8 @@ class World:
         assert again == decision, "the same decision on the same state"
         if firing is not None:
             self.timers.pop(firing.id, None)
-        self.settle(decision)
+        self.follow(COURSE, decision)
         return decision
-
-    def settle(self, decision: Decision) -> None:
-        """Do what was decided, as the store does."""
-        if decision.state is not None:
-            self.state = decision.state
-        for gone in decision.cancel_timers:
-            self.timers.pop(gone, None)
-        self.timers |= {timer.id: timer for timer in decision.timers}
-        self.records |= decision.records
-        self.emitted += decision.emit
 
     def request(self, id_: str = "1", event: DeployRequested | None = None, time: float | None = None) -> str:
         request = request_of(event or asked(), run_id_of(id_), self.now if time is None else time)

@@ -22,42 +22,18 @@ from contracts.policy import Timeouts
 from services._chassis.clock import Pace
 from services._chassis.http import PREFIX, create_http
 from services._chassis.targets import Targets
-from services._chassis.transition import Busy, Timer, Transition
+from services._chassis.transition import Timer
 from services.orchestrator.api import Endpoints, create_router
 from services.orchestrator.domain.listing import Filters, ServiceLine
 from services.orchestrator.handlers import Handlers
 from services.orchestrator.ports import Page
 from services.orchestrator.settings import Settings
-from tests.services.aws.scripted import there
+from tests.kit import there
 from tests.services.orchestrator.harness import SERVICE_POLICY, START, TARGET, FixedPolicies, World, asked, at
 
 PATH = f"{PREFIX}/deployment-orchestration"
 SETTINGS = Settings(aws_account=TARGET.account, aws_region=TARGET.region)
 SEVEN = SERVICE_POLICY.model_copy(update={"timeouts": Timeouts(validation_minutes=7)})
-
-
-class FakeCourses:
-    """The store's port over a world: once for each cause."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.causes: set[str] = set()
-        self.busy = False
-
-    async def load(self, key: str) -> bytes | None:
-        return self.world.state if key == f"course:{TARGET}" else None
-
-    async def record(self, key: str) -> bytes | None:
-        return self.world.records.get(key)
-
-    async def apply(self, transition: Transition, *, cause: str) -> object:
-        if self.busy:
-            raise Busy("course is being changed by too many at once")
-        if cause not in self.causes:
-            self.causes.add(cause)
-            assert transition.key == f"course:{TARGET}"
-            self.world.settle(transition.decide(self.world.state))
-        return None
 
 
 class NoHistory:
@@ -79,22 +55,17 @@ def world() -> World:
 
 
 @pytest.fixture
-def courses(world: World) -> FakeCourses:
-    return FakeCourses(world)
+def handlers(world: World) -> Handlers:
+    return Handlers(world, world.clock, FixedPolicies(SEVEN), 300)
 
 
 @pytest.fixture
-def handlers(world: World, courses: FakeCourses) -> Handlers:
-    return Handlers(courses, world.clock, FixedPolicies(SEVEN), 300)
-
-
-@pytest.fixture
-async def http(world: World, courses: FakeCourses, handlers: Handlers) -> AsyncIterator[httpx2.AsyncClient]:
+async def http(world: World, handlers: Handlers) -> AsyncIterator[httpx2.AsyncClient]:
     async def ready() -> dict[str, str]:
         return {}
 
     app = create_http(ready)
-    endpoints = Endpoints(SETTINGS, courses, world.clock, handlers, NoHistory(), there)
+    endpoints = Endpoints(SETTINGS, world, world.clock, handlers, NoHistory(), there)
     app.include_router(create_router(endpoints, Targets(FixedPolicies())), prefix=PREFIX)
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://surefoot") as client:
@@ -251,8 +222,8 @@ async def test_an_abort_goes_to_the_active_run(http: httpx2.AsyncClient, world: 
     assert unknown.status_code == 404
 
 
-async def test_too_many_at_once_is_told(http: httpx2.AsyncClient, courses: FakeCourses) -> None:
-    courses.busy = True
+async def test_too_many_at_once_is_told(http: httpx2.AsyncClient, world: World) -> None:
+    world.busy = True
     assert (await orchestrate(http, {"image": "a"})).status_code == 503
 
 
@@ -260,7 +231,7 @@ async def test_a_request_over_the_bus_of_a_finished_run_is_nothing_new(world: Wo
     meta = Meta(id="build-7", source="ci", time=at(START - 5))
     transition = await handlers.deploy(asked(), meta)
     assert transition is not None
-    world.settle(transition.decide(None))
+    world.write(transition)
     assert world.run.run_id == caused_id("ci", "build-7")
     assert world.run.request.asked_at == START - 5
     world.to_the_end()
@@ -275,7 +246,7 @@ async def test_times_from_outside_are_the_walls(world: World, handlers: Handlers
     event = asked(expires_at=at(START + 90))
     transition = await handlers.on_request(event, Meta(id="1", source="ci", time=at(START + 55)))
     assert transition is not None
-    world.settle(transition.decide(None))
+    world.write(transition)
     request = world.run.request
     assert (request.asked_at, request.expires_at) == (START + 20 * 55, START + 20 * 90)
 
@@ -287,5 +258,5 @@ async def test_a_timer_wakes_its_own_target(world: World, handlers: Handlers) ->
     world.now = timer.due
     transition = await handlers.on_timer(timer)
     assert transition.key == f"course:{TARGET}"
-    world.settle(transition.decide(world.state))
+    world.write(transition)
     assert world.end.run_id == run_id

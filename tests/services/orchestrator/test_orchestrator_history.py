@@ -20,8 +20,7 @@ from services._chassis.transition import Decision, Transition
 from services.orchestrator.app import create_app
 from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.settings import Settings
-from tests.kit import FakeClock, memory_store
-from tests.services.aws.scripted import ScriptedAws, refusal
+from tests.kit import FakeClock, ScriptedAws, memory_store, refusal
 from tests.services.orchestrator.harness import START, TARGET, FixedPolicies, asked, at
 
 PATH = f"{PREFIX}/deployment-orchestration"

@@ -181,20 +181,12 @@ def test_a_run_of_the_version_before_goes_on_with_the_policy_in_force() -> None:
 
 @pytest.mark.parametrize("field", [{"account": "210987654321"}, {"region": "us-east-1"}])
 async def test_a_target_that_the_policy_refuses_is_refused_in_its_words(field: dict[str, str]) -> None:
-    class Courses:
-        async def load(self, key: str) -> bytes | None:
-            return None
-
-        async def record(self, key: str) -> bytes | None:
-            return None
-
-        async def apply(self, transition: Any, *, cause: str) -> object:
-            raise AssertionError(cause)
-
+    world = World()
     target = Target.model_validate(TARGET.model_dump() | field)
-    handlers = Handlers(Courses(), World().clock, FixedPolicies(), 300)
+    handlers = Handlers(world, world.clock, FixedPolicies(), 300)
     transition = await handlers.deploy(asked(target=target), Meta("1", "ci", at(START)))
     assert transition is not None
+    assert not world.seen, "nothing is applied here"
     decision = transition.decide(None)
     told = decision.emit[-1].event.model_dump()
     assert (told["outcome"], told["cause"]) == (Outcome.BLOCKED, "usage")

@@ -17,7 +17,6 @@ from contracts.envelope import Meta
 from contracts.gates import Verdict
 from services.orchestrator.handlers import QUEUE, Handlers, turn
 from tests.services.orchestrator.harness import IMAGE, POLICY, START, TARGET, FixedPolicies, World, asked, at, run_id_of
-from tests.services.orchestrator.test_orchestrator_api import FakeCourses
 
 META = Meta(id="1", source="ci", time=at(START))
 
@@ -29,7 +28,7 @@ def world() -> World:
 
 @pytest.fixture
 def handlers(world: World) -> Handlers:
-    return Handlers(FakeCourses(world), world.clock, FixedPolicies(), 300)
+    return Handlers(world, world.clock, FixedPolicies(), 300)
 
 
 async def hear(
@@ -38,7 +37,7 @@ async def hear(
     heard = handlers.deploy(event, META) if isinstance(event, DeployRequested) else handlers.on_own_event(event, META)
     transition = await heard
     if transition is not None:
-        world.settle(transition.decide(world.state))
+        world.write(transition)
 
 
 def finished(run_id: str, outcome: Outcome = Outcome.SUCCEEDED) -> DeploymentFinished:

@@ -14,16 +14,13 @@ from services.orchestrator.app import create_app
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.limits import RECONCILE
 from services.orchestrator.settings import Settings
-from tests.services.orchestrator.harness import START, TARGET, FakeClock, asked, at, run_id_of
-
-
-class NoAws:
-    """The orchestrator has no AWS client."""
+from tests.kit import FakeClock, ScriptedAws
+from tests.services.orchestrator.harness import START, TARGET, asked, at, run_id_of
 
 
 @pytest.fixture
 def clock() -> FakeClock:
-    return FakeClock()
+    return FakeClock(START)
 
 
 @pytest.fixture
@@ -34,7 +31,7 @@ def store(redis: Any, clock: FakeClock) -> RedisStore:
 @pytest.fixture
 def service(store: RedisStore, clock: FakeClock) -> Service:
     settings = Settings(aws_account=TARGET.account, aws_region=TARGET.region)
-    return create_app(settings, Platform(store, clock, NoAws()))  # type: ignore[arg-type]  # it must not be used
+    return create_app(settings, Platform(store, clock, ScriptedAws()))  # nothing may be asked
 
 
 async def topics(store: RedisStore) -> list[str]:

@@ -25,7 +25,8 @@ from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.unreadable import refusal_of
 from services.orchestrator.handlers import end_key
 from services.orchestrator.settings import Settings
-from tests.services.orchestrator.harness import TARGET, FakeClock, run_id_of
+from tests.kit import FakeClock
+from tests.services.orchestrator.harness import START, TARGET, run_id_of
 
 KEY = str(TARGET).encode()
 HEADERS = {
@@ -97,7 +98,7 @@ class Orchestrator:
     """The service as it is, on a bus and a Redis in memory."""
 
     def __init__(self) -> None:
-        clock = FakeClock()
+        clock = FakeClock(START)
         self.bus, self.redis = MemoryBus(), MemoryRedis(clock.now)
         self.store = RedisStore(self.redis, Party.ORCHESTRATOR, clock)
         settings = Settings(aws_account=TARGET.account, aws_region=TARGET.region)

@@ -14,8 +14,7 @@ from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBa
 from contracts.results import StepFinished
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
-from services._chassis.store import Applied, Written
-from services._chassis.transition import Cancelled, Decision, Emit, Job, Timer, Transition
+from services._chassis.transition import Cancelled, Job
 from services.recovery.domain.change import Body
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.snapshot import Snapshot
@@ -24,7 +23,7 @@ from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
-from tests.kit import FakeClock, FakePolicies
+from tests.kit import FakeClock, FakePolicies, FakeRunning, FakeStore, HeldJob
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="CourtCaseCluster", service="BackendService")
 START = datetime(2026, 1, 12, 14, 30, tzinfo=UTC)
@@ -52,98 +51,35 @@ class Now(FakeClock):
             happens()
 
 
-@dataclass
-class Held:
-    """A job in the store."""
-
-    job: Job
-    state: str = "queued"
-    cancelled: bool = False
-    saved: bytes | None = None
-    attempts: int = 0
-
-
-class FakeStore:
-    """Keeps what the chassis keeps in Redis, with the same guarantees."""
-
-    def __init__(self) -> None:
-        self.states: dict[str, bytes] = {}
-        self.records: dict[str, bytes] = {}
-        self.jobs: dict[str, Held] = {}
-        self.timers: dict[str, Timer] = {}
-        self.seen: set[str] = set()
-        self.emitted: list[Emit] = []
-
-    async def load(self, key: str) -> bytes | None:
-        return self.states.get(key)
-
-    async def record(self, key: str) -> bytes | None:
-        return self.records.get(key)
-
-    async def apply(self, transition: Transition, *, cause: str) -> Written:
-        if cause and cause in self.seen:
-            return Written(Applied.SEEN, self._decide(transition))
-        self.seen |= {cause} if cause else set()
-        return Written(Applied.APPLIED, self.write(transition))
-
-    def _decide(self, transition: Transition) -> Decision:
-        return transition.decide(self.states.get(transition.key) if transition.key else None)
-
-    def write(self, transition: Transition) -> Decision:
-        key, decision = transition.key, self._decide(transition)
-        if decision.state is not None:
-            assert key is not None
-            self.states[key] = decision.state
-        for name in decision.cancel_timers:
-            self.timers.pop(name, None)
-        self.timers.update({timer.id: timer for timer in decision.timers})
-        for name in decision.cancel_jobs:
-            if name in self.jobs:
-                self.jobs[name].cancelled = True
-        for job in decision.jobs:
-            self.jobs.setdefault(job.id, Held(job))
-        self.records.update(decision.records)
-        self.emitted.extend(decision.emit)
-        return decision
-
-
 class Crash(BaseException):
     """The executor has died; only what it had stored is left."""
 
 
-class Work:
+class Work(FakeRunning):
     """A running job. ``die_at`` is the number of the checkpoint or check at which its process dies."""
 
     def __init__(
-        self, held: Held, store: FakeStore, ecs: "RollingEcs | None" = None, die_at: int | None = None
+        self, held: HeldJob, store: FakeStore, ecs: "RollingEcs | None" = None, die_at: int | None = None
     ) -> None:
+        super().__init__(held.job.payload, held.job.id, held.job.kind, held.attempts, held.attempts, held.saved)
+        self.is_cancelled = lambda: held.cancelled
+        self.emitted = store.emitted
         self.held = held
-        self.store = store
         self.ecs = ecs
         self.die_at = die_at
         self.steps = 0
-        self.id = held.job.id
-        self.kind = held.job.kind
-        self.payload = held.job.payload
-        self.attempt = self.fence = held.attempts
-        self.saved = held.saved
 
     async def checkpoint(self, data: bytes) -> None:
-        await self.check()
+        await super().checkpoint(data)
         self.held.saved = data
 
     async def check(self) -> None:
         self.steps += 1
         if self.steps == self.die_at:
             raise Crash
-        if self.held.cancelled:
-            raise Cancelled
+        await super().check()
         if self.ecs is not None:
             self.ecs.checked = True
-
-    async def emit(self, *emissions: Emit) -> None:
-        await self.check()
-        self.store.emitted.extend(emissions)
 
 
 class RollingEcs:
@@ -380,7 +316,7 @@ class Recovery:
             await self._do(held, die_at)
             die_at = None
 
-    async def _do(self, held: Held, die_at: int | None) -> None:
+    async def _do(self, held: HeldJob, die_at: int | None) -> None:
         if held.cancelled:
             held.state = "done"
             return
@@ -397,7 +333,7 @@ class Recovery:
 
     def work_on(self, kind: str, payload: bytes) -> Work:
         """Return a running job that no message of the test has begun."""
-        return Work(Held(Job("left-over", kind, payload)), self.store, self.ecs)
+        return Work(HeldJob(Job("left-over", kind, payload)), self.store, self.ecs)
 
     async def fire(self) -> None:
         """Fire the timers that are due."""

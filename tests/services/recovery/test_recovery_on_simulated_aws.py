@@ -21,8 +21,8 @@ from services._chassis.store import IndexedStore
 from services.recovery.adapters.bucket import Bucket
 from services.recovery.app import bucket_of, create_app
 from services.recovery.settings import Settings
-from tests.kit import WorldClock
-from tests.services.recovery.harness import FakeStore, Held, Work
+from tests.kit import FakeStore, HeldJob, WorldClock
+from tests.services.recovery.harness import Work
 
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
 PASSWORD = "correct-horse-battery"
@@ -52,7 +52,7 @@ class Account:
         answers = [emission.event for emission in self.store.emitted if isinstance(emission.event, StepFinished)]
         return next(answer for answer in answers if answer.command_id == id)
 
-    async def _do(self, held: Held) -> None:
+    async def _do(self, held: HeldJob) -> None:
         held.state = "done"
         self.store.write(await self.service.jobs[held.job.kind](Work(held, self.store)))
 

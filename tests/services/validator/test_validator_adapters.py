@@ -19,8 +19,7 @@ from services.validator.adapters.ecs import AwsEcs
 from services.validator.domain.facts import Absent, Image, LiveService, Outside, TaskDefinition, Unknown
 from services.validator.domain.manifest import LINUX_AMD64, Platform
 from services.validator.domain.reference import Reference
-from tests.kit import FakePolicies
-from tests.services.aws.scripted import ScriptedAws, refusal
+from tests.kit import FakePolicies, ScriptedAws, refusal
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 ARN = "arn:aws:ecs:us-west-2:123456789012:task-definition/api:7"

@@ -13,8 +13,7 @@ from services._chassis.store import RedisStore
 from services._chassis.targets import Targets
 from services.validator.api import create_router
 from services.validator.domain.operation import Validation
-from tests.kit import FakeClock, FakePolicies, memory_store
-from tests.services.aws.scripted import there
+from tests.kit import FakeClock, FakePolicies, memory_store, there
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 PATH = "/api/v1/deployment-validation"

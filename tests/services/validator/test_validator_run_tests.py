@@ -12,25 +12,20 @@ from services._chassis.web import Address
 from services.validator.domain.judge import Answered, Attempt, Silent
 from services.validator.domain.suites import attempts_of, backoff, timeout_of
 from services.validator.run_tests import HttpTestRunner
+from tests.kit import FakeClock
 
 DEFAULTS = Tests()
 HERE = Address("http://service.example")
 RIGHT, WRONG = Answered(200, 0.1), Answered(500, 0.1)
 
 
-class StepClock:
+class StepClock(FakeClock):
     """Time passes when everybody waits for it: the earliest sleeper wakes first."""
 
     def __init__(self) -> None:
-        self.time = 0.0
+        super().__init__(0.0)
         self.slept: list[float] = []
         self._sleepers: list[tuple[float, asyncio.Event]] = []
-
-    def at(self, real: float) -> float:
-        return real
-
-    def now(self) -> float:
-        return self.time
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
