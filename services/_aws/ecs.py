@@ -3,7 +3,8 @@
 from typing import Any, Literal
 
 from contracts.base import Target
-from services._aws.ecs_views import Body, EcsService, EcsTask, ServiceDeployment
+from services._aws.ecs_task import EcsTask
+from services._aws.ecs_views import Body, EcsService, ServiceDeployment
 from services._aws.errors import AwsError, Missing, reading, temporary_code
 from services._aws.task_definition import EcsTaskDefinition
 from services._chassis.aws import Aws

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from contracts.base import Target
 from services._aws import ecs
-from services._aws.ecs_views import EcsService, EcsTask
+from services._aws.ecs_task import EcsTask
+from services._aws.ecs_views import EcsService
 from services._aws.errors import Missing
 from services._chassis.aws import Aws
 from services.diagnostics.domain.evidence import Container, Deployment, Service, ServiceEvent, StoppedTask

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from contracts.base import Target
 from services._aws import ecs
-from services._aws.ecs_views import EcsDeployment, EcsService, EcsTask
+from services._aws.ecs_task import EcsTask
+from services._aws.ecs_views import EcsDeployment, EcsService
 from services._aws.errors import Missing
 from services._chassis.aws import Aws
 from services.health.domain.observed import Deployment, Rollout, Service, StoppedTask
@@ -20,6 +21,11 @@ class AwsEcs:
 
     async def stopped_tasks(self, target: Target) -> tuple[StoppedTask, ...]:
         return tuple(map(_stopped, await ecs.stopped_tasks(self.aws, target)))
+
+    async def addresses(self, target: Target, deployment_id: str) -> frozenset[str]:
+        running = await ecs.list_tasks(self.aws, target, "RUNNING")
+        ours = (task.addresses for task in running if task.deployment_id == deployment_id)
+        return frozenset(address for addresses in ours for address in addresses)
 
     async def rollout(self, target: Target, arn: str) -> Rollout | None:
         found = await ecs.find_service_deployment(self.aws, target, arn)

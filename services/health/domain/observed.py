@@ -53,6 +53,10 @@ class Service:
     def deployment(self, id_: str | None) -> Deployment | None:
         return next((found for found in self.deployments if found.id == id_), None)
 
+    def others(self, id_: str | None) -> int:
+        """Return how many tasks of other deployments run, those that drain included."""
+        return sum(deployment.running for deployment in self.deployments if deployment.id != id_)
+
 
 @dataclass(frozen=True, slots=True)
 class Rollout:

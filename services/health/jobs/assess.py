@@ -11,6 +11,7 @@ from services._chassis.jobs import Running
 from services._chassis.policies import Policies, governed
 from services._chassis.transition import Emit, Transition, decided
 from services.health.domain.checks import Check, Finding, checks
+from services.health.domain.observed import Evidence, Service
 from services.health.domain.score import Score, score
 from services.health.ports import Examiner
 
@@ -25,14 +26,19 @@ class Assess:
     async def __call__(self, running: Running) -> Transition:
         asked = AssessHealth.model_validate_json(running.payload)
         command, policy = governed(asked, HealthPolicy, self.policies)
-        found = checks(await self.examine(command.target, policy.application), policy.health)
+        evidence = await self.examine(command.target, policy.application)
+        found = checks(evidence, policy.health)
         total = score(found)
-        seen = sum(check.finding is not Finding.UNKNOWN for check in found)
-        gate = Gate.between(
-            "health_score", total.low, total.high, command.minimum_score, samples=seen, detail=_summary(total, found)
-        )
+        gate = _gate(evidence, total, found, command.minimum_score)
         answer = Command.of(command, running).from_gates((gate,), f"The health score is {gate.detail}.")
         return decided(Emit(scored(command.target, total), caused_id(running.id, "scored")), answer)
+
+
+def _gate(evidence: Evidence, total: Score, found: tuple[Check, ...], minimum: float) -> Gate:
+    if isinstance(evidence.service, Service) and evidence.service.desired == 0:
+        return Gate.does_not_apply("health_score", "of no meaning, since the service wants no task")
+    seen = sum(check.finding is not Finding.UNKNOWN for check in found)
+    return Gate.between("health_score", total.low, total.high, minimum, samples=seen, detail=_summary(total, found))
 
 
 def scored(target: Target, total: Score) -> HealthScored:

@@ -7,6 +7,7 @@ import structlog
 from contracts.base import Target
 from contracts.gates import Verdict
 from contracts.health import WatchDeployment
+from contracts.results import RolloutOutput
 from services._aws.errors import AwsError
 from services._chassis.clock import Clock
 from services._chassis.commands import Command
@@ -59,7 +60,8 @@ class Watch:
 def _watched(command: Command, judgement: Healthy | Failed | Unknown) -> Transition:
     """End a watch; nothing is published when a rollback has answered for it meanwhile."""
     cause = None if isinstance(judgement, Healthy) else judgement.cause
-    answer = command.answer(_verdict(judgement), judgement.detail, judgement.gates, cause)
+    output = RolloutOutput(wanted=judgement.wanted) if isinstance(judgement, Healthy) else None
+    answer = command.answer(_verdict(judgement), judgement.detail, judgement.gates, cause, output)
 
     def decide(state: bytes | None) -> Decision:
         waiting = Waiting.from_bytes(state)

@@ -9,7 +9,8 @@ import pytest
 
 from contracts.base import Target
 from services._aws import ecs
-from services._aws.ecs_views import EcsService, EcsTask
+from services._aws.ecs_task import EcsTask
+from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError, Missing
 from services._aws.task_definition import EcsTaskDefinition
 from tests.kit import ScriptedAws, refusal

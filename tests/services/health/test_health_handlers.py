@@ -33,6 +33,7 @@ from tests.services.health.harness import (
     evidence,
     failed_task,
     look,
+    service,
     targets,
 )
 
@@ -67,6 +68,14 @@ async def test_a_good_score_passes() -> None:
     )
     assert answer.gates[0].name == "health_score"
     assert answer.gates[0].arithmetic == "100 >= 70 (12 samples)"
+
+
+async def test_a_service_that_wants_no_task_has_no_score_to_judge() -> None:
+    _, answer = await assessed(evidence(service=service(desired=0, running=0), targets=()))
+    assert (answer.verdict, answer.gates[0].not_applicable) == (
+        Verdict.PASS,
+        "of no meaning, since the service wants no task",
+    )
 
 
 async def test_a_bad_score_fails_and_says_what_is_wrong() -> None:

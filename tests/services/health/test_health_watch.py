@@ -14,7 +14,7 @@ from services.health.domain.observed import NotObserved, Rollout
 from services.health.domain.watch.gates import failure_limit
 from services.health.domain.watch.judge import Failed, Healthy, Judgement, Unknown, Watching, judge, remember
 from services.health.domain.watch.memory import SETTLING_SECONDS, Expected, Memory, Observed, lost
-from tests.services.health.harness import NOW, OLD, OURS, deployment, failed_task, look, service, targets
+from tests.services.health.harness import HEALTHY, NOW, OLD, OURS, deployment, failed_task, look, service, targets
 
 DEADLINE = NOW + 600
 EXPECTED = Expected(OURS, "td/app:2", DEADLINE)
@@ -74,6 +74,49 @@ def test_anything_less_is_waited_for(seen: Observed) -> None:
 def test_targets_of_the_old_deployment_are_not_counted_as_ours() -> None:
     seen = look(ROLLING, REPLACED, seen=targets(*["healthy"] * 4))
     assert judgement(seen) == Watching("1 of 3 tasks running, 1 of 3 targets healthy")
+
+
+DRAINING = look(
+    deployment(rollout_state="IN_PROGRESS"),
+    REPLACED,
+    seen=(*HEALTHY, *targets("draining", "draining", "draining")),
+    addresses=frozenset(target.address for target in HEALTHY),
+)
+
+
+def test_old_tasks_that_drain_for_an_hour_keep_nobody_waiting() -> None:
+    found = judgement(DRAINING)
+    assert isinstance(found, Healthy)
+    assert verdicts(found)["rollout_completed"] == verdicts(found)["targets_healthy"] == "pass"
+    assert "tasks of before that still drain, without new requests: 3" in {gate.detail for gate in found.gates}
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        replace(DRAINING, addresses=frozenset()),  # not known whose the healthy targets are
+        replace(DRAINING, addresses=frozenset(["10.0.0.0", "10.0.0.1"])),  # an old task still takes requests
+        replace(DRAINING, targets=(*HEALTHY[:2], *targets("draining", "draining"))),
+        look(deployment(rollout_state="IN_PROGRESS"), seen=HEALTHY, addresses=DRAINING.addresses),  # an alarm's time
+    ],
+)
+def test_while_old_tasks_may_take_requests_the_rollout_is_not_over(seen: Observed) -> None:
+    assert isinstance(judgement(seen), Watching)
+
+
+def test_a_failed_rollout_is_not_excused_by_old_tasks_that_drain() -> None:
+    failed = look(deployment(rollout_state="FAILED"), REPLACED, seen=HEALTHY, addresses=DRAINING.addresses)
+    assert isinstance(judgement(failed), Failed)
+
+
+def test_nothing_is_proven_of_a_service_that_wants_no_task() -> None:
+    idle = look(deployment(desired=0, running=0), seen=(), desired=0, running=0)
+    found = judgement(idle)
+    assert isinstance(found, Healthy)
+    assert found.wanted == 0
+    assert {gate.not_applicable for gate in found.gates} == {
+        "the service wants no task, so nothing of the new version runs"
+    }
 
 
 def test_without_a_load_balancer_there_is_no_question_about_targets() -> None:

@@ -23,6 +23,8 @@ class Watching:
 class Healthy:
     detail: str
     gates: tuple[Gate, ...]
+    wanted: int
+    """How many tasks the service wants; with 0 nothing is proven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +87,20 @@ def judge(observed: Observed | None, expected: Expected, memory: Memory, now: fl
         failure = _failure(observed, memory, now)
         if failure is not None:
             return failure
-        if worst(gate.verdict for gate in memory.gates) is Verdict.PASS:
-            return Healthy(_counts(observed, memory), memory.gates)
+        if observed.service is not None and worst(gate.verdict for gate in memory.gates) is Verdict.PASS:
+            return _healthy(observed, observed.service, memory)
     if now < expected.deadline:
         return Watching("AWS could not be asked" if observed is None else _counts(observed, memory))
     return _overdue(observed, memory, now)
+
+
+def _healthy(observed: Observed, service: Service, memory: Memory) -> Healthy:
+    """Return the judgement; of a service that wants no task nothing is known, so that its gates prove nothing."""
+    if service.desired:
+        return Healthy(_counts(observed, memory), memory.gates, service.desired)
+    why = "the service wants no task, so nothing of the new version runs"
+    gates = tuple(gate.model_copy(update={"not_applicable": why}) for gate in memory.gates)
+    return Healthy(f"{why[0].upper()}{why[1:]}.", gates, 0)
 
 
 def _failure(observed: Observed, memory: Memory, now: float) -> Failed | None:
@@ -160,7 +171,7 @@ def _counts(observed: Observed, memory: Memory) -> str:
     if isinstance(observed.targets, NotObserved):
         parts.append("targets unknown")
     elif observed.targets is not None:
-        healthy = min(healthy_targets(observed.targets, service, memory), service.desired)
+        healthy = min(healthy_targets(observed, service, memory), service.desired)
         parts.append(f"{healthy} of {service.desired} targets healthy")
     if memory.failures:
         parts.append(f"{memory.failures} task{'' if memory.failures == 1 else 's'} failed")

@@ -1,0 +1,80 @@
+"""Typed views of ECS's tasks. What AWS leaves out is None or empty here, and never a guess."""
+
+from dataclasses import dataclass, field
+
+from services._aws.ecs_views import Body, entries, epoch
+
+
+@dataclass(frozen=True, slots=True)
+class EcsContainer:
+    name: str
+    exit_code: int | None
+    reason: str
+    image_digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EcsTask:
+    """A task, as DescribeTasks describes it. Its overrides, which may hold secrets, stay in the body."""
+
+    body: Body = field(repr=False)
+
+    @property
+    def arn(self) -> str:
+        return str(self.body.get("taskArn", ""))
+
+    @property
+    def task_definition(self) -> str:
+        return str(self.body.get("taskDefinitionArn", ""))
+
+    @property
+    def deployment_id(self) -> str:
+        """Return the id of the deployment that started the task."""
+        return str(self.body.get("startedBy", ""))
+
+    @property
+    def started_at(self) -> float | None:
+        """Return epoch seconds; None for a task that has not started, or never did."""
+        return epoch(self.body.get("startedAt"))
+
+    @property
+    def stopped_at(self) -> float | None:
+        return epoch(self.body.get("stoppedAt"))
+
+    @property
+    def stop_code(self) -> str:
+        return str(self.body.get("stopCode", ""))
+
+    @property
+    def reason(self) -> str:
+        return str(self.body.get("stoppedReason", ""))
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Return the addresses of the task's own network interface; empty where it shares its host's."""
+        attached = (
+            detail.get("value")
+            for attachment in entries(self.body, "attachments")
+            for detail in entries(attachment, "details")
+            if detail.get("name") in {"privateIPv4Address", "privateIPv6Address"}
+        )
+        of_containers = (
+            interface.get(key)
+            for container in entries(self.body, "containers")
+            for interface in entries(container, "networkInterfaces")
+            for key in ("privateIpv4Address", "ipv6Address")
+        )
+        return frozenset(str(address) for address in (*attached, *of_containers) if address)
+
+    @property
+    def containers(self) -> tuple[EcsContainer, ...]:
+        """Return the task's containers; empty for a task that was never placed."""
+        return tuple(
+            EcsContainer(
+                str(container.get("name", "")),
+                container.get("exitCode"),
+                container.get("reason", ""),
+                container.get("imageDigest"),
+            )
+            for container in entries(self.body, "containers")
+        )
