@@ -173,3 +173,29 @@ def test_the_sandbox_comes_with_a_policy_for_all_its_services(
     assert payments.application.url == f"http://127.0.0.1:{asked['ports'].elsewhere[0]}"
     assert payments.application.headers == {"X-Probe-Token": PAYMENTS.header_secret}
     assert payments.monitoring.database == PAYMENTS.database
+
+
+def test_what_a_scenario_describes_can_stand_there_instead(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    @contextlib.contextmanager
+    def stack(directory: Path, **options: Any) -> Iterator[dict[str, str]]:
+        directory.mkdir(parents=True)
+        asked.update(options)
+        yield {"CLUSTER_NAME": "CourtCaseCluster"}
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sandbox.stack.sandbox", stack)
+    monkeypatch.setattr("sandbox.watch.stay", lambda *_: None)
+    file = tmp_path / "mine.yaml"
+    file.write_text("teaches: x\nworld: {service: {cluster: shop, service_name: web}}\nexpect: {outcome: succeeded}\n")
+    assert run("up", "--scenario", str(file)) == (
+        Exit.SUCCEEDED,
+        "export CLUSTER_NAME=shop\nexport SERVICE_NAME=web\n",
+    )
+    assert (asked["scenario"], asked["ports"].elsewhere) == (file, None)
+    file.write_text("teaches: x\nworld: {service: {clutser: shop}}\nexpect: {outcome: succeeded}\n")
+    with pytest.raises(CannotDo, match=r"2: world\.service\.clutser: there is no such part"):
+        run("up", "--scenario", str(file))

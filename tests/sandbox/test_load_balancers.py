@@ -88,3 +88,37 @@ def test_a_health_check_asks_for_its_path_and_takes_its_codes() -> None:
         told = made.client("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
         reasons = {one["TargetHealth"].get("Description") for one in told}
         assert "Health checks failed with these codes: [404]" in reasons
+
+
+def test_a_service_may_be_behind_two_target_groups() -> None:
+    """ECS developer guide, "Registering multiple target groups with an Amazon ECS service"."""
+    forward = [{"target_groups": [{"target_group": "court-case-backend"}]}]
+    inside = [{"target_groups": [{"target_group": "inside"}]}]
+    with built(
+        {
+            "service": {"load_balancers": [{"target_group": "court-case-backend"}, {"target_group": "inside"}]},
+            "target_groups": [
+                {"name": "court-case-backend"},
+                {"name": "inside", "health_check_interval_seconds": 30, "healthy_threshold_count": 3},
+            ],
+            "load_balancers": [
+                {"listeners": [{"default_actions": forward}]},
+                {"name": "inside", "scheme": "internal", "listeners": [{"port": 8080, "default_actions": inside}]},
+            ],
+        }
+    ) as made:
+        balancing, groups = made.client("elbv2"), [each["targetGroupArn"] for each in made.service()["loadBalancers"]]
+        made.deploy(f"{ECR}/backend:healthy")
+        made.aws.step(75)  # they run after 20 seconds or so, and have passed two checks of one group by then
+        states = [
+            {
+                health["TargetHealth"]["State"]
+                for health in balancing.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+            }
+            for group in groups
+        ]
+        assert "initial" in states[1] - states[0], "the slower group decides"
+        made.aws.step(600)
+        assert made.service()["deployments"][0]["rolloutState"] == "COMPLETED"
+        metrics = made.client("cloudwatch").list_metrics(Namespace="AWS/ApplicationELB", MetricName="RequestCount")
+        assert len({str(metric["Dimensions"]) for metric in metrics["Metrics"]}) == 4, "two balancers, two groups"
