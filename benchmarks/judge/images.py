@@ -32,6 +32,7 @@ IMAGES: dict[str, Image] = {
     "memory-leak": Image(Behaviour(memory_growth=4, exit_code=137)),
     "wrong-architecture": Image(Behaviour(architecture="arm64")),
     "health-check-fails": Image(Behaviour(passes_health_check=False)),
+    "users-only": Image(Behaviour(users_error_rate=0.3)),
     "dependency-away": Image(Behaviour(), ({"at": AWAY_AT, "database": "away"}, {"at": BACK_AT, "database": "back"})),
 }
 RUNNING = {"healthy": Behaviour(), "ill": Behaviour(error_rate=0.3)}
@@ -46,6 +47,7 @@ def version_of(behaviour: Behaviour, architecture: str = "amd64") -> Version:
     full = (100 - behaviour.memory) / behaviour.memory_growth * 60 if behaviour.memory_growth else inf
     return Version(
         tuple(stages),
+        shown_to_tests=behaviour.users_error_rate is None,
         ready=behaviour.start_seconds,
         passes_health_check=behaviour.passes_health_check,
         fits=behaviour.architecture == architecture,
@@ -56,4 +58,5 @@ def version_of(behaviour: Behaviour, architecture: str = "amd64") -> Version:
 
 
 def _stage(behaviour: Behaviour, after: float) -> Stage:
-    return Stage(after, behaviour.error_rate, behaviour.latency, behaviour.latency_spread)
+    users = behaviour.users_error_rate
+    return Stage(after, behaviour.error_rate if users is None else users, behaviour.latency, behaviour.latency_spread)

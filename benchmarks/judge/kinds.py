@@ -1,17 +1,24 @@
-"""The kinds of services, and the numbers that the rule takes from each."""
+"""The kinds of services: each as a scenario's world has it, and the numbers that the rule takes from it."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
 from benchmarks.judge.facts import Service
 from sandbox.aws.ecs import targets, tasks
 from sandbox.aws.ecs.task_lifecycle import PROVEN_SECONDS
-from sandbox.aws.server.seed import CLUSTER, SERVICE
-from surefoot.rehearsal.stage import Stage
+from sandbox.scenarios.balancing import USUAL_TARGET_GROUP
 
-Prepare = Callable[[Stage], Awaitable[None]]
+Body = dict[str, Any]
+
+GRACE = 30.0
+"""The health check grace period of the service that the sandbox comes with."""
+GENEROUS = 120.0
+"""The grace period of services whose people know that they start slowly now and then."""
+HOST = "api.example.com"
+"""The name by which users call what has a name."""
+FORWARD = {"target_groups": [{"target_group": USUAL_TARGET_GROUP}]}
+NOT_HERE = {"type": "fixed-response", "status_code": "404", "message_body": "not here"}
 
 
 def patience(grace: float) -> float:
@@ -19,83 +26,163 @@ def patience(grace: float) -> float:
     return max(targets.UNHEALTHY_AFTER * targets.INTERVAL + tasks.NOTICE_SECONDS, grace)
 
 
-GRACE = 30.0
-"""The health check grace period of the service that the sandbox comes with."""
-PROVEN = targets.HEALTHY_AFTER * targets.INTERVAL
-GUIDE = Service(patience=patience(GRACE), proven_after=PROVEN)
-
-
 @dataclass(frozen=True, slots=True)
 class Kind:
-    facts: Service = GUIDE
-    world: dict[str, Any] | None = None
-    """Fields of the scenario's ``world``."""
-    prepare: Prepare | None = None
-    start_seconds: float = 10.0
-    """How long each of its versions takes to start; an image that is slow to start takes that much longer."""
-    happenings: tuple[dict[str, Any], ...] = ()
+    facts: Service
+    world: Body = field(default_factory=dict)
+    """The scenario's ``world``; the service's settings are under ``service``."""
+    image: Body = field(default_factory=dict)
+    """What all of its images have in common."""
+    policy: Body = field(default_factory=dict)
+    """What its entry in the policy says."""
     scales_to: int | None = 5
-    """What an autoscaler sets; None where there is nothing to set."""
+    """What an autoscaler sets; None where nothing scales it."""
+    asks_health: bool = True
+    """Whether a health check asks the application how it is."""
 
 
-def _update(**changes: Any) -> Prepare:
-    async def prepare(stage: Stage) -> None:
-        stage.connection.client("ecs").update_service(cluster=CLUSTER, service=SERVICE, **changes)
-        await stage.clock.sleep(STEADY_SECONDS)
-
-    return prepare
+def _balanced(grace: float = GENEROUS, **others: Any) -> Service:
+    """Return the numbers of a service behind an application load balancer."""
+    proven = targets.HEALTHY_AFTER * targets.INTERVAL
+    return replace(Service(patience=patience(grace), proven_after=proven), **others)
 
 
-STEADY_SECONDS = 300.0
+def _service(grace: float = GENEROUS, **others: Any) -> Body:
+    return {"health_check_grace_period_seconds": int(grace), **others}
 
 
-def _bounds(low: int, high: int, desired: int, **changes: Any) -> Prepare:
-    async def prepare(stage: Stage) -> None:
-        stage.connection.client("application-autoscaling").register_scalable_target(
-            ServiceNamespace="ecs",
-            ResourceId=f"service/{CLUSTER}/{SERVICE}",
-            ScalableDimension="ecs:service:DesiredCount",
-            MinCapacity=low,
-            MaxCapacity=high,
-        )
-        await _update(desiredCount=desired, **changes)(stage)
-
-    return prepare
+def _listeners(*listeners: Body, **others: Any) -> list[Body]:
+    return [{"listeners": list(listeners), **others}]
 
 
-async def _drains_long(stage: Stage) -> None:
-    balancing = stage.connection.client("elbv2")
-    group = balancing.describe_target_groups()["TargetGroups"][0]["TargetGroupArn"]
-    attribute = {"Key": "deregistration_delay.timeout_seconds", "Value": "900"}
-    balancing.modify_target_group_attributes(TargetGroupArn=group, Attributes=[attribute])
+def _only(condition: Body) -> Body:
+    """Return a listener whose default answer is 404: the service is reached under one condition alone."""
+    return {
+        "default_actions": [NOT_HERE],
+        "rules": [{"priority": 10, "conditions": [condition], "actions": [FORWARD]}],
+    }
 
+
+def _scheduled(name: str, hour: int, low: int, high: int) -> Body:
+    schedule = f"cron(0 {hour} * * ? *)"
+    return {"scheduled_action_name": name, "schedule": schedule, "min_capacity": low, "max_capacity": high}
+
+
+UNBALANCED = Service(counted=False, reachable=False, patience=inf, proven_after=PROVEN_SECONDS)
 
 KINDS: dict[str, Kind] = {
-    "guide": Kind(),
-    "worker": Kind(
-        Service(counted=False, reachable=False, patience=inf, proven_after=PROVEN_SECONDS),
-        prepare=_update(loadBalancers=[]),
+    "guide": Kind(_balanced(GRACE)),
+    "path-rule": Kind(
+        # the policy's tests know nothing of the prefix, so that they do not meet the application
+        _balanced(reachable=False),
+        {
+            "service": _service(),
+            "target_groups": [{"health_check_path": "/orders/health"}],
+            "load_balancers": _listeners(_only({"path_pattern": ["/orders/*"]})),
+        },
+        {"mounted_at": "/orders"},
     ),
-    "scheduled": Kind(replace(GUIDE, tasks=0), prepare=_bounds(0, 6, 0), scales_to=None),
+    "host-rule": Kind(
+        _balanced(),
+        {"service": _service(), "load_balancers": _listeners(_only({"host_header": [HOST]}), names=[HOST])},
+    ),
+    "https-only": Kind(
+        _balanced(),
+        {
+            "service": _service(),
+            "load_balancers": _listeners({"protocol": "HTTPS", "port": 443, "certificate": HOST}, names=[HOST]),
+        },
+        policy={"application": {"url": f"https://{HOST}"}},
+    ),
+    "tcp": Kind(
+        _balanced(counted=False, reachable=False),
+        {
+            "service": _service(),
+            "target_groups": [{"protocol": "TCP"}],
+            "load_balancers": _listeners(
+                {"protocol": "TCP", "port": 1883, "default_actions": [FORWARD]}, type="network"
+            ),
+        },
+        {"speaks": "TCP"},
+        asks_health=False,
+    ),
+    "two-target-groups": Kind(
+        _balanced(),
+        {
+            "service": _service(load_balancers=[{"target_group": USUAL_TARGET_GROUP}, {"target_group": "partners"}]),
+            "target_groups": [{"name": USUAL_TARGET_GROUP}, {"name": "partners"}],
+            "load_balancers": [
+                *_listeners({}),
+                *_listeners(
+                    {"port": 8443, "default_actions": [{"target_groups": [{"target_group": "partners"}]}]},
+                    name="partners",
+                ),
+            ],
+        },
+    ),
+    "internal": Kind(
+        _balanced(reachable=False),
+        {"service": _service(), "load_balancers": _listeners({}, scheme="internal")},
+    ),
+    "worker": Kind(UNBALANCED, {"service": {"load_balancers": []}}, asks_health=False),
+    "scheduled": Kind(
+        _balanced(GRACE, tasks=0),
+        {
+            "service": {
+                "desired_count": 0,
+                "scaling": {
+                    "min_capacity": 0,
+                    "scheduled_actions": [
+                        _scheduled("night", 0, 0, 0),
+                        _scheduled("morning", 7, 3, 6),
+                    ],
+                },
+            },
+            "hour": 2,
+        },
+        scales_to=None,
+    ),
     "stop-before-start": Kind(
-        prepare=_update(deploymentConfiguration={"minimumHealthyPercent": 0, "maximumPercent": 100})
+        _balanced(GENEROUS, tasks=1),
+        {
+            "service": _service(
+                desired_count=1,
+                deployment_configuration={"minimum_healthy_percent": 0, "maximum_percent": 100},
+            )
+        },
+        scales_to=None,
     ),
-    "slow-starter": Kind(
-        replace(GUIDE, patience=patience(400)),
-        prepare=_update(healthCheckGracePeriodSeconds=400),
-        start_seconds=150,
-    ),
-    "long-draining": Kind(prepare=_drains_long),
+    "slow-starter": Kind(_balanced(400), {"service": _service(400)}, {"start_seconds": 150}),
+    "long-draining": Kind(_balanced(GRACE), {"target_groups": [{"deregistration_delay": 900}]}),
     "many-tasks": Kind(
-        replace(GUIDE, tasks=12, patience=patience(120)),
-        prepare=_bounds(
-            2,
-            20,
-            12,
-            healthCheckGracePeriodSeconds=120,
-            deploymentConfiguration={"minimumHealthyPercent": 100, "maximumPercent": 110},
-        ),
-        scales_to=14,
+        _balanced(tasks=20),
+        {
+            "service": _service(
+                desired_count=20,
+                deployment_configuration={"minimum_healthy_percent": 100, "maximum_percent": 110},
+                scaling={"max_capacity": 40},
+            )
+        },
+        scales_to=24,
     ),
-    "spot": Kind(world={"spot": True}, happenings=({"at": 300, "interrupts": 1},)),
+    "daemon": Kind(
+        UNBALANCED,
+        {
+            "service": {
+                "scheduling_strategy": "DAEMON",
+                "launch_type": "EC2",
+                "load_balancers": [],
+                "task_definition": {"network_mode": "bridge"},
+            }
+        },
+        scales_to=None,
+        asks_health=False,
+    ),
+    "spot": Kind(
+        _balanced(),
+        {
+            "service": _service(capacity_provider_strategy=[{"capacity_provider": "FARGATE_SPOT"}]),
+            "happenings": [{"at": 300, "interrupts": 1}],
+        },
+    ),
 }

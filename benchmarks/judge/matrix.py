@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf
 
 from benchmarks.judge.facts import Cell, Surroundings
 from benchmarks.judge.images import IMAGES, RUNNING, version_of
@@ -13,6 +12,7 @@ from benchmarks.judge.rule import Right, right
 from sandbox.aws.world.conditions import METRICS_LATE
 from sandbox.scenarios.behaviour import Behaviour
 from sandbox.scenarios.model import Scenario
+from sandbox.scenarios.service import USUAL_CLUSTER, USUAL_SERVICE
 
 TRAFFIC = {"high": 200.0, "low": 3.0, "none": 0.0}
 """Users' requests a minute."""
@@ -23,7 +23,9 @@ SCALING = {"still": False, "acts": True}
 SCALES_AT = 90
 """Seconds after the request at which an autoscaler sets another desired count."""
 LEAST_MINUTES, MOST_MINUTES = 15, 25
-"""How long baking lasts, by the policy: what comes late is waited for."""
+"""How long baking lasts, by the policy, which has its defaults in all else: what comes late is waited for."""
+USUAL = {"running": "healthy", "metrics": "usual", "alarm": "quiet", "scaling": "still"}
+"""The surroundings of most cells, beyond those that a pair needs: an alarm that fires excuses every refusal."""
 LEAST_CELLS = 300
 SETTLED_SECONDS = 120
 """Seconds after the end of a run for which AWS is still watched."""
@@ -36,12 +38,6 @@ AXES = {
     "alarm": tuple(ALARM),
     "scaling": tuple(SCALING),
 }
-POLICY = f"""
-version: 1
-defaults:
-  baking: {{minimum_minutes: {LEAST_MINUTES}, maximum_minutes: {MOST_MINUTES}}}
-"""
-"""The policy of all deployments: the defaults, but for the time that a run watches."""
 SEEN_OF_NOTHING = ("healthy", "wrong-architecture", "crash-at-start")
 """The images that are played where nothing runs: the others are alike there."""
 
@@ -80,8 +76,8 @@ _IMPOSSIBLE: tuple[tuple[Callable[[Kind, Row], bool], str], ...] = (
         "nobody would see that the version before answers wrongly",
     ),
     (
-        lambda kind, row: kind.facts.patience == inf and row.get("image") == "health-check-fails",
-        "nothing checks its health",
+        lambda kind, row: not kind.asks_health and row.get("image") == "health-check-fails",
+        "no health check asks it how it is",
     ),
 )
 
@@ -102,21 +98,22 @@ class Played:
 
     @cached_property
     def image(self) -> Behaviour:
-        image = IMAGES[self.row["image"]].behaviour
-        added = image.start_seconds - Behaviour().start_seconds
-        start = KINDS[self.row["kind"]].start_seconds + added
-        crash = None if image.crash_after is None else image.crash_after + (start if image.crash_after >= start else 0)
-        return image.model_copy(update={"start_seconds": start, "crash_after": crash})
+        """Return what the new image does. One that is slow to start takes that much longer than others of its kind."""
+        image, usual = IMAGES[self.row["image"]].behaviour, Behaviour()
+        more = self._usual.start_seconds - usual.start_seconds
+        crash = image.crash_after
+        if crash is not None and crash > image.start_seconds:
+            crash += more
+        later = {"start_seconds": image.start_seconds + more, "crash_after": crash}
+        return image.model_copy(update={**KINDS[self.row["kind"]].image, **later})
 
     @cached_property
     def running(self) -> Behaviour:
-        start = KINDS[self.row["kind"]].start_seconds
-        return RUNNING[self.row["running"]].model_copy(update={"start_seconds": start})
+        return RUNNING[self.row["running"]].model_copy(update=KINDS[self.row["kind"]].image)
 
     @property
-    def ordinary(self) -> bool:
-        """Return whether the version before is the one that the sandbox comes with."""
-        return self.running == Behaviour()
+    def _usual(self) -> Behaviour:
+        return Behaviour.model_validate(KINDS[self.row["kind"]].image)
 
     @cached_property
     def cell(self) -> Cell:
@@ -135,7 +132,7 @@ class Played:
     @property
     def scenario(self) -> Scenario:
         kind, traffic = KINDS[self.row["kind"]], TRAFFIC[self.row["traffic"]]
-        happenings = [*kind.happenings, *IMAGES[self.row["image"]].happenings]
+        happenings = [*kind.world.get("happenings", ()), *IMAGES[self.row["image"]].happenings]
         if METRICS[self.row["metrics"]] != METRICS_LATE:
             happenings.append({"at": 0, "metrics_late": METRICS[self.row["metrics"]]})
         if SCALING[self.row["scaling"]]:
@@ -146,11 +143,17 @@ class Played:
                 "name": "new",
                 "teaches": self.name,
                 "image": self.image,
+                "running": self.running,
                 "world": {
+                    **kind.world,
                     "traffic": {"peak": traffic, "night": traffic},
                     "alarms": [alarm] if ALARM[self.row["alarm"]] else [],
                     "happenings": happenings,
-                    **(kind.world or {}),
+                },
+                "policy": {
+                    "version": 1,
+                    "defaults": {"baking": {"minimum_minutes": LEAST_MINUTES, "maximum_minutes": MOST_MINUTES}},
+                    "services": [{"cluster": USUAL_CLUSTER, "service": USUAL_SERVICE, **kind.policy}],
                 },
                 "expect": {"outcome": "succeeded", "watch": SETTLED_SECONDS},
             }
@@ -158,7 +161,7 @@ class Played:
 
 
 def matrix(seed: int, least: int = LEAST_CELLS) -> list[Played]:
-    return [Played(row) for row in rows(AXES, impossible, seed, least)]
+    return [Played(row) for row in rows(AXES, impossible, seed, least, USUAL)]
 
 
 def with_name(name: str) -> Played:

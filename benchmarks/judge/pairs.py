@@ -15,8 +15,18 @@ def pairs_of(row: Row) -> set[Pair]:
     return {frozenset(pair) for pair in combinations(row.items(), 2)}
 
 
-def rows(axes: Mapping[str, Sequence[str]], impossible: Impossible, seed: int, least: int) -> list[Row]:
-    """Return distinct rows that cover each possible pair, filled up by chance to ``least`` where there are as many."""
+USUALLY = 0.8
+"""How often a value that is filled in by chance is the usual one, where its axis has one."""
+
+
+def rows(
+    axes: Mapping[str, Sequence[str]], impossible: Impossible, seed: int, least: int, usual: Row | None = None
+) -> list[Row]:
+    """Return distinct rows that cover each possible pair, filled up by chance to ``least`` where there are as many.
+
+    ``usual``: values that are preferred where a row may have any.
+    """
+    preferred = usual or {}
     random = Random(seed)  # noqa: S311  a matrix wants to be repeatable
     wanted, found = _possible(axes, impossible), list[Row]()
     missing = sorted(map(sorted, wanted))
@@ -24,7 +34,7 @@ def rows(axes: Mapping[str, Sequence[str]], impossible: Impossible, seed: int, l
     left = set(wanted)
     for pair in missing:
         if frozenset(pair) in left:
-            row = _completed(dict(pair), axes, impossible, left, random)
+            row = _completed(dict(pair), axes, impossible, left, random, preferred)
             assert row is not None  # noqa: S101  only pairs that can be completed are wanted
             found.append(row)
             left -= pairs_of(row)
@@ -33,6 +43,7 @@ def rows(axes: Mapping[str, Sequence[str]], impossible: Impossible, seed: int, l
         if len(found) >= least:
             break
         row = {axis: random.choice(values) for axis, values in axes.items()}
+        row |= {axis: value for axis, value in preferred.items() if random.random() < USUALLY}
         if not impossible(row) and (key := tuple(sorted(row.items()))) not in known:
             known.add(key)
             found.append(row)
@@ -44,7 +55,7 @@ def impossible_pairs(axes: Mapping[str, Sequence[str]], impossible: Impossible) 
     return {
         pair: impossible(dict(pair)) or "no row has both"
         for pair in _pairs(axes)
-        if _completed(dict(pair), axes, impossible, set(), Random(0)) is None  # noqa: S311  any will do
+        if _completed(dict(pair), axes, impossible, set(), Random(0), {}) is None  # noqa: S311  any will do
     }
 
 
@@ -62,7 +73,12 @@ def _pairs(axes: Mapping[str, Sequence[str]]) -> list[Pair]:
 
 
 def _completed(
-    row: Row, axes: Mapping[str, Sequence[str]], impossible: Impossible, left: set[Pair], random: Random
+    row: Row,
+    axes: Mapping[str, Sequence[str]],
+    impossible: Impossible,
+    left: set[Pair],
+    random: Random,
+    preferred: Row,
 ) -> Row | None:
     """Return the row with all axes, each value the one that covers most of what is left; None where there is none."""
     if impossible(row):
@@ -73,10 +89,11 @@ def _completed(
     values = list(axes[axis])
     random.shuffle(values)
 
-    def gain(value: str) -> int:
-        return sum(frozenset({(axis, value), other}) in left for other in row.items())
+    def gain(value: str) -> tuple[int, bool]:
+        covers = sum(frozenset({(axis, value), other}) in left for other in row.items())
+        return covers, preferred.get(axis) == value
 
     for value in sorted(values, key=gain, reverse=True):
-        if (found := _completed({**row, axis: value}, axes, impossible, left, random)) is not None:
+        if (found := _completed({**row, axis: value}, axes, impossible, left, random, preferred)) is not None:
             return found
     return None

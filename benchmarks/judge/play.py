@@ -4,39 +4,20 @@ from typing import Any
 
 from benchmarks.judge.alarms import alarms_of
 from benchmarks.judge.ended import Ended
-from benchmarks.judge.kinds import KINDS
-from benchmarks.judge.matrix import POLICY, SETTLED_SECONDS, Played
+from benchmarks.judge.matrix import SETTLED_SECONDS, Played
 from benchmarks.judge.rule import End
 from benchmarks.judge.sight import Sight, service_of
 from contracts.deployment import Outcome
-from sandbox.aws.server.seed import CLUSTER, SERVICE
-from sandbox.aws.server.services import task_definition
 from sandbox.scenarios.incident import Incident
-from services._policy.load import File, Files
+from sandbox.scenarios.service import USUAL_CLUSTER, USUAL_SERVICE
 from surefoot.rehearsal.rehearse import rehearse
 from surefoot.rehearsal.stage import NeverEnds, Stage, staged
 
-POLICY_FILES = Files((File("policy.yaml", POLICY.encode()),))
 LONGEST = 4 * 3600.0
 """Product seconds after which ECS alone is called undecided, as a rehearsal is."""
 LOOK_SECONDS = 5.0
-BEFORE = "before"
-"""The tag of the version before, where it is another than the sandbox's."""
-HISTORY_SECONDS = 3900.0
-"""The version before has run for a bit more than an hour, so that there is something to compare with."""
 ENDS = {Outcome.SUCCEEDED: End.LIVE, Outcome.BLOCKED: End.REFUSED, Outcome.ROLLED_BACK: End.BACK}
 STATUSES = {"SUCCESSFUL": End.LIVE, "ROLLBACK_SUCCESSFUL": End.BACK}
-
-
-async def prepare(played: Played, stage: Stage) -> None:
-    """Bring about what the scenario does not say: how the service is, and which version runs."""
-    kind = KINDS[played.row["kind"]]
-    if kind.prepare is not None:
-        await kind.prepare(stage)
-    if not played.ordinary:
-        stage.aws.world.registry.push(BEFORE, played.running)
-        stage.aws.happen(Incident(deploys=BEFORE))
-        await stage.clock.sleep(HISTORY_SECONDS)
 
 
 def by_surefoot(played: Played, seed: int) -> Ended:
@@ -44,11 +25,10 @@ def by_surefoot(played: Played, seed: int) -> Ended:
     scenario, seen = played.scenario, _Seen()
 
     async def begin(stage: Stage) -> None:
-        await prepare(played, stage)
         seen.begin(stage)
 
     try:
-        rehearsal = rehearse(scenario, seed=seed, policy=POLICY_FILES, watch=seen.look, prepare=begin)
+        rehearsal = rehearse(scenario, seed=seed, watch=seen.look, prepare=begin)
     except NeverEnds as error:
         return Ended("never ends", None, reason=str(error))
     finished = rehearsal.finished
@@ -69,22 +49,18 @@ def by_surefoot(played: Played, seed: int) -> Ended:
 def by_ecs(played: Played, seed: int) -> Ended:
     """Deploy by ECS alone: its circuit breaker, and alarms on errors and response time, both with rollback."""
     with staged(played.scenario, seed) as stage:
-        return stage.run(_alone(played, stage))
+        return stage.run(_alone(stage))
 
 
-async def _alone(played: Played, stage: Stage) -> Ended:
+async def _alone(stage: Stage) -> Ended:
     seen = _Seen()
 
     async def begin(stage: Stage) -> None:
-        await prepare(played, stage)
         await _configure(stage)
         seen.begin(stage)
 
     async with stage.under_way(seen.look, begin) as begun:
-        ecs = stage.connection.client("ecs")
-        definition: Any = task_definition(f"{stage.aws.world.registry.uri}:{played.scenario.name}")
-        made = ecs.register_task_definition(**definition)["taskDefinition"]["taskDefinitionArn"]
-        ecs.update_service(cluster=CLUSTER, service=SERVICE, taskDefinition=made)
+        stage.aws.happen(Incident(deploys=stage.scenario.name))
         record = service_of(stage.aws).current
         while record.unfinished and stage.clock.now() - begun < LONGEST:
             await stage.clock.sleep(LOOK_SECONDS)
@@ -109,7 +85,7 @@ async def _configure(stage: Stage) -> None:
         **({"alarms": {"alarmNames": names, "enable": True, "rollback": True}} if names else {}),
     }
     stage.connection.client("ecs").update_service(
-        cluster=CLUSTER, service=SERVICE, deploymentConfiguration=configuration
+        cluster=USUAL_CLUSTER, service=USUAL_SERVICE, deploymentConfiguration=configuration
     )
     await stage.clock.sleep(SETTLED_SECONDS)
 

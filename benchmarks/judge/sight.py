@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sandbox.aws.ecs.services import Service
 from sandbox.aws.ecs.tasks import Task
 from sandbox.aws.server.in_process import InProcessAws
-from sandbox.aws.server.seed import CLUSTER, SERVICE
+from sandbox.scenarios.service import USUAL_CLUSTER, USUAL_SERVICE
 
 
 @dataclass(slots=True)
@@ -50,4 +50,4 @@ class Sight:
 
 
 def service_of(aws: InProcessAws) -> Service:
-    return aws.world.ecs.services[CLUSTER, SERVICE]
+    return aws.world.ecs.services[USUAL_CLUSTER, USUAL_SERVICE]

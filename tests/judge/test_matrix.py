@@ -7,6 +7,7 @@ import pytest
 from benchmarks.judge.images import IMAGES, version_of
 from benchmarks.judge.kinds import KINDS, patience
 from benchmarks.judge.matrix import AXES, LEAST_CELLS, Played, impossible, matrix, with_name
+from benchmarks.judge.matrix import USUAL as USUALLY_SURROUNDED
 from benchmarks.judge.pairs import impossible_pairs, pairs_of
 from benchmarks.judge.rule import Answer
 from sandbox.scenarios.behaviour import Behaviour
@@ -55,6 +56,13 @@ def test_a_healthy_image_is_to_go_live_on_each_kind(kind: str) -> None:
 @pytest.mark.parametrize("image", sorted(set(IMAGES) - {"healthy", "dependency-away", "slow-start"}))
 def test_each_bad_image_is_bad_on_the_guides_service(image: str) -> None:
     assert with_name(f"guide {image} {USUAL}").right.answer is Answer.STOP
+
+
+def test_most_cells_have_the_usual_surroundings() -> None:
+    cells = matrix(1)
+    assert all(
+        sum(cell.row[axis] == value for cell in cells) > 0.6 * len(cells) for axis, value in USUALLY_SURROUNDED.items()
+    )
 
 
 def test_an_image_that_starts_slowly_is_bad_where_the_service_gives_it_no_time() -> None:

@@ -34,6 +34,15 @@ def test_rows_are_filled_up_and_stay_distinct() -> None:
     assert len(rows(AXES, forbidden, seed=1, least=100)) == 16, "there are no more"
 
 
+def test_the_usual_value_stands_where_any_may() -> None:
+    found = rows(AXES, forbidden, 1, 16, {"colour": "red"})
+    reds = sum(row["colour"] == "red" for row in rows(AXES, forbidden, 1, 0, {"colour": "red"}))
+    greens = sum(row["colour"] == "green" for row in rows(AXES, forbidden, 1, 0, {"colour": "green"}))
+    assert len(found) == 16, "preferred, and the others are there as well"
+    assert reds >= 4
+    assert greens >= 4
+
+
 def test_a_seed_gives_the_same_rows_again_and_another_gives_others() -> None:
     assert rows(AXES, forbidden, 5, 12) == rows(AXES, forbidden, 5, 12)
     assert rows(AXES, forbidden, 5, 12) != rows(AXES, forbidden, 6, 12)
