@@ -58,7 +58,7 @@ def main() -> int:
     if asked.json:
         print(orjson.dumps(as_json(asked.seed, results), option=orjson.OPT_INDENT_2).decode())
     else:
-        print("\n\n".join((table(results), *(kinds(results, axis) for axis in AXES), *listed(results))))
+        print("\n\n".join((table(results), *(kinds(results, axis) for axis in AXES), "\n".join(listed(results)))))
     if len(results) < len(cells):
         console.print(f"{len(cells) - len(results)} of {len(cells)} cells were not played", style="red")
     return int(len(results) < len(cells))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from benchmarks.judge.ended import Worth
 from benchmarks.judge.report import SIDES, WRONG, Result, by_kind, figures, wrong
 
+MOST_OF_A_REASON = 240
 NAMES = {"surefoot": "Surefoot", "ecs": "ECS alone"}
 
 
@@ -52,6 +53,10 @@ def listed(results: Sequence[Result]) -> Iterator[str]:
     for result in sorted(wrong(results, "surefoot"), key=lambda result: (result.worth("surefoot"), result.played.name)):
         right = " or ".join(sorted(result.played.right.ends))
         yield (
-            f"{result.worth('surefoot')}: {result.played.name}: {result.surefoot.outcome}, right is {right} "
-            f"({result.played.right.because}). {result.surefoot.reason}"
+            f"- {result.worth('surefoot')}: *{result.played.name}*: {result.surefoot.outcome}; right is {right}, since "
+            f"{result.played.right.because}. It said: {_short(result.surefoot.reason)}"
         )
+
+
+def _short(reason: str) -> str:
+    return reason if len(reason) <= MOST_OF_A_REASON else f"{reason[:MOST_OF_A_REASON]}…"

@@ -63,7 +63,9 @@ def test_what_is_kept_is_read_again() -> None:
 
 def test_each_wrong_cell_is_listed_with_its_reason() -> None:
     (line,) = listed(RESULTS)
-    assert line.startswith("blocked without need: guide healthy high healthy usual quiet still: blocked, right is live")
+    assert line.startswith(
+        "- blocked without need: *guide healthy high healthy usual quiet still*: blocked; right is live"
+    )
     assert line.endswith("the score is 35")
     (wrong,) = as_json(1, RESULTS)["wrong"]
     assert (wrong["cell"], wrong["is"]["surefoot"], wrong["right"]) == (HEALTHY.name, "blocked without need", ["live"])
