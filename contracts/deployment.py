@@ -41,7 +41,7 @@ class Cause(StrEnum):
     USAGE = "usage"
     """The request cannot be carried out as it is written."""
     REFUSED = "refused"
-    """Too late, or the target is busy."""
+    """Too late, not permitted, or the target is busy."""
     GATE = "gate"
     TIMEOUT = "timeout"
     DEPENDENCY = "dependency"

@@ -93,6 +93,11 @@ class Arm(Event):
     policy: RecoveryPolicy | None = None
 
 
+CHANGE_ACCEPTED = "change_accepted"
+"""The gate of ``apply-change`` that fails where it is certain that nothing was changed: AWS refused the change, or it
+was not sent. Where the result of a call is not known, the answer has no such gate."""
+
+
 class ApplyChange(Event):
     """Change the service, at most once for this run. Refused unless armed for this run."""
 

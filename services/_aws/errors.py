@@ -1,7 +1,8 @@
-"""Errors of AWS, each as one sentence that does not quote what was sent: that may hold secrets."""
+"""Errors of AWS, each as one sentence without secrets: what was sent may hold some, and AWS may quote it."""
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+import re
+from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -26,6 +27,17 @@ _QUOTABLE = frozenset({
     "ServiceNotFoundException", "ServiceNotActiveException", "NoSuchBucket", "UnsupportedFeatureException",
 })  # fmt: skip
 """Error codes whose text names principal and action, never a value that was sent."""
+_LONGEST_TEXT = 300
+_HIDDEN = "[…]"
+_SHORTEST_SECRET = 4
+"""Shorter values, such as ``1`` or ``on``, are parts of usual words and no secrets."""
+_NAME = re.compile(
+    r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:\d{0,12}:[\w.:/@-]+"  # an ARN
+    r"|[A-Za-z][A-Za-z0-9_.\[\]-]{0,39}"  # a word, a parameter, the name of a container
+    r"|\d{1,12}%?"
+)
+"""The shapes of what AWS's sentences about a request consist of."""
+_AROUND = "\"'‘’“”()[]{}<>,.;:!?"  # noqa: RUF001  AWS's own quotation marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +66,48 @@ def reading(service: str, operation: str) -> Iterator[None]:
 
 
 @contextmanager
-def changing(service: str, operation: str) -> Iterator[None]:
-    """Turn errors of a changing call into ``AwsError``; a refusal's text is quoted where it holds no value of ours."""
+def changing(service: str, operation: str, *, secrets: Iterable[str] | None = None) -> Iterator[None]:
+    """Turn errors of a changing call into ``AwsError``, with AWS's own text where it holds no secret.
+
+    ``secrets`` are the values that were sent and that nobody may read: then each refusal's text is quoted, without
+    them and without words of unusual shapes. None: the values are not known, and only texts are quoted that name
+    principal and action.
+    """
     try:
         yield
     except NoCredentials as error:
         raise _not_entered(error) from None
     except ClientError as error:
-        code, text = code_of(error), str(error.response.get("Error", {}).get("Message", ""))[:300]
-        quoted = f" ({text})" if code in _QUOTABLE else ""
+        code, temporary = code_of(error), _is_temporary(error)
+        text = str(error.response.get("Error", {}).get("Message", ""))
+        if code in _QUOTABLE:
+            quoted = f" ({text[:_LONGEST_TEXT]})"
+        elif secrets is not None and text and not temporary:
+            quoted = f" ({without_secrets(text, secrets)[:_LONGEST_TEXT].rstrip('.')})"
+        else:
+            quoted = ""
+        retried = int(error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)) > 0
         raise AwsError(
-            f"{service} refused {operation}: {code}{quoted}", code=code, temporary=_is_temporary(error)
+            f"{service} refused {operation}: {code}{quoted}", code=code, temporary=temporary, sent_before=retried
         ) from None
     except BotoCoreError as error:
         code = code_of(error)
         raise AwsError(f"{service} did not answer {operation}: {code}", code=code, temporary=True) from None
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return AWS's sentence without these values and their parts, and without words of an unusual shape."""
+    known = sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
+    for secret in known:
+        text = text.replace(secret, _HIDDEN)
+    return " ".join(_shown(word, known) for word in text.split())
+
+
+def _shown(word: str, secrets: Iterable[str]) -> str:
+    core = word.strip(_AROUND)
+    part = len(core) >= _SHORTEST_SECRET and any(core in secret for secret in secrets)
+    plain = not core or _HIDDEN in word or _NAME.fullmatch(core)
+    return word.replace(core, _HIDDEN) if part or not plain else word
 
 
 def _not_entered(error: NoCredentials) -> AwsError:

@@ -38,12 +38,14 @@ log = structlog.get_logger()
 class AwsError(Exception):
     """AWS refused or did not answer, so that nothing is known. The text is one sentence without secrets."""
 
-    def __init__(self, text: str, *, code: str = "", temporary: bool = False) -> None:
+    def __init__(self, text: str, *, code: str = "", temporary: bool = False, sent_before: bool = False) -> None:
         super().__init__(text)
         self.code = code
         """AWS's code (``AccessDeniedException``), or the kind of failure where there was no answer."""
         self.temporary = temporary
         """Whether another try may help, as after a time-out, throttling or an outage."""
+        self.sent_before = sent_before
+        """Whether the same call was sent before this answer to it came, so that it may have taken effect then."""
 
     @property
     def denied(self) -> bool:

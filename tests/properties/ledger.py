@@ -6,7 +6,7 @@ from contracts.base import Event
 from contracts.dead_letter import DeadLettered, DeadLetterSettled
 from contracts.deployment import DeploymentFinished, DeploymentStarted, Outcome
 from contracts.envelope import Headers, from_message
-from contracts.recovery import ApplyChange, RollbackFinished, RollbackStarted
+from contracts.recovery import ApplyChange, ChangeApplied, RollbackFinished, RollbackStarted
 from contracts.results import DisarmOutput, StepFinished
 
 
@@ -21,6 +21,8 @@ class Ledger:
     ends: dict[str, DeploymentFinished] = field(default_factory=dict)
     changes: dict[str, str] = field(default_factory=dict)
     """Run → id of its one change."""
+    applied: set[str] = field(default_factory=set)
+    """Runs whose change has taken effect."""
     begun: dict[str, RollbackStarted] = field(default_factory=dict)
     """Run → its one rollback."""
     over: dict[str, RollbackFinished] = field(default_factory=dict)
@@ -52,6 +54,10 @@ class Ledger:
             case ApplyChange():
                 assert event.run_id not in self.changes, "a second change is sent"
                 self.changes[event.run_id] = id_
+            case ChangeApplied():
+                end = self.ends.get(event.run_id)
+                assert end is None or end.outcome is not Outcome.BLOCKED, "it is changed after it was blocked"
+                self.applied.add(event.run_id)
             case RollbackStarted():
                 assert event.run_id is not None
                 assert event.run_id not in self.begun, "a second rollback starts"
@@ -79,7 +85,7 @@ class Ledger:
             assert event.rollback is None
             assert run not in self.begun, "it succeeded, and was rolled back"
         if event.outcome is Outcome.BLOCKED:
-            assert run not in self.changes, "it was blocked, and changed"
+            assert run not in self.applied, "it was blocked, and changed"
         if event.outcome is Outcome.ROLLED_BACK:
             assert self.over[run].result == "restored"
             assert event.rollback == self.over[run].rollback

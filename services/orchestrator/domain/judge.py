@@ -8,7 +8,7 @@ from contracts.gates import Gate, Verdict, worst
 from contracts.health import WatchDeployment
 from contracts.monitor import EvaluateRules
 from contracts.overrides import OVERRIDABLE
-from contracts.recovery import ApplyChange
+from contracts.recovery import CHANGE_ACCEPTED, ApplyChange
 from contracts.results import ChangeOutput
 from contracts.validator import ValidateDeployment
 from services.orchestrator.domain.run import Stage, Step
@@ -87,6 +87,12 @@ def why_not_proven(steps: Iterable[Step]) -> str:
     """Return why no gate applied, each reason once."""
     gates = (gate for step in steps if step.name in ROLLBACK_STEPS and step.answer for gate in step.answer.gates)
     return "; ".join(dict.fromkeys(gate.not_applicable for gate in gates if gate.not_applicable))
+
+
+def changed_nothing(step: Step) -> bool:
+    """Whether the step was to change the service, and has certainly changed nothing."""
+    gates = step.answer.gates if step.answer is not None else ()
+    return any(gate.name == CHANGE_ACCEPTED and gate.verdict is Verdict.FAIL for gate in gates)
 
 
 def superseded(step: Step) -> bool:

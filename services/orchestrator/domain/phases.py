@@ -11,6 +11,7 @@ from services.orchestrator.domain import endings
 from services.orchestrator.domain.effects import RunTurn
 from services.orchestrator.domain.judge import (
     APPLY_CHANGE,
+    changed_nothing,
     gates_of,
     gates_of_stage,
     how_to_override,
@@ -109,9 +110,29 @@ def _change(run: Run, stage: Stage, now: float) -> RunTurn:
         if not arm.passed or run.over(now):
             return (yield from _not_armed(run, arm, now))
         run = yield from _apply(run, now)
+    elif (refused := _refused(run, stage)) is not None:
+        return (yield from _not_changed(run, refused, now))
     elif _may_watch(run, stage):
         run = yield from _watch(run, now)
     return (yield from _judge(run, now))
+
+
+def _refused(run: Run, stage: Stage) -> Step | None:
+    """Return the step whose change was refused, with nothing changed.
+
+    Not where Redis was restored from a copy of before the change: an earlier answer, which is lost, may have been
+    another one.
+    """
+    applied = stage.step(APPLY_CHANGE)
+    return applied if applied is not None and changed_nothing(applied) and not run.request.past_checks else None
+
+
+def _not_changed(run: Run, refused: Step, now: float) -> RunTurn:
+    """End as blocked: AWS refused the change, and a rollback has nothing to undo."""
+    gates = gates_of(refused)
+    run = yield from close(run, Verdict.FAIL, now, gates)
+    reason = f"Nothing was changed. {refused.answer.summary if refused.answer else sentence(gates)}"
+    return (yield from endings.disarm(run, Outcome.BLOCKED, refused.cause or Cause.ERROR, reason, now))
 
 
 def _may_watch(run: Run, stage: Stage) -> bool:

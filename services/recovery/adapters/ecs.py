@@ -8,7 +8,7 @@ from services._aws import ecs
 from services._aws.ecs_views import EcsService
 from services._aws.errors import Missing, changing
 from services._chassis.aws import Aws
-from services.recovery.domain.change import Body
+from services.recovery.domain.change import Body, values_of
 
 REVISIONS = 10
 """How many task definitions of a family are compared with a new one."""
@@ -36,12 +36,13 @@ class AwsEcs:
         return [found.body for found in await ecs.service_deployments(self.aws, target, since)]
 
     async def register(self, target: Target, body: Body) -> str:
-        with changing("ECS", "RegisterTaskDefinition"):
+        with changing("ECS", "RegisterTaskDefinition", secrets=values_of(body)):
             answer = await self.aws.at(target).call("ecs", "register_task_definition", **body)
         return str(answer["taskDefinition"]["taskDefinitionArn"])
 
     async def update(self, target: Target, parameters: dict[str, Any]) -> Body:
-        with changing("ECS", "UpdateService"):
+        # no parameter of UpdateService is a secret: names, percentages and counts
+        with changing("ECS", "UpdateService", secrets=()):
             answer = await self.aws.at(target).call(
                 "ecs", "update_service", cluster=target.cluster, service=target.service, **parameters
             )

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 Body = dict[str, Any]
@@ -12,6 +12,14 @@ READ_ONLY = frozenset({
     "registeredBy", "deregisteredAt", "deleteRequestedAt",
 })  # fmt: skip
 """Fields that DescribeTaskDefinition returns and RegisterTaskDefinition refuses."""
+
+
+NAMING = frozenset({
+    "name", "image", "family", "cpu", "memory", "networkMode", "requiresCompatibilities", "taskRoleArn",
+    "executionRoleArn", "logDriver", "protocol", "cpuArchitecture", "operatingSystemFamily", "containerName",
+    "condition", "sourceVolume", "pidMode", "ipcMode", "valueFrom",
+})  # fmt: skip
+"""Fields of a task definition whose values are names that anybody may read; every other text may be a secret."""
 
 
 class UnknownContainer(ValueError):
@@ -25,6 +33,22 @@ def registrable(definition: Mapping[str, Any]) -> Body:
     if not body["tags"]:
         del body["tags"]
     return body
+
+
+def values_of(definition: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the texts in a task definition that may be secrets: environment, commands, labels, options."""
+    return tuple(_values(definition, ""))
+
+
+def _values(part: Any, name: str) -> Iterator[str]:
+    if isinstance(part, Mapping):
+        for key, value in part.items():
+            yield from _values(value, key)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from _values(value, name)
+    elif isinstance(part, str) and name not in NAMING:
+        yield part
 
 
 def with_images(definition: Mapping[str, Any], images: Mapping[str, str]) -> Body:

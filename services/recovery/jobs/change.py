@@ -6,7 +6,7 @@ from typing import Any
 from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
-from contracts.recovery import ApplyChange, ChangeApplied
+from contracts.recovery import CHANGE_ACCEPTED, ApplyChange, ChangeApplied
 from contracts.results import ChangeOutput
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
@@ -26,10 +26,20 @@ from services.recovery.ports import Ecs
 TRIES = 3
 """How often UpdateService is called where its result is not known; before each call the service is looked at."""
 PAUSE_SECONDS = 5.0
+WRONG_REQUEST = frozenset({
+    "ClientException", "InvalidParameterException", "PlatformUnknownException", "NamespaceNotFoundException",
+    "PlatformTaskDefinitionIncompatibilityException", "UnsupportedFeatureException", "ClusterNotFoundException",
+    "ServiceNotFoundException", "ServiceNotActiveException",
+})  # fmt: skip
+"""Error codes of ECS for a request that cannot be carried out as it is written."""
 
 
 class Moved(Exception):
     """Somebody else has deployed: a rollback to the snapshot would undo that, too."""
+
+
+class Unknown(Exception):
+    """UpdateService was called, and whether it has taken effect is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +53,19 @@ class ChangeJob:
         protection = Protection.from_bytes(await self.store.load(key_of(work.target)))
         if not arming.may_still_change(protection, work.run_id, work.epoch, moment(self.clock.now())):
             return self._failed(running, work, "Recovery is not armed for this run any more.", Cause.REFUSED)
+        # an earlier attempt that knew the version may have called UpdateService
+        untouched = running.saved is None
         try:
             version, is_new = await self._version(running, work)
             primary = await self._live(running, work, version)
         except Moved as moved:
             return self._failed(running, work, str(moved), Cause.SUPERSEDED)
         except (Impossible, UnknownContainer) as impossible:
-            return self._failed(running, work, str(impossible), Cause.USAGE)
+            return self._failed(running, work, str(impossible), Cause.USAGE, untouched=untouched)
+        except Unknown as unknown:
+            return self._failed(running, work, str(unknown), Cause.ERROR)
         except AwsError as failed:
-            return self._failed(running, work, f"The change was not applied: {failed}", Cause.ERROR)
+            return self._failed(running, work, f"{failed}.", _cause_of(failed), untouched=untouched)
         return self._applied(running, work, primary, is_new=is_new)
 
     async def _version(self, running: Running, work: ChangeWork) -> tuple[str, bool]:
@@ -76,7 +90,11 @@ class ChangeJob:
     async def _registered(self, running: Running, target: Target, base: Body, body: Body) -> str:
         """Find the task definition by its content before registering it: an answer may have been lost."""
         wanted = content_hash(body)
-        for revision in (base, *await self.ecs.revisions(target, body["family"])):
+        try:
+            known = await self.ecs.revisions(target, body["family"])
+        except AwsError:
+            known = []  # at worst the same content is registered twice
+        for revision in (base, *known):
             if revision.get("status", "ACTIVE") == "ACTIVE" and content_hash(revision) == wanted:
                 return str(revision["taskDefinitionArn"])
         await running.check()
@@ -88,20 +106,37 @@ class ChangeJob:
         Only the deployment that the snapshot shows is replaced, so that a rollback brings back what was there. The same
         holds when a change that was made already is repeated: whatever was deployed after it stays.
         """
-        for tries_left in reversed(range(TRIES)):
-            primary = primary_of(await self._service(work))
-            if primary["taskDefinition"] == version:
-                return primary
-            if work.snapshot_deployment not in {None, primary["id"]}:
-                raise Moved(f"Since its snapshot was taken the service was deployed to by others ({primary['id']}).")
-            await running.check()
-            try:
-                return primary_of(await self.ecs.update(work.target, {"taskDefinition": version}))
-            except AwsError as failed:
-                if not failed.temporary or not tries_left:
-                    raise
+        primary = await self._look(work, version)
+        if primary["taskDefinition"] == version:
+            return primary
+        await running.check()
+        try:
+            return primary_of(await self.ecs.update(work.target, {"taskDefinition": version}))
+        except AwsError as failed:
+            if not (failed.temporary or failed.sent_before):
+                raise
+            return await self._again(running, work, version, f"{failed}.")
+
+    async def _again(self, running: Running, work: ChangeWork, version: str, why: str) -> dict[str, Any]:
+        """Look and call UpdateService again after a call of which it is not known whether it took effect."""
+        for _ in range(TRIES - 1):
             await self.clock.sleep(PAUSE_SECONDS)
-        raise AssertionError("the last try returns or raises")
+            try:
+                primary = await self._look(work, version)
+                if primary["taskDefinition"] == version:
+                    return primary
+                await running.check()
+                return primary_of(await self.ecs.update(work.target, {"taskDefinition": version}))
+            except (AwsError, Impossible) as failed:
+                why = f"{str(failed).rstrip('.')}."
+        raise Unknown(f"Whether the change was made is not known: {why}")
+
+    async def _look(self, work: ChangeWork, version: str) -> dict[str, Any]:
+        """Return the primary deployment: the change's own, or the one that the snapshot shows. Raise ``Moved``."""
+        primary = primary_of(await self._service(work))
+        if primary["taskDefinition"] != version and work.snapshot_deployment not in {None, primary["id"]}:
+            raise Moved(f"Since its snapshot was taken the service was deployed to by others ({primary['id']}).")
+        return primary
 
     async def _service(self, work: ChangeWork) -> Body:
         service = await self.ecs.service(work.target)
@@ -110,6 +145,8 @@ class ChangeJob:
         deletion = EcsService(service).being_deleted
         if deletion is not None:
             raise Impossible(f"Nothing was deployed: {deletion}.")
+        if EcsService(service).primary is None:
+            raise AwsError("ECS lists no deployment of the service", temporary=True)
         return service
 
     def _applied(self, running: Running, work: ChangeWork, primary: dict[str, Any], *, is_new: bool) -> Transition:
@@ -137,9 +174,12 @@ class ChangeJob:
 
         return Transition(key_of(work.target), decide)
 
-    def _failed(self, running: Running, work: ChangeWork, summary: str, cause: Cause) -> Transition:
+    def _failed(
+        self, running: Running, work: ChangeWork, summary: str, cause: Cause, *, untouched: bool = False
+    ) -> Transition:
+        """``untouched``: it is certain that nothing of this change has reached the service."""
         now = moment(self.clock.now())
-        gate = Gate.true("change_applied", holds=False, detail=summary)
+        gate = Gate.true(CHANGE_ACCEPTED if untouched else "change_applied", holds=False, detail=summary)
         answer = _command(running, work).failed(summary, cause, gate)
 
         def decide(state: bytes | None) -> Decision:
@@ -148,6 +188,12 @@ class ChangeJob:
             return Decision(ended.to_bytes(), emit=() if _was_stopped(protection, work, running.id) else (answer,))
 
         return Transition(key_of(work.target), decide)
+
+
+def _cause_of(failed: AwsError) -> Cause:
+    if failed.temporary:
+        return Cause.ERROR
+    return Cause.USAGE if failed.code in WRONG_REQUEST else Cause.REFUSED
 
 
 def _command(running: Running, work: ChangeWork) -> Command:

@@ -5,7 +5,7 @@ import traceback
 from typing import Any
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ParamValidationError
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ParamValidationError
 
 from services._aws.errors import AwsError, answer_within, changing, reading
 from tests.kit import refusal
@@ -47,6 +47,50 @@ def test_a_refused_change_quotes_who_and_what_and_no_other_text() -> None:
     with pytest.raises(AwsError) as raised, changing("ECS", "UpdateService"):
         raise refusal("ClientException")
     assert str(raised.value) == "ECS refused UpdateService: ClientException"
+
+
+def refused(message: str, secrets: tuple[str, ...], retries: int = 0) -> AwsError:
+    answer: Any = {
+        "Error": {"Code": "ClientException", "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": 400, "RetryAttempts": retries},
+    }
+    with pytest.raises(AwsError) as raised, changing("ECS", "RegisterTaskDefinition", secrets=secrets):
+        raise ClientError(answer, "RegisterTaskDefinition")
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The container renamed does not exist in the task definition",
+        "TaskDefinition is inactive",
+        "Task definition does not support launch_type FARGATE",
+        "The target group with targetGroupArn arn:aws:elasticloadbalancing:us-west-2:1:targetgroup/tg/1 does not exist",
+        "Invalid 'cpu' setting for task. For more information, see the Troubleshooting section",
+        "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments",
+    ],
+)
+def test_a_refusal_is_told_in_awss_own_words(sentence: str) -> None:
+    assert str(refused(f"{sentence}.", ())) == f"ECS refused RegisterTaskDefinition: ClientException ({sentence})"
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("Value 'correct-horse-battery' is not valid", "Value '[…]' is not valid"),
+        ("Value 'correct-horse' is not valid", "Value '[…]' is not valid"),
+        ("Value postgres://u:pw@host/db is too long", "Value […] is too long"),
+        ("Key AKIA/abc+def== is unknown", "Key […] is unknown"),
+    ],
+)
+def test_no_secret_is_quoted_with_it(message: str, told: str) -> None:
+    error = refused(message, ("correct-horse-battery", "on"))
+    assert str(error) == f"ECS refused RegisterTaskDefinition: ClientException ({told})"
+
+
+def test_a_refusal_of_a_call_that_was_sent_before_says_so() -> None:
+    assert not refused("no", ()).sent_before
+    assert refused("no", (), retries=1).sent_before
 
 
 def test_other_faults_pass_through() -> None:

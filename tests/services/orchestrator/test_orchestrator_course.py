@@ -22,6 +22,7 @@ from contracts.gates import Gate, Verdict
 from contracts.health import AssessHealth, WatchDeployment
 from contracts.monitor import CriticalAlert, EvaluateRules
 from contracts.recovery import (
+    CHANGE_ACCEPTED,
     AlertTrigger,
     ApplyChange,
     Arm,
@@ -418,6 +419,29 @@ def test_a_change_that_was_refused_needs_no_rollback(world: World) -> None:
     world.answer("disarm")
     assert (world.end.outcome, world.end.cause) == (Outcome.FAILED, Cause.REFUSED)
     assert "roll-back" not in world.names()
+
+
+@pytest.mark.parametrize("cause", [Cause.USAGE, Cause.REFUSED, Cause.ERROR])
+def test_a_change_that_aws_refused_before_anything_changed_is_blocked(world: World, cause: Cause) -> None:
+    run_id = started(world, PRE)
+    world.answer("arm")
+    refused = Gate.true(CHANGE_ACCEPTED, False, detail="The container web does not exist.")
+    world.answer("apply-change", FAIL, cause=cause, gates=[refused], summary="The container web does not exist.")
+    assert world.ends(run_id) == [], "recovery may have begun a rollback"
+    world.answer("disarm")
+    assert (world.end.outcome, world.end.cause) == (Outcome.BLOCKED, cause)
+    assert world.end.reason == "Nothing was changed. The container web does not exist."
+    assert world.verdicts()[Phase.DEPLOYMENT_MONITORING] is FAIL
+    assert "roll-back" not in world.names()
+
+
+def test_a_refused_change_waits_for_a_rollback_that_recovery_has_begun(world: World) -> None:
+    run_id = started(world, PRE)
+    world.answer("arm")
+    world.answer("apply-change", FAIL, cause=Cause.USAGE, gates=[Gate.true(CHANGE_ACCEPTED, False)])
+    world.answer("disarm", output=DisarmOutput(answer="rollback-started"))
+    world.rollback_ends(run_id)
+    assert world.end.outcome is Outcome.ROLLED_BACK
 
 
 def test_a_change_that_was_never_answered_is_rolled_back(world: World) -> None:

@@ -100,6 +100,8 @@ class RollingEcs:
             }
         }
         self.failing: list[AwsError] = []
+        self.refusing: dict[str, AwsError] = {}
+        """Name of a method → what it raises, each time."""
         self.after_update: list[Callable[[], None]] = []
         self.gone = False
         self.add_definition(GOOD)
@@ -149,13 +151,18 @@ class RollingEcs:
         body = next(definition for definition in self.definitions if definition["taskDefinitionArn"] == arn)
         return str(body["containerDefinitions"][0]["image"])
 
-    def _answer(self) -> None:
+    def _answer(self, method: str) -> None:
+        if method in self.refusing:
+            raise self.refusing[method]
+
+    def _fail(self) -> None:
         if self.failing:
             raise self.failing.pop(0)
 
     async def service(self, target: Target) -> Body | None:
         assert target == TARGET
-        self._answer()
+        self._answer("service")
+        self._fail()
         return None if self.gone else self._described()
 
     def _described(self) -> Body:
@@ -178,11 +185,13 @@ class RollingEcs:
         })  # fmt: skip
 
     async def task_definition(self, target: Target, name: str) -> Body | None:
+        self._answer("task_definition")
         wanted = name if name.startswith("arn:") else f"{ARN}:{name.partition(':')[2]}"
         found = [definition for definition in self.definitions if definition["taskDefinitionArn"] == wanted]
         return copy.deepcopy(found[0]) if found else None
 
     async def revisions(self, target: Target, family: str) -> list[Body]:
+        self._answer("revisions")
         return copy.deepcopy(
             [definition for definition in reversed(self.definitions) if definition["status"] == "ACTIVE"]
         )
@@ -191,6 +200,7 @@ class RollingEcs:
         return {"backend": "sha256:" + "a" * 64}
 
     async def deployments(self, target: Target, since: float) -> list[Body]:
+        self._answer("deployments")
         self._described()
         return [deployment for deployment in reversed(self.history) if deployment["createdAt"].timestamp() >= since]
 
@@ -198,13 +208,15 @@ class RollingEcs:
         return int(service["runningCount"])
 
     async def register(self, target: Target, body: Body) -> str:
+        self._answer("register")
         self._changing("register", body)
         assert "taskDefinitionArn" not in body
         return self.add_definition("", **body)
 
     async def update(self, target: Target, parameters: dict[str, Any]) -> Body:
+        self._answer("update")
         self._changing("update", parameters)
-        self._answer()
+        self._fail()
         version = parameters["taskDefinition"]
         assert (
             next(definition for definition in self.definitions if definition["taskDefinitionArn"] == version)["status"]
