@@ -50,23 +50,6 @@ class EcsTask:
         return str(self.body.get("stoppedReason", ""))
 
     @property
-    def addresses(self) -> frozenset[str]:
-        """Return the addresses of the task's own network interface; empty where it shares its host's."""
-        attached = (
-            detail.get("value")
-            for attachment in entries(self.body, "attachments")
-            for detail in entries(attachment, "details")
-            if detail.get("name") in {"privateIPv4Address", "privateIPv6Address"}
-        )
-        of_containers = (
-            interface.get(key)
-            for container in entries(self.body, "containers")
-            for interface in entries(container, "networkInterfaces")
-            for key in ("privateIpv4Address", "ipv6Address")
-        )
-        return frozenset(str(address) for address in (*attached, *of_containers) if address)
-
-    @property
     def containers(self) -> tuple[EcsContainer, ...]:
         """Return the task's containers; empty for a task that was never placed."""
         return tuple(

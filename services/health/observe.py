@@ -30,27 +30,17 @@ class Observe:
             raise service
         if service is None:
             return Observed(None)
-        targets, stopped, addresses, rollout = await asyncio.gather(
+        targets, stopped, rollout = await asyncio.gather(
             targets_of(target, service, self.balancers),
             observed(self.ecs.stopped_tasks(target)),
-            self._addresses(target, service, memory),
             self._rollout(target, service, memory, now),
         )
         return Observed(
             service=service,
             targets=targets,
             stopped=() if isinstance(stopped, NotObserved) else stopped,  # failedTasks still counts them
-            addresses=addresses,
             rollout=rollout,
         )
-
-    async def _addresses(self, target: Target, service: Service, memory: Memory) -> frozenset[str]:
-        """Return the addresses of our tasks, once it matters which of the healthy targets are ours."""
-        ours = service.deployment(memory.deployment_id)
-        if ours is None or not service.target_groups or ours.running < service.desired or not service.others(ours.id):
-            return frozenset()
-        found = await observed(self.ecs.addresses(target, ours.id))
-        return frozenset() if isinstance(found, NotObserved) else found
 
     async def _rollout(self, target: Target, service: Service, memory: Memory, now: float) -> Rollout | None:
         if memory.rollout is None or not lost(memory, service, now):

@@ -33,10 +33,6 @@ class Ecs(Protocol):
         """Return the service's tasks that stopped within the last hour or so, at most 100, oldest first."""
         ...
 
-    async def addresses(self, target: Target, deployment_id: str) -> frozenset[str]:
-        """Return the addresses of a deployment's running tasks, of at most 100 tasks of the service."""
-        ...
-
     async def rollout(self, target: Target, arn: str) -> Rollout | None:
         """Return how a service deployment went; None when ECS has forgotten it."""
         ...

@@ -17,7 +17,6 @@ KNOWN_WRONG = {
     "01-worker": "A service without a load balancer gets no verdict from the tests, and the run ends failed.",
     "01-worker-that-crashes": "Tasks that end a minute after their start are no evidence, and the run ends failed.",
     "02-nobody-wanted": "A service that wants no task has the score 0, and is blocked.",
-    "03-long-draining": "A deployment whose old tasks drain for an hour is out of time, and so is its rollback.",
     "04-slow-pace": "A rollback is given ten minutes, whatever the service's pace is.",
     "05-path-rule": "Tests are sent to the listener's default action, whose 404 condemns the new version.",
     "05-path-rule-broken-and-quiet": "Tests meet the default action: another service's answers count.",

@@ -22,11 +22,6 @@ class AwsEcs:
     async def stopped_tasks(self, target: Target) -> tuple[StoppedTask, ...]:
         return tuple(map(_stopped, await ecs.stopped_tasks(self.aws, target)))
 
-    async def addresses(self, target: Target, deployment_id: str) -> frozenset[str]:
-        running = await ecs.list_tasks(self.aws, target, "RUNNING")
-        ours = (task.addresses for task in running if task.deployment_id == deployment_id)
-        return frozenset(address for addresses in ours for address in addresses)
-
     async def rollout(self, target: Target, arn: str) -> Rollout | None:
         found = await ecs.find_service_deployment(self.aws, target, arn)
         return None if isinstance(found, Missing) else Rollout(found.status, found.reason)

@@ -54,7 +54,7 @@ class Service:
         return next((found for found in self.deployments if found.id == id_), None)
 
     def others(self, id_: str | None) -> int:
-        """Return how many tasks of other deployments run, those that drain included."""
+        """Return how many tasks of other deployments run; one that drains does not run any more."""
         return sum(deployment.running for deployment in self.deployments if deployment.id != id_)
 
 

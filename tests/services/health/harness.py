@@ -53,7 +53,7 @@ def failed_task(number: int, *, of: str = OURS, **more: Any) -> StoppedTask:
 
 
 def look(*deployments: Deployment, seen: Sequence[TargetHealth] | None = HEALTHY, **more: Any) -> Observed:
-    known = {key: more.pop(key) for key in ("stopped", "rollout", "addresses") if key in more}
+    known = {key: more.pop(key) for key in ("stopped", "rollout") if key in more}
     groups = {} if seen is not None else {"target_groups": ()}
     state = service(*deployments, **{**groups, "rollout": "rollout-2", **more})
     return Observed(service=state, targets=None if seen is None else tuple(seen), **known)
@@ -108,8 +108,6 @@ class FakeEcs:
 
     state: Service | None = field(default_factory=service)
     stopped: tuple[StoppedTask, ...] = ()
-    ours: frozenset[str] = frozenset()
-    """Addresses of our deployment's tasks."""
     ended: Rollout | None = None
     unavailable: bool = False
     asked: list[str] = field(default_factory=list)
@@ -121,10 +119,6 @@ class FakeEcs:
 
     async def stopped_tasks(self, target: Target) -> tuple[StoppedTask, ...]:
         return self.stopped
-
-    async def addresses(self, target: Target, deployment_id: str) -> frozenset[str]:
-        self.asked.append(deployment_id)
-        return self.ours
 
     async def rollout(self, target: Target, arn: str) -> Rollout | None:
         self.asked.append(arn)

@@ -22,7 +22,7 @@ from services.health.domain.watch.memory import Memory
 from services.health.examine import Examine
 from services.health.observe import Observe
 from tests.kit import FakeClock
-from tests.services.health.harness import HEALTHY, NOW, OLD, OURS, TARGET, FakeEcs, deployment, service
+from tests.services.health.harness import HEALTHY, NOW, OURS, TARGET, FakeEcs, deployment, service
 
 ENDPOINT = PublicEndpoint("http://court.elb:80", "app/court/50dc", "targetgroup/backend/1")
 
@@ -106,18 +106,6 @@ async def test_what_cannot_be_asked_does_not_keep_the_rest_from_being_seen() -> 
     assert seen.health == Answer(200)
     dark = await examine(FakeEcs(unavailable=True), FakeBalancers())(TARGET, Application())
     assert isinstance(dark.service, NotObserved)
-
-
-async def test_whose_the_healthy_targets_are_is_asked_once_it_matters() -> None:
-    old = deployment(OLD, status="ACTIVE")
-    ecs = FakeEcs(service(deployment(running=2), old), ours=frozenset(["10.0.0.1"]))
-    memory, observe = Memory(began_at=NOW, deployment_id=OURS), Observe(ecs, FakeBalancers())
-    assert (await observe(TARGET, memory, NOW)).addresses == frozenset()
-    ecs.state = service(deployment(), old)
-    assert (await observe(TARGET, memory, NOW)).addresses == ecs.ours
-    ecs.state = service()
-    assert (await observe(TARGET, memory, NOW)).addresses == frozenset()
-    assert ecs.asked == [OURS]
 
 
 async def test_an_observation_looks_up_how_our_rollout_ended_only_when_it_was_replaced() -> None:

@@ -4,7 +4,7 @@ from math import ceil
 
 from contracts.gates import Gate
 from services.health.domain.checks import fewest_healthy
-from services.health.domain.observed import NotObserved, Service
+from services.health.domain.observed import Deployment, NotObserved, Service, TargetHealth
 from services.health.domain.watch.memory import Expected, Memory, Observed, completed, lost, runs
 
 
@@ -39,7 +39,7 @@ def gates(observed: Observed, expected: Expected, memory: Memory, now: float) ->
     if isinstance(observed.targets, NotObserved):
         unseen = Gate.measured("targets_healthy", None, ">=", service.desired, samples=0, detail=observed.targets.why)
         return (*always, unseen)
-    healthy, registered = healthy_targets(observed, service, memory), len(observed.targets)
+    healthy, registered = healthy_targets(observed.targets, service, memory), len(observed.targets)
     return (
         *always,
         Gate.measured("targets_healthy", healthy, ">=", service.desired, samples=max(1, registered)),
@@ -49,39 +49,31 @@ def gates(observed: Observed, expected: Expected, memory: Memory, now: float) ->
 def _rolled_out(observed: Observed, service: Service, memory: Memory) -> tuple[bool | None, str]:
     """Return whether the rollout is over as far as users feel it, and a phrase about that.
 
-    ECS calls it complete when the last old task has stopped, which takes as long as the load balancer drains it
-    (``deregistration_delay``, up to an hour). No request goes to a task that drains.
+    ECS calls it complete when the last old task has stopped. Behind a load balancer a task drains before that, for up
+    to an hour (``deregistration_delay``): it is DEACTIVATING then, is not counted as running, and gets no new request.
     """
     ours = service.deployment(memory.deployment_id)
-    old = service.others(memory.deployment_id)
     if ours is None:
         return None, "not listed"
-    if ours.rollout_state == "IN_PROGRESS" and old and ours.running == service.desired and _all_ours(observed, service):
-        return True, f"tasks of before that still drain, without new requests: {old}"
+    targets = observed.targets if isinstance(observed.targets, tuple) else ()
+    draining = sum(target.state == "draining" for target in targets)
+    if ours.rollout_state == "IN_PROGRESS" and draining and _serves_alone(ours, targets, service):
+        return True, f"tasks of before that still drain, without new requests: {draining}"
     return completed(ours, service), ours.reason
 
 
-def _all_ours(observed: Observed, service: Service) -> bool:
-    """Return whether every healthy target is a task of ours, and there are as many as wanted in each target group."""
-    targets = observed.targets
-    if not isinstance(targets, tuple) or not service.desired:
-        return False
-    healthy = [target for target in targets if target.state == "healthy"]
-    ours = fewest_healthy(tuple(healthy), service.target_groups)
-    return ours >= service.desired and all(target.address in observed.addresses for target in healthy)
+def _serves_alone(ours: Deployment, targets: tuple[TargetHealth, ...], service: Service) -> bool:
+    """Return whether our deployment has as many healthy tasks as are wanted, and no other deployment has any."""
+    full = ours.running == service.desired <= fewest_healthy(targets, service.target_groups)
+    return full and service.others(ours.id) == 0
 
 
-def healthy_targets(observed: Observed, service: Service, memory: Memory) -> int:
+def healthy_targets(targets: tuple[TargetHealth, ...], service: Service, memory: Memory) -> int:
     """Return how many of the healthy targets belong to our deployment at least.
 
-    Where the addresses of our tasks are not known, any running task of another deployment may be one of them.
+    Any running task of another deployment may be one of them.
     """
-    targets = observed.targets
-    if not isinstance(targets, tuple):
-        return 0
-    surely = max(0, fewest_healthy(targets, service.target_groups) - service.others(memory.deployment_id))
-    by_address = tuple(target for target in targets if target.address in observed.addresses)
-    return max(surely, fewest_healthy(by_address, service.target_groups))
+    return max(0, fewest_healthy(targets, service.target_groups) - service.others(memory.deployment_id))
 
 
 def _live(service: Service, expected: Expected, memory: Memory, now: float) -> bool | None:

@@ -171,7 +171,7 @@ def _counts(observed: Observed, memory: Memory) -> str:
     if isinstance(observed.targets, NotObserved):
         parts.append("targets unknown")
     elif observed.targets is not None:
-        healthy = min(healthy_targets(observed, service, memory), service.desired)
+        healthy = min(healthy_targets(observed.targets, service, memory), service.desired)
         parts.append(f"{healthy} of {service.desired} targets healthy")
     if memory.failures:
         parts.append(f"{memory.failures} task{'' if memory.failures == 1 else 's'} failed")

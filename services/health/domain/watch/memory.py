@@ -29,8 +29,6 @@ class Observed:
     """None: ECS knows no such active service."""
     targets: tuple[TargetHealth, ...] | NotObserved | None = None
     """None: there is no load balancer."""
-    addresses: frozenset[str] = frozenset()
-    """The addresses of our running tasks; empty where they are not known, or do not matter yet."""
     stopped: tuple[StoppedTask, ...] = ()
     rollout: Rollout | None = None
     """How our service deployment went; looked up once our deployment is no longer the primary one."""
