@@ -29,10 +29,9 @@ class Result:
     def worth(self, side: Side) -> Worth:
         return worth(self.played.right, self.ended(side))
 
-    @property
-    def undid_scaling(self) -> bool:
-        """Return whether Surefoot's end has another desired count than an autoscaler set."""
-        return SCALING[self.played.row["scaling"]] and self.surefoot.desired != self.played.scales_to
+    def undid_scaling(self, side: Side) -> bool:
+        """Return whether another count is wanted in the end than an autoscaler has set."""
+        return SCALING[self.played.row["scaling"]] and self.ended(side).desired != self.played.scales_to
 
     def as_json(self) -> dict[str, Any]:
         return {"cell": self.played.name, "surefoot": asdict(self.surefoot), "ecs": asdict(self.ecs)}
@@ -85,7 +84,7 @@ def figures(results: Sequence[Result], side: Side) -> Figures:
         blocked_without_need=counts[Worth.BLOCKED],
         undecided=counts[Worth.UNDECIDED],
         rollback_failed=counts[Worth.ROLLBACK_FAILED],
-        undid_scaling=sum(result.undid_scaling for result in results) if side == "surefoot" else 0,
+        undid_scaling=sum(result.undid_scaling(side) for result in results),
         restored_p50=quantile(times, 0.5) if times else None,
         restored_p95=quantile(times, 0.95) if times else None,
     )

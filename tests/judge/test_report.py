@@ -44,8 +44,8 @@ HEALTHY = with_name("guide healthy high healthy usual quiet still")
 BAD = with_name("guide errors-50 high healthy usual quiet acts")
 RESULTS = [
     Result(HEALTHY, REFUSED, LIVE),
-    Result(BAD, replace(BACK, desired=5), LIVE),
-    Result(BAD, replace(BACK, restored=30.0, desired=3), replace(BACK, restored=300.0)),
+    Result(BAD, replace(BACK, desired=5), replace(LIVE, desired=5)),
+    Result(BAD, replace(BACK, restored=30.0, desired=3), replace(BACK, restored=300.0, desired=5)),
     Result(with_name("worker errors-50 none healthy usual quiet still"), LIVE, LIVE),
 ]
 
