@@ -9,6 +9,7 @@ from contracts.base import Contract, Event, RunId, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
 from contracts.policy import Digest
+from contracts.validator import Baseline
 
 
 class SnapshotOutput(Contract):
@@ -27,6 +28,8 @@ class PreflightOutput(Contract):
     """ECS's id of the primary deployment, where the request names no change; None where ECS knows none."""
     under_way: bool = False
     """Whether that deployment was still rolling out."""
+    baseline: Baseline | None = None
+    """What the tests of ``validate-deployment`` saw before the change, where that was asked for."""
 
 
 class ArmedOutput(Contract):

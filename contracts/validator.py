@@ -4,11 +4,35 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from contracts.base import Event, RunId
+from contracts.base import Contract, Event, RunId
 from contracts.deployment import Change
 from contracts.policy import PreflightPolicy, ValidationPolicy
 
 Suite = Literal["smoke", "api"]
+TestState = Literal["passed", "refused", "failed", "unreachable", "elsewhere", "not_run"]
+"""What became of a test: it was answered as it should be; with another status below 500; with a status from 500 on, or
+not at all; there was no connection; somebody else answers or would answer it; there was no time for it."""
+
+
+class TestBefore(Contract):
+    """A test of the version before the change."""
+
+    __test__ = False  # pytest takes classes of this name for tests
+
+    suite: Suite
+    name: str
+    path: str
+    state: TestState
+
+
+class Baseline(Contract):
+    """What the tests saw of the version before the change: what fails before and after is no fault of the change."""
+
+    tests: tuple[TestBefore, ...]
+    p95_seconds: float | None = None
+    """Of all answers; None where nothing answered."""
+    summary: str = ""
+    """One sentence for a person: how many tests pass, and why others do not."""
 
 
 class RunPreflight(Event):
@@ -33,6 +57,8 @@ class RunPreflight(Event):
     run_id: RunId
     change: Change
     policy: PreflightPolicy | None = None
+    baseline: ValidationPolicy | None = None
+    """The tests to run on the version before the change, whose results decide nothing by themselves; None: none."""
 
 
 class ValidateDeployment(Event):
@@ -42,3 +68,5 @@ class ValidateDeployment(Event):
     suites: tuple[Suite, ...] = ("smoke", "api")
     deadline: datetime
     policy: ValidationPolicy | None = None
+    baseline: Baseline | None = None
+    """What the same tests saw before the change; None: nobody looked, and each test counts as it is."""

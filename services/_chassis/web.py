@@ -5,14 +5,12 @@ It sends GET requests, and through no proxy: the application is tested, not what
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Protocol
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from dataclasses import dataclass, field, replace
+from typing import Self
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 import httpx2
 from pydantic import SecretStr
-
-from contracts.policy import Application
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +26,24 @@ class Address:
     which no certificate of its owner carries."""
     headers: Mapping[str, SecretStr] = field(default_factory=dict)
     """Headers that are sent to this scheme, host and port only."""
+    query: str = ""
+    """``key=value&…`` that the load balancer's rule asks for, besides a path's own query."""
+    internal: str = ""
+    """The name of the internal load balancer that this is: it may be out of reach from here. Empty for any other."""
 
+    def with_secrets(self, secrets: Mapping[str, SecretStr]) -> Self | None:
+        """Return the address with these headers, too; None where they may not be sent there.
 
-class Listener(Protocol):
-    """A load balancer's listener that takes a service's requests."""
+        They are not sent over TLS to whoever answers with any certificate.
+        """
+        if secrets and self.url.startswith("https:") and not self.certified:
+            return None
+        return replace(self, headers={**self.headers, **secrets})
 
-    @property
-    def url(self) -> str: ...
-
-    @property
-    def host(self) -> str | None: ...
-
-
-def address_of(application: Application, listener: Listener | None) -> Address | None:
-    """Return where users reach an application: the URL of its policy, else its load balancer; None without both."""
-    if application.url is not None:
-        return Address(application.url, certified=True)
-    return Address(listener.url, listener.host) if listener else None
+    def to(self, path: str) -> str:
+        """Return the URL of a path."""
+        url = self.url.rstrip("/") + path
+        return f"{url}{'&' if '?' in path else '?'}{self.query}" if self.query else url
 
 
 class Web:
@@ -63,7 +62,7 @@ class Web:
         host, is the response itself. ``connect`` bounds the time for a connection, in real seconds; the whole is for
         the caller to bound. Raise httpx2's errors, whose texts may quote the other side.
         """
-        url = address.url.rstrip("/") + path
+        url = address.to(path)
         for left in range(redirects, -1, -1):
             async with self._send(address, url, connect) as response:
                 onward = _within_host(address, url, response) if left else None
@@ -103,17 +102,27 @@ def origin_of(url: str) -> tuple[str, str]:
     return parts.scheme, parts.netloc
 
 
+def leads_away(address: Address, response: httpx2.Response) -> bool:
+    """Return whether a response is a redirect to another host, such as a login: it is no answer of the application."""
+    to = _redirect(address.url, response)
+    return to is not None and to.hostname not in {address.host, urlsplit(address.url).hostname}
+
+
 def _within_host(address: Address, url: str, response: httpx2.Response) -> str | None:
     """Return the URL that a redirect leads to; None when it leads nowhere or away from the host."""
-    location = response.headers.get("location", "") if response.is_redirect else ""
-    if not location:
+    to = _redirect(url, response)
+    if to is None:
         return None
+    if to.hostname == address.host:
+        return urlunsplit(to._replace(netloc=urlsplit(url).netloc))
+    return urlunsplit(to) if to.hostname == urlsplit(url).hostname else None
+
+
+def _redirect(url: str, response: httpx2.Response) -> SplitResult | None:
+    """Return the HTTP URL that a redirect names; None where it names none."""
+    location = response.headers.get("location", "") if response.is_redirect else ""
     try:
         to = urlsplit(urljoin(url, location))
-        if to.scheme not in {"http", "https"}:
-            return None
-        if to.hostname == address.host:
-            return urlunsplit(to._replace(netloc=urlsplit(url).netloc))
-        return urlunsplit(to) if to.hostname == urlsplit(url).hostname else None
     except ValueError:
         return None
+    return to if location and to.scheme in {"http", "https"} and to.hostname else None

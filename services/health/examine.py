@@ -1,13 +1,17 @@
 """Look at everything that a score rests on: ECS, the load balancer, CloudWatch and the application, at once."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import SecretStr
 
 from contracts.base import Target
 from contracts.policy import Application
+from services._aws.reach import Nowhere, Reach
 from services._chassis.clock import Clock
-from services._chassis.web import Address, address_of
-from services.health.domain.observed import Answer, Evidence, NotObserved, PublicEndpoint, Service
+from services._chassis.web import Address
+from services.health.domain.observed import Answer, Evidence, NotObserved, Service
 from services.health.observe import observed, targets_of
 from services.health.ports import Applications, Ecs, LoadBalancers, Metrics
 
@@ -26,20 +30,20 @@ class Examine:
         service = await observed(self.ecs.service(target))
         if not isinstance(service, Service):
             return Evidence(service, measurements=service or NotObserved("there is no service"))
-        targets, endpoint = await asyncio.gather(
-            targets_of(target, service, self.balancers), self._endpoint(target, service)
+        targets, reach = await asyncio.gather(
+            targets_of(target, service, self.balancers), observed(self.balancers.reach(target, service.target_groups))
         )
-        known = endpoint if isinstance(endpoint, PublicEndpoint) else None
+        counted = reach.counted() if isinstance(reach, Reach) else None
         measurements, answers = await asyncio.gather(
-            observed(self.metrics.measure(target, known, self.clock.now())),
-            self._answers(target, application, endpoint),
+            observed(self.metrics.measure(target, counted, self.clock.now())),
+            self._answers(target, application, reach),
         )
         health, ready, *others = answers
         return Evidence(
             service=service,
             targets=targets,
             measurements=measurements,
-            balanced=isinstance(endpoint, NotObserved) or (known is not None and known.load_balancer is not None),
+            balanced=isinstance(reach, NotObserved) or counted is not None,
             health=health,
             ready=ready,
             endpoints={
@@ -47,27 +51,25 @@ class Examine:
             },
         )
 
-    async def _endpoint(self, target: Target, service: Service) -> PublicEndpoint | NotObserved | None:
-        if not service.target_groups:
-            return None
-        return await observed(self.balancers.endpoint(target, service.target_groups))
-
     async def _answers(
-        self, target: Target, application: Application, endpoint: PublicEndpoint | NotObserved | None
+        self, target: Target, application: Application, reach: Reach | NotObserved
     ) -> list[Answer | NotObserved | None]:
         """Return the application's answers about its health, about its readiness, and from each endpoint."""
         paths = (application.health_path, application.ready_path, *application.endpoints)
-        address = await self._address(target, application, endpoint)
-        if not isinstance(address, Address):
-            return [address] * len(paths)
-        return await asyncio.gather(*(self.applications.get(address, path) for path in paths))
-
-    async def _address(
-        self, target: Target, application: Application, endpoint: PublicEndpoint | NotObserved | None
-    ) -> Address | NotObserved | None:
-        """Return the application's address with the headers to send; None where it has no address."""
-        address = address_of(application, endpoint if isinstance(endpoint, PublicEndpoint) else None)
-        if address is None:
-            return endpoint if isinstance(endpoint, NotObserved) else None
+        if application.url is not None:
+            reach = Reach.at(application.url)
+        if isinstance(reach, NotObserved):
+            return [reach] * len(paths)
         headers = await observed(self.applications.headers(target, application))
-        return headers if isinstance(headers, NotObserved) else replace(address, headers=headers)
+        return await asyncio.gather(*(self._answer(reach.to(path), path, headers) for path in paths))
+
+    async def _answer(
+        self, address: Address | Nowhere, path: str, headers: Mapping[str, SecretStr] | NotObserved
+    ) -> Answer | NotObserved | None:
+        """Ask the application for a path; None where users do not reach it, or reach it by another way than we can."""
+        if isinstance(address, Nowhere):
+            return None
+        if isinstance(headers, NotObserved):
+            return headers
+        with_secrets = address.with_secrets(headers)
+        return None if with_secrets is None else await self.applications.get(with_secrets, path)

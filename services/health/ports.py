@@ -7,13 +7,13 @@ from pydantic import SecretStr
 
 from contracts.base import Target
 from contracts.policy import Application
+from services._aws.reach import Counted, Reach
 from services._chassis.web import Address
 from services.health.domain.observed import (
     Answer,
     Evidence,
     Measurements,
     NotObserved,
-    PublicEndpoint,
     Rollout,
     Service,
     StoppedTask,
@@ -45,13 +45,13 @@ class LoadBalancers(Protocol):
         """Return the health of what is registered in the target groups with these ARNs."""
         ...
 
-    async def endpoint(self, target: Target, groups: Sequence[str]) -> PublicEndpoint | None:
-        """Return where users reach what is in these target groups; None when no listener forwards to one."""
+    async def reach(self, target: Target, groups: Sequence[str]) -> Reach:
+        """Return where users reach what is in these target groups."""
         ...
 
 
 class Metrics(Protocol):
-    async def measure(self, target: Target, endpoint: PublicEndpoint | None, now: float) -> Measurements:
+    async def measure(self, target: Target, counted: Counted | None, now: float) -> Measurements:
         """Return the last five full minutes before ``now`` (epoch seconds). Raise ``AwsError``."""
         ...
 
@@ -61,8 +61,12 @@ class Applications(Protocol):
         """Return the headers that the policy wants sent with each request to the application. Raise ``AwsError``."""
         ...
 
-    async def get(self, address: Address, path: str) -> Answer | NotObserved:
-        """Send one request; return ``NotObserved`` when no connection can be made."""
+    async def get(self, address: Address, path: str) -> Answer | NotObserved | None:
+        """Send one request; return ``NotObserved`` when no connection can be made.
+
+        None where the application cannot be asked from here: no connection to an internal load balancer, or a
+        redirect to another host, such as a login.
+        """
         ...
 
 

@@ -20,7 +20,8 @@ from services.validator.adapters.ecs import AwsEcs
 from services.validator.adapters.http import AGENT, WireHttp
 from services.validator.api import create_router
 from services.validator.jobs.preflight import PREFLIGHT, Preflight
-from services.validator.jobs.validate import OPERATION, VALIDATION, ServiceTests, Validate, ValidateOnRequest
+from services.validator.jobs.service_tests import ServiceTests
+from services.validator.jobs.validate import OPERATION, VALIDATION, Validate, ValidateOnRequest
 from services.validator.run_tests import HttpTestRunner
 from services.validator.settings import Settings
 
@@ -30,7 +31,8 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     web = Web(AGENT, platform.transport)
     downloads = httpx2.AsyncClient(follow_redirects=False, transport=platform.transport)
     services = AwsEcs(aws)
-    test = ServiceTests(services, AwsApplications(aws, Secrets(aws, policies)), HttpTestRunner(WireHttp(web), clock))
+    applications = AwsApplications(aws, Secrets(aws, policies))
+    test = ServiceTests(services, applications, HttpTestRunner(WireHttp(web), clock), clock)
     return Service(
         name="validator",
         handlers={
@@ -40,7 +42,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             RollbackStarted: handlers.on_run_over,
         },
         jobs={
-            PREFLIGHT: Preflight(services, EcrImages(aws, downloads), policies),
+            PREFLIGHT: Preflight(services, EcrImages(aws, downloads), policies, test),
             VALIDATION: Validate(test, policies),
             OPERATION: ValidateOnRequest(test, policies, clock),
         },

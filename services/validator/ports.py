@@ -1,6 +1,6 @@
 """The ports of the validator. Where AWS or the network fails, they return ``Unknown`` with a sentence."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -9,9 +9,12 @@ from contracts.base import Target
 from contracts.policy import Application, Tests
 from contracts.validator import Suite
 from services._chassis.web import Address
-from services.validator.domain.facts import Absent, Image, LiveService, Outside, TaskDefinition, Unknown
-from services.validator.domain.judge import Attempt, TestResult
+from services.validator.domain.facts import Absent, Image, LiveService, NotAsked, Outside, TaskDefinition, Unknown
 from services.validator.domain.reference import Reference
+from services.validator.domain.results import Attempt, TestResult
+
+Addresses = Mapping[str, Address | NotAsked]
+"""Path → where a GET of it is sent."""
 
 
 class EcsServices(Protocol):
@@ -33,13 +36,20 @@ class Images(Protocol):
 
 
 class Applications(Protocol):
-    """The address at which users reach a service, and the headers that its policy adds to each request."""
-
-    async def address(
-        self, target: Target, application: Application, target_groups: tuple[str, ...]
-    ) -> Address | Absent | Unknown: ...
+    """Where users reach a service, and the headers that its policy adds to each request."""
 
     async def headers(self, target: Target, application: Application) -> dict[str, SecretStr] | Unknown: ...
+
+    async def addresses(
+        self,
+        target: Target,
+        application: Application,
+        target_groups: tuple[str, ...],
+        paths: Collection[str],
+        headers: Mapping[str, SecretStr],
+    ) -> Addresses | Unknown:
+        """Return for each path where a request is sent so that the service answers it, with these headers."""
+        ...
 
 
 class Http(Protocol):
@@ -54,11 +64,16 @@ class SuiteRunner(Protocol):
     """Runs tests."""
 
     async def run(
-        self, address: Address, tests: Tests, suites: Collection[Suite], deadline: float
+        self,
+        addresses: Addresses,
+        tests: Tests,
+        suites: Collection[Suite],
+        deadline: float,
+        go_on: Callable[[tuple[TestResult, ...]], bool],
     ) -> tuple[TestResult, ...]:
         """Run the suites, smoke first, until ``deadline`` (product time, epoch seconds).
 
-        A test that there was no time for is returned without attempts. The tests of a suite that a failed smoke test
-        made pointless are not returned at all.
+        A test that there was no time for is returned without attempts. ``go_on`` is asked about the smoke tests; where
+        they make the other suites pointless, the tests of these are not returned at all.
         """
         ...

@@ -11,9 +11,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import SecretStr
 
-from contracts.policy import Application
-from services._chassis.web import Address, Web, address_of
+from services._chassis.web import Address, Web
 
 
 @pytest.fixture
@@ -63,10 +63,19 @@ async def test_the_certificate_of_what_users_call_has_to_be_right(https: str, we
             pass
 
 
-def test_the_policy_s_url_comes_before_the_load_balancer() -> None:
-    listener = Address("http://court.elb:80", "court.example")
-    assert address_of(Application(), listener) == listener
-    assert address_of(Application(), None) is None
-    assert address_of(Application(url="https://court.example"), listener) == Address(
-        "https://court.example", certified=True
-    )
+def test_a_rule_s_query_goes_along_with_a_path_s_own() -> None:
+    address = Address("http://court.elb:80", query="tenant=a")
+    assert address.to("/health") == "http://court.elb:80/health?tenant=a"
+    assert address.to("/health?deep=1") == "http://court.elb:80/health?deep=1&tenant=a"
+    assert Address("https://court.example/base/").to("/health") == "https://court.example/base/health"
+
+
+def test_secrets_are_not_sent_to_whoever_answers_with_any_certificate() -> None:
+    secrets = {"X-Probe": SecretStr("s3cret")}
+    unknown = Address("https://court.elb:443", "court.example", headers={"X-Tier": SecretStr("gold")})
+    assert unknown.with_secrets(secrets) is None
+    assert unknown.with_secrets({}) == unknown
+    known = Address("https://court.elb:443", "court.example", certified=True, headers={"X-Tier": SecretStr("gold")})
+    both = known.with_secrets(secrets)
+    assert both is not None
+    assert both.headers == {"X-Tier": SecretStr("gold")} | secrets

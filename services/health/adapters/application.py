@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from contracts.base import Target
 from contracts.policy import Application
 from services._aws.secrets import Secrets
-from services._chassis.web import Address, Web
+from services._chassis.web import Address, Web, leads_away
 from services.health.domain.observed import Answer, NotObserved
 
 AGENT = "surefoot-health"
@@ -30,17 +30,21 @@ class HttpApplications:
     async def headers(self, target: Target, application: Application) -> Mapping[str, SecretStr]:
         return await self.secrets.headers(target, application)
 
-    async def get(self, address: Address, path: str) -> Answer | NotObserved:
+    async def get(self, address: Address, path: str) -> Answer | NotObserved | None:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await self._get(address, path)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            if address.internal:
+                return None
             return NotObserved(f"no connection to the application ({type(error).__name__})")
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError):
             return Answer(None)
 
-    async def _get(self, address: Address, path: str) -> Answer:
+    async def _get(self, address: Address, path: str) -> Answer | None:
         async with self.web.get(address, path, connect=CONNECT_SECONDS) as response:
+            if leads_away(address, response):
+                return None
             body = b""
             async for chunk in response.aiter_bytes():
                 body += chunk

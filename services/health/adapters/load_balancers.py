@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from contracts.base import Target
 from services._aws import load_balancers
-from services._aws.errors import Missing
+from services._aws.reach import Reach
 from services._chassis.aws import Aws
-from services.health.domain.observed import PublicEndpoint, TargetHealth
+from services.health.domain.observed import TargetHealth
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,5 @@ class AwsLoadBalancers:
             for found in await load_balancers.target_health(self.aws, target, groups)
         )
 
-    async def endpoint(self, target: Target, groups: Sequence[str]) -> PublicEndpoint | None:
-        found = await load_balancers.find_public_endpoint(self.aws, target, groups)
-        if isinstance(found, Missing):
-            return None
-        return PublicEndpoint(
-            url=found.url,
-            host=found.host,
-            load_balancer=found.load_balancer_dimension if found.counts_requests else None,
-            target_group=found.target_group_dimension,
-        )
+    async def reach(self, target: Target, groups: Sequence[str]) -> Reach:
+        return await load_balancers.find_reach(self.aws, target, groups)

@@ -6,8 +6,9 @@ from statistics import fmean, median
 
 from contracts.base import Target
 from services._aws.cloudwatch import Metric, Series, read_series
+from services._aws.reach import Counted
 from services._chassis.aws import Aws
-from services.health.domain.observed import Measurements, PublicEndpoint
+from services.health.domain.observed import Measurements
 
 MINUTES = 5
 SETTLED_SECONDS = 60
@@ -20,9 +21,9 @@ numerator and in the denominator alike."""
 class CloudWatch:
     aws: Aws
 
-    async def measure(self, target: Target, endpoint: PublicEndpoint | None, now: float) -> Measurements:
+    async def measure(self, target: Target, counted: Counted | None, now: float) -> Measurements:
         end = (now - SETTLED_SECONDS) // 60 * 60
-        metrics = tuple(_metrics(target, endpoint))
+        metrics = tuple(_metrics(target, counted))
         series = await read_series(self.aws, target, metrics, end - MINUTES * 60, end)
         return Measurements(
             minutes=MINUTES,
@@ -43,14 +44,14 @@ def _sum(series: Series | None) -> float:
     return sum((series or {}).values())
 
 
-def _metrics(target: Target, endpoint: PublicEndpoint | None) -> Iterator[Metric]:
+def _metrics(target: Target, counted: Counted | None) -> Iterator[Metric]:
     service = {"ClusterName": target.cluster, "ServiceName": target.service}
     yield Metric("cpu", "AWS/ECS", "CPUUtilization", "Average", service)
     yield Metric("memory", "AWS/ECS", "MemoryUtilization", "Average", service)
-    if endpoint is None or endpoint.load_balancer is None:
+    if counted is None:
         return
-    balancer = {"LoadBalancer": endpoint.load_balancer}
-    both = {"TargetGroup": endpoint.target_group, **balancer}
+    balancer = {"LoadBalancer": counted.load_balancer}
+    both = {"TargetGroup": counted.target_group, **balancer}
     yield Metric("p95", "AWS/ApplicationELB", "TargetResponseTime", "p95", both)
     yield Metric("requests", "AWS/ApplicationELB", "RequestCount", "Sum", both)
     yield Metric("target_5xx", "AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", "Sum", both)

@@ -105,19 +105,6 @@ class TargetHealth:
 
 
 @dataclass(frozen=True, slots=True)
-class PublicEndpoint:
-    """Where users reach a service: a listener that forwards to one of its target groups."""
-
-    url: str
-    load_balancer: str | None
-    """Its CloudWatch dimension, ``app/name/id``; None for one that isn't an application load balancer."""
-    target_group: str
-    """Its CloudWatch dimension, ``targetgroup/name/id``."""
-    host: str | None = None
-    """The Host header that the listener's rule asks for."""
-
-
-@dataclass(frozen=True, slots=True)
 class Measurements:
     """CloudWatch's numbers over ``minutes``; None where there was no point.
 
@@ -159,5 +146,6 @@ class Evidence:
     balanced: bool = False
     """Whether an application load balancer counts its requests; also where that could not be observed."""
     health: Answer | NotObserved | None = None
+    """None, here and below, also where nobody can ask the application itself."""
     ready: Answer | NotObserved | None = None
     endpoints: Mapping[str, Answer | NotObserved] = field(default_factory=dict)

@@ -6,7 +6,8 @@ from contracts.base import Target
 from services._aws import ecs
 from services._aws.ecs_views import EcsService
 from services._aws.errors import Missing
-from services._aws.load_balancers import find_public_endpoint, target_group_dimension
+from services._aws.load_balancers import find_counted
+from services._aws.reach import target_group_dimension
 from services._chassis.aws import Aws
 from services.monitor.domain.alarms import AlarmScope
 from services.monitor.domain.metrics import WatchedService
@@ -53,9 +54,5 @@ class AwsEcs:
         groups = service.target_groups
         if known and known.balanced and known.target_group in {target_group_dimension(group) for group in groups}:
             return known.load_balancer, known.target_group
-        if not groups:
-            return None, None
-        found = await find_public_endpoint(self.aws, target, groups, counting=True)
-        if isinstance(found, Missing):
-            return None, None
-        return found.load_balancer_dimension, found.target_group_dimension
+        found = await find_counted(self.aws, target, groups)
+        return (found.load_balancer, found.target_group) if found else (None, None)

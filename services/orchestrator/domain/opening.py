@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from contracts.base import Event
-from contracts.deployment import Phase, PhaseStarted
+from contracts.deployment import CheckUp, Phase, PhaseStarted
 from contracts.diagnostics import RunDiagnostics
 from contracts.health import AssessHealth, StartHealthChecks, WatchDeployment
 from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
@@ -56,17 +56,17 @@ def _commands(run: Run, now: float) -> tuple[Event, ...]:
                     minimum_score=config.minimum_health_score,
                     policy=policy.part(HealthPolicy),
                 ),
-                RunPreflight(
-                    target=target, run_id=run_id, change=run.request.change, policy=policy.part(PreflightPolicy)
-                ),
+                _run_preflight(run),
                 CheckAlarms(target=target, run_id=run_id, policy=policy.part(MonitoringPolicy)),
             )
         case Phase.DEPLOYMENT_MONITORING:
             return (watch_closely(run), watch_deployment(run, now)) if run.checks_up else (_arm(run),)
         case Phase.POST_DEPLOYMENT_VALIDATION:
             deadline = moment(now + config.validation_timeout_minutes * MINUTE)
+            preflight = run.output(PreflightOutput)
+            before = preflight.baseline if preflight and not run.checks_up else None
             tests = policy.part(ValidationPolicy)
-            return (ValidateDeployment(target=target, run_id=run_id, deadline=deadline, policy=tests),)
+            return (ValidateDeployment(target=target, run_id=run_id, deadline=deadline, policy=tests, baseline=before),)
         case Phase.MONITORING_SETUP:
             return (
                 SetUpMonitoring(target=target, run_id=run_id, policy=policy.part(MonitoringPolicy)),
@@ -76,6 +76,18 @@ def _commands(run: Run, now: float) -> tuple[Event, ...]:
             return (AnalyzeResources(target=target, run_id=run_id),)
         case Phase.BAKING:
             return (_evaluate_rules(run, now),)
+
+
+def _run_preflight(run: Run) -> RunPreflight:
+    """Return the command; it takes the tests as well, unless nothing changes or the change may be live already."""
+    tested = not isinstance(run.request.change, CheckUp) and not run.request.past_checks
+    return RunPreflight(
+        target=run.target,
+        run_id=run.run_id,
+        change=run.request.change,
+        policy=run.policy.part(PreflightPolicy),
+        baseline=run.policy.part(ValidationPolicy) if tested else None,
+    )
 
 
 def capture_snapshot(run: Run, purpose: Literal["before-change", "after-change"]) -> CaptureSnapshot:

@@ -1,17 +1,20 @@
-"""Finds the address to which a service's tests are sent, and the headers that go with them."""
+"""Finds the addresses to which a service's tests are sent, with the headers that go along."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pydantic import SecretStr
 
 from contracts.base import Target
 from contracts.policy import Application
-from services._aws.errors import AwsError, Missing
-from services._aws.load_balancers import find_public_endpoint
+from services._aws.errors import AwsError
+from services._aws.load_balancers import find_reach
+from services._aws.reach import Nowhere, Reach
 from services._aws.secrets import Secrets
 from services._chassis.aws import Aws
-from services._chassis.web import Address, address_of
-from services.validator.domain.facts import Absent, Unknown
+from services._chassis.web import Address
+from services.validator.domain.facts import NotAsked, Unknown
+from services.validator.ports import Addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +22,35 @@ class AwsApplications:
     aws: Aws
     secrets: Secrets
 
-    async def address(
-        self, target: Target, application: Application, target_groups: tuple[str, ...]
-    ) -> Address | Absent | Unknown:
-        if (known := address_of(application, None)) is not None:
-            return known
-        try:
-            found = await find_public_endpoint(self.aws, target, target_groups)
-        except AwsError as error:
-            return Unknown(str(error))
-        return Absent(found.why) if isinstance(found, Missing) else Address(found.url, found.host)
-
     async def headers(self, target: Target, application: Application) -> dict[str, SecretStr] | Unknown:
         try:
             return await self.secrets.headers(target, application)
         except AwsError as error:
             return Unknown(str(error))
+
+    async def addresses(
+        self,
+        target: Target,
+        application: Application,
+        target_groups: tuple[str, ...],
+        paths: Collection[str],
+        headers: Mapping[str, SecretStr],
+    ) -> Addresses | Unknown:
+        try:
+            reach = await self._reach(target, application, target_groups)
+        except AwsError as error:
+            return Unknown(str(error))
+        return {path: _with(reach.to(path), headers) for path in paths}
+
+    async def _reach(self, target: Target, application: Application, target_groups: tuple[str, ...]) -> Reach:
+        if application.url is not None:
+            return Reach.at(application.url)
+        return await find_reach(self.aws, target, target_groups)
+
+
+def _with(address: Address | Nowhere, headers: Mapping[str, SecretStr]) -> Address | NotAsked:
+    if isinstance(address, Nowhere):
+        return NotAsked(address.why)
+    return address.with_secrets(headers) or NotAsked(
+        "the policy's headers are not sent to a load balancer whose certificate cannot be checked: set application.url"
+    )

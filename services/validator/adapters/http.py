@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import httpx2
 
-from services._chassis.web import Address, Web
-from services.validator.domain.judge import Answered, Attempt, Silent
+from services._chassis.web import Address, Web, leads_away
+from services.validator.domain.results import Answered, Attempt, Silent, Unreachable
 
 AGENT = "surefoot-validator/1"
 BODY_BYTES = 256 * 1024
 """How much of an answer's body is read. It is discarded: only the time until it has arrived counts."""
+CONNECT_SECONDS = 5.0
+"""Real seconds for a connection: without one nothing is known of the application."""
 REDIRECTS = 3
 
 
@@ -22,15 +24,22 @@ class WireHttp:
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
-            async with asyncio.timeout(timeout), self.web.get(address, path, redirects=REDIRECTS) as response:
+            async with (
+                asyncio.timeout(timeout),
+                self.web.get(address, path, redirects=REDIRECTS, connect=CONNECT_SECONDS) as response,
+            ):
                 await _drain(response)
         except TimeoutError:
             return Silent(f"no answer in {timeout:g} s")
-        except httpx2.ConnectError:
-            return Silent("no connection")
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+            return Unreachable(_no_connection(address))
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return Silent(f"no answer: {type(error).__name__}")  # the error's text may quote what was received
-        return Answered(response.status_code, clock() - began)
+        return Answered(response.status_code, clock() - began, leads_away(address, response))
+
+
+def _no_connection(address: Address) -> str:
+    return f"no connection to the internal load balancer {address.internal}" if address.internal else "no connection"
 
 
 async def _drain(response: httpx2.Response) -> None:

@@ -30,6 +30,14 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+class NotAsked:
+    """Requests for a path are not sent, since this service would not be the one to answer them."""
+
+    why: str
+    """One sentence without a full stop."""
+
+
+@dataclass(frozen=True, slots=True)
 class LiveService:
     """An ECS service as it is now."""
 

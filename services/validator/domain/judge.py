@@ -1,85 +1,29 @@
-"""Turns the answers of a service into gates."""
-
-from dataclasses import dataclass
-from itertools import chain
+"""Turns what the tests saw into gates."""
 
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
-from contracts.policy import HttpTest, Tests
+from contracts.policy import Tests
 from contracts.results import ProbesOutput
-from contracts.validator import Suite
+from contracts.validator import Baseline
+from services.validator.domain.results import Answered, Attempt, TestResult, as_expected
+from services.validator.domain.weigh import Weighed, as_before, excuses
+
+NOISE = 1.5
+"""How many times as slow as before the change the tests may be, where they were too slow before it already: with a
+handful of answers, less is no difference."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """An attempt that was answered, with whatever status."""
+def judge(results: tuple[Weighed, ...], tests: Tests, before: Baseline | None = None) -> tuple[Gate, ...]:
+    """Return the gates ``success_rate``, ``critical_tests`` and ``response_time_p95`` of all tests to be run.
 
-    status: int
-    seconds: float
-    """Real seconds from the request to the end of the answer's body (ADR 4)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Silent:
-    """An attempt without an answer."""
-
-    reason: str
-    """Such as ``no answer in 10 s`` or ``no connection``; it never quotes what the other side sent."""
-
-
-Attempt = Answered | Silent
-
-
-@dataclass(frozen=True, slots=True)
-class TestResult:
-    """A test and all its attempts, of which the last decides. A test without attempts was not run."""
-
-    __test__ = False  # pytest takes classes of this name for tests
-
-    suite: Suite
-    test: HttpTest
-    attempts: tuple[Attempt, ...] = ()
-
-    @property
-    def passed(self) -> bool | None:
-        """Return whether the test passed; None if it was not run."""
-        return as_expected(self.test, self.attempts[-1]) if self.attempts else None
-
-    @property
-    def failures(self) -> int:
-        """Return how many attempts were not answered as expected."""
-        return sum(not as_expected(self.test, attempt) for attempt in self.attempts)
-
-    @property
-    def sentence(self) -> str:
-        """Return one sentence about a test that did not pass: its name, its path and what was seen instead."""
-        if not self.attempts:
-            return f"{self.test.name}: GET {self.test.path} was not run"
-        match self.attempts[-1]:
-            case Answered(status):
-                expected = ", ".join(map(str, sorted(self.test.expected)))
-                saw = f"answered {status}, expected {expected}"
-            case Silent(reason):
-                saw = reason
-        times = f"{len(self.attempts)} attempt{'' if len(self.attempts) == 1 else 's'}"
-        return f"{self.test.name}: GET {self.test.path}: {saw} ({times})"
-
-
-def as_expected(test: HttpTest, attempt: Attempt) -> bool:
-    return isinstance(attempt, Answered) and attempt.status in test.expected
-
-
-def should_continue(smoke: tuple[TestResult, ...]) -> bool:
-    """Return whether the other suites are worth running: no critical smoke test failed."""
-    return all(result.passed is not False for result in smoke if result.test.critical)
-
-
-def judge(results: tuple[TestResult, ...], tests: Tests) -> tuple[Gate, ...]:
-    """Return the gates ``success_rate``, ``critical_tests`` and ``response_time_p95`` of all tests to be run."""
+    A gate to which no test contributes does not apply.
+    """
+    counted = tuple(weighed.result for weighed in results if weighed.counts)
+    excused = excuses(results)
     return (
-        _success_rate(results, tests.required_pass_percent),
-        _critical_tests(results),
-        _response_time(results, tests.response_time_seconds),
+        _success_rate(counted, tests.required_pass_percent, excused),
+        _critical_tests(tuple(result for result in counted if result.test.critical), results),
+        _response_time(counted, results, tests.response_time_seconds, before),
     )
 
 
@@ -88,27 +32,50 @@ def cause(verdict: Verdict) -> Cause | None:
     return {Verdict.PASS: None, Verdict.FAIL: Cause.GATE, Verdict.INCONCLUSIVE: Cause.TIMEOUT}[verdict]
 
 
-def summary(results: tuple[TestResult, ...], gates: tuple[Gate, ...]) -> str:
-    """Return one sentence: how many tests passed, and the arithmetic of each gate that did not."""
-    passed = sum(result.passed is True for result in results)
+def summary(results: tuple[Weighed, ...], gates: tuple[Gate, ...] = ()) -> str:
+    """Return weighed sentence: how many tests passed, what does not count, and the arithmetic of each unmet gate."""
+    counted = [weighed.result for weighed in results if weighed.counts]
+    passed = sum(result.passed is True for result in counted)
     unmet = (f"{gate.name} {gate.arithmetic}" for gate in gates if gate.verdict is not Verdict.PASS)
-    return "; ".join((f"{passed} of {len(results)} tests passed", *unmet))
+    aside = len(results) - len(counted)
+    findings = (f"{aside} of {len(results)} do not count: {excuses(results)}",) if aside else ()
+    total = (f"{passed} of {len(counted)} tests passed",) if counted else ()
+    return "; ".join((*total, *unmet, *findings))
 
 
-def probes(results: tuple[TestResult, ...]) -> ProbesOutput:
-    """Return the tests as requests to the service; each attempt counts as one."""
-    return ProbesOutput(
-        requests=sum(len(result.attempts) for result in results),
-        failures=sum(result.failures for result in results),
-        p95_seconds=percentile(_seconds(results), 95),
+def baseline(results: tuple[TestResult, ...], counted: tuple[Weighed, ...]) -> Baseline:
+    """Return what is remembered of the tests of the version before the change."""
+    unmet = "; ".join(
+        dict.fromkeys(
+            weighed.result.sentence for weighed in counted if weighed.counts and weighed.result.passed is False
+        )
     )
+    return Baseline(
+        tests=tuple(as_before(result) for result in results),
+        p95_seconds=percentile(_seconds(counted), 95),
+        summary="; ".join(filter(None, (summary(counted), unmet))),
+    )
+
+
+def probes(results: tuple[Weighed, ...]) -> ProbesOutput | None:
+    """Return the tests as requests to the service, each attempt as one; None where none says anything about it.
+
+    What does not count is no failure.
+    """
+    telling = [
+        (weighed, attempt) for weighed in results for attempt in weighed.result.attempts if _tells(weighed, attempt)
+    ]
+    if not telling:
+        return None
+    failures = sum(weighed.counts and not as_expected(weighed.result.test, attempt) for weighed, attempt in telling)
+    return ProbesOutput(requests=len(telling), failures=failures, p95_seconds=percentile(_seconds(results), 95))
 
 
 def percentile(values: tuple[float, ...], percent: float) -> float | None:
     """Return the percentile by linear interpolation; None without values.
 
     It is type 7 of Hyndman and Fan, Sample Quantiles in Statistical Packages (1996): with the nine answers of the
-    default suites one slow answer among fast ones weighs about half, where the nearest rank would be that answer.
+    default suites weighed slow answer among fast ones weighs about half, where the nearest rank would be that answer.
     """
     if not values:
         return None
@@ -119,16 +86,19 @@ def percentile(values: tuple[float, ...], percent: float) -> float | None:
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
-def _success_rate(results: tuple[TestResult, ...], threshold: float) -> Gate:
+def _success_rate(results: tuple[TestResult, ...], threshold: float, excused: str) -> Gate:
     """Return a gate with an interval: a test that was not run counts as failed at the low end, as passed at the high.
 
     Without any test that was run there is no interval, and the gate is inconclusive.
     """
+    if not results and excused:
+        return Gate.does_not_apply("success_rate", excused)
     run = [result for result in results if result.passed is not None]
     passed = sum(result.passed is True for result in run)
     open_ = len(results) - len(run)
     if not run:
         return Gate.measured("success_rate", None, ">=", threshold, unit="%", samples=0, detail="no test was run")
+    detail = _unmet(results) or f"all {len(results)} tests passed"
     return Gate.between(
         "success_rate",
         100 * passed / len(results),
@@ -136,12 +106,16 @@ def _success_rate(results: tuple[TestResult, ...], threshold: float) -> Gate:
         threshold,
         unit="%",
         samples=len(run),
-        detail=_unmet(results) or f"all {len(results)} tests passed",
+        detail=f"{detail}; not counted: {excused}" if excused else detail,
     )
 
 
-def _critical_tests(results: tuple[TestResult, ...]) -> Gate:
-    critical = tuple(result for result in results if result.test.critical)
+def _critical_tests(critical: tuple[TestResult, ...], all_: tuple[Weighed, ...]) -> Gate:
+    if not any(weighed.counts for weighed in all_) and (excused := excuses(all_)):
+        return Gate.does_not_apply("critical_tests", excused)
+    of_critical = (weighed for weighed in all_ if weighed.result.test.critical)
+    if not critical and (excused := excuses(of_critical)):
+        return Gate.does_not_apply("critical_tests", excused)
     failed = sum(result.passed is False for result in critical)
     run = sum(result.passed is not None for result in critical)
     return Gate.measured(
@@ -156,23 +130,45 @@ def _critical_tests(results: tuple[TestResult, ...]) -> Gate:
     )
 
 
-def _response_time(results: tuple[TestResult, ...], threshold: float) -> Gate:
+def _response_time(
+    counted: tuple[TestResult, ...], results: tuple[Weighed, ...], limit: float, before: Baseline | None
+) -> Gate:
+    """Judge the 95th percentile against the limit; where it was above that before the change, against what it was."""
     seconds = _seconds(results)
+    if not counted and not seconds and (excused := excuses(results)):
+        return Gate.does_not_apply("response_time_p95", excused)
+    was = before.p95_seconds if before else None
+    slow = was is not None and was > limit
+    slowest = f"slowest {max(seconds):.2f} s" if seconds else "nothing answered"
     return Gate.measured(
         "response_time_p95",
         percentile(seconds, 95),
         "<=",
-        threshold,
+        NOISE * was if was is not None and slow else limit,
         unit=" s",
         samples=len(seconds),
-        detail=f"slowest {max(seconds):.2f} s" if seconds else "nothing answered",
+        detail=f"{slowest}; above the limit of {limit:g} s before the change, too: {was:.2f} s" if slow else slowest,
     )
 
 
-def _seconds(results: tuple[TestResult, ...]) -> tuple[float, ...]:
+def _tells(weighed: Weighed, attempt: Attempt) -> bool:
+    """Return whether an attempt says anything about this service.
+
+    Of a test that does not count, only an answer of the service that is no server's error does.
+    """
+    if isinstance(attempt, Answered) and attempt.leads_away:
+        return weighed.counts
+    return weighed.counts or (isinstance(attempt, Answered) and attempt.status < 500)
+
+
+def _seconds(results: tuple[Weighed, ...]) -> tuple[float, ...]:
     """Return the seconds of every answered attempt, expected or not: a retry must not hide a slow answer."""
-    attempts = chain.from_iterable(result.attempts for result in results)
-    return tuple(attempt.seconds for attempt in attempts if isinstance(attempt, Answered))
+    return tuple(
+        attempt.seconds
+        for weighed in results
+        for attempt in weighed.result.attempts
+        if isinstance(attempt, Answered) and _tells(weighed, attempt)
+    )
 
 
 def _unmet(results: tuple[TestResult, ...]) -> str:

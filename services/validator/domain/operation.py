@@ -10,7 +10,7 @@ from contracts.operations import Operation
 from contracts.policy import Digest
 from contracts.results import ProbesOutput
 from contracts.validator import Suite
-from services.validator.domain.judge import Answered, TestResult
+from services.validator.domain.results import Answered, TestResult
 
 
 class Tested(Contract):
@@ -21,7 +21,7 @@ class Tested(Contract):
     path: str
     critical: bool
     passed: bool | None
-    """Whether the test passed; None where there was no time to run it."""
+    """Whether the test passed; None where it was not run: for lack of time, or since another service would answer."""
     attempts: int
     status: int | None
     """The HTTP status of the last attempt; None where that was not answered."""

@@ -1,12 +1,13 @@
 """Turns the facts about a request into gates: can what is asked for be applied?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.base import Target
 from contracts.deployment import Cause, ImageChange
 from contracts.gates import Gate, Verdict, worst
 from contracts.policy import Gates
 from contracts.results import PreflightOutput
+from contracts.validator import Baseline
 from services.validator.domain.facts import Absent, Image, LiveService, Outside, TaskDefinition, Unknown
 from services.validator.domain.manifest import LINUX_AMD64, Platform
 from services.validator.domain.reference import Reference
@@ -40,6 +41,11 @@ class Findings:
     def __add__(self, later: "Findings") -> "Findings":
         """Return both together, with the output of ``later``."""
         return Findings(self.gates + later.gates, self.facts + later.facts, later.output)
+
+    def with_baseline(self, baseline: Baseline | None) -> "Findings":
+        """Return the same with what the tests saw before the change; without an output nothing will be changed."""
+        output = self.output and self.output.model_copy(update={"baseline": baseline})
+        return replace(self, output=output)
 
 
 def required_platform(gates: Gates) -> Platform | None:
@@ -191,7 +197,10 @@ def cause(findings: Findings) -> Cause | None:
 def summary(findings: Findings) -> str:
     """Return one sentence: what is in the way, or what may go ahead."""
     unmet = [gate.detail for gate in findings.gates if gate.verdict is not Verdict.PASS]
-    return "; ".join(dict.fromkeys(unmet)) or findings.gates[-1].detail
+    if unmet:
+        return "; ".join(dict.fromkeys(unmet))
+    before = findings.output.baseline if findings.output else None
+    return findings.gates[-1].detail + (f"; before the change: {before.summary}" if before else "")
 
 
 def _all(name: str, holds: list[bool | None], details: list[str]) -> Gate:

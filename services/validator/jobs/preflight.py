@@ -1,4 +1,7 @@
-"""Answers ``run-preflight``: whether what is asked for exists and can run, and exactly which digest it has."""
+"""Answers ``run-preflight``: whether what is asked for exists and can run, and exactly which digest it has.
+
+If it is asked to, it also runs the tests on the version before the change, beside this; they decide nothing here.
+"""
 
 import asyncio
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ from contracts.deployment import CheckUp, ImageChange, Observe, TaskDefinitionCh
 from contracts.gates import Verdict, worst
 from contracts.policy import PreflightPolicy
 from contracts.results import PreflightOutput
-from contracts.validator import RunPreflight
+from contracts.validator import Baseline, RunPreflight
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.policies import Policies, governed
@@ -18,6 +21,7 @@ from services.validator.domain.facts import Absent, LiveService, TaskDefinition,
 from services.validator.domain.manifest import Platform
 from services.validator.domain.preflight import Findings, Wanted
 from services.validator.domain.reference import Reference
+from services.validator.jobs.service_tests import ServiceTests
 from services.validator.ports import EcsServices, Images
 
 PREFLIGHT = "run-preflight"
@@ -28,19 +32,33 @@ class Preflight:
     services: EcsServices
     images: Images
     policies: Policies
+    test: ServiceTests
 
     async def __call__(self, running: Running) -> Transition:
         asked = RunPreflight.model_validate_json(running.payload)
         command, policy = governed(asked, PreflightPolicy, self.policies)
-        findings = await self._look(command, preflight.required_platform(policy.gates))
+        service = await self.services.service(command.target)
+        findings, baseline = await asyncio.gather(
+            self._look(command, service, preflight.required_platform(policy.gates)), self._baseline(command, service)
+        )
+        findings = findings.with_baseline(baseline)
         verdict = worst(gate.verdict for gate in findings.gates)
         answer = Command.of(command, running).answer(
             verdict, preflight.summary(findings), findings.gates, preflight.cause(findings), findings.output
         )
         return decided(answer)
 
-    async def _look(self, command: RunPreflight, required: Platform | None) -> Findings:
-        service = await self.services.service(command.target)
+    async def _baseline(self, command: RunPreflight, service: LiveService | Absent | Unknown) -> Baseline | None:
+        """Test the version before the change; None where it is not certain that this is the one which is live."""
+        if command.baseline is None or not isinstance(service, LiveService):
+            return None
+        if isinstance(command.change, Observe | CheckUp) and service.rolling_out:
+            return None
+        return await self.test.before_the_change(command.target, service, command.baseline)
+
+    async def _look(
+        self, command: RunPreflight, service: LiveService | Absent | Unknown, required: Platform | None
+    ) -> Findings:
         findings = Findings((preflight.target_gate(command.target, service),), (service,))
         if not isinstance(service, LiveService):
             return findings

@@ -5,15 +5,17 @@ from typing import Any
 import pytest
 
 from contracts.base import Target
-from services._aws.errors import AwsError, Missing
-from services._aws.load_balancers import PublicEndpoint, TargetHealth, find_public_endpoint, target_health
+from services._aws.errors import AwsError
+from services._aws.load_balancers import TargetHealth, find_counted, find_reach, target_health
+from services._aws.reach import NO_BALANCER, NO_LISTENER, Counted, Nowhere
+from services._chassis.web import Address
 from tests.kit import ScriptedAws, refusal
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 PREFIX = "arn:aws:elasticloadbalancing:us-west-2:123456789012"
 GROUP, SECOND, OTHER = (f"{PREFIX}:targetgroup/{name}/1" for name in ("ours", "second", "other"))
 ALB, NLB, INTERNAL = (f"{PREFIX}:loadbalancer/{name}/1" for name in ("app/web", "net/wire", "app/inside"))
-NOBODY = Missing("no listener forwards to the service's target group")
+NOBODY = NO_LISTENER
 
 
 def forward(*groups: str, weight: int = 1) -> list[dict[str, Any]]:
@@ -25,15 +27,17 @@ def listener(protocol: str, port: int, actions: list[dict[str, Any]] | None = No
     return {"ListenerArn": f"l/{port}", "Protocol": protocol, "Port": port, "DefaultActions": actions or []}
 
 
-def rule(*groups: str, host: str | None = None, weight: int = 1) -> dict[str, Any]:
+def rule(*groups: str, host: str | None = None, path: str | None = None, weight: int = 1) -> dict[str, Any]:
     conditions = [{"Field": "host-header", "HostHeaderConfig": {"Values": [host]}}] if host else []
-    return {"Actions": forward(*groups, weight=weight), "Conditions": conditions}
+    conditions += [{"Field": "path-pattern", "PathPatternConfig": {"Values": [path]}}] if path else []
+    return {"Actions": forward(*groups, weight=weight), "Conditions": conditions, "Priority": "1"}
 
 
 def account(
     listeners: dict[str, list[dict[str, Any]]],
     rules: dict[str, list[dict[str, Any]]] | None = None,
     groups: tuple[str, ...] = (GROUP,),
+    group: dict[str, str] | None = None,
 ) -> ScriptedAws:
     """Each load balancer's listeners, each listener's rules; the service's groups are behind all of them."""
     described = [
@@ -44,7 +48,7 @@ def account(
         }
         for arn in listeners
     ]
-    behind = [{"TargetGroupArn": group, "LoadBalancerArns": list(listeners)} for group in groups]
+    behind = [{"TargetGroupArn": arn, "LoadBalancerArns": list(listeners), **(group or {})} for arn in groups]
     return ScriptedAws(
         describe_target_groups={"TargetGroups": behind},
         describe_load_balancers={"LoadBalancers": described},
@@ -53,7 +57,10 @@ def account(
     )
 
 
-REDIRECT = [{"Type": "redirect"}]
+REDIRECT = [{"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS", "Port": "443"}}]
+LOGIN = [{"Type": "authenticate-oidc", "Order": 1}, {"Type": "forward", "Order": 2, "TargetGroupArn": GROUP}]
+NOT_FOUND = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}]
+BY_HTTP = {"HealthCheckProtocol": "HTTP", "HealthCheckPort": "traffic-port"}
 
 
 @pytest.mark.parametrize(
@@ -82,85 +89,139 @@ REDIRECT = [{"Type": "redirect"}]
         ),
         (
             account(
-                {ALB: [listener("HTTP", 80, REDIRECT), listener("HTTP", 81, forward(GROUP))]}, {"l/80": [rule(GROUP)]}
+                {ALB: [listener("HTTP", 80, REDIRECT), listener("HTTP", 81, forward(GROUP))]},
+                {"l/80": [rule(GROUP, path="*")]},
             ),
             "http://web.example:81",
             None,
         ),
-        (account({NLB: [listener("TCP", 90, forward(GROUP))]}), "http://wire.example:90", None),
-        (account({NLB: [listener("TLS", 443, forward(GROUP))]}), "https://wire.example:443", None),
+        (account({NLB: [listener("TCP", 90, forward(GROUP))]}, group=BY_HTTP), "http://wire.example:90", None),
+        (account({NLB: [listener("TLS", 443, forward(GROUP))]}, group=BY_HTTP), "https://wire.example:443", None),
+        (
+            account({NLB: [listener("TCP", 443, forward(GROUP))]}, group={"HealthCheckProtocol": "HTTPS"}),
+            "https://wire.example:443",
+            None,
+        ),
+        (
+            account({INTERNAL: [listener("HTTP", 80, forward(GROUP))], ALB: [listener("HTTPS", 443, forward(GROUP))]}),
+            "https://web.example:443",
+            None,
+        ),
     ],
 )
 async def test_the_listener_that_forwards(aws: ScriptedAws, url: str, host: str | None) -> None:
-    found = await find_public_endpoint(aws, TARGET, (GROUP,))
-    assert isinstance(found, PublicEndpoint)
-    assert (found.url, found.host) == (url, host)
+    assert (await find_reach(aws, TARGET, (GROUP,))).to("/health") == Address(url, host)
     assert set(aws.targets) == {TARGET}
 
 
 @pytest.mark.parametrize(
-    "aws",
+    ("aws", "why"),
     [
-        account({}),
-        account({ALB: []}),
-        account({ALB: [listener("HTTP", 80, REDIRECT), listener("HTTP", 81, forward(OTHER))]}),
-        account({ALB: [listener("HTTP", 80, forward(GROUP, weight=0))]}),
-        account({ALB: [listener("HTTP", 80)]}, {"l/80": [rule(GROUP, weight=0)]}),
-        account({ALB: [listener("HTTP", 80)]}, {"l/80": [{}]}),
-        account({NLB: [listener("UDP", 53, forward(GROUP))]}),
-        account({NLB: [{"ListenerArn": "l"}]}),
+        (account({}), NOBODY),
+        (account({ALB: []}), NOBODY),
+        (account({ALB: [listener("HTTP", 80, REDIRECT), listener("HTTP", 81, forward(OTHER))]}), NOBODY),
+        (account({ALB: [listener("HTTP", 80, forward(GROUP, weight=0))]}), NOBODY),
+        (account({ALB: [listener("HTTP", 80)]}, {"l/80": [rule(GROUP, weight=0)]}), NOBODY),
+        (account({ALB: [listener("HTTP", 80)]}, {"l/80": [{}]}), NOBODY),
+        (account({NLB: [{"ListenerArn": "l"}]}), NOBODY),
+        (account({ALB: [listener("HTTPS", 443, LOGIN)]}), "a login stands in front of GET /health"),
+        (
+            account({NLB: [listener("UDP", 53, forward(GROUP))]}, group=BY_HTTP),
+            "wire takes UDP at port 53: HTTP is not asked of it",
+        ),
+        (
+            account({NLB: [listener("TCP", 1883, forward(GROUP))]}, group={"HealthCheckProtocol": "TCP"}),
+            "wire takes TCP at port 1883: HTTP is not asked of it",
+        ),
+        (
+            account({NLB: [listener("TCP", 1883, forward(GROUP))]}, group=BY_HTTP | {"HealthCheckPort": "9000"}),
+            "wire takes TCP at port 1883: HTTP is not asked of it",
+        ),
+        (
+            account({ALB: [listener("HTTPS", 443, forward(GROUP))]}, group={"ProtocolVersion": "GRPC"}),
+            "web takes gRPC at port 443: HTTP is not asked of it",
+        ),
+        (
+            account({ALB: [listener("HTTP", 80, NOT_FOUND)]}, {"l/80": [rule(GROUP, path="/orders/*")]}),
+            "the listener's rules answer GET /health themselves, with 404",
+        ),
+        (
+            account({ALB: [listener("HTTP", 80, forward(OTHER))]}, {"l/80": [rule(GROUP, path="/orders/*")]}),
+            "the listener's rules send GET /health to another service",
+        ),
+        (
+            account({ALB: [listener("HTTP", 80, forward(GROUP, OTHER))]}),
+            "the listener's rules share GET /health between this service and another",
+        ),
     ],
 )
-async def test_nobody_is_sent_to_it(aws: ScriptedAws) -> None:
-    assert await find_public_endpoint(aws, TARGET, (GROUP,)) == NOBODY
+async def test_nobody_is_sent_to_it(aws: ScriptedAws, why: str) -> None:
+    found = (await find_reach(aws, TARGET, (GROUP,))).to("/health")
+    assert isinstance(found, Nowhere)
+    assert found.why == why
 
 
 async def test_no_load_balancer_and_a_group_that_was_deleted() -> None:
-    assert isinstance(await find_public_endpoint(ScriptedAws(), TARGET, ()), Missing)
+    assert (await find_reach(ScriptedAws(), TARGET, ())).to("/") == Nowhere(NO_BALANCER)
     gone = ScriptedAws(describe_target_groups=refusal("TargetGroupNotFound"))
-    assert await find_public_endpoint(gone, TARGET, (GROUP,)) == Missing(
+    assert (await find_reach(gone, TARGET, (GROUP,))).to("/") == Nowhere(
         "the service's target group does not exist any more"
     )
     refusing = account({ALB: [listener("HTTP", 80)]})
     refusing.answers["describe_rules"] = refusal("Throttling")
     with pytest.raises(AwsError, match="did not answer DescribeRules: Throttling"):
-        await find_public_endpoint(refusing, TARGET, (GROUP,))
+        await find_reach(refusing, TARGET, (GROUP,))
+
+
+async def test_behind_an_internal_load_balancer_the_address_says_so() -> None:
+    aws = account({INTERNAL: [listener("HTTP", 80, forward(GROUP))]})
+    assert (await find_reach(aws, TARGET, (GROUP,))).to("/") == Address("http://inside.example:80", internal="inside")
 
 
 async def test_network_load_balancers_have_no_rules_and_count_no_requests() -> None:
     aws = account({NLB: [listener("TCP", 90, forward(GROUP)), listener("TCP", 91, forward(OTHER))]})
-    found = await find_public_endpoint(aws, TARGET, (GROUP,))
-    assert isinstance(found, PublicEndpoint)
-    assert (found.protocol, found.scheme, found.counts_requests) == ("TCP", "internet-facing", False)
-    assert found.load_balancer_dimension == "net/wire/1"
+    reach = await find_reach(aws, TARGET, (GROUP,))
     assert "describe_rules" not in aws.asked
-    assert await find_public_endpoint(aws, TARGET, (GROUP,), counting=True) == NOBODY
+    assert (reach.counted(), await find_counted(aws, TARGET, (GROUP,))) == (None, None)
 
 
 async def test_of_several_load_balancers_the_one_that_counts_is_found_where_that_matters() -> None:
     both = account(
         {NLB: [listener("TCP", 80, forward(GROUP))], INTERNAL: [listener("HTTPS", 443, forward(SECOND))]},
         groups=(GROUP, SECOND),
+        group=BY_HTTP,
     )
-    first = await find_public_endpoint(both, TARGET, (GROUP, SECOND))
-    counted = await find_public_endpoint(both, TARGET, (GROUP, SECOND), counting=True)
-    assert isinstance(first, PublicEndpoint)
-    assert isinstance(counted, PublicEndpoint)
-    assert (first.url, first.target_group_dimension) == ("http://wire.example:80", "targetgroup/ours/1")
-    assert (counted.url, counted.scheme, counted.protocol) == ("https://inside.example:443", "internal", "HTTPS")
-    assert (counted.load_balancer_dimension, counted.target_group_dimension) == (
-        "app/inside/1",
-        "targetgroup/second/1",
-    )
+    reach = await find_reach(both, TARGET, (GROUP, SECOND))
+    assert reach.to("/health") == Address("http://wire.example:80")
+    expected = Counted("app/inside/1", "targetgroup/second/1")
+    assert (reach.counted(), await find_counted(both, TARGET, (GROUP, SECOND))) == (expected, expected)
+
+
+async def test_requests_are_counted_behind_a_login_too_and_rules_are_read_only_where_they_matter() -> None:
+    behind_login = account({ALB: [listener("HTTPS", 443, LOGIN)]})
+    behind_login.answers["describe_rules"] = refusal("AccessDenied")
+    assert await find_counted(behind_login, TARGET, (GROUP,)) == Counted("app/web/1", "targetgroup/ours/1")
+    assert await find_counted(ScriptedAws(), TARGET, ()) is None
 
 
 async def test_among_equals_the_service_s_first_group_is_taken() -> None:
     aws = account(
         {ALB: [listener("HTTP", 80, forward(SECOND)), listener("HTTP", 81, forward(GROUP))]}, groups=(SECOND, GROUP)
     )
-    found = await find_public_endpoint(aws, TARGET, (GROUP, SECOND))
-    assert isinstance(found, PublicEndpoint)
-    assert found.target_group == GROUP
+    assert (await find_reach(aws, TARGET, (GROUP, SECOND))).to("/") == Address("http://web.example:81")
+
+
+async def test_each_group_s_listener_is_a_way_in_for_the_paths_that_it_takes() -> None:
+    aws = account(
+        {ALB: [listener("HTTP", 80, NOT_FOUND), listener("HTTP", 9000, forward(SECOND))]},
+        {"l/80": [rule(GROUP, path="/api/*")]},
+        groups=(GROUP, SECOND),
+    )
+    reach = await find_reach(aws, TARGET, (GROUP, SECOND))
+    assert reach.to("/health") == Address("http://web.example:9000")
+    only_first = await find_reach(aws, TARGET, (GROUP,))
+    assert only_first.to("/api/v1/") == Address("http://web.example:80")
+    assert isinstance(only_first.to("/health"), Nowhere)
 
 
 async def test_the_health_of_the_targets_of_all_groups() -> None:

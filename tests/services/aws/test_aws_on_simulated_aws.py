@@ -13,10 +13,11 @@ from services._aws import ecs
 from services._aws.cloudwatch import Metric, read_series
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError, Missing
-from services._aws.load_balancers import PublicEndpoint, find_public_endpoint, target_health
+from services._aws.load_balancers import find_counted, find_reach, target_health
 from services._aws.task_definition import EcsTaskDefinition
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
+from services._chassis.web import Address
 
 START = 1_764_000_000.0
 TARGET = Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=SERVICE)
@@ -65,10 +66,13 @@ async def test_a_steady_service(account: SimulatedAws, ours: Aws) -> None:
 
 async def test_where_its_users_reach_it_and_what_is_measured_there(ours: Aws) -> None:
     service = await found(ours)
-    endpoint = await find_public_endpoint(ours, TARGET, service.target_groups, counting=True)
-    assert isinstance(endpoint, PublicEndpoint)
-    assert endpoint == await find_public_endpoint(ours, TARGET, service.target_groups)
-    assert (endpoint.protocol, endpoint.scheme) == ("HTTP", "internet-facing")
+    reach = await find_reach(ours, TARGET, service.target_groups)
+    address = reach.to("/health")
+    assert isinstance(address, Address)
+    assert (address.url.partition(":")[0], address.host, address.internal) == ("http", None, "")
+    counted = await find_counted(ours, TARGET, service.target_groups)
+    assert counted is not None
+    assert counted == reach.counted()
     health = await target_health(ours, TARGET, service.target_groups)
     assert [one.state for one in health] == ["healthy"] * 3
     requests = Metric(
@@ -76,7 +80,7 @@ async def test_where_its_users_reach_it_and_what_is_measured_there(ours: Aws) ->
         "AWS/ApplicationELB",
         "RequestCount",
         "Sum",
-        {"TargetGroup": endpoint.target_group_dimension, "LoadBalancer": endpoint.load_balancer_dimension},
+        {"TargetGroup": counted.target_group, "LoadBalancer": counted.load_balancer},
     )
     series = await read_series(ours, TARGET, [requests], START, START + 600)
     assert len(series["requests"]) >= 5

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services._aws.errors import AwsError
+from services._aws.reach import Counted
 from services._aws.secrets import Secrets
 from services._chassis.web import Address, Web
 from services.health.adapters import application as http
@@ -20,16 +21,14 @@ from services.health.domain.observed import (
     Deployment,
     Measurements,
     NotObserved,
-    PublicEndpoint,
     Rollout,
     Service,
 )
 from tests.kit import FakePolicies, ScriptedAws
 from tests.services.health.harness import GROUP, NOW, OURS, TARGET
 
-NLB = "arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/net/court/60dc"
 ALB = "arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/app/court/50dc"
-ENDPOINT = PublicEndpoint("http://court.elb:80", "app/court/50dc", "targetgroup/backend/1")
+COUNTED = Counted("app/court/50dc", "targetgroup/backend/1")
 
 
 async def test_what_ecs_tells_is_what_health_sees() -> None:
@@ -99,29 +98,14 @@ BY_HOST = {
     "Actions": [{"Type": "forward", "TargetGroupArn": GROUP}],
     "Conditions": [{"Field": "host-header", "Values": ["court.example"]}],
 }
-BY_PATH = BY_HOST | {"Conditions": [{"Field": "path-pattern", "Values": ["/api/*"]}]}
 
 
-@pytest.mark.parametrize(
-    ("aws", "endpoint"),
-    [
-        (
-            balanced(ALB, {"ListenerArn": "l", "Protocol": "HTTP", "Port": 80}),
-            PublicEndpoint("http://court.elb:80", "app/court/50dc", "targetgroup/backend/1", "court.example"),
-        ),
-        (
-            balanced(ALB, {"ListenerArn": "l", "Protocol": "HTTPS", "Port": 443}, rule=BY_PATH),
-            PublicEndpoint("https://court.elb:443", "app/court/50dc", "targetgroup/backend/1"),
-        ),
-        (
-            balanced(NLB, {"ListenerArn": "l", "Protocol": "TCP", "Port": 90, "DefaultActions": BY_HOST["Actions"]}),
-            PublicEndpoint("http://court.elb:90", None, "targetgroup/backend/1"),
-        ),
-        (balanced(NLB, {"ListenerArn": "l", "Protocol": "UDP", "Port": 53}), None),
-    ],
-)
-async def test_where_users_reach_it(aws: ScriptedAws, endpoint: PublicEndpoint | None) -> None:
-    assert await AwsLoadBalancers(aws).endpoint(TARGET, (GROUP,)) == endpoint
+async def test_where_users_reach_it_and_who_counts_their_requests() -> None:
+    reach = await AwsLoadBalancers(balanced(ALB, {"ListenerArn": "l", "Protocol": "HTTP", "Port": 80})).reach(
+        TARGET, (GROUP,)
+    )
+    assert reach.to("/health") == Address("http://court.elb:80", "court.example")
+    assert reach.counted() == COUNTED
 
 
 async def test_measurements_are_of_five_full_minutes_that_ended_a_minute_ago() -> None:
@@ -129,7 +113,7 @@ async def test_measurements_are_of_five_full_minutes_that_ended_a_minute_ago() -
     times = [datetime(2025, 11, 24, 1, minute, tzinfo=UTC) for minute in range(3)]
     results = [{"Id": name, "Timestamps": times[: len(of)], "Values": of} for name, of in values.items()]
     aws = ScriptedAws(get_metric_data={"MetricDataResults": results})
-    measured = await CloudWatch(aws).measure(TARGET, ENDPOINT, NOW + 59)
+    measured = await CloudWatch(aws).measure(TARGET, COUNTED, NOW + 59)
     assert measured == Measurements(5, cpu=20, p95_seconds=0.3, requests=150, target_5xx=3)
     asked = aws.asked["get_metric_data"]
     end = (NOW + 59 - 60) // 60 * 60
@@ -191,6 +175,7 @@ async def test_the_application_is_asked(web: Any, application: HttpApplications)
         "/plain": page(200, b"hello"),
         "/long": page(200, b"[" + b"1," * 40_000 + b"1]"),
         "/moved": page(302, b"", b"Location: http://127.0.0.1:1/elsewhere"),
+        "/login": page(302, b"", b"Location: https://login.example/"),
         "/garbage": b"what?\r\n\r\n",
     }
     base = await web(pages.get)
@@ -200,6 +185,7 @@ async def test_the_application_is_asked(web: Any, application: HttpApplications)
         "/plain": Answer(200),
         "/long": Answer(200),
         "/moved": Answer(302),
+        "/login": None,
         "/garbage": Answer(None),
     }
 
@@ -211,6 +197,8 @@ async def test_silence_is_an_answer_and_a_closed_port_is_none(
     assert await application.get(Address(await web(lambda _: None)), "/") == Answer(None)
     closed = await application.get(Address(f"http://127.0.0.1:{unused_tcp_port}"), "/")
     assert closed == NotObserved("no connection to the application (ConnectError)")
+    inside = Address(f"http://127.0.0.1:{unused_tcp_port}", internal="court")
+    assert await application.get(inside, "/") is None
 
 
 async def test_a_rule_s_host_is_asked_for_by_its_name(web: Any, application: HttpApplications) -> None:

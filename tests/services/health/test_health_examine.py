@@ -1,7 +1,7 @@
 """What is asked of whom, and what becomes of it when somebody does not answer."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import SecretStr
@@ -9,12 +9,13 @@ from pydantic import SecretStr
 from contracts.base import Target
 from contracts.policy import Application
 from services._aws.errors import AwsError
+from services._aws.reach import Front, Group, Reach
+from services._aws.routing import Condition, Forward, Rule
 from services._chassis.web import Address
 from services.health.domain.observed import (
     Answer,
     Measurements,
     NotObserved,
-    PublicEndpoint,
     Rollout,
     TargetHealth,
 )
@@ -22,22 +23,32 @@ from services.health.domain.watch.memory import Memory
 from services.health.examine import Examine
 from services.health.observe import Observe
 from tests.kit import FakeClock
-from tests.services.health.harness import HEALTHY, NOW, OURS, TARGET, FakeEcs, deployment, service
+from tests.services.health.harness import GROUP, HEALTHY, NOW, OURS, TARGET, FakeEcs, deployment, service
 
-ENDPOINT = PublicEndpoint("http://court.elb:80", "app/court/50dc", "targetgroup/backend/1")
+BALANCER = "arn:aws:elasticloadbalancing:us-west-2:1:loadbalancer"
+FORWARDS = Rule(Forward(frozenset({GROUP})))
+API_ONLY = (
+    Rule(Forward(frozenset({GROUP})), (Condition("path-pattern", ("/api/*",)),)),
+    Rule(Forward(frozenset({"arn:targetgroup/other/1"}))),
+)
+
+
+def balanced(*rules: Rule, kind: str = "app", protocol: str = "HTTP", scheme: Literal["http"] | None = "http") -> Reach:
+    front = Front(f"{BALANCER}/{kind}/court/50dc", "court.elb", protocol, 80, rules or (FORWARDS,))
+    return Reach((front,), (Group(GROUP, scheme),))
 
 
 class FakeBalancers:
-    def __init__(self, endpoint: PublicEndpoint | None = ENDPOINT, *, dark: bool = False) -> None:
-        self._endpoint, self._dark = endpoint, dark
+    def __init__(self, reach: Reach | None = None, *, dark: bool = False) -> None:
+        self._reach, self._dark = reach or balanced(), dark
 
     async def targets(self, target: Target, groups: Sequence[str]) -> tuple[TargetHealth, ...]:
         if self._dark:
             raise AwsError("Elastic Load Balancing did not answer DescribeTargetHealth: Throttling")
         return HEALTHY
 
-    async def endpoint(self, target: Target, groups: Sequence[str]) -> PublicEndpoint | None:
-        return self._endpoint
+    async def reach(self, target: Target, groups: Sequence[str]) -> Reach:
+        return self._reach if groups else Reach()
 
 
 class FakeMetrics:
@@ -76,11 +87,27 @@ async def test_without_a_load_balancer_nobody_behind_one_is_asked() -> None:
 
 
 async def test_behind_a_network_load_balancer_the_application_is_asked_and_no_request_is_counted() -> None:
-    network = FakeBalancers(PublicEndpoint("http://court.elb:90", None, "targetgroup/backend/1"))
     applications = FakeApplications()
+    network = FakeBalancers(balanced(kind="net", protocol="TCP"))
     seen = await examine(FakeEcs(), network, applications)(TARGET, Application())
     assert (seen.balanced, seen.health) == (False, Answer(200))
-    assert {address.url for address, _ in applications.asked} == {"http://court.elb:90"}
+    assert {address.url for address, _ in applications.asked} == {"http://court.elb:80"}
+
+
+async def test_http_is_not_asked_of_tcp() -> None:
+    applications = FakeApplications()
+    broker = FakeBalancers(balanced(kind="net", protocol="TCP", scheme=None))
+    seen = await examine(FakeEcs(), broker, applications)(TARGET, Application())
+    assert (seen.targets, seen.health, seen.ready, seen.endpoints) == (HEALTHY, None, None, {})
+    assert not applications.asked
+
+
+async def test_only_what_leads_to_the_service_is_asked() -> None:
+    applications = FakeApplications()
+    shared = FakeBalancers(balanced(*API_ONLY))
+    seen = await examine(FakeEcs(), shared, applications)(TARGET, Application())
+    assert (seen.balanced, seen.health, seen.ready, seen.endpoints) == (True, None, None, {"/api/v1/": Answer(200)})
+    assert [path for _, path in applications.asked] == ["/api/v1/"]
 
 
 async def test_the_policy_s_address_and_paths_are_asked_even_without_a_load_balancer() -> None:

@@ -1,14 +1,21 @@
 """Shared by the tests of the validator's jobs: an ECS with what a test puts into it, and the answer of a job."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from pydantic import SecretStr
+
 from contracts.base import Target, caused_id
-from contracts.policy import Gates
+from contracts.policy import SMOKE, Application, Gates, Tests
 from contracts.results import StepFinished
+from contracts.validator import Suite
 from services._chassis.transition import Decision, Transition
-from services.validator.domain.facts import Absent, Image, LiveService, TaskDefinition, Unknown
+from services._chassis.web import Address
+from services.validator.domain.facts import Absent, Image, LiveService, NotAsked, TaskDefinition, Unknown
 from services.validator.domain.manifest import LINUX_AMD64, Platform
+from services.validator.domain.results import Answered, TestResult
+from services.validator.ports import Addresses
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -39,6 +46,61 @@ class FakeEcs:
 
     async def task_definition(self, target: Target, name: str) -> TaskDefinition | Absent | Unknown:
         return self.definitions.get(name, Absent(f"there is no task definition {name}"))
+
+
+BALANCER = Address("http://lb.example:80")
+WELL = tuple(TestResult("smoke", test, (Answered(200, 0.2),)) for test in SMOKE)
+
+
+@dataclass
+class FakeApplications:
+    """Every path is at the policy's URL, else at ``found``."""
+
+    found: Address | NotAsked | Unknown = BALANCER
+    secrets: dict[str, SecretStr] | Unknown = field(default_factory=dict)
+
+    async def headers(self, target: Target, application: Application) -> dict[str, SecretStr] | Unknown:
+        return self.secrets
+
+    async def addresses(
+        self,
+        target: Target,
+        application: Application,
+        target_groups: tuple[str, ...],
+        paths: Collection[str],
+        headers: Mapping[str, SecretStr],
+    ) -> Addresses | Unknown:
+        if isinstance(self.found, Unknown):
+            return self.found
+        found = Address(application.url, certified=True) if application.url else self.found
+        return {path: replace(found, headers=headers) if isinstance(found, Address) else found for path in paths}
+
+
+@dataclass
+class FakeRunner:
+    """Has seen ``results``, whatever is asked for."""
+
+    results: tuple[TestResult, ...] = WELL
+    asked: list[tuple[Address | NotAsked, Collection[Suite], float]] = field(default_factory=list)
+    """The address of all paths, the suites, the deadline."""
+    paths: set[str] = field(default_factory=set)
+    tests: list[Tests] = field(default_factory=list)
+    went_on: list[bool] = field(default_factory=list)
+    """Whether the smoke tests were worth going on, by whoever asked."""
+
+    async def run(
+        self,
+        addresses: Addresses,
+        tests: Tests,
+        suites: Collection[Suite],
+        deadline: float,
+        go_on: Callable[[tuple[TestResult, ...]], bool],
+    ) -> tuple[TestResult, ...]:
+        self.asked.append((next(iter(addresses.values())), suites, deadline))
+        self.paths = set(addresses)
+        self.tests.append(tests)
+        self.went_on.append(go_on(tuple(result for result in self.results if result.suite == "smoke")))
+        return self.results
 
 
 def decision(transition: Transition) -> Decision:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from botocore.exceptions import ConnectTimeoutError
+from pydantic import SecretStr
 
 from contracts.base import Target
 from contracts.policy import Application, ServicePolicy
@@ -16,7 +17,7 @@ from services._chassis.web import Address
 from services.validator.adapters.applications import AwsApplications
 from services.validator.adapters.ecr import CONFIGURATION_BYTES, EcrImages
 from services.validator.adapters.ecs import AwsEcs
-from services.validator.domain.facts import Absent, Image, LiveService, Outside, TaskDefinition, Unknown
+from services.validator.domain.facts import Absent, Image, LiveService, NotAsked, Outside, TaskDefinition, Unknown
 from services.validator.domain.manifest import LINUX_AMD64, Platform
 from services.validator.domain.reference import Reference
 from tests.kit import FakePolicies, ScriptedAws, refusal
@@ -137,36 +138,54 @@ def applications(aws: ScriptedAws) -> AwsApplications:
     return AwsApplications(aws, Secrets(aws, FakePolicies(ServicePolicy(target=TARGET, application=SENDING))))
 
 
+async def sent_to(
+    aws: ScriptedAws,
+    application: Application | None = None,
+    groups: tuple[str, ...] = (GROUP,),
+    headers: dict[str, SecretStr] | None = None,
+) -> Address | NotAsked | Unknown:
+    found = await applications(aws).addresses(TARGET, application or Application(), groups, {"/api/v1/"}, headers or {})
+    return found if isinstance(found, Unknown) else found["/api/v1/"]
+
+
 async def test_where_tests_are_sent() -> None:
-    found = await applications(balancing(BY_HOST)).address(TARGET, Application(), (GROUP,))
-    assert found == Address("http://lb.example:80", "surefoot.cases.example")
-    nowhere = await applications(balancing()).address(TARGET, Application(), (GROUP,))
-    assert nowhere == Absent("no listener forwards to the service's target group")
+    assert await sent_to(balancing(BY_HOST)) == Address("http://lb.example:80", "surefoot.cases.example")
+    assert await sent_to(balancing()) == NotAsked("no listener forwards to the service's target group")
 
 
-async def test_a_rule_by_path_names_no_host() -> None:
+async def test_a_rule_by_path_names_no_host_and_takes_its_paths_alone() -> None:
     by_path = BY_HOST | {"Conditions": [{"Field": "path-pattern", "Values": ["/api/*"]}]}
-    found = await applications(balancing(by_path)).address(TARGET, Application(), (GROUP,))
-    assert found == Address("http://lb.example:80")
+    found = await applications(balancing(by_path)).addresses(TARGET, Application(), (GROUP,), {"/api/v1/", "/docs"}, {})
+    assert not isinstance(found, Unknown)
+    assert found["/api/v1/"] == Address("http://lb.example:80")
+    assert isinstance(found["/docs"], NotAsked)
 
 
-async def test_tests_are_sent_through_a_network_load_balancer() -> None:
+async def test_tests_are_sent_through_a_network_load_balancer_whose_targets_speak_http() -> None:
     aws = balancing(listener={"Protocol": "TCP", "Port": 8000}, kind="net")
-    assert await applications(aws).address(TARGET, Application(), (GROUP,)) == Address("http://lb.example:8000")
+    assert await sent_to(aws) == NotAsked("lb takes TCP at port 8000: HTTP is not asked of it")
+    described = aws.answers["describe_target_groups"]["TargetGroups"][0]
+    aws.answers["describe_target_groups"] = {"TargetGroups": [described | {"HealthCheckProtocol": "HTTP"}]}
+    assert await sent_to(aws) == Address("http://lb.example:8000")
 
 
 async def test_the_policy_s_url_comes_first_and_aws_is_not_asked() -> None:
     aws = ScriptedAws()
-    found = await applications(aws).address(TARGET, Application(url="https://api.example"), (GROUP,))
-    assert (found, aws.calls) == (Address("https://api.example", certified=True), [])
+    found = await sent_to(aws, Application(url="https://api.example"), headers={"X-Probe": SecretStr("s3cret")})
+    expected = Address("https://api.example", certified=True, headers={"X-Probe": SecretStr("s3cret")})
+    assert (found, aws.calls) == (expected, [])
+
+
+async def test_secrets_do_not_go_to_a_load_balancer_that_cannot_prove_its_name() -> None:
+    aws = balancing(BY_HOST, listener={"Protocol": "HTTPS", "Port": 443})
+    assert isinstance(await sent_to(aws, headers={"X-Probe": SecretStr("s3cret")}), NotAsked)
+    assert await sent_to(aws) == Address("https://lb.example:443", "surefoot.cases.example")
 
 
 async def test_no_load_balancer_and_no_answer() -> None:
-    assert isinstance(await applications(ScriptedAws()).address(TARGET, Application(), ()), Absent)
+    assert await sent_to(ScriptedAws(), groups=()) == NotAsked("no load balancer stands before the service")
     silent = ScriptedAws(describe_target_groups=refusal("Throttling"))
-    assert await applications(silent).address(TARGET, Application(), (GROUP,)) == Unknown(
-        "Elastic Load Balancing did not answer DescribeTargetGroups: Throttling"
-    )
+    assert await sent_to(silent) == Unknown("Elastic Load Balancing did not answer DescribeTargetGroups: Throttling")
 
 
 async def test_a_secret_that_may_not_be_read_leaves_the_headers_unknown() -> None:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from services._chassis.web import Address, Web
 from services.validator.adapters.http import AGENT, WireHttp
-from services.validator.domain.judge import Answered, Silent
+from services.validator.domain.results import Answered, Silent, Unreachable
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 Behave = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -57,8 +57,8 @@ class AnyTime(float):
     __hash__ = float.__hash__
 
 
-def answered(status: int) -> Answered:
-    return Answered(status, AnyTime())
+def answered(status: int, *, leads_away: bool = False) -> Answered:
+    return Answered(status, AnyTime(), leads_away)
 
 
 @dataclass
@@ -136,7 +136,11 @@ async def test_nobody_there(http: WireHttp) -> None:
     port = server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
-    assert await http.get(Address(f"http://127.0.0.1:{port}"), "/", 5) == Silent("no connection")
+    nobody = f"http://127.0.0.1:{port}"
+    assert await http.get(Address(nobody), "/", 5) == Unreachable("no connection")
+    assert await http.get(Address(nobody, internal="court"), "/", 5) == Unreachable(
+        "no connection to the internal load balancer court"
+    )
 
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-secret-banner\r\n\r\n", b"HTTP/1.1 20"])
@@ -155,13 +159,20 @@ async def test_redirects_are_followed_within_the_host(site: Site, http: WireHttp
 
 
 @pytest.mark.parametrize(
-    "location", ["http://localhost:1/ok", "//example.org/ok", "ftp://127.0.0.1/ok", "http://[::1", "file:///etc/passwd"]
+    ("location", "away"),
+    [
+        ("http://localhost:1/ok", True),
+        ("//example.org/ok", True),
+        ("ftp://127.0.0.1/ok", False),
+        ("http://[::1", False),
+        ("file:///etc/passwd", False),
+    ],
 )
-async def test_redirects_away_are_answers(site: Site, http: WireHttp, location: str) -> None:
+async def test_redirects_away_are_not_followed(site: Site, http: WireHttp, location: str, away: bool) -> None:
     site.pages["/away"] = redirect(location)
     attempt = await http.get(Address(site.url), "/away", 5)
     assert isinstance(attempt, Answered)
-    assert attempt.status == 302
+    assert (attempt.status, attempt.leads_away) == (302, away)
 
 
 async def test_a_circle_of_redirects_ends(site: Site, http: WireHttp) -> None:
@@ -209,10 +220,15 @@ async def test_headers_do_not_follow_to_another_port_of_the_host(site: Site, htt
 
 async def test_another_host_is_not_asked_at_all(site: Site, http: WireHttp) -> None:
     site.pages["/a"] = redirect(f"http://localhost:{site.port}/ok")
-    assert await http.get(Address(site.url, headers=PROBE), "/a", 5) == answered(302)
+    assert await http.get(Address(site.url, headers=PROBE), "/a", 5) == answered(302, leads_away=True)
     assert len(site.heads) == 1
 
 
 async def test_a_header_s_value_is_in_no_text(site: Site) -> None:
     address = Address(site.url, headers=PROBE)
     assert "s3cret-probe" not in f"{address!r} {address}"
+
+
+async def test_a_rule_s_query_is_sent(site: Site, http: WireHttp) -> None:
+    site.pages["/ok?tenant=a"] = answer_with(OK)
+    assert await http.get(Address(site.url, query="tenant=a"), "/ok", 5) == answered(200)

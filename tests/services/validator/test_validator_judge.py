@@ -9,18 +9,9 @@ from hypothesis import strategies as st
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict, worst
 from contracts.policy import HttpTest, Tests
-from services.validator.domain.judge import (
-    Answered,
-    Attempt,
-    Silent,
-    TestResult,
-    cause,
-    judge,
-    percentile,
-    probes,
-    should_continue,
-    summary,
-)
+from services.validator.domain.judge import cause, judge, percentile, probes, summary
+from services.validator.domain.results import Answered, Attempt, Silent, TestResult
+from services.validator.domain.weigh import should_continue, weigh
 
 DEFAULTS = Tests()
 
@@ -34,7 +25,7 @@ def good(count: int, seconds: float = 0.1) -> tuple[TestResult, ...]:
 
 
 def judged(*tests: TestResult) -> dict[str, Gate]:
-    return {gate.name: gate for gate in judge(tests, DEFAULTS)}
+    return {gate.name: gate for gate in judge(weigh(tests, None), DEFAULTS)}
 
 
 def test_all_well() -> None:
@@ -67,7 +58,8 @@ def test_a_retry_that_succeeds_passes_but_stays_on_the_record() -> None:
     assert gates["critical_tests"].verdict is Verdict.PASS
     assert gates["response_time_p95"].verdict is Verdict.FAIL  # its first answer took nine seconds
     assert gates["response_time_p95"].samples == 2
-    output = probes((saved,))
+    output = probes(weigh((saved,), None))
+    assert output is not None
     assert (output.requests, output.failures) == (3, 2)
 
 
@@ -94,7 +86,7 @@ def test_a_critical_test_that_was_not_run_is_open_and_a_failed_one_decides() -> 
 
 
 def test_nothing_run_is_no_verdict() -> None:
-    gates = judge((tried(critical=True), tried()), DEFAULTS)
+    gates = judge(weigh((tried(critical=True), tried()), None), DEFAULTS)
     assert worst(gate.verdict for gate in gates) is Verdict.INCONCLUSIVE
     assert worst(gate.verdict for gate in judge((), DEFAULTS)) is Verdict.INCONCLUSIVE
 
@@ -104,8 +96,8 @@ def test_suites_without_critical_tests_are_judged_by_the_rest() -> None:
 
 
 def test_only_a_failed_critical_smoke_test_stops_the_rest() -> None:
-    assert should_continue((*good(1), tried(Answered(404, 0.1))))
-    assert not should_continue((*good(1), tried(Answered(404, 0.1), critical=True)))
+    assert should_continue(weigh((*good(1), tried(Answered(404, 0.1))), None))
+    assert not should_continue(weigh((*good(1), tried(Answered(404, 0.1), critical=True)), None))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +109,7 @@ def test_cause(verdict: Verdict, expected: Cause | None) -> None:
 
 
 def test_the_summary_counts_and_shows_the_arithmetic() -> None:
-    tests = (*good(8), tried(Answered(500, 0.1)))
+    tests = weigh((*good(8), tried(Answered(500, 0.1))), None)
     text = summary(tests, judge(tests, DEFAULTS))
     assert text.startswith("8 of 9 tests passed; success_rate 88.8889%, must be >= 90%")
 
@@ -144,5 +136,9 @@ def test_time_can_only_settle_what_was_open(outcomes: list[tuple[tuple[Attempt, 
         after = tuple(
             result if result.attempts else TestResult(result.suite, result.test, (ending,)) for result in before
         )
-        for early, late in zip(judge(before, DEFAULTS)[:2], judge(after, DEFAULTS)[:2], strict=True):
+        for early, late in zip(_two_gates(before), _two_gates(after), strict=True):
             assert early.verdict in {late.verdict, Verdict.INCONCLUSIVE}
+
+
+def _two_gates(results: tuple[TestResult, ...]) -> tuple[Gate, ...]:
+    return judge(weigh(results, None), DEFAULTS)[:2]

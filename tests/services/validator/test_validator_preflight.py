@@ -1,6 +1,6 @@
 """Preflight: its command is answered, whatever is found."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pytest
@@ -8,25 +8,33 @@ import pytest
 from contracts.base import Target
 from contracts.deployment import Cause, Change, CheckUp, ImageChange, Observe, TaskDefinitionChange
 from contracts.gates import Verdict
-from contracts.policy import Gates, PreflightPolicy, ServicePolicy
+from contracts.policy import SMOKE, Application, Gates, PreflightPolicy, ServicePolicy, Tests, ValidationPolicy
 from contracts.results import PreflightOutput, StepFinished
 from contracts.validator import RunPreflight
+from services._chassis.web import Address
 from services.validator.domain.facts import Absent, Image, LiveService, Outside, Unknown
 from services.validator.domain.manifest import LINUX_AMD64, Platform
 from services.validator.domain.reference import Reference
+from services.validator.domain.results import Answered, TestResult, Unreachable
 from services.validator.jobs.preflight import PREFLIGHT, Preflight
-from tests.kit import FakePolicies, FakeRunning
+from services.validator.jobs.service_tests import BASELINE_SECONDS, ServiceTests
+from tests.kit import FakeClock, FakePolicies, FakeRunning
 from tests.services.validator.harness import (
     ARM64,
     ARN,
+    BALANCER,
     CARRIED,
     DEFAULT_GATES,
     DIGEST,
     GOOD,
     IN_FORCE,
+    LIVE,
+    NOW,
     REPOSITORY,
     TARGET,
+    FakeApplications,
     FakeEcs,
+    FakeRunner,
     answer_of,
     definition,
     verdicts,
@@ -44,6 +52,10 @@ class FakeImages:
         return self.found.get(str(reference), GOOD)
 
 
+def service_tests(runner: FakeRunner, found: Address | Unknown = BALANCER) -> ServiceTests:
+    return ServiceTests(FakeEcs(), FakeApplications(found), runner, FakeClock(NOW.timestamp()))
+
+
 async def preflight(
     change: Change,
     services: FakeEcs | None = None,
@@ -51,10 +63,12 @@ async def preflight(
     gates: Gates = DEFAULT_GATES,
     *,
     carried: PreflightPolicy | None = None,
+    tests: ServiceTests | None = None,
+    baseline: ValidationPolicy | None = None,
 ) -> StepFinished:
-    command = RunPreflight(target=TARGET, run_id="run-1", change=change, policy=carried)
+    command = RunPreflight(target=TARGET, run_id="run-1", change=change, policy=carried, baseline=baseline)
     policies = FakePolicies(ServicePolicy(target=TARGET, digest=IN_FORCE, gates=gates))
-    job = Preflight(services or FakeEcs(), images or FakeImages(), policies)
+    job = Preflight(services or FakeEcs(), images or FakeImages(), policies, tests or service_tests(FakeRunner()))
     return answer_of(await job(FakeRunning(command.model_dump_json().encode())), PREFLIGHT)
 
 
@@ -230,3 +244,57 @@ async def test_a_command_keeps_the_policy_of_its_run_and_one_without_takes_that_
     assert (verdicts(answer)["architecture"], answer.policy_digest) == ("pass", CARRIED)
     answer = await preflight(change, services, images)
     assert (verdicts(answer)["architecture"], answer.policy_digest) == ("fail", IN_FORCE)
+
+
+TESTS = ValidationPolicy(application=Application(), tests=Tests())
+ANOTHER = ImageChange(reference=f"{REPOSITORY}:2")
+
+
+async def test_the_tests_are_run_before_the_change_and_decide_nothing() -> None:
+    broken = tuple(TestResult("smoke", test, (Answered(500, 0.2),)) for test in SMOKE)
+    runner = FakeRunner(broken)
+    answer = await preflight(ANOTHER, tests=service_tests(runner), baseline=TESTS)
+    assert answer.verdict is Verdict.PASS
+    assert isinstance(answer.output, PreflightOutput)
+    assert answer.output.images == {"web": f"{REPOSITORY}@{DIGEST}"}
+    seen = answer.output.baseline
+    assert seen is not None
+    assert {(test.name, test.state) for test in seen.tests} == {(test.name, "failed") for test in SMOKE}
+    assert runner.asked == [(BALANCER, ("smoke", "api"), NOW.timestamp() + BASELINE_SECONDS)]
+    assert runner.went_on == [True]
+    assert "before the change: 0 of 4 tests passed" in answer.summary
+
+
+async def test_before_the_change_it_is_said_that_the_service_is_out_of_reach() -> None:
+    lost = Unreachable("no connection to the internal load balancer court")
+    runner = FakeRunner(tuple(TestResult("smoke", test, (lost,)) for test in SMOKE))
+    answer = await preflight(ANOTHER, tests=service_tests(runner), baseline=TESTS)
+    assert answer.verdict is Verdict.PASS
+    assert "no connection to the internal load balancer court" in answer.summary
+
+
+@pytest.mark.parametrize(
+    ("change", "services", "asked"),
+    [
+        (ANOTHER, FakeEcs(), None),
+        (ANOTHER, FakeEcs(Absent("it is gone")), TESTS),
+        (Observe(), FakeEcs(replace(LIVE, rolling_out=True)), TESTS),
+        (CheckUp(), FakeEcs(replace(LIVE, rolling_out=True)), TESTS),
+    ],
+)
+async def test_no_test_is_run_where_it_would_not_see_the_version_before(
+    change: Change, services: FakeEcs, asked: ValidationPolicy | None
+) -> None:
+    runner = FakeRunner()
+    answer = await preflight(change, services, tests=service_tests(runner), baseline=asked)
+    assert not runner.asked
+    assert answer.output is None or (isinstance(answer.output, PreflightOutput) and answer.output.baseline is None)
+
+
+async def test_where_aws_does_not_say_where_users_are_nothing_is_compared() -> None:
+    runner = FakeRunner()
+    answer = await preflight(ANOTHER, tests=service_tests(runner, Unknown("Throttling")), baseline=TESTS)
+    assert answer.verdict is Verdict.PASS
+    assert isinstance(answer.output, PreflightOutput)
+    assert answer.output.baseline is None
+    assert not runner.asked

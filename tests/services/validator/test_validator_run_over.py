@@ -5,26 +5,27 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from pydantic import SecretStr
 
 from contracts.base import Event, Target
 from contracts.deployment import Cause, DeploymentFinished, Outcome
 from contracts.envelope import Meta
 from contracts.gates import Verdict
-from contracts.policy import SMOKE, Application, Tests
+from contracts.policy import SMOKE, Tests
 from contracts.recovery import RollbackStarted
 from contracts.results import StepFinished
 from contracts.validator import Suite, ValidateDeployment
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import Executor
 from services._chassis.policies import BuiltInPolicies
-from services._chassis.web import Address
 from services.validator.domain.facts import Absent, LiveService
-from services.validator.domain.judge import TestResult
+from services.validator.domain.results import TestResult
 from services.validator.domain.validations import MOST_ENDED, Validations, validations_key
 from services.validator.handlers import on_run_over, on_validate_deployment
-from services.validator.jobs.validate import VALIDATION, ServiceTests, Validate
+from services.validator.jobs.service_tests import ServiceTests
+from services.validator.jobs.validate import VALIDATION, Validate
+from services.validator.ports import Addresses
 from tests.kit import memory_store, published
+from tests.services.validator.harness import FakeApplications
 
 NOW = datetime(2026, 1, 12, 14, 30, tzinfo=UTC)
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
@@ -42,7 +43,7 @@ class EndlessTests:
         self.began = asyncio.Event()
 
     async def run(
-        self, address: Address, tests: Tests, suites: Collection[Suite], deadline: float
+        self, addresses: Addresses, tests: Tests, suites: Collection[Suite], deadline: float, go_on: object
     ) -> tuple[TestResult, ...]:
         self.under_way += 1
         try:
@@ -56,7 +57,7 @@ class EndlessTests:
 
 class QuickTests:
     async def run(
-        self, address: Address, tests: Tests, suites: Collection[Suite], deadline: float
+        self, addresses: Addresses, tests: Tests, suites: Collection[Suite], deadline: float, go_on: object
     ) -> tuple[TestResult, ...]:
         return tuple(TestResult("smoke", test) for test in SMOKE)
 
@@ -69,18 +70,12 @@ class Services:
         raise AssertionError(name)
 
 
-class Applications:
-    async def address(self, target: Target, application: Application, target_groups: Collection[str]) -> Address:
-        return Address("http://lb.example:80")
-
-    async def headers(self, target: Target, application: Application) -> dict[str, SecretStr]:
-        return {}
-
-
 class World:
     def __init__(self, runner: EndlessTests | QuickTests) -> None:
         self.store = memory_store("validator", PacedClock(Pace()))
-        self.work = Validate(ServiceTests(Services(), Applications(), runner), BuiltInPolicies())
+        self.work = Validate(
+            ServiceTests(Services(), FakeApplications(), runner, PacedClock(Pace())), BuiltInPolicies()
+        )
         self.executor = Executor(self.store, {VALIDATION: self.work}, lease=0.3, slots=1)
 
     async def deliver(self, event: Event, id_: str) -> None:

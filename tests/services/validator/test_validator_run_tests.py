@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -9,13 +10,17 @@ import pytest
 from contracts.policy import API, SMOKE, Tests
 from contracts.validator import Suite
 from services._chassis.web import Address
-from services.validator.domain.judge import Answered, Attempt, Silent
+from services.validator.domain.facts import NotAsked
+from services.validator.domain.results import Answered, Attempt, Silent, TestResult
 from services.validator.domain.suites import attempts_of, backoff, timeout_of
+from services.validator.domain.weigh import should_continue, weigh
+from services.validator.ports import Addresses
 from services.validator.run_tests import HttpTestRunner
 from tests.kit import FakeClock
 
 DEFAULTS = Tests()
 HERE = Address("http://service.example")
+EVERYWHERE: Addresses = {test.path: HERE for test in SMOKE + API}
 RIGHT, WRONG = Answered(200, 0.1), Answered(500, 0.1)
 
 
@@ -73,13 +78,24 @@ class FakeHttp:
         return left.pop(0) if len(left) > 1 else left[0]
 
 
+def no_critical_one_failed(smoke: tuple[TestResult, ...]) -> bool:
+    return should_continue(weigh(smoke, None))
+
+
 async def run(
-    http: FakeHttp, suites: tuple[Suite, ...] = ("smoke", "api"), seconds: float = 600, tests: Tests = DEFAULTS
+    http: FakeHttp,
+    suites: tuple[Suite, ...] = ("smoke", "api"),
+    seconds: float = 600,
+    tests: Tests = DEFAULTS,
+    *,
+    addresses: Addresses = EVERYWHERE,
+    go_on: Callable[[tuple[TestResult, ...]], bool] = no_critical_one_failed,
 ) -> dict[str, tuple[bool | None, int]]:
     """Return ``suite/test`` → (passed, attempts)."""
     ticking = asyncio.create_task(http.clock.run())
     try:
-        results = await HttpTestRunner(http, http.clock).run(HERE, tests, suites, http.clock.now() + seconds)
+        runner = HttpTestRunner(http, http.clock)
+        results = await runner.run(addresses, tests, suites, http.clock.now() + seconds, go_on)
     finally:
         ticking.cancel()
     return {f"{result.suite}/{result.test.name}": (result.passed, len(result.attempts)) for result in results}
@@ -166,3 +182,18 @@ async def test_retries_and_timeouts_are_the_policy_s() -> None:
     results = await run(http, ("smoke",), tests=tests)
     assert (results["smoke/health"], results["smoke/documentation"]) == ((False, 2), (False, 1))
     assert http.timeouts == {2}
+
+
+async def test_what_leads_to_another_service_is_not_asked_and_stops_nothing() -> None:
+    http = FakeHttp(StepClock())
+    results = await run(http, addresses={**EVERYWHERE, "/health": NotAsked("another service answers")})
+    assert results["smoke/health"] == (None, 0)
+    assert len(results) == len(SMOKE) + len(API)
+    assert "/health" not in http.asked
+
+
+async def test_a_baseline_goes_on_whatever_fails() -> None:
+    http = FakeHttp(StepClock(), {"/health": [WRONG]})
+    results = await run(http, go_on=lambda _: True)
+    assert results["smoke/health"] == (False, 4)
+    assert results["api/cases"] == (True, 1)

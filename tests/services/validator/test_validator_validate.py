@@ -1,7 +1,5 @@
 """Validation: commands and requests are answered, whatever is found."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -11,27 +9,32 @@ from contracts.base import Target
 from contracts.deployment import Cause, Observe
 from contracts.envelope import Meta
 from contracts.gates import Verdict
-from contracts.policy import SMOKE, Application, ServicePolicy, Tests, ValidationPolicy
+from contracts.policy import API, SMOKE, Application, ServicePolicy, Tests, ValidationPolicy
 from contracts.results import ProbesOutput, StepFinished
-from contracts.validator import RunPreflight, Suite, ValidateDeployment
+from contracts.validator import Baseline, RunPreflight, ValidateDeployment
 from services._chassis.commands import becomes_job
 from services._chassis.reasons import is_permanent, sentence_of
 from services._chassis.transition import Cancelled
-from services._chassis.web import Address, address_of
+from services._chassis.web import Address
 from services._policy.policies import Refused
-from services.validator.domain.facts import Absent, Unknown
-from services.validator.domain.judge import Answered, Silent, TestResult
+from services.validator.domain.facts import Absent, NotAsked, Unknown
+from services.validator.domain.judge import baseline
 from services.validator.domain.operation import Validation as ValidationOperation
+from services.validator.domain.results import Answered, Silent, TestResult
+from services.validator.domain.weigh import weigh
 from services.validator.handlers import on_validate_deployment
 from services.validator.jobs.preflight import PREFLIGHT
-from services.validator.jobs.validate import OPERATION, VALIDATION, ServiceTests, Validate, ValidateOnRequest
+from services.validator.jobs.service_tests import ServiceTests
+from services.validator.jobs.validate import OPERATION, VALIDATION, Validate, ValidateOnRequest
 from tests.kit import FakeClock, FakePolicies, FakeRunning
 from tests.services.validator.harness import (
     CARRIED,
     IN_FORCE,
     NOW,
     TARGET,
+    FakeApplications,
     FakeEcs,
+    FakeRunner,
     answer_of,
     decision,
     verdicts,
@@ -46,41 +49,9 @@ async def test_commands_become_jobs_under_their_own_id() -> None:
     assert (first.id, first.kind, second.id, second.kind) == ("command-1", PREFLIGHT, "command-1", VALIDATION)
 
 
-BALANCER = Address("http://lb.example:80")
-WELL = tuple(TestResult("smoke", test, (Answered(200, 0.2),)) for test in SMOKE)
-
-
-@dataclass
-class FakeApplications:
-    found: Address | Absent | Unknown = BALANCER
-    secrets: dict[str, SecretStr] | Unknown = field(default_factory=dict)
-
-    async def address(
-        self, target: Target, application: Application, target_groups: tuple[str, ...]
-    ) -> Address | Absent | Unknown:
-        return address_of(application, None) or self.found
-
-    async def headers(self, target: Target, application: Application) -> dict[str, SecretStr] | Unknown:
-        return self.secrets
-
-
-@dataclass
-class FakeRunner:
-    results: tuple[TestResult, ...] = WELL
-    asked: list[tuple[Address, Collection[Suite], float]] = field(default_factory=list)
-    tests: list[Tests] = field(default_factory=list)
-
-    async def run(
-        self, address: Address, tests: Tests, suites: Collection[Suite], deadline: float
-    ) -> tuple[TestResult, ...]:
-        self.asked.append((address, suites, deadline))
-        self.tests.append(tests)
-        return self.results
-
-
 def service_tests(runner: FakeRunner, **more: Any) -> ServiceTests:
     parts: dict[str, Any] = {"services": FakeEcs(), "applications": FakeApplications()} | more
-    return ServiceTests(runner=runner, **parts)
+    return ServiceTests(runner=runner, clock=FakeClock(NOW.timestamp()), **parts)
 
 
 def validation(runner: FakeRunner, policy: ServicePolicy | None = None, **more: Any) -> Validate:
@@ -88,8 +59,14 @@ def validation(runner: FakeRunner, policy: ServicePolicy | None = None, **more: 
     return Validate(service_tests(runner, **more), policies)
 
 
-async def validate(job: Validate, *, cancelled: bool = False, carried: ValidationPolicy | None = None) -> StepFinished:
-    command = ValidateDeployment(target=TARGET, run_id="run-1", deadline=NOW, policy=carried)
+async def validate(
+    job: Validate,
+    *,
+    cancelled: bool = False,
+    carried: ValidationPolicy | None = None,
+    before: Baseline | None = None,
+) -> StepFinished:
+    command = ValidateDeployment(target=TARGET, run_id="run-1", deadline=NOW, policy=carried, baseline=before)
     running = FakeRunning(command.model_dump_json().encode(), is_cancelled=lambda: cancelled)
     return answer_of(await job(running), VALIDATION)
 
@@ -100,6 +77,7 @@ async def test_a_service_that_works_passes() -> None:
     assert (answer.verdict, answer.cause) == (Verdict.PASS, None)
     assert answer.output == ProbesOutput(requests=4, failures=0, p95_seconds=0.2)
     assert runner.asked == [(Address("http://lb.example:80"), ("smoke", "api"), NOW.timestamp())]
+    assert runner.paths == {test.path for test in SMOKE + API}
 
 
 async def test_a_service_that_does_not_fails_and_says_what() -> None:
@@ -114,17 +92,31 @@ async def test_no_time_is_no_verdict() -> None:
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.TIMEOUT)
 
 
-async def test_without_a_load_balancer_there_is_no_verdict() -> None:
-    runner = FakeRunner()
-    answer = await validate(validation(runner, applications=FakeApplications(Absent("no load balancer"))))
-    assert (answer.verdict, answer.cause, answer.output) == (Verdict.INCONCLUSIVE, Cause.GATE, None)
-    assert verdicts(answer) == {"load_balancer": "inconclusive"}
-    assert not runner.asked
+async def test_without_a_load_balancer_no_test_applies() -> None:
+    why = "no load balancer stands before the service"
+    left_out = tuple(TestResult("smoke", test, (), why) for test in SMOKE)
+    answer = await validate(validation(FakeRunner(left_out), applications=FakeApplications(NotAsked(why))))
+    assert (answer.verdict, answer.cause, answer.output) == (Verdict.PASS, None, None)
+    assert len(answer.gates) == 3
+    assert all(gate.not_applicable and why in gate.not_applicable for gate in answer.gates)
+
+
+async def test_what_failed_before_the_change_as_well_is_told_and_passes() -> None:
+    missing = tuple(TestResult("smoke", test, (Answered(404, 0.1),)) for test in SMOKE)
+    runner = FakeRunner(missing)
+    assert (await validate(validation(runner))).verdict is Verdict.FAIL
+    answer = await validate(validation(runner), before=baseline(missing, weigh(missing, None)))
+    assert (answer.verdict, answer.cause) == (Verdict.PASS, None)
+    assert "as before the change" in answer.summary
+    assert runner.went_on == [False, True]
 
 
 async def test_a_load_balancer_that_could_not_be_looked_up_is_an_error() -> None:
-    answer = await validate(validation(FakeRunner(), applications=FakeApplications(Unknown("refused"))))
+    runner = FakeRunner()
+    answer = await validate(validation(runner, applications=FakeApplications(Unknown("refused"))))
     assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
+    assert verdicts(answer) == {"load_balancer": "inconclusive"}
+    assert not runner.asked
 
 
 async def test_a_vanished_service_fails() -> None:

@@ -1,0 +1,95 @@
+"""Tests a service over HTTP, where its users reach it, before a change and after it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from contracts.base import Target
+from contracts.deployment import Cause
+from contracts.gates import Gate, worst
+from contracts.policy import ValidationPolicy
+from contracts.validator import Baseline, Suite
+from services._chassis.clock import Clock
+from services.validator.domain import judge, preflight
+from services.validator.domain.facts import Absent, LiveService, Unknown
+from services.validator.domain.operation import Result, Tested
+from services.validator.domain.results import TestResult
+from services.validator.domain.suites import tests_of
+from services.validator.domain.weigh import should_continue, weigh
+from services.validator.ports import Addresses, Applications, EcsServices, SuiteRunner
+
+BASELINE_SECONDS = 180.0
+"""Product seconds for the tests of the version before the change; what they have not seen by then is not compared."""
+SUITES: tuple[Suite, ...] = ("smoke", "api")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTests:
+    """Tests a service: the work that several jobs share."""
+
+    services: EcsServices
+    applications: Applications
+    runner: SuiteRunner
+    clock: Clock
+
+    async def __call__(
+        self,
+        target: Target,
+        suites: Collection[Suite],
+        deadline: float,
+        policy: ValidationPolicy,
+        before: Baseline | None = None,
+    ) -> Result:
+        """Run the suites, and judge what they saw by what they saw before the change."""
+        service = await self.services.service(target)
+        if not isinstance(service, LiveService):
+            return _nowhere(preflight.target_gate(target, service), service)
+        addresses = await self._addresses(target, service, suites, policy)
+        if isinstance(addresses, Gate):
+            return Result(verdict=addresses.verdict, cause=Cause.ERROR, summary=addresses.detail, gates=(addresses,))
+
+        def go_on(smoke: tuple[TestResult, ...]) -> bool:
+            return should_continue(weigh(smoke, before))
+
+        results = await self.runner.run(addresses, policy.tests, suites, deadline, go_on)
+        weighed = weigh(results, before)
+        gates = judge.judge(weighed, policy.tests, before)
+        verdict = worst(gate.verdict for gate in gates)
+        return Result(
+            verdict=verdict,
+            cause=judge.cause(verdict),
+            summary=judge.summary(weighed, gates),
+            gates=gates,
+            output=judge.probes(weighed),
+            tests=tuple(Tested.of(result) for result in results),
+        )
+
+    async def before_the_change(
+        self, target: Target, service: LiveService, policy: ValidationPolicy
+    ) -> Baseline | None:
+        """Run every test on the version that is live; None where AWS does not say where users reach it."""
+        addresses = await self._addresses(target, service, SUITES, policy)
+        if isinstance(addresses, Gate):
+            return None
+        deadline = self.clock.now() + BASELINE_SECONDS
+        results = await self.runner.run(addresses, policy.tests, SUITES, deadline, lambda _: True)
+        return judge.baseline(results, weigh(results, None))
+
+    async def _addresses(
+        self, target: Target, service: LiveService, suites: Collection[Suite], policy: ValidationPolicy
+    ) -> Addresses | Gate:
+        """Return where each test is sent; a gate without a verdict where that, or a header of it, could not be read."""
+        application = policy.application
+        headers = await self.applications.headers(target, application)
+        if isinstance(headers, Unknown):
+            return Gate.true("header_secrets", None, samples=0, detail=headers.detail)
+        paths = {test.path for suite in suites for test in tests_of(policy.tests, suite)}
+        found = await self.applications.addresses(target, application, service.target_groups, paths, headers)
+        if isinstance(found, Unknown):
+            return Gate.true("load_balancer", None, samples=0, detail=found.detail)
+        return found
+
+
+def _nowhere(gate: Gate, found: Absent | Unknown) -> Result:
+    """Return the result where there is no service to test; its cause is an error where something failed."""
+    cause = Cause.ERROR if isinstance(found, Unknown) else Cause.USAGE
+    return Result(verdict=gate.verdict, cause=cause, summary=gate.detail, gates=(gate,))
