@@ -30,7 +30,7 @@ class Baseline(Contract):
 
     tests: tuple[TestBefore, ...]
     p95_seconds: float | None = None
-    """Of all answers; None where nothing answered."""
+    """The 95th percentile of the seconds of all answers; None where nothing answered."""
     summary: str = ""
     """One sentence for a person: how many tests pass, and why others do not."""
 

@@ -47,7 +47,7 @@ class Front:
     """HTTP and HTTPS of application load balancers; TCP, TLS, TCP_UDP, UDP and others of network load balancers."""
     port: int
     rules: tuple[Rule, ...]
-    """By priority, the default last."""
+    """They are sorted by priority; the default comes last."""
     internal: bool = False
 
     @property

@@ -62,13 +62,13 @@ def probes(results: tuple[Weighed, ...]) -> ProbesOutput | None:
 
     What does not count is no failure.
     """
-    telling = [
-        (weighed, attempt) for weighed in results for attempt in weighed.result.attempts if _tells(weighed, attempt)
+    evidence = [
+        (weighed, attempt) for weighed in results for attempt in weighed.result.attempts if _is_evidence(weighed, attempt)
     ]
-    if not telling:
+    if not evidence:
         return None
-    failures = sum(weighed.counts and not as_expected(weighed.result.test, attempt) for weighed, attempt in telling)
-    return ProbesOutput(requests=len(telling), failures=failures, p95_seconds=percentile(_seconds(results), 95))
+    failures = sum(weighed.counts and not as_expected(weighed.result.test, attempt) for weighed, attempt in evidence)
+    return ProbesOutput(requests=len(evidence), failures=failures, p95_seconds=percentile(_seconds(results), 95))
 
 
 def percentile(values: tuple[float, ...], percent: float) -> float | None:
@@ -151,7 +151,7 @@ def _response_time(
     )
 
 
-def _tells(weighed: Weighed, attempt: Attempt) -> bool:
+def _is_evidence(weighed: Weighed, attempt: Attempt) -> bool:
     """Return whether an attempt says anything about this service.
 
     Of a test that does not count, only an answer of the service that is no server's error does.
@@ -167,7 +167,7 @@ def _seconds(results: tuple[Weighed, ...]) -> tuple[float, ...]:
         attempt.seconds
         for weighed in results
         for attempt in weighed.result.attempts
-        if isinstance(attempt, Answered) and _tells(weighed, attempt)
+        if isinstance(attempt, Answered) and _is_evidence(weighed, attempt)
     )
 
 
