@@ -14,13 +14,10 @@ from surefoot.rehearsal.stage import NeverEnds
 
 CASES = {file.stem: file for file in sorted((Path(__file__).parent / "cases").glob("*.yaml"))}
 KNOWN_WRONG = {
-    "01-worker": "A service without a load balancer gets no verdict from the tests, and the run ends failed.",
     "01-worker-that-crashes": "Tasks that end a minute after their start are no evidence, and the run ends failed.",
     "02-nobody-wanted": "A service that wants no task has the score 0, and is blocked.",
     "04-slow-pace": "A rollback is given ten minutes, whatever the service's pace is.",
-    "05-path-rule": "Tests are sent to the listener's default action, whose 404 condemns the new version.",
-    "05-path-rule-broken-and-quiet": "Tests meet the default action: another service's answers count.",
-    "08-other-paths": "Tests of paths that the application has never had condemn the new version.",
+    "05-path-rule-broken-and-quiet": "Without traffic and probes the health score has too little to go by, and blocks.",
     "09-no-room": "A deployment that can never start a task is begun, and neither it nor its rollback ends.",
     "10-stop-before-start": "The gap that the service's own configuration asks for is taken for an outage.",
     "11-no-way-back": "That the running image is gone is not seen before the change, and the rollback fails.",
@@ -30,11 +27,8 @@ KNOWN_WRONG = {
     "16-arm64": "An image must be for linux/amd64, whatever the task definition says.",
     "17-pull-through-cache": "An image that nobody can look up is said to be missing.",
     "17-pull-through-cache-by-digest": "A digest that the request names is not applied where nobody can look it up.",
-    "21-tcp": "HTTP is asked of a TCP service, and its silence blocks the deployment.",
     "28-misfit": "What ECS refuses is called a rollback, and its sentence is withheld.",
-    "30-out-of-reach": "An application that cannot be reached from here is taken for one that does not answer.",
     "33-own-alarm-errors": "The error-rate alarm takes minutes that are late for good ones, and never fires.",
-    "34-daemon": "A service without a load balancer gets no verdict from the tests, and the run ends failed.",
     "34-daemon-that-crashes": "Tasks that end soon after their start are no evidence, and the run ends failed.",
 }
 """Case → what Surefoot does instead. Whoever mends one takes it out: a case that passes unexpectedly fails."""

@@ -64,7 +64,7 @@ def _commands(run: Run, now: float) -> tuple[Event, ...]:
         case Phase.POST_DEPLOYMENT_VALIDATION:
             deadline = moment(now + config.validation_timeout_minutes * MINUTE)
             preflight = run.output(PreflightOutput)
-            before = preflight.baseline if preflight and not run.checks_up else None
+            before = preflight.baseline if preflight and _has_version_before(run) else None
             tests = policy.part(ValidationPolicy)
             return (ValidateDeployment(target=target, run_id=run_id, deadline=deadline, policy=tests, baseline=before),)
         case Phase.MONITORING_SETUP:
@@ -79,15 +79,19 @@ def _commands(run: Run, now: float) -> tuple[Event, ...]:
 
 
 def _run_preflight(run: Run) -> RunPreflight:
-    """Return the command; it takes the tests as well, unless nothing changes or the change may be live already."""
-    tested = not isinstance(run.request.change, CheckUp) and not run.request.past_checks
+    """Return the command, which takes the tests as well if they see the version before the change."""
     return RunPreflight(
         target=run.target,
         run_id=run.run_id,
         change=run.request.change,
         policy=run.policy.part(PreflightPolicy),
-        baseline=run.policy.part(ValidationPolicy) if tested else None,
+        baseline=run.policy.part(ValidationPolicy) if _has_version_before(run) else None,
     )
+
+
+def _has_version_before(run: Run) -> bool:
+    """Whether something changes, and certainly has not changed by the time of the first phase."""
+    return not isinstance(run.request.change, CheckUp) and not run.request.past_checks
 
 
 def capture_snapshot(run: Run, purpose: Literal["before-change", "after-change"]) -> CaptureSnapshot:

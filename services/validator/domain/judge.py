@@ -63,7 +63,10 @@ def probes(results: tuple[Weighed, ...]) -> ProbesOutput | None:
     What does not count is no failure.
     """
     evidence = [
-        (weighed, attempt) for weighed in results for attempt in weighed.result.attempts if _is_evidence(weighed, attempt)
+        (weighed, attempt)
+        for weighed in results
+        for attempt in weighed.result.attempts
+        if _is_evidence(weighed, attempt)
     ]
     if not evidence:
         return None

@@ -15,6 +15,8 @@ from contracts.deployment import (
 )
 from contracts.envelope import Meta
 from contracts.gates import Verdict
+from contracts.results import PreflightOutput
+from contracts.validator import Baseline, TestBefore, ValidateDeployment
 from services.orchestrator.handlers import QUEUE, Handlers, turn
 from tests.services.orchestrator.harness import IMAGE, POLICY, START, TARGET, FixedPolicies, World, asked, at, run_id_of
 
@@ -199,6 +201,20 @@ async def test_so_it_is_for_a_request_that_is_read_again_after_that_event(world:
     fail_the_checks(world)
     assert world.run.request.past_checks
     assert world.run.phase is Phase.PRE_DEPLOYMENT_VALIDATION
+
+
+async def test_what_is_tested_while_the_change_may_be_live_is_no_baseline(world: World, handlers: Handlers) -> None:
+    run_id = world.request()
+    await hear(world, handlers, phase_started(run_id))
+    seen = Baseline(tests=(TestBefore(suite="smoke", name="health", path="/health", state="failed"),))
+    world.answer(
+        "run-preflight", output=PreflightOutput(images={"backend": "registry/backend@sha256:2"}, baseline=seen)
+    )
+    world.answer_others()
+    world.through(Phase.DEPLOYMENT_MONITORING)
+    command = world.last("validate-deployment").event
+    assert isinstance(command, ValidateDeployment)
+    assert command.baseline is None
 
 
 async def test_so_it_is_for_one_that_waits(world: World, handlers: Handlers) -> None:
