@@ -71,9 +71,14 @@ class SetUpMonitoring(Event):
     policy: MonitoringPolicy | None = None
 
 
+Attribution = Literal["new-version", "version-before", "neither"]
+"""Whose a broken rule is, by the newest deployment of the service: see ``_Alert.attribution``."""
+
+
 class _Alert(Event):
     alert_id: str
-    """Id of the occurrence: ``raised`` and ``resolved`` carry the same."""
+    """Id of the occurrence: ``raised`` and ``resolved`` carry the same. It is raised again once its window lies wholly in
+    the time of a newer deployment."""
     rule: str
     state: Literal["raised", "resolved"]
     value: float | None
@@ -83,6 +88,16 @@ class _Alert(Event):
     samples: int
     began_at: datetime
     """When the rule was first seen broken."""
+    window_from: datetime | None = None
+    """The begin of the window that broke the rule; None where nothing was measured, or the previous version wrote it."""
+    window_until: datetime | None = None
+    """The end of that window."""
+    attribution: Attribution | None = None
+    """``new-version``: the whole window lies in the time in which the newest deployment serves, and the version before
+    did not break the rule, or by less. ``version-before``: that one broke it as well, by as much. ``neither``: the window
+    began too early to tell. None: nothing is known of the time before."""
+    deployment_id: str = ""
+    """The newest deployment, as ECS lists it; empty where it lists none."""
     detail: str
     policy_digest: Digest = ""
     """Digest of the policy whose thresholds were applied; empty without a policy file."""

@@ -50,6 +50,22 @@ class EcsTask:
         return str(self.body.get("stoppedReason", ""))
 
     @property
+    def ended_by_itself(self) -> bool:
+        """Return whether it had run, and its own end or its failing health check stopped it.
+
+        Source: Amazon ECS API reference, Task, ``stopCode``; developer guide, "Stopped tasks error messages".
+        """
+        if self.started_at is None:
+            return False
+        ill = self.stop_code == "ServiceSchedulerInitiated" and "health check" in self.reason
+        return ill or self.stop_code == "EssentialContainerExited"
+
+    @property
+    def taken_back(self) -> bool:
+        """Return whether AWS stopped it since it needed the capacity, or since its host was ill."""
+        return self.stop_code in {"SpotInterruption", "TerminationNotice", "InfrastructureHealth"}
+
+    @property
     def containers(self) -> tuple[EcsContainer, ...]:
         """Return the task's containers; empty for a task that was never placed."""
         return tuple(

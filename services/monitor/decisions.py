@@ -11,6 +11,7 @@ from contracts.results import MonitoringOutput
 from services._aws.errors import AwsError
 from services._chassis.commands import Command
 from services._chassis.transition import Decision, Emit, Timer
+from services.monitor.domain.alerts import Alert
 from services.monitor.domain.answers import cause_of_silence, summary
 from services.monitor.domain.judge import PendingEvaluation
 from services.monitor.domain.look import Look
@@ -119,10 +120,16 @@ def looked(
     next_look = (look_at(watch.target, now + _pause(watch, look, in_force, now)),) if watch.wanted(now) else ()
     return Decision(
         watch.to_bytes(),
-        emit=(*(Emit(alert, caused_id(alert.alert_id, alert.state)) for alert in alerts), *answers.values()),
+        emit=(*map(_published, alerts), *answers.values()),
         timers=(*next_look, *((show_at(watch.target, now),) if shows else ())),
         cancel_timers=(*map(deadline_id, answers), *(() if next_look else (look_id(watch.target),))),
     )
+
+
+def _published(alert: Alert) -> Emit:
+    """Return the alert with its id; that which is raised again, for another window, is another event."""
+    window = alert.window_from.isoformat() if alert.window_from else ""
+    return Emit(alert, caused_id(alert.alert_id, ":".join(filter(None, (alert.state, window)))))
 
 
 def _pause(watch: Watch, look: Look | None, in_force: MonitoringPolicy | None, now: float) -> float:

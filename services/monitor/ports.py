@@ -7,7 +7,7 @@ from contracts.base import Target
 from contracts.policy import Monitoring
 from services.monitor.domain.alarms import Alarm, AlarmScope
 from services.monitor.domain.database import Database
-from services.monitor.domain.metrics import Readings, WatchedService
+from services.monitor.domain.metrics import Readings, StoppedTask, WatchedService
 from services.monitor.domain.rules import Rule
 
 
@@ -20,6 +20,10 @@ class EcsServices(Protocol):
 
     async def watched(self, target: Target, known: WatchedService | None) -> WatchedService:
         """Ask ECS anew; the load balancer of ``known`` is not looked up again while the target group is the same."""
+        ...
+
+    async def stopped(self, target: Target) -> tuple[StoppedTask, ...]:
+        """Return the tasks that have stopped within the last hour or so, the oldest first."""
         ...
 
     async def alarm_scope(self, target: Target) -> AlarmScope:

@@ -1,17 +1,25 @@
 """An ECS service with its CloudWatch dimensions."""
 
 from dataclasses import dataclass
+from math import ceil
+
+import structlog
 
 from contracts.base import Target
 from services._aws import ecs
+from services._aws.ecs_task import EcsTask
 from services._aws.ecs_views import EcsService
-from services._aws.errors import Missing
+from services._aws.errors import AwsError, Missing
 from services._aws.load_balancers import find_counted
+from services._aws.measure_pace import measure_pace
 from services._aws.reach import target_group_dimension
 from services._chassis.aws import Aws
 from services.monitor.domain.alarms import AlarmScope
-from services.monitor.domain.metrics import WatchedService
+from services.monitor.domain.metrics import StoppedTask, WatchedService
+from services.monitor.domain.rollout import START_SECONDS, Rollout
 from services.monitor.ports import NotFound
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +28,9 @@ class AwsEcs:
 
     async def watched(self, target: Target, known: WatchedService | None) -> WatchedService:
         return await self._watched(target, await self._service(target), known)
+
+    async def stopped(self, target: Target) -> tuple[StoppedTask, ...]:
+        return tuple(map(_stopped, await ecs.stopped_tasks(self.aws, target)))
 
     async def alarm_scope(self, target: Target) -> AlarmScope:
         service = await self._service(target)
@@ -42,7 +53,39 @@ class AwsEcs:
             wanted=service.desired,
             running=service.running,
             created_at=service.created_at or 0.0,  # a service of unknown age does not count as new
+            rollout=await self._rollout(target, service, known.rollout if known else None),
         )
+
+    async def _rollout(self, target: Target, service: EcsService, known: Rollout | None) -> Rollout | None:
+        primary = service.primary
+        if primary is None or primary.created_at is None:
+            return None
+        found = Rollout(
+            id=primary.id,
+            began_at=primary.created_at,
+            running=primary.running,
+            failed=primary.failed_tasks,
+            older=sum(deployment.running for deployment in service.deployments if deployment.id != primary.id),
+            under_way=service.rolling_out,
+            least=ceil(service.desired * service.minimum_percent / 100),
+        )
+        if found.least > 0:
+            return found
+        measured = known is not None and known.id == found.id
+        seconds = known.start_seconds if known and measured else await self._start_seconds(target, service)
+        return found.model_copy(update={"start_seconds": seconds})
+
+    async def _start_seconds(self, target: Target, service: EcsService) -> float:
+        """Return how long the start of a task may take; what cannot be measured is no reason not to look."""
+        name = service.task_definition
+        try:
+            found = await ecs.find_task_definition(self.aws, target, name) if name else None
+            body = {} if found is None or isinstance(found, Missing) else found.body
+            pace = await measure_pace(self.aws, target, service, body)
+        except AwsError as error:
+            log.warning("how long a start takes is not known", target=str(target), why=str(error))
+            return START_SECONDS
+        return max(START_SECONDS, pace.start + pace.per_batch)
 
     async def _balancer(
         self, target: Target, service: EcsService, known: WatchedService | None
@@ -56,3 +99,14 @@ class AwsEcs:
             return known.load_balancer, known.target_group
         found = await find_counted(self.aws, target, groups)
         return (found.load_balancer, found.target_group) if found else (None, None)
+
+
+def _stopped(task: EcsTask) -> StoppedTask:
+    codes = ", ".join(str(container.exit_code) for container in task.containers if container.exit_code is not None)
+    return StoppedTask(
+        deployment_id=task.deployment_id,
+        stopped_at=task.stopped_at or 0.0,
+        why=f"{task.reason[:300]}{f' (exit code {codes})' if codes else ''}",
+        by_itself=task.ended_by_itself,
+        taken_back=task.taken_back,
+    )

@@ -2,18 +2,26 @@
 
 An alert is raised as soon as its rule is broken (the rule's window is the delay) and resolved after two good
 evaluations of different minutes. No data neither raises nor resolves: silence is no evidence.
+
+A deployment answers only for windows that lie wholly in its own time. So an alert whose first window began earlier is
+raised again, with the same id, once a window lies there and the version before did not break the rule as much.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from contracts.base import Contract, Target, caused_id
-from contracts.monitor import CriticalAlert, DependencyFault, WarningAlert
+from contracts.monitor import Attribution, CriticalAlert, DependencyFault, WarningAlert
 from contracts.policy import BUILT_IN_RULES, Digest, RulePolicy
+from services.monitor.domain.rollout import Rollout
 from services.monitor.domain.rules import Rule, RuleState, rules_of
 
 RESOLVED_AFTER = 2
 """Good evaluations in a row."""
+CLOCKS_APART = 60.0
+"""So many seconds AWS's clock and ours may differ."""
 GONE = "the policy has no such rule any more"
 
 Alert = CriticalAlert | WarningAlert
@@ -29,12 +37,42 @@ class AlertState(Contract):
     """Good evaluations in a row since the rule was last seen broken."""
     judged_until: float = 0.0
     """The end of the newest minute that was judged; up to there nothing is judged again."""
+    charged_to: str = ""
+    """The deployment to which the alert was last attributed; empty: to none."""
+    charged_from: float = 0.0
+    """The begin of the window of the alert that did so."""
     rule: RulePolicy | None = None
     """The rule that was broken; None also in what the previous version wrote, which knew the built-in rules alone."""
 
     def belongs_to(self, rule: Rule) -> bool:
         """Whether a rule of the same name continues this alert: its metric and its severity must be the same."""
         return self.rule is None or (self.rule.metric, self.rule.severity) == (rule.measure.metric, rule.severity)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Whose a broken rule is."""
+
+    attribution: Attribution | None = None
+    rollout: Rollout | None = None
+    """The newest deployment; None where ECS lists none."""
+
+    @property
+    def against(self) -> str:
+        """The deployment that may be to blame; empty: none."""
+        return self.rollout.id if self.rollout and self.attribution in {None, "new-version"} else ""
+
+    def is_new(self, alert: AlertState) -> bool:
+        """Return whether the alert, which was raised earlier, has to be raised again.
+
+        Those who act on it compare its window with their own record of the change, by a clock that may differ.
+        """
+        if not self.against or self.rollout is None:
+            return False
+        return alert.charged_to != self.against or alert.charged_from < self.rollout.began_at + CLOCKS_APART
+
+
+UNKNOWN = Charge()
 
 
 def step(
@@ -45,18 +83,24 @@ def step(
     now: float,
     fault: DependencyFault | None = None,
     digest: Digest = "",
+    charge: Charge = UNKNOWN,
 ) -> tuple[AlertState, Alert | None]:
     """Return the alert's state after an evaluation, and the event to publish, if there is one.
 
-    ``fault`` is what is wrong with a dependency, ``digest`` names the policy that has the rule.
+    ``fault`` is what is wrong with a dependency, ``digest`` names the policy that has the rule, ``charge`` says whose
+    the rule is while it is broken.
     """
     if state.verdict == "no_data" or state.until <= alert.judged_until:
         return alert, None
     if state.verdict == "broken":
-        if alert.began_at is None:
-            raised = AlertState(began_at=now, judged_until=state.until, rule=rule.policy)
-            return raised, _alert(rule, state, target, now, "raised", digest, fault)
-        return alert.model_copy(update={"good": 0, "judged_until": state.until}), None
+        began_at = now if alert.began_at is None else alert.began_at
+        broken = alert.model_copy(
+            update={"began_at": began_at, "good": 0, "judged_until": state.until, "rule": alert.rule or rule.policy}
+        )
+        if alert.began_at is not None and not charge.is_new(alert):
+            return broken, None
+        charged = {"charged_to": charge.against, "charged_from": state.since or 0.0}
+        return broken.model_copy(update=charged), _alert(rule, state, target, began_at, "raised", digest, fault, charge)
     if alert.began_at is None:
         return alert.model_copy(update={"judged_until": state.until}), None
     if alert.good + 1 < RESOLVED_AFTER:
@@ -98,6 +142,7 @@ def _alert(
     what: str,
     digest: Digest,
     fault: DependencyFault | None = None,
+    charge: Charge | None = None,
 ) -> Alert:
     kind = CriticalAlert if rule.severity == "critical" else WarningAlert
     value = "no data" if state.value is None else f"{state.value:.4g}{rule.unit}"
@@ -113,6 +158,7 @@ def _alert(
             "unit": rule.unit.strip(),
             "samples": state.samples,
             "began_at": datetime.fromtimestamp(began_at, UTC),
+            **_evidence(state, charge),
             "detail": f"{rule.name}: {value}, limit {rule.comparison} {rule.threshold:g}{rule.unit}"
             + (f" ({state.detail})" if state.detail else "")
             + (f"; {fault.detail}" if fault else ""),
@@ -121,3 +167,15 @@ def _alert(
             "dependency_fault": fault,
         }
     )
+
+
+def _evidence(state: RuleState, charge: Charge | None) -> dict[str, Any]:
+    """Return the window of a broken rule, and whose it is; nothing for a resolution."""
+    if charge is None or state.since is None:
+        return {}
+    return {
+        "window_from": datetime.fromtimestamp(state.since, UTC),
+        "window_until": datetime.fromtimestamp(state.until, UTC),
+        "attribution": charge.attribution,
+        "deployment_id": charge.rollout.id if charge.rollout else "",
+    }

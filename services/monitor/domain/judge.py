@@ -1,20 +1,23 @@
 """Has the service kept the critical rules since a change? A rule passes only with two good points after the change.
 
-A rule that is broken over its whole window after the change fails at once. Where there are too few requests for a
-rate, the validator's own requests count as samples. Without readings a rule is inconclusive.
+A rule that is broken over its whole window after the change fails at once, unless the version before broke it as well,
+and by as much: that is a finding, and fails nothing. Where there are too few requests for a rate, the validator's own
+requests count as samples. Without readings a rule is inconclusive.
 """
 
 from collections.abc import Iterable
-from math import ceil
+from math import ceil, floor
 
 from contracts.base import Contract
 from contracts.gates import Gate, Verdict
 from contracts.limits import LEAST_REQUESTS
 from contracts.monitor import DependencyFault
 from contracts.results import ProbesOutput
+from services.monitor.domain.before import Before, before
 from services.monitor.domain.measures import Requests
 from services.monitor.domain.metrics import LATE, MINUTE, Readings, Series
 from services.monitor.domain.rules import OPPOSITES, Rule, evaluate, points_since
+from services.monitor.domain.tasks import stay_up
 
 GOOD_POINTS = 2
 """The number of newest points after the change that must be good."""
@@ -57,23 +60,58 @@ def judge(
     if readings is None:
         gates = tuple(map(_without_readings, gating))
     else:
-        gates = tuple(_gate_of(rule, pending, readings, now, published=database_published) for rule in gating)
+        of_rules = (_gate_of(rule, pending, readings, now, published=database_published) for rule in gating)
+        tasks = stay_up(readings.service, readings.stopped, pending.since, pending.deadline, now)
+        gates = (*of_rules, tasks)
     if fault:
         gates = tuple(_excused(gate, fault) if gate.verdict is Verdict.FAIL else gate for gate in gates)
-    if pending.not_before is not None and now < pending.not_before:
+    if readings is not None and now < _baked(pending, readings):
         gates = tuple(_kept_so_far(gate) if gate.verdict is Verdict.PASS else gate for gate in gates)
     verdicts = {gate.verdict for gate in gates}
     over = now >= pending.deadline or Verdict.FAIL in verdicts or Verdict.INCONCLUSIVE not in verdicts
     return gates if over else None
 
 
+def _baked(pending: PendingEvaluation, readings: Readings) -> float:
+    """Return when baking may end at the earliest: once the minutes until ``not_before`` are known.
+
+    A minute of which nothing has been reported by ``LATE`` had nothing to report. The deadline ends all waiting.
+    """
+    if pending.not_before is None:
+        return 0.0
+    known = readings.known_until >= floor(pending.not_before / MINUTE) * MINUTE
+    return min(pending.not_before if known else pending.not_before + LATE, pending.deadline)
+
+
 def _gate_of(rule: Rule, pending: PendingEvaluation, readings: Readings, now: float, *, published: bool) -> Gate:
     since = ceil(pending.since / MINUTE) * MINUTE
+    if readings.service.wanted == 0:
+        return Gate.does_not_apply(rule.gate, "the service wants no task")
     if rule.measure.optional and not published:
-        return _not_applicable(rule, "the application publishes no such errors")
+        return Gate.does_not_apply(rule.gate, "the application publishes no such errors")
     if rule.measure.requests is None:
-        return _points(rule, readings, since, now)
-    return _requests(rule, rule.measure.requests, readings, since, now, pending.probes)
+        gate = _points(rule, readings, since, now)
+    else:
+        gate = _requests(rule, rule.measure.requests, readings, since, now, pending.probes)
+    if gate.value is None or not rule.breaks(gate.value) or now < since + GOOD_POINTS * MINUTE:
+        return gate
+    rollout = readings.service.rollout
+    began_at = min(pending.since, rollout.began_at) if rollout else pending.since
+    known = before(rule, readings, began_at)
+    if known is not None and known.excuses(rule, gate.value, gate.samples):
+        return _finding(gate, known)
+    return gate
+
+
+def _finding(gate: Gate, known: Before) -> Gate:
+    """Return a gate that passes: the version before broke the rule as well."""
+    why = (
+        f"the version before broke this rule as well: {known.value:.4g}{gate.unit} in the minutes before the change, "
+        f"{gate.value:.4g}{gate.unit} since, which is no worse"
+    )
+    return gate.model_copy(
+        update={"verdict": Verdict.PASS, "needs": 0, "detail": f"found: {why}", "not_applicable": why}
+    )
 
 
 def _gate(rule: Rule, verdict: Verdict, value: float | None, samples: int, detail: str, needs: int = 0) -> Gate:
@@ -95,16 +133,14 @@ def _excused(gate: Gate, fault: DependencyFault) -> Gate:
 
 
 def _kept_so_far(gate: Gate) -> Gate:
+    if gate.not_applicable is not None and gate.value is None:
+        return gate
     detail = f"kept so far, and baking is not over: {gate.detail}"
-    return gate.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "detail": detail})
+    return gate.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "detail": detail, "not_applicable": None})
 
 
 def _without_readings(rule: Rule) -> Gate:
     return _gate(rule, Verdict.INCONCLUSIVE, None, 0, "CloudWatch could not be asked", GOOD_POINTS)
-
-
-def _not_applicable(rule: Rule, why: str) -> Gate:
-    return _gate(rule, Verdict.PASS, None, 0, f"not applicable: {why}")
 
 
 def _broken(rule: Rule, readings: Readings, since: float, now: float) -> Gate | None:
@@ -141,7 +177,7 @@ def _requests(
 ) -> Gate:
     """Judge a rule about requests by those of users where there are enough, else by the validator's as well."""
     if not readings.service.balanced and probes is None:
-        return _not_applicable(rule, "nothing balances the service's load, so nobody counts its requests")
+        return Gate.does_not_apply(rule.gate, "nothing balances the service's load, so nobody counts its requests")
     if broken := _broken(rule, readings, since, now):
         return broken
     points = points_since(rule, readings, since, now)

@@ -6,13 +6,21 @@ your Application Load Balancer").
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from math import floor
 from typing import Literal
 
 from contracts.base import Contract
 from contracts.limits import error_rate
+from services.monitor.domain.rollout import (
+    START_SECONDS,
+    Gap,
+    Rollout,
+    gap_of_interruption,
+    gap_of_rollout,
+    gap_of_waking,
+)
 
 MINUTE = 60.0
 LATE = 180.0
@@ -21,6 +29,22 @@ STALE = 900.0
 """Seconds after which the newest point no longer shows how late CloudWatch's points are at present."""
 STARTING = 300.0
 """Seconds after its creation from which on a service without points counts as down."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedTask:
+    """A task that has stopped within the last hour or so."""
+
+    deployment_id: str
+    stopped_at: float
+    """Epoch seconds."""
+    why: str
+    """One phrase."""
+    by_itself: bool = False
+    """Whether it had run and its own end, or its failing health check, stopped it: not replaced, not scaled in."""
+    taken_back: bool = False
+    """Whether AWS needed its capacity, or its host was ill."""
+
 
 Series = Mapping[float, float]
 Scope = Literal["service", "group", "balancer", "application"]
@@ -42,6 +66,32 @@ class WatchedService(Contract):
     """The number of tasks that ran at the time of the look, as ECS reports it."""
     created_at: float
     """Product time, epoch seconds."""
+    rollout: Rollout | None = None
+    """The newest deployment; None where ECS lists none, and in a state of the previous version."""
+    gap: Gap | None = None
+    """The last time for which missing tasks are a start and no outage."""
+
+    def following(self, known: "WatchedService | None", now: float) -> "WatchedService":
+        """Return what ECS shows at ``now``, with what earlier looks (``known``) have seen."""
+        rollout = self.rollout.following(known.rollout if known else None, now) if self.rollout else None
+        gap = known.gap if known else None
+        if known is not None and known.wanted == 0 and self.wanted:
+            gap = gap_of_waking(now, self.start_seconds)
+        elif rollout is not None and self.wanted:
+            gap = gap_of_rollout(gap, rollout, now) or gap
+        return self.model_copy(update={"rollout": rollout, "gap": gap})
+
+    @property
+    def start_seconds(self) -> float:
+        """How long the start of a task may take."""
+        return self.rollout.start_seconds if self.rollout else START_SECONDS
+
+    @property
+    def counted(self) -> str:
+        """``2 of 3 wanted tasks run, 1 of them of older deployments``, as ECS counts them."""
+        older = self.rollout.older if self.rollout else 0
+        which = f", {older} of them of older deployments" if older else ""
+        return f"{self.running} of {self.wanted} wanted task{'' if self.wanted == 1 else 's'} run{which}"
 
     @property
     def own_name(self) -> str:
@@ -102,6 +152,8 @@ class Readings:
     service: WatchedService
     series: Mapping[str, Series] = field(default_factory=dict)
     """Series by ``Metric.id``; a metric that is absent has no point."""
+    stopped: tuple[StoppedTask, ...] | None = None
+    """The tasks that have stopped lately, the oldest first; None where ECS was not asked or did not list them."""
 
     def of(self, metric: Metric) -> Series:
         return self.series.get(metric.id, {})
@@ -134,9 +186,25 @@ class Readings:
         """The end of the last minute for which the load balancer has reported any metric; 0 where there is none."""
         return max((minute + MINUTE for metric in _FROM_BALANCER for minute in self.of(metric)), default=0.0)
 
+    @property
+    def known_until(self) -> float:
+        """The end of the newest minute that the load balancer has reported, or that of any metric without one."""
+        reported = max((minute + MINUTE for series in self.series.values() for minute in series), default=0.0)
+        return self.reported_until if self.service.balanced else reported
+
     def reported_since(self, moment: float) -> bool:
         """Whether any metric has a point at or after ``moment``."""
         return any(minute >= moment for series in self.series.values() for minute in series)
+
+
+def with_stopped(readings: Readings, stopped: tuple[StoppedTask, ...] | None) -> Readings:
+    """Return the readings with the tasks that have stopped, and with the gap that AWS makes by taking tasks back."""
+    service = readings.service
+    moments = tuple(task.stopped_at for task in stopped or () if task.taken_back)
+    gap = gap_of_interruption(moments, service.wanted, service.start_seconds)
+    if gap is not None and (service.gap is None or service.gap.ends < gap.ends):
+        service = service.model_copy(update={"gap": gap})
+    return replace(readings, service=service, stopped=stopped)
 
 
 def settled(series: Series, now: float) -> float:

@@ -72,11 +72,27 @@ class Rule:
         mark = self.measure.mark
         return mark.label.format(severity=self.severity) if mark else None
 
+    @property
+    def of_tasks(self) -> bool:
+        """Whether a service whose only tasks are being started breaks it: load balancers answer for it with errors."""
+        return self.measure.absence == "is an outage" or self.measure.requests is not None
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is about a share of requests, per cent."""
+        return self.measure.requests is not None and self.measure.requests.over is not None
+
     def series(self, readings: Readings) -> Series:
         return self.measure.series(readings)
 
     def breaks(self, value: float) -> bool:
         return holds(value, self.comparison, self.threshold)
+
+    def breaks_over(self, window: Series) -> bool:
+        """Return whether a whole window, each minute of which has a point, breaks the rule."""
+        if self.measure.aggregation == "sum":
+            return self.breaks(sum(window.values()))
+        return all(map(self.breaks, window.values()))
 
 
 def rules_of(policies: Iterable[RulePolicy]) -> tuple[Rule, ...]:
@@ -120,6 +136,8 @@ class RuleState(Contract):
     value: float | None
     samples: int
     """The number of requests where the rule is about requests, else of minutes with a point."""
+    since: float | None = None
+    """The begin of the window, epoch seconds; None in a state of the previous version."""
     until: float
     """The end of the window, epoch seconds."""
     detail: str = ""
@@ -142,12 +160,21 @@ def evaluate(rule: Rule, readings: Readings, now: float) -> RuleState:
         found = _Found("no_data", None, f"no point in {rule.minutes} min")
     elif measure.aggregation == "sum":
         total = sum(values.values())
-        found = _Found("broken" if rule.breaks(total) else "ok", total)
+        found = _Found("broken" if rule.breaks_over(values) else "ok", total)
     else:
         found = _every(rule, readings, values)
+    gap = readings.service.gap
+    if found.verdict == "broken" and gap is not None and rule.of_tasks and gap.covers_any(window, MINUTE):
+        found = _Found("no_data", found.value, gap.why)
     samples = round(requests) if measure.requests else len(values)
     return RuleState(
-        rule=rule.name, verdict=found.verdict, value=found.value, samples=samples, until=until, detail=found.detail
+        rule=rule.name,
+        verdict=found.verdict,
+        value=found.value,
+        samples=samples,
+        since=window[0],
+        until=until,
+        detail=found.detail,
     )
 
 
@@ -187,7 +214,7 @@ def _availability(rule: Rule, readings: Readings, window: tuple[float, ...], val
     if missing and running and not readings.reported_since(window[0]):
         return _Found("no_data", value, f"CloudWatch shows nothing at all, while ECS runs {running} tasks")
     silent = f"; {len(missing)} of {rule.minutes} minutes show nothing at all" if missing else ""
-    return _Found("broken", value, f"{wanted} wanted{silent}")
+    return _Found("broken", value, f"{readings.service.counted}{silent}")
 
 
 def _value(rule: Rule, readings: Readings, values: Series) -> float:

@@ -7,7 +7,8 @@ from pydantic import Field
 from contracts.base import Target
 from contracts.policy import Digest, MonitoringPolicy
 from contracts.state import State
-from services.monitor.domain.alerts import Alert, AlertState, resolved, step, without_rules
+from services.monitor.domain.alerts import Alert, AlertState, Charge, resolved, step, without_rules
+from services.monitor.domain.attribute import attribution
 from services.monitor.domain.judge import PendingEvaluation
 from services.monitor.domain.look import Look
 from services.monitor.domain.metrics import WatchedService
@@ -68,8 +69,11 @@ class Watch(State):
         runs = (self.policy_of(waiting.run_id, in_force) for waiting in self.pending)
         return frozenset(policy for policy in (self.governing(in_force, now), *runs) if policy is not None)
 
-    def with_run(self, run_id: str, until: float, service: WatchedService, policy: MonitoringPolicy) -> Self:
-        return self._with_policy(run_id, policy).replace(closely={**self.closely, run_id: until}, dimensions=service)
+    def with_run(
+        self, run_id: str, until: float, service: WatchedService, policy: MonitoringPolicy, now: float
+    ) -> Self:
+        known = service.following(self.dimensions, now)
+        return self._with_policy(run_id, policy).replace(closely={**self.closely, run_id: until}, dimensions=known)
 
     def _with_policy(self, run_id: str, policy: MonitoringPolicy) -> Self:
         """Return the watch with a policy for the run, unless it has one: it keeps the policy with which it began."""
@@ -87,8 +91,9 @@ class Watch(State):
             ended=(*(run for run in self.ended if run != run_id), run_id)[-MOST_ENDED:],
         )
 
-    def with_set_up(self, service: WatchedService, policy: MonitoringPolicy) -> Self:
-        return self.replace(set_up=True, dimensions=service, shown=bare(policy), showing=None)
+    def with_set_up(self, service: WatchedService, policy: MonitoringPolicy, now: float) -> Self:
+        known = service.following(self.dimensions, now)
+        return self.replace(set_up=True, dimensions=known, shown=bare(policy), showing=None)
 
     def should_show(self, in_force: MonitoringPolicy | None, now: float) -> Showing | None:
         """Return what has to be written to CloudWatch, and how far that is done; None where nothing has to.
@@ -131,7 +136,9 @@ class Watch(State):
         published = [*over]
         for rule in look.rules:
             before = alerts.get(rule.name, AlertState())
-            alerts[rule.name], alert = step(before, rule, states[rule.name], self.target, now, look.fault, digest)
+            state = states[rule.name]
+            charge = Charge(attribution(rule, state, look.readings), look.readings.service.rollout)
+            alerts[rule.name], alert = step(before, rule, state, self.target, now, look.fault, digest, charge)
             published += [alert] if alert else []
         watch = self.replace(
             dimensions=look.readings.service,

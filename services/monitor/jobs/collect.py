@@ -16,7 +16,15 @@ from services._chassis.transition import Decision, Transition
 from services.monitor.decisions import looked
 from services.monitor.domain.database import fault as fault_of
 from services.monitor.domain.look import Look
-from services.monitor.domain.metrics import DATABASE_ERRORS, MINUTE, Readings
+from services.monitor.domain.metrics import (
+    DATABASE_ERRORS,
+    MINUTE,
+    Readings,
+    StoppedTask,
+    minutes_before,
+    settled,
+    with_stopped,
+)
 from services.monitor.domain.rules import evaluate
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.ports import Databases, EcsServices, Metrics, NotFound
@@ -25,7 +33,9 @@ log = structlog.get_logger()
 
 LOOK_BACK = 15 * MINUTE
 FARTHEST = 3 * 3600.0
-"""Seconds: a look reads the points of ``LOOK_BACK`` at least, and of ``FARTHEST`` at most while an evaluation waits."""
+"""Seconds: a look reads the points of ``LOOK_BACK`` at least, and of ``FARTHEST`` at most during a run."""
+SILENT = 2
+"""After so many minutes without a healthy task it is asked which tasks have stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +81,27 @@ class CollectJob:
             return Look(policy, now)
 
     async def _read(self, watch: Watch, policy: MonitoringPolicy, now: float) -> Readings:
-        service = await self.services.watched(watch.target, watch.dimensions)
+        service = (await self.services.watched(watch.target, watch.dimensions)).following(watch.dimensions, now)
         longest = max((rule.minutes for rule in policy.rules), default=0) * MINUTE
         oldest = min((waiting.since for waiting in watch.pending), default=now)
-        start = max(now - FARTHEST, min(now - LOOK_BACK - longest, oldest))
-        return await self.metrics.read(watch.target, service, policy.monitoring.metrics_namespace, start, now)
+        if service.rollout is not None and watch.wanted_closely(now):
+            oldest = min(oldest, service.rollout.began_at)  # the version before is what the new one is compared with
+        start = max(now - FARTHEST, min(now, oldest) - LOOK_BACK - longest)
+        found = await self.metrics.read(watch.target, service, policy.monitoring.metrics_namespace, start, now)
+        return with_stopped(found, await self._stopped(watch, found, now))
+
+    async def _stopped(self, watch: Watch, found: Readings, now: float) -> tuple[StoppedTask, ...] | None:
+        """Return the tasks that have stopped; ECS is asked for an evaluation, or where no task seems to be healthy."""
+        missing = found.service.wanted > 0 and not any(
+            found.healthy.get(minute, 0.0) for minute in minutes_before(settled(found.healthy, now), SILENT)
+        )
+        if not watch.pending and not missing:
+            return None
+        try:
+            return await self.services.stopped(watch.target)
+        except AwsError as error:
+            log.warning("nothing is known of the tasks that have stopped", why=str(error))
+            return None
 
     async def _published(self, watch: Watch, look: Look) -> bool:
         """Return whether the application publishes its database errors at all; only evaluations need to know it."""

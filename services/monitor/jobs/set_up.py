@@ -74,7 +74,7 @@ def _watched(
     """Return the transition after which the target is watched continuously."""
 
     def decide(state: bytes | None) -> Decision:
-        watch = Watch.from_bytes(state, target=target).with_set_up(service, policy)
+        watch = Watch.from_bytes(state, target=target).with_set_up(service, policy, now)
         return Decision(watch.to_bytes(), so_far.emit, (look_at(target, now),), records=so_far.records)
 
     return Transition(watch_key(target), decide)

@@ -41,7 +41,7 @@ class WatchCloselyJob:
             watch = Watch.from_bytes(state, target=command.target)
             if command.run_id in watch.ended:
                 return Decision(emit=(run_is_over(asked),))
-            watch = watch.with_run(command.run_id, until, service, policy)
+            watch = watch.with_run(command.run_id, until, service, policy, now)
             return Decision(watch.to_bytes(), (emit,), (look_at(command.target, now),))
 
         return Transition(watch_key(command.target), decide)

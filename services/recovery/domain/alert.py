@@ -4,7 +4,7 @@ from datetime import datetime
 
 from contracts.monitor import CriticalAlert, CriticalRule
 from contracts.recovery import AlertTrigger
-from services.recovery.domain.protection import MOST_FIRING, MOST_RESOLVED, Armed, Firing, Protection
+from services.recovery.domain.protection import MOST_FIRING, MOST_RESOLVED, Armed, Firing, OurChange, Protection
 
 
 def note(protection: Protection, alert: CriticalAlert) -> Protection:
@@ -28,9 +28,9 @@ def late(protection: Protection, alert: CriticalAlert) -> bool:
 def rollback_for(protection: Protection, alert: CriticalAlert, now: datetime) -> Armed | None:
     """Return the armed run that ``alert`` rolls back, or None.
 
-    An alert counts once the change has begun, if it did not fire before and is not over, and if nothing that the
-    service depends on is in trouble itself. A database alert counts only if it began after the change: a database fails
-    on its own, and going back would not mend it. The policy of the run may name the rules whose alerts count.
+    An alert counts once the change has begun, if it is the change's (``_of_change``) and not over, and if nothing that
+    the service depends on is in trouble itself. A database alert counts only if it began after the change: a database
+    fails on its own, and going back would not mend it. The policy of the run may name the rules whose alerts count.
     """
     held = protection.arm
     if (
@@ -42,13 +42,29 @@ def rollback_for(protection: Protection, alert: CriticalAlert, now: datetime) ->
         or held.change is None
         or not held.triggered_by(alert.rule)
         or not held.active(now)
-        or alert.alert_id in held.already_firing
+        or not _of_change(alert, held, held.change, protection.deployment_of(held.snapshot_id))
     ):
         return None
-    since = (
-        max(held.armed_at, held.change.begun_at) if alert.rule == CriticalRule.DATABASE_CONNECTIONS else held.armed_at
-    )
-    return held if alert.began_at > since else None
+    if alert.rule == CriticalRule.DATABASE_CONNECTIONS and alert.began_at <= held.change.begun_at:
+        return None
+    return held
+
+
+def _of_change(alert: CriticalAlert, held: Armed, change: OurChange, deployment_before: str | None) -> bool:
+    """Return whether the change may have caused the alert.
+
+    The whole window that broke the rule lies after the change began, in the time of another deployment than that of the
+    snapshot, and the monitor does not attribute it to the version before. Where the monitor knows nothing of the time
+    before, an alert that fired then is not the change's; nor is it where the previous version of the monitor tells no
+    window.
+    """
+    if alert.window_from is None:
+        return alert.alert_id not in held.already_firing and alert.began_at > held.armed_at
+    if alert.window_from < change.begun_at or alert.attribution in {"neither", "version-before"}:
+        return False
+    if alert.deployment_id and alert.deployment_id == deployment_before:
+        return False
+    return alert.attribution == "new-version" or alert.alert_id not in held.already_firing
 
 
 def trigger_of(alert: CriticalAlert) -> AlertTrigger:

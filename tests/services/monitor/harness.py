@@ -17,7 +17,7 @@ from services._chassis.transition import Decision, Timer, Transition
 from services.monitor.decisions import COLLECT, SHOW
 from services.monitor.domain.alarms import Alarm, AlarmScope
 from services.monitor.domain.database import Database
-from services.monitor.domain.metrics import MINUTE, Readings, WatchedService
+from services.monitor.domain.metrics import MINUTE, Readings, StoppedTask, WatchedService
 from services.monitor.domain.rules import Rule, rules_of
 from services.monitor.handlers import Handlers
 from services.monitor.jobs.check_alarms import CHECK, CheckAlarmsJob
@@ -69,6 +69,7 @@ def readings(*values: dict[str, float], start: float = START, of: WatchedService
 class FakeServices:
     def __init__(self) -> None:
         self.found = BALANCED
+        self.stopped_tasks: tuple[StoppedTask, ...] = ()
         self.named: frozenset[str] = frozenset()
         self.failure: Exception | None = None
 
@@ -76,6 +77,9 @@ class FakeServices:
         if self.failure:
             raise self.failure
         return self.found
+
+    async def stopped(self, target: Target) -> tuple[StoppedTask, ...]:
+        return self.stopped_tasks
 
     async def alarm_scope(self, target: Target) -> AlarmScope:
         found = await self.watched(target, None)

@@ -205,7 +205,8 @@ async def test_a_state_of_the_previous_version_is_judged_by_what_is_in_force(wor
     waiting = PendingEvaluation(command_id="old", run_id="run-1", since=START, deadline=START + 900)
     old = Watch(target=TARGET, closely={"run-1": START + 900}, pending=(waiting,))
     await world.keep(watch_key(TARGET), old.to_bytes())
-    world.policies.reload(policy(rules=rules(response_time=0.1)))
+    world.policies.reload(policy(rules=rules(response_time=0.3)))
+    world.metrics.change(response_time=0.5)
     await world.handlers.policy_changed(frozenset({TARGET}))
     await world.until(3 * MINUTE)
     assert [(answer.command_id, answer.verdict, answer.policy_digest) for answer in world.answers] == [

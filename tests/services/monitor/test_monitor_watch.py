@@ -159,7 +159,9 @@ async def test_a_bad_deployment_raises_one_critical_alert_that_is_resolved_when_
         ("error_rate", "raised"),
         ("error_rate", "resolved"),
     ]
-    assert world.ids.count(caused_id(raised.alert_id, "raised")) == 1
+    assert raised.window_from == moment(START + 5 * MINUTE)
+    assert raised.window_until == moment(START + 7 * MINUTE)
+    assert world.ids.count(caused_id(raised.alert_id, f"raised:{raised.window_from.isoformat()}")) == 1
 
 
 async def test_a_warning_comes_after_five_minutes(world: World) -> None:
@@ -194,6 +196,7 @@ async def test_an_evaluation_is_answered_as_soon_as_the_evidence_is_there(world:
         "error_rate",
         "response_time_p95",
         "database_connections",
+        "tasks_stay_up",
     ]
     assert world.ids == [caused_id("evaluate-1", "finished")]
     assert (await watch(world)).pending == ()

@@ -89,6 +89,7 @@ async def test_a_run_is_watched_and_its_evidence_is_gathered(monitor: Running) -
         "error_rate",
         "response_time_p95",
         "database_connections",
+        "tasks_stay_up",
     }
     assert all(gate.samples >= 2 for gate in judged.gates)
     assert await monitor.store.redis.zscore(monitor.store.key("timers"), "deadline:evaluate-1") is None

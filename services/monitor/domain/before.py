@@ -1,0 +1,79 @@
+"""What the version before did: what it broke as well, and by as much, is not the change's.
+
+A rule that was broken in any whole window of the minutes before a deployment excuses its successor as long as that is
+no worse. It is worse where it is so by half as much again, and for a share of requests by more than chance as well.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import floor, sqrt
+from statistics import median
+
+from contracts.limits import LEAST_REQUESTS
+from services.monitor.domain.metrics import MINUTE, Readings, minutes_before
+from services.monitor.domain.rules import Rule
+
+BASELINE = 15
+"""So many minutes before a deployment show what the version before did."""
+WORSE = 1.5
+"""A value that is worse by a smaller factor is no worse."""
+SIGMAS = 3.0
+"""A share of requests is worse only beyond so many standard deviations of chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """How a rule was kept in the minutes before a deployment."""
+
+    value: float
+    """Over all these minutes, or their median where minutes cannot be combined."""
+    requests: float
+    broken: bool
+    """Whether any whole window broke the rule."""
+
+    def excuses(self, rule: Rule, value: float | None, requests: float) -> bool:
+        """Return whether ``value``, over ``requests``, is no worse than what had broken the rule before."""
+        if not self.broken or value is None:
+            return False
+        if rule.comparison in {"<", "<="}:
+            return value >= self.value / WORSE
+        return value <= max(WORSE * self.value, self.value + self._noise(rule, requests))
+
+    def _noise(self, rule: Rule, requests: float) -> float:
+        """Return how much a share of requests, per cent, may rise by chance alone; 0 for other measures."""
+        if not rule.is_share or not requests or not self.requests:
+            return 0.0
+        share = min(self.value / 100, 1.0)
+        return 100 * SIGMAS * sqrt(share * (1 - share) * (1 / requests + 1 / self.requests))
+
+
+def before(rule: Rule, readings: Readings, moment: float) -> Before | None:
+    """Return how the rule was kept in the whole minutes before ``moment``; None where no window of it is known."""
+    minutes = minutes_before(floor(moment / MINUTE) * MINUTE, BASELINE)
+    series = rule.series(readings)
+    known = {minute: series[minute] for minute in minutes if minute in series}
+    windows = list(_windows(rule, readings, known))
+    if not windows:
+        return None
+    requests = rule.measure.requests
+    if rule.measure.aggregation == "sum":
+        value = median(sum(window.values()) for window in windows)
+    elif requests and requests.over:
+        value = requests.over(readings, known)
+    else:
+        value = median(known.values())
+    broken = any(rule.breaks_over(window) for window in windows)
+    return Before(value, sum(readings.requests.get(minute, 0.0) for minute in known), broken)
+
+
+def _windows(rule: Rule, readings: Readings, known: dict[float, float]) -> Iterator[dict[float, float]]:
+    """Yield each whole window that can be judged; a window of requests needs enough of them."""
+    for begin in known:
+        window = {
+            minute: known[minute]
+            for minute in minutes_before(begin + rule.minutes * MINUTE, rule.minutes)
+            if minute in known
+        }
+        requests = sum(readings.requests.get(minute, 0.0) for minute in window)
+        if len(window) == rule.minutes and (not rule.measure.requests or requests >= LEAST_REQUESTS):
+            yield window
