@@ -77,8 +77,8 @@ Attribution = Literal["new-version", "version-before", "neither"]
 
 class _Alert(Event):
     alert_id: str
-    """Id of the occurrence: ``raised`` and ``resolved`` carry the same. It is raised again once its window lies wholly in
-    the time of a newer deployment."""
+    """Id of the occurrence: ``raised`` and ``resolved`` carry the same. It is raised again once its window lies wholly
+    in the time of a newer deployment."""
     rule: str
     state: Literal["raised", "resolved"]
     value: float | None
@@ -89,13 +89,13 @@ class _Alert(Event):
     began_at: datetime
     """When the rule was first seen broken."""
     window_from: datetime | None = None
-    """The begin of the window that broke the rule; None where nothing was measured, or the previous version wrote it."""
+    """The begin of the window that broke the rule; None where it was not measured, or the previous version wrote it."""
     window_until: datetime | None = None
     """The end of that window."""
     attribution: Attribution | None = None
     """``new-version``: the whole window lies in the time in which the newest deployment serves, and the version before
-    did not break the rule, or by less. ``version-before``: that one broke it as well, by as much. ``neither``: the window
-    began too early to tell. None: nothing is known of the time before."""
+    did not break the rule, or by less. ``version-before``: that one broke it as well, by as much. ``neither``: the
+    window began too early to tell. None: nothing is known of the time before."""
     deployment_id: str = ""
     """The newest deployment, as ECS lists it; empty where it lists none."""
     detail: str
