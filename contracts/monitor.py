@@ -72,7 +72,7 @@ class SetUpMonitoring(Event):
 
 
 Attribution = Literal["new-version", "version-before", "neither"]
-"""Whose a broken rule is, by the newest deployment of the service: see ``_Alert.attribution``."""
+"""The version that a broken rule is attributed to, by the newest deployment of the service; ``attribution`` has each."""
 
 
 class _Alert(Event):

@@ -51,7 +51,7 @@ class AlertState(Contract):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Whose a broken rule is."""
+    """The deployment to which a broken rule is attributed, or that it is not attributed to any."""
 
     attribution: Attribution | None = None
     rollout: Rollout | None = None

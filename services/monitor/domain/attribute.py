@@ -1,4 +1,4 @@
-"""Whose a broken rule is: the version's that serves now, or that of the version before."""
+"""Attributes a broken rule to the version that serves now, or to the one before it."""
 
 from contracts.monitor import Attribution
 from services.monitor.domain.before import before
