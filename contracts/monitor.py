@@ -72,7 +72,7 @@ class SetUpMonitoring(Event):
 
 
 Attribution = Literal["new-version", "version-before", "neither"]
-"""The version that a broken rule is attributed to, by the newest deployment of the service; ``attribution`` has each."""
+"""The version that a broken rule is attributed to; ``_Alert.attribution`` says when."""
 
 
 class _Alert(Event):

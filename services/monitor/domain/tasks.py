@@ -8,7 +8,7 @@ from services.monitor.domain.rollout import Rollout
 
 GATE = "tasks_stay_up"
 TOLERATED_SHARE = 0.05
-"""Of many tasks some may end for reasons of their hosts: up to this share of the wanted ones fails no deployment."""
+"""Some of many tasks may end for reasons of their hosts: up to this share of the wanted ones fails no deployment."""
 SETTLED = 2 * MINUTE
 """For so long the tasks must have stayed up, where users' requests are evidence as well."""
 ALONE = 10 * MINUTE
