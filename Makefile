@@ -43,6 +43,9 @@ judge: setup ## how often Surefoot's verdict is right beside ECS alone, over 300
 judge-slice: setup ## forty of them, and which of these are known to be wrong
 	@$(BIN)/pytest -n 2 -q -m judge tests/judge
 
+denials: setup ## how deployments end where AWS denies, throttles, hangs, fails or omits, operation by operation; ONLY="ecs:ListTasks deny"
+	@$(BIN)/python -m benchmarks.denials --only "$(ONLY)"
+
 bench: setup ## ours against bare scripts, by turns, as ratios; 100,000 messages of which a third is malformed; the sandbox
 	@$(BIN)/python -m benchmarks.bus
 	@$(BIN)/python -m benchmarks.malformed
@@ -67,4 +70,4 @@ test-kafka: setup ## the bus's conformance suite and the thread on Apache Kafka:
 test-compose: setup ## the containers on the simulated AWS: deploys, kills, restarts (needs Docker with Compose; quarter of an hour)
 	@$(BIN)/pytest -q -m compose tests/compose
 
-.PHONY: help setup demo up test test-slow chaos chaos-long judge judge-slice bench check kafka test-kafka test-compose
+.PHONY: help setup demo up test test-slow chaos chaos-long judge judge-slice denials bench check kafka test-kafka test-compose

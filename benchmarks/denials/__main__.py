@@ -1,0 +1,81 @@
+"""The command line of the denial matrix: ``python -m benchmarks.denials``; ``make denials`` calls it."""
+
+import argparse
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from benchmarks.denials.cells import Cell, matrix, pairwise, with_name
+from benchmarks.denials.play import played
+from benchmarks.denials.report import Result, report, result_of, wrong
+from services._chassis.telemetry import configure_logs
+
+KEPT = Path(".surefoot/denials.jsonl")
+console = Console(stderr=True, highlight=False)
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.denials", description=__doc__)
+    parser.add_argument("--only", default="", help="cells whose names have all these words")
+    parser.add_argument("--pairwise", action="store_true", help="the slice that the tests play")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=60, help="begin no cell after so many minutes")
+    parser.add_argument("--resume", action="store_true", help="keep what an interrupted run has played")
+    parser.add_argument("--json", action="store_true", help="each cell and its end as JSON on stdout")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Play the matrix and print the report; 1 where a cell is wrong or was not played."""
+    asked = options()
+    cells = [cell for cell in _cells(asked.pairwise) if set(asked.only.split()) <= set(cell.name.split())]
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    if not asked.resume:
+        KEPT.unlink(missing_ok=True)
+    results = [result_of(orjson.loads(line)) for line in KEPT.read_bytes().splitlines()] if KEPT.exists() else []
+    known = {result.cell for result in results}
+    left = [cell.name for cell in cells if cell not in known]
+    results = [result for result in results if result.cell in cells]
+    until = time.time() + asked.minutes * 60
+    with ProcessPoolExecutor(asked.processes, initializer=_quiet) as pool, KEPT.open("ab") as file:
+        waiting = [pool.submit(play, name, until) for name in left]
+        for number, done in enumerate(as_completed(waiting), 1):
+            if (found := done.result()) is None:
+                continue
+            file.write(orjson.dumps(found) + b"\n")
+            file.flush()
+            results.append(result_of(found))
+            console.print(f"{number}/{len(left)} {found['cell']}: {results[-1].worth}", markup=False)
+    if asked.json:
+        shown = [{**result.as_json(), "is": result.worth} for result in results]
+        print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+    else:
+        print(report(results))
+    if len(results) < len(cells):
+        console.print(f"{len(cells) - len(results)} of {len(cells)} cells were not played", style="red")
+    return int(len(results) < len(cells) or bool(wrong(results)))
+
+
+def play(name: str, until: float) -> dict[str, Any] | None:
+    """Play one cell; None where its time has come too late."""
+    if time.time() > until:
+        return None
+    cell = with_name(name)
+    return Result(cell, played(cell)).as_json()
+
+
+def _cells(pairwise_only: bool) -> list[Cell]:
+    return pairwise() if pairwise_only else matrix()
+
+
+def _quiet() -> None:
+    configure_logs("critical", "denials")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""The cells of the matrix: an operation, the harm that is done to it, when, and the image that is deployed."""
+
+from dataclasses import dataclass
+
+from benchmarks.denials.operations import OPERATIONS, When
+from benchmarks.judge.images import IMAGES
+from benchmarks.judge.pairs import rows
+from sandbox.scenarios.harm import Kind, Rule
+from sandbox.scenarios.model import Scenario
+
+HARMS = tuple(kind.value for kind in (Kind.DENY, Kind.THROTTLE, Kind.HANG, Kind.ERROR_BEFORE, Kind.OMIT))
+CLOCK = "clock"
+"""In place of an operation: AWS's clock is ahead of Surefoot's, or behind."""
+CLOCKS = {"ahead": 30.0, "behind": -30.0}
+HEALTHY = "healthy"
+_BAD = "errors-50"
+IMAGE_NAMES = (HEALTHY, _BAD, "crash-at-start")
+TRAFFIC = 600
+"""Requests a minute: enough for each rule to judge by."""
+SLICE_SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    operation: str
+    """``service:Operation``, or ``clock``."""
+    harm: str
+    """A kind of harm, or ``ahead`` or ``behind``."""
+    when: When
+    image: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.operation} {self.harm} {self.when} {self.image}"
+
+    @property
+    def healthy(self) -> bool:
+        return self.image == HEALTHY
+
+    @property
+    def rule(self) -> Rule | None:
+        """Return the rule by which the calls fail; None where nothing but the clock is wrong."""
+        if self.operation == CLOCK:
+            return None
+        service, operation = self.operation.split(":")
+        kind = Kind(self.harm)
+        return Rule(
+            kind=kind,
+            service=service,
+            operation=operation,
+            agent="surefoot/recovery/rollback/" if self.when is When.ROLLBACK else "surefoot",
+            omits=OPERATIONS[self.operation].optional if kind is Kind.OMIT else (),
+        )
+
+    @property
+    def scenario(self) -> Scenario:
+        return Scenario.model_validate(
+            {
+                "name": "new",
+                "teaches": f"{self.name}.",
+                "image": IMAGES[self.image].behaviour,
+                "world": {
+                    "clock_ahead": CLOCKS.get(self.harm, 0.0),
+                    "traffic": {"peak": TRAFFIC, "night": TRAFFIC},
+                },
+                "expect": {"outcome": "succeeded"},
+            }
+        )
+
+
+def with_name(name: str) -> Cell:
+    """Return the cell of this name. Raise ``ValueError`` where there is none."""
+    operation, harm, when, image = name.split()
+    cell = Cell(operation, harm, When(when), image)
+    if why := impossible(cell):
+        raise ValueError(f"{name}: {why}")
+    return cell
+
+
+def matrix() -> list[Cell]:
+    """Return all cells that can be."""
+    clocks = [Cell(CLOCK, harm, When.ALWAYS, image) for harm in CLOCKS for image in IMAGE_NAMES]
+    every = (
+        Cell(operation, harm, when, image)
+        for operation in OPERATIONS
+        for harm in HARMS
+        for when in When
+        for image in IMAGE_NAMES
+    )
+    return [*clocks, *(cell for cell in every if not impossible(cell))]
+
+
+def impossible(cell: Cell) -> str:
+    """Return why a cell cannot be, or would repeat another; empty where it stands for itself."""
+    if cell.image not in IMAGE_NAMES:
+        return "there is no such image"
+    if cell.operation == CLOCK:
+        return "" if cell.harm in CLOCKS and cell.when is When.ALWAYS else "a clock is ahead or behind, always"
+    operation = OPERATIONS.get(cell.operation)
+    if operation is None or cell.harm not in HARMS:
+        return "there is no such operation or harm"
+    sometimes = cell.when is not When.ALWAYS
+    reasons = {
+        "its answer can lack nothing": cell.harm == Kind.OMIT and not operation.optional,
+        "it is not called then": sometimes and cell.when not in operation.when,
+        "nothing is rolled back": cell.when is When.ROLLBACK and cell.healthy,
+        "it is called at no other time": sometimes and len(operation.when) == 1,
+    }
+    return next((why for why, holds in reasons.items() if holds), "")
+
+
+def pairwise() -> list[Cell]:
+    """Return few cells in which each pair of service, harm, time and image stands, and each operation at least once."""
+    services = sorted({operation.split(":")[0] for operation in OPERATIONS})
+    axes = {
+        "service": services,
+        "harm": list(HARMS),
+        "when": [when.value for when in When],
+        "image": list(IMAGE_NAMES),
+    }
+    found: list[Cell] = []
+    counts = dict.fromkeys(OPERATIONS, 0)
+    for row in rows(axes, lambda row: "" if _candidates(row) else "no cell has these", SLICE_SEED, len(OPERATIONS)):
+        cell = min(_candidates(row), key=lambda cell: (counts[cell.operation], cell.operation))
+        counts[cell.operation] += 1
+        found.append(cell)
+    forgotten = (operation for operation, count in counts.items() if not count)
+    return [*found, *(Cell(operation, Kind.DENY.value, When.ALWAYS, _BAD) for operation in forgotten)]
+
+
+def _candidates(row: dict[str, str]) -> list[Cell]:
+    return [
+        cell
+        for cell in _MATRIX
+        if row.get("service", cell.operation.split(":")[0]) == cell.operation.split(":")[0]
+        and row.get("harm", cell.harm) == cell.harm
+        and row.get("when", cell.when) == cell.when
+        and row.get("image", cell.image) == cell.image
+    ]
+
+
+_MATRIX = matrix()
