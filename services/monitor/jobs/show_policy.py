@@ -7,6 +7,7 @@ from contracts.base import Target
 from contracts.gates import Gate
 from contracts.policy import MonitoringPolicy
 from contracts.results import MonitoringOutput
+from services._aws.errors import AwsError
 from services._chassis.jobs import Running
 from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.operation import Part
@@ -36,24 +37,56 @@ class ShowPolicy:
     async def __call__(
         self, running: Running, target: Target, policy: MonitoringPolicy, parts: Collection[Part] = BOTH
     ) -> Shown:
-        """Write ``parts`` and return what is there. Raise ``NotFound`` or ``AwsError``.
+        """Write ``parts`` and return what is there. Raise ``NotFound`` or ``AwsError`` where the service is not known.
 
-        An alarm counts as active when CloudWatch lists it with its actions enabled.
+        What CloudWatch refuses costs nothing else: the gate of that part is inconclusive and says why. An alarm counts
+        as active when CloudWatch lists it with its actions enabled.
         """
         service = await self.services.watched(target, None)
         gates: list[Gate] = []
-        names: list[str] = []
+        names: tuple[str, ...] = ()
         if "dashboard" in parts:
+            gates.append(await self._dashboard(running, target, service, policy))
+        if "alarms" in parts:
+            names, gate = await self._alarms(running, target, service, policy)
+            gates.append(gate)
+        return Shown(service, tuple(gates), MonitoringOutput(dashboard=service.own_name, alarms=names))
+
+    async def _dashboard(
+        self, running: Running, target: Target, service: WatchedService, policy: MonitoringPolicy
+    ) -> Gate:
+        try:
             name = await self.put_dashboard(running, target, service, policy)
             there = await self.dashboards.body(target) is not None
-            gates.append(Gate.true("dashboard_created", there, detail=name))
-        if "alarms" in parts:
-            put = [await self.put_alarm(running, target, service, rule, policy) for rule in rules_of(policy.rules)]
-            names = [name for name in put if name]
+        except AwsError as error:
+            return Gate.true("dashboard_created", None, samples=0, detail=str(error))
+        return Gate.true("dashboard_created", there, detail=name)
+
+    async def _alarms(
+        self, running: Running, target: Target, service: WatchedService, policy: MonitoringPolicy
+    ) -> tuple[tuple[str, ...], Gate]:
+        """Return the names of the alarms that were put, and the gate that shows whether all are active."""
+        names: list[str] = []
+        refused: list[AwsError] = []
+        for rule in rules_of(policy.rules):
+            try:
+                name = await self.put_alarm(running, target, service, rule, policy)
+            except AwsError as error:
+                refused.append(error)
+                if error.temporary or error.denied:
+                    break  # the others would be refused as well
+            else:
+                names += [name] if name else []
+        if refused:
+            why = f"{len(names)} were put; {'; '.join(sorted(set(map(str, refused))))}"
+            return tuple(names), Gate.measured("alarms_active", None, ">=", len(names), samples=0, detail=why)
+        try:
             ours = await self.delete_others(running, target, service, names)
-            armed = sum(ours.get(name, False) for name in names)
-            gates.append(Gate.measured("alarms_active", armed, ">=", len(names), detail=f"{service.own_name}-*"))
-        return Shown(service, tuple(gates), MonitoringOutput(dashboard=service.own_name, alarms=tuple(names)))
+        except AwsError as error:
+            why = f"{len(names)} were put, and nobody can say whether they are active: {error}"
+            return tuple(names), Gate.measured("alarms_active", None, ">=", len(names), samples=0, detail=why)
+        armed = sum(ours.get(name, False) for name in names)
+        return tuple(names), Gate.measured("alarms_active", armed, ">=", len(names), detail=f"{service.own_name}-*")
 
     async def put_dashboard(
         self, running: Running, target: Target, service: WatchedService, policy: MonitoringPolicy

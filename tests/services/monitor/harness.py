@@ -10,6 +10,7 @@ from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.policy import BUILT_IN_RULES, Monitoring
 from contracts.results import StepFinished
+from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services._chassis.policies import Policies
 from services._chassis.store import Applied, Written
@@ -154,6 +155,8 @@ class FakeAlarms:
         self.made: dict[str, tuple[Rule, Monitoring]] = {}
         self.disarmed: set[str] = set()
         self.failure: Exception | None = None
+        self.refused: dict[str, AwsError] = {}
+        """Rule → why its alarm is refused."""
 
     async def all(self, target: Target, named: Collection[str]) -> tuple[Alarm, ...]:
         if self.failure:
@@ -161,8 +164,8 @@ class FakeAlarms:
         return self.there
 
     async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> str | None:
-        if self.failure:
-            raise self.failure
+        if failure := self.failure or self.refused.get(rule.name):
+            raise failure
         name = f"surefoot-{target.cluster}-{target.service}-{rule.name}"
         self.put_names.append(name)
         self.made[name] = rule, monitoring
@@ -181,8 +184,11 @@ class FakeDashboards:
     def __init__(self) -> None:
         self.bodies: dict[str, str] = {}
         self.puts: list[Target] = []
+        self.failure: Exception | None = None
 
     async def put(self, target: Target, service: WatchedService, rules: Iterable[Rule], monitoring: Monitoring) -> str:
+        if self.failure:
+            raise self.failure
         self.puts.append(target)
         self.bodies[f"{target.cluster}/{target.service}"] = '{"widgets": []}'
         return service.own_name

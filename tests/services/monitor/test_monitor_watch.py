@@ -415,17 +415,51 @@ async def test_no_alarm_at_all_passes_and_is_said(world: World) -> None:
     assert "no alarm stands over this service yet" in answer.summary
 
 
-@pytest.mark.parametrize("command", [CHECK, SET_UP], ids=lambda command: type(command).__name__)
-async def test_a_cloudwatch_that_refuses_is_inconclusive(world: World, command: CheckAlarms | SetUpMonitoring) -> None:
+async def test_a_cloudwatch_that_refuses_to_list_alarms_is_inconclusive(world: World) -> None:
     world.alarms.failure = AwsError("CloudWatch did not answer: AccessDenied")
-    handler = becomes_job(check_alarms.CHECK if isinstance(command, CheckAlarms) else set_up.SET_UP)
-    await world.send(handler, command)
+    await world.send(becomes_job(check_alarms.CHECK), CHECK)
     (answer,) = world.answers
     assert (answer.verdict, answer.cause, answer.summary) == (
         Verdict.INCONCLUSIVE,
         Cause.ERROR,
         "CloudWatch did not answer: AccessDenied",
     )
+
+
+async def test_alarms_that_are_refused_are_told_and_cost_nothing_else(world: World) -> None:
+    world.alarms.failure = AwsError("CloudWatch refused PutMetricAlarm: AccessDenied", code="AccessDenied")
+    await world.send(becomes_job(set_up.SET_UP), SET_UP)
+    (answer,) = world.answers
+    assert answer.verdict is Verdict.INCONCLUSIVE
+    assert [(gate.name, gate.verdict) for gate in answer.gates] == [
+        ("dashboard_created", Verdict.PASS),
+        ("alarms_active", Verdict.INCONCLUSIVE),
+    ]
+    assert "0 were put; CloudWatch refused PutMetricAlarm: AccessDenied" in answer.summary
+    await world.until(600)
+    assert world.metrics.looks, "the target is watched all the same"
+
+
+async def test_one_rule_whose_alarm_is_refused_does_not_cost_the_others(world: World) -> None:
+    world.alarms.refused = {"error_rate": AwsError("CloudWatch refused PutMetricAlarm: ValidationError")}
+    await world.send(becomes_job(set_up.SET_UP), SET_UP)
+    (answer,) = world.answers
+    assert answer.verdict is Verdict.INCONCLUSIVE
+    assert "7 were put; CloudWatch refused PutMetricAlarm: ValidationError" in answer.summary
+    assert len(world.alarms.made) == 7
+
+
+async def test_a_dashboard_that_is_refused_does_not_cost_the_alarms(world: World) -> None:
+    world.dashboards.failure = AwsError("CloudWatch refused PutDashboard: AccessDenied", code="AccessDenied")
+    await world.send(becomes_job(set_up.SET_UP), SET_UP)
+    (answer,) = world.answers
+    assert answer.verdict is Verdict.INCONCLUSIVE
+    assert [(gate.name, gate.verdict) for gate in answer.gates] == [
+        ("dashboard_created", Verdict.INCONCLUSIVE),
+        ("alarms_active", Verdict.PASS),
+    ]
+    assert "CloudWatch refused PutDashboard: AccessDenied" in answer.summary
+    assert len(world.alarms.made) == 8
 
 
 async def test_a_look_whose_job_was_lost_is_begun_anew(world: World) -> None:
