@@ -1,7 +1,7 @@
 """Reads Elastic Load Balancing v2: where users reach a service, and the health of its targets."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,9 @@ from services._aws.errors import AwsError, reading
 from services._aws.reach import Counted, Front, Group, Reach, is_application
 from services._aws.routing import Body, Rule, default_of, rules_of
 from services._chassis.aws import Aws
+
+_SPOKEN: Mapping[str, Literal["http", "https"]] = {"HTTP": "http", "HTTPS": "https"}
+"""Protocol of a health check → what its targets speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +126,25 @@ async def _reach(aws: Aws, arns: Sequence[str], *, every_rule: bool) -> Reach:
 
 def _group(body: Body) -> Group:
     """Read what a target group's targets speak: HTTP, where its health check asks for that at the traffic's port."""
-    checked = str(body.get("HealthCheckProtocol", ""))
     at_traffic = str(body.get("HealthCheckPort", "traffic-port")) in {"traffic-port", str(body.get("Port"))}
-    spoken: dict[str, Literal["http", "https"]] = {"HTTP": "http", "HTTPS": "https"}
+    spoken = _SPOKEN.get(str(body.get("HealthCheckProtocol", ""))) if at_traffic else None
     return Group(
         str(body["TargetGroupArn"]),
-        spoken.get(checked) if at_traffic else None,
+        spoken,
         grpc=body.get("ProtocolVersion") == "GRPC",
+        health_path=str(body.get("HealthCheckPath") or "") if spoken else "",
+        healthy_statuses=_statuses(str((body.get("Matcher") or {}).get("HttpCode") or "200")),
+    )
+
+
+def _statuses(matcher: str) -> frozenset[int]:
+    """Read the statuses of a health check: ``200``, ``200,202`` or ``200-299``."""
+    ranges = (part.partition("-") for part in matcher.replace(" ", "").split(","))
+    return frozenset(
+        status
+        for first, _, last in ranges
+        if first.isdecimal() and (last or first).isdecimal()
+        for status in range(int(first), int(last or first) + 1)
     )
 
 
@@ -157,6 +172,11 @@ async def _rules(aws: Aws, balancer: str, listener: Body, groups: set[str], ever
     default = default_of(listener)
     if not is_application(balancer) or (default.groups & groups and not every_rule):
         return (default,)
-    with reading("Elastic Load Balancing", "DescribeRules"):
-        described = await aws.pages("elbv2", "describe_rules", "Rules", ListenerArn=listener["ListenerArn"])
+    try:
+        with reading("Elastic Load Balancing", "DescribeRules"):
+            described = await aws.pages("elbv2", "describe_rules", "Rules", ListenerArn=listener["ListenerArn"])
+    except AwsError as error:
+        if error.temporary or not default.groups & groups:
+            raise
+        return (default,)  # what may not be read cannot stop what does not need it
     return (*rules_of([body for body in described if not body.get("IsDefault")]), default)

@@ -3,7 +3,7 @@
 Nothing is read here; ``load_balancers.find_reach`` reads it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -34,6 +34,9 @@ class Group:
     spoken: Literal["http", "https"] | None = "http"
     """What its targets certainly speak behind a network load balancer, by their health check; None: nobody knows."""
     grpc: bool = False
+    health_path: str = ""
+    """The path that its own health check asks for over HTTP, and the statuses that are right; empty without one."""
+    healthy_statuses: frozenset[int] = frozenset({200})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,16 @@ class Reach:
         addresses = (way for way in found if isinstance(way, Address))
         reasons = sorted((way for way in found if isinstance(way, Nowhere)), key=lambda way: way.rank)
         return next(addresses, None) or next(iter(reasons), Nowhere(NO_LISTENER if self.groups else self.why_none))
+
+    def own_paths(self, paths: Collection[str]) -> dict[str, frozenset[int]]:
+        """Return the paths of the target groups' health checks, and their right statuses, where users reach these.
+
+        They stand in for ``paths`` where not one of those leads to the service: a path that certainly exists.
+        """
+        if self.fixed is not None or any(isinstance(self.to(path), Address) for path in paths):
+            return {}
+        own = {group.health_path: group.healthy_statuses for group in self.groups if group.health_path}
+        return {path: statuses for path, statuses in own.items() if isinstance(self.to(path), Address)}
 
     def counted(self) -> Counted | None:
         """Return under which names CloudWatch counts the service's requests; None where nothing counts them."""

@@ -38,38 +38,44 @@ class Examine:
             observed(self.metrics.measure(target, counted, self.clock.now())),
             self._answers(target, application, reach),
         )
-        health, ready, *others = answers
         return Evidence(
             service=service,
             targets=targets,
             measurements=measurements,
             balanced=isinstance(reach, NotObserved) or counted is not None,
-            health=health,
-            ready=ready,
+            health=answers[application.health_path],
+            ready=answers[application.ready_path],
             endpoints={
-                path: answer for path, answer in zip(application.endpoints, others, strict=True) if answer is not None
+                path: answer
+                for path, answer in answers.items()
+                if answer is not None and (path in application.endpoints or path not in _paths(application))
             },
         )
 
     async def _answers(
         self, target: Target, application: Application, reach: Reach | NotObserved
-    ) -> list[Answer | NotObserved | None]:
-        """Return the application's answers about its health, about its readiness, and from each endpoint."""
-        paths = (application.health_path, application.ready_path, *application.endpoints)
+    ) -> Mapping[str, Answer | NotObserved | None]:
+        """Return the application's answer under each path; None where users do not reach it there as we can."""
+        paths = _paths(application)
         if application.url is not None:
             reach = Reach.at(application.url)
         if isinstance(reach, NotObserved):
-            return [reach] * len(paths)
+            return dict.fromkeys(paths, reach)
         headers = await observed(self.applications.headers(target, application))
-        return await asyncio.gather(*(self._answer(reach.to(path), path, headers) for path in paths))
+        asked = (*paths, *reach.own_paths(paths))
+        answers = await asyncio.gather(*(self._answer(reach.to(path), path, headers) for path in asked))
+        return dict(zip(asked, answers, strict=True))
 
     async def _answer(
         self, address: Address | Nowhere, path: str, headers: Mapping[str, SecretStr] | NotObserved
     ) -> Answer | NotObserved | None:
-        """Ask the application for a path; None where users do not reach it, or reach it by another way than we can."""
         if isinstance(address, Nowhere):
             return None
         if isinstance(headers, NotObserved):
             return headers
         with_secrets = address.with_secrets(headers)
         return None if with_secrets is None else await self.applications.get(with_secrets, path)
+
+
+def _paths(application: Application) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((application.health_path, application.ready_path, *application.endpoints)))

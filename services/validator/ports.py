@@ -1,12 +1,13 @@
 """The ports of the validator. Where AWS or the network fails, they return ``Unknown`` with a sentence."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import SecretStr
 
 from contracts.base import Target
-from contracts.policy import Application, Tests
+from contracts.policy import Application, HttpTest, Tests
 from contracts.validator import Suite
 from services._chassis.web import Address
 from services.validator.domain.facts import Absent, Image, LiveService, NotAsked, Outside, TaskDefinition, Unknown
@@ -15,6 +16,15 @@ from services.validator.domain.results import Attempt, TestResult
 
 Addresses = Mapping[str, Address | NotAsked]
 """Path → where a GET of it is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How users reach a service."""
+
+    addresses: Addresses
+    instead: tuple[HttpTest, ...] = ()
+    """Tests of the service's own health checks, if none of the paths that were asked about leads to it."""
 
 
 class EcsServices(Protocol):
@@ -40,14 +50,14 @@ class Applications(Protocol):
 
     async def headers(self, target: Target, application: Application) -> dict[str, SecretStr] | Unknown: ...
 
-    async def addresses(
+    async def ways(
         self,
         target: Target,
         application: Application,
         target_groups: tuple[str, ...],
         paths: Collection[str],
         headers: Mapping[str, SecretStr],
-    ) -> Addresses | Unknown:
+    ) -> Ways | Unknown:
         """Return for each path where a request is sent so that the service answers it, with these headers."""
         ...
 

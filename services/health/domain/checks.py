@@ -143,7 +143,7 @@ def _performance(evidence: Evidence, limits: Health) -> tuple[Check, ...]:
         _at_most("cpu", numbers.cpu, limits.cpu_percent, "%", why),
         _at_most("memory", numbers.memory, limits.memory_percent, "%", why),
     )
-    if not evidence.balanced:
+    if not evidence.balanced or _nobody_asks(evidence, numbers):
         return resources
     requests = numbers.requests + numbers.balancer_5xx
     few = None if requests >= LEAST_REQUESTS else f"{requests:g} requests are too few to tell"
@@ -156,6 +156,13 @@ def _performance(evidence: Evidence, limits: Health) -> tuple[Check, ...]:
         _at_most("error_rate", None if few else numbers.error_rate, limits.error_rate_percent, " %", why, weight=2),
         _throughput(numbers, why),
     )
+
+
+def _nobody_asks(evidence: Evidence, numbers: Measurements) -> bool:
+    """Whether neither users nor we can have had an answer, while CloudWatch does measure: answers do not apply then."""
+    asked_by_us = evidence.health is not None or evidence.ready is not None or bool(evidence.endpoints)
+    measured = numbers.cpu is not None or numbers.memory is not None
+    return measured and not asked_by_us and not numbers.requests and not numbers.balancer_5xx
 
 
 def _at_most(name: str, value: float | None, limit: float, unit: str, why: str, *, weight: float = 1) -> Check:

@@ -16,6 +16,11 @@ def tests_of(tests: Tests, suite: Suite) -> tuple[HttpTest, ...]:
     return tests.smoke if suite == "smoke" else tests.api
 
 
+def with_others(tests: Tests, others: tuple[HttpTest, ...]) -> Tests:
+    """Return the tests with others beside the smoke tests."""
+    return tests.model_copy(update={"smoke": tests.smoke + others}) if others else tests
+
+
 def timeout_of(tests: Tests, suite: Suite) -> float:
     """Return the longest that one attempt may take, in real seconds."""
     return tests.smoke_timeout_seconds if suite == "smoke" else tests.api_timeout_seconds

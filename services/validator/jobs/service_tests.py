@@ -13,9 +13,9 @@ from services.validator.domain import judge, preflight
 from services.validator.domain.facts import Absent, LiveService, Unknown
 from services.validator.domain.operation import Result, Tested
 from services.validator.domain.results import TestResult
-from services.validator.domain.suites import tests_of
+from services.validator.domain.suites import tests_of, with_others
 from services.validator.domain.weigh import should_continue, weigh
-from services.validator.ports import Addresses, Applications, EcsServices, SuiteRunner
+from services.validator.ports import Applications, EcsServices, SuiteRunner, Ways
 
 BASELINE_SECONDS = 180.0
 """Product seconds for the tests of the version before the change; what they have not seen by then is not compared."""
@@ -43,16 +43,17 @@ class ServiceTests:
         service = await self.services.service(target)
         if not isinstance(service, LiveService):
             return _nowhere(preflight.target_gate(target, service), service)
-        addresses = await self._addresses(target, service, suites, policy)
-        if isinstance(addresses, Gate):
-            return Result(verdict=addresses.verdict, cause=Cause.ERROR, summary=addresses.detail, gates=(addresses,))
+        ways = await self._ways(target, service, suites, policy)
+        if isinstance(ways, Gate):
+            return Result(verdict=ways.verdict, cause=Cause.ERROR, summary=ways.detail, gates=(ways,))
+        tests = with_others(policy.tests, ways.instead)
 
         def go_on(smoke: tuple[TestResult, ...]) -> bool:
             return should_continue(weigh(smoke, before))
 
-        results = await self.runner.run(addresses, policy.tests, suites, deadline, go_on)
+        results = await self.runner.run(ways.addresses, tests, suites, deadline, go_on)
         weighed = weigh(results, before)
-        gates = judge.judge(weighed, policy.tests, before)
+        gates = judge.judge(weighed, tests, before)
         verdict = worst(gate.verdict for gate in gates)
         return Result(
             verdict=verdict,
@@ -67,23 +68,24 @@ class ServiceTests:
         self, target: Target, service: LiveService, policy: ValidationPolicy
     ) -> Baseline | None:
         """Run every test on the version that is live; None where AWS does not say where users reach it."""
-        addresses = await self._addresses(target, service, SUITES, policy)
-        if isinstance(addresses, Gate):
+        ways = await self._ways(target, service, SUITES, policy)
+        if isinstance(ways, Gate):
             return None
+        tests = with_others(policy.tests, ways.instead)
         deadline = self.clock.now() + BASELINE_SECONDS
-        results = await self.runner.run(addresses, policy.tests, SUITES, deadline, lambda _: True)
+        results = await self.runner.run(ways.addresses, tests, SUITES, deadline, lambda _: True)
         return judge.baseline(results, weigh(results, None))
 
-    async def _addresses(
+    async def _ways(
         self, target: Target, service: LiveService, suites: Collection[Suite], policy: ValidationPolicy
-    ) -> Addresses | Gate:
+    ) -> Ways | Gate:
         """Return where each test is sent; a gate without a verdict where that, or a header of it, could not be read."""
         application = policy.application
         headers = await self.applications.headers(target, application)
         if isinstance(headers, Unknown):
             return Gate.true("header_secrets", None, samples=0, detail=headers.detail)
         paths = {test.path for suite in suites for test in tests_of(policy.tests, suite)}
-        found = await self.applications.addresses(target, application, service.target_groups, paths, headers)
+        found = await self.applications.ways(target, application, service.target_groups, paths, headers)
         if isinstance(found, Unknown):
             return Gate.true("load_balancer", None, samples=0, detail=found.detail)
         return found

@@ -7,7 +7,7 @@ import pytest
 from contracts.base import Target
 from services._aws.errors import AwsError
 from services._aws.load_balancers import TargetHealth, find_counted, find_reach, target_health
-from services._aws.reach import NO_BALANCER, NO_LISTENER, Counted, Nowhere
+from services._aws.reach import NO_BALANCER, NO_LISTENER, Counted, Nowhere, Reach
 from services._chassis.web import Address
 from tests.kit import ScriptedAws, refusal
 
@@ -37,7 +37,7 @@ def account(
     listeners: dict[str, list[dict[str, Any]]],
     rules: dict[str, list[dict[str, Any]]] | None = None,
     groups: tuple[str, ...] = (GROUP,),
-    group: dict[str, str] | None = None,
+    group: dict[str, Any] | None = None,
 ) -> ScriptedAws:
     """Each load balancer's listeners, each listener's rules; the service's groups are behind all of them."""
     described = [
@@ -202,6 +202,41 @@ async def test_requests_are_counted_behind_a_login_too_and_rules_are_read_only_w
     behind_login.answers["describe_rules"] = refusal("AccessDenied")
     assert await find_counted(behind_login, TARGET, (GROUP,)) == Counted("app/web/1", "targetgroup/ours/1")
     assert await find_counted(ScriptedAws(), TARGET, ()) is None
+
+
+async def test_rules_that_may_not_be_read_do_not_stop_a_service_that_is_the_default() -> None:
+    aws = account({ALB: [listener("HTTP", 80, forward(GROUP))]})
+    aws.answers["describe_rules"] = refusal("AccessDenied")
+    assert (await find_reach(aws, TARGET, (GROUP,))).to("/health") == Address("http://web.example:80")
+    aws.answers["describe_rules"] = refusal("Throttling")
+    with pytest.raises(AwsError, match="Throttling"):
+        await find_reach(aws, TARGET, (GROUP,))
+    by_rule = account({ALB: [listener("HTTP", 80, NOT_FOUND)]})
+    by_rule.answers["describe_rules"] = refusal("AccessDenied")
+    with pytest.raises(AwsError, match="AccessDenied"):
+        await find_reach(by_rule, TARGET, (GROUP,))
+
+
+@pytest.mark.parametrize(
+    ("matcher", "statuses"),
+    [
+        (None, {200}),
+        ("200", {200}),
+        ("200,202", {200, 202}),
+        ("200-202, 301", {200, 201, 202, 301}),
+        ("nonsense", set()),
+    ],
+)
+async def test_the_health_check_that_users_reach(matcher: str | None, statuses: set[int]) -> None:
+    check: dict[str, Any] = BY_HTTP | {"HealthCheckPath": "/orders/health"}
+    if matcher:
+        check["Matcher"] = {"HttpCode": matcher}
+    listeners = {ALB: [listener("HTTP", 80, NOT_FOUND)]}
+    aws = account(listeners, {"l/80": [rule(GROUP, path="/orders/*")]}, group=check)
+    reach = await find_reach(aws, TARGET, (GROUP,))
+    assert reach.own_paths(["/health"]) == {"/orders/health": frozenset(statuses)}
+    assert reach.own_paths(["/health", "/orders/1"]) == {}
+    assert Reach.at("https://api.example").own_paths(["/health"]) == {}
 
 
 async def test_among_equals_the_service_s_first_group_is_taken() -> None:

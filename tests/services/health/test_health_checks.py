@@ -159,6 +159,27 @@ def test_performance(name: str, change: dict[str, Any], finding: Finding) -> Non
     assert found(evidence(measurements=replace(BUSY, **change)), name).finding is finding
 
 
+@pytest.mark.parametrize(
+    ("change", "asked", "applies"),
+    [
+        ({"requests": 0}, {}, False),
+        ({"requests": 0}, {"health": Answer(200)}, True),
+        ({"requests": 0}, {"endpoints": {"/orders": Answer(200)}}, True),
+        ({"requests": 1}, {}, True),
+        ({"requests": 0, "balancer_5xx": 1}, {}, True),
+        ({"requests": 0, "cpu": None, "memory": None}, {}, True),
+    ],
+)
+def test_answers_do_not_apply_where_neither_users_nor_we_ask(
+    change: dict[str, Any], asked: dict[str, Any], applies: bool
+) -> None:
+    """A silent CloudWatch is no proof that nobody asks."""
+    nobody: dict[str, Any] = {"health": None, "ready": None, "endpoints": {}}
+    seen = checks(evidence(measurements=replace(BUSY, **change), **(nobody | asked)), Health())
+    names = {check.name for check in seen if check.level == "performance"}
+    assert names == {"cpu", "memory"} | ({"response_time", "error_rate", "throughput"} if applies else set())
+
+
 def test_the_balancers_own_errors_count_on_both_sides() -> None:
     assert Measurements(5, requests=90, target_5xx=5, balancer_5xx=10).error_rate == pytest.approx(15)
     assert Measurements(5).error_rate is None

@@ -35,7 +35,7 @@ API_ONLY = (
 
 def balanced(*rules: Rule, kind: str = "app", protocol: str = "HTTP", scheme: Literal["http"] | None = "http") -> Reach:
     front = Front(f"{BALANCER}/{kind}/court/50dc", "court.elb", protocol, 80, rules or (FORWARDS,))
-    return Reach((front,), (Group(GROUP, scheme),))
+    return Reach((front,), (Group(GROUP, scheme, health_path="/api/ping"),))
 
 
 class FakeBalancers:
@@ -108,6 +108,13 @@ async def test_only_what_leads_to_the_service_is_asked() -> None:
     seen = await examine(FakeEcs(), shared, applications)(TARGET, Application())
     assert (seen.balanced, seen.health, seen.ready, seen.endpoints) == (True, None, None, {"/api/v1/": Answer(200)})
     assert [path for _, path in applications.asked] == ["/api/v1/"]
+
+
+async def test_where_no_path_leads_to_the_service_its_own_health_check_is_asked() -> None:
+    applications = FakeApplications()
+    policy = Application(endpoints=("/orders",))
+    seen = await examine(FakeEcs(), FakeBalancers(balanced(*API_ONLY)), applications)(TARGET, policy)
+    assert (seen.health, seen.ready, seen.endpoints) == (None, None, {"/api/ping": Answer(200)})
 
 
 async def test_the_policy_s_address_and_paths_are_asked_even_without_a_load_balancer() -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pydantic import SecretStr
 
 from contracts.base import Target, caused_id
-from contracts.policy import SMOKE, Application, Gates, Tests
+from contracts.policy import SMOKE, Application, Gates, HttpTest, Tests
 from contracts.results import StepFinished
 from contracts.validator import Suite
 from services._chassis.transition import Decision, Transition
@@ -15,7 +15,7 @@ from services._chassis.web import Address
 from services.validator.domain.facts import Absent, Image, LiveService, NotAsked, TaskDefinition, Unknown
 from services.validator.domain.manifest import LINUX_AMD64, Platform
 from services.validator.domain.results import Answered, TestResult
-from services.validator.ports import Addresses
+from services.validator.ports import Addresses, Ways
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -58,22 +58,25 @@ class FakeApplications:
 
     found: Address | NotAsked | Unknown = BALANCER
     secrets: dict[str, SecretStr] | Unknown = field(default_factory=dict)
+    instead: tuple[HttpTest, ...] = ()
 
     async def headers(self, target: Target, application: Application) -> dict[str, SecretStr] | Unknown:
         return self.secrets
 
-    async def addresses(
+    async def ways(
         self,
         target: Target,
         application: Application,
         target_groups: tuple[str, ...],
         paths: Collection[str],
         headers: Mapping[str, SecretStr],
-    ) -> Addresses | Unknown:
+    ) -> Ways | Unknown:
         if isinstance(self.found, Unknown):
             return self.found
         found = Address(application.url, certified=True) if application.url else self.found
-        return {path: replace(found, headers=headers) if isinstance(found, Address) else found for path in paths}
+        asked = {*paths, *(test.path for test in self.instead)}
+        sent = {path: replace(found, headers=headers) if isinstance(found, Address) else found for path in asked}
+        return Ways(sent, self.instead)
 
 
 @dataclass

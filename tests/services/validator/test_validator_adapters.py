@@ -11,7 +11,7 @@ from botocore.exceptions import ConnectTimeoutError
 from pydantic import SecretStr
 
 from contracts.base import Target
-from contracts.policy import Application, ServicePolicy
+from contracts.policy import Application, HttpTest, ServicePolicy
 from services._aws.secrets import Secrets
 from services._chassis.web import Address
 from services.validator.adapters.applications import AwsApplications
@@ -144,8 +144,8 @@ async def sent_to(
     groups: tuple[str, ...] = (GROUP,),
     headers: dict[str, SecretStr] | None = None,
 ) -> Address | NotAsked | Unknown:
-    found = await applications(aws).addresses(TARGET, application or Application(), groups, {"/api/v1/"}, headers or {})
-    return found if isinstance(found, Unknown) else found["/api/v1/"]
+    found = await applications(aws).ways(TARGET, application or Application(), groups, {"/api/v1/"}, headers or {})
+    return found if isinstance(found, Unknown) else found.addresses["/api/v1/"]
 
 
 async def test_where_tests_are_sent() -> None:
@@ -155,10 +155,37 @@ async def test_where_tests_are_sent() -> None:
 
 async def test_a_rule_by_path_names_no_host_and_takes_its_paths_alone() -> None:
     by_path = BY_HOST | {"Conditions": [{"Field": "path-pattern", "Values": ["/api/*"]}]}
-    found = await applications(balancing(by_path)).addresses(TARGET, Application(), (GROUP,), {"/api/v1/", "/docs"}, {})
+    found = await applications(balancing(by_path)).ways(TARGET, Application(), (GROUP,), {"/api/v1/", "/docs"}, {})
     assert not isinstance(found, Unknown)
-    assert found["/api/v1/"] == Address("http://lb.example:80")
-    assert isinstance(found["/docs"], NotAsked)
+    assert found.addresses["/api/v1/"] == Address("http://lb.example:80")
+    assert isinstance(found.addresses["/docs"], NotAsked)
+
+
+@pytest.mark.parametrize(
+    ("check", "paths", "instead"),
+    [
+        (
+            {"HealthCheckPath": "/orders/health", "Matcher": {"HttpCode": "200,204"}},
+            {"/health"},
+            (HttpTest(name="health-check", path="/orders/health", expected=frozenset({200, 204}), critical=True),),
+        ),
+        ({"HealthCheckPath": "/orders/health"}, {"/health", "/orders/1"}, ()),
+        ({"HealthCheckPath": "/ping"}, {"/health"}, ()),
+        ({"HealthCheckPath": "/orders/a b"}, {"/health"}, ()),
+        ({"HealthCheckPath": "/orders/health", "Matcher": {"HttpCode": "?"}}, {"/health"}, ()),
+        ({"HealthCheckPath": "/orders/health", "HealthCheckPort": "9000"}, {"/health"}, ()),
+    ],
+)
+async def test_where_no_test_leads_to_the_service_its_health_check_is_one_if_it_does(
+    check: dict[str, Any], paths: set[str], instead: tuple[HttpTest, ...]
+) -> None:
+    aws = balancing(BY_HOST | {"Conditions": [{"Field": "path-pattern", "Values": ["/orders/*"]}]})
+    (described,) = aws.answers["describe_target_groups"]["TargetGroups"]
+    aws.answers["describe_target_groups"] = {"TargetGroups": [described | {"HealthCheckProtocol": "HTTP"} | check]}
+    found = await applications(aws).ways(TARGET, Application(), (GROUP,), paths, {})
+    assert not isinstance(found, Unknown)
+    assert found.instead == instead
+    assert {test.path for test in instead} <= found.addresses.keys()
 
 
 async def test_tests_are_sent_through_a_network_load_balancer_whose_targets_speak_http() -> None:

@@ -9,7 +9,7 @@ from contracts.base import Target
 from contracts.deployment import Cause, Observe
 from contracts.envelope import Meta
 from contracts.gates import Verdict
-from contracts.policy import API, SMOKE, Application, ServicePolicy, Tests, ValidationPolicy
+from contracts.policy import API, SMOKE, Application, HttpTest, ServicePolicy, Tests, ValidationPolicy
 from contracts.results import ProbesOutput, StepFinished
 from contracts.validator import Baseline, RunPreflight, ValidateDeployment
 from services._chassis.commands import becomes_job
@@ -30,6 +30,7 @@ from tests.kit import FakeClock, FakePolicies, FakeRunning
 from tests.services.validator.harness import (
     CARRIED,
     IN_FORCE,
+    LIVE,
     NOW,
     TARGET,
     FakeApplications,
@@ -57,6 +58,9 @@ def service_tests(runner: FakeRunner, **more: Any) -> ServiceTests:
 def validation(runner: FakeRunner, policy: ServicePolicy | None = None, **more: Any) -> Validate:
     policies = FakePolicies(policy or ServicePolicy(target=TARGET, digest=IN_FORCE))
     return Validate(service_tests(runner, **more), policies)
+
+
+TESTS = ValidationPolicy(application=Application(), tests=Tests())
 
 
 async def validate(
@@ -99,6 +103,17 @@ async def test_without_a_load_balancer_no_test_applies() -> None:
     assert (answer.verdict, answer.cause, answer.output) == (Verdict.PASS, None, None)
     assert len(answer.gates) == 3
     assert all(gate.not_applicable and why in gate.not_applicable for gate in answer.gates)
+
+
+async def test_the_service_s_own_health_check_is_a_test_where_no_other_leads_to_it() -> None:
+    own = HttpTest(name="health-check", path="/orders/health", critical=True)
+    runner = FakeRunner((TestResult("smoke", own, (Answered(500, 0.1),)),))
+    applications = FakeApplications(instead=(own,))
+    answer = await validate(validation(runner, applications=applications))
+    assert answer.verdict is Verdict.FAIL
+    assert runner.tests == [Tests(smoke=(*SMOKE, own))]
+    await service_tests(runner, applications=applications).before_the_change(TARGET, LIVE, TESTS)
+    assert runner.tests == [Tests(smoke=(*SMOKE, own))] * 2
 
 
 async def test_what_failed_before_the_change_as_well_is_told_and_passes() -> None:
