@@ -17,7 +17,6 @@ KNOWN_WRONG = {
     "01-worker-that-crashes": "Tasks that end a minute after their start are no evidence, and the run ends failed.",
     "02-nobody-wanted": "A service that wants no task has the score 0, and is blocked.",
     "04-slow-pace": "A rollback is given ten minutes, whatever the service's pace is.",
-    "05-path-rule-broken-and-quiet": "Without traffic and probes the health score has too little to go by, and blocks.",
     "09-no-room": "A deployment that can never start a task is begun, and neither it nor its rollback ends.",
     "11-no-way-back": "That the running image is gone is not seen before the change, and the rollback fails.",
     "13-late-observer": "With the bad version live already, no snapshot is one to go back to.",
@@ -26,6 +25,7 @@ KNOWN_WRONG = {
     "17-pull-through-cache": "An image that nobody can look up is said to be missing.",
     "17-pull-through-cache-by-digest": "A digest that the request names is not applied where nobody can look it up.",
     "28-misfit": "What ECS refuses is called a rollback, and its sentence is withheld.",
+    "30-out-of-reach-and-quiet": "Baking waits for requests, though nobody comes by and no test can be sent.",
     "33-own-alarm-errors": "The error-rate alarm takes minutes that are late for good ones, and never fires.",
     "34-daemon-that-crashes": "Tasks that end soon after their start are no evidence, and the run ends failed.",
 }
