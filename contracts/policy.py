@@ -163,7 +163,14 @@ class Gates(Section):
         limits.MINIMUM_HEALTH_SCORE, "requirements, Phase 1"
     )
     image_platform: Literal["linux/amd64", "task-definition"] = _default("linux/amd64", "requirements, Phase 1")
-    """What an image must be built for; ``task-definition``: for whatever the task definition runs on."""
+    """What an image must be built for: what its task definition runs on, which is linux/amd64 where that says nothing.
+
+    Both values mean this; the setting is kept for the policies that have it.
+    """
+    unseen_images: Literal["block", "trust-digest"] = _default("block", "Surefoot's own choice")
+    """What becomes of an image that nobody can look up: it blocks, or the digest that is named for it is trusted."""
+    unchecked_way_back: Literal["warn", "block"] = _default("warn", "Surefoot's own choice")
+    """What becomes of a part of the way back that cannot be checked. One that is known to be gone always blocks."""
     without_evidence: Literal["accept-idle", "accept", "fail"] = _default("accept-idle", "Surefoot's own choice")
     """What becomes of a deployment of which nothing could be proven, since no check applies to the service.
 

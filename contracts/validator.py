@@ -42,6 +42,9 @@ class RunPreflight(Event):
         "image_exists": "every image is in its registry",
         "architecture": "every image is built for the platform on which its tasks run",
         "task_definition_active": "the task definition was not deregistered",
+        "fits_service": "the task definition fits the service's load balancing, network and launch type",
+        "room_to_deploy": "the service's percentages leave ECS room to start or to stop a task",
+        "way_back": "what a rollback would need is there",
         "run_preflight": "the change could be looked up at AWS",
     }
     indispensable: ClassVar[Mapping[str, str]] = {

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from contracts.base import Target
 from services._aws.ecs_task import EcsTask
-from services._aws.ecs_views import Body, EcsService, ServiceDeployment
+from services._aws.ecs_views import Body, EcsService, ServiceDeployment, entries
 from services._aws.errors import AwsError, Missing, reading, temporary_code
 from services._aws.task_definition import EcsTaskDefinition
 from services._chassis.aws import Aws
@@ -186,9 +186,17 @@ async def _of_revisions(aws: Aws, target: Target, service: EcsService, version: 
             "ecs", "describe_service_revisions", serviceRevisionArns=list(service.current_revisions[:20])
         )
     return {
-        str(image["containerName"]): str(image["imageDigest"])
+        name: digest
         for revision in answer.get("serviceRevisions") or ()
         if revision.get("taskDefinition") == version
-        for image in revision.get("containerImages") or ()
+        for name, digest in digests_of(revision).items()
+    }
+
+
+def digests_of(revision: Body) -> dict[str, str]:
+    """Return container name → digest of the image of a service revision; unknown digests are left out."""
+    return {
+        str(image["containerName"]): str(image["imageDigest"])
+        for image in entries(revision, "containerImages")
         if image.get("containerName") and image.get("imageDigest")
     }

@@ -67,6 +67,16 @@ class EcsEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Balancer:
+    """An entry of ``loadBalancers[]``: the container and port that receive what it sends."""
+
+    container: str
+    port: int | None
+    group: str | None
+    """The target group's ARN; None behind a classic load balancer."""
+
+
+@dataclass(frozen=True, slots=True)
 class EcsService:
     """A service that exists, as DescribeServices describes it. ``find_service`` says what "exists" means."""
 
@@ -122,6 +132,16 @@ class EcsService:
         return next((deployment for deployment in self.deployments if deployment.status == "PRIMARY"), None)
 
     @property
+    def controller(self) -> str:
+        """Return what deploys the service: ECS, CODE_DEPLOY or EXTERNAL."""
+        return str((self.body.get("deploymentController") or {}).get("type") or "ECS")
+
+    @property
+    def strategy(self) -> str:
+        """Return how ECS's own controller deploys: ROLLING, BLUE_GREEN, LINEAR or CANARY."""
+        return str((self.body.get("deploymentConfiguration") or {}).get("strategy") or "ROLLING")
+
+    @property
     def is_daemon(self) -> bool:
         """Return whether ECS runs one task on each container instance; such a service takes no desired count."""
         return self.body.get("schedulingStrategy") == "DAEMON"
@@ -173,6 +193,13 @@ class EcsService:
         return tuple(dict.fromkeys(arn for arn in arns if arn))
 
     @property
+    def balancers(self) -> tuple[Balancer, ...]:
+        return tuple(
+            Balancer(str(body.get("containerName", "")), body.get("containerPort"), body.get("targetGroupArn"))
+            for body in entries(self.body, "loadBalancers")
+        )
+
+    @property
     def capacity_providers(self) -> frozenset[str]:
         return frozenset(
             str(strategy["capacityProvider"])
@@ -183,6 +210,11 @@ class EcsService:
     @property
     def on_fargate(self) -> bool:
         return self.body.get("launchType") == "FARGATE" or bool(self.capacity_providers & {"FARGATE", "FARGATE_SPOT"})
+
+    @property
+    def launch_type(self) -> str | None:
+        """Return FARGATE, EC2 or EXTERNAL; None where only the names of other capacity providers are known."""
+        return "FARGATE" if self.on_fargate else self.body.get("launchType")
 
     @property
     def alarm_names(self) -> frozenset[str]:

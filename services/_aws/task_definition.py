@@ -55,6 +55,45 @@ class EcsTaskDefinition:
         return _quantity(self.body.get("memory"), "gb")
 
     @property
+    def network_mode(self) -> str:
+        """Return ``awsvpc``, ``bridge``, ``host`` or ``none``; where AWS says nothing, Fargate has awsvpc alone."""
+        only_fargate = "FARGATE" in (self.body.get("requiresCompatibilities") or ())
+        return str(self.body.get("networkMode") or ("awsvpc" if only_fargate else "bridge"))
+
+    @property
+    def launch_types(self) -> frozenset[str]:
+        """Return the launch types that ECS has found it fit for; empty where AWS does not say it."""
+        return frozenset(self.body.get("compatibilities") or ())
+
+    @property
+    def ports(self) -> dict[str, tuple[range, ...]]:
+        """Return container name → the container ports that it maps; a single port is a range, too."""
+        return {
+            str(container.get("name", "")): tuple(map(_ports, entries(container, "portMappings")))
+            for container in entries(self.body, "containerDefinitions")
+        }
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Return the ARNs of the roles by which its tasks start and run, each once."""
+        roles = (self.body.get("executionRoleArn"), self.body.get("taskRoleArn"))
+        return tuple(dict.fromkeys(str(role) for role in roles if role))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return what its secrets are read from, each once: names or ARNs in Secrets Manager or Parameter Store."""
+        named = (
+            secret.get("valueFrom")
+            for container in entries(self.body, "containerDefinitions")
+            for secret in (
+                *entries(container, "secrets"),
+                *entries(container.get("logConfiguration") or {}, "secretOptions"),
+                {"valueFrom": (container.get("repositoryCredentials") or {}).get("credentialsParameter")},
+            )
+        )
+        return tuple(dict.fromkeys(str(name) for name in named if name))
+
+    @property
     def images(self) -> dict[str, str]:
         """Return container name → image reference as it is written there."""
         containers = entries(self.body, "containerDefinitions")
@@ -64,6 +103,11 @@ class EcsTaskDefinition:
     def _platform(self) -> Body:
         platform: Body = self.body.get("runtimePlatform") or {}
         return platform
+
+
+def _ports(mapping: Body) -> range:
+    first, _, last = str(mapping.get("containerPortRange") or mapping.get("containerPort") or 0).partition("-")
+    return range(int(first), int(last or first) + 1)
 
 
 def _quantity(text: object, unit: str) -> int | None:

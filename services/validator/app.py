@@ -18,6 +18,7 @@ from services.validator.adapters.applications import AwsApplications
 from services.validator.adapters.ecr import EcrImages
 from services.validator.adapters.ecs import AwsEcs
 from services.validator.adapters.http import AGENT, WireHttp
+from services.validator.adapters.rollouts import AwsRollouts
 from services.validator.api import create_router
 from services.validator.jobs.preflight import PREFLIGHT, Preflight
 from services.validator.jobs.service_tests import ServiceTests
@@ -30,7 +31,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     aws, clock, policies = platform.aws, platform.clock, platform.policies
     web = Web(AGENT, platform.transport)
     downloads = httpx2.AsyncClient(follow_redirects=False, transport=platform.transport)
-    services = AwsEcs(aws)
+    services, images = AwsEcs(aws), EcrImages(aws, downloads)
     applications = AwsApplications(aws, Secrets(aws, policies))
     test = ServiceTests(services, applications, HttpTestRunner(WireHttp(web), clock), clock)
     return Service(
@@ -42,7 +43,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             RollbackStarted: handlers.on_run_over,
         },
         jobs={
-            PREFLIGHT: Preflight(services, EcrImages(aws, downloads), policies, test),
+            PREFLIGHT: Preflight(services, images, AwsRollouts(aws, images), policies, test),
             VALIDATION: Validate(test, policies),
             OPERATION: ValidateOnRequest(test, policies, clock),
         },

@@ -13,6 +13,7 @@ from services._chassis.web import Address
 from services.validator.domain.facts import Absent, Image, LiveService, NotAsked, Outside, TaskDefinition, Unknown
 from services.validator.domain.reference import Reference
 from services.validator.domain.results import Attempt, TestResult
+from services.validator.domain.way_back import WayBack
 
 Addresses = Mapping[str, Address | NotAsked]
 """Path → where a GET of it is sent."""
@@ -40,9 +41,25 @@ class EcsServices(Protocol):
 
 
 class Images(Protocol):
-    """The registries that can be read: ECR, in the region of the target."""
+    """The registries that can be read: ECR, of every account that allows it and in every region."""
 
     async def image(self, target: Target, reference: Reference) -> Image | Absent | Outside | Unknown: ...
+
+    async def digest(self, target: Target, reference: Reference) -> str | Absent | Outside | Unknown:
+        """Return the image's digest, without looking at what it runs on."""
+        ...
+
+
+class Rollouts(Protocol):
+    """What a deployment of a service depends on, forth and back."""
+
+    async def way_back(self, target: Target) -> WayBack | Absent | Unknown:
+        """Return the last version that ECS rolled out completely; ``Absent`` where there never was one."""
+        ...
+
+    async def target_types(self, target: Target, groups: tuple[str, ...]) -> Mapping[str, str]:
+        """Return ARN of a target group → its target type; those that cannot be read are left out."""
+        ...
 
 
 class Applications(Protocol):

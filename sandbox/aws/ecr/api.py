@@ -31,6 +31,7 @@ class Ecr:
             "PutImage": self._put_image,
             "GetDownloadUrlForLayer": self._get_download_url_for_layer,
             "GetAuthorizationToken": self._get_authorization_token,
+            "DescribePullThroughCacheRules": self._describe_pull_through_cache_rules,
         }
 
     def call(self, operation: str, request: Answer, now: float) -> Answer:
@@ -154,6 +155,14 @@ class Ecr:
         host = f"https://{self._registry.uri.partition('/')[0]}"
         data = {"authorizationToken": token, "expiresAt": now + 12 * 3600, "proxyEndpoint": host}
         return {"authorizationData": [data]}
+
+    def _describe_pull_through_cache_rules(self, request: Answer, _now: float) -> Answer:
+        account = request.get("registryId", self._account)
+        host = f"{account}.dkr.ecr.{self._region}.amazonaws.com"
+        cached = (each.uri.split("/") for each in self._registry.repositories.values() if each.cached)
+        prefixes = sorted({parts[1] for parts in cached if parts[0] == host})
+        rules = [{"ecrRepositoryPrefix": prefix, "registryId": account, "createdAt": PUSHED} for prefix in prefixes]
+        return {"pullThroughCacheRules": rules}
 
     def _find(self, repository: Repository, identity: Answer) -> Manifest | None:
         digest, tag = identity.get("imageDigest", ""), identity.get("imageTag", "")

@@ -71,6 +71,8 @@ class Repository:
     digests: set[str] = field(default_factory=set)
     listed: bool = True
     """Whether ECR lists it: one of a pull-through cache is there only when something has been pulled through it."""
+    cached: bool = False
+    """Whether it is of a pull-through cache; the first part of its name is then the prefix of the cache's rule."""
     readable: bool = True
     """Whether the account of the services may look into it. ECS pulls with permissions of its own."""
 
@@ -121,7 +123,9 @@ class Registry:
     def add(self, reference: str, behaviour: Behaviour, *, listed: bool = True, readable: bool = True) -> str:
         """Add an image of another repository, in ECR or elsewhere, and return its digest."""
         uri, tag, _ = split(reference)
-        repository = self.repositories.setdefault(uri, Repository(uri, listed=listed, readable=readable))
+        repository = self.repositories.setdefault(
+            uri, Repository(uri, listed=listed, cached=not listed, readable=readable)
+        )
         return self._push(repository, tag or "latest", reference, behaviour)
 
     def delete(self, tag: str) -> None:

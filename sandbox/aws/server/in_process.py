@@ -241,6 +241,7 @@ class InProcessAws:
             administrator = self.sessions.begin(place.account, seed.ADMINISTRATOR, "AROASEED", "seed", SEED_SECONDS)
         records = seed.Records(gateway, world.workload, administrator)
         network, made = records.network_and_entrances(wanted)
+        records.task_roles()
         self._listen(world, wanted, made, host)
         if len(self.worlds) > 1 and place.region == HOME.region:
             records.roles()

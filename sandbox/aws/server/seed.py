@@ -6,6 +6,7 @@ There may be several services of the first kind, each behind a load balancer of 
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,13 @@ class Records:
         condition = {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}
         iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=_trust(condition))
         iam.create_role(RoleName=ADMINISTRATOR, AssumeRolePolicyDocument=_trust({}))
+
+    def task_roles(self) -> None:
+        """The roles by which the workload's tasks start and run; regions of one account share them."""
+        iam, here = self._client("iam"), self._workload
+        for name in (f"{here.application}-execution", here.family):
+            with suppress(iam.exceptions.EntityAlreadyExistsException):
+                iam.create_role(RoleName=name, AssumeRolePolicyDocument=_trust({}))
 
     def scaling(self, wanted: Infrastructure) -> None:
         """Register the bounds, policies and schedules of auto scaling."""

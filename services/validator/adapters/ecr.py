@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +23,7 @@ from services.validator.domain.reference import EcrRegistry, Reference
 CONFIGURATION_BYTES = 4 * 1024 * 1024
 """The largest configuration that is read. It usually has a few kilobytes; registries limit a manifest to this size."""
 DOWNLOAD_SECONDS = 15.0
+_CLOSED = frozenset({"AccessDeniedException", "AccessDenied"})
 _MISSING = {"ImageNotFound", "InvalidImageTag", "InvalidImageDigest"}
 
 
@@ -35,48 +35,89 @@ class EcrImages:
     downloads: httpx2.AsyncClient
 
     async def image(self, target: Target, reference: Reference) -> Image | Absent | Outside | Unknown:
+        found = await self._found(target, reference)
+        if not isinstance(found, dict):
+            return found
+        platforms = await self._platforms(target, reference, found.get("imageManifest", ""))
+        return Image(found["imageId"]["imageDigest"], platforms)
+
+    async def digest(self, target: Target, reference: Reference) -> str | Absent | Outside | Unknown:
+        found = await self._found(target, reference)
+        return str(found["imageId"]["imageDigest"]) if isinstance(found, dict) else found
+
+    async def _found(self, target: Target, reference: Reference) -> dict[str, Any] | Absent | Outside | Unknown:
+        """Return the image as BatchGetImage describes it, in whichever account and region of ECR it is."""
         registry = reference.ecr
-        if registry is None or registry.region != target.region:
-            return Outside(f"{reference} is not in ECR in {target.region}, and cannot be looked up from here")
+        if registry is None:
+            return Outside(f"{reference} is not in a private registry of ECR, and cannot be looked up from here")
         named = {"imageDigest": reference.digest} if reference.digest else {"imageTag": reference.tag or "latest"}
         try:
-            with reading("ECR", "BatchGetImage"):
-                answer = await self.aws.at(target).call(
-                    "ecr",
-                    "batch_get_image",
-                    registryId=registry.account,
-                    repositoryName=reference.repository,
-                    imageIds=[named],
-                    acceptedMediaTypes=list(ACCEPTED),
+            answer = await self._ask(
+                "batch_get_image", target, reference, imageIds=[named], acceptedMediaTypes=list(ACCEPTED)
+            )
+        except AwsError as error:
+            return await self._not_found(target, reference, registry, error)
+        if answer.get("images"):
+            return dict(answer["images"][0])
+        codes = {str(failure.get("failureCode")) for failure in answer.get("failures", [])}
+        if codes and codes <= _MISSING:
+            return await self._unless_cached(target, reference, f"there is no image {reference}")
+        return Unknown(f"ECR could not look up {reference}: {', '.join(sorted(codes)) or 'an empty answer'}")
+
+    async def _not_found(
+        self, target: Target, reference: Reference, registry: EcrRegistry, error: AwsError
+    ) -> Absent | Outside | Unknown:
+        if error.code in _CLOSED:
+            where = f"account {registry.account}, {registry.region}"
+            return Outside(f"{reference} cannot be looked up: ECR in {where} does not let us ({error.code})")
+        if error.code != "RepositoryNotFoundException":
+            return Unknown(str(error))
+        return await self._unless_cached(target, reference, f"there is no repository {reference.name}")
+
+    async def _unless_cached(self, target: Target, reference: Reference, absent: str) -> Absent | Outside | Unknown:
+        """Return ``Absent``, unless the first pull would fill it through a cache: then nobody knows yet.
+
+        Source: Amazon ECR user guide, "Sync an upstream registry" (the prefix ``ROOT`` matches every repository).
+        """
+        try:
+            with reading("ECR", "DescribePullThroughCacheRules"):
+                where, registry = self._where(target, reference)
+                rules = await where.pages(
+                    "ecr", "describe_pull_through_cache_rules", "pullThroughCacheRules", registryId=registry.account
                 )
         except AwsError as error:
-            if error.code == "RepositoryNotFoundException":
-                return Absent(f"there is no repository {reference.name}")
-            return Unknown(str(error))
-        if not answer.get("images"):
-            return _failed(reference, answer.get("failures", []))
-        image: Mapping[str, Any] = answer["images"][0]
-        return Image(
-            image["imageId"]["imageDigest"],
-            await self._platforms(target, reference, registry, image.get("imageManifest", "")),
-        )
+            return Unknown(f"{reference} is not in ECR, and whether a pull-through cache has it is not known: {error}")
+        prefixes = {str(rule.get("ecrRepositoryPrefix", "")) for rule in rules}
+        for prefix in sorted(prefixes - {""}):
+            if prefix == "ROOT" or reference.repository.startswith(f"{prefix}/"):
+                return Outside(
+                    f"{reference} is not known yet: the pull-through cache {prefix} is filled by a first pull"
+                )
+        return Absent(absent)
 
-    async def _platforms(
-        self, target: Target, reference: Reference, registry: EcrRegistry, text: str
-    ) -> frozenset[Platform] | Unknown:
+    async def _ask(self, operation: str, target: Target, reference: Reference, **parameters: Any) -> dict[str, Any]:
+        where, registry = self._where(target, reference)
+        with reading("ECR", operation.title().replace("_", "")):
+            return await where.call(
+                "ecr", operation, registryId=registry.account, repositoryName=reference.repository, **parameters
+            )
+
+    def _where(self, target: Target, reference: Reference) -> tuple[Aws, EcrRegistry]:
+        """Return AWS as the target's account sees it in the registry's region, and the registry."""
+        registry = reference.ecr
+        if registry is None:
+            raise ValueError(f"{reference} is not in ECR")
+        return self.aws.at(target.model_copy(update={"region": registry.region})), registry
+
+    async def _platforms(self, target: Target, reference: Reference, text: str) -> frozenset[Platform] | Unknown:
         """Return the platforms of an image: an index lists them; a single image has its own in its configuration."""
         try:
             manifest = read_manifest(text)
             if isinstance(manifest, Index):
                 return manifest.platforms
-            with reading("ECR", "GetDownloadUrlForLayer"):
-                answer = await self.aws.at(target).call(
-                    "ecr",
-                    "get_download_url_for_layer",
-                    registryId=registry.account,
-                    repositoryName=reference.repository,
-                    layerDigest=manifest.configuration,
-                )
+            answer = await self._ask(
+                "get_download_url_for_layer", target, reference, layerDigest=manifest.configuration
+            )
             blob = await self._download(answer["downloadUrl"])
             if f"sha256:{hashlib.sha256(blob).hexdigest()}" != manifest.configuration:
                 return Unknown(f"the configuration of {reference} is not what its manifest promises")
@@ -99,10 +140,3 @@ class EcrImages:
                 if len(blob) > CONFIGURATION_BYTES:
                     raise ValueError("its configuration is too large")
             return blob
-
-
-def _failed(reference: Reference, failures: list[dict[str, Any]]) -> Absent | Unknown:
-    codes = {str(failure.get("failureCode")) for failure in failures}
-    if codes and codes <= _MISSING:
-        return Absent(f"there is no image {reference}")
-    return Unknown(f"ECR could not look up {reference}: {', '.join(sorted(codes)) or 'an empty answer'}")

@@ -1,6 +1,7 @@
 """Facts about a service, its task definition and its images, as they were found."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from services.validator.domain.manifest import Platform
 
@@ -15,7 +16,7 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """It is out of reach: an image in a registry that is not ECR's in the target's region."""
+    """It is out of reach: an image that ECS may well pull, and that nobody can look up from here."""
 
     detail: str
     """One sentence that names it."""
@@ -38,6 +39,16 @@ class NotAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class Balancer:
+    """A container and its port to which a load balancer sends."""
+
+    container: str
+    port: int | None
+    group: str | None
+    """The target group's ARN; None behind a classic load balancer."""
+
+
+@dataclass(frozen=True, slots=True)
 class LiveService:
     """An ECS service as it is now."""
 
@@ -49,6 +60,18 @@ class LiveService:
     """Id of the primary deployment; None with another controller than ECS's own."""
     rolling_out: bool = False
     """Whether that deployment has not ended yet."""
+    controller: str = "ECS"
+    strategy: str = "ROLLING"
+    daemon: bool = False
+    desired: int | None = None
+    """How many tasks are wanted; None where ECS leaves it out."""
+    minimum_percent: float = 100
+    maximum_percent: float = 200
+    launch_type: str | None = None
+    """FARGATE, EC2 or EXTERNAL; None where it is not known."""
+    has_network: bool | None = None
+    """Whether it has a network configuration, as the network mode awsvpc needs; None where it is not known."""
+    balancers: tuple[Balancer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +84,11 @@ class TaskDefinition:
     """The platform on which its tasks run."""
     images: dict[str, str]
     """Container name → image reference as it is written there."""
+    network_mode: str = "awsvpc"
+    launch_types: frozenset[str] = frozenset()
+    """The launch types that ECS has found it fit for; empty where that is not known."""
+    ports: Mapping[str, tuple[range, ...]] = field(default_factory=dict)
+    """Container name → the ports that it maps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from contracts.base import Target
 from contracts.deployment import CheckUp, ImageChange, Observe, TaskDefinitionChange
 from contracts.gates import Verdict, worst
-from contracts.policy import PreflightPolicy
+from contracts.policy import Gates, PreflightPolicy
 from contracts.results import PreflightOutput
 from contracts.validator import Baseline, RunPreflight
 from services._chassis.commands import Command
@@ -18,11 +18,14 @@ from services._chassis.policies import Policies, governed
 from services._chassis.transition import Transition, decided
 from services.validator.domain import preflight
 from services.validator.domain.facts import Absent, LiveService, TaskDefinition, Unknown
-from services.validator.domain.manifest import Platform
-from services.validator.domain.preflight import Findings, Wanted
+from services.validator.domain.fit import fit_gate
+from services.validator.domain.images import Demands, Wanted, architecture_gate, exists_gate, image_findings
+from services.validator.domain.preflight import Findings
 from services.validator.domain.reference import Reference
+from services.validator.domain.room import room_gate
+from services.validator.domain.way_back import way_back_gate
 from services.validator.jobs.service_tests import ServiceTests
-from services.validator.ports import EcsServices, Images
+from services.validator.ports import EcsServices, Images, Rollouts
 
 PREFLIGHT = "run-preflight"
 
@@ -31,6 +34,7 @@ PREFLIGHT = "run-preflight"
 class Preflight:
     services: EcsServices
     images: Images
+    rollouts: Rollouts
     policies: Policies
     test: ServiceTests
 
@@ -39,7 +43,7 @@ class Preflight:
         command, policy = governed(asked, PreflightPolicy, self.policies)
         service = await self.services.service(command.target)
         findings, baseline = await asyncio.gather(
-            self._look(command, service, preflight.required_platform(policy.gates)), self._baseline(command, service)
+            self._look(command, service, policy.gates), self._baseline(command, service)
         )
         findings = findings.with_baseline(baseline)
         verdict = worst(gate.verdict for gate in findings.gates)
@@ -56,26 +60,35 @@ class Preflight:
             return None
         return await self.test.before_the_change(command.target, service, command.baseline)
 
-    async def _look(
-        self, command: RunPreflight, service: LiveService | Absent | Unknown, required: Platform | None
-    ) -> Findings:
+    async def _look(self, command: RunPreflight, service: LiveService | Absent | Unknown, gates: Gates) -> Findings:
         findings = Findings((preflight.target_gate(command.target, service),), (service,))
         if not isinstance(service, LiveService):
             return findings
         match command.change:
-            case ImageChange():
-                return findings + await self._image(command.target, command.change, service, required)
-            case TaskDefinitionChange(task_definition=name):
-                return findings + await self._task_definition(command.target, name, required)
+            case ImageChange() | TaskDefinitionChange() as change:
+                return findings + await self._change(command.target, change, service, gates)
             case Observe():
                 return findings + Findings((), output=PreflightOutput())
             case CheckUp():
                 output = PreflightOutput(live_deployment=service.deployment_id, under_way=service.rolling_out)
                 return findings + Findings((), output=output)
 
-    async def _image(
-        self, target: Target, change: ImageChange, service: LiveService, required: Platform | None
+    async def _change(
+        self, target: Target, change: ImageChange | TaskDefinitionChange, service: LiveService, gates: Gates
     ) -> Findings:
+        """Return whether the service can roll anything out, whether it could go back, and what to apply."""
+        demands = Demands.of(gates)
+        asked = (
+            self._image(target, change, service, demands)
+            if isinstance(change, ImageChange)
+            else self._task_definition(target, change, service, demands)
+        )
+        way_back, resolved = await asyncio.gather(self.rollouts.way_back(target), asked)
+        unknown_blocks = gates.unchecked_way_back == "block"
+        before = room_gate(service), way_back_gate(way_back, unknown_blocks=unknown_blocks)
+        return Findings(before) + resolved
+
+    async def _image(self, target: Target, change: ImageChange, service: LiveService, demands: Demands) -> Findings:
         definition = await self._definition_of(target, service)
         if not isinstance(definition, TaskDefinition):
             return preflight.containers_unknown(definition)
@@ -84,9 +97,12 @@ class Preflight:
         if container is None or gates[0].verdict is not Verdict.PASS:
             return Findings(gates)
         wanted = await self._look_up(target, container, change.reference)
-        return Findings(gates, (wanted.found,)) + preflight.image_findings(wanted, definition.platform, required)
+        return Findings(gates) + image_findings(wanted, definition.platform, demands)
 
-    async def _task_definition(self, target: Target, name: str, required: Platform | None) -> Findings:
+    async def _task_definition(
+        self, target: Target, change: TaskDefinitionChange, service: LiveService, demands: Demands
+    ) -> Findings:
+        name = change.task_definition
         definition = await self.services.task_definition(target, name)
         gates = preflight.task_definition_gates(name, definition)
         if not isinstance(definition, TaskDefinition):
@@ -94,8 +110,9 @@ class Preflight:
         lookups = (self._look_up(target, container, image) for container, image in definition.images.items())
         wanted = tuple(await asyncio.gather(*lookups))
         gates += (
-            preflight.exists_gate(wanted),
-            preflight.architecture_gate(wanted, definition.platform, required),
+            fit_gate(service, definition, await self.rollouts.target_types(target, service.target_groups)),
+            exists_gate(wanted, demands),
+            architecture_gate(wanted, definition.platform, demands),
         )
         output = PreflightOutput(task_definition=definition.arn)
         return Findings(gates, tuple(image.found for image in wanted), output)

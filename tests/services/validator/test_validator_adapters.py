@@ -17,7 +17,16 @@ from services._chassis.web import Address
 from services.validator.adapters.applications import AwsApplications
 from services.validator.adapters.ecr import CONFIGURATION_BYTES, EcrImages
 from services.validator.adapters.ecs import AwsEcs
-from services.validator.domain.facts import Absent, Image, LiveService, NotAsked, Outside, TaskDefinition, Unknown
+from services.validator.domain.facts import (
+    Absent,
+    Balancer,
+    Image,
+    LiveService,
+    NotAsked,
+    Outside,
+    TaskDefinition,
+    Unknown,
+)
 from services.validator.domain.manifest import LINUX_AMD64, Platform
 from services.validator.domain.reference import Reference
 from tests.kit import FakePolicies, ScriptedAws, refusal
@@ -36,10 +45,26 @@ async def test_a_service_as_it_is() -> None:
     live = {
         "status": "ACTIVE",
         "taskDefinition": ARN,
-        "loadBalancers": [{"targetGroupArn": GROUP}, {"loadBalancerName": "classic"}],
+        "loadBalancers": [
+            {"targetGroupArn": GROUP, "containerName": "web", "containerPort": 80},
+            {"loadBalancerName": "classic"},
+        ],
+        "desiredCount": 3,
+        "schedulingStrategy": "REPLICA",
+        "launchType": "EC2",
+        "deploymentConfiguration": {"minimumHealthyPercent": 50, "maximumPercent": 150},
     }
     aws = ScriptedAws(describe_services={"services": [live], "failures": []})
-    assert await AwsEcs(aws).service(TARGET) == LiveService(ARN, (GROUP,))
+    assert await AwsEcs(aws).service(TARGET) == LiveService(
+        ARN,
+        (GROUP,),
+        desired=3,
+        minimum_percent=50,
+        maximum_percent=150,
+        launch_type="EC2",
+        has_network=False,
+        balancers=(Balancer("web", 80, GROUP), Balancer("", None, None)),
+    )
     assert aws.asked["describe_services"] == {"cluster": "Main", "services": ["api"]}
 
 
@@ -91,14 +116,28 @@ async def test_what_a_task_definition_runs_on(runtime: dict[str, str] | None, pl
         "taskDefinitionArn": ARN,
         "status": "ACTIVE",
         "containerDefinitions": [
-            {"name": "web", "image": "app:1", "environment": [{"name": "KEY", "value": "s3cret"}]}
+            {
+                "name": "web",
+                "image": "app:1",
+                "environment": [{"name": "KEY", "value": "s3cret"}],
+                "portMappings": [{"containerPort": 80}, {"containerPortRange": "90-92"}],
+            }
         ],
+        "compatibilities": ["EC2"],
     }
     if runtime is not None:
         body["runtimePlatform"] = runtime
     aws = ScriptedAws(describe_task_definition={"taskDefinition": body})
     found = await AwsEcs(aws).task_definition(TARGET, "api:7")
-    assert found == TaskDefinition(ARN, active=True, platform=platform, images={"web": "app:1"})
+    assert found == TaskDefinition(
+        ARN,
+        active=True,
+        platform=platform,
+        images={"web": "app:1"},
+        network_mode="bridge",
+        launch_types=frozenset({"EC2"}),
+        ports={"web": (range(80, 81), range(90, 93))},
+    )
     assert "s3cret" not in repr(found)
 
 
@@ -233,6 +272,13 @@ def single(blob: bytes) -> str:
     return json.dumps({"config": {"digest": f"sha256:{hashlib.sha256(blob).hexdigest()}"}})
 
 
+NOT_FOUND = {"failureCode": "ImageNotFound", "imageId": {"imageTag": "2"}}
+
+
+def rules(*prefixes: str) -> dict[str, Any]:
+    return {"pullThroughCacheRules": [{"ecrRepositoryPrefix": prefix} for prefix in prefixes]}
+
+
 def holding(manifest: str) -> ScriptedAws:
     return ScriptedAws(
         batch_get_image={"images": [{"imageId": {"imageDigest": DIGEST}, "imageManifest": manifest}]},
@@ -303,19 +349,58 @@ async def test_a_platform_that_cannot_be_known(downloads: httpx2.AsyncClient, ma
     "answer",
     [
         refusal("RepositoryNotFoundException"),
-        {"images": [], "failures": [{"failureCode": "ImageNotFound", "imageId": {"imageTag": "2"}}]},
+        {"images": [], "failures": [NOT_FOUND]},
     ],
 )
 async def test_an_image_that_is_not_there(downloads: httpx2.AsyncClient, answer: object) -> None:
-    found = await EcrImages(ScriptedAws(batch_get_image=answer), downloads).image(TARGET, APP)
+    aws = ScriptedAws(batch_get_image=answer, describe_pull_through_cache_rules=rules("docker-hub", "tea"))
+    found = await EcrImages(aws, downloads).image(TARGET, APP)
     assert isinstance(found, Absent)
     assert APP.name in found.detail
+    assert await EcrImages(aws, downloads).digest(TARGET, APP) == found
+
+
+@pytest.mark.parametrize("answer", [refusal("RepositoryNotFoundException"), {"images": [], "failures": [NOT_FOUND]}])
+@pytest.mark.parametrize("prefix", ["team", "ROOT"])
+async def test_what_a_pull_through_cache_may_fill_is_not_known_yet(
+    downloads: httpx2.AsyncClient, answer: object, prefix: str
+) -> None:
+    aws = ScriptedAws(batch_get_image=answer, describe_pull_through_cache_rules=rules(prefix))
+    found = await EcrImages(aws, downloads).image(TARGET, APP)
+    assert found == Outside(f"{APP} is not known yet: the pull-through cache {prefix} is filled by a first pull")
+
+
+async def test_without_the_cache_s_rules_nothing_is_said_to_be_missing(downloads: httpx2.AsyncClient) -> None:
+    aws = ScriptedAws(
+        batch_get_image=refusal("RepositoryNotFoundException"),
+        describe_pull_through_cache_rules=refusal("AccessDeniedException"),
+    )
+    found = await EcrImages(aws, downloads).image(TARGET, APP)
+    assert isinstance(found, Unknown)
+    assert "DescribePullThroughCacheRules: AccessDeniedException" in found.detail
+
+
+async def test_an_account_that_lets_nobody_look_is_out_of_reach(downloads: httpx2.AsyncClient) -> None:
+    aws = ScriptedAws(batch_get_image=refusal("AccessDeniedException"))
+    found = await EcrImages(aws, downloads).image(TARGET, APP)
+    assert found == Outside(
+        f"{APP} cannot be looked up: ECR in account 123456789012, us-west-2 does not let us (AccessDeniedException)"
+    )
+
+
+async def test_an_image_of_another_region_is_looked_up_there(downloads: httpx2.AsyncClient) -> None:
+    aws = holding(single(CONFIGURATION))
+    there = Reference.parse("210987654321.dkr.ecr.eu-west-1.amazonaws.com/team/app:2")
+    assert isinstance(await EcrImages(aws, downloads).image(TARGET, there), Image)
+    assert await EcrImages(aws, downloads).digest(TARGET, there) == DIGEST
+    assert {(place.account, place.region) for place in aws.targets} == {("123456789012", "eu-west-1")}
+    assert aws.asked["batch_get_image"]["registryId"] == "210987654321"
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        refusal("AccessDeniedException"),
+        refusal("ServerException"),
         {"images": [], "failures": [{"failureCode": "KmsError"}]},
         {"images": [], "failures": []},
     ],
@@ -325,6 +410,6 @@ async def test_an_ecr_that_does_not_tell(downloads: httpx2.AsyncClient, answer: 
     assert isinstance(found, Unknown)
 
 
-@pytest.mark.parametrize("text", ["nginx:1", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app:2"])
+@pytest.mark.parametrize("text", ["nginx:1", "public.ecr.aws/nginx/nginx:1", "ghcr.io/acme/app:1"])
 async def test_other_registries_are_not_asked(downloads: httpx2.AsyncClient, text: str) -> None:
     assert isinstance(await EcrImages(ScriptedAws(), downloads).image(TARGET, Reference.parse(text)), Outside)

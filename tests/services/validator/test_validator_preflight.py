@@ -12,10 +12,11 @@ from contracts.policy import SMOKE, Application, Gates, PreflightPolicy, Service
 from contracts.results import PreflightOutput, StepFinished
 from contracts.validator import RunPreflight
 from services._chassis.web import Address
-from services.validator.domain.facts import Absent, Image, LiveService, Outside, Unknown
+from services.validator.domain.facts import Absent, Balancer, Image, LiveService, Outside, Unknown
 from services.validator.domain.manifest import LINUX_AMD64, Platform
 from services.validator.domain.reference import Reference
 from services.validator.domain.results import Answered, TestResult, Unreachable
+from services.validator.domain.way_back import Need, WayBack
 from services.validator.jobs.preflight import PREFLIGHT, Preflight
 from services.validator.jobs.service_tests import BASELINE_SECONDS, ServiceTests
 from tests.kit import FakeClock, FakePolicies, FakeRunning
@@ -40,6 +41,8 @@ from tests.services.validator.harness import (
     verdicts,
 )
 
+WAY_BACK = WayBack("api:7", (Need(True, "the image is there"),))
+
 
 @dataclass
 class FakeImages:
@@ -50,6 +53,21 @@ class FakeImages:
     async def image(self, target: Target, reference: Reference) -> Image | Absent | Outside | Unknown:
         assert target == TARGET
         return self.found.get(str(reference), GOOD)
+
+    async def digest(self, target: Target, reference: Reference) -> str | Absent | Outside | Unknown:
+        raise AssertionError(f"nobody asks for the digest of {reference} alone")
+
+
+@dataclass
+class FakeRollouts:
+    back: WayBack | Absent | Unknown = WAY_BACK
+
+    async def way_back(self, target: Target) -> WayBack | Absent | Unknown:
+        assert target == TARGET
+        return self.back
+
+    async def target_types(self, target: Target, groups: tuple[str, ...]) -> dict[str, str]:
+        return {}
 
 
 def service_tests(runner: FakeRunner, found: Address | Unknown = BALANCER) -> ServiceTests:
@@ -65,10 +83,17 @@ async def preflight(
     carried: PreflightPolicy | None = None,
     tests: ServiceTests | None = None,
     baseline: ValidationPolicy | None = None,
+    back: WayBack | Absent | Unknown = WAY_BACK,
 ) -> StepFinished:
     command = RunPreflight(target=TARGET, run_id="run-1", change=change, policy=carried, baseline=baseline)
     policies = FakePolicies(ServicePolicy(target=TARGET, digest=IN_FORCE, gates=gates))
-    job = Preflight(services or FakeEcs(), images or FakeImages(), policies, tests or service_tests(FakeRunner()))
+    job = Preflight(
+        services or FakeEcs(),
+        images or FakeImages(),
+        FakeRollouts(back),
+        policies,
+        tests or service_tests(FakeRunner()),
+    )
     return answer_of(await job(FakeRunning(command.model_dump_json().encode())), PREFLIGHT)
 
 
@@ -80,6 +105,8 @@ async def test_a_good_image_passes_by_the_digest_of_its_index() -> None:
     assert verdicts(answer) == dict.fromkeys(
         (
             "target_exists",
+            "room_to_deploy",
+            "way_back",
             "reference_valid",
             "image_unambiguous",
             "image_exists",
@@ -151,25 +178,6 @@ async def test_an_arm_image_is_refused_with_advice() -> None:
     assert "is linux/arm64, not linux/amd64: build it with --platform linux/amd64" in answer.summary
 
 
-@pytest.mark.parametrize(
-    ("platforms", "required", "expected"),
-    [
-        ({LINUX_AMD64}, "linux/amd64", "fail"),  # it could not run there
-        ({ARM64}, "linux/amd64", "fail"),  # the requirements' platform
-        ({ARM64, LINUX_AMD64}, "linux/amd64", "pass"),
-        ({ARM64}, "task-definition", "pass"),
-        ({LINUX_AMD64}, "task-definition", "fail"),
-    ],
-)
-async def test_an_image_has_to_fit_its_task_definition_and_the_policy(
-    platforms: set[Platform], required: Literal["linux/amd64", "task-definition"], expected: str
-) -> None:
-    services = FakeEcs(definitions={ARN: definition("web", platform=ARM64)})
-    images = FakeImages({f"{REPOSITORY}:2": Image(DIGEST, frozenset(platforms))})
-    answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2"), services, images, Gates(image_platform=required))
-    assert verdicts(answer)["architecture"] == expected
-
-
 async def test_an_unreadable_manifest_is_an_error_and_no_verdict() -> None:
     images = FakeImages({f"{REPOSITORY}:2": Image(DIGEST, Unknown("its manifest cannot be read"))})
     answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2"), images=images)
@@ -236,14 +244,70 @@ async def test_an_external_controller_leaves_the_containers_unknown() -> None:
 
 
 async def test_a_command_keeps_the_policy_of_its_run_and_one_without_takes_that_in_force() -> None:
-    services = FakeEcs(definitions={ARN: definition("web", platform=ARM64)})
-    images = FakeImages({f"{REPOSITORY}:2": Image(DIGEST, frozenset({ARM64}))})
     change = ImageChange(reference=f"{REPOSITORY}:2")
-    kept = PreflightPolicy(digest=CARRIED, gates=Gates(image_platform="task-definition"))
-    answer = await preflight(change, services, images, carried=kept)
-    assert (verdicts(answer)["architecture"], answer.policy_digest) == ("pass", CARRIED)
-    answer = await preflight(change, services, images)
-    assert (verdicts(answer)["architecture"], answer.policy_digest) == ("fail", IN_FORCE)
+    kept = PreflightPolicy(digest=CARRIED, gates=Gates(unchecked_way_back="block"))
+    unknown = Unknown("ECS did not answer")
+    answer = await preflight(change, carried=kept, back=unknown)
+    assert (verdicts(answer)["way_back"], answer.policy_digest) == ("inconclusive", CARRIED)
+    answer = await preflight(change, back=unknown)
+    assert (verdicts(answer)["way_back"], answer.policy_digest) == ("pass", IN_FORCE)
+
+
+@pytest.mark.parametrize("setting", ["linux/amd64", "task-definition"])
+@pytest.mark.parametrize(
+    ("platforms", "runs_on", "expected"),
+    [
+        ({ARM64}, ARM64, "pass"),
+        ({LINUX_AMD64}, ARM64, "fail"),
+        ({LINUX_AMD64}, LINUX_AMD64, "pass"),
+        ({ARM64}, LINUX_AMD64, "fail"),
+        ({Platform("windows", "amd64")}, Platform("windows", "amd64"), "pass"),
+    ],
+)
+async def test_an_image_is_right_for_what_its_tasks_run_on(
+    platforms: set[Platform], runs_on: Platform, expected: str, setting: Literal["linux/amd64", "task-definition"]
+) -> None:
+    services = FakeEcs(definitions={ARN: definition("web", platform=runs_on)})
+    images = FakeImages({f"{REPOSITORY}:2": Image(DIGEST, frozenset(platforms))})
+    answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2"), services, images, Gates(image_platform=setting))
+    assert verdicts(answer)["architecture"] == expected
+
+
+async def test_the_policy_may_trust_a_digest_where_nobody_can_look() -> None:
+    outside = Outside("nginx cannot be looked up from here")
+    images = FakeImages({"nginx:1": outside, f"nginx@{DIGEST}": outside, f"httpd@{DIGEST}": Unknown("ECR is silent")})
+    trusting = Gates(unseen_images="trust-digest")
+    answer = await preflight(ImageChange(reference=f"nginx@{DIGEST}"), images=images, gates=trusting)
+    assert (answer.verdict, answer.output) == (Verdict.PASS, PreflightOutput(images={"web": f"nginx@{DIGEST}"}))
+    unproven = [gate.name for gate in answer.gates if gate.not_applicable]
+    assert {"image_exists", "architecture"} <= set(unproven)
+    tagged = await preflight(ImageChange(reference="nginx:1"), images=images, gates=trusting)
+    assert tagged.verdict is Verdict.FAIL  # no digest, so nothing that could be trusted
+    silent = await preflight(ImageChange(reference=f"httpd@{DIGEST}"), images=images, gates=trusting)
+    assert (silent.verdict, silent.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)  # it may answer the next time
+
+
+async def test_a_way_back_that_is_gone_blocks_and_names_why() -> None:
+    gone = WayBack("api:6", (Need(False, "the role web is not there any more"), Need(True, "the image is there")))
+    answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2"), back=gone)
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
+    assert answer.summary == "you cannot go back to api:6, because the role web is not there any more"
+    assert answer.output is not None  # an override lets it go on
+
+
+async def test_a_service_without_room_is_blocked_and_observing_one_is_not() -> None:
+    stuck = LiveService(ARN, (), desired=1, minimum_percent=100, maximum_percent=150)
+    answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2"), FakeEcs(stuck))
+    assert verdicts(answer)["room_to_deploy"] == "fail"
+    assert (await preflight(Observe(), FakeEcs(stuck))).verdict is Verdict.PASS
+
+
+async def test_a_task_definition_that_does_not_fit_is_a_usage_error() -> None:
+    live = LiveService(ARN, (), balancers=(Balancer("web", 80, None),))
+    services = FakeEcs(live, definitions={"api:7": definition("renamed")})
+    answer = await preflight(TaskDefinitionChange(task_definition="api:7"), services)
+    assert (answer.verdict, answer.cause, verdicts(answer)["fits_service"]) == (Verdict.FAIL, Cause.USAGE, "fail")
+    assert "The container web does not exist in the task definition." in answer.summary
 
 
 TESTS = ValidationPolicy(application=Application(), tests=Tests())
