@@ -4,6 +4,6 @@ Reads ``check-alarms``, ``watch-closely``, ``evaluate-rules``, ``set-up-monitori
 ``rollback-started``.
 Writes ``step-finished``, ``critical-alert`` and ``warning-alert``. Owns ``watch:<target>``: how closely a target is
 watched and by which policies, its rules' latest states, its alerts, and the evaluations that wait for their evidence;
-``operation:<id>``, the set-ups that its API started; in CloudWatch, the dashboard ``surefoot-<cluster>-<service>`` and
-the alarms whose names begin with that.
+``operation:<id>``, the set-ups that its API started; in CloudWatch, a dashboard and alarms, whose names begin with
+``surefoot-`` (``domain/names.py``).
 """

@@ -17,7 +17,8 @@ from services._chassis.operations import Accepted, IdempotencyKey, Operations, R
 from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.targets import Targets
-from services.monitor.domain.metrics import Readings, WatchedService, metrics_of, own_name
+from services.monitor.domain.metrics import Readings, WatchedService, metrics_of
+from services.monitor.domain.names import dashboard_name
 from services.monitor.domain.operation import Part, SetUp
 from services.monitor.domain.rules import RuleState
 from services.monitor.domain.watch import Watch, watch_key
@@ -87,7 +88,7 @@ class Endpoints:
         if body is None:
             await self.existing(target)
             raise Problem(404, "No dashboard yet", "POST to the same URL creates it.")
-        name = own_name(target.cluster, target.service)
+        name = dashboard_name(target.cluster, target.service)
         console = f"https://{target.region}.console.aws.amazon.com/cloudwatch/home?region={target.region}"
         return DashboardAnswer(name=name, url=f"{console}#dashboards/dashboard/{name}", body=json.loads(body))
 

@@ -68,7 +68,10 @@ class Alarms(Protocol):
         ...
 
     async def ours(self, target: Target, service: WatchedService) -> Mapping[str, bool]:
-        """Return the alarms that ``put`` has created for the target: name → whether its actions are enabled."""
+        """Return the alarms that ``put`` has created for the target, also in the previous version and by other names.
+
+        The result is name → whether its actions are enabled.
+        """
         ...
 
     async def delete(self, target: Target, names: Collection[str]) -> None:
@@ -80,7 +83,10 @@ class Dashboards(Protocol):
     """CloudWatch's dashboards. Each method raises ``AwsError``."""
 
     async def put(self, target: Target, service: WatchedService, rules: Iterable[Rule], monitoring: Monitoring) -> str:
-        """Create or replace a target's dashboard, with the thresholds of its rules; return its name."""
+        """Create or replace a target's dashboard, with the thresholds of its rules; return its name.
+
+        The dashboard of the previous version, by another name, is deleted after it.
+        """
         ...
 
     async def body(self, target: Target) -> str | None:

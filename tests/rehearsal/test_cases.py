@@ -18,9 +18,7 @@ KNOWN_WRONG = {
     "02-nobody-wanted": "A service that wants no task has the score 0, and is blocked.",
     "04-slow-pace": "A rollback is given ten minutes, whatever the service's pace is.",
     "13-late-observer": "With the bad version live already, no snapshot is one to go back to.",
-    "15-two-names": "Names of alarms have no border between cluster and service, so that the second takes the first's.",
     "30-out-of-reach-and-quiet": "Baking waits for requests, though nobody comes by and no test can be sent.",
-    "33-own-alarm-errors": "The error-rate alarm takes minutes that are late for good ones, and never fires.",
     "34-daemon-that-crashes": "Tasks that end soon after their start are no evidence, and the run ends failed.",
 }
 """Case → what Surefoot does instead. Whoever mends one takes it out: a case that passes unexpectedly fails."""

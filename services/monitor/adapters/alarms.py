@@ -8,7 +8,7 @@ from contracts.base import Target
 from contracts.policy import Monitoring
 from services._aws.errors import changing, reading
 from services._chassis.aws import Aws
-from services.monitor.adapters.alarm_definitions import definition, is_of
+from services.monitor.adapters.alarm_definitions import definition, is_of, prefixes
 from services.monitor.domain.alarms import Alarm
 from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.rules import Rule
@@ -42,14 +42,16 @@ class CloudWatchAlarms:
         return str(alarm["AlarmName"])
 
     async def ours(self, target: Target, service: WatchedService) -> Mapping[str, bool]:
-        with reading("CloudWatch", "DescribeAlarms"):
-            found = await self.aws.at(target).pages(
-                "cloudwatch",
-                "describe_alarms",
-                "MetricAlarms",
-                AlarmNamePrefix=f"{service.own_name}-",
-                AlarmTypes=["MetricAlarm"],
-            )
+        found: list[dict[str, Any]] = []
+        for prefix in prefixes(service):
+            with reading("CloudWatch", "DescribeAlarms"):
+                found += await self.aws.at(target).pages(
+                    "cloudwatch",
+                    "describe_alarms",
+                    "MetricAlarms",
+                    AlarmNamePrefix=prefix,
+                    AlarmTypes=["MetricAlarm"],
+                )
         return {
             alarm["AlarmName"]: bool(alarm.get("ActionsEnabled"))
             for alarm in found

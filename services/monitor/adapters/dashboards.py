@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from contracts.base import Target
 from contracts.limits import ERROR_RATE
 from contracts.policy import Monitoring
@@ -27,9 +29,11 @@ from services.monitor.domain.metrics import (
     TARGET_5XX,
     Metric,
     WatchedService,
-    own_name,
 )
+from services.monitor.domain.names import dashboard_name, former_name
 from services.monitor.domain.rules import Rule
+
+log = structlog.get_logger()
 
 WIDTH, HEIGHT = 12, 6
 """The size of a graph in the dashboard's grid of 24 columns."""
@@ -50,17 +54,29 @@ class CloudWatchDashboards:
 
     async def put(self, target: Target, service: WatchedService, rules: Iterable[Rule], monitoring: Monitoring) -> str:
         widgets = Drawing(service, monitoring, target.region, self.period).widgets(rules)
+        name = dashboard_name(target.cluster, target.service)
+        body = json.dumps({"widgets": widgets})
         with changing("CloudWatch", "PutDashboard"):
-            await self.aws.at(target).call(
-                "cloudwatch",
-                "put_dashboard",
-                DashboardName=service.own_name,
-                DashboardBody=json.dumps({"widgets": widgets}),
-            )
-        return service.own_name
+            await self.aws.at(target).call("cloudwatch", "put_dashboard", DashboardName=name, DashboardBody=body)
+        try:
+            await self._delete_former(target)
+        except AwsError as error:  # the new one stands, and that is what counts
+            log.warning("the previous version's dashboard is left behind", target=str(target), why=str(error))
+        return name
+
+    async def _delete_former(self, target: Target) -> None:
+        """Delete the dashboard of the previous version, unless it shows another service, whose name was the same."""
+        name = former_name(target.cluster, target.service)
+        body = await self._body(target, name)
+        if body is None or not shows(body, target):
+            return
+        with changing("CloudWatch", "DeleteDashboards"):
+            await self.aws.at(target).call("cloudwatch", "delete_dashboards", DashboardNames=[name])
 
     async def body(self, target: Target) -> str | None:
-        name = own_name(target.cluster, target.service)
+        return await self._body(target, dashboard_name(target.cluster, target.service))
+
+    async def _body(self, target: Target, name: str) -> str | None:
         try:
             with reading("CloudWatch", "GetDashboard"):
                 answer = await self.aws.at(target).call("cloudwatch", "get_dashboard", DashboardName=name)
@@ -130,6 +146,14 @@ class Drawing:
             "metrics": self._lines(graph),
             "yAxis": {"left": {"min": 0}},
         } | ({"annotations": {"horizontal": marks}} if marks else {})
+
+
+def shows(body: str, target: Target) -> bool:
+    """Return whether a dashboard shows a metric of exactly this service."""
+    named = ["ClusterName", target.cluster, "ServiceName", target.service]
+    widgets = json.loads(body).get("widgets") or ()
+    lines = (line for widget in widgets for line in widget.get("properties", {}).get("metrics") or ())
+    return any(line[2:6] == named for line in lines)
 
 
 def _marks(rules: Iterable[Rule]) -> dict[Graph, list[dict[str, Any]]]:

@@ -119,11 +119,10 @@ def _response_time_of_probes(
     return probes.p95_seconds, probes.requests
 
 
-_FILLED = {
-    "requests": f"FILL({REQUESTS.id}, 0)",
-    "target_5xx": f"FILL({TARGET_5XX.id}, 0)",
-    "balancer_5xx": f"FILL({BALANCER_5XX.id}, 0)",
-}
+_ASKED = f"SUM([{REQUESTS.id}, {BALANCER_5XX.id}])"
+"""All requests of a minute. It has no point for a minute that has none or is late: such a minute must not look like a
+good one, as it would where FILL made a 0 of it, and then the alarm would never see the bad minutes before it."""
+_FAILED = f"(FILL({TARGET_5XX.id}, 0) + FILL({BALANCER_5XX.id}, 0))"
 
 _ROWS = (
     Measure(
@@ -139,8 +138,7 @@ _ROWS = (
         unit="%",
         series=lambda readings: readings.error_rate,
         alarm=MathAlarm(
-            f"IF(({_FILLED['requests']} + {_FILLED['balancer_5xx']}) >= {limits.LEAST_REQUESTS}, "
-            f"{limits.ERROR_RATE.format(**_FILLED)}, 0)",
+            f"IF({_ASKED} >= {limits.LEAST_REQUESTS}, 100 * {_FAILED} / {_ASKED}, 0)",
             (REQUESTS, TARGET_5XX, BALANCER_5XX),
         ),
         mark=Mark(Graph.ERROR_RATE, "{severity}"),

@@ -7,7 +7,6 @@ your Application Load Balancer").
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from math import floor
 from typing import Literal
 
@@ -94,19 +93,8 @@ class WatchedService(Contract):
         return f"{self.running} of {self.wanted} wanted task{'' if self.wanted == 1 else 's'} run{which}"
 
     @property
-    def own_name(self) -> str:
-        """The name of our dashboard, and the prefix of our alarms' names. CloudWatch takes 255 characters."""
-        return own_name(self.cluster, self.service)
-
-    @property
     def balanced(self) -> bool:
         return self.load_balancer is not None and self.target_group is not None
-
-
-def own_name(cluster: str, service: str) -> str:
-    """Return ``surefoot-<cluster>-<service>``, in at most 200 characters."""
-    name = f"surefoot-{cluster}-{service}"
-    return name if len(name) <= 200 else f"{name[:190]}-{sha256(name.encode()).hexdigest()[:9]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from services.monitor.domain.attribute import attribution
 from services.monitor.domain.judge import PendingEvaluation
 from services.monitor.domain.look import Look
 from services.monitor.domain.metrics import WatchedService
+from services.monitor.domain.names import FORM
 from services.monitor.domain.rules import RuleState, evaluate
 from services.monitor.domain.showing import Showing
 
@@ -42,6 +43,8 @@ class Watch(State):
     shown: MonitoringPolicy | None = None
     """The policy, without its digest, from which the alarms and the dashboard in CloudWatch were written; None where it
     is not known or they are not all from one policy."""
+    shown_form: int = 0
+    """The form of the names by which they were written; 0 in a state of the previous version."""
     showing: Showing | None = None
     """The policy from which they are being rewritten, and how far that is done; None while they are not."""
 
@@ -93,7 +96,7 @@ class Watch(State):
 
     def with_set_up(self, service: WatchedService, policy: MonitoringPolicy, now: float) -> Self:
         known = service.following(self.dimensions, now)
-        return self.replace(set_up=True, dimensions=known, shown=bare(policy), showing=None)
+        return self.replace(set_up=True, dimensions=known, shown=bare(policy), shown_form=FORM, showing=None)
 
     def should_show(self, in_force: MonitoringPolicy | None, now: float) -> Showing | None:
         """Return what has to be written to CloudWatch, and how far that is done; None where nothing has to.
@@ -106,8 +109,8 @@ class Watch(State):
         return self.showing if self.showing and self.showing.policy == wanted else Showing(policy=wanted)
 
     def shows(self, policy: MonitoringPolicy) -> bool:
-        """Whether the alarms and the dashboard were written from this policy, or from an equal one."""
-        return self.shown == bare(policy)
+        """Whether the alarms and the dashboard were written from this policy or an equal one, by names of today."""
+        return self.shown == bare(policy) and self.shown_form == FORM
 
     def with_pending(self, pending: PendingEvaluation, policy: MonitoringPolicy) -> Self:
         if any(waiting.command_id == pending.command_id for waiting in self.pending):

@@ -12,6 +12,7 @@ from services._chassis.jobs import Running
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Transition, decided
 from services.monitor.decisions import show_at, show_id
+from services.monitor.domain.names import FORM
 from services.monitor.domain.showing import Showing, turn_after
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.jobs.show_policy import ShowPolicy
@@ -55,15 +56,15 @@ class ShowJob:
         policy = showing.policy
         try:
             service = await self.show.services.watched(target, None)
-            if not showing.dashboard:
-                await self._check(target, showing)
-                await self.show.put_dashboard(running, target, service, policy)
-                showing = showing.with_dashboard()
             for rule in showing.left:
                 await self._check(target, showing)
                 showing = showing.with_alarm(rule, await self.show.put_alarm(running, target, service, rule, policy))
             await self._check(target, showing)
             await self.show.delete_others(running, target, service, showing.names)
+            if not showing.dashboard:
+                await self._check(target, showing)
+                await self.show.put_dashboard(running, target, service, policy)
+                showing = showing.with_dashboard()
         except (NotFound, AwsError, Overtaken) as error:
             return showing, str(error)
         return showing, ""
@@ -83,7 +84,7 @@ def _ended(target: Target, showing: Showing, now: float, *, everything: bool) ->
         if watch.showing is None or watch.showing.policy != showing.policy:
             return Decision()
         if everything:
-            shown = watch.replace(shown=showing.policy, showing=None)
+            shown = watch.replace(shown=showing.policy, shown_form=FORM, showing=None)
             return Decision(shown.to_bytes(), cancel_timers=(show_id(target),))
         later = showing.stopped_again()
         return Decision(watch.replace(showing=later).to_bytes(), timers=(show_at(target, now + later.pause),))

@@ -10,6 +10,7 @@ from contracts.results import MonitoringOutput
 from services._aws.errors import AwsError
 from services._chassis.jobs import Running
 from services.monitor.domain.metrics import WatchedService
+from services.monitor.domain.names import alarm_prefix, dashboard_name
 from services.monitor.domain.operation import Part
 from services.monitor.domain.rules import Rule, rules_of
 from services.monitor.ports import Alarms, Dashboards, EcsServices
@@ -50,7 +51,8 @@ class ShowPolicy:
         if "alarms" in parts:
             names, gate = await self._alarms(running, target, service, policy)
             gates.append(gate)
-        return Shown(service, tuple(gates), MonitoringOutput(dashboard=service.own_name, alarms=names))
+        dashboard = dashboard_name(target.cluster, target.service)
+        return Shown(service, tuple(gates), MonitoringOutput(dashboard=dashboard, alarms=names))
 
     async def _dashboard(
         self, running: Running, target: Target, service: WatchedService, policy: MonitoringPolicy
@@ -85,8 +87,9 @@ class ShowPolicy:
         except AwsError as error:
             why = f"{len(names)} were put, and nobody can say whether they are active: {error}"
             return tuple(names), Gate.measured("alarms_active", None, ">=", len(names), samples=0, detail=why)
+        prefix = alarm_prefix(target.cluster, target.service)
         armed = sum(ours.get(name, False) for name in names)
-        return tuple(names), Gate.measured("alarms_active", armed, ">=", len(names), detail=f"{service.own_name}-*")
+        return tuple(names), Gate.measured("alarms_active", armed, ">=", len(names), detail=f"{prefix}*")
 
     async def put_dashboard(
         self, running: Running, target: Target, service: WatchedService, policy: MonitoringPolicy

@@ -19,6 +19,7 @@ from services.monitor.decisions import COLLECT, SHOW
 from services.monitor.domain.alarms import Alarm, AlarmScope
 from services.monitor.domain.database import Database
 from services.monitor.domain.metrics import MINUTE, Readings, StoppedTask, WatchedService
+from services.monitor.domain.names import dashboard_name
 from services.monitor.domain.rules import Rule, rules_of
 from services.monitor.handlers import Handlers
 from services.monitor.jobs.check_alarms import CHECK, CheckAlarmsJob
@@ -166,13 +167,13 @@ class FakeAlarms:
     async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> str | None:
         if failure := self.failure or self.refused.get(rule.name):
             raise failure
-        name = f"surefoot-{target.cluster}-{target.service}-{rule.name}"
+        name = f"surefoot-{target.cluster}/{target.service}-{rule.name}"
         self.put_names.append(name)
         self.made[name] = rule, monitoring
         return name
 
     async def ours(self, target: Target, service: WatchedService) -> Mapping[str, bool]:
-        prefix = f"surefoot-{target.cluster}-{target.service}-"
+        prefix = f"surefoot-{target.cluster}/{target.service}-"
         return {name: name not in self.disarmed for name in self.made if name.startswith(prefix)}
 
     async def delete(self, target: Target, names: Collection[str]) -> None:
@@ -191,7 +192,7 @@ class FakeDashboards:
             raise self.failure
         self.puts.append(target)
         self.bodies[f"{target.cluster}/{target.service}"] = '{"widgets": []}'
-        return service.own_name
+        return dashboard_name(target.cluster, target.service)
 
     async def body(self, target: Target) -> str | None:
         return self.bodies.get(f"{target.cluster}/{target.service}")

@@ -89,8 +89,8 @@ async def test_a_dashboard_is_created_and_shown(world: World, http: FastAPI) -> 
     operation = (await call(http, "GET", url)).json()
     assert (operation["state"], operation["verdict"]) == ("finished", "pass")
     shown = (await call(http, "GET", "/dashboard/Main/api")).json()
-    assert shown["name"] == "surefoot-Main-api"
-    assert shown["url"].endswith("#dashboards/dashboard/surefoot-Main-api")
+    assert shown["name"] == "surefoot-Main-_-api"
+    assert shown["url"].endswith("#dashboards/dashboard/surefoot-Main-_-api")
     assert world.alarms.put_names == []
     assert not world.timers, "a dashboard alone watches nothing"
 

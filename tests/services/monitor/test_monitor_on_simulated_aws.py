@@ -89,7 +89,7 @@ class Account:
         self.ecs.update_service(cluster=CLUSTER, service=SERVICE, taskDefinition=arn)
 
     def alarms(self) -> dict[str, str]:
-        found = self.cloudwatch.describe_alarms(AlarmNamePrefix=f"surefoot-{CLUSTER}-{SERVICE}-")["MetricAlarms"]
+        found = self.cloudwatch.describe_alarms(AlarmNamePrefix=f"surefoot-{CLUSTER}/{SERVICE}-")["MetricAlarms"]
         return {alarm["AlarmName"].rpartition("-")[2]: alarm["StateValue"] for alarm in found}
 
 
@@ -146,7 +146,7 @@ async def test_the_set_up_is_there_and_its_alarms_tell_good_from_bad(account: Ac
     assert {name for name, verdict in verdicts.items() if verdict == "broken"} == broken
     loud = await account.work(CHECK, CheckAlarms(target=TARGET, run_id="run-1"))
     assert loud.verdict is Verdict.FAIL
-    assert "surefoot-CourtCaseCluster-BackendService-response_time" in loud.gates[0].detail
+    assert "surefoot-CourtCaseCluster/BackendService-response_time" in loud.gates[0].detail
 
 
 async def test_the_alarm_of_a_rule_that_is_gone_is_deleted_and_nobody_elses(account: Account) -> None:
@@ -156,9 +156,9 @@ async def test_the_alarm_of_a_rule_that_is_gone_is_deleted_and_nobody_elses(acco
     await account.work(SET_UP, command)
     assert "busy" in account.alarms()
     foreign = {
-        f"surefoot-{CLUSTER}-{SERVICE}-mine": "somebody's own",
-        f"surefoot-{CLUSTER}-{SERVICE}-b-cpu": "Surefoot, ",
-        f"surefoot-{CLUSTER}-{SERVICE}-memory": "Surefoot, warning: of a service whose own name is the same on Court/x",
+        f"surefoot-{CLUSTER}/{SERVICE}-mine": "somebody's own",
+        f"surefoot-{CLUSTER}/{SERVICE}-b-cpu": "Surefoot, ",
+        f"surefoot-{CLUSTER}/{SERVICE}-memory": "Surefoot, warning: of a service whose own name is the same on Court/x",
     }
     for name, description in foreign.items():
         account.cloudwatch.put_metric_alarm(
@@ -169,9 +169,42 @@ async def test_the_alarm_of_a_rule_that_is_gone_is_deleted_and_nobody_elses(acco
     fewer = policy.model_copy(update={"rules": BUILT_IN_RULES[:2]}).part(MonitoringPolicy)
     answer = await account.work(SET_UP, command.model_copy(update={"policy": fewer}))
     assert answer.verdict is Verdict.PASS, answer.summary
-    left = account.cloudwatch.describe_alarms(AlarmNamePrefix=f"surefoot-{CLUSTER}-{SERVICE}-")["MetricAlarms"]
-    ours = {f"surefoot-{CLUSTER}-{SERVICE}-{rule.name}" for rule in BUILT_IN_RULES[:2]}
+    left = account.cloudwatch.describe_alarms(AlarmNamePrefix=f"surefoot-{CLUSTER}/{SERVICE}-")["MetricAlarms"]
+    ours = {f"surefoot-{CLUSTER}/{SERVICE}-{rule.name}" for rule in BUILT_IN_RULES[:2]}
     assert {alarm["AlarmName"] for alarm in left} == ours | set(foreign)
+
+
+async def test_what_the_previous_version_created_is_replaced_and_another_service_of_that_name_keeps_its_own(
+    account: Account,
+) -> None:
+    former = f"surefoot-{CLUSTER}-{SERVICE}"
+    others = f" on {CLUSTER}-{SERVICE.partition('S')[0]}/other"
+    for rule, where in (("cpu", f" on {CLUSTER}/{SERVICE}"), ("memory", others)):
+        account.cloudwatch.put_metric_alarm(
+            AlarmName=f"{former}-{rule}", AlarmDescription=f"Surefoot, warning: {rule}{where}", Namespace="AWS/ECS",
+            MetricName="CPUUtilization", Dimensions=[{"Name": "ServiceName", "Value": SERVICE}], Statistic="Average",
+            Period=60, EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
+        )  # fmt: skip
+
+    def drawn(service: str) -> str:
+        line = ["AWS/ECS", "CPUUtilization", "ClusterName", CLUSTER, "ServiceName", service, {"stat": "Average"}]
+        widget = {"type": "metric", "properties": {"metrics": [line], "region": REGION}}
+        return json.dumps({"widgets": [widget]})
+
+    def dashboards() -> set[str]:
+        return {entry["DashboardName"] for entry in account.cloudwatch.list_dashboards()["DashboardEntries"]}
+
+    command = SetUpMonitoring(target=TARGET, run_id="run-1")
+    account.cloudwatch.put_dashboard(DashboardName=former, DashboardBody=drawn("other"))
+    await account.work(SET_UP, command)
+    assert former in dashboards(), "it shows another service, whose name was the same"
+    account.cloudwatch.put_dashboard(DashboardName=former, DashboardBody=drawn(SERVICE))
+    answer = await account.work(SET_UP, command)
+    assert answer.verdict is Verdict.PASS, answer.summary
+    assert dashboards() == {f"surefoot-{CLUSTER}-_-{SERVICE}"}
+    left = account.cloudwatch.describe_alarms(AlarmNamePrefix=f"{former}-")["MetricAlarms"]
+    assert [alarm["AlarmName"] for alarm in left] == [f"{former}-memory"]
+    assert len(account.alarms()) == 8
 
 
 async def test_a_lost_database_is_seen_by_rules_and_alarms_alike(account: Account) -> None:

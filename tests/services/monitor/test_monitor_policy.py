@@ -302,7 +302,7 @@ async def test_an_alert_of_a_rule_that_is_switched_off_is_resolved_and_its_alarm
     assert resolved.detail.endswith(f"({GONE})")
     (raised,) = (alert for alert in alerts(world) if alert.rule == "response_time" and alert.state == "raised")
     assert resolved.alert_id == raised.alert_id
-    assert set(world.alarms.made) == {f"surefoot-Main-api-{rule.name}" for rule in without("response_time")}
+    assert set(world.alarms.made) == {f"surefoot-Main/api-{rule.name}" for rule in without("response_time")}
 
 
 async def test_an_alert_of_ones_own_rule_is_resolved_with_what_that_rule_was(world: World) -> None:
@@ -348,7 +348,7 @@ async def test_a_rule_of_ones_own_has_its_gate_and_its_alarm(world: World) -> No
     (answer,) = world.answers
     assert {gate.name: gate.verdict for gate in answer.gates}["cpu_saturated"] is Verdict.FAIL
     await set_up(world, held)
-    assert "surefoot-Main-api-cpu_saturated" in world.alarms.made
+    assert "surefoot-Main/api-cpu_saturated" in world.alarms.made
 
 
 # -- a policy that changes ---------------------------------------------------------------------------------------------
@@ -367,7 +367,7 @@ async def test_a_change_rewrites_the_alarms_of_its_own_service_alone(world: Worl
     await world.handlers.policy_changed(frozenset({TARGET}))
     await world.until(0)
     assert calls(world) == (24, 3), "the other one has another digest, and says the same"
-    rule, _ = world.alarms.made["surefoot-Main-api-cpu"]
+    rule, _ = world.alarms.made["surefoot-Main/api-cpu"]
     assert rule.threshold == 70
     await world.until(10 * MINUTE)
     assert calls(world) == (24, 3), "once is enough"
@@ -396,9 +396,9 @@ async def test_alarms_stay_as_they_are_while_a_run_is_watched(world: World) -> N
 async def test_what_a_run_has_set_up_by_an_older_policy_is_mended_after_it(world: World) -> None:
     world.policies.reload(policy(rules=rules(cpu=70)))
     await set_up(world, part())
-    assert world.alarms.made["surefoot-Main-api-cpu"][0].threshold == 80
+    assert world.alarms.made["surefoot-Main/api-cpu"][0].threshold == 80
     await world.until(0)
-    assert world.alarms.made["surefoot-Main-api-cpu"][0].threshold == 70
+    assert world.alarms.made["surefoot-Main/api-cpu"][0].threshold == 70
 
 
 async def test_a_service_on_which_nobody_may_act_is_left_alone_until_somebody_may_again(world: World) -> None:

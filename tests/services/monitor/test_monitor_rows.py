@@ -71,7 +71,7 @@ def test_one_row_more_is_a_gate_an_alarm_a_line_and_an_alert() -> None:
     assert (bad["cpu_saturated"].verdict, bad["cpu_saturated"].value) == (Verdict.FAIL, 99.0)
     # an alarm
     made = alarm(added)
-    assert (made["AlarmName"], watched(made)) == ("surefoot-Main-api-cpu_saturated", {"CPUUtilization"})
+    assert (made["AlarmName"], watched(made)) == ("surefoot-Main/api-cpu_saturated", {"CPUUtilization"})
     assert (made["Threshold"], made["EvaluationPeriods"], made["ComparisonOperator"]) == (
         95.5, 3, "GreaterThanThreshold",
     )  # fmt: skip

@@ -14,6 +14,7 @@ from services._chassis.commands import becomes_job
 from services._chassis.transition import Transition, decided
 from services.monitor.decisions import SHOW, show_id
 from services.monitor.domain.metrics import WatchedService
+from services.monitor.domain.names import FORM
 from services.monitor.domain.rules import Rule
 from services.monitor.domain.showing import FIRST_PAUSE, LONGEST_PAUSE, TURN_SECONDS, Showing, turn_after
 from services.monitor.domain.watch import Watch, watch_key
@@ -96,7 +97,7 @@ async def test_what_is_written_is_kept_when_aws_stops_it_and_the_next_try_goes_o
     assert len(alarms.put_names) == 7
     alarms.left = 8
     await world.until(2 * MINUTE + 2 * FIRST_PAUSE)
-    assert alarms.put_names == [f"surefoot-Main-api-{rule.name}" for rule in LONGER], "each once"
+    assert alarms.put_names == [f"surefoot-Main/api-{rule.name}" for rule in LONGER], "each once"
     assert world.dashboards.puts == [TARGET, TARGET], "it was set up, and written anew once"
     assert (await watch(world)).showing is None
     assert show_id(TARGET) not in world.timers
@@ -172,7 +173,7 @@ async def test_a_run_that_begins_meanwhile_finds_alarms_that_stay_as_they_are(wo
     assert len(alarms.put_names) == 3
     await world.until(15 * MINUTE)
     assert {name: rule.minutes for name, (rule, _) in alarms.made.items()} == {
-        f"surefoot-Main-api-{rule.name}": rule.minutes for rule in LONGER
+        f"surefoot-Main/api-{rule.name}": rule.minutes for rule in LONGER
     }
     assert (await watch(world)).showing is None
 
@@ -197,3 +198,17 @@ async def test_a_service_that_the_policy_refuses_by_then_is_left_alone(world: Wo
     await world.until(2 * HOUR)
     assert len(alarms.put_names) >= len(LONGER)
     assert (await watch(world)).showing is None
+
+
+async def test_alarms_by_names_of_the_previous_version_are_written_anew_though_the_policy_is_the_same(
+    world: World, alarms: Throttled
+) -> None:
+    world.policies.reload(ServicePolicy(target=TARGET))
+    alarms.left = len(BUILT_IN_RULES)
+    before = await watch(world)
+    await world.keep(watch_key(TARGET), before.replace(shown_form=0).to_bytes())
+    await world.until(MINUTE)
+    assert alarms.put_names == [f"surefoot-Main/api-{rule.name}" for rule in BUILT_IN_RULES]
+    assert (await watch(world)).shown_form == FORM
+    await world.until(3 * MINUTE)
+    assert len(alarms.put_names) == len(BUILT_IN_RULES), "once"

@@ -363,7 +363,7 @@ async def test_set_up_creates_reads_back_and_watches_from_then_on(world: World) 
     assert answer.verdict is Verdict.PASS
     assert [gate.name for gate in answer.gates] == ["dashboard_created", "alarms_active"]
     assert isinstance(answer.output, MonitoringOutput)
-    assert answer.output.dashboard == "surefoot-Main-api"
+    assert answer.output.dashboard == "surefoot-Main-_-api"
     assert len(answer.output.alarms) == 8
     await world.until(3600)
     assert world.metrics.looks[:3] == [START, START + 60, START + 120]
@@ -371,11 +371,22 @@ async def test_set_up_creates_reads_back_and_watches_from_then_on(world: World) 
 
 
 async def test_set_up_fails_when_an_alarm_is_not_there_afterwards(world: World) -> None:
-    world.alarms.disarmed = {"surefoot-Main-api-error_rate"}
+    world.alarms.disarmed = {"surefoot-Main/api-error_rate"}
     await world.send(becomes_job(set_up.SET_UP), SET_UP)
     (answer,) = world.answers
     assert answer.verdict is Verdict.FAIL
     assert "alarms_active fail: 7, must be >= 8" in answer.summary
+
+
+async def test_a_dashboard_that_cloudwatch_refuses_costs_no_alarm(world: World) -> None:
+    world.dashboards.failure = AwsError("CloudWatch did not take PutDashboard: AccessDenied")
+    await world.send(becomes_job(set_up.SET_UP), SET_UP)
+    (answer,) = world.answers
+    assert answer.verdict is Verdict.INCONCLUSIVE
+    assert "AccessDenied" in answer.summary
+    assert len(world.alarms.made) == 8
+    await world.until(60)
+    assert world.metrics.looks, "it is watched all the same"
 
 
 async def test_existing_alarms_have_to_be_armed_and_quiet(world: World) -> None:

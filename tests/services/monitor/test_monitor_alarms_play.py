@@ -1,0 +1,165 @@
+"""Every alarm that Surefoot creates, in a simulated CloudWatch whose points come as late as usual: it fires for what it
+is for, and stays quiet for noise, without traffic, and during a deployment.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sandbox.aws.cloudwatch.alarms import ALARM, OK, MetricAlarm, evaluate
+from sandbox.aws.cloudwatch.metric_queries import Query
+from sandbox.aws.cloudwatch.metric_store import MetricStore, metric_key, samples
+from services.monitor.adapters.alarm_definitions import definition
+from services.monitor.adapters.queries import in_cloudwatch
+from services.monitor.domain.metrics import MINUTE, RUNNING, WatchedService, metrics_of
+from services.monitor.domain.rollout import Rollout
+from tests.services.monitor.harness import ALONE, BALANCED, BY_NAME, GOOD_MINUTE, START
+
+NAMESPACE = "CourtCase/Production"
+LATE = 1
+"""So many minutes after its end a minute's points are there."""
+STOPS_FIRST = BALANCED.model_copy(
+    update={"wanted": 1, "rollout": Rollout(id="new", began_at=START, least=0, start_seconds=300.0)}
+)
+Minute = Mapping[str, float]
+
+
+def alarm_of(rule: str, of: WatchedService) -> MetricAlarm | None:
+    made = definition(of, BY_NAME[rule], NAMESPACE, None)
+    if made is None:
+        return None
+    queries = [_query(query) for query in made.get("Metrics") or ()]
+    if not queries:
+        key = metric_key(made["Namespace"], made["MetricName"], _dimensions(made))
+        queries = [Query("m1", "m1", returned=True, period=made["Period"], metric=key, stat=made["Statistic"])]
+    return MetricAlarm(
+        tuple(queries),
+        next(query.id for query in queries if query.returned),
+        made.get("Period", 60),
+        comparison=made["ComparisonOperator"],
+        threshold=made["Threshold"],
+        periods=made["EvaluationPeriods"],
+        to_alarm=made["DatapointsToAlarm"],
+        missing=made["TreatMissingData"],
+    )
+
+
+def _query(query: Mapping[str, Any]) -> Query:
+    if "Expression" in query:
+        return Query(query["Id"], query["Id"], query["ReturnData"], query["Period"], expression=query["Expression"])
+    stat = query["MetricStat"]
+    key = metric_key(stat["Metric"]["Namespace"], stat["Metric"]["MetricName"], _dimensions(stat["Metric"]))
+    return Query(query["Id"], query["Id"], query["ReturnData"], stat["Period"], metric=key, stat=stat["Stat"])
+
+
+def _dimensions(named: Mapping[str, Any]) -> dict[str, str]:
+    return {dimension["Name"]: dimension["Value"] for dimension in named["Dimensions"]}
+
+
+def play(rule: str, minutes: Sequence[Minute], of: WatchedService = BALANCED) -> list[str]:
+    """Return the alarm's state after each of ``minutes``; a metric that a minute lacks has no point."""
+    alarm = alarm_of(rule, of)
+    assert alarm is not None
+    store, states = MetricStore(), []
+    for index in range(len(minutes)):
+        if index >= LATE:
+            _put(store, of, START + (index - LATE) * MINUTE, minutes[index - LATE])
+        state, reason = evaluate(alarm, store, START + (index + 1) * MINUTE)
+        alarm = replace(alarm, state=state, reason=reason)
+        states.append(state)
+    return states
+
+
+def _put(store: MetricStore, of: WatchedService, at: float, minute: Minute) -> None:
+    for metric in metrics_of(of):
+        if metric.id in minute and metric != RUNNING:  # that is how often the CPU was measured
+            named = in_cloudwatch(metric, of, NAMESPACE)
+            count = max(1, int(minute.get("running", 1)))
+            values = [minute[metric.id]] * (count if metric.id == "cpu" else 1)
+            store.put(metric_key(named.namespace, named.name, dict(named.dimensions)), at, samples(values))
+
+
+def but(**values: float | None) -> dict[str, float]:
+    return {name: value for name, value in {**GOOD_MINUTE, **values}.items() if value is not None}
+
+
+GOOD = but(elb_5xx=None)
+ALL_WELL = [GOOD] * 12
+DOWN = but(healthy=0.0, requests=None, response_time=None, target_5xx=None, elb_5xx=80.0)
+FOR_WHAT_IT_IS = {
+    "service_unavailable": but(healthy=0.0),
+    "error_rate": but(target_5xx=50.0),
+    "response_time": but(response_time=8.0),
+    "database_connections": but(database_errors=6.0),
+    "cpu": but(cpu=97.0),
+    "memory": but(memory=95.0),
+    "error_rate_warning": but(target_5xx=8.0),
+    "response_time_warning": but(response_time=3.0),
+}
+
+
+def test_each_built_in_alarm_is_played() -> None:
+    assert set(FOR_WHAT_IT_IS) == set(BY_NAME)
+
+
+@pytest.mark.parametrize("rule", FOR_WHAT_IT_IS)
+def test_it_fires_for_what_it_is_for_while_that_lasts_and_is_quiet_before_and_after(rule: str) -> None:
+    states = play(rule, [*ALL_WELL, *[FOR_WHAT_IT_IS[rule]] * 30, *ALL_WELL])
+    minutes = BY_NAME[rule].minutes
+    assert set(states[4:12]) == {OK}
+    fired = states.index(ALARM, 4)
+    assert fired - 12 <= minutes + LATE, "it fires as soon as its points are there"
+    assert set(states[fired : 12 + 30]) == {ALARM}, "it does not flap while it lasts"
+    assert states[-1] == OK
+
+
+@pytest.mark.parametrize("rule", FOR_WHAT_IT_IS)
+def test_noise_fires_nothing(rule: str) -> None:
+    short = [FOR_WHAT_IT_IS[rule]] * (1 if rule != "database_connections" else 0)
+    noisy = [but(database_errors=4.0), GOOD, GOOD] if rule == "database_connections" else [*short, GOOD, GOOD]
+    assert set(play(rule, [*ALL_WELL, *noisy * 6])[4:]) == {OK}
+
+
+@pytest.mark.parametrize("rule", FOR_WHAT_IT_IS)
+def test_without_traffic_nothing_fires(rule: str) -> None:
+    quiet = but(requests=None, response_time=None, target_5xx=None, database_errors=None)
+    few = but(requests=3.0, target_5xx=3.0, response_time=9.0)
+    assert set(play(rule, [*ALL_WELL, *[quiet] * 20, few, *[quiet] * 5, *[few] * 5])[4:]) == {OK}
+
+
+def test_errors_of_the_load_balancer_alone_are_a_rate() -> None:
+    states = play("error_rate", [*ALL_WELL, *[DOWN] * 10])
+    assert ALARM in states[12:16]
+    assert states[-1] == ALARM
+
+
+@pytest.mark.parametrize("rule", FOR_WHAT_IT_IS)
+def test_a_rolling_deployment_fires_nothing(rule: str) -> None:
+    rolls = [but(healthy=3.0, cpu=60.0), but(healthy=2.0, elb_5xx=2.0), but(healthy=2.0)]
+    assert set(play(rule, [*ALL_WELL, *rolls, *ALL_WELL])[4:]) == {OK}
+
+
+@pytest.mark.parametrize("rule", FOR_WHAT_IT_IS)
+def test_a_deployment_that_stops_before_it_starts_fires_nothing(rule: str) -> None:
+    gap = {name: value for name, value in DOWN.items() if name not in {"cpu", "memory", "database_errors"}}
+    assert set(play(rule, [*ALL_WELL, *[gap] * 5, *ALL_WELL], STOPS_FIRST)[4:]) <= {OK, "INSUFFICIENT_DATA"}
+
+
+def test_of_such_a_service_the_alarms_fire_once_it_lasts_longer_than_a_start() -> None:
+    assert play("service_unavailable", [*ALL_WELL, *[DOWN] * 15], STOPS_FIRST)[-1] == ALARM
+    assert play("error_rate", [*ALL_WELL, *[but(target_5xx=50.0)] * 5], STOPS_FIRST)[-1] == ALARM
+
+
+@pytest.mark.parametrize("rule", ["service_unavailable", "cpu", "memory"])
+def test_of_a_worker_as_well(rule: str) -> None:
+    bad: Minute = {"database_errors": 0.0} if rule == "service_unavailable" else FOR_WHAT_IT_IS[rule]
+    states = play(rule, [*ALL_WELL, *[bad] * 15], ALONE)
+    assert set(states[4:12]) == {OK}
+    assert states[-1] == ALARM
+
+
+@pytest.mark.parametrize("rule", ["error_rate", "response_time", "error_rate_warning", "response_time_warning"])
+def test_where_nobody_counts_requests_there_is_no_alarm_about_them(rule: str) -> None:
+    assert alarm_of(rule, ALONE) is None
