@@ -378,17 +378,6 @@ async def test_set_up_fails_when_an_alarm_is_not_there_afterwards(world: World) 
     assert "alarms_active fail: 7, must be >= 8" in answer.summary
 
 
-async def test_a_dashboard_that_cloudwatch_refuses_costs_no_alarm(world: World) -> None:
-    world.dashboards.failure = AwsError("CloudWatch did not take PutDashboard: AccessDenied")
-    await world.send(becomes_job(set_up.SET_UP), SET_UP)
-    (answer,) = world.answers
-    assert answer.verdict is Verdict.INCONCLUSIVE
-    assert "AccessDenied" in answer.summary
-    assert len(world.alarms.made) == 8
-    await world.until(60)
-    assert world.metrics.looks, "it is watched all the same"
-
-
 async def test_existing_alarms_have_to_be_armed_and_quiet(world: World) -> None:
     ours = frozenset({("ClusterName", "Main"), ("ServiceName", "api")})
     world.alarms.there = (
