@@ -26,6 +26,13 @@ class Ecs(Protocol):
         """Return container name → digest of the image that runs, without those whose digest is unknown."""
         ...
 
+    async def way_back(self, target: Target, service: Body) -> tuple[Body, dict[str, str]]:
+        """Return the service as its last completed version had it, and the digests of that version's images.
+
+        That is the service as it is where it is completed, never was, or where ECS does not tell.
+        """
+        ...
+
     async def deployments(self, target: Target, since: float) -> list[Body]:
         """Return the descriptions of the service deployments created after ``since`` (epoch seconds), newest first."""
         ...

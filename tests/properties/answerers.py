@@ -114,6 +114,9 @@ class Account:
         await give_way()
         return {}
 
+    async def way_back(self, target: Target, service: Body) -> tuple[Body, dict[str, str]]:
+        return service, await self.digests(target, service)
+
     async def around(self, _target: Target, _service: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
         await give_way()
         return {}, ()

@@ -17,7 +17,6 @@ KNOWN_WRONG = {
     "01-worker-that-crashes": "Tasks that end a minute after their start are no evidence, and the run ends failed.",
     "02-nobody-wanted": "A service that wants no task has the score 0, and is blocked.",
     "04-slow-pace": "A rollback is given ten minutes, whatever the service's pace is.",
-    "13-late-observer": "With the bad version live already, no snapshot is one to go back to.",
     "30-out-of-reach-and-quiet": "Baking waits for requests, though nobody comes by and no test can be sent.",
     "34-daemon-that-crashes": "Tasks that end soon after their start are no evidence, and the run ends failed.",
 }

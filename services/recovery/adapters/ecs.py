@@ -6,7 +6,8 @@ from typing import Any
 from contracts.base import Target
 from services._aws import ecs
 from services._aws.ecs_views import EcsService
-from services._aws.errors import Missing, changing
+from services._aws.errors import AwsError, Missing, changing
+from services._aws.versions import last_completed_version
 from services._chassis.aws import Aws
 from services.recovery.domain.change import Body, values_of
 
@@ -31,6 +32,15 @@ class AwsEcs:
 
     async def digests(self, target: Target, service: Body) -> dict[str, str]:
         return await ecs.image_digests(self.aws, target, EcsService(service))
+
+    async def way_back(self, target: Target, service: Body) -> tuple[Body, dict[str, str]]:
+        try:
+            version = await last_completed_version(self.aws, target, EcsService(service))
+        except AwsError:
+            version = Missing("which version was completed last is not known")
+        if isinstance(version, Missing):
+            return service, await self.digests(target, service)
+        return version.service.body, version.digests
 
     async def deployments(self, target: Target, since: float) -> list[Body]:
         return [found.body for found in await ecs.service_deployments(self.aws, target, since)]

@@ -57,6 +57,11 @@ class CaptureJob:
         obstacle = why_not_kept(service)
         if obstacle is not None:
             raise Impossible(obstacle)
+        if work.purpose == "before-change":
+            # what is being rolled out, or has failed to be, is not what a rollback should bring back
+            service, digests = await self.ecs.way_back(work.target, service)
+        else:
+            digests = await self.ecs.digests(work.target, service)
         definition = await self.ecs.task_definition(work.target, service["taskDefinition"])
         if definition is None:
             raise Impossible(f"ECS does not know {service['taskDefinition']} any more.")
@@ -69,7 +74,7 @@ class CaptureJob:
             purpose=work.purpose,
             service=service,
             task_definition=definition,
-            digests=await self.ecs.digests(work.target, service),
+            digests=digests,
             surroundings=around,
             unknown=unknown,
             actor=work.actor,

@@ -39,6 +39,19 @@ async def test_a_snapshot_is_stored_told_and_indexed() -> None:
     assert stored.surroundings["scalable_targets"][0]["MaxCapacity"] == 6
 
 
+async def test_while_something_is_rolled_out_the_version_before_is_the_way_back() -> None:
+    recovery = Recovery()
+    bad = recovery.ecs.add_definition("another")
+    recovery.ecs.deploy_elsewhere(bad)
+    snapshot_id = await recovery.snapshot()
+    [entry] = recovery.protection.snapshots
+    stored = await recovery.shelf.get(TARGET, snapshot_id)
+    assert stored is not None
+    assert (stored.version, entry.task_definition) == (f"{ARN}:1", f"{ARN}:1")
+    # what is replaced by a change is still what was live
+    assert entry.deployment_id == recovery.ecs.history[-1]["id"]
+
+
 async def test_a_job_that_died_after_storing_finds_its_own_object() -> None:
     recovery = Recovery()
     await recovery.send(command(), "capture")
