@@ -138,6 +138,33 @@ class Monitoring(Section):
     """Seconds between two evaluations while a deployment is watched closely."""
 
 
+class Worsening(Section):
+    """How the new version is compared with the one before; what it proves counts like a critical rule that is broken.
+
+    A comparison fails where the chance of so high values is smaller than ``alpha`` allows, and the rise is as large as
+    said here.
+    """
+
+    enabled: bool = _default(True, "Surefoot's own choice")
+    """False: nothing is compared."""
+    alpha: Annotated[float, Field(gt=0, le=0.2)] = _default(0.01, "Surefoot's own choice")
+    """How often the comparison of one metric may call noise a rise, all its looks together."""
+    error_rate_points: Annotated[float, Field(gt=0, le=100)] | None = _default(1, "Surefoot's own choice")
+    """The least rise of the error rate that matters, in percentage points; off: it is not compared."""
+    error_rate_factor: Annotated[float, Field(ge=1)] = _default(1.5, "Surefoot's own choice")
+    """The least ratio of the error rate to that of before that matters; both must hold."""
+    response_time_factor: Annotated[float, Field(gt=1)] | None = _default(1.5, "Surefoot's own choice")
+    """How many times that of before the 95th percentile must be to matter; off: it is not compared."""
+    response_time_seconds: Annotated[float, Field(ge=0)] = _default(0.05, "Surefoot's own choice")
+    """The least rise of the 95th percentile that matters, in seconds; both must hold."""
+    cpu_points: Annotated[float, Field(gt=0, le=100)] | None = _default(20, "Surefoot's own choice")
+    """The least rise that matters, in points of the reserved CPU, beyond what more load of each task explains."""
+    memory_points: Annotated[float, Field(gt=0, le=100)] | None = _default(20, "Surefoot's own choice")
+    """The least rise that matters, in points of the reserved memory; off: it is not compared."""
+    throughput_percent: Annotated[float, Field(gt=0, le=100)] | None = _default(50, "Surefoot's own choice")
+    """The least fall of the requests a minute that matters, per cent; off: they are not compared."""
+
+
 class Health(Section):
     """What still counts as good for the health score, and how often it is looked at."""
 
@@ -283,6 +310,7 @@ class ServicePolicy(Section):
     monitoring: Monitoring = Monitoring()
     rules: tuple[RulePolicy, ...] = BUILT_IN_RULES
     """The rules that are not switched off; the built-in rules first."""
+    comparison: Worsening = Worsening()
     health: Health = Health()
     gates: Gates = Gates()
     timeouts: Timeouts = Timeouts()
@@ -317,6 +345,8 @@ class HealthPolicy(PolicyPart):
 class MonitoringPolicy(PolicyPart):
     monitoring: Monitoring
     rules: tuple[RulePolicy, ...]
+    comparison: Worsening = Worsening()
+    """What a command or a state of the previous version does not name has the defaults."""
 
 
 class ValidationPolicy(PolicyPart):

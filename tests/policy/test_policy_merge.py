@@ -24,6 +24,8 @@ OTHER_VALUES: dict[str, Any] = {
     "monitoring.metrics_namespace": "Mine/Production",
     "monitoring.alarms_topic": "arn:aws:sns:us-west-2:123456789012:other",
     "monitoring.database": "other-database",
+    "comparison.enabled": False,
+    "comparison.alpha": 0.05,
     "gates.image_platform": "task-definition",
     "gates.without_evidence": "accept",
     "gates.unseen_images": "trust-digest",
@@ -34,7 +36,7 @@ OTHER_VALUES: dict[str, Any] = {
     "recovery.enabled": False,
     "recovery.triggers": ["error_rate", "response_time"],
 }
-"""For each key that is no number: a value that is not the default."""
+"""For each key that is no number, or a small one: a value that is not the default."""
 
 
 def keys() -> list[str]:

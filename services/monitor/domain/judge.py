@@ -12,8 +12,10 @@ from contracts.base import Contract
 from contracts.gates import Gate, Verdict
 from contracts.limits import LEAST_REQUESTS
 from contracts.monitor import DependencyFault
+from contracts.policy import Worsening
 from contracts.results import ProbesOutput
 from services.monitor.domain.before import Before, before
+from services.monitor.domain.compared import Span, compared_gates
 from services.monitor.domain.measures import Requests
 from services.monitor.domain.metrics import LATE, MINUTE, Readings, Series
 from services.monitor.domain.rules import OPPOSITES, Rule, evaluate, points_since
@@ -34,6 +36,9 @@ class PendingEvaluation(Contract):
     """The time of the change."""
     not_before: float | None = None
     """No rule passes before it."""
+    asked_at: float | None = None
+    """When the new version had taken over, and the evaluation was asked for; None in a state of the previous version:
+    at the change."""
     deadline: float
     probes: ProbesOutput | None = None
 
@@ -46,13 +51,15 @@ def judge(
     *,
     database_published: bool,
     fault: DependencyFault | None = None,
+    comparison: Worsening | None = None,
 ) -> tuple[Gate, ...] | None:
     """Return a gate for each rule that gates deployments, or None while evidence may still come.
 
     ``readings`` is None when CloudWatch could not be asked. ``database_published`` says whether the application has
     published DatabaseConnectionErrors at any time in the last hours. ``fault`` is what is wrong with the database;
-    while it lasts, a broken rule is inconclusive. A broken rule is answered at once, and that all are kept is not
-    answered before ``pending.not_before``.
+    while it lasts, a broken rule is inconclusive. ``comparison`` says how the new version is compared with the one
+    before; None: not at all. What failed is answered at once, and that all are kept is not answered before
+    ``pending.not_before``.
     """
     gating = [rule for rule in rules if rule.gates_deployment]
     if not gating:
@@ -63,6 +70,8 @@ def judge(
         of_rules = (_gate_of(rule, pending, readings, now, published=database_published) for rule in gating)
         tasks = stay_up(readings.service, readings.stopped, pending.since, pending.deadline, now)
         gates = (*of_rules, tasks)
+        if comparison is not None:
+            gates = (*gates, *_compared(gates, pending, readings, now, comparison))
     if fault:
         gates = tuple(_excused(gate, fault) if gate.verdict is Verdict.FAIL else gate for gate in gates)
     if readings is not None and now < _baked(pending, readings):
@@ -83,6 +92,21 @@ def _baked(pending: PendingEvaluation, readings: Readings) -> float:
     return min(pending.not_before if known else pending.not_before + LATE, pending.deadline)
 
 
+def _compared(
+    gates: tuple[Gate, ...], pending: PendingEvaluation, readings: Readings, now: float, comparison: Worsening
+) -> tuple[Gate, ...]:
+    asked_at = pending.since if pending.asked_at is None else pending.asked_at
+    span = Span(_began_at(pending, readings), asked_at, pending.deadline, now)
+    kept = all(gate.verdict is Verdict.PASS for gate in gates)
+    return compared_gates(readings, comparison, span, rest_is_done=kept and now >= _baked(pending, readings))
+
+
+def _began_at(pending: PendingEvaluation, readings: Readings) -> float:
+    """Return when the version before ceased to be the only one."""
+    rollout = readings.service.rollout
+    return min(pending.since, rollout.began_at) if rollout else pending.since
+
+
 def _gate_of(rule: Rule, pending: PendingEvaluation, readings: Readings, now: float, *, published: bool) -> Gate:
     since = ceil(pending.since / MINUTE) * MINUTE
     if readings.service.wanted == 0:
@@ -95,9 +119,7 @@ def _gate_of(rule: Rule, pending: PendingEvaluation, readings: Readings, now: fl
         gate = _requests(rule, rule.measure.requests, readings, since, now, pending.probes)
     if gate.value is None or not rule.breaks(gate.value) or now < since + GOOD_POINTS * MINUTE:
         return gate
-    rollout = readings.service.rollout
-    began_at = min(pending.since, rollout.began_at) if rollout else pending.since
-    known = before(rule, readings, began_at)
+    known = before(rule, readings, _began_at(pending, readings))
     if known is not None and known.excuses(rule, gate.value, gate.samples):
         return _finding(gate, known)
     return gate

@@ -28,4 +28,12 @@ class Look:
 
     def judge(self, pending: PendingEvaluation) -> tuple[Gate, ...] | None:
         """Return the gates of an evaluation, or None while evidence may still come."""
-        return judge(pending, self.rules, self.readings, self.at, database_published=self.published, fault=self.fault)
+        return judge(
+            pending,
+            self.rules,
+            self.readings,
+            self.at,
+            database_published=self.published,
+            fault=self.fault,
+            comparison=self.policy.comparison,
+        )

@@ -14,6 +14,7 @@ from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Transition
 from services.monitor.decisions import looked
+from services.monitor.domain.compared import BASELINE
 from services.monitor.domain.database import fault as fault_of
 from services.monitor.domain.look import Look
 from services.monitor.domain.metrics import (
@@ -86,7 +87,8 @@ class CollectJob:
         oldest = min((waiting.since for waiting in watch.pending), default=now)
         if service.rollout is not None and watch.wanted_closely(now):
             oldest = min(oldest, service.rollout.began_at)  # the version before is what the new one is compared with
-        start = max(now - FARTHEST, min(now, oldest) - LOOK_BACK - longest)
+        compared = BASELINE * MINUTE if watch.pending else 0.0
+        start = max(now - FARTHEST, min(now, oldest) - max(LOOK_BACK + longest, compared))
         found = await self.metrics.read(watch.target, service, policy.monitoring.metrics_namespace, start, now)
         return with_stopped(found, await self._stopped(watch, found, now))
 

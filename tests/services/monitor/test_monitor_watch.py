@@ -24,7 +24,7 @@ from services.monitor.handlers import LOST
 from services.monitor.jobs import check_alarms, set_up
 from services.monitor.jobs.watch_closely import WATCH
 from services.monitor.ports import NotFound
-from tests.services.monitor.harness import START, TARGET, World
+from tests.services.monitor.harness import GOOD_MINUTE, START, TARGET, World
 
 MINUTE = 60.0
 SET_UP = SetUpMonitoring(target=TARGET, run_id="run-1")
@@ -197,11 +197,29 @@ async def test_an_evaluation_is_answered_as_soon_as_the_evidence_is_there(world:
         "response_time_p95",
         "database_connections",
         "tasks_stay_up",
+        "error_rate_compared",
+        "response_time_compared",
+        "cpu_compared",
+        "memory_compared",
+        "throughput_compared",
     ]
     assert world.ids == [caused_id("evaluate-1", "finished")]
     assert (await watch(world)).pending == ()
     await world.until(3600)
     assert not world.timers, "the deadline is cancelled, and nobody waits any more"
+
+
+async def test_a_version_that_is_worse_than_the_one_before_fails_the_evaluation(world: World) -> None:
+    """What the last hour was like is read with the rest; the limits are kept all the time."""
+    for minute in range(1, 61):
+        world.metrics.past[START - minute * MINUTE] = {**GOOD_MINUTE, "target_5xx": float(minute % 2)}
+    world.metrics.change(target_5xx=7.0)
+    await evaluate(world)
+    await world.until(2 * MINUTE)
+    (answer,) = world.answers
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
+    assert [gate.name for gate in answer.gates if gate.verdict is Verdict.FAIL] == ["error_rate_compared"]
+    assert world.alerts == [], "an alert is about the limits"
 
 
 async def test_the_answer_leaves_with_the_look_that_found_it_under_the_commands_own_id(world: World) -> None:

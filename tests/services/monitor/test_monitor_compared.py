@@ -1,0 +1,193 @@
+"""The gates that compare the new version with the one before, on readings of every kind of service."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from contracts.gates import Gate, Verdict
+from contracts.monitor import DependencyFault
+from contracts.policy import Worsening
+from services.monitor.domain.compared import Span, compared_gates
+from services.monitor.domain.judge import PendingEvaluation, judge
+from services.monitor.domain.metrics import MINUTE, Readings, WatchedService
+from tests.services.monitor.harness import ALONE, BALANCED, GOOD_MINUTE, RULES, START, readings
+
+BEFORE = 60
+ASKED_AT = START + BEFORE * MINUTE
+DEADLINE = ASKED_AT + 15 * MINUTE
+NOTHING: Mapping[str, float] = {}
+ROLLING = 3
+"""Minutes between the change and the evaluation."""
+PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+ERRORS, LATENCY, CPU, MEMORY, THROUGHPUT = (
+    f"{metric}_compared" for metric in ("error_rate", "response_time", "cpu", "memory", "throughput")
+)
+
+
+def noisy(minute: int, **values: float) -> dict[str, float]:
+    """Return a good minute whose values differ a little from those of others."""
+    swing = (minute * 7 % 11 - 5) / 100
+    good = {**GOOD_MINUTE, "target_5xx": float(minute % 2), **values}
+    whole = {"target_5xx", "healthy", "running", "database_errors"}
+    return {name: value if name in whole else value * (1 + swing) for name, value in good.items()}
+
+
+def seen(
+    worse: Mapping[str, float] = NOTHING, *, after: int = 15, before: int = BEFORE, of: WatchedService = BALANCED
+) -> Readings:
+    """Return ``before`` good minutes until ``ASKED_AT``, and ``after`` since, in which some values are worse."""
+    minutes = [noisy(minute) for minute in range(before)] + [noisy(minute, **worse) for minute in range(after)]
+    return readings(*minutes, start=ASKED_AT - before * MINUTE, of=of)
+
+
+def gates(found: Readings, policy: Worsening | None = None, *, minutes: int = 15, last: bool = True) -> dict[str, Gate]:
+    span = Span(ASKED_AT - ROLLING * MINUTE, ASKED_AT, DEADLINE, ASKED_AT + minutes * MINUTE)
+    return {gate.name: gate for gate in compared_gates(found, policy or Worsening(), span, rest_is_done=last)}
+
+
+def test_a_version_that_is_like_the_one_before_passes_with_its_arithmetic() -> None:
+    found = gates(seen())
+    assert {name: gate.verdict for name, gate in found.items()} == dict.fromkeys(
+        (ERRORS, LATENCY, CPU, MEMORY, THROUGHPUT), PASS
+    )
+    assert found[LATENCY].arithmetic == "0 s < 0.1 s (15 samples)"
+    assert "57 min before" in found[LATENCY].detail
+    assert "does not prove a worsening" in found[LATENCY].detail
+
+
+@pytest.mark.parametrize(
+    ("worse", "gate"),
+    [
+        ({"target_5xx": 4.0}, ERRORS),
+        ({"response_time": 0.4}, LATENCY),
+        ({"cpu": 70.0}, CPU),
+        ({"memory": 75.0}, MEMORY),
+        ({"requests": 30.0}, THROUGHPUT),
+    ],
+)
+def test_what_has_become_worse_fails_its_own_gate(worse: dict[str, float], gate: str) -> None:
+    found = gates(seen(worse))
+    assert [name for name, found_gate in found.items() if found_gate.verdict is FAIL] == [gate]
+    assert "proves a worsening" in found[gate].detail
+
+
+@pytest.mark.parametrize(
+    ("other", "gate"),
+    [
+        ({"response_time": 0.25}, LATENCY),
+        ({"cpu": 55.0}, CPU),
+        ({"memory": 60.0}, MEMORY),
+        ({"requests": 70.0}, THROUGHPUT),
+        ({"response_time": 0.1, "cpu": 20.0, "memory": 20.0, "requests": 300.0}, LATENCY),
+    ],
+)
+def test_what_is_a_little_worse_or_better_passes(other: dict[str, float], gate: str) -> None:
+    found = gates(seen(other))
+    assert not [name for name, found_gate in found.items() if found_gate.verdict is not PASS]
+
+
+def test_a_sentence_says_that_a_small_rise_is_proven_and_small() -> None:
+    gate = gates(seen({"cpu": 55.0}))[CPU]
+    assert "proves a worsening" in gate.detail
+    assert gate.value is not None
+    assert 10 < gate.value < 20
+
+
+def test_more_load_of_each_task_explains_more_cpu() -> None:
+    assert gates(seen({"cpu": 80.0, "requests": 200.0}))[CPU].verdict is PASS
+    assert gates(seen({"cpu": 80.0, "healthy": 1.0}))[CPU].verdict is PASS, "half of the tasks do all the work"
+    assert gates(seen({"cpu": 80.0, "running": 1.0}, of=ALONE))[CPU].verdict is PASS
+    assert gates(seen({"cpu": 80.0}, of=ALONE))[CPU].verdict is FAIL
+
+
+def test_a_service_without_a_load_balancer_is_compared_by_what_there_is() -> None:
+    only = {name: value for name, value in GOOD_MINUTE.items() if name in {"cpu", "memory", "running"}}
+    found = gates(readings(*[only] * (BEFORE + 15), start=START, of=ALONE))
+    assert [name for name, gate in found.items() if gate.not_applicable] == [ERRORS, LATENCY, THROUGHPUT]
+    assert {gate.verdict for gate in found.values()} == {PASS}
+
+
+@pytest.mark.parametrize("before", [0, 10])
+def test_a_service_that_is_new_has_nothing_to_be_compared_with(before: int) -> None:
+    found = gates(seen({"response_time": 3.0, "cpu": 90.0}, before=before))
+    assert all(gate.verdict is PASS and gate.not_applicable for gate in found.values())
+    assert "minutes before the change" in found[LATENCY].detail
+
+
+def test_a_service_with_a_request_now_and_then_is_not_waited_for() -> None:
+    quiet = {"healthy": 2.0, "cpu": 5.0, "memory": 50.0}
+    minutes = [{**quiet, **({"requests": 2.0, "response_time": 0.1} if at % 3 == 0 else {})} for at in range(BEFORE)]
+    found = gates(readings(*minutes, *[quiet] * 15, start=START))
+    assert [name for name, gate in found.items() if gate.not_applicable] == [ERRORS, LATENCY, THROUGHPUT]
+    assert {gate.verdict for gate in found.values()} == {PASS}
+
+
+def test_no_point_since_the_change_is_inconclusive() -> None:
+    found = gates(seen(after=0))
+    assert {gate.verdict for gate in found.values()} == {INCONCLUSIVE}
+    assert found[ERRORS].needs == 1
+
+
+def test_requests_that_stop_are_seen_where_targets_are_counted_and_metrics_come() -> None:
+    quiet = {"healthy": 2.0, "cpu": 5.0, "memory": 50.0}
+    minutes = [noisy(minute) for minute in range(BEFORE)] + [quiet] * 15
+    found = gates(readings(*minutes, start=START))
+    assert found[THROUGHPUT].verdict is FAIL
+    assert found[ERRORS].verdict is INCONCLUSIVE
+
+
+def test_nothing_is_decided_before_the_first_look_and_a_few_minutes_need_a_great_difference() -> None:
+    early = gates(seen({"response_time": 9.0}, after=4), last=False, minutes=4)
+    assert {gate.verdict for gate in early.values()} == {INCONCLUSIVE}
+    assert early[LATENCY].needs == 1
+    slow = gates(seen({"response_time": 0.35, "target_5xx": 2.0}, after=5), last=False, minutes=5)
+    assert slow[ERRORS].verdict is PASS, "five minutes do not prove so few errors more"
+    assert gates(seen({"response_time": 9.0}, after=10), last=False, minutes=10)[LATENCY].verdict is FAIL
+
+
+def test_the_policy_says_what_is_compared_and_what_matters() -> None:
+    worse = seen({"response_time": 0.4, "memory": 75.0})
+    assert gates(worse, Worsening(enabled=False)) == {}
+    assert LATENCY not in gates(worse, Worsening(response_time_factor=None))
+    assert gates(worse, Worsening(response_time_factor=3))[LATENCY].verdict is PASS
+    assert gates(worse, Worsening(memory_points=40))[MEMORY].verdict is PASS
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("error_rate_points", "response_time_factor", "cpu_points", "memory_points", "throughput_percent")
+    )
+    assert gates(worse, Worsening(**nothing)) == {}
+
+
+def judged(found: Readings, now: float, **more: Any) -> dict[str, Gate] | None:
+    pending = PendingEvaluation(
+        command_id="c",
+        run_id="r",
+        since=ASKED_AT - ROLLING * MINUTE,
+        asked_at=ASKED_AT,
+        deadline=DEADLINE,
+        not_before=more.pop("not_before", None),
+    )
+    answer = judge(pending, RULES, found, now, database_published=True, comparison=Worsening(), **more)
+    return None if answer is None else {gate.name: gate for gate in answer}
+
+
+def test_errors_below_every_limit_fail_an_evaluation_that_bakes() -> None:
+    worse = seen({"target_5xx": 6.0}, after=9)
+    answer = judged(worse, ASKED_AT + 9 * MINUTE, not_before=DEADLINE)
+    assert answer is not None
+    assert answer[ERRORS].verdict is FAIL
+    assert answer["error_rate"].verdict is INCONCLUSIVE, "six per cent are within the limit"
+
+
+def test_while_a_dependency_is_in_trouble_nothing_that_got_worse_fails() -> None:
+    fault = DependencyFault(name="db", detail="the database db is rebooting")
+    answer = judged(seen({"target_5xx": 6.0}, after=15), DEADLINE, fault=fault)
+    assert answer is not None
+    assert answer[ERRORS].verdict is INCONCLUSIVE
+
+
+def test_an_answer_that_is_given_early_compares_what_there_is() -> None:
+    assert judged(seen(after=2), ASKED_AT + 1 * MINUTE) is not None, "two good points since the change are enough"
+    early = judged(seen({"target_5xx": 9.0}, after=2), ASKED_AT + 2 * MINUTE)
+    assert early is not None
+    assert early[ERRORS].verdict is FAIL, "nothing else has to be waited for, so that this look is the last"
