@@ -14,11 +14,9 @@ from surefoot.rehearsal.stage import NeverEnds
 
 CASES = {file.stem: file for file in sorted((Path(__file__).parent / "cases").glob("*.yaml"))}
 KNOWN_WRONG = {
-    "01-worker-that-crashes": "Tasks that end a minute after their start are no evidence, and the run ends failed.",
     "02-nobody-wanted": "A service that wants no task has the score 0, and is blocked.",
     "04-slow-pace": "A rollback is given ten minutes, whatever the service's pace is.",
     "30-out-of-reach-and-quiet": "Baking waits for requests, though nobody comes by and no test can be sent.",
-    "34-daemon-that-crashes": "Tasks that end soon after their start are no evidence, and the run ends failed.",
 }
 """Case → what Surefoot does instead. Whoever mends one takes it out: a case that passes unexpectedly fails."""
 
