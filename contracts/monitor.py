@@ -61,6 +61,8 @@ class EvaluateRules(Event):
     deadline: datetime
     probes: ProbesOutput | None = None
     """The validator's own requests, which count as samples where the service has too little traffic."""
+    task_definition: str | None = None
+    """The task definition (ARN) that was deployed, and has to stay live; None: whichever is live is judged."""
     policy: MonitoringPolicy | None = None
 
 

@@ -59,6 +59,7 @@ class Handlers:
             asked_at=now,
             deadline=command.deadline.timestamp(),
             probes=command.probes,
+            task_definition=command.task_definition,
         )
         timers = (look_at(command.target, now), deadline(meta.id, command.target, pending.deadline))
 

@@ -63,6 +63,7 @@ class AwsEcs:
         found = Rollout(
             id=primary.id,
             began_at=primary.created_at,
+            task_definition=primary.task_definition,
             running=primary.running,
             failed=primary.failed_tasks,
             older=sum(deployment.running for deployment in service.deployments if deployment.id != primary.id),

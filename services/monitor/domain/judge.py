@@ -41,6 +41,8 @@ class PendingEvaluation(Contract):
     at the change."""
     deadline: float
     probes: ProbesOutput | None = None
+    task_definition: str | None = None
+    """The task definition (ARN) that has to stay live; None: nobody says which, also in an older state."""
 
 
 def judge(
@@ -68,7 +70,9 @@ def judge(
         gates = tuple(map(_without_readings, gating))
     else:
         of_rules = (_gate_of(rule, pending, readings, now, published=database_published) for rule in gating)
-        tasks = stay_up(readings.service, readings.stopped, pending.since, pending.deadline, now)
+        tasks = stay_up(
+            readings.service, readings.stopped, pending.since, pending.deadline, now, asked_at=pending.asked_at
+        )
         gates = (*of_rules, tasks)
         if comparison is not None:
             gates = (*gates, *_compared(gates, pending, readings, now, comparison))
@@ -76,9 +80,24 @@ def judge(
         gates = tuple(_excused(gate, fault) if gate.verdict is Verdict.FAIL else gate for gate in gates)
     if readings is not None and now < _baked(pending, readings):
         gates = tuple(_kept_so_far(gate) if gate.verdict is Verdict.PASS else gate for gate in gates)
+    if readings is not None:
+        gates += _replaced(pending, readings)
     verdicts = {gate.verdict for gate in gates}
     over = now >= pending.deadline or Verdict.FAIL in verdicts or Verdict.INCONCLUSIVE not in verdicts
     return gates if over else None
+
+
+def _replaced(pending: PendingEvaluation, readings: Readings) -> tuple[Gate, ...]:
+    """Return a gate that fails where another version is live by now: then what is measured is not the new version's.
+
+    ECS may roll back after all tasks were healthy: for an alarm while it bakes, or for tasks that fail while old ones
+    still drain. Recovery then finds out who did it.
+    """
+    rollout = readings.service.rollout
+    live = rollout.task_definition if rollout else ""
+    if not live or pending.task_definition in {None, live}:
+        return ()
+    return (Gate.true("our_deployment_live", False, detail=f"{live.rpartition('/')[2]} is live"),)
 
 
 def _baked(pending: PendingEvaluation, readings: Readings) -> float:

@@ -17,6 +17,8 @@ class Rollout(Contract):
     id: str
     began_at: float
     """When ECS began it."""
+    task_definition: str = ""
+    """Its task definition's ARN; empty in an older state."""
     running: int = 0
     """Its tasks that run."""
     failed: int = 0

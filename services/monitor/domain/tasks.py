@@ -18,11 +18,18 @@ REMEMBERED = 50 * MINUTE
 
 
 def stay_up(
-    service: WatchedService, stopped: tuple[StoppedTask, ...] | None, since: float, deadline: float, now: float
+    service: WatchedService,
+    stopped: tuple[StoppedTask, ...] | None,
+    since: float,
+    deadline: float,
+    now: float,
+    *,
+    asked_at: float | None = None,
 ) -> Gate:
     """Judge the tasks of the newest deployment that stopped after ``since``, once it had taken over.
 
-    Until then those who watch the deployment judge its failures. What the version before did as well, in an equal time
+    Until then those who watch the deployment judge its failures. It has taken over by ``asked_at`` at the latest, also
+    while old tasks still drain, for which ECS calls it under way. What the version before did as well, in an equal time
     before the deployment, is a finding and fails nothing. ``stopped`` is None where ECS did not list the tasks.
     """
     rollout = service.rollout
@@ -32,7 +39,8 @@ def stay_up(
         return Gate.does_not_apply(GATE, "ECS lists no deployment of this service")
     if stopped is None:
         return _unread(service)
-    return _judged(service, rollout, stopped, since, deadline, now)
+    taken_over = min((known for known in (rollout.settled_at, asked_at) if known is not None), default=since)
+    return _judged(service, rollout, stopped, max(since, taken_over), deadline, now)
 
 
 def _judged(
@@ -43,7 +51,6 @@ def _judged(
     deadline: float,
     now: float,
 ) -> Gate:
-    since = max(since, rollout.settled_at or since)
     ours = [task for task in stopped if task.by_itself and task.deployment_id == rollout.id and task.stopped_at > since]
     tolerated = floor(service.wanted * TOLERATED_SHARE)
     span = min(now - since, REMEMBERED)

@@ -100,7 +100,7 @@ def capture_snapshot(run: Run, purpose: Literal["before-change", "after-change"]
 
 
 def _evaluate_rules(run: Run, now: float) -> EvaluateRules:
-    baking = run.policy.service.baking if run.policy.service else Baking()
+    baking, ours = run.policy.service.baking if run.policy.service else Baking(), change_of(run)
     longest = run.request.config.baking_minutes
     return EvaluateRules(
         target=run.target,
@@ -109,6 +109,7 @@ def _evaluate_rules(run: Run, now: float) -> EvaluateRules:
         not_before=moment(now + min(baking.minimum_minutes, longest) * MINUTE) if baking.minimum_minutes else None,
         deadline=moment(now + longest * MINUTE),
         probes=run.output(ProbesOutput),
+        task_definition=ours.task_definition if ours else None,
         policy=run.policy.part(MonitoringPolicy),
     )
 

@@ -93,3 +93,15 @@ def test_where_ecs_does_not_list_them_a_worker_has_no_evidence_and_others_do_wit
 def test_nothing_applies_where_no_task_is_wanted_or_ecs_lists_no_deployment() -> None:
     assert judged(stopped(300), wanted=0).not_applicable == "the service wants no task"
     assert stay_up(ALONE, (), SINCE, DEADLINE, DEADLINE).not_applicable is not None
+
+
+def test_a_start_that_failed_once_is_not_held_against_a_deployment_whose_old_tasks_still_drain() -> None:
+    """ECS calls it under way until the last old task has drained; the watch found it healthy before that."""
+    draining = ROLLOUT.model_copy(update={"settled_at": None, "under_way": True})
+    service = BALANCED.model_copy(update={"wanted": 2, "rollout": draining})
+
+    def gate(*tasks: StoppedTask, minute: float) -> Gate:
+        return stay_up(service, tasks, SINCE, DEADLINE, START + minute * MINUTE, asked_at=START + 120)
+
+    assert gate(stopped(100), minute=4.5).verdict is PASS
+    assert gate(stopped(100), stopped(130), minute=2.5).verdict is FAIL

@@ -139,6 +139,9 @@ def test_each_step_is_told_what_it_needs(world: World) -> None:
     assert isinstance(rules, EvaluateRules)
     assert (rules.since, rules.deadline) == (at(applied), at(world.now + 5 * 60))
     assert rules.probes == ProbesOutput(requests=20, failures=0, p95_seconds=0.1)
+    watched = world.last("watch-deployment").event
+    assert isinstance(watched, WatchDeployment)
+    assert rules.task_definition == watched.task_definition is not None
 
 
 def test_ids_derive_from_the_run(world: World) -> None:
