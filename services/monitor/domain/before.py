@@ -26,7 +26,8 @@ class Before:
     """How a rule was kept in the minutes before a deployment."""
 
     value: float
-    """Over all these minutes, or their median where minutes cannot be combined."""
+    """What was usual: the median of the minutes, or of the windows where minutes can be combined. A share of requests
+    that is lower over all these minutes is that."""
     requests: float
     broken: bool
     """Whether any whole window broke the rule."""
@@ -59,7 +60,8 @@ def before(rule: Rule, readings: Readings, moment: float) -> Before | None:
     if rule.measure.aggregation == "sum":
         value = median(sum(window.values()) for window in windows)
     elif requests and requests.over:
-        value = requests.over(readings, known)
+        usual = median(requests.over(readings, window) for window in windows)
+        value = min(usual, requests.over(readings, known))
     else:
         value = median(known.values())
     broken = any(rule.breaks_over(window) for window in windows)
