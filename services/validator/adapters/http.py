@@ -32,7 +32,7 @@ class WireHttp:
         except TimeoutError:
             return Silent(f"no answer in {timeout:g} s")
         except (httpx2.ConnectError, httpx2.ConnectTimeout):
-            return Unreachable(_no_connection(address))
+            return Unreachable(_no_connection(address), internal=bool(address.internal))
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return Silent(f"no answer: {type(error).__name__}")  # the error's text may quote what was received
         return Answered(response.status_code, clock() - began, leads_away(address, response))

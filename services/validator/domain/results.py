@@ -31,6 +31,8 @@ class Unreachable:
 
     reason: str
     """Such as ``no connection to the internal load balancer court``."""
+    internal: bool = False
+    """Whether the address is an internal load balancer's, which may be out of reach from here, whatever is live."""
 
 
 Attempt = Answered | Silent | Unreachable

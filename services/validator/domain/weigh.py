@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from contracts.validator import Baseline, TestBefore, TestState
-from services.validator.domain.results import TestResult
+from services.validator.domain.results import TestResult, Unreachable
 
 _FROM_BEST_TO_WORST: tuple[TestState, ...] = ("passed", "refused", "failed", "unreachable")
+_OUT_OF_REACH = ": it cannot be reached from where Surefoot runs, and its users' traffic decides"
 MOST_REASONS = 3
 """How many reasons a sentence lists."""
 
@@ -61,15 +62,26 @@ def _key(result: TestResult) -> tuple[str, str, str]:
 
 
 def _excuse(result: TestResult, before: TestState | None) -> str:
-    """Return why a result does not count; it counts if it is good, or worse than it was before the change."""
+    """Return why a result does not count; it counts if it is good, or worse than it was before the change.
+
+    Who was out of reach, or hidden behind somebody else, was not seen to fail: then a server's error counts.
+    """
     state = result.state
     if result.not_asked or (state == "elsewhere" and before in {None, "not_run"}):
         return result.sentence
-    if state == "passed" or before in {None, "not_run"}:
+    if before is None or before == "not_run":
+        return f"{result.sentence}{_OUT_OF_REACH}" if _behind_internal(result) else ""
+    if state == "passed" or (state == "failed" and before != "failed"):
         return ""
     if before == "elsewhere" or not _worse(state, before):
         return f"{result.sentence}, as before the change{_out_of_reach(result, before)}"
     return ""
+
+
+def _behind_internal(result: TestResult) -> bool:
+    """Return whether no attempt had a connection to an internal load balancer, which says nothing about a version."""
+    last = result.attempts[-1] if result.attempts else None
+    return result.state == "unreachable" and isinstance(last, Unreachable) and last.internal
 
 
 def _worse(state: TestState, before: TestState) -> bool:
@@ -80,5 +92,4 @@ def _worse(state: TestState, before: TestState) -> bool:
 
 
 def _out_of_reach(result: TestResult, before: TestState) -> str:
-    lost = before == result.state == "unreachable"
-    return ": it cannot be reached from where Surefoot runs, and its users' traffic decides" if lost else ""
+    return _OUT_OF_REACH if before == result.state == "unreachable" else ""

@@ -56,9 +56,18 @@ class Preflight:
         """Test the version before the change; None where it is not certain that this is the one which is live."""
         if command.baseline is None or not isinstance(service, LiveService):
             return None
-        if isinstance(command.change, Observe | CheckUp) and service.rolling_out:
+        others_deploy = isinstance(command.change, Observe | CheckUp)
+        if others_deploy and service.rolling_out:
             return None
-        return await self.test.before_the_change(command.target, service, command.baseline)
+        seen = await self.test.before_the_change(command.target, service, command.baseline)
+        if others_deploy and await self._has_moved(command.target, service):
+            return None
+        return seen
+
+    async def _has_moved(self, target: Target, service: LiveService) -> bool:
+        """Return whether somebody may have begun a deployment while the tests ran, so that they may have seen it."""
+        now = await self.services.service(target)
+        return not isinstance(now, LiveService) or now.rolling_out or now.deployment_id != service.deployment_id
 
     async def _look(self, command: RunPreflight, service: LiveService | Absent | Unknown, gates: Gates) -> Findings:
         findings = Findings((preflight.target_gate(command.target, service),), (service,))

@@ -139,7 +139,7 @@ async def test_nobody_there(http: WireHttp) -> None:
     nobody = f"http://127.0.0.1:{port}"
     assert await http.get(Address(nobody), "/", 5) == Unreachable("no connection")
     assert await http.get(Address(nobody, internal="court"), "/", 5) == Unreachable(
-        "no connection to the internal load balancer court"
+        "no connection to the internal load balancer court", internal=True
     )
 
 

@@ -33,6 +33,7 @@ from tests.services.validator.harness import (
     NOW,
     REPOSITORY,
     TARGET,
+    WELL,
     FakeApplications,
     FakeEcs,
     FakeRunner,
@@ -353,6 +354,35 @@ async def test_no_test_is_run_where_it_would_not_see_the_version_before(
     answer = await preflight(change, services, tests=service_tests(runner), baseline=asked)
     assert not runner.asked
     assert answer.output is None or (isinstance(answer.output, PreflightOutput) and answer.output.baseline is None)
+
+
+@dataclass
+class MovingEcs(FakeEcs):
+    """Shows ``live`` first, and ``then`` from the second look on."""
+
+    then: LiveService | Absent | Unknown = LIVE
+    looks: int = 0
+
+    async def service(self, target: Target) -> LiveService | Absent | Unknown:
+        self.looks += 1
+        return await super().service(target) if self.looks == 1 else self.then
+
+
+@pytest.mark.parametrize(
+    ("then", "kept"),
+    [
+        (LIVE, True),
+        (replace(LIVE, rolling_out=True), False),
+        (replace(LIVE, deployment_id="ecs-svc/theirs"), False),
+        (Unknown("Throttling"), False),
+    ],
+)
+async def test_tests_that_somebody_s_deployment_may_have_overtaken_show_no_version_before(
+    then: LiveService | Unknown, kept: bool
+) -> None:
+    answer = await preflight(Observe(), MovingEcs(then=then), tests=service_tests(FakeRunner(WELL)), baseline=TESTS)
+    assert isinstance(answer.output, PreflightOutput)
+    assert (answer.output.baseline is not None) is kept
 
 
 async def test_where_aws_does_not_say_where_users_are_nothing_is_compared() -> None:

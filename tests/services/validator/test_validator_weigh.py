@@ -58,8 +58,8 @@ def test_one_attempt_with_a_connection_is_enough_to_judge() -> None:
         ("passed", {"passed", "refused", "failed", "unreachable", "elsewhere", "not_run"}),
         ("refused", {"passed", "failed", "unreachable", "not_run"}),
         ("failed", {"passed", "unreachable"}),
-        ("unreachable", {"passed"}),
-        ("elsewhere", {"passed"}),
+        ("unreachable", {"passed", "failed"}),
+        ("elsewhere", {"passed", "failed"}),
     ],
 )
 def test_what_counts_after_what_was_before(was: TestState | None, counts: set[TestState]) -> None:
@@ -83,6 +83,7 @@ def test_nothing_that_failed_before_as_well_ever_fails_the_validation(
     better = ("passed", "refused", "failed", "unreachable")
     worse = [
         old == "not_run"
+        or (old != "failed" and new == "failed")
         or (old in better and new in better and better.index(new) > better.index(old))
         or (old == "passed" and new == "elsewhere")
         for old, new, _ in tests
@@ -106,6 +107,20 @@ def test_paths_that_the_application_never_had_are_findings() -> None:
 def test_without_a_baseline_each_test_counts_as_it_is() -> None:
     assert judged((tried(MISSING),), None)["critical_tests"].verdict is Verdict.FAIL
     assert judged((tried(LOST),), None)["critical_tests"].verdict is Verdict.FAIL
+
+
+def test_an_internal_load_balancer_out_of_reach_condemns_nothing_where_nobody_looked_before() -> None:
+    lost = tried(Unreachable("no connection to the internal load balancer court", internal=True))
+    gates = judged((lost,), None)
+    assert {gate.verdict for gate in gates.values()} == {Verdict.PASS}
+    assert all(gate.not_applicable and "cannot be reached" in gate.not_applicable for gate in gates.values())
+    assert judged((tried(BROKEN),), None)["critical_tests"].verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("was", [LOST, AWAY])
+def test_a_server_s_error_counts_where_the_version_before_was_not_seen_to_fail(was: Attempt) -> None:
+    assert judged((tried(BROKEN),), before(tried(was)))["critical_tests"].verdict is Verdict.FAIL
+    assert judged((tried(MISSING),), before(tried(was)))["critical_tests"].verdict is Verdict.PASS
 
 
 def test_one_test_that_got_worse_fails_beside_many_that_never_worked() -> None:
