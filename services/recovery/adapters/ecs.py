@@ -51,8 +51,9 @@ class AwsEcs:
         return str(answer["taskDefinition"]["taskDefinitionArn"])
 
     async def update(self, target: Target, parameters: dict[str, Any]) -> Body:
-        # no parameter of UpdateService is a secret: names, percentages and counts
-        with changing("ECS", "UpdateService", secrets=()):
+        # all else that UpdateService takes are names, percentages and counts
+        logs = (parameters.get("serviceConnectConfiguration") or {}).get("logConfiguration") or {}
+        with changing("ECS", "UpdateService", secrets=values_of(logs)):
             answer = await self.aws.at(target).call(
                 "ecs", "update_service", cluster=target.cluster, service=target.service, **parameters
             )

@@ -65,7 +65,9 @@ class ChangeJob:
         except Unknown as unknown:
             return self._failed(running, work, str(unknown), Cause.ERROR)
         except AwsError as failed:
-            return self._failed(running, work, f"{failed}.", _cause_of(failed), untouched=untouched)
+            return self._failed(
+                running, work, f"{failed}.", _cause_of(failed, untouched=untouched), untouched=untouched
+            )
         return self._applied(running, work, primary, is_new=is_new)
 
     async def _version(self, running: Running, work: ChangeWork) -> tuple[str, bool]:
@@ -190,10 +192,11 @@ class ChangeJob:
         return Transition(key_of(work.target), decide)
 
 
-def _cause_of(failed: AwsError) -> Cause:
-    if failed.temporary:
-        return Cause.ERROR
-    return Cause.USAGE if failed.code in WRONG_REQUEST else Cause.REFUSED
+def _cause_of(failed: AwsError, *, untouched: bool) -> Cause:
+    """Return why the change failed. What an earlier attempt may have changed was not refused: it is rolled back."""
+    if failed.code in WRONG_REQUEST and not failed.temporary:
+        return Cause.USAGE
+    return Cause.REFUSED if untouched and not failed.temporary else Cause.ERROR
 
 
 def _command(running: Running, work: ChangeWork) -> Command:

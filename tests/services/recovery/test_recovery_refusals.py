@@ -1,11 +1,16 @@
 """What AWS refuses before anything has changed is no failure of the deployment, and nothing is rolled back."""
 
+from typing import cast
+
 import pytest
+from botocore.exceptions import ClientError
 
 from contracts.deployment import Cause
 from contracts.recovery import CHANGE_ACCEPTED, ApplyChange
 from contracts.results import StepFinished
 from services._aws.errors import AwsError
+from services._chassis.aws import Aws
+from services.recovery.adapters.ecs import AwsEcs
 from services.recovery.domain.change import values_of
 from tests.services.recovery.harness import ARN, BAD, OTHER, SECRET, TARGET, Recovery
 
@@ -79,6 +84,17 @@ async def test_a_refusal_in_a_later_attempt_leaves_the_result_unknown(recovery: 
     assert (answer.cause, [gate.name for gate in answer.gates]) == (Cause.USAGE, ["change_applied"])
 
 
+async def test_a_denial_in_a_later_attempt_is_an_error_so_that_a_change_that_may_be_live_is_rolled_back(
+    recovery: Recovery,
+) -> None:
+    recovery.ecs.refusing["update"] = DENIED
+    await recovery.change(image=OTHER, work=False)
+    await recovery.work(die_at=3)
+    answer = recovery.answer("run-1:change")
+    assert answer is not None
+    assert (answer.cause, [gate.name for gate in answer.gates]) == (Cause.ERROR, ["change_applied"])
+
+
 async def test_what_cannot_be_compared_is_registered(recovery: Recovery) -> None:
     recovery.ecs.refusing["revisions"] = DENIED
     assert (await changed(recovery)).verdict == "pass"
@@ -104,3 +120,19 @@ async def test_every_value_that_may_be_secret_is_kept_from_quotations(recovery: 
     values = values_of(definition)
     assert {SECRET, "--key=abc", "label"} <= set(values)
     assert not {"backend", "DATABASE_URL", "JWT", BAD} & set(values)
+
+
+async def test_the_options_of_a_log_driver_are_kept_from_quotations_of_a_refused_update() -> None:
+    class Refusing:
+        def at(self, _: object) -> "Refusing":
+            return self
+
+        async def call(self, *_: object, **__: object) -> None:
+            message = "Invalid option splunk-token correct-horse of the log driver splunk"
+            raise ClientError({"Error": {"Code": "ClientException", "Message": message}}, "UpdateService")
+
+    logs = {"logDriver": "splunk", "options": {"splunk-token": "correct-horse"}}
+    ecs = AwsEcs(cast("Aws", Refusing()))
+    with pytest.raises(AwsError) as raised:
+        await ecs.update(TARGET, {"serviceConnectConfiguration": {"enabled": True, "logConfiguration": logs}})
+    assert str(raised.value).endswith("(Invalid option splunk-token […] of the log driver splunk)")
