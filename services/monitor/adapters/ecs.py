@@ -66,6 +66,7 @@ class AwsEcs:
             task_definition=primary.task_definition,
             running=primary.running,
             failed=primary.failed_tasks,
+            replaces=tuple(deployment.id for deployment in service.deployments if deployment.id != primary.id),
             older=sum(deployment.running for deployment in service.deployments if deployment.id != primary.id),
             under_way=service.rolling_out,
             least=ceil(service.desired * service.minimum_percent / 100),

@@ -136,7 +136,8 @@ def _gate_of(rule: Rule, pending: PendingEvaluation, readings: Readings, now: fl
         gate = _points(rule, readings, since, now)
     else:
         gate = _requests(rule, rule.measure.requests, readings, since, now, pending.probes)
-    if gate.value is None or not rule.breaks(gate.value) or now < since + GOOD_POINTS * MINUTE:
+    early = gate.verdict is not Verdict.FAIL and now < since + GOOD_POINTS * MINUTE
+    if gate.value is None or not rule.breaks(gate.value) or early:
         return gate
     known = before(rule, readings, _began_at(pending, readings))
     if known is not None and known.excuses(rule, gate.value, gate.samples):

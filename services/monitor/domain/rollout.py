@@ -23,6 +23,8 @@ class Rollout(Contract):
     """Its tasks that run."""
     failed: int = 0
     """Its tasks that have failed."""
+    replaces: tuple[str, ...] = ()
+    """Ids of the deployments that were live when it began; empty where no look has seen any."""
     older: int = 0
     """The tasks of older deployments that run."""
     under_way: bool = False
@@ -47,7 +49,8 @@ class Rollout(Contract):
         if earlier is not None:
             serving = serving if earlier.serving_since is None else earlier.serving_since
             settled = settled if earlier.settled_at is None else earlier.settled_at
-        return self.model_copy(update={"serving_since": serving, "settled_at": settled})
+        replaces = tuple(dict.fromkeys((*(earlier.replaces if earlier else ()), *self.replaces)))
+        return self.model_copy(update={"serving_since": serving, "settled_at": settled, "replaces": replaces})
 
 
 class Gap(Contract):

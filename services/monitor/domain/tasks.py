@@ -55,7 +55,7 @@ def _judged(
     tolerated = floor(service.wanted * TOLERATED_SHARE)
     span = min(now - since, REMEMBERED)
     before = sum(
-        task.by_itself and task.deployment_id != rollout.id and rollout.began_at - span < task.stopped_at
+        task.by_itself and _of_version_before(task, rollout) and rollout.began_at - span < task.stopped_at
         for task in stopped
         if task.stopped_at <= rollout.began_at
     )
@@ -72,6 +72,11 @@ def _judged(
         return _gate(Verdict.INCONCLUSIVE, len(ours), tolerated, service.wanted, waits, needs=1)
     stayed = f"{service.counted}; {len(ours)}{which} ended by themselves"
     return _gate(Verdict.PASS, len(ours), tolerated, service.wanted, stayed)
+
+
+def _of_version_before(task: StoppedTask, rollout: Rollout) -> bool:
+    """Return whether a task is of the version before; those of a deployment that was rolled back earlier are not."""
+    return task.deployment_id in rollout.replaces if rollout.replaces else task.deployment_id != rollout.id
 
 
 def _unread(service: WatchedService) -> Gate:

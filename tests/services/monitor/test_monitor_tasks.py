@@ -105,3 +105,11 @@ def test_a_start_that_failed_once_is_not_held_against_a_deployment_whose_old_tas
 
     assert gate(stopped(100), minute=4.5).verdict is PASS
     assert gate(stopped(100), stopped(130), minute=2.5).verdict is FAIL
+
+
+def test_tasks_of_a_deployment_that_was_rolled_back_excuse_no_second_try() -> None:
+    again = ROLLOUT.model_copy(update={"replaces": (OLDER,)})
+    first_try = [stopped(-200, "ecs-svc/rolled-back"), stopped(-100, "ecs-svc/rolled-back")]
+    assert judged(*first_try, stopped(300), minute=11.5, rollout=again).verdict is FAIL
+    seen = again.following(ROLLOUT.model_copy(update={"replaces": ("ecs-svc/oldest",)}), START + 60)
+    assert seen.replaces == ("ecs-svc/oldest", OLDER), "what an earlier look has seen is kept"

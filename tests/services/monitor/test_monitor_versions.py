@@ -197,3 +197,11 @@ def test_a_version_that_is_not_live_any_more_has_not_kept_the_rules(live: str, f
     assert gates is not None
     found = [(gate.name, gate.verdict, gate.detail) for gate in gates if gate.verdict is not Verdict.PASS]
     assert found == ([("our_deployment_live", Verdict.FAIL, "app:1 is live")] if fails else [])
+
+
+def test_a_rule_of_one_minute_excuses_what_was_as_bad_before_in_its_first_minute_too() -> None:
+    hasty = replace(ERRORS, minutes=1)
+    looked = seen([minute(target_5xx=34.0)] * BASELINE, [minute(target_5xx=33.0)])
+    waits = PendingEvaluation(command_id="c", run_id="r", since=START, deadline=START + 15 * MINUTE)
+    gates = judge(waits, [hasty], looked, START + 70, database_published=True)
+    assert gates is None or gates[0].verdict is not Verdict.FAIL
