@@ -126,3 +126,5 @@ class StepProgressed(Event):
     command_id: str
     step: str
     message: str
+    silent_until: datetime | None = None
+    """Until when the step may publish nothing and still be at work, in product time; None where it does not say."""

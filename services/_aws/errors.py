@@ -83,7 +83,7 @@ def changing(service: str, operation: str, *, secrets: Iterable[str] | None = No
         if code in _QUOTABLE:
             quoted = f" ({text[:_LONGEST_TEXT]})"
         elif secrets is not None and text and not temporary:
-            quoted = f" ({without_secrets(text, secrets)[:_LONGEST_TEXT].rstrip('.')})"
+            quoted = f" ({without_secrets(text, secrets)[:_LONGEST_TEXT]})"
         else:
             quoted = ""
         retried = int(error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)) > 0

@@ -9,6 +9,7 @@ again gets the same one again. The chassis answers where no code of the service 
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, Self
 
 import orjson
@@ -128,10 +129,18 @@ class Command:
         finished = self._finished(Verdict.INCONCLUSIVE, why, (), Cause.UNSUPPORTED, None)
         return Emit(finished, caused_id(self.id, "unsupported"))
 
-    def progressed(self, message: str, nth: str) -> Emit:
-        """Publish how far the work is. ``nth`` distinguishes this message from the command's others."""
+    def progressed(self, message: str, nth: str, silent_until: datetime | None = None) -> Emit:
+        """Publish how far the work is. ``nth`` distinguishes this message from the command's others.
+
+        ``silent_until``: until when (product time) the work may publish nothing and still go on.
+        """
         event = StepProgressed(
-            target=self.target, run_id=self.run_id, command_id=self.id, step=self.step, message=message
+            target=self.target,
+            run_id=self.run_id,
+            command_id=self.id,
+            step=self.step,
+            message=message,
+            silent_until=silent_until,
         )
         return Emit(event, caused_id(self.id, f"progress:{nth}"))
 

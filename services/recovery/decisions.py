@@ -21,6 +21,7 @@ from contracts.recovery import (
     TargetDisarmed,
 )
 from contracts.results import ArmedOutput, DisarmOutput
+from contracts.rollout_pace import LEAST_SILENCE
 from services._chassis.commands import Command
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
 from services.recovery.domain import alert as alerts
@@ -36,8 +37,10 @@ PURGE = "purge-snapshots"
 CHANGE = "apply-change"
 ROLL_BACK = "rollback"
 """The kinds of the jobs."""
-OVERDUE = timedelta(seconds=rolling.DEADLINE_SECONDS + 300)
-"""Product time after which a rollback whose job has not ended counts as failed."""
+OVERDUE_MARGIN = 300.0
+"""Product seconds after a rollback's own deadline, after which it counts as failed if its job has not ended."""
+OVERDUE = timedelta(seconds=LEAST_SILENCE + OVERDUE_MARGIN)
+"""The same from its start, as long as nothing has moved; each progress extends it (``wait_until``)."""
 
 
 def refused(command: Command, refusal: Refusal) -> Emit:
@@ -258,15 +261,30 @@ def begin_rollback(protection: Protection, target: Target, rollback: RollingBack
         triggered_by=rollback.triggered_by,
     )
     change_answer, stopped = stop_change(protection, target, f"a rollback has begun ({rollback.trigger})")
-    due = (rollback.started_at + OVERDUE).timestamp()
     return Decision(
         rolling.begin(protection, rollback).to_bytes(),
         emit=(Emit(started, caused_id(rollback.run_id or name, "rollback-started")), *change_answer),
         jobs=(Job(name, ROLL_BACK, work),),
         cancel_jobs=stopped,
-        timers=(Timer(f"overdue:{name}", "overdue", due, work),),
+        timers=(_overdue(name, (rollback.started_at + OVERDUE).timestamp(), work),),
         records=RecoveryOperation.of_rollback(target, rollback).record,
     )
+
+
+def _overdue(rollback_id: str, due: float, work: bytes) -> Timer:
+    return Timer(f"overdue:{rollback_id}", "overdue", due, work)
+
+
+def wait_until(work: RollbackWork, due: float) -> Transition:
+    """Let the rollback count as failed no earlier than ``due`` (epoch seconds); do nothing if it has ended."""
+
+    def decide(state: bytes | None) -> Decision:
+        rollback = Protection.from_bytes(state).rollback
+        if rollback is None or rollback.rollback_id != work.rollback_id:
+            return Decision()
+        return Decision(timers=(_overdue(work.rollback_id, due, work.to_bytes()),))
+
+    return Transition(key_of(work.target), decide)
 
 
 def end_rollback(work: RollbackWork, ended: rolling.Ended, now: datetime, *, cancel: bool = False) -> Transition:

@@ -3,7 +3,9 @@
 from typing import Any, Protocol
 
 from contracts.base import Target
+from contracts.rollout_pace import RolloutPace
 from services.recovery.domain.change import Body
+from services.recovery.domain.roll_back import Targets
 from services.recovery.domain.snapshot import Snapshot
 
 
@@ -37,6 +39,10 @@ class Ecs(Protocol):
         """Return the descriptions of the service deployments created after ``since`` (epoch seconds), newest first."""
         ...
 
+    async def pace(self, target: Target, service: Body, task_definition: Body) -> RolloutPace:
+        """Return how fast the service rolls this task definition out."""
+        ...
+
     async def register(self, target: Target, body: Body) -> str:
         """Register a task definition and return its ARN."""
         ...
@@ -47,8 +53,8 @@ class Ecs(Protocol):
 
 
 class Balancers(Protocol):
-    async def healthy_targets(self, target: Target, service: Body) -> int | None:
-        """Return the healthy targets of the service's target group with the fewest; None if it has no group."""
+    async def targets(self, target: Target, service: Body) -> Targets | None:
+        """Return the targets of the service's target groups; None if it has no group."""
         ...
 
 

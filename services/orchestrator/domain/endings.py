@@ -85,6 +85,9 @@ def begin_rollback_or_fail(run: Run, gates: Iterable[Gate], cause: Cause, now: f
     """Roll back on these gates, or end ``failed`` where nobody wants that by itself."""
     gates = tuple(gates)
     reason = f"{_phase(run)} failed: {sentence(gates)}."
+    if _changed_nothing(run):
+        reason = f"{reason} Nothing is rolled back: the service ran this version already."
+        return (yield from disarm(run, Outcome.FAILED, cause, reason, now))
     if run.may_roll_back:
         trigger = ", ".join(gate.name for gate in gates)
         return (yield from roll_back(run, trigger, cause, reason, now))
@@ -116,7 +119,7 @@ def recovery_began(run: Run, event: RollbackStarted, now: float) -> RunTurn:
     why, alert = _why(event.cause)
     run = yield from close(run, Verdict.FAIL, now, (*answered(run), *alert))
     if isinstance(ending, RollingBack):
-        ending = ending.replace(rollback_id=event.rollback_id, deadline=now + ROLLBACK)
+        ending = ending.replace(rollback_id=event.rollback_id, deadline=max(ending.deadline, now + ROLLBACK))
     else:
         ending = RollingBack(
             trigger=event.trigger,
@@ -200,12 +203,17 @@ def abort(run: Run, actor: str, why: str, now: float) -> RunTurn:
         return run
     run = yield from close(run, Verdict.INCONCLUSIVE, now)
     reason = f"Aborted by {actor}{': ' if why else '.'}{why}"
-    change = run.output(ChangeOutput)
-    if change is not None and not change.changed:
+    if _changed_nothing(run):
         reason = f"{reason.rstrip('.')}. Nothing was changed: the service ran this version already."
     elif run.change_was_sent:
         return (yield from roll_back(run, f"aborted by {actor}", None, reason, now))
     return (yield from disarm(run, Outcome.ABORTED, None, reason, now))
+
+
+def _changed_nothing(run: Run) -> bool:
+    """Whether the service ran this version already, so that a rollback has nothing to go back to."""
+    change = run.output(ChangeOutput)
+    return change is not None and not change.changed
 
 
 def _phase(run: Run) -> str:

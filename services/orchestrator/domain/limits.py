@@ -19,7 +19,8 @@ ADVISORY = 5 * MINUTE
 GRACE = 2 * MINUTE
 """Between the deadline that a step was given and ours: its answer has to travel."""
 ROLLBACK = 15 * MINUTE
-"""From the command, or from ``rollback-started``, to its end. The requirements' objective is 5 minutes."""
+"""From the command, or from ``rollback-started``, to its end, as long as recovery reports no progress: each progress
+extends it (``steps.pass_on``). The requirements' objective is 5 minutes."""
 ARM_MARGIN = 15 * MINUTE
 """How much longer than the run the target stays armed: a rollback may begin in the run's last moment."""
 EXPIRY_MARGIN = 2 * MINUTE

@@ -4,11 +4,14 @@ from contracts.base import Event
 from contracts.catalogue import entry_of
 from contracts.deployment import Cause, GateEvaluated, PhaseFinished
 from contracts.gates import Gate, Verdict
+from contracts.recovery import RollBack
 from contracts.results import StepFinished, StepProgressed
 from services.orchestrator.domain.effects import Publish, RunTurn, progress
 from services.orchestrator.domain.judge import APPLY_CHANGE, gates_of
-from services.orchestrator.domain.limits import GRACE, MINUTE, RECONCILE
-from services.orchestrator.domain.run import Answer, Disarming, Run, Step
+from services.orchestrator.domain.limits import GRACE, MINUTE, RECONCILE, ROLLBACK
+from services.orchestrator.domain.run import Answer, Disarming, RollingBack, Run, Step
+
+ROLL_BACK = entry_of(RollBack).name
 
 
 def command_step(run: Run, command: Event, attempt: int = 1) -> Step:
@@ -41,7 +44,11 @@ def receive(run: Run, event: StepFinished, now: float) -> RunTurn:
 
 
 def pass_on(run: Run, event: StepProgressed, now: float) -> RunTurn:
-    """Publish the progress that a step reports."""
+    """Publish the progress that a step reports. As long as a rollback makes some, its end is waited for."""
+    if isinstance(run.ending, RollingBack) and event.step == ROLL_BACK:
+        patience = event.silent_until.timestamp() + GRACE if event.silent_until else now + ROLLBACK
+        run = run.replace(ending=run.ending.replace(deadline=max(run.ending.deadline, patience)))
+        return (yield from progress(run, event.step, event.message, now))
     step = _waiting(run, event.command_id)
     if step is None:
         return run

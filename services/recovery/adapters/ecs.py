@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.base import Target
+from contracts.rollout_pace import RolloutPace
 from services._aws import ecs
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError, Missing, changing
+from services._aws.measure_pace import measure_pace
 from services._aws.versions import last_completed_version
 from services._chassis.aws import Aws
 from services.recovery.domain.change import Body, values_of
@@ -44,6 +46,9 @@ class AwsEcs:
 
     async def deployments(self, target: Target, since: float) -> list[Body]:
         return [found.body for found in await ecs.service_deployments(self.aws, target, since)]
+
+    async def pace(self, target: Target, service: Body, task_definition: Body) -> RolloutPace:
+        return await measure_pace(self.aws, target, EcsService(service), task_definition)
 
     async def register(self, target: Target, body: Body) -> str:
         with changing("ECS", "RegisterTaskDefinition", secrets=values_of(body)):

@@ -11,17 +11,30 @@ from services._aws.errors import AwsError, reading
 from services._aws.load_balancers import target_health
 from services._chassis.aws import Aws
 from services.recovery.domain.change import Body
+from services.recovery.domain.roll_back import Targets
+
+_STANDING = {"healthy": "healthy", "draining": "draining"}
+"""States of a target that a rollback tells apart; in every other one it waits for its first good health check."""
 
 
 @dataclass(frozen=True, slots=True)
 class AwsBalancers:
     aws: Aws
 
-    async def healthy_targets(self, target: Target, service: Body) -> int | None:
+    async def targets(self, target: Target, service: Body) -> Targets | None:
         groups = EcsService(service).target_groups
-        health = await target_health(self.aws, target, groups)
-        healthy = Counter(member.group for member in health if member.state == "healthy")
-        return min((healthy[group] for group in groups), default=None)
+        found = await target_health(self.aws, target, groups)
+        of_groups = [
+            Counter(_STANDING.get(member.state, "waiting") for member in found if member.group == group)
+            for group in groups
+        ]
+        if not of_groups:
+            return None
+        return Targets(
+            healthy=min(counts["healthy"] for counts in of_groups),
+            waiting=max(counts["waiting"] for counts in of_groups),
+            draining=max(counts["draining"] for counts in of_groups),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ def rollback_for(protection: Protection, alert: CriticalAlert, now: datetime) ->
 
     An alert counts once the change has begun, if it is the change's (``_of_change``) and not over, and if nothing that
     the service depends on is in trouble itself. A database alert counts only if it began after the change: a database
-    fails on its own, and going back would not mend it. The policy of the run may name the rules whose alerts count.
+    fails on its own, and going back would not mend it. The policy of the run may name the rules whose alerts count. A
+    run that deployed the version of its snapshot again has changed nothing that going back could mend.
     """
     held = protection.arm
     if (
@@ -43,6 +44,7 @@ def rollback_for(protection: Protection, alert: CriticalAlert, now: datetime) ->
         or not held.triggered_by(alert.rule)
         or not held.active(now)
         or not _of_change(alert, held, held.change, protection.deployment_of(held.snapshot_id))
+        or (held.change.task_definition is not None and held.change.task_definition == protection.version_of(held))
     ):
         return None
     if alert.rule == CriticalRule.DATABASE_CONNECTIONS and alert.began_at <= held.change.begun_at:

@@ -162,3 +162,8 @@ class Protection(State):
     def deployment_of(self, snapshot_id: str) -> str | None:
         """Return the id of the primary deployment when the snapshot was taken; None where that is not known."""
         return next((entry.deployment_id for entry in self.snapshots if entry.snapshot_id == snapshot_id), None)
+
+    def version_of(self, armed: Armed) -> str | None:
+        """Return the task definition of the snapshot that the arm would bring back; None where the index lacks it."""
+        entries = (entry for entry in self.snapshots if entry.snapshot_id == armed.snapshot_id)
+        return next((entry.task_definition for entry in entries), None)

@@ -10,15 +10,17 @@ from typing import Literal
 
 from contracts.deployment import Rollback
 from contracts.recovery import ManualTrigger
+from contracts.rollout_pace import RolloutPace, duration
+from services.recovery.domain.ecs_service import EcsAct
 from services.recovery.domain.protection import MOST_PAST, PastRollback, Protection, RollingBack
 
 POLL_SECONDS = 5.0
-DEADLINE_SECONDS = 600.0
-"""Product seconds from the start of a rollback until it ends as failed and people are called."""
 SEEN_SECONDS = 15.0
 """Product seconds after UpdateService for which ECS, eventually consistent, may still show the old version."""
 MOST_RESTORES = 2
 """The rollback itself, and once more if what it put there was replaced by the change again."""
+
+USUAL_PACE = RolloutPace(tasks=1)
 
 By = Literal["surefoot", "ecs", "other"]
 
@@ -30,15 +32,31 @@ class Plan:
     started_at: float
     ordered: bool
     """Whether a person asked for this snapshot: its settings are then brought back too, whatever version is live."""
-    change: Literal["none", "in-flight", "landed"]
-    """The run's change: not begun (or not ours), begun and cancelled, or finished by its job."""
+    change: Literal["none", "unchanged", "in-flight", "landed"]
+    """The run's change: not begun (or not ours), to the snapshot's own version, begun and cancelled, or finished."""
     no_straggler_after: float
     """The time from which no call of our change can reach AWS any more."""
     restored_at: tuple[float, ...] = ()
+    called: bool = False
+    """Whether there was a call of ours whose result is not known."""
+    moved_at: float = 0.0
+    """When something moved last; the start where nothing has."""
+    pace: RolloutPace = USUAL_PACE
 
     @property
     def deadline(self) -> float:
-        return self.started_at + DEADLINE_SECONDS
+        """Return when the rollback ends as failed, so that people are called. What moves extends it."""
+        return min(max(self.started_at, self.moved_at) + self.pace.silence, self.started_at + self.pace.longest)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The targets of the load balancer: of several target groups, the one that is farthest from done."""
+
+    healthy: int
+    waiting: int = 0
+    """Neither healthy nor draining: they have begun a moment ago, or are ill."""
+    draining: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +69,74 @@ class Observed:
     rollout: str
     """The primary deployment's state: IN_PROGRESS, COMPLETED or FAILED."""
     running: int
+    """Running tasks of the primary deployment; tasks of other deployments are ``others``."""
     desired: int
-    healthy_targets: int | None
-    """How many targets are healthy in the target group with the fewest; None without a load balancer."""
-    ecs: Literal["idle", "rolling-back", "rolled-back"]
-    """What ECS's own circuit breaker or alarms are doing, or have done since we armed."""
+    targets: Targets | None
+    """None without a load balancer, and where its targets could not be seen."""
+    ecs: EcsAct
+    """What ECS's own circuit breaker or alarms are doing, or have done since the snapshot."""
+    others: int = 0
+    """Running tasks of other deployments. Those that drain are not running any more."""
     moved: bool = False
-    """Whether a deployment was started since we armed."""
+    """Whether another deployment is live than when the snapshot was taken."""
     differs: bool = False
     """Whether something that UpdateService sets is not as in the snapshot."""
+    version: str = "the snapshot's version"
+    """The name of the primary deployment's task definition."""
+    unseen: str = ""
+    """Why the targets of the load balancer could not be seen."""
+    left: str = ""
+    """A sentence about what the rollback leaves alone."""
 
     @property
     def healthy(self) -> bool:
-        targets = self.desired if self.healthy_targets is None else self.healthy_targets
-        return self.rollout == "COMPLETED" and self.running == self.desired and targets >= self.desired
+        return not self.missing
+
+    @property
+    def missing(self) -> str:  # noqa: PLR0911  a list of questions, in their order
+        """Return what the version lacks to be live and healthy, as a phrase; empty where it lacks nothing.
+
+        What counts are the version's own tasks. ECS completes the rollout only after the last old task has drained,
+        which may take an hour; behind a load balancer it is over once every other task has stopped running, and the
+        targets that take requests are exactly the tasks that are wanted.
+        """
+        if self.running < self.desired:
+            return f"{self.desired - self.running} of its tasks do not run yet"
+        targets = self.targets
+        if targets is not None and targets.healthy < self.desired:
+            return f"{self.desired - targets.healthy} of its targets are not healthy yet"
+        if self.rollout == "COMPLETED":
+            return ""
+        if self.others:
+            return f"{self.others} {_tasks(self.others)} of another version still run{'s' if self.others == 1 else ''}"
+        if targets is None:
+            return "ECS has not completed the rollout yet"
+        if targets.waiting or targets.healthy > self.desired:
+            return "more targets are registered than tasks are wanted, and ECS has not completed the rollout yet"
+        return ""
+
+    @property
+    def standing(self) -> int:
+        """Return how far the rollout has come: it grows with each task and target of it, and each other that stops."""
+        targets = max(0, self.targets.healthy - self.others) if self.targets is not None else 0
+        return self.running + targets - self.others
 
     @property
     def progress(self) -> str:
-        targets = "" if self.healthy_targets is None else f", {self.healthy_targets} healthy behind the load balancer"
-        return f"{self.running} of {self.desired} tasks run{targets}"
+        """Return which tasks were counted, and what is missing."""
+        parts = [f"{self.running} of {self.desired} {_tasks(self.desired)} of {self.version} run"]
+        if self.targets is not None:
+            parts.append(f"{self.targets.healthy} healthy behind the load balancer")
+            if self.targets.draining:
+                old = self.targets.draining
+                parts.append(f"{old} old {_tasks(old)} still drain{'s' if old == 1 else ''}")
+        if self.unseen:
+            parts.append(f"by the counts of ECS alone, since {self.unseen}")
+        return ", ".join(parts)
+
+
+def _tasks(number: int) -> str:
+    return "task" if number == 1 else "tasks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +179,9 @@ Move = Wait | Restore | Ended
 def next_move(observed: Observed, plan: Plan) -> Move:  # noqa: PLR0911  a list of questions, in their order
     """Return what to do next. The questions are asked in their order of precedence."""
     if observed.now >= plan.deadline:
-        return Failed(f"Not healthy {DEADLINE_SECONDS / 60:.0f} minutes after the rollback began: {observed.progress}.")
+        return Failed(_overdue(observed, plan))
     if observed.ecs == "rolling-back" and not plan.restored_at:
-        return WaitForEcs("ECS is rolling back by itself; waiting for it.")
+        return WaitForEcs(f"ECS is rolling back by itself; waiting for it: {observed.progress}.")
     if observed.live == "goal":
         return _verify(observed, plan)
     if observed.live == "foreign":
@@ -128,26 +195,46 @@ def next_move(observed: Observed, plan: Plan) -> Move:  # noqa: PLR0911  a list 
     return Failed("The snapshot's version was replaced again each time that it was put back.")
 
 
-def _verify(observed: Observed, plan: Plan) -> Move:  # noqa: PLR0911  a list of questions, in their order
+def _overdue(observed: Observed, plan: Plan) -> str:
+    silent = observed.now - max(plan.started_at, plan.moved_at)
+    missing = observed.missing or ("" if observed.live == "goal" else "the snapshot's version is not live")
+    bound = f"Nothing has moved for {duration(silent)}"
+    if silent < plan.pace.silence:
+        bound = f"Not over {duration(observed.now - plan.started_at)} after the rollback began"
+    return f"{bound}: {observed.progress}{': ' if missing else ''}{missing}; {plan.pace.sentence}."
+
+
+def _verify(observed: Observed, plan: Plan) -> Move:
     if plan.ordered and observed.differs and not plan.restored_at:
         return Restore()
     if observed.now < plan.no_straggler_after:
         return Wait("Waiting until no call of the change can be under way any more.")
     if observed.rollout == "FAILED":
-        return Failed("The snapshot's version does not start either.")
+        return Failed(f"The snapshot's version does not start either: {observed.progress}.")
     if not observed.healthy:
-        return Wait(f"The snapshot's version is live; {observed.progress}.")
-    if plan.restored_at:
-        return Done("surefoot", f"The snapshot's version is live again; {observed.progress}.")
+        message = f"The snapshot's version is live; {observed.progress}: {observed.missing}; {plan.pace.sentence}."
+        return Wait(message)
+    by, what = _whose(observed, plan)
+    if by is None:
+        return Failed("There is nothing to go back to: the snapshot's version is what is live.")
+    return Done(by, f"{what}; {observed.progress}.{observed.left}")
+
+
+def _whose(observed: Observed, plan: Plan) -> tuple[By | None, str]:  # noqa: PLR0911  a list of questions
+    """Return who has brought the version back, and what happened as a clause; None where nobody has."""
+    if plan.restored_at or (plan.called and observed.moved):
+        return "surefoot", "The snapshot's version is live again"
     if observed.ecs == "rolled-back":
-        return Done("ecs", f"ECS has brought the version back by itself; {observed.progress}.")
+        return "ecs", "ECS has brought the version back by itself"
+    if plan.change == "unchanged":
+        return "surefoot", "Nothing was changed: the snapshot's version is what the run deployed"
     if plan.change == "in-flight" and not observed.moved:
-        return Done("surefoot", f"The change was stopped before it reached the service; {observed.progress}.")
+        return "surefoot", "The change was stopped before it reached the service"
     if plan.ordered:
-        return Done("other", f"The service is as in the snapshot already; {observed.progress}.")
-    if observed.moved:
-        return Done("other", f"Somebody else has brought the version back; {observed.progress}.")
-    return Failed("There is nothing to go back to: the snapshot's version is what is live.")
+        return "other", "The service is as in the snapshot already"
+    if observed.moved or plan.change == "landed":
+        return "other", "Somebody else has brought the version back"
+    return None, ""
 
 
 def begin(protection: Protection, rollback: RollingBack) -> Protection:

@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints
 from contracts.base import Contract, Target
 from contracts.policy import Recovery
 from services.recovery.domain.change import Body, pinned, registrable
-from services.recovery.domain.ecs_service import primary_of
+from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.protection import SnapshotEntry
 
 HIDDEN = "[redacted]"
@@ -135,25 +135,31 @@ OF_DEPLOYMENT = ("serviceConnectConfiguration", "volumeConfigurations")
 def differences(snapshot: Snapshot, service: Mapping[str, Any], version: str) -> dict[str, tuple[Any, Any]]:
     """Return what UpdateService has to change: setting → (now, then). ``version`` is the task definition to run.
 
-    The desired count is never lowered: autoscaling may have raised it for a reason.
+    The desired count is not among them: whoever scales the service, an autoscaler, a schedule or a person, has done so
+    for a reason, and a DAEMON service has none.
     """
     found: dict[str, tuple[Any, Any]] = {}
-    live = primary_of(service)
+    live = live_deployment(service)
     if live["taskDefinition"] != version:
         found["taskDefinition"] = live["taskDefinition"], version
     for name, default in RESTORED_SETTINGS.items():
         now, then = service.get(name, default), snapshot.service.get(name, default)
         if now != then:
             found[name] = now, then
-    then_live = primary_of(snapshot.service)
+    then_live = live_deployment(snapshot.service)
     for name in OF_DEPLOYMENT:
         now, then = live.get(name), then_live.get(name)
         if now != then and then is not None:
             found[name] = now, then
-    desired = service["desiredCount"], max(service["desiredCount"], snapshot.service["desiredCount"])
-    if desired[0] != desired[1]:
-        found["desiredCount"] = desired
     return found
+
+
+def left_alone(snapshot: Snapshot, service: Mapping[str, Any]) -> str:
+    """Return a sentence, after a space, about a desired count that is not as in the snapshot; ``""`` where it is."""
+    now, then = service.get("desiredCount"), snapshot.service.get("desiredCount")
+    if now is None or then is None or now == then or service.get("schedulingStrategy") == "DAEMON":
+        return ""
+    return f" The desired count was left at {now}; the snapshot has {then}."
 
 
 def update_parameters(changes: Mapping[str, tuple[Any, Any]], version: str) -> dict[str, Any]:
@@ -199,7 +205,7 @@ def view(snapshot: Snapshot, *, proven: bool) -> dict[str, Any]:
             }
             for container in snapshot.task_definition["containerDefinitions"]
         ],
-        "desired_count": service["desiredCount"],
+        "desired_count": service.get("desiredCount"),
         "deployment_configuration": scrub(service.get("deploymentConfiguration", {})),
         "network_configuration": scrub(service.get("networkConfiguration", {})),
         "load_balancers": scrub(service.get("loadBalancers", [])),

@@ -8,8 +8,10 @@ from contracts.deployment import Rollback
 from contracts.operations import Operation
 from contracts.policy import RecoveryPolicy
 from contracts.recovery import AlertTrigger, ManualTrigger
+from contracts.rollout_pace import RolloutPace
 from contracts.state import State
 from contracts.topics import Party
+from services.recovery.domain.ecs_service import Baseline
 from services.recovery.domain.protection import RollingBack
 from services.recovery.domain.snapshot import Purpose
 
@@ -66,6 +68,27 @@ class RollbackProgress(State):
     """The version that was live at the first look, where no change of ours says which is to be taken back."""
     restored_at: tuple[float, ...] = ()
     """When UpdateService was about to be called (epoch seconds); written before, since its answer can get lost."""
+    called: bool = False
+    """Whether a call of UpdateService had no answer, or a refusal: it is made again, and may have taken effect."""
+    baseline: Baseline | None = None
+    """The deployment at the first look, where no snapshot of a run says from which on others count."""
+    deployment_id: str = ""
+    """The primary deployment that ``standing`` is about."""
+    standing: int = 0
+    """The farthest that its rollout has come (``Observed.standing``)."""
+    moved_at: float = 0.0
+    """When it came so far (epoch seconds)."""
+    pace: RolloutPace | None = None
+    """Measured once, at the first look after which the rollback waits."""
+
+    def after(self, deployment_id: str, standing: int, now: float) -> Self:
+        """Return the progress after a look: a further step of the rollout extends the time until it counts as stuck.
+
+        Tasks that start and stop again are no step.
+        """
+        if deployment_id != self.deployment_id or standing > self.standing:
+            return self.replace(deployment_id=deployment_id, standing=standing, moved_at=now)
+        return self
 
 
 class RecoveryOperation(Operation):

@@ -1,25 +1,24 @@
 """Brings a snapshot back: look at the service, decide the next move, make it, and look again until it is over."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Literal
 
-from contracts.base import Target
 from contracts.recovery import RollBack
+from contracts.rollout_pace import RolloutPace
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
+from services._aws.optional_reads import OptionalReads
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
-from services.recovery.decisions import end_rollback
-from services.recovery.domain.change import Body, content_hash, matches_change
-from services.recovery.domain.ecs_service import ecs_does, primary_of
-from services.recovery.domain.protection import OurChange, Protection, RollingBack, key_of
+from services.recovery.decisions import OVERDUE, OVERDUE_MARGIN, end_rollback, wait_until
+from services.recovery.domain.change import Body
+from services.recovery.domain.ecs_service import live_deployment
+from services.recovery.domain.protection import Armed, OurChange, Protection, RollingBack, key_of
 from services.recovery.domain.roll_back import (
-    DEADLINE_SECONDS,
     POLL_SECONDS,
     Done,
     Failed,
@@ -29,10 +28,13 @@ from services.recovery.domain.roll_back import (
     Restore,
     Superseded,
     Wait,
+    WaitForEcs,
     next_move,
 )
 from services.recovery.domain.snapshot import Snapshot, differences, update_parameters
 from services.recovery.domain.work import RollbackProgress, RollbackWork
+from services.recovery.jobs.find_version import VersionFinder
+from services.recovery.observe import RollbackObserver, baseline_of
 from services.recovery.ports import Balancers, Ecs, Images, Snapshots
 
 REFUSED_SECONDS = 120.0
@@ -54,161 +56,173 @@ class RollbackJob:
     async def __call__(self, running: Running) -> Transition:
         """Return the result. After a temporary fault it tries again, until the deadline ends the rollback as failed."""
         work = RollbackWork.from_bytes(running.payload)
-        progress = RollbackProgress.from_bytes(running.saved)
-        snapshot: Snapshot | None = None
-        last_message, refused_at = "", inf
+        execution = _Execution(self, running, work, RollbackProgress.from_bytes(running.saved))
         while True:
             protection = Protection.from_bytes(await self.store.load(key_of(work.target)))
             rollback = protection.rollback
             if rollback is None or rollback.rollback_id != work.rollback_id:
                 return decided()
-            try:
-                snapshot = snapshot or await self.snapshots.get(work.target, rollback.snapshot_id)
-                progress, move = await self._step(running, work, progress, protection, rollback, snapshot)
-                refused_at = inf
-            except AwsError as failed:
-                now = self.clock.now()
-                refused_at = inf if failed.temporary else min(refused_at, now)
-                late = now >= min(rollback.started_at.timestamp() + DEADLINE_SECONDS, refused_at + REFUSED_SECONDS)
-                move = Failed(str(failed)) if late else Wait(f"{failed} Trying again.")
+            move = await execution.step(protection, rollback)
             if isinstance(move, Done | Superseded | Failed):
                 return end_rollback(work, move, moment(self.clock.now()))
-            message = move.message if isinstance(move, Wait) else "Bringing the snapshot's version back."
-            if message != last_message and rollback.run_id is not None:
-                last_message = message
-                command = Command.to(RollBack, work.target, rollback.run_id, work.rollback_id)
-                await running.emit(command.progressed(message, message))
             await self.clock.sleep(POLL_SECONDS)
 
-    async def _step(
-        self,
-        running: Running,
-        work: RollbackWork,
-        progress: RollbackProgress,
-        protection: Protection,
-        rollback: RollingBack,
-        snapshot: Snapshot | None,
-    ) -> tuple[RollbackProgress, Move]:
+
+@dataclass(slots=True)
+class _Execution:
+    """One execution of the job. What the next one must know is in ``progress``, which is kept at each step."""
+
+    job: RollbackJob
+    running: Running
+    work: RollbackWork
+    progress: RollbackProgress
+    reads: OptionalReads = field(default_factory=OptionalReads)
+    snapshot: Snapshot | None = None
+    message: str = ""
+    overdue_at: float = 0.0
+    """When the rollback counts as failed although its job has not ended; 0 until this execution has set it."""
+    usual: RolloutPace = field(default_factory=lambda: RolloutPace(tasks=1))
+    """Stands for the pace of the service until that is measured."""
+    refused_at: float = inf
+    """Since when AWS has refused for good."""
+
+    async def step(self, protection: Protection, rollback: RollingBack) -> Move:
+        """Look, make the next move, and publish it."""
+        job, plan = self.job, self._plan(rollback, None)
+        try:
+            self.snapshot = self.snapshot or await job.snapshots.get(self.work.target, rollback.snapshot_id)
+            move = await self._look_and_move(protection, rollback, self.snapshot)
+            self.refused_at = inf
+        except AwsError as failed:
+            now = job.clock.now()
+            self.refused_at = inf if failed.temporary else min(self.refused_at, now)
+            late = now >= min(plan.deadline, self.refused_at + REFUSED_SECONDS)
+            move = Failed(f"{str(failed).rstrip('.')}.") if late else Wait(f"{str(failed).rstrip('.')}. Trying again.")
+        if not isinstance(move, Done | Superseded | Failed):
+            await self._publish(move, rollback)
+        return move
+
+    async def _look_and_move(self, protection: Protection, rollback: RollingBack, snapshot: Snapshot | None) -> Move:
         """Look and decide; of all moves, only ``Restore`` changes the service, and is made here."""
         if snapshot is None:
-            return progress, Failed(f"The snapshot {rollback.snapshot_id} is not in the bucket any more.")
-        service = await self.ecs.service(work.target)
+            return Failed(f"The snapshot {rollback.snapshot_id} is not in the bucket any more.")
+        service = await self.job.ecs.service(self.work.target)
         if service is None:
-            return progress, Failed("The service is not there any more.")
+            return Failed("The service is not there any more.")
         deletion = EcsService(service).being_deleted
         if deletion is not None:
-            return progress, Failed(f"A rollback is not possible: {deletion}.")
-        progress = progress.replace(goals=progress.goals or (snapshot.version,))
+            return Failed(f"A rollback is not possible: {deletion}.")
         held = protection.arm if rollback.run_id is not None else None
         change = held.change if held is not None else None
-        if change is None and progress.judged is None:
-            progress = progress.replace(judged=primary_of(service)["taskDefinition"])
-            await running.checkpoint(progress.to_bytes())
-        since = held.armed_at if held is not None else rollback.started_at
-        observed = await self._observed(work, progress, snapshot, service, change, since.timestamp())
-        plan = Plan(
-            started_at=rollback.started_at.timestamp(),
-            ordered=rollback.run_id is None,
-            change=_state_of(change),
-            no_straggler_after=self._no_straggler_after(change, rollback),
-            restored_at=progress.restored_at,
-        )
-        move = next_move(observed, plan)
+        await self._begin(service, snapshot, ours=change is not None)
+        observer = self._observer(snapshot, service, rollback, held)
+        observed = await observer.observe(service, self.progress, self.job.clock.now())
+        await self._note(observed, live_deployment(service)["id"])
+        move = next_move(observed, self._plan(rollback, change))
         if isinstance(move, Restore):
-            progress = await self._restore(running, work, progress, snapshot, service)
-        return progress, move
+            await self._restore(snapshot, service)
+        elif observed.live == "goal" or isinstance(move, WaitForEcs):
+            await self._measure(observer, service, observed.desired)
+            move = next_move(observed, self._plan(rollback, change))
+        return move
 
-    async def _observed(
-        self,
-        work: RollbackWork,
-        progress: RollbackProgress,
-        snapshot: Snapshot,
-        service: Body,
-        change: OurChange | None,
-        since: float,
-    ) -> Observed:
-        primary = primary_of(service)
-        deployments = await self.ecs.deployments(work.target, since)
-        ecs = ecs_does(service, deployments)
-        return Observed(
-            now=self.clock.now(),
-            live=await self._live(
-                work.target, progress, primary["taskDefinition"], change, fell_back=ecs == "rolled-back"
-            ),
-            rollout=primary.get("rolloutState", "COMPLETED"),
-            running=service["runningCount"],
-            desired=service["desiredCount"],
-            healthy_targets=await self.balancers.healthy_targets(work.target, service),
-            ecs=ecs,
-            moved=bool(deployments),
-            differs=bool(differences(snapshot, service, progress.goals[-1])),
+    async def _measure(self, observer: RollbackObserver, service: Body, tasks: int) -> None:
+        """Measure the pace once, and let it follow the number of tasks; until it is known, the usual one stands."""
+        if self.progress.pace is None:
+            measured = await observer.pace(service)
+            if measured is None:
+                self.usual = observer.usual_pace(service)
+                return
+            await self._keep(self.progress.replace(pace=measured))
+        elif tasks > self.progress.pace.tasks:
+            grown = self.progress.pace.model_copy(update={"tasks": tasks})
+            await self._keep(self.progress.replace(pace=grown))
+
+    async def _begin(self, service: Body, snapshot: Snapshot, *, ours: bool) -> None:
+        """Keep what the first look shows, where no change of ours says what is to be taken back."""
+        self.progress = self.progress.replace(goals=self.progress.goals or (snapshot.version,))
+        if not ours and self.progress.judged is None:
+            live = str(live_deployment(service)["taskDefinition"])
+            await self._keep(self.progress.replace(judged=live, baseline=baseline_of(service)))
+
+    def _observer(
+        self, snapshot: Snapshot, service: Body, rollback: RollingBack, held: Armed | None
+    ) -> RollbackObserver:
+        kept = self.progress.baseline or baseline_of(service)
+        return RollbackObserver(
+            self.job.ecs,
+            self.job.balancers,
+            self.work.target,
+            snapshot,
+            held.change if held is not None else None,
+            kept if held is None else baseline_of(snapshot.service),
+            (rollback.started_at if held is None else held.armed_at).timestamp(),
+            self.reads,
         )
 
-    def _no_straggler_after(self, change: OurChange | None, rollback: RollingBack) -> float:
-        if change is None:
-            return rollback.started_at.timestamp()
-        return (change.ended_at or rollback.started_at).timestamp() + self.settle_seconds
+    def _plan(self, rollback: RollingBack, change: OurChange | None) -> Plan:
+        started = rollback.started_at.timestamp()
+        return Plan(
+            started_at=started,
+            ordered=rollback.run_id is None,
+            change=_state_of(change, self.progress),
+            no_straggler_after=started
+            if change is None
+            else (change.ended_at or rollback.started_at).timestamp() + self.job.settle_seconds,
+            called=self.progress.called,
+            restored_at=self.progress.restored_at,
+            moved_at=max(self.progress.moved_at, *self.progress.restored_at, 0.0),
+            pace=self.progress.pace or self.usual,
+        )
 
-    async def _live(
-        self, target: Target, progress: RollbackProgress, version: str, change: OurChange | None, *, fell_back: bool
-    ) -> Literal["goal", "judged", "foreign"]:
-        """Return which version is live: the snapshot's, the one to be taken back, or another one.
+    async def _note(self, observed: Observed, deployment_id: str) -> None:
+        """Keep how far the rollout of the snapshot's version has come."""
+        if observed.live == "goal":
+            progress = self.progress.after(deployment_id, observed.standing, observed.now)
+            if progress != self.progress:
+                await self._keep(progress)
 
-        Our change is recognised by its ARN or, where its job died before it could note that, by its content. A version
-        to which ECS has fallen back from our change is to be replaced as well.
-        """
-        if version in progress.goals:
-            return "goal"
-        if change is None:
-            return "judged" if version == progress.judged else "foreign"
-        if version == change.task_definition or fell_back:
-            return "judged"
-        definition = await self.ecs.task_definition(target, version)
-        ours = definition is not None and matches_change(definition, change.images, change.asked)
-        return "judged" if ours else "foreign"
+    async def _keep(self, progress: RollbackProgress) -> None:
+        self.progress = progress
+        await self.running.checkpoint(progress.to_bytes())
 
-    async def _restore(
-        self, running: Running, work: RollbackWork, progress: RollbackProgress, snapshot: Snapshot, service: Body
-    ) -> RollbackProgress:
+    async def _restore(self, snapshot: Snapshot, service: Body) -> None:
         """Call UpdateService. The progress is kept before the call, since its answer may be lost."""
-        goal = await self._goal(running, work.target, snapshot, progress)
-        goals = progress.goals if goal in progress.goals else (*progress.goals, goal)
-        progress = progress.replace(goals=goals, restored_at=(*progress.restored_at, self.clock.now()))
-        await running.checkpoint(progress.to_bytes())
-        await running.check()
+        before, target = self.progress, self.work.target
+        goal = before.goals[-1]
+        if len(before.goals) == 1:
+            goal = await VersionFinder(self.job.ecs, self.job.images).find(self.running, target, snapshot, self.reads)
+        goals = before.goals if goal in before.goals else (*before.goals, goal)
+        await self._keep(before.replace(goals=goals, restored_at=(*before.restored_at, self.job.clock.now())))
+        await self.running.check()
         changes = differences(snapshot, service, goal)
-        await self.ecs.update(work.target, update_parameters(changes, goal))
-        return progress
+        try:
+            await self.job.ecs.update(target, update_parameters(changes, goal))
+        except AwsError:
+            # what was refused is tried again; whether it has taken effect, the next look shows
+            await self._keep(before.replace(goals=goals, called=True))
+            raise
 
-    async def _goal(self, running: Running, target: Target, snapshot: Snapshot, progress: RollbackProgress) -> str:
-        """Return the ARN of the task definition to run: the snapshot's own, or a copy with each image by its digest.
-
-        A copy is needed where the original is INACTIVE, since UpdateService refuses that, and where one of its
-        tags names another image by now, since the same task definition would then run something else.
-        """
-        if len(progress.goals) > 1:
-            return progress.goals[-1]
-        definition = await self.ecs.task_definition(target, snapshot.version)
-        active = definition is not None and definition.get("status") == "ACTIVE"
-        if active and not await self._moved(target, snapshot.tagged_images):
-            return snapshot.version
-        body = snapshot.pinned_definition
-        wanted = content_hash(body)
-        for revision in await self.ecs.revisions(target, body["family"]):
-            if content_hash(revision) == wanted:
-                return str(revision["taskDefinitionArn"])
-        await running.check()
-        return await self.ecs.register(target, body)
-
-    async def _moved(self, target: Target, images: Mapping[str, str]) -> bool:
-        """Return whether a tag names, or may name, another image than the one that ran."""
-        for reference, digest in images.items():
-            if await self.images.digest(target, reference) != digest:
-                return True
-        return False
+    async def _publish(self, move: Move, rollback: RollingBack) -> None:
+        """Publish a move once, with the time until which it may stay silent; the overdue timer follows."""
+        silent_until = self._plan(rollback, None).deadline
+        due = silent_until + OVERDUE_MARGIN
+        if due > max(self.overdue_at, (rollback.started_at + OVERDUE).timestamp()) + OVERDUE_MARGIN / 2:
+            self.overdue_at = due
+            await self.job.store.apply(wait_until(self.work, due), cause="")
+        message = move.message if isinstance(move, Wait) else "Bringing the snapshot's version back."
+        if message != self.message and rollback.run_id is not None:
+            self.message = message
+            command = Command.to(RollBack, self.work.target, rollback.run_id, self.work.rollback_id)
+            nth = f"{message}:{silent_until:.0f}"
+            await self.running.emit(command.progressed(message, nth, moment(silent_until)))
 
 
-def _state_of(change: OurChange | None) -> Literal["none", "in-flight", "landed"]:
+def _state_of(
+    change: OurChange | None, progress: RollbackProgress
+) -> Literal["none", "unchanged", "in-flight", "landed"]:
     if change is None:
         return "none"
-    return "landed" if change.task_definition else "in-flight"
+    if change.task_definition is None:
+        return "in-flight"
+    return "unchanged" if change.task_definition in progress.goals[:1] else "landed"

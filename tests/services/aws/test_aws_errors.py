@@ -71,7 +71,7 @@ def refused(message: str, secrets: tuple[str, ...], retries: int = 0) -> AwsErro
     ],
 )
 def test_a_refusal_is_told_in_awss_own_words(sentence: str) -> None:
-    assert str(refused(f"{sentence}.", ())) == f"ECS refused RegisterTaskDefinition: ClientException ({sentence})"
+    assert str(refused(f"{sentence}.", ())) == f"ECS refused RegisterTaskDefinition: ClientException ({sentence}.)"
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,19 @@ class World(FakeStore):
             StepProgressed(target=TARGET, run_id=run_id, command_id=emit.id, step=step, message=message)
         )
 
+    def rollback_progresses(self, run_id: str, message: str, silent_for: float | None = None) -> Decision:
+        """Report a rollback's progress as recovery does: under the rollback's own id."""
+        until = None if silent_for is None else at(self.now + silent_for)
+        event = StepProgressed(
+            target=TARGET,
+            run_id=run_id,
+            command_id=f"rollback:{run_id}",
+            step="roll-back",
+            message=message,
+            silent_until=until,
+        )
+        return self.happens(event)
+
     def abort(self, run_id: str, reason: str = "") -> Decision:
         return self.happens(AbortRequested(target=TARGET, run_id=run_id, actor="bob", reason=reason))
 

@@ -380,6 +380,44 @@ def test_a_silent_recovery_makes_it_a_failed_rollback(world: World) -> None:
     assert "Recovery did not answer" in world.end.reason
 
 
+@pytest.mark.parametrize("silent_for", [None, 600.0, 3600.0])
+def test_a_rollback_that_moves_is_waited_for(world: World, silent_for: float | None) -> None:
+    run_id = started(world, CHANGE)
+    world.rollback_starts(run_id)
+    for number in range(20):
+        world.passes(600)
+        world.rollback_progresses(run_id, f"{number} of 20 tasks run.", silent_for)
+    assert world.run.progress == "19 of 20 tasks run."
+    world.passes((ROLLBACK if silent_for is None else silent_for + GRACE) - 1)
+    assert world.active is not None
+    world.passes(1)
+    assert (world.end.outcome, world.end.cause) == (Outcome.ROLLBACK_FAILED, Cause.TIMEOUT)
+
+
+def test_a_progress_that_comes_before_the_word_that_it_began_counts_as_well(world: World) -> None:
+    run_id = started(world, CHANGE)
+    world.answer("validate-deployment", FAIL, cause=Cause.GATE, gates=[ERRORS])
+    world.rollback_progresses(run_id, "1 of 20 tasks run.", 7200)
+    world.rollback_starts(run_id)
+    world.passes(7000)
+    assert world.active is not None
+    world.rollback_ends(run_id)
+    assert world.end.outcome is Outcome.ROLLED_BACK
+
+
+def test_a_gate_that_fails_on_what_ran_before_has_nothing_to_roll_back(world: World) -> None:
+    run_id = started(world, PRE)
+    world.answer("arm")
+    same = ChangeOutput(deployment_id="ecs-svc/1", task_definition="web:1", applied_at=at(world.now), changed=False)
+    world.answer("apply-change", output=same)
+    world.answer_others()
+    world.answer("validate-deployment", FAIL, cause=Cause.GATE, gates=[ERRORS])
+    assert "roll-back" not in world.names()
+    world.answer("disarm")
+    assert [end.outcome for end in world.ends(run_id)] == [Outcome.FAILED]
+    assert "Nothing is rolled back: the service ran this version already." in world.end.reason
+
+
 def test_a_refused_rollback_is_not_waited_for_as_long(world: World) -> None:
     started(world, CHANGE)
     world.answer("validate-deployment", FAIL, cause=Cause.GATE, gates=[ERRORS])

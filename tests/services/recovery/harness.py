@@ -12,11 +12,13 @@ from contracts.monitor import CriticalAlert
 from contracts.policy import RecoveryPolicy
 from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack, SnapshotCaptured
 from contracts.results import StepFinished
+from contracts.rollout_pace import RolloutPace
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services._chassis.transition import Cancelled, Job
 from services.recovery.domain.change import Body
 from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.roll_back import Targets
 from services.recovery.domain.snapshot import Snapshot
 from services.recovery.handlers import Handlers
 from services.recovery.jobs.capture import CaptureJob
@@ -83,7 +85,10 @@ class Work(FakeRunning):
 
 
 class RollingEcs:
-    """One service whose deployments take ``ROLL_SECONDS``; an image in ``bad`` never becomes healthy."""
+    """One service whose tasks are replaced in ``batches`` of ``ROLL_SECONDS`` each, and whose old ones then drain.
+
+    An image in ``bad`` never becomes healthy.
+    """
 
     def __init__(self, clock: Now) -> None:
         self.clock = clock
@@ -93,6 +98,11 @@ class RollingEcs:
         self.changing: list[tuple[str, Any]] = []
         self.checked = True
         self.desired = 3
+        self.batches = 1
+        self.drain_seconds = 0.0
+        self.measured = RolloutPace(tasks=3)
+        self.clock_ahead = 0.0
+        """How far the clock of AWS is ahead of ours, in seconds."""
         self.settings: Body = {
             "deploymentConfiguration": {
                 "deploymentCircuitBreaker": {"enable": False, "rollback": False},
@@ -128,7 +138,8 @@ class RollingEcs:
         number = len(self.history) + 1
         self.history.append({
             "serviceDeploymentArn": f"arn:{number}", "status": status, "version": version,
-            "id": f"ecs-svc/{number}", "createdAt": moment(self.clock.now() if at is None else at),
+            "id": f"ecs-svc/{number}",
+            "createdAt": moment((self.clock.now() if at is None else at) + self.clock_ahead),
         })  # fmt: skip
 
     def deploy_elsewhere(self, version: str) -> None:
@@ -165,24 +176,43 @@ class RollingEcs:
         self._fail()
         return None if self.gone else self._described()
 
+    def _rolled(self) -> tuple[int, bool, int]:
+        """Return the running tasks of the newest deployment, whether it is complete, and how many old tasks drain."""
+        newest = self.history[-1]
+        age = self.clock.now() + self.clock_ahead - newest["createdAt"].timestamp()
+        steps = 0 if self._image(self.live) in self.bad else min(self.batches, int(age // ROLL_SECONDS))
+        if steps < self.batches:
+            return max(1, self.desired * steps // self.batches) if self.desired else 0, False, 0
+        complete = age >= self.batches * ROLL_SECONDS + self.drain_seconds
+        return self.desired, complete, 0 if complete else self.desired
+
     def _described(self) -> Body:
         newest = self.history[-1]
-        age = self.clock.now() - newest["createdAt"].timestamp()
-        healthy = age >= ROLL_SECONDS and self._image(self.live) not in self.bad
-        if healthy and newest["status"] == "IN_PROGRESS":
+        running, complete, _ = self._rolled()
+        if complete and newest["status"] == "IN_PROGRESS":
             newest["status"] = "SUCCESSFUL"
+        old = [] if complete or len(self.history) < 2 else [{
+            "id": self.history[-2]["id"], "status": "ACTIVE", "taskDefinition": self.history[-2]["version"],
+            "rolloutState": "COMPLETED", "runningCount": self._old_running(),
+        }]  # fmt: skip
         return copy.deepcopy({
             "serviceName": TARGET.service,
             "taskDefinition": self.live,
             "desiredCount": self.desired,
-            "runningCount": self.desired if healthy else 1,
+            "runningCount": running + self._old_running(),
             "loadBalancers": [{"targetGroupArn": "arn:group", "containerName": "backend", "containerPort": 8000}],
+            "currentServiceDeployment": newest["serviceDeploymentArn"],
             "deployments": [{
                 "id": newest["id"], "status": "PRIMARY", "taskDefinition": self.live,
-                "rolloutState": "COMPLETED" if healthy else "IN_PROGRESS",
-            }],
+                "rolloutState": "COMPLETED" if complete else "IN_PROGRESS", "runningCount": running,
+                "createdAt": newest["createdAt"],
+            }, *old],
             **self.settings,
         })  # fmt: skip
+
+    def _old_running(self) -> int:
+        """Return how many tasks of the version before still run: what is not replaced yet, one batch at a time."""
+        return self.desired - self._rolled()[0] if self.batches > 1 else 0
 
     async def task_definition(self, target: Target, name: str) -> Body | None:
         self._answer("task_definition")
@@ -211,8 +241,14 @@ class RollingEcs:
         self._described()
         return [deployment for deployment in reversed(self.history) if deployment["createdAt"].timestamp() >= since]
 
-    async def healthy_targets(self, target: Target, service: Body) -> int | None:
-        return int(service["runningCount"])
+    async def targets(self, target: Target, service: Body) -> Targets | None:
+        self._answer("targets")
+        running, _, draining = self._rolled()
+        return Targets(healthy=running + self._old_running(), draining=draining)
+
+    async def pace(self, target: Target, service: Body, task_definition: Body) -> RolloutPace:
+        self._answer("pace")
+        return self.measured
 
     async def register(self, target: Target, body: Body) -> str:
         self._answer("register")
@@ -230,7 +266,7 @@ class RollingEcs:
             == "ACTIVE"
         )
         self.settings |= {key: value for key, value in parameters.items() if key.endswith("Configuration")}
-        self.desired = parameters.get("desiredCount", self.desired)
+        assert "desiredCount" not in parameters, "how many tasks run is decided by others"
         if version != self.live or parameters.get("forceNewDeployment"):
             self._deploy(version)
         for happens in self.after_update:

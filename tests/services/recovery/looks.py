@@ -2,9 +2,10 @@
 
 from hypothesis import strategies as st
 
-from services.recovery.domain.roll_back import DEADLINE_SECONDS, MOST_RESTORES, Observed, Plan
+from contracts.rollout_pace import LEAST_SILENCE, RolloutPace
+from services.recovery.domain.roll_back import MOST_RESTORES, Observed, Plan, Targets
 
-_SECONDS = st.floats(0, 2 * DEADLINE_SECONDS)
+_SECONDS = st.floats(0, 2 * LEAST_SILENCE)
 
 LOOKS = st.builds(
     Observed,
@@ -13,7 +14,8 @@ LOOKS = st.builds(
     rollout=st.sampled_from(["IN_PROGRESS", "COMPLETED", "FAILED"]),
     running=st.integers(0, 4),
     desired=st.integers(0, 4),
-    healthy_targets=st.none() | st.integers(0, 4),
+    targets=st.none() | st.builds(Targets, st.integers(0, 5), st.integers(0, 2), st.integers(0, 3)),
+    others=st.integers(0, 3),
     ecs=st.sampled_from(["idle", "rolling-back", "rolled-back"]),
     moved=st.booleans(),
     differs=st.booleans(),
@@ -22,7 +24,16 @@ PLANS = st.builds(
     Plan,
     started_at=st.just(0.0),
     ordered=st.booleans(),
-    change=st.sampled_from(["none", "in-flight", "landed"]),
+    change=st.sampled_from(["none", "unchanged", "in-flight", "landed"]),
     no_straggler_after=st.floats(0, 200),
+    called=st.booleans(),
+    moved_at=_SECONDS,
+    pace=st.builds(
+        RolloutPace,
+        tasks=st.integers(0, 40),
+        minimum_percent=st.just(100.0),
+        maximum_percent=st.sampled_from([105.0, 150.0, 200.0]),
+        draining=st.sampled_from([30.0, 3600.0]),
+    ),
     restored_at=st.lists(_SECONDS, max_size=MOST_RESTORES).map(sorted).map(tuple),
 )

@@ -342,6 +342,14 @@ async def test_an_alert_that_a_dependency_explains_rolls_nothing_back(
     assert not recovery.published(RollbackStarted)
 
 
+async def test_an_alert_does_not_take_back_what_the_snapshot_shows_itself(recovery: Recovery) -> None:
+    await recovery.arm()
+    await recovery.change(image=GOOD)
+    recovery.clock.time += 20
+    await recovery.send(recovery.alert(), "raised")
+    assert recovery.published(RollbackStarted) == []
+
+
 async def test_another_alert_counts_from_the_arming_on(recovery: Recovery) -> None:
     await recovery.deployed()
     await recovery.send(recovery.alert(rule="error_rate", began=22), "raised")

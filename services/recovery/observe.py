@@ -1,0 +1,132 @@
+"""Looks at a service that is being rolled back: what decides, and what a decision can do without."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from contracts.base import Target
+from contracts.rollout_pace import RolloutPace
+from services._aws.ecs_views import EcsService
+from services._aws.errors import AwsError
+from services._aws.optional_reads import OptionalReads
+from services.recovery.domain.change import Body, matches_change
+from services.recovery.domain.ecs_service import Baseline, ecs_does, live_deployment
+from services.recovery.domain.protection import OurChange
+from services.recovery.domain.roll_back import Observed
+from services.recovery.domain.snapshot import Snapshot, differences, left_alone
+from services.recovery.domain.work import RollbackProgress
+from services.recovery.ports import Balancers, Ecs
+
+SKEW_SECONDS = 300.0
+"""How much AWS's clock may differ from ours, where no time of AWS's own says from when on deployments count. From five
+minutes on AWS refuses every signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackObserver:
+    """Reads ECS and the load balancer for one rollback."""
+
+    ecs: Ecs
+    balancers: Balancers
+    target: Target
+    snapshot: Snapshot
+    change: OurChange | None
+    """The run's change; None where there is none, and for a rollback that a person asked for."""
+    baseline: Baseline
+    since: float
+    """Epoch seconds by our clock before which deployments do not count, where AWS's own time is not known."""
+    reads: OptionalReads = field(default_factory=OptionalReads)
+
+    async def observe(self, service: Body, progress: RollbackProgress, now: float) -> Observed:
+        """Return what ``service``, as ECS has just described it, shows. Raise ``AwsError`` where that is too little."""
+        primary, seen = live_deployment(service), EcsService(service)
+        ecs = ecs_does(service, await self._deployments(), self.baseline)
+        live = await self._live(progress, str(primary["taskDefinition"]), fell_back=ecs == "rolled-back")
+        targets = None
+        if live == "goal" and seen.target_groups:
+            targets = await self.reads.read(
+                "DescribeTargetHealth", lambda: self.balancers.targets(self.target, service)
+            )
+        unseen = isinstance(targets, AwsError)
+        before = self.baseline.deployment_id
+        return Observed(
+            now=now,
+            live=live,
+            rollout=primary.get("rolloutState") or "COMPLETED",
+            running=_running(service, primary, needed=live == "goal"),
+            desired=seen.desired if live == "goal" else int(service.get("desiredCount") or 0),
+            targets=None if isinstance(targets, AwsError) else targets,
+            ecs=ecs,
+            others=sum(other.running for other in seen.deployments if other.status != "PRIMARY"),
+            moved=bool(before and primary["id"]) and primary["id"] != before,
+            differs=bool(differences(self.snapshot, service, progress.goals[-1])),
+            version=str(primary["taskDefinition"]).rpartition("/")[2],
+            unseen=str(targets) if unseen else "",
+            left=left_alone(self.snapshot, service),
+        )
+
+    async def _deployments(self) -> list[Body] | None:
+        since = self.baseline.created_at or self.since - SKEW_SECONDS
+        found = await self.reads.read("ListServiceDeployments", lambda: self.ecs.deployments(self.target, since))
+        return None if isinstance(found, AwsError) else found
+
+    async def _live(
+        self, progress: RollbackProgress, version: str, *, fell_back: bool
+    ) -> Literal["goal", "judged", "foreign"]:
+        """Return which version is live: the snapshot's, the one to be taken back, or another one.
+
+        Our change is recognised by its ARN or, where its job died before it could note that, by its content. A version
+        to which ECS has fallen back from our change is to be replaced as well.
+        """
+        if version in progress.goals:
+            return "goal"
+        change = self.change
+        if change is None:
+            return "judged" if version == progress.judged else "foreign"
+        if version == change.task_definition or fell_back:
+            return "judged"
+        definition = await self.ecs.task_definition(self.target, version)
+        ours = definition is not None and matches_change(definition, change.images, change.asked)
+        return "judged" if ours else "foreign"
+
+    async def pace(self, service: Body) -> RolloutPace | None:
+        """Return the pace of the service with the snapshot's settings; None where AWS does not answer in time."""
+        measured = await self.reads.read(
+            "the settings of its rollouts",
+            lambda: self.ecs.pace(self.target, self._restored(service), self.snapshot.task_definition),
+        )
+        return None if isinstance(measured, AwsError) else measured
+
+    def usual_pace(self, service: Body) -> RolloutPace:
+        """Return the pace as far as the description of the service says it."""
+        seen = EcsService(self._restored(service))
+        return RolloutPace(
+            tasks=int(service.get("desiredCount") or 0),
+            minimum_percent=seen.minimum_percent,
+            maximum_percent=seen.maximum_percent,
+            assumed=("AWS did not say how long its tasks take, so that usual times are",),
+        )
+
+    def _restored(self, service: Body) -> Body:
+        kept = self.snapshot.service.get("deploymentConfiguration")
+        return {**service, "deploymentConfiguration": kept} if kept else service
+
+
+def _running(service: Body, primary: Body, *, needed: bool) -> int:
+    """Return the running tasks of the primary deployment; where ECS leaves them out, those of the whole service."""
+    if primary.get("runningCount") is not None:
+        return int(primary["runningCount"])
+    return EcsService(service).running if needed else int(service.get("runningCount") or 0)
+
+
+def baseline_of(service: Body) -> Baseline:
+    """Return the deployment that is live in ``service`` as the one from which on others count."""
+    seen = EcsService(service)
+    primary = seen.primary
+    if primary is None:
+        return Baseline(service_deployment=seen.current_deployment)
+    over = not seen.rolling_out
+    return Baseline(
+        deployment_id=primary.id,
+        service_deployment=seen.current_deployment if over else None,
+        created_at=primary.created_at,
+    )
