@@ -163,19 +163,32 @@ async def _described(aws: Aws, target: Target, arns: list[str]) -> tuple[Service
 async def image_digests(aws: Aws, target: Target, service: EcsService) -> dict[str, str]:
     """Return container name → digest of the image that the primary deployment runs; unknown digests are left out.
 
-    The digests are those of the service revision; those that it lacks are taken from the running tasks.
+    The digests are those of the service revision; those that it lacks are taken from the running tasks. Raise
+    ``AwsError`` where neither can be read: either will do.
     """
     if service.primary is None:
         return {}
     version = service.primary.task_definition
-    of_tasks = {
+    try:
+        of_revisions = await _of_revisions(aws, target, service, version)
+    except AwsError:
+        return await _of_tasks(aws, target, version)
+    try:
+        return await _of_tasks(aws, target, version) | of_revisions
+    except AwsError:
+        if not of_revisions:
+            raise
+        return of_revisions
+
+
+async def _of_tasks(aws: Aws, target: Target, version: str) -> dict[str, str]:
+    return {
         container.name: container.image_digest
         for task in await list_tasks(aws, target, "RUNNING")
         if task.task_definition == version
         for container in task.containers
         if container.image_digest
     }
-    return of_tasks | await _of_revisions(aws, target, service, version)
 
 
 async def _of_revisions(aws: Aws, target: Target, service: EcsService, version: str) -> dict[str, str]:

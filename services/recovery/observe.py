@@ -17,8 +17,8 @@ from services.recovery.domain.work import RollbackProgress
 from services.recovery.ports import Balancers, Ecs
 
 SKEW_SECONDS = 300.0
-"""How much AWS's clock may differ from ours, where no time of AWS's own says from when on deployments count. From five
-minutes on AWS refuses every signature."""
+"""How much earlier deployments are asked for where no time of AWS's own says from when on they count, since its clock may
+differ from ours (from five minutes on AWS refuses every signature), and where one that was under way counts itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,9 @@ class RollbackObserver:
         )
 
     async def _deployments(self) -> list[Body] | None:
-        since = self.baseline.created_at or self.since - SKEW_SECONDS
+        since = self.baseline.created_at
+        if since is None or self.baseline.service_deployment is None:
+            since = (since or self.since) - SKEW_SECONDS
         found = await self.reads.read("ListServiceDeployments", lambda: self.ecs.deployments(self.target, since))
         return None if isinstance(found, AwsError) else found
 

@@ -57,11 +57,18 @@ class CaptureJob:
         obstacle = why_not_kept(service)
         if obstacle is not None:
             raise Impossible(obstacle)
-        if work.purpose == "before-change":
-            # what is being rolled out, or has failed to be, is not what a rollback should bring back
-            service, digests = await self.ecs.way_back(work.target, service)
-        else:
-            digests = await self.ecs.digests(work.target, service)
+        if EcsService(service).primary is None:
+            raise AwsError("ECS lists no deployment of the service.", temporary=True)
+        unread: tuple[str, ...] = ()
+        digests: dict[str, str] = {}
+        try:
+            if work.purpose == "before-change":
+                # what is being rolled out, or has failed to be, is not what a rollback should bring back
+                service, digests = await self.ecs.way_back(work.target, service)
+            else:
+                digests = await self.ecs.digests(work.target, service)
+        except AwsError as failed:
+            unread = (f"the digests of its images ({failed})",)
         definition = await self.ecs.task_definition(work.target, service["taskDefinition"])
         if definition is None:
             raise Impossible(f"ECS does not know {service['taskDefinition']} any more.")
@@ -76,7 +83,7 @@ class CaptureJob:
             task_definition=definition,
             digests=digests,
             surroundings=around,
-            unknown=unknown,
+            unknown=(*unknown, *unread),
             actor=work.actor,
             reason=work.reason,
         )

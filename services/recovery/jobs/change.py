@@ -113,7 +113,7 @@ class ChangeJob:
             return primary
         await running.check()
         try:
-            return primary_of(await self.ecs.update(work.target, {"taskDefinition": version}))
+            return await self._update(work, version)
         except AwsError as failed:
             if not (failed.temporary or failed.sent_before):
                 raise
@@ -128,10 +128,16 @@ class ChangeJob:
                 if primary["taskDefinition"] == version:
                     return primary
                 await running.check()
-                return primary_of(await self.ecs.update(work.target, {"taskDefinition": version}))
+                return await self._update(work, version)
             except (AwsError, Impossible) as failed:
                 why = f"{str(failed).rstrip('.')}."
         raise Unknown(f"Whether the change was made is not known: {why}")
+
+    async def _update(self, work: ChangeWork, version: str) -> dict[str, Any]:
+        updated = await self.ecs.update(work.target, {"taskDefinition": version})
+        if EcsService(updated).primary is None:
+            raise AwsError("ECS did not say which deployment it has begun", temporary=True)
+        return primary_of(updated)
 
     async def _look(self, work: ChangeWork, version: str) -> dict[str, Any]:
         """Return the primary deployment: the change's own, or the one that the snapshot shows. Raise ``Moved``."""

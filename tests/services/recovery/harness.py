@@ -227,6 +227,7 @@ class RollingEcs:
         )
 
     async def digests(self, target: Target, service: Body) -> dict[str, str]:
+        self._answer("digests")
         return {"backend": "sha256:" + "a" * 64}
 
     async def way_back(self, target: Target, service: Body) -> tuple[Body, dict[str, str]]:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from contracts.recovery import RollBack, RollbackFinished
+from contracts.recovery import CaptureSnapshot, RollBack, RollbackFinished
 from services._aws.errors import AwsError
 from services._aws.optional_reads import OptionalReads
-from tests.services.recovery.harness import ARN, REPOSITORY, TARGET, Recovery
+from tests.services.recovery.harness import ARN, OTHER, REPOSITORY, TARGET, Recovery
 
 DENIED = AwsError("ECS did not answer: AccessDeniedException", code="AccessDeniedException")
 THROTTLED = AwsError("ECS did not answer: ThrottlingException", code="ThrottlingException", temporary=True)
@@ -129,6 +129,46 @@ async def test_a_lost_answer_of_our_own_call_is_not_taken_for_somebody_elses(rec
     finished = await rolled_back(recovery)
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
     assert recovery.ecs.updates == [f"{ARN}:2", f"{ARN}:1"]
+
+
+async def test_a_snapshot_is_stored_without_digests_that_nobody_may_read() -> None:
+    recovery = Recovery()
+    recovery.ecs.refusing["digests"] = DENIED
+    await recovery.snapshot()
+    answer = recovery.answer("run-1:before-change")
+    assert answer is not None
+    assert answer.summary.endswith("without the digests of its images (ECS did not answer: AccessDeniedException).")
+
+
+async def test_a_service_whose_deployments_are_not_listed_is_refused_before_the_change() -> None:
+    recovery = Recovery()
+    recovery.ecs.settings["deployments"] = []
+    await recovery.send(CaptureSnapshot(target=TARGET, run_id="run-1", purpose="before-change"), "capture")
+    await recovery.work()
+    answer = recovery.answer("capture")
+    assert answer is not None
+    assert (answer.verdict, answer.summary) == (
+        "fail",
+        "No snapshot was stored: ECS lists no deployment of the service.",
+    )
+
+
+async def test_a_change_whose_answer_names_no_deployment_is_looked_up() -> None:
+    fresh = Recovery()
+    await fresh.arm()
+    described = fresh.ecs._described
+
+    def once() -> None:
+        fresh.ecs._described = lambda: _again(described() | {"deployments": []})  # type: ignore[method-assign]
+
+    def _again(bare: dict[str, Any]) -> dict[str, Any]:
+        fresh.ecs._described = described  # type: ignore[method-assign]
+        return bare
+
+    fresh.ecs.after_update.append(once)
+    answer = await fresh.change(image=OTHER)
+    assert answer is not None
+    assert (answer.verdict, fresh.ecs.updates) == ("pass", [f"{ARN}:2"])
 
 
 # reads that hang
