@@ -241,3 +241,20 @@ async def test_digests_come_from_the_revision_and_where_that_is_silent_from_task
     service = EcsService({"deployments": [primary], "currentServiceRevisions": [{"arn": "revision"}]})
     assert await ecs.image_digests(aws, TARGET, service) == {"web": "of-revision", "side": "of-task"}
     assert await ecs.image_digests(ScriptedAws(), TARGET, EcsService({})) == {}
+
+
+async def test_digests_are_read_from_the_revision_or_from_the_tasks_whichever_may_be_read() -> None:
+    primary = {"id": "1", "status": "PRIMARY", "taskDefinition": "new"}
+    service = EcsService({"deployments": [primary], "currentServiceRevisions": [{"arn": "revision"}]})
+    denied = refusal("AccessDeniedException")
+    image = {"containerName": "web", "imageDigest": "of-revision"}
+    container = {"name": "web", "imageDigest": "of-task"}
+    revisions = {"serviceRevisions": [{"taskDefinition": "new", "containerImages": [image]}]}
+    tasks = {"tasks": [{"taskDefinitionArn": "new", "containers": [container]}]}
+    only_revisions = ScriptedAws(list_tasks=denied, describe_service_revisions=revisions)
+    assert await ecs.image_digests(only_revisions, TARGET, service) == {"web": "of-revision"}
+    listed = {"taskArns": ["task"]}
+    only_tasks = ScriptedAws(list_tasks=listed, describe_tasks=tasks, describe_service_revisions=denied)
+    assert await ecs.image_digests(only_tasks, TARGET, service) == {"web": "of-task"}
+    with pytest.raises(AwsError):
+        await ecs.image_digests(ScriptedAws(list_tasks=denied, describe_service_revisions=denied), TARGET, service)
