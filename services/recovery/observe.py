@@ -17,8 +17,8 @@ from services.recovery.domain.work import RollbackProgress
 from services.recovery.ports import Balancers, Ecs
 
 SKEW_SECONDS = 300.0
-"""How much earlier deployments are asked for where no time of AWS's own says from when on they count, since its clock may
-differ from ours (from five minutes on AWS refuses every signature), and where one that was under way counts itself."""
+"""How much earlier deployments are asked for where AWS's own time does not say from when on they count: its clock may
+differ from ours (from five minutes on AWS refuses every signature), and one that was under way counts itself."""
 
 
 @dataclass(frozen=True, slots=True)

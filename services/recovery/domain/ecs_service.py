@@ -1,6 +1,7 @@
 """Reads an ECS service's description: its primary deployment, and whether ECS rolls it back."""
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Literal
 
 from contracts.base import Contract
@@ -47,7 +48,7 @@ def ecs_does(service: Mapping[str, Any], deployments: Sequence[Mapping[str, Any]
     """
     if deployments is None:
         return _by_the_service_alone(service)
-    later = [found for found in deployments if _began_after(found, baseline)]
+    later = list(takewhile(lambda found: _began_after(found, baseline), deployments))
     if not later:
         return "idle"
     newest = later[0]
