@@ -1,5 +1,6 @@
 """Ask for a deployment, and wait for its end."""
 
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from surefoot.client import Surefoot
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, console, fail, result
 from surefoot.wait import waited
+
+_FILE = re.compile(r"^(file://|~|\.{0,2}/)|\.(json|ya?ml)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,12 @@ class Asked:
         change = {name: value for name, value in named.items() if value is not None}
         if len(change) != 1:
             raise CannotDo("name exactly one of --image, --task-definition and --observe", Exit.USAGE)
-        if task_definition is not None and task_definition.endswith(".json"):
+        if task_definition is not None and _FILE.search(task_definition):
+            form = "yaml" if task_definition.endswith(("yaml", "yml")) else "json"
+            path = task_definition.removeprefix("file://")
             raise CannotDo(
                 "--task-definition takes one that is registered (FAMILY, FAMILY:REVISION or an ARN), not a file: "
-                f"register it with `aws ecs register-task-definition --cli-input-json file://{task_definition}`",
+                f"register it with `aws ecs register-task-definition --cli-input-{form} file://{path}`",
                 Exit.USAGE,
             )
         body = {**change, "overrides": _overrides(overrides), "on_conflict": on_conflict}

@@ -47,6 +47,8 @@ def _nobody(monkeypatch: pytest.MonkeyPatch) -> None:
         ((*IMAGE, "--override", "foo=x"), "Gates that can be overridden: existing_alarms_quiet, check_alarms,"),
         ((*IMAGE, "--override", "target_exists=x"), "The gate target_exists cannot be overridden"),
         (("deploy", "a", "b", "--task-definition", "./t.json"), "not a file: register it with `aws ecs register"),
+        (("deploy", "a", "b", "--task-definition", "t.yml"), "--cli-input-yaml file://t.yml"),
+        (("deploy", "a", "b", "--task-definition", "file://t"), "--cli-input-json file://t`"),
         (("deploy", "a", "back.end", "--image", "x"), "'back.end' is no name of a service"),
         (("status", "a/b", "c"), "'a/b' is no name of a cluster"),
         (("up", "--port", "99999"), "a port is a number from 0 to 65535, not 99999"),

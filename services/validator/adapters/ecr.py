@@ -68,8 +68,9 @@ class EcrImages:
         self, target: Target, reference: Reference, registry: EcrRegistry, error: AwsError
     ) -> Absent | Outside | Unknown:
         if error.code in _CLOSED:
-            where = f"account {registry.account}, {registry.region}"
-            return Outside(f"{reference} cannot be looked up: ECR in {where} does not let us ({error.code})")
+            return Outside(
+                f"{reference} cannot be looked up, since account {registry.account} does not let us: {error}"
+            )
         if error.code != "RepositoryNotFoundException":
             return Unknown(str(error))
         return await self._unless_cached(target, reference, f"there is no repository {reference.name}")

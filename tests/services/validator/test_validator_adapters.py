@@ -384,7 +384,8 @@ async def test_an_account_that_lets_nobody_look_is_out_of_reach(downloads: httpx
     aws = ScriptedAws(batch_get_image=refusal("AccessDeniedException"))
     found = await EcrImages(aws, downloads).image(TARGET, APP)
     assert found == Outside(
-        f"{APP} cannot be looked up: ECR in account 123456789012, us-west-2 does not let us (AccessDeniedException)"
+        f"{APP} cannot be looked up, since account 123456789012 does not let us: "
+        "ECR did not answer BatchGetImage: AccessDeniedException"
     )
 
 
