@@ -50,7 +50,7 @@ def harm(
         float, Parameter(validator=share_of_all, help="Which share of the calls that it meets, at most 1.")
     ] = 1.0,
     delay: Annotated[float, Parameter(validator=not_negative, help="Seconds, for slow, slow-after and stale.")] = 1.0,
-    omits: Annotated[tuple[str, ...], Parameter(help="Fields that are missing, for omit.")] = (),
+    omits: Annotated[tuple[str, ...], Parameter(negative_iterable=(), help="Fields that are missing, for omit.")] = (),
     json: Json = False,
 ) -> int:
     """Let AWS have a bad day; what is not named holds for all. It lasts until it is healed, unless bounded."""
