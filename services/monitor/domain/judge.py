@@ -23,6 +23,7 @@ from services.monitor.domain.tasks import stay_up
 
 GOOD_POINTS = 2
 """The number of newest points after the change that must be good."""
+UNASKED = "nobody sends the service requests, before the change or since, and no test can be sent to it from here"
 LEAST_PROBES = 5
 """The least number of the validator's own requests to judge by. Each is deliberate, so fewer suffice than of users."""
 
@@ -136,13 +137,26 @@ def _gate_of(rule: Rule, pending: PendingEvaluation, readings: Readings, now: fl
         gate = _points(rule, readings, since, now)
     else:
         gate = _requests(rule, rule.measure.requests, readings, since, now, pending.probes)
+    known = before(rule, readings, _began_at(pending, readings))
+    if gate.verdict is Verdict.INCONCLUSIVE and known is None and _unasked(rule, pending, readings, since, now):
+        return Gate.does_not_apply(rule.gate, UNASKED)
     early = gate.verdict is not Verdict.FAIL and now < since + GOOD_POINTS * MINUTE
     if gate.value is None or not rule.breaks(gate.value) or early:
         return gate
-    known = before(rule, readings, _began_at(pending, readings))
     if known is not None and known.excuses(rule, gate.value, gate.samples):
         return _finding(gate, known)
     return gate
+
+
+def _unasked(rule: Rule, pending: PendingEvaluation, readings: Readings, since: float, now: float) -> bool:
+    """Return whether all of baking has passed without users, of whom no test could take the place either.
+
+    Where tests could be sent the run has their requests. Users who came before the change and do not come any more are
+    no reason to pass: the caller asks for a time before without a rate.
+    """
+    if rule.measure.requests is None or pending.probes is not None or now < pending.deadline:
+        return False
+    return _quiet(readings, since, now) and not any(readings.requests.get(minute) for minute in readings.requests)
 
 
 def _finding(gate: Gate, known: Before) -> Gate:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from contracts.gates import Gate, Verdict
 from contracts.results import ProbesOutput
-from services.monitor.domain.judge import PendingEvaluation, judge
+from services.monitor.domain.judge import UNASKED, PendingEvaluation, judge
 from services.monitor.domain.metrics import LATE, MINUTE, Readings
 from tests.services.monitor.harness import ALONE, GOOD_MINUTE, RULES, START, readings
 
@@ -83,10 +83,25 @@ def test_a_broken_rule_fails_at_once(bad: dict[str, float], gate: str) -> None:
 def test_silence_is_inconclusive_and_says_what_it_needs() -> None:
     seen = readings(*[QUIET] * 15)
     assert judged(seen, DEADLINE - 1) is None
-    gates = judged(seen, DEADLINE)
+    busy_before = readings(*[GOOD_MINUTE] * 15, *[QUIET] * 15, start=START - 15 * MINUTE)
+    gates = judged(busy_before, DEADLINE)
     assert gates is not None
     assert gates["error_rate"].arithmetic == "no data, must be <= 10% (0 samples, needs 20 more)"
     assert gates["healthy_tasks"].verdict is PASS
+
+
+def test_where_nobody_comes_by_before_or_since_and_no_test_can_be_sent_rules_about_requests_do_not_apply() -> None:
+    seen = readings(*[QUIET] * 30, start=START - 15 * MINUTE)
+    assert judged(seen, DEADLINE - 1) is None, "somebody may still come"
+    gates = judged(seen, DEADLINE)
+    assert gates is not None
+    assert set(verdicts(gates).values()) == {PASS}
+    assert {name for name, gate in gates.items() if gate.not_applicable == UNASKED} == {
+        "error_rate",
+        "response_time_p95",
+    }
+    late = readings(*[QUIET] * 14, start=START - 15 * MINUTE)
+    assert verdicts(judged(late, DEADLINE))["error_rate"] is INCONCLUSIVE, "CloudWatch is late, and nobody knows"
 
 
 def test_numbers_that_do_not_come_roll_nothing_back() -> None:
