@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from benchmarks.denials.cells import Cell, matrix, pairwise, with_name
+from benchmarks.denials.cells import matrix, with_name
 from benchmarks.denials.play import played
 from benchmarks.denials.report import Result, report, result_of, wrong
 from services._chassis.telemetry import configure_logs
@@ -22,7 +22,6 @@ console = Console(stderr=True, highlight=False)
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.denials", description=__doc__)
     parser.add_argument("--only", default="", help="cells whose names have all these words")
-    parser.add_argument("--pairwise", action="store_true", help="the slice that the tests play")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=60, help="begin no cell after so many minutes")
     parser.add_argument("--resume", action="store_true", help="keep what an interrupted run has played")
@@ -33,7 +32,7 @@ def options() -> argparse.Namespace:
 def main() -> int:
     """Play the matrix and print the report; 1 where a cell is wrong or was not played."""
     asked = options()
-    cells = [cell for cell in _cells(asked.pairwise) if set(asked.only.split()) <= set(cell.name.split())]
+    cells = [cell for cell in matrix() if set(asked.only.split()) <= set(cell.name.split())]
     KEPT.parent.mkdir(parents=True, exist_ok=True)
     if not asked.resume:
         KEPT.unlink(missing_ok=True)
@@ -67,10 +66,6 @@ def play(name: str, until: float) -> dict[str, Any] | None:
         return None
     cell = with_name(name)
     return Result(cell, played(cell)).as_json()
-
-
-def _cells(pairwise_only: bool) -> list[Cell]:
-    return pairwise() if pairwise_only else matrix()
 
 
 def _quiet() -> None:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from benchmarks.denials.operations import OPERATIONS, When
 from benchmarks.judge.images import IMAGES
-from benchmarks.judge.pairs import rows
 from sandbox.scenarios.harm import Kind, Rule
 from sandbox.scenarios.model import Scenario
 
@@ -13,11 +12,9 @@ CLOCK = "clock"
 """In place of an operation: AWS's clock is ahead of Surefoot's, or behind."""
 CLOCKS = {"ahead": 30.0, "behind": -30.0}
 HEALTHY = "healthy"
-_BAD = "errors-50"
-IMAGE_NAMES = (HEALTHY, _BAD, "crash-at-start")
+IMAGE_NAMES = (HEALTHY, "errors-50", "crash-at-start")
 TRAFFIC = 600
 """Requests a minute: enough for each rule to judge by."""
-SLICE_SEED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,36 +104,3 @@ def impossible(cell: Cell) -> str:
         "it is called at no other time": sometimes and len(operation.when) == 1,
     }
     return next((why for why, holds in reasons.items() if holds), "")
-
-
-def pairwise() -> list[Cell]:
-    """Return few cells in which each pair of service, harm, time and image stands, and each operation at least once."""
-    services = sorted({operation.split(":")[0] for operation in OPERATIONS})
-    axes = {
-        "service": services,
-        "harm": list(HARMS),
-        "when": [when.value for when in When],
-        "image": list(IMAGE_NAMES),
-    }
-    found: list[Cell] = []
-    counts = dict.fromkeys(OPERATIONS, 0)
-    for row in rows(axes, lambda row: "" if _candidates(row) else "no cell has these", SLICE_SEED, len(OPERATIONS)):
-        cell = min(_candidates(row), key=lambda cell: (counts[cell.operation], cell.operation))
-        counts[cell.operation] += 1
-        found.append(cell)
-    forgotten = (operation for operation, count in counts.items() if not count)
-    return [*found, *(Cell(operation, Kind.DENY.value, When.ALWAYS, _BAD) for operation in forgotten)]
-
-
-def _candidates(row: dict[str, str]) -> list[Cell]:
-    return [
-        cell
-        for cell in _MATRIX
-        if row.get("service", cell.operation.split(":")[0]) == cell.operation.split(":")[0]
-        and row.get("harm", cell.harm) == cell.harm
-        and row.get("when", cell.when) == cell.when
-        and row.get("image", cell.image) == cell.image
-    ]
-
-
-_MATRIX = matrix()

@@ -62,13 +62,16 @@ OPERATIONS: dict[str, Operation] = {
     "elasticloadbalancing:DescribeTargetGroupAttributes": _at(_B, _A),
     "elasticloadbalancing:DescribeTargetGroups": _at(_B, _A, optional=("Matcher", "HealthCheckPath")),
     "elasticloadbalancing:DescribeTargetHealth": _at(_B, _A, _R, optional=("Reason", "Description", "HealthCheckPort")),
+    "iam:GetRole": _at(_B, optional=("RoleLastUsed", "Description", "MaxSessionDuration")),
     "monitoring:DescribeAlarms": _at(_B, _A),
     "monitoring:GetDashboard": _at(_A),
     "monitoring:GetMetricData": _at(_B, _A),
     "monitoring:PutDashboard": _at(_A),
     "monitoring:PutMetricAlarm": _at(_A),
+    "rds:DescribeDBInstances": _at(_A, optional=("InstanceCreateTime", "LatestRestorableTime")),
     "s3:GetObject": _at(_B, _A, _R),
     "s3:PutObject": _at(_B, _A),
+    "secretsmanager:DescribeSecret": _at(_B, optional=("LastAccessedDate", "RotationEnabled", "Description")),
     "sts:GetCallerIdentity": _at(_B),
 }  # fmt: skip
 """``service:Operation``, the service as signatures name it → its use. Answers of CloudWatch can lack nothing here."""

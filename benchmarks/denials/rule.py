@@ -105,7 +105,8 @@ def _of_bad_that_stayed(cell: Cell, ended: Ended) -> Worth:
         return Worth.FALSE_SUCCESS
     if may_go_back(cell):
         return Worth.STAYED if ended.sent_back else Worth.WITHHELD
-    return Worth.NO_WAY_BACK if ended.outcome == Outcome.ROLLBACK_FAILED and _named(cell, ended) else Worth.STAYED
+    told = ended.outcome in {Outcome.ROLLBACK_FAILED, Outcome.FAILED} and _named(cell, ended)
+    return Worth.NO_WAY_BACK if told else Worth.STAYED
 
 
 def _of_refusal(cell: Cell, ended: Ended) -> Worth:

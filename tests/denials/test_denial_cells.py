@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.denials.cells import CLOCK, HARMS, IMAGE_NAMES, Cell, matrix, pairwise, with_name
+from benchmarks.denials.cells import CLOCK, HARMS, IMAGE_NAMES, Cell, matrix, with_name
 from benchmarks.denials.operations import NEEDED_BACK, NEEDED_FOR_ALARMS, OPERATIONS, When
 from benchmarks.denials.play import calls_without_harm
 from benchmarks.denials.report import Result, report, result_of
@@ -14,7 +14,7 @@ from sandbox.scenarios.operations import operations_of
 @pytest.mark.timeout(300)
 def test_the_operations_are_those_that_deployments_call_and_when() -> None:
     called: dict[str, set[When]] = {}
-    for image in IMAGE_NAMES:
+    for image in (*IMAGE_NAMES, "users-only"):
         for operation, when in calls_without_harm(Cell(CLOCK, "none", When.ALWAYS, image).scenario).items():
             called.setdefault(operation, set()).update(when)
     assert called == {operation: set(use.when) for operation, use in OPERATIONS.items()}
@@ -59,14 +59,6 @@ def test_a_name_is_a_cell_that_can_be_played(name: str) -> None:
 def test_what_cannot_be_or_repeats_another_is_no_cell(name: str) -> None:
     with pytest.raises(ValueError, match=r"called|can lack|rolled back|clock|no such"):
         with_name(name)
-
-
-def test_the_slice_has_each_operation_and_each_harm_of_each_service() -> None:
-    cells = pairwise()
-    assert {cell.operation for cell in cells} == set(OPERATIONS)
-    service = {cell: cell.operation.split(":")[0] for cell in cells}
-    possible = {(cell.operation.split(":")[0], cell.harm) for cell in matrix() if cell.operation != CLOCK}
-    assert {(service[cell], cell.harm) for cell in cells} == possible
 
 
 def test_a_result_is_read_as_it_was_kept_and_its_wrong_end_is_told() -> None:

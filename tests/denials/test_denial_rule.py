@@ -43,7 +43,8 @@ def ended(outcome: str, words: str = "", reason: str = "") -> Ended:
         (BAD, ended("never", "changed"), Worth.LATE),
         (NO_WAY_BACK, ended("rollback_failed", "changed live", "ECS refused UpdateService."), Worth.NO_WAY_BACK),
         (NO_WAY_BACK, ended("rollback_failed", "changed live told", "It failed."), Worth.STAYED),
-        (NO_WAY_BACK, ended("failed", "changed live", "ECS refused UpdateService."), Worth.STAYED),
+        (NO_WAY_BACK, ended("failed", "changed live", "ECS refused UpdateService."), Worth.NO_WAY_BACK),
+        (NO_WAY_BACK, ended("failed", "changed live told", "Nobody can tell."), Worth.STAYED),
     ],
 )
 def test_an_end_is_worth_what_aws_allowed(cell: Cell, end: Ended, expected: Worth) -> None:

@@ -13,6 +13,7 @@ from services._chassis.clock import Clock
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.transition import Decision, Transition
+from services.health.domain.observed import NotObserved
 from services.health.domain.waiting import Waiting, watch_key
 from services.health.domain.watch.judge import Failed, Healthy, Judgement, Unknown, Watching, judge, remember
 from services.health.domain.watch.memory import Expected, Memory, Observed
@@ -38,7 +39,7 @@ class Watch:
         while True:
             observed = await self._look(event.target, memory)
             now = self.clock.now()
-            if observed is not None:
+            if isinstance(observed, Observed):
                 memory = remember(memory, observed, expected, now)
             judgement = judge(observed, expected, memory, now)
             if not isinstance(judgement, Watching):
@@ -49,12 +50,12 @@ class Watch:
             await running.checkpoint(memory.to_bytes())
             await self.clock.sleep(min(WATCH_SECONDS, max(0.0, expected.deadline - now)))
 
-    async def _look(self, target: Target, memory: Memory) -> Observed | None:
+    async def _look(self, target: Target, memory: Memory) -> Observed | NotObserved:
         try:
             return await self.observe(target, memory, self.clock.now())
         except AwsError as error:
             log.warning("AWS could not be asked", target=str(target), why=str(error))
-            return None
+            return NotObserved(str(error))
 
 
 def _watched(command: Command, judgement: Healthy | Failed | Unknown) -> Transition:

@@ -61,8 +61,8 @@ def judge(
     ``readings`` is None when CloudWatch could not be asked. ``database_published`` says whether the application has
     published DatabaseConnectionErrors at any time in the last hours. ``fault`` is what is wrong with the database;
     while it lasts, a broken rule is inconclusive. ``comparison`` says how the new version is compared with the one
-    before; None: not at all, as where the service wants no task. What failed is answered at once, and that all are kept
-    is not answered before ``pending.not_before``.
+    before; None: not at all. What failed is answered at once, and that all are kept is not answered before
+    ``pending.not_before``.
     """
     gating = [rule for rule in rules if rule.gates_deployment]
     if not gating:
@@ -75,7 +75,7 @@ def judge(
             readings.service, readings.stopped, pending.since, pending.deadline, now, asked_at=pending.asked_at
         )
         gates = (*of_rules, tasks)
-        if comparison is not None and readings.service.wanted:
+        if comparison is not None:
             gates = (*gates, *_compared(gates, pending, readings, now, comparison))
     if fault:
         gates = tuple(_excused(gate, fault) if gate.verdict is Verdict.FAIL else gate for gate in gates)

@@ -20,17 +20,18 @@ DEADLINE = NOW + 600
 EXPECTED = Expected(OURS, "td/app:2", DEADLINE)
 ROLLING = deployment(running=1, rollout_state="IN_PROGRESS")
 REPLACED = deployment(OLD, status="ACTIVE", running=3)
+REFUSED = NotObserved("ECS did not answer DescribeServices: AccessDeniedException")
 BACK = deployment("ecs-svc/3", task_definition="td/app:1", rollout_state="IN_PROGRESS")
 
 
 def judged(
-    looks: Iterable[Observed | None], expected: Expected = EXPECTED, *, at: float = NOW, every: float = 5
+    looks: Iterable[Observed | NotObserved], expected: Expected = EXPECTED, *, at: float = NOW, every: float = 5
 ) -> tuple[Judgement, Memory]:
     """Watch one look after the other until there is a judgement, or the looks run out."""
     memory, judgement, now = Memory(began_at=NOW), None, at
     for seen in looks:
         memory = Memory.from_bytes(memory.to_bytes())  # as a restarted executor would read it
-        if seen is not None:
+        if isinstance(seen, Observed):
             memory = remember(memory, seen, expected, now)
         judgement = judge(seen, expected, memory, now)
         if not isinstance(judgement, Watching):
@@ -40,7 +41,7 @@ def judged(
     return judgement, memory
 
 
-def judgement(*looks: Observed | None, **more: Any) -> Judgement:
+def judgement(*looks: Observed | NotObserved, **more: Any) -> Judgement:
     return judged(looks, **more)[0]
 
 
@@ -232,15 +233,16 @@ def test_unhealthy_at_the_deadline_fails_and_says_what_is_missing() -> None:
 
 
 def test_at_the_deadline_nobody_can_tell_without_aws() -> None:
-    found = judgement(None, at=DEADLINE)
+    found = judgement(REFUSED, at=DEADLINE)
     assert isinstance(found, Unknown)
     assert found.cause is Cause.ERROR
-    assert isinstance(judgement(None), Watching)
+    assert found.detail == f"AWS could not be asked, so nobody can tell: {REFUSED.why}."
+    assert isinstance(judgement(REFUSED), Watching)
 
 
 def test_a_look_just_before_the_deadline_still_counts_and_an_old_one_does_not() -> None:
-    assert isinstance(judgement(look(ROLLING, REPLACED), None, at=DEADLINE - 10, every=10), Failed)
-    assert isinstance(judgement(look(ROLLING, REPLACED), None, at=DEADLINE - 60, every=60), Unknown)
+    assert isinstance(judgement(look(ROLLING, REPLACED), REFUSED, at=DEADLINE - 10, every=10), Failed)
+    assert isinstance(judgement(look(ROLLING, REPLACED), REFUSED, at=DEADLINE - 60, every=60), Unknown)
 
 
 def test_unseen_targets_are_unknown_at_the_deadline_not_unhealthy() -> None:
@@ -309,8 +311,8 @@ LOOKS = st.builds(
 )
 
 
-@given(st.lists(st.one_of(st.none(), LOOKS), min_size=1, max_size=6), st.sampled_from([0.0, 590.0, 600.0]))
-def test_a_verdict_is_always_what_its_gates_say(looks: list[Observed | None], into: float) -> None:
+@given(st.lists(st.one_of(st.just(REFUSED), LOOKS), min_size=1, max_size=6), st.sampled_from([0.0, 590.0, 600.0]))
+def test_a_verdict_is_always_what_its_gates_say(looks: list[Observed | NotObserved], into: float) -> None:
     found, _ = judged(looks, at=NOW + into)
     if isinstance(found, Watching):
         assert NOW + into < DEADLINE

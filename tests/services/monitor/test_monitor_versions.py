@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from contracts.gates import Gate, Verdict
-from contracts.policy import Worsening
 from services.monitor.domain.alerts import Alert, AlertState, Charge, step
 from services.monitor.domain.attribute import attribution
 from services.monitor.domain.before import BASELINE, before
@@ -206,12 +205,3 @@ def test_a_rule_of_one_minute_excuses_what_was_as_bad_before_in_its_first_minute
     waits = PendingEvaluation(command_id="c", run_id="r", since=START, deadline=START + 15 * MINUTE)
     gates = judge(waits, [hasty], looked, START + 70, database_published=True)
     assert gates is None or gates[0].verdict is not Verdict.FAIL
-
-
-def test_a_service_that_wants_no_task_any_more_is_compared_with_nothing() -> None:
-    looked = seen([GOOD_MINUTE] * 60, [])
-    idle = replace(looked, service=looked.service.model_copy(update={"wanted": 0, "running": 0}), stopped=())
-    waits = PendingEvaluation(command_id="c", run_id="r", since=START, deadline=START + 15 * MINUTE)
-    gates = judge(waits, RULES, idle, START + 5 * MINUTE, database_published=True, comparison=Worsening())
-    assert gates is not None, "there is nothing to wait for"
-    assert all(gate.verdict is Verdict.PASS and gate.not_applicable for gate in gates)

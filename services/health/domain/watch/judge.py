@@ -81,16 +81,16 @@ def _begun(service: Service, first: str | None, expected: Expected) -> str | Non
     return primary.id if primary.rollout_state is None and not completed(primary, service) else None
 
 
-def judge(observed: Observed | None, expected: Expected, memory: Memory, now: float) -> Judgement:
-    """Judge one look (None: AWS could not be asked), with ``memory`` already including it."""
-    if observed is not None:
+def judge(observed: Observed | NotObserved, expected: Expected, memory: Memory, now: float) -> Judgement:
+    """Judge one look, with ``memory`` already including it."""
+    if isinstance(observed, Observed):
         failure = _failure(observed, memory, now)
         if failure is not None:
             return failure
         if observed.service is not None and worst(gate.verdict for gate in memory.gates) is Verdict.PASS:
             return _healthy(observed, observed.service, memory)
     if now < expected.deadline:
-        return Watching("AWS could not be asked" if observed is None else _counts(observed, memory))
+        return Watching(_counts(observed, memory) if isinstance(observed, Observed) else "AWS could not be asked")
     return _overdue(observed, memory, now)
 
 
@@ -147,10 +147,11 @@ def _why(text: str, memory: Memory) -> str:
     return f"{text}. The last task that failed: {memory.last_failure}" if memory.last_failure else f"{text}."
 
 
-def _overdue(observed: Observed | None, memory: Memory, now: float) -> Failed | Unknown:
-    if observed is None and (memory.seen_at is None or now - memory.seen_at > FRESH_SECONDS):
-        blind = Gate.true("our_deployment_live", None, samples=0, detail="AWS could not be asked")
-        return Unknown(Cause.ERROR, "AWS could not be asked, so nobody can tell.", (blind,))
+def _overdue(observed: Observed | NotObserved, memory: Memory, now: float) -> Failed | Unknown:
+    blind = memory.seen_at is None or now - memory.seen_at > FRESH_SECONDS
+    if isinstance(observed, NotObserved) and blind:
+        unknown = Gate.true("our_deployment_live", None, samples=0, detail=observed.why)
+        return Unknown(Cause.ERROR, f"AWS could not be asked, so nobody can tell: {observed.why}.", (unknown,))
     if memory.deployment_id is None:
         return Unknown(Cause.TIMEOUT, "No deployment began before the deadline.", memory.gates)
     missing = "; ".join(f"{gate.name} {gate.arithmetic}" for gate in memory.gates if gate.verdict is not Verdict.PASS)
