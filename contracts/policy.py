@@ -161,7 +161,7 @@ class Worsening(Section):
     """The least rise that matters, in points of the reserved CPU, beyond what more load of each task explains."""
     memory_points: Annotated[float, Field(gt=0, le=100)] | None = _default(20, "Surefoot's own choice")
     """The least rise that matters, in points of the reserved memory; off: it is not compared."""
-    throughput_percent: Annotated[float, Field(gt=0, le=100)] | None = _default(50, "Surefoot's own choice")
+    throughput_percent: Annotated[float, Field(gt=0, le=100)] | None = _default(90, "Surefoot's own choice")
     """The least fall of the requests a minute that matters, per cent; off: they are not compared."""
 
 

@@ -50,6 +50,7 @@ def test_a_scenario_ends_over_sockets_as_under_the_virtual_clock(surefoot: dict[
     assert after["runningCount"] == after["desiredCount"]
 
 
+@pytest.mark.slow
 def test_with_ecs_own_circuit_breaker_there_is_no_duel(surefoot: dict[str, str]) -> None:
     ecs = aws(surefoot, "ecs")
     before = described(surefoot)["taskDefinition"]

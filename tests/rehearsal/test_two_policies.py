@@ -23,6 +23,7 @@ PATIENT: dict[str, Any] = {
         "cpu": "off",
     },
     "tests": {"response_time_seconds": 30},
+    "comparison": {"response_time_factor": "off", "cpu_points": "off"},
 }
 """The image ``slow`` answers in six seconds: far too slow by the defaults, and well enough by this."""
 

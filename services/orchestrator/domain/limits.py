@@ -16,6 +16,9 @@ APPLYING = 5 * MINUTE
 """Arming, and applying the change, before the watch begins."""
 ADVISORY = 5 * MINUTE
 """Each of monitoring set-up and optimisation analysis."""
+EVIDENCE = 5 * MINUTE
+"""After the change, until two whole minutes of the new version are known from CloudWatch, which may be two minutes
+late: baking lasts as long at least, whatever maximum it is given."""
 GRACE = 2 * MINUTE
 """Between the deadline that a step was given and ours: its answer has to travel."""
 ROLLBACK = 15 * MINUTE
@@ -43,7 +46,7 @@ def phase_limit(phase: Phase, config: DeploymentConfig) -> float:
         case Phase.POST_DEPLOYMENT_VALIDATION:
             return config.validation_timeout_minutes * MINUTE + GRACE
         case Phase.BAKING:
-            return config.baking_minutes * MINUTE + GRACE
+            return max(config.baking_minutes * MINUTE, EVIDENCE) + GRACE
         case _:
             return ADVISORY
 

@@ -21,7 +21,7 @@ from contracts.recovery import Arm, CaptureSnapshot
 from contracts.results import ChangeOutput, PreflightOutput, ProbesOutput, SnapshotOutput
 from contracts.validator import RunPreflight, ValidateDeployment
 from services.orchestrator.domain.effects import Publish, RunTurn
-from services.orchestrator.domain.limits import MINUTE, moment, phase_limit
+from services.orchestrator.domain.limits import EVIDENCE, MINUTE, moment, phase_limit
 from services.orchestrator.domain.run import Run, Stage
 from services.orchestrator.domain.steps import send
 
@@ -101,13 +101,13 @@ def capture_snapshot(run: Run, purpose: Literal["before-change", "after-change"]
 
 def _evaluate_rules(run: Run, now: float) -> EvaluateRules:
     baking, ours = run.policy.service.baking if run.policy.service else Baking(), change_of(run)
-    longest = run.request.config.baking_minutes
+    longest, applied_at = run.request.config.baking_minutes, _applied_at(run)
     return EvaluateRules(
         target=run.target,
         run_id=run.run_id,
-        since=_applied_at(run),
+        since=applied_at,
         not_before=moment(now + min(baking.minimum_minutes, longest) * MINUTE) if baking.minimum_minutes else None,
-        deadline=moment(now + longest * MINUTE),
+        deadline=moment(max(now + longest * MINUTE, applied_at.timestamp() + EVIDENCE)),
         probes=run.output(ProbesOutput),
         task_definition=ours.task_definition if ours else None,
         policy=run.policy.part(MonitoringPolicy),

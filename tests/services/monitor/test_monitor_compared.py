@@ -63,7 +63,7 @@ def test_a_version_that_is_like_the_one_before_passes_with_its_arithmetic() -> N
         ({"response_time": 0.4}, LATENCY),
         ({"cpu": 70.0}, CPU),
         ({"memory": 75.0}, MEMORY),
-        ({"requests": 30.0}, THROUGHPUT),
+        ({"requests": 5.0, "target_5xx": 0.0}, THROUGHPUT),
     ],
 )
 def test_what_has_become_worse_fails_its_own_gate(worse: dict[str, float], gate: str) -> None:
