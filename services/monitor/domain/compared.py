@@ -56,7 +56,8 @@ class Span:
 
     def covers(self, before: Mapping[int, object]) -> int:
         """Return how many minutes lie between the first of ``before`` and the change."""
-        return round((floor(self.changed_at / MINUTE) * MINUTE - self._begin) / MINUTE) - min(before, default=0)
+        end = round((floor(self.changed_at / MINUTE) * MINUTE - self._begin) / MINUTE)
+        return end - min(before, default=end)
 
     def before(self, series: Series, minutes: int) -> dict[int, float]:
         end = floor(self.changed_at / MINUTE) * MINUTE
@@ -111,6 +112,8 @@ def compared_gates(readings: Readings, policy: Worsening, span: Span, *, rest_is
         return ()
     rows = (_error_rate, _response_time, _cpu, _memory, _throughput)
     found = [compared for row in rows if (compared := row(readings, policy, span)) is not None]
+    if readings.service.wanted == 0:
+        return tuple(Gate.does_not_apply(compared.gate, "the service wants no task") for compared in found)
     last = span.now >= span.until or (rest_is_done and all(side.evidence.after for side in found if side.applies))
     return tuple(_gate_of(compared, policy, span, last=last) for compared in found)
 

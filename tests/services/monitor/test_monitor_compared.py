@@ -191,3 +191,9 @@ def test_an_answer_that_is_given_early_compares_what_there_is() -> None:
     early = judged(seen({"target_5xx": 9.0}, after=2), ASKED_AT + 2 * MINUTE)
     assert early is not None
     assert early[ERRORS].verdict is FAIL, "nothing else has to be waited for, so that this look is the last"
+
+
+def test_a_service_that_wants_no_task_is_compared_with_nothing() -> None:
+    """What its load balancer answers meanwhile says nothing of a version."""
+    found = gates(seen({"balancer_5xx": 90.0}, of=BALANCED.model_copy(update={"wanted": 0})))
+    assert {gate.not_applicable for gate in found.values()} == {"the service wants no task"}
