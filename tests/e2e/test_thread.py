@@ -30,14 +30,8 @@ def test_a_healthy_image_goes_through_five_phases(surefoot: dict[str, str]) -> N
     assert primary["rolloutState"] == "COMPLETED"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("slow", marks=pytest.mark.slow),
-        pytest.param("database-failure", marks=pytest.mark.slow),
-        "crash-loop",
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["slow", "database-failure", "crash-loop"])
 def test_a_scenario_ends_over_sockets_as_under_the_virtual_clock(surefoot: dict[str, str], name: str) -> None:
     before, begun = described(surefoot)["taskDefinition"], changes(surefoot)
     run = deployed(surefoot, name)

@@ -13,8 +13,13 @@ from surefoot.rehearsal.judge import mismatches
 from surefoot.rehearsal.rehearse import rehearse
 from surefoot.rehearsal.stage import NeverEnds
 
+LONG = frozenset({"database-away", "late-and-slow", "late-decline", "memory-leak", "no-capacity"})
+"""Scenarios in which so much product time passes that they are played by ``make test-slow``."""
 
-@pytest.mark.parametrize("name", shipped())
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in shipped()]
+)
 def test_it_ends_as_it_must(name: str) -> None:
     scenario = shipped()[name]
     rehearsal = rehearse(scenario)
