@@ -10,7 +10,7 @@ from contracts.base import Event, Target
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert
 from contracts.policy import RecoveryPolicy
-from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack, SnapshotCaptured
+from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack, RollbackFinished, SnapshotCaptured
 from contracts.results import StepFinished
 from contracts.rollout_pace import RolloutPace
 from services._aws.errors import AwsError
@@ -397,6 +397,13 @@ class Recovery:
             if timer.due <= self.clock.now():
                 del self.store.timers[timer.id]
                 self.store.write(await getattr(self.handlers, timer.kind)(timer))
+
+    async def rolled_back(self) -> RollbackFinished:
+        """Roll ``run-1`` back on a command, to the end; return how it ended."""
+        await self.send(RollBack(target=TARGET, run_id="run-1", trigger="a gate failed"), "command")
+        await self.work()
+        [finished] = self.published(RollbackFinished)
+        return finished
 
     def published(self, kind: type[E]) -> list[E]:
         """Return the events of a kind as their readers see them: once for each id."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contracts.recovery import CaptureSnapshot, RollBack, RollbackFinished
+from contracts.recovery import CaptureSnapshot
 from services._aws.errors import AwsError
 from services._aws.optional_reads import OptionalReads
 from tests.services.recovery.harness import ARN, OTHER, REPOSITORY, TARGET, Recovery
@@ -22,21 +22,14 @@ async def recovery() -> Recovery:
     return made
 
 
-async def rolled_back(recovery: Recovery) -> RollbackFinished:
-    await recovery.send(RollBack(target=TARGET, run_id="run-1", trigger="a gate failed"), "command")
-    await recovery.work()
-    [finished] = recovery.published(RollbackFinished)
-    return finished
-
-
 @pytest.mark.parametrize("error", [DENIED, THROTTLED])
 @pytest.mark.parametrize("method", ["deployments", "targets", "pace", "task_definition", "revisions"])
 async def test_a_rollback_begins_and_ends_without(recovery: Recovery, method: str, error: AwsError) -> None:
     plain = Recovery()
     await plain.deployed()
-    usual = await rolled_back(plain)
+    usual = await plain.rolled_back()
     recovery.ecs.refusing[method] = error
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
     assert finished.rollback.seconds == usual.rollback.seconds
 
@@ -44,7 +37,7 @@ async def test_a_rollback_begins_and_ends_without(recovery: Recovery, method: st
 async def test_without_the_targets_it_is_judged_by_the_counts_of_ecs_and_that_is_said(recovery: Recovery) -> None:
     recovery.ecs.refusing["targets"] = DENIED
     recovery.ecs.drain_seconds = 300
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert finished.rollback.seconds > 300, "until ECS has completed the rollout"
     assert finished.detail == (
         "The snapshot's version is live again; 3 of 3 tasks of backend:1 run, by the counts of ECS alone, since "
@@ -55,7 +48,7 @@ async def test_without_the_targets_it_is_judged_by_the_counts_of_ecs_and_that_is
 async def test_without_its_pace_the_usual_one_is_assumed_and_that_is_said(recovery: Recovery) -> None:
     recovery.ecs.refusing["pace"] = THROTTLED
     recovery.ecs.bad = {f"{REPOSITORY}@sha256:{letter * 64}" for letter in "ab"}
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert "AWS did not say how long its tasks take, so that usual times are assumed" in finished.detail
 
 
@@ -72,7 +65,7 @@ async def test_a_clock_that_differs_from_awss_does_not_hide_ecss_own_rollback(ah
     if not listed:
         recovery.ecs.refusing["deployments"] = DENIED
     recovery.clock.time += 120
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert (finished.result, finished.rollback.by) == ("restored", "ecs")
     assert recovery.ecs.updates == [f"{ARN}:2"]
 
@@ -82,7 +75,7 @@ async def test_ecs_that_rolls_back_is_not_raced_where_its_deployments_cannot_be_
     recovery.ecs.fall_back(f"{ARN}:1", "ROLLBACK_IN_PROGRESS")
     recovery.ecs.history[-1]["id"] = "ecs-svc/back"
     recovery.ecs.settings["events"] = [{"message": "(service web) rolling back to deployment ecs-svc/back."}]
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert (finished.result, finished.rollback.by) == ("restored", "ecs")
     assert recovery.ecs.updates == [f"{ARN}:2"]
 
@@ -96,14 +89,14 @@ async def test_optional_fields_that_are_missing_are_no_fault_of_ours(recovery: R
         return {name: value for name, value in service.items() if name in wanted} | {"deployments": []}
 
     recovery.ecs._described = bare  # type: ignore[method-assign]
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
     assert recovery.ecs.live == f"{ARN}:1"
 
 
 async def test_a_version_that_cannot_be_read_is_put_back_as_a_copy_or_as_it_is(recovery: Recovery) -> None:
     recovery.ecs.refusing |= {"task_definition": DENIED, "register": DENIED}
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert finished.result == "restored"
     assert recovery.ecs.live == f"{ARN}:1"
 
@@ -115,7 +108,7 @@ async def test_a_tag_that_is_known_to_name_another_image_is_not_put_back() -> No
     recovery.registry.tags = {tagged: "sha256:" + "b" * 64}
     await recovery.deployed()
     recovery.ecs.refusing["register"] = DENIED
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert (finished.result, "AccessDenied" in finished.detail) == ("failed", True)
     assert recovery.ecs.updates == [f"{ARN}:2"]
 
@@ -126,7 +119,7 @@ async def test_a_lost_answer_of_our_own_call_is_not_taken_for_somebody_elses(rec
         raise AwsError("ECS did not answer UpdateService: ReadTimeoutError", temporary=True)
 
     recovery.ecs.after_update.append(lose_the_answer)
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
     assert recovery.ecs.updates == [f"{ARN}:2", f"{ARN}:1"]
 

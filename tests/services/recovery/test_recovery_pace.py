@@ -25,13 +25,6 @@ async def recovery() -> Recovery:
     return made
 
 
-async def rolled_back(recovery: Recovery) -> RollbackFinished:
-    await recovery.send(RollBack(target=TARGET, run_id="run-1", trigger="a gate failed"), "command")
-    await recovery.work()
-    [finished] = recovery.published(RollbackFinished)
-    return finished
-
-
 def one_by_one(recovery: Recovery, tasks: int) -> None:
     recovery.ecs.desired, recovery.ecs.batches = tasks, tasks
     recovery.ecs.measured = RolloutPace(tasks=tasks, minimum_percent=100, maximum_percent=105, draining=60)
@@ -39,7 +32,7 @@ def one_by_one(recovery: Recovery, tasks: int) -> None:
 
 async def test_twenty_tasks_one_by_one_take_longer_than_ten_minutes_and_are_restored(recovery: Recovery) -> None:
     one_by_one(recovery, 40)
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
     assert finished.rollback.seconds >= 40 * ROLL_SECONDS > LEAST_SILENCE
     assert "40 of 40 tasks of backend:1 run" in finished.detail
@@ -56,7 +49,7 @@ async def test_what_stops_moving_has_failed_and_says_how_long_it_was_waited_for(
             recovery.ecs.batches = 10_000  # nothing starts any more
 
     recovery.clock.while_asleep.append(stall)
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert finished.result == "failed"
     assert finished.detail.startswith("Nothing has moved for 10 minutes: 1 of 40 tasks of backend:1 run")
     assert "20 batches of 2 tasks, 120 s each to start and become healthy, 60 s to drain old tasks" in finished.detail
@@ -66,7 +59,7 @@ async def test_what_stops_moving_has_failed_and_says_how_long_it_was_waited_for(
 async def test_each_progress_says_until_when_nothing_need_be_heard(recovery: Recovery) -> None:
     one_by_one(recovery, 20)
     began = recovery.now
-    await rolled_back(recovery)
+    await recovery.rolled_back()
     told = recovery.published(StepProgressed)
     until = [event.silent_until for event in told if event.silent_until is not None]
     assert len(until) == len(told)
@@ -81,7 +74,7 @@ async def test_the_timer_for_a_job_that_never_ends_follows_the_progress(recovery
         lambda: due.extend(timer.due for timer in recovery.store.timers.values() if timer.kind == "overdue")
     )
     began = recovery.clock.now()
-    await rolled_back(recovery)
+    await recovery.rolled_back()
     assert due[0] == began + LEAST_SILENCE + OVERDUE_MARGIN
     assert due == sorted(due)
     assert due[-1] > recovery.clock.now() + OVERDUE_MARGIN
@@ -99,7 +92,7 @@ async def test_a_new_executor_knows_how_far_it_had_come(recovery: Recovery) -> N
 
 async def test_old_tasks_that_drain_for_an_hour_are_not_waited_for(recovery: Recovery) -> None:
     recovery.ecs.drain_seconds = 3600
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert finished.result == "restored"
     assert finished.rollback.seconds < 120
     assert finished.detail == (
@@ -111,14 +104,14 @@ async def test_old_tasks_that_drain_for_an_hour_are_not_waited_for(recovery: Rec
 @pytest.mark.parametrize("number", [1, 5])
 async def test_how_many_tasks_run_is_left_to_those_who_scale(recovery: Recovery, number: int) -> None:
     recovery.ecs.desired = number
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert recovery.ecs.desired == number
     assert finished.detail.endswith(f"The desired count was left at {number}; the snapshot has 3.")
 
 
 async def test_a_service_that_wants_no_task_is_restored(recovery: Recovery) -> None:
     recovery.ecs.desired = 0
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert finished.result == "restored"
     assert "0 of 0 tasks of backend:1 run" in finished.detail
 
@@ -126,7 +119,7 @@ async def test_a_service_that_wants_no_task_is_restored(recovery: Recovery) -> N
 async def test_a_daemon_is_restored_and_has_no_number_of_tasks_to_be_left(recovery: Recovery) -> None:
     recovery.ecs.settings["schedulingStrategy"] = "DAEMON"
     recovery.ecs.desired = 4
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert finished.result == "restored"
     assert "desired count" not in finished.detail
 
@@ -134,13 +127,13 @@ async def test_a_daemon_is_restored_and_has_no_number_of_tasks_to_be_left(recove
 async def test_a_breaker_that_only_stops_is_no_rollback_of_ecs(recovery: Recovery) -> None:
     recovery.ecs.settings["deploymentConfiguration"]["deploymentCircuitBreaker"] = {"enable": True, "rollback": False}
     recovery.ecs.history[-1] |= {"status": "STOPPED", "deploymentCircuitBreaker": {"status": "TRIGGERED"}}
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
 
 
 async def test_a_way_back_that_does_not_move_while_aws_fails_ends_in_ten_minutes(recovery: Recovery) -> None:
     recovery.ecs.refusing["service"] = AwsError("ECS did not answer: ThrottlingException", temporary=True)
-    finished = await rolled_back(recovery)
+    finished = await recovery.rolled_back()
     assert (finished.result, finished.detail) == ("failed", "ECS did not answer: ThrottlingException.")
     assert LEAST_SILENCE <= finished.rollback.seconds < LEAST_SILENCE + 15
 
