@@ -103,8 +103,8 @@ def test_a_stop_leaves_its_rollback_to_another_replica_at_once(replicas: Replica
 
     rollback = asked(port, "rollback", snapshot_id=captured["snapshot_id"])["rollback_id"]
     until(lambda: "UpdateService" in {call.operation for call in changes(replicas.environment)}, 60, "no rollback")
-    # now the targets cannot be asked for, so that the rollback does not end before it may
-    unasked = replicas.harm("POST", {"kind": "throttle", "operation": "DescribeTargetHealth"})["id"]
+    # now the service cannot be seen, without which no rollback ends
+    unseen = replicas.harm("POST", {"kind": "throttle", "operation": "DescribeServices"})["id"]
     _, other_port = replicas.start()
     job = f"{{recovery}}:job:{rollback}"
     fence = redis.hget(job, "fence")
@@ -119,7 +119,7 @@ def test_a_stop_leaves_its_rollback_to_another_replica_at_once(replicas: Replica
     begun = time.monotonic()
     os.kill(first.pid, signal.SIGTERM)
     until(lambda: redis.hget(job, "fence") != fence, AT_ONCE_SECONDS, "the lease was not freed")
-    replicas.harm("DELETE", number=f"/{unasked}")
+    replicas.harm("DELETE", number=f"/{unseen}")
     until(lambda: first.ended is not None, STOP_SECONDS - (time.monotonic() - begun), "the stop takes too long")
     assert first.ended == 0
     until(lambda: operation(other_port, rollback)["state"] != "running", 60, "the other did not go on")
