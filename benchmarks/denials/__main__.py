@@ -3,19 +3,17 @@
 import argparse
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import orjson
 from rich.console import Console
 
-from benchmarks.denials.cells import matrix, with_name
-from benchmarks.denials.play import played
-from benchmarks.denials.report import Result, report, result_of, wrong
-from services._chassis.telemetry import configure_logs
+from benchmarks.denials.cells import matrix
+from benchmarks.denials.report import play, report, result_of, wrong
+from benchmarks.pool import in_processes
 
-KEPT = Path(".surefoot/denials.jsonl")
+KEPT = Path(".surefoot/denials/cells.jsonl")
 console = Console(stderr=True, highlight=False)
 
 
@@ -41,15 +39,14 @@ def main() -> int:
     left = [cell.name for cell in cells if cell not in known]
     results = [result for result in results if result.cell in cells]
     until = time.time() + asked.minutes * 60
-    with ProcessPoolExecutor(asked.processes, initializer=_quiet) as pool, KEPT.open("ab") as file:
-        waiting = [pool.submit(play, name, until) for name in left]
-        for number, done in enumerate(as_completed(waiting), 1):
-            if (found := done.result()) is None:
+    with KEPT.open("ab") as file:
+        for number, found in enumerate(in_processes(partial(play, until=until), left, asked.processes), 1):
+            if found is None:
                 continue
-            file.write(orjson.dumps(found) + b"\n")
+            file.write(orjson.dumps(found.as_json()) + b"\n")
             file.flush()
-            results.append(result_of(found))
-            console.print(f"{number}/{len(left)} {found['cell']}: {results[-1].worth}", markup=False)
+            results.append(found)
+            console.print(f"{number}/{len(left)} {found.cell.name}: {found.worth}", markup=False, soft_wrap=True)
     if asked.json:
         shown = [{**result.as_json(), "is": result.worth} for result in results]
         print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
@@ -58,18 +55,6 @@ def main() -> int:
     if len(results) < len(cells):
         console.print(f"{len(cells) - len(results)} of {len(cells)} cells were not played", style="red")
     return int(len(results) < len(cells) or bool(wrong(results)))
-
-
-def play(name: str, until: float) -> dict[str, Any] | None:
-    """Play one cell; None where its time has come too late."""
-    if time.time() > until:
-        return None
-    cell = with_name(name)
-    return Result(cell, played(cell)).as_json()
-
-
-def _quiet() -> None:
-    configure_logs("critical", "denials")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The report as Markdown: the operations by harm, and each wrong cell with what it said."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -7,6 +8,7 @@ from typing import Any
 
 from benchmarks.denials.cells import CLOCK, HARMS, Cell, with_name
 from benchmarks.denials.operations import OPERATIONS
+from benchmarks.denials.play import played
 from benchmarks.denials.rule import ACCEPTED, Ended, Worth, worth
 
 MOST_OF_A_REASON = 240
@@ -23,6 +25,14 @@ class Result:
 
     def as_json(self) -> dict[str, Any]:
         return {"cell": self.cell.name, "ended": asdict(self.ended)}
+
+
+def play(name: str, until: float) -> Result | None:
+    """Play one cell; None after ``until``, in epoch seconds."""
+    if time.time() > until:
+        return None
+    cell = with_name(name)
+    return Result(cell, played(cell))
 
 
 def result_of(kept: dict[str, Any]) -> Result:

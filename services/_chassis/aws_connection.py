@@ -31,6 +31,10 @@ ENTERING = "entering"
 """The lane of STS's calls, which have shorter limits of their own, since they are soon made again."""
 
 
+_MODELS = Loader()
+"""The models of APIs are read once for all accounts, and for all rehearsals of a process."""
+
+
 @dataclass(frozen=True, slots=True)
 class AwsLimits:
     """How long a call may take, in real seconds, and how often it is tried."""
@@ -94,7 +98,6 @@ class AwsConnection:
             Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
         )
         self._now = now
-        self._loader = Loader()
         self._lock = threading.RLock()
         self._lanes: dict[str, ThreadPoolExecutor] = {}
         self._accounts: dict[str, Account] = {}
@@ -210,7 +213,7 @@ class AwsConnection:
 
     def _new_session(self) -> BotocoreSession:
         session = get_session()
-        session.register_component("data_loader", self._loader)  # the models of APIs are read once for all accounts
+        session.register_component("data_loader", _MODELS)
         session.set_config_variable("sts_regional_endpoints", "regional")
         return session
 
