@@ -2,9 +2,10 @@
 
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 SUREFOOT = uuid.UUID("5aefb007-0000-5000-8000-000000000001")
 """The namespace of all ids that are derived from causes."""
@@ -16,17 +17,32 @@ def caused_id(cause: str, what: str) -> str:
 
 
 class Contract(BaseModel):
-    """Frozen, and tolerant of fields that a newer writer added."""
+    """Frozen, tolerant of fields that a newer writer added, and without numbers that are not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, ser_json_inf_nan="constants")
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_-]+$")]
 """A cluster's or a service's name, as ECS allows it."""
 
 
-AccountId = Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
-Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+
+
+def reckonable(time: datetime) -> datetime:
+    """Return a time that can be compared and converted. Raise ``ValueError`` for any other one.
+
+    It has a time zone, and lies in the years from 1970 to 2199.
+    """
+    if time.tzinfo is None:
+        raise ValueError("has no time zone")
+    if not 1970 <= time.year < 2200:
+        raise ValueError("is not within the years 1970 to 2199")
+    return time
+
+
+Time = Annotated[AwareDatetime, AfterValidator(reckonable)]
 
 
 class Target(Contract):

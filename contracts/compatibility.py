@@ -138,5 +138,10 @@ def _bounds(old: Schema, new: Schema, path: str) -> Iterator[str]:
             if key in new and (key not in old or (new[key] - old[key]) * narrower > 0):
                 yield f"{path}: {key} {old.get(key, 'none')} became {new[key]}"
     for key in _EXACT:
-        if key in new and old.get(key) != new[key]:
+        if key in new and _ascii(old.get(key)) != _ascii(new[key]):
             yield f"{path}: {key} {old.get(key, 'none')} became {new[key]}"
+
+
+def _ascii(pattern: Any) -> Any:
+    r"""Return a pattern with ``[0-9]`` for ``\d``: in JSON Schema's dialect, ECMA-262, the two are the same."""
+    return pattern.replace(r"\d", "[0-9]") if isinstance(pattern, str) else pattern

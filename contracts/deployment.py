@@ -1,12 +1,11 @@
 """A deployment's course: what can be asked for, and the events that a run publishes."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer, StringConstraints
 
-from contracts.base import Contract, Event, RunId
+from contracts.base import Contract, Event, RunId, Time
 from contracts.gates import Gate, Verdict
 from contracts.limits import MINIMUM_HEALTH_SCORE
 from contracts.policy import Baking, Digest, Timeouts
@@ -128,7 +127,7 @@ class DeployRequested(Event):
 
     change: Change
     actor: str
-    expires_at: datetime | None = None
+    expires_at: Time | None = None
     """A later delivery is refused. Default: 15 minutes after the event's time."""
     on_conflict: Literal["queue", "refuse"] = "queue"
     """What to do while another run is active on the target."""
@@ -166,7 +165,7 @@ class DeploymentStarted(Event):
 class PhaseStarted(Event):
     run_id: RunId
     phase: Phase
-    deadline: datetime
+    deadline: Time
 
 
 class PhaseProgressed(Event):

@@ -10,7 +10,16 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from contracts.base import Event
+from contracts.base import Event, reckonable
+from contracts.bounds import (
+    LONGEST_HEADER,
+    LONGEST_ID,
+    MOST_HEADERS,
+    MOST_LETTER_BYTES,
+    OutOfBounds,
+    as_json,
+    check_json,
+)
 from contracts.catalogue import Entry, entry_of, entry_of_type
 from contracts.dead_letter import DeadLettered, DeadLetterSettled
 
@@ -53,7 +62,10 @@ class Envelope:
         return entry_of(type(self.event))
 
     def to_message(self) -> "Message":
-        """Encode. ``partitionkey``, ``subject`` and the Kafka key are the event's subject."""
+        """Encode. ``partitionkey``, ``subject`` and the Kafka key are the event's subject.
+
+        Raise ``OutOfBounds`` for an event that ``from_message`` would not read.
+        """
         subject = self.event.subject
         attributes = {
             "ce_specversion": "1.0",
@@ -72,7 +84,15 @@ class Envelope:
         }
         attributes |= {name: value for name, value in optional.items() if value}
         headers = tuple((name, value.encode()) for name, value in attributes.items())
-        return Message(self.entry.topic.name, subject.encode(), headers, self.event.model_dump_json().encode())
+        return Message(self.entry.topic.name, subject.encode(), headers, self._value())
+
+    def _value(self) -> bytes:
+        value = as_json(self.event)
+        try:
+            _check(self.entry, value)
+        except OutOfBounds as error:
+            raise OutOfBounds(f"the event {self.entry.type} was not published: it would have {error}") from None
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +106,14 @@ class Message:
 
 
 def read_meta(headers: Iterable[tuple[str, bytes | None]]) -> tuple[str, Meta]:
-    """Read ``(type, attributes)``. Raise ``InvalidMessage`` when one that CloudEvents requires is missing."""
-    attributes: dict[str, str] = {}
-    for name, value in headers:
-        if value is None:
-            raise InvalidMessage(f"the header {name} is null")
-        try:
-            attributes[name] = value.decode()
-        except UnicodeDecodeError:
-            raise InvalidMessage(f"the header {name} is not UTF-8") from None
+    """Read ``(type, attributes)``.
+
+    Raise ``InvalidMessage`` when one that CloudEvents requires is missing, or a header is beyond a bound.
+    """
+    headers = tuple(headers)
+    if len(headers) > MOST_HEADERS:
+        raise InvalidMessage(f"more than {MOST_HEADERS} headers")
+    attributes = dict(map(_read_header, headers))
     missing = [name for name in ("ce_specversion", "ce_id", "ce_source", "ce_type") if not attributes.get(name)]
     if missing:
         raise InvalidMessage(f"no {', '.join(missing)}: a CloudEvents 1.0 message in binary mode is expected")
@@ -122,6 +141,10 @@ def from_message(headers: Iterable[tuple[str, bytes | None]], value: bytes | Non
     if value is None:
         raise InvalidMessage(f"{type_} without data")
     try:
+        _check(entry, value)
+    except OutOfBounds as error:
+        raise InvalidMessage(f"{type_} has {error}") from None
+    try:
         return Envelope(meta, entry.contract.model_validate_json(value))
     except ValidationError as error:
         # a field's path and the rule that it broke; the input could be a secret
@@ -130,6 +153,28 @@ def from_message(headers: Iterable[tuple[str, bytes | None]], value: bytes | Non
             for fault in error.errors(include_input=False, include_url=False)[:5]
         )
         raise InvalidMessage(f"{type_} does not validate: {faults}") from None
+
+
+def _check(entry: Entry, value: bytes) -> None:
+    """Raise ``OutOfBounds`` for data beyond a bound. A dead letter's texts are as long as the message that it holds."""
+    if entry.contract is not DeadLettered:
+        check_json(value)
+    elif len(value) > MOST_LETTER_BYTES:
+        raise OutOfBounds(f"more than {MOST_LETTER_BYTES:,} bytes")
+
+
+def _read_header(header: tuple[str, bytes | None]) -> tuple[str, str]:
+    name, value = header
+    if value is None:
+        raise InvalidMessage(f"the header {name} is null")
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        raise InvalidMessage(f"the header {name} is not UTF-8") from None
+    longest = LONGEST_ID if name.startswith("ce_") else LONGEST_HEADER
+    if len(name) + len(text) > longest:
+        raise InvalidMessage(f"a header has more than {longest:,} characters")
+    return name, text
 
 
 def _rule(fault: ErrorDetails) -> str:
@@ -146,9 +191,10 @@ def _time(name: str, text: str | None) -> datetime | None:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidMessage(f"{name} is not RFC 3339") from None
-    if time.tzinfo is None:
-        raise InvalidMessage(f"{name} has no time zone")
-    return time
+    try:
+        return reckonable(time)
+    except ValueError as error:
+        raise InvalidMessage(f"{name} {error}") from None
 
 
 def _text(time: datetime) -> str:

@@ -1,10 +1,9 @@
 """Health: the watch over a deployment, and the score."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import ClassVar, Literal
 
-from contracts.base import Contract, Event, RunId
+from contracts.base import Contract, Event, RunId, Time
 from contracts.limits import MINIMUM_HEALTH_SCORE
 from contracts.policy import HealthPolicy
 
@@ -30,7 +29,7 @@ class WatchDeployment(Event):
     deployment_id: str | None = None
     """None: the next deployment that somebody else starts, or the one in progress (observe)."""
     task_definition: str | None = None
-    deadline: datetime
+    deadline: Time
 
 
 class StartHealthChecks(Event):

@@ -1,11 +1,10 @@
 """Monitor: numbers, alerts, dashboards. It alone judges a target; the others warn of their dead letters."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Literal
 
-from contracts.base import Contract, Event, RunId
+from contracts.base import Contract, Event, RunId, Time
 from contracts.gates import Comparison
 from contracts.policy import Digest, MonitoringPolicy
 from contracts.results import ProbesOutput
@@ -47,7 +46,7 @@ class WatchClosely(Event):
     """Evaluate the rules faster until the run is over or ``until`` has passed."""
 
     run_id: RunId
-    until: datetime
+    until: Time
     policy: MonitoringPolicy | None = None
 
 
@@ -55,10 +54,10 @@ class EvaluateRules(Event):
     """Judge every rule on points after ``since``; answer when each has a verdict, or at ``deadline``."""
 
     run_id: RunId
-    since: datetime
-    not_before: datetime | None = None
+    since: Time
+    not_before: Time | None = None
     """No rule is judged as kept before this time; None: each is, as soon as the evidence is there."""
-    deadline: datetime
+    deadline: Time
     probes: ProbesOutput | None = None
     """The validator's own requests, which count as samples where the service has too little traffic."""
     task_definition: str | None = None
@@ -88,11 +87,11 @@ class _Alert(Event):
     threshold: float
     unit: str = ""
     samples: int
-    began_at: datetime
+    began_at: Time
     """When the rule was first seen broken."""
-    window_from: datetime | None = None
+    window_from: Time | None = None
     """The begin of the window that broke the rule; None where it was not measured, or the previous version wrote it."""
-    window_until: datetime | None = None
+    window_until: Time | None = None
     """The end of that window."""
     attribution: Attribution | None = None
     """``new-version``: the whole window lies in the time in which the newest deployment serves, and the version before

@@ -5,7 +5,8 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, model_validator
 
-from contracts.base import Contract, Target
+from contracts.base import Contract, Target, Time
+from contracts.bounds import as_json
 
 GRACE = timedelta(minutes=5)
 """Time after its deadline in which an operation may still end; afterwards it is reported as lost."""
@@ -25,10 +26,10 @@ class Operation(Contract):
     """
     sentence: str = ""
     """The result in a sentence for a person; empty while the operation runs."""
-    started_at: datetime | None = None
+    started_at: Time | None = None
     """None in a record of version 0.1.0 that did not keep it."""
-    finished_at: datetime | None = None
-    deadline: datetime | None = None
+    finished_at: Time | None = None
+    deadline: Time | None = None
     """When its job must have ended; None where only the job's payload says that."""
     actor: str = "api"
     reason: str = ""
@@ -57,7 +58,7 @@ class Operation(Contract):
     @property
     def record(self) -> dict[str, bytes]:
         """Return the operation as ``Decision.records`` takes it: key → JSON."""
-        return {self.key: self.model_dump_json().encode()}
+        return {self.key: as_json(self)}
 
     def finished(self, sentence: str, now: datetime, **own: Any) -> Self:
         """Return the operation as finished, with its result; ``own`` are fields of the service."""

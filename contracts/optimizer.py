@@ -1,9 +1,8 @@
 """Optimizer: what it should cost."""
 
-from datetime import datetime
 from typing import Literal
 
-from contracts.base import Contract, Event, RunId
+from contracts.base import Contract, Event, RunId, Time
 
 
 class AnalyzeResources(Event):
@@ -31,4 +30,4 @@ class RecommendationMade(Event):
     confidence: float
     """0 to 100, the scale of the requirements (docs/requirements.md)."""
     reason: str
-    measured_until: datetime
+    measured_until: Time

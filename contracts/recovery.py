@@ -1,12 +1,11 @@
 """Recovery, the only service that changes a live service: its commands and its events."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from contracts.base import Contract, Event, RunId
+from contracts.base import Contract, Event, RunId, Time
 from contracts.deployment import Rollback
 from contracts.policy import RecoveryPolicy
 
@@ -87,7 +86,7 @@ class Arm(Event):
     run_id: RunId
     snapshot_id: str
     """The version to go back to."""
-    expires_at: datetime
+    expires_at: Time
     auto_recovery: bool = True
     """False: recovery reports alerts and never rolls back by itself."""
     policy: RecoveryPolicy | None = None
@@ -126,7 +125,7 @@ class SnapshotCaptured(Event):
     task_definition: str
     deployment_id: str | None = None
     """The service's primary deployment then."""
-    taken_at: datetime | None = None
+    taken_at: Time | None = None
     proven: bool = False
     """Whether it was taken of a version that had passed its checks after a change."""
     actor: str = ""
@@ -137,7 +136,7 @@ class SnapshotCaptured(Event):
 class TargetArmed(Event):
     run_id: RunId
     snapshot_id: str
-    expires_at: datetime
+    expires_at: Time
 
 
 class TargetDisarmed(Event):

@@ -1,11 +1,10 @@
 """The answer to a command: a verdict, its gates, and what the next step needs to know."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from contracts.base import Contract, Event, RunId, caused_id
+from contracts.base import Contract, Event, RunId, Time, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
 from contracts.policy import Digest
@@ -34,7 +33,7 @@ class PreflightOutput(Contract):
 
 class ArmedOutput(Contract):
     kind: Literal["armed"] = "armed"
-    expires_at: datetime
+    expires_at: Time
     """When the arming expires: afterwards recovery does not act for this run any more."""
     snapshot_id: str
 
@@ -45,7 +44,7 @@ class ChangeOutput(Contract):
     kind: Literal["change"] = "change"
     deployment_id: str
     task_definition: str
-    applied_at: datetime
+    applied_at: Time
     changed: bool = True
     """False: the service ran the task definition already, so that nothing was changed and nothing can be undone."""
 
@@ -126,5 +125,5 @@ class StepProgressed(Event):
     command_id: str
     step: str
     message: str
-    silent_until: datetime | None = None
+    silent_until: Time | None = None
     """Until when the step may publish nothing and still be at work, in product time; None where it does not say."""

@@ -6,10 +6,11 @@ nothing; what a newer version wrote is left for a newer replica (docs/adr/0016-s
 
 from typing import Any, Self
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from contracts.base import Contract
+from contracts.bounds import as_json
 
 _OLD_NAME = "version"
 """The name of ``schema_version`` in some states of earlier versions."""
@@ -29,8 +30,6 @@ class State(Contract):
     grow when a field is removed or renamed, or gets another type or meaning; version N reads what N-1 wrote. State
     without a version is of version 1.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     schema_version: int = 1
 
@@ -73,7 +72,8 @@ class State(Contract):
         return version
 
     def to_bytes(self) -> bytes:
-        return self.model_dump_json().encode()
+        """Write the state. Raise ``OutOfBounds`` for a number that is not finite."""
+        return as_json(self)
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with these fields changed."""

@@ -1,10 +1,9 @@
 """Validator: the commands that ask whether a change can be applied, and whether the service works afterwards."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import ClassVar, Literal
 
-from contracts.base import Contract, Event, RunId
+from contracts.base import Contract, Event, RunId, Time
 from contracts.deployment import Change
 from contracts.policy import PreflightPolicy, ValidationPolicy
 
@@ -69,7 +68,7 @@ class ValidateDeployment(Event):
 
     run_id: RunId
     suites: tuple[Suite, ...] = ("smoke", "api")
-    deadline: datetime
+    deadline: Time
     policy: ValidationPolicy | None = None
     baseline: Baseline | None = None
     """What the same tests saw before the change; None: nobody looked, and each test counts as it is."""

@@ -13,7 +13,7 @@ from surefoot.output import CannotDo
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _ARN = re.compile(
-    r"arn:aws[a-z-]*:ecs:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):(?P<kind>cluster|service)/(?P<path>.+)"
+    r"arn:aws[a-z-]*:ecs:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):(?P<kind>cluster|service)/(?P<path>.+)"
 )
 
 

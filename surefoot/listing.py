@@ -10,7 +10,7 @@ from surefoot.output import CannotDo
 from surefoot.readable import table
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_AGO = re.compile(r"(\d{1,5})([mhd])")
+_AGO = re.compile(r"([0-9]{1,5})([mhd])")
 ID_LENGTH = 8
 """Characters of a run's id that are shown; so many are enough to name it."""
 

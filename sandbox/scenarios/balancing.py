@@ -31,7 +31,7 @@ class TargetGroup(Frozen):
     health_check_interval_seconds: Annotated[int, Field(ge=5, le=300)] = 10
     healthy_threshold_count: Annotated[int, Field(ge=2, le=10)] = 2
     unhealthy_threshold_count: Annotated[int, Field(ge=2, le=10)] = 3
-    matcher: Annotated[str, Field(pattern=r"^\d{3}([,-]\d{3})*$")] = "200"
+    matcher: Annotated[str, Field(pattern=r"^[0-9]{3}([,-][0-9]{3})*$")] = "200"
     """The status codes of a passed check: ``200``, ``200,302`` or ``200-299``."""
     deregistration_delay: Annotated[int, Field(ge=0, le=3600)] = 30
     """``deregistration_delay.timeout_seconds``."""
@@ -53,7 +53,7 @@ class Action(Frozen):
     type: Literal["forward", "fixed-response", "redirect", "authenticate-oidc", "authenticate-cognito"] = "forward"
     target_groups: tuple[WeightedGroup, ...] = ()
     """What ``forward`` sends requests to."""
-    status_code: Annotated[str, Field(pattern=r"^([245]\d\d|HTTP_30[12])$")] | None = None
+    status_code: Annotated[str, Field(pattern=r"^([245][0-9][0-9]|HTTP_30[12])$")] | None = None
     """What ``fixed-response`` (``404``) and ``redirect`` (``HTTP_301``) answer."""
     content_type: str = "text/plain"
     message_body: str = ""

@@ -57,7 +57,7 @@ class Rule(Frozen):
     """A part of the caller's ARN."""
     resource: str = ""
     """A part of the resource's name."""
-    account: Annotated[str, Field(pattern=r"^(\d{12})?$")] = ""
+    account: Annotated[str, Field(pattern=r"^([0-9]{12})?$")] = ""
     """The account in which the call acts."""
     calls: int | None = Field(default=None, ge=1)
     """Ends after so many calls."""

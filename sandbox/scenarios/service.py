@@ -108,7 +108,7 @@ class TargetTracking(Frozen):
 
 class ScheduledAction(Frozen):
     scheduled_action_name: str
-    schedule: Annotated[str, Field(pattern=r"^cron\(\d{1,2} \d{1,2} \* \* \? \*\)$")]
+    schedule: Annotated[str, Field(pattern=r"^cron\([0-9]{1,2} [0-9]{1,2} \* \* \? \*\)$")]
     """``cron(MINUTE HOUR * * ? *)``: once a day, UTC."""
     min_capacity: Count
     max_capacity: Count

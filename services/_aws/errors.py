@@ -32,9 +32,9 @@ _HIDDEN = "[…]"
 _SHORTEST_SECRET = 4
 """Shorter values, such as ``1`` or ``on``, are parts of usual words and no secrets."""
 _NAME = re.compile(
-    r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:\d{0,12}:[\w.:/@-]+"  # an ARN
+    r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{0,12}:[\w.:/@-]+"  # an ARN
     r"|[A-Za-z][A-Za-z0-9_.\[\]-]{0,39}"  # a word, a parameter, the name of a container
-    r"|\d{1,12}%?"
+    r"|[0-9]{1,12}%?"
 )
 """The shapes of what AWS's sentences about a request consist of."""
 _AROUND = "\"'‘’“”()[]{}<>,.;:!?"  # noqa: RUF001  AWS's own quotation marks

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from services._aws.ecs_views import Body, entries, epoch
 
-_QUANTITY = re.compile(r"^\s*(?P<number>\d*\.?\d+)\s*(?P<unit>vcpu|gb)?\s*$", re.IGNORECASE)
+_QUANTITY = re.compile(r"^\s*(?P<number>[0-9]*\.?[0-9]+)\s*(?P<unit>vcpu|gb)?\s*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
-from typing import Any
 
 import structlog
 import uvicorn
@@ -20,14 +19,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from contracts.state import NewerState
 from services._chassis import explanations
 from services._chassis.aws import AwsError
+from services._chassis.bodies import MOST_HEADER_BYTES, Bounded
+from services._chassis.problems import problem_answer, try_again
 from services._chassis.read_budget import BudgetSpent
 from services._chassis.readiness import Readiness
 from services._chassis.transition import Busy
 
 PREFIX = "/api/v1"
 PROBES = {"/livez", "/readyz"}
-RETRY_SECONDS = 5
-"""Real seconds of ``Retry-After``: when a caller may try again."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than a load balancer in front keeps an idle connection (60 s, AWS's default; 30 s, deploy/front-door), which
 would otherwise send a request over one that has just ended, and answer 502."""
@@ -59,6 +58,7 @@ def create_http(
     """
     http = FastAPI(title="Surefoot", docs_url=f"{PREFIX}/docs", openapi_url=f"{PREFIX}/openapi.json")
     process = readiness or Readiness()
+    http.add_middleware(Bounded)
     http.add_middleware(UntilStarted, started=started)
     http.add_middleware(UntilStopped)
 
@@ -78,27 +78,27 @@ def create_http(
     @http.exception_handler(RedisError)
     async def away(_: Request, error: RedisError) -> Response:
         log.warning("a request found no Redis", why=type(error).__name__)
-        return _try_again("Redis cannot be reached, or was just started anew.")
+        return try_again("Redis cannot be reached, or was just started anew.")
 
     @http.exception_handler(AwsError)
     async def unanswered(_: Request, error: AwsError) -> Response:
         if error.code == BudgetSpent.__name__:
-            return _try_again(_sentence(error))
-        return _problem(502, "AWS denied access" if error.denied else "AWS did not answer", _sentence(error))
+            return try_again(_sentence(error))
+        return problem_answer(502, "AWS denied access" if error.denied else "AWS did not answer", _sentence(error))
 
     @http.exception_handler(Busy)
     async def busy(_: Request, error: Busy) -> Response:
-        return _try_again(_sentence(error))
+        return try_again(_sentence(error))
 
     @http.exception_handler(NewerState)
     async def newer(request: Request, error: NewerState) -> Response:
         process.newer_state("HTTP", f"a request to {request.url.path}", error)
-        return _try_again(f"The state of a newer version is left to a newer replica ({error}).")
+        return try_again(f"The state of a newer version is left to a newer replica ({error}).")
 
     @http.exception_handler(Exception)
     async def fault(_: Request, error: Exception) -> Response:
         log.error("a request failed", error=type(error).__name__)  # uvicorn logs the traceback
-        return _problem(500, "A fault of Surefoot", "It is no fault of the request; the log has it in full.")
+        return problem_answer(500, "A fault of Surefoot", "It is no fault of the request; the log has it in full.")
 
     return http
 
@@ -108,25 +108,25 @@ def _answer_errors_with_problems(http: FastAPI) -> None:
 
     @http.exception_handler(Problem)
     async def problem(_: Request, error: Problem) -> Response:
-        return _problem(error.status, error.title, error.detail)
+        return problem_answer(error.status, error.title, error.detail)
 
     @http.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         wrong = explanations.wrong_fields(error.errors())
         detail = f"{explanations.sentence(wrong)}."
-        return _problem(422, "The request does not fit", detail, errors=[asdict(field) for field in wrong])
+        return problem_answer(422, "The request does not fit", detail, errors=[asdict(field) for field in wrong])
 
     @http.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
             routes = (f"{method} {path}" for path, methods in _routes(http) for method in sorted(methods))
-            problem = _problem(404, "No such path", explanations.unknown_path(request.url.path, PREFIX, routes))
+            problem = problem_answer(404, "No such path", explanations.unknown_path(request.url.path, PREFIX, routes))
         elif error.status_code == 405:
             allowed = ", ".join(sorted(_methods(http, request.url.path)))
-            problem = _problem(405, "Not in this way", explanations.wrong_method(allowed, PREFIX))
+            problem = problem_answer(405, "Not in this way", explanations.wrong_method(allowed, PREFIX))
             problem.headers["Allow"] = allowed
         else:
-            problem = _problem(error.status_code, "The request cannot be answered", str(error.detail))
+            problem = problem_answer(error.status_code, "The request cannot be answered", str(error.detail))
         return problem
 
 
@@ -151,7 +151,7 @@ class UntilStarted:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in PROBES and not self._started():
-            await _try_again("Surefoot has not started yet: /readyz says what it waits for.")(scope, receive, send)
+            await try_again("Surefoot has not started yet: /readyz says what it waits for.")(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -176,23 +176,12 @@ class UntilStopped:
             if begun:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             else:
-                await _try_again("Surefoot stops; another replica, or its next start, answers.")(scope, receive, send)
-
-
-def _problem(status: int, title: str, detail: str, **more: Any) -> Response:
-    body = {"type": "about:blank", "status": status, "title": title, "detail": detail, **more}
-    return JSONResponse(body, status, media_type="application/problem+json")
+                await try_again("Surefoot stops; another replica, or its next start, answers.")(scope, receive, send)
 
 
 def _sentence(error: Exception) -> str:
     text = str(error).rstrip(".")
     return f"{text[:1].upper()}{text[1:]}."
-
-
-def _try_again(detail: str) -> Response:
-    response = _problem(503, "Try again", detail)
-    response.headers["Retry-After"] = str(RETRY_SECONDS)
-    return response
 
 
 class HttpServer(uvicorn.Server):
@@ -208,6 +197,8 @@ def create_server(http: FastAPI) -> HttpServer:
     return HttpServer(
         uvicorn.Config(
             http,
+            http="h11",
+            h11_max_incomplete_event_size=MOST_HEADER_BYTES,
             log_config=None,
             access_log=False,
             lifespan="off",

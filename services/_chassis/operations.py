@@ -12,6 +12,7 @@ from fastapi import APIRouter, Header, Path, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from contracts.base import Target, caused_id
+from contracts.bounds import LONGEST_ACTOR
 from contracts.operations import Operation, operation_key
 from services._chassis.clock import Clock, moment
 from services._chassis.http import PREFIX, Problem
@@ -20,7 +21,7 @@ from services._chassis.transition import Job, decided
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 OperationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9:._-]{1,200}$")]
-Actor = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+Actor = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ACTOR)]
 Reason = Annotated[str, StringConstraints(max_length=512)]
 
 O = TypeVar("O", bound=Operation)  # noqa: E741  an operation
@@ -29,7 +30,7 @@ O = TypeVar("O", bound=Operation)  # noqa: E741  an operation
 class Requested(BaseModel):
     """Fields of every request's body: the person who asks, and why. Both are recorded."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     actor: Actor = "api"
     reason: Reason = ""

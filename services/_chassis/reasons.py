@@ -25,10 +25,12 @@ def first_cause(error: BaseException) -> BaseException:
 def is_permanent(error: BaseException) -> bool:
     """Return whether another attempt would end the same way.
 
-    AWS's errors say so in ``temporary``. A payload that this version cannot read stays unreadable.
+    AWS's errors say so in ``temporary``. A payload that this version cannot read stays unreadable, and what cannot be
+    computed comes out the same again.
     """
     error = first_cause(error)
-    return isinstance(error, Impossible | ValidationError) or getattr(error, "temporary", True) is False
+    permanent = Impossible | ValidationError | ArithmeticError | RecursionError
+    return isinstance(error, permanent) or getattr(error, "temporary", True) is False
 
 
 def sentence_of(error: BaseException) -> str:

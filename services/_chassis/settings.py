@@ -27,9 +27,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    aws_region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "us-west-2"
+    aws_region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = "us-west-2"
     """The region of every target."""
-    aws_account: Annotated[str, StringConstraints(pattern=r"^\d{12}$")] | None = None
+    aws_account: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None
     """Twelve digits; asked of STS when it is not given, and checked against STS when it is."""
     cluster_name: Name | None = None
     """The cluster that is meant where a request names none."""

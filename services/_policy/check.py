@@ -50,7 +50,7 @@ _PATTERNS = {
     r"^[A-Za-z0-9_-]+$": "ECS allows letters, digits, - and _ in names",
     r"^[a-z][a-z0-9_]{0,39}$": "a rule's name has small letters, digits and _, and begins with a letter",
     r"^[a-z0-9_-]{1,64}$": "a test's name has small letters, digits, - and _",
-    r"^[a-z]{2}(-[a-z]+)+-\d$": "a region looks like us-west-2",
+    r"^[a-z]{2}(-[a-z]+)+-[0-9]$": "a region looks like us-west-2",
     r"^arn:aws[a-z-]*:sns:[^\s]+$": "a topic is an ARN that begins with arn:aws:sns:",
     r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$": (
         "a role looks like arn:aws:iam::123456789012:role/NAME"

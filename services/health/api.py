@@ -131,5 +131,4 @@ def _check(check: Check) -> CheckBody:
 
 
 def _migrations(ready: Answer | NotObserved | None) -> dict[str, Any] | None:
-    found = migrations(ready.document) if isinstance(ready, Answer) else None
-    return None if found is None else dict(found)
+    return migrations(ready.document) if isinstance(ready, Answer) else None

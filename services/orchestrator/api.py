@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from contracts.base import Name, Target, caused_id
+from contracts.base import Name, Target, Time, caused_id
 from contracts.deployment import (
     AbortRequested,
     Change,
@@ -59,7 +59,7 @@ class DeployBody(Requested):
     observe: bool = False
     overrides: Annotated[tuple[Override, ...], Field(max_length=50)] = ()
     on_conflict: Literal["queue", "refuse"] = "queue"
-    expires_at: AwareDatetime | None = None
+    expires_at: Time | None = None
 
     def change(self) -> Change:
         """Return the one change, or a check-up where the body names none. Raise ``Problem`` for more than one."""
@@ -244,7 +244,7 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         region: InRegion = None,
         outcome: Outcome | None = None,
         actor: Text | None = None,
-        since: Annotated[AwareDatetime | None, Query(description="Runs that were asked for at or after it.")] = None,
+        since: Annotated[Time | None, Query(description="Runs that were asked for at or after it.")] = None,
         cursor: Annotated[str | None, Query(max_length=200, description="An earlier answer's.")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> Deployments:

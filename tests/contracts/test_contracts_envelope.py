@@ -131,7 +131,7 @@ def test_no_headers_at_all() -> None:
 
 def test_an_unknown_type_is_told_apart_and_cut() -> None:
     with pytest.raises(UnknownType) as caught:
-        from_message(message(ce_type=b"x" * 5000), b"{}")
+        from_message(message(ce_type=b"x" * 900), b"{}")
     assert len(str(caught.value)) < 200
 
 

@@ -1,7 +1,6 @@
 """The port ``Applications`` over HTTP: a GET without a body, a bounded answer, no redirects followed."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ import httpx2
 from pydantic import SecretStr
 
 from contracts.base import Target
+from contracts.bounds import read_json
 from contracts.policy import Application
 from services._aws.secrets import Secrets
 from services._chassis.web import Address, Web, leads_away
@@ -55,6 +55,7 @@ class HttpApplications:
 
 def _document(body: bytes) -> object:
     try:
-        return json.loads(body)
+        document: object = read_json(body, MOST_BYTES)
     except ValueError:
         return None
+    return document

@@ -1,5 +1,6 @@
 """What an application reports about its dependencies under ``/health/ready``."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,23 @@ BAD = frozenset(
     {"error", "down", "unhealthy", "disconnected", "unavailable", "not_ready", "fail", "failed", "failing"}
     | {"false", "degraded"}
 )
+_MIGRATIONS = (
+    "status",
+    "state",
+    "current",
+    "current_revision",
+    "head",
+    "head_revision",
+    "heads",
+    "up_to_date",
+    "pending",
+    "pending_count",
+    "pending_migrations",
+    "applied",
+    "applied_at",
+)
+_WORD = re.compile(r"[A-Za-z0-9_.:+() -]{1,100}")
+_MOST_PENDING = 100
 _CONTAINERS = ("checks", "dependencies", "components", "services")
 
 
@@ -25,10 +43,22 @@ def mentions(document: object, name: str) -> bool:
     return _field(document, name) is not None
 
 
-def migrations(document: object) -> Mapping[str, Any] | None:
-    """Return the ``migrations`` object, if there is one (docs/requirements.md, Database migrations)."""
+def migrations(document: object) -> dict[str, Any] | None:
+    """Return what the ``migrations`` object reports, if there is one (docs/requirements.md, Database migrations).
+
+    Only known fields are passed on, and of texts only those of the shape of a revision or a word: the application may
+    report anything, the URL of its database included.
+    """
     found = _field(document, "migrations")
-    return found if isinstance(found, Mapping) else None
+    if not isinstance(found, Mapping):
+        return None
+    return {name: found[name] for name in _MIGRATIONS if name in found and _plain(found[name])}
+
+
+def _plain(value: object) -> bool:
+    if isinstance(value, list):
+        return len(value) <= _MOST_PENDING and all(isinstance(entry, str) and _plain(entry) for entry in value)
+    return value is None or isinstance(value, bool | int) or (isinstance(value, str) and bool(_WORD.fullmatch(value)))
 
 
 def _field(document: object, name: str) -> object:

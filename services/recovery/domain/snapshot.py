@@ -15,7 +15,7 @@ from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.protection import SnapshotEntry
 
 HIDDEN = "[redacted]"
-SnapshotId = Annotated[str, StringConstraints(pattern=r"^\d{8}_\d{6}(_[0-9a-f]{8})?$")]
+SnapshotId = Annotated[str, StringConstraints(pattern=r"^[0-9]{8}_[0-9]{6}(_[0-9a-f]{8})?$")]
 Purpose = Literal["before-change", "after-change", "asked"]
 _SECRET = re.compile(r"token|secret|password|passwd|credential|api[-_]?key|auth|dsn|url", re.IGNORECASE)
 
