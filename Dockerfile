@@ -36,6 +36,10 @@ RUN uv sync --frozen --no-dev --no-editable --extra sandbox
 FROM base AS runtime
 RUN useradd --system --uid 10001 --no-create-home surefoot
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1
+# where Compose mounts a volume for each holder of a key: a new volume has the owner of the directory beneath it
+RUN for holder in trusted orchestrator monitor health diagnostics optimizer validator recovery ci operators; do \
+      install --directory --owner 10001 --mode 700 "/keys/$holder"; \
+    done
 USER 10001
 WORKDIR /tmp
 

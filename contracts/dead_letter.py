@@ -10,7 +10,7 @@ from contracts.base import Contract, Target, caused_id
 from contracts.monitor import WarningAlert
 from contracts.topics import WARNING_ALERTS
 
-Reason = Literal["invalid", "unsupported", "expired", "failed"]
+Reason = Literal["invalid", "unsupported", "expired", "failed", "untrusted"]
 
 GROUP_HEADER = "surefoot_group"
 """A header of replayed messages: the one consumer group that the replay is for. The others skip it."""

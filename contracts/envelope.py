@@ -48,6 +48,9 @@ class Meta:
     expires_at: datetime | None = None
     """The extension ``expirytime``: from then on the message is of no use. Outside writers set it, in wall-clock time.
     https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/expirytime.md"""
+    signed_by: str = ""
+    """Who has proven to have written it, as ``recovery`` or ``ci:team-a``; empty where nothing is proven. It is no
+    attribute of the message, but what its reader has found out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,11 @@ def read_meta(headers: Iterable[tuple[str, bytes | None]]) -> tuple[str, Meta]:
 
 def from_message(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Envelope:
     """Decode. Raise ``UnknownType`` or ``InvalidMessage``; their texts never quote the message's values."""
-    type_, meta = read_meta(headers)
+    return decode(*read_meta(headers), value)
+
+
+def decode(type_: str, meta: Meta, value: bytes | None) -> Envelope:
+    """Decode the body of a message whose attributes are known. Raise as ``from_message``."""
     entry = entry_of_type(type_)
     if entry is None:
         raise UnknownType(f"the type {type_[:100]!r} is unknown here")

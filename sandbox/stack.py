@@ -11,6 +11,7 @@ from pathlib import Path
 from sandbox.child import HOST, Child, accepts_connections, claim_port
 from sandbox.valkey import Valkey
 from services._chassis.clock import Pace
+from services._chassis.signing_keys import create_all
 
 START_SECONDS = 30.0
 REGION = "us-west-2"
@@ -90,6 +91,7 @@ def sandbox(
             **bus,
             **REQUIRED_VARIABLES,
             **LOCAL,
+            **create_all(directory.resolve() / "keys"),
             "REDIS_URL": redis_url,
             "AWS_ENDPOINT_URL": f"http://{HOST}:{aws}",
             "AWS_REGION": REGION,

@@ -39,6 +39,9 @@ app.command(
     help="Look at messages that no service could handle; replay or drop them.",
 )
 app.command("surefoot.policy:app", name="policy", help="Check the policy, and show what holds for a service.")
+app.command(
+    "surefoot.signing_keys:app", name="signing-keys", help="Make and list the keys with which messages are signed."
+)
 app.command("surefoot.sandbox:app", name="sandbox", help="Rehearse deployments on a simulated AWS.")
 
 
@@ -159,6 +162,23 @@ def services(*, json: Json = False) -> int:
 
     found = Surefoot().overview()
     result(found, json, services_of(found))
+    return Exit.SUCCEEDED
+
+
+@app.command
+def acls(
+    *,
+    form: Annotated[
+        Literal["table", "kafka-acls"],
+        Parameter(name="--format", help="A table, or the arguments of Kafka's own kafka-acls.sh, a line for each."),
+    ] = "table",
+    json: Json = False,
+) -> int:
+    """List what each service and each outsider needs to be allowed to do on Kafka, by the catalogue of events."""
+    from surefoot.acls import acls, facts, listed
+
+    found = [*acls()]
+    result(facts(found), json, listed(found, form))
     return Exit.SUCCEEDED
 
 

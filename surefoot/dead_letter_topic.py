@@ -18,14 +18,15 @@ from aiokafka.errors import KafkaError
 from contracts.base import caused_id
 from contracts.dead_letter import DeadLettered, DeadLetterSettled, alert_of
 from contracts.envelope import Envelope, InvalidMessage, Message, Meta, from_message
-from contracts.topics import DEAD_LETTERS, TOPICS
+from contracts.signatures import OPERATORS_SOURCE
+from contracts.topics import DEAD_LETTERS, TOPICS, Party
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
+from surefoot.signing import signed
 
 ANSWER_SECONDS = 15.0
 """The longest that Kafka may be silent."""
 SHORTEST_PREFIX = 4
-SOURCE = "surefoot/cli"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +142,15 @@ async def _settle(producer: Any, letter: Letter, settlement: DeadLetterSettled) 
     now = datetime.now(UTC)
     # an operator's act is no consequence, so its id derives from nothing. It lies behind its letter in the same
     # partition, so that retention can never take it first and open the letter again
-    message = Envelope(Meta(str(uuid.uuid4()), SOURCE, now, cause_id=letter.id), settlement).to_message()
-    await _send(producer, message, letter.partition)
+    meta = Meta(str(uuid.uuid4()), OPERATORS_SOURCE, now, cause_id=letter.id)
+    await _send(producer, Envelope(meta, settlement).to_message(), letter.partition)
     if alert := alert_of(letter.body, "resolved", letter.time):
-        meta = Meta(caused_id(letter.id, "alert-resolved"), SOURCE, now, cause_id=letter.id)
+        meta = Meta(caused_id(letter.id, "alert-resolved"), OPERATORS_SOURCE, now, cause_id=letter.id)
         await _send(producer, Envelope(meta, alert).to_message())
 
 
 async def _send(producer: Any, message: Message, partition: int | None = None) -> None:
+    message = signed(message, Party.OPERATORS, os.environ)
     async with asyncio.timeout(ANSWER_SECONDS):
         await producer.send_and_wait(
             message.topic, message.value, key=message.key, partition=partition, headers=[*message.headers]

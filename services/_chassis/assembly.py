@@ -16,6 +16,7 @@ from services._chassis.readiness import Readiness
 from services._chassis.relay import Relay
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings
+from services._chassis.signatures import UNSIGNED, Identity
 from services._chassis.store import RedisStore
 from services._chassis.timers import POLL_SECONDS, Timers
 
@@ -84,10 +85,14 @@ def assemble(
     settings: Settings,
     readiness: Readiness,
     pauses: Pauses | None = None,
+    identity: Identity = UNSIGNED,
 ) -> Assembly:
-    """Assemble consumer, executor, timers and relay of ``service``; nothing runs yet."""
+    """Assemble consumer, executor, timers and relay of ``service``; nothing runs yet.
+
+    ``identity``: how it signs what it publishes, and which messages it believes.
+    """
     pauses = pauses or Pauses()
-    consumer = Consumer(service, store, transport.progress, readiness)
+    consumer = Consumer(service, store, transport.progress, readiness, trust=identity.trust)
     timers = Timers(store, store.clock, service.timers, transport.catching_up, pauses.timers, readiness)
     executor = Executor(
         store,
@@ -99,7 +104,12 @@ def assemble(
         readiness=readiness,
     )
     relay = Relay(
-        store.redis, store.key("outbox"), transport.name, transport.publish, settings.kafka_request_timeout / 2
+        store.redis,
+        store.key("outbox"),
+        transport.name,
+        transport.publish,
+        settings.kafka_request_timeout / 2,
+        identity.sign,
     )
     topics = [topic.name for topic in topics_of(Party(service.name))]
     loops: dict[str, Loop] = {

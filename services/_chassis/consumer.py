@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from contracts.base import Event
 from contracts.dead_letter import Reason, is_for, letter_id
 from contracts.deployment import Cause
-from contracts.envelope import Envelope, InvalidMessage, Meta, UnknownType, from_message, read_meta
+from contracts.envelope import Envelope, InvalidMessage, Meta, UnknownType, decode, read_meta
 from contracts.state import NewerState
 from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
 from services._chassis.clock import moment
@@ -27,6 +27,7 @@ from services._chassis.dead_letters import LONGEST_DETAIL, emissions_for, letter
 from services._chassis.readiness import NEWER_STATE_LONGEST, Readiness
 from services._chassis.reasons import is_permanent, sentence_of
 from services._chassis.service import Service
+from services._chassis.signatures import UNSIGNED, Trust, Untrusted
 from services._chassis.store import Applied, RedisStore
 from services._chassis.transition import Busy, Emit, Transition, decided
 from services._policy.policies import NoTarget
@@ -40,6 +41,10 @@ NEWER_STATE_AGAIN = 5.0
 """Real seconds until a message is read again whose state a newer version wrote."""
 
 log = structlog.get_logger()
+MOST_UNTRUSTED = 100
+"""Dead letters an hour, of each service, about messages that are not believed."""
+UNTRUSTED_SECONDS = 3600.0
+"""Real seconds for which such a message is reported as degraded."""
 _COMMANDS = {topic.name: party for topic, party in COMMAND_TOPICS.items()}
 _ASKED = {**_COMMANDS, DEPLOYMENT_REQUESTS.name: Party.ORCHESTRATOR}
 """Topics of commands and requests → the service that reads them. A message of unknown type there is kept, not
@@ -98,6 +103,7 @@ class Consumer:
         progress: ReadProgress,
         readiness: Readiness | None = None,
         now: Callable[[], float] = time.monotonic,
+        trust: Trust = UNSIGNED.trust,
     ) -> None:
         """``now`` returns real seconds; it measures how long a message has waited."""
         self._service = service
@@ -105,6 +111,7 @@ class Consumer:
         self._progress = progress
         self._readiness = readiness or Readiness()
         self._now = now
+        self._trust = trust
         self._asked = {topic for topic, party in _ASKED.items() if party == service.name}
         self._waiting_since: dict[bytes, float] = {}
         """Message key (a target) → the real time since when its messages wait for a newer replica."""
@@ -131,6 +138,8 @@ class Consumer:
     async def _settle(self, record: Record, reading: Reading) -> None:
         try:
             await self.handle(record, reading.redis_run_id)
+        except Untrusted as error:
+            await self._distrust(record, str(error))
         except InvalidMessage as error:
             await self._put_aside(record, "invalid", str(error))
         except NewerState as error:
@@ -157,12 +166,14 @@ class Consumer:
         """Handle a message. Errors of the message, of its handler and of the store are raised."""
         if not is_for(record.headers, self._service.name):
             return
+        type_, meta = self._proven(record)
         try:
-            envelope = from_message(record.headers, record.value)
+            envelope = decode(type_, meta, record.value)
         except UnknownType as error:
             await self._unknown(record, str(error))
             return
-        event, meta, entry = envelope.event, envelope.meta, envelope.entry
+        self._trust.prove_answer(envelope.event, meta)
+        event, entry = envelope.event, envelope.entry
         handler = self._service.handlers.get(type(event)) if isinstance(event, Event) else None
         if handler is None:
             if record.topic in self._asked:
@@ -191,6 +202,16 @@ class Consumer:
                     await self._apply(envelope, handler, redis_run_id)
         self._waiting_since.pop(record.key or b"", None)
 
+    def _proven(self, record: Record) -> tuple[str, Meta]:
+        """Return type and attributes, with who has written them. Raise ``InvalidMessage``, ``Untrusted`` among them."""
+        try:
+            type_, meta = read_meta(record.headers)
+        except InvalidMessage as error:
+            if self._trust.demands:
+                raise Untrusted(f"nobody can tell who has written it: {error}") from None
+            raise
+        return type_, self._trust.prove(record, type_, meta)
+
     async def _apply(self, envelope: Envelope, handler: Any, redis_run_id: str | None) -> None:
         event, meta = envelope.event, envelope.meta
         try:
@@ -217,6 +238,20 @@ class Consumer:
             return
         skipped = await self._store.redis.hincrby(self._store.key("counters"), f"skipped:{record.topic}", 1)
         log.info("skipped an event of an unknown type", type=type_[:100], topic=record.topic, skipped=skipped)
+
+    async def _distrust(self, record: Record, why: str) -> None:
+        """Keep a message that is not believed, up to ``MOST_UNTRUSTED`` an hour; count the others. Nobody is answered.
+
+        Whoever may write to a topic must not be able to fill Redis, or the topic of the dead letters.
+        """
+        hour = f"untrusted:{self._store.clock.now() // 3600:.0f}"
+        number = await self._store.redis.hincrby(self._store.key("counters"), f"untrusted:{record.topic}", 1)
+        recent = await self._store.redis.incr(self._store.key(hour))
+        await self._store.redis.expire(self._store.key(hour), 2 * 3600)
+        sentence = f"{self._service.name}: {number} messages on {record.topic} were not believed, the last since {why}."
+        self._readiness.degrade(f"untrusted:{self._service.name}:{record.topic}", sentence, UNTRUSTED_SECONDS)
+        if recent <= MOST_UNTRUSTED:
+            await self._dead_letter(record, "untrusted", why)
 
     async def _put_aside(self, record: Record, reason: Reason, why: str, *, also: tuple[Emit, ...] = ()) -> None:
         """Store a message that cannot be read, and publish an answer for its writer where the service has one.

@@ -33,13 +33,19 @@ class Relay:
         consumer: str,
         publish: Callable[[Message], Awaitable[None]],
         idle: float = 10,
+        sign: Callable[[Message], Message] = lambda message: message,
     ) -> None:
-        """``idle``: real seconds after which another replica's unconfirmed entries are taken over."""
+        """``idle``: real seconds after which another replica's unconfirmed entries are taken over.
+
+        ``sign`` is called when a message is published, not when it was stored: what is published again after a change
+        of keys has the new one's signature.
+        """
         self._redis = redis
         self._outbox = outbox
         self._consumer = consumer
         self._publish = publish
         self._idle_ms = int(idle * 1000)
+        self._sign = sign
 
     async def run(self) -> None:
         """Relay until cancelled. Errors of Redis and Kafka are raised; the caller then runs it again."""
@@ -82,7 +88,7 @@ class Relay:
         headers = tuple((name, value.encode()) for name, value in orjson.loads(fields[b"headers"]))
         message = Message(fields[b"topic"].decode(), fields[b"key"], headers, fields[b"value"])
         try:
-            await self._publish(message)
+            await self._publish(self._sign(message))
         except MessageSizeTooLargeError:
             # it can never be published, and the entries behind it must be
             await self._redis.xadd(f"{self._outbox}-refused", fields)

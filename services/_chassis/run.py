@@ -31,6 +31,7 @@ from services._chassis.clock import Pace, PacedClock
 from services._chassis.clock_offset import RedisClock
 from services._chassis.config_file import ConfigWatch
 from services._chassis.http import PREFIX, create_http, create_server, end_http, listen
+from services._chassis.identity import identity_of
 from services._chassis.policy import first_policy, router
 from services._chassis.read_budget import ReadBudget
 from services._chassis.readiness import Readiness
@@ -147,7 +148,8 @@ class Process:
             self.services.append(service)
             transport = KafkaTransport(store, settings)
             self.transports.append(transport)
-            assembly = assemble(service, store, transport, settings, self.readiness)
+            identity = identity_of(settings, party, self.readiness)
+            assembly = assemble(service, store, transport, settings, self.readiness, identity=identity)
             self.assemblies.append(assembly)
             loops |= assembly.loops
         await asyncio.gather(*(transport.broker.start() for transport in self.transports))
@@ -208,8 +210,8 @@ def main(*modules: str) -> None:
     service = names[0] if len(names) == 1 else "all"
     configure_logs("info", service)
     try:
-        for module in modules:
-            load_settings(Party(module.rpartition(".")[2]))
+        for party in (Party(module.rpartition(".")[2]) for module in modules):
+            identity_of(load_settings(party), party, Readiness())
         settings = Settings()
         Pace.parse(settings.surefoot_clock)
         environment_of(os.environ)

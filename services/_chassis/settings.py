@@ -16,6 +16,7 @@ from contracts.base import Name
 from contracts.topics import SERVICES
 from services._chassis.aws_connection import AwsLimits
 from services._chassis.config_file import read_config
+from services._chassis.signatures import Signatures
 from services._policy import environment
 
 NOT_THERE_YET = {"anomaly_detection_enabled": "anomalies are not detected yet"}
@@ -44,6 +45,14 @@ class Settings(BaseSettings):
     """Replicas of the topics that this service creates when they are missing; 3 in production."""
     redis_url: AnyUrl = AnyUrl("redis://127.0.0.1:6379/0")
     """A Redis that neither evicts nor forgets: ``maxmemory-policy noeviction``, ``appendfsync always``."""
+
+    surefoot_signatures: Signatures = Signatures.DEMANDED
+    """Whether messages must be signed by who may write them: ``demanded``, ``accepted`` while not all writers sign
+    yet, or ``off`` (docs/signatures.md)."""
+    surefoot_signing_key: str | None = None
+    """The file of this service's private key, in PEM; ``{party}`` in it stands for the service's name."""
+    surefoot_trusted_keys: str | None = None
+    """The file of the public keys that are trusted. A change takes effect within seconds."""
 
     surefoot_http_host: str = "127.0.0.1"
     surefoot_http_port: Annotated[int, Field(ge=0, le=65535)] = 8080

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from contracts.envelope import Envelope, InvalidMessage, Meta, from_message
 from contracts.recovery import RollbackStarted
 from contracts.topics import TOPICS, Party
 from services._chassis.records import read_any_name
+from surefoot.signing import signed
 from tests.chaos.requests import SOURCE, Asked
 
 BAD = "chaos-bad"
@@ -78,7 +80,9 @@ class Seen:
 class Observer:
     """Reads and publishes in a thread of its own; ``seen`` grows while it runs."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, environment: Mapping[str, str]) -> None:
+        """``environment`` names the key with which it signs what it publishes."""
+        self._environment = environment
         self.seen = Seen()
         self._bootstrap = bootstrap
         self._loop = asyncio.new_event_loop()
@@ -109,7 +113,7 @@ class Observer:
         return self.publish(Envelope(Meta(f"abort-{asked.number}", SOURCE, datetime.now(UTC)), event))
 
     def publish(self, envelope: Envelope) -> Future[None]:
-        message = envelope.to_message()
+        message = signed(envelope.to_message(), Party.CI, self._environment)
         return self.send(message.topic, message.key, list(message.headers), message.value)
 
     def send(self, topic: str, key: bytes | None, headers: list[tuple[str, Any]], value: bytes | None) -> Future[None]:

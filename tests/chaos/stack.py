@@ -18,6 +18,7 @@ from sandbox.proxy import Proxy
 from sandbox.stack import REGION, REQUIRED_VARIABLES, START_SECONDS
 from sandbox.valkey import Valkey
 from services._chassis.clock import Pace
+from services._chassis.signing_keys import create_all
 from tests.chaos.fleet import Fleet
 from tests.chaos.observer import INSTANCE, Observer
 from tests.chaos.plan import LEASE
@@ -152,6 +153,7 @@ def stack(directory: Path, *, seed: int, targets: int, mutant: str = "") -> Iter
     environment = {
         **pace,
         **REQUIRED_VARIABLES,
+        **create_all(directory.resolve() / "keys"),
         "KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{wires['kafka'].port}",
         "REDIS_URL": f"redis://{HOST}:{wires['redis'].port}/0",
         "AWS_ENDPOINT_URL": f"http://{HOST}:{wires['aws'].port}",
@@ -169,7 +171,7 @@ def stack(directory: Path, *, seed: int, targets: int, mutant: str = "") -> Iter
         "SUREFOOT_INSTANCE": INSTANCE,
     }
     fleet = Fleet(directory, environment, mutant)
-    observer = Observer(f"{HOST}:{wires['kafka'].port}")
+    observer = Observer(f"{HOST}:{wires['kafka'].port}", environment)
     redis = Redis.from_url(redis_url, socket_timeout=5, retry_on_timeout=True)
     try:
         yield Stack(directory, environment, wires, broker, valkey, redis, f"http://{HOST}:{aws_port}", fleet, observer)

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from contracts.envelope import Message
+from contracts.topics import Party
+from surefoot.signing import signed
 from tests.e2e.harness import CLUSTER, REPOSITORY, SERVICE
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("e2e")]
@@ -69,10 +72,10 @@ async def publish(environment: dict[str, str], id_: str, times: int, **more: Any
         "ce_time": datetime.now(UTC).isoformat(),
     }
     encoded = [(name, text.encode()) for name, text in headers.items()]
+    message = Message("deployment.requests.v1", "/".join(TARGET.values()).encode(), tuple(encoded), value)
+    message = signed(message, Party.CI, environment)
     for _ in range(times):
-        await producer.send_and_wait(
-            "deployment.requests.v1", value, key="/".join(TARGET.values()).encode(), headers=encoded
-        )
+        await producer.send_and_wait(message.topic, message.value, key=message.key, headers=[*message.headers])
     await producer.stop()
 
 

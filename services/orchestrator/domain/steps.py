@@ -30,13 +30,15 @@ def send(run: Run, *commands: Event) -> RunTurn:
     return run
 
 
-def _waiting(run: Run, command_id: str) -> Step | None:
-    return next((step for step in run.open_steps if step.id == command_id and step.answer is None), None)
+def _waiting(run: Run, event: StepFinished | StepProgressed) -> Step | None:
+    """Return the step that waits for this. The name counts as well: it says which service may answer."""
+    named = (step for step in run.open_steps if (step.id, step.name) == (event.command_id, event.step))
+    return next((step for step in named if step.answer is None), None)
 
 
 def receive(run: Run, event: StepFinished, now: float) -> RunTurn:
     """Note an answer. One that nobody waits for (late, a duplicate, unknown) leaves the run as it is."""
-    step = _waiting(run, event.command_id)
+    step = _waiting(run, event)
     if step is None:
         return run
     run = run.with_step(step, step.replace(answer=Answer.of(event, now)))
@@ -49,7 +51,7 @@ def pass_on(run: Run, event: StepProgressed, now: float) -> RunTurn:
         patience = event.silent_until.timestamp() + GRACE if event.silent_until else now + ROLLBACK
         run = run.replace(ending=run.ending.replace(deadline=max(run.ending.deadline, patience)))
         return (yield from progress(run, event.step, event.message, now))
-    step = _waiting(run, event.command_id)
+    step = _waiting(run, event)
     if step is None:
         return run
     return (yield from progress(run, step.name, event.message, now))
