@@ -26,6 +26,8 @@ AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 ExternalId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$")]
 RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 """The name of an alert rule; it becomes a part of the names of alarms and alerts."""
+KeyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+"""The name of an outside party's signing key."""
 
 MOST_SERVICES = 1000
 """How many services one installation may have; a policy file with more is refused."""
@@ -287,6 +289,14 @@ class Recovery(Section):
     """How many snapshots of the service are kept."""
 
 
+class Requests(Section):
+    """Who may ask for deployments of the service, and abort them, over Kafka."""
+
+    keys: tuple[KeyName, ...] | None = _default(None, "every trusted key of CI", max_length=100)
+    """Names of CI's signing keys, as `surefoot signing-keys create ci --name` gave them. A request without a signature
+    is none of theirs."""
+
+
 class Access(Section):
     """How Surefoot acts in an account that is not its own."""
 
@@ -318,6 +328,7 @@ class ServicePolicy(Section):
     tests: Tests = Tests()
     optimization: Optimization = Optimization()
     recovery: Recovery = Recovery()
+    requests: Requests = Requests()
 
     def part(self, kind: type[Part]) -> Part:
         """Return the part of the policy that the commands to one service carry."""

@@ -27,7 +27,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         name="orchestrator",
         handlers={
             DeployRequested: handlers.on_request,
-            AbortRequested: handlers.on_event,
+            AbortRequested: handlers.on_abort,
             StepFinished: handlers.on_event,
             StepProgressed: handlers.on_event,
             RollbackStarted: handlers.on_event,

@@ -7,10 +7,19 @@ from functools import partial
 from typing import Any
 
 from contracts.base import Event, Target, caused_id
-from contracts.deployment import DeploymentFinished, DeploymentStarted, DeployRequested, Phase, PhaseStarted
+from contracts.deployment import (
+    AbortRequested,
+    DeploymentFinished,
+    DeploymentStarted,
+    DeployRequested,
+    Phase,
+    PhaseStarted,
+)
 from contracts.envelope import Meta
+from contracts.topics import Party
 from services._chassis.clock import Clock, moment
 from services._chassis.policies import Policies
+from services._chassis.signatures import Untrusted
 from services._chassis.transition import Decision, Emit, Index, Timer, Transition
 from services.orchestrator.domain.condition import Published
 from services.orchestrator.domain.course import Course, course_key
@@ -65,7 +74,8 @@ class Handlers:
         self._progress_every = progress_every
 
     async def on_request(self, event: DeployRequested, meta: Meta) -> Transition | None:
-        """Take a request from outside, whose times are of the wall clock."""
+        """Take a request from outside, whose times are of the wall clock. Raise ``Untrusted``."""
+        self._refuse_strangers(event.target, meta)
         asked_at = moment(self._clock.at(meta.time.timestamp()))
         if event.expires_at is not None:
             expires_at = moment(self._clock.at(event.expires_at.timestamp()))
@@ -118,6 +128,11 @@ class Handlers:
             return None
         return self._turn(event.target, event)
 
+    async def on_abort(self, event: AbortRequested, meta: Meta) -> Transition:
+        """Take an abort from outside. Raise ``Untrusted``."""
+        self._refuse_strangers(event.target, meta)
+        return await self.on_event(event, meta)
+
     async def on_event(self, event: Event, meta: Meta) -> Transition:
         """Take in an abort, an answer, an alert, or an event of another service."""
         return self._turn(event.target, event, meta.time)  # type: ignore[arg-type]  # app.py registers it for Input only
@@ -132,6 +147,18 @@ class Handlers:
         at = published_at or moment(now)
         decide_on = partial(turn, target=target, event=event, policy=policy, now=now, published_at=at)
         return Transition(course_key(target), decide_on)
+
+    def _refuse_strangers(self, target: Target, meta: Meta) -> None:
+        """Raise ``Untrusted`` where the policy names the keys that may ask, and none of them has signed.
+
+        Nothing is answered: an end in the name of a request would keep whoever may ask from using its id.
+        """
+        try:
+            keys = self._policies.of(target).requests.keys
+        except LookupError:
+            return  # nobody may act there, and the run says so
+        if keys is not None and meta.signed_by not in {f"{Party.CI}:{key}" for key in keys}:
+            raise Untrusted(f"{meta.signed_by or 'nobody'} may not ask for deployments of this service (requests.keys)")
 
     def _policy(self, target: Target) -> Policy:
         """Return what a run that begins now would keep. One that goes on is not touched by a refusal."""

@@ -35,6 +35,7 @@ OTHER_VALUES: dict[str, Any] = {
     "optimization.enabled": False,
     "recovery.enabled": False,
     "recovery.triggers": ["error_rate", "response_time"],
+    "requests.keys": ["team-a"],
 }
 """For each key that is no number, or a small one: a value that is not the default."""
 
