@@ -363,6 +363,8 @@ class MonitoringPolicy(PolicyPart):
 class ValidationPolicy(PolicyPart):
     application: Application
     tests: Tests
+    monitoring: Monitoring | None = None
+    """It names the database, whose own troubles no version is blamed for; None in a command of the previous version."""
 
 
 class RecoveryPolicy(PolicyPart):

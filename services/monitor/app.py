@@ -5,13 +5,13 @@ from functools import partial
 from contracts.deployment import DeploymentFinished
 from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
 from contracts.recovery import RollbackStarted
+from services._aws.databases import RdsDatabases
 from services._aws.existing import existing
 from services._chassis.commands import becomes_job
 from services._chassis.service import Platform, Service
 from services._chassis.targets import Targets
 from services.monitor.adapters.alarms import CloudWatchAlarms
 from services.monitor.adapters.dashboards import CloudWatchDashboards
-from services.monitor.adapters.database import RdsDatabases
 from services.monitor.adapters.ecs import AwsEcs
 from services.monitor.adapters.metrics import CloudWatchMetrics
 from services.monitor.api import Endpoints, create_router

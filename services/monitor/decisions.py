@@ -13,8 +13,8 @@ from services._chassis.commands import Command
 from services._chassis.transition import Decision, Emit, Timer
 from services.monitor.domain.alerts import Alert
 from services.monitor.domain.answers import cause_of_silence, summary
-from services.monitor.domain.judge import PendingEvaluation
 from services.monitor.domain.look import Look
+from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.watch import Watch
 from services.monitor.ports import NotFound
 
@@ -112,7 +112,7 @@ def looked(
         of_run = looks.get(held) if waiting.command_id in known else None
         if of_run and (gates := of_run.judge(waiting)) is not None:
             answers[waiting.command_id] = evaluation(watch, waiting, in_force).from_gates(
-                gates, summary(gates), inconclusive=cause_of_silence(of_run.fault)
+                gates, summary(gates), inconclusive=cause_of_silence(gates, of_run.troubles)
             )
     watch = watch.answered(set(answers))
     shows = None if watch.showing else watch.should_show(in_force, now)

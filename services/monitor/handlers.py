@@ -27,7 +27,7 @@ from services.monitor.decisions import (
     run_is_over,
     show_at,
 )
-from services.monitor.domain.judge import PendingEvaluation
+from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.watch import Watch, watch_key
 
 LOST = 120.0

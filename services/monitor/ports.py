@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 from contracts.base import Target
+from contracts.monitor import DependencyFault
 from contracts.policy import Monitoring
 from services.monitor.domain.alarms import Alarm, AlarmScope
-from services.monitor.domain.database import Database
 from services.monitor.domain.metrics import Readings, StoppedTask, WatchedService
 from services.monitor.domain.rules import Rule
 
@@ -51,8 +51,8 @@ class Metrics(Protocol):
 class Databases(Protocol):
     """RDS."""
 
-    async def look(self, target: Target, instance: str, now: float) -> Database:
-        """Return what RDS reports about an instance in the target's account and region. Raise ``AwsError``."""
+    async def fault(self, target: Target, instance: str, now: float) -> DependencyFault | None:
+        """Return what is wrong with an instance in the target's account and region. Raise ``AwsError``."""
         ...
 
 

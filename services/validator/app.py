@@ -7,6 +7,7 @@ import httpx2
 from contracts.deployment import DeploymentFinished
 from contracts.recovery import RollbackStarted
 from contracts.validator import RunPreflight, ValidateDeployment
+from services._aws.databases import RdsDatabases
 from services._aws.existing import existing
 from services._aws.secrets import Secrets
 from services._chassis.commands import becomes_job
@@ -33,7 +34,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     downloads = httpx2.AsyncClient(follow_redirects=False, transport=platform.transport)
     services, images = AwsEcs(aws), EcrImages(aws, downloads)
     applications = AwsApplications(aws, Secrets(aws, policies))
-    test = ServiceTests(services, applications, HttpTestRunner(WireHttp(web), clock), clock)
+    test = ServiceTests(services, applications, RdsDatabases(aws), HttpTestRunner(WireHttp(web), clock), clock)
     return Service(
         name="validator",
         handlers={

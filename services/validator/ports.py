@@ -1,4 +1,7 @@
-"""The ports of the validator. Where AWS or the network fails, they return ``Unknown`` with a sentence."""
+"""The ports of the validator.
+
+Where AWS or the network fails, they return ``Unknown`` with a sentence, unless they say that they raise ``AwsError``.
+"""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -7,6 +10,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from contracts.base import Target
+from contracts.monitor import DependencyFault
 from contracts.policy import Application, HttpTest, Tests
 from contracts.validator import Suite
 from services._chassis.web import Address
@@ -76,6 +80,14 @@ class Applications(Protocol):
         headers: Mapping[str, SecretStr],
     ) -> Ways | Unknown:
         """Return for each path where a request is sent so that the service answers it, with these headers."""
+        ...
+
+
+class Databases(Protocol):
+    """RDS."""
+
+    async def fault(self, target: Target, instance: str, now: float) -> DependencyFault | None:
+        """Return what is wrong with an instance in the target's account and region. Raise ``AwsError``."""
         ...
 
 

@@ -4,7 +4,8 @@ An alert is raised as soon as its rule is broken (the rule's window is the delay
 evaluations of different minutes. No data neither raises nor resolves: silence is no evidence.
 
 A deployment answers only for windows that lie wholly in its own time. So an alert whose first window began earlier is
-raised again, with the same id, once a window lies there and the version before did not break the rule as much.
+raised again, with the same id, once a window lies there and the version before did not break the rule as much. So is
+one that a dependency explained, once a window lies wholly in the time in which that is well again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,6 +42,8 @@ class AlertState(Contract):
     """The deployment to which the alert was last attributed; empty: to none."""
     charged_from: float = 0.0
     """The begin of the window of the alert that did so."""
+    excused: bool = False
+    """Whether a dependency explained it when it was raised last."""
     rule: RulePolicy | None = None
     """The rule that was broken; None also in what the previous version wrote, which knew the built-in rules alone."""
 
@@ -87,8 +90,8 @@ def step(
 ) -> tuple[AlertState, Alert | None]:
     """Return the alert's state after an evaluation, and the event to publish, if there is one.
 
-    ``fault`` is what is wrong with a dependency, ``digest`` names the policy that has the rule, ``charge`` says whose
-    the rule is while it is broken.
+    ``fault`` is what was wrong with a dependency in the window of ``state``, ``digest`` names the policy that has the
+    rule, ``charge`` says whose the rule is while it is broken.
     """
     if state.verdict == "no_data" or state.until <= alert.judged_until:
         return alert, None
@@ -97,9 +100,10 @@ def step(
         broken = alert.model_copy(
             update={"began_at": began_at, "good": 0, "judged_until": state.until, "rule": alert.rule or rule.policy}
         )
-        if alert.began_at is not None and not charge.is_new(alert):
+        unexplained = alert.excused and fault is None
+        if alert.began_at is not None and not unexplained and not charge.is_new(alert):
             return broken, None
-        charged = {"charged_to": charge.against, "charged_from": state.since or 0.0}
+        charged = {"charged_to": charge.against, "charged_from": state.since or 0.0, "excused": fault is not None}
         return broken.model_copy(update=charged), _alert(rule, state, target, began_at, "raised", digest, fault, charge)
     if alert.began_at is None:
         return alert.model_copy(update={"judged_until": state.until}), None

@@ -2,12 +2,12 @@
 
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
-from contracts.monitor import DependencyFault
+from services.monitor.domain.trouble import Troubles
 
 
-def cause_of_silence(fault: DependencyFault | None) -> Cause:
-    """Return why an evaluation is inconclusive: a dependency has a ``fault``, or the deadline came before evidence."""
-    return Cause.DEPENDENCY if fault else Cause.TIMEOUT
+def cause_of_silence(gates: tuple[Gate, ...], troubles: Troubles) -> Cause:
+    """Return why an evaluation is inconclusive: by the database's troubles, or since the deadline came too early."""
+    return Cause.DEPENDENCY if troubles.explains(gates) else Cause.TIMEOUT
 
 
 def summary(gates: tuple[Gate, ...]) -> str:

@@ -2,9 +2,10 @@
 
 A rule that was broken in any whole window of the minutes before a deployment excuses its successor as long as that is
 no worse. It is worse where it is so by half as much again, and for a share of requests by more than chance as well.
+Where so few requests come that no window has a rate, all of them together are one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import floor, sqrt
 from statistics import median
@@ -15,6 +16,8 @@ from services.monitor.domain.rules import Rule
 
 BASELINE = 15
 """So many minutes before a deployment show what the version before did."""
+LONGEST = 60
+"""So many show it where few requests come; an evaluation has read them."""
 WORSE = 1.5
 """A value that is worse by a smaller factor is no worse."""
 SIGMAS = 3.0
@@ -49,13 +52,13 @@ class Before:
 
 
 def before(rule: Rule, readings: Readings, moment: float) -> Before | None:
-    """Return how the rule was kept in the whole minutes before ``moment``; None where no window of it is known."""
+    """Return how the rule was kept in the whole minutes before ``moment``; None where too little of it is known."""
     minutes = minutes_before(floor(moment / MINUTE) * MINUTE, BASELINE)
     series = rule.series(readings)
     known = {minute: series[minute] for minute in minutes if minute in series}
     windows = list(_windows(rule, readings, known))
     if not windows:
-        return None
+        return _of_few(rule, readings, minutes_before(floor(moment / MINUTE) * MINUTE, LONGEST))
     requests = rule.measure.requests
     if rule.measure.aggregation == "sum":
         value = median(sum(window.values()) for window in windows)
@@ -66,6 +69,17 @@ def before(rule: Rule, readings: Readings, moment: float) -> Before | None:
         value = median(known.values())
     broken = any(rule.breaks_over(window) for window in windows)
     return Before(value, sum(readings.requests.get(minute, 0.0) for minute in known), broken)
+
+
+def _of_few(rule: Rule, readings: Readings, minutes: Iterable[float]) -> Before | None:
+    """Return the share of all requests of ``minutes``; None for other measures, and where these are too few."""
+    measure = rule.measure.requests
+    known = [minute for minute in minutes if minute in readings.requests]
+    requests = sum(readings.requests[minute] for minute in known)
+    if measure is None or measure.over is None or requests < LEAST_REQUESTS:
+        return None
+    share = measure.over(readings, known)
+    return Before(share, requests, broken=rule.breaks(share))
 
 
 def _windows(rule: Rule, readings: Readings, known: dict[float, float]) -> Iterator[dict[float, float]]:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from contracts.gates import Gate
-from contracts.monitor import DependencyFault
 from contracts.policy import MonitoringPolicy
-from services.monitor.domain.judge import PendingEvaluation, judge
+from services.monitor.domain.judge import judge
 from services.monitor.domain.metrics import Readings
+from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rules import Rule, rules_of
+from services.monitor.domain.trouble import NONE, Troubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,8 @@ class Look:
     """None: CloudWatch could not be asked, or there is no such service."""
     published: bool = False
     """Whether the application has published DatabaseConnectionErrors in the last hours."""
-    fault: DependencyFault | None = None
-    """What is wrong with the database that the policy names."""
+    troubles: Troubles = NONE
+    """When the database that the policy names was in trouble, as this look and those before it have seen it."""
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -34,6 +35,6 @@ class Look:
             self.readings,
             self.at,
             database_published=self.published,
-            fault=self.fault,
+            troubles=self.troubles,
             comparison=self.policy.comparison,
         )

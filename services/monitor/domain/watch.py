@@ -9,12 +9,13 @@ from contracts.policy import Digest, MonitoringPolicy
 from contracts.state import State
 from services.monitor.domain.alerts import Alert, AlertState, Charge, resolved, step, without_rules
 from services.monitor.domain.attribute import attribution
-from services.monitor.domain.judge import PendingEvaluation
 from services.monitor.domain.look import Look
 from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.names import FORM
+from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rules import RuleState, evaluate
 from services.monitor.domain.showing import Showing
+from services.monitor.domain.trouble import NONE, Troubles
 
 MOST_ENDED = 8
 """The most runs that are remembered after their end; one is active on a target at a time."""
@@ -32,6 +33,8 @@ class Watch(State):
     pending: tuple[PendingEvaluation, ...] = ()
     alerts: dict[str, AlertState] = Field(default_factory=dict)
     """Rule → its alert."""
+    troubles: Troubles = NONE
+    """When the database was in trouble; a state of the previous version knows of none."""
     ended: tuple[str, ...] = ()
     """Runs that are over or are being rolled back, the newest last: a command of theirs may still arrive."""
     latest: tuple[RuleState, ...] = ()
@@ -141,11 +144,13 @@ class Watch(State):
             before = alerts.get(rule.name, AlertState())
             state = states[rule.name]
             charge = Charge(attribution(rule, state, look.readings), look.readings.service.rollout)
-            alerts[rule.name], alert = step(before, rule, state, self.target, now, look.fault, digest, charge)
+            fault = look.troubles.during(state.until if state.since is None else state.since, state.until)
+            alerts[rule.name], alert = step(before, rule, state, self.target, now, fault, digest, charge)
             published += [alert] if alert else []
         watch = self.replace(
             dimensions=look.readings.service,
             alerts=alerts,
+            troubles=look.troubles,
             latest=tuple(states.values()),
             collected_at=now,
             closely={run: until for run, until in self.closely.items() if until > now},

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import structlog
 
 from contracts.base import Target
-from contracts.monitor import DependencyFault
 from contracts.policy import MonitoringPolicy
 from services._aws.errors import AwsError
 from services._chassis.clock import Clock
@@ -15,7 +14,6 @@ from services._chassis.store import Store
 from services._chassis.transition import Decision, Transition
 from services.monitor.decisions import looked
 from services.monitor.domain.compared import BASELINE
-from services.monitor.domain.database import fault as fault_of
 from services.monitor.domain.look import Look
 from services.monitor.domain.metrics import (
     DATABASE_ERRORS,
@@ -27,6 +25,7 @@ from services.monitor.domain.metrics import (
     with_stopped,
 )
 from services.monitor.domain.rules import evaluate
+from services.monitor.domain.trouble import NONE, Troubles
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.ports import Databases, EcsServices, Metrics, NotFound
 
@@ -77,7 +76,9 @@ class CollectJob:
         """Make a look; where AWS does not answer, it is one without readings. Raise ``NotFound``."""
         try:
             look = Look(policy, now, await self._read(watch, policy, now))
-            return replace(look, published=await self._published(watch, look), fault=await self._fault(watch, look))
+            return replace(
+                look, published=await self._published(watch, look), troubles=await self._troubles(watch, look)
+            )
         except AwsError:
             return Look(policy, now)
 
@@ -114,16 +115,21 @@ class CollectJob:
         namespace = look.policy.monitoring.metrics_namespace
         return await self.metrics.database_published(watch.target, look.readings.service, namespace, look.at)
 
-    async def _fault(self, watch: Watch, look: Look) -> DependencyFault | None:
-        """Return what is wrong with the database; RDS is asked only when a rule that gates deployments is broken."""
+    async def _troubles(self, watch: Watch, look: Look) -> Troubles:
+        """Return when the database was in trouble.
+
+        RDS is asked at each look during a run, since metrics come later than its troubles; else only where a rule that
+        gates deployments is broken.
+        """
         instance, readings = look.policy.monitoring.database, look.readings
-        gating = (rule for rule in look.rules if rule.gates_deployment)
         if instance is None or readings is None:
-            return None
-        if all(evaluate(rule, readings, look.at).verdict != "broken" for rule in gating):
-            return None
+            return NONE
+        gating = (rule for rule in look.rules if rule.gates_deployment)
+        broken = any(evaluate(rule, readings, look.at).verdict == "broken" for rule in gating)
+        if not broken and not watch.wanted_closely(look.at):
+            return watch.troubles
         try:
-            return fault_of(await self.databases.look(watch.target, instance, look.at))
+            return watch.troubles.following(await self.databases.fault(watch.target, instance, look.at), look.at)
         except AwsError as error:
             log.warning("nothing is known of the database", why=str(error))
-            return None
+            return watch.troubles

@@ -2,6 +2,7 @@
 
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
+from contracts.monitor import DependencyFault
 from contracts.policy import Tests
 from contracts.results import ProbesOutput
 from contracts.validator import Baseline
@@ -24,6 +25,16 @@ def judge(results: tuple[Weighed, ...], tests: Tests, before: Baseline | None = 
         _success_rate(counted, tests.required_pass_percent, excused),
         _critical_tests(tuple(result for result in counted if result.test.critical), results),
         _response_time(counted, results, tests.response_time_seconds, before),
+    )
+
+
+def excused(gates: tuple[Gate, ...], fault: DependencyFault) -> tuple[Gate, ...]:
+    """Return the gates without the failures, which the database's ``fault`` explains: they have no verdict then."""
+    return tuple(
+        gate.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "detail": f"{fault.detail}; {gate.detail}"})
+        if gate.verdict is Verdict.FAIL
+        else gate
+        for gate in gates
     )
 
 

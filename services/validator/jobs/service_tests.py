@@ -3,11 +3,15 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import structlog
+
 from contracts.base import Target
 from contracts.deployment import Cause
-from contracts.gates import Gate, worst
+from contracts.gates import Gate, Verdict, worst
+from contracts.monitor import DependencyFault
 from contracts.policy import ValidationPolicy
 from contracts.validator import Baseline, Suite
+from services._aws.errors import AwsError
 from services._chassis.clock import Clock
 from services.validator.domain import judge, preflight
 from services.validator.domain.facts import Absent, LiveService, Unknown
@@ -15,11 +19,13 @@ from services.validator.domain.operation import Result, Tested
 from services.validator.domain.results import TestResult
 from services.validator.domain.suites import tests_of, with_others
 from services.validator.domain.weigh import should_continue, weigh
-from services.validator.ports import Applications, EcsServices, SuiteRunner, Ways
+from services.validator.ports import Applications, Databases, EcsServices, SuiteRunner, Ways
 
 BASELINE_SECONDS = 180.0
 """Product seconds for the tests of the version before the change; what they have not seen by then is not compared."""
 SUITES: tuple[Suite, ...] = ("smoke", "api")
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,7 @@ class ServiceTests:
 
     services: EcsServices
     applications: Applications
+    databases: Databases
     runner: SuiteRunner
     clock: Clock
 
@@ -39,7 +46,10 @@ class ServiceTests:
         policy: ValidationPolicy,
         before: Baseline | None = None,
     ) -> Result:
-        """Run the suites, and judge what they saw by what they saw before the change."""
+        """Run the suites, and judge what they saw by what they saw before the change.
+
+        What fails while the database is in trouble itself proves nothing, so that it has to be asked again.
+        """
         service = await self.services.service(target)
         if not isinstance(service, LiveService):
             return _nowhere(preflight.target_gate(target, service), service)
@@ -51,17 +61,25 @@ class ServiceTests:
         def go_on(smoke: tuple[TestResult, ...]) -> bool:
             return should_continue(weigh(smoke, before))
 
+        fault = await self._fault(target, policy)
         results = await self.runner.run(ways.addresses, tests, suites, deadline, go_on)
         weighed = weigh(results, before)
         gates = judge.judge(weighed, tests, before)
         verdict = worst(gate.verdict for gate in gates)
+        tested = tuple(Tested.of(result) for result in results)
+        if verdict is Verdict.FAIL and (fault := fault or await self._fault(target, policy)):
+            gates = judge.excused(gates, fault)
+            summary = f"{fault.detail}, so that what fails proves nothing: {judge.summary(weighed, gates)}"
+            return Result(
+                verdict=Verdict.INCONCLUSIVE, cause=Cause.DEPENDENCY, summary=summary, gates=gates, tests=tested
+            )
         return Result(
             verdict=verdict,
             cause=judge.cause(verdict),
             summary=judge.summary(weighed, gates),
             gates=gates,
             output=judge.probes(weighed),
-            tests=tuple(Tested.of(result) for result in results),
+            tests=tested,
         )
 
     async def before_the_change(
@@ -75,6 +93,17 @@ class ServiceTests:
         deadline = self.clock.now() + BASELINE_SECONDS
         results = await self.runner.run(ways.addresses, tests, SUITES, deadline, lambda _: True)
         return judge.baseline(results, weigh(results, None))
+
+    async def _fault(self, target: Target, policy: ValidationPolicy) -> DependencyFault | None:
+        """Return what is wrong with the database that the policy names; what is not known explains nothing."""
+        instance = policy.monitoring.database if policy.monitoring else None
+        if instance is None:
+            return None
+        try:
+            return await self.databases.fault(target, instance, self.clock.now())
+        except AwsError as error:
+            log.warning("nothing is known of the database", target=str(target), why=str(error))
+            return None
 
     async def _ways(
         self, target: Target, service: LiveService, suites: Collection[Suite], policy: ValidationPolicy

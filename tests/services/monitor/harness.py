@@ -7,7 +7,7 @@ from typing import Any
 from contracts.base import Event, Target
 from contracts.dead_letter import DeadLettered
 from contracts.envelope import Meta
-from contracts.monitor import CriticalAlert, WarningAlert
+from contracts.monitor import CriticalAlert, DependencyFault, WarningAlert
 from contracts.policy import BUILT_IN_RULES, Monitoring
 from contracts.results import StepFinished
 from services._aws.errors import AwsError
@@ -17,7 +17,6 @@ from services._chassis.store import Applied, Written
 from services._chassis.transition import Decision, Timer, Transition
 from services.monitor.decisions import COLLECT, SHOW
 from services.monitor.domain.alarms import Alarm, AlarmScope
-from services.monitor.domain.database import Database
 from services.monitor.domain.metrics import MINUTE, Readings, StoppedTask, WatchedService
 from services.monitor.domain.names import dashboard_name
 from services.monitor.domain.rules import Rule, rules_of
@@ -134,17 +133,21 @@ class FakeMetrics:
             at += MINUTE
 
 
+def failed(instance: str) -> DependencyFault:
+    return DependencyFault(name=instance, detail=f"the database {instance} is failed")
+
+
 class FakeDatabases:
     def __init__(self) -> None:
-        self.there: dict[str, Database] = {}
+        self.failed: set[str] = set()
         self.asked: list[str] = []
         self.failure: Exception | None = None
 
-    async def look(self, target: Target, instance: str, now: float) -> Database:
+    async def fault(self, target: Target, instance: str, now: float) -> DependencyFault | None:
         self.asked.append(instance)
         if self.failure:
             raise self.failure
-        return self.there.get(instance) or Database(instance=instance, status="available")
+        return failed(instance) if instance in self.failed else None
 
 
 class FakeAlarms:

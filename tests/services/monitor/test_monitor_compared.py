@@ -1,6 +1,7 @@
 """The gates that compare the new version with the one before, on readings of every kind of service."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ from contracts.gates import Gate, Verdict
 from contracts.monitor import DependencyFault
 from contracts.policy import Worsening
 from services.monitor.domain.compared import Span, compared_gates
-from services.monitor.domain.judge import PendingEvaluation, judge
-from services.monitor.domain.metrics import MINUTE, Readings, WatchedService
+from services.monitor.domain.judge import judge
+from services.monitor.domain.metrics import MINUTE, TARGET_5XX, Readings, WatchedService
+from services.monitor.domain.pending import PendingEvaluation
+from services.monitor.domain.trouble import Trouble, Troubles
 from tests.services.monitor.harness import ALONE, BALANCED, GOOD_MINUTE, RULES, START, readings
 
 BEFORE = 60
@@ -179,11 +182,30 @@ def test_errors_below_every_limit_fail_an_evaluation_that_bakes() -> None:
     assert answer["error_rate"].verdict is INCONCLUSIVE, "six per cent are within the limit"
 
 
-def test_while_a_dependency_is_in_trouble_nothing_that_got_worse_fails() -> None:
-    fault = DependencyFault(name="db", detail="the database db is rebooting")
-    answer = judged(seen({"target_5xx": 6.0}, after=15), DEADLINE, fault=fault)
+FAULT = DependencyFault(name="db", detail="the database db is rebooting")
+
+
+def away(begins: float, until: float) -> Troubles:
+    return Troubles(known=(Trouble(fault=FAULT, begins=begins, until=until, lasting=False),))
+
+
+def test_what_got_worse_only_while_the_database_was_in_trouble_is_not_held_against_the_change() -> None:
+    answer = judged(seen({"target_5xx": 6.0}, after=15), DEADLINE, troubles=away(0.0, DEADLINE))
     assert answer is not None
-    assert answer[ERRORS].verdict is INCONCLUSIVE
+    assert answer[ERRORS].verdict is INCONCLUSIVE, "it was in trouble all the time"
+    assert answer[ERRORS].detail == FAULT.detail
+    assert answer[MEMORY].verdict is PASS, "what is no worse in its time is no worse"
+    found = seen(after=12)
+    bad = {ASKED_AT + minute * MINUTE: 30.0 for minute in range(1, 6)}
+    found = replace(found, series={**found.series, "target_5xx": {**found.of(TARGET_5XX), **bad}})
+    now, trouble = ASKED_AT + 12 * MINUTE, away(ASKED_AT + MINUTE, ASKED_AT + 6 * MINUTE)
+    blamed, spared = judged(found, now), judged(found, now, troubles=trouble)
+    assert blamed is not None
+    assert blamed[ERRORS].verdict is FAIL
+    assert spared is None or spared[ERRORS].verdict is PASS
+    worse = judged(seen({"target_5xx": 6.0}, after=15), DEADLINE, troubles=trouble)
+    assert worse is not None
+    assert worse[ERRORS].verdict is FAIL, "it is worse without these minutes, too"
 
 
 def test_an_answer_that_is_given_early_compares_what_there_is() -> None:

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from contracts.gates import Gate, Verdict
 from contracts.results import ProbesOutput
-from services.monitor.domain.judge import UNASKED, PendingEvaluation, judge
+from services.monitor.domain.judge import judge
 from services.monitor.domain.metrics import LATE, MINUTE, Readings
+from services.monitor.domain.pending import PendingEvaluation
+from services.monitor.domain.rule_gates import UNASKED
 from tests.services.monitor.harness import ALONE, GOOD_MINUTE, RULES, START, readings
 
 SINCE = START

@@ -17,16 +17,15 @@ from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
 from sandbox.aws.server.seed import CLUSTER, SERVICE
 from sandbox.scenarios.incident import Incident
+from services._aws.databases import RdsDatabases
 from services._aws.errors import AwsError
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.service import Platform, Service
 from services._chassis.store import IndexedStore
-from services.monitor.adapters.database import RdsDatabases
 from services.monitor.adapters.ecs import AwsEcs
 from services.monitor.adapters.metrics import CloudWatchMetrics
 from services.monitor.app import create_app
-from services.monitor.domain.database import fault
 from services.monitor.domain.metrics import MINUTE, Readings
 from services.monitor.domain.rules import evaluate
 from services.monitor.jobs.check_alarms import CHECK
@@ -219,13 +218,13 @@ async def test_a_lost_database_is_seen_by_rules_and_alarms_alike(account: Accoun
 async def test_the_database_is_looked_at_where_it_is_named(account: Account) -> None:
     databases = RdsDatabases(account.of_monitor)
     found = await databases.look(TARGET, "court-case-db", account.aws.now())
-    assert (found.status, fault(found)) == ("available", None)
+    assert (found.status, found.fault) == ("available", None)
     assert len(found.cpu) >= 3
     account.aws.happen(Incident(database="away"))
-    found = await databases.look(TARGET, "court-case-db", account.aws.now())
-    assert fault(found) == DependencyFault(name="court-case-db", detail="the database court-case-db is failed")
+    found_fault = await databases.fault(TARGET, "court-case-db", account.aws.now())
+    assert found_fault == DependencyFault(name="court-case-db", detail="the database court-case-db is failed")
     with pytest.raises(AwsError, match="RDS"):
-        await databases.look(TARGET, "no-such-db", account.aws.now())
+        await databases.fault(TARGET, "no-such-db", account.aws.now())
 
 
 async def test_no_task_is_an_outage(account: Account) -> None:

@@ -19,8 +19,7 @@ from services._chassis.service import Platform
 from services._chassis.store import IndexedStore
 from services.monitor.app import create_app
 from services.monitor.domain.alerts import GONE, AlertState
-from services.monitor.domain.database import Database
-from services.monitor.domain.judge import PendingEvaluation
+from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.jobs.set_up import SET_UP
 from services.monitor.jobs.watch_closely import WATCH
@@ -265,7 +264,7 @@ async def test_a_rule_that_is_broken_while_it_bakes_is_told_at_once(world: World
 
 async def test_a_database_in_trouble_excuses_the_runs_of_its_own_service_alone(world: World) -> None:
     world.metrics.change(target_5xx=40.0)
-    world.databases.there["court"] = Database(instance="court", status="failed")
+    world.databases.failed.add("court")
     await evaluate(world, part(monitoring=Monitoring(database="court")))
     await evaluate(world, part(monitoring=Monitoring(database="shop")), target=OTHER)
     await world.until(16 * MINUTE)

@@ -11,9 +11,10 @@ from services.monitor.adapters.alarm_definitions import definition
 from services.monitor.adapters.dashboards import Drawing
 from services.monitor.domain import rules as module
 from services.monitor.domain.alerts import AlertState, step
-from services.monitor.domain.judge import PendingEvaluation, judge
+from services.monitor.domain.judge import judge
 from services.monitor.domain.measures import MEASURES, Graph
 from services.monitor.domain.metrics import MINUTE, Readings, WatchedService
+from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rules import Rule, evaluate, rules_of
 from tests.services.monitor.harness import ALONE, BALANCED, GOOD_MINUTE, RULES, START, TARGET, readings
 

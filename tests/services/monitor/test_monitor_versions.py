@@ -8,8 +8,9 @@ from contracts.gates import Gate, Verdict
 from services.monitor.domain.alerts import Alert, AlertState, Charge, step
 from services.monitor.domain.attribute import attribution
 from services.monitor.domain.before import BASELINE, before
-from services.monitor.domain.judge import PendingEvaluation, judge
+from services.monitor.domain.judge import judge
 from services.monitor.domain.metrics import MINUTE, Readings
+from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rollout import Rollout
 from services.monitor.domain.rules import RuleState, evaluate
 from tests.services.monitor.harness import BALANCED, BY_NAME, GOOD_MINUTE, RULES, START, TARGET, readings
@@ -99,10 +100,20 @@ def test_chance_alone_is_not_worse_and_few_requests_leave_more_to_chance() -> No
 def test_without_minutes_of_the_version_before_nothing_is_known() -> None:
     bad = minute(target_5xx=40.0)
     assert whose("error_rate", [], [bad] * 4) is None
-    quiet = [{"healthy": 2.0, "requests": 3.0, "target_5xx": 3.0}] * BASELINE
+    quiet = [{"healthy": 2.0, "requests": 1.0, "target_5xx": 1.0}] * BASELINE
     assert whose("error_rate", quiet, [bad] * 4) is None, "a few requests are no rate"
     looked = seen(LEARNED, [bad] * 4, None)
     assert attribution(ERRORS, evaluate(ERRORS, looked, START + 4 * MINUTE), looked) is None
+
+
+def test_where_few_come_all_their_requests_of_an_hour_show_what_the_version_before_did() -> None:
+    few = [{"healthy": 2.0, "requests": 2.0, "target_5xx": float(at % 3 == 0)} for at in range(BASELINE)]
+    known = before(ERRORS, seen(few, []), START)
+    assert known is not None
+    assert (round(known.value, 1), known.requests, known.broken) == (16.7, 30, True)
+    assert known.excuses(ERRORS, 20.0, 20)
+    assert not known.excuses(ERRORS, 60.0, 20)
+    assert before(SLOW, seen(few, []), START) is None, "percentiles of minutes are not those of an hour"
 
 
 def broken(window: int) -> RuleState:

@@ -18,7 +18,6 @@ from services._chassis.commands import becomes_job
 from services._chassis.transition import Transition, decided
 from services.monitor.decisions import COLLECT
 from services.monitor.domain.alarms import Alarm
-from services.monitor.domain.database import Database, fault
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.handlers import LOST
 from services.monitor.jobs import check_alarms, set_up
@@ -239,13 +238,12 @@ async def test_a_broken_rule_fails_the_evaluation_and_raises_the_alert(world: Wo
 
 
 WITH_DATABASE = ServicePolicy(target=TARGET, monitoring=Monitoring(database="court"))
-AWAY = Database(instance="court", status="failed")
 
 
 async def test_while_the_database_itself_is_in_trouble_no_deployment_is_blamed(world: World) -> None:
     world.policies.reload(WITH_DATABASE)
     world.metrics.change(target_5xx=40.0)
-    world.databases.there["court"] = AWAY
+    world.databases.failed.add("court")
     await evaluate(world)
     await world.until(14 * MINUTE)
     assert not world.answers, "the database may come back"
@@ -258,15 +256,38 @@ async def test_while_the_database_itself_is_in_trouble_no_deployment_is_blamed(w
     assert "error_rate inconclusive: 40%, must be <= 10% (200 samples), the database court is failed" in answer.summary
 
 
-async def test_a_database_that_comes_back_excuses_nothing_any_more(world: World) -> None:
+async def test_a_database_that_comes_back_excuses_only_what_was_bad_until_then(world: World) -> None:
     world.policies.reload(WITH_DATABASE)
     world.metrics.change(target_5xx=40.0)
-    world.databases.there["court"] = AWAY
+    world.databases.failed.add("court")
     await evaluate(world)
     await world.until(5 * MINUTE)
-    del world.databases.there["court"]
-    await world.until(6 * MINUTE)
+    world.databases.failed.clear()
+    await world.until(7 * MINUTE)
+    assert not world.answers, "these minutes are still the database's"
+    await world.until(9 * MINUTE)
     assert [answer.cause for answer in world.answers] == [Cause.GATE]
+    raised = [event for event in world.published if isinstance(event, CriticalAlert)]
+    assert [event.dependency for event in raised] == ["the database court is failed", ""], "now it is held against it"
+    assert len({event.alert_id for event in raised}) == 1
+
+
+async def test_what_a_database_broke_while_it_was_away_is_not_held_against_a_version_that_is_well(world: World) -> None:
+    """Though its metrics come when the database is back."""
+    world.policies.reload(WITH_DATABASE)
+    world.databases.failed.add("court")
+    world.metrics.change(target_5xx=40.0, database_errors=30.0)
+    await evaluate(world)
+    await world.until(3 * MINUTE)
+    world.databases.failed.clear()
+    world.metrics.change(target_5xx=None, database_errors=0.0)
+    await world.until(3 * MINUTE + 30)
+    assert not world.answers, "the newest window is the database's"
+    await world.until(6 * MINUTE)
+    assert [answer.verdict for answer in world.answers] == [Verdict.PASS]
+    assert all(
+        event.excused for event in world.published if isinstance(event, CriticalAlert) and event.state == "raised"
+    )
 
 
 async def test_a_database_of_which_nothing_is_known_excuses_nothing(world: World) -> None:
@@ -277,26 +298,6 @@ async def test_a_database_of_which_nothing_is_known_excuses_nothing(world: World
     await world.until(3 * MINUTE)
     assert [answer.cause for answer in world.answers] == [Cause.GATE]
     assert not any(event.dependency for event in world.published if isinstance(event, CriticalAlert))
-
-
-@pytest.mark.parametrize(
-    ("database", "detail"),
-    [
-        (None, ""),
-        (Database(instance="court", status="available"), ""),
-        (Database(instance="court", status="backing-up"), ""),
-        (Database(instance="court", status="storage-full"), "the database court is storage-full"),
-        (Database(instance="court", status="available", cpu={0.0: 99, 60.0: 20}), ""),
-        (Database(instance="court", status="available", cpu={60.0: 99}), ""),
-        (
-            Database(instance="court", status="available", cpu={0.0: 20, 60.0: 96, 120.0: 99}),
-            "the database court is overloaded: its processor is at 99%",
-        ),
-    ],
-)
-def test_what_a_database_in_trouble_is(database: Database | None, detail: str) -> None:
-    found = fault(database)
-    assert (found.detail if found else "") == detail
 
 
 async def test_a_silent_cloudwatch_is_inconclusive_at_the_deadline(world: World) -> None:

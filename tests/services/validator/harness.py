@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from pydantic import SecretStr
 
 from contracts.base import Target, caused_id
+from contracts.monitor import DependencyFault
 from contracts.policy import SMOKE, Application, Gates, HttpTest, Tests
 from contracts.results import StepFinished
 from contracts.validator import Suite
+from services._aws.errors import AwsError
 from services._chassis.transition import Decision, Transition
 from services._chassis.web import Address
 from services.validator.domain.facts import Absent, Image, LiveService, NotAsked, TaskDefinition, Unknown
@@ -46,6 +48,22 @@ class FakeEcs:
 
     async def task_definition(self, target: Target, name: str) -> TaskDefinition | Absent | Unknown:
         return self.definitions.get(name, Absent(f"there is no task definition {name}"))
+
+
+class FakeDatabases:
+    """Each answer once, the last one for ever; None: the database is well."""
+
+    def __init__(self, *answers: DependencyFault | AwsError | None) -> None:
+        self.answers = list(answers or (None,))
+        self.asked: list[str] = []
+
+    async def fault(self, target: Target, instance: str, now: float) -> DependencyFault | None:
+        assert target == TARGET
+        self.asked.append(instance)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, AwsError):
+            raise answer
+        return answer
 
 
 BALANCER = Address("http://lb.example:80")

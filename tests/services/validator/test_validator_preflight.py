@@ -35,6 +35,7 @@ from tests.services.validator.harness import (
     TARGET,
     WELL,
     FakeApplications,
+    FakeDatabases,
     FakeEcs,
     FakeRunner,
     answer_of,
@@ -72,7 +73,7 @@ class FakeRollouts:
 
 
 def service_tests(runner: FakeRunner, found: Address | Unknown = BALANCER) -> ServiceTests:
-    return ServiceTests(FakeEcs(), FakeApplications(found), runner, FakeClock(NOW.timestamp()))
+    return ServiceTests(FakeEcs(), FakeApplications(found), FakeDatabases(), runner, FakeClock(NOW.timestamp()))
 
 
 async def preflight(

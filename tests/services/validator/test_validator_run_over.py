@@ -25,7 +25,7 @@ from services.validator.jobs.service_tests import ServiceTests
 from services.validator.jobs.validate import VALIDATION, Validate
 from services.validator.ports import Addresses
 from tests.kit import memory_store, published
-from tests.services.validator.harness import FakeApplications
+from tests.services.validator.harness import FakeApplications, FakeDatabases
 
 NOW = datetime(2026, 1, 12, 14, 30, tzinfo=UTC)
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
@@ -74,7 +74,7 @@ class World:
     def __init__(self, runner: EndlessTests | QuickTests) -> None:
         self.store = memory_store("validator", PacedClock(Pace()))
         self.work = Validate(
-            ServiceTests(Services(), FakeApplications(), runner, PacedClock(Pace())), BuiltInPolicies()
+            ServiceTests(Services(), FakeApplications(), FakeDatabases(), runner, PacedClock(Pace())), BuiltInPolicies()
         )
         self.executor = Executor(self.store, {VALIDATION: self.work}, lease=0.3, slots=1)
 

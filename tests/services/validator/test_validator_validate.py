@@ -9,9 +9,11 @@ from contracts.base import Target
 from contracts.deployment import Cause, Observe
 from contracts.envelope import Meta
 from contracts.gates import Verdict
-from contracts.policy import API, SMOKE, Application, HttpTest, ServicePolicy, Tests, ValidationPolicy
+from contracts.monitor import DependencyFault
+from contracts.policy import API, SMOKE, Application, HttpTest, Monitoring, ServicePolicy, Tests, ValidationPolicy
 from contracts.results import ProbesOutput, StepFinished
 from contracts.validator import Baseline, RunPreflight, ValidateDeployment
+from services._aws.errors import AwsError
 from services._chassis.commands import becomes_job
 from services._chassis.reasons import is_permanent, sentence_of
 from services._chassis.transition import Cancelled
@@ -34,6 +36,7 @@ from tests.services.validator.harness import (
     NOW,
     TARGET,
     FakeApplications,
+    FakeDatabases,
     FakeEcs,
     FakeRunner,
     answer_of,
@@ -51,7 +54,11 @@ async def test_commands_become_jobs_under_their_own_id() -> None:
 
 
 def service_tests(runner: FakeRunner, **more: Any) -> ServiceTests:
-    parts: dict[str, Any] = {"services": FakeEcs(), "applications": FakeApplications()} | more
+    parts: dict[str, Any] = {
+        "services": FakeEcs(),
+        "applications": FakeApplications(),
+        "databases": FakeDatabases(),
+    } | more
     return ServiceTests(runner=runner, clock=FakeClock(NOW.timestamp()), **parts)
 
 
@@ -89,6 +96,40 @@ async def test_a_service_that_does_not_fails_and_says_what() -> None:
     answer = await validate(validation(runner))
     assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
     assert any("health: GET /health: no connection (1 attempt)" in gate.detail for gate in answer.gates)
+
+
+AWAY = DependencyFault(name="court", detail="the database court is failed")
+WITH_DATABASE = ServicePolicy(target=TARGET, digest=IN_FORCE, monitoring=Monitoring(database="court"))
+UNREADY = (TestResult("smoke", SMOKE[1], (Answered(503, 0.1),)),)
+
+
+@pytest.mark.parametrize("answers", [(AWAY,), (AWAY, None), (None, AWAY)])
+async def test_what_fails_while_the_database_itself_is_away_proves_nothing(
+    answers: tuple[DependencyFault | None, ...],
+) -> None:
+    answer = await validate(validation(FakeRunner(UNREADY), WITH_DATABASE, databases=FakeDatabases(*answers)))
+    assert (answer.verdict, answer.cause, answer.output) == (Verdict.INCONCLUSIVE, Cause.DEPENDENCY, None)
+    assert answer.summary.startswith("the database court is failed, so that what fails proves nothing: 0 of 1 tests")
+    assert Verdict.FAIL not in {gate.verdict for gate in answer.gates}
+
+
+async def test_what_passes_while_the_database_is_away_passes() -> None:
+    answer = await validate(validation(FakeRunner(), WITH_DATABASE, databases=FakeDatabases(AWAY)))
+    assert answer.verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("answer_of_rds", [None, AwsError("RDS refused DescribeDBInstances (AccessDenied)")])
+async def test_a_database_that_is_well_or_of_which_nothing_is_known_explains_nothing(
+    answer_of_rds: AwsError | None,
+) -> None:
+    answer = await validate(validation(FakeRunner(UNREADY), WITH_DATABASE, databases=FakeDatabases(answer_of_rds)))
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
+
+
+async def test_without_a_database_in_the_policy_none_is_asked_about() -> None:
+    databases = FakeDatabases(AWAY)
+    assert (await validate(validation(FakeRunner(UNREADY), databases=databases))).verdict is Verdict.FAIL
+    assert databases.asked == []
 
 
 async def test_no_time_is_no_verdict() -> None:
