@@ -26,7 +26,7 @@ from contracts.policy import BUILT_IN_RULES, Monitoring, ServicePolicy
 from services.health.domain import checks
 from services.monitor.adapters.alarm_definitions import definition
 from services.monitor.adapters.dashboards import Drawing
-from services.monitor.domain import judge, rules
+from services.monitor.domain import rule_gates, rules
 from tests.services.monitor.harness import BALANCED
 
 watched = {rule.name: rule for rule in rules.rules_of(BUILT_IN_RULES)}
@@ -53,7 +53,7 @@ assert sorted(lines) == sorted(watched[name].threshold for name in expected
                                if name not in {"service_unavailable", "database_connections"}), lines
 for name in ("error_rate", "response_time"):
     assert f">= {limits.LEAST_REQUESTS}," in alarms[name]["Metrics"][0]["Expression"], name
-assert judge.LEAST_REQUESTS == rules.LEAST_REQUESTS == checks.LEAST_REQUESTS == limits.LEAST_REQUESTS
+assert rule_gates.LEAST_REQUESTS == rules.LEAST_REQUESTS == checks.LEAST_REQUESTS == limits.LEAST_REQUESTS
 
 health = ServicePolicy.model_fields["health"].default
 assert (health.cpu_percent, health.memory_percent) == (limits.WARNING_CPU, limits.WARNING_MEMORY)
