@@ -20,6 +20,7 @@ from contracts.dead_letter import DeadLettered, DeadLetterSettled, alert_of
 from contracts.envelope import Envelope, InvalidMessage, Message, Meta, from_message
 from contracts.signatures import OPERATORS_SOURCE
 from contracts.topics import DEAD_LETTERS, TOPICS, Party
+from services._chassis.records import read_bounded
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
 from surefoot.signing import signed
@@ -159,6 +160,7 @@ async def _send(producer: Any, message: Message, partition: int | None = None) -
 
 async def _records() -> AsyncIterator[Any]:
     partitions = await _partitions()
+    read_bounded()
     untyped: Any = AIOKafkaConsumer
     consumer = untyped(bootstrap_servers=servers(), enable_auto_commit=False, auto_offset_reset="earliest", **_bounds())
     async with _started(consumer, consumer.stop):

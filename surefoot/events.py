@@ -13,6 +13,7 @@ from contracts.dead_letter import DeadLettered
 from contracts.envelope import Envelope, InvalidMessage, from_message
 from contracts.suggest import did_you_mean
 from contracts.topics import DEPLOYMENT_EVENTS, TOPICS
+from services._chassis.records import read_bounded
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, console
 
@@ -34,6 +35,7 @@ def follow(topics: tuple[str, ...], *, from_start: bool, write: Callable[[str], 
 
 
 async def _follow(topics: tuple[str, ...], from_start: bool, write: Callable[[str], None], as_json: bool) -> None:
+    read_bounded()
     consumer = AIOKafkaConsumer(
         *topics,
         bootstrap_servers=os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092"),

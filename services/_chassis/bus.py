@@ -18,7 +18,7 @@ from contracts.topics import Party
 from services._chassis.catch_up import CatchUp
 from services._chassis.commits import Commits
 from services._chassis.consumer import Record
-from services._chassis.records import read_any_name
+from services._chassis.records import read_bounded
 from services._chassis.settings import Settings
 from services._chassis.store import RedisStore
 from services._chassis.watchdog import Watchdog
@@ -39,7 +39,7 @@ class Broker(KafkaBroker):
 
 def create_broker(settings: Settings, client_id: str) -> Broker:
     """Return a broker that loses nothing: ``acks=all``, idempotent, acknowledged by the handler's end."""
-    read_any_name()
+    read_bounded()
     return Broker(
         settings.kafka_bootstrap_servers.split(","),
         client_id=client_id,

@@ -26,6 +26,7 @@ from services._chassis.commands import Command
 from services._chassis.dead_letters import LONGEST_DETAIL, emissions_for, letter_of, unsupported
 from services._chassis.readiness import NEWER_STATE_LONGEST, Readiness
 from services._chassis.reasons import is_permanent, sentence_of
+from services._chassis.records import Unreadable
 from services._chassis.service import Service
 from services._chassis.signatures import UNSIGNED, Trust, Untrusted
 from services._chassis.store import Applied, RedisStore
@@ -205,6 +206,8 @@ class Consumer:
     def _proven(self, record: Record) -> tuple[str, Meta]:
         """Return type and attributes, with who has written them. Raise ``InvalidMessage``, ``Untrusted`` among them."""
         try:
+            if isinstance(record.value, Unreadable):
+                raise InvalidMessage(record.value.why)  # noqa: TRY301  it is told like any other
             type_, meta = read_meta(record.headers)
         except InvalidMessage as error:
             if self._trust.demands:

@@ -22,7 +22,7 @@ from contracts.deployment import AbortRequested, DeploymentFinished
 from contracts.envelope import Envelope, InvalidMessage, Meta, from_message
 from contracts.recovery import RollbackStarted
 from contracts.topics import TOPICS, Party
-from services._chassis.records import read_any_name
+from services._chassis.records import read_bounded
 from surefoot.signing import signed
 from tests.chaos.requests import SOURCE, Asked
 
@@ -93,7 +93,7 @@ class Observer:
         self._places: dict[TopicPartition, int] = {}
 
     def start(self) -> None:
-        read_any_name()
+        read_bounded()
         self._thread.start()
         self._reading = asyncio.run_coroutine_threadsafe(self._read(), self._loop)
 
