@@ -105,7 +105,7 @@ def test_a_service_wins_over_the_defaults_key_by_key(path: str, others: set[str]
     for other in {path, *others}:
         join(below, other, another(other))
     before = of(policies(file(below, {})))
-    above = {"recovery.triggers": []}.get(path, default(path))
+    above = {"recovery.triggers": [], "requests.keys": []}.get(path, default(path))
     after = of(policies(file(below, nested(path, "off" if above is None else above))))
     assert set(differences(before, after)) == {path}
 
