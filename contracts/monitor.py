@@ -57,6 +57,8 @@ class EvaluateRules(Event):
     since: Time
     not_before: Time | None = None
     """No rule is judged as kept before this time; None: each is, as soon as the evidence is there."""
+    took_over: Time | None = None
+    """When the new version had taken over, from which it is compared with the one before; None: when this arrives."""
     deadline: Time
     probes: ProbesOutput | None = None
     """The validator's own requests, which count as samples where the service has too little traffic."""

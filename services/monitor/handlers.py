@@ -56,7 +56,7 @@ class Handlers:
             run_id=command.run_id,
             since=command.since.timestamp(),
             not_before=command.not_before.timestamp() if command.not_before else None,
-            asked_at=now,
+            asked_at=command.took_over.timestamp() if command.took_over else now,
             deadline=command.deadline.timestamp(),
             probes=command.probes,
             task_definition=command.task_definition,

@@ -107,6 +107,7 @@ def _evaluate_rules(run: Run, now: float) -> EvaluateRules:
         run_id=run.run_id,
         since=applied_at,
         not_before=moment(now + min(baking.minimum_minutes, longest) * MINUTE) if baking.minimum_minutes else None,
+        took_over=moment(now),
         deadline=moment(max(now + longest * MINUTE, applied_at.timestamp() + EVIDENCE)),
         probes=run.output(ProbesOutput),
         task_definition=ours.task_definition if ours else None,

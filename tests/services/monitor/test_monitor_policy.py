@@ -252,6 +252,16 @@ async def test_no_rule_is_called_kept_before_the_shortest_baking_is_over(world: 
     assert [answer.verdict for answer in world.answers] == [Verdict.PASS]
 
 
+async def test_what_is_asked_anew_is_judged_from_when_the_new_version_took_over(world: World) -> None:
+    now = moment(world.clock.time)
+    took_over, deadline = now - timedelta(minutes=6), now - timedelta(minutes=1)
+    again = EvaluateRules(
+        target=TARGET, run_id="run-1", since=took_over, took_over=took_over, deadline=deadline, policy=part()
+    )
+    await world.send(world.handlers.evaluate_rules, again, "again")
+    assert [waiting.asked_at for waiting in (await watch(world)).pending] == [took_over.timestamp()]
+
+
 async def test_a_rule_that_is_broken_while_it_bakes_is_told_at_once(world: World) -> None:
     await evaluate(world, part(), not_before=10 * MINUTE)
     world.metrics.change(response_time=9.0)

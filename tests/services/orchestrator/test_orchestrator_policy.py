@@ -146,6 +146,7 @@ def test_a_shortest_baking_is_said_to_whoever_judges() -> None:
     rules = world.last("evaluate-rules").event
     assert isinstance(rules, EvaluateRules)
     assert (rules.not_before, rules.deadline) == (at(world.now + 600), at(world.now + 3600))
+    assert rules.took_over == at(world.now)
 
 
 def test_a_request_that_wants_less_baking_has_less() -> None:
