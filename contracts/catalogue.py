@@ -95,7 +95,7 @@ CATALOGUE: tuple[Entry, ...] = (
         deployment.PhaseProgressed,
         topics.DEPLOYMENT_EVENTS,
         ORCHESTRATOR,
-        {CI, DASHBOARDS},
+        {CI, DASHBOARDS, ORCHESTRATOR},
     ),
     _entry(
         "gate-evaluated.v1",

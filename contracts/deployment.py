@@ -175,6 +175,8 @@ class PhaseProgressed(Event):
     phase: Phase
     step: str
     message: str
+    verdict: Verdict | None = None
+    """The step's verdict, where this is its answer; None while it goes on, and in what the previous version wrote."""
 
 
 class GateEvaluated(Event):

@@ -2,7 +2,14 @@
 
 from functools import partial
 
-from contracts.deployment import AbortRequested, DeploymentFinished, DeploymentStarted, DeployRequested, PhaseStarted
+from contracts.deployment import (
+    AbortRequested,
+    DeploymentFinished,
+    DeploymentStarted,
+    DeployRequested,
+    PhaseProgressed,
+    PhaseStarted,
+)
 from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
@@ -39,6 +46,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             HealthScored: handlers.on_event,
             DeploymentStarted: handlers.on_own_event,
             PhaseStarted: handlers.on_own_event,
+            PhaseProgressed: handlers.on_own_event,
             DeploymentFinished: handlers.on_own_event,
         },
         refusals={DEPLOYMENT_REQUESTS.name: handlers.on_unreadable_request},

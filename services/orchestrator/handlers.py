@@ -13,6 +13,7 @@ from contracts.deployment import (
     DeploymentStarted,
     DeployRequested,
     Phase,
+    PhaseProgressed,
     PhaseStarted,
 )
 from contracts.envelope import Meta
@@ -27,7 +28,7 @@ from services.orchestrator.domain.decide import Input, ReplayedRequest, TimerFir
 from services.orchestrator.domain.effects import Effect, Ended, Publish
 from services.orchestrator.domain.listing import SERVICES, indexes_of
 from services.orchestrator.domain.policy import Policy
-from services.orchestrator.domain.replay import past_checks, with_time_left
+from services.orchestrator.domain.replay import ARM, past_checks, with_time_left
 from services.orchestrator.domain.requests import request_of
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.unreadable import refusal_of
@@ -59,9 +60,14 @@ def past_checks_key(run_id: str) -> str:
     return f"past-checks:{run_id}"
 
 
-OWN_EVENTS = {DeploymentStarted: start_key, PhaseStarted: past_checks_key, DeploymentFinished: end_key}
+OWN_EVENTS = {
+    DeploymentStarted: start_key,
+    PhaseStarted: past_checks_key,
+    PhaseProgressed: past_checks_key,
+    DeploymentFinished: end_key,
+}
 """The key under which each kind of our own events is kept for a request that is replayed after it."""
-OwnEvent = DeploymentStarted | PhaseStarted | DeploymentFinished
+OwnEvent = DeploymentStarted | PhaseStarted | PhaseProgressed | DeploymentFinished
 
 
 class Handlers:
@@ -121,6 +127,8 @@ class Handlers:
     async def on_own_event(self, event: OwnEvent, _meta: Meta) -> Transition | None:
         """Take in what this service published before: a Redis that was restored from an older copy does not know it."""
         if isinstance(event, PhaseStarted) and event.phase is not Phase.DEPLOYMENT_MONITORING:
+            return None
+        if isinstance(event, PhaseProgressed) and event.step != ARM:
             return None
         record = await self._courses.record(run_key(event.run_id))
         status = RunView.model_validate_json(record).status if record is not None else ""

@@ -5,7 +5,7 @@ What is over stays over: an event of another run, a second answer, an unknown co
 
 from dataclasses import dataclass
 
-from contracts.deployment import AbortRequested, DeploymentFinished, DeploymentStarted, PhaseStarted
+from contracts.deployment import AbortRequested, DeploymentFinished, DeploymentStarted, PhaseProgressed, PhaseStarted
 from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
@@ -38,6 +38,7 @@ Input = (
     | AbortRequested
     | DeploymentStarted
     | PhaseStarted
+    | PhaseProgressed
     | DeploymentFinished
     | StepFinished
     | StepProgressed
@@ -73,8 +74,8 @@ def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> Co
             return (yield from replay.unknown(course, event.request, event.finished, policy, now))
         case DeploymentStarted():
             return replay.started(course, event, now)
-        case PhaseStarted():
-            return replay.phase_started(course, event)
+        case PhaseStarted() | PhaseProgressed():
+            return replay.went_on(course, event)
         case DeploymentFinished():
             return (yield from replay.finished(course, event, policy, now))
         case TargetArmed() | TargetDisarmed() | HealthScored():

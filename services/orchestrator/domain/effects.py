@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from contracts.base import Event
 from contracts.deployment import PhaseProgressed
+from contracts.gates import Verdict
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.run import Run
 
@@ -33,10 +34,12 @@ RunTurn = Generator[Effect, None, Run]
 CourseTurn = Generator[Effect, None, Course]
 
 
-def progress(run: Run, step: str, message: str, now: float) -> RunTurn:
-    """Publish one sentence about what is going on."""
+def progress(run: Run, step: str, message: str, now: float, verdict: Verdict | None = None) -> RunTurn:
+    """Publish one sentence about what is going on; ``verdict`` is that of the step that has ended."""
     phase = run.phase if run.ending is None else None
     run = run.replace(told=run.told + 1, told_at=now, progress=message, told_in=phase)
-    event = PhaseProgressed(target=run.target, run_id=run.run_id, phase=run.phase, step=step, message=message)
+    event = PhaseProgressed(
+        target=run.target, run_id=run.run_id, phase=run.phase, step=step, message=message, verdict=verdict
+    )
     yield Publish(event, run.id_of(f"{run.phase}:progress:{run.told}"))
     return run

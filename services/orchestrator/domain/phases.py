@@ -146,9 +146,19 @@ def _not_armed(run: Run, arm: Step, now: float) -> RunTurn:
     gates = gates_of(arm)
     run = yield from close(run, Verdict.INCONCLUSIVE if arm.passed else worst(g.verdict for g in gates), now, gates)
     why = sentence(gates) or "arming took too long"
+    if run.request.past_checks:
+        return (yield from _may_have_changed(run, arm, why, now))
     reason = f"Nothing was changed, since recovery does not stand ready: {why}."
     cause = arm.cause or (Cause.TIMEOUT if arm.passed else Cause.GATE)
     return (yield from endings.disarm(run, Outcome.BLOCKED, cause, reason, now))
+
+
+def _may_have_changed(run: Run, arm: Step, why: str, now: float) -> RunTurn:
+    """Undo a change that may be live, if recovery stands ready: the run cannot end as blocked any more."""
+    reason = f"Redis was restored from a copy of before the change, and {why}. The change may be live"
+    if arm.passed and run.may_roll_back:
+        return (yield from endings.roll_back(run, "the change may be live", Cause.TIMEOUT, f"{reason}.", now))
+    return (yield from endings.disarm(run, Outcome.FAILED, Cause.TIMEOUT, f"{reason}: look at the service.", now))
 
 
 def _apply(run: Run, now: float) -> RunTurn:

@@ -5,7 +5,10 @@ published as started does not expire in the queue, and one whose change may be l
 changed.
 """
 
-from contracts.deployment import DeploymentFinished, DeploymentStarted, Phase, PhaseStarted
+from contracts.catalogue import entry_of
+from contracts.deployment import DeploymentFinished, DeploymentStarted, Phase, PhaseProgressed, PhaseStarted
+from contracts.gates import Verdict
+from contracts.recovery import Arm
 from services.orchestrator.domain import endings
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn
@@ -13,6 +16,8 @@ from services.orchestrator.domain.limits import REQUEST_LIFETIME
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.requests import out_of_queue, unstarted
 from services.orchestrator.domain.run import Request
+
+ARM = entry_of(Arm).name
 
 
 def with_time_left(request: Request, now: float) -> Request:
@@ -28,6 +33,11 @@ def started(course: Course, event: DeploymentStarted, now: float) -> Course:
     return course.replace(queue=tuple(queue))
 
 
+def went_on(course: Course, event: PhaseStarted | PhaseProgressed) -> Course:
+    """Keep in mind how far a run had got, where that decides whether its change may be live."""
+    return phase_started(course, event) if isinstance(event, PhaseStarted) else arm_answered(course, event)
+
+
 def phase_started(course: Course, event: PhaseStarted) -> Course:
     """Keep in mind that a run has passed its first phase, while the restored state is still in it, or before it."""
     if event.phase is not Phase.DEPLOYMENT_MONITORING:
@@ -40,6 +50,16 @@ def phase_started(course: Course, event: PhaseStarted) -> Course:
         return course
     queue = (past_checks(request) if request.run_id == event.run_id else request for request in course.queue)
     return course.replace(queue=tuple(queue))
+
+
+def arm_answered(course: Course, event: PhaseProgressed) -> Course:
+    """Keep in mind that recovery stood ready, while the restored state still waits for that: the change may be live."""
+    run = course.active
+    passed = event.step == ARM and event.verdict is Verdict.PASS
+    if run is None or run.run_id != event.run_id or not passed:
+        return course
+    known = run.request.past_checks or any(step.name == ARM and step.answer is not None for step in run.steps)
+    return course if known else course.replace(active=run.replace(request=past_checks(run.request)))
 
 
 def past_checks(request: Request) -> Request:

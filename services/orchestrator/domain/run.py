@@ -69,7 +69,8 @@ class Request(Frozen):
     asked_at: float
     expires_at: float
     past_checks: bool = False
-    """Whether it is published that the run passed its first phase, while the restored state is from before that."""
+    """Whether it is published that the run went on from its first phase, or from arming, while the restored state is
+    from before that."""
 
 
 class Answer(Frozen):

@@ -42,7 +42,7 @@ def receive(run: Run, event: StepFinished, now: float) -> RunTurn:
     if step is None:
         return run
     run = run.with_step(step, step.replace(answer=Answer.of(event, now)))
-    return (yield from progress(run, step.name, event.summary, now))
+    return (yield from progress(run, step.name, event.summary, now, event.verdict))
 
 
 def pass_on(run: Run, event: StepProgressed, now: float) -> RunTurn:

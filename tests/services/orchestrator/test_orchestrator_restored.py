@@ -11,13 +11,14 @@ from contracts.deployment import (
     DeployRequested,
     Outcome,
     Phase,
+    PhaseProgressed,
     PhaseStarted,
 )
 from contracts.envelope import Meta
 from contracts.gates import Verdict
 from contracts.results import PreflightOutput
 from contracts.validator import Baseline, TestBefore, ValidateDeployment
-from services.orchestrator.handlers import QUEUE, Handlers, turn
+from services.orchestrator.handlers import QUEUE, Handlers, OwnEvent, turn
 from tests.services.orchestrator.harness import IMAGE, POLICY, START, TARGET, FixedPolicies, World, asked, at, run_id_of
 
 META = Meta(id="1", source="ci", time=at(START))
@@ -33,9 +34,7 @@ def handlers(world: World) -> Handlers:
     return Handlers(world, world.clock, FixedPolicies(), 300)
 
 
-async def hear(
-    world: World, handlers: Handlers, event: DeploymentStarted | PhaseStarted | DeploymentFinished | DeployRequested
-) -> None:
+async def hear(world: World, handlers: Handlers, event: OwnEvent | DeployRequested) -> None:
     heard = handlers.deploy(event, META) if isinstance(event, DeployRequested) else handlers.on_own_event(event, META)
     transition = await heard
     if transition is not None:
@@ -239,3 +238,55 @@ async def test_the_event_says_nothing_new_to_a_run_that_is_past_its_checks(world
     await hear(world, handlers, phase_started(run_id, Phase.BAKING))
     assert not world.run.request.past_checks
     assert f"past-checks:{run_id}" not in world.records
+
+
+def armed(run_id: str, verdict: Verdict | None = Verdict.PASS, step: str = "arm") -> PhaseProgressed:
+    phase = Phase.DEPLOYMENT_MONITORING
+    return PhaseProgressed(target=TARGET, run_id=run_id, phase=phase, step=step, message="Armed.", verdict=verdict)
+
+
+async def test_a_change_that_may_be_live_is_rolled_back_where_the_state_is_from_before_it(
+    world: World, handlers: Handlers
+) -> None:
+    world.request("1")
+    world.answer_others()
+    await hear(world, handlers, armed(run_id_of("1")))
+    world.now += 3600
+    world.answer("arm")
+    assert world.last("roll-back")
+    assert world.run.outcome is None
+
+
+@pytest.mark.parametrize(
+    "event", [armed(run_id_of("1"), None), armed(run_id_of("1"), step="apply-change"), armed(run_id_of("2"))]
+)
+async def test_without_that_event_arming_took_too_long_and_nothing_was_changed(
+    world: World, handlers: Handlers, event: PhaseProgressed
+) -> None:
+    world.request("1")
+    world.answer_others()
+    await hear(world, handlers, event)
+    world.now += 3600
+    world.answer("arm")
+    world.answer("disarm")
+    assert world.end.outcome is Outcome.BLOCKED
+
+
+async def test_where_recovery_does_not_stand_ready_again_the_run_fails_and_says_that_the_change_may_be_live(
+    world: World, handlers: Handlers
+) -> None:
+    world.request("1")
+    world.answer_others()
+    await hear(world, handlers, armed(run_id_of("1")))
+    world.answer("arm", Verdict.FAIL, cause=Cause.REFUSED)
+    world.answer("disarm")
+    assert (world.end.outcome, world.end.cause) == (Outcome.FAILED, Cause.TIMEOUT)
+    assert "The change may be live: look at the service." in world.end.reason
+
+
+async def test_while_nothing_was_restored_that_event_tells_nothing_new(world: World, handlers: Handlers) -> None:
+    world.request("1")
+    world.answer_others()
+    world.answer("arm")
+    await hear(world, handlers, armed(run_id_of("1")))
+    assert not world.run.request.past_checks
