@@ -15,6 +15,7 @@ from contracts.base import Target
 from contracts.topics import SERVICES
 from tests.chaos.harms import Harms
 from tests.chaos.judge import Images, Report, judge, judge_services
+from tests.chaos.kinds import KINDS, mix
 from tests.chaos.plan import harms
 from tests.chaos.requests import Asked, requests
 from tests.chaos.stack import Stack, stack
@@ -24,6 +25,8 @@ PEACE_SECONDS = 300.0
 """How long runs may take to end once no more harm is done: above the sum of a run's own deadlines at this speed."""
 QUIET_SECONDS = 6.0
 """No event for so long after the last run's end: then nothing is under way any more."""
+STEADY_SECONDS = 40.0
+"""The longest that old tasks drain after all that: the deregistration delay, with the clock's speed."""
 TICK_SECONDS = 0.05
 
 log = structlog.get_logger()
@@ -66,7 +69,7 @@ class Campaign:
     def run(self) -> Report:
         """Run the campaign, and return its report."""
         begun, report = time.monotonic(), Report(self.seed)
-        with stack(self.directory, seed=self.seed, targets=self.targets, mutant=self.mutant) as running:
+        with stack(self.directory, seed=self.seed, kinds=mix(self.seed, self.targets), mutant=self.mutant) as running:
             drive = Drive(self, running)
             drive.start()
             if not self.harmless:
@@ -75,7 +78,8 @@ class Campaign:
             report.harm = drive.harms.done
             running.observer.seen.keep(self.directory / "events.jsonl")
             others = {rival.run_id or rival.name: rival.outcome for rival in drive.harms.rivals}
-            judge(report, drive.asked, running.observer.seen, running.control_aws("GET", "calls?changing=1"), others)
+            calls = running.control_aws("GET", "calls?changing=1")
+            judge(report, drive.asked, running.observer.seen, calls, others, harmless=self.harmless)
             judge_services(report, drive.asked, running.observer.seen, drive.images, drive.harms.touched)
         report.seconds = round(time.monotonic() - begun, 1)
         return report
@@ -135,7 +139,7 @@ class Drive:
             busy = self._waiting or self._active or any(rival.is_alive() for rival in self.harms.rivals)
             if not busy and time.monotonic() - moved > QUIET_SECONDS:
                 break
-        self.images.after = self._stack.running()
+        self.images.after = self._stack.steady(STEADY_SECONDS)
 
     def _tick(self) -> None:
         self._agenda.run_due()
@@ -153,8 +157,7 @@ class Drive:
             self._waiting.remove(run)
             self._active[run.target] = run.run_id
             self.asked.append(run)
-            pushed = self._stack.control_aws("POST", "images", {"tag": run.tag, "behaviour": run.behaviour})
-            self.images.of_run[run.run_id] = pushed["digest"]
+            self.images.of_run[run.run_id] = self._stack.push(run.tag, KINDS[run.kind].image_of(run.behaviour))
             self._stack.observer.ask(run)
             if run.abort_after is not None:
                 self._agenda.add(run.abort_after, partial(self._stack.observer.abort, run))

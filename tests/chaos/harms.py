@@ -225,7 +225,7 @@ class Harms:
             return
         number = len(self.rivals) + 1
         service, tag = self._random.choice(self._services()), f"healthy-rival-{number}"
-        self._stack.control_aws("POST", "images", {"tag": tag, "behaviour": "healthy"})
+        self._stack.push(tag, self._stack.kinds[service].image_of("healthy"))
         rival = Rival(self._stack.directory / f"rival-{number}", self._stack.environment, service, tag)
         self.rivals.append(rival)
         self.touched.add(service)

@@ -36,7 +36,11 @@ class Report:
     seed: int
     runs: int = 0
     harm: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, int] = field(default_factory=dict)
+    """Kind of service → its runs."""
     terminal_states: dict[str, int] = field(default_factory=dict)
+    outcomes_wrong: int = 0
+    """Runs whose outcome is not among those that are right for their version on their kind of service."""
     runs_without_one: int = 0
     runs_with_two: int = 0
     changes_intended: int = 0
@@ -96,11 +100,15 @@ def judge(
     seen: Seen,
     calls: Iterable[dict[str, Any]],
     others: Mapping[str, str] = {},
+    *,
+    harmless: bool = False,
 ) -> Report:
     """Fill the report. ``others``: runs of another Surefoot, and their outcomes (empty: none)."""
     report.runs = len(asked)
+    report.kinds = dict(Counter(request.kind for request in asked))
     report.copies_on_the_bus = seen.copies
     _ends(report, asked, seen)
+    _outcomes(report, asked, seen, harmless=harmless)
     effects = effects_of(calls)
     _deployments(report, asked, seen, [effect for effect in effects if effect.job not in _jobs(others)])
     _others(report, others, effects)
@@ -128,6 +136,16 @@ def _ends(report: Report, asked: Sequence[Asked], seen: Seen) -> None:
     twice |= {run_id for run_id, count in of_run.items() if count > 1}
     report.runs_with_two = len(twice)
     report.faults += [f"the run {run_id} has two terminal states" for run_id in sorted(twice)]
+
+
+def _outcomes(report: Report, asked: Sequence[Asked], seen: Seen, *, harmless: bool) -> None:
+    """Check that each run has an outcome that is right for its version."""
+    for request in asked:
+        end = seen.ended.get(request.run_id)
+        if end is not None and end.outcome not in request.outcomes(harmless=harmless):
+            report.outcomes_wrong += 1
+            what = f"{request.id} ({request.behaviour} on a service of the kind {request.kind})"
+            report.faults.append(f"{what} ended {end.outcome}: {end.reason}")
 
 
 def _deployments(report: Report, asked: Sequence[Asked], seen: Seen, effects: Sequence[Effect]) -> None:

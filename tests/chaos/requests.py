@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from random import Random
 
 from contracts.base import Target, caused_id
-from contracts.deployment import DeploymentConfig, DeployRequested, ImageChange
+from contracts.deployment import DeploymentConfig, DeployRequested, ImageChange, Outcome
+from tests.chaos.kinds import KINDS, USUAL, mix, service_name
 
 ACCOUNT, REGION, CLUSTER = "123456789012", "us-west-2", "CourtCaseCluster"
 SOURCE = "chaos"
 REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/backend"
-BEHAVIOURS = ("healthy",) * 5 + ("crash-loop",) * 3 + ("slow", "unhealthy", "wrong-architecture")
 ABORTED = 0.06
 """The share of runs that a person aborts."""
 CONFIG = DeploymentConfig(deployment_timeout_minutes=8, validation_timeout_minutes=8, baking_minutes=3)
@@ -27,6 +27,15 @@ class Asked:
     """An image of its own, so that each change is one."""
     abort_after: float | None
     """Real seconds."""
+    kind: str = USUAL
+    """Of its service."""
+
+    def outcomes(self, *, harmless: bool) -> frozenset[Outcome]:
+        """Return the ends that are right. Harm may keep a good version from going live; a bad one never succeeds."""
+        right = KINDS[self.kind].right(self.behaviour)
+        if harmless:
+            return frozenset({right} if self.abort_after is None else {right, Outcome.ABORTED, Outcome.ROLLED_BACK})
+        return frozenset(Outcome) - (frozenset() if right is Outcome.SUCCEEDED else {Outcome.SUCCEEDED})
 
     @property
     def id(self) -> str:
@@ -42,18 +51,15 @@ class Asked:
         return DeployRequested(target=self.target, change=change, actor="chaos", config=CONFIG)
 
 
-def service_name(number: int) -> str:
-    return "BackendService" if number == 1 else f"BackendService-{number}"
-
-
 def target(number: int) -> Target:
     return Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=service_name(number))
 
 
 def requests(seed: int, runs: int, targets: int) -> Iterator[Asked]:
     """Yield ``runs`` requests; they go round the ``targets``."""
-    random = Random(f"requests {seed}")
+    random, kinds = Random(f"requests {seed}"), mix(seed, targets)
     for number in range(runs):
-        behaviour = random.choice(BEHAVIOURS)
+        kind = kinds[number % targets]
+        behaviour = random.choice(KINDS[kind].behaviours)
         abort_after = random.uniform(0.1, 8.0) if random.random() < ABORTED else None
-        yield Asked(number, target(number % targets + 1), behaviour, f"{behaviour}-{seed}-{number}", abort_after)
+        yield Asked(number, target(number % targets + 1), behaviour, f"{behaviour}-{seed}-{number}", abort_after, kind)

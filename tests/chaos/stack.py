@@ -3,7 +3,7 @@
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +11,18 @@ from typing import Any
 
 import boto3
 import httpx2
+import orjson
 from redis import Redis
 
 from sandbox.child import HOST, Child, accepts_connections, claim_port
 from sandbox.proxy import Proxy
+from sandbox.scenarios.behaviour import Behaviour
 from sandbox.stack import REGION, REQUIRED_VARIABLES, START_SECONDS
 from sandbox.valkey import Valkey
 from services._chassis.clock import Pace
 from services._chassis.signing_keys import create_all
 from tests.chaos.fleet import Fleet
+from tests.chaos.kinds import KINDS, Kind, service_name, world
 from tests.chaos.observer import INSTANCE, Observer
 from tests.chaos.plan import LEASE
 from tests.chaos.requests import CLUSTER
@@ -43,6 +46,8 @@ class Stack:
     aws_url: str
     fleet: Fleet
     observer: Observer
+    kinds: Mapping[str, Kind]
+    """Service → its kind."""
 
     def aws(self, service: str) -> Any:
         """Return a client that calls AWS as a person."""
@@ -59,6 +64,11 @@ class Stack:
         answer.raise_for_status()
         return answer.json()
 
+    def push(self, tag: str, behaviour: Behaviour) -> str:
+        """Push an image that behaves so, and return its digest."""
+        described = behaviour.model_dump(mode="json", exclude_unset=True)
+        return str(self.control_aws("POST", "images", {"tag": tag, "behaviour": described})["digest"])
+
     def running(self) -> dict[str, str]:
         """Return service → digest of the image that it runs; empty while a deployment is under way."""
         ecs, ecr = self.aws("ecs"), self.aws("ecr")
@@ -74,6 +84,13 @@ class Stack:
                     known = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": tag}])["images"]
                     image = f"@{known[0]['imageId']['imageDigest']}"
                 found[service["serviceName"]] = image.partition("@")[2] if steady else ""
+        return found
+
+    def steady(self, seconds: float) -> dict[str, str]:
+        """Return the same once every service is steady, or else after so many real seconds."""
+        deadline = time.monotonic() + seconds
+        while not all((found := self.running()).values()) and time.monotonic() < deadline:
+            time.sleep(0.5)
         return found
 
     def make_peace(self) -> None:
@@ -127,8 +144,11 @@ class Broker:
 
 
 @contextmanager
-def stack(directory: Path, *, seed: int, targets: int, mutant: str = "") -> Iterator[Stack]:
-    """Run it all until the block ends; ``directory`` is emptied first and keeps the logs."""
+def stack(directory: Path, *, seed: int, kinds: Sequence[str], mutant: str = "") -> Iterator[Stack]:
+    """Run it all until the block ends; ``directory`` is emptied first and keeps the logs.
+
+    ``kinds``: of the services that stand there, number 1 first.
+    """
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     pace = {"SUREFOOT_CLOCK": str(Pace(SPEED, time.time()))}
@@ -141,10 +161,12 @@ def stack(directory: Path, *, seed: int, targets: int, mutant: str = "") -> Iter
         wire.start()
     broker = Broker(directory, kafka_port, wires["kafka"].port, seed)
     broker.start()
+    scenario = directory / "services.yaml"
+    scenario.write_bytes(orjson.dumps(world(kinds)))  # JSON is YAML
     simulated = Child(
         [
             *(sys.executable, "-m", "sandbox.aws", "--port", str(aws_port)),
-            *("--application-port", str(application), "--services", str(targets)),
+            *("--application-port", str(application), "--scenario", str(scenario)),
         ],
         log=directory / "aws.log",
         environment=pace,
@@ -174,7 +196,9 @@ def stack(directory: Path, *, seed: int, targets: int, mutant: str = "") -> Iter
     observer = Observer(f"{HOST}:{wires['kafka'].port}", environment)
     redis = Redis.from_url(redis_url, socket_timeout=5, retry_on_timeout=True)
     try:
-        yield Stack(directory, environment, wires, broker, valkey, redis, f"http://{HOST}:{aws_port}", fleet, observer)
+        stands = {service_name(number): KINDS[kind] for number, kind in enumerate(kinds, 1)}
+        url = f"http://{HOST}:{aws_port}"
+        yield Stack(directory, environment, wires, broker, valkey, redis, url, fleet, observer, stands)
     finally:
         fleet.stop()
         observer.stop()

@@ -14,10 +14,13 @@ def together(reports: Sequence[Report]) -> Report:
     whole = Report(reports[0].seed)
     harm: Counter[str] = Counter()
     states: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
     for report in reports:
         harm.update(report.harm)
         states.update(report.terminal_states)
+        kinds.update(report.kinds)
         whole.runs += report.runs
+        whole.outcomes_wrong += report.outcomes_wrong
         whole.runs_without_one += report.runs_without_one
         whole.runs_with_two += report.runs_with_two
         whole.changes_intended += report.changes_intended
@@ -34,6 +37,7 @@ def together(reports: Sequence[Report]) -> Report:
         whole.seconds = round(whole.seconds + report.seconds, 1)
         whole.faults += [f"seed {report.seed}: {fault}" for fault in report.faults]
     whole.harm, whole.terminal_states = dict(sorted(harm.items())), dict(sorted(states.items()))
+    whole.kinds = dict(sorted(kinds.items()))
     return whole
 
 

@@ -14,6 +14,7 @@ from sandbox.aws.faults.rules import FaultRules
 from sandbox.aws.server.incidents import Impossible, bring_about
 from sandbox.aws.sts.sessions import Sessions
 from sandbox.aws.world.world import World
+from sandbox.scenarios.behaviour import Behaviour
 from sandbox.scenarios.harm import Rule
 from sandbox.scenarios.incident import Incident
 from sandbox.scenarios.load import images
@@ -28,10 +29,10 @@ class ControlApi:
 
     ``GET calls?changing=1&after=N``: the log of calls. ``GET``, ``POST`` and ``DELETE harm``, ``DELETE harm/N``: the
     fault rules in force. ``POST happenings {…}``: an incident happens now. ``POST images {tag, behaviour}``: one more
-    image; ``images/gone`` and ``images/back {images}`` delete images and bring them back, ``roles/gone`` and
-    ``roles/back {role}`` a role. These act in the first account and region, or in those that ``account`` and
-    ``region`` name. ``POST sessions/expire {account}`` ends the credentials of roles, in all accounts by default.
-    ``GET blobs/…``: layers.
+    image, whose behaviour is described, or named after a scenario; ``images/gone`` and ``images/back {images}`` delete
+    images and bring them back, ``roles/gone`` and ``roles/back {role}`` a role. These act in the first account and
+    region, or in those that ``account`` and ``region`` name. ``POST sessions/expire {account}`` ends the credentials of
+    roles, in all accounts by default. ``GET blobs/…``: layers.
     """
 
     def __init__(
@@ -101,10 +102,7 @@ class ControlApi:
         registry, near = world.registry, world.ecs.neighbours
         match path:
             case "images":
-                known = images()
-                if body.get("behaviour") not in known or not body.get("tag"):
-                    raise Unclear(f"tag, and behaviour, which is one of {', '.join(known)}")
-                return {"digest": registry.push(str(body["tag"]), known[body["behaviour"]])}
+                return {"digest": registry.push(_tag(body.get("tag")), _behaviour(body.get("behaviour")))}
             case "images/gone" | "images/back":
                 digests = {
                     str(image).partition("@")[2] or registry.tags.get(str(image), "")
@@ -117,6 +115,21 @@ class ControlApi:
                 near.roles_gone = near.roles_gone | role if path.endswith("gone") else near.roles_gone - role
                 return {"gone": sorted(near.roles_gone)}
         return None
+
+
+def _tag(tag: Any) -> str:
+    if not tag:
+        raise Unclear("an image has a tag")
+    return str(tag)
+
+
+def _behaviour(described: Any) -> Behaviour:
+    """Return what an image does: described as in a scenario's ``image``, or as in a shipped scenario of that name."""
+    if isinstance(described, dict):
+        return Behaviour.model_validate(described)
+    if described not in (known := images()):
+        raise Unclear(f"behaviour is what a container does, as in a scenario's image, or one of {', '.join(known)}")
+    return known[described]
 
 
 def _respond(start: StartResponse, status: int, document: Any) -> Iterable[bytes]:
