@@ -110,16 +110,23 @@ class DeploymentConfig(Contract):
     validation_timeout_minutes: Annotated[float, Field(gt=0, le=120)] = Timeouts().validation_minutes
     """The longest that post-deployment validation may take."""
     deployment_timeout_minutes: Annotated[float, Field(gt=0, le=240)] = Timeouts().deployment_minutes
-    """The longest that the service may take to become healthy."""
+    """The longest that the service may take to become healthy. Where nobody sets it, a rollout that goes on moving has
+    as long as the service's own pace asks for (``contracts/rollout_pace.py``)."""
     baking_minutes: Annotated[float, Field(gt=0, le=1440)] = Baking().maximum_minutes
     """The longest that baking may wait for its evidence; it ends as soon as the evidence is there."""
     enable_auto_recovery: bool = True
     """Whether Surefoot may roll back. Without it a failing run ends ``failed`` and people are called."""
     minimum_health_score: Annotated[float, Field(ge=0, le=100)] = MINIMUM_HEALTH_SCORE
 
+    @property
+    def sets_deployment_timeout(self) -> bool:
+        """Whether somebody has set the time for the rollout, for this run or in the policy."""
+        return "deployment_timeout_minutes" in self.model_fields_set
+
 
 Asked = Annotated[DeploymentConfig, PlainSerializer(lambda config: config.model_dump(exclude_unset=True))]
-"""Serialised without the fields that were left out: they get the values of the target's policy when the run begins."""
+"""Serialised without the fields that were left out: they get the values of the target's policy when the run begins.
+That nobody has set ``deployment_timeout_minutes`` is kept as long as the run is."""
 
 
 class DeployRequested(Event):

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from contracts.base import Contract, Event, RunId, Time
 from contracts.limits import MINIMUM_HEALTH_SCORE
 from contracts.policy import HealthPolicy
+from contracts.rollout_pace import RolloutPace
 
 
 class AssessHealth(Event):
@@ -23,13 +24,17 @@ class AssessHealth(Event):
 
 
 class WatchDeployment(Event):
-    """Watch until the deployment is healthy, has failed, or ``deadline`` has passed."""
+    """Watch until the deployment is healthy, has failed, or the time for it is over."""
 
     run_id: RunId
     deployment_id: str | None = None
     """None: the next deployment that somebody else starts, or the one in progress (observe)."""
     task_definition: str | None = None
     deadline: Time
+    """Until when a deployment is waited for; with a ``pace`` also longer, as long as it moves."""
+    pace: RolloutPace | None = None
+    """It says how far each progress extends the watch, up to ``pace.longest`` in all. Without one ``deadline`` holds,
+    however the deployment moves."""
 
 
 class StartHealthChecks(Event):

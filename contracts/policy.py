@@ -209,7 +209,8 @@ class Gates(Section):
 
 class Timeouts(Section):
     deployment_minutes: Annotated[float, Field(gt=0, le=240)] = _default(15, "requirements, Phase 2")
-    """The longest that the service may take to become healthy."""
+    """The longest that the service may take to become healthy. Left out: a rollout that goes on moving has as long as
+    the service's own pace asks for."""
     validation_minutes: Annotated[float, Field(gt=0, le=120)] = _default(10, "requirements, Orchestration Service")
     """The longest that post-deployment validation may take."""
 

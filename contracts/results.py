@@ -8,6 +8,7 @@ from contracts.base import Contract, Event, RunId, Time, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
 from contracts.policy import Digest
+from contracts.rollout_pace import RolloutPace
 from contracts.validator import Baseline
 
 
@@ -29,6 +30,8 @@ class PreflightOutput(Contract):
     """Whether that deployment was still rolling out."""
     baseline: Baseline | None = None
     """What the tests of ``validate-deployment`` saw before the change, where that was asked for."""
+    pace: RolloutPace | None = None
+    """How fast ECS replaces the service's tasks; None where not even its percentages are known."""
 
 
 class ArmedOutput(Contract):

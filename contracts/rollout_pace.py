@@ -4,6 +4,7 @@ All times are seconds of product time.
 """
 
 from math import ceil, floor
+from typing import Self
 
 from contracts.base import Contract
 
@@ -39,7 +40,7 @@ class RolloutPace(Contract):
     draining: float = 0
     """From the order to stop an old task until it has stopped: the deregistration delay, and the stop timeout."""
     learned: float = 0
-    """The longest of its last completed deployments; 0 where none is known."""
+    """What its last completed deployments usually took, until their last old task was gone; 0 where none is known."""
     assumed: tuple[str, ...] = ()
     """A phrase for each part that could not be read, so that AWS's own default stands for it."""
 
@@ -66,8 +67,7 @@ class RolloutPace(Contract):
     @property
     def per_batch(self) -> float:
         """Return how long a batch takes to start and to become healthy, without draining."""
-        by_settings = self.start + min(self.grace, LONGEST_GRACE) + self.registration
-        return max(by_settings, (self.learned - self.drains * self.draining) / self.batches)
+        return max(self.start + self._grace + self.registration, self._learned_per_batch)
 
     @property
     def expected(self) -> float:
@@ -75,25 +75,47 @@ class RolloutPace(Contract):
 
     @property
     def silence(self) -> float:
-        """Return for how long nothing may move before the deployment counts as stuck."""
+        """Return for how long nothing may move before the deployment counts as stuck.
+
+        The grace period is a limit already: when it is over, ECS itself replaces a task that is not healthy.
+        """
+        batch = max(SLACK * (self.start + self.registration) + self._grace, SLACK * self._learned_per_batch)
         draining = self.draining if self.drains else 0
-        return min(max(LEAST_SILENCE, SLACK * self.per_batch + draining), LONGEST)
+        return min(max(LEAST_SILENCE, batch + draining), LONGEST)
+
+    @property
+    def _grace(self) -> float:
+        return min(self.grace, LONGEST_GRACE)
+
+    @property
+    def _learned_per_batch(self) -> float:
+        """Return how long a batch took without draining: ECS completes a deployment when the last old task is gone."""
+        return max(0.0, self.learned / self.batches - self.draining)
 
     @property
     def longest(self) -> float:
         """Return the longest that the whole may take, however it moves."""
         return min(self.silence + SLACK * self.expected, LONGEST)
 
+    def grown(self, tasks: int) -> Self:
+        """Return the pace with as many tasks, where that is more."""
+        return self if tasks <= self.tasks else self.model_copy(update={"tasks": tasks})
+
     @property
     def sentence(self) -> str:
         """Return the bound and how it came about, as a clause: ``nothing may stand still for 10 minutes (…)``."""
+        return f"nothing may stand still for {duration(self.silence)} ({self.arithmetic})"
+
+    @property
+    def arithmetic(self) -> str:
+        """Return how the bounds came about, as phrases with commas."""
         parts = [f"{_count(self.batches, 'batch')} of {_count(self.batch, 'task')}"]
         parts.append(f"{self.per_batch:.0f} s each to start and become healthy")
         if self.drains and self.draining:
             parts.append(f"{self.draining:.0f} s to drain old tasks")
-        parts.append(f"its last deployments took up to {duration(self.learned)}" if self.learned else "")
+        parts.append(f"its last deployments took {duration(self.learned)}" if self.learned else "")
         parts += [f"{phrase} assumed" for phrase in self.assumed]
-        return f"nothing may stand still for {duration(self.silence)} ({', '.join(filter(None, parts))})"
+        return ", ".join(filter(None, parts))
 
 
 def duration(seconds: float) -> str:

@@ -22,6 +22,9 @@ _COLOUR = {
     "superseded": "bold yellow",
 }
 
+ROLLOUT = "deployment_monitoring"
+"""The phase in which the change is rolled out."""
+
 
 class Progress:
     """Prints what is new in each answer about a run, each line under the phase that it belongs to."""
@@ -69,6 +72,8 @@ class Progress:
     def _phase(self, phase: dict[str, Any], run: dict[str, Any]) -> None:
         name = phase["phase"]
         self._print_once(name, "  ", name)
+        if name == ROLLOUT and run.get("rollout_bound"):
+            self._print_once(run["rollout_bound"], "    ", run["rollout_bound"], style="dim")
         self._progress(run, name)
         passing = [gate for gate in phase["gates"] if gate["verdict"] == "pass" and not self._verbose]
         if passing:

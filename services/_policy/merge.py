@@ -14,6 +14,9 @@ from contracts.policy_file import OFF, SECTIONS
 from services._policy.faults import Place
 from services._policy.parse import Node
 
+DEFAULT = "built-in default"
+"""How the origin of a value begins that nobody has set."""
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -26,6 +29,11 @@ class Value:
     hides: "Tree | None" = None
     """For ``off``: the map that it switches off, onto which a higher layer's map is merged."""
 
+    @property
+    def is_default(self) -> bool:
+        """Whether nobody has set it."""
+        return self.origin.startswith(DEFAULT)
+
 
 Tree = Mapping[str, Union[Value, "Tree"]]
 REGION = "us-west-2"
@@ -35,18 +43,18 @@ REGION = "us-west-2"
 def built_in() -> Tree:
     """Return the lowest layer: every value that has a default."""
     sections = {name: _section(section) for name, section in SECTIONS.items()}
-    origin = "built-in default (requirements, Alerting Rules)"
+    origin = f"{DEFAULT} (requirements, Alerting Rules)"
     rules = {
         rule.name: {key: Value(value, origin) for key, value in rule.model_dump(mode="json").items() if key != "name"}
         for rule in BUILT_IN_RULES
     }
-    region = Value(REGION, "built-in default (requirements, Environment Variables)")
+    region = Value(REGION, f"{DEFAULT} (requirements, Environment Variables)")
     return {"region": region, **sections, "rules": rules}
 
 
 def _section(section: type[Section]) -> Tree:
     return {
-        name: {} if value == {} else Value(value, f"built-in default ({_source(section, name)})")
+        name: {} if value == {} else Value(value, f"{DEFAULT} ({_source(section, name)})")
         for name, value in section().model_dump(mode="json").items()
     }
 
@@ -94,11 +102,27 @@ def plain(tree: Tree) -> dict[str, Any]:
 
 
 def sections_of(tree: Tree) -> dict[str, Any]:
-    """Return the values as ``ServicePolicy`` takes them: ``off`` is no value, no header, no rule."""
-    values = plain(tree)
-    rules = [{"name": name, **rule} for name, rule in values.pop("rules").items() if rule != OFF]
-    sections = {name: {key: _on(value) for key, value in values[name].items()} for name in SECTIONS}
+    """Return the values as ``ServicePolicy`` takes them: ``off`` is no value, no header, no rule.
+
+    Defaults are left to the sections themselves, so that these know which of their values somebody has set.
+    """
+    rules = [{"name": name, **rule} for name, rule in plain(_map(tree, "rules")).items() if rule != OFF]
+    sections = {
+        name: {key: _on(value) for key, value in plain(_without_defaults(_map(tree, name))).items()}
+        for name in SECTIONS
+    }
     return {**sections, "rules": rules}
+
+
+def _map(tree: Tree, name: str) -> Tree:
+    held = tree[name]
+    if isinstance(held, Value):
+        raise TypeError(f"{name} is a map")
+    return held
+
+
+def _without_defaults(section: Tree) -> Tree:
+    return {key: held for key, held in section.items() if not isinstance(held, Value) or not held.is_default}
 
 
 def _on(value: Any) -> Any:

@@ -7,6 +7,7 @@ from contracts.base import Target
 from contracts.rollout_pace import RolloutPace
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
+from services._aws.measure_pace import described_pace
 from services._aws.optional_reads import OptionalReads
 from services.recovery.domain.change import Body, matches_change
 from services.recovery.domain.ecs_service import Baseline, ecs_does, live_deployment
@@ -100,13 +101,7 @@ class RollbackObserver:
 
     def usual_pace(self, service: Body) -> RolloutPace:
         """Return the pace as far as the description of the service says it."""
-        seen = EcsService(self._restored(service))
-        return RolloutPace(
-            tasks=int(service.get("desiredCount") or 0),
-            minimum_percent=seen.minimum_percent,
-            maximum_percent=seen.maximum_percent,
-            assumed=("AWS did not say how long its tasks take, so that usual times are",),
-        )
+        return described_pace(EcsService(self._restored(service)))
 
     def _restored(self, service: Body) -> Body:
         kept = self.snapshot.service.get("deploymentConfiguration")

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from contracts.base import Target
 from contracts.monitor import DependencyFault
 from contracts.policy import Application, HttpTest, Tests
+from contracts.rollout_pace import RolloutPace
 from contracts.validator import Suite
 from services._chassis.web import Address
 from services.validator.domain.facts import Absent, Image, LiveService, NotAsked, Outside, TaskDefinition, Unknown
@@ -59,6 +60,13 @@ class Rollouts(Protocol):
 
     async def way_back(self, target: Target) -> WayBack | Absent | Unknown:
         """Return the last version that ECS rolled out completely; ``Absent`` where there never was one."""
+        ...
+
+    async def pace(self, target: Target, task_definition: str | None) -> RolloutPace | None:
+        """Return how fast ECS rolls a task definition out to the service; None where it does not describe the service.
+
+        Without a name it is the task definition that the service runs.
+        """
         ...
 
     async def target_types(self, target: Target, groups: tuple[str, ...]) -> Mapping[str, str]:

@@ -89,6 +89,16 @@ def test_what_was_told_stands_under_its_phase_however_late_it_is_seen() -> None:
     ]
 
 
+def test_how_long_the_rollout_may_take_is_told_once_under_its_phase() -> None:
+    bound = "The rollout may take 15 minutes (1 batch of 3 tasks, 140 s each to start and become healthy)."
+    looks = [run(phase(PRE, "pass"), phase(DEPLOYMENT), rollout_bound=bound, progress=told) for told in ("", "Armed.")]
+    assert told(*(look | {"progress_phase": DEPLOYMENT} for look in looks))[2:] == [
+        f"  {DEPLOYMENT}",
+        f"    {bound}",
+        "    Armed.",
+    ]
+
+
 def test_an_older_orchestrator_is_shown_too() -> None:
     assert told(run(phase(PRE), progress="Looking.", phase=PRE)) == [f"  {PRE}", "    Looking."]
 

@@ -9,7 +9,7 @@ from contracts.gates import Verdict
 from contracts.health import WatchDeployment
 from contracts.results import RolloutOutput
 from services._aws.errors import AwsError
-from services._chassis.clock import Clock
+from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.transition import Decision, Transition
@@ -17,6 +17,7 @@ from services.health.domain.observed import NotObserved
 from services.health.domain.waiting import Waiting, watch_key
 from services.health.domain.watch.judge import Failed, Healthy, Judgement, Unknown, Watching, judge, remember
 from services.health.domain.watch.memory import Expected, Memory, Observed
+from services.health.domain.watch.patience import deadline_of
 from services.health.ports import Observer
 
 WATCH = "watch"
@@ -34,7 +35,7 @@ class Watch:
     async def __call__(self, running: Running) -> Transition:
         event = WatchDeployment.model_validate_json(running.payload)
         command = Command.of(event, running)
-        expected = Expected(event.deployment_id, event.task_definition, event.deadline.timestamp())
+        expected = Expected(event.deployment_id, event.task_definition, event.deadline.timestamp(), event.pace)
         memory = Memory.from_bytes(running.saved, began_at=self.clock.now())
         while True:
             observed = await self._look(event.target, memory)
@@ -44,11 +45,14 @@ class Watch:
             judgement = judge(observed, expected, memory, now)
             if not isinstance(judgement, Watching):
                 return _watched(command, judgement)
-            if judgement.message != memory.message:
-                memory = memory.with_progress(judgement.message)
-                await running.emit(command.progressed(memory.message, str(memory.told)))
+            deadline = deadline_of(expected, memory)
+            silent_until = deadline if expected.pace else None
+            if (judgement.message, silent_until) != (memory.message, memory.silent_until):
+                memory = memory.with_progress(judgement.message, silent_until)
+                until = moment(silent_until) if silent_until is not None else None
+                await running.emit(command.progressed(memory.message, str(memory.told), until))
             await running.checkpoint(memory.to_bytes())
-            await self.clock.sleep(min(WATCH_SECONDS, max(0.0, expected.deadline - now)))
+            await self.clock.sleep(min(WATCH_SECONDS, max(0.0, deadline - now)))
 
     async def _look(self, target: Target, memory: Memory) -> Observed | NotObserved:
         try:

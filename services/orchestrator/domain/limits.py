@@ -1,7 +1,7 @@
 """How long things may take, in seconds of product time.
 
 The requirements (docs/requirements.md) give the phases 2-5, 5-15, 3-10, 1-3 and 2-5 minutes; a request may set its own
-limits for those that depend on the service.
+limits for those that depend on the service. How long a rollout may take: ``rollout_bound.py``.
 """
 
 from datetime import UTC, datetime
@@ -36,13 +36,13 @@ QUEUE = 20
 """How many runs may wait on one target."""
 
 
-def phase_limit(phase: Phase, config: DeploymentConfig) -> float:
-    """Return the longest that a phase may take."""
+def phase_limit(phase: Phase, config: DeploymentConfig, rollout: float) -> float:
+    """Return the longest that a phase may take, where the rollout may take ``rollout`` seconds."""
     match phase:
         case Phase.PRE_DEPLOYMENT_VALIDATION:
             return BEFORE_THE_CHANGE
         case Phase.DEPLOYMENT_MONITORING:
-            return APPLYING + config.deployment_timeout_minutes * MINUTE + GRACE
+            return APPLYING + rollout + GRACE
         case Phase.POST_DEPLOYMENT_VALIDATION:
             return config.validation_timeout_minutes * MINUTE + GRACE
         case Phase.BAKING:
@@ -51,9 +51,9 @@ def phase_limit(phase: Phase, config: DeploymentConfig) -> float:
             return ADVISORY
 
 
-def run_limit(config: DeploymentConfig) -> float:
+def run_limit(config: DeploymentConfig, rollout: float) -> float:
     """Return the longest that a run may take until it begins to end: every phase at its limit."""
-    return sum(phase_limit(phase, config) for phase in Phase) + GRACE
+    return sum(phase_limit(phase, config, rollout) for phase in Phase) + GRACE
 
 
 def moment(seconds: float) -> datetime:

@@ -21,14 +21,16 @@ from contracts.recovery import Arm, CaptureSnapshot
 from contracts.results import ChangeOutput, PreflightOutput, ProbesOutput, SnapshotOutput
 from contracts.validator import RunPreflight, ValidateDeployment
 from services.orchestrator.domain.effects import Publish, RunTurn
-from services.orchestrator.domain.limits import EVIDENCE, MINUTE, moment, phase_limit
+from services.orchestrator.domain.limits import EVIDENCE, MINUTE, moment, phase_limit, run_limit
 from services.orchestrator.domain.run import Run, Stage
 from services.orchestrator.domain.steps import send
 
 
 def begin(run: Run, phase: Phase, now: float) -> RunTurn:
-    """Start a phase and send what it asks for."""
-    deadline = now + phase_limit(phase, run.request.config)
+    """Start a phase and send what it asks for. How long the run may take follows from what is known by then."""
+    config, bound = run.request.config, run.rollout_bound
+    deadline = now + phase_limit(phase, config, bound.first)
+    run = run.replace(deadline=max(run.deadline, run.started_at + run_limit(config, bound.longest)))
     run = run.replace(stages=(*run.stages, Stage(phase=phase, started_at=now, deadline=deadline)))
     started = PhaseStarted(target=run.target, run_id=run.run_id, phase=phase, deadline=moment(deadline))
     yield Publish(started, run.id_of(f"{phase}:started"))
@@ -133,14 +135,15 @@ def watch_closely(run: Run) -> WatchClosely:
 
 def watch_deployment(run: Run, now: float) -> WatchDeployment:
     """Return the command to watch our deployment, the live one, or the next that somebody else starts."""
-    ours, preflight = change_of(run), run.output(PreflightOutput)
+    ours, preflight, bound = change_of(run), run.output(PreflightOutput), run.rollout_bound
     live = preflight.live_deployment if preflight else None
     return WatchDeployment(
         target=run.target,
         run_id=run.run_id,
         deployment_id=ours.deployment_id if ours else live,
         task_definition=ours.task_definition if ours else None,
-        deadline=moment(now + run.request.config.deployment_timeout_minutes * MINUTE),
+        deadline=moment(now + bound.least),
+        pace=bound.pace,
     )
 
 

@@ -176,10 +176,9 @@ def _apply(run: Run, now: float) -> RunTurn:
 
 
 def _watch(run: Run, now: float) -> RunTurn:
-    """Watch our deployment, or the one that somebody else starts; the phase's deadline follows from it."""
-    watch = watch_deployment(run, now)
-    run = run.with_stage(run.stages[-1].replace(deadline=watch.deadline.timestamp() + GRACE))
-    return (yield from send(run, watch))
+    """Watch our deployment, or the one that somebody else starts; the phase's deadline follows from that."""
+    run = run.with_stage(run.stages[-1].replace(deadline=now + run.rollout_bound.first + GRACE))
+    return (yield from send(run, watch_deployment(run, now)))
 
 
 def _prove(run: Run, stage: Stage, now: float) -> RunTurn:

@@ -44,12 +44,17 @@ class Policy(Contract):
         return self.service.part(kind) if self.service else None
 
     def completes(self, asked: DeploymentConfig) -> DeploymentConfig:
-        """Return what was asked for, with the policy's values in place of what was left out."""
+        """Return what was asked for, with the policy's values in place of what was left out.
+
+        The time for a rollout stays unset where the policy does not set it either: then its pace decides.
+        """
         if self.service is None:
             return asked
+        timeouts = self.service.timeouts
+        set_by_policy = "deployment_minutes" in timeouts.model_fields_set
         values = {
-            "validation_timeout_minutes": self.service.timeouts.validation_minutes,
-            "deployment_timeout_minutes": self.service.timeouts.deployment_minutes,
+            **({"deployment_timeout_minutes": timeouts.deployment_minutes} if set_by_policy else {}),
+            "validation_timeout_minutes": timeouts.validation_minutes,
             "baking_minutes": self.service.baking.maximum_minutes,
             "enable_auto_recovery": self.service.recovery.enabled,
             "minimum_health_score": self.service.gates.minimum_health_score,

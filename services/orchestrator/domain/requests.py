@@ -19,6 +19,7 @@ from services.orchestrator.domain.effects import CourseTurn, Effect, Publish, Ru
 from services.orchestrator.domain.limits import QUEUE, RECONCILE, REQUEST_LIFETIME, run_limit
 from services.orchestrator.domain.opening import begin
 from services.orchestrator.domain.policy import Policy
+from services.orchestrator.domain.rollout_bound import RolloutBound
 from services.orchestrator.domain.run import Request, Run
 
 
@@ -140,7 +141,7 @@ def unstarted(request: Request, policy: Policy, now: float) -> Run:
         request=request.replace(config=config),
         policy=policy,
         started_at=now,
-        deadline=now + run_limit(config),
+        deadline=now + run_limit(config, RolloutBound(config, None).longest),
         reconcile_at=now + RECONCILE,
         told_at=now,
     )

@@ -24,6 +24,7 @@ from contracts.policy import Gates
 from contracts.results import ArmedOutput, Output, PreflightOutput, RolloutOutput, StepFinished
 from services.orchestrator.domain.limits import ARM_MARGIN
 from services.orchestrator.domain.policy import Policy
+from services.orchestrator.domain.rollout_bound import RolloutBound
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -246,6 +247,12 @@ class Run(Frozen):
         rollout = self.output(RolloutOutput)
         idle = rollout is not None and rollout.wanted == 0
         return gates.without_evidence == "accept" or (gates.without_evidence == "accept-idle" and idle)
+
+    @property
+    def rollout_bound(self) -> RolloutBound:
+        """How long its rollout may take. A check-up has none: there the pace of the service bounds nothing."""
+        preflight = self.output(PreflightOutput)
+        return RolloutBound(self.request.config, preflight.pace if preflight and not self.checks_up else None)
 
     @property
     def armed_until(self) -> float:

@@ -46,7 +46,7 @@ def receive(run: Run, event: StepFinished, now: float) -> RunTurn:
 
 
 def pass_on(run: Run, event: StepProgressed, now: float) -> RunTurn:
-    """Publish the progress that a step reports. As long as a rollback makes some, its end is waited for."""
+    """Publish the progress that a step reports. As long as a rollout or rollback makes some, its end is waited for."""
     if isinstance(run.ending, RollingBack) and event.step == ROLL_BACK:
         patience = event.silent_until.timestamp() + GRACE if event.silent_until else now + ROLLBACK
         run = run.replace(ending=run.ending.replace(deadline=max(run.ending.deadline, patience)))
@@ -54,6 +54,9 @@ def pass_on(run: Run, event: StepProgressed, now: float) -> RunTurn:
     step = _waiting(run, event)
     if step is None:
         return run
+    if event.silent_until is not None and run.stage is not None:
+        patience = event.silent_until.timestamp() + GRACE
+        run = run.with_stage(run.stage.replace(deadline=max(run.stage.deadline, patience)))
     return (yield from progress(run, step.name, event.message, now))
 
 

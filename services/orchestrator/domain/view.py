@@ -52,6 +52,8 @@ class RunView(Contract):
     """The last sentence that was published about the run."""
     progress_phase: Phase | None = None
     """The phase in which it was published; None: while the run waited or was ending."""
+    rollout_bound: str = ""
+    """How long the rollout may take and why, as a sentence; empty until preflight has passed, and for a check-up."""
     asked_at: datetime | None = None
     started_at: datetime | None = None
     """None while it waits in the queue."""
@@ -77,6 +79,7 @@ def view_of_run(run: Run, now: float) -> RunView:
             "seconds": (run.finished_at if run.finished_at is not None else now) - run.started_at,
             "progress": run.progress,
             "progress_phase": run.told_in,
+            "rollout_bound": run.rollout_bound.sentence if run.arm_was_sent else "",
             "started_at": moment(run.started_at),
             "finished_at": None if run.finished_at is None else moment(run.finished_at),
             "policy_digest": run.policy.digest,

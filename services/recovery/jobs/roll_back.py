@@ -135,8 +135,7 @@ class _Execution:
                 return
             await self._keep(self.progress.replace(pace=measured))
         elif tasks > self.progress.pace.tasks:
-            grown = self.progress.pace.model_copy(update={"tasks": tasks})
-            await self._keep(self.progress.replace(pace=grown))
+            await self._keep(self.progress.replace(pace=self.progress.pace.grown(tasks)))
 
     async def _begin(self, service: Body, snapshot: Snapshot, *, ours: bool) -> None:
         """Keep what the first look shows, where no change of ours says what is to be taken back."""

@@ -1,11 +1,15 @@
 """Reads what a deployment of a service depends on: the version to go back to, and whether what it needs is there."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from contracts.base import Target
+from contracts.rollout_pace import RolloutPace
 from services._aws.ecs import find_service, find_task_definition
 from services._aws.errors import AwsError, Missing
+from services._aws.measure_pace import measure_pace
 from services._aws.needs import Need as Found
 from services._aws.needs import needs_of, target_types
 from services._aws.versions import Version, last_completed_version
@@ -14,6 +18,9 @@ from services.validator.domain.facts import Absent, Outside, Unknown
 from services.validator.domain.reference import Reference
 from services.validator.domain.way_back import Need, WayBack
 from services.validator.ports import Images
+
+PACE_SECONDS = 20.0
+"""Real seconds for each read of the pace; nothing waits for a preflight that takes as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,26 @@ class AwsRollouts:
         needs = needs_of(self.aws, target, version.service, definition)
         of_images, others = await asyncio.gather(asyncio.gather(*images), needs)
         return WayBack(name, (*of_images, *map(_need, others)))
+
+    async def pace(self, target: Target, task_definition: str | None) -> RolloutPace | None:
+        try:
+            service = await find_service(self.aws, target)
+        except AwsError:
+            return None
+        if isinstance(service, Missing):
+            return None
+        definition = await self._definition(target, task_definition or service.task_definition)
+        return await measure_pace(self.aws, target, service, definition, PACE_SECONDS)
+
+    async def _definition(self, target: Target, name: str | None) -> Mapping[str, Any]:
+        """Return a task definition; where it cannot be read, an empty one, for which ECS's defaults stand."""
+        if name is None:
+            return {}
+        try:
+            definition = await find_task_definition(self.aws, target, name)
+        except AwsError:
+            return {}
+        return {} if isinstance(definition, Missing) else definition.body
 
     async def target_types(self, target: Target, groups: tuple[str, ...]) -> dict[str, str]:
         return await target_types(self.aws, target, groups)

@@ -6,6 +6,7 @@ from contracts.base import Target
 from contracts.deployment import Cause, ImageChange
 from contracts.gates import Gate, Verdict, worst
 from contracts.results import PreflightOutput
+from contracts.rollout_pace import RolloutPace
 from contracts.validator import Baseline
 from services.validator.domain.facts import Absent, Image, LiveService, TaskDefinition, Unknown
 from services.validator.domain.reference import Reference
@@ -30,9 +31,12 @@ class Findings:
         """Return both together, with the output of ``later``."""
         return Findings(self.gates + later.gates, self.facts + later.facts, later.output)
 
-    def with_baseline(self, baseline: Baseline | None) -> "Findings":
-        """Return the same with what the tests saw before the change; without an output nothing will be changed."""
-        output = self.output and self.output.model_copy(update={"baseline": baseline})
+    def beside(self, baseline: Baseline | None, pace: RolloutPace | None) -> "Findings":
+        """Return the same beside what was seen before the change and decides nothing.
+
+        Without an output nothing will be changed.
+        """
+        output = self.output and self.output.model_copy(update={"baseline": baseline, "pace": pace})
         return replace(self, output=output)
 
 

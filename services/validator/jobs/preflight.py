@@ -1,6 +1,7 @@
 """Answers ``run-preflight``: whether what is asked for exists and can run, and exactly which digest it has.
 
-If it is asked to, it also runs the tests on the version before the change, beside this; they decide nothing here.
+If it is asked to, it also runs the tests on the version before the change, beside this; they decide nothing here, and
+neither does the pace of the service's rollouts, which it measures.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from contracts.deployment import CheckUp, ImageChange, Observe, TaskDefinitionCh
 from contracts.gates import Verdict, worst
 from contracts.policy import Gates, PreflightPolicy
 from contracts.results import PreflightOutput
+from contracts.rollout_pace import RolloutPace
 from contracts.validator import Baseline, RunPreflight
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
@@ -42,10 +44,12 @@ class Preflight:
         asked = RunPreflight.model_validate_json(running.payload)
         command, policy = governed(asked, PreflightPolicy, self.policies)
         service = await self.services.service(command.target)
-        findings, baseline = await asyncio.gather(
-            self._look(command, service, policy.gates), self._baseline(command, service)
+        findings, baseline, pace = await asyncio.gather(
+            self._look(command, service, policy.gates),
+            self._baseline(command, service),
+            self._pace(command, service),
         )
-        findings = findings.with_baseline(baseline)
+        findings = findings.beside(baseline, pace)
         verdict = worst(gate.verdict for gate in findings.gates)
         answer = Command.of(command, running).answer(
             verdict, preflight.summary(findings), findings.gates, preflight.cause(findings), findings.output
@@ -63,6 +67,13 @@ class Preflight:
         if others_deploy and await self._has_moved(command.target, service):
             return None
         return seen
+
+    async def _pace(self, command: RunPreflight, service: LiveService | Absent | Unknown) -> RolloutPace | None:
+        if not isinstance(service, LiveService):
+            return None
+        change = command.change
+        asked = change.task_definition if isinstance(change, TaskDefinitionChange) else None
+        return await self.rollouts.pace(command.target, asked)
 
     async def _has_moved(self, target: Target, service: LiveService) -> bool:
         """Return whether somebody may have begun a deployment while the tests ran, so that they may have seen it."""

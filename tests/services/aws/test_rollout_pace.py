@@ -1,5 +1,6 @@
 """How long deployments of a service take: the arithmetic, and what is read for it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -51,8 +52,25 @@ def test_a_usual_service_has_ten_minutes_and_a_slow_one_as_long_as_its_batches_t
     assert (slow.per_batch, slow.silence, slow.longest) == (1500, 3000, 6000)
 
 
-def test_a_grace_period_of_weeks_is_no_time_of_a_start() -> None:
+def test_a_grace_period_is_waited_for_once_and_one_of_weeks_is_no_time_of_a_start() -> None:
+    late = pace(1, grace=1800, registration=30)
+    assert (late.per_batch, late.silence) == (1950, 2 * 150 + 1800)
     assert pace(1, grace=2_000_000).per_batch == 120 + 3600
+
+
+def test_what_old_tasks_drained_in_the_last_deployments_is_no_time_of_a_start() -> None:
+    """ECS completes a deployment when its last old task is gone, which an hour of draining delays for each batch."""
+    at_once = pace(3, draining=3630, learned=3800)
+    assert (at_once.per_batch, at_once.silence) == (170, LEAST_SILENCE)
+    one_by_one = pace(10, 90, 100, draining=330, learned=10 * (330 + 400))
+    assert (one_by_one.batches, one_by_one.per_batch, one_by_one.silence) == (10, 400, 2 * 400 + 330)
+
+
+def test_a_pace_grows_with_the_tasks_that_are_wanted_and_never_shrinks() -> None:
+    found = pace(20, 100, 110)
+    assert found.grown(40).batches == found.batches == 10
+    assert found.grown(40).tasks == 40
+    assert found.grown(5) is found
 
 
 @given(
@@ -62,11 +80,12 @@ def test_a_grace_period_of_weeks_is_no_time_of_a_start() -> None:
     st.floats(0, 4000),
     st.floats(0, 4000),
     st.floats(0, 1e6),
+    st.floats(0, 1e7),
 )
 def test_every_service_has_a_pace(
-    tasks: int, minimum: float, maximum: float, registration: float, draining: float, learned: float
+    tasks: int, minimum: float, maximum: float, registration: float, draining: float, learned: float, grace: float
 ) -> None:
-    found = pace(tasks, minimum, maximum, registration=registration, draining=draining, learned=learned)
+    found = pace(tasks, minimum, maximum, registration=registration, draining=draining, learned=learned, grace=grace)
     assert found.batch * found.batches >= tasks
     assert LEAST_SILENCE <= found.silence <= found.longest <= LONGEST
     assert found.expected >= found.per_batch > 0
@@ -76,7 +95,7 @@ def test_the_bound_is_told_with_its_reasons() -> None:
     found = pace(20, 100, 105, registration=20, draining=330, learned=6600, assumed=("ECS said no, so that this is",))
     assert found.sentence == (
         "nothing may stand still for 10 minutes (20 batches of 1 task, 140 s each to start and become healthy, "
-        "330 s to drain old tasks, its last deployments took up to 1 hour 50 minutes, ECS said no, so that this is "
+        "330 s to drain old tasks, its last deployments took 1 hour 50 minutes, ECS said no, so that this is "
         "assumed)"
     )
     assert pace(3).sentence == (
@@ -127,7 +146,8 @@ def account(**answers: Any) -> ScriptedAws:
         "list_service_deployments": {
             "serviceDeployments": [
                 {"startedAt": BEGAN, "finishedAt": BEGAN + timedelta(seconds=400)},
-                {"startedAt": BEGAN, "finishedAt": BEGAN + timedelta(seconds=2400)},
+                {"startedAt": BEGAN, "finishedAt": BEGAN + timedelta(seconds=450)},
+                {"startedAt": BEGAN, "finishedAt": BEGAN + timedelta(days=1)},
                 {"startedAt": BEGAN},
             ]
         },
@@ -139,7 +159,7 @@ async def test_the_pace_is_read_from_settings_target_groups_and_the_last_deploym
     aws = account()
     found = await measure_pace(aws, TARGET, SERVICE, CHECKED)
     assert found == RolloutPace(
-        tasks=4, minimum_percent=50, maximum_percent=100, grace=60, registration=210, draining=690, learned=2400
+        tasks=4, minimum_percent=50, maximum_percent=100, grace=60, registration=210, draining=690, learned=450
     )
     assert aws.asked["list_service_deployments"]["status"] == ["SUCCESSFUL"]
 
@@ -154,6 +174,39 @@ async def test_what_cannot_be_read_is_assumed_and_that_is_said() -> None:
         "Elastic Load Balancing did not answer DescribeTargetGroups: AccessDeniedException",
         "ECS did not answer ListServiceDeployments: AccessDeniedException",
     ]
+
+
+class Hanging(ScriptedAws):
+    """Never answers one operation."""
+
+    hangs = ""
+
+    async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
+        if operation == self.hangs:
+            await asyncio.Event().wait()
+        return await super().call(service, operation, **parameters)
+
+
+@pytest.mark.parametrize(
+    ("operation", "silent", "learned", "assumed"),
+    [
+        ("list_service_deployments", "ListServiceDeployments", 0, "so that the time of a usual start is"),
+        (
+            "describe_target_group_attributes",
+            "the settings of its target groups",
+            450,
+            "so that Elastic Load Balancing's default times are",
+        ),
+    ],
+)
+async def test_what_does_not_answer_is_not_waited_for_and_the_rest_counts(
+    operation: str, silent: str, learned: float, assumed: str
+) -> None:
+    aws = Hanging(**account().answers)
+    aws.hangs = operation
+    found = await measure_pace(aws, TARGET, SERVICE, CHECKED, patience=0.01)
+    assert (found.learned, found.registration) == (learned, 210)
+    assert found.assumed == (f"AWS did not answer {silent} in time, {assumed}",)
 
 
 async def test_a_service_without_a_load_balancer_or_optional_fields_has_a_pace() -> None:

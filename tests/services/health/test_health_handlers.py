@@ -1,5 +1,6 @@
 """Commands, jobs and timers of health, with fakes of its ports."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from contracts.health import AssessHealth, HealthScored, WatchDeployment
 from contracts.policy import Application, Health, HealthPolicy, ServicePolicy
 from contracts.recovery import RollbackStarted
 from contracts.results import StepFinished, StepProgressed
+from contracts.rollout_pace import RolloutPace
 from services._chassis.clock import moment
 from services._chassis.commands import becomes_job
 from services._chassis.transition import Cancelled
@@ -116,6 +118,25 @@ async def begun_watch(store: Decided, command: WatchDeployment = WATCH) -> FakeR
     (job,) = decision.jobs
     assert (job.id, job.kind, decision.emit) == (META.id, "watch", ())
     return FakeRunning(job.payload, id=job.id, kind="watch")
+
+
+async def test_a_watch_by_the_pace_tells_until_when_it_may_stay_silent() -> None:
+    """The old task that has stopped is progress which the sentence does not show."""
+    store, clock, pace = Decided(), FakeClock(NOW), RolloutPace(tasks=3)
+    running = await begun_watch(store, WATCH.model_copy(update={"pace": pace}))
+    alone = look(deployment(running=1, rollout_state="IN_PROGRESS"), seen=())
+    await Watch(FakeObserver([replace(ROLLING, targets=()), ROLLING, alone, alone, look()]), clock)(running)
+    told = [emission.event for emission in running.emitted if isinstance(emission.event, StepProgressed)]
+    assert {event.message for event in told} == {"1 of 3 tasks running, 0 of 3 targets healthy"}
+    assert [event.silent_until for event in told] == [moment(NOW + after + pace.silence) for after in (0, 10)]
+    assert len({emission.id for emission in running.emitted}) == len(told)
+
+
+async def test_a_watch_with_a_fixed_time_says_nothing_of_silence() -> None:
+    running = await begun_watch(Decided())
+    await Watch(FakeObserver([ROLLING, look()]), FakeClock(NOW))(running)
+    told = [emission.event for emission in running.emitted if isinstance(emission.event, StepProgressed)]
+    assert [event.silent_until for event in told] == [None]
 
 
 async def test_a_watch_tells_its_progress_and_ends_with_one_answer() -> None:

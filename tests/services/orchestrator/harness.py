@@ -184,11 +184,17 @@ class World(FakeStore):
         }
         return outputs.get(step)
 
-    def progresses(self, step: str, message: str) -> Decision:
+    def progresses(self, step: str, message: str, silent_for: float | None = None) -> Decision:
         emit = self.last(step)
-        run_id = run_of(emit)
         return self.happens(
-            StepProgressed(target=TARGET, run_id=run_id, command_id=emit.id, step=step, message=message)
+            StepProgressed(
+                target=TARGET,
+                run_id=run_of(emit),
+                command_id=emit.id,
+                step=step,
+                message=message,
+                silent_until=None if silent_for is None else at(self.now + silent_for),
+            )
         )
 
     def rollback_progresses(self, run_id: str, message: str, silent_for: float | None = None) -> Decision:

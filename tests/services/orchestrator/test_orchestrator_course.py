@@ -41,6 +41,7 @@ from services.orchestrator.domain.limits import (
     BEFORE_THE_CHANGE,
     EXPIRY_MARGIN,
     GRACE,
+    MINUTE,
     RECONCILE,
     ROLLBACK,
     run_limit,
@@ -109,7 +110,7 @@ def test_each_step_is_told_what_it_needs(world: World) -> None:
     assess = world.last("assess-health").event
     assert isinstance(assess, AssessHealth)
     assert (assess.run_id, assess.minimum_score) == (run_id, 70)
-    deadline = START + run_limit(SOON)
+    deadline = START + run_limit(SOON, 5 * MINUTE)
     world.through(PRE)
     arm = world.last("arm").event
     assert isinstance(arm, Arm)
@@ -309,7 +310,7 @@ def test_a_target_that_cannot_be_armed_is_not_changed(world: World) -> None:
 
 def test_a_silent_recovery_is_not_given_the_change(world: World) -> None:
     started(world, PRE)
-    world.passes(run_limit(SOON))
+    world.passes(run_limit(SOON, 5 * MINUTE))
     assert "apply-change" not in world.names()
     assert world.names()[-1] == "disarm"
     world.answer("disarm")
@@ -489,7 +490,7 @@ def test_a_change_that_was_never_answered_is_rolled_back(world: World) -> None:
     started(world, PRE)
     world.answer("arm")
     world.answer("watch-closely")
-    world.passes(run_limit(SOON))
+    world.passes(run_limit(SOON, 5 * MINUTE))
     assert "roll-back" in world.names()
     assert world.end.outcome is Outcome.ROLLBACK_FAILED
 
@@ -695,7 +696,7 @@ def test_without_an_answer_to_disarm_the_run_ends_once_the_arm_has_expired(world
     first = world.last("disarm")
     world.passes(RECONCILE)
     assert world.sent[-1] == first, "the same command with the same id"
-    expires = START + run_limit(SOON) + ARM_MARGIN
+    expires = START + run_limit(SOON, 5 * MINUTE) + ARM_MARGIN
     world.passes(expires + EXPIRY_MARGIN - 1 - world.now)
     assert world.ends(run_id) == []
     world.passes(1)
@@ -940,7 +941,7 @@ def test_lost_timers_are_mended_by_whatever_happens_next(world: World) -> None:
 
 def test_a_run_that_overruns_everything_fails(world: World) -> None:
     run_id = started(world, SETUP)
-    world.now = START + run_limit(SOON) + timedelta(hours=1).total_seconds()
+    world.now = START + run_limit(SOON, 5 * MINUTE) + timedelta(hours=1).total_seconds()
     world.passes(0)
     assert len(world.ends(run_id)) == 1
     assert world.end.outcome is Outcome.FAILED

@@ -10,6 +10,7 @@ from contracts.deployment import Cause, Change, CheckUp, ImageChange, Observe, T
 from contracts.gates import Verdict
 from contracts.policy import SMOKE, Application, Gates, PreflightPolicy, ServicePolicy, Tests, ValidationPolicy
 from contracts.results import PreflightOutput, StepFinished
+from contracts.rollout_pace import RolloutPace
 from contracts.validator import RunPreflight
 from services._chassis.web import Address
 from services.validator.domain.facts import Absent, Balancer, Image, LiveService, Outside, Unknown
@@ -43,6 +44,9 @@ from tests.services.validator.harness import (
     verdicts,
 )
 
+PACES = {None: RolloutPace(tasks=3), "api:7": RolloutPace(tasks=3, draining=90)}
+"""Task definition that is named → its pace."""
+NAMED_NONE = PACES[None]
 WAY_BACK = WayBack("api:7", (Need(True, "the image is there"),))
 
 
@@ -67,6 +71,10 @@ class FakeRollouts:
     async def way_back(self, target: Target) -> WayBack | Absent | Unknown:
         assert target == TARGET
         return self.back
+
+    async def pace(self, target: Target, task_definition: str | None) -> RolloutPace | None:
+        assert target == TARGET
+        return PACES.get(task_definition)
 
     async def target_types(self, target: Target, groups: tuple[str, ...]) -> dict[str, str]:
         return {}
@@ -103,7 +111,7 @@ async def test_a_good_image_passes_by_the_digest_of_its_index() -> None:
     answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2"))
     assert answer.verdict is Verdict.PASS
     assert answer.cause is None
-    assert answer.output == PreflightOutput(images={"web": f"{REPOSITORY}@{DIGEST}"})
+    assert answer.output == PreflightOutput(images={"web": f"{REPOSITORY}@{DIGEST}"}, pace=NAMED_NONE)
     assert verdicts(answer) == dict.fromkeys(
         (
             "target_exists",
@@ -122,7 +130,7 @@ async def test_a_good_image_passes_by_the_digest_of_its_index() -> None:
 async def test_observing_needs_the_target_only() -> None:
     answer = await preflight(Observe())
     assert (answer.verdict, verdicts(answer)) == (Verdict.PASS, {"target_exists": "pass"})
-    assert answer.output == PreflightOutput()
+    assert answer.output == PreflightOutput(pace=NAMED_NONE)
 
 
 @pytest.mark.parametrize("rolling_out", [False, True])
@@ -130,7 +138,7 @@ async def test_a_request_without_a_change_learns_what_is_live(rolling_out: bool)
     live = LiveService(ARN, (), deployment_id="ecs-svc/7", rolling_out=rolling_out)
     answer = await preflight(CheckUp(), FakeEcs(live))
     assert (answer.verdict, verdicts(answer)) == (Verdict.PASS, {"target_exists": "pass"})
-    assert answer.output == PreflightOutput(live_deployment="ecs-svc/7", under_way=rolling_out)
+    assert answer.output == PreflightOutput(live_deployment="ecs-svc/7", under_way=rolling_out, pace=NAMED_NONE)
 
 
 async def test_an_unknown_target_is_named() -> None:
@@ -157,7 +165,7 @@ async def test_the_containers_there_are_are_named(container: str | None) -> None
 async def test_a_named_container_of_several_is_the_one() -> None:
     services = FakeEcs(definitions={ARN: definition("web", "proxy")})
     answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2", container="proxy"), services)
-    assert answer.output == PreflightOutput(images={"proxy": f"{REPOSITORY}@{DIGEST}"})
+    assert answer.output == PreflightOutput(images={"proxy": f"{REPOSITORY}@{DIGEST}"}, pace=NAMED_NONE)
 
 
 async def test_a_malformed_reference_is_a_usage_error() -> None:
@@ -200,14 +208,14 @@ async def test_an_image_elsewhere_is_left_open_and_applied_by_its_own_digest_onl
         "image_exists": "?",
         "architecture": "?",
     }
-    assert exact.output == PreflightOutput(images={"web": f"nginx@{DIGEST}"})
+    assert exact.output == PreflightOutput(images={"web": f"nginx@{DIGEST}"}, pace=NAMED_NONE)
 
 
 async def test_a_task_definition_is_resolved_to_its_arn() -> None:
     services = FakeEcs(definitions={"api:7": definition("web")})
     answer = await preflight(TaskDefinitionChange(task_definition="api:7"), services)
     assert answer.verdict is Verdict.PASS
-    assert answer.output == PreflightOutput(task_definition=ARN)
+    assert answer.output == PreflightOutput(task_definition=ARN, pace=PACES["api:7"]), "at its own pace"
 
 
 async def test_an_unknown_task_definition_is_named() -> None:
@@ -280,7 +288,8 @@ async def test_the_policy_may_trust_a_digest_where_nobody_can_look() -> None:
     images = FakeImages({"nginx:1": outside, f"nginx@{DIGEST}": outside, f"httpd@{DIGEST}": Unknown("ECR is silent")})
     trusting = Gates(unseen_images="trust-digest")
     answer = await preflight(ImageChange(reference=f"nginx@{DIGEST}"), images=images, gates=trusting)
-    assert (answer.verdict, answer.output) == (Verdict.PASS, PreflightOutput(images={"web": f"nginx@{DIGEST}"}))
+    assert answer.verdict is Verdict.PASS
+    assert answer.output == PreflightOutput(images={"web": f"nginx@{DIGEST}"}, pace=NAMED_NONE)
     unproven = [gate.name for gate in answer.gates if gate.not_applicable]
     assert {"image_exists", "architecture"} <= set(unproven)
     tagged = await preflight(ImageChange(reference="nginx:1"), images=images, gates=trusting)

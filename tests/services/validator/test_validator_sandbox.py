@@ -76,7 +76,10 @@ async def test_an_index_and_a_single_manifest_are_told_apart(account: SimulatedA
     good = await look(validator, ImageChange(reference=f"{repository}:slow"))
     digest = account.world.registry.tags["slow"]
     assert good.verdict is Verdict.PASS, good.summary
-    assert good.output == PreflightOutput(images={"backend": f"{repository}@{digest}"})
+    assert isinstance(good.output, PreflightOutput)
+    assert good.output.images == {"backend": f"{repository}@{digest}"}
+    assert good.output.pace is not None
+    assert good.output.pace.sentence.startswith("nothing may stand still for 10 minutes (1 batch of ")
     wrong = await look(validator, ImageChange(reference=f"{repository}:wrong-architecture"))
     assert wrong.verdict is Verdict.FAIL
     assert "linux/arm64, not linux/amd64" in wrong.summary

@@ -7,6 +7,7 @@ from contracts.gates import Gate, Verdict, worst
 from services.health.domain.observed import NotObserved, Service
 from services.health.domain.watch.gates import describe_primary, failure_limit, gates, healthy_targets
 from services.health.domain.watch.memory import Expected, Memory, Observed, completed, lost, runs
+from services.health.domain.watch.patience import deadline_of, note_progress, why_over
 
 FRESH_SECONDS = 30.0
 """Product seconds: where AWS cannot be asked at the deadline, an observation that is no older still counts."""
@@ -66,6 +67,7 @@ def remember(memory: Memory, observed: Observed, expected: Expected, now: float)
         last_failure=failed[-1].summary if failed else memory.last_failure,
         seen_at=now,
     )
+    known = note_progress(known, observed, service, now)
     return known.replace(gates=gates(observed, expected, known, now))
 
 
@@ -89,9 +91,9 @@ def judge(observed: Observed | NotObserved, expected: Expected, memory: Memory, 
             return failure
         if observed.service is not None and worst(gate.verdict for gate in memory.gates) is Verdict.PASS:
             return _healthy(observed, observed.service, memory)
-    if now < expected.deadline:
+    if now < deadline_of(expected, memory):
         return Watching(_counts(observed, memory) if isinstance(observed, Observed) else "AWS could not be asked")
-    return _overdue(observed, memory, now)
+    return _overdue(observed, expected, memory, now)
 
 
 def _healthy(observed: Observed, service: Service, memory: Memory) -> Healthy:
@@ -147,7 +149,7 @@ def _why(text: str, memory: Memory) -> str:
     return f"{text}. The last task that failed: {memory.last_failure}" if memory.last_failure else f"{text}."
 
 
-def _overdue(observed: Observed | NotObserved, memory: Memory, now: float) -> Failed | Unknown:
+def _overdue(observed: Observed | NotObserved, expected: Expected, memory: Memory, now: float) -> Failed | Unknown:
     blind = memory.seen_at is None or now - memory.seen_at > FRESH_SECONDS
     if isinstance(observed, NotObserved) and blind:
         unknown = Gate.true("our_deployment_live", None, samples=0, detail=observed.why)
@@ -155,9 +157,10 @@ def _overdue(observed: Observed | NotObserved, memory: Memory, now: float) -> Fa
     if memory.deployment_id is None:
         return Unknown(Cause.TIMEOUT, "No deployment began before the deadline.", memory.gates)
     missing = "; ".join(f"{gate.name} {gate.arithmetic}" for gate in memory.gates if gate.verdict is not Verdict.PASS)
+    why = why_over(expected, memory, now)
     if worst(gate.verdict for gate in memory.gates) is Verdict.FAIL:
-        return Failed(Cause.TIMEOUT, _why(f"Not healthy before the deadline: {missing}", memory), memory.gates)
-    return Unknown(Cause.TIMEOUT, f"Not known to be healthy before the deadline: {missing}.", memory.gates)
+        return Failed(Cause.TIMEOUT, _why(f"{why}: {missing}", memory), memory.gates)
+    return Unknown(Cause.TIMEOUT, f"{why}, and not known to be healthy: {missing}.", memory.gates)
 
 
 def _counts(observed: Observed, memory: Memory) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from contracts.gates import Gate
+from contracts.rollout_pace import RolloutPace
 from contracts.state import State
 from services.health.domain.observed import Deployment, NotObserved, Rollout, Service, StoppedTask, TargetHealth
 
@@ -19,6 +20,8 @@ class Expected:
     task_definition: str | None
     deadline: float
     """Product time, epoch seconds."""
+    pace: RolloutPace | None = None
+    """It says how far progress extends the time; None where the deadline is fixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,16 @@ class Memory(State):
     seen_at: float | None = None
     gates: tuple[Gate, ...] = ()
     """The gates of the last look that succeeded."""
+    wanted: int = 0
+    """The most tasks that the service has wanted."""
+    standing: int | None = None
+    """The farthest that the rollout has come; None before our deployment was listed."""
+    moved_at: float | None = None
+    """When it came so far."""
     message: str = ""
     """The progress that was published last."""
+    silent_until: float | None = None
+    """What was published with it: until when nothing need be heard; None where the deadline is fixed."""
     told: int = 0
     """How many times progress was published."""
 
@@ -63,8 +74,8 @@ class Memory(State):
     def failures(self) -> int:
         return max(self.failed_most, len(self.failed_tasks))
 
-    def with_progress(self, message: str) -> "Memory":
-        return self.replace(message=message, told=self.told + 1)
+    def with_progress(self, message: str, silent_until: float | None) -> "Memory":
+        return self.replace(message=message, silent_until=silent_until, told=self.told + 1)
 
 
 def lost(memory: Memory, service: Service, now: float) -> bool:
