@@ -1,7 +1,8 @@
 """The one form in which a service keeps what it knows: a contract with its own past and future versions.
 
 Replicas of two versions run side by side during an upgrade. State is read only where writing it back would lose
-nothing; what a newer version wrote is left for a newer replica (docs/adr/0016-state-of-a-newer-version.md).
+nothing; what a newer version wrote is left for a newer replica (docs/adr/0016-state-of-a-newer-version.md). What no
+version can have written is set aside (docs/adr/0027-damaged-state-is-set-aside.md).
 """
 
 from typing import Any, Self
@@ -16,11 +17,29 @@ _OLD_NAME = "version"
 """The name of ``schema_version`` in some states of earlier versions."""
 
 
+_GROWTH = frozenset({
+    "enum", "literal_error", "union_tag_invalid", "union_tag_not_found", "string_pattern_mismatch", "string_too_long",
+    "string_too_short", "too_long", "too_short", "greater_than", "greater_than_equal", "less_than", "less_than_equal",
+    "value_error", "assertion_error",
+})  # fmt: skip
+"""Types of pydantic's errors about a value that a newer version may take: another word, a wider bound."""
+
+
 class NewerState(Exception):
-    """State that a newer version wrote, or that cannot be read for another reason: leave it as it is, and wait.
+    """State that a newer version wrote: leave it as it is, and wait.
 
     The error's text names the state and says why it cannot be read, without its values.
     """
+
+
+class DamagedState(ValueError):
+    """State that no version can read. The text names it and says where it is damaged, without its values."""
+
+    temporary = False
+
+    def __init__(self, why: str, data: bytes) -> None:
+        super().__init__(why)
+        self.data = data
 
 
 class State(Contract):
@@ -37,17 +56,14 @@ class State(Contract):
     def from_bytes(cls, data: bytes | None, **initial: Any) -> Self:
         """Read what ``to_bytes`` wrote. None, where nothing was written yet, yields a state with ``initial`` fields.
 
-        Raise ``NewerState`` for what this version cannot write back whole, and ``ValueError`` for what is no JSON.
+        Raise ``NewerState`` for what this version cannot write back whole, and ``DamagedState`` for what none can read.
         """
         if data is None:
             return cls(**initial)
         try:
             state = cls.model_validate_json(data)
         except ValidationError as error:
-            if cls._version_of(dict(from_json(data))) < cls._current():
-                raise
-            where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-            raise NewerState(f"{cls.__name__} has in {where} what this version does not know") from None
+            raise cls._unreadable(data, error) from None
         if state.to_bytes() == data and state.schema_version == cls._current():
             return state  # the usual case, in a third of the time
         stored = dict(from_json(data))
@@ -58,6 +74,19 @@ class State(Contract):
         return state.replace(schema_version=cls._current())
 
     @classmethod
+    def _unreadable(cls, data: bytes, error: ValidationError) -> NewerState | DamagedState:
+        """Return why the state cannot be read. Raise ``NewerState`` where its version says so."""
+        faults = error.errors(include_input=False, include_url=False)
+        try:
+            stored = dict(from_json(data))
+        except (ValueError, TypeError):
+            return DamagedState(f"{cls.__name__} is no JSON object", data)
+        where = ".".join(str(part) for part in faults[0]["loc"])
+        if cls._version_of(stored) == cls._current() and any(fault["type"] in _GROWTH for fault in faults):
+            return NewerState(f"{cls.__name__} has in {where} what this version does not know")
+        return DamagedState(f"{cls.__name__} is damaged in {where}", data)
+
+    @classmethod
     def _current(cls) -> int:
         version: int = cls.model_fields["schema_version"].default
         return version
@@ -66,7 +95,9 @@ class State(Contract):
     def _version_of(cls, stored: dict[str, Any]) -> int:
         """Return the version of what is stored. Raise ``NewerState`` for a higher one than this."""
         old = 1 if _OLD_NAME in cls.model_fields else stored.get(_OLD_NAME, 1)
-        version: int = stored.get("schema_version", old)
+        version = stored.get("schema_version", old)
+        if not isinstance(version, int):
+            return 0
         if version > cls._current():
             raise NewerState(f"{cls.__name__} is of version {version}, and this is version {cls._current()}")
         return version

@@ -16,7 +16,7 @@ from services._aws.ecs_views import EcsService
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock, Pace
 from services._chassis.policies import BuiltInPolicies
-from services._chassis.store import Applied, RedisStore, Written
+from services._chassis.store import Applied, RedisStore, S, Written
 from services._chassis.transition import Busy, Cancelled, Decision, Emit, Job, Timer, Transition
 from services._policy.source import Listener
 
@@ -187,6 +187,9 @@ class FakeStore(Consequences):
 
     async def load(self, key: str) -> bytes | None:
         return self.states.get(key)
+
+    async def read(self, key: str, kind: type[S], **initial: Any) -> S:
+        return kind.from_bytes(self.states.get(key), **initial)
 
     async def record(self, key: str) -> bytes | None:
         return self.records.get(key)

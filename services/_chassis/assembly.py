@@ -11,6 +11,7 @@ from contracts.catalogue import topics_of
 from contracts.envelope import Message
 from contracts.topics import Party
 from services._chassis.consumer import Consumer, ReadProgress, Record
+from services._chassis.damage import reported
 from services._chassis.jobs import IDLE_SECONDS, Executor
 from services._chassis.readiness import Readiness
 from services._chassis.relay import Relay
@@ -92,6 +93,7 @@ def assemble(
     ``identity``: how it signs what it publishes, and which messages it believes.
     """
     pauses = pauses or Pauses()
+    store.replace_damaged = reported(service.replace_damaged, service.name, readiness)
     consumer = Consumer(service, store, transport.progress, readiness, trust=identity.trust)
     timers = Timers(store, store.clock, service.timers, transport.catching_up, pauses.timers, readiness)
     executor = Executor(

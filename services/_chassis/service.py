@@ -11,6 +11,7 @@ from contracts.base import Event
 from contracts.envelope import Meta
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
+from services._chassis.damage import Replacement, no_replacement
 from services._chassis.jobs import OnFailure, Running
 from services._chassis.policies import BuiltInPolicies, Policies
 from services._chassis.readiness import Readiness
@@ -55,5 +56,7 @@ class Service:
     timers: dict[str, Callable[[Timer], Awaitable[Transition | None]]] = field(default_factory=dict)
     refusals: dict[str, Refusal] = field(default_factory=dict)
     """Topic → what the service publishes about messages that do not fit their contract."""
+    replace_damaged: Replacement = no_replacement
+    """What replaces a state that no version can read; by default none does."""
     router: APIRouter = field(default_factory=APIRouter)
     closers: tuple[Callable[[], Awaitable[None]], ...] = ()

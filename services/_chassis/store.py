@@ -8,18 +8,21 @@ keys share a slot and no service reads another service's keys.
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import inf, isnan
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import orjson
+import structlog
 from redis.exceptions import RedisError
 
 from contracts.envelope import Envelope, Message, Meta
 from contracts.results import Answer
+from contracts.state import DamagedState, State
 from services._chassis.clock import Clock, moment
 from services._chassis.course_log import log_event
+from services._chassis.damage import Replacement, no_replacement, set_aside_key
 from services._chassis.scripts import script
 from services._chassis.transition import Busy, Decision, Emit, Timer, Transition
 
@@ -27,6 +30,10 @@ REMEMBER_SECONDS = 31 * 24 * 3600
 """How long causes, answers, ended jobs and records are kept: longer than any topic's retention."""
 CONFLICTS = 20
 """How often a transition is decided anew before ``Busy`` is raised."""
+
+
+log = structlog.get_logger()
+S = TypeVar("S", bound=State)
 
 
 class AnotherRedis(RedisError):
@@ -83,7 +90,14 @@ class Store(Protocol):
     """The store as handlers, timers and APIs use it."""
 
     async def load(self, key: str) -> bytes | None:
-        """Return the state under ``key``; None if there is none."""
+        """Return the bytes under ``key``; None if there are none."""
+        ...
+
+    async def read(self, key: str, kind: type[S], **initial: Any) -> S:
+        """Return the state under ``key``; where there is none, one with ``initial`` fields. Raise ``NewerState``.
+
+        What no version can read is set aside, and its replacement returned.
+        """
         ...
 
     async def record(self, key: str) -> bytes | None:
@@ -122,14 +136,24 @@ class RedisStore:
         self.redis_run_id = ""
         """Redis's ``run_id`` at the last look. ``apply`` refuses to write into a Redis with another one; empty means
         not known yet."""
+        self.replace_damaged: Replacement = no_replacement
+        """Called when a state is set aside that no version can read."""
         self._script = redis.register_script(script("apply"))
 
     def key(self, *parts: str) -> str:
         return ":".join((f"{{{self.service}}}", *parts))
 
     async def load(self, key: str) -> bytes | None:
-        data: bytes | None = await self.redis.hget(self.key("state", key), "data")
-        return data
+        return (await self._state(key))[1]
+
+    async def read(self, key: str, kind: type[S], **initial: Any) -> S:
+        for _ in range(CONFLICTS):
+            revision, data = await self._state(key)
+            try:
+                return kind.from_bytes(data, **initial)
+            except DamagedState as error:
+                await self._set_aside(key, revision, error)
+        raise Busy(f"{key} is being changed by too many at once")
 
     async def record(self, key: str) -> bytes | None:
         data: bytes | None = await self.redis.get(self.key("record", key))
@@ -155,7 +179,13 @@ class RedisStore:
         redis_run_id = self.redis_run_id if redis_run_id is None else redis_run_id
         for _ in range(CONFLICTS):
             revision, data = await self._state(transition.key)
-            decision = transition.decide(data)
+            try:
+                decision = transition.decide(data)
+            except DamagedState as error:
+                if transition.key is None or error.data is not data:
+                    raise
+                await self._set_aside(transition.key, revision, error)
+                continue
             if decision.ignore_once:
                 return Written(Applied.IGNORED, decision)
             keys, arguments = self._arguments(
@@ -172,6 +202,16 @@ class RedisStore:
                         log_event(emission.event)
                 return Written(Applied(result), decision)
         raise Busy(f"{transition.key} is being changed by too many at once")
+
+    async def _set_aside(self, key: str, revision: str, error: DamagedState) -> None:
+        """Keep the bytes of a state as a record, and write what replaces it, unless it was changed meanwhile."""
+        aside = set_aside_key(key, error.data)
+        log.error("a state cannot be read; it is set aside", service=self.service, record=aside, why=str(error))
+        decision = await self.replace_damaged(key, error)
+        decision = replace(decision, state=decision.state or b"", records={**decision.records, aside: error.data})
+        keys, arguments = self._arguments(key, decision, revision, "", aside, None, None, self.redis_run_id)
+        if await self._script(keys=keys, args=arguments) == b"another run":
+            raise AnotherRedis("Redis was started anew; what it may have lost is to be read first")
 
     async def range(
         self, index: str, *, lowest: float = -inf, highest: float = inf, after: str | None = None, limit: int = 50
@@ -203,7 +243,7 @@ class RedisStore:
         if key is None:
             return "", None
         found: list[bytes | None] = await self.redis.hmget(self.key("state", key), ["revision", "data"])
-        return (found[0] or b"0").decode(), found[1]
+        return (found[0] or b"0").decode(), found[1] or None  # an empty one was set aside
 
     def _arguments(
         self,

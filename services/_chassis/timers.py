@@ -9,8 +9,9 @@ import orjson
 import structlog
 from redis.exceptions import RedisError
 
-from contracts.state import NewerState
+from contracts.state import DamagedState, NewerState
 from services._chassis.clock import Clock
+from services._chassis.damage import set_aside_key
 from services._chassis.readiness import Readiness
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
@@ -98,9 +99,16 @@ class Timers:
         except NewerState as error:
             self._readiness.newer_state(self._store.service, f"the timer {timer.id}", error)
             await self._again(timer)
+        except DamagedState as error:
+            log.exception("the payload of a timer cannot be read; it is set aside", timer=timer.id)
+            await self._set_aside(timer, error)
         except Exception as error:
             log.exception("timer failed", timer=timer.id, kind=timer.kind, error=type(error).__name__)
             await self._again(timer)
+
+    async def _set_aside(self, timer: Timer, error: DamagedState) -> None:
+        with suppress(RedisError, Busy):  # then it is due at once
+            await self._store.apply(decided(records={set_aside_key(timer.id, error.data): error.data}), timer=timer)
 
     def _function(self, kind: str) -> Fire:
         if kind not in self._functions:

@@ -58,7 +58,7 @@ def router(inspect: Inspector, store: Store, existing: Existing, targets: Target
     InQuery = Annotated[Target, Depends(targets.in_query)]  # noqa: N806  a type
 
     async def known(target: Target) -> KnownIssues:
-        found = KnownIssues.from_bytes(await store.load(issues_key(target)))
+        found = await store.read(issues_key(target), KnownIssues)
         if found.checked_at is None:
             await existing(target)  # nobody has looked yet: is there such a service at all?
         return found

@@ -107,7 +107,7 @@ class Endpoints:
 
     async def numbers(self, target: Target, hours_back: int) -> MetricsAnswer:
         """Read the metrics that the policy in force names. Raise ``Problem`` where there is no such service."""
-        watch = Watch.from_bytes(await self.store.load(watch_key(target)), target=target)
+        watch = await self.store.read(watch_key(target), Watch, target=target)
         now, period = self.clock.now(), period_of(hours_back)
         namespace = self.policies.of(target).monitoring.metrics_namespace
         try:

@@ -141,7 +141,7 @@ class Endpoints:
 
     async def status(self, target: Target, run_id: str | None) -> RunView:
         """Return the run that was asked for, else the active one, else the last. Raise ``Problem`` without one."""
-        course = Course.from_bytes(await self._courses.load(course_key(target)))
+        course = await self._courses.read(course_key(target), Course)
         shown = views(course, self._clock.now())
         wanted = run_id or next(iter(shown), course.last_run_id)
         if run_id is not None and run_id not in shown:

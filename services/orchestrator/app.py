@@ -20,6 +20,7 @@ from services._chassis.service import Platform, Service
 from services._chassis.targets import Targets
 from services.orchestrator.adapters.history import StoredHistory
 from services.orchestrator.api import Endpoints, create_router
+from services.orchestrator.decisions import replace_course
 from services.orchestrator.handlers import QUEUE, WAKES, Handlers
 from services.orchestrator.settings import Settings
 
@@ -49,6 +50,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             PhaseProgressed: handlers.on_own_event,
             DeploymentFinished: handlers.on_own_event,
         },
+        replace_damaged=partial(replace_course, history, platform.clock),
         refusals={DEPLOYMENT_REQUESTS.name: handlers.on_unreadable_request},
         timers=dict.fromkeys((*WAKES, QUEUE), handlers.on_timer),
         router=create_router(endpoints, targets),

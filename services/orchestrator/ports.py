@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from contracts.base import Target
 from services._chassis.transition import Transition
+from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.listing import Filters, RunLine, ServiceLine
+from services.orchestrator.domain.view import RunView
 
 
 class Courses(Protocol):
     """The chassis's store, as far as it is used here."""
 
-    async def load(self, key: str) -> bytes | None:
+    async def read(self, key: str, kind: type[Course]) -> Course:
         """Return the course under ``course:<target>``."""
         ...
 
@@ -44,6 +47,10 @@ class History(Protocol):
 
     async def ids(self, prefix: str) -> tuple[str, ...]:
         """Return the ids of runs that begin so; none for a beginning that is too short to look for."""
+        ...
+
+    async def unfinished(self, target: Target) -> tuple[RunView, ...]:
+        """Return the target's runs that have not ended, by their records, the newest first."""
         ...
 
     async def overview(self) -> tuple[ServiceLine, ...]:

@@ -87,7 +87,7 @@ class Endpoints:
 
     async def listed(self, target: Target) -> dict[str, Any]:
         """Return the stored snapshots, the newest first, without their secrets."""
-        protection = Protection.from_bytes(await self.store.load(key_of(target)))
+        protection = await self.store.read(key_of(target), Protection)
         proven = {entry.snapshot_id for entry in protection.snapshots if entry.proven}
         most = self._kept(target, protection) + KEPT_BESIDE
         ids = (await self.snapshots.ids(target))[:most]

@@ -4,10 +4,10 @@ import json
 from enum import StrEnum
 
 import pytest
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from contracts.base import Contract
-from contracts.state import NewerState, State
+from contracts.state import DamagedState, NewerState, State
 
 
 class Colour(StrEnum):
@@ -81,8 +81,30 @@ def test_an_older_state_may_have_what_is_gone_and_is_written_as_new() -> None:
     assert json.loads(state.to_bytes()) == {"schema_version": 2, "parts": []}
 
 
-def test_an_older_state_that_cannot_be_read_is_a_bug() -> None:
-    with pytest.raises(ValidationError):
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"null",
+        b'{"parts": [',
+        b'{"schema_version": null}',
+        b'{"schema_version": "1"}x',
+        b'{"parts": [{}]}',
+        b'{"parts": null}',
+        b'{"parts": [{"name": 1e999}]}',
+        b"[" * 100_000,
+    ],
+)
+def test_what_no_version_can_have_written_is_damaged(damaged: bytes) -> None:
+    with pytest.raises(DamagedState) as raised:
+        Whole.from_bytes(damaged)
+    assert (raised.value.data, "Whole" in str(raised.value)) == (damaged, True)
+
+
+def test_an_older_state_that_cannot_be_read_is_damaged() -> None:
+    with pytest.raises(DamagedState):
         Second.from_bytes(b'{"schema_version": 1, "parts": 7}')
 
 

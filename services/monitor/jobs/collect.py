@@ -49,7 +49,7 @@ class CollectJob:
 
     async def __call__(self, running: Running) -> Transition:
         target, now = Target.parse(running.payload.decode()), self.clock.now()
-        before = Watch.from_bytes(await self.store.load(watch_key(target)), target=target)
+        before = await self.store.read(watch_key(target), Watch, target=target)
         in_force = self._in_force(target)
         wanted = before.judged_by(in_force, now)
         try:

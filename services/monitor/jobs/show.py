@@ -49,7 +49,7 @@ class ShowJob:
         return _ended(target, showing, self.clock.now(), everything=not why)
 
     async def _watch(self, target: Target) -> Watch:
-        return Watch.from_bytes(await self.store.load(watch_key(target)), target=target)
+        return await self.store.read(watch_key(target), Watch, target=target)
 
     async def _written(self, running: Running, target: Target, showing: Showing) -> tuple[Showing, str]:
         """Write what is left. Return what is written by the end, and why it is not everything; empty where it is."""

@@ -22,7 +22,7 @@ from services.orchestrator.domain.listing import (
     ServiceLine,
     index_of_prefix,
 )
-from services.orchestrator.domain.view import run_key, views
+from services.orchestrator.domain.view import RunView, run_key, views
 from services.orchestrator.ports import Page
 
 MOST_LISTED = 1000
@@ -31,6 +31,9 @@ AT_ONCE = 50
 """Reads of the store that are under way at the same time."""
 MOST_NAMESAKES = 100
 """Runs that are looked at to tell which one the beginning of an id means."""
+
+MOST_UNFINISHED = 100
+"""The newest runs of a target among which those are that have not ended: one goes on, and few wait for it."""
 
 T = TypeVar("T")
 
@@ -60,6 +63,12 @@ class StoredHistory:
         lines = await self.store.range(index_of_prefix(prefix), limit=MOST_NAMESAKES)
         return tuple(line.member for line in lines if line.member.startswith(prefix))
 
+    async def unfinished(self, target: Target) -> tuple[RunView, ...]:
+        lines = await self.store.range(Filters(service=target).index, limit=MOST_UNFINISHED)
+        records = [await self.store.record(run_key(line.member)) for line in lines]
+        views = [view for record in records if record is not None and (view := _view(record)) is not None]
+        return tuple(view for view in views if view.status != "finished")
+
     async def overview(self) -> tuple[ServiceLine, ...]:
         known = await self.store.range(SERVICES, limit=MOST_LISTED)
         listed = frozenset(self.policies.all())
@@ -69,7 +78,7 @@ class StoredHistory:
     async def _service(self, target: Target, *, listed: bool) -> ServiceLine:
         now = self.clock.now()
         try:
-            course = Course.from_bytes(await self.store.load(course_key(target)))
+            course = await self.store.read(course_key(target), Course)
         except (NewerState, ValueError):
             problem = "A newer version has written what is known of it; a newer replica shows it."
             return ServiceLine(target=target, listed=listed, problem=problem)
@@ -96,6 +105,13 @@ class StoredHistory:
         except ValidationError:
             log.warning("a run cannot be read; a newer version may have written it", run_id=run_id)
             return None
+
+
+def _view(record: bytes) -> RunView | None:
+    try:
+        return RunView.model_validate_json(record)
+    except ValidationError:
+        return None
 
 
 async def _gathered(work: Iterable[Awaitable[T]]) -> list[T]:

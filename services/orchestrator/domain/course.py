@@ -25,3 +25,8 @@ class Course(State):
 def course_key(target: Target) -> str:
     """Return the key of a target's course in the store."""
     return f"course:{target}"
+
+
+def target_of(key: str) -> Target:
+    """Return the target of a course's key."""
+    return Target.parse(key.removeprefix("course:"))

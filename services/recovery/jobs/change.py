@@ -50,7 +50,7 @@ class ChangeJob:
 
     async def __call__(self, running: Running) -> Transition:
         work = ChangeWork.from_bytes(running.payload)
-        protection = Protection.from_bytes(await self.store.load(key_of(work.target)))
+        protection = await self.store.read(key_of(work.target), Protection)
         if not arming.may_still_change(protection, work.run_id, work.epoch, moment(self.clock.now())):
             return self._failed(running, work, "Recovery is not armed for this run any more.", Cause.REFUSED)
         # an earlier attempt that knew the version may have called UpdateService

@@ -58,7 +58,7 @@ class RollbackJob:
         work = RollbackWork.from_bytes(running.payload)
         execution = _Execution(self, running, work, RollbackProgress.from_bytes(running.saved))
         while True:
-            protection = Protection.from_bytes(await self.store.load(key_of(work.target)))
+            protection = await self.store.read(key_of(work.target), Protection)
             rollback = protection.rollback
             if rollback is None or rollback.rollback_id != work.rollback_id:
                 return decided()

@@ -13,7 +13,7 @@ from contracts.results import StepFinished
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services._chassis.policies import Policies
-from services._chassis.store import Applied, Written
+from services._chassis.store import Applied, S, Written
 from services._chassis.transition import Decision, Timer, Transition
 from services.monitor.decisions import COLLECT, SHOW
 from services.monitor.domain.alarms import Alarm, AlarmScope
@@ -234,6 +234,9 @@ class World:
 
     async def load(self, key: str) -> bytes | None:
         return await self.kept.load(key)
+
+    async def read(self, key: str, kind: type[S], **initial: Any) -> S:
+        return await self.kept.read(key, kind, **initial)
 
     async def record(self, key: str) -> bytes | None:
         return await self.kept.record(key)

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from contracts.base import caused_id
+from contracts.base import Target, caused_id
 from contracts.deployment import (
     CheckUp,
     DeploymentConfig,
@@ -25,6 +25,7 @@ from services._chassis.targets import Targets
 from services._chassis.transition import Timer
 from services.orchestrator.api import Endpoints, create_router
 from services.orchestrator.domain.listing import Filters, ServiceLine
+from services.orchestrator.domain.view import RunView
 from services.orchestrator.handlers import Handlers
 from services.orchestrator.ports import Page
 from services.orchestrator.settings import Settings
@@ -43,6 +44,9 @@ class NoHistory:
         return Page((), None)
 
     async def ids(self, prefix: str) -> tuple[str, ...]:
+        return ()
+
+    async def unfinished(self, target: Target) -> tuple[RunView, ...]:
         return ()
 
     async def overview(self) -> tuple[ServiceLine, ...]:
