@@ -51,7 +51,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "ecs:DescribeTaskDefinition": _at(_B, _A, _R, optional=_TASK_DEFINITION),
     "ecs:DescribeTasks": _at(_B, _A, optional=("createdAt", "startedAt", "stoppedReason", "healthStatus")),
-    "ecs:ListServiceDeployments": _at(_R, optional=_DEPLOYMENT),
+    "ecs:ListServiceDeployments": _at(_B, _A, _R, optional=_DEPLOYMENT),
     "ecs:ListTaskDefinitions": _at(_B),
     "ecs:ListTasks": _at(_B, _A),
     "ecs:RegisterTaskDefinition": _at(_B, optional=_TASK_DEFINITION),

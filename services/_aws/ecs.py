@@ -14,6 +14,7 @@ DESCRIBED_TASKS = 100
 """How many tasks one DescribeTasks takes."""
 DESCRIBED_DEPLOYMENTS = 20
 """How many service deployments one DescribeServiceDeployments takes."""
+PAST_DEPLOYMENTS = 20
 COMPLETED_DEPLOYMENTS = 5
 """How many completed deployments are looked at to learn how long they take."""
 _NO_TASK_DEFINITION = frozenset({"ClientException", "InvalidParameterException"})
@@ -144,6 +145,22 @@ async def last_completed_deployments(aws: Aws, target: Target) -> tuple[ServiceD
             service=target.service,
             status=["SUCCESSFUL"],
             maxResults=COMPLETED_DEPLOYMENTS,
+        )
+    return tuple(map(ServiceDeployment, listed.get("serviceDeployments") or ()))
+
+
+async def past_deployments(aws: Aws, target: Target) -> tuple[ServiceDeployment, ...]:
+    """Return the newest service deployments, however they ended, ``PAST_DEPLOYMENTS`` at most: ARN, times and status.
+
+    ECS forgets them after 90 days (ECS API reference, ListServiceDeployments).
+    """
+    with reading("ECS", "ListServiceDeployments"):
+        listed = await aws.at(target).call(
+            "ecs",
+            "list_service_deployments",
+            cluster=target.cluster,
+            service=target.service,
+            maxResults=PAST_DEPLOYMENTS,
         )
     return tuple(map(ServiceDeployment, listed.get("serviceDeployments") or ()))
 

@@ -260,6 +260,10 @@ class ServiceDeployment:
     body: Body = field(repr=False)
 
     @property
+    def arn(self) -> str:
+        return str(self.body.get("serviceDeploymentArn", ""))
+
+    @property
     def status(self) -> str:
         return str(self.body.get("status", ""))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import structlog
 
 from contracts.base import Target, caused_id
-from contracts.deployment import DeploymentFinished
+from contracts.deployment import DeploymentFinished, Outcome
 from contracts.envelope import Meta
 from contracts.monitor import EvaluateRules
 from contracts.policy import MonitoringPolicy
@@ -76,12 +76,14 @@ class Handlers:
         target, run_id = event.target, event.run_id
         if run_id is None:
             return None
+        succeeded = isinstance(event, DeploymentFinished) and event.outcome is Outcome.SUCCEEDED
 
         def decide(state: bytes | None) -> Decision:
             watch = Watch.from_bytes(state, target=target)
             waiting = watch.pending_of(run_id)
+            over = watch.without_run(run_id)
             return Decision(
-                watch.without_run(run_id).to_bytes(),
+                (over.with_proven() if succeeded else over).to_bytes(),
                 emit=tuple(run_is_over(evaluation(watch, pending, None)) for pending in waiting),
                 cancel_timers=tuple(deadline_id(pending.command_id) for pending in waiting),
             )

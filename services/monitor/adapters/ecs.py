@@ -1,5 +1,6 @@
 """An ECS service with its CloudWatch dimensions."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
@@ -15,9 +16,13 @@ from services._aws.measure_pace import measure_pace
 from services._aws.reach import target_group_dimension
 from services._chassis.aws import Aws
 from services.monitor.domain.alarms import AlarmScope
+from services.monitor.domain.history import Earlier
 from services.monitor.domain.metrics import StoppedTask, WatchedService
 from services.monitor.domain.rollout import START_SECONDS, Rollout
 from services.monitor.ports import NotFound
+
+FIRST_SECONDS = 60.0
+"""A deployment that begins so soon after the service was created is its first."""
 
 log = structlog.get_logger()
 
@@ -34,8 +39,8 @@ class AwsEcs:
 
     async def alarm_scope(self, target: Target) -> AlarmScope:
         service = await self._service(target)
-        found = await self._watched(target, service, None)
-        return AlarmScope(target.cluster, target.service, found.load_balancer, found.target_group, service.alarm_names)
+        balancer, group = await self._balancer(target, service, None)
+        return AlarmScope(target.cluster, target.service, balancer, group, service.alarm_names)
 
     async def _service(self, target: Target) -> EcsService:
         found = await ecs.find_service(self.aws, target)
@@ -60,9 +65,13 @@ class AwsEcs:
         primary = service.primary
         if primary is None or primary.created_at is None:
             return None
+        seen = known is not None and known.id == primary.id
+        past = () if seen else await self._past(target, primary.created_at, service)
         found = Rollout(
             id=primary.id,
             began_at=primary.created_at,
+            proven=_is_first(primary.created_at, service),
+            earlier=(*past, *_listed(primary.created_at, service)),
             task_definition=primary.task_definition,
             running=primary.running,
             failed=primary.failed_tasks,
@@ -73,9 +82,19 @@ class AwsEcs:
         )
         if found.least > 0:
             return found
-        measured = known is not None and known.id == found.id
-        seconds = known.start_seconds if known and measured else await self._start_seconds(target, service)
+        seconds = known.start_seconds if known and seen else await self._start_seconds(target, service)
         return found.model_copy(update={"start_seconds": seconds})
+
+    async def _past(self, target: Target, began_at: float, service: EcsService) -> tuple[Earlier, ...]:
+        """Return the deployments that ECS remembers; where it does not tell them, what looks have seen is known."""
+        try:
+            past = await ecs.past_deployments(self.aws, target)
+        except AwsError as error:
+            log.warning("earlier deployments are not known", target=str(target), why=str(error))
+            return ()
+        return tuple(
+            _earlier(each.arn, each.created_at, began_at, service) for each in past if each.created_at is not None
+        )
 
     async def _start_seconds(self, target: Target, service: EcsService) -> float:
         """Return how long the start of a task may take; what cannot be measured is no reason not to look."""
@@ -101,6 +120,28 @@ class AwsEcs:
             return known.load_balancer, known.target_group
         found = await find_counted(self.aws, target, groups)
         return (found.load_balancer, found.target_group) if found else (None, None)
+
+
+def _listed(began_at: float, service: EcsService) -> Iterator[Earlier]:
+    """Yield the deployments that ECS still lists beside the newest one, which began at ``began_at``."""
+    for each in service.deployments:
+        if each.status != "PRIMARY" and each.created_at is not None:
+            yield _earlier(each.id, each.created_at, began_at, service, each.task_definition)
+
+
+def _earlier(id_: str, created_at: float, ended_at: float, service: EcsService, task_definition: str = "") -> Earlier:
+    return Earlier(
+        id=id_,
+        task_definition=task_definition,
+        began_at=created_at,
+        ended_at=ended_at,
+        proven=_is_first(created_at, service),
+    )
+
+
+def _is_first(began_at: float, service: EcsService) -> bool:
+    """Return whether a deployment is the one with which the service began: there is nothing else that is usual."""
+    return service.created_at is not None and began_at < service.created_at + FIRST_SECONDS
 
 
 def _stopped(task: EcsTask) -> StoppedTask:

@@ -2,15 +2,18 @@
 
 A rule that was broken in any whole window of the minutes before a deployment excuses its successor as long as that is
 no worse. It is worse where it is so by half as much again, and for a share of requests by more than chance as well.
-Where so few requests come that no window has a rate, all of them together are one.
+Where so few requests come that no window has a rate, all of them together are one. The minutes of a failed attempt that
+was deployed just before excuse nobody: those before it count instead.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from math import floor, sqrt
 from statistics import median
 
 from contracts.limits import LEAST_REQUESTS
+from services.monitor.domain.history import outside
 from services.monitor.domain.metrics import MINUTE, Readings, minutes_before
 from services.monitor.domain.rules import Rule
 
@@ -18,6 +21,8 @@ BASELINE = 15
 """So many minutes before a deployment show what the version before did."""
 LONGEST = 60
 """So many show it where few requests come; an evaluation has read them."""
+FARTHEST = 180
+"""So many minutes before a deployment they are looked for."""
 WORSE = 1.5
 """A value that is worse by a smaller factor is no worse."""
 SIGMAS = 3.0
@@ -53,12 +58,12 @@ class Before:
 
 def before(rule: Rule, readings: Readings, moment: float) -> Before | None:
     """Return how the rule was kept in the whole minutes before ``moment``; None where too little of it is known."""
-    minutes = minutes_before(floor(moment / MINUTE) * MINUTE, BASELINE)
     series = rule.series(readings)
+    minutes = _usual_minutes(readings, moment, BASELINE)
     known = {minute: series[minute] for minute in minutes if minute in series}
     windows = list(_windows(rule, readings, known))
     if not windows:
-        return _of_few(rule, readings, minutes_before(floor(moment / MINUTE) * MINUTE, LONGEST))
+        return _of_few(rule, readings, _usual_minutes(readings, moment, LONGEST))
     requests = rule.measure.requests
     if rule.measure.aggregation == "sum":
         value = median(sum(window.values()) for window in windows)
@@ -69,6 +74,33 @@ def before(rule: Rule, readings: Readings, moment: float) -> Before | None:
         value = median(known.values())
     broken = any(rule.breaks_over(window) for window in windows)
     return Before(value, sum(readings.requests.get(minute, 0.0) for minute in known), broken)
+
+
+def broken_until(rule: Rule, readings: Readings, moment: float) -> bool:
+    """Return whether any minute of the window just before ``moment`` broke the rule, whatever served then."""
+    series = rule.series(readings)
+    window = minutes_before(floor(moment / MINUTE) * MINUTE, rule.minutes)
+    known = {minute: series[minute] for minute in window if minute in series}
+    if not _is_enough(rule, readings, known):
+        return False
+    if rule.measure.aggregation == "sum":
+        return rule.breaks_over(known)
+    return any(map(rule.breaks, known.values()))
+
+
+def _is_enough(rule: Rule, readings: Readings, window: dict[float, float]) -> bool:
+    """Return whether a window of requests has enough of them to be a rate."""
+    return not rule.measure.requests or sum(readings.requests.get(at, 0.0) for at in window) >= LEAST_REQUESTS
+
+
+def _usual_minutes(readings: Readings, moment: float, most: int) -> tuple[float, ...]:
+    """Return the begins of the newest whole minutes before ``moment`` in which no failed attempt served."""
+    rollout = readings.service.rollout
+    attempts = rollout.attempts if rollout is not None else ()
+    newest = floor(moment / MINUTE) * MINUTE - MINUTE
+    back = (newest - MINUTE * minutes for minutes in range(FARTHEST))
+    usual = (minute for minute in back if outside(minute, MINUTE, attempts))
+    return tuple(reversed(tuple(islice(usual, most))))
 
 
 def _of_few(rule: Rule, readings: Readings, minutes: Iterable[float]) -> Before | None:
@@ -90,6 +122,5 @@ def _windows(rule: Rule, readings: Readings, known: dict[float, float]) -> Itera
             for minute in minutes_before(begin + rule.minutes * MINUTE, rule.minutes)
             if minute in known
         }
-        requests = sum(readings.requests.get(minute, 0.0) for minute in window)
-        if len(window) == rule.minutes and (not rule.measure.requests or requests >= LEAST_REQUESTS):
+        if len(window) == rule.minutes and _is_enough(rule, readings, window):
             yield window

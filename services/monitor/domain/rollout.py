@@ -4,6 +4,7 @@ All times are epoch seconds; those of ECS are by its own clock, which is that of
 """
 
 from contracts.base import Contract
+from services.monitor.domain.history import LONG, Earlier, Stretch, attempts, in_order, of_version_before
 
 START_SECONDS = 300.0
 """How long a start takes where nothing more exact is known."""
@@ -12,7 +13,11 @@ DRAINING = 180.0
 
 
 class Rollout(Contract):
-    """What ECS calls the PRIMARY deployment, as the looks have seen it."""
+    """What ECS calls the PRIMARY deployment, as the looks have seen it.
+
+    A deployment of the same version that follows soon, as when somebody forces a new one, continues it: the tasks of
+    both are the version's, and the times are those of the first.
+    """
 
     id: str
     began_at: float
@@ -25,6 +30,10 @@ class Rollout(Contract):
     """Its tasks that have failed."""
     replaces: tuple[str, ...] = ()
     """Ids of the deployments that were live when it began; empty where no look has seen any."""
+    continues: tuple[str, ...] = ()
+    """Ids of the earlier deployments of the same version that it continues."""
+    earlier: tuple[Earlier, ...] = ()
+    """The deployments before it, the oldest first, as far as looks have seen them; empty in an older state."""
     older: int = 0
     """The tasks of older deployments that run."""
     under_way: bool = False
@@ -36,21 +45,74 @@ class Rollout(Contract):
     """When its first task was seen to run, and so may have taken requests; None: not yet."""
     settled_at: float | None = None
     """When it was first seen not to be under way any more; None: not yet."""
+    alone_since: float | None = None
+    """When no task of an older deployment was first seen to run; None: not yet."""
+    proven: bool = False
+    """Whether a run has succeeded with it, or the service began with it."""
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Return the ids of its version's deployments."""
+        return frozenset((self.id, *self.continues))
+
+    @property
+    def ids_before(self) -> frozenset[str]:
+        """Return the ids of the deployments of the version before; empty where none is known."""
+        if self.earlier:
+            return frozenset(deployment.id for deployment in of_version_before(self.earlier))
+        return frozenset(self.replaces) - self.ids
+
+    @property
+    def attempts(self) -> tuple[Stretch, ...]:
+        """Return when failed attempts served before it, whose minutes tell nothing of the version before."""
+        return attempts(self.earlier)
 
     def following(self, known: "Rollout | None", now: float) -> "Rollout":
-        """Return what ECS shows at ``now``, with what earlier looks at the same deployment (``known``) have seen.
+        """Return what ECS shows at ``now``, with what earlier looks (``known``) have seen.
 
-        What a deployment has done when it is first seen it may have done since it began.
+        What a deployment has done when it is first seen it may have done since it began; but its predecessor's tasks
+        may have served until just then.
         """
-        earlier = known if known is not None and known.id == self.id else None
-        since = self.began_at if earlier is None else now
+        same = known if known is not None and (known.id == self.id or known.is_continued_by(self)) else None
+        since = self.began_at if same is None else now
         serving = since if self.running or self.failed else None
         settled = None if self.under_way else since
-        if earlier is not None:
-            serving = serving if earlier.serving_since is None else earlier.serving_since
-            settled = settled if earlier.settled_at is None else earlier.settled_at
-        replaces = tuple(dict.fromkeys((*(earlier.replaces if earlier else ()), *self.replaces)))
-        return self.model_copy(update={"serving_since": serving, "settled_at": settled, "replaces": replaces})
+        alone = None if self.older else now
+        if same is None:
+            earlier = in_order(self._before(known), self.began_at)
+            seen = {"serving_since": serving, "settled_at": settled, "alone_since": alone, "earlier": earlier}
+            return self.model_copy(update=seen)
+        return self.model_copy(
+            update={
+                "began_at": same.began_at,
+                "continues": (*same.continues, *(() if same.id == self.id else (same.id,))),
+                "replaces": tuple(dict.fromkeys((*same.replaces, *self.replaces))),
+                "earlier": in_order((*self.earlier, *same.earlier), same.began_at),
+                "serving_since": serving if same.serving_since is None else same.serving_since,
+                "settled_at": settled if same.settled_at is None else same.settled_at,
+                "alone_since": alone if same.alone_since is None else same.alone_since,
+                "proven": same.proven or self.proven,
+            }
+        )
+
+    def is_continued_by(self, newer: "Rollout") -> bool:
+        """Return whether a newer deployment is of the same version, which has not been proven or long live before."""
+        again = bool(self.task_definition) and newer.task_definition == self.task_definition
+        return again and not self.proven and newer.began_at - self.began_at < LONG
+
+    def _before(self, known: "Rollout | None") -> tuple[Earlier, ...]:
+        """Return the deployments before it: as ECS lists them, then as earlier looks have seen them, who know more."""
+        if known is None:
+            return self.earlier
+        replaced = Earlier(
+            id=known.id,
+            task_definition=known.task_definition,
+            began_at=known.began_at,
+            ended_at=self.began_at,
+            alone_since=known.alone_since,
+            proven=known.proven,
+        )
+        return (*self.earlier, *known.earlier, replaced)
 
 
 class Gap(Contract):

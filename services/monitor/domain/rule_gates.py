@@ -13,6 +13,7 @@ from contracts.gates import Gate, Verdict
 from contracts.limits import LEAST_REQUESTS
 from contracts.monitor import DependencyFault
 from contracts.results import ProbesOutput
+from services.monitor.domain.attribute import may_be_old_tasks
 from services.monitor.domain.before import Before, before
 from services.monitor.domain.measures import Requests
 from services.monitor.domain.metrics import LATE, MINUTE, Readings, Series
@@ -23,6 +24,7 @@ from services.monitor.domain.trouble import NONE, Troubles, excused
 GOOD_POINTS = 2
 """The number of newest points after the change that must be good."""
 UNASKED = "nobody sends the service requests, before the change or since, and no test can be sent to it from here"
+OLD_TASKS = "the rule was broken until the change, and old tasks still served in a part of the window"
 LEAST_PROBES = 5
 """The least number of the validator's own requests to judge by. Each is deliberate, so fewer suffice than of users."""
 
@@ -84,8 +86,16 @@ def rule_gate(rule: Rule, seen: Seen) -> Gate:
     early = gate.verdict is not Verdict.FAIL and seen.now < seen.since + GOOD_POINTS * MINUTE
     if gate.value is None or not rule.breaks(gate.value) or early:
         return gate
+    return _attributed(gate, rule, seen, known)
+
+
+def _attributed(gate: Gate, rule: Rule, seen: Seen, known: Before | None) -> Gate:
+    """Return the gate of a broken rule, unless the version before broke it as well, or its last tasks may have."""
     if known is not None and known.excuses(rule, gate.value, gate.samples):
         return _finding(gate, known)
+    window = evaluate(rule, seen.readings, seen.now).since or seen.now
+    if gate.verdict is Verdict.FAIL and may_be_old_tasks(rule, window, seen.readings, seen.began_at, known):
+        return gate.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "needs": 1, "detail": OLD_TASKS})
     return gate
 
 

@@ -51,7 +51,9 @@ def _judged(
     deadline: float,
     now: float,
 ) -> Gate:
-    ours = [task for task in stopped if task.by_itself and task.deployment_id == rollout.id and task.stopped_at > since]
+    ours = [
+        task for task in stopped if task.by_itself and task.deployment_id in rollout.ids and task.stopped_at > since
+    ]
     tolerated = floor(service.wanted * TOLERATED_SHARE)
     span = min(now - since, REMEMBERED)
     before = sum(
@@ -76,7 +78,9 @@ def _judged(
 
 def _of_version_before(task: StoppedTask, rollout: Rollout) -> bool:
     """Return whether a task is of the version before; those of a deployment that was rolled back earlier are not."""
-    return task.deployment_id in rollout.replaces if rollout.replaces else task.deployment_id != rollout.id
+    if rollout.earlier or rollout.replaces:
+        return task.deployment_id in rollout.ids_before
+    return task.deployment_id not in rollout.ids
 
 
 def _unread(service: WatchedService) -> Gate:

@@ -97,6 +97,14 @@ class Watch(State):
             ended=(*(run for run in self.ended if run != run_id), run_id)[-MOST_ENDED:],
         )
 
+    def with_proven(self) -> Self:
+        """Return the watch after a run has succeeded: what is live has been proven."""
+        known = self.dimensions
+        if known is None or known.rollout is None:
+            return self
+        proven = known.rollout.model_copy(update={"proven": True})
+        return self.replace(dimensions=known.model_copy(update={"rollout": proven}))
+
     def with_set_up(self, service: WatchedService, policy: MonitoringPolicy, now: float) -> Self:
         known = service.following(self.dimensions, now)
         return self.replace(set_up=True, dimensions=known, shown=bare(policy), shown_form=FORM, showing=None)

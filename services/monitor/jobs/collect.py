@@ -87,7 +87,8 @@ class CollectJob:
         longest = max((rule.minutes for rule in policy.rules), default=0) * MINUTE
         oldest = min((waiting.since for waiting in watch.pending), default=now)
         if service.rollout is not None and watch.wanted_closely(now):
-            oldest = min(oldest, service.rollout.began_at)  # the version before is what the new one is compared with
+            # the version before is what the new one is compared with: it served before any failed attempt
+            oldest = min(oldest, service.rollout.began_at, *(begin for begin, _ in service.rollout.attempts))
         compared = BASELINE * MINUTE if watch.pending else 0.0
         start = max(now - FARTHEST, min(now, oldest) - max(LOOK_BACK + longest, compared))
         found = await self.metrics.read(watch.target, service, policy.monitoring.metrics_namespace, start, now)
