@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
@@ -30,6 +30,9 @@ AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
 
 
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
+
+
 def reckonable(time: datetime) -> datetime:
     """Return a time that can be compared and converted. Raise ``ValueError`` for any other one.
 
@@ -37,12 +40,25 @@ def reckonable(time: datetime) -> datetime:
     """
     if time.tzinfo is None:
         raise ValueError("has no time zone")
-    if not 1970 <= time.year < 2200:
+    if not _FIRST_YEAR <= time.year < _LAST_YEAR:
         raise ValueError("is not within the years 1970 to 2199")
     return time
 
 
+def reckonable_expiry(time: datetime) -> datetime:
+    """Return when something expires. To many writers the year 9999 is "never": what is too late or too early is capped.
+
+    Raise ``ValueError`` for a time without a zone.
+    """
+    if time.tzinfo is None:
+        raise ValueError("has no time zone")
+    if time.year >= _LAST_YEAR:
+        return datetime(_LAST_YEAR - 1, 12, 31, tzinfo=UTC)
+    return time if time.year >= _FIRST_YEAR else datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
+
+
 Time = Annotated[AwareDatetime, AfterValidator(reckonable)]
+Expiry = Annotated[AwareDatetime, AfterValidator(reckonable_expiry)]
 
 
 class Target(Contract):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer, StringConstraints
 
-from contracts.base import Contract, Event, RunId, Time
+from contracts.base import Contract, Event, Expiry, RunId, Time
 from contracts.gates import Gate, Verdict
 from contracts.limits import MINIMUM_HEALTH_SCORE
 from contracts.policy import Baking, Digest, Timeouts
@@ -134,7 +134,7 @@ class DeployRequested(Event):
 
     change: Change
     actor: str
-    expires_at: Time | None = None
+    expires_at: Expiry | None = None
     """A later delivery is refused. Default: 15 minutes after the event's time."""
     on_conflict: Literal["queue", "refuse"] = "queue"
     """What to do while another run is active on the target."""

@@ -3,14 +3,14 @@
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from contracts.base import Event, reckonable
+from contracts.base import Event, reckonable, reckonable_expiry
 from contracts.bounds import (
     LONGEST_HEADER,
     LONGEST_ID,
@@ -131,7 +131,7 @@ def read_meta(headers: Iterable[tuple[str, bytes | None]]) -> tuple[str, Meta]:
         time=time,
         run_id=attributes.get("ce_runid"),
         cause_id=attributes.get("ce_causeid"),
-        expires_at=_time("ce_expirytime", attributes.get("ce_expirytime")),
+        expires_at=_time("ce_expirytime", attributes.get("ce_expirytime"), reckonable_expiry),
     )
 
 
@@ -191,7 +191,7 @@ def _rule(fault: ErrorDetails) -> str:
     return fault["msg"]
 
 
-def _time(name: str, text: str | None) -> datetime | None:
+def _time(name: str, text: str | None, read: Callable[[datetime], datetime] = reckonable) -> datetime | None:
     if not text:
         return None
     try:
@@ -199,7 +199,7 @@ def _time(name: str, text: str | None) -> datetime | None:
     except ValueError:
         raise InvalidMessage(f"{name} is not RFC 3339") from None
     try:
-        return reckonable(time)
+        return read(time)
     except ValueError as error:
         raise InvalidMessage(f"{name} {error}") from None
 
