@@ -95,8 +95,8 @@ async def find_reach(aws: Aws, target: Target, groups: Sequence[str]) -> Reach:
     return await _reach(aws.at(target), groups, every_rule=True)
 
 
-async def find_counted(aws: Aws, target: Target, groups: Sequence[str]) -> Counted | None:
-    """Return under which names CloudWatch counts the service's requests; None where no load balancer counts them.
+async def find_counted(aws: Aws, target: Target, groups: Sequence[str]) -> tuple[Counted, ...]:
+    """Return under which names CloudWatch counts the service's requests; none where no load balancer counts them.
 
     Raise ``AwsError``. Rules are read only where no listener forwards by default.
     """

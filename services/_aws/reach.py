@@ -122,13 +122,18 @@ class Reach:
         own = {group.health_path: group.healthy_statuses for group in self.groups if group.health_path}
         return {path: statuses for path, statuses in own.items() if isinstance(self.to(path), Address)}
 
-    def counted(self) -> Counted | None:
-        """Return under which names CloudWatch counts the service's requests; None where nothing counts them."""
+    def counted(self) -> tuple[Counted, ...]:
+        """Return under which names CloudWatch counts the service's requests, the best first; none where nothing does.
+
+        Each target group stands once.
+        """
         ways = [(front, rule, group) for front, rule, group in self._ways() if front.counts_requests]
-        if not ways:
-            return None
-        front, _, group = min(ways, key=lambda way: (way[0].protocol != "HTTP", bool(way[1].conditions)))
-        return Counted(front.balancer.partition(":loadbalancer/")[2], target_group_dimension(group.arn))
+        ways.sort(key=lambda way: (way[0].protocol != "HTTP", bool(way[1].conditions)))
+        names = (
+            Counted(front.balancer.partition(":loadbalancer/")[2], target_group_dimension(group.arn))
+            for front, _, group in ways
+        )
+        return tuple(dict.fromkeys(names))
 
     def _ways(self) -> list[tuple[Front, Rule, Group]]:
         """Return every rule by which a listener sends requests to one of the groups, the best first."""

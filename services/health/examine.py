@@ -33,7 +33,7 @@ class Examine:
         targets, reach = await asyncio.gather(
             targets_of(target, service, self.balancers), observed(self.balancers.reach(target, service.target_groups))
         )
-        counted = reach.counted() if isinstance(reach, Reach) else None
+        counted = next(iter(reach.counted()), None) if isinstance(reach, Reach) else None
         measurements, answers = await asyncio.gather(
             observed(self.metrics.measure(target, counted, self.clock.now())),
             self._answers(target, application, reach),

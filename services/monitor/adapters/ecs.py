@@ -17,7 +17,7 @@ from services._aws.reach import target_group_dimension
 from services._chassis.aws import Aws
 from services.monitor.domain.alarms import AlarmScope
 from services.monitor.domain.history import Earlier
-from services.monitor.domain.metrics import StoppedTask, WatchedService
+from services.monitor.domain.metrics import CountedGroup, StoppedTask, WatchedService
 from services.monitor.domain.rollout import START_SECONDS, Rollout
 from services.monitor.ports import NotFound
 
@@ -49,12 +49,14 @@ class AwsEcs:
         return found
 
     async def _watched(self, target: Target, service: EcsService, known: WatchedService | None) -> WatchedService:
-        balancer, group = await self._balancer(target, service, known)
+        groups = await self._groups(target, service, known)
+        first = groups[0] if groups else None
         return WatchedService(
             cluster=target.cluster,
             service=target.service,
-            load_balancer=balancer,
-            target_group=group,
+            load_balancer=first.load_balancer if first else None,
+            target_group=first.target_group if first else None,
+            others=groups[1:],
             wanted=service.desired,
             running=service.running,
             created_at=service.created_at or 0.0,  # a service of unknown age does not count as new
@@ -108,18 +110,19 @@ class AwsEcs:
             return START_SECONDS
         return max(START_SECONDS, pace.start + pace.per_batch)
 
-    async def _balancer(
+    async def _groups(
         self, target: Target, service: EcsService, known: WatchedService | None
-    ) -> tuple[str | None, str | None]:
-        """Return the load balancer and target group through which users reach the service, if they count requests.
+    ) -> tuple[CountedGroup, ...]:
+        """Return the target groups through which users reach the service, if their load balancers count requests.
 
         Network load balancers count none, so for our rules a service behind one has no load balancer.
         """
-        groups = service.target_groups
-        if known and known.balanced and known.target_group in {target_group_dimension(group) for group in groups}:
-            return known.load_balancer, known.target_group
-        found = await find_counted(self.aws, target, groups)
-        return (found.load_balancer, found.target_group) if found else (None, None)
+        names = {target_group_dimension(group) for group in service.target_groups}
+        looked_up = known.groups if known and known.others is not None else ()
+        if looked_up and {group.target_group for group in looked_up} <= names:
+            return looked_up
+        found = await find_counted(self.aws, target, service.target_groups)
+        return tuple(CountedGroup(load_balancer=way.load_balancer, target_group=way.target_group) for way in found)
 
 
 def _listed(began_at: float, service: EcsService) -> Iterator[Earlier]:

@@ -50,6 +50,13 @@ Scope = Literal["service", "group", "balancer", "application"]
 """The owner of a metric's dimensions: ECS service, target group with its load balancer, load balancer, application."""
 
 
+class CountedGroup(Contract):
+    """A target group whose requests its load balancer counts, by their names as dimensions."""
+
+    load_balancer: str
+    target_group: str
+
+
 class WatchedService(Contract):
     """The CloudWatch dimensions of a target, and how many tasks it has and should have."""
 
@@ -59,6 +66,9 @@ class WatchedService(Contract):
     """``app/<name>/<id>``, as in the dimension; None: the service has no load balancer that counts its requests."""
     target_group: str | None = None
     """``targetgroup/<name>/<id>``."""
+    others: tuple[CountedGroup, ...] | None = None
+    """Further target groups through which users reach it; None: nobody has looked, as in a state of the previous
+    version."""
     wanted: int
     """The desired count."""
     running: int
@@ -95,6 +105,14 @@ class WatchedService(Contract):
     @property
     def balanced(self) -> bool:
         return self.load_balancer is not None and self.target_group is not None
+
+    @property
+    def groups(self) -> tuple[CountedGroup, ...]:
+        """The target groups whose requests are counted, the first one before the others."""
+        if self.load_balancer is None or self.target_group is None:
+            return ()
+        first = CountedGroup(load_balancer=self.load_balancer, target_group=self.target_group)
+        return (first, *(self.others or ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +167,7 @@ class Readings:
     @property
     def requests(self) -> Series:
         """All requests of each minute: those that reached a target, and the load balancer's own errors."""
-        return _added(self.of(REQUESTS), self.of(BALANCER_5XX))
+        return added(self.of(REQUESTS), self.of(BALANCER_5XX))
 
     def counts(self, minutes: Iterable[float]) -> tuple[float, float, float]:
         """Return the requests that reached a target, the targets' 5xx and the load balancer's 5xx over ``minutes``."""
@@ -211,5 +229,7 @@ def minutes_before(end: float, count: int) -> tuple[float, ...]:
     return tuple(end - MINUTE * back for back in range(count, 0, -1))
 
 
-def _added(first: Series, second: Series) -> dict[float, float]:
-    return {minute: first.get(minute, 0.0) + second.get(minute, 0.0) for minute in sorted({*first, *second})}
+def added(*series: Series) -> Series:
+    """Return the sum of series, in time order; a minute without a point in some of them has those of the others."""
+    minutes = sorted(set().union(*series))
+    return {minute: sum(points.get(minute, 0.0) for points in series) for minute in minutes}

@@ -182,7 +182,7 @@ async def test_network_load_balancers_have_no_rules_and_count_no_requests() -> N
     aws = account({NLB: [listener("TCP", 90, forward(GROUP)), listener("TCP", 91, forward(OTHER))]})
     reach = await find_reach(aws, TARGET, (GROUP,))
     assert "describe_rules" not in aws.asked
-    assert (reach.counted(), await find_counted(aws, TARGET, (GROUP,))) == (None, None)
+    assert (reach.counted(), await find_counted(aws, TARGET, (GROUP,))) == ((), ())
 
 
 async def test_of_several_load_balancers_the_one_that_counts_is_found_where_that_matters() -> None:
@@ -193,15 +193,28 @@ async def test_of_several_load_balancers_the_one_that_counts_is_found_where_that
     )
     reach = await find_reach(both, TARGET, (GROUP, SECOND))
     assert reach.to("/health") == Address("http://wire.example:80")
-    expected = Counted("app/inside/1", "targetgroup/second/1")
+    expected = (Counted("app/inside/1", "targetgroup/second/1"),)
     assert (reach.counted(), await find_counted(both, TARGET, (GROUP, SECOND))) == (expected, expected)
 
 
 async def test_requests_are_counted_behind_a_login_too_and_rules_are_read_only_where_they_matter() -> None:
     behind_login = account({ALB: [listener("HTTPS", 443, LOGIN)]})
     behind_login.answers["describe_rules"] = refusal("AccessDenied")
-    assert await find_counted(behind_login, TARGET, (GROUP,)) == Counted("app/web/1", "targetgroup/ours/1")
-    assert await find_counted(ScriptedAws(), TARGET, ()) is None
+    assert await find_counted(behind_login, TARGET, (GROUP,)) == (Counted("app/web/1", "targetgroup/ours/1"),)
+    assert await find_counted(ScriptedAws(), TARGET, ()) == ()
+
+
+async def test_requests_are_counted_for_each_target_group_once() -> None:
+    both = account(
+        {
+            ALB: [listener("HTTPS", 443, forward(GROUP)), listener("HTTP", 80, forward(GROUP))],
+            INTERNAL: [listener("HTTPS", 443, forward(SECOND))],
+        },
+        groups=(GROUP, SECOND),
+        group=BY_HTTP,
+    )
+    first, second = Counted("app/web/1", "targetgroup/ours/1"), Counted("app/inside/1", "targetgroup/second/1")
+    assert await find_counted(both, TARGET, (GROUP, SECOND)) == (first, second)
 
 
 async def test_rules_that_may_not_be_read_do_not_stop_a_service_that_is_the_default() -> None:

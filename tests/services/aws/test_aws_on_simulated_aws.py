@@ -70,9 +70,8 @@ async def test_where_its_users_reach_it_and_what_is_measured_there(ours: Aws) ->
     address = reach.to("/health")
     assert isinstance(address, Address)
     assert (address.url.partition(":")[0], address.host, address.internal) == ("http", None, "")
-    counted = await find_counted(ours, TARGET, service.target_groups)
-    assert counted is not None
-    assert counted == reach.counted()
+    (counted,) = await find_counted(ours, TARGET, service.target_groups)
+    assert reach.counted() == (counted,)
     health = await target_health(ours, TARGET, service.target_groups)
     assert [one.state for one in health] == ["healthy"] * 3
     requests = Metric(

@@ -105,7 +105,7 @@ async def test_where_users_reach_it_and_who_counts_their_requests() -> None:
         TARGET, (GROUP,)
     )
     assert reach.to("/health") == Address("http://court.elb:80", "court.example")
-    assert reach.counted() == COUNTED
+    assert reach.counted() == (COUNTED,)
 
 
 async def test_measurements_are_of_five_full_minutes_that_ended_a_minute_ago() -> None:
