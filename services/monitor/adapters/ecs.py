@@ -39,7 +39,9 @@ class AwsEcs:
 
     async def alarm_scope(self, target: Target) -> AlarmScope:
         service = await self._service(target)
-        balancer, group = await self._balancer(target, service, None)
+        groups = await self._groups(target, service, None)
+        first = groups[0] if groups else None
+        balancer, group = (first.load_balancer, first.target_group) if first else (None, None)
         return AlarmScope(target.cluster, target.service, balancer, group, service.alarm_names)
 
     async def _service(self, target: Target) -> EcsService:
