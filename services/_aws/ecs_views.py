@@ -212,6 +212,11 @@ class EcsService:
         return self.body.get("launchType") == "FARGATE" or bool(self.capacity_providers & {"FARGATE", "FARGATE_SPOT"})
 
     @property
+    def starts_instances(self) -> bool:
+        """Return whether a task may have to wait for an instance that a capacity provider of the account starts."""
+        return bool(self.capacity_providers - {"FARGATE", "FARGATE_SPOT"})
+
+    @property
     def launch_type(self) -> str | None:
         """Return FARGATE, EC2 or EXTERNAL; None where only the names of other capacity providers are known."""
         return "FARGATE" if self.on_fargate else self.body.get("launchType")

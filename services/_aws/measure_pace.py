@@ -9,7 +9,7 @@ from statistics import median_high
 from typing import Any
 
 from contracts.base import Target
-from contracts.rollout_pace import RolloutPace
+from contracts.rollout_pace import START_SECONDS, RolloutPace
 from services._aws.ecs import last_completed_deployments
 from services._aws.ecs_views import EcsService, entries
 from services._aws.errors import AwsError
@@ -22,6 +22,9 @@ STOP_TIMEOUT = 30.0
 ContainerDefinition, ``stopTimeout``)."""
 CHECK_INTERVAL = 30.0
 """Seconds between two checks of a container, where its definition says nothing (ECS API reference, HealthCheck)."""
+INSTANCE_SECONDS = 300.0
+"""How long an instance takes that a capacity provider starts for a task (ECS API reference, ManagedScaling,
+``instanceWarmupPeriod``; by default)."""
 READ_SECONDS = 1.5
 """Real seconds for the reads, which are made at once: a little less than for an optional read as a whole, so that what
 is answered counts (``optional_reads.PATIENCE``)."""
@@ -70,6 +73,7 @@ def described_pace(service: EcsService) -> RolloutPace:
         tasks=int(service.body.get("desiredCount") or 0),
         minimum_percent=service.minimum_percent,
         maximum_percent=service.maximum_percent,
+        start=START_SECONDS + (INSTANCE_SECONDS if service.starts_instances else 0.0),
         grace=service.grace_seconds if service.load_balanced else 0.0,
         draining=STOP_TIMEOUT,
         assumed=("AWS did not say how long its tasks take, so that usual times are",),

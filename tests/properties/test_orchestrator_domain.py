@@ -30,7 +30,9 @@ from contracts.results import (
     PreflightOutput,
     SnapshotOutput,
     StepFinished,
+    StepProgressed,
 )
+from contracts.rollout_pace import RolloutPace
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.clock import Pace
 from services._chassis.policies import BuiltInPolicies
@@ -48,6 +50,8 @@ from tests.properties.world import START, TARGET, finished
 
 POLICY = Policy.of(ServicePolicy(target=TARGET), progress_every=300)
 SHORT = DeploymentConfig(deployment_timeout_minutes=2, validation_timeout_minutes=2, baking_minutes=2)
+AT_ITS_PACE = DeploymentConfig(validation_timeout_minutes=2, baking_minutes=2)
+SLOW = RolloutPace(tasks=20, maximum_percent=105, draining=330)
 RUNS = tuple(caused_id("ci", id_) for id_ in "ab")
 PASSED = [Verdict.PASS] * 4
 
@@ -67,7 +71,7 @@ outputs: Any = st.one_of(
 )
 OUTPUTS: dict[str, Any] = {
     "capture-snapshot": SnapshotOutput(snapshot_id="s"),
-    "run-preflight": PreflightOutput(images={"web": "shop/web@sha256:2"}),
+    "run-preflight": PreflightOutput(images={"web": "shop/web@sha256:2"}, pace=SLOW),
     "apply-change": ChangeOutput(deployment_id="d", task_definition="t", applied_at=at(START)),
     "disarm": DisarmOutput(answer="disarmed"),
 }
@@ -86,7 +90,7 @@ requests = st.builds(
         change=st.sampled_from([ImageChange(reference="web:2"), Observe(), CheckUp()]),
         actor=st.just("ada"),
         on_conflict=st.sampled_from(["queue", "refuse"]),
-        config=st.sampled_from([SHORT, SHORT.model_copy(update={"enable_auto_recovery": False})]),
+        config=st.sampled_from([SHORT, AT_ITS_PACE, SHORT.model_copy(update={"enable_auto_recovery": False})]),
     ),
     st.sampled_from("ab"),
     st.sampled_from([60.0, 1e6]),
@@ -162,12 +166,17 @@ def test_whatever_comes_twice_changes_nothing_the_second_time(data: st.DataObjec
     history = History()
     history.repeat(data.draw(requests))
     for _ in range(data.draw(st.integers(0, 25))):
-        kind = data.draw(st.sampled_from(["answers", "answers", "answers", "other", "request", "alert", "wake"]))
+        kind = data.draw(st.sampled_from([*["answers"] * 3, "progress", "other", "request", "alert", "wake"]))
         history.now += data.draw(st.sampled_from([1.0, 1.0, 1.0, 31.0, 700.0]))
         run = history.course.active
         if kind == "answers" and run is not None:
             for step in run.open_steps:
                 history.repeat(data.draw(_answer(run.run_id, step.id, step.name)))
+        elif kind == "progress" and run is not None:
+            for step in run.open_steps:
+                history.take(data.draw(_progress(run.run_id, step.id, step.name, history.now)))
+            assert history.course.active is not None
+            assert history.course.active.deadline == run.deadline, "no progress extends a run"
         elif kind == "request":
             history.repeat(data.draw(requests))
         elif kind == "alert":
@@ -176,6 +185,18 @@ def test_whatever_comes_twice_changes_nothing_the_second_time(data: st.DataObjec
             history.take(TimerFired(data.draw(runs)))
         else:
             history.repeat(data.draw(others))
+
+
+def _progress(run_id: str, command_id: str, name: str, now: float) -> st.SearchStrategy[StepProgressed]:
+    return st.builds(
+        StepProgressed,
+        target=st.just(TARGET),
+        run_id=st.just(run_id),
+        command_id=st.just(command_id),
+        step=st.just(name),
+        message=st.just("So far."),
+        silent_until=st.none() | st.floats(-600, 1e7).map(lambda seconds: at(now + seconds)),
+    )
 
 
 def _answer(run_id: str, command_id: str, name: str) -> st.SearchStrategy[StepFinished]:

@@ -216,6 +216,12 @@ async def test_a_service_without_a_load_balancer_or_optional_fields_has_a_pace()
     assert "describe_target_groups" not in aws.asked
 
 
+@pytest.mark.parametrize(("provider", "start"), [("FARGATE", 120), ("FARGATE_SPOT", 120), ("ours", 420)])
+async def test_a_task_may_wait_for_an_instance_of_its_capacity_provider(provider: str, start: float) -> None:
+    service = EcsService({"desiredCount": 2, "capacityProviderStrategy": [{"capacityProvider": provider}]})
+    assert (await measure_pace(account(), TARGET, service, {})).start == start
+
+
 async def test_a_daemon_stops_its_tasks_before_it_starts_new_ones() -> None:
     daemon = EcsService({"desiredCount": 5, "schedulingStrategy": "DAEMON"})
     found = await measure_pace(account(), TARGET, daemon, {})

@@ -101,6 +101,21 @@ def test_tasks_that_start_and_stop_again_are_no_progress() -> None:
     assert took == LEAST
 
 
+def test_where_ecs_finds_no_room_for_a_task_its_words_are_told() -> None:
+    words = "(service api) was unable to place a task. Reason: Capacity is unavailable at this time."
+    stuck = look(
+        deployment(running=0, rollout_state="IN_PROGRESS"), events=(words, "(service api) has started 1 tasks.")
+    )
+    found, _, took = watched([(0, stuck), *silent(0, stuck)], BY_PACE)
+    assert isinstance(found, Failed)
+    assert (took, found.detail.endswith(f". ECS says: {words}")) == (LEAST, True)
+    placed = look(
+        deployment(running=0, rollout_state="IN_PROGRESS"), events=("(service api) has started 1 tasks.", words)
+    )
+    found, _, _ = watched([(0, stuck), *silent(0, placed)], BY_PACE)
+    assert "ECS says" not in getattr(found, "detail", "ECS says")
+
+
 @pytest.mark.parametrize("expected", [BY_PACE, FIXED])
 def test_tasks_that_fail_end_the_watch_at_once_at_any_pace(expected: Expected) -> None:
     failing = [

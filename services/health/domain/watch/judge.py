@@ -11,6 +11,8 @@ from services.health.domain.watch.patience import deadline_of, note_progress, wh
 
 FRESH_SECONDS = 30.0
 """Product seconds: where AWS cannot be asked at the deadline, an observation that is no older still counts."""
+UNPLACED = "unable to place a task"
+"""A part of ECS's events about a lack of capacity (ECS developer guide, "Service event messages")."""
 REMEMBERED_TASKS = 200
 """The most failed tasks of which the ARN is kept."""
 
@@ -65,6 +67,7 @@ def remember(memory: Memory, observed: Observed, expected: Expected, now: float)
         failed_tasks=tuple(arns)[:REMEMBERED_TASKS],
         failed_most=max(memory.failed_most, listed.failed_tasks if listed else 0),
         last_failure=failed[-1].summary if failed else memory.last_failure,
+        unplaced=next((event for event in service.events[:1] if UNPLACED in event), ""),
         seen_at=now,
     )
     known = note_progress(known, observed, service, now)
@@ -144,8 +147,8 @@ def _given_up_by_ecs(observed: Observed, service: Service, memory: Memory, now: 
 
 
 def _why(text: str, memory: Memory) -> str:
-    """Return ``text`` as a sentence, followed by why the last failed task stopped, where there is one."""
-    text = text.rstrip(". ")
+    """Return ``text`` as a sentence, followed by why tasks fail or do not even start, where that is known."""
+    text = f"{text.rstrip('. ')}{f'. ECS says: {memory.unplaced}' if memory.unplaced else ''}".rstrip(". ")
     return f"{text}. The last task that failed: {memory.last_failure}" if memory.last_failure else f"{text}."
 
 

@@ -54,6 +54,8 @@ class Memory(State):
     failed_most: int = 0
     """The highest ``failedTasks`` that ECS reported for ours; it resets its own count."""
     last_failure: str = ""
+    unplaced: str = ""
+    """ECS's last event, where it says that there is no room for a task."""
     seen_at: float | None = None
     gates: tuple[Gate, ...] = ()
     """The gates of the last look that succeeded."""
