@@ -42,7 +42,7 @@ NEWER_STATE_AGAIN = 5.0
 """Real seconds until a message is read again whose state a newer version wrote."""
 
 log = structlog.get_logger()
-MOST_UNTRUSTED = 100
+MOST_UNTRUSTED = 300
 """Dead letters an hour, of each service, about messages that are not believed."""
 UNTRUSTED_SECONDS = 3600.0
 """Real seconds for which such a message is reported as degraded."""

@@ -14,6 +14,7 @@ from contracts.topics import SERVICES
 from sandbox.child import NotStarted
 from tests.chaos.bad import bad_message
 from tests.chaos.fleet import signalled
+from tests.chaos.forger import forged
 from tests.chaos.plan import Harm
 from tests.chaos.requests import CLUSTER
 from tests.chaos.rival import Rival
@@ -219,6 +220,13 @@ class Harms:
             self._bad += 1
             self._stack.observer.send(*bad_message(self._random, self._bad))
 
+    def forged_messages(self, harm: Harm) -> None:
+        for _ in range(3):
+            self._bad += 1
+            seen = list(self._stack.observer.seen.events.values())
+            if lie := forged(self._random, self._bad, seen, self._stack.environment):
+                self._stack.observer.send(lie.topic, lie.key, [*lie.headers], lie.value)
+
     def rival(self, harm: Harm) -> None:
         """Start another Surefoot, if none runs: it costs as much as all of ours."""
         if any(task.is_alive() for task in self.rivals):
@@ -251,5 +259,6 @@ _DO: dict[str, Callable[[Harms, Harm], None]] = {
     "upgrade services one by one": Harms.upgrade,
     "forget the inbox and read from the earliest offset": Harms.forget,
     "bad messages": Harms.bad_messages,
+    "forged messages": Harms.forged_messages,
     "another surefoot deploys": Harms.rival,
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 from services._chassis import jobs
 from services._chassis.relay import Relay
+from services._chassis.signatures import Trust
 from services._chassis.store import RedisStore
 from services.orchestrator.domain import steps
 from services.orchestrator.handlers import Handlers
@@ -112,6 +113,10 @@ def _own_events_ignored() -> None:
     Handlers.on_own_event = nothing  # type: ignore[method-assign,assignment]
 
 
+def _everybody_believed() -> None:
+    Trust.prove = lambda self, record, type_, meta: meta  # type: ignore[method-assign]
+
+
 def _any_base() -> None:
     Protection.deployment_of = lambda *_: None  # type: ignore[method-assign]
 
@@ -166,6 +171,11 @@ MUTANTS: dict[str, Mutant] = {
         "tests/services/orchestrator/test_orchestrator_restored.py"
         "::test_an_active_run_ends_as_it_was_told_and_nothing_is_told_again",
         _own_events_ignored,
+    ),
+    "believed": Mutant(
+        "whoever may write to Kafka is believed",
+        "tests/security/test_untrusted.py::test_each_type_from_each_stranger_is_a_dead_letter_and_nothing_else",
+        _everybody_believed,
     ),
     "any-base": Mutant(
         "a change replaces whatever is live",

@@ -112,6 +112,7 @@ MAKERS: tuple[tuple[int, Maker], ...] = (
     (1, _named("upgrade services one by one")),
     (1, _named("forget the inbox and read from the earliest offset")),
     (3, _named("bad messages")),
+    (3, _named("forged messages")),
     (1, _named("another surefoot deploys")),
 )
 
