@@ -112,6 +112,7 @@ def assemble(
         transport.publish,
         settings.kafka_request_timeout / 2,
         identity.sign,
+        readiness,
     )
     topics = [topic.name for topic in topics_of(Party(service.name))]
     loops: dict[str, Loop] = {

@@ -13,12 +13,18 @@ from aiokafka.errors import MessageSizeTooLargeError
 from redis.exceptions import ResponseError
 
 from contracts.envelope import Message
+from services._chassis.readiness import Readiness
 
 log = structlog.get_logger()
 
 GROUP = "relay"
 BATCH = 64
 BLOCK_MS = 1_000
+MOST_REFUSED = 100
+"""Events that are kept because Kafka does not take them; the oldest go first."""
+REFUSED_SECONDS = 31 * 24 * 3600
+REFUSED_REPORTED_SECONDS = 24 * 3600.0
+"""Real seconds for which such an event is reported as degraded."""
 
 Entries = list[tuple[bytes, dict[bytes, bytes]]]
 
@@ -34,6 +40,7 @@ class Relay:
         publish: Callable[[Message], Awaitable[None]],
         idle: float = 10,
         sign: Callable[[Message], Message] = lambda message: message,
+        readiness: Readiness | None = None,
     ) -> None:
         """``idle``: real seconds after which another replica's unconfirmed entries are taken over.
 
@@ -46,6 +53,7 @@ class Relay:
         self._publish = publish
         self._idle_ms = int(idle * 1000)
         self._sign = sign
+        self._readiness = readiness or Readiness()
 
     async def run(self) -> None:
         """Relay until cancelled. Errors of Redis and Kafka are raised; the caller then runs it again."""
@@ -91,9 +99,19 @@ class Relay:
             await self._publish(self._sign(message))
         except MessageSizeTooLargeError:
             # it can never be published, and the entries behind it must be
-            await self._redis.xadd(f"{self._outbox}-refused", fields)
-            size = len(message.value)
-            log.warning("Kafka takes no message of this size; it is kept", topic=message.topic, bytes=size)
+            await self._keep_refused(fields, len(message.value))
+
+    async def _keep_refused(self, fields: dict[bytes, bytes], size: int) -> None:
+        """Keep an event that Kafka does not take, and report it: ours are smaller than any default of Kafka's."""
+        refused, topic = f"{self._outbox}-refused", fields[b"topic"].decode()
+        await self._redis.xadd(refused, fields, maxlen=MOST_REFUSED, approximate=False)
+        await self._redis.expire(refused, REFUSED_SECONDS)
+        log.error("Kafka takes no message of this size; it is kept", topic=topic, bytes=size, kept=refused)
+        sentence = (
+            f"An event of {size:,} bytes for {topic} was not published, since Kafka takes none of this size; {refused} "
+            "keeps it. Its topic needs a larger max.message.bytes."
+        )
+        self._readiness.degrade(f"too-large:{refused}:{topic}", sentence, REFUSED_REPORTED_SECONDS)
 
 
 def _entries(found: Any) -> Entries:

@@ -4,13 +4,14 @@ import asyncio
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 
 from contracts.base import Target
 from contracts.envelope import Message
 from contracts.recovery import SnapshotCaptured
 from services._chassis.clock import Pace, PacedClock
-from services._chassis.relay import Relay
+from services._chassis.readiness import Readiness
+from services._chassis.relay import MOST_REFUSED, Relay
 from services._chassis.store import RedisStore
 from services._chassis.transition import Emit, decided
 
@@ -84,3 +85,25 @@ async def test_what_kafka_has_confirmed_is_forgotten(redis: Any) -> None:
     await relay(store, "one", Bus(99, fail_at=4), KafkaConnectionError)
     assert await redis.xlen(store.key("outbox")) == 2
     assert (await redis.xpending(store.key("outbox"), "relay"))["pending"] == 2
+
+
+async def test_what_kafka_does_not_take_is_kept_and_reported_and_lets_the_others_pass(redis: Any) -> None:
+    store, readiness = await emitted(redis, MOST_REFUSED + 5), Readiness()
+    taken: list[str] = []
+
+    async def publish(message: Message) -> None:
+        id_ = dict(message.headers)["ce_id"].decode()
+        if id_ == f"e{MOST_REFUSED + 4}":
+            taken.append(id_)
+            raise StopRelayError
+        raise MessageSizeTooLargeError
+
+    with pytest.raises(StopRelayError):
+        async with asyncio.timeout(20):
+            await Relay(store.redis, store.key("outbox"), "one", publish, readiness=readiness).run()
+    kept = await redis.xrange(f"{store.key('outbox')}-refused")
+    assert len(kept) == MOST_REFUSED
+    assert await redis.ttl(f"{store.key('outbox')}-refused") > 0
+    assert taken
+    (sentence,) = readiness.degraded
+    assert "recovery.events.v1 was not published" in sentence
