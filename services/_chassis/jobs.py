@@ -1,6 +1,6 @@
 """Leased, fenced jobs: all work that takes longer than a moment, and every effect on the world outside.
 
-An executor claims a job and gets a fence, a number that grows with each claim. While it works it renews the lease; an
+An executor claims a job under a lease, with a fence (``job_leases.py``). While it works it renews the lease; an
 executor that is silent for longer loses it, and its calls of AWS are not sent any more (``aws.py``). The end of the job
 and all its consequences are one ``apply`` that checks the fence.
 
@@ -15,23 +15,22 @@ looks before it acts, and calls ``check`` right before each call that changes so
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 from redis.exceptions import RedisError
 
 from contracts.state import NewerState
-from services._chassis.acting import Actor, LeaseOver, acting
+from services._chassis.acting import LeaseOver, acting
 from services._chassis.clock import moment
 from services._chassis.commands import Command
+from services._chassis.job_leases import JobLeases, LeasedJob
 from services._chassis.operations import find_operation
 from services._chassis.readiness import NEWER_STATE_LONGEST, Readiness
 from services._chassis.reasons import first_cause, is_permanent, sentence_of
-from services._chassis.scripts import script
 from services._chassis.store import Applied, Lease, RedisStore
 from services._chassis.tasks import end
 from services._chassis.transition import Busy, Cancelled, Emit, Transition, decided
@@ -47,10 +46,6 @@ NEWER_STATE_AGAIN = 15.0
 """Real seconds before the next attempt of a job whose state, payload or kind is of a newer version."""
 
 log = structlog.get_logger()
-
-_CLAIM = script("claim_job")
-_RENEW = script("renew_job")
-_GIVE_BACK = script("give_back_job")
 
 
 class Running(Protocol):
@@ -75,50 +70,6 @@ class Running(Protocol):
     async def emit(self, *emissions: Emit) -> None:
         """Publish events before the end. Raise ``Cancelled``."""
         ...
-
-
-@dataclass
-class LeasedJob:
-    """A claimed job."""
-
-    store: RedisStore
-    lease_ms: int
-    renew: Callable[..., Awaitable[bytes]]
-    id: str
-    kind: str
-    payload: bytes
-    fence: int
-    attempt: int
-    asked_by: bytes
-    saved: bytes | None
-    actor: Actor
-    claimed_at: int
-    """Milliseconds of the epoch, by Redis's clock."""
-    waits_since: int | None
-    """The same of the first claim by a replica that could not read the job; None if this is the first claim."""
-    ended: str = field(default="", init=False)
-
-    async def checkpoint(self, data: bytes) -> None:
-        await self._renew("1", data)
-        self.saved = data
-
-    async def check(self) -> None:
-        await self._renew("", b"")
-
-    async def emit(self, *emissions: Emit) -> None:
-        await self.check()
-        await self.store.apply(decided(*emissions), cause_id=self.id)
-
-    async def _renew(self, save: str, data: bytes) -> None:
-        asked = time.monotonic()
-        held = await self.renew(
-            keys=[self.store.key("jobs"), self.store.key("job", self.id)],
-            args=[self.id, self.fence, self.lease_ms, save, data],
-        )
-        if held != b"held":
-            self.ended = held.decode()
-            raise Cancelled(f"the job {self.id} is {self.ended}")
-        self.actor.until = asked + self.lease_ms / 1000
 
 
 Work = Callable[[Running], Awaitable[Transition]]
@@ -156,12 +107,9 @@ class Executor:
         self._functions = functions
         self._readiness = readiness or Readiness()
         self._failures = failures or {}
-        self._lease = lease
+        self._leases = JobLeases(store, lease)
         self._slots = slots
         self._idle = idle
-        self._claim = store.redis.register_script(_CLAIM)
-        self._renew = store.redis.register_script(_RENEW)
-        self._back = store.redis.register_script(_GIVE_BACK)
         self._at_work: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -194,35 +142,7 @@ class Executor:
 
     async def claim(self) -> LeasedJob | None:
         """Claim the job that has waited longest or whose lease ran out first; None if there is none."""
-        redis, store = self._store.redis, self._store
-        seconds, micros = await redis.time()
-        ids = await redis.zrangebyscore(store.key("jobs"), "-inf", seconds * 1000 + micros // 1000, start=0, num=1)
-        if not ids:
-            return None
-        id_ = ids[0].decode()
-        lease_ms = int(self._lease * 1000)
-        asked = time.monotonic()
-        got = await self._claim(
-            keys=[store.key("jobs"), store.key("fence"), store.key("job", id_)], args=[id_, lease_ms]
-        )
-        if got is None:
-            return None
-        fence, attempt, kind, payload, asked_by, saved, claimed_at, waits_since = got
-        return LeasedJob(
-            store,
-            lease_ms,
-            self._renew,
-            id_,
-            kind.decode(),
-            payload or b"",
-            fence,
-            attempt,
-            asked_by or b"",
-            saved,
-            Actor(f"{kind.decode()}/{id_}/{fence}", asked + self._lease),
-            claimed_at,
-            int(waits_since) if waits_since else None,
-        )
+        return await self._leases.claim()
 
     async def work(self, job: LeasedJob) -> None:
         """Do the job and apply its end; a failure gives it back for the next attempt, or ends it for good."""
@@ -238,7 +158,7 @@ class Executor:
                 if job.ended == "cancelled":
                     await self._end_or_give_back(job, decided().and_record(await self._record_of(job, "was cancelled")))
             except asyncio.CancelledError:
-                await self._give_back(job, 0, counted=False)
+                await self._leases.give_back(job, 0, counted=False)
                 raise
             except Exception as error:  # noqa: BLE001  whatever it is, the job has an end
                 await self._failed(job, first_cause(error))
@@ -246,7 +166,7 @@ class Executor:
     async def _failed(self, job: LeasedJob, error: BaseException) -> None:
         if isinstance(error, RedisError | LeaseOver):
             log.warning("job interrupted", error=type(error).__name__)
-            await self._give_back(job, BACKOFF_SECONDS[0], counted=False)
+            await self._leases.give_back(job, BACKOFF_SECONDS[0], counted=False)
             return
         if isinstance(error, NewerState):
             await self._waits(job, error)
@@ -257,7 +177,7 @@ class Executor:
         elif job.attempt >= ATTEMPTS:
             await self.fail(job, f"failed {ATTEMPTS} times: {sentence_of(error)}")
         else:
-            await self._give_back(job, BACKOFF_SECONDS[job.attempt - 1])
+            await self._leases.give_back(job, BACKOFF_SECONDS[job.attempt - 1])
 
     async def _waits(self, job: LeasedJob, error: NewerState) -> None:
         """Leave a job for a replica of a newer version; end it where none has come."""
@@ -267,7 +187,7 @@ class Executor:
             await self.fail(job, f"failed: no replica of a newer version took it over for {minutes} ({error})")
             return
         self._readiness.newer_state(self._store.service, f"the job {job.kind} {job.id}", error)
-        await self._give_back(job, NEWER_STATE_AGAIN, counted=False, waits_since=since)
+        await self._leases.give_back(job, NEWER_STATE_AGAIN, counted=False, waits_since=since)
 
     async def fail(self, job: LeasedJob, why: str) -> None:
         """End a job for good: its service's own consequences, and the answer or the operation's end.
@@ -304,14 +224,14 @@ class Executor:
             await self._end(job, transition)
         except (RedisError, OSError, Busy) as error:
             log.warning("the end of a job waits for the store", why=type(error).__name__)
-            await self._give_back(job, BACKOFF_SECONDS[0], counted=False)
+            await self._leases.give_back(job, BACKOFF_SECONDS[0], counted=False)
 
     async def _kept_alive(self, job: LeasedJob) -> Transition:
         """Do the work while a heartbeat renews the lease; a lost lease stops the work."""
         if job.kind not in self._functions:
             raise NewerState(f"jobs of the kind {job.kind} are unknown here")
         work = asyncio.ensure_future(self._functions[job.kind](job))
-        beat = asyncio.create_task(self._beat(job))
+        beat = asyncio.create_task(self._leases.keep(job))
         try:
             await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -321,29 +241,7 @@ class Executor:
         finally:
             await end((beat, work))
 
-    async def _beat(self, job: LeasedJob) -> None:
-        """Renew the lease. Redis may be away for as long as the lease holds."""
-        held = time.monotonic()
-        while True:
-            await asyncio.sleep(min(1.0, self._lease / 3))
-            try:
-                await job.check()
-                held = time.monotonic()
-            except (RedisError, OSError) as error:
-                if time.monotonic() - held > self._lease * 2 / 3:
-                    raise RedisError(f"the lease could not be renewed ({type(error).__name__})") from error
-
     async def _end(self, job: LeasedJob, transition: Transition) -> None:
         written = await self._store.apply(transition, cause_id=job.id, lease=Lease(job.id, job.fence))
         if written.applied is Applied.FENCED:
             log.warning("the end of a job came too late; another executor has it")
-
-    async def _give_back(
-        self, job: LeasedJob, seconds: float, *, counted: bool = True, waits_since: int | None = None
-    ) -> None:
-        """Let the job be claimed again; an interruption from outside does not count as an attempt."""
-        with suppress(RedisError, OSError):  # then its lease runs out
-            await self._back(
-                keys=[self._store.key("jobs"), self._store.key("job", job.id)],
-                args=[job.id, job.fence, int(seconds * 1000), "" if counted else "1", waits_since or ""],
-            )

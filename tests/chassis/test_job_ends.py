@@ -14,7 +14,8 @@ from sandbox.virtual.redis import MemoryRedis
 from services._chassis import jobs
 from services._chassis.clock import Pace, PacedClock, moment
 from services._chassis.commands import Command
-from services._chassis.jobs import ATTEMPTS, Executor, FailedJob, LeasedJob, Running
+from services._chassis.job_leases import LeasedJob
+from services._chassis.jobs import ATTEMPTS, Executor, FailedJob, Running
 from services._chassis.operations import find_operation
 from services._chassis.reasons import Impossible
 from services._chassis.store import RedisStore

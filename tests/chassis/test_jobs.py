@@ -10,7 +10,8 @@ from sandbox.virtual.redis import MemoryRedis
 from services._chassis import jobs
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.commands import Command
-from services._chassis.jobs import ATTEMPTS, Executor, LeasedJob, Running
+from services._chassis.job_leases import LeasedJob
+from services._chassis.jobs import ATTEMPTS, Executor, Running
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services._chassis.transition import Cancelled, Transition, decided
