@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
@@ -15,12 +16,14 @@ from benchmarks.rounds import Compared, by_turns
 from benchmarks.writes import BARE_SCRIPT, BareWrites, command, transition
 from contracts.envelope import Meta
 from contracts.recovery import CaptureSnapshot
-from contracts.topics import RECOVERY_COMMANDS
+from contracts.topics import RECOVERY_COMMANDS, Party
 from services._chassis.bus import KafkaTransport
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.consumer import Consumer
 from services._chassis.service import Service
 from services._chassis.settings import Settings
+from services._chassis.signatures import UNSIGNED, Identity, Signatures, Signer, Trust
+from services._chassis.signing_keys import TrustedKey
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services._chassis.transition import Transition
@@ -56,8 +59,17 @@ class Bench:
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     async def ours(self) -> float:
+        return await self._consumed(UNSIGNED)
+
+    async def signed(self) -> float:
+        """Return the rate with signatures that are demanded; they are made before the time begins."""
+        signer = Signer(Ed25519PrivateKey.generate())
+        key = TrustedKey(Party.ORCHESTRATOR, signer.private.public_key())
+        return await self._consumed(Identity(Trust(Signatures.DEMANDED, lambda: {key.id: key}), signer))
+
+    async def _consumed(self, identity: Identity) -> float:
         course = Course(self.messages)
-        await self._publish(RECOVERY_COMMANDS.name)
+        await self._publish(RECOVERY_COMMANDS.name, identity)
 
         async def handler(event: CaptureSnapshot, meta: Meta) -> Transition:
             course.note()
@@ -66,7 +78,8 @@ class Bench:
         settings = Settings(kafka_bootstrap_servers=self.kafka)
         store = RedisStore(self.redis, OURS, PacedClock(Pace()))
         transport = KafkaTransport(store, settings)
-        consumer = Consumer(Service(OURS, handlers={CaptureSnapshot: handler}), store, transport.progress)
+        service = Service(OURS, handlers={CaptureSnapshot: handler})
+        consumer = Consumer(service, store, transport.progress, trust=identity.trust)
         # it keeps the offsets each second, which is a part of the price
         watching = asyncio.create_task(transport.read(OURS, [RECOVERY_COMMANDS.name], consumer.consume)())
         try:
@@ -97,10 +110,10 @@ class Bench:
 
         return await self._timed(broker, course, f"{{{BARE}}}:outbox")
 
-    async def _publish(self, topic: str) -> None:
+    async def _publish(self, topic: str, identity: Identity = UNSIGNED) -> None:
         sent = []
         for _ in range(self.messages):
-            message = command(next(self.numbers)).to_message()
+            message = identity.sign(command(next(self.numbers)).to_message())
             sent.append(await self.producer.send(topic, message.value, message.key, headers=list(message.headers)))
         await asyncio.gather(*sent)
 
@@ -131,12 +144,18 @@ async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.2)
 
 
-async def handled(kafka: str, redis: Any, *, messages: int, rounds: int) -> Compared:
-    """Compare messages a second; the topics are there already."""
+async def handled(kafka: str, redis: Any, *, messages: int, rounds: int) -> tuple[Compared, Compared]:
+    """Compare messages a second with a bare script's, and those with signatures with those without.
+
+    The topics are there already.
+    """
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     try:
         bench = Bench(kafka, redis, producer, messages)
-        return await by_turns("message → handler → apply → acknowledged", bench.ours, bench.bare, rounds)
+        return (
+            await by_turns("message → handler → apply → acknowledged", bench.ours, bench.bare, rounds),
+            await by_turns("the same, signed and not signed", bench.signed, bench.ours, rounds),
+        )
     finally:
         await producer.stop()
