@@ -4,9 +4,10 @@ The record of an operation has its job's id. For a job that fails for good the e
 no operation runs for ever.
 """
 
+import hashlib
 import uuid
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 from fastapi import APIRouter, Header, Path, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -56,6 +57,35 @@ def request_id(target: Target, what: str, key: str | None) -> str:
     return caused_id(f"{target}:{key}", f"api-{what}") if key else str(uuid.uuid4())
 
 
+class Records(Protocol):
+    """What decisions have recorded for readers."""
+
+    async def record(self, key: str) -> bytes | None: ...
+
+
+def what_was_asked(id_: str, asked: BaseModel, key: str | None) -> dict[str, bytes]:
+    """Return the record of a request's body, as ``Decision.records`` takes it; none without an ``Idempotency-Key``."""
+    return {f"asked:{id_}": _digest(asked)} if key else {}
+
+
+async def refuse_another(store: Records, id_: str, asked: BaseModel, key: str | None) -> None:
+    """Raise ``Problem`` where the key came with another body before: whoever sent it would wait for what never comes.
+
+    To be called after the request was stored, with ``what_was_asked``, or found to be stored already.
+    """
+    known = await store.record(f"asked:{id_}") if key else None
+    if known is not None and known != _digest(asked):
+        raise Problem(
+            422,
+            "The Idempotency-Key was used before",
+            "The same key came with another body, and what that one asked for is done. Send this one with a new key.",
+        )
+
+
+def _digest(asked: BaseModel) -> bytes:
+    return hashlib.sha256(asked.model_dump_json().encode()).hexdigest().encode()
+
+
 async def find_operation(store: Store, operation_id: str) -> Operation | None:
     """Return an operation's record, under today's key or under that of version 0.1.0; None if there is none.
 
@@ -81,16 +111,21 @@ class Operations:
     def url(self, operation_id: str) -> str:
         return f"{PREFIX}{self._prefix}/operations/{operation_id}"
 
-    async def begin(self, operation: O, kind: str, payload: bytes | None = None) -> O:
+    async def begin(
+        self, operation: O, kind: str, asked: BaseModel, key: str | None, payload: bytes | None = None
+    ) -> O:
         """Record the operation and insert its job. Return what is recorded: the operation of the first such request.
 
-        ``payload``: by default the operation itself.
+        ``asked``: the body of the request, and ``key`` its ``Idempotency-Key``. ``payload``: by default the operation
+        itself. Raise ``Problem`` where the key came with another body before.
         """
-        job = Job(operation.operation_id, kind, payload or operation.model_dump_json().encode())
-        transition = decided(jobs=(job,), records=operation.record)
+        id_ = operation.operation_id
+        job = Job(id_, kind, payload or operation.model_dump_json().encode())
+        transition = decided(jobs=(job,), records=operation.record | what_was_asked(id_, asked, key))
         written = await self._store.apply(transition, cause=f"operation:{operation.operation_id}")
         if written.applied is Applied.APPLIED:
             return operation
+        await refuse_another(self._store, id_, asked, key)
         kept = await find_operation(self._store, operation.operation_id)
         return type(operation).model_validate(kept.model_dump()) if kept else operation
 

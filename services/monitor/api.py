@@ -103,7 +103,7 @@ class Endpoints:
             actor=asked.actor,
             reason=asked.reason,
         )
-        return (await self.operations.begin(set_up, OPERATION)).operation_id
+        return (await self.operations.begin(set_up, OPERATION, asked, key)).operation_id
 
     async def numbers(self, target: Target, hours_back: int) -> MetricsAnswer:
         """Read the metrics that the policy in force names. Raise ``Problem`` where there is no such service."""

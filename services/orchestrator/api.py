@@ -26,9 +26,8 @@ from services._chassis import operations
 from services._chassis.aws import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
-from services._chassis.operations import IdempotencyKey, Requested
+from services._chassis.operations import IdempotencyKey, Requested, refuse_another, what_was_asked
 from services._chassis.targets import Account, InRegion, Targets
-from services._chassis.transition import Transition
 from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.listing import Filters, RunLine, ServiceLine
 from services.orchestrator.domain.view import RunView, run_key, views
@@ -136,7 +135,10 @@ class Endpoints:
             config=body.deployment_config,
         )
         run_id = caused_id(meta.source, meta.id)
-        await self._apply(await self._handlers.deploy(event, meta), f"{meta.source}#{meta.id}")
+        if begun := await self._handlers.deploy(event, meta):
+            transition = begun.and_record(what_was_asked(run_id, body, key))
+            await self._courses.apply(transition, cause=f"{meta.source}#{meta.id}")
+        await refuse_another(self._courses, run_id, body, key)
         return run_id
 
     async def status(self, target: Target, run_id: str | None) -> RunView:
@@ -179,17 +181,14 @@ class Endpoints:
             raise Problem(409, "The run is over", f"The run {view.run_id} has ended: {view.outcome}.")
         event = AbortRequested(target=target, run_id=view.run_id, actor=body.actor, reason=body.reason)
         meta = Meta(id=key or str(uuid4()), source="surefoot/api/abort", time=moment(self._clock.now()))
-        await self._apply(await self._handlers.on_event(event, meta), f"{meta.source}/{target}#{meta.id}")
+        transition = await self._handlers.on_event(event, meta)
+        await self._courses.apply(transition, cause=f"{meta.source}/{target}#{meta.id}")
         return view.run_id
 
     async def _refuse_unknown(self, target: Target) -> None:
         """Raise ``Problem`` for a service that there is not. Where AWS does not say, preflight judges it."""
         with suppress(AwsError):
             await self._existing(target)
-
-    async def _apply(self, transition: Transition | None, cause: str) -> None:
-        if transition is not None:
-            await self._courses.apply(transition, cause=cause)
 
 
 def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:

@@ -1,7 +1,7 @@
 """HTTP in, HTTP out: snapshots and rollbacks by hand. Work that takes time answers 202 with its operation's URL."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
@@ -18,7 +18,9 @@ from services._chassis.operations import (
     Operations,
     Requested,
     find_operation,
+    refuse_another,
     request_id,
+    what_was_asked,
 )
 from services._chassis.policies import Policies
 from services._chassis.store import Store
@@ -81,7 +83,8 @@ class Endpoints:
             reason=body.reason,
             policy=self.policies.of(target).part(RecoveryPolicy),
         )
-        kept = await self.operations.begin(RecoveryOperation.of_capture(id_, work), CAPTURE, work.to_bytes())
+        operation = RecoveryOperation.of_capture(id_, work)
+        kept = await self.operations.begin(operation, CAPTURE, body, key, work.to_bytes())
         accepted = self.operations.accepted(response, id_)
         return SnapshotAccepted(**accepted.model_dump(), snapshot_id=kept.snapshot_id)
 
@@ -158,9 +161,12 @@ class Endpoints:
                 return Decision()  # the same request came before
             if refusal := why_not_roll_back(protection, now):
                 raise Problem(409, "The service is held", refusal.summary)
-            return begin_rollback(protection, target, rollback)
+            begun = begin_rollback(protection, target, rollback)
+            return replace(begun, records={**begun.records, **what_was_asked(name, body, key)})
 
-        written = await self.store.apply(Transition(key_of(target), decide), cause="")
+        transition = Transition(key_of(target), decide)
+        written = await self.store.apply(transition, cause="")
+        await refuse_another(self.store, name, body, key)
         before = None if written.decision.jobs else await find_operation(self.store, name)
         chosen = before.model_dump().get("snapshot_id", body.snapshot_id) if before else body.snapshot_id
         accepted = self.operations.accepted(response, name)

@@ -44,7 +44,8 @@ def create_router(store: Store, clock: Clock, targets: Targets, existing: Existi
             actor=body.actor,
             reason=body.reason,
         )
-        return operations.accepted(response, (await operations.begin(validation, OPERATION)).operation_id)
+        begun = await operations.begin(validation, OPERATION, body, key)
+        return operations.accepted(response, begun.operation_id)
 
     @router.post("/validate/{cluster_name}/{service_name}", status_code=202)
     async def validate(

@@ -213,3 +213,24 @@ def test_an_operation_keeps_what_a_newer_version_knows_of_it() -> None:
     )
     (data,) = written.record.values()
     assert json.loads(data)["of_tomorrow"] == {"a": 1}
+
+
+OTHERS: list[tuple[Party, str, dict[str, Any]]] = [
+    (Party.MONITOR, "/monitoring/dashboard/Main/api", {}),
+    (Party.VALIDATOR, "/deployment-validation/validate/Main/api", {}),
+    (Party.RECOVERY, "/disaster-recovery/snapshot/Main/api", {}),
+]
+
+
+@pytest.mark.parametrize(("party", "path", "body"), OTHERS, indirect=["party"])
+async def test_a_key_with_another_body_is_refused_and_with_the_same_one_is_the_same_request(
+    served: Served, path: str, body: dict[str, Any]
+) -> None:
+    headers = {"Idempotency-Key": "release 7"}
+    first = await served.web.post(path, json=body, headers=headers)
+    again = await served.web.post(path, json=body, headers=headers)
+    other = await served.web.post(path, json=body | {"reason": "another"}, headers=headers)
+    keyless = await served.web.post(path, json=body | {"reason": "another"})
+    assert (first.status_code, again.status_code, keyless.status_code) == (202, 202, 202)
+    assert again.json()["operation_id"] == first.json()["operation_id"] != keyless.json()["operation_id"]
+    assert (other.status_code, other.json()["title"]) == (422, "The Idempotency-Key was used before")

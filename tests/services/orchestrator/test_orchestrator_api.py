@@ -97,6 +97,19 @@ async def test_a_deployment_is_accepted_and_its_status_told(http: httpx2.AsyncCl
     assert (run["phases"][0]["seconds"], run["phases"][1]["seconds"], run["baking"]) == (3, None, None)
 
 
+@pytest.mark.parametrize("over", [False, True])
+async def test_a_key_with_another_image_is_refused(http: httpx2.AsyncClient, world: World, *, over: bool) -> None:
+    """Whoever sent it would take the first image's run for its own."""
+    first = await orchestrate(http, {"image": "shop/web:2"}, "release 7")
+    if over:
+        world.to_the_end()
+    other = await orchestrate(http, {"image": "shop/web:3"}, "release 7")
+    assert (other.status_code, other.json()["title"]) == (422, "The Idempotency-Key was used before")
+    again = await orchestrate(http, {"image": "shop/web:2"}, "release 7")
+    assert (again.status_code, again.json()["run_id"]) == (202, first.json()["run_id"])
+    assert len(world.told(DeploymentStarted)) == 1
+
+
 async def test_who_asks_and_why_are_on_the_record(http: httpx2.AsyncClient, world: World) -> None:
     accepted = (await orchestrate(http, {"image": "shop/web:2", "actor": "ada", "reason": "release 7"})).json()
     run = (await http.get(accepted["url"])).json()

@@ -97,6 +97,8 @@ async def test_a_rollback_by_hand_needs_no_run(recovery: Recovery, web: httpx2.A
     await recovery.work()
     repeated = await web.post(f"/rollback/{HERE}", json=body, headers=headers)
     assert repeated.json() == asked.json()
+    other = await web.post(f"/rollback/{HERE}", json=body | {"reason": "another"}, headers=headers)
+    assert (other.status_code, other.json()["title"]) == (422, "The Idempotency-Key was used before")
     await recovery.work()
     done = (await web.get(f"/operations/{asked.json()['operation_id']}")).json()
     assert (done["state"], done["result"], done["rollback"]["by"]) == ("finished", "restored", "surefoot")
