@@ -67,6 +67,9 @@ class ProbesOutput(Contract):
     requests: int
     failures: int
     p95_seconds: float | None
+    requests_before: int = 0
+    """The same tests' requests to the version before; 0 where nobody has sent any."""
+    failures_before: int = 0
 
 
 class DisarmOutput(Contract):

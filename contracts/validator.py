@@ -32,6 +32,10 @@ class Baseline(Contract):
     """The 95th percentile of the seconds of all answers; None where nothing answered."""
     summary: str = ""
     """One sentence for a person: how many tests pass, and why others do not."""
+    requests: int = 0
+    """Requests that say anything of the version; 0 in what the previous version wrote."""
+    failures: int = 0
+    """Those of them that were not answered as they should be."""
 
 
 class RunPreflight(Event):

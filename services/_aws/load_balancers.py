@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from contracts.base import Target
@@ -90,20 +90,37 @@ async def _deregistration_delay(aws: Aws, group: str) -> float:
 async def find_reach(aws: Aws, target: Target, groups: Sequence[str]) -> Reach:
     """Return where users reach a service with these target groups (ARNs). All of Surefoot decides that here.
 
-    Only ``application.url`` of a policy wins over it (``Reach.at``). Raise ``AwsError``.
+    Only ``application.url`` of a policy wins over it (``Reach.at``). What nobody may read is said by the reach itself:
+    no way is known then, not even that of a listener's default. Raise ``AwsError`` where another try may help, or the
+    target groups cannot be read.
     """
-    return await _reach(aws.at(target), groups, every_rule=True)
+    there = aws.at(target)
+    found = await _described(there, groups)
+    try:
+        return await _with_fronts(there, found, every_rule=True)
+    except AwsError as error:
+        if error.temporary:
+            raise
+        return replace(found, unread=str(error))
 
 
 async def find_counted(aws: Aws, target: Target, groups: Sequence[str]) -> tuple[Counted, ...]:
     """Return under which names CloudWatch counts the service's requests; none where no load balancer counts them.
 
-    Raise ``AwsError``. Rules are read only where no listener forwards by default.
+    Rules are read only where no listener forwards by default. Where AWS says nothing of listeners and rules, what the
+    target groups say is enough. Raise ``AwsError`` where these cannot be read.
     """
-    return (await _reach(aws.at(target), groups, every_rule=False)).counted()
+    there = aws.at(target)
+    found = await _described(there, groups)
+    try:
+        found = await _with_fronts(there, found, every_rule=False)
+    except AwsError as error:
+        found = replace(found, unread=str(error))
+    return found.counted()
 
 
-async def _reach(aws: Aws, arns: Sequence[str], *, every_rule: bool) -> Reach:
+async def _described(aws: Aws, arns: Sequence[str]) -> Reach:
+    """Return what the target groups (ARNs) say of themselves: a reach without listeners."""
     if not arns:
         return Reach()
     try:
@@ -114,14 +131,18 @@ async def _reach(aws: Aws, arns: Sequence[str], *, every_rule: bool) -> Reach:
             return Reach(why_none="the service's target group does not exist any more")
         raise
     described = {str(body["TargetGroupArn"]): body for body in answer.get("TargetGroups") or ()}
-    groups = tuple(_group(described[arn]) for arn in arns if arn in described)
-    balancers = dict.fromkeys(arn for body in described.values() for arn in body.get("LoadBalancerArns") or ())
+    return Reach(groups=tuple(_group(described[arn]) for arn in arns if arn in described))
+
+
+async def _with_fronts(aws: Aws, reach: Reach, *, every_rule: bool) -> Reach:
+    balancers = dict.fromkeys(arn for group in reach.groups for arn in group.balancers)
     if not balancers:
-        return Reach(groups=groups)
+        return reach
     with reading("Elastic Load Balancing", "DescribeLoadBalancers"):
         found = await aws.pages("elbv2", "describe_load_balancers", "LoadBalancers", LoadBalancerArns=list(balancers))
-    listening = await asyncio.gather(*(_fronts(aws, body, set(described), every_rule=every_rule) for body in found))
-    return Reach(tuple(front for fronts in listening for front in fronts), groups)
+    ours = {group.arn for group in reach.groups}
+    listening = await asyncio.gather(*(_fronts(aws, body, ours, every_rule=every_rule) for body in found))
+    return replace(reach, fronts=tuple(front for fronts in listening for front in fronts))
 
 
 def _group(body: Body) -> Group:
@@ -134,6 +155,7 @@ def _group(body: Body) -> Group:
         grpc=body.get("ProtocolVersion") == "GRPC",
         health_path=str(body.get("HealthCheckPath") or "") if spoken else "",
         healthy_statuses=_statuses(str((body.get("Matcher") or {}).get("HttpCode") or "200")),
+        balancers=tuple(map(str, body.get("LoadBalancerArns") or ())),
     )
 
 
@@ -172,11 +194,6 @@ async def _rules(aws: Aws, balancer: str, listener: Body, groups: set[str], ever
     default = default_of(listener)
     if not is_application(balancer) or (default.groups & groups and not every_rule):
         return (default,)
-    try:
-        with reading("Elastic Load Balancing", "DescribeRules"):
-            described = await aws.pages("elbv2", "describe_rules", "Rules", ListenerArn=listener["ListenerArn"])
-    except AwsError as error:
-        if error.temporary or not default.groups & groups:
-            raise
-        return (default,)  # what may not be read cannot stop what does not need it
+    with reading("Elastic Load Balancing", "DescribeRules"):
+        described = await aws.pages("elbv2", "describe_rules", "Rules", ListenerArn=listener["ListenerArn"])
     return (*rules_of([body for body in described if not body.get("IsDefault")]), default)

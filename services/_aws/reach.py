@@ -24,6 +24,8 @@ class Nowhere:
     """One sentence without a full stop, such as ``a login stands in front of GET /health``."""
     rank: int = 0
     """How little it tells: of several reasons, the one with the lowest rank is told."""
+    unread: bool = False
+    """Whether AWS did not say where a request can be sent: there may be a way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Group:
     health_path: str = ""
     """The path that its own health check asks for over HTTP, and the statuses that are right; empty without one."""
     healthy_statuses: frozenset[int] = frozenset({200})
+    balancers: tuple[str, ...] = ()
+    """ARNs of the load balancers that name it in a listener or a rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ class Reach:
     """The service's target groups, in ECS's order."""
     why_none: str = NO_BALANCER
     """Why there is no way at all, where there is none."""
+    unread: str = ""
+    """Why AWS did not say which listeners and rules there are; then there may be a way, and none is known."""
     fixed: Address | None = None
     """The address that the policy names. It wins: all paths are asked there."""
 
@@ -107,6 +113,8 @@ class Reach:
         """
         if self.fixed is not None:
             return self.fixed
+        if self.unread:
+            return Nowhere(f"how users reach the service is not known: {self.unread}", unread=True)
         found = [self._way(front, rule, group, path) for front, rule, group in self._ways()]
         addresses = (way for way in found if isinstance(way, Address))
         reasons = sorted((way for way in found if isinstance(way, Nowhere)), key=lambda way: way.rank)
@@ -129,11 +137,15 @@ class Reach:
         """
         ways = [(front, rule, group) for front, rule, group in self._ways() if front.counts_requests]
         ways.sort(key=lambda way: (way[0].protocol != "HTTP", bool(way[1].conditions)))
-        names = (
-            Counted(front.balancer.partition(":loadbalancer/")[2], target_group_dimension(group.arn))
-            for front, _, group in ways
+        known = [(front.balancer, group) for front, _, group in ways]
+        # without listeners and rules, the load balancers that a target group names count its requests
+        named = [(arn, group) for group in self.groups for arn in group.balancers if is_application(arn)]
+        return tuple(
+            dict.fromkeys(
+                Counted(_dimension(arn), target_group_dimension(group.arn))
+                for arn, group in (named if self.unread else known)
+            )
         )
-        return tuple(dict.fromkeys(names))
 
     def _ways(self) -> list[tuple[Front, Rule, Group]]:
         """Return every rule by which a listener sends requests to one of the groups, the best first."""
@@ -166,6 +178,11 @@ class Reach:
 def target_group_dimension(arn: str) -> str:
     """Return CloudWatch's name of a target group: ``targetgroup/<name>/<id>``."""
     return arn.rpartition(":")[2]
+
+
+def _dimension(load_balancer: str) -> str:
+    """Return CloudWatch's name of a load balancer: ``app/<name>/<id>``."""
+    return load_balancer.partition(":loadbalancer/")[2]
 
 
 def is_application(load_balancer: str) -> bool:

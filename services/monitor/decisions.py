@@ -110,7 +110,7 @@ def looked(
             answers[waiting.command_id] = refused_by_policy(evaluation(watch, waiting, None), refusal)
             continue
         of_run = looks.get(held) if waiting.command_id in known else None
-        if of_run and (gates := of_run.judge(waiting)) is not None:
+        if of_run and (gates := of_run.judge(waiting, watch.collected_at)) is not None:
             answers[waiting.command_id] = evaluation(watch, waiting, in_force).from_gates(
                 gates, summary(gates), inconclusive=cause_of_silence(gates, of_run.troubles)
             )

@@ -124,3 +124,9 @@ class SuiteRunner(Protocol):
         they make the other suites pointless, the tests of these are not returned at all.
         """
         ...
+
+    async def repeat(
+        self, addresses: Addresses, tests: Tests, results: Collection[TestResult], deadline: float
+    ) -> tuple[TestResult, ...]:
+        """Send these tests again, by turns and each without a second attempt, and return each request as a result."""
+        ...

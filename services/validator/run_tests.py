@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from math import ceil
 
 from contracts.policy import HttpTest, Tests
 from contracts.validator import Suite
@@ -14,6 +15,10 @@ from services.validator.ports import Addresses, Http
 
 AT_ONCE = 8
 """The most requests in flight: they test the application, and must not load it."""
+
+REPEATED = 40
+"""The requests by which the share of those that fail is measured, where a test has stumbled: of 40, an error rate of
+50 % shows beyond chance, and one of 2 % shows none or two."""
 
 Attempts = list[tuple[HttpTest, list[Attempt]]]
 """The tests of a suite, each with its attempts so far."""
@@ -51,6 +56,22 @@ class HttpTestRunner:
         if not go_on(smoke):
             return smoke
         return tuple(result for suite, attempts in begun.items() for result in run.results(suite, attempts))
+
+    async def repeat(
+        self, addresses: Addresses, tests: Tests, results: Collection[TestResult], deadline: float
+    ) -> tuple[TestResult, ...]:
+        slots, seen = asyncio.Semaphore(AT_ONCE), list[TestResult]()
+
+        async def send(suite: Suite, test: HttpTest) -> None:
+            address = addresses[test.path]
+            async with slots:
+                if not isinstance(address, NotAsked) and self.clock.now() < deadline:
+                    attempt = await self.http.get(address, test.path, timeout_of(tests, suite))
+                    seen.append(TestResult(suite, test, (attempt,)))
+
+        rounds = ceil(REPEATED / len(results)) if results else 0
+        await asyncio.gather(*(send(result.suite, result.test) for _ in range(rounds) for result in results))
+        return tuple(seen)
 
 
 @dataclass(frozen=True, slots=True)

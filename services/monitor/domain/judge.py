@@ -10,10 +10,11 @@ from math import floor
 
 from contracts.gates import Gate, Verdict
 from contracts.policy import Worsening
+from services.monitor.domain.blind import Blind, without_metrics
 from services.monitor.domain.compared import Span, compared_gates
-from services.monitor.domain.metrics import LATE, MINUTE, Readings
+from services.monitor.domain.metrics import LATE, MINUTE, Readings, WatchedService
 from services.monitor.domain.pending import PendingEvaluation
-from services.monitor.domain.rule_gates import Seen, rule_gate, without_readings
+from services.monitor.domain.rule_gates import Seen, rule_gate
 from services.monitor.domain.rules import Rule
 from services.monitor.domain.tasks import stay_up
 from services.monitor.domain.trouble import NONE, Troubles, excused
@@ -22,7 +23,7 @@ from services.monitor.domain.trouble import NONE, Troubles, excused
 def judge(
     pending: PendingEvaluation,
     rules: Iterable[Rule],
-    readings: Readings | None,
+    readings: Readings | Blind,
     now: float,
     *,
     database_published: bool,
@@ -31,16 +32,16 @@ def judge(
 ) -> tuple[Gate, ...] | None:
     """Return a gate for each rule that gates deployments, or None while evidence may still come.
 
-    ``readings`` is None when CloudWatch could not be asked. ``database_published`` says whether the application has
-    published DatabaseConnectionErrors at any time in the last hours. ``troubles`` are those of the database; what was
-    bad in their time proves nothing. ``comparison`` says how the new version is compared with the one before; None: not
-    at all. What failed is answered at once, and that all are kept is not answered before ``pending.not_before``.
+    ``readings`` is ``Blind`` where CloudWatch could not be asked. ``database_published`` says whether the application
+    has published DatabaseConnectionErrors at any time in the last hours. ``troubles`` are those of the database; what
+    was bad in their time proves nothing. ``comparison`` says how the new version is compared with the one before; None:
+    not at all. What failed is answered at once, and that all are kept is not answered before ``pending.not_before``.
     """
     gating = [rule for rule in rules if rule.gates_deployment]
     if not gating:
         return (Gate.true("critical_rules", None, samples=0, detail="no critical rule is switched on"),)
-    if readings is None:
-        gates = tuple(map(without_readings, gating))
+    if isinstance(readings, Blind):
+        gates = _of_blind(pending, readings, gating, now, troubles)
     else:
         seen = Seen(pending, readings, now, troubles, published=database_published)
         gates = _of_readings(seen, gating, comparison)
@@ -55,7 +56,16 @@ def _of_readings(seen: Seen, gating: Iterable[Rule], comparison: Worsening | Non
         gates = (*gates, *_compared(gates, seen, comparison))
     if seen.now < _baked(seen.pending, seen.readings):
         gates = tuple(_kept_so_far(gate) if gate.verdict is Verdict.PASS else gate for gate in gates)
-    return gates + _replaced(seen.pending, seen.readings)
+    return gates + _replaced(seen.pending, seen.readings.service)
+
+
+def _of_blind(
+    pending: PendingEvaluation, blind: Blind, gating: Iterable[Rule], now: float, troubles: Troubles
+) -> tuple[Gate, ...]:
+    gates = without_metrics(gating, pending, blind, now)
+    if fault := troubles.during(pending.since, now):
+        gates = tuple(excused(gate, fault) if gate.verdict is Verdict.FAIL else gate for gate in gates)
+    return gates if blind.service is None else gates + _replaced(pending, blind.service)
 
 
 def _tasks(seen: Seen) -> Gate:
@@ -67,13 +77,13 @@ def _tasks(seen: Seen) -> Gate:
     return stay_up(service, stopped, pending.since, pending.deadline, seen.now, asked_at=pending.asked_at)
 
 
-def _replaced(pending: PendingEvaluation, readings: Readings) -> tuple[Gate, ...]:
+def _replaced(pending: PendingEvaluation, service: WatchedService) -> tuple[Gate, ...]:
     """Return a gate that fails where another version is live by now: then what is measured is not the new version's.
 
     ECS may roll back after all tasks were healthy: for an alarm while it bakes, or for tasks that fail while old ones
     still drain. Recovery then finds out who did it.
     """
-    rollout = readings.service.rollout
+    rollout = service.rollout
     live = rollout.task_definition if rollout else ""
     if not live or pending.task_definition in {None, live}:
         return ()

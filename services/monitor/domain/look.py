@@ -1,9 +1,10 @@
 """One look at a target, by one policy: what CloudWatch and RDS reported at that moment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.gates import Gate
 from contracts.policy import MonitoringPolicy
+from services.monitor.domain.blind import GONE, Blind
 from services.monitor.domain.judge import judge
 from services.monitor.domain.metrics import Readings
 from services.monitor.domain.pending import PendingEvaluation
@@ -18,6 +19,8 @@ class Look:
     """Product time, epoch seconds."""
     readings: Readings | None = None
     """None: CloudWatch could not be asked, or there is no such service."""
+    blind: Blind = GONE
+    """What is known without readings."""
     published: bool = False
     """Whether the application has published DatabaseConnectionErrors in the last hours."""
     troubles: Troubles = NONE
@@ -27,12 +30,15 @@ class Look:
     def rules(self) -> tuple[Rule, ...]:
         return rules_of(self.policy.rules)
 
-    def judge(self, pending: PendingEvaluation) -> tuple[Gate, ...] | None:
-        """Return the gates of an evaluation, or None while evidence may still come."""
+    def judge(self, pending: PendingEvaluation, seen_at: float | None) -> tuple[Gate, ...] | None:
+        """Return the gates of an evaluation, or None while evidence may still come.
+
+        ``seen_at``: the time of the last look with readings, in epoch seconds; None where there was none.
+        """
         return judge(
             pending,
             self.rules,
-            self.readings,
+            self.readings or replace(self.blind, seen_at=seen_at or 0.0),
             self.at,
             database_published=self.published,
             troubles=self.troubles,

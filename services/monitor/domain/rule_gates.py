@@ -3,7 +3,7 @@
 A rule that is broken over its whole window after the change fails at once, unless the version before broke it as well,
 and by as much: that is a finding, and fails nothing. Nor does a window in which the database was in trouble: it proves
 nothing, as a bad minute of that time does. Where there are too few requests for a rate, the validator's own requests
-count as samples. Without readings a rule is inconclusive.
+count as samples. ``blind.py`` has what is judged without CloudWatch.
 """
 
 from dataclasses import dataclass
@@ -99,11 +99,6 @@ def _attributed(gate: Gate, rule: Rule, seen: Seen, known: Before | None) -> Gat
     return gate
 
 
-def without_readings(rule: Rule) -> Gate:
-    """Return the gate of a rule where CloudWatch has not answered."""
-    return _gate(rule, Verdict.INCONCLUSIVE, None, 0, "CloudWatch could not be asked", GOOD_POINTS)
-
-
 def _unasked(rule: Rule, seen: Seen) -> bool:
     """Return whether all of baking has passed without users, of whom no test could take the place either.
 
@@ -127,7 +122,8 @@ def _finding(gate: Gate, known: Before) -> Gate:
     )
 
 
-def _gate(rule: Rule, verdict: Verdict, value: float | None, samples: int, detail: str, needs: int = 0) -> Gate:
+def gate_of(rule: Rule, verdict: Verdict, value: float | None, samples: int, detail: str, needs: int = 0) -> Gate:
+    """Return the rule's gate with this verdict."""
     return Gate(
         name=rule.gate,
         verdict=verdict,
@@ -147,7 +143,7 @@ def _broken(rule: Rule, seen: Seen) -> Gate | None:
     began = state.until - rule.minutes * MINUTE
     if state.verdict != "broken" or began < seen.since:
         return None
-    gate = _gate(rule, Verdict.FAIL, state.value, state.samples, state.detail)
+    gate = gate_of(rule, Verdict.FAIL, state.value, state.samples, state.detail)
     fault = seen.troubles.during(began, state.until)
     return excused(gate, fault) if fault else gate
 
@@ -161,7 +157,7 @@ def _points(rule: Rule, seen: Seen) -> Gate:
     value = _decisive(rule, last) if last else None
     good = value is not None and not rule.breaks(value)
     if good and len(last) == GOOD_POINTS:
-        return _gate(rule, Verdict.PASS, value, len(points), f"{len(points)} min after the change")
+        return gate_of(rule, Verdict.PASS, value, len(points), f"{len(points)} min after the change")
     return _waiting(rule, value, len(points), max(GOOD_POINTS - len(last), 0) or 1, fault)
 
 
@@ -189,7 +185,7 @@ def _requests(rule: Rule, measure: Requests, seen: Seen) -> Gate:
     needs = LEAST_REQUESTS - requests
     value = _over(rule, measure, readings, stretch) if stretch else None
     detail = fault.detail if fault else f"needs {needs} more requests"
-    return _gate(rule, Verdict.INCONCLUSIVE, value, requests, detail, needs)
+    return gate_of(rule, Verdict.INCONCLUSIVE, value, requests, detail, needs)
 
 
 def _stretch(readings: Readings, points: Series) -> dict[float, float]:
@@ -210,7 +206,7 @@ def _by_users(
     newest = [stretch[minute] for minute in sorted(stretch)[-GOOD_POINTS:]]
     value = _over(rule, measure, readings, stretch)
     if len(newest) == GOOD_POINTS and not any(map(rule.breaks, (*newest, value))):
-        return _gate(rule, Verdict.PASS, value, requests, f"{len(stretch)} min after the change")
+        return gate_of(rule, Verdict.PASS, value, requests, f"{len(stretch)} min after the change")
     return _waiting(rule, value, requests, max(GOOD_POINTS - len(newest), 0) or 1, fault)
 
 
@@ -241,4 +237,4 @@ def _over(rule: Rule, measure: Requests, readings: Readings, stretch: Series) ->
 def _waiting(rule: Rule, value: float | None, samples: int, needs: int, fault: DependencyFault | None) -> Gate:
     """Return a gate that waits for more good points; a ``fault`` says why the newest one is none."""
     waits = f"needs {needs} more good point{'' if needs == 1 else 's'} after the change"
-    return _gate(rule, Verdict.INCONCLUSIVE, value, samples, fault.detail if fault else waits, needs)
+    return gate_of(rule, Verdict.INCONCLUSIVE, value, samples, fault.detail if fault else waits, needs)

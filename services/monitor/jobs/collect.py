@@ -13,6 +13,7 @@ from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Transition
 from services.monitor.decisions import looked
+from services.monitor.domain.blind import Blind
 from services.monitor.domain.compared import BASELINE
 from services.monitor.domain.look import Look
 from services.monitor.domain.metrics import (
@@ -20,6 +21,7 @@ from services.monitor.domain.metrics import (
     MINUTE,
     Readings,
     StoppedTask,
+    WatchedService,
     minutes_before,
     settled,
     with_stopped,
@@ -73,17 +75,22 @@ class CollectJob:
             return None
 
     async def _look(self, watch: Watch, policy: MonitoringPolicy, now: float) -> Look:
-        """Make a look; where AWS does not answer, it is one without readings. Raise ``NotFound``."""
+        """Make a look; where CloudWatch does not answer, it is one without readings. Raise ``NotFound``."""
         try:
-            look = Look(policy, now, await self._read(watch, policy, now))
+            service = (await self.services.watched(watch.target, watch.dimensions)).following(watch.dimensions, now)
+        except AwsError as error:
+            return Look(policy, now, blind=Blind(str(error)))
+        try:
+            look = Look(policy, now, await self._read(watch, service, policy, now))
             return replace(
                 look, published=await self._published(watch, look), troubles=await self._troubles(watch, look)
             )
-        except AwsError:
-            return Look(policy, now)
+        except AwsError as error:
+            stopped = await self._stopped(watch, Readings(service), now)
+            look = Look(policy, now, blind=Blind(str(error), service=service, stopped=stopped))
+            return replace(look, troubles=await self._troubles(watch, look))
 
-    async def _read(self, watch: Watch, policy: MonitoringPolicy, now: float) -> Readings:
-        service = (await self.services.watched(watch.target, watch.dimensions)).following(watch.dimensions, now)
+    async def _read(self, watch: Watch, service: WatchedService, policy: MonitoringPolicy, now: float) -> Readings:
         longest = max((rule.minutes for rule in policy.rules), default=0) * MINUTE
         oldest = min((waiting.since for waiting in watch.pending), default=now)
         if service.rollout is not None and watch.wanted_closely(now):
@@ -123,10 +130,10 @@ class CollectJob:
         gates deployments is broken.
         """
         instance, readings = look.policy.monitoring.database, look.readings
-        if instance is None or readings is None:
+        if instance is None:
             return NONE
         gating = (rule for rule in look.rules if rule.gates_deployment)
-        broken = any(evaluate(rule, readings, look.at).verdict == "broken" for rule in gating)
+        broken = readings is not None and any(evaluate(rule, readings, look.at).verdict == "broken" for rule in gating)
         if not broken and not watch.wanted_closely(look.at):
             return watch.troubles
         try:

@@ -57,21 +57,21 @@ def how_to_override(gates: Iterable[Gate]) -> str:
     return f" To deploy nonetheless: {' '.join(f'--override {gate}=REASON' for gate in blocking)}."
 
 
-def requires_rollback(step: Step, *, over: bool) -> bool:
+def requires_rollback(step: Step, *, over: bool, forgotten: bool) -> bool:
     """Whether the step calls for a rollback. ``over``: no answer will be waited for any more.
 
     A change that did not certainly succeed may have happened, so its rollback is the safe course: recovery looks,
-    and finds nothing to undo if it did not. One that recovery refused was not begun. A fault of a dependency is no
-    fault of the deployment.
+    and finds nothing to undo if it did not. One that recovery refused was not begun, unless Redis was restored from a
+    copy of before the change (``forgotten``): then an earlier attempt may have made it, and what AWS shows decides. A
+    fault of a dependency is no fault of the deployment.
     """
     if step.answer is None:
         return over and step.name == APPLY_CHANGE
     if step.answer.cause is Cause.DEPENDENCY:
         return False
     if step.name == APPLY_CHANGE:
-        return step.answer.cause is not Cause.REFUSED and not (
-            step.passed and isinstance(step.answer.output, ChangeOutput)
-        )
+        refused = step.answer.cause is Cause.REFUSED and not forgotten
+        return not refused and not (step.passed and isinstance(step.answer.output, ChangeOutput))
     return step.name in ROLLBACK_STEPS and step.answer.verdict is Verdict.FAIL
 
 

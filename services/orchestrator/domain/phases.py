@@ -201,7 +201,8 @@ def _judge(run: Run, now: float) -> RunTurn:
         run = yield from close(run, Verdict.INCONCLUSIVE, now)
         reason = f"Somebody else moved the service: {moved.answer.summary}"
         return (yield from endings.disarm(run, Outcome.SUPERSEDED, Cause.SUPERSEDED, reason, now))
-    failing = next((step for step in stage.steps if requires_rollback(step, over=over)), None)
+    forgotten = run.request.past_checks
+    failing = next((step for step in stage.steps if requires_rollback(step, over=over, forgotten=forgotten)), None)
     if failing is not None:
         run = yield from close(run, Verdict.FAIL, now, gates_of_stage(stage, over=over))
         gates = gates_of(failing)

@@ -162,6 +162,12 @@ def left_alone(snapshot: Snapshot, service: Mapping[str, Any]) -> str:
     return f" The desired count was left at {now}; the snapshot has {then}."
 
 
+def by_hand(target: Target, version: str) -> str:
+    """Return the sentence that tells a person how to bring a version (the ARN of a task definition) back."""
+    where = f"--region {target.region} --cluster {target.cluster} --service {target.service}"
+    return f"By hand: aws ecs update-service {where} --task-definition {version}"
+
+
 def update_parameters(changes: Mapping[str, tuple[Any, Any]], version: str) -> dict[str, Any]:
     """Return the parameters of UpdateService.
 

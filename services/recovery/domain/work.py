@@ -70,6 +70,8 @@ class RollbackProgress(State):
     """When UpdateService was about to be called (epoch seconds); written before, since its answer can get lost."""
     called: bool = False
     """Whether a call of UpdateService had no answer, or a refusal: it is made again, and may have taken effect."""
+    refused: str = ""
+    """What AWS said to the last call of UpdateService, where it did not take it; empty where it did."""
     baseline: Baseline | None = None
     """The deployment at the first look, where no snapshot of a run says from which on others count."""
     deployment_id: str = ""

@@ -160,6 +160,8 @@ class ChangeJob:
     def _applied(self, running: Running, work: ChangeWork, primary: dict[str, Any], *, is_new: bool) -> Transition:
         deployment, version = primary["id"], primary["taskDefinition"]
         name = version.rpartition("/")[2]
+        # a change that Redis has forgotten is live already; the snapshot is of before it
+        is_new = is_new or work.snapshot_deployment not in {None, deployment}
         event = ChangeApplied(target=work.target, run_id=work.run_id, deployment_id=deployment, task_definition=version)
         summary = (
             f"{deployment} rolls {name} out."

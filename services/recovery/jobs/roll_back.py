@@ -31,7 +31,7 @@ from services.recovery.domain.roll_back import (
     WaitForEcs,
     next_move,
 )
-from services.recovery.domain.snapshot import Snapshot, differences, update_parameters
+from services.recovery.domain.snapshot import Snapshot, by_hand, differences, update_parameters
 from services.recovery.domain.work import RollbackProgress, RollbackWork
 from services.recovery.jobs.find_version import VersionFinder
 from services.recovery.observe import RollbackObserver, baseline_of
@@ -97,7 +97,8 @@ class _Execution:
             now = job.clock.now()
             self.refused_at = inf if failed.temporary else min(self.refused_at, now)
             late = now >= min(plan.deadline, self.refused_at + REFUSED_SECONDS)
-            move = Failed(f"{str(failed).rstrip('.')}.") if late else Wait(f"{str(failed).rstrip('.')}. Trying again.")
+            why = f"{str(failed).rstrip('.')}."
+            move = Failed(f"{why}{self._by_hand(protection, rollback)}") if late else Wait(f"{why} Trying again.")
         if not isinstance(move, Done | Superseded | Failed):
             await self._publish(move, rollback)
         return move
@@ -119,12 +120,21 @@ class _Execution:
         observed = await observer.observe(service, self.progress, self.job.clock.now())
         await self._note(observed, live_deployment(service)["id"])
         move = next_move(observed, self._plan(rollback, change))
+        if isinstance(move, Failed) and observed.live != "goal":
+            refused = f" {self.progress.refused.rstrip('.')}." if self.progress.refused else ""
+            return Failed(f"{move.detail}{refused}{self._by_hand(protection, rollback)}")
         if isinstance(move, Restore):
             await self._restore(snapshot, service)
         elif observed.live == "goal" or isinstance(move, WaitForEcs):
             await self._measure(observer, service, observed.desired)
             move = next_move(observed, self._plan(rollback, change))
         return move
+
+    def _by_hand(self, protection: Protection, rollback: RollingBack) -> str:
+        """Return how a person brings the version back, after a space; empty where its name is not known."""
+        indexed = (entry for entry in protection.snapshots if entry.snapshot_id == rollback.snapshot_id)
+        versions = (*self.progress.goals, *(entry.task_definition for entry in indexed))
+        return f" {by_hand(self.work.target, versions[0])}" if versions else ""
 
     async def _measure(self, observer: RollbackObserver, service: Body, tasks: int) -> None:
         """Measure the pace once, and let it follow the number of tasks; until it is known, the usual one stands."""
@@ -197,10 +207,12 @@ class _Execution:
         changes = differences(snapshot, service, goal)
         try:
             await self.job.ecs.update(target, update_parameters(changes, goal))
-        except AwsError:
+        except AwsError as error:
             # what was refused is tried again; whether it has taken effect, the next look shows
-            await self._keep(before.replace(goals=goals, called=True))
+            await self._keep(before.replace(goals=goals, called=True, refused=str(error)))
             raise
+        if before.refused:
+            await self._keep(self.progress.replace(refused=""))
 
     async def _publish(self, move: Move, rollback: RollingBack) -> None:
         """Publish a move once, with the time until which it may stay silent; the overdue timer follows."""

@@ -59,7 +59,7 @@ def _tests(own: Mapping[str, frozenset[int]]) -> Iterator[HttpTest]:
 
 def _with(address: Address | Nowhere, headers: Mapping[str, SecretStr]) -> Address | NotAsked:
     if isinstance(address, Nowhere):
-        return NotAsked(address.why)
+        return NotAsked(address.why, unread=address.unread)
     return address.with_secrets(headers) or NotAsked(
         "the policy's headers are not sent to a load balancer whose certificate cannot be checked: set application.url"
     )

@@ -32,10 +32,12 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class NotAsked:
-    """Requests for a path are not sent, since this service would not be the one to answer them."""
+    """Requests for a path are not sent: another would answer them than this service, or nobody knows who."""
 
     why: str
     """One sentence without a full stop."""
+    unread: bool = False
+    """Whether AWS did not say where they can be sent."""
 
 
 @dataclass(frozen=True, slots=True)

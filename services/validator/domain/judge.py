@@ -6,7 +6,7 @@ from contracts.monitor import DependencyFault
 from contracts.policy import Tests
 from contracts.results import ProbesOutput
 from contracts.validator import Baseline
-from services.validator.domain.results import Answered, Attempt, TestResult, as_expected
+from services.validator.domain.results import Answered, Attempt, Silent, TestResult, as_expected
 from services.validator.domain.weigh import Weighed, as_before, excuses
 
 NOISE = 1.5
@@ -54,21 +54,26 @@ def summary(results: tuple[Weighed, ...], gates: tuple[Gate, ...] = ()) -> str:
     return "; ".join((*total, *unmet, *findings))
 
 
-def baseline(results: tuple[TestResult, ...], counted: tuple[Weighed, ...]) -> Baseline:
-    """Return what is remembered of the tests of the version before the change."""
+def baseline(
+    results: tuple[TestResult, ...], counted: tuple[Weighed, ...], again: tuple[Weighed, ...] = ()
+) -> Baseline:
+    """Return what is remembered of the tests of the version before the change; ``again``: those that were repeated."""
     unmet = "; ".join(
         dict.fromkeys(
             weighed.result.sentence for weighed in counted if weighed.counts and weighed.result.passed is False
         )
     )
+    sent = probes((*counted, *again))
     return Baseline(
         tests=tuple(as_before(result) for result in results),
         p95_seconds=percentile(_seconds(counted), 95),
         summary="; ".join(filter(None, (summary(counted), unmet))),
+        requests=sent.requests if sent else 0,
+        failures=sent.failures if sent else 0,
     )
 
 
-def probes(results: tuple[Weighed, ...]) -> ProbesOutput | None:
+def probes(results: tuple[Weighed, ...], before: Baseline | None = None) -> ProbesOutput | None:
     """Return the tests as requests to the service, each attempt as one; None where none says anything about it.
 
     What does not count is no failure.
@@ -82,7 +87,30 @@ def probes(results: tuple[Weighed, ...]) -> ProbesOutput | None:
     if not evidence:
         return None
     failures = sum(weighed.counts and not as_expected(weighed.result.test, attempt) for weighed, attempt in evidence)
-    return ProbesOutput(requests=len(evidence), failures=failures, p95_seconds=percentile(_seconds(results), 95))
+    return ProbesOutput(
+        requests=len(evidence),
+        failures=failures,
+        p95_seconds=percentile(_seconds(results), 95),
+        requests_before=before.requests if before else 0,
+        failures_before=before.failures if before else 0,
+    )
+
+
+def worth_repeating(results: tuple[Weighed, ...]) -> tuple[TestResult, ...]:
+    """Return the tests to be sent again, so that the share of requests that fail is known; none where none stumbled.
+
+    They are those that count, where any request has met a server's error or had no answer: a handful of tests, of
+    which some pass at a second attempt, do not tell a stumble from every second answer.
+    """
+    counted = tuple(weighed.result for weighed in results if weighed.counts and weighed.result.attempts)
+    return counted if any(map(_stumbled, counted)) else ()
+
+
+def _stumbled(result: TestResult) -> bool:
+    return any(
+        isinstance(attempt, Silent) or (isinstance(attempt, Answered) and attempt.status >= 500)
+        for attempt in result.attempts
+    )
 
 
 def percentile(values: tuple[float, ...], percent: float) -> float | None:

@@ -9,16 +9,17 @@ from contracts.base import Target
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict, worst
 from contracts.monitor import DependencyFault
-from contracts.policy import ValidationPolicy
+from contracts.policy import Tests, ValidationPolicy
+from contracts.results import ProbesOutput
 from contracts.validator import Baseline, Suite
 from services._aws.errors import AwsError
 from services._chassis.clock import Clock
 from services.validator.domain import judge, preflight
-from services.validator.domain.facts import Absent, LiveService, Unknown
+from services.validator.domain.facts import Absent, LiveService, NotAsked, Unknown
 from services.validator.domain.operation import Result, Tested
 from services.validator.domain.results import TestResult
 from services.validator.domain.suites import tests_of, with_others
-from services.validator.domain.weigh import should_continue, weigh
+from services.validator.domain.weigh import Weighed, should_continue, weigh
 from services.validator.ports import Applications, Databases, EcsServices, SuiteRunner, Ways
 
 BASELINE_SECONDS = 180.0
@@ -73,12 +74,13 @@ class ServiceTests:
             return Result(
                 verdict=Verdict.INCONCLUSIVE, cause=Cause.DEPENDENCY, summary=summary, gates=gates, tests=tested
             )
+        again = await self._again(ways, tests, weighed, deadline, before) if verdict is Verdict.PASS else ()
         return Result(
             verdict=verdict,
             cause=judge.cause(verdict),
             summary=judge.summary(weighed, gates),
             gates=gates,
-            output=judge.probes(weighed),
+            output=judge.probes((*weighed, *again), before) or _unsent(ways),
             tests=tested,
         )
 
@@ -92,7 +94,20 @@ class ServiceTests:
         tests = with_others(policy.tests, ways.instead)
         deadline = self.clock.now() + BASELINE_SECONDS
         results = await self.runner.run(ways.addresses, tests, SUITES, deadline, lambda _: True)
-        return judge.baseline(results, weigh(results, None))
+        weighed = weigh(results, None)
+        return judge.baseline(results, weighed, await self._again(ways, tests, weighed, deadline))
+
+    async def _again(
+        self,
+        ways: Ways,
+        tests: Tests,
+        seen: tuple[Weighed, ...],
+        deadline: float,
+        before: Baseline | None = None,
+    ) -> tuple[Weighed, ...]:
+        """Send tests that stumbled again and again, and return each request as a result."""
+        repeated = await self.runner.repeat(ways.addresses, tests, judge.worth_repeating(seen), deadline)
+        return weigh(repeated, before)
 
     async def _fault(self, target: Target, policy: ValidationPolicy) -> DependencyFault | None:
         """Return what is wrong with the database that the policy names; what is not known explains nothing."""
@@ -118,6 +133,15 @@ class ServiceTests:
         if isinstance(found, Unknown):
             return Gate.true("load_balancer", None, samples=0, detail=found.detail)
         return found
+
+
+def _unsent(ways: Ways) -> ProbesOutput | None:
+    """Return that no request was sent, where AWS did not say whether one could be: then none stands for users' own.
+
+    None where it is known that no request can be sent.
+    """
+    unread = any(isinstance(address, NotAsked) and address.unread for address in ways.addresses.values())
+    return ProbesOutput(requests=0, failures=0, p95_seconds=None) if unread else None
 
 
 def _nowhere(gate: Gate, found: Absent | Unknown) -> Result:

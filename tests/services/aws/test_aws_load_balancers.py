@@ -217,17 +217,33 @@ async def test_requests_are_counted_for_each_target_group_once() -> None:
     assert await find_counted(both, TARGET, (GROUP, SECOND)) == (first, second)
 
 
-async def test_rules_that_may_not_be_read_do_not_stop_a_service_that_is_the_default() -> None:
-    aws = account({ALB: [listener("HTTP", 80, forward(GROUP))]})
-    aws.answers["describe_rules"] = refusal("AccessDenied")
-    assert (await find_reach(aws, TARGET, (GROUP,))).to("/health") == Address("http://web.example:80")
-    aws.answers["describe_rules"] = refusal("Throttling")
+@pytest.mark.parametrize("operation", ["describe_rules", "describe_listeners", "describe_load_balancers"])
+@pytest.mark.parametrize("default", [forward(GROUP), NOT_FOUND])
+async def test_where_nobody_may_read_rules_no_way_is_claimed_and_requests_are_counted_by_target_group(
+    operation: str, default: list[dict[str, Any]]
+) -> None:
+    aws = account({ALB: [listener("HTTP", 80, default)]})
+    aws.answers[operation] = refusal("AccessDenied")
+    reach = await find_reach(aws, TARGET, (GROUP,))
+    way = reach.to("/health")
+    assert isinstance(way, Nowhere)
+    assert way.unread
+    name = "".join(map(str.capitalize, operation.split("_")))
+    assert way.why.endswith(f"Elastic Load Balancing did not answer {name}: AccessDenied")
+    assert reach.own_paths(["/health"]) == {}
+    expected = (Counted("app/web/1", "targetgroup/ours/1"),)
+    assert (reach.counted(), await find_counted(aws, TARGET, (GROUP,))) == (expected, expected)
+    aws.answers[operation] = refusal("Throttling")
     with pytest.raises(AwsError, match="Throttling"):
         await find_reach(aws, TARGET, (GROUP,))
-    by_rule = account({ALB: [listener("HTTP", 80, NOT_FOUND)]})
-    by_rule.answers["describe_rules"] = refusal("AccessDenied")
-    with pytest.raises(AwsError, match="AccessDenied"):
-        await find_reach(by_rule, TARGET, (GROUP,))
+    assert await find_counted(aws, TARGET, (GROUP,)) == reach.counted()
+
+
+async def test_without_target_groups_nothing_is_known_of_what_is_counted() -> None:
+    aws = account({ALB: [listener("HTTP", 80, forward(GROUP))]})
+    aws.answers["describe_target_groups"] = refusal("AccessDenied")
+    with pytest.raises(AwsError, match="DescribeTargetGroups"):
+        await find_counted(aws, TARGET, (GROUP,))
 
 
 @pytest.mark.parametrize(

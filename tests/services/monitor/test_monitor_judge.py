@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from contracts.gates import Gate, Verdict
 from contracts.results import ProbesOutput
+from services.monitor.domain.blind import Blind
 from services.monitor.domain.judge import judge
 from services.monitor.domain.metrics import LATE, MINUTE, Readings
 from services.monitor.domain.pending import PendingEvaluation
@@ -14,6 +15,7 @@ from tests.services.monitor.harness import ALONE, GOOD_MINUTE, RULES, START, rea
 
 SINCE = START
 DEADLINE = START + 15 * MINUTE
+DENIED = "CloudWatch did not answer GetMetricData: AccessDeniedException"
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 QUIET = {"healthy": 2.0, "cpu": 5.0, "database_errors": 0.0}
 
@@ -27,7 +29,7 @@ def probed(requests: int = 12, failures: int = 0, p95: float | None = 0.3) -> Pr
 
 
 def judged(
-    seen: Readings | None, now: float, *, waits: PendingEvaluation | None = None, published: bool = True
+    seen: Readings | Blind, now: float, *, waits: PendingEvaluation | None = None, published: bool = True
 ) -> dict[str, Gate] | None:
     gates = judge(waits or pending(), RULES, seen, now, database_published=published)
     return None if gates is None else {gate.name: gate for gate in gates}
@@ -112,8 +114,8 @@ def test_numbers_that_do_not_come_roll_nothing_back() -> None:
 
 
 def test_a_cloudwatch_that_does_not_answer_is_inconclusive_at_the_deadline_only() -> None:
-    assert judged(None, DEADLINE - 1) is None
-    assert set(verdicts(judged(None, DEADLINE)).values()) == {INCONCLUSIVE}
+    assert judged(Blind(DENIED), DEADLINE - 1) is None
+    assert set(verdicts(judged(Blind(DENIED), DEADLINE)).values()) == {INCONCLUSIVE}
 
 
 def test_probes_count_where_users_are_too_few() -> None:

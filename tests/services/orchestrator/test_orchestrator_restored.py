@@ -15,7 +15,8 @@ from contracts.deployment import (
     PhaseStarted,
 )
 from contracts.envelope import Meta
-from contracts.gates import Verdict
+from contracts.gates import Gate, Verdict
+from contracts.recovery import CHANGE_ACCEPTED, RollBack
 from contracts.results import PreflightOutput
 from contracts.validator import Baseline, TestBefore, ValidateDeployment
 from services.orchestrator.handlers import QUEUE, Handlers, OwnEvent, turn
@@ -290,3 +291,26 @@ async def test_while_nothing_was_restored_that_event_tells_nothing_new(world: Wo
     world.answer("arm")
     await hear(world, handlers, armed(run_id_of("1")))
     assert not world.run.request.past_checks
+
+
+@pytest.mark.parametrize("gate", [CHANGE_ACCEPTED, "change_applied"])
+async def test_a_change_that_may_be_live_is_rolled_back_though_it_is_refused_now(
+    world: World, handlers: Handlers, gate: str
+) -> None:
+    """AWS denies what was allowed: what it shows to recovery decides, and not that nothing is remembered."""
+    run_id = world.request()
+    await hear(world, handlers, phase_started(run_id))
+    world.through(Phase.PRE_DEPLOYMENT_VALIDATION)
+    world.answer("arm")
+    gates = (Gate.true(gate, holds=False),)
+    world.answer("apply-change", Verdict.FAIL, cause=Cause.REFUSED, summary="AccessDeniedException", gates=gates)
+    assert world.last("roll-back")
+
+
+async def test_a_change_that_was_refused_and_never_made_is_not_rolled_back(world: World) -> None:
+    world.request()
+    world.through(Phase.PRE_DEPLOYMENT_VALIDATION)
+    world.answer("arm")
+    world.answer("apply-change", Verdict.FAIL, cause=Cause.REFUSED, summary="AccessDeniedException")
+    world.passes(1800)
+    assert not [emit for emit in world.sent if isinstance(emit.event, RollBack)]

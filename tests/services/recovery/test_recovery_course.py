@@ -169,6 +169,21 @@ async def test_a_change_that_is_forgotten_and_made_again_leaves_alone_what_has_f
     assert (recovery.ecs.updates, recovery.ecs.live) == ([f"{ARN}:2"], followed)
 
 
+async def test_a_change_that_is_forgotten_and_live_is_a_change_and_can_be_undone(recovery: Recovery) -> None:
+    await recovery.arm()
+    copy = dict(recovery.store.states), dict(recovery.store.jobs)
+    await recovery.change(image=BAD)
+    recovery.store.states, recovery.store.jobs = copy
+    recovery.store.seen.clear()
+    answer = await recovery.change(image=BAD)
+    assert answer is not None
+    assert isinstance(answer.output, ChangeOutput)
+    assert (answer.output.changed, answer.output.deployment_id) == (True, "ecs-svc/2")
+    assert recovery.ecs.updates == [f"{ARN}:2"], "it was not made again"
+    finished = await recovery.rolled_back()
+    assert (finished.result, recovery.ecs.live) == ("restored", f"{ARN}:1")
+
+
 async def test_a_task_definition_is_found_by_its_content_before_one_is_registered(recovery: Recovery) -> None:
     await recovery.arm("run-1")
     await recovery.change("run-1", image=OTHER)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from contracts.base import Target
 from contracts.recovery import CaptureSnapshot
 from services._aws.errors import AwsError
 from services._aws.optional_reads import OptionalReads
@@ -211,3 +212,30 @@ async def test_a_refused_read_is_its_error_and_another_fault_is_loud() -> None:
 
 async def _known(value: str) -> str:
     return value
+
+
+@pytest.mark.parametrize("method", ["update", "service"])
+@pytest.mark.parametrize("error", [DENIED, THROTTLED])
+async def test_what_aws_refuses_for_ever_ends_with_its_words_and_the_command_to_go_back_by_hand(
+    recovery: Recovery, method: str, error: AwsError
+) -> None:
+    recovery.ecs.refusing[method] = error
+    finished = await recovery.rolled_back()
+    assert (finished.result, recovery.ecs.live) == ("failed", f"{ARN}:2")
+    by_hand = f"--region us-west-2 --cluster {TARGET.cluster} --service {TARGET.service} --task-definition {ARN}:1"
+    assert finished.detail.endswith(f"{error}. By hand: aws ecs update-service {by_hand}")
+
+
+async def test_a_refusal_that_passed_is_not_told_any_more(recovery: Recovery) -> None:
+    recovery.ecs.bad = {f"{REPOSITORY}@sha256:{letter * 64}" for letter in "ab"}
+    taken = recovery.ecs.update
+
+    async def refuse(target: Target, parameters: dict[str, Any]) -> dict[str, Any]:
+        recovery.ecs.update = taken  # type: ignore[method-assign]
+        raise THROTTLED
+
+    recovery.ecs.update = refuse  # type: ignore[method-assign]
+    finished = await recovery.rolled_back()
+    assert (finished.result, recovery.ecs.live) == ("failed", f"{ARN}:1")
+    assert "Throttling" not in finished.detail
+    assert "By hand" not in finished.detail

@@ -106,6 +106,10 @@ class FakeRunner:
     """The address of all paths, the suites, the deadline."""
     paths: set[str] = field(default_factory=set)
     tests: list[Tests] = field(default_factory=list)
+    repeated: tuple[TestResult, ...] = ()
+    """What it sees where tests are repeated."""
+    again: list[tuple[TestResult, ...]] = field(default_factory=list)
+    """The tests that were to be repeated."""
     went_on: list[bool] = field(default_factory=list)
     """Whether the smoke tests were worth going on, by whoever asked."""
 
@@ -122,6 +126,12 @@ class FakeRunner:
         self.tests.append(tests)
         self.went_on.append(go_on(tuple(result for result in self.results if result.suite == "smoke")))
         return self.results
+
+    async def repeat(
+        self, addresses: Addresses, tests: Tests, results: Collection[TestResult], deadline: float
+    ) -> tuple[TestResult, ...]:
+        self.again.append(tuple(results))
+        return self.repeated if results else ()
 
 
 def decision(transition: Transition) -> Decision:

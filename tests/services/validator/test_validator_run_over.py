@@ -35,7 +35,15 @@ ROLLBACK = RollbackStarted(target=TARGET, run_id="run-1", rollback_id="rb", trig
 OVER = pytest.mark.parametrize("over", [FINISHED, ROLLBACK], ids=["finished", "rolling-back"])
 
 
-class EndlessTests:
+class NothingAgain:
+    async def repeat(
+        self, addresses: Addresses, tests: Tests, results: Collection[TestResult], deadline: float
+    ) -> tuple[TestResult, ...]:
+        assert not results
+        return ()
+
+
+class EndlessTests(NothingAgain):
     """Sends requests without end, one in each turn of the event loop."""
 
     def __init__(self) -> None:
@@ -55,7 +63,7 @@ class EndlessTests:
             self.under_way -= 1
 
 
-class QuickTests:
+class QuickTests(NothingAgain):
     async def run(
         self, addresses: Addresses, tests: Tests, suites: Collection[Suite], deadline: float, go_on: object
     ) -> tuple[TestResult, ...]:

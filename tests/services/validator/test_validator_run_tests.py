@@ -15,7 +15,7 @@ from services.validator.domain.results import Answered, Attempt, Silent, TestRes
 from services.validator.domain.suites import attempts_of, backoff, timeout_of
 from services.validator.domain.weigh import should_continue, weigh
 from services.validator.ports import Addresses
-from services.validator.run_tests import HttpTestRunner
+from services.validator.run_tests import AT_ONCE, REPEATED, HttpTestRunner
 from tests.kit import FakeClock
 
 DEFAULTS = Tests()
@@ -197,3 +197,23 @@ async def test_a_baseline_goes_on_whatever_fails() -> None:
     results = await run(http, go_on=lambda _: True)
     assert results["smoke/health"] == (False, 4)
     assert results["api/cases"] == (True, 1)
+
+
+async def test_repeated_tests_are_sent_by_turns_each_once_and_not_after_the_deadline() -> None:
+    http = FakeHttp(StepClock(), {"/docs": [RIGHT, WRONG]}, takes=1.0)
+    seen = tuple(TestResult("smoke", test, (WRONG, RIGHT)) for test in SMOKE)
+    addresses = {**EVERYWHERE, "/api/v1/": NotAsked("a login stands in front of it")}
+    ticking = asyncio.create_task(http.clock.run())
+    try:
+        runner = HttpTestRunner(http, http.clock)
+        results = await runner.repeat(addresses, DEFAULTS, seen, 100)
+        late = await runner.repeat(addresses, DEFAULTS, seen, http.clock.time)
+        none = await runner.repeat(addresses, DEFAULTS, (), 100)
+    finally:
+        ticking.cancel()
+    each = REPEATED // len(SMOKE)
+    assert Counter(http.asked) == {"/health": each, "/health/ready": each, "/docs": each}
+    assert {len(result.attempts) for result in results} == {1}
+    assert sum(result.attempts == (WRONG,) for result in results) == each - 1
+    assert http.most_at_once == AT_ONCE
+    assert (late, none) == ((), ())

@@ -35,6 +35,7 @@ from tests.services.validator.harness import (
     LIVE,
     NOW,
     TARGET,
+    WELL,
     FakeApplications,
     FakeDatabases,
     FakeEcs,
@@ -89,6 +90,36 @@ async def test_a_service_that_works_passes() -> None:
     assert answer.output == ProbesOutput(requests=4, failures=0, p95_seconds=0.2)
     assert runner.asked == [(Address("http://lb.example:80"), ("smoke", "api"), NOW.timestamp())]
     assert runner.paths == {test.path for test in SMOKE + API}
+
+
+async def test_tests_that_stumbled_are_repeated_and_the_share_that_fails_is_told_beside_that_of_before() -> None:
+    stumbled = (TestResult("smoke", SMOKE[0], (Answered(500, 0.1), Answered(200, 0.2))), *WELL[1:])
+    again = tuple(TestResult("smoke", SMOKE[0], (Answered(status, 0.1),)) for status in (500, 200, 500))
+    runner = FakeRunner(stumbled, repeated=again)
+    before = Baseline(tests=(), requests=9, failures=1)
+    answer = await validate(validation(runner), before=before)
+    assert answer.verdict is Verdict.PASS
+    assert answer.output == ProbesOutput(requests=8, failures=3, p95_seconds=0.2, requests_before=9, failures_before=1)
+    assert runner.again == [stumbled]
+    known = await service_tests(runner).before_the_change(TARGET, LIVE, TESTS)
+    assert known is not None
+    assert (known.requests, known.failures) == (8, 3)
+
+
+@pytest.mark.parametrize("status", [200, 404])
+async def test_tests_that_did_not_stumble_are_not_repeated(status: int) -> None:
+    runner = FakeRunner((TestResult("smoke", SMOKE[3], (Answered(status, 0.1),) * 2), *WELL[:3]))
+    await service_tests(runner).before_the_change(TARGET, LIVE, TESTS)
+    assert runner.again == [()]
+
+
+async def test_where_aws_does_not_say_where_to_send_them_no_request_stands_for_users() -> None:
+    why = "how users reach the service is not known: AWS did not say"
+    left_out = tuple(TestResult("smoke", test, (), why) for test in SMOKE)
+    runner, applications = FakeRunner(left_out), FakeApplications(NotAsked(why, unread=True))
+    answer = await validate(validation(runner, applications=applications))
+    assert answer.verdict is Verdict.PASS
+    assert answer.output == ProbesOutput(requests=0, failures=0, p95_seconds=None)
 
 
 async def test_a_service_that_does_not_fails_and_says_what() -> None:
