@@ -32,7 +32,7 @@ class Blind:
     service: WatchedService | None = None
     """What ECS shows; None where it could not be asked, either."""
     stopped: tuple[StoppedTask, ...] | None = None
-    """As in ``Readings``."""
+    """The tasks that have stopped lately, the oldest first; None where ECS was not asked or did not list them."""
 
 
 GONE = Blind("there is no such service")
