@@ -1,7 +1,7 @@
 """What runs: its size, its price class, and what automatic scaling does with it."""
 
 from dataclasses import dataclass
-from math import inf
+from datetime import UTC, datetime
 
 from contracts.base import Target
 from contracts.optimizer import FargateSize
@@ -19,6 +19,8 @@ _TRACKED: dict[str, Resource] = {
     "ECSServiceAverageMemoryUtilization": "memory",
 }
 
+NEVER = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""It stands for the beginning of a deployment of which ECS does not say when it began: nothing is later."""
 REVISIONS = 20
 """The most revisions that are compared; where the look-back has more, the size counts as changed."""
 
@@ -70,7 +72,7 @@ class AwsEcs:
         """
         if service.primary is None:
             return None
-        began = inf if service.primary.created_at is None else service.primary.created_at
+        began = NEVER if service.primary.created_at is None else service.primary.created_at
         if began <= since:
             return None
         revision = definition
