@@ -39,6 +39,8 @@ class RolloutPace(Contract):
     """From running until healthy: by the target group, and by the check of the container itself."""
     draining: float = 0
     """From the order to stop an old task until it has stopped: the deregistration delay, and the stop timeout."""
+    bake: float = 0
+    """For which ECS keeps the old tasks once requests have moved, with a strategy other than ROLLING."""
     learned: float = 0
     """What its last completed deployments usually took, until their last old task was gone; 0 where none is known."""
     assumed: tuple[str, ...] = ()
@@ -71,7 +73,7 @@ class RolloutPace(Contract):
 
     @property
     def expected(self) -> float:
-        return self.batches * self.per_batch + self.drains * self.draining
+        return self.batches * self.per_batch + self.drains * self.draining + self.bake
 
     @property
     def silence(self) -> float:
@@ -81,7 +83,7 @@ class RolloutPace(Contract):
         """
         batch = max(SLACK * (self.start + self.registration) + self._grace, SLACK * self._learned_per_batch)
         draining = self.draining if self.drains else 0
-        return min(max(LEAST_SILENCE, batch + draining), LONGEST)
+        return min(max(LEAST_SILENCE, batch + draining + self.bake), LONGEST)
 
     @property
     def _grace(self) -> float:
@@ -90,7 +92,7 @@ class RolloutPace(Contract):
     @property
     def _learned_per_batch(self) -> float:
         """Return how long a batch took without draining: ECS completes a deployment when the last old task is gone."""
-        return max(0.0, self.learned / self.batches - self.draining)
+        return max(0.0, (self.learned - self.bake) / self.batches - self.draining)
 
     @property
     def longest(self) -> float:
@@ -113,6 +115,7 @@ class RolloutPace(Contract):
         parts.append(f"{self.per_batch:.0f} s each to start and become healthy")
         if self.drains and self.draining:
             parts.append(f"{self.draining:.0f} s to drain old tasks")
+        parts.append(f"{duration(self.bake)} for which ECS keeps the old ones" if self.bake else "")
         parts.append(f"its last deployments took {duration(self.learned)}" if self.learned else "")
         parts += [f"{phrase} assumed" for phrase in self.assumed]
         return ", ".join(filter(None, parts))

@@ -3,8 +3,10 @@
 from typing import Any, Literal
 
 from contracts.base import Target
+from services._aws.body import Body, entries
+from services._aws.ecs_deployments import ServiceDeployment
 from services._aws.ecs_task import EcsTask
-from services._aws.ecs_views import Body, EcsService, ServiceDeployment, entries
+from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError, Missing, reading, temporary_code
 from services._aws.task_definition import EcsTaskDefinition
 from services._chassis.aws import Aws

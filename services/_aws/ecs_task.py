@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from services._aws.ecs_views import Body, entries, epoch
+from services._aws.body import Body, entries, epoch
 
 
 @dataclass(frozen=True, slots=True)

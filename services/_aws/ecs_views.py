@@ -3,59 +3,12 @@
 Each view keeps AWS's own body: a snapshot stores it, and a restored service is compared with it.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from math import ceil
 
+from services._aws.body import Body, entries, epoch
+from services._aws.ecs_deployments import EcsDeployment
 from services._aws.errors import AwsError
-
-Body = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class EcsDeployment:
-    """An entry of ``deployments[]``: ECS's own deployment controller has them, others may not."""
-
-    body: Body = field(repr=False)
-
-    @property
-    def id(self) -> str:
-        return str(self.body.get("id", ""))
-
-    @property
-    def status(self) -> str:
-        """PRIMARY, ACTIVE (being replaced) or INACTIVE."""
-        return str(self.body.get("status", ""))
-
-    @property
-    def task_definition(self) -> str:
-        return str(self.body.get("taskDefinition", ""))
-
-    @property
-    def desired(self) -> int:
-        return int(self.body.get("desiredCount", 0))
-
-    @property
-    def running(self) -> int:
-        return int(self.body.get("runningCount", 0))
-
-    @property
-    def failed_tasks(self) -> int:
-        return int(self.body.get("failedTasks", 0))
-
-    @property
-    def rollout_state(self) -> str | None:
-        """COMPLETED, FAILED or IN_PROGRESS; None with a deployment controller other than ECS."""
-        return self.body.get("rolloutState")
-
-    @property
-    def reason(self) -> str:
-        return str(self.body.get("rolloutStateReason", ""))
-
-    @property
-    def created_at(self) -> float | None:
-        return epoch(self.body.get("createdAt"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +93,22 @@ class EcsService:
     def strategy(self) -> str:
         """Return how ECS's own controller deploys: ROLLING, BLUE_GREEN, LINEAR or CANARY."""
         return str((self.body.get("deploymentConfiguration") or {}).get("strategy") or "ROLLING")
+
+    @property
+    def bake_seconds(self) -> float:
+        """Return for how long ECS watches a new version beside the old tasks, all steps together; 0 with ROLLING.
+
+        Source: Amazon ECS API reference, DeploymentConfiguration, LinearConfiguration and CanaryConfiguration.
+        """
+        if self.strategy == "ROLLING":
+            return 0.0
+        configuration = self.body.get("deploymentConfiguration") or {}
+        canary, linear = (configuration.get(f"{kind}Configuration") or {} for kind in ("canary", "linear"))
+        steps = ceil(100 / float(linear.get("stepPercent") or 100))
+        minutes = float(configuration.get("bakeTimeInMinutes") or 0)
+        minutes += float(canary.get("canaryBakeTimeInMinutes") or 0)
+        minutes += (steps - 1) * float(linear.get("stepBakeTimeInMinutes") or 0)
+        return minutes * 60
 
     @property
     def is_daemon(self) -> bool:
@@ -256,51 +225,3 @@ class EcsService:
         if self.body.get(key) is None:
             raise AwsError(f"ECS did not say {key} of the service {self.name}", code=key, temporary=True)
         return int(self.body[key])
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceDeployment:
-    """A deployment's course, as DescribeServiceDeployments describes it; ListServiceDeployments has less of it."""
-
-    body: Body = field(repr=False)
-
-    @property
-    def arn(self) -> str:
-        return str(self.body.get("serviceDeploymentArn", ""))
-
-    @property
-    def status(self) -> str:
-        return str(self.body.get("status", ""))
-
-    @property
-    def reason(self) -> str:
-        return str(self.body.get("statusReason", ""))
-
-    @property
-    def created_at(self) -> float | None:
-        return epoch(self.body.get("createdAt"))
-
-    @property
-    def seconds(self) -> float | None:
-        """Return how long it took; None while it goes on, and where AWS leaves a time out."""
-        began, ended = epoch(self.body.get("startedAt")), epoch(self.body.get("finishedAt"))
-        return None if began is None or ended is None else max(0.0, ended - began)
-
-
-def epoch(moment: object) -> float | None:
-    """Return epoch seconds; None where AWS gives no time.
-
-    boto3 gives a ``datetime``; a body that was kept as JSON, by a snapshot or by the CLI, a number or ISO 8601.
-    """
-    if isinstance(moment, str):
-        try:
-            moment = datetime.fromisoformat(moment)
-        except ValueError:
-            return None
-    if isinstance(moment, datetime):
-        return moment.timestamp()
-    return float(moment) if isinstance(moment, int | float) else None
-
-
-def entries(body: Body, key: str) -> Iterable[Body]:
-    return body.get(key) or ()

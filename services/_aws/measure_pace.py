@@ -10,8 +10,9 @@ from typing import Any
 
 from contracts.base import Target
 from contracts.rollout_pace import START_SECONDS, RolloutPace
+from services._aws.body import entries
 from services._aws.ecs import last_completed_deployments
-from services._aws.ecs_views import EcsService, entries
+from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
 from services._aws.load_balancers import HealthCheckTiming, health_check_timing
 from services._aws.optional_reads import OptionalReads
@@ -68,14 +69,19 @@ async def measure_pace(
 
 
 def described_pace(service: EcsService) -> RolloutPace:
-    """Return the pace as far as the description of the service alone says it. Raise nothing."""
+    """Return the pace as far as the description of the service alone says it. Raise nothing.
+
+    Only the strategy ROLLING replaces tasks in batches; the others start all new tasks beside the old ones.
+    """
+    rolling = service.strategy == "ROLLING"
     return RolloutPace(
         tasks=int(service.body.get("desiredCount") or 0),
-        minimum_percent=service.minimum_percent,
-        maximum_percent=service.maximum_percent,
+        minimum_percent=service.minimum_percent if rolling else 100.0,
+        maximum_percent=service.maximum_percent if rolling else 200.0,
         start=START_SECONDS + (INSTANCE_SECONDS if service.starts_instances else 0.0),
         grace=service.grace_seconds if service.load_balanced else 0.0,
         draining=STOP_TIMEOUT,
+        bake=service.bake_seconds,
         assumed=("AWS did not say how long its tasks take, so that usual times are",),
     )
 

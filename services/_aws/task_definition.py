@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from services._aws.ecs_views import Body, entries, epoch
+from services._aws.body import Body, entries, epoch
 
 _QUANTITY = re.compile(r"^\s*(?P<number>[0-9]*\.?[0-9]+)\s*(?P<unit>vcpu|gb)?\s*$", re.IGNORECASE)
 

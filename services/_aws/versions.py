@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.base import Target
+from services._aws.body import Body, epoch
 from services._aws.ecs import digests_of, image_digests, last_completed_deployments
-from services._aws.ecs_views import Body, EcsService, epoch
+from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError, Missing, reading
 from services._chassis.aws import Aws
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from contracts.base import Target
 from services._aws import ecs
+from services._aws.ecs_deployments import EcsDeployment
 from services._aws.ecs_task import EcsTask
-from services._aws.ecs_views import EcsDeployment, EcsService
+from services._aws.ecs_views import EcsService
 from services._aws.errors import Missing
 from services._chassis.aws import Aws
 from services.health.domain.observed import Deployment, Rollout, Service, StoppedTask

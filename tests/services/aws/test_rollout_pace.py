@@ -81,11 +81,21 @@ def test_a_pace_grows_with_the_tasks_that_are_wanted_and_never_shrinks() -> None
     st.floats(0, 4000),
     st.floats(0, 1e6),
     st.floats(0, 1e7),
+    st.floats(0, 1e6),
 )
 def test_every_service_has_a_pace(
-    tasks: int, minimum: float, maximum: float, registration: float, draining: float, learned: float, grace: float
+    tasks: int,
+    minimum: float,
+    maximum: float,
+    registration: float,
+    draining: float,
+    learned: float,
+    grace: float,
+    bake: float,
 ) -> None:
-    found = pace(tasks, minimum, maximum, registration=registration, draining=draining, learned=learned, grace=grace)
+    found = pace(
+        tasks, minimum, maximum, registration=registration, draining=draining, learned=learned, grace=grace, bake=bake
+    )
     assert found.batch * found.batches >= tasks
     assert LEAST_SILENCE <= found.silence <= found.longest <= LONGEST
     assert found.expected >= found.per_batch > 0
@@ -220,6 +230,47 @@ async def test_a_service_without_a_load_balancer_or_optional_fields_has_a_pace()
 async def test_a_task_may_wait_for_an_instance_of_its_capacity_provider(provider: str, start: float) -> None:
     service = EcsService({"desiredCount": 2, "capacityProviderStrategy": [{"capacityProvider": provider}]})
     assert (await measure_pace(account(), TARGET, service, {})).start == start
+
+
+@pytest.mark.parametrize(
+    ("configuration", "bake"),
+    [
+        ({"strategy": "ROLLING", "bakeTimeInMinutes": 30}, 0),
+        ({"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 30}, 1800),
+        ({"strategy": "BLUE_GREEN"}, 0),
+        (
+            {
+                "strategy": "CANARY",
+                "bakeTimeInMinutes": 5,
+                "canaryConfiguration": {"canaryPercent": 10.0, "canaryBakeTimeInMinutes": 10},
+            },
+            900,
+        ),
+        (
+            {
+                "strategy": "LINEAR",
+                "bakeTimeInMinutes": 5,
+                "linearConfiguration": {"stepPercent": 30.0, "stepBakeTimeInMinutes": 6},
+            },
+            300 + 3 * 360,
+        ),
+    ],
+)
+async def test_the_time_for_which_ecs_keeps_the_old_tasks_is_waited_for(
+    configuration: dict[str, Any], bake: float
+) -> None:
+    percents = {"minimumHealthyPercent": 100, "maximumPercent": 110, "strategy": configuration["strategy"]}
+    service = EcsService({"desiredCount": 20, "deploymentConfiguration": percents | configuration})
+    found = await measure_pace(account(list_service_deployments={}), TARGET, service, {})
+    assert found.bake == bake
+    assert found.batches == (10 if configuration["strategy"] == "ROLLING" else 1)
+    assert found.silence == LEAST_SILENCE + max(0, bake - (LEAST_SILENCE - 240))
+
+
+def test_what_ecs_kept_the_old_tasks_for_is_no_time_of_a_start() -> None:
+    found = pace(3, bake=1800, learned=2000)
+    assert (found.per_batch, found.expected, found.silence) == (200, 2000, 2 * 200 + 1800)
+    assert "30 minutes for which ECS keeps the old ones" in found.sentence
 
 
 async def test_a_daemon_stops_its_tasks_before_it_starts_new_ones() -> None:
