@@ -16,6 +16,11 @@ def caused_id(cause: str, what: str) -> str:
     return str(uuid.uuid5(SUREFOOT, f"{cause}:{what}"))
 
 
+def joined(*parts: str) -> str:
+    """Return the parts as one text that no other parts have: each follows its length, as in ``3:abc1:d``."""
+    return "".join(f"{len(part)}:{part}" for part in parts)
+
+
 class Contract(BaseModel):
     """Frozen, tolerant of fields that a newer writer added, and without numbers that are not finite."""
 

@@ -16,14 +16,15 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from contracts.base import caused_id
-from contracts.dead_letter import DeadLettered, DeadLetterSettled, alert_of
-from contracts.envelope import Envelope, InvalidMessage, Message, Meta, from_message
+from contracts.dead_letter import DeadLettered, DeadLetterSettled, alert_of, letter_id
+from contracts.envelope import Envelope, InvalidMessage, Message, Meta, decode, read_meta
 from contracts.signatures import OPERATORS_SOURCE
 from contracts.topics import DEAD_LETTERS, TOPICS, Party
 from services._chassis.records import read_bounded
+from services._chassis.signatures import Untrusted
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
-from surefoot.signing import signed
+from surefoot.signing import signed, trust_of
 
 ANSWER_SECONDS = 15.0
 """The longest that Kafka may be silent."""
@@ -65,6 +66,8 @@ class Letters:
     all: tuple[Letter, ...]
     unreadable: int
     """Messages on the topic that this version cannot read."""
+    untrusted: int = 0
+    """Messages on the topic that nobody has proven to have written who may, or under an id that is not theirs."""
 
     def named(self, prefixes: Iterable[str]) -> tuple[Letter, ...]:
         """Return the letters whose ids begin so, each once. Raise ``CannotDo`` unless each prefix names exactly one."""
@@ -93,10 +96,15 @@ async def read(keeps_value: Callable[[str], bool] = lambda _: False) -> Letters:
     """
     letters: dict[str, Letter] = {}
     settled: dict[str, DeadLetterSettled] = {}
-    unreadable = 0
+    unreadable = untrusted = 0
+    trust = trust_of(os.environ)
     async for record in _records():
         try:
-            envelope = from_message(record.headers, record.value)
+            type_, meta = read_meta(record.headers)
+            envelope = decode(type_, trust.prove(record, type_, meta), record.value)
+        except Untrusted:
+            untrusted += 1
+            continue
         except InvalidMessage:
             unreadable += 1
             continue
@@ -104,13 +112,18 @@ async def read(keeps_value: Callable[[str], bool] = lambda _: False) -> Letters:
             case DeadLetterSettled() as settlement:
                 settled[settlement.letter] = settlement
             case DeadLettered() as body:
-                id_ = envelope.meta.id
+                id_ = letter_id(body)
+                if envelope.meta.id != id_:
+                    untrusted += 1
+                    continue
+                if id_ in letters:
+                    continue  # published twice, or by somebody who would like it to be another one
                 kept = body if keeps_value(id_) else body.model_copy(update={"value": None})
                 letters[id_] = Letter(id_, envelope.meta.time, record.partition, kept)
             case _:
                 unreadable += 1
     with_ends = (replace(letter, settled=settled.get(letter.id)) for letter in letters.values())
-    return Letters(tuple(sorted(with_ends, key=lambda letter: (letter.time, letter.id))), unreadable)
+    return Letters(tuple(sorted(with_ends, key=lambda letter: (letter.time, letter.id))), unreadable, untrusted)
 
 
 async def replay(letters: Iterable[Letter], actor: str, reason: str) -> None:

@@ -38,6 +38,9 @@ def list_(
     read = asyncio.run(dead_letter_topic.read())
     if read.unreadable:
         console.print(f"{read.unreadable} messages on the topic could not be read by this version", highlight=False)
+    if read.untrusted:
+        what = "are not signed by who may write there, and are not shown"
+        console.print(f"{read.untrusted} messages on the topic {what}", highlight=False)
     chosen = [
         letter
         for letter in read.all

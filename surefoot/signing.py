@@ -5,10 +5,28 @@ from pathlib import Path
 
 from contracts.envelope import Message
 from contracts.topics import Party
-from services._chassis.signatures import Signer
-from services._chassis.signing_keys import KeyFault, read_private
+from services._chassis.signatures import UNSIGNED, Signatures, Signer, Trust
+from services._chassis.signing_keys import KeyFault, read_private, read_trusted
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
+
+
+def trust_of(environment: Mapping[str, str]) -> Trust:
+    """Return what is believed by the services' own settings; everything where ``SUREFOOT_TRUSTED_KEYS`` is not set.
+
+    Raise ``CannotDo`` where the keys cannot be read.
+    """
+    path = environment.get("SUREFOOT_TRUSTED_KEYS")
+    mode = environment.get("SUREFOOT_SIGNATURES") or Signatures.DEMANDED
+    if not path or mode == Signatures.OFF:
+        return UNSIGNED.trust
+    try:
+        keys = read_trusted(Path(path))
+        return Trust(Signatures(mode), lambda: keys)
+    except KeyFault as fault:
+        raise CannotDo(f"{fault}; SUREFOOT_TRUSTED_KEYS names it", Exit.USAGE) from fault
+    except ValueError:
+        raise CannotDo(f"SUREFOOT_SIGNATURES is one of {', '.join(Signatures)}", Exit.USAGE) from None
 
 
 def signed(message: Message, party: Party, environment: Mapping[str, str]) -> Message:

@@ -1,13 +1,14 @@
 -- State, inbox, outbox, timers and jobs change together, or not at all. It knows no phase: state is opaque.
 --
 -- KEYS  1 inbox mark  2 state  3 outbox  4 timers  5 timers' bodies  6 jobs  7 the job that ends
---       8… one for each "answer", "put_record", "job", "cancel_job" and "index" operation, in their order
+--       8 inbox mark as the version before wrote it
+--       9… one for each "answer", "put_record", "job", "cancel_job" and "index" operation, in their order
 -- ARGV  1 cause ("" none)  2 seconds to remember  3 expected revision ("" no state)  4 "1": write the state
 --       5 state  6 fence of the job that ends ("" none)  7 timer that fires ("" none)  8 its due time
 --       9 run of Redis that was decided on ("" any)  10… operations: a name, then its arguments
 if ARGV[9] ~= "" and string.match(redis.call("INFO", "server"), "run_id:(%w+)") ~= ARGV[9] then return "another run" end
 local remember = tonumber(ARGV[2])
-if ARGV[1] ~= "" and redis.call("EXISTS", KEYS[1]) == 1 then return "seen" end
+if ARGV[1] ~= "" and redis.call("EXISTS", KEYS[1]) + redis.call("EXISTS", KEYS[8]) > 0 then return "seen" end
 if ARGV[7] ~= "" then
   local due = redis.call("ZSCORE", KEYS[4], ARGV[7])
   if not due or tonumber(due) ~= tonumber(ARGV[8]) then return "seen" end
@@ -33,7 +34,7 @@ end
 
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local key, i = 8, 10
+local key, i = 9, 10
 while i <= #ARGV do
   local operation = ARGV[i]
   if operation == "emit" then

@@ -15,7 +15,7 @@ import structlog
 from aiokafka.structs import ConsumerRecord
 from redis.exceptions import RedisError
 
-from contracts.base import Event
+from contracts.base import Event, joined
 from contracts.dead_letter import Reason, is_for, letter_id
 from contracts.deployment import Cause
 from contracts.envelope import Envelope, InvalidMessage, Meta, UnknownType, decode, read_meta
@@ -90,8 +90,19 @@ def _passing(error: BaseException) -> bool:
     return isinstance(error, Exception) and not isinstance(error, elsewhere) and not is_permanent(error)
 
 
-def _cause(meta: Meta) -> str:
-    return f"{meta.source}#{meta.id}"
+class Known(NamedTuple):
+    """What the inbox knows a message by."""
+
+    cause: str
+    before: str = ""
+    """What version 0.1.0 knew it by, whose marks are gone 31 days after the upgrade."""
+
+
+def _known_by(envelope: Envelope) -> Known:
+    """On another topic, about another target or of another sender it is another message."""
+    meta = envelope.meta
+    cause = joined(envelope.entry.topic.name, envelope.event.subject, meta.source, meta.id)
+    return Known(cause, f"{meta.source}#{meta.id}")
 
 
 class Consumer:
@@ -184,7 +195,9 @@ class Consumer:
             raise InvalidMessage(f"{entry.type} belongs on {entry.topic}")
         if meta.expires_at and self._store.clock.now() >= self._store.clock.at(meta.expires_at.timestamp()):
             # with the message's own cause: a message that was handled in time and comes again is no dead letter
-            await self._dead_letter(record, "expired", f"{entry.type} came after its expirytime", cause=_cause(meta))
+            await self._dead_letter(
+                record, "expired", f"{entry.type} came after its expirytime", known=_known_by(envelope)
+            )
             return
         correlation = {
             "service": self._service.name,
@@ -228,7 +241,10 @@ class Consumer:
 
     async def _write(self, transition: Transition, envelope: Envelope, redis_run_id: str | None) -> None:
         meta = envelope.meta
-        written = await self._store.apply(transition, cause=_cause(meta), cause_id=meta.id, redis_run_id=redis_run_id)
+        cause, before = _known_by(envelope)
+        written = await self._store.apply(
+            transition, cause=cause, cause_before=before, cause_id=meta.id, redis_run_id=redis_run_id
+        )
         if written.applied is Applied.SEEN and envelope.entry.topic in COMMAND_TOPICS:
             await self._store.answer_again(meta.id)
 
@@ -283,12 +299,13 @@ class Consumer:
         *,
         also: tuple[Emit, ...] = (),
         refused: Transition | None = None,
-        cause: str = "",
+        known: Known | None = None,
     ) -> None:
-        """Store the dead letter, once for each group. The inbox knows it by the message's offset, or by ``cause``."""
+        """Store the dead letter, once for each group. The inbox knows it by the message's offset, or as ``known``."""
         letter = letter_of(record, self._service.name, reason, detail)
         id_ = letter_id(letter)
         log.warning("dead letter", topic=record.topic, reason=reason, detail=letter.detail, letter=id_)
         emit = (*emissions_for(letter, moment(self._store.clock.now())), *also)
         transition = refused.and_emit(*emit) if refused else decided(*emit)
-        await self._store.apply(transition, cause=cause or f"dead-letter#{id_}", cause_id=id_)
+        cause, before = known or Known(f"dead-letter#{id_}")
+        await self._store.apply(transition, cause=cause, cause_before=before, cause_id=id_)

@@ -164,6 +164,7 @@ class RedisStore:
         transition: Transition,
         *,
         cause: str = "",
+        cause_before: str = "",
         cause_id: str | None = None,
         lease: Lease | None = None,
         timer: Timer | None = None,
@@ -171,7 +172,8 @@ class RedisStore:
     ) -> Written:
         """Decide and write.
 
-        ``cause`` marks the inbox; ``cause_id`` goes out with the events. An ``Answer`` is kept for its command
+        ``cause`` marks the inbox, and ``cause_before`` is the same cause as version 0.1.0 marked it: what either marks
+        was handled before. ``cause_id`` goes out with the events. An ``Answer`` is kept for its command
         (``answer_again``). ``lease`` ends its job and ``timer`` removes its timer in the same step. Raise
         ``AnotherRedis`` where Redis has not ``redis_run_id`` any more (by default, the one that the store knows now):
         the state that was decided on was read from that Redis.
@@ -189,7 +191,7 @@ class RedisStore:
             if decision.ignore_once:
                 return Written(Applied.IGNORED, decision)
             keys, arguments = self._arguments(
-                transition.key, decision, revision, cause, cause_id or cause, lease, timer, redis_run_id
+                transition.key, decision, revision, cause, cause_before, cause_id or cause, lease, timer, redis_run_id
             )
             result = (await self._script(keys=keys, args=arguments)).decode()
             if result == "another run":
@@ -209,7 +211,7 @@ class RedisStore:
         log.error("a state cannot be read; it is set aside", service=self.service, record=aside, why=str(error))
         decision = await self.replace_damaged(key, error)
         decision = replace(decision, state=decision.state or b"", records={**decision.records, aside: error.data})
-        keys, arguments = self._arguments(key, decision, revision, "", aside, None, None, self.redis_run_id)
+        keys, arguments = self._arguments(key, decision, revision, "", "", aside, None, None, self.redis_run_id)
         if await self._script(keys=keys, args=arguments) == b"another run":
             raise AnotherRedis("Redis was started anew; what it may have lost is to be read first")
 
@@ -251,6 +253,7 @@ class RedisStore:
         decision: Decision,
         revision: str,
         cause: str,
+        cause_before: str,
         cause_id: str,
         lease: Lease | None,
         timer: Timer | None,
@@ -266,6 +269,7 @@ class RedisStore:
             self.key("timer-bodies"),
             self.key("jobs"),
             self.key("job", lease.job if lease else ""),
+            self.key("inbox", cause_before or cause),
         ]
         arguments: list[str | bytes | float] = [
             cause,
