@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from contracts.base import Contract, Event, RunId, Time
 from contracts.gates import Comparison
@@ -17,6 +17,10 @@ class CriticalRule(StrEnum):
     ERROR_RATE = "error_rate"
     RESPONSE_TIME = "response_time"
     DATABASE_CONNECTIONS = "database_connections"
+
+
+SERVICE_ALARMS: Final = "service_alarms"
+"""The rule of critical alerts about alarms that the service has already."""
 
 
 class DependencyFault(Contract):

@@ -88,8 +88,9 @@ class RulePolicy(Section):
     """Critical rolls an armed target back; a warning is an alert and nothing else."""
 
 
-RESERVED_RULE_NAMES = frozenset({"healthy_tasks", "response_time_p95"})
-"""Two built-in rules have gates of these names; a gate of any other rule is named after the rule."""
+RESERVED_RULE_NAMES = frozenset({"healthy_tasks", "response_time_p95", "service_alarms", "service_alarms_quiet"})
+"""Two built-in rules have gates of the first two names, and alarms of the service itself have the others; a gate of any
+other rule is named after the rule."""
 
 
 def _critical(name: str, metric: RuleMetric, comparison: Comparison, threshold: float) -> RulePolicy:
@@ -119,6 +120,10 @@ BUILT_IN_RULES: tuple[RulePolicy, ...] = (
 """The rules of the requirements (docs/requirements.md, Alerting Rules)."""
 
 
+AlarmName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+"""The name of an alarm in CloudWatch."""
+
+
 class Monitoring(Section):
     """What is read from CloudWatch, how often, and which topic the alarms notify."""
 
@@ -130,6 +135,8 @@ class Monitoring(Section):
         _default(None, "nobody is notified by CloudWatch")
     )
     """ARN of the SNS topic that the CloudWatch alarms notify."""
+    alarms: tuple[AlarmName, ...] = _default((), "those of the deployment configuration alone", max_length=50)
+    """Alarms that exist already: one that begins to fire by the new version condemns it as a critical rule does."""
     database: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")] | None = _default(
         None, "without one a deployment is blamed"
     )

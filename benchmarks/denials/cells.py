@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks.denials.operations import OPERATIONS, When
+from benchmarks.denials.operations import OF_ALARMS, OPERATIONS, When
 from benchmarks.judge.images import IMAGES
 from sandbox.scenarios.harm import Kind, Rule
 from sandbox.scenarios.model import Scenario
@@ -15,6 +15,7 @@ HEALTHY = "healthy"
 IMAGE_NAMES = (HEALTHY, "errors-50", "crash-at-start")
 TRAFFIC = 600
 """Requests a minute: enough for each rule to judge by."""
+ALARM = {"name": "errors", "metric": "HTTPCode_Target_5XX_Count", "above": 60, "treat_missing_data": "notBreaching"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Cell:
 
     @property
     def scenario(self) -> Scenario:
+        alarms = [ALARM] if self.operation in OF_ALARMS else []
         return Scenario.model_validate(
             {
                 "name": "new",
@@ -59,7 +61,9 @@ class Cell:
                 "world": {
                     "clock_ahead": CLOCKS.get(self.harm, 0.0),
                     "traffic": {"peak": TRAFFIC, "night": TRAFFIC},
+                    "alarms": alarms,
                 },
+                "policy": {"version": 1, "defaults": {"monitoring": {"alarms": [ALARM["name"]]}}} if alarms else None,
                 "expect": {"outcome": "succeeded"},
             }
         )

@@ -63,9 +63,11 @@ OPERATIONS: dict[str, Operation] = {
     "elasticloadbalancing:DescribeTargetGroups": _at(_B, _A, _R, optional=("Matcher", "HealthCheckPath")),
     "elasticloadbalancing:DescribeTargetHealth": _at(_B, _A, _R, optional=("Reason", "Description", "HealthCheckPort")),
     "iam:GetRole": _at(_B, optional=("RoleLastUsed", "Description", "MaxSessionDuration")),
+    "monitoring:DescribeAlarmHistory": _at(_A),
     "monitoring:DescribeAlarms": _at(_B, _A),
     "monitoring:GetDashboard": _at(_A),
     "monitoring:GetMetricData": _at(_B, _A),
+    "monitoring:ListAlarmMuteRules": _at(_A),
     "monitoring:PutDashboard": _at(_A),
     "monitoring:PutMetricAlarm": _at(_A),
     "rds:DescribeDBInstances": _at(_A, optional=("InstanceCreateTime", "LatestRestorableTime")),
@@ -76,6 +78,10 @@ OPERATIONS: dict[str, Operation] = {
 }  # fmt: skip
 """``service:Operation``, the service as signatures name it → its use. Answers of CloudWatch can lack nothing here."""
 
+OF_ALARMS = frozenset({
+    "monitoring:DescribeAlarms", "monitoring:DescribeAlarmHistory", "monitoring:ListAlarmMuteRules",
+})  # fmt: skip
+"""What reads the alarms that a service has already: the service of their cells has one, which fires for many errors."""
 NEEDED_BACK = frozenset({"s3:GetObject", "ecs:DescribeServices", "ecs:UpdateService"})
 """All that a rollback needs in order to be sent: the snapshot, what is live, and the change itself."""
 NEEDED_FOR_ALARMS = frozenset({

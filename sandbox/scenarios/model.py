@@ -54,7 +54,7 @@ class Expected(Frozen):
     """Deployments that Surefoot itself begins at AWS, its rollbacks included."""
     watch: Annotated[float, Field(ge=0, le=14_400)] = 0
     """Seconds after the end for which events are still counted."""
-    alerts: frozenset[CriticalRule] | None = None
+    alerts: frozenset[CriticalRule | Literal["service_alarms"]] | None = None
     """Rules of the critical alerts that are raised, from the request until the watch is over."""
     live: str | None = None
     """Tag or reference of the image that the service's newest deployment runs when the watch is over."""

@@ -16,13 +16,39 @@ EARLIEST, LATEST = -86_400.0, 14_400.0
 """Seconds before and after the request, within which something can happen."""
 
 
-class Alarm(Frozen):
-    """An alarm over the service that exists before the deployment."""
+AlarmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9 _.:-]{1,255}$")]
+OF_TASKS, OF_REQUESTS = ("CPUUtilization", "MemoryUtilization"), ("HTTPCode_Target_5XX_Count", "TargetResponseTime")
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9 _.:-]{1,255}$")]
-    metric: Literal["CPUUtilization", "MemoryUtilization"]
-    above: Annotated[float, Field(ge=0, le=100)]
-    """Threshold in per cent; the alarm fires after a minute above it."""
+
+class Alarm(Frozen):
+    """An alarm that exists before the deployment: over a metric of the service, or composite.
+
+    It is named in ``service.deployment_configuration.alarms``, by the policy (``monitoring.alarms``), or nowhere.
+    """
+
+    name: AlarmName
+    metric: str | None = None
+    """A metric of ECS (``CPUUtilization``, ``MemoryUtilization``) or of the load balancer
+    (``HTTPCode_Target_5XX_Count``, ``TargetResponseTime``); any other is one of the application, without data."""
+    above: Annotated[float, Field(ge=0)] = 0
+    """The threshold, in the metric's unit; of response times the average counts, of errors the sum of a period."""
+    period: Annotated[int, Field(ge=60, le=3600, multiple_of=60)] = 60
+    evaluation_periods: Annotated[int, Field(ge=1, le=60)] = 1
+    datapoints_to_alarm: Annotated[int, Field(ge=1, le=60)] | None = None
+    """None: all of ``evaluation_periods``."""
+    treat_missing_data: Literal["missing", "breaching", "notBreaching", "ignore"] = "missing"
+    rule: str | None = None
+    """The AlarmRule of a composite alarm: ``ALARM("errors") OR ALARM("cpu-high")``."""
+    muted: bool = False
+    """Whether an alarm mute rule holds for it all the time."""
+    evaluation_state: Literal["EVALUATION_ERROR", "EVALUATION_FAILURE", "PARTIAL_DATA"] | None = None
+    """What keeps CloudWatch from evaluating it."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.metric is None) == (self.rule is None):
+            raise ValueError("an alarm has a metric, or it is composite and has a rule")
+        return self
 
 
 class OtherImage(Behaviour):

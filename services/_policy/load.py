@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from contracts.base import Target
+from contracts.monitor import SERVICE_ALARMS
 from contracts.policy import BUILT_IN_RULES, MOST_SERVICES, RESERVED_RULE_NAMES, Access, RulePolicy
 from contracts.policy_file import OFF
 from contracts.suggest import did_you_mean
@@ -204,7 +205,7 @@ class _Loading:
     def _spans(self, tree: Tree, path: str) -> None:
         """Check values of several keys that have to fit one another."""
         triggers, rules = _held(tree, "recovery", "triggers"), tree["rules"]
-        known = [*rules] if not isinstance(rules, Value) else []
+        known = [*rules, SERVICE_ALARMS] if not isinstance(rules, Value) else []
         if triggers is not None and triggers.place is not None and isinstance(triggers.value, list):
             for name in triggers.value:
                 if name not in known:

@@ -56,7 +56,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             LEFT_OVER: answer_left_over,
             SET_UP: SetUpJob(clock, policies, show),
             OPERATION: SetUpOnRequestJob(clock, policies, show),
-            COLLECT: CollectJob(store, clock, policies, services, metrics, RdsDatabases(aws)),
+            COLLECT: CollectJob(store, clock, policies, services, metrics, RdsDatabases(aws), alarms),
             SHOW: ShowJob(store, clock, show_later),
         },
         timers={COLLECT: handlers.look, SHOW: handlers.show},

@@ -9,6 +9,7 @@ from contracts.policy import Monitoring
 from services.monitor.domain.alarms import Alarm, AlarmScope
 from services.monitor.domain.metrics import Readings, StoppedTask, WatchedService
 from services.monitor.domain.rules import Rule
+from services.monitor.domain.service_alarms import ServiceAlarms
 
 
 class NotFound(Exception):
@@ -61,6 +62,13 @@ class Alarms(Protocol):
 
     async def all(self, target: Target, named: Collection[str]) -> tuple[Alarm, ...]:
         """Return every metric alarm of the target's account and region, and the composite alarms in ``named``."""
+        ...
+
+    async def named(self, target: Target, names: Collection[str]) -> ServiceAlarms:
+        """Return the alarms of these names, of any type, with what mutes them and when they fired before.
+
+        What else of an alarm could not be read is said with it.
+        """
         ...
 
     async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> str | None:

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from sandbox.aws.server.gateway import Gateway
 from sandbox.aws.server.in_process import InProcessAws
 from sandbox.scenarios.model import Scenario
-from sandbox.scenarios.world import Alarm, ScheduledIncident
+from sandbox.scenarios.world import OF_REQUESTS, OF_TASKS, Alarm, ScheduledIncident
 from sandbox.virtual.aws import InProcessConnection
 
 ALARM_SECONDS = 240.0
@@ -25,9 +27,10 @@ class OutsideActors:
 
     async def prepare(self) -> None:
         """Create the scenario's alarms, and give them the time to fire."""
-        for alarm in self._scenario.world.alarms:
+        alarms = self._scenario.world.alarms
+        for alarm in sorted(alarms, key=lambda alarm: alarm.rule is not None):  # after those that it names
             self._create(alarm)
-        if self._scenario.world.alarms:
+        if alarms:
             await asyncio.sleep(ALARM_SECONDS)
 
     async def happen(self, before: float) -> None:
@@ -46,21 +49,40 @@ class OutsideActors:
         self._aws.happen(incident)
 
     def _create(self, alarm: Alarm) -> None:
-        service = self._scenario.world.service
-        self._connection.client("cloudwatch").put_metric_alarm(
-            AlarmName=alarm.name,
-            Namespace="AWS/ECS",
-            MetricName=alarm.metric,
-            Dimensions=[
-                {"Name": "ClusterName", "Value": service.cluster},
-                {"Name": "ServiceName", "Value": service.service_name},
-            ],
-            Statistic="Average",
-            Period=60,
-            EvaluationPeriods=1,
-            Threshold=alarm.above,
-            ComparisonOperator="GreaterThanThreshold",
-        )
+        cloudwatch = self._connection.client("cloudwatch")
+        if alarm.rule is not None:
+            cloudwatch.put_composite_alarm(AlarmName=alarm.name, AlarmRule=alarm.rule)
+        else:
+            cloudwatch.put_metric_alarm(**self._metric_alarm(alarm))
+        if alarm.muted:
+            schedule = {
+                "Expression": f"at({datetime.fromtimestamp(self._aws.now(), UTC):%Y-%m-%dT%H:%M})",
+                "Duration": "P2D",
+            }
+            targets = {"AlarmNames": [alarm.name]}
+            cloudwatch.put_alarm_mute_rule(Name=f"{alarm.name}-muted", Rule={"Schedule": schedule}, MuteTargets=targets)
+        if alarm.evaluation_state is not None:
+            self._aws.hinder(alarm.name, alarm.evaluation_state)
+
+    def _metric_alarm(self, alarm: Alarm) -> dict[str, Any]:
+        """Return the parameters of PutMetricAlarm."""
+        service, metric = self._scenario.world.service, alarm.metric or ""
+        of_service = {"ClusterName": service.cluster, "ServiceName": service.service_name}
+        dimensions = self._aws.balancer_dimensions() if metric in OF_REQUESTS else of_service
+        namespaces = {**dict.fromkeys(OF_TASKS, "AWS/ECS"), **dict.fromkeys(OF_REQUESTS, "AWS/ApplicationELB")}
+        return {
+            "AlarmName": alarm.name,
+            "Namespace": namespaces.get(metric, self._aws.world.workload.namespace),
+            "MetricName": metric,
+            "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+            "Statistic": "Sum" if metric.endswith("_Count") else "Average",
+            "Period": alarm.period,
+            "EvaluationPeriods": alarm.evaluation_periods,
+            "DatapointsToAlarm": alarm.datapoints_to_alarm or alarm.evaluation_periods,
+            "Threshold": alarm.above,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "TreatMissingData": alarm.treat_missing_data,
+        }
 
 
 async def _at_their_times(acts: Sequence[tuple[float, Callable[[], object]]], request: float) -> None:

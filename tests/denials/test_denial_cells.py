@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.denials.cells import CLOCK, HARMS, IMAGE_NAMES, Cell, matrix, with_name
-from benchmarks.denials.operations import NEEDED_BACK, NEEDED_FOR_ALARMS, OPERATIONS, When
+from benchmarks.denials.operations import NEEDED_BACK, NEEDED_FOR_ALARMS, OF_ALARMS, OPERATIONS, When
 from benchmarks.denials.play import calls_without_harm
 from benchmarks.denials.report import Result, report, result_of
 from benchmarks.denials.rule import Ended
@@ -14,8 +14,10 @@ from sandbox.scenarios.operations import operations_of
 @pytest.mark.timeout(300)
 def test_the_operations_are_those_that_deployments_call_and_when() -> None:
     called: dict[str, set[When]] = {}
-    for image in (*IMAGE_NAMES, "users-only"):
-        for operation, when in calls_without_harm(Cell(CLOCK, "none", When.ALWAYS, image).scenario).items():
+    plain = [Cell(CLOCK, "none", When.ALWAYS, image) for image in (*IMAGE_NAMES, "users-only")]
+    with_alarm = [Cell(operation, "none", When.ALWAYS, "errors-50") for operation in sorted(OF_ALARMS)]
+    for cell in (*plain, with_alarm[0]):
+        for operation, when in calls_without_harm(cell.scenario).items():
             called.setdefault(operation, set()).update(when)
     assert called == {operation: set(use.when) for operation, use in OPERATIONS.items()}
 
@@ -24,7 +26,7 @@ def test_each_operation_is_one_of_aws() -> None:
     for name in OPERATIONS:
         service, operation = name.split(":")
         assert operation in operations_of(service)
-    assert OPERATIONS.keys() >= NEEDED_BACK | NEEDED_FOR_ALARMS
+    assert OPERATIONS.keys() >= NEEDED_BACK | NEEDED_FOR_ALARMS | OF_ALARMS
 
 
 def test_each_operation_meets_each_harm_with_each_image() -> None:

@@ -36,6 +36,7 @@ OTHER_VALUES: dict[str, Any] = {
     "recovery.enabled": False,
     "recovery.triggers": ["error_rate", "response_time"],
     "requests.keys": ["team-a"],
+    "monitoring.alarms": ["backend-errors"],
 }
 """For each key that is no number, or a small one: a value that is not the default."""
 

@@ -1,6 +1,9 @@
 """The alarm calls of moto's CloudWatch, made to keep, check and show what CloudWatch would."""
 
+import itertools
+import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from moto.cloudwatch import models
@@ -12,6 +15,7 @@ from moto.core.responses import ActionResult
 
 from sandbox.aws.cloudwatch import alarms
 from sandbox.aws.cloudwatch.metric_math import InvalidExpression
+from sandbox.aws.cloudwatch.mute_rules import mute_rule_patches
 
 Now = Callable[[], float]
 
@@ -38,6 +42,9 @@ def alarm_patches(now: Now) -> Mapping[tuple[object, str], object]:
         (CloudWatchBackend, "set_alarm_state"): _set_alarm_state(now),
         # moto applies one filter at most, has no pages, and ignores AlarmTypes.
         (CloudWatchResponse, "describe_alarms"): _describe_alarms,
+        # moto has neither of these.
+        (CloudWatchResponse, "describe_alarm_history"): _describe_alarm_history,
+        **mute_rule_patches(now),
     }
 
 
@@ -120,6 +127,36 @@ def _describe_alarms(self: CloudWatchResponse) -> ActionResult:
             "NextToken": str(offset + size) if len(found) > offset + size else None,
         }
     )
+
+
+def _describe_alarm_history(self: CloudWatchResponse) -> ActionResult:
+    """Return the changes of one alarm's state, the newest first; other items of a history are not kept."""
+    asked = self._get_params()
+    alarm: Any = self.cloudwatch_backend.alarms.get(str(asked.get("AlarmName")))
+    if alarm is None or asked.get("HistoryItemType") not in {None, "StateUpdate"}:
+        return ActionResult({"AlarmHistoryItems": []})
+    past = [(state, at) for _, _, _, state, at in alarm.history]
+    states = [*past, (alarm.state_value, alarm.state_transitioned_timestamp)]
+    items = [_update(alarm, old, new, at) for (old, _), (new, at) in itertools.pairwise(states)]
+    start, end = (alarms.aware(asked.get(name)) for name in ("StartDate", "EndDate"))
+    found = [
+        item
+        for item in reversed(items)
+        if (start is None or start <= item["Timestamp"]) and (end is None or item["Timestamp"] <= end)
+    ]
+    return ActionResult({"AlarmHistoryItems": found})
+
+
+def _update(alarm: Any, old: str, new: str, at: datetime) -> dict[str, Any]:
+    data = {"version": "1.0", "oldState": {"stateValue": old}, "newState": {"stateValue": new}}
+    return {
+        "AlarmName": alarm.name,
+        "AlarmType": "MetricAlarm" if alarm.rule is None else "CompositeAlarm",
+        "Timestamp": alarms.aware(at),
+        "HistoryItemType": "StateUpdate",
+        "HistorySummary": f"Alarm updated from {old} to {new}",
+        "HistoryData": json.dumps(data),
+    }
 
 
 def _described(alarm: models.Alarm, asked: Mapping[str, Any]) -> bool:

@@ -4,8 +4,8 @@ Source: "Alarm evaluation" and "Configuring how CloudWatch alarms treat missing 
 Guide; the tables of the latter are tests. Anomaly bands and Metrics Insights are left out.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import floor
 from operator import ge, gt, le, lt
@@ -141,16 +141,18 @@ def _many(count: int) -> str:
     return f"{count} datapoint{'' if count == 1 else 's'}"
 
 
-def step(alarms: Iterable[Any], store: MetricStore, now: float) -> list[Transition]:
+def step(alarms: Iterable[Any], store: MetricStore, now: float, muted: Collection[str] = ()) -> list[Transition]:
     """Evaluate moto's ``alarms`` at ``now``, in product epoch seconds, and put the new states into them.
 
-    Call it once a product minute, after the metrics of that minute. Composite alarms follow the others.
+    Call it once a product minute, after the metrics of that minute. Composite alarms follow the others. Those that are
+    ``muted`` have no actions to take.
     """
     known = {alarm.name: alarm for alarm in alarms}
     plain = [alarm for alarm in known.values() if alarm.rule is None]
     transitions = [_step(alarm, *evaluate(metric_alarm(alarm), store, now), now) for alarm in plain]
     transitions += [_step(alarm, *_composite(alarm, known), now) for alarm in known.values() if alarm.rule is not None]
-    return [change for change in transitions if change is not None]
+    changes = [change for change in transitions if change is not None]
+    return [replace(change, actions=()) if change.alarm in muted else change for change in changes]
 
 
 def _composite(alarm: Any, known: Mapping[str, Any]) -> tuple[str, str]:
@@ -198,6 +200,11 @@ def looks_back(alarms: Mapping[str, Any], names: Iterable[str]) -> float:
 def naive(seconds: float) -> datetime:
     """Return epoch seconds as moto keeps times: a naive datetime in UTC."""
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+
+
+def aware(at: datetime | None) -> datetime | None:
+    """Return a time as moto keeps it, with its time zone."""
+    return at.replace(tzinfo=at.tzinfo or UTC) if at is not None else None
 
 
 def metric_alarm(alarm: Any) -> MetricAlarm:

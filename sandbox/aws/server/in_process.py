@@ -137,6 +137,16 @@ class InProcessAws:
         alarms = cloudwatch_backends[account][region].alarms
         return set(firing(alarms, list(alarms)))
 
+    def balancer_dimensions(self) -> dict[str, str]:
+        """Return the dimensions of the load balancer's metrics for the first service; none where it has no balancer."""
+        groups = self.world.views()[0].groups
+        return {"LoadBalancer": groups[0].load_balancer, "TargetGroup": groups[0].target_group} if groups else {}
+
+    def hinder(self, alarm: str, state: str) -> None:
+        """Set the EvaluationState of an alarm in the place of the first workload."""
+        account, region = self.world.workload.place
+        cloudwatch_backends[account][region].alarms[alarm].evaluation_state = state  # type: ignore[attr-defined]  # moto lacks it
+
     def _new_world(self, workload: Workload, seed: int, conditions: Conditions | None) -> World:
         world = World(self._clock() - BORN, seed=seed, conditions=conditions, workload=workload)
         if self._lags:

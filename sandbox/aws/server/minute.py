@@ -13,6 +13,7 @@ from sandbox.aws.accounts import Place
 from sandbox.aws.cloudwatch import alarms
 from sandbox.aws.cloudwatch.alarms import Transition
 from sandbox.aws.cloudwatch.metric_store import MetricStore
+from sandbox.aws.cloudwatch.mute_rules import muted
 from sandbox.aws.ecs import scaling
 from sandbox.aws.world import traffic
 from sandbox.aws.world.views import ServiceView
@@ -45,7 +46,8 @@ class Telemetry:
             at, views = self._waiting.popleft()
             for view in views:
                 traffic.publish(self._store, view, at, self._random)
-        for transition in alarms.step(_alarms(place).values(), self._store, now):
+        silent = muted(cloudwatch_backends[place.account][place.region], now)
+        for transition in alarms.step(_alarms(place).values(), self._store, now, silent):
             if not self._world.loses_event():
                 _notify(place, transition, now)
         backend = applicationautoscaling_backends[place.account][place.region]

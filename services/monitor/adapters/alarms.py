@@ -9,9 +9,11 @@ from contracts.policy import Monitoring
 from services._aws.errors import changing, reading
 from services._chassis.aws import Aws
 from services.monitor.adapters.alarm_definitions import definition, is_of, prefixes
+from services.monitor.adapters.alarm_states import states_of
 from services.monitor.domain.alarms import Alarm
 from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.rules import Rule
+from services.monitor.domain.service_alarms import ServiceAlarms
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +24,16 @@ class CloudWatchAlarms:
         aws = self.aws.at(target)
         with reading("CloudWatch", "DescribeAlarms"):
             found = await aws.pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmTypes=["MetricAlarm"])
-            if named:
-                # at most 100 names go into one call, more than ECS takes for one service
+            for kind in ("CompositeAlarm", "LogAlarm") if named else ():
+                # at most 100 names go into one call, more than ECS and a policy name for one service
+                names = sorted(named)[:100]
                 found += await aws.pages(
-                    "cloudwatch",
-                    "describe_alarms",
-                    "CompositeAlarms",
-                    AlarmNames=sorted(named)[:100],
-                    AlarmTypes=["CompositeAlarm"],
+                    "cloudwatch", "describe_alarms", f"{kind}s", AlarmNames=names, AlarmTypes=[kind]
                 )
         return tuple(map(_alarm, found))
+
+    async def named(self, target: Target, names: Collection[str]) -> ServiceAlarms:
+        return await states_of(self.aws, target, names)
 
     async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> str | None:
         alarm = definition(service, rule, monitoring.metrics_namespace, monitoring.alarms_topic)

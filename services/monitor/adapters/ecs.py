@@ -62,6 +62,7 @@ class AwsEcs:
             wanted=service.desired,
             running=service.running,
             created_at=service.created_at or 0.0,  # a service of unknown age does not count as new
+            alarms_of_ecs=service.alarm_names,
             rollout=await self._rollout(target, service, known.rollout if known else None),
         )
 

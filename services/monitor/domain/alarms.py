@@ -1,9 +1,11 @@
 """The existing alarms of a target: are they armed and quiet?"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from contracts.gates import Gate
+from services.monitor.domain.service_alarms import NONE, ServiceAlarms
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,14 @@ class AlarmScope:
     load_balancer: str | None = None
     target_group: str | None = None
     named: frozenset[str] = frozenset()
-    """Alarms that the service's deployment configuration names."""
+    """Alarms that the service's deployment configuration names, or the policy."""
+
+    def with_named(self, names: frozenset[str]) -> Self:
+        return replace(self, named=self.named | names)
+
+    def firing(self, alarms: Iterable[Alarm]) -> frozenset[str]:
+        """Return the names of those of ``alarms`` that fire and concern the target."""
+        return frozenset(alarm.name for alarm in alarms if alarm.firing and self.concerns(alarm) and not alarm.scales)
 
     def concerns(self, alarm: Alarm) -> bool:
         """Whether an alarm is about this service, its target group, or the whole of its load balancer."""
@@ -43,16 +52,28 @@ class AlarmScope:
         return own or about_group or about_balancer
 
 
-def quiet_gate(alarms: Iterable[Alarm], scope: AlarmScope) -> Gate:
-    """Judge that none of the target's alarms fires, and that all are armed; a target without alarms passes."""
+def unread_gate(why: str) -> Gate:
+    """Return the gate of alarms that nobody may read: that stops no deployment."""
+    return Gate.does_not_apply("existing_alarms_quiet", f"the alarms could not be read: {why}")
+
+
+def quiet_gate(alarms: Iterable[Alarm], scope: AlarmScope, states: ServiceAlarms = NONE) -> Gate:
+    """Judge that none of the target's alarms fires, and that all are armed; a target without alarms passes.
+
+    ``states`` says of those that fire what mutes them, or why they cannot be evaluated: such are said, and count not.
+    """
     ours = [alarm for alarm in alarms if scope.concerns(alarm) and not alarm.scales]
-    firing = sorted(alarm.name for alarm in ours if alarm.firing)
+    silent = {alarm.name: why for alarm in states.known if (why := alarm.silence)}
+    firing = sorted(alarm.name for alarm in ours if alarm.firing and alarm.name not in silent)
     # ECS reads the state of the alarms that it was given, whether their actions are enabled or not
     disarmed = sorted(
         alarm.name for alarm in ours if not alarm.armed and not alarm.firing and alarm.name not in scope.named
     )
     parts = [f"firing: {', '.join(firing)}"] if firing else []
     parts += [f"actions disabled: {', '.join(disarmed)}"] if disarmed else []
+    parts += [f"{name} {why}" for name, why in sorted(silent.items())]
+    parts += [why for alarm in states.known for why in alarm.unread]
+    parts += [f"what mutes them is not known: {states.unread}"] if states.unread else []
     if not ours:
         parts = ["no alarm stands over this service yet; the monitoring set-up creates them"]
     detail = "; ".join(parts) or f"{len(ours)} armed and quiet"

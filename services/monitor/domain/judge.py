@@ -16,6 +16,8 @@ from services.monitor.domain.metrics import LATE, MINUTE, Readings, WatchedServi
 from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rule_gates import Seen, rule_gate
 from services.monitor.domain.rules import Rule
+from services.monitor.domain.service_alarms import NONE as NO_ALARMS
+from services.monitor.domain.service_alarms import ServiceAlarms, alarm_gates
 from services.monitor.domain.tasks import stay_up
 from services.monitor.domain.trouble import NONE, Troubles, excused
 
@@ -29,31 +31,38 @@ def judge(
     database_published: bool,
     troubles: Troubles = NONE,
     comparison: Worsening | None = None,
+    alarms: ServiceAlarms = NO_ALARMS,
 ) -> tuple[Gate, ...] | None:
     """Return a gate for each rule that gates deployments, or None while evidence may still come.
 
     ``readings`` is ``Blind`` where CloudWatch could not be asked. ``database_published`` says whether the application
     has published DatabaseConnectionErrors at any time in the last hours. ``troubles`` are those of the database; what
     was bad in their time proves nothing. ``comparison`` says how the new version is compared with the one before; None:
-    not at all. What failed is answered at once, and that all are kept is not answered before ``pending.not_before``.
+    not at all. ``alarms`` are those that the service has already. What failed is answered at once, and that all are
+    kept is not answered before ``pending.not_before``.
     """
     gating = [rule for rule in rules if rule.gates_deployment]
     if not gating:
         return (Gate.true("critical_rules", None, samples=0, detail="no critical rule is switched on"),)
     if isinstance(readings, Blind):
         gates = _of_blind(pending, readings, gating, now, troubles)
+        if readings.service is not None:
+            gates += alarm_gates(alarms, readings.service, now, pending.deadline, troubles)
     else:
         seen = Seen(pending, readings, now, troubles, published=database_published)
-        gates = _of_readings(seen, gating, comparison)
+        gates = _of_readings(seen, gating, comparison, alarms)
     verdicts = {gate.verdict for gate in gates}
     over = now >= pending.deadline or Verdict.FAIL in verdicts or Verdict.INCONCLUSIVE not in verdicts
     return gates if over else None
 
 
-def _of_readings(seen: Seen, gating: Iterable[Rule], comparison: Worsening | None) -> tuple[Gate, ...]:
+def _of_readings(
+    seen: Seen, gating: Iterable[Rule], comparison: Worsening | None, alarms: ServiceAlarms
+) -> tuple[Gate, ...]:
     gates = (*(rule_gate(rule, seen) for rule in gating), _tasks(seen))
     if comparison is not None:
         gates = (*gates, *_compared(gates, seen, comparison))
+    gates += alarm_gates(alarms, seen.readings.service, seen.now, seen.pending.deadline, seen.troubles)
     if seen.now < _baked(seen.pending, seen.readings):
         gates = tuple(_kept_so_far(gate) if gate.verdict is Verdict.PASS else gate for gate in gates)
     return gates + _replaced(seen.pending, seen.readings.service)

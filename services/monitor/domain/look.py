@@ -9,6 +9,8 @@ from services.monitor.domain.judge import judge
 from services.monitor.domain.metrics import Readings
 from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rules import Rule, rules_of
+from services.monitor.domain.service_alarms import NONE as NO_ALARMS
+from services.monitor.domain.service_alarms import ServiceAlarms
 from services.monitor.domain.trouble import NONE, Troubles
 
 
@@ -25,6 +27,8 @@ class Look:
     """Whether the application has published DatabaseConnectionErrors in the last hours."""
     troubles: Troubles = NONE
     """When the database that the policy names was in trouble, as this look and those before it have seen it."""
+    alarms: ServiceAlarms = NO_ALARMS
+    """The alarms that the service has already, as they were read last."""
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -43,4 +47,5 @@ class Look:
             database_published=self.published,
             troubles=self.troubles,
             comparison=self.policy.comparison,
+            alarms=self.alarms,
         )

@@ -77,6 +77,8 @@ class WatchedService(Contract):
     """Product time, epoch seconds."""
     rollout: Rollout | None = None
     """The newest deployment; None where ECS lists none, and in a state of the previous version."""
+    alarms_of_ecs: frozenset[str] = frozenset()
+    """The alarms that its deployment configuration names, and that ECS watches while it deploys."""
     gap: Gap | None = None
     """The last time for which missing tasks are a start and no outage."""
 

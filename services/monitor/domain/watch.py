@@ -7,6 +7,7 @@ from pydantic import Field
 from contracts.base import Target
 from contracts.policy import Digest, MonitoringPolicy
 from contracts.state import State
+from services.monitor.domain import alarm_alerts
 from services.monitor.domain.alerts import Alert, AlertState, Charge, resolved, step, without_rules
 from services.monitor.domain.attribute import attribution
 from services.monitor.domain.look import Look
@@ -14,6 +15,7 @@ from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.names import FORM
 from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rules import RuleState, evaluate
+from services.monitor.domain.service_alarms import ServiceAlarms
 from services.monitor.domain.showing import Showing
 from services.monitor.domain.trouble import NONE, Troubles
 
@@ -28,6 +30,8 @@ class Watch(State):
     dimensions: WatchedService | None = None
     closely: dict[str, float] = Field(default_factory=dict)
     """Run → the moment (epoch seconds) until which it wants the target watched closely."""
+    service_alarms: ServiceAlarms = ServiceAlarms()
+    """The alarms that the service has already, as they were read last."""
     set_up: bool = False
     """Whether the target is watched also while nobody deploys."""
     pending: tuple[PendingEvaluation, ...] = ()
@@ -143,7 +147,7 @@ class Watch(State):
     def with_look(self, look: Look) -> tuple[Self, tuple[Alert, ...]]:
         """Evaluate every rule; return the new state and the alerts that are to be published."""
         if look.readings is None:
-            return self, ()
+            return (self, ()) if look.blind.service is None else self._with_alarms(look, look.blind.service)
         now, digest = look.at, look.policy.digest
         states = {rule.name: evaluate(rule, look.readings, now) for rule in look.rules}
         alerts, over = without_rules(self.alerts, look.rules, self.target, digest)
@@ -155,7 +159,8 @@ class Watch(State):
             fault = look.troubles.during(state.until if state.since is None else state.since, state.until)
             alerts[rule.name], alert = step(before, rule, state, self.target, now, fault, digest, charge)
             published += [alert] if alert else []
-        watch = self.replace(
+        watch, of_alarms = self._with_alarms(look, look.readings.service)
+        watch = watch.replace(
             dimensions=look.readings.service,
             alerts=alerts,
             troubles=look.troubles,
@@ -163,7 +168,19 @@ class Watch(State):
             collected_at=now,
             closely={run: until for run, until in self.closely.items() if until > now},
         )
-        return watch, tuple(published)
+        return watch, (*published, *of_alarms)
+
+    def _with_alarms(self, look: Look, service: WatchedService) -> tuple[Self, tuple[Alert, ...]]:
+        alarms, published = alarm_alerts.step(
+            look.alarms,
+            service,
+            self.target,
+            look.at,
+            look.policy.digest,
+            look.troubles,
+            closely=self.wanted_closely(look.at),
+        )
+        return self.replace(service_alarms=alarms), published
 
 
 def bare(policy: MonitoringPolicy) -> MonitoringPolicy:

@@ -1,14 +1,18 @@
 """Check that the existing alarms of a target are armed and quiet."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from contracts.base import Target
+from contracts.gates import Gate
 from contracts.monitor import CheckAlarms
 from services._aws.errors import AwsError
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.transition import Transition, decided
 from services.monitor.decisions import from_gates, not_reached
-from services.monitor.domain.alarms import quiet_gate
+from services.monitor.domain.alarms import AlarmScope, quiet_gate, unread_gate
+from services.monitor.domain.service_alarms import ServiceAlarms
 from services.monitor.ports import Alarms, EcsServices, NotFound
 
 CHECK = "check-alarms"
@@ -21,9 +25,31 @@ class CheckAlarmsJob:
 
     async def __call__(self, running: Running) -> Transition:
         command = CheckAlarms.model_validate_json(running.payload)
+        asked = Command.of(command, running)
         try:
-            scope = await self.services.alarm_scope(command.target)
-            gate = quiet_gate(await self.alarms.all(command.target, scope.named), scope)
+            scope = (await self.services.alarm_scope(command.target)).with_named(self._named(command))
+            gate = await self._gate(command.target, scope)
         except (NotFound, AwsError) as error:
-            return decided(not_reached(Command.of(command, running), error))
-        return decided(from_gates(Command.of(command, running), (gate,)))
+            return decided(not_reached(asked, error))
+        return decided(from_gates(asked, (gate,)))
+
+    async def _gate(self, target: Target, scope: AlarmScope) -> Gate:
+        """Judge the alarms. That nobody may read them stops nothing; raise ``AwsError`` where that may change."""
+        try:
+            found = await self.alarms.all(target, scope.named)
+        except AwsError as error:
+            if error.temporary:
+                raise
+            return unread_gate(str(error))
+        return quiet_gate(found, scope, await self._states(target, scope.firing(found)))
+
+    def _named(self, command: CheckAlarms) -> frozenset[str]:
+        """Return the alarms that the run's policy names."""
+        return frozenset(command.policy.monitoring.alarms) if command.policy else frozenset()
+
+    async def _states(self, target: Target, firing: Collection[str]) -> ServiceAlarms:
+        """Return what mutes the alarms that fire, or that it could not be read: then they count."""
+        try:
+            return await self.alarms.named(target, firing) if firing else ServiceAlarms()
+        except AwsError as error:
+            return ServiceAlarms(unread=str(error))

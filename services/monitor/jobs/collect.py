@@ -27,9 +27,10 @@ from services.monitor.domain.metrics import (
     with_stopped,
 )
 from services.monitor.domain.rules import evaluate
+from services.monitor.domain.service_alarms import ServiceAlarms
 from services.monitor.domain.trouble import NONE, Troubles
 from services.monitor.domain.watch import Watch, watch_key
-from services.monitor.ports import Databases, EcsServices, Metrics, NotFound
+from services.monitor.ports import Alarms, Databases, EcsServices, Metrics, NotFound
 
 log = structlog.get_logger()
 
@@ -48,6 +49,7 @@ class CollectJob:
     services: EcsServices
     metrics: Metrics
     databases: Databases
+    alarms: Alarms
 
     async def __call__(self, running: Running) -> Transition:
         target, now = Target.parse(running.payload.decode()), self.clock.now()
@@ -83,12 +85,16 @@ class CollectJob:
         try:
             look = Look(policy, now, await self._read(watch, service, policy, now))
             return replace(
-                look, published=await self._published(watch, look), troubles=await self._troubles(watch, look)
+                look,
+                published=await self._published(watch, look),
+                troubles=await self._troubles(watch, look),
+                alarms=await self._alarms(watch, look, service),
             )
         except AwsError as error:
             stopped = await self._stopped(watch, Readings(service), now)
             look = Look(policy, now, blind=Blind(str(error), service=service, stopped=stopped))
-            return replace(look, troubles=await self._troubles(watch, look))
+            alarms = await self._alarms(watch, look, service)
+            return replace(look, troubles=await self._troubles(watch, look), alarms=alarms)
 
     async def _read(self, watch: Watch, service: WatchedService, policy: MonitoringPolicy, now: float) -> Readings:
         longest = max((rule.minutes for rule in policy.rules), default=0) * MINUTE
@@ -122,6 +128,18 @@ class CollectJob:
             return True
         namespace = look.policy.monitoring.metrics_namespace
         return await self.metrics.database_published(watch.target, look.readings.service, namespace, look.at)
+
+    async def _alarms(self, watch: Watch, look: Look, service: WatchedService) -> ServiceAlarms:
+        """Read the service's alarms while it is deployed, once a minute; what cannot be read stops nothing."""
+        known = watch.service_alarms
+        names = service.alarms_of_ecs | {*look.policy.monitoring.alarms}
+        if not names or not watch.wanted_closely(look.at) or not known.due(look.at):
+            return known
+        try:
+            return known.following(await self.alarms.named(watch.target, names), look.at)
+        except AwsError as error:
+            log.warning("the service's alarms could not be read", target=str(watch.target), why=str(error))
+            return known.following(str(error), look.at)
 
     async def _troubles(self, watch: Watch, look: Look) -> Troubles:
         """Return when the database was in trouble.

@@ -20,6 +20,7 @@ from services.monitor.domain.alarms import Alarm, AlarmScope
 from services.monitor.domain.metrics import MINUTE, Readings, StoppedTask, WatchedService
 from services.monitor.domain.names import dashboard_name
 from services.monitor.domain.rules import Rule, rules_of
+from services.monitor.domain.service_alarms import ServiceAlarm, ServiceAlarms
 from services.monitor.handlers import Handlers
 from services.monitor.jobs.check_alarms import CHECK, CheckAlarmsJob
 from services.monitor.jobs.collect import CollectJob
@@ -155,6 +156,9 @@ class FakeAlarms:
 
     def __init__(self) -> None:
         self.there: tuple[Alarm, ...] = ()
+        self.of_service: tuple[ServiceAlarm, ...] = ()
+        self.reads = 0
+        """How often those were read."""
         self.put_names: list[str] = []
         self.made: dict[str, tuple[Rule, Monitoring]] = {}
         self.disarmed: set[str] = set()
@@ -166,6 +170,13 @@ class FakeAlarms:
         if self.failure:
             raise self.failure
         return self.there
+
+    async def named(self, target: Target, names: Collection[str]) -> ServiceAlarms:
+        if self.failure:
+            raise self.failure
+        self.reads += 1
+        known = tuple(alarm for alarm in self.of_service if alarm.name in names)
+        return ServiceAlarms(known=known, missing=tuple(sorted({*names} - {alarm.name for alarm in known})))
 
     async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> str | None:
         if failure := self.failure or self.refused.get(rule.name):
@@ -222,7 +233,7 @@ class World:
     def replica(self, policies: Policies) -> dict[str, Callable[[Any], Awaitable[Transition]]]:
         """Return the jobs of a process that has ``policies``."""
         show = ShowPolicy(self.services, self.alarms, self.dashboards)
-        collect = CollectJob(self, self.clock, policies, self.services, self.metrics, self.databases)
+        collect = CollectJob(self, self.clock, policies, self.services, self.metrics, self.databases, self.alarms)
         return {
             CHECK: CheckAlarmsJob(self.services, self.alarms),
             SET_UP: SetUpJob(self.clock, policies, show),

@@ -9,7 +9,7 @@ from contracts.deployment import Cause, DeploymentFinished, Outcome
 from contracts.envelope import Meta
 from contracts.gates import Verdict
 from contracts.monitor import CheckAlarms, CriticalAlert, EvaluateRules, SetUpMonitoring, WarningAlert, WatchClosely
-from contracts.policy import Monitoring, ServicePolicy
+from contracts.policy import Monitoring, MonitoringPolicy, ServicePolicy
 from contracts.recovery import RollbackStarted
 from contracts.results import MonitoringOutput, ProbesOutput
 from services._aws.errors import AwsError
@@ -18,6 +18,7 @@ from services._chassis.commands import becomes_job
 from services._chassis.transition import Transition, decided
 from services.monitor.decisions import COLLECT
 from services.monitor.domain.alarms import Alarm
+from services.monitor.domain.service_alarms import ServiceAlarm
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.handlers import LOST
 from services.monitor.jobs import check_alarms, set_up
@@ -434,15 +435,65 @@ async def test_no_alarm_at_all_passes_and_is_said(world: World) -> None:
     assert "no alarm stands over this service yet" in answer.summary
 
 
-async def test_a_cloudwatch_that_refuses_to_list_alarms_is_inconclusive(world: World) -> None:
+async def test_that_nobody_may_list_alarms_stops_nothing_and_is_said(world: World) -> None:
     world.alarms.failure = AwsError("CloudWatch did not answer: AccessDenied")
     await world.send(becomes_job(check_alarms.CHECK), CHECK)
     (answer,) = world.answers
-    assert (answer.verdict, answer.cause, answer.summary) == (
-        Verdict.INCONCLUSIVE,
-        Cause.ERROR,
-        "CloudWatch did not answer: AccessDenied",
-    )
+    assert answer.verdict is Verdict.PASS
+    assert answer.gates[0].not_applicable == "the alarms could not be read: CloudWatch did not answer: AccessDenied"
+
+
+async def test_a_cloudwatch_that_does_not_answer_for_a_while_is_asked_again(world: World) -> None:
+    world.alarms.failure = AwsError("CloudWatch did not answer: Throttling", temporary=True)
+    await world.send(becomes_job(check_alarms.CHECK), CHECK)
+    (answer,) = world.answers
+    assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)
+
+
+async def test_what_mutes_an_alarm_that_fires_is_said_and_it_blocks_nothing(world: World) -> None:
+    world.services.named = frozenset({"errors"})
+    world.alarms.there = (Alarm("errors", firing=True, armed=True),)
+    world.alarms.of_service = (ServiceAlarm(name="errors", state="ALARM", muted="muted by night"),)
+    await world.send(becomes_job(check_alarms.CHECK), CHECK)
+    assert world.answers[0].verdict is Verdict.PASS
+    assert world.answers[0].gates[0].detail == "errors is ALARM, and muted by night"
+
+
+async def test_an_alarm_that_the_policy_names_counts_before_the_change(world: World) -> None:
+    policy = ServicePolicy(target=TARGET, monitoring=Monitoring(alarms=("queue",))).part(MonitoringPolicy)
+    world.alarms.there = (Alarm("queue", firing=True, armed=True),)
+    world.alarms.of_service = (ServiceAlarm(name="queue", state="ALARM"),)
+    await world.send(becomes_job(check_alarms.CHECK), CHECK.model_copy(update={"policy": policy}))
+    assert world.answers[0].gates[0].detail == "firing: queue"
+
+
+async def test_the_alarms_of_the_service_are_read_once_a_minute_while_it_is_deployed(world: World) -> None:
+    world.services.found = world.services.found.model_copy(update={"alarms_of_ecs": frozenset({"errors"})})
+    world.alarms.of_service = (ServiceAlarm(name="errors", state="OK"),)
+    await watch_closely(world, seconds=5 * MINUTE)
+    await world.until(5 * MINUTE)
+    assert world.alarms.reads == 5
+    await world.until(15 * MINUTE)
+    assert world.alarms.reads <= 6, "and not while nobody deploys"
+
+
+async def test_they_are_a_gate_of_the_evaluation(world: World) -> None:
+    world.services.found = world.services.found.model_copy(update={"alarms_of_ecs": frozenset({"errors"})})
+    world.alarms.of_service = (ServiceAlarm(name="errors", state="OK"),)
+    await evaluate(world)
+    await world.until(10 * MINUTE)
+    gates = {gate.name: gate for gate in world.answers[0].gates}
+    assert gates["service_alarms_quiet"].detail == "1 alarm of the service is quiet"
+
+
+async def test_where_they_cannot_be_read_the_evaluation_says_so_and_goes_on(world: World) -> None:
+    world.services.found = world.services.found.model_copy(update={"alarms_of_ecs": frozenset({"errors"})})
+    world.alarms.failure = AwsError("CloudWatch did not answer DescribeAlarms: AccessDenied")
+    await evaluate(world)
+    await world.until(10 * MINUTE)
+    gates = {gate.name: gate for gate in world.answers[0].gates}
+    assert world.answers[0].verdict is Verdict.PASS
+    assert "AccessDenied" in (gates["service_alarms_quiet"].not_applicable or "")
 
 
 async def test_alarms_that_are_refused_are_told_and_cost_nothing_else(world: World) -> None:
