@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from contracts.base import Target
 from contracts.monitor import DependencyFault
 from services._aws.cloudwatch import Metric, read_series
-from services._aws.errors import reading
+from services._aws.errors import AwsError, reading
+from services._aws.optional_reads import OptionalReads
 from services._chassis.aws import Aws
 
 LOOK_BACK = 5 * 60.0
@@ -58,9 +59,10 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class RdsDatabases:
-    """The databases of a target's account and region."""
+    """The databases of a target's account and region. No decision waits for an answer of RDS that does not come."""
 
     aws: Aws
+    reads: OptionalReads = field(default_factory=OptionalReads)
 
     async def look(self, target: Target, instance: str, now: float) -> Database:
         """Return what RDS reports about an instance. Raise ``AwsError``."""
@@ -73,4 +75,7 @@ class RdsDatabases:
 
     async def fault(self, target: Target, instance: str, now: float) -> DependencyFault | None:
         """Return what is wrong with an instance at this moment; None where nothing is. Raise ``AwsError``."""
-        return (await self.look(target, instance, now)).fault
+        found = await self.reads.read(f"DescribeDBInstances for {target}", lambda: self.look(target, instance, now))
+        if isinstance(found, AwsError):
+            raise found
+        return found.fault

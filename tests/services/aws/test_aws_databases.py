@@ -1,8 +1,26 @@
 """What RDS shows of a database, and when that is trouble."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
-from services._aws.databases import Database
+from contracts.base import Target
+from services._aws.databases import Database, RdsDatabases
+from services._aws.errors import AwsError
+from services._aws.optional_reads import OptionalReads
+
+TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
+
+
+class Hanging:
+    """An AWS that never answers."""
+
+    def at(self, target: Target) -> "Hanging":
+        return self
+
+    async def call(self, *_: Any, **__: Any) -> Any:
+        await asyncio.Event().wait()
 
 
 @pytest.mark.parametrize(
@@ -22,3 +40,11 @@ from services._aws.databases import Database
 def test_what_a_database_in_trouble_is(database: Database, detail: str) -> None:
     found = database.fault
     assert (found.detail if found else "") == detail
+
+
+async def test_nobody_waits_for_an_rds_that_does_not_answer() -> None:
+    aws: Any = Hanging()
+    databases = RdsDatabases(aws, OptionalReads(patience=0.01))
+    for _ in range(2):
+        with pytest.raises(AwsError, match="did not answer DescribeDBInstances"):
+            await databases.fault(TARGET, "court", 0.0)
