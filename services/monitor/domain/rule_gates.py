@@ -25,6 +25,9 @@ GOOD_POINTS = 2
 """The number of newest points after the change that must be good."""
 UNASKED = "nobody sends the service requests, before the change or since, and no test can be sent to it from here"
 OLD_TASKS = "the rule was broken until the change, and old tasks still served in a part of the window"
+TOO_FEW = (
+    "nobody sends the service requests, before the change or since, and too few tests can be sent to it for a rate"
+)
 LEAST_PROBES = 5
 """The least number of the validator's own requests to judge by. Each is deliberate, so fewer suffice than of users."""
 
@@ -82,7 +85,7 @@ def rule_gate(rule: Rule, seen: Seen) -> Gate:
     gate = _points(rule, seen) if requests is None else _requests(rule, requests, seen)
     known = before(rule, seen.readings, seen.began_at)
     if gate.verdict is Verdict.INCONCLUSIVE and known is None and _unasked(rule, seen):
-        return Gate.does_not_apply(rule.gate, UNASKED)
+        return Gate.does_not_apply(rule.gate, UNASKED if seen.pending.probes is None else TOO_FEW)
     early = gate.verdict is not Verdict.FAIL and seen.now < seen.since + GOOD_POINTS * MINUTE
     if gate.value is None or not rule.breaks(gate.value) or early:
         return gate
@@ -100,13 +103,15 @@ def _attributed(gate: Gate, rule: Rule, seen: Seen, known: Before | None) -> Gat
 
 
 def _unasked(rule: Rule, seen: Seen) -> bool:
-    """Return whether all of baking has passed without users, of whom no test could take the place either.
+    """Return whether all of baking has passed without users, of whom tests could not take the place either.
 
-    Where tests could be sent the run has their requests. Users who came before the change and do not come any more are
-    no reason to pass: the caller asks for a time before without a rate.
+    Where enough tests could be sent for a rate the run has their requests; a few have passed or failed in their own
+    phase. Users who came before the change and do not come any more are no reason to pass: the caller asks for a time
+    before without a rate.
     """
     pending, requests = seen.pending, seen.readings.requests
-    if rule.measure.requests is None or pending.probes is not None or seen.now < pending.deadline:
+    tested = pending.probes is not None and pending.probes.requests >= LEAST_PROBES
+    if rule.measure.requests is None or tested or seen.now < pending.deadline:
         return False
     return seen.quiet and not any(requests.get(minute) for minute in requests)
 

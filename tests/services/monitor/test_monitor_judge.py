@@ -10,7 +10,7 @@ from services.monitor.domain.blind import Blind
 from services.monitor.domain.judge import judge
 from services.monitor.domain.metrics import LATE, MINUTE, Readings
 from services.monitor.domain.pending import PendingEvaluation
-from services.monitor.domain.rule_gates import UNASKED
+from services.monitor.domain.rule_gates import TOO_FEW, UNASKED
 from tests.services.monitor.harness import ALONE, GOOD_MINUTE, RULES, START, readings
 
 SINCE = START
@@ -142,11 +142,21 @@ def test_failing_probes_fail() -> None:
     assert gates["response_time_p95"] is FAIL
 
 
-def test_a_handful_of_probes_is_not_enough() -> None:
-    gates = judged(readings(QUIET, QUIET), DEADLINE, waits=pending(probed(requests=3)))
+def test_a_handful_of_probes_is_not_enough_where_users_came_before() -> None:
+    seen = readings(*[GOOD_MINUTE] * 15, QUIET, QUIET, start=START - 15 * MINUTE)
+    gates = judged(seen, DEADLINE, waits=pending(probed(requests=3)))
     assert verdicts(gates)["error_rate"] is INCONCLUSIVE
     assert gates is not None
     assert gates["error_rate"].needs == 2
+
+
+def test_a_handful_of_probes_is_all_that_there_is_where_nobody_ever_comes() -> None:
+    nobody = readings(*[{**QUIET, "requests": 0.0}] * 30, start=START - 15 * MINUTE)
+    assert judged(nobody, DEADLINE - 1, waits=pending(probed(requests=1))) is None, "somebody may still come"
+    gates = judged(nobody, DEADLINE, waits=pending(probed(requests=1)))
+    assert gates is not None
+    assert set(verdicts(gates).values()) == {PASS}
+    assert {gates[name].not_applicable for name in ("error_rate", "response_time_p95")} == {TOO_FEW}
 
 
 def test_real_traffic_beats_probes() -> None:
