@@ -77,6 +77,9 @@ class MemoryRedis:
     def _expire(self, key: bytes, seconds: bytes) -> None:
         self._ends[key] = self._now() + float(seconds)
 
+    def _persist(self, key: bytes) -> None:
+        self._ends.pop(key, None)
+
     def _set(self, key: bytes, value: bytes, *expiry: bytes) -> None:
         self._del(key)
         self._held[key] = value
@@ -115,6 +118,10 @@ class MemoryRedis:
 
     def _zrem(self, key: bytes, member: bytes) -> None:
         self._for(key).pop(member, None)
+
+    def _zremrangebyscore(self, key: bytes, low: bytes, high: bytes) -> None:
+        for member in [member for member, score in self._at(key).items() if float(low) <= score <= float(high)]:
+            del self._for(key)[member]
 
     def _zremrangebyrank(self, key: bytes, first: bytes, last: bytes) -> None:
         ranked = sorted(self._at(key).items(), key=lambda line: (line[1], line[0]))

@@ -3,7 +3,8 @@
 -- KEYS  1 inbox mark  2 state  3 outbox  4 timers  5 timers' bodies  6 jobs  7 the job that ends
 --       8 inbox mark as the version before wrote it
 --       9… one for each "answer", "put_record", "job", "cancel_job" and "index" operation, in their order
--- ARGV  1 cause ("" none)  2 seconds to remember  3 expected revision ("" no state)  4 "1": write the state
+-- ARGV  1 cause ("" none)  2 seconds to remember  3 expected revision ("" no state)  4 "1": write the state, "expires": and
+--       forget it after 2
 --       5 state  6 fence of the job that ends ("" none)  7 timer that fires ("" none)  8 its due time
 --       9 run of Redis that was decided on ("" any)  10… operations: a name, then its arguments
 if ARGV[9] ~= "" and string.match(redis.call("INFO", "server"), "run_id:(%w+)") ~= ARGV[9] then return "another run" end
@@ -18,7 +19,10 @@ if ARGV[6] ~= "" and redis.call("HGET", KEYS[7], "state") ~= "running" then retu
 if ARGV[3] ~= "" and (redis.call("HGET", KEYS[2], "revision") or "0") ~= ARGV[3] then return "conflict" end
 
 if ARGV[1] ~= "" then redis.call("SET", KEYS[1], "1", "EX", remember) end
-if ARGV[4] == "1" then redis.call("HSET", KEYS[2], "revision", ARGV[3] + 1, "data", ARGV[5]) end
+if ARGV[4] ~= "" then
+  redis.call("HSET", KEYS[2], "revision", ARGV[3] + 1, "data", ARGV[5])
+  if ARGV[4] == "expires" then redis.call("EXPIRE", KEYS[2], remember) else redis.call("PERSIST", KEYS[2]) end
+end
 if ARGV[7] ~= "" then
   redis.call("ZREM", KEYS[4], ARGV[7])
   redis.call("HDEL", KEYS[5], ARGV[7])
@@ -76,6 +80,7 @@ while i <= #ARGV do
   elseif operation == "index" then
     redis.call("ZADD", KEYS[key], ARGV[i+2], ARGV[i+1])
     redis.call("ZREMRANGEBYRANK", KEYS[key], 0, -1 - ARGV[i+3])
+    redis.call("ZREMRANGEBYSCORE", KEYS[key], "-inf", ARGV[i+2] - remember)
     redis.call("EXPIRE", KEYS[key], remember)
     key, i = key + 1, i + 4
   else

@@ -275,7 +275,7 @@ class RedisStore:
             cause,
             REMEMBER_SECONDS,
             revision,
-            "" if decision.state is None else "1",
+            "" if decision.state is None else "expires" if decision.expires else "1",
             decision.state or b"",
             str(lease.fence) if lease else "",
             timer.id if timer else "",

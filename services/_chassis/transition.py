@@ -55,7 +55,7 @@ class Index:
     name: str
     member: str
     score: float
-    """The number that readers sort and select by, such as epoch seconds."""
+    """Epoch seconds, by which readers sort and select; lines that are 31 days older go when a new one comes."""
     keep: int
     """Members that the index holds at most; those with the lowest scores go first."""
 
@@ -79,6 +79,8 @@ class Decision:
     ignore_once: bool = False
     """Do nothing and do not record the cause: a redelivery is decided anew, because this event may have overtaken the
     one that it answers."""
+    expires: bool = False
+    """Whether ``state`` is forgotten 31 days after its last change: it says nothing that is still to be acted on."""
 
 
 @dataclass(frozen=True, slots=True)

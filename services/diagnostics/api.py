@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable
 from datetime import datetime
 from typing import Annotated
-from uuid import uuid4
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
@@ -16,14 +15,15 @@ from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
 from services._chassis.store import Store
 from services._chassis.targets import Targets
-from services.diagnostics.decisions import record_issues
 from services.diagnostics.domain.diagnose import diagnose
 from services.diagnostics.domain.evidence import Evidence
-from services.diagnostics.domain.known_issues import KnownIssues, issues_key
+from services.diagnostics.domain.known_issues import KnownIssues, issues_key, update
 from services.diagnostics.ports import Inspector
 
 ANSWER_SECONDS = 30.0
 """Real seconds for one look."""
+MOST_SEEN = 200
+"""Targets whose last look over HTTP a process remembers."""
 
 
 class IssuesBody(BaseModel):
@@ -57,8 +57,15 @@ def router(inspect: Inspector, store: Store, existing: Existing, targets: Target
 
     InQuery = Annotated[Target, Depends(targets.in_query)]  # noqa: N806  a type
 
+    seen: dict[Target, KnownIssues] = {}
+    """What requests have looked at, in this process alone, since a GET stores nothing; the oldest go first."""
+
+    async def known_before(target: Target) -> KnownIssues:
+        stored = await store.read(issues_key(target), KnownIssues)
+        return max(stored, seen.get(target, stored), key=lambda issues: issues.checked_at or 0)
+
     async def known(target: Target) -> KnownIssues:
-        found = await store.read(issues_key(target), KnownIssues)
+        found = await known_before(target)
         if found.checked_at is None:
             await existing(target)  # nobody has looked yet: is there such a service at all?
         return found
@@ -68,8 +75,11 @@ def router(inspect: Inspector, store: Store, existing: Existing, targets: Target
         evidence = await _look(inspect(target), existing, target)
         now = clock.now()
         issues = diagnose(target, evidence, now)
-        cause = f"http:{uuid4()}"  # a request has no cause but itself
-        await store.apply(record_issues(target, issues, now, complete=not evidence.unseen, cause=cause), cause=cause)
+        before = await known_before(target)
+        seen.pop(target, None)
+        seen[target] = update(before, issues, now, complete=not evidence.unseen).after
+        if len(seen) > MOST_SEEN:
+            del seen[next(iter(seen))]
         found = _body(target, KnownIssues(issues=issues, checked_at=now))
         return DiagnosticsBody(**found.model_dump(), unseen=evidence.unseen)
 

@@ -1,4 +1,4 @@
-"""What a look at a target changes, whether a command or a request over HTTP asked for it."""
+"""What a look at a target changes that a command asked for."""
 
 from contracts.base import Target, caused_id
 from contracts.diagnostics import Issue, IssueFound, IssueGone
@@ -31,6 +31,6 @@ def record_issues(
             )
             for issue in change.gone
         )
-        return Decision(state=change.after.to_bytes(), emit=(*found, *gone, *also))
+        return Decision(state=change.after.to_bytes(), emit=(*found, *gone, *also), expires=True)
 
     return Transition(issues_key(target), decide)

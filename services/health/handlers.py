@@ -30,7 +30,7 @@ async def watch_deployment(command: WatchDeployment, meta: Meta) -> Transition:
         if waiting.rolled_back == command.run_id:
             return Decision(emit=(_rolled_back(Command.of(command, meta)),))
         job = Command.of(command, meta).job(WATCH, command.model_dump_json().encode())
-        return Decision(state=waiting.begins(command.run_id, meta.id).to_bytes(), jobs=(job,))
+        return Decision(state=waiting.begins(command.run_id, meta.id).to_bytes(), jobs=(job,), expires=True)
 
     return Transition(watch_key(command.target), decide)
 
@@ -46,9 +46,9 @@ async def rollback_started(event: RollbackStarted, _meta: Meta) -> Transition | 
         after = waiting.rolls_back(run_id).to_bytes()
         command_id = waiting.commands.get(run_id)
         if command_id is None:
-            return Decision(state=after)
+            return Decision(state=after, expires=True)
         answer = _rolled_back(Command.to(WatchDeployment, event.target, run_id, command_id))
-        return Decision(state=after, emit=(answer,), cancel_jobs=(command_id,))
+        return Decision(state=after, emit=(answer,), cancel_jobs=(command_id,), expires=True)
 
     return Transition(watch_key(event.target), decide)
 
@@ -58,7 +58,7 @@ def watch_failed(job: FailedJob) -> Transition:
     command = WatchDeployment.model_validate_json(job.payload)
 
     def decide(state: bytes | None) -> Decision:
-        return Decision(state=Waiting.from_bytes(state).ends(command.run_id).to_bytes())
+        return Decision(state=Waiting.from_bytes(state).ends(command.run_id).to_bytes(), expires=True)
 
     return Transition(watch_key(command.target), decide)
 

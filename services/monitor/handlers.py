@@ -76,6 +76,7 @@ class Handlers:
         target, run_id = event.target, event.run_id
         if run_id is None:
             return None
+        now = self.clock.now()
         succeeded = isinstance(event, DeploymentFinished) and event.outcome is Outcome.SUCCEEDED
 
         def decide(state: bytes | None) -> Decision:
@@ -84,6 +85,7 @@ class Handlers:
             over = watch.without_run(run_id)
             return Decision(
                 (over.with_proven() if succeeded else over).to_bytes(),
+                expires=not over.wanted(now),
                 emit=tuple(run_is_over(evaluation(watch, pending, None)) for pending in waiting),
                 cancel_timers=tuple(deadline_id(pending.command_id) for pending in waiting),
             )

@@ -21,6 +21,7 @@ async def replace_course(history: History, clock: Clock, key: str, _: DamagedSta
     begun = [view.run_id for view in runs if view.status == "running"]
     return Decision(
         state=Course(last_run_id=next(iter(begun), None)).to_bytes(),
+        expires=True,
         emit=(
             *(Emit(finished, caused_id(finished.run_id, "finished")) for _, finished in ends),
             *(_disarm(target, run_id) for run_id in begun),

@@ -191,6 +191,7 @@ def turn(
         records[OWN_EVENTS[type(event)](event.run_id)] = event.model_dump_json().encode()
     return Decision(
         state=None if after is before else after.to_bytes(),
+        expires=after.active is None and not after.queue,
         emit=tuple(Emit(effect.event, effect.id) for effect in effects if isinstance(effect, Publish)),
         timers=_timers(after.active) + _queue_timer(after, now) if after is not before else (),
         cancel_timers=_cancelled(before, after),

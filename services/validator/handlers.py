@@ -20,7 +20,7 @@ async def on_validate_deployment(command: ValidateDeployment, meta: Meta) -> Tra
         if run_id in validations.ended:
             return Decision(emit=(_run_is_over(asked),))
         job = asked.job(VALIDATION, command.model_dump_json().encode())
-        return Decision(validations.begun(asked.id, run_id).to_bytes(), jobs=(job,))
+        return Decision(validations.begun(asked.id, run_id).to_bytes(), jobs=(job,), expires=True)
 
     return Transition(validations_key(command.target), decide)
 
@@ -38,6 +38,7 @@ async def on_run_over(event: DeploymentFinished | RollbackStarted, _: Meta) -> T
             validations.run_over(run_id).to_bytes(),
             emit=tuple(_run_is_over(Command.to(ValidateDeployment, target, run_id, id_)) for id_ in waiting),
             cancel_jobs=waiting,
+            expires=True,
         )
 
     return Transition(validations_key(target), decide)
@@ -48,7 +49,7 @@ def validation_failed(job: FailedJob) -> Transition:
     command = ValidateDeployment.model_validate_json(job.payload)
 
     def decide(state: bytes | None) -> Decision:
-        return Decision(Validations.from_bytes(state).answered(job.id).to_bytes())
+        return Decision(Validations.from_bytes(state).answered(job.id).to_bytes(), expires=True)
 
     return Transition(validations_key(command.target), decide)
 

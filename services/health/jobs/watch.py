@@ -72,7 +72,7 @@ def _watched(command: Command, judgement: Healthy | Failed | Unknown) -> Transit
         waiting = Waiting.from_bytes(state)
         if waiting.commands.get(command.run_id) != command.id:
             return Decision()
-        return Decision(state=waiting.ends(command.run_id).to_bytes(), emit=(answer,))
+        return Decision(state=waiting.ends(command.run_id).to_bytes(), emit=(answer,), expires=True)
 
     return Transition(watch_key(command.target), decide)
 

@@ -38,7 +38,7 @@ class Validate:
             validations = Validations.from_bytes(state)
             if command.run_id in validations.ended:
                 return Decision()  # the command was answered at the end of its run
-            return Decision(validations.answered(running.id).to_bytes(), emit=(answer,))
+            return Decision(validations.answered(running.id).to_bytes(), emit=(answer,), expires=True)
 
         return Transition(validations_key(command.target), decide)
 

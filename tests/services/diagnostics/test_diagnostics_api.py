@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from contracts.base import Target
-from contracts.diagnostics import IssueFound
+from sandbox.virtual.redis import MemoryRedis
 from services._aws.errors import AwsError
 from services._chassis.http import create_http
 from services._chassis.store import RedisStore
@@ -39,14 +39,15 @@ def client_of(inspector: Any, store: RedisStore | None = None) -> TestClient:
     return TestClient(http)
 
 
-def test_running_answers_the_issues_and_keeps_them() -> None:
+def test_running_answers_the_issues_and_stores_nothing() -> None:
     store = memory_store("diagnostics", CLOCK)
     client = client_of(FakeInspector(evidence(service=SHORT)), store)
     assert client.get(f"{BASE}/issues").json()["checked_at"] is None
     ran = client.get(f"{BASE}/run-diagnostics").json()
     assert (ran["target"], ran["critical"], ran["unseen"]) == (str(TARGET), 1, [])
     assert [issue["kind"] for issue in ran["issues"]] == ["below_desired_count"]
-    assert [type(envelope.event) for envelope in published(store)] == [IssueFound]
+    assert published(store) == []
+    assert store.redis.copy() == MemoryRedis().copy()
     listed = client.get(f"{BASE}/issues").json()
     assert listed["issues"] == ran["issues"]
     assert listed["checked_at"] == ran["checked_at"]
@@ -93,3 +94,15 @@ def test_account_and_region_say_which_service_is_meant() -> None:
     query = "cluster_name=Main&service_name=Shop&account=210987654321&region=eu-south-1"
     ran = client_of(FakeInspector(evidence())).get(f"{BASE}/run-diagnostics?{query}").json()
     assert ran["target"] == "210987654321/eu-south-1/Main/Shop"
+
+
+def test_only_so_many_looks_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "MOST_SEEN", 2)
+    client = client_of(FakeInspector(evidence(service=SHORT)))
+    names = ("a", "b", "c", "b")
+    for name in names:
+        assert client.get(f"{BASE}/run-diagnostics?cluster_name=Main&service_name={name}").status_code == 200
+    looked = {
+        name: client.get(f"{BASE}/issues?cluster_name=Main&service_name={name}").json()["checked_at"] for name in names
+    }
+    assert [name for name, at in looked.items() if at is None] == ["a"]
