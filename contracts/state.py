@@ -5,13 +5,15 @@ nothing; what a newer version wrote is left for a newer replica (docs/adr/0016-s
 version can have written is set aside (docs/adr/0027-damaged-state-is-set-aside.md).
 """
 
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from contracts.base import Contract
 from contracts.bounds import as_json
+
+M = TypeVar("M", bound=BaseModel)
 
 _OLD_NAME = "version"
 """The name of ``schema_version`` in some states of earlier versions."""
@@ -109,6 +111,14 @@ class State(Contract):
     def replace(self, **changes: Any) -> Self:
         """Return a copy with these fields changed."""
         return self.model_copy(update=changes)
+
+
+def read_record(kind: type[M], data: bytes | None) -> M | None:
+    """Return what a record holds, for its readers; None where there is none, or where it cannot be read."""
+    try:
+        return None if data is None else kind.model_validate_json(data)
+    except ValidationError:
+        return None
 
 
 def _unknown(stored: Any, kept: Any) -> str | None:

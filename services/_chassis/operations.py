@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from contracts.base import Target, caused_id
 from contracts.bounds import LONGEST_ACTOR
 from contracts.operations import Operation, operation_key
+from contracts.state import read_record
 from services._chassis.clock import Clock, moment
 from services._chassis.http import PREFIX, Problem
 from services._chassis.store import Applied, Store
@@ -92,7 +93,7 @@ async def find_operation(store: Store, operation_id: str) -> Operation | None:
     While replicas of both versions run, either may end what the other began: an end is preferred.
     """
     records = [await store.record(key) for key in (operation_key(operation_id), f"operation/{operation_id}")]
-    found = [Operation.model_validate_json(record) for record in records if record is not None]
+    found = [operation for record in records if (operation := read_record(Operation, record)) is not None]
     return next((operation for operation in found if operation.state != "running"), next(iter(found), None))
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from contracts.base import Target
 from contracts.optimizer import RecommendationMade
+from contracts.state import read_record
 from services._aws.existing import Existing
 from services._chassis.http import Problem
 from services._chassis.store import Store
@@ -60,8 +61,8 @@ def create_router(store: Store, targets: Targets, analysis_of: Analyze, existing
             await existing(target)
         return RecommendationsAnswer(
             target=str(target),
-            recommendations=(RecommendationMade.model_validate_json(made),) if made else (),
-            baseline=Baseline.model_validate_json(usual) if usual else None,
+            recommendations=(recommended,) if (recommended := read_record(RecommendationMade, made)) else (),
+            baseline=read_record(Baseline, usual),
         )
 
     return router

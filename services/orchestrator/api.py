@@ -21,6 +21,7 @@ from contracts.deployment import (
     TaskDefinitionChange,
 )
 from contracts.envelope import Meta
+from contracts.state import read_record
 from services._aws.existing import Existing
 from services._chassis import operations
 from services._chassis.aws import AwsError
@@ -151,7 +152,7 @@ class Endpoints:
         if wanted in shown:
             return shown[wanted]
         record = await self._courses.record(run_key(wanted)) if wanted else None
-        view = RunView.model_validate_json(record) if record else None
+        view = read_record(RunView, record)
         if view is None or view.target != target:
             await self._refuse_unknown(target)
             what = f"The run {run_id} is unknown" if run_id else "No run was ever asked for"
@@ -168,7 +169,7 @@ class Endpoints:
         meant = []
         for found in await self.history.ids(run_id):
             record = await self._courses.record(run_key(found))
-            if record is not None and RunView.model_validate_json(record).target == target:
+            if (view := read_record(RunView, record)) is not None and view.target == target:
                 meant.append(found)
         if len(meant) > 1:
             raise Problem(422, "Which run?", f"Several runs on {target} begin with {run_id}: {', '.join(meant)}.")

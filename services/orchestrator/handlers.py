@@ -17,6 +17,7 @@ from contracts.deployment import (
     PhaseStarted,
 )
 from contracts.envelope import Meta
+from contracts.state import read_record
 from contracts.topics import Party
 from services._chassis.clock import Clock, moment
 from services._chassis.policies import Policies
@@ -94,14 +95,14 @@ class Handlers:
         if await self._courses.record(run_key(run_id)) is not None:
             return None
         request = request_of(event, run_id, meta.time.timestamp())
-        end = await self._courses.record(end_key(run_id))
+        end = read_record(DeploymentFinished, await self._courses.record(end_key(run_id)))
         if end is None:
             if await self._courses.record(start_key(run_id)) is not None:
                 request = with_time_left(request, self._clock.now())
             if await self._courses.record(past_checks_key(run_id)) is not None:
                 request = past_checks(request)
             return self._turn(event.target, request)
-        return self._turn(event.target, ReplayedRequest(request, DeploymentFinished.model_validate_json(end)))
+        return self._turn(event.target, ReplayedRequest(request, end))
 
     async def on_unreadable_request(self, record: Any, why: str) -> Transition | None:
         """Publish the end of a run whose request cannot be read, so that its sender learns that no run begins.
@@ -131,7 +132,8 @@ class Handlers:
         if isinstance(event, PhaseProgressed) and event.step != ARM:
             return None
         record = await self._courses.record(run_key(event.run_id))
-        status = RunView.model_validate_json(record).status if record is not None else ""
+        view = read_record(RunView, record)
+        status = view.status if view is not None else ""
         if status == "finished" or (status == "running" and isinstance(event, DeploymentStarted)):
             return None
         return self._turn(event.target, event)

@@ -6,12 +6,14 @@ import pytest
 
 from contracts.deployment import DeploymentFinished, DeploymentStarted, Outcome
 from contracts.envelope import Meta
+from contracts.operations import operation_key
 from contracts.recovery import Disarm
 from contracts.topics import Party
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.assembly import create_service, load_settings
 from services._chassis.clock import moment
 from services._chassis.damage import set_aside_key
+from services._chassis.operations import find_operation
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
 from services._chassis.transition import Decision, Job, Timer, Transition, decided
@@ -170,3 +172,17 @@ async def test_its_timers_fire_no_more() -> None:
     await installation.store.read(course_key(TARGET), Course)
     redis, key = installation.store.redis, installation.store.key("timers")
     assert await redis.zrangebyscore(key, "-inf", "inf", start=0, num=9) == []
+
+
+async def test_a_record_that_cannot_be_read_is_none() -> None:
+    """Of a run and of an operation: nobody is answered 500 for it."""
+    installation = Installation()
+    await installation.take(asked(), "1")
+    records = {run_key(run_id_of("1")): b'{"run_id":null}', operation_key("x"): b"{"}
+    await installation.store.apply(decided(records=records))
+    assert await find_operation(installation.store, "x") is None
+    await installation.damage(b"{")
+    course = await installation.store.read(course_key(TARGET), Course)
+    assert course == Course()
+    (started,) = installation.events(DeploymentStarted)
+    await installation.take(started, "again")

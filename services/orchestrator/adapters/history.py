@@ -9,7 +9,7 @@ import structlog
 from pydantic import ValidationError
 
 from contracts.base import Target
-from contracts.state import NewerState
+from contracts.state import NewerState, read_record
 from services._chassis.clock import Clock, moment
 from services._chassis.policies import Policies
 from services._chassis.store import REMEMBER_SECONDS, Indexed, IndexedStore
@@ -65,9 +65,8 @@ class StoredHistory:
 
     async def unfinished(self, target: Target) -> tuple[RunView, ...]:
         lines = await self.store.range(Filters(service=target).index, limit=MOST_UNFINISHED)
-        records = [await self.store.record(run_key(line.member)) for line in lines]
-        views = [view for record in records if record is not None and (view := _view(record)) is not None]
-        return tuple(view for view in views if view.status != "finished")
+        views = [read_record(RunView, await self.store.record(run_key(line.member))) for line in lines]
+        return tuple(view for view in views if view is not None and view.status != "finished")
 
     async def overview(self) -> tuple[ServiceLine, ...]:
         known = await self.store.range(SERVICES, limit=MOST_LISTED)
@@ -105,13 +104,6 @@ class StoredHistory:
         except ValidationError:
             log.warning("a run cannot be read; a newer version may have written it", run_id=run_id)
             return None
-
-
-def _view(record: bytes) -> RunView | None:
-    try:
-        return RunView.model_validate_json(record)
-    except ValidationError:
-        return None
 
 
 async def _gathered(work: Iterable[Awaitable[T]]) -> list[T]:
