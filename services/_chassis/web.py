@@ -3,10 +3,11 @@
 It sends GET requests, and through no proxy: the application is tested, not what stands on the way.
 """
 
+import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Self, cast
 from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 import httpx2
@@ -92,8 +93,33 @@ def _client(agent: str, verify: bool, transport: httpx2.AsyncBaseTransport | Non
         trust_env=False,
         follow_redirects=False,
         limits=httpx2.Limits(max_connections=64, max_keepalive_connections=0),
-        headers={"user-agent": agent, "accept": "*/*"},
+        headers={"user-agent": agent, "accept": "*/*", "accept-encoding": "gzip"},
     )
+
+
+async def body_of(response: httpx2.Response, most_bytes: int) -> bytes | None:
+    """Read a body. Return None where it is larger, also once inflated, or in another encoding than gzip.
+
+    httpx2 would inflate each chunk whole, a gigabyte included.
+    """
+    raw = bytearray()
+    async for chunk in cast("httpx2.AsyncByteStream", response.stream):
+        raw += chunk
+        if len(raw) > most_bytes:
+            return None
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in {"identity", ""}:
+        return bytes(raw)
+    return _gunzipped(bytes(raw), most_bytes) if encoding == "gzip" else None
+
+
+def _gunzipped(data: bytes, most_bytes: int) -> bytes | None:
+    inflating = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        body = inflating.decompress(data, most_bytes + 1)
+    except zlib.error:
+        return None
+    return body if inflating.eof and len(body) <= most_bytes else None
 
 
 def origin_of(url: str) -> tuple[str, str]:

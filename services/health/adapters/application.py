@@ -11,7 +11,7 @@ from contracts.base import Target
 from contracts.bounds import read_json
 from contracts.policy import Application
 from services._aws.secrets import Secrets
-from services._chassis.web import Address, Web, leads_away
+from services._chassis.web import Address, Web, body_of, leads_away
 from services.health.domain.observed import Answer, NotObserved
 
 AGENT = "surefoot-health"
@@ -45,15 +45,13 @@ class HttpApplications:
         async with self.web.get(address, path, connect=CONNECT_SECONDS) as response:
             if leads_away(address, response):
                 return None
-            body = b""
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MOST_BYTES:
-                    return Answer(response.status_code)
+            body = await body_of(response, MOST_BYTES)
         return Answer(response.status_code, _document(body))
 
 
-def _document(body: bytes) -> object:
+def _document(body: bytes | None) -> object:
+    if body is None:
+        return None
     try:
         document: object = read_json(body, MOST_BYTES)
     except ValueError:

@@ -14,6 +14,8 @@ from services._chassis.aws import Aws
 from services.recovery.domain.snapshot import Snapshot
 
 _THERE = {"PreconditionFailed", "ConditionalRequestConflict"}
+MOST_BYTES = 4 * 2**20
+"""Bytes of a snapshot. Its largest part, a task definition, has 64 kB at most (ECS's service quotas)."""
 _ABSENT = {"NoSuchKey", "404"}
 
 
@@ -51,11 +53,13 @@ class Bucket:
         try:
             with reading("S3", "GetObject"):
                 answer = await self.aws.call("s3", "get_object", **self._named, Key=_key(target, snapshot_id))
-                body = await asyncio.to_thread(answer["Body"].read)
+                body = await asyncio.to_thread(answer["Body"].read, MOST_BYTES + 1)
         except AwsError as failed:
             if failed.code in _ABSENT:
                 return None
             raise
+        if len(body) > MOST_BYTES:
+            raise AwsError(f"The snapshot {snapshot_id} has more than {MOST_BYTES:,} bytes.", temporary=False)
         try:
             return Snapshot.model_validate_json(body)
         except ValidationError:

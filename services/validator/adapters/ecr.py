@@ -10,6 +10,7 @@ import httpx2
 from contracts.base import Target
 from services._aws.errors import AwsError, reading
 from services._chassis.aws import Aws
+from services._chassis.web import body_of
 from services.validator.domain.facts import Absent, Image, Outside, Unknown
 from services.validator.domain.manifest import (
     ACCEPTED,
@@ -135,9 +136,7 @@ class EcrImages:
         """Fetch a blob of limited size within limited time. Raise ``ValueError`` where it is too large."""
         async with asyncio.timeout(DOWNLOAD_SECONDS), self.downloads.stream("GET", url) as response:
             response.raise_for_status()
-            blob = b""
-            async for chunk in response.aiter_bytes():
-                blob += chunk
-                if len(blob) > CONFIGURATION_BYTES:
-                    raise ValueError("its configuration is too large")
-            return blob
+            blob = await body_of(response, CONFIGURATION_BYTES)
+        if blob is None:
+            raise ValueError("its configuration is too large")
+        return blob
