@@ -8,6 +8,7 @@ from contracts.deployment import Cause
 from contracts.envelope import Envelope, Message, Meta
 from contracts.gates import Verdict
 from contracts.results import MonitoringOutput, Output, PreflightOutput, ProbesOutput, StepFinished, StepProgressed
+from contracts.rollout_pace import RolloutPace
 from sandbox.virtual.redis import give_way
 from services._aws.errors import AwsError
 from services._chassis.clock import Clock, moment
@@ -22,8 +23,10 @@ from services.recovery.domain.snapshot import Snapshot
 from services.recovery.domain.work import RollbackWork
 
 ARN = "arn:aws:ecs:eu-central-1:123456789012:task-definition/web"
+PACE = RolloutPace(tasks=20, maximum_percent=105, draining=330)
+"""The pace of a service whose tasks are replaced one by one, in hours."""
 OUTPUTS: dict[str, Output] = {
-    "run-preflight": PreflightOutput(images={"web": "shop/web@sha256:" + "2" * 64}),
+    "run-preflight": PreflightOutput(images={"web": "shop/web@sha256:" + "2" * 64}, pace=PACE),
     "validate-deployment": ProbesOutput(requests=20, failures=0, p95_seconds=0.1),
     "set-up-monitoring": MonitoringOutput(dashboard="web", alarms=()),
 }
@@ -56,6 +59,7 @@ def progress(command: Envelope, number: int, now: float) -> Message:
         command_id=command.meta.id,
         step=command.entry.name,
         message=f"Step {number}.",
+        silent_until=moment(now + PACE.silence) if number % 2 else None,
     )
     return _message(event, caused_id(command.meta.id, f"progress:{number}"), now)
 

@@ -28,6 +28,7 @@ from tests.properties.profiles import PROFILE
 from tests.properties.world import ANSWERED_BY_OTHERS, LEASE, TARGET, Member, Step, World, finished
 
 SHORT = DeploymentConfig(deployment_timeout_minutes=2, validation_timeout_minutes=2, baking_minutes=2)
+AT_ITS_PACE = DeploymentConfig(validation_timeout_minutes=2, baking_minutes=2)
 TOPICS = [topic.name for topic in (RECOVERY_COMMANDS, CRITICAL_ALERTS, PHASE_RESULTS, RECOVERY_EVENTS)]
 ids = st.sampled_from(["a", "b", "c"])
 numbers = st.integers(0, 99)
@@ -52,10 +53,10 @@ class Deployments(RuleBasedStateMachine):
 
     # people and pipelines
 
-    @initialize(observes=st.sampled_from([False, False, True]), rounds=st.integers(0, 18))
-    def first(self, observes: bool, rounds: int) -> None:
+    @initialize(observes=st.sampled_from([False, False, True]), at_its_pace=st.booleans(), rounds=st.integers(0, 18))
+    def first(self, observes: bool, at_its_pace: bool, rounds: int) -> None:
         """One deployment is under way, perhaps almost over."""
-        self._request("a", observes=observes)
+        self._request("a", observes=observes, config=AT_ITS_PACE if at_its_pace else SHORT)
         self._flow(rounds)
 
     @rule(
@@ -63,15 +64,18 @@ class Deployments(RuleBasedStateMachine):
         observes=st.booleans(),
         refuse=st.booleans(),
         recover=st.booleans(),
+        at_its_pace=st.booleans(),
         lifetime=st.sampled_from([1.0, 60.0, 86400.0]),
     )
-    def request(self, id_: str, observes: bool, refuse: bool, recover: bool, lifetime: float) -> None:
+    def request(
+        self, id_: str, observes: bool, refuse: bool, recover: bool, at_its_pace: bool, lifetime: float
+    ) -> None:
         """Ask, perhaps under an id that was used before, perhaps for something else."""
         self._request(
             id_,
             observes=observes,
             on_conflict="refuse" if refuse else "queue",
-            config=SHORT.model_copy(update={"enable_auto_recovery": recover}),
+            config=(AT_ITS_PACE if at_its_pace else SHORT).model_copy(update={"enable_auto_recovery": recover}),
             expires_at=moment(self.world.clock.now() + lifetime),
         )
 
