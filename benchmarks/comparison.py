@@ -1,20 +1,22 @@
 """How often the comparison with the version before is wrong about healthy services, and how soon it finds a rise.
 
 Requests come by Poisson's law, about a mean that follows the hours of a day. Error rate, 95th percentile, CPU, memory
-and traffic wander: each minute keeps 50 to 80 % of the last one's deviation. The looks are those of a run that bakes
-for a quarter of an hour. `python -m benchmarks.comparison [series] [seed]`
+and traffic wander: each minute keeps 50 to 80 % of the last one's deviation. Where versions warm up, errors, seconds
+and CPU are higher at first, after every deployment alike. The looks are those of a run that bakes for a quarter of an
+hour, or, where it says so, of one that ends as soon as it can. `python -m benchmarks.comparison [series] [seed]`
 """
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from math import cos, exp, pi, sqrt
 from random import Random
 
 from contracts.gates import Verdict
 from contracts.policy import Worsening
-from services.monitor.domain.compared import BASELINE, Span, compared_gates
+from services.monitor.domain.compared import compared_gates
+from services.monitor.domain.comparison.span import BASELINE, GoodStart, Span
 from services.monitor.domain.comparison.spending import EVERY
 from services.monitor.domain.metrics import MINUTE, Readings, WatchedService
 
@@ -41,6 +43,7 @@ ANY_RISE = Worsening(
     throughput_percent=1e-9,
 )
 """What is proven counts, however small it is."""
+USUAL = Worsening()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,16 @@ class Service:
     daily: float = 0.0
     """By what share of its mean the load rises and falls over a day."""
     hour: float = 0.0
+    warm_up: float = 0.0
+    """By what share of the usual errors, seconds and CPU are higher when a version begins to serve."""
+    cold: float = 6.0
+    """After so many minutes of serving two thirds of that are gone."""
+    starts: int = 0
+    """How many good deployments there were before."""
+
+    def started(self) -> tuple[GoodStart, ...]:
+        """Return what the last good deployments showed, each under noise of its own; the load was the same."""
+        return tuple(GoodStart(CHANGED_AT, replace(self, worse_errors=None).readings()) for _ in range(self.starts))
 
     def readings(self) -> Readings:
         rng, begin = self.rng, -BASELINE
@@ -71,12 +84,13 @@ class Service:
             at = CHANGED_AT + minute * MINUTE
             load = 1 + self.daily * cos(2 * pi * (self.hour + minute / 60) / 24)
             asked = poisson(rng, self.requests * load * exp(next(traffic)))
-            usual = self.errors if minute < 0 or self.worse_errors is None else self.worse_errors
+            warm = 1 + self.warm_up * exp(-max(minute - DEPLOYING, 0) / self.cold) if minute >= 0 else 1.0
+            usual = warm * (self.errors if minute < 0 or self.worse_errors is None else self.worse_errors)
             values = {
                 "requests": asked,
                 "target_5xx": min(asked, poisson(rng, asked * usual * exp(next(errors) - self.wanders**2 / 2))),
-                "response_time": 0.2 * (0.7 + 0.3 * load) * exp(next(latency)),
-                "cpu": 40 * load + next(cpu),
+                "response_time": 0.2 * (0.7 + 0.3 * load) * exp(next(latency)) * warm,
+                "cpu": 40 * load * warm + next(cpu),
                 "memory": 50 + next(memory),
                 "healthy": 2,
             }
@@ -103,8 +117,8 @@ def poisson(rng: Random, mean: float) -> float:
     return float(count)
 
 
-def healthy(rng: Random, daily: float) -> Service:
-    """Return a service of any size, at any hour, with usual noise."""
+def healthy(rng: Random, daily: float, *, warms_up: bool = False, starts: int = 0) -> Service:
+    """Return a service of any size, at any hour, with usual noise; it may warm up, by one to four times the usual."""
     return Service(
         rng,
         requests=exp(rng.uniform(3.4, 6.2)),
@@ -112,20 +126,28 @@ def healthy(rng: Random, daily: float) -> Service:
         keeps=rng.uniform(0.5, 0.8),
         daily=daily,
         hour=rng.uniform(0, 24),
+        warm_up=rng.uniform(1, 4) if warms_up else 0.0,
+        cold=rng.uniform(3, 12),
+        starts=starts,
     )
 
 
-def failed_after(readings: Readings, policy: Worsening) -> dict[str, int]:
-    """Return after how many minutes of baking each gate failed first, as a run would have seen it."""
-    asked_at = CHANGED_AT + DEPLOYING * MINUTE
+def failed_after(service: Service, policy: Worsening, *, bakes: bool = True) -> dict[str, int]:
+    """Return after how many minutes each gate failed first, as a run would have seen it.
+
+    ``bakes``: for the whole of ``BAKING``. Else a run ends two minutes after the new version has taken over, unless a
+    gate needs more minutes.
+    """
+    asked_at, readings, starts = CHANGED_AT + DEPLOYING * MINUTE, service.readings(), service.started()
     failed: dict[str, int] = {}
-    for minutes in range(EVERY, BAKING + 1, EVERY):
-        now = asked_at + minutes * MINUTE
-        for gate in compared_gates(
-            readings, policy, Span(CHANGED_AT, asked_at, asked_at + BAKING * MINUTE, now), rest_is_done=False
-        ):
+    for minutes in range(EVERY, BAKING + 1, EVERY) if bakes else range(2, BAKING + 1):
+        span = Span(CHANGED_AT, asked_at, asked_at + BAKING * MINUTE, asked_at + minutes * MINUTE)
+        gates = compared_gates(readings, policy, span, rest_is_done=not bakes, starts=starts)
+        for gate in gates:
             if gate.verdict is Verdict.FAIL:
                 failed.setdefault(gate.name, minutes)
+        if not bakes and (failed or all(gate.verdict is Verdict.PASS for gate in gates)):
+            break
     return failed
 
 
@@ -139,26 +161,40 @@ class Tally:
     """Series of which any gate failed."""
 
 
-def tally(services: Iterator[Service], policy: Worsening) -> Tally:
+def tally(services: Iterable[Service], policy: Worsening, *, bakes: bool = True) -> Tally:
     """Compare each service with itself."""
     found = Tally()
     for service in services:
-        failed = failed_after(service.readings(), policy)
+        failed = failed_after(service, policy, bakes=bakes)
         found.series += 1
         found.runs += bool(failed)
         found.gates.update(failed.keys())
     return found
 
 
-def false_alarms(series: int, seed: int, policy: Worsening, daily: float) -> Tally:
-    """Return how often the gates failed on healthy services; ``daily`` as in ``Service``."""
-    return tally((healthy(Random(f"{seed}:{number}"), daily) for number in range(series)), policy)  # noqa: S311
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What healthy services have in common."""
+
+    policy: Worsening = USUAL
+    daily: float = 0.0
+    """As in ``Service``."""
+    warms_up: bool = False
+    starts: int = 0
+    bakes: bool = True
 
 
-def rises(series: int, seed: int, wanders: float) -> Tally:
+def false_alarms(series: int, seed: int, around: Surroundings) -> Tally:
+    """Return how often the gates failed on healthy services."""
+    rngs = (Random(f"{seed}:{number}") for number in range(series))  # noqa: S311
+    services = (healthy(rng, around.daily, warms_up=around.warms_up, starts=around.starts) for rng in rngs)
+    return tally(services, around.policy, bakes=around.bakes)
+
+
+def rises(series: int, seed: int, wanders: float, starts: int = 0) -> Tally:
     """Return how often an error rate that goes from 2 to 4 % at 100 requests a minute was found."""
     rngs = (Random(f"{seed}:{number}") for number in range(series))  # noqa: S311
-    return tally((Service(rng, worse_errors=0.04, wanders=wanders) for rng in rngs), Worsening())
+    return tally((Service(rng, worse_errors=0.04, wanders=wanders, starts=starts) for rng in rngs), Worsening())
 
 
 def bound(series: int, alpha: float) -> int:
@@ -172,22 +208,33 @@ def bound(series: int, alpha: float) -> int:
     return count
 
 
+HEALTHY = {
+    "what is proven counts, level load": Surroundings(ANY_RISE),
+    "as by default, level load": Surroundings(),
+    "as by default, load that follows the day by half": Surroundings(daily=0.5),
+    "as by default, ends as soon as it can": Surroundings(bakes=False),
+    "they warm up, no start is known": Surroundings(warms_up=True),
+    "they warm up, one start is known": Surroundings(warms_up=True, starts=1),
+    "they warm up, one start is known, what is proven counts": Surroundings(ANY_RISE, warms_up=True, starts=1),
+    "they warm up, three starts are known, what is proven counts": Surroundings(ANY_RISE, warms_up=True, starts=3),
+    "they warm up, one start is known, ends as soon as it can": Surroundings(warms_up=True, starts=1, bakes=False),
+}
+
+
 def main() -> None:
     series, seed = (int(given) for given in (*sys.argv[1:], *("1000", "1")[len(sys.argv) - 1 :]))
     alpha = Worsening().alpha
     print(f"{series} healthy services, alpha {alpha:g}: at most {bound(series, alpha)} false alarms of each gate")
-    for title, policy, daily in (
-        ("what is proven counts, level load", ANY_RISE, 0.0),
-        ("as by default, level load", Worsening(), 0.0),
-        ("as by default, load that follows the day by half", Worsening(), 0.5),
-    ):
-        found = false_alarms(series, seed, policy, daily)
+    for title, around in HEALTHY.items():
+        found = false_alarms(series, seed, around)
         each = ", ".join(f"{gate.removesuffix('_compared')} {count}" for gate, count in sorted(found.gates.items()))
         print(f"  {title}: {each or 'none'}; runs with any: {found.runs}")
-    for wanders in (0.0, 0.2, 0.3):
-        caught = rises(series, seed, wanders)
-        share = caught.gates["error_rate_compared"] / series
-        print(f"  errors from 2 to 4 %, wandering by {wanders:.0%}: found within {BAKING} minutes in {share:.1%}")
+    for starts in (0, 1, 3, 5):
+        for wanders in (0.0, 0.2, 0.3):
+            caught = rises(series, seed, wanders, starts)
+            share = caught.gates["error_rate_compared"] / series
+            known = f"starts known: {starts}"
+            print(f"  errors from 2 to 4 %, wandering by {wanders:.0%}, {known}: found in {BAKING} min in {share:.1%}")
 
 
 if __name__ == "__main__":

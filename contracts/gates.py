@@ -44,6 +44,9 @@ class Gate(Contract):
     not_applicable: str | None = None
     """Why the question does not apply to this service, so that the gate passes and proves nothing. None: it applies."""
 
+    found: str | None = None
+    """What was found and is not held against the version, in one sentence; the gate passes. None: nothing."""
+
     @classmethod
     def measured(
         cls,

@@ -16,6 +16,10 @@ SAME = 30.0
 """ECS tells a deployment in two lists, under two ids, and at two times that differ by less."""
 MOST_EARLIER = 12
 """So many deployments are remembered."""
+BY_MINUTES = 14 * 86_400.0
+"""CloudWatch keeps a metric's single minutes for 15 days (CloudWatch user guide, "Metrics retention")."""
+MOST_STARTS = 5
+"""So many starts are looked at: a single one tells little where requests are few."""
 
 
 class Earlier(Contract):
@@ -70,6 +74,12 @@ def of_version_before(earlier: tuple[Earlier, ...]) -> tuple[Earlier, ...]:
         for deployment in earlier
         if deployment is usual or (usual.task_definition and deployment.task_definition == usual.task_definition)
     )
+
+
+def good_starts(earlier: tuple[Earlier, ...], now: float) -> tuple[float, ...]:
+    """Return when the last good deployments began, of which CloudWatch still has each minute; the oldest first."""
+    usual = (deployment.began_at for deployment in earlier if deployment.usual)
+    return tuple(began_at for began_at in usual if began_at > now - BY_MINUTES)[-MOST_STARTS:]
 
 
 def attempts(earlier: tuple[Earlier, ...]) -> tuple[Stretch, ...]:

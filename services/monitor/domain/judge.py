@@ -11,7 +11,8 @@ from math import floor
 from contracts.gates import Gate, Verdict
 from contracts.policy import Worsening
 from services.monitor.domain.blind import Blind, without_metrics
-from services.monitor.domain.compared import Span, compared_gates
+from services.monitor.domain.compared import compared_gates
+from services.monitor.domain.comparison.span import GoodStart, Span
 from services.monitor.domain.metrics import LATE, MINUTE, Readings, WatchedService
 from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rule_gates import Seen, rule_gate
@@ -32,14 +33,16 @@ def judge(
     troubles: Troubles = NONE,
     comparison: Worsening | None = None,
     alarms: ServiceAlarms = NO_ALARMS,
+    starts: tuple[GoodStart, ...] = (),
 ) -> tuple[Gate, ...] | None:
     """Return a gate for each rule that gates deployments, or None while evidence may still come.
 
     ``readings`` is ``Blind`` where CloudWatch could not be asked. ``database_published`` says whether the application
     has published DatabaseConnectionErrors at any time in the last hours. ``troubles`` are those of the database; what
     was bad in their time proves nothing. ``comparison`` says how the new version is compared with the one before; None:
-    not at all. ``alarms`` are those that the service has already. What failed is answered at once, and that all are
-    kept is not answered before ``pending.not_before``.
+    not at all; ``starts`` are those of the last good deployments, as far as they are known. ``alarms`` are those that
+    the service has already. What failed is answered at once, and that all are kept is not answered before
+    ``pending.not_before``.
     """
     gating = [rule for rule in rules if rule.gates_deployment]
     if not gating:
@@ -49,7 +52,7 @@ def judge(
         if readings.service is not None:
             gates += alarm_gates(alarms, readings.service, now, pending.deadline, troubles)
     else:
-        seen = Seen(pending, readings, now, troubles, published=database_published)
+        seen = Seen(pending, readings, now, troubles, starts, published=database_published)
         gates = _of_readings(seen, gating, comparison, alarms)
     verdicts = {gate.verdict for gate in gates}
     over = now >= pending.deadline or Verdict.FAIL in verdicts or Verdict.INCONCLUSIVE not in verdicts
@@ -117,14 +120,15 @@ def _compared(gates: tuple[Gate, ...], seen: Seen, comparison: Worsening) -> tup
     """
     pending, readings = seen.pending, seen.readings
     asked_at = pending.since if pending.asked_at is None else pending.asked_at
-    span = Span(seen.began_at, asked_at, pending.deadline, seen.now)
+    rollout = readings.service.rollout
+    span = Span(seen.began_at, asked_at, pending.deadline, seen.now, rollout.attempts if rollout else ())
     kept = all(gate.verdict is Verdict.PASS for gate in gates)
     done = kept and seen.now >= _baked(pending, readings)
-    found = compared_gates(readings, comparison, span, rest_is_done=done)
+    found = compared_gates(readings, comparison, span, rest_is_done=done, starts=seen.starts)
     fault = seen.troubles.during(seen.began_at, seen.now)
     if fault is None or all(gate.verdict is not Verdict.FAIL for gate in found):
         return found
-    gates_of_others = compared_gates(_spared(seen), comparison, span, rest_is_done=done)
+    gates_of_others = compared_gates(_spared(seen), comparison, span, rest_is_done=done, starts=seen.starts)
     spared = {gate.name: gate for gate in gates_of_others if gate.samples}
     return tuple(
         spared.get(gate.name, excused(gate, fault)) if gate.verdict is Verdict.FAIL else gate for gate in found
@@ -145,4 +149,6 @@ def _kept_so_far(gate: Gate) -> Gate:
     if gate.not_applicable is not None and gate.value is None:
         return gate
     detail = f"kept so far, and baking is not over: {gate.detail}"
-    return gate.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "detail": detail, "not_applicable": None})
+    return gate.model_copy(
+        update={"verdict": Verdict.INCONCLUSIVE, "detail": detail, "not_applicable": None, "found": None}
+    )

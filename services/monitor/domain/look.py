@@ -1,10 +1,13 @@
 """One look at a target, by one policy: what CloudWatch and RDS reported at that moment."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from contracts.gates import Gate
+from contracts.gates import Gate, Verdict
 from contracts.policy import MonitoringPolicy
 from services.monitor.domain.blind import GONE, Blind
+from services.monitor.domain.compared import is_comparison
+from services.monitor.domain.comparison.span import GoodStart
 from services.monitor.domain.judge import judge
 from services.monitor.domain.metrics import Readings
 from services.monitor.domain.pending import PendingEvaluation
@@ -29,6 +32,8 @@ class Look:
     """When the database that the policy names was in trouble, as this look and those before it have seen it."""
     alarms: ServiceAlarms = NO_ALARMS
     """The alarms that the service has already, as they were read last."""
+    starts: tuple[GoodStart, ...] = ()
+    """How the service's last good deployments started; empty where nobody needs to know, or nothing tells it."""
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -48,4 +53,10 @@ class Look:
             troubles=self.troubles,
             comparison=self.policy.comparison,
             alarms=self.alarms,
+            starts=self.starts,
         )
+
+    def finds_worse(self, pending: Iterable[PendingEvaluation]) -> bool:
+        """Return whether an evaluation fails by a comparison: then earlier starts of the service may explain it."""
+        answers = (self.judge(waiting, self.at) or () for waiting in pending)
+        return any(is_comparison(gate) and gate.verdict is Verdict.FAIL for gates in answers for gate in gates)

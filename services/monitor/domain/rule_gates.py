@@ -15,6 +15,7 @@ from contracts.monitor import DependencyFault
 from contracts.results import ProbesOutput
 from services.monitor.domain.attribute import may_be_old_tasks
 from services.monitor.domain.before import Before, before
+from services.monitor.domain.comparison.span import GoodStart
 from services.monitor.domain.measures import Requests
 from services.monitor.domain.metrics import LATE, MINUTE, Readings, Series
 from services.monitor.domain.pending import PendingEvaluation
@@ -41,6 +42,8 @@ class Seen:
     now: float
     """Product time, epoch seconds."""
     troubles: Troubles = NONE
+    starts: tuple[GoodStart, ...] = ()
+    """Those of the last good deployments; empty where they are not known, or nobody needs to."""
     published: bool = True
     """Whether the application has published DatabaseConnectionErrors at any time in the last hours."""
 
@@ -123,7 +126,7 @@ def _finding(gate: Gate, known: Before) -> Gate:
         f"{gate.value:.4g}{gate.unit} since, which is no worse"
     )
     return gate.model_copy(
-        update={"verdict": Verdict.PASS, "needs": 0, "detail": f"found: {why}", "not_applicable": why}
+        update={"verdict": Verdict.PASS, "needs": 0, "detail": f"found: {why}", "not_applicable": why, "found": why}
     )
 
 

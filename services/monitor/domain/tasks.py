@@ -67,7 +67,7 @@ def _judged(
         return _gate(Verdict.FAIL, len(ours), tolerated, service.wanted, count)
     if len(ours) > tolerated:
         why = f"{len(ours)} tasks{which} ended, and {before} of the version before in an equal time: it is no worse"
-        return Gate.does_not_apply(GATE, why)
+        return Gate.does_not_apply(GATE, why).model_copy(update={"found": why})
     due = min(since + (SETTLED if service.balanced else ALONE), deadline)
     if now < due:
         waits = f"looked at for another {due - now:.0f} s"

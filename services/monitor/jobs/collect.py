@@ -14,7 +14,8 @@ from services._chassis.store import Store
 from services._chassis.transition import Decision, Transition
 from services.monitor.decisions import looked
 from services.monitor.domain.blind import Blind
-from services.monitor.domain.compared import BASELINE
+from services.monitor.domain.comparison.span import BASELINE, GoodStart
+from services.monitor.domain.history import good_starts
 from services.monitor.domain.look import Look
 from services.monitor.domain.metrics import (
     DATABASE_ERRORS,
@@ -84,12 +85,13 @@ class CollectJob:
             return Look(policy, now, blind=Blind(str(error)))
         try:
             look = Look(policy, now, await self._read(watch, service, policy, now))
-            return replace(
+            look = replace(
                 look,
                 published=await self._published(watch, look),
                 troubles=await self._troubles(watch, look),
                 alarms=await self._alarms(watch, look, service),
             )
+            return replace(look, starts=await self._starts(watch, look))
         except AwsError as error:
             stopped = await self._stopped(watch, Readings(service), now)
             look = Look(policy, now, blind=Blind(str(error), service=service, stopped=stopped))
@@ -140,6 +142,29 @@ class CollectJob:
         except AwsError as error:
             log.warning("the service's alarms could not be read", target=str(watch.target), why=str(error))
             return known.following(str(error), look.at)
+
+    async def _starts(self, watch: Watch, look: Look) -> tuple[GoodStart, ...]:
+        """Return how the last good deployments started, where something has become worse.
+
+        Where CloudWatch does not tell it, the minutes before the change decide alone.
+        """
+        service = look.readings.service if look.readings else None
+        if service is None or service.rollout is None or not look.finds_worse(watch.pending):
+            return ()
+        lasted, namespace = look.at - service.rollout.began_at, look.policy.monitoring.metrics_namespace
+        try:
+            return tuple(
+                [
+                    GoodStart(
+                        began_at,
+                        await self.metrics.read(watch.target, service, namespace, began_at, began_at + lasted),
+                    )
+                    for began_at in good_starts(service.rollout.earlier, look.at)
+                ]
+            )
+        except AwsError as error:
+            log.warning("nothing is known of earlier starts", target=str(watch.target), why=str(error))
+            return ()
 
     async def _troubles(self, watch: Watch, look: Look) -> Troubles:
         """Return when the database was in trouble.

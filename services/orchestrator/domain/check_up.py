@@ -8,7 +8,15 @@ from contracts.gates import Verdict, worst
 from contracts.results import PreflightOutput
 from services.orchestrator.domain import endings
 from services.orchestrator.domain.effects import RunTurn, progress
-from services.orchestrator.domain.judge import gates_of_stage, proven, sentence, superseded, warning_of, why_not_proven
+from services.orchestrator.domain.judge import (
+    gates_of_stage,
+    proven,
+    sentence,
+    success_of,
+    superseded,
+    warning_of,
+    why_not_proven,
+)
 from services.orchestrator.domain.opening import begin, capture_snapshot, following
 from services.orchestrator.domain.run import Run, Stage, Step
 from services.orchestrator.domain.steps import asks_again, cause_of, close, send
@@ -82,7 +90,7 @@ def _end(run: Run, now: float) -> RunTurn:
         return (yield from endings.finish(run, outcome, cause, reason, now=now))
     if not unmet:
         warning = warning_of(run.stages)
-        reason = f"A check-up of what is live: every check passed and every rule held.{warning} Nothing was changed."
+        reason = f"A check-up of what is live: {success_of(run.stages)}.{warning} Nothing was changed."
         return (yield from endings.finish(run, Outcome.SUCCEEDED, None, reason, now=now))
     findings = sentence(gate for stage in unmet for gate in stage.gates)
     reason = f"A check-up of what is live: {findings}. Nothing was changed, and nothing is rolled back."

@@ -17,6 +17,9 @@ APPLY_CHANGE = entry_of(ApplyChange).name
 ROLLBACK_STEPS = frozenset(entry_of(step).name for step in (WatchDeployment, ValidateDeployment, EvaluateRules))
 """The steps whose failure is evidence against the new version. A snapshot that could not be stored is none."""
 
+MOST_FINDINGS = 3
+"""How many findings a sentence tells."""
+
 _HOLDS = {Verdict.PASS: True, Verdict.FAIL: False, Verdict.INCONCLUSIVE: None}
 
 
@@ -87,6 +90,16 @@ def why_not_proven(steps: Iterable[Step]) -> str:
     """Return why no gate applied, each reason once."""
     gates = (gate for step in steps if step.name in ROLLBACK_STEPS and step.answer for gate in step.answer.gates)
     return "; ".join(dict.fromkeys(gate.not_applicable for gate in gates if gate.not_applicable))
+
+
+def success_of(stages: Iterable[Stage]) -> str:
+    """Return a sentence, without a full stop: every check passed, or what was found all the same."""
+    found = [(gate.name, gate.found) for stage in stages for gate in stage.gates if gate.found]
+    if not found:
+        return "every check passed and every rule held"
+    texts = "; ".join(f"{name}: {text.rstrip('.')}" for name, text in dict.fromkeys(found[:MOST_FINDINGS]))
+    more = f"; and {len(found) - MOST_FINDINGS} more in its gates" if len(found) > MOST_FINDINGS else ""
+    return f"nothing speaks against this version, and what was found is not held against it: {texts}{more}"
 
 
 def changed_nothing(step: Step) -> bool:

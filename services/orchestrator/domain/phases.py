@@ -19,6 +19,7 @@ from services.orchestrator.domain.judge import (
     proven,
     requires_rollback,
     sentence,
+    success_of,
     superseded,
     warning_of,
     why_not_proven,
@@ -232,7 +233,8 @@ def _next(run: Run, verdict: Verdict, now: float) -> RunTurn:
         return (yield from begin(run, following(run), now))
     if not proven(run.steps):
         return (yield from _nothing_proven(run, now))
-    reason = f"Every check passed and every rule held.{warning_of(run.stages)}"
+    success = success_of(run.stages)
+    reason = f"{success[0].upper()}{success[1:]}.{warning_of(run.stages)}"
     return (yield from endings.disarm(run, Outcome.SUCCEEDED, None, reason, now))
 
 

@@ -21,8 +21,9 @@ def judge(results: tuple[Weighed, ...], tests: Tests, before: Baseline | None = 
     """
     counted = tuple(weighed.result for weighed in results if weighed.counts)
     excused = excuses(results)
+    found = excuses(weighed for weighed in results if weighed.as_before) or None
     return (
-        _success_rate(counted, tests.required_pass_percent, excused),
+        _success_rate(counted, tests.required_pass_percent, excused).model_copy(update={"found": found}),
         _critical_tests(tuple(result for result in counted if result.test.critical), results),
         _response_time(counted, results, tests.response_time_seconds, before),
     )
@@ -182,15 +183,18 @@ def _response_time(
     was = before.p95_seconds if before else None
     slow = was is not None and was > limit
     slowest = f"slowest {max(seconds):.2f} s" if seconds else "nothing answered"
-    return Gate.measured(
+    found = f"{slowest}; above the limit of {limit:g} s before the change, too: {was:.2f} s" if slow else None
+    gate = Gate.measured(
         "response_time_p95",
         percentile(seconds, 95),
         "<=",
         NOISE * was if was is not None and slow else limit,
         unit=" s",
         samples=len(seconds),
-        detail=f"{slowest}; above the limit of {limit:g} s before the change, too: {was:.2f} s" if slow else slowest,
+        detail=found or slowest,
     )
+    above = gate.value is not None and gate.value > limit
+    return gate.model_copy(update={"found": found}) if above and gate.verdict is Verdict.PASS else gate
 
 
 def _is_evidence(weighed: Weighed, attempt: Attempt) -> bool:

@@ -8,6 +8,7 @@ from services.validator.domain.results import TestResult, Unreachable
 
 _FROM_BEST_TO_WORST: tuple[TestState, ...] = ("passed", "refused", "failed", "unreachable")
 _OUT_OF_REACH = ": it cannot be reached from where Surefoot runs, and its users' traffic decides"
+_AS_BEFORE = ", as before the change"
 MOST_REASONS = 3
 """How many reasons a sentence lists."""
 
@@ -19,6 +20,11 @@ class Weighed:
     result: TestResult
     excuse: str = ""
     """Empty where it counts."""
+
+    @property
+    def as_before(self) -> bool:
+        """Whether it is bad, and was so before the change."""
+        return _AS_BEFORE in self.excuse
 
     @property
     def counts(self) -> bool:
@@ -74,7 +80,7 @@ def _excuse(result: TestResult, before: TestState | None) -> str:
     if state == "passed" or (state == "failed" and before != "failed"):
         return ""
     if before == "elsewhere" or not _worse(state, before):
-        return f"{result.sentence}, as before the change{_out_of_reach(result, before)}"
+        return f"{result.sentence}{_AS_BEFORE}{_out_of_reach(result, before)}"
     return ""
 
 

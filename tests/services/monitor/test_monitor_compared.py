@@ -9,7 +9,8 @@ import pytest
 from contracts.gates import Gate, Verdict
 from contracts.monitor import DependencyFault
 from contracts.policy import Worsening
-from services.monitor.domain.compared import Span, compared_gates
+from services.monitor.domain.compared import compared_gates
+from services.monitor.domain.comparison.span import GoodStart, Span
 from services.monitor.domain.judge import judge
 from services.monitor.domain.metrics import MINUTE, TARGET_5XX, Readings, WatchedService
 from services.monitor.domain.pending import PendingEvaluation
@@ -219,3 +220,100 @@ def test_a_service_that_wants_no_task_is_compared_with_nothing() -> None:
     """What its load balancer answers meanwhile says nothing of a version."""
     found = gates(seen({"balancer_5xx": 90.0}, of=BALANCED.model_copy(update={"wanted": 0})))
     assert {gate.not_applicable for gate in found.values()} == {"the service wants no task"}
+
+
+COLD = {"response_time": 0.9, "target_5xx": 6.0, "cpu": 70.0}
+DAYS_AGO = ASKED_AT - 3 * 86_400
+
+
+def start(worse: Mapping[str, float] = NOTHING, *, ago: float = 0.0, after: int = 15, **more: float) -> GoodStart:
+    """Return an earlier deployment after which some values were worse than usual; it took over as fast as this one."""
+    minutes = [noisy(minute, **{**worse, **more}) for minute in range(after)]
+    return GoodStart(DAYS_AGO - ROLLING * MINUTE - ago, readings(*minutes, start=DAYS_AGO - ago))
+
+
+def beside(found: Readings, *starts: GoodStart, minutes: int = 15, last: bool = True) -> dict[str, Gate]:
+    span = Span(ASKED_AT - ROLLING * MINUTE, ASKED_AT, DEADLINE, ASKED_AT + minutes * MINUTE)
+    return {gate.name: gate for gate in compared_gates(found, Worsening(), span, rest_is_done=last, starts=starts)}
+
+
+def test_what_is_as_bad_as_at_earlier_starts_is_a_finding_with_its_arithmetic() -> None:
+    found = beside(seen(COLD), start(COLD))
+    assert {gate.verdict for gate in found.values()} == {PASS}
+    assert [name for name, gate in found.items() if gate.found] == [ERRORS, LATENCY, CPU]
+    assert (
+        "0.918 s in the same minutes (6 with a value) after the last good deployments (2025-11-21"
+        in found[LATENCY].detail
+    )
+    assert "which does not prove a worse start" in found[LATENCY].detail
+    assert found[MEMORY].found is None
+
+
+def test_what_is_worse_than_before_and_than_at_earlier_starts_fails() -> None:
+    found = beside(seen({"response_time": 2.0, "target_5xx": 20.0, "cpu": 95.0}), start(COLD))
+    assert [name for name, gate in found.items() if gate.verdict is FAIL] == [ERRORS, LATENCY, CPU]
+    assert "which proves that it is worse than then, too" in found[LATENCY].detail
+
+
+def test_a_start_that_was_as_good_as_ever_excuses_nothing() -> None:
+    found = beside(seen(COLD), start(), start(ago=86_400))
+    assert [name for name, gate in found.items() if gate.verdict is FAIL] == [ERRORS, LATENCY, CPU]
+    assert "2025-11-20" in found[LATENCY].detail
+    assert "2025-11-21" in found[LATENCY].detail
+
+
+def test_a_version_that_stays_slow_when_others_had_long_been_warm_is_found_in_the_newest_minutes() -> None:
+    warm = [noisy(minute, **(COLD if minute < 8 else {})) for minute in range(15)]
+    then = GoodStart(DAYS_AGO - ROLLING * MINUTE, readings(*warm, start=DAYS_AGO))
+    found = beside(seen(COLD), then)
+    assert found[LATENCY].verdict is FAIL
+    assert found[LATENCY].samples == 6
+    assert beside(seen({**COLD, "response_time": 0.2}), then)[LATENCY].verdict is PASS
+
+
+def test_minutes_that_are_too_few_to_tell_are_waited_for_until_the_deadline() -> None:
+    """The same in the first two minutes of one earlier start: no test could tell it from a worse one."""
+    early = beside(seen(COLD, after=2), start(COLD, after=2), minutes=2)
+    assert early[LATENCY].verdict is INCONCLUSIVE
+    assert "too few to tell" in early[LATENCY].detail
+    later = beside(seen(COLD, after=8), start(COLD, after=8), minutes=8)
+    assert (later[LATENCY].verdict, bool(later[LATENCY].found)) == (PASS, True)
+    over = Span(ASKED_AT - ROLLING * MINUTE, ASKED_AT, ASKED_AT + 2 * MINUTE, ASKED_AT + 2 * MINUTE)
+    slow = seen({"response_time": 3.0}, after=2)
+    last = compared_gates(slow, Worsening(), over, rest_is_done=True, starts=[start(COLD, after=2)])
+    assert {gate.name for gate in last if gate.verdict is FAIL} == {LATENCY}, "then the minutes before decide alone"
+
+
+@pytest.mark.parametrize("requests", [30.0, 300.0])
+def test_a_start_at_another_load_says_nothing(requests: float) -> None:
+    """A day at noon is no night."""
+    found = beside(seen({"response_time": 0.9}), start(COLD, requests=requests, target_5xx=0.0))
+    assert found[LATENCY].verdict is FAIL
+    assert "same minutes" not in found[LATENCY].detail
+
+
+def test_a_start_of_which_nothing_is_known_any_more_says_nothing() -> None:
+    gone = GoodStart(DAYS_AGO, readings())
+    assert beside(seen(COLD), gone)[LATENCY].verdict is FAIL
+
+
+def test_a_worker_that_warms_up_is_compared_by_its_processor_alone() -> None:
+    alone = {"cpu": 90.0, "memory": 50.0, "running": 2.0}
+    then = GoodStart(DAYS_AGO - ROLLING * MINUTE, readings(*[alone] * 15, start=DAYS_AGO, of=ALONE))
+    cold = seen({"cpu": 90.0}, of=ALONE)
+    assert beside(cold)[CPU].verdict is FAIL
+    excused = beside(cold, then)[CPU]
+    assert (excused.verdict, bool(excused.found)) == (PASS, True)
+
+
+def test_the_minutes_of_a_failed_attempt_are_not_those_of_the_version_before() -> None:
+    """An attempt that was three times as slow lived until two minutes before its retry."""
+    slow = {"response_time": 0.6}
+    old = [noisy(minute, **(slow if 30 <= minute < 55 else {})) for minute in range(BEFORE)]
+    found = readings(*old, *[noisy(minute, **slow) for minute in range(15)], start=START)
+    end = ASKED_AT - 5 * MINUTE
+    for attempts, verdict in (((), PASS), (((end - 25 * MINUTE, end),), FAIL)):
+        span = Span(ASKED_AT, ASKED_AT, DEADLINE, DEADLINE, attempts)
+        gate = {gate.name: gate for gate in compared_gates(found, Worsening(), span, rest_is_done=True)}[LATENCY]
+        assert gate.verdict is verdict
+        assert gate.not_applicable is None, "a minute that is left out is not missing"

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.comparison import ANY_RISE, bound, false_alarms, rises
+from benchmarks.comparison import ANY_RISE, Surroundings, bound, false_alarms, rises
 from contracts.policy import Worsening
 from services.monitor.domain.comparison.compare import compare, of_counts, of_values
-from services.monitor.domain.comparison.ranks import chance_of_rise, persistence, remainders
+from services.monitor.domain.comparison.ranks import chance_of_rise, least_chance, persistence, remainders
 from services.monitor.domain.comparison.shares import burstiness, chance_of_more
 from services.monitor.domain.comparison.spending import looks_at
+from services.monitor.domain.history import MOST_STARTS
 
 ALPHA = Worsening().alpha
 
@@ -35,6 +36,17 @@ def test_ranks_give_the_chance_that_all_ways_to_choose_give(values: list[float])
         rng.shuffle(mixed)
         later, earlier = mixed[:5], mixed[5:]
         assert chance_of_rise(earlier, later) == pytest.approx(exactly(earlier, later), abs=0.03)
+
+
+def test_a_few_values_without_ties_are_counted_exactly() -> None:
+    rng = Random(2)
+    for few, many in ((2, 2), (3, 9), (6, 6)):
+        values = rng.sample(range(1000), few + many)
+        earlier, later = [*map(float, values[few:])], [*map(float, values[:few])]
+        assert chance_of_rise(earlier, later) == pytest.approx(exactly(earlier, later))
+    assert least_chance(6, 6) == pytest.approx(1 / comb(12, 6))
+    assert least_chance(0, 6) == least_chance(6, 0) == 1.0
+    assert least_chance(60, 6) == chance_of_rise(range(60), range(60, 66))
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20), st.integers(1, 20))
@@ -98,7 +110,7 @@ def test_a_decline_that_begins_late_is_found_in_the_newest_minutes() -> None:
     rng = Random(1)
     before = {minute: rng.gauss(0.2, 0.01) for minute in range(-60, 0)}
     after = {minute: rng.gauss(0.2 if minute < 9 else 0.6, 0.01) for minute in range(15)}
-    found = compare(of_values(before, after), lambda level: level > 0.3, 15, ALPHA, last=True)
+    found = compare(of_values(before, after), lambda level, _: level > 0.3, 15, ALPHA, last=True)
     assert found is not None
     assert found.proven
     assert found.minutes == 6
@@ -107,7 +119,7 @@ def test_a_decline_that_begins_late_is_found_in_the_newest_minutes() -> None:
 def test_what_is_proven_and_does_not_matter_is_not_told_as_a_reason() -> None:
     before = dict.fromkeys(range(-60, 0), (1.0, 1000.0))
     after = dict.fromkeys(range(15), (3.0, 1000.0))
-    found = compare(of_counts(before, after), lambda level: level > 1.0, 15, ALPHA, last=True)
+    found = compare(of_counts(before, after), lambda level, _: level > 1.0, 15, ALPHA, last=True)
     assert found is not None
     assert found.proven
     assert found.level == pytest.approx(0.3)
@@ -116,10 +128,27 @@ def test_what_is_proven_and_does_not_matter_is_not_told_as_a_reason() -> None:
 @pytest.mark.parametrize("series", [60, pytest.param(1000, marks=pytest.mark.slow)])
 def test_healthy_services_fail_no_more_often_than_alpha_says(series: int) -> None:
     """Autocorrelated: whatever is proven, on a level load; and by the default policy, as load follows the day."""
-    found = false_alarms(series, 1, ANY_RISE, daily=0.0)
+    found = false_alarms(series, 1, Surroundings(ANY_RISE))
     assert max(found.gates.values(), default=0) <= bound(series, ALPHA), found
-    found = false_alarms(series, 2, Worsening(), daily=0.5)
+    found = false_alarms(series, 2, Surroundings(daily=0.5))
     assert max(found.gates.values(), default=0) <= bound(series, ALPHA), found
+
+
+@pytest.mark.parametrize("series", [30, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("starts", [1, 3])
+def test_services_that_warm_up_fail_no_more_often_where_earlier_starts_are_known(starts: int, series: int) -> None:
+    found = false_alarms(series, 3, Surroundings(ANY_RISE, warms_up=True, starts=starts))
+    assert max(found.gates.values(), default=0) <= bound(series, ALPHA), found
+
+
+def test_without_an_earlier_start_what_warms_up_looks_worse() -> None:
+    """The test above would show nothing if it did not."""
+    assert false_alarms(20, 3, Surroundings(warms_up=True)).runs > 10
+
+
+@pytest.mark.parametrize("series", [30, pytest.param(1000, marks=pytest.mark.slow)])
+def test_where_several_good_starts_are_known_errors_that_double_are_found_as_well(series: int) -> None:
+    assert rises(series, 1, wanders=0.0, starts=MOST_STARTS).gates["error_rate_compared"] >= 0.8 * series
 
 
 @pytest.mark.parametrize("series", [60, pytest.param(1000, marks=pytest.mark.slow)])

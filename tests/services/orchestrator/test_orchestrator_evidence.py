@@ -6,7 +6,9 @@ from contracts.deployment import Cause, CheckUp, Outcome, Phase
 from contracts.gates import Gate
 from contracts.policy import Gates
 from contracts.results import RolloutOutput
+from services.orchestrator.domain.judge import success_of
 from services.orchestrator.domain.policy import Policy
+from services.orchestrator.domain.run import Stage
 from tests.services.orchestrator.harness import SERVICE_POLICY, World, asked
 
 IDLE = Gate.does_not_apply("tasks_running", "the service wants no task")
@@ -38,6 +40,20 @@ def policy(without_evidence: str) -> Policy:
 def test_one_gate_that_applies_is_evidence() -> None:
     end = deployed(World(), PROVEN, wanted=3).end
     assert (end.outcome, end.reason) == (Outcome.SUCCEEDED, "Every check passed and every rule held.")
+
+
+def test_a_success_tells_what_was_found_and_excused() -> None:
+    slow = PROVEN.model_copy(update={"name": "critical_tests", "found": "GET /docs gave 500, as before the change."})
+    end = deployed(World(), slow, wanted=3).end
+    assert end.outcome is Outcome.SUCCEEDED
+    told = "critical_tests: GET /docs gave 500, as before the change."
+    assert end.reason == f"Nothing speaks against this version, and what was found is not held against it: {told}"
+
+
+def test_of_many_findings_the_first_are_told() -> None:
+    gates = tuple(PROVEN.model_copy(update={"name": f"gate_{number}", "found": "x"}) for number in range(5))
+    stage = Stage(phase=Phase.BAKING, started_at=0, deadline=1, gates=gates)
+    assert success_of((stage,)).endswith("gate_0: x; gate_1: x; gate_2: x; and 2 more in its gates")
 
 
 @pytest.mark.parametrize(

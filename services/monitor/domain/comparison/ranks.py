@@ -7,12 +7,15 @@ values. Each minute is therefore reduced by what its predecessor foretells, and 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate
-from math import erfc, sqrt
+from math import comb, erfc, sqrt
 
 Series = Mapping[int, float]
 """Number of a minute → its value; a minute may be missing."""
 
+FEW = 20
+"""Up to so many values on each side chances are exact."""
 HIGHEST_PERSISTENCE = 0.95
 """A series that keeps more of its last value is no longer told from one that wanders about."""
 
@@ -49,9 +52,10 @@ def remainders(series: Series, kept: float) -> dict[int, float]:
 def chance_of_rise(earlier: Sequence[float], later: Sequence[float]) -> float:
     """Return the chance that ``later`` ranks so high among both if nothing has changed: Mann and Whitney's test.
 
-    One-sided, by the normal approximation with corrections for ties and continuity (Mann and Whitney 1947, Annals of
-    Mathematical Statistics 18:50; Hollander and Wolfe, Nonparametric Statistical Methods, 4.1). It is on the safe side
-    where ``later`` has few values. 1 where either is empty or all values are equal.
+    One-sided and exact where there are few values and no ties; else by the normal approximation with corrections for
+    ties and continuity (Mann and Whitney 1947, Annals of Mathematical Statistics 18:50; Hollander and Wolfe,
+    Nonparametric Statistical Methods, 4.1), which is on the safe side where ``later`` has few values. 1 where either is
+    empty or all values are equal.
     """
     few, many = len(later), len(earlier)
     count = few + many
@@ -60,11 +64,33 @@ def chance_of_rise(earlier: Sequence[float], later: Sequence[float]) -> float:
     repeated = Counter((*earlier, *later))
     ranks = _middle_ranks(repeated)
     above = sum(ranks[value] for value in later) - few * (few + 1) / 2
+    if len(repeated) == count and max(few, many) <= FEW:
+        return sum(_ways(few, many)[round(above) :]) / comb(count, few)
     ties = sum(times**3 - times for times in repeated.values())
     variance = few * many / 12 * (count + 1 - ties / (count * (count - 1)))
     if variance <= 0:
         return 1.0
     return _above_normal((above - few * many / 2 - 0.5) / sqrt(variance))
+
+
+def least_chance(earlier: int, later: int) -> float:
+    """Return the smallest chance that so many values can give: that of later ones which are all above the others."""
+    return chance_of_rise(range(earlier), range(earlier, earlier + later))
+
+
+@lru_cache(maxsize=FEW * FEW)
+def _ways(few: int, many: int) -> tuple[int, ...]:
+    """Return in how many ways ``few`` values can be above 0, 1, 2, … of all pairs with ``many`` others.
+
+    These are the coefficients of Gauss's binomial (Mann and Whitney 1947, section 3).
+    """
+    ways = [1] + [0] * (few * many)
+    for step in range(1, few + 1):
+        for above in range(few * many, many + step - 1, -1):
+            ways[above] -= ways[above - many - step]
+        for above in range(step, few * many + 1):
+            ways[above] += ways[above - step]
+    return tuple(ways)
 
 
 def _above_normal(value: float) -> float:
