@@ -8,12 +8,15 @@ from contracts.base import Target
 from contracts.gates import Gate, Verdict
 from contracts.monitor import DependencyFault
 from services.monitor.domain.alarm_alerts import step
+from services.monitor.domain.blind import Blind
 from services.monitor.domain.history import Earlier
+from services.monitor.domain.judge import judge
 from services.monitor.domain.metrics import MINUTE, WatchedService
+from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rollout import Gap, Rollout
 from services.monitor.domain.service_alarms import ServiceAlarm, ServiceAlarms, alarm_gates
 from services.monitor.domain.trouble import NONE, Trouble, Troubles
-from tests.services.monitor.harness import TARGET
+from tests.services.monitor.harness import RULES, TARGET
 
 BEGAN = 1_000_000.0
 SERVES, SETTLED = BEGAN + MINUTE, BEGAN + 2 * MINUTE
@@ -218,3 +221,15 @@ def test_no_other_alarm_is_raised(alarm: ServiceAlarm) -> None:
 
 def test_nor_is_one_that_the_database_explains() -> None:
     assert alerted(ServiceAlarms(read_at=NOW, known=(firing(),)), troubles=AWAY)[1] == ()
+
+
+# -- without metrics ---------------------------------------------------------------------------------------------------
+
+
+def test_alarms_are_evidence_also_where_no_metric_can_be_read() -> None:
+    pending = PendingEvaluation(command_id="1", run_id="1", since=BEGAN, deadline=DEADLINE)
+    alarms = ServiceAlarms(read_at=NOW, known=(firing(),))
+    blind = Blind("CloudWatch did not answer GetMetricData: AccessDenied", service=service())
+    gates = judge(pending, RULES, blind, NOW, database_published=True, alarms=alarms)
+    assert gates is not None
+    assert [found.verdict for found in gates if found.name == "service_alarms_quiet"] == [Verdict.FAIL]
