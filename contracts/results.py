@@ -70,6 +70,8 @@ class ProbesOutput(Contract):
     requests_before: int = 0
     """The same tests' requests to the version before; 0 where nobody has sent any."""
     failures_before: int = 0
+    unsent: str = ""
+    """Why none was sent, where AWS did not say whether one could be; then none stands for the requests of users."""
 
 
 class DisarmOutput(Contract):

@@ -53,6 +53,9 @@ def reading(service: str, operation: str) -> Iterator[None]:
     """Turn botocore's errors into ``AwsError``. AWS's own text is left out: it may quote what was sent."""
     try:
         yield
+    except asyncio.CancelledError as cancelled:
+        cancelled.add_note(f"{service} did not answer {operation}")  # for whoever waits no longer
+        raise
     except NoCredentials as error:
         raise _not_entered(error) from None
     except BudgetSpent as error:
@@ -75,6 +78,9 @@ def changing(service: str, operation: str, *, secrets: Iterable[str] | None = No
     """
     try:
         yield
+    except asyncio.CancelledError as cancelled:
+        cancelled.add_note(f"{service} did not answer {operation}")  # for whoever waits no longer
+        raise
     except NoCredentials as error:
         raise _not_entered(error) from None
     except ClientError as error:
@@ -144,5 +150,6 @@ async def answer_within(seconds: float, question: Awaitable[T]) -> T | AwsError:
             return await question
     except AwsError as error:
         return error
-    except TimeoutError:
-        return AwsError(f"no answer within {seconds:g} s", code="TimeoutError", temporary=True)
+    except TimeoutError as late:
+        unanswered = next(iter(getattr(late.__cause__, "__notes__", ())), "no answer")
+        return AwsError(f"{unanswered} within {seconds:g} s", code="TimeoutError", temporary=True)

@@ -109,11 +109,11 @@ def _unasked(rule: Rule, seen: Seen) -> bool:
     """Return whether all of baking has passed without users, of whom tests could not take the place either.
 
     Where enough tests could be sent for a rate the run has their requests; a few have passed or failed in their own
-    phase. Users who came before the change and do not come any more are no reason to pass: the caller asks for a time
-    before without a rate.
+    phase. Where AWS did not say whether tests can be sent, nothing is known. Users who came before the change and do
+    not come any more are no reason to pass: the caller asks for a time before without a rate.
     """
-    pending, requests = seen.pending, seen.readings.requests
-    tested = pending.probes is not None and pending.probes.requests >= LEAST_PROBES
+    pending, requests, probes = seen.pending, seen.readings.requests, seen.pending.probes
+    tested = probes is not None and (probes.requests >= LEAST_PROBES or bool(probes.unsent))
     if rule.measure.requests is None or tested or seen.now < pending.deadline:
         return False
     return seen.quiet and not any(requests.get(minute) for minute in requests)
@@ -228,7 +228,9 @@ def _by_probes(rule: Rule, measure: Requests, seen: Seen, stretch: Series, reque
         samples=samples,
         minimum=LEAST_PROBES,
         unit=rule.unit,
-        detail=f"{probes.requests} requests of the validator's count, since users sent {requests}",
+        detail=f"users sent {requests}, and no test was sent: {probes.unsent}"
+        if probes.unsent
+        else f"{probes.requests} requests of the validator's count, since users sent {requests}",
     )
     sent_until = seen.now if seen.pending.asked_at is None else seen.pending.asked_at
     fault = seen.troubles.during(seen.pending.since, sent_until) if gate.verdict is Verdict.FAIL else None

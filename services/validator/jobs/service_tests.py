@@ -136,12 +136,10 @@ class ServiceTests:
 
 
 def _unsent(ways: Ways) -> ProbesOutput | None:
-    """Return that no request was sent, where AWS did not say whether one could be: then none stands for users' own.
-
-    None where it is known that no request can be sent.
-    """
-    unread = any(isinstance(address, NotAsked) and address.unread for address in ways.addresses.values())
-    return ProbesOutput(requests=0, failures=0, p95_seconds=None) if unread else None
+    """Return why no request was sent, where AWS did not say if one could be; None where it is known that none can."""
+    unread = (found.why for found in ways.addresses.values() if isinstance(found, NotAsked) and found.unread)
+    why = next(unread, "")
+    return ProbesOutput(requests=0, failures=0, p95_seconds=None, unsent=why) if why else None
 
 
 def _nowhere(gate: Gate, found: Absent | Unknown) -> Result:

@@ -112,3 +112,16 @@ async def test_one_question_without_an_answer_does_not_hide_the_others() -> None
     late = await answer_within(0.01, asyncio.Event().wait())
     assert isinstance(late, AwsError)
     assert (str(late), late.temporary) == ("no answer within 0.01 s", True)
+
+
+async def test_a_read_without_an_answer_in_time_is_named_however_deep_it_is() -> None:
+    async def hang() -> None:
+        with reading("Elastic Load Balancing", "DescribeRules"):
+            await asyncio.Event().wait()
+
+    async def together() -> None:
+        await asyncio.gather(hang(), asyncio.gather(hang(), asyncio.sleep(0)))
+
+    for question in (hang(), together()):
+        late = await answer_within(0.01, question)
+        assert str(late) == "Elastic Load Balancing did not answer DescribeRules within 0.01 s"

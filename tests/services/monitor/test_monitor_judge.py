@@ -216,3 +216,12 @@ def test_a_cloudwatch_that_is_late_is_not_a_service_without_users() -> None:
     assert gates is not None
     assert verdicts(gates)["response_time_p95"] is INCONCLUSIVE
     assert verdicts(gates)["error_rate"] is INCONCLUSIVE
+
+
+def test_where_aws_does_not_say_where_tests_can_be_sent_silence_is_no_verdict_and_says_why() -> None:
+    why = "how users reach the service is not known: Elastic Load Balancing did not answer DescribeRules: AccessDenied"
+    unsent = ProbesOutput(requests=0, failures=0, p95_seconds=None, unsent=why)
+    gates = judged(readings(*[QUIET] * 30, start=START - 15 * MINUTE), DEADLINE, waits=pending(unsent))
+    assert gates is not None
+    assert gates["error_rate"].verdict is INCONCLUSIVE
+    assert gates["error_rate"].detail == f"users sent 0, and no test was sent: {why}"

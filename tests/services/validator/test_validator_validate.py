@@ -119,7 +119,7 @@ async def test_where_aws_does_not_say_where_to_send_them_no_request_stands_for_u
     runner, applications = FakeRunner(left_out), FakeApplications(NotAsked(why, unread=True))
     answer = await validate(validation(runner, applications=applications))
     assert answer.verdict is Verdict.PASS
-    assert answer.output == ProbesOutput(requests=0, failures=0, p95_seconds=None)
+    assert answer.output == ProbesOutput(requests=0, failures=0, p95_seconds=None, unsent=why)
 
 
 async def test_a_service_that_does_not_fails_and_says_what() -> None:
