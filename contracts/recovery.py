@@ -111,6 +111,9 @@ class RollBack(Event):
 
     run_id: RunId
     trigger: str
+    task_definition: str | None = None
+    """The task definition (ARN) that somebody else deployed and the run has judged: another one is left alone. None:
+    the run's own change is taken back, or what is live where nobody knows better."""
 
 
 class Disarm(Event):

@@ -58,6 +58,8 @@ class RolloutOutput(Contract):
     kind: Literal["rollout"] = "rollout"
     wanted: int
     """How many tasks the service wants to run; 0: nothing runs, so nothing can be proven."""
+    task_definition: str | None = None
+    """The task definition (ARN) that the deployment runs; None where it is not known, or an older health says it."""
 
 
 class ProbesOutput(Contract):

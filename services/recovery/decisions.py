@@ -177,6 +177,7 @@ def roll_back_on_command(protection: Protection, command: RollBack, asked: Comma
         snapshot_id=held.snapshot_id,
         started_at=now,
         commands=(asked.id,),
+        judged=command.task_definition,
     )
     return begin_rollback(protection, command.target, rollback)
 

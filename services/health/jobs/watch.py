@@ -65,7 +65,9 @@ class Watch:
 def _watched(command: Command, judgement: Healthy | Failed | Unknown) -> Transition:
     """End a watch; nothing is published when a rollback has answered for it meanwhile."""
     cause = None if isinstance(judgement, Healthy) else judgement.cause
-    output = RolloutOutput(wanted=judgement.wanted) if isinstance(judgement, Healthy) else None
+    output = None
+    if isinstance(judgement, Healthy):
+        output = RolloutOutput(wanted=judgement.wanted, task_definition=judgement.task_definition)
     answer = command.answer(_verdict(judgement), judgement.detail, judgement.gates, cause, output)
 
     def decide(state: bytes | None) -> Decision:

@@ -10,6 +10,7 @@ from contracts.results import ChangeOutput, DisarmOutput
 from services.orchestrator.domain.effects import Ended, Publish, RunTurn, progress
 from services.orchestrator.domain.judge import gates_of, sentence
 from services.orchestrator.domain.limits import EXPIRY_MARGIN, GRACE, ROLLBACK
+from services.orchestrator.domain.opening import observed_version
 from services.orchestrator.domain.run import Disarming, RollingBack, Run, Step
 from services.orchestrator.domain.steps import answered, close, command_step
 
@@ -73,7 +74,8 @@ def disarm(run: Run, outcome: Outcome, cause: Cause | None, reason: str, now: fl
 
 def roll_back(run: Run, trigger: str, cause: Cause | None, reason: str, now: float) -> RunTurn:
     """Have recovery bring the old version back; its result decides."""
-    step = command_step(run, RollBack(target=run.target, run_id=run.run_id, trigger=trigger))
+    judged = observed_version(run)
+    step = command_step(run, RollBack(target=run.target, run_id=run.run_id, trigger=trigger, task_definition=judged))
     yield Publish(step.command, step.id)
     run = run.replace(
         ending=RollingBack(trigger=trigger, cause=cause, reason=reason, step=step, deadline=now + ROLLBACK)

@@ -18,7 +18,7 @@ from contracts.policy import (
     ValidationPolicy,
 )
 from contracts.recovery import Arm, CaptureSnapshot
-from contracts.results import ChangeOutput, PreflightOutput, ProbesOutput, SnapshotOutput
+from contracts.results import ChangeOutput, PreflightOutput, ProbesOutput, RolloutOutput, SnapshotOutput
 from contracts.validator import RunPreflight, ValidateDeployment
 from services.orchestrator.domain.effects import Publish, RunTurn
 from services.orchestrator.domain.limits import EVIDENCE, MINUTE, moment, phase_limit, run_limit
@@ -103,6 +103,7 @@ def capture_snapshot(run: Run, purpose: Literal["before-change", "after-change"]
 
 def _evaluate_rules(run: Run, now: float) -> EvaluateRules:
     baking, ours = run.policy.service.baking if run.policy.service else Baking(), change_of(run)
+    version = ours.task_definition if ours else observed_version(run)
     longest, applied_at = run.request.config.baking_minutes, _applied_at(run)
     return EvaluateRules(
         target=run.target,
@@ -112,7 +113,7 @@ def _evaluate_rules(run: Run, now: float) -> EvaluateRules:
         took_over=moment(now),
         deadline=moment(max(now + longest * MINUTE, applied_at.timestamp() + EVIDENCE)),
         probes=run.output(ProbesOutput),
-        task_definition=ours.task_definition if ours else None,
+        task_definition=version,
         policy=run.policy.part(MonitoringPolicy),
     )
 
@@ -150,6 +151,12 @@ def watch_deployment(run: Run, now: float) -> WatchDeployment:
 def change_of(run: Run) -> ChangeOutput | None:
     """Return the deployment that this run's change created, once recovery has named it."""
     return run.output(ChangeOutput)
+
+
+def observed_version(run: Run) -> str | None:
+    """Return the task definition that somebody else deployed and this run watched until it was live, once it was."""
+    rollout = run.output(RolloutOutput)
+    return rollout.task_definition if rollout and run.observes else None
 
 
 def _snapshot(run: Run) -> str:

@@ -83,6 +83,8 @@ class RollingBack(Contract):
     started_at: datetime
     commands: tuple[str, ...] = ()
     """The ``roll-back`` commands that wait for its result."""
+    judged: str | None = None
+    """The task definition (ARN) that is to be taken back where the run has made no change; None: what is live."""
 
     @classmethod
     def begun(
@@ -94,6 +96,7 @@ class RollingBack(Contract):
         snapshot_id: str,
         started_at: datetime,
         commands: tuple[str, ...] = (),
+        judged: str | None = None,
     ) -> Self:
         return cls(
             rollback_id=rollback_id,
@@ -103,6 +106,7 @@ class RollingBack(Contract):
             snapshot_id=snapshot_id,
             started_at=started_at,
             commands=commands,
+            judged=judged,
         )
 
 

@@ -115,7 +115,7 @@ class _Execution:
             return Failed(f"A rollback is not possible: {deletion}.")
         held = protection.arm if rollback.run_id is not None else None
         change = held.change if held is not None else None
-        await self._begin(service, snapshot, ours=change is not None)
+        await self._begin(service, snapshot, rollback.judged, ours=change is not None)
         observer = self._observer(snapshot, service, rollback, held)
         observed = await observer.observe(service, self.progress, self.job.clock.now())
         await self._note(observed, live_deployment(service)["id"])
@@ -147,12 +147,12 @@ class _Execution:
         elif tasks > self.progress.pace.tasks:
             await self._keep(self.progress.replace(pace=self.progress.pace.grown(tasks)))
 
-    async def _begin(self, service: Body, snapshot: Snapshot, *, ours: bool) -> None:
-        """Keep what the first look shows, where no change of ours says what is to be taken back."""
+    async def _begin(self, service: Body, snapshot: Snapshot, judged: str | None, *, ours: bool) -> None:
+        """Keep what is to be taken back where no change of ours says it: what was ``judged``, or what is live."""
         self.progress = self.progress.replace(goals=self.progress.goals or (snapshot.version,))
         if not ours and self.progress.judged is None:
             live = str(live_deployment(service)["taskDefinition"])
-            await self._keep(self.progress.replace(judged=live, baseline=baseline_of(service)))
+            await self._keep(self.progress.replace(judged=judged or live, baseline=baseline_of(service)))
 
     def _observer(
         self, snapshot: Snapshot, service: Body, rollback: RollingBack, held: Armed | None

@@ -31,7 +31,7 @@ from contracts.recovery import (
     RollBack,
     RollbackStarted,
 )
-from contracts.results import ChangeOutput, DisarmOutput, PreflightOutput, ProbesOutput
+from contracts.results import ChangeOutput, DisarmOutput, PreflightOutput, ProbesOutput, RolloutOutput
 from contracts.state import NewerState
 from contracts.validator import ValidateDeployment
 from services.orchestrator.domain.course import Course
@@ -769,13 +769,16 @@ def test_an_observed_deployment_is_armed_watched_and_judged(world: World) -> Non
     assert watch.deployment_id is None
     world.answer("watch-closely")
     seen = world.now = world.now + 100
-    world.answer("watch-deployment")
+    world.answer("watch-deployment", output=RolloutOutput(wanted=3, task_definition="web:2"))
     world.through(ANALYSIS)
     rules = world.last("evaluate-rules").event
     assert isinstance(rules, EvaluateRules)
     assert rules.since == at(seen), "earlier points may be the old version's"
+    assert rules.task_definition == "web:2", "what was seen to become healthy has to stay live"
     world.answer("evaluate-rules", FAIL, cause=Cause.GATE, gates=[ERRORS])
-    assert world.names()[-1] == "roll-back"
+    command = world.last("roll-back").event
+    assert isinstance(command, RollBack)
+    assert command.task_definition == "web:2", "another version is not to be taken back"
     world.rollback_ends(run_id)
     assert world.end.outcome is Outcome.ROLLED_BACK
 

@@ -245,6 +245,23 @@ async def test_an_observed_deployment_is_rolled_back_on_command() -> None:
     assert recovery.ecs.live == f"{ARN}:1"
 
 
+@pytest.mark.parametrize(("live", "result"), [(BAD, "restored"), (GOOD, "superseded")])
+async def test_of_an_observed_run_only_the_version_that_it_has_judged_is_taken_back(live: str, result: str) -> None:
+    recovery = Recovery()
+    await recovery.arm()
+    judged = recovery.ecs.add_definition(BAD)
+    recovery.ecs.deploy_elsewhere(judged)
+    recovery.clock.time += 300
+    if live != BAD:
+        recovery.ecs.deploy_elsewhere(recovery.ecs.add_definition(live, cpu="512"))
+    command = RollBack(target=TARGET, run_id="run-1", trigger="our_deployment_live", task_definition=judged)
+    await recovery.send(command, "roll-back-1")
+    await recovery.work()
+    (finished,) = recovery.published(RollbackFinished)
+    assert finished.result == result
+    assert bool(recovery.ecs.updates) is (result == "restored")
+
+
 async def test_an_answer_of_ecs_from_before_the_update_is_no_drift(recovery: Recovery) -> None:
     described = recovery.ecs._described
     stale = [described(), described()]

@@ -28,6 +28,8 @@ class Healthy:
     gates: tuple[Gate, ...]
     wanted: int
     """How many tasks the service wants; with 0 nothing is proven."""
+    task_definition: str | None = None
+    """The task definition (ARN) of the deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,13 @@ def judge(observed: Observed | NotObserved, expected: Expected, memory: Memory, 
 
 def _healthy(observed: Observed, service: Service, memory: Memory) -> Healthy:
     """Return the judgement; of a service that wants no task nothing is known, so that its gates prove nothing."""
+    ours = service.deployment(memory.deployment_id)
+    version = ours.task_definition if ours else None
     if service.desired:
-        return Healthy(_counts(observed, memory), memory.gates, service.desired)
+        return Healthy(_counts(observed, memory), memory.gates, service.desired, version)
     why = "the service wants no task, so nothing of the new version runs"
     gates = tuple(gate.model_copy(update={"not_applicable": why}) for gate in memory.gates)
-    return Healthy(f"{why[0].upper()}{why[1:]}.", gates, 0)
+    return Healthy(f"{why[0].upper()}{why[1:]}.", gates, 0, version)
 
 
 def _failure(observed: Observed, memory: Memory, now: float) -> Failed | None:
