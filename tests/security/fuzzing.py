@@ -39,6 +39,21 @@ ODD_TEXTS = (
     "'; DROP TABLE runs; --",
 )
 ODD_NUMBERS = (0, -1, 1, 2**31, 2**53, -(2**53), 2**63, 10**300, 1e-320, 1.5, 1e300, -1e300, 1e308)
+ODD_TIMES = (
+    "9999-12-31T23:59:59Z",
+    "9999-12-31T23:59:59-12:00",
+    "0001-01-01T00:00:00+14:00",
+    "1969-12-31T23:59:59Z",
+    "1970-01-01T00:00:00Z",
+    "2199-12-31T23:59:59Z",
+    "2026-01-05T12:00:00",
+    "2026-01-05",
+    "2026-01-05T12:00:00+23:59",
+    0,
+    -1,
+    1e12,
+    253402300799,
+)
 RAW = (
     b"1e999",
     b"-1e999",
@@ -72,6 +87,21 @@ values = st.recursive(
 )
 
 
+def like(part: Any) -> st.SearchStrategy[Any]:
+    """Return odd values of the same kind, which a contract is more likely to take."""
+    if isinstance(part, str) and part[:3] == "202" and "T" in part:
+        return st.sampled_from(ODD_TIMES)
+    if isinstance(part, str):
+        return st.sampled_from(ODD_TEXTS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+    if isinstance(part, bool):
+        return st.booleans()
+    if isinstance(part, int | float):
+        return st.sampled_from(ODD_NUMBERS) | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    if isinstance(part, list):
+        return st.sampled_from([[], part * 2, part * 50, part[:1]])
+    return values
+
+
 def paths(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Yield the paths of all parts of a document, its own included."""
     yield path
@@ -82,6 +112,12 @@ def paths(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
         entries = enumerate(document)
     for key, value in entries:
         yield from paths(value, (*path, key))
+
+
+def part_of(document: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        document = document[key]
+    return document
 
 
 def replaced(document: Any, path: tuple[Any, ...], part: Any) -> Any:
@@ -99,7 +135,9 @@ def mutated(draw: st.DrawFn, example: str) -> bytes:
     """Draw an example's JSON in which up to three parts are others."""
     document = json.loads(example)
     for _ in range(draw(st.integers(0, 3))):
-        document = replaced(document, draw(st.sampled_from(list(paths(document)))), draw(values))
+        path = draw(st.sampled_from(list(paths(document))[1:] or [()]))
+        odd = like(part_of(document, path)) if draw(st.integers(0, 3)) else values
+        document = replaced(document, path, draw(odd))
     text = json.dumps(document).encode(errors="surrogatepass")
     if draw(st.integers(0, 3)) == 0:
         where = list(paths(document))
