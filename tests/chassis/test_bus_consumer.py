@@ -77,16 +77,9 @@ async def test_a_repeated_command_is_done_once_and_answered_again(running: str, 
 
 async def test_what_kafka_cannot_take_does_not_block_the_outbox(running: str, redis: Any, recorder: Recorder) -> None:
     store = RedisStore(redis, "recovery", PacedClock(Pace()))
-    huge = StepFinished(
-        target=TARGET,
-        run_id="run",
-        command_id="c7",
-        step="capture-snapshot",
-        verdict=Verdict.PASS,
-        summary="x" * 2_000_000,
-    )
+    huge = {"topic": "phase.results.v1", "key": str(TARGET), "headers": "[]", "value": "x" * 2_000_000}
     async with reading(running, "phase.results.v1") as take:
-        await store.apply(decided(Emit(huge, "huge")), cause="huge")
+        await redis.xadd(store.key("outbox"), huge)
         await send(running, command("c8", CAPTURE))
         answer = event_of((await take(1))[0])
     assert isinstance(answer, StepFinished)
