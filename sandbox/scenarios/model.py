@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from contracts.deployment import Cause, DeploymentConfig, Outcome
-from contracts.monitor import CriticalRule
+from contracts.monitor import SERVICE_ALARMS, CriticalRule
+from contracts.suggest import did_you_mean
 from sandbox.scenarios.behaviour import Behaviour
 from sandbox.scenarios.frozen import Frozen
 from sandbox.scenarios.harm import ScheduledRule
@@ -14,6 +15,13 @@ from sandbox.scenarios.world import World
 
 ServiceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+$")]
 """``cluster/service``."""
+ALERTS = (*CriticalRule, SERVICE_ALARMS)
+
+
+def _alert(name: str) -> str:
+    if name not in ALERTS:
+        raise ValueError(f"there is no critical alert {name[:100]}{did_you_mean(name, ALERTS)}")
+    return name
 
 
 class Config(DeploymentConfig):
@@ -54,7 +62,7 @@ class Expected(Frozen):
     """Deployments that Surefoot itself begins at AWS, its rollbacks included."""
     watch: Annotated[float, Field(ge=0, le=14_400)] = 0
     """Seconds after the end for which events are still counted."""
-    alerts: frozenset[CriticalRule | Literal["service_alarms"]] | None = None
+    alerts: frozenset[Annotated[str, AfterValidator(_alert)]] | None = None
     """Rules of the critical alerts that are raised, from the request until the watch is over."""
     live: str | None = None
     """Tag or reference of the image that the service's newest deployment runs when the watch is over."""

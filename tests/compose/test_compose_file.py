@@ -14,6 +14,7 @@ from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.stack import REQUIRED_VARIABLES
 from services._chassis.http import KEEP_ALIVE_SECONDS
 from services._chassis.settings import Settings
+from services._chassis.signing_keys import SIGNING
 from services._policy.environment import CLUSTER, RETRIES, SERVICE, SETTINGS, URL, URLS, environment_of
 from services._policy.load import load
 from services._policy.read import read_path
@@ -37,7 +38,7 @@ def seconds(text: str) -> float:
 COMPOSE = read("docker-compose.yml")
 SANDBOX = read("deploy/sandbox.yml")
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"] | {"aws": SANDBOX["services"]["aws"]}
-LASTING = {name: container for name, container in CONTAINERS.items() if name != "topics"}
+LASTING = {name: container for name, container in CONTAINERS.items() if name not in {"topics", "keys"}}
 ENVIRONMENT: dict[str, str | None] = COMPOSE["x-service"]["environment"]
 
 
@@ -71,7 +72,7 @@ def test_it_comes_back_by_itself_and_says_how_it_is(name: str) -> None:
 
 
 def test_only_what_ends_by_itself_is_not_started_again() -> None:
-    assert CONTAINERS["topics"]["restart"] == "no"
+    assert CONTAINERS["topics"]["restart"] == CONTAINERS["keys"]["restart"] == "no"
 
 
 @pytest.mark.parametrize("name", [name for name in CONTAINERS if name not in THIRD_PARTY])
@@ -125,7 +126,21 @@ def test_all_seven_are_there_and_alike() -> None:
     for service in SERVICES:
         container = CONTAINERS[service]
         assert container["command"] == ["python", "-m", f"services.{service}"]
-        assert {key: value for key, value in container.items() if key != "command"} == COMPOSE["x-service"]
+        own = {"command", "volumes"}
+        assert {key: value for key, value in container.items() if key not in own} == {
+            key: value for key, value in COMPOSE["x-service"].items() if key not in own
+        }
+        assert container["volumes"] == [*COMPOSE["x-service"]["volumes"], f"keys-{service}:/etc/surefoot/key:ro"]
+
+
+def test_each_service_has_its_own_key_and_nobody_else_s() -> None:
+    made = {volume.partition(":")[0] for volume in CONTAINERS["keys"]["volumes"]}
+    assert made == {"keys-trusted", *(f"keys-{party}" for party in SIGNING)}
+    assert CONTAINERS["keys"]["network_mode"] == "none"
+    for name, container in CONTAINERS.items():
+        held = {volume.partition(":")[0] for volume in container.get("volumes", ()) if volume.startswith("keys-")}
+        if name != "keys":
+            assert held == ({"keys-trusted", f"keys-{name}"} if name in SERVICES else set())
 
 
 def test_health_is_readiness_with_time_to_start() -> None:

@@ -64,7 +64,10 @@ def test_what_is_no_scenario_is_refused(text: str, said: str) -> None:
         ("world: {hour: 2,\n  hour: 3}", "3: hour stands here twice"),
         ("world: {happenings: [{at: 10}]}", "2: world.happenings.0: nothing happens: name one of capacity, database, "),
         ("world: {happenings: [{at: 1, deploys: nobody}]}", "2: world.happenings.0.deploys: there is no image nobody"),
-        ("expect: {outcome: failed, alerts: [eror_rate]}", "2: expect.alerts.0: Input should be 'service_unavailable'"),
+        (
+            "expect: {outcome: failed, alerts: [eror_rate]}",
+            "2: expect.alerts.0: there is no critical alert eror_rate",
+        ),
     ],
 )
 def test_what_would_be_passed_over_is_a_fault(tmp_path: Path, part: str, said: str) -> None:
