@@ -80,6 +80,7 @@ async def dead(kafka: str, *messages: Sent, partition: int | None = None) -> lis
         return [event_of(record) for record in await take(len(messages))]
 
 
+@pytest.mark.slow
 async def test_a_letter_s_life(cli: Cli, armoury: Armoury) -> None:
     assert await cli("list") == (0, "no open dead letters\n", "")
     topic, key, headers, value = command("c1", ARM)
@@ -144,6 +145,7 @@ async def test_a_replay_is_the_message_as_it_was_in_its_place(cli: Cli, partitio
     assert (open_["replay_of"], open_["offset"]) == (id_, letter.offset + 1)
 
 
+@pytest.mark.slow
 async def test_drop_settles_in_the_letter_s_own_partition(cli: Cli) -> None:
     topic, key, headers, _ = command("c1", ARM)
     await dead(cli.kafka, (topic, key, headers, b"{"), (topic, key, headers, b"["))

@@ -43,6 +43,7 @@ async def test_the_script_for_ci_sees_a_run_from_started_to_finished(surefoot: d
     assert json.loads(lines[-1].split(" ", 1)[1])["outcome"] == "succeeded"
 
 
+@pytest.mark.slow
 async def test_the_script_for_ci_fails_a_pipeline_whose_deployment_does_not_succeed(surefoot: dict[str, str]) -> None:
     """Another run of the same target goes on meanwhile; the script hears its own alone."""
     await publish(surefoot, f"other-{datetime.now(UTC).timestamp()}", 1)

@@ -7,7 +7,7 @@ from benchmarks.judge.matrix import with_name
 from benchmarks.judge.play import by_ecs, by_surefoot
 from benchmarks.judge.rule import End
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def test_a_healthy_version_goes_live_by_both() -> None:

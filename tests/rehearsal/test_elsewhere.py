@@ -11,6 +11,8 @@ from sandbox.aws.accounts import REGION, SECOND_ACCOUNT
 from sandbox.aws.workloads import COURT, EVERYWHERE, EXTERNAL_ID, PAYMENTS
 from tests.rehearsal.installation import Installation, installed, policy
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def installation() -> Iterator[Installation]:
@@ -45,7 +47,6 @@ def test_one_that_cannot_be_entered_is_blocked_with_the_reason_and_the_other_goe
     assert sentence.startswith(f"account {SECOND_ACCOUNT}/{REGION}: ")
 
 
-@pytest.mark.slow
 def test_after_three_hours_a_rollback_does_not_need_sts(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

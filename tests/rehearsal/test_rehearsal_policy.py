@@ -1,5 +1,7 @@
 """The policy of a service decides how its deployments end."""
 
+import pytest
+
 from contracts.deployment import Outcome
 from contracts.monitor import CriticalAlert
 from contracts.results import StepFinished
@@ -26,6 +28,7 @@ defaults:
 """
 
 
+@pytest.mark.slow
 def test_a_slow_version_is_good_enough_where_the_policy_says_so() -> None:
     rehearsal, policy = under("slow", LENIENT)
     assert rehearsal.finished.outcome is Outcome.SUCCEEDED, rehearsal.finished.reason
@@ -43,6 +46,7 @@ defaults:
 """
 
 
+@pytest.mark.slow
 def test_a_healthy_version_is_rolled_back_where_the_policy_forgives_nothing() -> None:
     rehearsal, policy = under("healthy", STRICT)
     assert rehearsal.finished.outcome is Outcome.ROLLED_BACK, rehearsal.finished.reason

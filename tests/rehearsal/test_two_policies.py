@@ -28,6 +28,9 @@ PATIENT: dict[str, Any] = {
 """The image ``slow`` answers in six seconds: far too slow by the defaults, and well enough by this."""
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture
 def installation() -> Iterator[Installation]:
     with installed() as installation:

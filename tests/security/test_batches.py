@@ -93,6 +93,7 @@ def test_what_comes_before_a_damaged_message_is_read() -> None:
     assert [isinstance(record.value, Unreadable) for record in found] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_bombs_cost_little_memory() -> None:
     """In a process of its own, whose peak nothing else has raised."""
     done = subprocess.run(

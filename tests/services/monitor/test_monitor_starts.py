@@ -92,6 +92,7 @@ async def test_where_cloudwatch_tells_nothing_of_then_the_minutes_before_decide(
     assert metrics.asked > 0
 
 
+@pytest.mark.slow
 async def test_nobody_asks_while_nothing_is_worse() -> None:
     found, metrics = world(COLD)
     now = moment(found.clock.time)
@@ -103,6 +104,7 @@ async def test_nobody_asks_while_nothing_is_worse() -> None:
     assert metrics.asked == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outcome", [Outcome.SUCCEEDED, Outcome.FAILED])
 async def test_only_a_run_that_succeeds_proves_what_is_live(outcome: Outcome) -> None:
     found, _ = world(COLD)
