@@ -64,6 +64,9 @@ def _check(value: Any, name: str, depth: int) -> None:
     elif isinstance(value, float):
         if not isfinite(value):
             raise OutOfBounds("a number that is not finite")
+        # each number so large is a whole one, and may become an integer
+        if abs(value) > GREATEST:
+            raise OutOfBounds(f"a whole number beyond {GREATEST:,}")
     elif isinstance(value, int):
         if abs(value) > GREATEST:
             raise OutOfBounds(f"a whole number beyond {GREATEST:,}")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from services._chassis import jobs
+from services._chassis import job_leases
 from services._chassis.relay import Relay
 from services._chassis.signatures import Trust
 from services._chassis.store import RedisStore
@@ -50,10 +50,10 @@ def _script(*changes: tuple[str, str]) -> Callable[[], None]:
 
     def install() -> None:
         for name in ("_CLAIM", "_RENEW"):
-            text = getattr(jobs, name)
+            text = getattr(job_leases, name)
             for old, new in changes:
                 text = text.replace(old, new)
-            setattr(jobs, name, text)
+            setattr(job_leases, name, text)
 
     return install
 

@@ -12,6 +12,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from services._chassis.signing_keys import create_all
+
 IDENTITY = (
     b"<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account><Arn>a</Arn>"
     b"<UserId>u</UserId></GetCallerIdentityResult></GetCallerIdentityResponse>"
@@ -65,7 +67,9 @@ class Health:
 
 
 @pytest.fixture
-async def health(kafka: str, valkey_url: str, redis: Any, tmp_path: Path) -> AsyncIterator[Health]:
+async def health(
+    kafka: str, valkey_url: str, redis: Any, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Health]:
     del redis  # it empties the Redis
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -74,6 +78,7 @@ async def health(kafka: str, valkey_url: str, redis: Any, tmp_path: Path) -> Asy
     found = Health(
         {
             **os.environ,
+            **create_all(tmp_path_factory.mktemp("keys")),
             "KAFKA_BOOTSTRAP_SERVERS": kafka,
             "REDIS_URL": valkey_url,
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{aws.sockets[0].getsockname()[1]}",

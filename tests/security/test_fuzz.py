@@ -40,8 +40,9 @@ NOW = 1_767_614_400.0
 """2026-01-05T12:00:00Z, the time of the published examples."""
 SERVICE = {"status": "ACTIVE", "serviceName": "api", "desiredCount": 1, "runningCount": 1}
 QUICK = settings(PROFILE, max_examples=15, derandomize=True)
-EXAMPLES_FOR_LONG = int(os.environ.get("FUZZ_EXAMPLES", "500"))
-LONG = settings(PROFILE, max_examples=EXAMPLES_FOR_LONG)
+EXAMPLES_FOR_LONG = int(os.environ.get("FUZZ_EXAMPLES", "200"))
+"""``FUZZ_EXAMPLES=2000 pytest -m slow tests/security/test_fuzz.py`` looks for more, each time for others."""
+LONG = settings(PROFILE, max_examples=EXAMPLES_FOR_LONG, derandomize="FUZZ_EXAMPLES" not in os.environ)
 LATEST = 2**33
 """Epoch seconds in the year 2242: behind every time that a message may name (``contracts.base.Time``)."""
 EXAMPLES = [(entry, example) for entry in CATALOGUE for example in examples_of(entry.type)]
