@@ -1,5 +1,6 @@
 """Reading ECS: is the service there, what deploys it, which tasks stopped, what its task definitions say."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from contracts.base import Target
@@ -123,32 +124,15 @@ async def newest_revisions(aws: Aws, target: Target, family: str, most: int) -> 
 
 async def service_deployments(aws: Aws, target: Target, since: float) -> tuple[ServiceDeployment, ...]:
     """Return the service deployments that began after ``since`` (epoch seconds), newest first."""
-    with reading("ECS", "ListServiceDeployments"):
-        listed = await aws.at(target).call(
-            "ecs",
-            "list_service_deployments",
-            cluster=target.cluster,
-            service=target.service,
-            createdAt={"after": moment(since)},
-            maxResults=DESCRIBED_DEPLOYMENTS,
-        )
-    arns = [deployment["serviceDeploymentArn"] for deployment in listed.get("serviceDeployments") or ()]
+    listed = await _listed(aws, target, DESCRIBED_DEPLOYMENTS, createdAt={"after": moment(since)})
+    arns = [deployment["serviceDeploymentArn"] for deployment in listed]
     found = await _described(aws, target, arns) if arns else ()
     return tuple(sorted(found, key=lambda deployment: deployment.created_at or 0.0, reverse=True))
 
 
 async def last_completed_deployments(aws: Aws, target: Target) -> tuple[ServiceDeployment, ...]:
     """Return the last service deployments that ended SUCCESSFUL, in AWS's order, ``COMPLETED_DEPLOYMENTS`` at most."""
-    with reading("ECS", "ListServiceDeployments"):
-        listed = await aws.at(target).call(
-            "ecs",
-            "list_service_deployments",
-            cluster=target.cluster,
-            service=target.service,
-            status=["SUCCESSFUL"],
-            maxResults=COMPLETED_DEPLOYMENTS,
-        )
-    return tuple(map(ServiceDeployment, listed.get("serviceDeployments") or ()))
+    return tuple(map(ServiceDeployment, await _listed(aws, target, COMPLETED_DEPLOYMENTS, status=["SUCCESSFUL"])))
 
 
 async def past_deployments(aws: Aws, target: Target) -> tuple[ServiceDeployment, ...]:
@@ -156,15 +140,21 @@ async def past_deployments(aws: Aws, target: Target) -> tuple[ServiceDeployment,
 
     ECS forgets them after 90 days (ECS API reference, ListServiceDeployments).
     """
+    return tuple(map(ServiceDeployment, await _listed(aws, target, PAST_DEPLOYMENTS)))
+
+
+async def _listed(aws: Aws, target: Target, most: int, **chosen: Any) -> Sequence[Any]:
+    """Return the newest service deployments, ``most`` at most, as ECS lists them; ``chosen`` says which."""
     with reading("ECS", "ListServiceDeployments"):
         listed = await aws.at(target).call(
             "ecs",
             "list_service_deployments",
             cluster=target.cluster,
             service=target.service,
-            maxResults=PAST_DEPLOYMENTS,
+            maxResults=most,
+            **chosen,
         )
-    return tuple(map(ServiceDeployment, listed.get("serviceDeployments") or ()))
+    return listed.get("serviceDeployments") or ()
 
 
 async def find_service_deployment(aws: Aws, target: Target, arn: str) -> ServiceDeployment | Missing:

@@ -4,7 +4,7 @@ Keys are Ed25519. A service holds one private key, its own; of the others it kno
 that lists who holds which. Nothing here talks to Kafka or Redis.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
@@ -107,7 +107,7 @@ class Trust:
 
     def _signer(self, record: Received) -> TrustedKey | None:
         """Return the key that has signed the message; None where it may be unsigned."""
-        given = _last(record.headers, SIGNATURE_HEADER)
+        given: bytes | None = dict(record.headers).get(SIGNATURE_HEADER)
         if given is None:
             if self.demands:
                 raise Untrusted("it is not signed")
@@ -124,10 +124,6 @@ class Trust:
         except InvalidSignature:
             raise Untrusted(f"the signature with the key {key.id} of {key.named} does not fit its content") from None
         return key
-
-
-def _last(headers: Iterable[tuple[str, bytes | None]], name: str) -> bytes | None:
-    return dict(headers).get(name)
 
 
 @dataclass(frozen=True, slots=True)
