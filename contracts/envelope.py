@@ -86,16 +86,15 @@ class Envelope:
             "ce_expirytime": self.meta.expires_at and _text(self.meta.expires_at),
         }
         attributes |= {name: value for name, value in optional.items() if value}
-        headers = tuple((name, value.encode()) for name, value in attributes.items())
-        return Message(self.entry.topic.name, subject.encode(), headers, self._value())
-
-    def _value(self) -> bytes:
-        value = as_json(self.event)
         try:
+            for name, text in attributes.items():
+                _check_header(name, text)
+            value = as_json(self.event)
             _check(self.entry, value)
         except OutOfBounds as error:
             raise OutOfBounds(f"the event {self.entry.type} was not published: it would have {error}") from None
-        return value
+        headers = tuple((name, text.encode()) for name, text in attributes.items())
+        return Message(self.entry.topic.name, subject.encode(), headers, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,10 @@ def decode(type_: str, meta: Meta, value: bytes | None) -> Envelope:
     except OutOfBounds as error:
         raise InvalidMessage(f"{type_} has {error}") from None
     try:
-        return Envelope(meta, entry.contract.model_validate_json(value))
+        event = entry.contract.model_validate_json(value)
+        _check_header("ce_subject", event.subject)
+    except OutOfBounds as error:
+        raise InvalidMessage(f"{type_} has a subject that would be {error}") from None
     except ValidationError as error:
         # a field's path and the rule that it broke; the input could be a secret
         faults = "; ".join(
@@ -160,6 +162,7 @@ def decode(type_: str, meta: Meta, value: bytes | None) -> Envelope:
             for fault in error.errors(include_input=False, include_url=False)[:5]
         )
         raise InvalidMessage(f"{type_} does not validate: {faults}") from None
+    return Envelope(meta, event)
 
 
 def _check(entry: Entry, value: bytes) -> None:
@@ -178,10 +181,17 @@ def _read_header(header: tuple[str, bytes | None]) -> tuple[str, str]:
         text = value.decode()
     except UnicodeDecodeError:
         raise InvalidMessage(f"the header {name} is not UTF-8") from None
+    try:
+        _check_header(name, text)
+    except OutOfBounds as error:
+        raise InvalidMessage(f"the message has {error}") from None
+    return name, text
+
+
+def _check_header(name: str, text: str) -> None:
     longest = LONGEST_ID if name.startswith("ce_") else LONGEST_HEADER
     if len(name) + len(text) > longest:
-        raise InvalidMessage(f"a header has more than {longest:,} characters")
-    return name, text
+        raise OutOfBounds(f"a header of more than {longest:,} characters")
 
 
 def _rule(fault: ErrorDetails) -> str:

@@ -14,7 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts import bounds
 from contracts.base import AccountId, Region, Target
+from contracts.bounds import OutOfBounds
 from contracts.catalogue import CATALOGUE, Entry
+from contracts.dead_letter import DeadLetterSettled
 from contracts.envelope import Envelope, InvalidMessage, Meta, from_message
 from contracts.gates import Gate
 from contracts.health import HealthScored
@@ -144,6 +146,15 @@ def test_what_is_within_the_bounds_passes() -> None:
 def test_an_attribute_of_a_megabyte_is_refused(name: str) -> None:
     with pytest.raises(InvalidMessage, match="more than 1,024 characters"):
         from_message(headers(**{name: "x" * 1_050_000}), json.dumps(SCORE).encode())
+
+
+def test_an_event_whose_subject_would_be_too_long_a_header_is_neither_read_nor_written() -> None:
+    settled = {"letter": "x" * 1_020, "how": "dropped", "actor": "ops"}
+    with pytest.raises(InvalidMessage, match="a subject that would be a header of more than 1,024 characters"):
+        from_message(headers("dead-letter-settled.v1"), json.dumps(settled).encode())
+    meta = from_message(headers(), json.dumps(SCORE).encode()).meta
+    with pytest.raises(OutOfBounds, match="not published: it would have a header of more than 1,024 characters"):
+        Envelope(meta, DeadLetterSettled.model_validate(settled)).to_message()
 
 
 def test_headers_are_few_and_short() -> None:
