@@ -21,6 +21,7 @@ from benchmarks.in_flight import DELAYS, in_flight
 from benchmarks.rounds import HEAD
 from benchmarks.servers import everything, kafka_and_redis, python
 from contracts.topics import PARTITIONS
+from services._chassis.kafka_connection import KafkaConnection
 from services._chassis.topics import ensure_topics
 
 SPEED = 20.0
@@ -32,7 +33,7 @@ MOST_ALERTED = 2.0
 
 async def _topics(kafka: str) -> None:
     """Create our topics, and those of the bare scripts."""
-    await ensure_topics(kafka, 1)
+    await ensure_topics(KafkaConnection(kafka), 1)
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=kafka)
     topic: Any = NewTopic  # aiokafka has no types here
     await admin.start()

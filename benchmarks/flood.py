@@ -20,6 +20,7 @@ from services._chassis.assembly import assemble
 from services._chassis.bus import KafkaTransport
 from services._chassis.catch_up import CatchUp
 from services._chassis.clock import Pace, PacedClock
+from services._chassis.kafka_connection import KafkaConnection
 from services._chassis.readiness import Readiness
 from services._chassis.service import Service
 from services._chassis.settings import Settings
@@ -100,7 +101,7 @@ async def flood(kafka: str, redis: Any, samples: Sequence[Sample], *, longest: f
 
     Kafka and Redis must be new: all that is in them counts.
     """
-    await ensure_topics(kafka, 1)
+    await ensure_topics(KafkaConnection(kafka), 1)
     places = await _send(kafka, samples)
     store = RedisStore(redis, GROUP, PacedClock(Pace()))
     async with _serving(kafka, store) as progress:
@@ -142,7 +143,7 @@ async def _send(kafka: str, samples: Sequence[Sample]) -> list[Place]:
 async def _serving(kafka: str, store: RedisStore) -> AsyncIterator[CatchUp]:
     """Run consumer, relay and watchdog, as a process does."""
     settings = Settings(kafka_bootstrap_servers=kafka)
-    transport = KafkaTransport(store, settings)
+    transport = KafkaTransport(store, settings, KafkaConnection(settings.kafka_bootstrap_servers))
     service = Service(GROUP, handlers={CaptureSnapshot: _count})
     assembly = assemble(service, store, transport, settings, Readiness())
     await transport.broker.start()

@@ -20,6 +20,7 @@ from contracts.topics import RECOVERY_COMMANDS, Party
 from services._chassis.bus import KafkaTransport
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.consumer import Consumer
+from services._chassis.kafka_connection import KafkaConnection
 from services._chassis.service import Service
 from services._chassis.settings import Settings
 from services._chassis.signatures import UNSIGNED, Identity, Signatures, Signer, Trust
@@ -77,7 +78,7 @@ class Bench:
 
         settings = Settings(kafka_bootstrap_servers=self.kafka)
         store = RedisStore(self.redis, OURS, PacedClock(Pace()))
-        transport = KafkaTransport(store, settings)
+        transport = KafkaTransport(store, settings, KafkaConnection(settings.kafka_bootstrap_servers))
         service = Service(OURS, handlers={CaptureSnapshot: handler})
         consumer = Consumer(service, store, transport.progress, trust=identity.trust)
         # it keeps the offsets each second, which is a part of the price

@@ -225,6 +225,11 @@ def topics_of(party: Party) -> tuple[Topic, ...]:
     return tuple(dict.fromkeys(entry.topic for entry in read_by(party)))
 
 
+def topics_written_by(party: Party) -> tuple[Topic, ...]:
+    """Return the topics that ``party`` may write to, without duplicates, in the table's order."""
+    return tuple(dict.fromkeys(entry.topic for entry in CATALOGUE if party in entry.writers))
+
+
 REPLAYED_FIRST: Mapping[Party, frozenset[str]] = {
     ORCHESTRATOR: frozenset({topics.DEPLOYMENT_EVENTS.name}),
     RECOVERY: frozenset({topics.RECOVERY_EVENTS.name}),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from contracts.catalogue import CATALOGUE, topics_of
+from contracts.catalogue import topics_of, topics_written_by
 from contracts.topics import SERVICES, Party
 
 Format = Literal["table", "kafka-acls"]
@@ -25,7 +25,7 @@ def acls(principals: Mapping[Party, str] | None = None) -> Iterator[Acl]:
     """Yield all that is needed, and nothing more; ``principals`` are the names of those that are called otherwise."""
     for party in Party:
         principal = (principals or {}).get(party, PRINCIPAL.format(party=party))
-        written = dict.fromkeys(entry.topic.name for entry in CATALOGUE if party in entry.writers)
+        written = [topic.name for topic in topics_written_by(party)]
         read = [topic.name for topic in topics_of(party)]
         for topic in dict.fromkeys((*written, *read)):
             yield Acl(principal, "topic", topic, "Describe")

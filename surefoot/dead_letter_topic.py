@@ -1,33 +1,30 @@
 """The dead letters on their topic: read them, publish them again, settle them."""
 
 import asyncio
-import logging
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
 from contracts.base import caused_id
 from contracts.dead_letter import DeadLettered, DeadLetterSettled, alert_of, letter_id
 from contracts.envelope import Envelope, InvalidMessage, Message, Meta, decode, read_meta
 from contracts.signatures import OPERATORS_SOURCE
 from contracts.topics import DEAD_LETTERS, TOPICS, Party
-from services._chassis.records import read_bounded
+from services._chassis.kafka_connection import KafkaConnection
 from services._chassis.signatures import Untrusted
 from surefoot.exit_codes import Exit
+from surefoot.kafka import ANSWER_SECONDS, connection, started
 from surefoot.output import CannotDo
 from surefoot.signing import signed, trust_of
 
-ANSWER_SECONDS = 15.0
-"""The longest that Kafka may be silent."""
 SHORTEST_PREFIX = 4
 
 
@@ -83,10 +80,6 @@ class Letters:
             ids = ", ".join(letter.id for letter in found[:5]) + (", …" if len(found) > 5 else "")
             raise CannotDo(f"{prefix} is ambiguous: {ids}", Exit.USAGE)
         return found[0]
-
-
-def servers() -> str:
-    return os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or "127.0.0.1:9092"
 
 
 async def read(keeps_value: Callable[[str], bool] = lambda _: False) -> Letters:
@@ -172,11 +165,10 @@ async def _send(producer: Any, message: Message, partition: int | None = None) -
 
 
 async def _records() -> AsyncIterator[Any]:
-    partitions = await _partitions()
-    read_bounded()
-    untyped: Any = AIOKafkaConsumer
-    consumer = untyped(bootstrap_servers=servers(), enable_auto_commit=False, auto_offset_reset="earliest", **_bounds())
-    async with _started(consumer, consumer.stop):
+    kafka = connection()
+    partitions = await _partitions(kafka)
+    options = {"enable_auto_commit": False, "auto_offset_reset": "earliest"}
+    async with started(kafka, AIOKafkaConsumer, AIOKafkaConsumer.stop, **options) as consumer:
         async with asyncio.timeout(ANSWER_SECONDS):
             begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         unread = {partition for partition in partitions if begins[partition] < ends[partition]}
@@ -193,46 +185,18 @@ async def _records() -> AsyncIterator[Any]:
                 raise TimeoutError("it stopped in the middle")
 
 
-async def _partitions() -> list[TopicPartition]:
+async def _partitions(kafka: KafkaConnection) -> list[TopicPartition]:
     """Return the topic's partitions; a consumer that asked for it could create it, with a wrong number of them."""
-    untyped: Any = AIOKafkaAdminClient
-    admin = untyped(bootstrap_servers=servers(), **_bounds())
-    async with _started(admin, admin.close), asyncio.timeout(ANSWER_SECONDS):
+    client: Any = AIOKafkaAdminClient
+    async with started(kafka, client, client.close) as admin, asyncio.timeout(ANSWER_SECONDS):
         if DEAD_LETTERS.name not in await admin.list_topics():
-            raise CannotDo(f"Kafka at {servers()} has no topic {DEAD_LETTERS}: no service ran there", Exit.FAILED)
+            raise CannotDo(f"Kafka at {kafka.servers} has no topic {DEAD_LETTERS}: no service ran there", Exit.FAILED)
         (about,) = await admin.describe_topics([DEAD_LETTERS.name])
         return [TopicPartition(DEAD_LETTERS.name, partition["partition"]) for partition in about["partitions"]]
 
 
 @asynccontextmanager
 async def _producer() -> AsyncIterator[Any]:
-    untyped: Any = AIOKafkaProducer
-    producer = untyped(bootstrap_servers=servers(), acks="all", enable_idempotence=True, **_bounds())
-    async with _started(producer, producer.stop):
+    options = {"acks": "all", "enable_idempotence": True}
+    async with started(connection(), AIOKafkaProducer, AIOKafkaProducer.stop, **options) as producer:
         yield producer
-
-
-def _bounds() -> dict[str, int]:
-    return {"request_timeout_ms": int(ANSWER_SECONDS * 1000)}
-
-
-@asynccontextmanager
-async def _started(client: Any, stop: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own error has it in one sentence
-    with _reached():
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await client.start()
-            yield
-        finally:
-            await stop()
-
-
-@contextmanager
-def _reached() -> Iterator[None]:
-    try:
-        yield
-    except (KafkaError, OSError) as error:
-        why = str(error) or type(error).__name__
-        sentence = f"Kafka at {servers()} does not answer ({why}): check KAFKA_BOOTSTRAP_SERVERS"
-        raise CannotDo(sentence, Exit.FAILED) from error

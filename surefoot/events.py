@@ -1,20 +1,18 @@
 """Read the event streams."""
 
 import asyncio
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 
 from contracts.dead_letter import DeadLettered
 from contracts.envelope import Envelope, InvalidMessage, from_message
 from contracts.suggest import did_you_mean
 from contracts.topics import DEPLOYMENT_EVENTS, TOPICS
-from services._chassis.records import read_bounded
 from surefoot.exit_codes import Exit
+from surefoot.kafka import connection, started
 from surefoot.output import CannotDo, console
 
 SHORT_RUN = 8
@@ -28,23 +26,13 @@ def follow(topics: tuple[str, ...], *, from_start: bool, write: Callable[[str], 
     if unknown := [topic for topic in topics if topic not in known]:
         meant = did_you_mean(unknown[0], known)
         raise CannotDo(f"no topic {', '.join(unknown)}{meant or '.'} There are {', '.join(known)}", Exit.USAGE)
-    try:
-        asyncio.run(_follow(topics or (DEPLOYMENT_EVENTS.name,), from_start, write, as_json))
-    except KafkaError as error:
-        raise CannotDo(f"Kafka cannot be reached ({error}): check KAFKA_BOOTSTRAP_SERVERS", Exit.FAILED) from error
+    asyncio.run(_follow(topics or (DEPLOYMENT_EVENTS.name,), from_start, write, as_json))
 
 
 async def _follow(topics: tuple[str, ...], from_start: bool, write: Callable[[str], None], as_json: bool) -> None:
-    read_bounded()
-    consumer = AIOKafkaConsumer(
-        *topics,
-        bootstrap_servers=os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092"),
-        auto_offset_reset="earliest" if from_start else "latest",
-        request_timeout_ms=10_000,
-    )
-    await consumer.start()
-    console.print(f"listening to {', '.join(topics)}; Ctrl+C ends it", highlight=False)
-    try:
+    offsets = {"auto_offset_reset": "earliest" if from_start else "latest"}
+    async with started(connection(), AIOKafkaConsumer, AIOKafkaConsumer.stop, *topics, **offsets) as consumer:
+        console.print(f"listening to {', '.join(topics)}; Ctrl+C ends it", highlight=False)
         async for record in consumer:
             try:
                 envelope = from_message(record.headers, record.value)
@@ -52,8 +40,6 @@ async def _follow(topics: tuple[str, ...], from_start: bool, write: Callable[[st
                 write(f"{record.topic}/{record.partition}/{record.offset}: {error}")
                 continue
             write(as_data(envelope) if as_json else as_line(envelope))
-    finally:
-        await consumer.stop()
 
 
 def as_data(envelope: Envelope) -> str:

@@ -18,6 +18,7 @@ from contracts.topics import Party
 from services._chassis.catch_up import CatchUp
 from services._chassis.commits import Commits
 from services._chassis.consumer import Record
+from services._chassis.kafka_connection import KafkaConnection
 from services._chassis.records import read_bounded
 from services._chassis.settings import Settings
 from services._chassis.store import RedisStore
@@ -37,11 +38,13 @@ class Broker(KafkaBroker):
         await super().stop(*fault)
 
 
-def create_broker(settings: Settings, client_id: str) -> Broker:
+def create_broker(kafka: KafkaConnection, settings: Settings, client_id: str) -> Broker:
     """Return a broker that loses nothing: ``acks=all``, idempotent, acknowledged by the handler's end."""
     read_bounded()
     return Broker(
-        settings.kafka_bootstrap_servers.split(","),
+        kafka.servers.split(","),
+        security=kafka.security,
+        sasl_oauth_token_provider=kafka.tokens,
         client_id=client_id,
         acks="all",
         enable_idempotence=True,
@@ -67,10 +70,10 @@ def _errors_only() -> logging.Logger:
 class KafkaTransport:
     """The transport in production: one service's messages over Kafka."""
 
-    def __init__(self, store: RedisStore, settings: Settings) -> None:
+    def __init__(self, store: RedisStore, settings: Settings, kafka: KafkaConnection) -> None:
         party = Party(store.service)
         self.name = settings.member(party) or f"{party}-{socket.gethostname()}-{os.getpid()}"
-        self.broker = create_broker(settings, self.name)
+        self.broker = create_broker(kafka, settings, self.name)
         read = sum(topic.partitions for topic in topics_of(party))
         first = REPLAYED_FIRST.get(party, frozenset())
         self.progress = CatchUp(store, first, read, settings.kafka_session_timeout)

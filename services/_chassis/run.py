@@ -30,6 +30,7 @@ from services._chassis.bus import KafkaTransport
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.clock_offset import RedisClock
 from services._chassis.config_file import ConfigWatch
+from services._chassis.connections import Connections
 from services._chassis.http import PREFIX, create_http, create_server, end_http, listen
 from services._chassis.identity import identity_of
 from services._chassis.policy import first_policy, router
@@ -41,6 +42,7 @@ from services._chassis.startup import AGAIN_SECONDS, Startup, StartupError, unle
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services._chassis.telemetry import configure_logs
+from services._chassis.tls_files import TlsWatch
 from services._chassis.watchdog import Stalled
 from services._policy.environment import environment_of
 from services._policy.faults import PolicyFaults
@@ -65,7 +67,10 @@ class Process:
 
     def __post_init__(self) -> None:
         self.clock = PacedClock(Pace.parse(self.settings.surefoot_clock))
+        self.parties = parties_of(self.modules)
         self.aws = AwsConnection(self.settings.aws_region, self.settings.aws_limits)
+        self.connections = Connections.of(self.settings, self.parties, self.aws.own)
+        self.readiness.facts["kafka"] = self.connections.about_kafka
         self.redis: Any = Redis.from_url(
             str(self.settings.redis_url), socket_connect_timeout=3, socket_timeout=10, max_connections=200
         )
@@ -120,11 +125,19 @@ class Process:
             await self._close()
 
     async def _reach_all(self) -> None:
-        startup = Startup(self.settings, self.readiness.missing, self.redis, self.clock, self.aws)
+        startup = Startup(
+            self.settings,
+            self.readiness.missing,
+            self.redis,
+            self.clock,
+            self.aws,
+            self.connections,
+            self.readiness,
+        )
         self.settings = self.settings.model_copy(update={"aws_account": await startup.reach_all()})
 
     async def _start(self, http: Any) -> list[tuple[str, Loop]]:
-        parties = [Party(module.rpartition(".")[2]) for module in self.modules]
+        parties = self.parties
         stores = {party: RedisStore(self.redis, party, self.clock) for party in parties}
         policies = await first_policy(self.settings, Aws(self.aws, parties[0]), [*stores.values()], self.readiness)
         http.include_router(router(policies, self.settings_file), prefix=PREFIX)
@@ -133,6 +146,8 @@ class Process:
         )
         redis_clock = RedisClock(self.redis, self.clock, self.readiness)
         loops: dict[str, Loop] = {"clock": redis_clock.run, "policy": policies.run, "accounts": accounts.run}
+        if self.connections.files:
+            loops["certificates"] = TlsWatch(self.connections.files, self.readiness).run
         for party, store in stores.items():
             settings = load_settings(party, aws_account=self.settings.aws_account)
             platform = Platform(
@@ -146,7 +161,7 @@ class Process:
             service = create_service(party, settings, platform)
             http.include_router(service.router, prefix=PREFIX)
             self.services.append(service)
-            transport = KafkaTransport(store, settings)
+            transport = KafkaTransport(store, settings, self.connections.kafka[party])
             self.transports.append(transport)
             identity = identity_of(settings, party, self.readiness)
             assembly = assemble(service, store, transport, settings, self.readiness, identity=identity)
@@ -189,6 +204,10 @@ class Process:
         await self.redis.aclose()
 
 
+def parties_of(modules: tuple[str, ...]) -> list[Party]:
+    return [Party(module.rpartition(".")[2]) for module in modules]
+
+
 async def _restarted(name: str, loop: Loop) -> None:
     """Keep a loop running over the faults of Redis and Kafka; any other fault ends the process, loudly."""
     attempt = 0
@@ -210,9 +229,10 @@ def main(*modules: str) -> None:
     service = names[0] if len(names) == 1 else "all"
     configure_logs("info", service)
     try:
-        for party in (Party(module.rpartition(".")[2]) for module in modules):
+        for party in parties_of(modules):
             identity_of(load_settings(party), party, Readiness())
         settings = Settings()
+        Connections.of(settings, parties_of(modules))
         Pace.parse(settings.surefoot_clock)
         environment_of(os.environ)
     except ValidationError as error:

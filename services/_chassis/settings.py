@@ -9,13 +9,14 @@ from functools import cache
 from importlib import import_module
 from typing import Annotated
 
-from pydantic import AnyUrl, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from contracts.base import Name
 from contracts.topics import SERVICES
 from services._chassis.aws_connection import AwsLimits
 from services._chassis.config_file import read_config
+from services._chassis.connection_settings import KafkaSettings, RedisSettings, TlsSettings
 from services._chassis.signatures import Signatures
 from services._policy import environment
 
@@ -23,7 +24,7 @@ NOT_THERE_YET = {"anomaly_detection_enabled": "anomalies are not detected yet"}
 """Settings of the requirements (docs/requirements.md) for what is not built: they stop no start, and are reported."""
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings, RedisSettings, TlsSettings):
     """Read from the environment and from the YAML file that ``SUREFOOT_CONFIG`` names."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
@@ -40,11 +41,8 @@ class Settings(BaseSettings):
     """A file, a directory or ``s3://bucket/key`` with a policy for each service (docs/policy.md); without one these
     settings are the policy."""
 
-    kafka_bootstrap_servers: str = "127.0.0.1:9092"
     kafka_replication_factor: Annotated[int, Field(ge=1, le=9)] = 1
     """Replicas of the topics that this service creates when they are missing; 3 in production."""
-    redis_url: AnyUrl = AnyUrl("redis://127.0.0.1:6379/0")
-    """A Redis that neither evicts nor forgets: ``maxmemory-policy noeviction``, ``appendfsync always``."""
 
     surefoot_signatures: Signatures = Signatures.DEMANDED
     """Whether messages must be signed by who may write them: ``demanded``, ``accepted`` while not all writers sign
@@ -54,8 +52,6 @@ class Settings(BaseSettings):
     surefoot_trusted_keys: str | None = None
     """The file of the public keys that are trusted. A change takes effect within seconds."""
 
-    surefoot_http_host: str = "127.0.0.1"
-    surefoot_http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     surefoot_log_level: Annotated[str, StringConstraints(pattern="^(debug|info|warning|error)$")] = "info"
     surefoot_clock: str = "1@0"
     """Product time, ``RATE@ANCHOR``; only the sandbox sets it (``clock.py``)."""

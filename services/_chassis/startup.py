@@ -11,9 +11,14 @@ from aiokafka.errors import KafkaError
 from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
+from contracts.catalogue import topics_of, topics_written_by
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import PacedClock
+from services._chassis.connections import Connections
+from services._chassis.kafka_connection import KafkaRefuses
+from services._chassis.kafka_rights import sentence_about_rights
+from services._chassis.readiness import Readiness
 from services._chassis.reasons import first_cause
 from services._chassis.settings import Settings
 from services._chassis.topics import WrongTopicError, ensure_topics
@@ -44,6 +49,8 @@ class Startup:
     redis: Any
     clock: PacedClock
     aws: AwsConnection
+    connections: Connections
+    readiness: Readiness
 
     async def reach_all(self) -> str:
         """Return the account at AWS. Raise ``StartupError`` where something is not reached in time or not usable."""
@@ -81,10 +88,16 @@ class Startup:
             )
 
     async def _kafka(self) -> None:
-        try:
-            await ensure_topics(self.settings.kafka_bootstrap_servers, self.settings.kafka_replication_factor)
-        except WrongTopicError as error:
-            raise StartupError(str(error)) from error
+        for kafka, parties in self.connections.by_kafka:
+            needed = {topic for party in parties for topic in (*topics_of(party), *topics_written_by(party))}
+            try:
+                await kafka.probe()
+                await ensure_topics(kafka, self.settings.kafka_replication_factor, needed)
+            except (WrongTopicError, KafkaRefuses) as error:
+                raise StartupError(str(error)) from error
+            if kafka.is_proven:
+                fault = await sentence_about_rights(kafka, needed, " and ".join(parties))
+                self.readiness.report(f"acls:{parties[0]}", fault)
 
     async def _aws(self) -> str:
         identity = await Aws(self.aws, "chassis").call("sts", "get_caller_identity")

@@ -2,12 +2,16 @@
 
 import asyncio
 import sys
+from collections.abc import Collection
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from contracts.topics import TOPICS
+from contracts.topics import TOPICS, Party, Topic
+from services._chassis.connection_settings import ConnectionFault
+from services._chassis.kafka_connection import KafkaConnection, KafkaRefuses, kafka_connection
+from services._chassis.kafka_rights import DENIED
 from services._chassis.settings import Settings
 
 REQUEST_MS = 20_000
@@ -17,13 +21,13 @@ class WrongTopicError(Exception):
     """A topic exists and cannot be used as it is; the text says what to do."""
 
 
-async def ensure_topics(bootstrap_servers: str, replication_factor: int) -> None:
-    """Create the missing topics; existing topics are left as they are.
+async def ensure_topics(kafka: KafkaConnection, replication_factor: int, topics: Collection[Topic] = TOPICS) -> None:
+    """Create those of ``topics`` that are missing; existing topics are left as they are.
 
     Raise ``KafkaError``, and ``WrongTopicError`` where a topic has another number of partitions than the table: all
     messages of a target go to one replica only as long as all topics have the same number.
     """
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_MS)
+    admin: Any = AIOKafkaAdminClient(**kafka.arguments, request_timeout_ms=REQUEST_MS)
     await admin.start()
     try:
         there = set(await admin.list_topics())
@@ -35,15 +39,20 @@ async def ensure_topics(bootstrap_servers: str, replication_factor: int) -> None
                 replication_factor,
                 topic_configs={"retention.ms": str(topic.retention_seconds * 1000)},
             )
-            for topic in TOPICS
+            for topic in topics
             if topic.name not in there
         ]
         if missing:
             answer = await admin.create_topics(missing)
             for name, code, *message in answer.topic_errors:
+                if code and issubclass(for_code(code), DENIED):
+                    raise WrongTopicError(
+                        f"Kafka has no topic {name}, or does not show it: create the topics with python -m "
+                        "services._chassis.topics, and allow what surefoot acls lists"
+                    )
                 if code and for_code(code) is not TopicAlreadyExistsError:
                     raise for_code(code)(f"{name}: {message}")
-        wanted = {topic.name: topic.partitions for topic in TOPICS if topic.name in there}
+        wanted = {topic.name: topic.partitions for topic in topics if topic.name in there}
         for found in await admin.describe_topics(sorted(wanted)) if wanted else ():
             name, partitions = found["topic"], len(found["partitions"])
             if found["error_code"] == 0 and partitions != wanted[name]:
@@ -55,12 +64,18 @@ async def ensure_topics(bootstrap_servers: str, replication_factor: int) -> None
         await admin.close()
 
 
+async def _create(settings: Settings) -> None:
+    kafka = kafka_connection(settings, Party.OPERATORS, settings.aws_region)
+    await kafka.probe()
+    await ensure_topics(kafka, settings.kafka_replication_factor)
+
+
 def main() -> None:
     """Create the topics, or exit with one sentence that says why not."""
     settings = Settings()
     try:
-        asyncio.run(ensure_topics(settings.kafka_bootstrap_servers, settings.kafka_replication_factor))
-    except (KafkaError, OSError, WrongTopicError) as error:
+        asyncio.run(_create(settings))
+    except (KafkaError, OSError, WrongTopicError, KafkaRefuses, ConnectionFault) as error:
         sys.exit(f"surefoot: the topics could not be created on {settings.kafka_bootstrap_servers}: {error}")
 
 

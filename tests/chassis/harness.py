@@ -13,6 +13,7 @@ from contracts.envelope import Envelope, Meta, from_message
 from services._chassis.assembly import assemble
 from services._chassis.bus import KafkaTransport
 from services._chassis.clock import Pace, PacedClock
+from services._chassis.kafka_connection import KafkaConnection
 from services._chassis.readiness import Readiness
 from services._chassis.service import Service
 from services._chassis.settings import Settings
@@ -29,10 +30,10 @@ Sent = tuple[str, bytes | None, list[tuple[str, Any]], bytes | None]
 @contextlib.asynccontextmanager
 async def serving(kafka: str, redis: Any, service: Service) -> AsyncIterator[None]:
     """Run consumer, relay, timers and executor of ``service``."""
-    await ensure_topics(kafka, 1)
+    await ensure_topics(KafkaConnection(kafka), 1)
     store = RedisStore(redis, service.name, PacedClock(Pace()))
     settings = Settings(kafka_bootstrap_servers=kafka)
-    transport = KafkaTransport(store, settings)
+    transport = KafkaTransport(store, settings, KafkaConnection(settings.kafka_bootstrap_servers))
     assembly = assemble(service, store, transport, settings, Readiness())
     await transport.broker.start()
     tasks = [asyncio.ensure_future(loop()) for loop in assembly.loops.values()]

@@ -33,8 +33,9 @@ PROGRAM = textwrap.dedent("""
         logging.getLogger("uvicorn.error").exception("with its traceback")
         structlog.get_logger().exception("ours, with its traceback")
     from services._chassis.bus import create_broker
+    from services._chassis.kafka_connection import KafkaConnection
     from services._chassis.settings import Settings
-    broker = create_broker(Settings(), "test")
+    broker = create_broker(KafkaConnection("127.0.0.1:9092"), Settings(), "test")
     broker.config.logger._setup(broker.context)
     broker.config.logger.log("a message, again", logging.ERROR, exc_info=ValueError("no"))
     broker.config.logger.log("left out", logging.INFO)
@@ -116,11 +117,12 @@ async def test_the_course_of_a_deployment_is_told_once(store: RedisStore) -> Non
 
 FASTSTREAM = textwrap.dedent("""
     from services._chassis.bus import create_broker
+    from services._chassis.kafka_connection import KafkaConnection
     from services._chassis.settings import Settings
     from services._chassis.telemetry import configure_logs
 
     configure_logs("info", "monitor")
-    broker = create_broker(Settings(), "monitor-1")
+    broker = create_broker(KafkaConnection("127.0.0.1:9092"), Settings(), "monitor-1")
     broker.config.logger._setup(broker.context)
     broker.config.logger.log("Received")
     broker.config.logger.log("a handler failed", 40, extra={"topic": "t"}, exc_info=OSError("no Redis"))

@@ -10,6 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
+from services._chassis.kafka_connection import KafkaConnection
 from services._chassis.startup import StartupError, unless_stopped
 from services._chassis.topics import ensure_topics
 from tests.chassis.test_process_end import Aws, aws
@@ -47,7 +48,7 @@ async def test_what_takes_too_long_is_named() -> None:
 @pytest.fixture
 async def held_up(kafka: str, valkey_url: str, aws: Aws) -> AsyncIterator[dict[str, str]]:
     """A group with a member that went silent a moment ago: until Kafka misses it, nobody else can join."""
-    await ensure_topics(kafka, 1)
+    await ensure_topics(KafkaConnection(kafka), 1)
     silent = AIOKafkaConsumer(
         "health.commands.v1",
         bootstrap_servers=kafka,

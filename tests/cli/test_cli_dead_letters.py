@@ -16,6 +16,7 @@ from contracts.dead_letter import DeadLettered, DeadLetterSettled
 from contracts.envelope import Envelope, Meta
 from contracts.monitor import WarningAlert
 from contracts.recovery import Arm
+from services._chassis.kafka_connection import KafkaConnection
 from services._chassis.service import Service
 from services._chassis.topics import ensure_topics
 from services._chassis.transition import Transition, decided
@@ -193,7 +194,7 @@ async def test_filters(cli: Cli) -> None:
 
 
 async def test_foreign_messages_on_the_topic_are_told_of(kafka: str) -> None:
-    await ensure_topics(kafka, 1)
+    await ensure_topics(KafkaConnection(kafka), 1)
     letters = Cli(kafka)
     await send(kafka, ("dead-letter.v1", b"x", [], b"x"), ("dead-letter.v1", b"x", command("c1", ARM)[2], b"{}"))
     code, out, err = await letters("list")
@@ -217,9 +218,9 @@ async def test_without_the_topic_one_sentence(kafka: str) -> None:
 
 
 async def test_a_kafka_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    from surefoot import dead_letter_topic
+    from surefoot import dead_letter_topic, kafka
 
-    monkeypatch.setattr(dead_letter_topic, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(kafka, "ANSWER_SECONDS", 0.5)
     silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     async with silent:
         where = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
