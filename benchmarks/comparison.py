@@ -132,14 +132,15 @@ def healthy(rng: Random, daily: float, *, warms_up: bool = False, starts: int = 
     )
 
 
-def failed_after(service: Service, policy: Worsening, *, bakes: bool = True) -> dict[str, int]:
-    """Return after how many minutes each gate failed first, as a run would have seen it.
+def failed_after(service: Service, policy: Worsening, *, bakes: bool = True) -> tuple[dict[str, int], int]:
+    """Return after how many minutes each gate failed first, as a run would have seen it, and when the run ended.
 
-    ``bakes``: for the whole of ``BAKING``. Else a run ends two minutes after the new version has taken over, unless a
+    ``bakes``: after the whole of ``BAKING``. Else a run ends two minutes after the new version has taken over, unless a
     gate needs more minutes.
     """
     asked_at, readings, starts = CHANGED_AT + DEPLOYING * MINUTE, service.readings(), service.started()
     failed: dict[str, int] = {}
+    minutes = 0
     for minutes in range(EVERY, BAKING + 1, EVERY) if bakes else range(2, BAKING + 1):
         span = Span(CHANGED_AT, asked_at, asked_at + BAKING * MINUTE, asked_at + minutes * MINUTE)
         gates = compared_gates(readings, policy, span, rest_is_done=not bakes, starts=starts)
@@ -148,7 +149,7 @@ def failed_after(service: Service, policy: Worsening, *, bakes: bool = True) -> 
                 failed.setdefault(gate.name, minutes)
         if not bakes and (failed or all(gate.verdict is Verdict.PASS for gate in gates)):
             break
-    return failed
+    return failed, minutes
 
 
 @dataclass
@@ -159,14 +160,17 @@ class Tally:
     gates: Counter[str] = field(default_factory=Counter)
     runs: int = 0
     """Series of which any gate failed."""
+    minutes: int = 0
+    """How long all runs together took."""
 
 
 def tally(services: Iterable[Service], policy: Worsening, *, bakes: bool = True) -> Tally:
     """Compare each service with itself."""
     found = Tally()
     for service in services:
-        failed = failed_after(service, policy, bakes=bakes)
+        failed, minutes = failed_after(service, policy, bakes=bakes)
         found.series += 1
+        found.minutes += minutes
         found.runs += bool(failed)
         found.gates.update(failed.keys())
     return found
@@ -228,7 +232,8 @@ def main() -> None:
     for title, around in HEALTHY.items():
         found = false_alarms(series, seed, around)
         each = ", ".join(f"{gate.removesuffix('_compared')} {count}" for gate, count in sorted(found.gates.items()))
-        print(f"  {title}: {each or 'none'}; runs with any: {found.runs}")
+        lasted = f"{found.minutes / series:.1f} min each"
+        print(f"  {title}: {each or 'none'}; runs with any: {found.runs}; {lasted}")
     for starts in (0, 1, 3, 5):
         for wanders in (0.0, 0.2, 0.3):
             caught = rises(series, seed, wanders, starts)

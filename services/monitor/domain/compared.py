@@ -2,8 +2,9 @@
 
 A gate fails where a metric is worse by more than chance explains and by enough to matter, and so still at the newest
 minutes. What is as bad as it was in the same minutes after the last good deployments is how this service starts: a
-finding, which fails nothing. What was known too seldom before the change cannot be compared, and the gate does not
-apply. Without a point since the change it is inconclusive.
+finding, which fails nothing. What would matter and is not proven is watched until the deadline: a few requests more
+may prove it. What was known too seldom before the change cannot be compared, and the gate does not apply. Without a
+point since the change it is inconclusive.
 """
 
 from collections.abc import Sequence
@@ -11,10 +12,10 @@ from datetime import UTC, datetime
 
 from contracts.gates import Gate, Verdict
 from contracts.policy import Worsening
-from services.monitor.domain.comparison.compare import Comparison, compare
+from services.monitor.domain.comparison.compare import Comparison, compare, may_be_worse
 from services.monitor.domain.comparison.metrics import METRICS, Compared, Sides, as_busy
 from services.monitor.domain.comparison.span import GoodStart, Span
-from services.monitor.domain.comparison.spending import EVERY
+from services.monitor.domain.comparison.spending import until_next_look
 from services.monitor.domain.metrics import Readings
 
 SUFFIX = "_compared"
@@ -35,7 +36,11 @@ def compared_gates(
     found = [compared for metric in METRICS if (compared := metric(sides, policy)) is not None]
     if readings.service.wanted == 0:
         return tuple(Gate.does_not_apply(compared.gate, "the service wants no task") for compared in found)
-    last = span.now >= span.until or (rest_is_done and all(side.evidence.after for side in found if side.applies))
+    applying = [compared for compared in found if compared.applies]
+    known = all(
+        compared.evidence.after and not may_be_worse(compared.evidence, compared.matters) for compared in applying
+    )
+    last = span.now >= span.until or (rest_is_done and known)
     return tuple(_gate_of(compared, policy, span, alike, last=last) for compared in found)
 
 
@@ -52,21 +57,31 @@ def _gate_of(found: Compared, policy: Worsening, span: Span, starts: Sequence[Go
     if not found.evidence.after:
         return _gate(found, Verdict.INCONCLUSIVE, None, 0, "there is no point since the change", needs=1)
     result = compare(found.evidence, found.matters, span.planned, policy.alpha, last=last)
-    if result is None:
-        detail = f"the first look is due {EVERY} minutes after the new version took over"
-        needs = EVERY - found.evidence.after
-        return _gate(found, Verdict.INCONCLUSIVE, None, found.evidence.after, detail, needs)
+    return _gate_of_result(found, result, span, starts, last=last)
+
+
+def _gate_of_result(
+    found: Compared, result: Comparison, span: Span, starts: Sequence[GoodStart], *, last: bool
+) -> Gate:
     worse = max(found.worsening(result.level), 0.0) if result.proven else 0.0
     sentence = f"{_sentence(found, result)}{_of_starts(found, result, starts)}"
-    if result.finding == "too few" and span.now < span.until:
-        return _gate(found, Verdict.INCONCLUSIVE, worse, result.minutes, sentence, needs=1)
-    if result.finding == "as then":
-        detail = f"found: it is how this service starts: {sentence}"
-        return _gate(found, Verdict.PASS, worse, result.minutes, detail).model_copy(
-            update={"found": _short(found, result)}
-        )
-    verdict = Verdict.PASS if result.finding == "no worse" else Verdict.FAIL
-    return _gate(found, verdict, worse, result.minutes, sentence)
+
+    def gate(verdict: Verdict, detail: str, needs: int = 0) -> Gate:
+        return _gate(found, verdict, worse, result.minutes, detail, needs)
+
+    match result.finding:
+        case "no worse" if not last and may_be_worse(found.evidence, found.matters):
+            wait = until_next_look(found.evidence.after)
+            return gate(Verdict.INCONCLUSIVE, f"it would matter and is not proven yet: {sentence}", wait)
+        case "no worse":
+            return gate(Verdict.PASS, sentence)
+        case "as then":
+            as_then = gate(Verdict.PASS, f"found: it is how this service starts: {sentence}")
+            return as_then.model_copy(update={"found": _short(found, result)})
+        case "too few" if span.now < span.until:
+            return gate(Verdict.INCONCLUSIVE, sentence, needs=1)
+        case "too few" | "worse":
+            return gate(Verdict.FAIL, sentence)
 
 
 def _sentence(found: Compared, result: Comparison) -> str:

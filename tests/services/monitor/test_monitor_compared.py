@@ -141,13 +141,26 @@ def test_requests_that_stop_are_seen_where_targets_are_counted_and_metrics_come(
     assert found[ERRORS].verdict is INCONCLUSIVE
 
 
-def test_nothing_is_decided_before_the_first_look_and_a_few_minutes_need_a_great_difference() -> None:
-    early = gates(seen({"response_time": 9.0}, after=4), last=False, minutes=4)
-    assert {gate.verdict for gate in early.values()} == {INCONCLUSIVE}
-    assert early[LATENCY].needs == 1
+def test_a_few_minutes_need_a_great_difference() -> None:
+    early = gates(seen({"response_time": 9.0, "target_5xx": 7.0}, after=2), last=False, minutes=2)
+    assert (early[LATENCY].verdict, early[LATENCY].needs) == (INCONCLUSIVE, 1), "two minutes more have no such rank"
+    assert early[ERRORS].verdict is FAIL
     slow = gates(seen({"response_time": 0.35, "target_5xx": 2.0}, after=5), last=False, minutes=5)
-    assert slow[ERRORS].verdict is PASS, "five minutes do not prove so few errors more"
+    assert slow[ERRORS].verdict is INCONCLUSIVE, "five minutes do not prove so few errors more"
     assert gates(seen({"response_time": 9.0}, after=10), last=False, minutes=10)[LATENCY].verdict is FAIL
+
+
+def test_a_rise_that_would_matter_is_watched_until_it_is_proven_or_the_deadline_has_come() -> None:
+    found = gates(seen({"target_5xx": 2.0}, after=6), minutes=6)[ERRORS]
+    assert (found.verdict, found.needs) == (INCONCLUSIVE, 4)
+    assert found.detail.startswith("it would matter and is not proven yet: 1.996% in 5 min since the change, ")
+    assert gates(seen({"target_5xx": 2.0}, after=14), minutes=14)[ERRORS].verdict is FAIL
+    some = {"requests": 10.0, "target_5xx": 0.05}
+    minutes = [noisy(minute, **some) for minute in range(BEFORE)] + [noisy(0, **some | {"target_5xx": 0.2})] * 15
+    few = readings(*minutes, start=START)
+    assert gates(few, minutes=14)[ERRORS].verdict is INCONCLUSIVE
+    assert gates(few, minutes=15)[ERRORS].verdict is PASS, "the deadline ends all waiting"
+    assert gates(seen({"target_5xx": 0.9}, after=6), minutes=6)[ERRORS].verdict is PASS, "it would not matter"
 
 
 def test_the_policy_says_what_is_compared_and_what_matters() -> None:
@@ -209,11 +222,12 @@ def test_what_got_worse_only_while_the_database_was_in_trouble_is_not_held_again
     assert worse[ERRORS].verdict is FAIL, "it is worse without these minutes, too"
 
 
-def test_an_answer_that_is_given_early_compares_what_there_is() -> None:
+def test_an_answer_is_given_early_unless_a_worsening_may_still_be_proven() -> None:
     assert judged(seen(after=2), ASKED_AT + 1 * MINUTE) is not None, "two good points since the change are enough"
-    early = judged(seen({"target_5xx": 9.0}, after=2), ASKED_AT + 2 * MINUTE)
-    assert early is not None
-    assert early[ERRORS].verdict is FAIL, "nothing else has to be waited for, so that this look is the last"
+    grave = judged(seen({"target_5xx": 9.0}, after=2), ASKED_AT + 2 * MINUTE)
+    assert grave is not None
+    assert grave[ERRORS].verdict is FAIL
+    assert judged(seen({"target_5xx": 2.0}, after=2), ASKED_AT + 2 * MINUTE) is None
 
 
 def test_a_service_that_wants_no_task_is_compared_with_nothing() -> None:
@@ -278,8 +292,8 @@ def test_minutes_that_are_too_few_to_tell_are_waited_for_until_the_deadline() ->
     assert "too few to tell" in early[LATENCY].detail
     later = beside(seen(COLD, after=8), start(COLD, after=8), minutes=8)
     assert (later[LATENCY].verdict, bool(later[LATENCY].found)) == (PASS, True)
-    over = Span(ASKED_AT - ROLLING * MINUTE, ASKED_AT, ASKED_AT + 2 * MINUTE, ASKED_AT + 2 * MINUTE)
-    slow = seen({"response_time": 3.0}, after=2)
+    over = Span(ASKED_AT - ROLLING * MINUTE, ASKED_AT, ASKED_AT + 3 * MINUTE, ASKED_AT + 3 * MINUTE)
+    slow = seen({"response_time": 3.0}, after=3)
     last = compared_gates(slow, Worsening(), over, rest_is_done=True, starts=[start(COLD, after=2)])
     assert {gate.name for gate in last if gate.verdict is FAIL} == {LATENCY}, "then the minutes before decide alone"
 

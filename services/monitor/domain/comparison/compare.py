@@ -182,10 +182,11 @@ def of_values(
     )
 
 
-def compare(evidence: Evidence, matters: Matters, planned: int, alpha: float, *, last: bool) -> Comparison | None:
-    """Return what is worse by more than chance and so that it ``matters``, else the newest test; None before a look.
+def compare(evidence: Evidence, matters: Matters, planned: int, alpha: float, *, last: bool) -> Comparison:
+    """Return what is worse by more than chance and so that it ``matters``, else the newest test.
 
-    ``planned`` is the number of minutes over which ``alpha`` is spent. ``last`` says that there will be no other look.
+    ``evidence`` has a minute since the change at least. ``planned`` is the number of minutes over which ``alpha`` is
+    spent. ``last`` says that there will be no other look.
     """
     found: list[Comparison] = []
     for look in looks_at(evidence.after, planned, alpha, last=last):
@@ -193,7 +194,14 @@ def compare(evidence: Evidence, matters: Matters, planned: int, alpha: float, *,
         windows = [(newest, 1 - WHOLE_SHARE), (range(look.minutes), WHOLE_SHARE)] if newest.start else [(newest, 1.0)]
         found += [_test(evidence, matters, window, part * look.alpha) for window, part in windows]
     decisive = (test for finding in _DECISIVE for test in found if test.finding == finding)
-    return next(decisive, found[-1] if found else None)
+    return next(decisive, found[-1])
+
+
+def may_be_worse(evidence: Evidence, matters: Matters) -> bool:
+    """Return whether all minutes since the change are worse so that it matters, be it by chance or not."""
+    window = range(evidence.after)
+    level, starts = evidence.level(window), evidence.starts
+    return matters(level, None) and (not starts.minutes(window) or matters(level, starts.level(window)))
 
 
 def _test(evidence: Evidence, matters: Matters, window: range, alpha: float) -> Comparison:

@@ -8,7 +8,8 @@ much they have in common (Boole's inequality).
 from dataclasses import dataclass
 
 EVERY = 5
-"""Minutes between two looks. More of them would find a great rise a little earlier, and a small one less often."""
+"""Minutes between two looks. More of them would find a great rise a little earlier, and a small one less often. Within
+the first of them there is one each minute: so early they spend next to nothing, and find what is grave at once."""
 POWER = 3.0
 """``alpha * t ** POWER`` is spent until a share ``t`` of the planned minutes: little while there is little evidence,
 nearly as O'Brien and Fleming's boundary spends it (Kim and DeMets 1987, Biometrika 74:149; Jennison and Turnbull 2000,
@@ -26,16 +27,25 @@ class Look:
 def looks_at(known: int, planned: int, alpha: float, *, last: bool) -> tuple[Look, ...]:
     """Return the newest look that is due with ``known`` minutes, and the last one: it spends all that is left.
 
-    There is a look at every ``EVERY`` minutes. One that was missed, since several minutes came at once, spends nothing.
+    One that was missed, since several minutes came at once, spends nothing.
     """
-    due = known // EVERY * EVERY
+    due = _look_before(known + 1)
     looks = []
     if due and not (last and due == known):
-        looks.append(Look(due, _spent(due, planned, alpha) - _spent(due - EVERY, planned, alpha)))
+        looks.append(Look(due, _spent(due, planned, alpha) - _spent(_look_before(due), planned, alpha)))
     if last and known:
-        earlier = (known - 1) // EVERY * EVERY
-        looks.append(Look(known, alpha - _spent(earlier, planned, alpha)))
+        looks.append(Look(known, alpha - _spent(_look_before(known), planned, alpha)))
     return tuple(looks)
+
+
+def until_next_look(known: int) -> int:
+    """Return how many minutes more there must be for another look than ``known``."""
+    return 1 if known < EVERY else EVERY - known % EVERY
+
+
+def _look_before(minutes: int) -> int:
+    """Return when the last look before so many minutes was due; 0 where there was none."""
+    return max(0, minutes - 1 if minutes <= EVERY else (minutes - 1) // EVERY * EVERY)
 
 
 def _spent(minutes: int, planned: int, alpha: float) -> float:
