@@ -20,7 +20,7 @@ from contracts.monitor import CriticalAlert
 from contracts.recovery import ApplyChange, Arm, CaptureSnapshot
 from contracts.results import SnapshotOutput
 from services._chassis.clock import Pace, PacedClock, moment
-from services._chassis.store import RedisStore
+from services._chassis.store import FIRST_JOBS, RedisStore
 from services.recovery.domain.protection import key_of
 
 WARM_UP = 2
@@ -68,7 +68,7 @@ class Subject:
         """Let the rollback end at its next check, instead of after minutes: its waiting is not measured."""
         await self.store.redis.delete(self.store.key("state", key_of(self.target)))
         async with asyncio.timeout(LONGEST):
-            while await self.store.redis.zcard(self.store.key("jobs")):  # noqa: ASYNC110  Redis does not notify
+            while await self.store.redis.zcard(self.store.key(FIRST_JOBS)):  # noqa: ASYNC110  Redis does not notify
                 await asyncio.sleep(LOOK_SECONDS)
 
     def change(self, run: str) -> ApplyChange:

@@ -125,12 +125,13 @@ class Surefoot:
 
 
 def _not_yet(answer: httpx2.Response) -> bool:
-    """Return whether a service is starting or without Redis (503), or the front door cannot reach it (502).
+    """Return whether a service is starting, busy or without Redis (503), has been asked too often (429), or cannot be
+    reached by the front door (502).
 
     A 502 of Surefoot's own says that AWS denied or did not answer: that is the answer, for its caller to judge.
     """
     by_gateway = not answer.headers.get("content-type", "").startswith(_PROBLEM)
-    return answer.status_code == 503 or (answer.status_code == 502 and by_gateway)
+    return answer.status_code in {429, 503} or (answer.status_code == 502 and by_gateway)
 
 
 def _path(path: str, place: Place) -> str:

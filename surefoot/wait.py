@@ -13,8 +13,8 @@ LOOK_SECONDS = 0.25
 PATIENCE_SECONDS = 300.0
 """Real seconds for which Surefoot may be away while a command waits: after a crash of Kafka and Redis, too, a start
 takes its 60 s at most, and on a busy machine several in a row give up. Whoever leaves earlier misses the outcome."""
-_AWAY = frozenset({0, 502, 503})
-"""Statuses of no answer, of a front door that reaches nobody, and of a service that starts."""
+_AWAY = frozenset({0, 429, 502, 503})
+"""Statuses of no answer, of too many questions, of a front door that reaches nobody, and of a service that starts."""
 
 
 def waited(

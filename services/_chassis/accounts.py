@@ -18,9 +18,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from contracts.base import Target
 from contracts.policy import Access
 from services._chassis.aws import Aws
-from services._chassis.aws_connection import ENTERING, AwsConnection, Place
+from services._chassis.aws_connection import AwsConnection, Place
 from services._chassis.clock_offset import clock_fault, offset_of
 from services._chassis.credentials import ClockOff, NoCredentials, RoleCredentials
+from services._chassis.lanes import ENTERING
 from services._chassis.readiness import Readiness
 
 LOOK_SECONDS = 30.0

@@ -1,8 +1,8 @@
 -- State, inbox, outbox, timers and jobs change together, or not at all. It knows no phase: state is opaque.
 --
 -- KEYS  1 inbox mark  2 state  3 outbox  4 timers  5 timers' bodies  6 jobs  7 the job that ends
---       8 inbox mark as the version before wrote it
---       9… one for each "answer", "put_record", "job", "cancel_job" and "index" operation, in their order
+--       8 inbox mark as the version before wrote it  9 jobs that are claimed first
+--       10… one for each "answer", "put_record", "job", "cancel_job" and "index" operation, in their order
 -- ARGV  1 cause ("" none)  2 seconds to remember  3 expected revision ("" no state)  4 "1": write the state, "expires": and
 --       forget it after 2
 --       5 state  6 fence of the job that ends ("" none)  7 timer that fires ("" none)  8 its due time
@@ -33,12 +33,14 @@ if ARGV[6] ~= "" then
   -- only a command comes again after days; a watcher's look every minute would fill the memory
   local asked = redis.call("HGET", KEYS[7], "command") ~= ""
   redis.call("EXPIRE", KEYS[7], asked and remember or math.min(remember, 86400))
-  redis.call("ZREM", KEYS[6], redis.call("HGET", KEYS[7], "id"))
+  local id = redis.call("HGET", KEYS[7], "id")
+  redis.call("ZREM", KEYS[6], id)
+  redis.call("ZREM", KEYS[9], id)
 end
 
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local key, i = 9, 10
+local key, i = 10, 10
 while i <= #ARGV do
   local operation = ARGV[i]
   if operation == "emit" then
@@ -61,15 +63,16 @@ while i <= #ARGV do
     if redis.call("EXISTS", KEYS[key]) == 0 then
       redis.call("HSET", KEYS[key], "id", ARGV[i+1], "kind", ARGV[i+2], "payload", ARGV[i+3], "command", ARGV[i+4],
         "state", "queued", "attempt", 0)
-      redis.call("ZADD", KEYS[6], now, ARGV[i+1])
+      redis.call("ZADD", KEYS[ARGV[i+5] == "first" and 9 or 6], now, ARGV[i+1])
     end
-    key, i = key + 1, i + 5
+    key, i = key + 1, i + 6
   elseif operation == "cancel_job" then
     local state = redis.call("HGET", KEYS[key], "state")
     if state == "queued" then
       redis.call("HSET", KEYS[key], "state", "done")
       redis.call("EXPIRE", KEYS[key], remember)
       redis.call("ZREM", KEYS[6], ARGV[i+1])
+      redis.call("ZREM", KEYS[9], ARGV[i+1])
     elseif state == "running" then
       redis.call("HSET", KEYS[key], "cancelled", "1")
     end

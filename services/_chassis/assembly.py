@@ -93,6 +93,7 @@ def assemble(
     ``identity``: how it signs what it publishes, and which messages it believes.
     """
     pauses = pauses or Pauses()
+    store.first_jobs = service.first_jobs
     store.replace_damaged = reported(service.replace_damaged, service.name, readiness)
     consumer = Consumer(service, store, transport.progress, readiness, trust=identity.trust)
     timers = Timers(store, store.clock, service.timers, transport.catching_up, pauses.timers, readiness)

@@ -19,11 +19,10 @@ from services._chassis.acting import calling
 from services._chassis.aws_connection import HOME, AwsConnection, Place
 from services._chassis.clock_offset import clock_fault, offset_of
 from services._chassis.credentials import EXPIRED, ClockOff, NoCredentials
+from services._chassis.lanes import lane as lane_of_work
 from services._chassis.tasks import until_over
 
 PAGES = 1000
-APART = "apart"
-"""The lane of calls that must not wait for others: those of a change and of a rollback."""
 
 UNKNOWN_TOKEN = {"InvalidClientTokenId", "UnrecognizedClientException"}
 WRONG_SIGNATURE = {
@@ -71,8 +70,11 @@ class Aws:
         return Aws(self._connection, self._service, place, self._lane, ahead=self._ahead)
 
     def apart(self) -> "Aws":
-        """Return the same with threads, connections and retries of its own: it never waits for other calls."""
-        return Aws(self._connection, self._service, self._place, APART, ahead=self._ahead)
+        """Return the same with threads, connections and retries of its own: it never waits for other calls.
+
+        They are this service's own, since all seven may share a process.
+        """
+        return Aws(self._connection, self._service, self._place, f"{self._service} apart", ahead=self._ahead)
 
     def ahead(self) -> "Aws":
         """Return the same for what a rollback reads: it does not wait for the account's budget of reads."""
@@ -85,14 +87,16 @@ class Aws:
         read there.
         """
         await self._turn(service, operation)
-        answer: dict[str, Any] = await self._in_thread(partial(self._call, service, operation, parameters))
-        return answer
+        return await self._in_thread(partial(self._call, service, operation, parameters))
 
     async def pages(self, service: str, operation: str, key: str, /, **parameters: Any) -> list[Any]:
         """Return ``key`` of all pages, at most ``PAGES`` of them."""
         await self._turn(service, operation)
-        found: list[Any] = await self._in_thread(partial(self._pages, service, operation, key, parameters))
-        return found
+        return await self._in_thread(partial(self._pages, service, operation, key, parameters))
+
+    async def object(self, most_bytes: int, /, **parameters: Any) -> bytes:
+        """Return the content of an object in S3: of one that is larger, so many bytes and one more."""
+        return await self._in_thread(partial(self._object, most_bytes, parameters))
 
     async def _turn(self, service: str, operation: str) -> None:
         """Wait until the account's budget of reads has room for this call."""
@@ -101,11 +105,16 @@ class Aws:
             account, region = place.account or connection.own_account, place.region or connection.region
             await connection.reads.take(account, region, service, operation, ahead=self._ahead)
 
-    async def _in_thread(self, work: Any) -> Any:
+    @property
+    def _in_lane(self) -> str:
+        """Return the lane of a call: this object's own, or that of what is being done."""
+        return self._lane or lane_of_work.get()
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
         context = contextvars.copy_context()
         context.run(calling.set, self._service)
         loop = asyncio.get_running_loop()
-        call = loop.run_in_executor(self._connection.threads(self._lane), context.run, work)
+        call = loop.run_in_executor(self._connection.threads(self._in_lane), context.run, work)
         try:
             return await asyncio.shield(call)
         except asyncio.CancelledError:
@@ -118,6 +127,14 @@ class Aws:
         answer: dict[str, Any] = self._with_renewal(service, lambda client: getattr(client, operation)(**parameters))
         return answer
 
+    def _object(self, most_bytes: int, parameters: dict[str, Any]) -> bytes:
+        # read in the same thread: the event loop's own threads are few, and name resolution needs them
+        def read(client: Any) -> bytes:
+            content: bytes = client.get_object(**parameters)["Body"].read(most_bytes + 1)
+            return content
+
+        return self._with_renewal("s3", read)
+
     def _pages(self, service: str, operation: str, key: str, parameters: dict[str, Any]) -> list[Any]:
         return self._with_renewal(service, lambda client: all_pages(client, operation, key, parameters))
 
@@ -127,7 +144,7 @@ class Aws:
         The refused call has changed nothing.
         """
         account = self._connection.account(self._place)
-        client = self._connection.client_of(account, self._place.region, service, self._lane)
+        client = self._connection.client_of(account, self._place.region, service, self._in_lane)
         before = account.credentials.held
         try:
             try:

@@ -23,13 +23,8 @@ from botocore.session import get_session
 from contracts.policy import Access
 from services._chassis.acting import check_right, name_caller
 from services._chassis.credentials import EXPIRED, NoCredentials, OwnCredentials, RoleCredentials
+from services._chassis.lanes import ENTERING, MOST_THREADS, threads_of
 from services._chassis.read_budget import ReadBudget
-
-THREADS = 24
-"""How many threads each lane has."""
-ENTERING = "entering"
-"""The lane of STS's calls, which have shorter limits of their own, since they are soon made again."""
-
 
 _MODELS = Loader()
 """The models of APIs are read once for all accounts, and for all rehearsals of a process."""
@@ -89,8 +84,8 @@ class AwsConnection:
             connect_timeout=limits.connect,
             read_timeout=limits.answer,
             retries={"mode": "standard", "total_max_attempts": limits.tries},
-            # as many as a lane has threads: each call beyond them would open a connection of its own
-            max_pool_connections=THREADS,
+            # as many as the largest lane has threads: each call beyond them would open a connection of its own
+            max_pool_connections=MOST_THREADS,
             # one host name for all buckets: works with AWS and with an endpoint that is no wildcard domain
             s3={"addressing_style": "path"},
         )
@@ -144,7 +139,7 @@ class AwsConnection:
         """Return the threads of a lane: a call in one lane never waits for calls in another."""
         with self._lock:
             if lane not in self._lanes:
-                self._lanes[lane] = ThreadPoolExecutor(THREADS, thread_name_prefix=f"aws {lane}".strip())
+                self._lanes[lane] = ThreadPoolExecutor(threads_of(lane), f"aws {lane}".strip())
             return self._lanes[lane]
 
     def entered(self) -> set[str]:

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import re
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
+from typing import cast
 
 import structlog
 import uvicorn
@@ -18,15 +18,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.state import NewerState
 from services._chassis import explanations
+from services._chassis.admission import PROBES, Admission, AtOnce, InLane, Rated
 from services._chassis.aws import AwsError
 from services._chassis.bodies import MOST_HEADER_BYTES, Bounded
+from services._chassis.http_connections import ACCEPTED_AT_ONCE, OpenConnections
+from services._chassis.http_protocol import DEADLINES, Deadlines, timed
 from services._chassis.problems import problem_answer, try_again
 from services._chassis.read_budget import BudgetSpent
 from services._chassis.readiness import Readiness
+from services._chassis.shared_reads import SharedReads
 from services._chassis.transition import Busy
 
 PREFIX = "/api/v1"
-PROBES = {"/livez", "/readyz"}
 KEEP_ALIVE_SECONDS = 75
 """Longer than a load balancer in front keeps an idle connection (60 s, AWS's default; 30 s, deploy/front-door), which
 would otherwise send a request over one that has just ended, and answer 502."""
@@ -50,15 +53,21 @@ def create_http(
     missing: Callable[[], Awaitable[dict[str, str]]],
     readiness: Readiness | None = None,
     started: Callable[[], bool] = lambda: True,
+    admission: Admission | None = None,
 ) -> FastAPI:
     """Return the application with its probes.
 
     ``missing`` returns what the process still lacks, and why; empty when it is ready. Until the routes are there
-    (``started``), every path but the probes answers 503.
+    (``started``), every path but the probes answers 503. ``admission``: how often, and how many at a time, callers may
+    ask.
     """
     http = FastAPI(title="Surefoot", docs_url=f"{PREFIX}/docs", openapi_url=f"{PREFIX}/openapi.json")
-    process = readiness or Readiness()
+    process, admission = readiness or Readiness(), admission or Admission()
+    looks = SharedReads[dict[str, str]]("looks", most=1)  # a probe asks Redis and Kafka
+    http.add_middleware(AtOnce, admission=admission)
     http.add_middleware(Bounded)
+    http.add_middleware(Rated, admission=admission)
+    http.add_middleware(InLane, admission=admission)
     http.add_middleware(UntilStarted, started=started)
     http.add_middleware(UntilStopped)
 
@@ -68,7 +77,7 @@ def create_http(
 
     @http.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
-        lacks = await missing()
+        lacks = await looks.read("missing", missing)
         facts = {name: fact() for name, fact in process.facts.items()}
         found = {"ready": not lacks, "missing": lacks, "degraded": process.degraded, **facts}
         return JSONResponse(found, 503 if lacks else 200)
@@ -192,16 +201,20 @@ class HttpServer(uvicorn.Server):
         yield
 
 
-def create_server(http: FastAPI) -> HttpServer:
-    """Return a server that logs errors only; ``end_http`` ends it."""
+def create_server(http: FastAPI, connections: OpenConnections, deadlines: Deadlines = DEADLINES) -> HttpServer:
+    """Return a server of a listening socket's connections that logs errors only; ``end_http`` ends it."""
     return HttpServer(
         uvicorn.Config(
             http,
-            http="h11",
+            http=cast("type[asyncio.Protocol]", timed(connections, deadlines)),
+            # a connection that becomes a web socket would leave its deadlines behind
+            ws="none",
+            backlog=ACCEPTED_AT_ONCE,
             h11_max_incomplete_event_size=MOST_HEADER_BYTES,
             log_config=None,
             access_log=False,
             lifespan="off",
+            proxy_headers=False,  # what a caller writes about its address is no fact (callers.py)
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
@@ -219,12 +232,3 @@ async def end_http(server: HttpServer, serving: asyncio.Task[None]) -> int:
     if requests:
         await asyncio.wait(requests, timeout=1)
     return sum(not request.done() for request in requests)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Bind. Raise ``OSError`` when the port is taken."""
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((host, port))
-    listening.listen(128)
-    return listening

@@ -5,7 +5,7 @@ Each claim has a fence, a number that grows with each of them; Redis refuses wha
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -26,6 +26,7 @@ class LeasedJob:
     """A claimed job."""
 
     store: RedisStore
+    queue: str
     lease_ms: int
     renew: Callable[..., Awaitable[bytes]]
     id: str
@@ -56,7 +57,7 @@ class LeasedJob:
     async def _renew(self, save: str, data: bytes) -> None:
         asked = time.monotonic()
         held = await self.renew(
-            keys=[self.store.key("jobs"), self.store.key("job", self.id)],
+            keys=[self.store.key(self.queue), self.store.key("job", self.id)],
             args=[self.id, self.fence, self.lease_ms, save, data],
         )
         if held != b"held":
@@ -75,24 +76,35 @@ class JobLeases:
         self._renew = store.redis.register_script(_RENEW)
         self._back = store.redis.register_script(_GIVE_BACK)
 
-    async def claim(self) -> LeasedJob | None:
-        """Claim the job that has waited longest or whose lease ran out first; None if there is none."""
-        redis, store = self._store.redis, self._store
-        seconds, micros = await redis.time()
-        ids = await redis.zrangebyscore(store.key("jobs"), "-inf", seconds * 1000 + micros // 1000, start=0, num=1)
+    async def claim(self, queues: Iterable[str]) -> LeasedJob | None:
+        """Claim the job that has waited longest or whose lease ran out first; None if there is none.
+
+        A job of an earlier queue goes before those of a later one.
+        """
+        seconds, micros = await self._store.redis.time()
+        for queue in queues:
+            job = await self._claim_of(queue, seconds * 1000 + micros // 1000)
+            if job is not None:
+                return job
+        return None
+
+    async def _claim_of(self, queue: str, now_ms: int) -> LeasedJob | None:
+        store = self._store
+        ids = await store.redis.zrangebyscore(store.key(queue), "-inf", now_ms, start=0, num=1)
         if not ids:
             return None
         id_ = ids[0].decode()
         lease_ms = int(self._seconds * 1000)
         asked = time.monotonic()
         got = await self._claim(
-            keys=[store.key("jobs"), store.key("fence"), store.key("job", id_)], args=[id_, lease_ms]
+            keys=[store.key(queue), store.key("fence"), store.key("job", id_)], args=[id_, lease_ms]
         )
         if got is None:
             return None
         fence, attempt, kind, payload, asked_by, saved, claimed_at, waits_since = got
         return LeasedJob(
             store,
+            queue,
             lease_ms,
             self._renew,
             id_,
@@ -128,6 +140,6 @@ class JobLeases:
         """Let the job be claimed again; an interruption from outside does not count as an attempt."""
         with suppress(RedisError, OSError):  # then its lease runs out
             await self._back(
-                keys=[self._store.key("jobs"), self._store.key("job", job.id)],
+                keys=[self._store.key(job.queue), self._store.key("job", job.id)],
                 args=[job.id, job.fence, int(seconds * 1000), "" if counted else "1", waits_since or ""],
             )

@@ -15,6 +15,7 @@ looks before it acts, and calls ``check`` right before each call that changes so
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from services._chassis.job_leases import JobLeases, LeasedJob
 from services._chassis.operations import find_operation
 from services._chassis.readiness import NEWER_STATE_LONGEST, Readiness
 from services._chassis.reasons import first_cause, is_permanent, sentence_of
-from services._chassis.store import Applied, Lease, RedisStore
+from services._chassis.store import FIRST_JOBS, JOBS, Applied, Lease, RedisStore
 from services._chassis.tasks import end
 from services._chassis.transition import Busy, Cancelled, Emit, Transition, decided
 
@@ -110,7 +111,8 @@ class Executor:
         self._leases = JobLeases(store, lease)
         self._slots = slots
         self._idle = idle
-        self._at_work: set[asyncio.Task[None]] = set()
+        self._at_work: dict[asyncio.Task[None], str] = {}
+        """Task → the queue of its job."""
 
     async def run(self) -> None:
         """Claim and work until cancelled, and then until what is in flight has been let go."""
@@ -118,7 +120,7 @@ class Executor:
             while True:
                 self._store.new_jobs.clear()  # before the poll, so that no job is missed between it and the waiting
                 try:
-                    job = await self.claim() if len(self._at_work) < self._slots else None
+                    job = await self._leases.claim(self._open_queues())
                 except (RedisError, OSError) as error:
                     # jobs in flight go on as long as their leases hold
                     log.warning("no look for work", why=type(error).__name__)
@@ -129,8 +131,8 @@ class Executor:
                             await self._store.new_jobs.wait()
                     continue
                 task = asyncio.create_task(self.work(job))
-                self._at_work.add(task)
-                task.add_done_callback(self._at_work.discard)
+                self._at_work[task] = job.queue
+                task.add_done_callback(self._at_work.pop)
         finally:
             # a job waits for the call that it has begun; until then this loop is not over either
             await end(tuple(self._at_work))
@@ -142,7 +144,16 @@ class Executor:
 
     async def claim(self) -> LeasedJob | None:
         """Claim the job that has waited longest or whose lease ran out first; None if there is none."""
-        return await self._leases.claim()
+        return await self._leases.claim(self._queues)
+
+    @property
+    def _queues(self) -> tuple[str, ...]:
+        return (FIRST_JOBS, JOBS) if self._store.first_jobs else (JOBS,)
+
+    def _open_queues(self) -> list[str]:
+        """Return the queues whose jobs have a place: each has as many, so that one fills up without the other."""
+        taken = Counter(self._at_work.values())
+        return [queue for queue in self._queues if taken[queue] < self._slots]
 
     async def work(self, job: LeasedJob) -> None:
         """Do the job and apply its end; a failure gives it back for the next attempt, or ends it for good."""

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from botocore.exceptions import BotoCoreError
 
+from services._chassis.lanes import WORK, lane
 from services._chassis.readiness import Readiness
 from services._chassis.scripts import script
 
@@ -24,6 +25,8 @@ RESERVED_SECONDS = 1.0
 """The reads of so many seconds are left to rollbacks."""
 LONGEST_WAIT = 10.0
 """Seconds for which a read waits for its turn; one that would wait longer is shed."""
+LONGEST_WAIT_OF_REQUESTS = 2.0
+"""The same for a read that an HTTP request needs: however many there are, collection waits for no more of them."""
 REDIS_SECONDS = 0.5
 """Real seconds for which the answer of Redis is waited for."""
 REDIS_AGAIN_SECONDS = 5.0
@@ -121,9 +124,10 @@ class ReadBudget:
         cost = 1e6 / self._rate
         burst = max(1.0, self._rate * BURST_SECONDS)
         reserve = min(burst - 1.0, self._rate * RESERVED_SECONDS)
+        longest = LONGEST_WAIT if lane.get() == WORK else LONGEST_WAIT_OF_REQUESTS
         try:
             answer: bytes = await self._script(
-                keys=[key], args=[cost, burst, reserve, LONGEST_WAIT * 1e6, "1" if ahead else ""]
+                keys=[key], args=[cost, burst, reserve, longest * 1e6, "1" if ahead else "", LONGEST_WAIT * 1e6]
             )
         except Exception as error:  # noqa: BLE001  whatever is wrong with Redis, AWS can be asked
             log.warning("reads of AWS go on without their budget", error=type(error).__name__)

@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 
 from contracts.topics import Party
 from services._chassis.accounts import AccountWatch, CredentialsLost
+from services._chassis.admission import Admission
 from services._chassis.assembly import Assembly, Loop, assemble, create_service, load_settings
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
@@ -31,11 +32,13 @@ from services._chassis.clock import Pace, PacedClock
 from services._chassis.clock_offset import RedisClock
 from services._chassis.config_file import ConfigWatch
 from services._chassis.connections import Connections
-from services._chassis.http import PREFIX, create_http, create_server, end_http, listen
+from services._chassis.http import PREFIX, create_http, create_server, end_http
+from services._chassis.http_connections import listen
 from services._chassis.identity import identity_of
 from services._chassis.policy import first_policy, router
 from services._chassis.read_budget import ReadBudget
 from services._chassis.readiness import Readiness
+from services._chassis.redis_pool import LanePool
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings, known_settings, sentence, without_effect
 from services._chassis.startup import AGAIN_SECONDS, Startup, StartupError, unless_stopped, why_of
@@ -71,13 +74,14 @@ class Process:
         self.aws = AwsConnection(self.settings.aws_region, self.settings.aws_limits)
         self.connections = Connections.of(self.settings, self.parties, self.aws.own)
         self.readiness.facts["kafka"] = self.connections.about_kafka
-        self.redis: Any = Redis.from_url(
-            str(self.settings.redis_url), socket_connect_timeout=3, socket_timeout=10, max_connections=200
+        self.redis: Any = Redis.from_pool(
+            LanePool.from_url(str(self.settings.redis_url), socket_connect_timeout=3, socket_timeout=10)
         )
         if self.settings.aws_read_budget > 0:
             self.aws.reads = ReadBudget(
                 self.redis, self.settings.aws_read_budget, self.readiness, pace=self.clock.pace.rate
             )
+        self.admission = Admission(self.settings.surefoot_trusted_proxies)
         self.settings_file = ConfigWatch(os.environ.get("SUREFOOT_CONFIG"), known_settings())
         self.transports: list[KafkaTransport] = []
         self.started = False
@@ -87,7 +91,7 @@ class Process:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set. Raise ``StartupError`` if what it needs does not come in time."""
-        http = create_http(self._missing, self.readiness, lambda: self.started)
+        http = create_http(self._missing, self.readiness, lambda: self.started, self.admission)
         try:
             listening = listen(self.settings.surefoot_http_host, self.settings.surefoot_http_port)
         except OSError as error:
@@ -95,7 +99,7 @@ class Process:
             raise StartupError(
                 f"cannot listen on {where} ({error.strerror}): free it, or set SUREFOOT_HTTP_PORT"
             ) from error
-        server = create_server(http)
+        server = create_server(http, listening.connections)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             limit = self.settings.startup_timeout
@@ -160,6 +164,7 @@ class Process:
             )
             service = create_service(party, settings, platform)
             http.include_router(service.router, prefix=PREFIX)
+            self.admission.by_hand += tuple(f"{PREFIX}{path}" for path in service.by_hand)
             self.services.append(service)
             transport = KafkaTransport(store, settings, self.connections.kafka[party])
             self.transports.append(transport)

@@ -51,6 +51,8 @@ class Service:
     name: str
     handlers: dict[type[Event], Handler] = field(default_factory=dict)
     jobs: dict[str, Callable[[Running], Awaitable[Transition]]] = field(default_factory=dict)
+    first_jobs: frozenset[str] = frozenset()
+    """The kinds of jobs that wait for none of the others: those that bring a service back."""
     failures: dict[str, OnFailure] = field(default_factory=dict)
     """Kind of job → what else the service changes when such a job has failed for good."""
     timers: dict[str, Callable[[Timer], Awaitable[Transition | None]]] = field(default_factory=dict)
@@ -59,4 +61,7 @@ class Service:
     replace_damaged: Replacement = no_replacement
     """What replaces a state that no version can read; by default none does."""
     router: APIRouter = field(default_factory=APIRouter)
+    by_hand: tuple[str, ...] = ()
+    """What the router's paths begin with to which people POST who bring a service back: such requests do not wait for
+    others."""
     closers: tuple[Callable[[], Awaitable[None]], ...] = ()

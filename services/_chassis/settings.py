@@ -52,6 +52,8 @@ class Settings(KafkaSettings, RedisSettings, TlsSettings):
     surefoot_trusted_keys: str | None = None
     """The file of the public keys that are trusted. A change takes effect within seconds."""
 
+    surefoot_trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
+    """How many proxies in front append the address that they saw to X-Forwarded-For. Callers are told apart by it."""
     surefoot_log_level: Annotated[str, StringConstraints(pattern="^(debug|info|warning|error)$")] = "info"
     surefoot_clock: str = "1@0"
     """Product time, ``RATE@ANCHOR``; only the sandbox sets it (``clock.py``)."""
@@ -81,7 +83,8 @@ class Settings(KafkaSettings, RedisSettings, TlsSettings):
     job_lease: Annotated[float, Field(gt=0)] = 30
     """Real seconds after which a job whose executor is silent is taken over."""
     job_slots: Annotated[int, Field(ge=1, le=64)] = 32
-    """How many jobs one process works on at a time: they mostly wait, and a rollback holds its place to its end."""
+    """How many jobs one process works on at a time: they mostly wait, and a rollback holds its place to its end.
+    Changes and rollbacks have as many places again, which no other jobs take."""
 
     @classmethod
     def settings_customise_sources(

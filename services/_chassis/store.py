@@ -28,6 +28,8 @@ from services._chassis.transition import Busy, Decision, Emit, Timer, Transition
 
 REMEMBER_SECONDS = 31 * 24 * 3600
 """How long causes, answers, ended jobs and records are kept: longer than any topic's retention."""
+JOBS, FIRST_JOBS = "jobs", "jobs-first"
+"""The queues of jobs, by when they may be claimed; those of the second one wait for none of the first."""
 CONFLICTS = 20
 """How often a transition is decided anew before ``Busy`` is raised."""
 
@@ -136,6 +138,8 @@ class RedisStore:
         self.redis_run_id = ""
         """Redis's ``run_id`` at the last look. ``apply`` refuses to write into a Redis with another one; empty means
         not known yet."""
+        self.first_jobs: frozenset[str] = frozenset()
+        """The kinds of jobs that wait for none of the others (``FIRST_JOBS``)."""
         self.replace_damaged: Replacement = no_replacement
         """Called when a state is set aside that no version can read."""
         self._script = redis.register_script(script("apply"))
@@ -267,9 +271,10 @@ class RedisStore:
             self.key("outbox"),
             self.key("timers"),
             self.key("timer-bodies"),
-            self.key("jobs"),
+            self.key(JOBS),
             self.key("job", lease.job if lease else ""),
             self.key("inbox", cause_before or cause),
+            self.key(FIRST_JOBS),
         ]
         arguments: list[str | bytes | float] = [
             cause,
@@ -291,7 +296,8 @@ class RedisStore:
             arguments += ["cancel_job", job_id]
         for job in decision.jobs:
             keys.append(self.key("job", job.id))
-            arguments += ["job", job.id, job.kind, job.payload, job.asked_by]
+            queue = "first" if job.kind in self.first_jobs else ""
+            arguments += ["job", job.id, job.kind, job.payload, job.asked_by, queue]
         for name, data in decision.records.items():
             keys.append(self.key("record", name))
             arguments += ["put_record", data, REMEMBER_SECONDS]

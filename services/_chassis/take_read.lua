@@ -7,10 +7,11 @@
 -- KEYS  1 the bucket
 -- ARGV  1 microseconds in which one read comes back  2 reads in a full bucket  3 those of them that a read must leave
 --       4 the longest wait, in microseconds  5 "1": this read leaves none and waits for nothing, and still counts
+--       6 the longest wait that any read may have, in microseconds
 local time = redis.call("TIME")
 local now = time[1] * 1000000 + time[2]
 -- no further: what a clock that was set back has left behind, or many rollbacks, would stop the others for long
-local latest = now + ARGV[1] * ARGV[2] + ARGV[4]
+local latest = now + ARGV[1] * ARGV[2] + ARGV[6]
 local full = math.min(math.max(tonumber(redis.call("GET", KEYS[1]) or 0), now), latest)
 local wait = 0
 if ARGV[5] ~= "1" then

@@ -54,4 +54,5 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         refusals={DEPLOYMENT_REQUESTS.name: handlers.on_unreadable_request},
         timers=dict.fromkeys((*WAKES, QUEUE), handlers.on_timer),
         router=create_router(endpoints, targets),
+        by_hand=("/deployment-orchestration/abort/",),
     )

@@ -1,7 +1,7 @@
 """HTTP in, HTTP out: snapshots and rollbacks by hand. Work that takes time answers 202 with its operation's URL."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
@@ -23,6 +23,7 @@ from services._chassis.operations import (
     what_was_asked,
 )
 from services._chassis.policies import Policies
+from services._chassis.shared_reads import SharedReads
 from services._chassis.store import Store
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
@@ -34,6 +35,8 @@ from services.recovery.domain.work import CaptureWork, RecoveryOperation
 from services.recovery.ports import Ecs, Snapshots
 
 ROOT = "/disaster-recovery"
+MOST_LISTS = 4
+"""How many lists of snapshots are read from S3 at a time."""
 KEPT_BESIDE = 10
 """How many snapshots a list shows beyond those that the policy keeps: some are needed, some not deleted yet."""
 
@@ -64,6 +67,7 @@ class Endpoints:
     ecs: Ecs
     snapshots: Snapshots
     existing: Existing
+    lists: SharedReads[dict[str, Any]] = field(default_factory=lambda: SharedReads("lists of snapshots", MOST_LISTS))
 
     @property
     def operations(self) -> Operations:
@@ -90,6 +94,9 @@ class Endpoints:
 
     async def listed(self, target: Target) -> dict[str, Any]:
         """Return the stored snapshots, the newest first, without their secrets."""
+        return await self.lists.read(target, lambda: self._listed(target))
+
+    async def _listed(self, target: Target) -> dict[str, Any]:
         protection = await self.store.read(key_of(target), Protection)
         proven = {entry.snapshot_id for entry in protection.snapshots if entry.proven}
         most = self._kept(target, protection) + KEPT_BESIDE

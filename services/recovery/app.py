@@ -12,7 +12,7 @@ from services.recovery.adapters.bucket import Bucket
 from services.recovery.adapters.ecs import AwsEcs
 from services.recovery.adapters.images import AwsImages
 from services.recovery.adapters.surroundings import AwsBalancers, AwsSurroundings
-from services.recovery.api import Endpoints, create_router
+from services.recovery.api import ROOT, Endpoints, create_router
 from services.recovery.decisions import CAPTURE, CHANGE, PURGE, ROLL_BACK
 from services.recovery.handlers import Handlers
 from services.recovery.jobs.capture import CaptureJob
@@ -61,9 +61,11 @@ def create_app(settings: Settings, platform: Platform) -> Service:
                 settle_seconds,
             ),
         },
+        first_jobs=frozenset({CHANGE, ROLL_BACK}),
         failures={CHANGE: handlers.change_failed, ROLL_BACK: handlers.rollback_failed},
         timers={"expire": handlers.expire, "overdue": handlers.overdue},
         router=create_router(endpoints, targets),
+        by_hand=(f"{ROOT}/rollback/",),
     )
 
 

@@ -12,8 +12,9 @@ from sandbox.aws.accounts import ACCOUNT, OPT_IN_REGION, REGION, SECOND_ACCOUNT
 from services._aws.errors import AwsError, changing, reading
 from services._chassis.acting import Actor, acting
 from services._chassis.aws import Aws
-from services._chassis.aws_connection import THREADS, AwsConnection, Place
+from services._chassis.aws_connection import AwsConnection, Place
 from services._chassis.credentials import CAUSES, FORCED_SECONDS, REFUSED_SECONDS, NoCredentials, RoleCredentials
+from services._chassis.lanes import MOST_THREADS
 from tests.accounts.conftest import ELSEWHERE, GUESSED, HERE, SOUTH, THERE, Connection, Installation
 
 
@@ -198,7 +199,7 @@ async def test_credentials_that_a_region_does_not_take_are_told_with_their_cause
 
 async def test_who_changes_a_service_waits_for_no_reader(installation: Installation) -> None:
     over = threading.Event()
-    begun = threading.Barrier(THREADS + 1, timeout=30)
+    begun = threading.Barrier(MOST_THREADS + 1, timeout=30)
 
     def wait(**_: object) -> None:
         begun.wait()
@@ -207,7 +208,7 @@ async def test_who_changes_a_service_waits_for_no_reader(installation: Installat
     await installation.service(HERE)
     readers = installation.connection.client("ecs", Place(ACCOUNT, REGION))
     readers.meta.events.register("before-send", wait)
-    reading_ = [asyncio.create_task(installation.service(HERE)) for _ in range(THREADS * 2)]
+    reading_ = [asyncio.create_task(installation.service(HERE)) for _ in range(MOST_THREADS * 2)]
     try:
         await asyncio.to_thread(begun.wait)
         readers.meta.events.unregister("before-send", wait)
@@ -224,7 +225,7 @@ async def test_there_are_as_many_connections_as_threads(
     installation: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "urllib3.connectionpool"):
-        await asyncio.gather(*(installation.service(HERE) for _ in range(THREADS * 3)))
+        await asyncio.gather(*(installation.service(HERE) for _ in range(MOST_THREADS * 3)))
     assert not [record for record in caplog.records if "pool is full" in record.getMessage()]
 
 

@@ -8,7 +8,8 @@ import pytest
 from fastapi.responses import StreamingResponse
 
 from services._chassis import http as module
-from services._chassis.http import create_http, create_server, end_http, listen
+from services._chassis.http import create_http, create_server, end_http
+from services._chassis.http_connections import listen
 from services._chassis.tasks import until_over
 
 
@@ -45,7 +46,7 @@ async def test_fifty_event_streams_and_requests_that_ignore_a_cancellation_hold_
         await until_over(over)
 
     listening = listen("127.0.0.1", 0)
-    server = create_server(http)
+    server = create_server(http, listening.connections)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     paths = ["/events"] * 50 + ["/slow", "/stubborn"]
     connections = [await asyncio.open_connection(*listening.getsockname()) for _ in paths]

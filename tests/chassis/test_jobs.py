@@ -1,6 +1,8 @@
 """Jobs, on a real Valkey and on the Redis in memory: one executor at a time, and a way on whatever dies."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from services._chassis.job_leases import LeasedJob
 from services._chassis.jobs import ATTEMPTS, Executor, Running
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
-from services._chassis.transition import Cancelled, Transition, decided
+from services._chassis.transition import Cancelled, Decision, Transition, decided
 from tests.chassis.harness import TARGET
 
 
@@ -125,3 +127,50 @@ async def test_a_job_that_another_process_inserts_is_found(store: RedisStore) ->
     await asked(RedisStore(store.redis, store.service, store.clock))
     await asyncio.wait_for(begun.wait(), 5)
     await end([running])
+
+
+async def test_jobs_that_bring_a_service_back_wait_for_none_of_the_others(store: RedisStore) -> None:
+    store.first_jobs = frozenset({"back"})
+    command = Command.to(CaptureSnapshot, TARGET, "run", "j")
+    others = [replace(command.job("work", b""), id=f"work-{number}") for number in range(50)]
+    await store.apply(decided(jobs=tuple(others)), cause="c")
+    over = asyncio.Event()
+    at_work: list[str] = []
+
+    async def work(job: Running) -> Transition:
+        at_work.append(job.id)
+        await over.wait()
+        return decided()
+
+    worker = Executor(store, {"work": work, "back": work}, lease=30, slots=2, idle=0.01)
+
+    async def left() -> int:
+        return int(await store.redis.zcard(store.key("jobs")) + await store.redis.zcard(store.key("jobs-first")))
+
+    running = asyncio.create_task(worker.run())
+    try:
+        async with asyncio.timeout(10):
+            await until(lambda: len(at_work) == 2)
+            await store.apply(decided(jobs=(replace(command.job("back", b""), id="back-1"),)), cause="alert")
+            await until(lambda: "back-1" in at_work)
+            assert len(at_work) == 3, "the others keep to their places"
+            over.set()
+            while await left():  # noqa: ASYNC110  nor does Redis
+                await asyncio.sleep(0.01)
+    finally:
+        over.set()
+        await end((running,))
+
+
+async def until(fact: Callable[[], bool]) -> None:
+    while not fact():  # noqa: ASYNC110  a list does not notify
+        await asyncio.sleep(0.01)
+
+
+async def test_a_job_of_either_queue_is_cancelled_before_it_begins(store: RedisStore) -> None:
+    store.first_jobs = frozenset({"back"})
+    command = Command.to(CaptureSnapshot, TARGET, "run", "j")
+    jobs_ = tuple(replace(command.job(kind, b""), id=kind) for kind in ("work", "back"))
+    await store.apply(decided(jobs=jobs_), cause="c")
+    await store.apply(Transition(None, lambda _: Decision(cancel_jobs=("work", "back"))), cause="d")
+    assert await executor(store, 30).claim() is None

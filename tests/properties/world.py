@@ -31,7 +31,7 @@ from services._chassis.policies import BuiltInPolicies
 from services._chassis.readiness import Readiness
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings
-from services._chassis.store import RedisStore
+from services._chassis.store import FIRST_JOBS, JOBS, RedisStore
 from services._chassis.transition import Cancelled, Timer, decided
 from services.orchestrator import app as orchestrator
 from services.orchestrator.settings import Settings as OrchestratorSettings
@@ -295,7 +295,7 @@ class World:
     @property
     def claims(self) -> list[float]:
         """Return the times at which the jobs may be claimed."""
-        keys = [member.store.key("jobs") for member in self.alive]
+        keys = [member.store.key(queue) for member in self.alive for queue in (JOBS, FIRST_JOBS)]
         return [at / 1000 for key in keys for at in self.redis.scores(key)]
 
     @property

@@ -10,7 +10,8 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from contracts.bounds import MOST_BYTES
-from services._chassis.http import PREFIX, create_http, create_server, end_http, listen
+from services._chassis.http import PREFIX, create_http, create_server, end_http
+from services._chassis.http_connections import listen
 from services._chassis.operations import Requested
 
 
@@ -41,7 +42,7 @@ def application() -> FastAPI:
 @pytest.fixture
 async def served() -> AsyncIterator[str]:
     listening = listen("127.0.0.1", 0)
-    server = create_server(application())
+    server = create_server(application(), listening.connections)
     serving = asyncio.create_task(server.serve([listening]))
     yield f"http://127.0.0.1:{listening.getsockname()[1]}{PREFIX}/orders"
     await end_http(server, serving)

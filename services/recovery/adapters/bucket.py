@@ -3,7 +3,6 @@
 The bucket belongs to Surefoot, and is reached with Surefoot's own account, whatever the account of the target.
 """
 
-import asyncio
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -52,8 +51,7 @@ class Bucket:
     async def get(self, target: Target, snapshot_id: str) -> Snapshot | None:
         try:
             with reading("S3", "GetObject"):
-                answer = await self.aws.call("s3", "get_object", **self._named, Key=_key(target, snapshot_id))
-                body = await asyncio.to_thread(answer["Body"].read, MOST_BYTES + 1)
+                body = await self.aws.object(MOST_BYTES, **self._named, Key=_key(target, snapshot_id))
         except AwsError as failed:
             if failed.code in _ABSENT:
                 return None
