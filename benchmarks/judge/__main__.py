@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 import traceback
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from benchmarks.judge.matrix import AXES, LEAST_CELLS, matrix, with_name
 from benchmarks.judge.play import by_ecs, by_surefoot
 from benchmarks.judge.report import Result, as_json, result_of
 from benchmarks.judge.table import kinds, listed, table
-from services._chassis.telemetry import configure_logs
+from benchmarks.pool import in_processes
 
 HOME = Path(".surefoot/judge")
 console = Console(stderr=True, highlight=False)
@@ -46,10 +46,10 @@ def main() -> int:
     known = {result.played.name for result in results}
     left = [cell.name for cell in cells if cell.name not in known]
     until = time.time() + asked.minutes * 60
-    with ProcessPoolExecutor(asked.processes, initializer=_quiet) as pool, kept.open("ab") as file:
-        waiting = [pool.submit(play, name, asked.seed, until) for name in left]
-        for number, done in enumerate(as_completed(waiting), 1):
-            if (found := done.result()) is None:
+    one = partial(play, seed=asked.seed, until=until)
+    with kept.open("ab") as file:
+        for number, found in enumerate(in_processes(one, left, asked.processes), 1):
+            if found is None:
                 continue
             file.write(orjson.dumps(found) + b"\n")
             file.flush()
@@ -79,10 +79,6 @@ def _played(side: Any, cell: Any, seed: int) -> Ended:
         last = traceback.extract_tb(error.__traceback__)[-1]
         return Ended("fault", None, reason=f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})")
     return ended
-
-
-def _quiet() -> None:
-    configure_logs("critical", "judge")
 
 
 def _kept(path: Path) -> list[Result]:
