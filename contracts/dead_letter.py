@@ -8,6 +8,7 @@ from pydantic import Base64Bytes
 
 from contracts.base import Contract, Target, caused_id
 from contracts.monitor import WarningAlert
+from contracts.prose import Plain, Prose
 from contracts.topics import WARNING_ALERTS
 
 Reason = Literal["invalid", "unsupported", "expired", "failed", "untrusted"]
@@ -27,7 +28,7 @@ class DeadLettered(Contract):
     offset: int
     group: str
     reason: Reason
-    detail: str
+    detail: Prose
     """Why the message could not be handled, without quoting its values."""
     key: Base64Bytes | None
     headers: tuple[tuple[str, Base64Bytes | None], ...]
@@ -57,8 +58,8 @@ class DeadLetterSettled(Contract):
     letter: str
     """The letter's id."""
     how: Literal["replayed", "dropped"]
-    actor: str
-    reason: str = ""
+    actor: Plain
+    reason: Prose = ""
 
     @property
     def subject(self) -> str:

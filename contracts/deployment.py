@@ -9,6 +9,7 @@ from contracts.base import Contract, Event, Expiry, RunId, Time
 from contracts.gates import Gate, Verdict
 from contracts.limits import MINIMUM_HEALTH_SCORE
 from contracts.policy import Baking, Digest, Timeouts
+from contracts.prose import Plain, Prose
 
 
 class Phase(StrEnum):
@@ -58,8 +59,8 @@ class ImageChange(Contract):
     """Run another image; everything else of the task definition stays."""
 
     kind: Literal["image"] = "image"
-    reference: Annotated[str, StringConstraints(min_length=1, max_length=512)]
-    container: str | None = None
+    reference: Annotated[Prose, StringConstraints(min_length=1, max_length=512)]
+    container: Plain | None = None
     """Which container of the task; may be left out when there is one only."""
 
     @classmethod
@@ -75,7 +76,7 @@ class TaskDefinitionChange(Contract):
     """Run another task definition that is already registered."""
 
     kind: Literal["task_definition"] = "task_definition"
-    task_definition: Annotated[str, StringConstraints(min_length=1, max_length=512)]
+    task_definition: Annotated[Prose, StringConstraints(min_length=1, max_length=512)]
     """``family``, ``family:revision`` or the full ARN."""
 
 
@@ -100,8 +101,8 @@ Change = Annotated[ImageChange | TaskDefinitionChange | Observe | CheckUp, Field
 class Override(Contract):
     """Lets one gate before the change count as passed, by name and on the record."""
 
-    gate: str
-    reason: Annotated[str, StringConstraints(min_length=1)]
+    gate: Plain
+    reason: Annotated[Prose, StringConstraints(min_length=1)]
 
 
 class DeploymentConfig(Contract):
@@ -133,12 +134,12 @@ class DeployRequested(Event):
     """CI, the API or a person asks for a deployment. The run's id derives from ``source`` and ``id``."""
 
     change: Change
-    actor: str
+    actor: Plain
     expires_at: Expiry | None = None
     """A later delivery is refused. Default: 15 minutes after the event's time."""
     on_conflict: Literal["queue", "refuse"] = "queue"
     """What to do while another run is active on the target."""
-    reason: str = ""
+    reason: Prose = ""
     """Why the deployment is asked for, in the requester's words; for the record."""
     overrides: tuple[Override, ...] = ()
     config: Asked = DeploymentConfig()
@@ -148,8 +149,8 @@ class AbortRequested(Event):
     """Stop a run: before the change nothing is changed, after it the service is rolled back."""
 
     run_id: RunId
-    actor: str
-    reason: str = ""
+    actor: Plain
+    reason: Prose = ""
 
 
 class DeploymentQueued(Event):
@@ -161,9 +162,9 @@ class DeploymentQueued(Event):
 
 class DeploymentStarted(Event):
     run_id: RunId
-    actor: str
+    actor: Plain
     change: Change
-    reason: str = ""
+    reason: Prose = ""
     """The reason that the request gave."""
     policy_digest: Digest = ""
     """Digest of the policy that the run keeps to its end; empty without a policy file."""
@@ -181,7 +182,7 @@ class PhaseProgressed(Event):
     run_id: RunId
     phase: Phase
     step: str
-    message: str
+    message: Prose
     verdict: Verdict | None = None
     """The step's verdict, where this is its answer; None while it goes on, and in what the previous version wrote."""
 
@@ -202,13 +203,13 @@ class PhaseFinished(Event):
 class Rollback(Contract):
     """What a finished run records about its rollback."""
 
-    trigger: str
+    trigger: Prose
     by: Literal["surefoot", "ecs", "other"]
     snapshot_id: str
     seconds: float
-    actor: str = ""
+    actor: Plain = ""
     """The person who asked for the rollback; empty where no person did."""
-    reason: str = ""
+    reason: Prose = ""
     """Why, in the words of that person."""
 
 
@@ -219,7 +220,7 @@ class DeploymentFinished(Event):
     outcome: Outcome
     cause: Cause | None = None
     """None when it succeeded, or when a person ended it."""
-    reason: str
+    reason: Prose
     """One sentence for a person."""
     rollback: Rollback | None = None
     seconds: float

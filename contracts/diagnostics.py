@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from contracts.base import Contract, Event, RunId
+from contracts.prose import Prose
 
 Severity = Literal["critical", "warning", "info"]
 
@@ -33,7 +34,7 @@ class Issue(Contract):
     causes: tuple[str, ...]
     steps: tuple[str, ...]
     prevention: tuple[str, ...]
-    evidence: tuple[str, ...]
+    evidence: tuple[Prose, ...]
 
 
 class IssueFound(Event):

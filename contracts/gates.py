@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Literal, Self
 
 from contracts.base import Contract
+from contracts.prose import Prose
 
 
 class Verdict(StrEnum):
@@ -37,14 +38,14 @@ class Gate(Contract):
     """How many measurements the value rests on."""
     needs: int = 0
     """How many more samples it takes for a verdict; 0 when there is a verdict."""
-    detail: str = ""
+    detail: Prose = ""
     """One sentence for a person: what was seen, or what it would take."""
-    overridden_by: str | None = None
+    overridden_by: Prose | None = None
     """The person who overrode the gate, and why. The gate then counts as passed; its verdict stays on the record."""
-    not_applicable: str | None = None
+    not_applicable: Prose | None = None
     """Why the question does not apply to this service, so that the gate passes and proves nothing. None: it applies."""
 
-    found: str | None = None
+    found: Prose | None = None
     """What was found and is not held against the version, in one sentence; the gate passes. None: nothing."""
 
     @classmethod

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from contracts.base import Contract, Event, RunId, Time
 from contracts.limits import MINIMUM_HEALTH_SCORE
 from contracts.policy import HealthPolicy
+from contracts.prose import Prose
 from contracts.rollout_pace import RolloutPace
 
 
@@ -64,4 +65,4 @@ class CheckFailed(Event):
     check: str
     level: Literal["basic", "performance", "business"]
     critical: bool
-    detail: str
+    detail: Prose

@@ -7,6 +7,7 @@ from typing import ClassVar, Final, Literal
 from contracts.base import Contract, Event, RunId, Time
 from contracts.gates import Comparison
 from contracts.policy import Digest, MonitoringPolicy
+from contracts.prose import Prose
 from contracts.results import ProbesOutput
 
 
@@ -29,7 +30,7 @@ class DependencyFault(Contract):
     kind: Literal["database"] = "database"
     name: str
     """``DBInstanceIdentifier``."""
-    detail: str
+    detail: Prose
     """What is wrong with it, in a sentence for a person."""
 
 
@@ -105,10 +106,10 @@ class _Alert(Event):
     window began too early to tell. None: nothing is known of the time before."""
     deployment_id: str = ""
     """The newest deployment, as ECS lists it; empty where it lists none."""
-    detail: str
+    detail: Prose
     policy_digest: Digest = ""
     """Digest of the policy whose thresholds were applied; empty without a policy file."""
-    dependency: str = ""
+    dependency: Prose = ""
     """``dependency_fault.detail``, for readers of the previous version; empty without a fault."""
     dependency_fault: DependencyFault | None = None
     """None also in what the previous version wrote; ``excused`` is right for both."""

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, model_validator
 
 from contracts.base import Contract, Target, Time
 from contracts.bounds import as_json
+from contracts.prose import Plain, Prose, prose
 
 GRACE = timedelta(minutes=5)
 """Time after its deadline in which an operation may still end; afterwards it is reported as lost."""
@@ -24,15 +25,15 @@ class Operation(Contract):
     state: Literal["running", "finished", "failed"] = "running"
     """``finished``: there is a result, in the service's own fields. ``failed``: it did not do what was asked.
     """
-    sentence: str = ""
+    sentence: Prose = ""
     """The result in a sentence for a person; empty while the operation runs."""
     started_at: Time | None = None
     """None in a record of version 0.1.0 that did not keep it."""
     finished_at: Time | None = None
     deadline: Time | None = None
     """When its job must have ended; None where only the job's payload says that."""
-    actor: str = "api"
-    reason: str = ""
+    actor: Plain = "api"
+    reason: Prose = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -62,11 +63,11 @@ class Operation(Contract):
 
     def finished(self, sentence: str, now: datetime, **own: Any) -> Self:
         """Return the operation as finished, with its result; ``own`` are fields of the service."""
-        return self._ended(own | {"state": "finished", "sentence": sentence, "finished_at": now})
+        return self._ended(own | {"state": "finished", "sentence": prose(sentence), "finished_at": now})
 
     def failed(self, sentence: str, now: datetime, **own: Any) -> Self:
         """Return the operation as failed; ``sentence`` says why it did not do what was asked."""
-        return self._ended(own | {"state": "failed", "sentence": sentence, "finished_at": now})
+        return self._ended(own | {"state": "failed", "sentence": prose(sentence), "finished_at": now})
 
     def _ended(self, changes: dict[str, Any]) -> Self:
         return self.model_copy(update=changes)

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from contracts.base import Contract, Event, RunId, Time
+from contracts.prose import Prose
 
 
 class AnalyzeResources(Event):
@@ -29,5 +30,5 @@ class RecommendationMade(Event):
     """US dollars for all tasks; negative when the recommendation costs more, None when the price is not known."""
     confidence: float
     """0 to 100, the scale of the requirements (docs/requirements.md)."""
-    reason: str
+    reason: Prose
     measured_until: Time

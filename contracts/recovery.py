@@ -8,6 +8,7 @@ from pydantic import Field
 from contracts.base import Contract, Event, RunId, Time
 from contracts.deployment import Rollback
 from contracts.policy import RecoveryPolicy
+from contracts.prose import Plain, Prose
 
 
 class AlertTrigger(Contract):
@@ -18,7 +19,7 @@ class AlertTrigger(Contract):
     """The monitor's rule, as ``CriticalAlert.rule`` names it."""
     alert_id: str = ""
     """Empty where the previous version wrote the event, which did not name it."""
-    detail: str
+    detail: Prose
     """What was measured, in a sentence for a person."""
 
     @property
@@ -30,7 +31,7 @@ class CommandTrigger(Contract):
     """The orchestrator's ``roll-back``: a gate failed after the change, or somebody aborted the run."""
 
     kind: Literal["command"] = "command"
-    reason: str
+    reason: Prose
     """The command's ``trigger``: the names of the gates that failed, or the person who aborted the run."""
 
     @property
@@ -42,9 +43,9 @@ class ManualTrigger(Contract):
     """A person asked recovery's API for it, outside any run."""
 
     kind: Literal["manual"] = "manual"
-    actor: str = ""
+    actor: Plain = ""
     """The person who asked; empty where that is not known."""
-    reason: str = ""
+    reason: Prose = ""
     """Why, in the words of that person; may be empty."""
 
     @property
@@ -110,7 +111,7 @@ class RollBack(Event):
     """Bring the armed snapshot back."""
 
     run_id: RunId
-    trigger: str
+    trigger: Prose
     task_definition: str | None = None
     """The task definition (ARN) that somebody else deployed and the run has judged: another one is left alone. None:
     the run's own change is taken back, or what is live where nobody knows better."""
@@ -131,9 +132,9 @@ class SnapshotCaptured(Event):
     taken_at: Time | None = None
     proven: bool = False
     """Whether it was taken of a version that had passed its checks after a change."""
-    actor: str = ""
+    actor: Plain = ""
     """The person who asked for it over the API."""
-    reason: str = ""
+    reason: Prose = ""
 
 
 class TargetArmed(Event):
@@ -158,10 +159,10 @@ class RollbackStarted(Event):
 
     run_id: RunId | None = None
     rollback_id: str
-    trigger: str
+    trigger: Prose
     """``triggered_by`` as one phrase for a person."""
     snapshot_id: str
-    detail: str = ""
+    detail: Prose = ""
     """What was measured, where an alert was the trigger; empty otherwise."""
     triggered_by: Trigger | None = None
     """None in events of the previous version; ``cause`` is right for both versions."""
@@ -182,4 +183,4 @@ class RollbackFinished(Event):
     rollback_id: str
     result: Literal["restored", "superseded", "failed"]
     rollback: Rollback
-    detail: str
+    detail: Prose

@@ -8,6 +8,7 @@ from contracts.base import Contract, Event, RunId, Time, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
 from contracts.policy import Digest
+from contracts.prose import Prose
 from contracts.rollout_pace import RolloutPace
 from contracts.validator import Baseline
 
@@ -72,7 +73,7 @@ class ProbesOutput(Contract):
     requests_before: int = 0
     """The same tests' requests to the version before; 0 where nobody has sent any."""
     failures_before: int = 0
-    unsent: str = ""
+    unsent: Prose = ""
     """Why none was sent, where AWS did not say whether one could be; then none stands for the requests of users."""
 
 
@@ -118,7 +119,7 @@ class StepFinished(Answer):
     gates: tuple[Gate, ...] = ()
     cause: Cause | None = None
     """None when it passed."""
-    summary: str
+    summary: Prose
     """One sentence for a person."""
     output: Output | None = None
     policy_digest: Digest = ""
@@ -134,6 +135,6 @@ class StepProgressed(Event):
     run_id: RunId
     command_id: str
     step: str
-    message: str
+    message: Prose
     silent_until: Time | None = None
     """Until when the step may publish nothing and still be at work, in product time; None where it does not say."""

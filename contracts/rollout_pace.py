@@ -7,6 +7,7 @@ from math import ceil, floor
 from typing import Self
 
 from contracts.base import Contract
+from contracts.prose import Prose
 
 LEAST_SILENCE = 600.0
 """No deployment is called stuck before nothing has moved for ten minutes."""
@@ -43,7 +44,7 @@ class RolloutPace(Contract):
     """For which ECS keeps the old tasks once requests have moved, with a strategy other than ROLLING."""
     learned: float = 0
     """What its last completed deployments usually took, until their last old task was gone; 0 where none is known."""
-    assumed: tuple[str, ...] = ()
+    assumed: tuple[Prose, ...] = ()
     """A phrase for each part that could not be read, so that AWS's own default stands for it."""
 
     @property

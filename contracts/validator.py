@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from contracts.base import Contract, Event, RunId, Time
 from contracts.deployment import Change
 from contracts.policy import PreflightPolicy, ValidationPolicy
+from contracts.prose import Prose
 
 Suite = Literal["smoke", "api"]
 TestState = Literal["passed", "refused", "failed", "unreachable", "elsewhere", "not_run"]
@@ -30,7 +31,7 @@ class Baseline(Contract):
     tests: tuple[TestBefore, ...]
     p95_seconds: float | None = None
     """The 95th percentile of the seconds of all answers; None where nothing answered."""
-    summary: str = ""
+    summary: Prose = ""
     """One sentence for a person: how many tests pass, and why others do not."""
     requests: int = 0
     """Requests that say anything of the version; 0 in what the previous version wrote."""

@@ -194,13 +194,13 @@ class FakeStore(Consequences):
     async def record(self, key: str) -> bytes | None:
         return self.records.get(key)
 
-    async def apply(self, transition: Transition, *, cause: str) -> Written:
+    async def apply(self, transition: Transition, *, cause: str, cause_before: str = "") -> Written:
         if self.busy:
             raise Busy(f"{transition.key} is being changed by too many at once")
         decision = self._decide(transition)
         if decision.ignore_once:
             return Written(Applied.IGNORED, decision)
-        if cause and cause in self.seen:
+        if {cause, cause_before} & self.seen:
             return Written(Applied.SEEN, decision)
         self.seen |= {cause} if cause else set()
         self.follow(transition.key, decision)

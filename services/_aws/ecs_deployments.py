@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from contracts.prose import prose
 from services._aws.body import Body, epoch
 
 
@@ -43,7 +44,7 @@ class EcsDeployment:
 
     @property
     def reason(self) -> str:
-        return str(self.body.get("rolloutStateReason", ""))
+        return prose(str(self.body.get("rolloutStateReason", "")))
 
     @property
     def created_at(self) -> float | None:
@@ -66,7 +67,7 @@ class ServiceDeployment:
 
     @property
     def reason(self) -> str:
-        return str(self.body.get("statusReason", ""))
+        return prose(str(self.body.get("statusReason", "")))
 
     @property
     def created_at(self) -> float | None:

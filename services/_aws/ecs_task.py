@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from contracts.prose import prose
 from services._aws.body import Body, entries, epoch
 
 
@@ -47,7 +48,7 @@ class EcsTask:
 
     @property
     def reason(self) -> str:
-        return str(self.body.get("stoppedReason", ""))
+        return prose(str(self.body.get("stoppedReason", "")))
 
     @property
     def ended_by_itself(self) -> bool:
@@ -72,7 +73,7 @@ class EcsTask:
             EcsContainer(
                 str(container.get("name", "")),
                 container.get("exitCode"),
-                container.get("reason", ""),
+                prose(str(container.get("reason", ""))),
                 container.get("imageDigest"),
             )
             for container in entries(self.body, "containers")

@@ -6,6 +6,7 @@ Each view keeps AWS's own body: a snapshot stores it, and a restored service is 
 from dataclasses import dataclass, field
 from math import ceil
 
+from contracts.prose import prose
 from services._aws.body import Body, entries, epoch
 from services._aws.ecs_deployments import EcsDeployment
 from services._aws.errors import AwsError
@@ -153,7 +154,7 @@ class EcsService:
     def events(self) -> tuple[EcsEvent, ...]:
         """The latest 100 at most, newest first."""
         found = entries(self.body, "events")
-        return tuple(EcsEvent(str(event.get("message", "")), epoch(event.get("createdAt"))) for event in found)
+        return tuple(EcsEvent(prose(str(event.get("message", ""))), epoch(event.get("createdAt"))) for event in found)
 
     @property
     def target_groups(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from contracts.prose import quote
 from services._chassis.aws import AwsError
 from services._chassis.credentials import NoCredentials
 from services._chassis.read_budget import BudgetSpent
@@ -87,9 +88,9 @@ def changing(service: str, operation: str, *, secrets: Iterable[str] | None = No
         code, temporary = code_of(error), _is_temporary(error)
         text = str(error.response.get("Error", {}).get("Message", ""))
         if code in _QUOTABLE:
-            quoted = f" ({text[:_LONGEST_TEXT]})"
+            quoted = f" ({quote(text, _LONGEST_TEXT)})"
         elif secrets is not None and text and not temporary:
-            quoted = f" ({without_secrets(text, secrets)[:_LONGEST_TEXT]})"
+            quoted = f" ({quote(without_secrets(text, secrets), _LONGEST_TEXT)})"
         else:
             quoted = ""
         retried = int(error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)) > 0

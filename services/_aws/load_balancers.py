@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from contracts.base import Target
+from contracts.prose import prose
 from services._aws.errors import AwsError, reading
 from services._aws.reach import Counted, Front, Group, Reach, is_application
 from services._aws.routing import Body, Rule, default_of, rules_of
@@ -58,7 +59,7 @@ def _target_health(group: str, body: Body) -> TargetHealth:
         str((body.get("Target") or {}).get("Id", "")),
         str(health.get("State", "")),
         str(health.get("Reason", "")),
-        str(health.get("Description", "")),
+        prose(str(health.get("Description", ""))),
     )
 
 

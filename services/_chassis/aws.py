@@ -15,6 +15,7 @@ import structlog
 from botocore.exceptions import ClientError
 
 from contracts.base import Target
+from contracts.prose import prose
 from services._chassis.acting import calling
 from services._chassis.aws_connection import HOME, AwsConnection, Place
 from services._chassis.clock_offset import clock_fault, offset_of
@@ -38,7 +39,7 @@ class AwsError(Exception):
     """AWS refused or did not answer, so that nothing is known. The text is one sentence without secrets."""
 
     def __init__(self, text: str, *, code: str = "", temporary: bool = False, sent_before: bool = False) -> None:
-        super().__init__(text)
+        super().__init__(prose(text))
         self.code = code
         """AWS's code (``AccessDeniedException``), or the kind of failure where there was no answer."""
         self.temporary = temporary

@@ -19,6 +19,7 @@ from contracts.base import Event, joined
 from contracts.dead_letter import Reason, is_for, letter_id
 from contracts.deployment import Cause
 from contracts.envelope import Envelope, InvalidMessage, Meta, UnknownType, decode, read_meta
+from contracts.prose import quote
 from contracts.state import NewerState
 from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
 from services._chassis.clock import moment
@@ -279,7 +280,7 @@ class Consumer:
         """
         if refusal := self._service.refusals.get(record.topic):
             try:
-                refused = await refusal(record, why[:LONGEST_DETAIL])
+                refused = await refusal(record, quote(why, LONGEST_DETAIL))
                 await self._dead_letter(record, reason, why, also=also, refused=refused)
             except (RedisError, OSError, Busy):
                 raise

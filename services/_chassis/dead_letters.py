@@ -8,6 +8,7 @@ from aiokafka.structs import ConsumerRecord
 from contracts.base import Target, caused_id
 from contracts.dead_letter import LETTER_HEADER, DeadLettered, Reason, alert_of, letter_id
 from contracts.envelope import Meta
+from contracts.prose import quote
 from services._chassis.commands import Command
 from services._chassis.transition import Emit
 
@@ -32,7 +33,7 @@ def letter_of(record: Record, group: str, reason: Reason, detail: str) -> DeadLe
         offset=record.offset,
         group=group,
         reason=reason,
-        detail=detail[:LONGEST_DETAIL],
+        detail=quote(detail, LONGEST_DETAIL),
         key=key,
         headers=headers,
         value=value,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.prose import plain
 from contracts.suggest import did_you_mean
 
 MOST_FIELDS = 10
@@ -84,7 +85,7 @@ def _field(loc: Sequence[int | str], kind: str) -> str:
     name = ""
     for part in path:
         name += f"[{part}]" if isinstance(part, int) else f"{'.' if name else ''}{part}"
-    return f"{name[:100]} {_WHERE.get(str(where), '')}".strip()
+    return f"{plain(name[:100])} {_WHERE.get(str(where), '')}".strip()
 
 
 def _must(fault: Mapping[str, Any]) -> str:

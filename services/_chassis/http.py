@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from contracts.prose import each_text, prose
 from contracts.state import NewerState
 from services._chassis import explanations
 from services._chassis.admission import PROBES, Admission, AtOnce, InLane, Rated
@@ -80,7 +81,7 @@ def create_http(
         lacks = await looks.read("missing", missing)
         facts = {name: fact() for name, fact in process.facts.items()}
         found = {"ready": not lacks, "missing": lacks, "degraded": process.degraded, **facts}
-        return JSONResponse(found, 503 if lacks else 200)
+        return JSONResponse(each_text(found, prose), 503 if lacks else 200)
 
     _answer_errors_with_problems(http)
 

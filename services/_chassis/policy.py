@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from fastapi import APIRouter
 
+from contracts.prose import each_text, prose
 from services._chassis.aws import Aws
 from services._chassis.config_file import ConfigError, ConfigWatch
 from services._chassis.http import Problem
@@ -72,9 +73,13 @@ def router(source: PolicySource, settings_file: ConfigWatch | None = None) -> AP
     routes = APIRouter(tags=["policy"])
     file = settings_file or ConfigWatch(None, ())
 
+    def shown() -> dict[str, Any]:
+        found: dict[str, Any] = each_text(source.status(), prose)
+        return found
+
     @routes.get("/policy")
     async def policy() -> dict[str, Any]:
-        return source.status()
+        return shown()
 
     @routes.post("/policy/reload")
     async def reload(request: Requested | None = None) -> dict[str, Any]:
@@ -94,6 +99,6 @@ def router(source: PolicySource, settings_file: ConfigWatch | None = None) -> AP
             changed = await asyncio.to_thread(file.changed)
         except ConfigError as error:
             raise Problem(409, "The next start would fail", f"{error}. The policy {digest[:12]} is in force.") from None
-        return {**source.status(), "needs_restart": changed}
+        return {**shown(), "needs_restart": changed}
 
     return routes

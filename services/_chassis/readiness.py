@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from contracts.prose import prose
 from contracts.state import NewerState
 
 NEWER_STATE_SECONDS = 60.0
@@ -31,7 +32,7 @@ class Readiness:
 
     def degrade(self, key: str, sentence: str, seconds: float = inf) -> None:
         """Report ``sentence`` until ``clear(key)``, or for so many real seconds; a later sentence replaces it."""
-        self._degraded[key] = (sentence, self._now() + seconds)
+        self._degraded[key] = (prose(sentence), self._now() + seconds)
 
     def report(self, key: str, fault: str) -> None:
         """Report a fault, a sentence without its full stop and capital, as degraded; an empty one clears it."""

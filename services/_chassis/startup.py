@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
 from contracts.catalogue import topics_of, topics_written_by
+from contracts.prose import quote
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import PacedClock
@@ -128,7 +129,7 @@ async def unless_stopped(work: Awaitable[T], stop: asyncio.Event, seconds: float
 
 
 def why_of(error: BaseException) -> str:
-    """Return the first line of an error's text, or its type, for the log."""
+    """Return the first line of an error's text without secrets, or its type, for the log and ``/readyz``."""
     error = first_cause(error)
     text = str(error).splitlines()
-    return text[0][:200] if text else type(error).__name__
+    return quote(text[0], 200) if text else type(error).__name__

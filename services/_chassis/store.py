@@ -106,8 +106,11 @@ class Store(Protocol):
         """Return what a decision recorded under ``key``; None if there is nothing."""
         ...
 
-    async def apply(self, transition: Transition, *, cause: str) -> Written:
-        """Decide and write. Raise ``Busy`` after too many conflicts."""
+    async def apply(self, transition: Transition, *, cause: str, cause_before: str = "") -> Written:
+        """Decide and write, once for each cause; ``cause_before`` is the same cause as an earlier version had it.
+
+        Raise ``Busy`` after too many conflicts.
+        """
         ...
 
 

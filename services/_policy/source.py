@@ -16,6 +16,7 @@ import structlog
 
 from contracts.base import Target
 from contracts.policy import Access, ServicePolicy
+from contracts.prose import quote
 from services._policy.environment import Environment
 from services._policy.faults import PolicyFaults
 from services._policy.kept import Keeper, Kept, as_bytes, from_bytes
@@ -372,4 +373,4 @@ def _why(error: BaseException) -> str:
         return error.summary
     if isinstance(error, Unreadable):
         return str(error)
-    return f"{type(error).__name__}: {error}".rstrip(": ")[:300]
+    return quote(f"{type(error).__name__}: {error}".rstrip(": "), 300)

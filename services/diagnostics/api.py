@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from contracts.base import Target
 from contracts.diagnostics import Issue
+from contracts.prose import Prose
 from services._aws.existing import Existing
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
@@ -35,7 +36,7 @@ class IssuesBody(BaseModel):
 
 
 class DiagnosticsBody(IssuesBody):
-    unseen: tuple[str, ...]
+    unseen: tuple[Prose, ...]
     """What could not be looked at, and why."""
 
 
@@ -49,7 +50,7 @@ class TroubleshootingBody(BaseModel):
     root_causes: tuple[str, ...]
     resolution_steps: tuple[str, ...]
     prevention_measures: tuple[str, ...]
-    evidence: tuple[str, ...]
+    evidence: tuple[Prose, ...]
 
 
 def router(inspect: Inspector, store: Store, existing: Existing, targets: Targets, clock: Clock) -> APIRouter:

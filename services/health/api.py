@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from contracts.base import Target
 from contracts.health import LevelScore
+from contracts.prose import Prose
 from services._aws.existing import Existing
 from services._chassis.aws import AwsError
 from services._chassis.clock import Clock, moment
@@ -41,7 +42,7 @@ class CheckBody(BaseModel):
     level: Level
     finding: Finding
     critical: bool
-    detail: str
+    detail: Prose
 
 
 class ComprehensiveBody(ScoreBody):
@@ -53,7 +54,7 @@ class ComprehensiveBody(ScoreBody):
 class DatabaseBody(BaseModel):
     target: str
     database: Finding
-    detail: str
+    detail: Prose
     migrations: dict[str, Any] | None
     checked_at: datetime
 

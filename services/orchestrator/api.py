@@ -138,7 +138,8 @@ class Endpoints:
         run_id = caused_id(meta.source, meta.id)
         if begun := await self._handlers.deploy(event, meta):
             transition = begun.and_record(what_was_asked(run_id, body, key))
-            await self._courses.apply(transition, cause=f"{meta.source}#{meta.id}")
+            # whoever asks may have put a secret into the key, and the cause goes out with the events
+            await self._courses.apply(transition, cause=f"api:{run_id}", cause_before=f"{meta.source}#{meta.id}")
         await refuse_another(self._courses, run_id, body, key)
         return run_id
 
@@ -183,7 +184,10 @@ class Endpoints:
         event = AbortRequested(target=target, run_id=view.run_id, actor=body.actor, reason=body.reason)
         meta = Meta(id=key or str(uuid4()), source="surefoot/api/abort", time=moment(self._clock.now()))
         transition = await self._handlers.on_event(event, meta)
-        await self._courses.apply(transition, cause=f"{meta.source}/{target}#{meta.id}")
+        source = f"{meta.source}/{target}"
+        await self._courses.apply(
+            transition, cause=f"api:{caused_id(source, meta.id)}", cause_before=f"{source}#{meta.id}"
+        )
         return view.run_id
 
     async def _refuse_unknown(self, target: Target) -> None:

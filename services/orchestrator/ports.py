@@ -21,8 +21,11 @@ class Courses(Protocol):
         """Return the view under ``run:<run_id>``."""
         ...
 
-    async def apply(self, transition: Transition, *, cause: str) -> object:
-        """Decide and write, once for each cause. Raise ``Busy`` after too many conflicts."""
+    async def apply(self, transition: Transition, *, cause: str, cause_before: str = "") -> object:
+        """Decide and write, once for each cause. ``cause_before`` is the same cause as an earlier version had it.
+
+        Raise ``Busy`` after too many conflicts.
+        """
         ...
 
 

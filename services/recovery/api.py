@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Response
 from contracts.base import Target
 from contracts.policy import RecoveryPolicy
 from contracts.recovery import ManualTrigger
+from contracts.redact import redact
 from services._aws.existing import Existing
 from services._chassis.clock import Clock
 from services._chassis.http import Problem
@@ -145,7 +146,7 @@ class Endpoints:
             if active
             else "registered again from the snapshot, with each image by its digest",
             "images": {
-                container["name"]: container["image"]
+                container["name"]: redact(container["image"])
                 for container in snapshot.pinned_definition["containerDefinitions"]
             },
         }

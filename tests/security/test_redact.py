@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from services.diagnostics.domain.redact import redact
+from contracts.redact import redact
 
 UNITS = (
     "password",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from contracts.base import Target, caused_id
 from contracts.diagnostics import Issue, Severity
-from services.diagnostics.domain.redact import redact
+from contracts.prose import quote
 
 MOST_EVIDENCE = 4
 
@@ -45,5 +45,5 @@ class Playbook:
             causes=self.causes,
             steps=tuple(step.format(**names) for step in self.steps),
             prevention=self.prevention,
-            evidence=tuple(redact(text) for text in list(evidence)[:MOST_EVIDENCE]),
+            evidence=tuple(quote(text) for text in list(evidence)[:MOST_EVIDENCE]),
         )

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from contracts.base import Target
+from contracts.prose import prose
 from services._aws.errors import AwsError, reading
 from services._chassis.aws import Aws
 from services.monitor.domain.metrics import MINUTE
@@ -59,7 +60,7 @@ async def _alarm(aws: Aws, found: dict[str, Any], parts: dict[str, dict[str, Any
         name=_name(found),
         state=str(found.get("StateValue", "")),
         since=_seconds(found.get("StateTransitionedTimestamp") or found.get("StateUpdatedTimestamp")),
-        reason=str(found.get("StateReason") or "")[:LONGEST_REASON],
+        reason=prose(str(found.get("StateReason") or ""))[:LONGEST_REASON],
         span=max(map(_span, own), default=UNKNOWN_SPAN),
         breached_from=_breached_from(found),
         keeps_state=found.get("TreatMissingData") == "ignore",

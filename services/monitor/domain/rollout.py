@@ -4,6 +4,7 @@ All times are epoch seconds; those of ECS are by its own clock, which is that of
 """
 
 from contracts.base import Contract
+from contracts.prose import Prose
 from services.monitor.domain.history import LONG, Earlier, Stretch, attempts, in_order, of_version_before
 
 START_SECONDS = 300.0
@@ -120,7 +121,7 @@ class Gap(Contract):
 
     begins: float
     ends: float
-    why: str
+    why: Prose
     """A clause for people."""
     deployment_id: str = ""
     """The deployment whose configuration asks for it; empty for another reason."""

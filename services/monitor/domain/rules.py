@@ -14,6 +14,7 @@ from contracts.gates import Comparison, holds
 from contracts.limits import LEAST_REQUESTS
 from contracts.monitor import CriticalRule
 from contracts.policy import RulePolicy
+from contracts.prose import Prose
 from services.monitor.domain.measures import MEASURES, Measure
 from services.monitor.domain.metrics import MINUTE, STALE, STARTING, Readings, Series, minutes_before, settled
 
@@ -140,7 +141,7 @@ class RuleState(Contract):
     """The begin of the window, epoch seconds; None in a state of the previous version."""
     until: float
     """The end of the window, epoch seconds."""
-    detail: str = ""
+    detail: Prose = ""
 
 
 def evaluate(rule: Rule, readings: Readings, now: float) -> RuleState:

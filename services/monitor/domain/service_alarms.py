@@ -18,6 +18,7 @@ from pydantic import Field
 from contracts.base import Contract
 from contracts.gates import Gate, Verdict
 from contracts.monitor import DependencyFault
+from contracts.prose import Prose
 from services.monitor.domain.history import outside
 from services.monitor.domain.metrics import MINUTE, WatchedService
 from services.monitor.domain.rollout import Rollout
@@ -46,7 +47,7 @@ class ServiceAlarm(Contract):
     """``OK``, ``ALARM`` or ``INSUFFICIENT_DATA``."""
     since: float | None = None
     """When it came into its state; None where CloudWatch does not say."""
-    reason: str = ""
+    reason: Prose = ""
     span: float = MINUTE
     """Seconds over which it is evaluated; of a composite alarm: the longest of those that it names."""
     breached_from: float | None = None
@@ -61,7 +62,7 @@ class ServiceAlarm(Contract):
     """Why its actions do not run, as a clause; empty where they do."""
     fired: tuple[float, ...] = ()
     """When it began to fire, in the hours before it came into its present state."""
-    unread: tuple[str, ...] = ()
+    unread: tuple[Prose, ...] = ()
     """What else of it could not be read, in sentences."""
 
     @property
@@ -81,7 +82,7 @@ class ServiceAlarms(Contract):
     known: tuple[ServiceAlarm, ...] = ()
     missing: tuple[str, ...] = ()
     """Names that CloudWatch does not know."""
-    unread: str = ""
+    unread: Prose = ""
     """Why they could not be read the last time, in a sentence."""
     raised: dict[str, float] = Field(default_factory=dict)
     """Alarm → when it began to fire, where that was published as a critical alert and is not over."""

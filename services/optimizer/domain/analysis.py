@@ -5,6 +5,7 @@ from datetime import datetime
 from contracts.base import Contract, Target
 from contracts.gates import Gate, Verdict
 from contracts.optimizer import FargateSize, RecommendationMade
+from contracts.prose import Prose
 from services.optimizer.domain.price import AS_OF, Architecture, monthly_saving
 from services.optimizer.domain.size import Advice, Baseline, Resource, Usage, advise, baseline, enough
 
@@ -32,7 +33,7 @@ class Analysis(Contract):
     baseline: Baseline | None = None
     advice: Advice | None = None
     monthly_saving_usd: float | None = None
-    summary: str
+    summary: Prose
 
 
 def analyze(deployed: Deployed, measured: Usage, region: str) -> Analysis:

@@ -12,6 +12,7 @@ from typing import Literal
 from contracts.base import Contract
 from contracts.gates import Gate
 from contracts.optimizer import FargateSize
+from contracts.prose import Prose
 from services.optimizer.domain.fargate import smallest
 from services.optimizer.domain.series import (
     DAY,
@@ -74,7 +75,7 @@ class Advice(Contract):
     recommended: FargateSize
     confidence: float
     """0 to 100: from 90 strong, from 70 good, from 50 tentative."""
-    reason: str
+    reason: Prose
 
 
 def enough(usage: Usage) -> Gate:

@@ -6,6 +6,7 @@ from typing import Literal, Self
 from contracts.base import Contract
 from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
+from contracts.prose import Prose
 from contracts.recovery import RollbackFinished, TargetArmed, TargetDisarmed
 
 FRESH = timedelta(hours=1)
@@ -25,7 +26,7 @@ class OpenAlert(Contract):
     rule: str
     severity: Literal["critical", "warning"]
     began_at: datetime
-    detail: str
+    detail: Prose
 
 
 class Score(Contract):

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from contracts.base import Contract, Target
 from contracts.deployment import Cause, Change, Outcome, Phase, Rollback
 from contracts.policy import Digest
+from contracts.prose import Plain, Prose
 from services.orchestrator.domain.condition import Condition
 from services.orchestrator.domain.view import RunView
 
@@ -46,8 +47,8 @@ class RunLine(Contract):
     phase: Phase | None = None
     outcome: Outcome | None = None
     cause: Cause | None = None
-    reason: str = ""
-    actor: str
+    reason: Prose = ""
+    actor: Plain
     change: Change
     image: str | None = None
     rollback: Rollback | None = None
@@ -70,7 +71,7 @@ class ServiceLine(Contract):
     queued: int = 0
     """Runs that wait for the active one."""
     condition: Condition = Condition()
-    problem: str = ""
+    problem: Prose = ""
     """Why nothing more is shown of it, as a sentence; empty where all is."""
 
 

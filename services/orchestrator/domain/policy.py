@@ -5,6 +5,7 @@ from typing import Self
 from contracts.base import Contract
 from contracts.deployment import DeploymentConfig
 from contracts.policy import Part, ServicePolicy
+from contracts.prose import Prose
 
 
 class Policy(Contract):
@@ -18,7 +19,7 @@ class Policy(Contract):
     """Seconds without progress after which a run publishes what it waits for."""
     service: ServicePolicy | None = None
     """What the run's commands carry. None in what the version before wrote: then the policy in force holds."""
-    refusal: str = ""
+    refusal: Prose = ""
     """Why no run may begin on the target, as a sentence; empty where one may."""
     account: str = ""
     region: str = ""

@@ -21,6 +21,7 @@ from contracts.deployment import (
 )
 from contracts.gates import Gate, Verdict
 from contracts.policy import Gates
+from contracts.prose import Plain, Prose
 from contracts.results import ArmedOutput, Output, PreflightOutput, RolloutOutput, StepFinished
 from services.orchestrator.domain.limits import ARM_MARGIN
 from services.orchestrator.domain.policy import Policy
@@ -62,8 +63,8 @@ class Request(Frozen):
     run_id: str
     target: Target
     change: Change
-    actor: str
-    reason: str = ""
+    actor: Plain
+    reason: Prose = ""
     overrides: tuple[Override, ...] = ()
     config: Asked = DeploymentConfig()
     on_conflict: Literal["queue", "refuse"] = "queue"
@@ -81,7 +82,7 @@ class Answer(Frozen):
     verdict: Verdict
     gates: tuple[Gate, ...]
     cause: Cause | None
-    summary: str
+    summary: Prose
     output: Output | None
 
     @classmethod
@@ -139,7 +140,7 @@ class Disarming(Frozen):
     kind: Literal["disarming"] = "disarming"
     outcome: Outcome
     cause: Cause | None
-    reason: str
+    reason: Prose
     step: Step
     deadline: float
 
@@ -148,9 +149,9 @@ class RollingBack(Frozen):
     """Recovery brings the old version back; its result is the run's."""
 
     kind: Literal["rolling_back"] = "rolling_back"
-    trigger: str
+    trigger: Prose
     cause: Cause | None
-    reason: str
+    reason: Prose
     step: Step | None
     """Our command; None when recovery began by itself."""
     rollback_id: str | None = None
@@ -168,7 +169,7 @@ class Run(Frozen):
     reconcile_at: float
     stages: tuple[Stage, ...] = ()
     ending: Annotated[Disarming | RollingBack, Field(discriminator="kind")] | None = None
-    progress: str = ""
+    progress: Prose = ""
     """The last sentence that was published about the run."""
     told_in: Phase | None = None
     """The phase in which it was published; None: while the run waited or was ending."""
@@ -179,7 +180,7 @@ class Run(Frozen):
     outcome: Outcome | None = None
     """None until the run is over."""
     cause: Cause | None = None
-    reason: str = ""
+    reason: Prose = ""
     rollback: Rollback | None = None
     finished_at: float | None = None
 

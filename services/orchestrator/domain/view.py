@@ -7,6 +7,7 @@ from contracts.base import Contract, Target
 from contracts.deployment import Cause, Change, ImageChange, Outcome, Phase, Rollback
 from contracts.gates import Gate, Verdict
 from contracts.policy import Digest
+from contracts.prose import Plain, Prose
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.limits import moment
 from services.orchestrator.domain.run import Request, RollingBack, Run, Stage
@@ -33,9 +34,9 @@ class RunView(Contract):
     """The one that goes on, or was the last."""
     outcome: Outcome | None = None
     cause: Cause | None = None
-    reason: str = ""
-    actor: str
-    request_reason: str = ""
+    reason: Prose = ""
+    actor: Plain
+    request_reason: Prose = ""
     """Why it was asked for; ``reason`` is why it ended as it did."""
     change: Change
     image: str | None = None
@@ -48,11 +49,11 @@ class RunView(Contract):
     rollback: Rollback | None = None
     seconds: float | None = None
     """None while it waits in the queue."""
-    progress: str = ""
+    progress: Prose = ""
     """The last sentence that was published about the run."""
     progress_phase: Phase | None = None
     """The phase in which it was published; None: while the run waited or was ending."""
-    rollout_bound: str = ""
+    rollout_bound: Prose = ""
     """How long the rollout may take and why, as a sentence; empty until preflight has passed, and for a check-up."""
     asked_at: datetime | None = None
     started_at: datetime | None = None

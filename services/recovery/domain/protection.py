@@ -8,6 +8,7 @@ from pydantic import Field
 from contracts.base import Contract, Target
 from contracts.deployment import Rollback
 from contracts.policy import RecoveryPolicy
+from contracts.prose import Prose
 from contracts.recovery import Trigger
 from contracts.state import State
 
@@ -75,7 +76,7 @@ class RollingBack(Contract):
 
     rollback_id: str
     run_id: str | None
-    trigger: str
+    trigger: Prose
     """``triggered_by`` in one phrase."""
     triggered_by: Trigger | None = None
     """The alert, command or person that caused it; None in a state of the previous version."""
@@ -115,7 +116,7 @@ class PastRollback(Contract):
     run_id: str | None
     result: Literal["restored", "superseded", "failed"]
     rollback: Rollback
-    detail: str
+    detail: Prose
 
 
 class SnapshotEntry(Contract):

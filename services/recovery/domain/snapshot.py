@@ -10,6 +10,8 @@ from pydantic import Field, StringConstraints
 
 from contracts.base import Contract, Target
 from contracts.policy import Recovery
+from contracts.prose import Plain, Prose
+from contracts.redact import redact
 from services.recovery.domain.change import Body, pinned, registrable
 from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.protection import SnapshotEntry
@@ -39,9 +41,9 @@ class Snapshot(Contract):
     """Load balancing, scaling and network around the service."""
     unknown: tuple[str, ...] = ()
     """A sentence for each part that could not be read."""
-    actor: str = ""
+    actor: Plain = ""
     """The person or service that asked for it; empty in a snapshot of version 0.1.0."""
-    reason: str = ""
+    reason: Prose = ""
 
     @property
     def version(self) -> str:
@@ -205,7 +207,7 @@ def view(snapshot: Snapshot, *, proven: bool) -> dict[str, Any]:
         "containers": [
             {
                 "name": container["name"],
-                "image": pinned(container["image"], snapshot.digests.get(container["name"])),
+                "image": redact(pinned(container["image"], snapshot.digests.get(container["name"]))),
                 "environment": dict.fromkeys((pair["name"] for pair in container.get("environment", ())), HIDDEN),
                 "secrets": sorted(pair["name"] for pair in container.get("secrets", ())),
             }

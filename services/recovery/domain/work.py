@@ -7,6 +7,7 @@ from contracts.base import Target
 from contracts.deployment import Rollback
 from contracts.operations import Operation
 from contracts.policy import RecoveryPolicy
+from contracts.prose import Plain, Prose
 from contracts.recovery import AlertTrigger, ManualTrigger
 from contracts.rollout_pace import RolloutPace
 from contracts.state import State
@@ -27,8 +28,8 @@ class CaptureWork(State):
     purpose: Purpose
     asked_at: datetime | None = None
     """When the snapshot was requested; None in a payload of version 0.1.0."""
-    actor: str = ""
-    reason: str = ""
+    actor: Plain = ""
+    reason: Prose = ""
     policy: RecoveryPolicy | None = None
     """Says how many snapshots are kept, and for how long; None in a payload of the previous version: then the policy in
     force says it."""
@@ -70,7 +71,7 @@ class RollbackProgress(State):
     """When UpdateService was about to be called (epoch seconds); written before, since its answer can get lost."""
     called: bool = False
     """Whether a call of UpdateService had no answer, or a refusal: it is made again, and may have taken effect."""
-    refused: str = ""
+    refused: Prose = ""
     """What AWS said to the last call of UpdateService, where it did not take it; empty where it did."""
     baseline: Baseline | None = None
     """The deployment at the first look, where no snapshot of a run says from which on others count."""
@@ -101,7 +102,7 @@ class RecoveryOperation(Operation):
     kind: Literal["snapshot", "rollback"]
     snapshot_id: str
     result: Literal["stored", "restored", "superseded", "failed"] | None = None
-    detail: str = ""
+    detail: Prose = ""
     """The same as ``sentence``, under the name that version 0.1.0 gave it."""
     rollback: Rollback | None = None
 

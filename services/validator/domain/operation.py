@@ -8,6 +8,7 @@ from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
 from contracts.operations import Operation
 from contracts.policy import Digest
+from contracts.prose import Prose
 from contracts.results import ProbesOutput
 from contracts.validator import Suite
 from services.validator.domain.results import Answered, TestResult
@@ -26,7 +27,7 @@ class Tested(Contract):
     status: int | None
     """The HTTP status of the last attempt; None where that was not answered."""
     seconds: float | None
-    detail: str
+    detail: Prose
     """Empty when it passed."""
 
     @classmethod
@@ -49,7 +50,7 @@ class Tested(Contract):
 class Result(Contract):
     verdict: Verdict
     cause: Cause | None = None
-    summary: str
+    summary: Prose
     gates: tuple[Gate, ...]
     output: ProbesOutput | None = None
     tests: tuple[Tested, ...] = ()

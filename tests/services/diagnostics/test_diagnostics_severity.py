@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.gates import Verdict
+from contracts.prose import LONGEST_QUOTE, quote
 from services.diagnostics.domain.diagnose import diagnose, gate
 from services.diagnostics.domain.evidence import NotObserved, Service, StoppedTask
 from services.diagnostics.domain.known_issues import KnownIssues, update
-from services.diagnostics.domain.redact import MOST_CHARACTERS, redact
 from tests.services.diagnostics.harness import (
     GONE,
     NOW,
@@ -130,14 +130,14 @@ def test_what_an_incomplete_look_does_not_show_is_not_gone() -> None:
     ],
 )
 def test_secrets_are_cut_out_of_what_is_quoted(text: str, kept: str) -> None:
-    assert kept in redact(text)
-    assert "hunter2" not in redact(text)
+    assert kept in quote(text)
+    assert "hunter2" not in quote(text)
 
 
 @given(st.text(max_size=2000))
 def test_a_quote_is_short_and_on_one_line(text: str) -> None:
-    assert len(redact(text)) <= MOST_CHARACTERS
-    assert "\n" not in redact(text)
+    assert len(quote(text)) <= LONGEST_QUOTE
+    assert "\n" not in quote(text)
 
 
 def test_evidence_is_redacted() -> None:

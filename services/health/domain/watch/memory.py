@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from contracts.gates import Gate
+from contracts.prose import Prose
 from contracts.rollout_pace import RolloutPace
 from contracts.state import State
 from services.health.domain.observed import Deployment, NotObserved, Rollout, Service, StoppedTask, TargetHealth
@@ -53,8 +54,8 @@ class Memory(State):
     """ARNs of tasks of ours that failed, the first ``REMEMBERED_TASKS``."""
     failed_most: int = 0
     """The highest ``failedTasks`` that ECS reported for ours; it resets its own count."""
-    last_failure: str = ""
-    unplaced: str = ""
+    last_failure: Prose = ""
+    unplaced: Prose = ""
     """ECS's last event, where it says that there is no room for a task."""
     seen_at: float | None = None
     gates: tuple[Gate, ...] = ()
@@ -65,7 +66,7 @@ class Memory(State):
     """The farthest that the rollout has come; None before our deployment was listed."""
     moved_at: float | None = None
     """When it came so far."""
-    message: str = ""
+    message: Prose = ""
     """The progress that was published last."""
     silent_until: float | None = None
     """What was published with it: until when nothing need be heard; None where the deadline is fixed."""

@@ -1,0 +1,102 @@
+"""Cuts secrets out of texts that somebody outside wrote: AWS, an application, an exception, a person.
+
+Each pattern reads a character a bounded number of times: it begins where a word does, and never goes back.
+"""
+
+import re
+
+HIDDEN = "***"
+
+_NO_DIGEST = r"(?!sha(?:256|512):)"
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----(?:(?!-----END ).)*+(?:-----END [A-Z0-9 ]{0,60}-----)?",
+    re.DOTALL,
+)
+"""A key in PEM, to its end or to where the text was cut."""
+_URL = re.compile(
+    rf"://(?:[^/\s@]*+@{_NO_DIGEST})++|://[^\s@/:]{{0,128}}+:(?![0-9]{{1,5}}/)[^\s@]{{1,256}}+@{_NO_DIGEST}"
+)
+"""Credentials in a URL, with ``@`` or ``/`` in the password, too."""
+_USER_INFO = re.compile(rf"(?<![\w.+%/@:-])[\w.+%-]{{1,128}}+:[^\s/@:,;\"']{{1,256}}+@{_NO_DIGEST}(?=[\w.-])")
+"""``user:password@host`` without a scheme, as in the reference of an image. A tag before a digest is none."""
+_SCHEME = re.compile(
+    r"(?<![\w-])((?:bearer|basic|digest|negotiate|token)\s{1,8}+)([A-Za-z0-9+/=._~-]{8,}+)", re.IGNORECASE
+)
+"""The credentials of an ``Authorization`` header."""
+_WORD = re.compile(r"[A-Za-z]?[a-z.-]*")
+"""What may come after ``token`` or ``basic`` in a sentence."""
+_NUMBERED = re.compile(r"[^\s0-9]*+[0-9]")
+_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9_-])(?:"
+    r"(?:AKIA|ASIA)[0-9A-Z]{16}\b"  # AWS
+    r"|eyJ[\w-]{10,}+(?:\.[\w-]++)(?:\.[\w-]*+){1,3}+"  # JSON Web Tokens
+    r"|gh[pousr]_[A-Za-z0-9]{16,}+|github_pat_\w{16,}+"
+    r"|gl(?:pat|dt|rt|ptt|ft|cbt|soat|oas|imt|agent)-[\w-]{16,}+"
+    r"|xox[a-z]-[\w-]{8,}+|xapp-[\w-]{8,}+"
+    r"|[srp]k_(?:live|test)_[A-Za-z0-9]{8,}+|whsec_[\w+/=]{8,}+"
+    r"|AIza[\w-]{30,}+|npm_[A-Za-z0-9]{30,}+|pypi-[\w-]{16,}+|dckr_pat_[\w-]{16,}+|hv[sbr]\.[\w-]{16,}+"
+    r"|sk-[\w-]{20,}+|SG\.[\w-]{16,}+\.[\w-]{16,}+)"
+)
+"""Tokens that show by their beginning what they are."""
+_WEBHOOK = re.compile(r"(hooks\.slack\.com/(?:services|workflows|triggers)/)[\w/-]++")
+_SECRET_KEY = re.compile(r"(?<![\w/+=.-])[A-Za-z0-9/+]{40}(?![\w/+=.-])")
+"""The shape of AWS's secret keys."""
+_ASSIGNED = re.compile(
+    r"(?<![\w-])(?:([\w-]++)(\\{0,4}+[\"']?+\s*+(?:=>|:=|[=:]|%3[Dd])\s*+)|(--[\w-]++)(\s{1,8}+(?!-)))"
+)
+"""``name=``, ``name:``, ``"name":`` or ``--name``."""
+_SECRET = re.compile(
+    r"passw|passphrase|secret|token|(?:api|access|account|private|shared)[_-]?key|credential|authorization|cookie"
+    r"|(?:^|[_-])(?:pwd|pass|sig|signature|auth|session|sessionid|sid)$",
+    re.IGNORECASE,
+)
+_ALWAYS = re.compile(r"passw(?:or)?d$|passphrase$|authorization$|cookie$|[_-](?:key|token|secret)$", re.IGNORECASE)
+"""Names that mean a secret before a bare colon as well."""
+_NAMED = re.compile(r"(?:token|secret)$", re.IGNORECASE)
+"""Names that do before a colon and a blank, where a digit follows: ``:secret:`` stands in the ARNs of secrets, and
+``token: missing`` in sentences."""
+_VALUE = re.compile(
+    r"(?:bearer|basic|digest|negotiate|token)\s{1,8}+[^\s,;\"']++"
+    r"|\\{1,4}+\"[^\"\\]*+\\*+\"?|\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?|[^\s,;]++",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A quoted value, to the end where it is cut off, or the next word."""
+
+
+def redact(text: str) -> str:
+    """Return the text with ``***`` for what looks like a secret. It takes time in proportion to the text's length."""
+    text = _PRIVATE_KEY.sub(HIDDEN, text)
+    text = _URL.sub(f"://{HIDDEN}@", text)
+    text = _USER_INFO.sub(f"{HIDDEN}@", text)
+    text = _without_values(text)
+    text = _SCHEME.sub(lambda found: found[0] if _WORD.fullmatch(found[2]) else f"{found[1]}{HIDDEN}", text)
+    text = _WEBHOOK.sub(rf"\g<1>{HIDDEN}", _TOKEN.sub(HIDDEN, text))
+    return _SECRET_KEY.sub(lambda found: HIDDEN if _is_random(found[0]) else found[0], text)
+
+
+def _without_values(text: str) -> str:
+    """Return the text with ``***`` for the values of names that mean a secret."""
+    parts, place = [], 0
+    while (found := _ASSIGNED.search(text, place)) is not None:
+        parts.append(text[place : found.end()])
+        place = found.end()
+        value = _VALUE.match(text, place)
+        if value is not None and _is_secret(found[1] or found[3], found[2] or "=", value[0]):
+            parts.append(HIDDEN)
+            place = value.end()
+    return "".join([*parts, text[place:]])
+
+
+def _is_secret(name: str, sign: str, value: str) -> bool:
+    """Return whether a name means that the value behind this sign is a secret."""
+    if sign.strip() != ":":
+        return _SECRET.search(name) is not None
+    if sign != ":" and _NAMED.search(name):
+        return _NUMBERED.match(value) is not None
+    return _ALWAYS.search(name) is not None
+
+
+def _is_random(text: str) -> bool:
+    """Return whether a text is no path and no number in hexadecimal digits."""
+    kinds = (any(map(kind, text)) for kind in (str.isupper, str.islower, str.isdigit))
+    return all(kinds) and text.count("/") <= 3
