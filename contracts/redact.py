@@ -25,7 +25,7 @@ _SCHEME = re.compile(
 """The credentials of an ``Authorization`` header."""
 _WORD = re.compile(r"[A-Za-z]?[a-z.-]*")
 """What may come after ``token`` or ``basic`` in a sentence."""
-_NUMBERED = re.compile(r"[^\s0-9]*+[0-9]")
+_NUMBERED = re.compile(r"[^\s0-9]{0,256}+[0-9]")
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9_-])(?:"
     r"(?:AKIA|ASIA)[0-9A-Z]{16}\b"  # AWS
@@ -80,19 +80,19 @@ def _without_values(text: str) -> str:
     while (found := _ASSIGNED.search(text, place)) is not None:
         parts.append(text[place : found.end()])
         place = found.end()
-        value = _VALUE.match(text, place)
-        if value is not None and _is_secret(found[1] or found[3], found[2] or "=", value[0]):
+        meant = _means_secret(found[1] or found[3], found[2] or "=", text, place)
+        if meant and (value := _VALUE.match(text, place)) is not None:
             parts.append(HIDDEN)
             place = value.end()
     return "".join([*parts, text[place:]])
 
 
-def _is_secret(name: str, sign: str, value: str) -> bool:
-    """Return whether a name means that the value behind this sign is a secret."""
+def _means_secret(name: str, sign: str, text: str, place: int) -> bool:
+    """Return whether a name says that what stands behind its sign, at ``place`` in the text, is a secret."""
     if sign.strip() != ":":
         return _SECRET.search(name) is not None
     if sign != ":" and _NAMED.search(name):
-        return _NUMBERED.match(value) is not None
+        return _NUMBERED.match(text, place) is not None
     return _ALWAYS.search(name) is not None
 
 

@@ -4,6 +4,7 @@ from surefoot.arguments import Place
 from surefoot.client import Surefoot
 from surefoot.exit_codes import Exit, exit_of
 from surefoot.output import fail, result
+from surefoot.readable import ended, id_of
 from surefoot.wait import end_of, still_going_on
 
 STOPPED = frozenset({"aborted", "rolled_back", "superseded"})
@@ -25,12 +26,12 @@ def abort(
     api = Surefoot()
     run_id = api.abort(place, run_id, actor, reason)
     if not wait:
-        result({"run_id": run_id}, as_json, run_id)
+        result({"run_id": run_id}, as_json, id_of)
         return Exit.SUCCEEDED
     run = end_of(api, place, run_id, timeout=timeout, verbose=verbose)
     if run.get("status") != "finished":
         return still_going_on(run, place, as_json)
-    result(run, as_json, f"{run['run_id']} {run['outcome']}")
+    result(run, as_json, ended)
     if run["outcome"] in STOPPED:
         return Exit.SUCCEEDED
     return exit_of(run) or fail("the run had ended before it could be stopped", Exit.FAILED)

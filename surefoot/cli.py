@@ -24,7 +24,7 @@ from surefoot.arguments import (
     user_name,
 )
 from surefoot.exit_codes import Exit
-from surefoot.output import CannotDo, Json, console, fail, result
+from surefoot.output import CannotDo, Json, fail, result, show_line
 
 OPTIONS = Parameter(negative_iterable=())
 app = App(
@@ -120,10 +120,10 @@ def status(
 ) -> int:
     """Show a run."""
     from surefoot.client import Surefoot
+    from surefoot.listing import status_of
 
     run = Surefoot().status(Place.of(cluster, service, where), run_id)
-    text = f"{run['run_id']} {run['outcome'] or run['status']}: {run['reason'] or run.get('progress') or ''}"
-    result(run, json, text)
+    result(run, json, status_of)
     return Exit.SUCCEEDED
 
 
@@ -150,7 +150,7 @@ def runs(
     place = Place.of(cluster, service, where) if cluster and service else None
     query = {"outcome": outcome, "actor": actor, "since": moment(since, datetime.now(UTC))}
     found = Surefoot().deployments(place, query, limit)
-    result(found, json, runs_of(found))
+    result(found, json, runs_of)
     return Exit.SUCCEEDED
 
 
@@ -161,7 +161,7 @@ def services(*, json: Json = False) -> int:
     from surefoot.listing import services_of
 
     found = Surefoot().overview()
-    result(found, json, services_of(found))
+    result(found, json, services_of)
     return Exit.SUCCEEDED
 
 
@@ -178,7 +178,7 @@ def acls(
     from surefoot.acls import acls, facts, listed
 
     found = [*acls()]
-    result(facts(found), json, listed(found, form))
+    result(facts(found), json, lambda _: listed(found, form))
     return Exit.SUCCEEDED
 
 
@@ -210,7 +210,7 @@ def snapshots(cluster: Cluster, service: Service, *, where: Located = ANYWHERE, 
     from surefoot.rollback import listed
 
     found = Surefoot().snapshots(Place.of(cluster, service, where))
-    result(found, json, listed(found["snapshots"]))
+    result(found, json, lambda shown: listed(shown["snapshots"]))
     return Exit.SUCCEEDED
 
 
@@ -239,7 +239,7 @@ def rollback(
         raise CannotDo("name exactly one of --snapshot and --latest-proven", Exit.USAGE)
     requester = Requester(actor or user_name(), reason)
     place = Place.of(cluster, service, where)
-    return roll_back(Surefoot(), place, snapshot, requester, dry_run=dry_run, as_json=json, console=console)
+    return roll_back(Surefoot(), place, snapshot, requester, dry_run=dry_run, as_json=json)
 
 
 @app.command
@@ -251,7 +251,7 @@ def events(
     """Follow the event streams until Ctrl+C: when, which service, which run, what."""
     from surefoot.events import follow
 
-    follow(topics, from_start=from_start, write=lambda line: print(line, flush=True), as_json=json)
+    follow(topics, from_start=from_start, write=show_line, as_json=json)
     return Exit.SUCCEEDED
 
 
@@ -263,7 +263,7 @@ def demo(*, speed: Speed = 20.0, verbose: Verbose = False, json: Json = False) -
     from surefoot.demo import demo as run
 
     check_settings(REQUIRED_VARIABLES)
-    return Exit.SUCCEEDED if run(as_json=json, console=console, speed=speed, verbose=verbose) else Exit.FAILED
+    return Exit.SUCCEEDED if run(as_json=json, speed=speed, verbose=verbose) else Exit.FAILED
 
 
 @app.command

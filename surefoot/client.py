@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 
+from contracts.prose import prose
 from surefoot.arguments import Place, Requester
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
@@ -145,5 +146,5 @@ def _body_of(answer: httpx2.Response, request: str) -> dict[str, Any]:
         body = {}
     if answer.status_code >= 400:
         detail = body.get("detail") if isinstance(body, dict) else None
-        raise Refused(str(detail or f"{request} answered {answer.status_code}"), answer.status_code)
+        raise Refused(prose(str(detail or f"{request} answered {answer.status_code}")), answer.status_code)
     return body if isinstance(body, dict) else {"items": body}

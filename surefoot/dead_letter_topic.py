@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from contracts.base import caused_id
 from contracts.dead_letter import DeadLettered, DeadLetterSettled, alert_of, letter_id
 from contracts.envelope import Envelope, InvalidMessage, Message, Meta, decode, read_meta
+from contracts.prose import plain
 from contracts.signatures import OPERATORS_SOURCE
 from contracts.topics import DEAD_LETTERS, TOPICS, Party
 from services._chassis.kafka_connection import KafkaConnection
@@ -52,7 +53,7 @@ class Letter:
         if self.body.key is None and self.body.value is None:
             return "its message has neither key nor value, and no client of ours can send that"
         if self.body.topic not in {topic.name for topic in TOPICS}:
-            return f"there is no topic {self.body.topic} any more"
+            return f"there is no topic {plain(self.body.topic)} any more"
         return None
 
 

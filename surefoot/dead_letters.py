@@ -8,10 +8,12 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from contracts.dead_letter import GROUP_HEADER, LETTER_HEADER, Reason
+from contracts.prose import plain
 from surefoot import dead_letter_topic
 from surefoot.dead_letter_topic import Letter
 from surefoot.exit_codes import Exit
-from surefoot.output import CannotDo, Json, console, result
+from surefoot.output import CannotDo, Json, agreed, note, result
+from surefoot.readable import plural
 
 app = App(
     name="dead-letters",
@@ -37,10 +39,10 @@ def list_(
     """List the open letters, the oldest first."""
     read = asyncio.run(dead_letter_topic.read())
     if read.unreadable:
-        console.print(f"{read.unreadable} messages on the topic could not be read by this version", highlight=False)
+        note(f"{read.unreadable} messages on the topic could not be read by this version")
     if read.untrusted:
         what = "are not signed by who may write there, and are not shown"
-        console.print(f"{read.untrusted} messages on the topic {what}", highlight=False)
+        note(f"{read.untrusted} messages on the topic {what}")
     chosen = [
         letter
         for letter in read.all
@@ -49,9 +51,9 @@ def list_(
         and reason in {None, letter.body.reason}
     ]
     short = _short([letter.id for letter in read.all])
-    lines = (_line(letter, short) for letter in chosen)
     none = "no dead letters" if settled else "no open dead letters"
-    result({"letters": [_facts(letter) for letter in chosen]}, json, "\n".join(lines) or none)
+    found = {"letters": [_facts(letter) for letter in chosen]}
+    result(found, json, lambda shown: "\n".join(_line(letter, short) for letter in shown["letters"]) or none)
     return Exit.SUCCEEDED
 
 
@@ -69,9 +71,7 @@ def show(
     if value:
         held = letter.body.value
         facts["value"] = _text(held) if not json or held is None else base64.b64encode(held).decode()
-    width = max(map(len, facts))
-    lines = (f"{name:{width}}  {_shown(fact)}" for name, fact in facts.items() if fact not in (None, False))
-    result(facts, json, "\n".join(lines))
+    result(facts, json, _described)
     return Exit.SUCCEEDED
 
 
@@ -81,11 +81,19 @@ def replay(
     reason: Annotated[str, Parameter(help="Why; it stands in the record.")] = "",
     actor: Actor = "surefoot cli",
     again: Annotated[bool, Parameter(negative="", help="Also what is settled.")] = False,
+    yes: Annotated[bool, Parameter(negative="", help="Do it without asking.")] = False,
     json: Json = False,
 ) -> int:
-    """Publish messages again for the group that could not handle them. What it did handle, it drops."""
+    """Publish messages again for the group that could not handle them. What it did handle, it drops.
+
+    What each message is and where it goes is shown first, on stderr.
+    """
     named = _named(ids)
     _refuse(named, lambda letter: letter.refusal(again=again))
+    for letter in named:
+        note(_way_of(letter))
+    if not yes and not agreed(f"Publish {plural(len(named), 'message')} again?"):
+        raise CannotDo("nothing was done: --yes publishes what is shown above", Exit.USAGE)
     asyncio.run(dead_letter_topic.replay(named, actor, reason))
     return _settled("replayed", named, json)
 
@@ -119,8 +127,8 @@ def _refuse(named: tuple[Letter, ...], refusal: Callable[[Letter], str | None]) 
 
 
 def _settled(how: str, named: tuple[Letter, ...], as_json: bool) -> int:
-    lines = (f"{how} {letter.id} ({letter.body.group}, {letter.body.subject})" for letter in named)
-    result({how: [letter.id for letter in named]}, as_json, "\n".join(lines))
+    lines = (plain(f"{how} {letter.id} ({letter.body.group}, {letter.body.subject})") for letter in named)
+    result({how: [letter.id for letter in named]}, as_json, lambda _: "\n".join(lines))
     return Exit.SUCCEEDED
 
 
@@ -132,21 +140,34 @@ def _facts(letter: Letter) -> dict[str, Any]:
     return {"id": letter.id, "time": letter.time.isoformat()} | facts | {"settled": settled}
 
 
-def _line(letter: Letter, short: int) -> str:
-    body, word = letter.body, letter.settled
+def _way_of(letter: Letter) -> str:
+    """Return what a letter's message is, and where a replay takes it."""
+    body = letter.body
+    kinds = [_text(held) for name, held in body.headers if name == "ce_type"]
+    type_, about = kinds[0] if kinds else None, _text(body.key)
+    what = f"{type_ or 'a message without a type'} about {about or 'nothing that its key names'}"
+    return plain(f"{letter.id[:SHORT]}: {what}, to {body.topic} for {body.group} ({body.reason}: {body.detail})")
+
+
+def _line(letter: dict[str, Any], short: int) -> str:
     columns = (
-        letter.id[:short],
-        f"{letter.time:%Y-%m-%d %H:%M:%S}",
-        f"{body.group:12}",
-        f"{body.subject:28}",
-        f"{body.reason:11}",
-        _plain(body.detail) + (f" [{_word(word.how, word.actor, word.reason)}]" if word else ""),
+        letter["id"][:short],
+        letter["time"][:19].replace("T", " "),
+        f"{letter['group']:12}",
+        f"{letter['topic']}/{letter['partition']}/{letter['offset']}".ljust(28),
+        f"{letter['reason']:11}",
+        letter["detail"] + (f" [{_word(letter['settled'])}]" if letter["settled"] else ""),
     )
     return "  ".join(columns)
 
 
-def _word(how: str, actor: str, reason: str) -> str:
-    return f"{how} by {_plain(actor)}" + (f": {_plain(reason)}" if reason else "")
+def _described(facts: dict[str, Any]) -> str:
+    width = max(map(len, facts))
+    return "\n".join(f"{name:{width}}  {_shown(fact)}" for name, fact in facts.items() if fact not in (None, False))
+
+
+def _word(settled: dict[str, str]) -> str:
+    return f"{settled['how']} by {settled['actor']}" + (f": {settled['reason']}" if settled["reason"] else "")
 
 
 def _short(ids: list[str]) -> int:
@@ -167,14 +188,5 @@ def _text(data: bytes | None) -> str | None:
 
 def _shown(fact: Any) -> str:
     if isinstance(fact, list):
-        return ", ".join(f"{_plain(name)}={'null' if held is None else _plain(held)}" for name, held in fact)
-    if isinstance(fact, dict):
-        return _word(fact["how"], fact["actor"], fact["reason"])
-    return _plain(str(fact))
-
-
-def _plain(text: str) -> str:
-    """Escape control characters, which a terminal would obey: these texts come from outside."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
+        return ", ".join(f"{name}={'null' if held is None else held}" for name, held in fact)
+    return _word(fact) if isinstance(fact, dict) else str(fact)

@@ -9,12 +9,11 @@ from typing import Any
 
 import boto3
 import httpx2
-import orjson
-from rich.console import Console
 
 from sandbox.stack import Ports
 from surefoot.arguments import Place
 from surefoot.client import Surefoot
+from surefoot.output import json_of, note, show_line
 from surefoot.readable import shortened, table
 from surefoot.up import SPEED, all_in_one
 from surefoot.wait import end_of
@@ -42,25 +41,19 @@ SCENARIOS = (
 )
 
 
-def demo(*, as_json: bool, console: Console, speed: float = SPEED, verbose: bool = False) -> bool:
+def demo(*, as_json: bool, speed: float = SPEED, verbose: bool = False) -> bool:
     """Run the four deployments; return whether each ended as it must and the healthy image runs."""
     with tempfile.TemporaryDirectory(prefix="surefoot-") as directory:
-        console.print("Starting Kafka, Redis, AWS (simulated) and the seven services on this machine …")
+        note("Starting Kafka, Redis, AWS (simulated) and the seven services on this machine …")
         with all_in_one(Path(directory) / "demo", ports=Ports(), http_port=0, speed=speed) as environment:
             os.environ.update(environment)
             api = Surefoot(environment["SUREFOOT_URL"])
             ended = []
             for number, scenario in enumerate(SCENARIOS, 1):
-                console.print(
-                    f"\n[bold]{number}/{len(SCENARIOS)} {scenario.name}[/bold]: {scenario.teaches}",
-                    highlight=False,
-                    soft_wrap=True,
-                )
-                ended.append(_deploy(api, scenario, as_json, verbose, console))
-            console.print(
-                f"\n{summary([deployment.run for deployment in ended])}", highlight=False, markup=False, soft_wrap=True
-            )
-            return _verdict([deployment.as_it_must for deployment in ended], console)
+                note((f"\n{number}/{len(SCENARIOS)} {scenario.name}", "bold"), f": {scenario.teaches}")
+                ended.append(_deploy(api, scenario, as_json, verbose))
+            note(f"\n{summary([deployment.run for deployment in ended])}")
+            return _verdict([deployment.as_it_must for deployment in ended])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +74,20 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> str:
     return table(rows)
 
 
-def _deploy(api: Surefoot, scenario: Scenario, as_json: bool, verbose: bool, console: Console) -> Ended:
+def _deploy(api: Surefoot, scenario: Scenario, as_json: bool, verbose: bool) -> Ended:
     image = f"123456789012.dkr.ecr.us-west-2.amazonaws.com/backend:{scenario.name}"
     before = _changes()
     run_id = api.orchestrate(PLACE, {"image": image, "actor": "surefoot demo"})
     run = end_of(api, PLACE, run_id, timeout=LONGEST_SECONDS, verbose=verbose)
     if as_json:
-        print(orjson.dumps(report(scenario.name, image, run)).decode(), flush=True)
+        show_line(json_of(report(scenario.name, image, run)))
     as_it_must = run.get("outcome") == scenario.outcome
     if scenario.outcome == "blocked":
         untouched = _changes() == before
-        console.print(f"  changes at AWS: {'none' if untouched else 'SOME'}", highlight=False)
+        note(f"  changes at AWS: {'none' if untouched else 'SOME'}")
         as_it_must = as_it_must and untouched
     if not as_it_must:
-        console.print(f"  [bold red]expected {scenario.outcome}, got {run.get('outcome')}[/bold red]")
+        note((f"  expected {scenario.outcome}, got {run.get('outcome')}", "bold red"))
     return Ended(run, as_it_must)
 
 
@@ -128,7 +121,7 @@ def _changes() -> int:
     return sum(call["service"] == "ecs" for call in listed)
 
 
-def _verdict(ended: list[bool], console: Console) -> bool:
+def _verdict(ended: list[bool]) -> bool:
     ecs = boto3.client("ecs")
     service = ecs.describe_services(cluster=CLUSTER, services=[SERVICE])["services"][0]
     definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
@@ -137,10 +130,8 @@ def _verdict(ended: list[bool], console: Console) -> bool:
     described = boto3.client("ecr").describe_images(repositoryName="backend", imageIds=[{"imageTag": "healthy"}])
     healthy = digest == described["imageDetails"][0]["imageDigest"]
     verdict = "the healthy image" if healthy else "NOT healthy"
-    console.print(
+    note(
         f"\nAWS's own answer: {SERVICE} runs {service['runningCount']} of {service['desiredCount']} tasks of "
-        f"{service['taskDefinition'].rpartition('/')[2]}, {shortened(image)}: {verdict}",
-        highlight=False,
-        soft_wrap=True,
+        f"{service['taskDefinition'].rpartition('/')[2]}, {shortened(image)}: {verdict}"
     )
     return all(ended) and healthy

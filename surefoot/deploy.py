@@ -10,7 +10,8 @@ from contracts.overrides import why_not_override
 from surefoot.arguments import Place, Requester
 from surefoot.client import Surefoot
 from surefoot.exit_codes import Exit
-from surefoot.output import CannotDo, console, fail, result
+from surefoot.output import CannotDo, fail, note, result
+from surefoot.readable import id_of
 from surefoot.wait import waited
 
 _FILE = re.compile(r"^(file://|~|\.{0,2}/)|\.(json|ya?ml)$")
@@ -71,7 +72,7 @@ def deploy(place: Place, asked: Asked, *, wait: bool, timeout: float | None, ver
             Exit.INTERRUPTED,
         )
     if not wait:
-        result({"run_id": run_id}, as_json, run_id)
+        result({"run_id": run_id}, as_json, id_of)
         return Exit.SUCCEEDED
-    console.print(f"run {run_id}", highlight=False)
+    note(f"run {run_id}")
     return waited(api, place, run_id, timeout=timeout, verbose=verbose, as_json=as_json)

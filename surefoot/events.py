@@ -9,11 +9,12 @@ from aiokafka import AIOKafkaConsumer
 
 from contracts.dead_letter import DeadLettered
 from contracts.envelope import Envelope, InvalidMessage, from_message
+from contracts.prose import each_text, plain
 from contracts.suggest import did_you_mean
 from contracts.topics import DEPLOYMENT_EVENTS, TOPICS
 from surefoot.exit_codes import Exit
 from surefoot.kafka import connection, started
-from surefoot.output import CannotDo, console
+from surefoot.output import CannotDo, json_of, note
 
 SHORT_RUN = 8
 """Characters of a run's id that tell it from others at a glance; ``--json`` has all of them."""
@@ -32,12 +33,12 @@ def follow(topics: tuple[str, ...], *, from_start: bool, write: Callable[[str], 
 async def _follow(topics: tuple[str, ...], from_start: bool, write: Callable[[str], None], as_json: bool) -> None:
     offsets = {"auto_offset_reset": "earliest" if from_start else "latest"}
     async with started(connection(), AIOKafkaConsumer, AIOKafkaConsumer.stop, *topics, **offsets) as consumer:
-        console.print(f"listening to {', '.join(topics)}; Ctrl+C ends it", highlight=False)
+        note(f"listening to {', '.join(topics)}; Ctrl+C ends it")
         async for record in consumer:
             try:
                 envelope = from_message(record.headers, record.value)
             except InvalidMessage as error:
-                write(f"{record.topic}/{record.partition}/{record.offset}: {error}")
+                write(plain(f"{record.topic}/{record.partition}/{record.offset}: {error}"))
                 continue
             write(as_data(envelope) if as_json else as_line(envelope))
 
@@ -45,17 +46,15 @@ async def _follow(topics: tuple[str, ...], from_start: bool, write: Callable[[st
 def as_data(envelope: Envelope) -> str:
     """Return an event as JSON: its id, type, time and data."""
     data = envelope.event.model_dump(mode="json")
-    return orjson.dumps(
-        {"id": envelope.meta.id, "type": envelope.entry.type, "time": envelope.meta.time, "data": data}
-    ).decode()
+    return json_of({"id": envelope.meta.id, "type": envelope.entry.type, "time": envelope.meta.time, "data": data})
 
 
 def as_line(envelope: Envelope) -> str:
     """Return an event as a line for a person: time, service, run, content."""
-    data = envelope.event.model_dump(mode="json")
+    data = each_text(envelope.event.model_dump(mode="json"), plain)
     if isinstance(envelope.event, DeadLettered):
         data = {name: data[name] for name in ("group", "reason", "detail", "topic")}
-    run = str(data.get("run_id") or envelope.meta.run_id or "-")[:SHORT_RUN]
+    run = plain(str(data.get("run_id") or envelope.meta.run_id or "-"))[:SHORT_RUN]
     columns = (
         f"{envelope.meta.time:%H:%M:%S}",
         f"{_where(data):{WHERE_WIDTH}}",

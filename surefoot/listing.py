@@ -28,6 +28,11 @@ def moment(text: str | None, now: datetime) -> str | None:
     return given.astimezone(UTC).isoformat()
 
 
+def status_of(run: Mapping[str, Any]) -> str:
+    """Return a line about a run: its id, how it ended or where it is, and why or how far it is."""
+    return f"{run['run_id']} {run['outcome'] or run['status']}: {run['reason'] or run.get('progress') or ''}"
+
+
 def runs_of(found: Sequence[Mapping[str, Any]]) -> str:
     """Return a line for each run: its id, service, outcome, time and author of the request, and change."""
     if not found:

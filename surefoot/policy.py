@@ -21,7 +21,8 @@ from services._policy.policies import NoTarget, Policies
 from services._policy.read import Unreadable, read_path
 from surefoot.arguments import Actor, Cluster, Place, Reason, Service, user_name
 from surefoot.exit_codes import Exit
-from surefoot.output import CannotDo, Json, fail, result
+from surefoot.output import CannotDo, Json, fail, result, show_line
+from surefoot.readable import plural
 
 app = App(
     name="policy",
@@ -54,12 +55,12 @@ def check(
             | {"path": fault.path, "sentence": fault.sentence}
             for fault in faults.faults
         ]
-        count = f"{len(listed)} fault{'' if len(listed) == 1 else 's'}"
-        result({"faults": listed}, json, f"{faults}\n{count}")
+        lines = [*map(str, faults.faults), plural(len(listed), "fault")]
+        result({"faults": listed}, json, lambda _: "\n".join(lines))
         return Exit.USAGE
     services = len(policies.all())
-    text = f"{policies.digest}  {services} service{'' if services == 1 else 's'}"
-    result({"digest": policies.digest, "services": services, "faults": []}, json, text)
+    found = {"digest": policies.digest, "services": services, "faults": []}
+    result(found, json, lambda _: f"{policies.digest}  {plural(services, 'service')}")
     return Exit.SUCCEEDED
 
 
@@ -91,14 +92,14 @@ def show(
     values = {"account": Value(UNKNOWN_ACCOUNT, "asked of STS at the start"), **values}
     ordered = {name: values[name] for name in (*_NAMES, *values)}
     shown = {path: {"value": held.value, "origin": held.origin} for path, held in ordered.items()}
-    result({"digest": policies.digest, "values": shown}, json, "\n".join(_table(ordered)))
+    result({"digest": policies.digest, "values": shown}, json, lambda found: "\n".join(_table(found["values"])))
     return Exit.SUCCEEDED
 
 
 @app.command
 def schema() -> int:
     """Print the JSON Schema of policy files, for editors and CI."""
-    print(text_of(policy_schema()), end="", flush=True)
+    show_line(text_of(policy_schema()), end="")
     return Exit.SUCCEEDED
 
 
@@ -146,13 +147,13 @@ def _loaded(path: Path | None, variables: Any) -> Policies:
     return load(files, environment_of(variables), None)
 
 
-def _table(values: dict[str, Value]) -> Iterable[str]:
+def _table(values: dict[str, dict[str, Any]]) -> Iterable[str]:
     """Yield a line for each value: its path, the value, its origin."""
-    texts = {path: _text(path, held.value) for path, held in values.items()}
+    texts = {path: _text(path, held["value"]) for path, held in values.items()}
     path_width = max(map(len, texts))
     width = max(len(text) for text in texts.values() if len(text) <= 40)
     for path, text in texts.items():
-        yield f"{path:{path_width}}  {text:{width}}  {values[path].origin}"
+        yield f"{path:{path_width}}  {text:{width}}  {values[path]['origin']}"
 
 
 def _text(path: str, value: Any) -> str:
@@ -192,7 +193,9 @@ def _answer(url: str, method: str, path: str, seconds: float, **given: Any) -> d
 
 def _shown(replicas: list[dict[str, Any]], problem: str, as_json: bool) -> int:
     """Print the replicas, and what is wrong with them; return the exit code."""
-    result({"replicas": replicas, "problem": problem}, as_json, "\n".join(map(_replica, replicas)))
+    result(
+        {"replicas": replicas, "problem": problem}, as_json, lambda found: "\n".join(map(_replica, found["replicas"]))
+    )
     return fail(problem, Exit.FAILED) if problem else Exit.SUCCEEDED
 
 

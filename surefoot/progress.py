@@ -4,9 +4,9 @@ from contextlib import ExitStack
 from typing import Any, Self
 
 from rich.console import Console
-from rich.markup import escape
 from rich.text import Text
 
+from contracts.prose import each_text, plain
 from surefoot.readable import plural, shortened, wrapped
 
 _COLOUR = {
@@ -47,8 +47,9 @@ class Progress:
 
     def show(self, run: dict[str, Any]) -> None:
         """Print what has not been printed yet."""
+        run = each_text(run, plain)
         if run.get("progress") and self._status:
-            self._status.update(escape(shortened(run["progress"])))
+            self._status.update(Text(shortened(run["progress"])))
         for phase in [*run["phases"], run.get("baking")]:
             if phase and phase["seconds"] is not None:
                 self._phase(phase, run)

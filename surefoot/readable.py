@@ -2,7 +2,8 @@
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}\b")
 _REGISTRY = re.compile(r"\b[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/")
@@ -30,6 +31,16 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     """Return rows as aligned columns; the first row is the head."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def id_of(run: Mapping[str, Any]) -> str:
+    """Return a run's id; empty where nothing is known of it yet."""
+    return str(run.get("run_id", ""))
+
+
+def ended(run: Mapping[str, Any]) -> str:
+    """Return a finished run's id and outcome."""
+    return f"{run['run_id']} {run['outcome']}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -31,7 +31,7 @@ EXAMPLES = {
     "up": "surefoot up --port 8080",
     "dead-letters list": "surefoot dead-letters list --group recovery",
     "dead-letters show": "surefoot dead-letters show 3cbb01b4 --value",
-    "dead-letters replay": "surefoot dead-letters replay 3cbb01b4 --reason 'recovery is mended'",
+    "dead-letters replay": "surefoot dead-letters replay 3cbb01b4 --reason 'recovery is mended' --yes",
     "dead-letters drop": "surefoot dead-letters drop 3cbb01b4 --reason 'sent by mistake'",
     "signing-keys init": "surefoot signing-keys init --directory keys",
     "signing-keys create": "surefoot signing-keys create ci --name team-a --directory keys",

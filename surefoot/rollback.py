@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from rich.console import Console
 
 from surefoot.arguments import Place, Requester
 from surefoot.client import Surefoot
 from surefoot.exit_codes import Exit
-from surefoot.output import CannotDo, result
+from surefoot.output import CannotDo, note, result
 from surefoot.readable import table
 
 LOOK_SECONDS = 0.5
@@ -24,7 +23,6 @@ def roll_back(
     *,
     dry_run: bool,
     as_json: bool,
-    console: Console,
 ) -> int:
     """Show the plan, or ask for the rollback and wait for its end. A rollback that was asked for is a success.
 
@@ -34,14 +32,14 @@ def roll_back(
     snapshot = _latest_proven(known, place) if snapshot is None else _named(known, place, snapshot)
     answer = api.roll_back(place, snapshot, requester, dry_run=dry_run)
     if dry_run:
-        result(answer, as_json, planned(answer))
+        result(answer, as_json, planned)
         return Exit.SUCCEEDED
-    console.print(f"rolling {place.service} back to {snapshot} …", highlight=False)
+    note(f"rolling {place.service} back to {snapshot} …")
     operation: dict[str, Any] = api.operation(answer["rollback_id"])
     while operation.get("state") == "running":
         time.sleep(LOOK_SECONDS)
         operation = api.operation(answer["rollback_id"])
-    result(operation, as_json, f"{operation.get('result') or 'failed'}: {operation['sentence']}")
+    result(operation, as_json, lambda end: f"{end.get('result') or 'failed'}: {end['sentence']}")
     return Exit.SUCCEEDED if operation.get("result") == "restored" else Exit.ROLLBACK_FAILED
 
 

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from surefoot.arguments import Speed, positive
 from surefoot.exit_codes import Exit
-from surefoot.output import CannotDo, Json, console, exports, result
+from surefoot.output import CannotDo, Json, exports, note, result, show_line
 
 app = App(
     name="sandbox",
@@ -32,12 +32,10 @@ def scenarios(*, json: Json = False) -> int:
     from sandbox.scenarios.load import shipped
 
     known = shipped().values()
-    width = max(len(scenario.name) for scenario in known)
-    lines = (f"{scenario.name:{width}}  {scenario.expect.outcome:15}  {scenario.teaches}" for scenario in known)
     facts = [
         {"name": scenario.name, "teaches": scenario.teaches, "outcome": scenario.expect.outcome} for scenario in known
     ]
-    result(facts, json, "\n".join(lines))
+    result(facts, json, _listed)
     return Exit.SUCCEEDED
 
 
@@ -56,7 +54,7 @@ def check(*files: Annotated[Path, Parameter(help="The files to look at.")], json
             checked.append({"file": str(file), "faults": str(error).splitlines()})
         else:
             checked.append({"file": str(file), "faults": []})
-    result(checked, json, "\n".join("\n".join(entry["faults"]) or f"{entry['file']}: fine" for entry in checked))
+    result(checked, json, _checked)
     return Exit.USAGE if any(entry["faults"] for entry in checked) else Exit.SUCCEEDED
 
 
@@ -81,9 +79,8 @@ def run(
     if not which:
         raise CannotDo("name a scenario or a file; `surefoot sandbox scenarios` lists those that ship", Exit.USAGE)
     check_settings(REQUIRED_VARIABLES)
-    ended = rehearse_all(which, seed, policy, console)
-    text = "\n".join(f"{ending['scenario']}: {ending['outcome']}, {_judged(ending['faults'])}" for ending in ended)
-    result(ended[0] if len(ended) == 1 else ended, json, text)
+    ended = rehearse_all(which, seed, policy)
+    result(ended[0] if len(ended) == 1 else ended, json, _rehearsed)
     return Exit.FAILED if any(ending["faults"] for ending in ended) else Exit.SUCCEEDED
 
 
@@ -131,14 +128,24 @@ def up(
             urls = {workload: f"http://{HOST}:{port}" for workload, port in zip(EVERYWHERE, listening, strict=True)}
             policy = (data / "policy.yaml").absolute()
             policy.write_text(policy_of(urls))
-            print(
-                f"# {len(urls)} services, in two accounts and two regions: export SUREFOOT_POLICY={policy}", flush=True
-            )
-        console.print(
-            f"The sandbox runs; its logs are in {data.resolve()}. Ctrl+C ends it.", highlight=False, soft_wrap=True
-        )
+            show_line(f"# {len(urls)} services, in two accounts and two regions: export SUREFOOT_POLICY={policy}")
+        note(f"The sandbox runs; its logs are in {data.resolve()}. Ctrl+C ends it.")
         stay(probes_of(environment), warn)
     return Exit.SUCCEEDED
+
+
+def _listed(known: list[dict[str, str]]) -> str:
+    width = max(len(scenario["name"]) for scenario in known)
+    return "\n".join(f"{each['name']:{width}}  {each['outcome']:15}  {each['teaches']}" for each in known)
+
+
+def _checked(files: list[dict[str, Any]]) -> str:
+    return "\n".join("\n".join(each["faults"]) or f"{each['file']}: fine" for each in files)
+
+
+def _rehearsed(ended: dict[str, Any] | list[dict[str, Any]]) -> str:
+    endings = ended if isinstance(ended, list) else [ended]
+    return "\n".join(f"{each['scenario']}: {each['outcome']}, {_judged(each['faults'])}" for each in endings)
 
 
 def _judged(wrong: list[str]) -> str:

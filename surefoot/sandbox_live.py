@@ -29,7 +29,7 @@ def happen(
         raise CannotDo(f"name what is to happen: {', '.join(Incident.model_fields)}", Exit.USAGE)
     where = {name: value for name, value in (("account", account), ("region", region)) if value}
     report = _ask("POST", "happenings", what.model_dump(exclude_none=True) | where)
-    result(report, json, "it has happened: " + ", ".join(f"{name} {value}" for name, value in report.items()))
+    result(report, json, _happened)
     return Exit.SUCCEEDED
 
 
@@ -60,7 +60,7 @@ def harm(
         "omits": omits,
     }  # fmt: skip
     report = _ask("POST", "harm", rule)
-    result(report, json, f"rule {report['id']}: `surefoot sandbox heal {report['id']}` ends it")
+    result(report, json, lambda made: f"rule {made['id']}: `surefoot sandbox heal {made['id']}` ends it")
     return Exit.SUCCEEDED
 
 
@@ -69,15 +69,19 @@ def heal(
 ) -> int:
     """End one rule of harm, or all; show how many calls each has met."""
     report = _ask("DELETE", "harm" if rule is None else f"harm/{rule}")
-    result(report, json, "\n".join(map(_rule, report["ended"])) or "no rule was in force")
+    result(report, json, lambda done: "\n".join(map(_rule, done["ended"])) or "no rule was in force")
     return Exit.SUCCEEDED
 
 
 def harms(*, json: Json = False) -> int:
     """Show the rules in force, and how many calls each has met."""
     found = _ask("GET", "harm")
-    result(found, json, "\n".join(map(_rule, found)) or "no rule is in force")
+    result(found, json, lambda rules: "\n".join(map(_rule, rules)) or "no rule is in force")
     return Exit.SUCCEEDED
+
+
+def _happened(report: dict[str, Any]) -> str:
+    return "it has happened: " + ", ".join(f"{name} {value}" for name, value in report.items())
 
 
 def _rule(rule: dict[str, Any]) -> str:
@@ -93,7 +97,7 @@ def calls(
 ) -> int:
     """Show AWS's own log of calls: caller, operation, resource and effect of each."""
     found = _ask("GET", f"calls?after={after}" + ("&changing=1" if changing else ""))
-    result(found, json, "\n".join(map(_line, found)) or "no calls")
+    result(found, json, lambda log: "\n".join(map(_line, log)) or "no calls")
     return Exit.SUCCEEDED
 
 

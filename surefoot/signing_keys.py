@@ -11,7 +11,7 @@ from contracts.topics import SERVICES, TOPICS, Party
 from services._chassis import signing_keys
 from services._chassis.signing_keys import SIGNING, KeyFault, TrustedKey
 from surefoot.exit_codes import Exit
-from surefoot.output import CannotDo, Json, console, exports, result
+from surefoot.output import CannotDo, Json, exports, note, result
 
 app = App(
     name="signing-keys",
@@ -52,10 +52,10 @@ def create(
     if path.exists():
         kept = path.with_name("previous.pem")
         path.replace(kept)
-        console.print(f"the key that was there is {kept} now, and still trusted", highlight=False)
+        note(f"the key that was there is {kept} now, and still trusted")
     key = signing_keys.create(directory, Party(party), name)
     _change(directory, lambda keys: [*keys, key])
-    result(_facts(key), json, f"{key.id} {key.named}: {path}")
+    result(_facts(key), json, lambda _: f"{key.id} {key.named}: {path}")
     return Exit.SUCCEEDED
 
 
@@ -64,7 +64,7 @@ def list_(*, directory: Directory = KEYS, json: Json = False) -> int:
     """List the keys that are trusted."""
     keys = _read(directory)
     lines = (f"{key.id}  {key.named}{f'  until {key.until.isoformat()}' if key.until else ''}" for key in keys)
-    result({"keys": [_facts(key) for key in keys]}, json, "\n".join(lines) or "no keys are trusted")
+    result({"keys": [_facts(key) for key in keys]}, json, lambda _: "\n".join(lines) or "no keys are trusted")
     return Exit.SUCCEEDED
 
 

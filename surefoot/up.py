@@ -10,7 +10,7 @@ from sandbox.stack import USUAL_PORTS, Ports, sandbox
 from sandbox.watch import probes_of, stay
 from surefoot.client import Surefoot
 from surefoot.exit_codes import Exit
-from surefoot.output import console, exports
+from surefoot.output import exports, note
 
 START_SECONDS = 60.0
 SPEED = 20.0
@@ -23,17 +23,13 @@ def up(speed: float, port: int) -> int:
     with all_in_one(directory, ports=USUAL_PORTS, http_port=port, speed=speed) as environment:
         exports(environment)
         url = environment["SUREFOOT_URL"]
-        console.print(
-            f"Surefoot runs at {url}; its logs are in {directory.resolve()}. Ctrl+C ends it.",
-            highlight=False,
-            soft_wrap=True,
-        )
+        note(f"Surefoot runs at {url}; its logs are in {directory.resolve()}. Ctrl+C ends it.")
         stay(probes_of(environment) | {"Surefoot": Surefoot(url).answers}, warn)
     return Exit.SUCCEEDED
 
 
 def warn(sentence: str) -> None:
-    console.print(f"surefoot: {sentence}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    note((f"surefoot: {sentence}", "yellow"))
 
 
 @contextlib.contextmanager

@@ -6,8 +6,9 @@ from typing import Any
 from surefoot.arguments import Place
 from surefoot.client import Refused, Surefoot
 from surefoot.exit_codes import Exit, exit_of
-from surefoot.output import console, result
+from surefoot.output import console, note, result
 from surefoot.progress import Progress
+from surefoot.readable import ended, id_of
 
 LOOK_SECONDS = 0.25
 PATIENCE_SECONDS = 300.0
@@ -24,15 +25,14 @@ def waited(
     run = end_of(api, place, run_id, timeout=timeout, verbose=verbose)
     if run.get("status") != "finished":
         return still_going_on(run, place, as_json)
-    result(run, as_json, f"{run['run_id']} {run['outcome']}")
+    result(run, as_json, ended)
     return exit_of(run)
 
 
 def still_going_on(run: dict[str, Any], place: Place, as_json: bool) -> int:
     """Print that the run goes on although the time to wait for it is over."""
-    run_id = run.get("run_id", "")
-    console.print(_goes_on(place, run_id), highlight=False, soft_wrap=True)
-    result(run, as_json, run_id)
+    note(_goes_on(place, run.get("run_id", "")))
+    result(run, as_json, id_of)
     return Exit.TIMED_OUT
 
 
@@ -66,7 +66,7 @@ def end_of(
                     return run
                 time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
-        console.print(f"\n{_goes_on(place, run_id or '')}", highlight=False, soft_wrap=True)
+        note(f"\n{_goes_on(place, run_id or '')}")
         raise
 
 

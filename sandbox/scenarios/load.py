@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from contracts.prose import plain
 from sandbox.scenarios.behaviour import RUNNING_TAG, Behaviour
 from sandbox.scenarios.model import Scenario
 
@@ -17,6 +18,9 @@ MOST_BYTES = 100_000
 
 class Unreadable(Exception):
     """A file is no scenario; the text has a line for each fault: ``FILE:LINE: what is wrong``."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(map(plain, faults)))
 
 
 @cache
@@ -55,7 +59,7 @@ def parsed(text: str, file: str, tags: Collection[str] | None = None) -> Scenari
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Unreadable(f"{file}:1: no YAML: {error}") from error
     if twice := sorted(_twice(root)):
-        raise Unreadable("\n".join(f"{file}:{line}: {key} stands here twice" for line, key in twice))
+        raise Unreadable(*(f"{file}:{line}: {key} stands here twice" for line, key in twice))
     if not isinstance(document, dict) or "name" in document:
         raise Unreadable(f"{file}:1: a scenario has teaches, image, world, config and expect; its name is the file's")
     name = Path(file).stem
@@ -70,7 +74,7 @@ def parsed(text: str, file: str, tags: Collection[str] | None = None) -> Scenari
         faults = sorted(
             {(_line(root, wrong["loc"]), f"{_place(wrong['loc'])}{_sentence(wrong)}") for wrong in error.errors()}
         )
-        raise Unreadable("\n".join(f"{file}:{line}: {what}" for line, what in faults)) from error
+        raise Unreadable(*(f"{file}:{line}: {what}" for line, what in faults)) from error
 
 
 def _own_tags(document: dict[str, Any]) -> Collection[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from contracts.prose import prose
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
@@ -32,7 +34,7 @@ class Fault:
 
     def __str__(self) -> str:
         path = f"{self.path}: " if self.path else ""
-        return f"{self.place}: {path}{self.sentence}"
+        return prose(f"{self.place}: {path}{self.sentence}")
 
 
 class PolicyFaults(Exception):

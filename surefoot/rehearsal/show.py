@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-
+from contracts.prose import plain
 from contracts.suggest import did_you_mean
 from sandbox.aws.server.incidents import Impossible
 from sandbox.scenarios.load import Unreadable, load, shipped
@@ -17,18 +15,18 @@ from services._policy.load import Files
 from services._policy.read import Unreadable as UnreadablePolicy
 from services._policy.read import read_path
 from surefoot.exit_codes import Exit
-from surefoot.output import CannotDo
+from surefoot.output import CannotDo, console, note
 from surefoot.progress import Progress
 from surefoot.rehearsal.judge import alerts_of, deployments_of, mismatches
 from surefoot.rehearsal.rehearse import Rehearsal, policies_of, rehearse
 from surefoot.rehearsal.stage import NeverEnds
 
 
-def rehearse_all(which: Sequence[str], seed: int, policy: Path | None, console: Console) -> list[dict[str, Any]]:
+def rehearse_all(which: Sequence[str], seed: int, policy: Path | None) -> list[dict[str, Any]]:
     """Rehearse each scenario; return the results. Raise ``CannotDo`` before the first if a scenario does not exist."""
     chosen, files = [_found(name) for name in which], _policy(policy)
     configure_logs("error", "rehearsal")
-    return [_rehearsed(scenario, seed, files, console) for scenario in chosen]
+    return [_rehearsed(scenario, seed, files) for scenario in chosen]
 
 
 def _policy(path: Path | None) -> Files:
@@ -66,8 +64,8 @@ def read_scenario(file: Path) -> Scenario:
         raise CannotDo(str(error), Exit.USAGE) from error
 
 
-def _rehearsed(scenario: Scenario, seed: int, policy: Files, console: Console) -> dict[str, Any]:
-    console.print(f"\n[bold]{scenario.name}[/bold]: {escape(scenario.teaches)}", highlight=False, soft_wrap=True)
+def _rehearsed(scenario: Scenario, seed: int, policy: Files) -> dict[str, Any]:
+    note((f"\n{plain(scenario.name)}", "bold"), f": {plain(scenario.teaches)}")
     try:
         rehearsal = rehearse(scenario, seed=seed, policy=policy)
     except (NeverEnds, Impossible) as error:
@@ -76,7 +74,7 @@ def _rehearsed(scenario: Scenario, seed: int, policy: Files, console: Console) -
         progress.show(rehearsal.run)
     wrong = mismatches(rehearsal, scenario.expect)
     for fault in wrong:
-        console.print(f"  otherwise than expected: {fault}", style="red", highlight=False, markup=False, soft_wrap=True)
+        note((f"  otherwise than expected: {plain(fault)}", "red"))
     return _report(scenario, rehearsal, wrong)
 
 

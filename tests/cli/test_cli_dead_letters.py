@@ -105,17 +105,17 @@ async def test_a_letter_s_life(cli: Cli, armoury: Armoury) -> None:
     assert "\x1b" not in shown
 
     armoury.broken = False
-    code, out, _ = await cli("replay", id_[:8], "--actor", "anna", "--reason", "mended")
+    code, out, _ = await cli("replay", "--yes", id_[:8], "--actor", "anna", "--reason", "mended")
     assert (code, out.startswith(f"replayed {id_} ")) == (0, True)
     await until(lambda: armoury.armed == ["c1"])
     assert await cli.letters() == []
     (settled,) = await cli.letters("--all")
     assert settled["settled"] == {"how": "replayed", "actor": "anna", "reason": "mended"}
 
-    code, out, err = await cli("replay", id_)
+    code, out, err = await cli("replay", "--yes", id_)
     assert (code, out) == (Exit.BLOCKED, "")
     assert "replayed by anna already; --again" in err
-    assert (await cli("replay", id_, "--again", "--json"))[:2] == (0, f'{{"replayed":["{id_}"]}}\n')
+    assert (await cli("replay", "--yes", id_, "--again", "--json"))[:2] == (0, f'{{"replayed":["{id_}"]}}\n')
     async with reading(cli.kafka, "alerts.warning.v1", topic) as take:
         records = await take(6)  # the command three times; raised once, resolved twice
     assert len({dict(record.headers)["ce_id"] for record in records if record.topic == topic}) == 1
@@ -132,7 +132,7 @@ async def test_a_replay_is_the_message_as_it_was_in_its_place(cli: Cli, partitio
     async with reading(cli.kafka, topic, "dead-letter.v1") as take:
         await take(2)
         id_ = (await cli.letters())[0]["id"]
-        assert (await cli("replay", id_))[0] == 0
+        assert (await cli("replay", "--yes", id_))[0] == 0
         records = await take(3)  # the message, its letter's settlement, its new letter
     (again,) = [record for record in records if record.topic == topic]
     assert (again.key, list(again.headers)[:4], again.value) == (key, broken, b"\xff\x00")
@@ -178,7 +178,7 @@ async def test_what_cannot_be_replayed_is_refused_and_nothing_is_done(cli: Cli) 
     )
     whole, cut, expired = sorted(await cli.letters(), key=lambda letter: int(letter["offset"]))
     assert (cut["cut"], cut["value_bytes"], expired["reason"]) == (True, 900_000, "expired")
-    code, out, err = await cli("replay", whole["id"], cut["id"], expired["id"])
+    code, out, err = await cli("replay", "--yes", whole["id"], cut["id"], expired["id"])
     assert (code, out) == (Exit.BLOCKED, "")
     assert f"{cut['id']}: it does not hold the whole message" in err
     assert f"{expired['id']}: its message has expired" in err

@@ -3,7 +3,6 @@
 from typing import Any, cast
 
 import pytest
-from rich.console import Console
 
 from surefoot.arguments import Place, Requester
 from surefoot.client import Surefoot
@@ -42,9 +41,7 @@ class Api:
 
 def asked(snapshot: str | None, *known: str, proven: tuple[str, ...] = ()) -> str:
     api = Api(*known, proven=proven)
-    code = roll_back(
-        cast("Surefoot", api), Place("c", "s"), snapshot, REQUESTER, dry_run=True, as_json=True, console=Console()
-    )
+    code = roll_back(cast("Surefoot", api), Place("c", "s"), snapshot, REQUESTER, dry_run=True, as_json=True)
     assert (code, api.requester) == (Exit.SUCCEEDED, REQUESTER)
     return api.asked
 
