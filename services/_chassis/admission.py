@@ -25,7 +25,7 @@ PROBES = frozenset({"/livez", "/readyz"})
 AT_ONCE: Mapping[str, int] = {REQUESTS: 64, BY_HAND: 16}
 """Lane → requests that are worked on at a time; one caller has half of them at most."""
 MOST_HELD = 256
-"""How many refusals are held back at a time, half of the connections; further ones are answered at once."""
+"""How many refusals are held back at a time, half of the connections; others are sent at once and end theirs."""
 HELD_SECONDS = 1.0
 """Real seconds for which a refusal is held back."""
 
@@ -58,9 +58,10 @@ class Admission:
         answer.headers["Retry-After"] = str(math.ceil(wait))
         return answer
 
-    async def hold_back(self) -> None:
-        """Wait before a refusal is sent, unless too many wait already."""
+    async def hold_back(self, answer: Response) -> None:
+        """Wait before a refusal is sent; where too many wait already, it is the last answer of its connection."""
         if self.held >= MOST_HELD:
+            answer.headers["Connection"] = "close"
             return
         self.held += 1
         try:
@@ -89,7 +90,7 @@ class InLane:
                 answer = self._admission.too_many(scope)
                 if answer is not None:
                     replaced = True
-                    await self._admission.hold_back()
+                    await self._admission.hold_back(answer)
                     await answer(scope, receive, send)
             if not replaced:
                 await send(message)
@@ -106,7 +107,7 @@ class Rated:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _counts(scope) and (answer := self._admission.too_many(scope)) is not None:
-            await self._admission.hold_back()
+            await self._admission.hold_back(answer)
             await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
@@ -128,8 +129,9 @@ class AtOnce:
         places = ((name, ""), (name, caller))
         most = self._admission.at_once[name]
         if self._at_work[name, ""] >= most or self._at_work[name, caller] >= max(1, most // 2):
-            await self._admission.hold_back()
-            await _busy()(scope, receive, send)
+            answer = _busy()
+            await self._admission.hold_back(answer)
+            await answer(scope, receive, send)
             return
         self._at_work.update(places)
         held = True

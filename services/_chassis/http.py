@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import re
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import cast
 
 import structlog
@@ -22,7 +24,8 @@ from services._chassis import explanations
 from services._chassis.admission import PROBES, Admission, AtOnce, InLane, Rated
 from services._chassis.aws import AwsError
 from services._chassis.bodies import MOST_HEADER_BYTES, Bounded
-from services._chassis.http_connections import ACCEPTED_AT_ONCE, OpenConnections
+from services._chassis.http_accepting import Accepting
+from services._chassis.http_connections import MOST_WAITING, Listening, OpenConnections
 from services._chassis.http_protocol import DEADLINES, Deadlines, timed
 from services._chassis.problems import problem_answer, try_again
 from services._chassis.read_budget import BudgetSpent
@@ -197,6 +200,17 @@ def _sentence(error: Exception) -> str:
 class HttpServer(uvicorn.Server):
     """uvicorn in the process's own event loop; signals are the process's affair."""
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        create_protocol = partial(
+            self.config.http_protocol_class,
+            config=self.config,  # type: ignore[call-arg]  # of uvicorn's protocols
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        for listening in sockets or ():
+            Accepting(cast("Listening", listening), create_protocol, self.config).begin()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -210,7 +224,7 @@ def create_server(http: FastAPI, connections: OpenConnections, deadlines: Deadli
             http=cast("type[asyncio.Protocol]", timed(connections, deadlines)),
             # a connection that becomes a web socket would leave its deadlines behind
             ws="none",
-            backlog=ACCEPTED_AT_ONCE,
+            backlog=MOST_WAITING,
             h11_max_incomplete_event_size=MOST_HEADER_BYTES,
             log_config=None,
             access_log=False,

@@ -15,8 +15,8 @@ from typing import Any
 
 MOST_OPEN = 512
 """Open connections of one process; fewer where it may have few descriptors (``most_open``)."""
-ACCEPTED_AT_ONCE = 128
-"""How many connections wait to be accepted, and are accepted before anything else gets its turn."""
+MOST_WAITING = 100
+"""How many connections wait in the kernel until they are accepted."""
 SHARE_OF_DESCRIPTORS = 0.5
 """The share of the process's descriptors that HTTP may take; the rest is for AWS, Redis and Kafka."""
 
@@ -173,7 +173,8 @@ def listen(host: str, port: int, connections: OpenConnections | None = None) -> 
     except OSError:
         listening.close()
         raise
-    listening.listen(ACCEPTED_AT_ONCE)
+    listening.setblocking(False)
+    listening.listen(MOST_WAITING)
     return listening
 
 

@@ -39,6 +39,8 @@ class TimedProtocol(H11Protocol):
         super().__init__(**given)
         self._connections = connections
         self._connection: Connection | None = None
+        self._ended = False
+        """Whether its last answer was that it took too long."""
         self._seconds = {
             Phase.HEADERS: deadlines.headers,
             Phase.BODY: deadlines.body,
@@ -56,8 +58,9 @@ class TimedProtocol(H11Protocol):
         self._connection.close, self._connection.too_late = transport.abort, self._too_late
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._note()
+        if not self._ended:
+            super().data_received(data)
+            self._note()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -91,7 +94,7 @@ class TimedProtocol(H11Protocol):
             self._connections.enter(connection, phase, self._seconds.get(phase))
 
     def _phase(self) -> Phase:
-        if self.transport.is_closing():
+        if self._ended or self.transport.is_closing():
             return Phase.CLOSING
         if self.flow.write_paused:
             return Phase.UNREAD
@@ -125,7 +128,13 @@ class TimedProtocol(H11Protocol):
             self.cycle.disconnected = True  # nobody waits for another answer
         for event in events:
             self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+        self._ended = True
+        if self.transport.can_write_eof():
+            # what is still being sent is read and dropped: a close would answer it by a reset, and the answer be lost
+            self.transport.write_eof()
+            self.flow.resume_reading()
+        else:
+            self.transport.close()
 
 
 def timed(connections: OpenConnections, deadlines: Deadlines) -> Callable[..., asyncio.Protocol]:

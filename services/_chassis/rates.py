@@ -33,8 +33,8 @@ class Rates:
     """All strangers together."""
 
 
-ORDINARY = Rates(proven=Rate(100, 400), address=Rate(50, 200), strangers=Rate(200, 400))
-BY_HAND = Rates(proven=Rate(10, 50), address=Rate(5, 20), strangers=Rate(20, 50))
+ORDINARY = Rates(proven=Rate(50, 200), address=Rate(20, 100), strangers=Rate(50, 200))
+BY_HAND = Rates(proven=Rate(5, 50), address=Rate(2, 20), strangers=Rate(10, 50))
 
 
 class RateLimit:

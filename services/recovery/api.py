@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Response
 
 from contracts.base import Target
@@ -68,7 +69,7 @@ class Endpoints:
     ecs: Ecs
     snapshots: Snapshots
     existing: Existing
-    lists: SharedReads[dict[str, Any]] = field(default_factory=lambda: SharedReads("lists of snapshots", MOST_LISTS))
+    lists: SharedReads[bytes] = field(default_factory=lambda: SharedReads("lists of snapshots", MOST_LISTS))
 
     @property
     def operations(self) -> Operations:
@@ -93,11 +94,14 @@ class Endpoints:
         accepted = self.operations.accepted(response, id_)
         return SnapshotAccepted(**accepted.model_dump(), snapshot_id=kept.snapshot_id)
 
-    async def listed(self, target: Target) -> dict[str, Any]:
-        """Return the stored snapshots, the newest first, without their secrets."""
+    async def listed(self, target: Target) -> bytes:
+        """Return the stored snapshots as JSON, the newest first, without their secrets.
+
+        It is written once for all who wait for it.
+        """
         return await self.lists.read(target, lambda: self._listed(target))
 
-    async def _listed(self, target: Target) -> dict[str, Any]:
+    async def _listed(self, target: Target) -> bytes:
         protection = await self.store.read(key_of(target), Protection)
         proven = {entry.snapshot_id for entry in protection.snapshots if entry.proven}
         most = self._kept(target, protection) + KEPT_BESIDE
@@ -106,7 +110,7 @@ class Endpoints:
             await self.existing(target)
         found = await asyncio.gather(*(self.snapshots.get(target, id_) for id_ in ids))
         shown = [view(snapshot, proven=snapshot.snapshot_id in proven) for snapshot in found if snapshot is not None]
-        return {"target": str(target), "snapshots": shown}
+        return orjson.dumps({"target": str(target), "snapshots": shown}, option=orjson.OPT_UTC_Z)
 
     def _kept(self, target: Target, protection: Protection) -> int:
         """Return how many snapshots are kept; for a service that is no longer in the policy, as many as there are."""
@@ -198,10 +202,10 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         """Store the service as it is now."""
         return await endpoints.capture(target, request or Requested(), idempotency_key, response)
 
-    @router.get("/snapshots/{cluster_name}/{service_name}")
-    async def listed(target: NamedInPath) -> dict[str, Any]:
+    @router.get("/snapshots/{cluster_name}/{service_name}", response_model=dict[str, Any])
+    async def listed(target: NamedInPath) -> Response:
         """List the stored snapshots, the newest first, without their secrets."""
-        return await endpoints.listed(target)
+        return Response(await endpoints.listed(target), media_type="application/json")
 
     @router.post("/rollback/{cluster_name}/{service_name}", response_model=None)
     async def roll_back(

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Response
 
 from services._chassis.admission import MOST_HELD, Admission
 from services._chassis.callers import address_of, caller_of
@@ -186,10 +186,12 @@ async def test_no_more_are_worked_on_at_a_time_than_there_is_room_for() -> None:
 async def test_so_many_refusals_are_held_back_and_no_more() -> None:
     held = Held()
     admission = Admission(sleep=held)
-    waiting = [asyncio.create_task(admission.hold_back()) for _ in range(MOST_HELD)]
+    waiting = [asyncio.create_task(admission.hold_back(Response())) for _ in range(MOST_HELD)]
     await until(lambda: held.sleeping == MOST_HELD)
     async with asyncio.timeout(10):
-        await admission.hold_back()  # at once
+        answer = Response()
+        await admission.hold_back(answer)  # at once
+        assert answer.headers["Connection"] == "close"
         held.over.set()
         await asyncio.gather(*waiting)
     assert admission.held == 0

@@ -1,17 +1,29 @@
 """Callers who are slow, silent or many have deadlines and a bounded number of connections, and hold up nobody else."""
 
 import asyncio
+import errno
 import resource
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from fastapi import FastAPI, Response
+from uvicorn import Config
 
 from services._chassis.http import create_http, create_server, end_http
-from services._chassis.http_connections import Connection, OpenConnections, Phase, first_to_go, listen, most_open
+from services._chassis.http_accepting import ACCEPTED_A_SECOND, ACCEPTED_AT_ONCE, Accepting
+from services._chassis.http_connections import (
+    Connection,
+    Listening,
+    OpenConnections,
+    Phase,
+    first_to_go,
+    listen,
+    most_open,
+)
 from services._chassis.http_protocol import Deadlines
 
 SHORT = Deadlines(headers=0.1, body=0.1, unread=0.1, closing=0.1)
@@ -194,3 +206,46 @@ def test_half_of_the_descriptors_are_left_to_the_others(
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (descriptors, descriptors))
     assert most_open() == most
+
+
+async def test_connections_are_accepted_no_faster_than_beside_other_work() -> None:
+    listening = listen("127.0.0.1", 0, OpenConnections(10_000))
+    now = 1000.0
+    config = Config(FastAPI(), log_config=None)
+    config.load()
+    accepting = Accepting(listening, asyncio.Protocol, config, lambda: now)
+    accepting.begin()
+    port = listening.getsockname()[1]
+    opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(ACCEPTED_AT_ONCE + 10)]
+    await until(lambda: len(listening.connections) == ACCEPTED_AT_ONCE)
+    accepting.begin()
+    await asyncio.sleep(0)
+    assert len(listening.connections) == ACCEPTED_AT_ONCE, "the others wait in the kernel"
+    now += 5.5 / ACCEPTED_A_SECOND
+    accepting.begin()
+    await until(lambda: len(listening.connections) == ACCEPTED_AT_ONCE + 5)
+    for _, writer in opened:
+        writer.close()
+    for connection in listening.connections.all:
+        connection.close()
+    asyncio.get_running_loop().remove_reader(listening)
+    listening.close()
+
+
+async def test_a_process_without_descriptors_goes_on_when_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(LONG) as served:
+        refused: list[OSError] = []
+        accept = Listening.accept
+
+        def accepts(listening: Listening) -> Any:
+            if refused:
+                return accept(listening)
+            refused.append(OSError(errno.EMFILE, "Too many open files"))
+            raise refused[0]
+
+        monkeypatch.setattr(Listening, "accept", accepts)
+        reader, writer = await served.connect()
+        writer.write(GET)
+        assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")
+        assert refused
+        writer.close()
