@@ -1,14 +1,19 @@
 """Kafka, through FastStream: a message is acknowledged after its handler, and offsets are committed in batches."""
 
+import asyncio
 import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import structlog
+from aiokafka import AIOKafkaProducer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
@@ -24,6 +29,11 @@ from services._chassis.settings import Settings
 from services._chassis.store import RedisStore
 from services._chassis.watchdog import Watchdog
 
+LEAVE_SECONDS = 2.0
+"""Real seconds that a producer which is replaced may take to end."""
+
+log = structlog.get_logger()
+
 Consume = Callable[[Record], Awaitable[None]]
 
 
@@ -36,6 +46,23 @@ class Broker(KafkaBroker):
         if self.commits:
             await self.commits.flush()
         await super().stop(*fault)
+
+    async def renew_producer(self) -> None:
+        """Replace the producer by one with a new id. Raise ``KafkaError``; the present one stays then.
+
+        An idempotent producer numbers what it sends: once Kafka has refused a number, it refuses all that follow.
+        """
+        impl: Any = self.config.broker_config.producer
+        broken, made = impl._producer, AIOKafkaProducer(**self._connection_kwargs)  # noqa: SLF001  FastStream has no seam
+        try:
+            await impl.connect(made, impl.serializer, impl.codec)
+        except BaseException:
+            await made.stop()
+            raise
+        with suppress(Exception):  # it may wait for what it can never send, or raise the error that broke it
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await broken.stop()
+        await broken.producer.client.close()
 
 
 def create_broker(kafka: KafkaConnection, settings: Settings, client_id: str) -> Broker:
@@ -84,9 +111,16 @@ class KafkaTransport:
         return self.progress.catching_up()
 
     async def publish(self, message: Message) -> None:
-        """Publish a message; return once Kafka has confirmed it."""
+        """Publish a message; return once Kafka has confirmed it. Raise ``KafkaError``: it may be published or not."""
         headers = {name: value.decode() for name, value in message.headers}
-        await self.broker.publish(message.value, message.topic, key=message.key, headers=headers)
+        try:
+            await self.broker.publish(message.value, message.topic, key=message.key, headers=headers)
+        except MessageSizeTooLargeError:
+            raise
+        except KafkaError as error:
+            log.warning("a message was not published; a new producer takes over", why=type(error).__name__)
+            await self.broker.renew_producer()
+            raise
 
     def read(self, group: str, topics: Iterable[str], consume: Consume) -> Callable[[], Coroutine[Any, Any, None]]:
         """Call ``consume`` with each record once the broker has started; return the loop that watches the consumer."""

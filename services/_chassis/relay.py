@@ -4,6 +4,7 @@ Every replica relays; there is no leader. What a dead replica had claimed is cla
 event is published at least once, and the reader's inbox drops the repetition.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -41,6 +42,7 @@ class Relay:
         idle: float = 10,
         sign: Callable[[Message], Message] = lambda message: message,
         readiness: Readiness | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """``idle``: real seconds after which another replica's unconfirmed entries are taken over.
 
@@ -54,6 +56,13 @@ class Relay:
         self._idle_ms = int(idle * 1000)
         self._sign = sign
         self._readiness = readiness or Readiness()
+        self._now = now
+        self._sending_since: float | None = None
+
+    @property
+    def waits(self) -> float:
+        """Return for how many real seconds the entry to be published now has not been confirmed."""
+        return 0.0 if self._sending_since is None else self._now() - self._sending_since
 
     async def run(self) -> None:
         """Relay until cancelled. Errors of Redis and Kafka are raised; the caller then runs it again."""
@@ -85,7 +94,9 @@ class Relay:
         confirmed: list[bytes] = []
         try:
             for id_, fields in entries:
+                self._sending_since = self._now() if self._sending_since is None else self._sending_since
                 await self._send(fields)
+                self._sending_since = None
                 confirmed.append(id_)
         finally:
             if confirmed:

@@ -10,13 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import structlog
-from aiokafka.errors import (
-    InvalidProducerEpoch,
-    KafkaError,
-    OutOfOrderSequenceNumber,
-    ProducerFenced,
-    UnknownProducerId,
-)
+from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -52,7 +46,6 @@ from services._policy.faults import PolicyFaults
 
 PLACE_IN_GROUPS = "its place in the consumer groups; Kafka's log says who holds them up"
 EXIT_USAGE = 2
-LOST_PRODUCER = (OutOfOrderSequenceNumber, UnknownProducerId, InvalidProducerEpoch, ProducerFenced)
 EXIT_FAILED = 1
 
 log = structlog.get_logger()
@@ -190,6 +183,9 @@ class Process:
         for transport in self.transports:
             if not await transport.broker.ping(2):
                 missing["kafka"] = "no answer"
+        for assembly in self.assemblies:
+            if (waits := assembly.relay.waits) > self.settings.stall_timeout:
+                missing["kafka"] = f"{assembly.service.name}'s events have not been delivered for {waits:.0f} s"
         if not all(transport.watchdog.assigned for transport in self.transports):
             missing.setdefault("kafka", "no partitions yet")
         return missing
@@ -220,8 +216,6 @@ async def _restarted(name: str, loop: Loop) -> None:
         begun = time.monotonic()
         try:
             await loop()
-        except LOST_PRODUCER:
-            raise  # the producer's sequence is broken for good; only a new process gets a new one
         except (RedisError, KafkaError, OSError) as error:
             log.warning("a loop starts again", loop=name, why=why_of(error))
             attempt = attempt + 1 if time.monotonic() - begun < AGAIN_SECONDS[-1] else 0
