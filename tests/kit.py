@@ -194,7 +194,9 @@ class FakeStore(Consequences):
     async def record(self, key: str) -> bytes | None:
         return self.records.get(key)
 
-    async def apply(self, transition: Transition, *, cause: str, cause_before: str = "") -> Written:
+    async def apply(
+        self, transition: Transition, *, cause: str, cause_before: str = "", intake: bool = False
+    ) -> Written:
         if self.busy:
             raise Busy(f"{transition.key} is being changed by too many at once")
         decision = self._decide(transition)

@@ -147,7 +147,9 @@ class MemoryRedis:
     # what Python calls
 
     def register_script(self, text: str) -> Any:
-        function = self._lua.execute(b"return function(KEYS, ARGV) " + text.encode() + b"\nend")
+        # a first line of flags is for Redis alone
+        body = text.partition("\n")[2] if text.startswith("#!") else text
+        function = self._lua.execute(b"return function(KEYS, ARGV) " + body.encode() + b"\nend")
 
         async def script(keys: Iterable[object] = (), args: Iterable[object] = ()) -> Any:
             await give_way()

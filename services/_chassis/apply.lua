@@ -1,12 +1,15 @@
+#!lua flags=allow-oom
 -- State, inbox, outbox, timers and jobs change together, or not at all. It knows no phase: state is opaque.
 --
 -- KEYS  1 inbox mark  2 state  3 outbox  4 timers  5 timers' bodies  6 jobs  7 the job that ends
 --       8 inbox mark as the version before wrote it  9 jobs that are claimed first
---       10… one for each "answer", "put_record", "job", "cancel_job" and "index" operation, in their order
+--       10 mark of this call, by which it knows its own repetition
+--       11… one for each "answer", "put_record", "job", "cancel_job" and "index" operation, in their order
 -- ARGV  1 cause ("" none)  2 seconds to remember  3 expected revision ("" no state)  4 "1": write the state, "expires": and
 --       forget it after 2
 --       5 state  6 fence of the job that ends ("" none)  7 timer that fires ("" none)  8 its due time
 --       9 run of Redis that was decided on ("" any)  10… operations: a name, then its arguments
+if redis.call("EXISTS", KEYS[10]) == 1 then return "applied" end
 if ARGV[9] ~= "" and string.match(redis.call("INFO", "server"), "run_id:(%w+)") ~= ARGV[9] then return "another run" end
 local remember = tonumber(ARGV[2])
 if ARGV[1] ~= "" and redis.call("EXISTS", KEYS[1]) + redis.call("EXISTS", KEYS[8]) > 0 then return "seen" end
@@ -29,7 +32,7 @@ if ARGV[7] ~= "" then
 end
 if ARGV[6] ~= "" then
   redis.call("HSET", KEYS[7], "state", "done")
-  redis.call("HDEL", KEYS[7], "payload", "saved")
+  redis.call("HDEL", KEYS[7], "payload", "saved", "claim", "given_back")
   -- only a command comes again after days; a watcher's look every minute would fill the memory
   local asked = redis.call("HGET", KEYS[7], "command") ~= ""
   redis.call("EXPIRE", KEYS[7], asked and remember or math.min(remember, 86400))
@@ -40,7 +43,7 @@ end
 
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local key, i = 10, 10
+local key, i = 11, 10
 while i <= #ARGV do
   local operation = ARGV[i]
   if operation == "emit" then
@@ -90,4 +93,5 @@ while i <= #ARGV do
     return redis.error_reply("unknown operation " .. operation)
   end
 end
+redis.call("SET", KEYS[10], "1", "EX", 60)
 return "applied"

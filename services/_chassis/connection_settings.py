@@ -72,7 +72,19 @@ class RedisSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     redis_url: AnyUrl = AnyUrl("redis://127.0.0.1:6379/0")
-    """A Redis that neither evicts nor forgets: ``maxmemory-policy noeviction``, ``appendfsync always``."""
+    """A Redis that neither evicts nor forgets: ``maxmemory-policy noeviction``, ``appendfsync always``. ``rediss://``
+    is TLS."""
+    redis_username: str | None = None
+    """The ACL user; None: the one of the URL, or Redis's default user."""
+    redis_password: SecretStr | None = None
+    redis_password_file: str | None = None
+    """Read for each connection, so that a new password takes effect without a restart."""
+    redis_ca_file: str | None = None
+    """The certificates, in PEM, that are trusted to sign Redis's; None: those that this machine trusts."""
+    redis_certificate_file: str | None = None
+    redis_key_file: str | None = None
+    redis_iam_cluster: str | None = None
+    """The name of a MemoryDB cluster that ``redis_username`` enters with this process's AWS credentials."""
 
 
 class TlsSettings(BaseSettings):

@@ -7,21 +7,24 @@ from typing import Self
 from contracts.topics import Party
 from services._chassis.credentials import OwnCredentials
 from services._chassis.kafka_connection import KafkaConnection, kafka_connection
+from services._chassis.redis_connection import RedisConnection
 from services._chassis.settings import Settings
 from services._chassis.tls_files import TlsFiles
 
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """How one process reaches Kafka."""
+    """How one process reaches Kafka and Redis."""
 
     kafka: dict[Party, KafkaConnection]
     """Service → its connection. Services with the same credentials share one."""
 
+    redis: RedisConnection
+
     @classmethod
     def of(cls, settings: Settings, parties: Sequence[Party], own: OwnCredentials | None = None) -> Self:
         """Read the files that the settings name. Raise ``ConnectionFault`` with a sentence that says what to set."""
-        return cls(_kafka(settings, parties, own))
+        return cls(_kafka(settings, parties, own), RedisConnection.of(settings, settings.aws_region, own))
 
     def about_kafka(self) -> dict[str, str]:
         """Return how Kafka is spoken to, for ``/readyz``."""
@@ -33,7 +36,7 @@ class Connections:
     @property
     def files(self) -> list[TlsFiles]:
         """Return the files to look at while the process runs."""
-        files = [kafka.files for kafka in self.kafka.values()]
+        files = [*(kafka.files for kafka in self.kafka.values()), self.redis.files]
         return list({id(found): found for found in files if found}.values())
 
     @property

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import stamina
 import structlog
 from aiokafka.structs import ConsumerRecord
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from contracts.base import Event, joined
 from contracts.dead_letter import Reason, is_for, letter_id
@@ -25,7 +25,7 @@ from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
 from services._chassis.clock import moment
 from services._chassis.commands import Command
 from services._chassis.dead_letters import LONGEST_DETAIL, emissions_for, letter_of, unsupported
-from services._chassis.readiness import NEWER_STATE_LONGEST, Readiness
+from services._chassis.readiness import FULL, FULL_SECONDS, NEWER_STATE_LONGEST, Readiness
 from services._chassis.reasons import is_permanent, sentence_of
 from services._chassis.records import Unreadable
 from services._chassis.service import Service
@@ -140,6 +140,11 @@ class Consumer:
         except NewerState:
             if not self._progress.is_stale(reading):
                 self._progress.put_off(record.topic, record.partition, record.offset, NEWER_STATE_AGAIN)
+        except OutOfMemoryError:
+            # it waits alone; what is under way goes on, on other topics
+            self._readiness.degrade("redis-full", FULL, FULL_SECONDS * 6)
+            if not self._progress.is_stale(reading):
+                self._progress.put_off(record.topic, record.partition, record.offset, FULL_SECONDS)
         except (RedisError, OSError, Busy):
             # the store is away or overloaded: the message is as good as before. FastStream seeks back at once,
             # and without a pause it would spin
@@ -244,7 +249,12 @@ class Consumer:
         meta = envelope.meta
         cause, before = _known_by(envelope)
         written = await self._store.apply(
-            transition, cause=cause, cause_before=before, cause_id=meta.id, redis_run_id=redis_run_id
+            transition,
+            cause=cause,
+            cause_before=before,
+            cause_id=meta.id,
+            redis_run_id=redis_run_id,
+            intake=type(envelope.event) in self._service.intake,
         )
         if written.applied is Applied.SEEN and envelope.entry.topic in COMMAND_TOPICS:
             await self._store.answer_again(meta.id)
@@ -256,7 +266,8 @@ class Consumer:
             answer = unsupported(record, type_, meta, why) if record.topic in _COMMANDS else ()
             await self._put_aside(record, "unsupported", why, also=answer)
             return
-        skipped = await self._store.redis.hincrby(self._store.key("counters"), f"skipped:{record.topic}", 1)
+        write, counters = self._store.write_although_full, self._store.key("counters")
+        skipped = await write("HINCRBY", counters, f"skipped:{record.topic}", 1)
         log.info("skipped an event of an unknown type", type=type_[:100], topic=record.topic, skipped=skipped)
 
     async def _distrust(self, record: Record, why: str) -> None:
@@ -265,9 +276,10 @@ class Consumer:
         Whoever may write to a topic must not be able to fill Redis, or the topic of the dead letters.
         """
         hour = f"untrusted:{self._store.clock.now() // 3600:.0f}"
-        number = await self._store.redis.hincrby(self._store.key("counters"), f"untrusted:{record.topic}", 1)
-        recent = await self._store.redis.incr(self._store.key(hour))
-        await self._store.redis.expire(self._store.key(hour), 2 * 3600)
+        write = self._store.write_although_full
+        number = await write("HINCRBY", self._store.key("counters"), f"untrusted:{record.topic}", 1)
+        recent = await write("INCR", self._store.key(hour))
+        await write("EXPIRE", self._store.key(hour), 2 * 3600)
         sentence = f"{self._service.name}: {number} messages on {record.topic} were not believed, the last since {why}."
         self._readiness.degrade(f"untrusted:{self._service.name}:{record.topic}", sentence, UNTRUSTED_SECONDS)
         if recent <= MOST_UNTRUSTED:

@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,7 +29,7 @@ from services._chassis.http_connections import MOST_WAITING, Listening, OpenConn
 from services._chassis.http_protocol import DEADLINES, Deadlines, timed
 from services._chassis.problems import problem_answer, try_again
 from services._chassis.read_budget import BudgetSpent
-from services._chassis.readiness import Readiness
+from services._chassis.readiness import FULL, Readiness
 from services._chassis.shared_reads import SharedReads
 from services._chassis.transition import Busy
 
@@ -92,6 +92,11 @@ def create_http(
     async def away(_: Request, error: RedisError) -> Response:
         log.warning("a request found no Redis", why=type(error).__name__)
         return try_again("Redis cannot be reached, or was just started anew.")
+
+    @http.exception_handler(OutOfMemoryError)
+    async def full(_: Request, __: OutOfMemoryError) -> Response:
+        process.degrade("redis-full", FULL, 60)
+        return try_again(FULL)
 
     @http.exception_handler(AwsError)
     async def unanswered(_: Request, error: AwsError) -> Response:

@@ -4,6 +4,7 @@ Each claim has a fence, a number that grows with each of them; Redis refuses wha
 """
 
 import asyncio
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -97,7 +98,8 @@ class JobLeases:
         lease_ms = int(self._seconds * 1000)
         asked = time.monotonic()
         got = await self._claim(
-            keys=[store.key(queue), store.key("fence"), store.key("job", id_)], args=[id_, lease_ms]
+            keys=[store.key(queue), store.key("fence"), store.key("job", id_)],
+            args=[id_, lease_ms, secrets.token_hex(8)],
         )
         if got is None:
             return None

@@ -10,7 +10,7 @@ from services._chassis.store import RedisStore
 CATCHING_UP_SECONDS = 3
 """Real seconds for which one replica's announcement that it is catching up holds for all; it is renewed each second."""
 
-_RUN = """
+_RUN = """#!lua flags=allow-oom
 local run = string.match(redis.call("INFO", "server"), "run_id:(%w+)")
 """
 _KNOWN = f"""{_RUN}
@@ -95,9 +95,10 @@ class Offsets:
 
     async def announce_catching_up(self, longer: float = 0) -> None:
         """Keep the timers of all replicas from firing for a while; a longer time that was announced before stays."""
-        redis, key, seconds = self._store.redis, self._store.key("behind"), CATCHING_UP_SECONDS + ceil(longer)
-        if not await redis.set(key, 1, ex=seconds, nx=True):
-            await redis.expire(key, seconds, gt=True)
+        write, key = self._store.write_although_full, self._store.key("behind")
+        seconds = CATCHING_UP_SECONDS + ceil(longer)
+        if not await write("SET", key, 1, "EX", seconds, "NX"):
+            await write("EXPIRE", key, seconds, "GT")
 
 
 def field_of(partition: TopicPartition) -> str:

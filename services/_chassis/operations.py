@@ -113,7 +113,12 @@ class Operations:
         return f"{PREFIX}{self._prefix}/operations/{operation_id}"
 
     async def begin(
-        self, operation: O, kind: str, asked: BaseModel, key: str | None, payload: bytes | None = None
+        self,
+        operation: O,
+        kind: str,
+        asked: BaseModel,
+        key: str | None,
+        payload: bytes | None = None,
     ) -> O:
         """Record the operation and insert its job. Return what is recorded: the operation of the first such request.
 
@@ -123,7 +128,7 @@ class Operations:
         id_ = operation.operation_id
         job = Job(id_, kind, payload or operation.model_dump_json().encode())
         transition = decided(jobs=(job,), records=operation.record | what_was_asked(id_, asked, key))
-        written = await self._store.apply(transition, cause=f"operation:{operation.operation_id}")
+        written = await self._store.apply(transition, cause=f"operation:{operation.operation_id}", intake=True)
         if written.applied is Applied.APPLIED:
             return operation
         await refuse_another(self._store, id_, asked, key)

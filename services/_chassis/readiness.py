@@ -16,6 +16,10 @@ NEWER_STATE_LONGEST = 900.0
 """Real seconds for which a message or a job waits for a replica of a newer version. A rolling upgrade takes minutes;
 one that was taken back never ends."""
 
+FULL = "Redis is full: nothing new is begun. What is under way goes on, and rollbacks are made; give it more memory."
+FULL_SECONDS = 5.0
+"""Real seconds after which what begins something new is tried again."""
+
 log = structlog.get_logger()
 
 

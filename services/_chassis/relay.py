@@ -11,10 +11,11 @@ from typing import Any
 import orjson
 import structlog
 from aiokafka.errors import MessageSizeTooLargeError
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from contracts.envelope import Message
 from services._chassis.readiness import Readiness
+from services._chassis.scripts import script
 
 log = structlog.get_logger()
 
@@ -57,6 +58,7 @@ class Relay:
         self._sign = sign
         self._readiness = readiness or Readiness()
         self._now = now
+        self._although_full = redis.register_script(script("although_full"))
         self._sending_since: float | None = None
 
     @property
@@ -68,6 +70,8 @@ class Relay:
         """Relay until cancelled. Errors of Redis and Kafka are raised; the caller then runs it again."""
         try:
             await self._redis.xgroup_create(self._outbox, GROUP, id="0", mkstream=True)
+        except OutOfMemoryError:
+            pass  # the outbox has its group since the first start
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
@@ -115,7 +119,8 @@ class Relay:
     async def _keep_refused(self, fields: dict[bytes, bytes], size: int) -> None:
         """Keep an event that Kafka does not take, and report it: ours are smaller than any default of Kafka's."""
         refused, topic = f"{self._outbox}-refused", fields[b"topic"].decode()
-        await self._redis.xadd(refused, fields, maxlen=MOST_REFUSED, approximate=False)
+        flat = (part for pair in fields.items() for part in pair)
+        await self._although_full(keys=[refused], args=["XADD", "MAXLEN", MOST_REFUSED, "*", *flat])
         await self._redis.expire(refused, REFUSED_SECONDS)
         log.error("Kafka takes no message of this size; it is kept", topic=topic, bytes=size, kept=refused)
         sentence = (

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Keep a job, and its checkpoint where there is one: "held", "cancelled", or "lost" to another claim.
 --
 -- KEYS  1 jobs, by when they are due  2 the job

@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 import structlog
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from contracts.topics import Party
@@ -32,7 +31,6 @@ from services._chassis.identity import identity_of
 from services._chassis.policy import first_policy, router
 from services._chassis.read_budget import ReadBudget
 from services._chassis.readiness import Readiness
-from services._chassis.redis_pool import LanePool
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings, known_settings, sentence, without_effect
 from services._chassis.startup import AGAIN_SECONDS, Startup, StartupError, unless_stopped, why_of
@@ -66,10 +64,8 @@ class Process:
         self.parties = parties_of(self.modules)
         self.aws = AwsConnection(self.settings.aws_region, self.settings.aws_limits)
         self.connections = Connections.of(self.settings, self.parties, self.aws.own)
+        self.redis: Any = self.connections.redis.client()
         self.readiness.facts["kafka"] = self.connections.about_kafka
-        self.redis: Any = Redis.from_pool(
-            LanePool.from_url(str(self.settings.redis_url), socket_connect_timeout=3, socket_timeout=10)
-        )
         if self.settings.aws_read_budget > 0:
             self.aws.reads = ReadBudget(
                 self.redis, self.settings.aws_read_budget, self.readiness, pace=self.clock.pace.rate

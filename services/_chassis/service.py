@@ -55,6 +55,8 @@ class Service:
     """The kinds of jobs that wait for none of the others: those that bring a service back."""
     failures: dict[str, OnFailure] = field(default_factory=dict)
     """Kind of job → what else the service changes when such a job has failed for good."""
+    intake: frozenset[type[Event]] = frozenset()
+    """Events that begin something new: while Redis is full they wait."""
     timers: dict[str, Callable[[Timer], Awaitable[Transition | None]]] = field(default_factory=dict)
     refusals: dict[str, Refusal] = field(default_factory=dict)
     """Topic → what the service publishes about messages that do not fit their contract."""

@@ -21,9 +21,12 @@ from services._chassis.kafka_connection import KafkaRefuses
 from services._chassis.kafka_rights import sentence_about_rights
 from services._chassis.readiness import Readiness
 from services._chassis.reasons import first_cause
+from services._chassis.redis_connection import refusal
 from services._chassis.settings import Settings
 from services._chassis.topics import WrongTopicError, ensure_topics
 
+OLDEST_REDIS = 7
+"""The first version that knows the flags of scripts (``allow-oom``)."""
 AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0)
 """Real seconds before each further try to reach Redis, Kafka or AWS; the last one is used again and again."""
 _SETTING_OF = {
@@ -80,9 +83,29 @@ class Startup:
                 return reached
 
     async def _redis(self) -> None:
-        seconds, micros = await self.redis.time()
-        self.clock.set(seconds + micros / 1e6)
-        policy = (await self.redis.config_get("maxmemory-policy")).get("maxmemory-policy", "noeviction")
+        try:
+            seconds, micros = await self.redis.time()
+            self.clock.set(seconds + micros / 1e6)
+            about = await self.redis.info()
+        except RedisError as error:
+            if refused := refusal(error):
+                raise StartupError(refused) from error
+            raise
+        self._check_redis(about)
+
+    def _check_redis(self, about: dict[str, Any]) -> None:
+        """Check what Redis says of itself in INFO; CONFIG is forbidden in many places."""
+        version = str(about.get("redis_version", ""))
+        if int(version.partition(".")[0] or 0) < OLDEST_REDIS:
+            raise StartupError(
+                f"Redis {version or 'of an unknown version'} is too old: {OLDEST_REDIS} or newer is needed"
+            )
+        known = {"maxmemory-policy": "maxmemory_policy", "appendonly": "aof_enabled"}
+        unchecked = [name for name, field in known.items() if field not in about]
+        self.readiness.facts["redis"] = lambda: {"version": version, "not_checked": unchecked}
+        if unchecked:
+            log.warning("Redis does not say how it is configured", not_checked=unchecked)
+        policy = about.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
             raise StartupError(
                 f"Redis may evict what Surefoot must not lose (maxmemory-policy is {policy}): set it to noeviction"

@@ -7,6 +7,7 @@ keys share a slot and no service reads another service's keys.
 """
 
 import asyncio
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -23,7 +24,7 @@ from contracts.state import DamagedState, State
 from services._chassis.clock import Clock, moment
 from services._chassis.course_log import log_event
 from services._chassis.damage import Replacement, no_replacement, set_aside_key
-from services._chassis.scripts import script
+from services._chassis.scripts import refused_when_full, script
 from services._chassis.transition import Busy, Decision, Emit, Timer, Transition
 
 REMEMBER_SECONDS = 31 * 24 * 3600
@@ -106,10 +107,13 @@ class Store(Protocol):
         """Return what a decision recorded under ``key``; None if there is nothing."""
         ...
 
-    async def apply(self, transition: Transition, *, cause: str, cause_before: str = "") -> Written:
+    async def apply(
+        self, transition: Transition, *, cause: str, cause_before: str = "", intake: bool = False
+    ) -> Written:
         """Decide and write, once for each cause; ``cause_before`` is the same cause as an earlier version had it.
 
-        Raise ``Busy`` after too many conflicts.
+        ``intake``: it begins something new, and is refused while Redis is full (``OutOfMemoryError``). Raise ``Busy``
+        after too many conflicts.
         """
         ...
 
@@ -146,6 +150,8 @@ class RedisStore:
         self.replace_damaged: Replacement = no_replacement
         """Called when a state is set aside that no version can read."""
         self._script = redis.register_script(script("apply"))
+        self._intake = redis.register_script(refused_when_full(script("apply")))
+        self._although_full = redis.register_script(script("although_full"))
 
     def key(self, *parts: str) -> str:
         return ":".join((f"{{{self.service}}}", *parts))
@@ -176,6 +182,7 @@ class RedisStore:
         lease: Lease | None = None,
         timer: Timer | None = None,
         redis_run_id: str | None = None,
+        intake: bool = False,
     ) -> Written:
         """Decide and write.
 
@@ -183,8 +190,10 @@ class RedisStore:
         was handled before. ``cause_id`` goes out with the events. An ``Answer`` is kept for its command
         (``answer_again``). ``lease`` ends its job and ``timer`` removes its timer in the same step. Raise
         ``AnotherRedis`` where Redis has not ``redis_run_id`` any more (by default, the one that the store knows now):
-        the state that was decided on was read from that Redis.
+        the state that was decided on was read from that Redis. ``intake``: it begins something new, and is refused
+        with ``OutOfMemoryError`` while Redis is full, so that what is under way can end.
         """
+        run = self._intake if intake else self._script
         redis_run_id = self.redis_run_id if redis_run_id is None else redis_run_id
         for _ in range(CONFLICTS):
             revision, data = await self._state(transition.key)
@@ -200,7 +209,7 @@ class RedisStore:
             keys, arguments = self._arguments(
                 transition.key, decision, revision, cause, cause_before, cause_id or cause, lease, timer, redis_run_id
             )
-            result = (await self._script(keys=keys, args=arguments)).decode()
+            result = (await run(keys=keys, args=arguments)).decode()
             if result == "another run":
                 raise AnotherRedis("Redis was started anew; what it may have lost is to be read first")
             if result != "conflict":
@@ -246,7 +255,12 @@ class RedisStore:
         """Publish the stored answer of a command once more; nothing if it has none yet."""
         stored = await self.redis.hgetall(self.key("answer", command_id))
         if stored:
-            await self.redis.xadd(self.key("outbox"), stored)
+            flat = (part for pair in stored.items() for part in pair)
+            await self.write_although_full("XADD", self.key("outbox"), "*", *flat)
+
+    async def write_although_full(self, command: str, key: str, *arguments: str | bytes | float) -> Any:
+        """Execute a command that writes; a full Redis executes no command that could make it larger."""
+        return await self._although_full(keys=[key], args=[command, *arguments])
 
     async def _state(self, key: str | None) -> tuple[str, bytes | None]:
         if key is None:
@@ -278,6 +292,7 @@ class RedisStore:
             self.key("job", lease.job if lease else ""),
             self.key("inbox", cause_before or cause),
             self.key(FIRST_JOBS),
+            self.key("call", secrets.token_hex(8)),
         ]
         arguments: list[str | bytes | float] = [
             cause,

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Take the place of one read in a bucket that all services and replicas share. Returns the microseconds after which the
 -- read may be sent, "0" for at once, or "spent": it would have to wait too long, and no place was taken.
 --

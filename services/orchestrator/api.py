@@ -139,7 +139,8 @@ class Endpoints:
         if begun := await self._handlers.deploy(event, meta):
             transition = begun.and_record(what_was_asked(run_id, body, key))
             # whoever asks may have put a secret into the key, and the cause goes out with the events
-            await self._courses.apply(transition, cause=f"api:{run_id}", cause_before=f"{meta.source}#{meta.id}")
+            known_before = f"{meta.source}#{meta.id}"
+            await self._courses.apply(transition, cause=f"api:{run_id}", cause_before=known_before, intake=True)
         await refuse_another(self._courses, run_id, body, key)
         return run_id
 

@@ -33,6 +33,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
     return Service(
         name="orchestrator",
+        intake=frozenset({DeployRequested}),
         handlers={
             DeployRequested: handlers.on_request,
             AbortRequested: handlers.on_abort,

@@ -21,10 +21,13 @@ class Courses(Protocol):
         """Return the view under ``run:<run_id>``."""
         ...
 
-    async def apply(self, transition: Transition, *, cause: str, cause_before: str = "") -> object:
-        """Decide and write, once for each cause. ``cause_before`` is the same cause as an earlier version had it.
+    async def apply(
+        self, transition: Transition, *, cause: str, cause_before: str = "", intake: bool = False
+    ) -> object:
+        """Decide and write, once for each cause; ``cause_before`` is the same cause as an earlier version had it.
 
-        Raise ``Busy`` after too many conflicts.
+        ``intake``: it begins something new, and is refused while Redis is full (``OutOfMemoryError``). Raise ``Busy``
+        after too many conflicts.
         """
         ...
 

@@ -255,7 +255,9 @@ class World:
     async def keep(self, key: str, state: bytes) -> None:
         await self.apply(Transition(key, lambda _: Decision(state)), cause="")
 
-    async def apply(self, transition: Transition, *, cause: str, cause_before: str = "") -> Written:
+    async def apply(
+        self, transition: Transition, *, cause: str, cause_before: str = "", intake: bool = False
+    ) -> Written:
         before = await self.load(transition.key) if transition.key else None
         assert transition.decide(before) == transition.decide(before), "a decision has no effect of its own"
         written = await self.kept.apply(transition, cause=cause)
