@@ -11,6 +11,7 @@ from contracts.prose import prose
 from surefoot.arguments import Place, Requester
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
+from surefoot.tls import trusted
 
 TIMEOUT_SECONDS = 15.0
 STARTING_SECONDS = 60.0
@@ -43,7 +44,8 @@ class Surefoot:
         self.url = (url or os.environ.get("SUREFOOT_URL") or "http://127.0.0.1:8080").rstrip("/")
         if not self.url.startswith(("http://", "https://")):
             raise Refused(f"SUREFOOT_URL is no http:// or https:// address: {self.url}", 400)
-        self._http = httpx2.Client(base_url=f"{self.url}/api/v1", timeout=TIMEOUT_SECONDS)
+        self._tls = trusted()
+        self._http = httpx2.Client(base_url=f"{self.url}/api/v1", timeout=TIMEOUT_SECONDS, verify=self._tls)
 
     def orchestrate(self, place: Place, body: dict[str, Any], *, key: str | None = None) -> str:
         """Ask for a deployment; return the run's id. The same ``key`` is the same run."""
@@ -92,14 +94,14 @@ class Surefoot:
     def ready(self) -> bool:
         """Return whether Surefoot is ready, that is, whether everything that it needs answers."""
         try:
-            return httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200
+            return httpx2.get(f"{self.url}/readyz", timeout=5, verify=self._tls).status_code == 200
         except httpx2.HTTPError:
             return False
 
     def answers(self) -> bool:
         """Return whether the process answers, ready or not."""
         try:
-            return httpx2.get(f"{self.url}/livez", timeout=5).status_code == 200
+            return httpx2.get(f"{self.url}/livez", timeout=5, verify=self._tls).status_code == 200
         except httpx2.HTTPError:
             return False
 

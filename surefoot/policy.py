@@ -23,6 +23,7 @@ from surefoot.arguments import Actor, Cluster, Place, Reason, Service, user_name
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, Json, fail, result, show_line
 from surefoot.readable import plural
+from surefoot.tls import trusted
 
 app = App(
     name="policy",
@@ -181,7 +182,7 @@ def _reload(url: str, body: dict[str, str]) -> dict[str, Any]:
 def _answer(url: str, method: str, path: str, seconds: float, **given: Any) -> dict[str, Any]:
     """Return what a replica answers, with its address; what goes wrong is its ``fault``."""
     try:
-        answer = httpx2.request(method, f"{url}/api/v1/{path}", timeout=seconds, **given)
+        answer = httpx2.request(method, f"{url}/api/v1/{path}", timeout=seconds, verify=trusted(), **given)
         body = answer.json()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         return {"url": url, "fault": f"does not answer ({type(error).__name__})"}

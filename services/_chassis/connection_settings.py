@@ -94,6 +94,10 @@ class TlsSettings(BaseSettings):
 
     surefoot_http_host: str = "127.0.0.1"
     surefoot_http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    surefoot_http_certificate: str | None = None
+    """The file of the certificate, in PEM, with which HTTP is served over TLS; None: without TLS."""
+    surefoot_http_key: str | None = None
+    """The file of the certificate's key, in PEM. Renewed files are served without a restart."""
 
 
 def of_party(text: str | None, party: str) -> str | None:

@@ -14,17 +14,21 @@ from services._chassis.tls_files import TlsFiles
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """How one process reaches Kafka and Redis."""
+    """How one process reaches Kafka and Redis, and with which certificate it serves HTTP."""
 
     kafka: dict[Party, KafkaConnection]
     """Service → its connection. Services with the same credentials share one."""
 
     redis: RedisConnection
+    http: TlsFiles | None
+    """None: HTTP is served without TLS."""
 
     @classmethod
     def of(cls, settings: Settings, parties: Sequence[Party], own: OwnCredentials | None = None) -> Self:
         """Read the files that the settings name. Raise ``ConnectionFault`` with a sentence that says what to set."""
-        return cls(_kafka(settings, parties, own), RedisConnection.of(settings, settings.aws_region, own))
+        return cls(
+            _kafka(settings, parties, own), RedisConnection.of(settings, settings.aws_region, own), _http(settings)
+        )
 
     def about_kafka(self) -> dict[str, str]:
         """Return how Kafka is spoken to, for ``/readyz``."""
@@ -36,7 +40,7 @@ class Connections:
     @property
     def files(self) -> list[TlsFiles]:
         """Return the files to look at while the process runs."""
-        files = [*(kafka.files for kafka in self.kafka.values()), self.redis.files]
+        files = [*(kafka.files for kafka in self.kafka.values()), self.redis.files, self.http]
         return list({id(found): found for found in files if found}.values())
 
     @property
@@ -46,6 +50,14 @@ class Connections:
         for party, kafka in self.kafka.items():
             found.setdefault(id(kafka), (kafka, []))[1].append(party)
         return list(found.values())
+
+
+def _http(settings: Settings) -> TlsFiles | None:
+    certificate, key = settings.surefoot_http_certificate, settings.surefoot_http_key
+    if certificate is None and key is None:
+        return None
+    names = ("", "SUREFOOT_HTTP_CERTIFICATE", "SUREFOOT_HTTP_KEY")
+    return TlsFiles("http", names, None, certificate, key, serves=True)
 
 
 def _kafka(settings: Settings, parties: Sequence[Party], own: OwnCredentials | None) -> dict[Party, KafkaConnection]:

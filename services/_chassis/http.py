@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
 from functools import partial
@@ -221,24 +222,33 @@ class HttpServer(uvicorn.Server):
         yield
 
 
-def create_server(http: FastAPI, connections: OpenConnections, deadlines: Deadlines = DEADLINES) -> HttpServer:
-    """Return a server of a listening socket's connections that logs errors only; ``end_http`` ends it."""
-    return HttpServer(
-        uvicorn.Config(
-            http,
-            http=cast("type[asyncio.Protocol]", timed(connections, deadlines)),
-            # a connection that becomes a web socket would leave its deadlines behind
-            ws="none",
-            backlog=MOST_WAITING,
-            h11_max_incomplete_event_size=MOST_HEADER_BYTES,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            proxy_headers=False,  # what a caller writes about its address is no fact (callers.py)
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+def create_server(
+    http: FastAPI,
+    connections: OpenConnections,
+    deadlines: Deadlines = DEADLINES,
+    tls: ssl.SSLContext | None = None,
+) -> HttpServer:
+    """Return a server of a listening socket's connections that logs errors only; ``end_http`` ends it.
+
+    ``tls``: the context with which it is served; None: without TLS.
+    """
+    config = uvicorn.Config(
+        http,
+        http=cast("type[asyncio.Protocol]", timed(connections, deadlines)),
+        # a connection that becomes a web socket would leave its deadlines behind
+        ws="none",
+        backlog=MOST_WAITING,
+        h11_max_incomplete_event_size=MOST_HEADER_BYTES,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        proxy_headers=False,  # what a caller writes about its address is no fact (callers.py)
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    config.load()
+    config.ssl = tls  # uvicorn itself reads the files once
+    return HttpServer(config)
 
 
 async def end_http(server: HttpServer, serving: asyncio.Task[None]) -> int:

@@ -88,7 +88,8 @@ class Process:
             raise StartupError(
                 f"cannot listen on {where} ({error.strerror}): free it, or set SUREFOOT_HTTP_PORT"
             ) from error
-        server = create_server(http, listening.connections)
+        tls = self.connections.http
+        server = create_server(http, listening.connections, tls=tls.context if tls else None)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             limit = self.settings.startup_timeout
