@@ -49,7 +49,7 @@ def check(
 ) -> int:
     """Check a policy file, or a directory of them: every fault with its line. Exit code 2 if there is any."""
     try:
-        policies = _loaded(path, {})
+        policies = loaded(path, {})
     except PolicyFaults as faults:
         listed = [
             {"file": fault.place.file, "line": fault.place.line, "column": fault.place.column}
@@ -80,7 +80,7 @@ def show(
     if str(location or "").startswith("s3://"):
         raise CannotDo("this looks at files only: download the policy, and name it with --file", Exit.USAGE)
     try:
-        policies = _loaded(Path(location) if location else None, os.environ)
+        policies = loaded(Path(location) if location else None, os.environ)
         place = Place.of(cluster, service)
         target = policies.find(place.cluster, place.service, account or place.account, region or place.region)
         values = policies.explain(target).values
@@ -139,7 +139,7 @@ def reload(
     return _shown(replicas, _left(replicas), json)
 
 
-def _loaded(path: Path | None, variables: Any) -> Policies:
+def loaded(path: Path | None, variables: Any) -> Policies:
     """Load a policy as services do, as far as that is possible here. Raise ``PolicyFaults`` or ``CannotDo``."""
     try:
         files = read_path(str(path)).files if path else Files()

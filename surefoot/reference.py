@@ -17,6 +17,7 @@ from surefoot.exit_codes import MEANING
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 MARKER = "<!-- written by python -m surefoot.reference from here on -->\n"
 _S = "CourtCaseCluster BackendService"
+_ROLE = "arn:aws:iam::123456789012:role/backend-task"
 EXAMPLES = {
     "deploy": f"surefoot deploy {_S} --image $IMAGE:healthy --override health_score='this is the fix'",
     "wait": f"surefoot wait {_S} --timeout 600",
@@ -39,6 +40,7 @@ EXAMPLES = {
     "signing-keys retire": "surefoot signing-keys retire 9f86d081884c7d65 --directory keys",
     "signing-keys remove": "surefoot signing-keys remove 9f86d081884c7d65 --directory keys",
     "acls": "surefoot acls --format kafka-acls",
+    "iam": f"surefoot iam --file policy.yaml --task-role {_ROLE} --format cloudformation",
     "policy check": "surefoot policy check policy.yaml",
     "policy show": f"surefoot policy show {_S} --file policy.yaml",
     "policy schema": "surefoot policy schema > policy.schema.json",

@@ -32,6 +32,7 @@ from services._chassis.tasks import end
 from services._policy.environment import environment_of
 from services._policy.load import File, Files, load
 from services._policy.policies import Policies
+from services.monitor.domain.names import OURS
 from surefoot.rehearsal.stage import NeverEnds, Prepare, Stage, Watch, staged
 from surefoot.rehearsal.system import InProcessSystem
 
@@ -41,8 +42,6 @@ SOURCE = "surefoot/rehearsal"
 VARIABLES = {**REQUIRED_VARIABLES, "AWS_ACCOUNT": ACCOUNT, "AWS_REGION": REGION}
 """Settings of the sandbox's services; they win over the user's environment."""
 SETTINGS = {name.lower(): value for name, value in VARIABLES.items()}
-OWN_ALARMS = "surefoot-"
-"""What the names of Surefoot's own alarms begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +122,8 @@ async def _play(stage: Stage, system: InProcessSystem, watch: Watch | None, prep
         seconds,
         tuple(also),
         live_image(world),
-        frozenset(name for name in stage.fired if name.startswith(OWN_ALARMS)),
-        frozenset(watched_services(world, OWN_ALARMS)),
+        frozenset(name for name in stage.fired if name.startswith(OURS)),
+        frozenset(watched_services(world, OURS)),
     )
 
 

@@ -39,6 +39,7 @@ COMPOSE = read("docker-compose.yml")
 SANDBOX = read("deploy/sandbox.yml")
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"] | {"aws": SANDBOX["services"]["aws"]}
 LASTING = {name: container for name, container in CONTAINERS.items() if name not in {"topics", "keys"}}
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 ENVIRONMENT: dict[str, str | None] = COMPOSE["x-service"]["environment"]
 
 
@@ -203,6 +204,17 @@ def test_the_sandbox_is_literal_and_a_project_of_its_own() -> None:
 def test_a_profile_is_for_all_seven() -> None:
     profile = read("deploy/profile.yml")
     assert profile["services"] == dict.fromkeys(SERVICES, profile["x-profile"])
+
+
+def test_each_service_sees_its_own_credentials_and_nobody_else_s() -> None:
+    services = read("deploy/roles.yml")["services"]
+    assert services.keys() == set(SERVICES)
+    for name, container in services.items():
+        [mount] = container["volumes"]
+        assert re.fullmatch(rf"\$\{{AWS_DIRECTORIES(:\?[a-z ]+)?\}}/{name}:/home/surefoot/.aws", mount)
+        assert container["environment"]["AWS_PROFILE"] == "surefoot"
+        keys = {key: value for key, value in container["environment"].items() if key in KEYS}
+        assert keys == dict.fromkeys(KEYS, "")
 
 
 CADDYFILE = (ROOT / "deploy/front-door/Caddyfile").read_text()

@@ -7,6 +7,8 @@ PutDashboard). Both may have 255 characters.
 
 from hashlib import sha256
 
+OURS = "surefoot-"
+"""What the names of Surefoot's alarms and dashboards begin with: its role may change no others."""
 LONGEST = 200
 """Characters; the name of a rule, 40 at most, comes after it."""
 FORM = 1
@@ -15,18 +17,18 @@ FORM = 1
 
 def alarm_prefix(cluster: str, service: str) -> str:
     """Return ``surefoot-<cluster>/<service>-``, which the name of the rule follows; rules' names have no ``-``."""
-    return f"{_shortened(f'surefoot-{cluster}/{service}', '#')}-"
+    return f"{_shortened(f'{OURS}{cluster}/{service}', '#')}-"
 
 
 def dashboard_name(cluster: str, service: str) -> str:
     """Return ``surefoot-<cluster>-_-<service>`` with each ``_`` of the two names doubled: one alone is the border."""
     doubled = (name.replace("_", "__") for name in (cluster, service))
-    return _shortened(f"surefoot-{'-_-'.join(doubled)}", "_-_")
+    return _shortened(f"{OURS}{'-_-'.join(doubled)}", "_-_")
 
 
 def former_name(cluster: str, service: str) -> str:
     """Return how the previous version named the dashboard, and began the names of the alarms."""
-    return _shortened(f"surefoot-{cluster}-{service}", "-", digits=9)
+    return _shortened(f"{OURS}{cluster}-{service}", "-", digits=9)
 
 
 def _shortened(name: str, before_hash: str, digits: int = 20) -> str:

@@ -1,0 +1,91 @@
+"""What each of the seven services may do at AWS: the table from which ``surefoot iam`` makes a role for each.
+
+A test holds it against the calls in the code, and against those of rehearsed deployments.
+"""
+
+from collections.abc import Mapping
+
+from contracts.topics import Party
+
+_FINDS = ("ecs:DescribeServices", "ecs:ListClusters", "ecs:ListServices")
+_LISTENERS = (
+    "elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetGroups",
+)  # fmt: skip
+_TASKS = ("ecs:DescribeTasks", "ecs:ListTasks")
+_NETWORK = ("ec2:DescribeSecurityGroups", "ec2:DescribeSubnets")
+
+RIGHTS: Mapping[Party, tuple[str, ...]] = {
+    Party.ORCHESTRATOR: _FINDS,
+    Party.MONITOR: (
+        *_FINDS, *_TASKS, *_LISTENERS,
+        "ecs:DescribeTaskDefinition", "ecs:ListServiceDeployments",
+        "elasticloadbalancing:DescribeTargetGroupAttributes", "cloudwatch:DescribeAlarmHistory",
+        "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:ListAlarmMuteRules",
+        "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm",
+        "cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard", "rds:DescribeDBInstances",
+    ),
+    Party.HEALTH: (
+        *_FINDS, *_TASKS, *_LISTENERS,
+        "ecs:DescribeServiceDeployments", "elasticloadbalancing:DescribeTargetHealth",
+        "cloudwatch:GetMetricData", "secretsmanager:GetSecretValue",
+    ),
+    Party.DIAGNOSTICS: (*_FINDS, *_TASKS, "elasticloadbalancing:DescribeTargetHealth"),
+    Party.OPTIMIZER: (
+        *_FINDS,
+        "ecs:DescribeTaskDefinition", "application-autoscaling:DescribeScalingPolicies", "cloudwatch:GetMetricData",
+    ),
+    Party.VALIDATOR: (
+        *_FINDS, *_TASKS, *_LISTENERS, *_NETWORK,
+        "ecs:DescribeServiceRevisions", "ecs:DescribeTaskDefinition", "ecs:ListServiceDeployments",
+        "elasticloadbalancing:DescribeTargetGroupAttributes",
+        "ecr:BatchGetImage", "ecr:DescribePullThroughCacheRules", "ecr:GetDownloadUrlForLayer",
+        "cloudwatch:GetMetricData", "iam:GetRole", "rds:DescribeDBInstances", "secretsmanager:DescribeSecret",
+        "secretsmanager:GetSecretValue", "ssm:DescribeParameters",
+    ),
+    Party.RECOVERY: (
+        *_FINDS, *_TASKS, *_LISTENERS, *_NETWORK,
+        "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "ecs:DescribeTaskDefinition",
+        "ecs:ListServiceDeployments", "ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:UpdateService",
+        "elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetHealth",
+        "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
+        "application-autoscaling:DescribeScheduledActions", "ecr:BatchGetImage",
+        "s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject",
+    ),
+}  # fmt: skip
+"""Service → the actions that authorise its calls of AWS."""
+
+ALONG_WITH: Mapping[str, tuple[str, ...]] = {"ecs:RegisterTaskDefinition": ("ecs:TagResource", "iam:PassRole")}
+"""Action → others that AWS demands for the same call: for the task's tags and its roles."""
+
+_LISTS = "a name that is not there: the answer lists those that are"
+_WRONG_NAME = {"ecs:ListClusters": _LISTS, "ecs:ListServices": _LISTS}
+_HEADERS = {"secretsmanager:GetSecretValue": "a policy that sends headers, for their values"}
+_NO_TASKS_LEFT = "a service whose tasks may all stop before others start: how long its starts take"
+
+RARELY: Mapping[Party, Mapping[str, str]] = {
+    Party.ORCHESTRATOR: {**_WRONG_NAME, "ecs:DescribeServices": "a request over HTTP, which is answered at once"},
+    Party.MONITOR: {
+        **_WRONG_NAME,
+        "cloudwatch:DeleteAlarms": "rules that the policy has dropped, and names of an earlier version",
+        "cloudwatch:DeleteDashboards": "names of an earlier version",
+        "ecs:DescribeTaskDefinition": _NO_TASKS_LEFT,
+        "elasticloadbalancing:DescribeRules": "a listener that reaches the service by a rule",
+        "elasticloadbalancing:DescribeTargetGroupAttributes": _NO_TASKS_LEFT,
+    },
+    Party.HEALTH: {**_WRONG_NAME, **_HEADERS},
+    Party.DIAGNOSTICS: {**_WRONG_NAME, "ecs:DescribeTasks": "tasks that have stopped: why"},
+    Party.OPTIMIZER: _WRONG_NAME,
+    Party.VALIDATOR: {
+        **_WRONG_NAME,
+        **_HEADERS,
+        "ecr:DescribePullThroughCacheRules": "an image that is not in ECR, and that a cache may have",
+        "ssm:DescribeParameters": "a task definition that takes secrets from Systems Manager",
+    },
+    Party.RECOVERY: {
+        **_WRONG_NAME,
+        "s3:DeleteObject": "snapshots that are older than the policy keeps them",
+        "s3:ListBucket": "an index in Redis that is lost",
+    },
+}
+"""Service → the actions that an ordinary deployment does not need → what needs them."""
