@@ -10,8 +10,9 @@ ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt AWS_CA_BUNDLE=/etc/ssl/cert
 RUN find /usr/local/share/ca-certificates -name '*.crt' -exec cat {} + >> $SSL_CERT_FILE
 
 FROM base AS dependencies
-ARG UV_VERSION=0.13.9
-RUN PIP_CERT=$SSL_CERT_FILE pip install --no-cache-dir "uv==$UV_VERSION"
+# uv and the build's backend: with their hashes, as `make build-tools` has written them from uv.lock
+COPY deploy/build-tools.txt /build-tools.txt
+RUN PIP_CERT=$SSL_CERT_FILE pip install --no-cache-dir --require-hashes --requirement /build-tools.txt
 ENV UV_SYSTEM_CERTS=true UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PROJECT_ENVIRONMENT=/app/.venv
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
@@ -22,7 +23,9 @@ COPY README.md ./
 COPY contracts contracts
 COPY services services
 COPY surefoot surefoot
-RUN uv sync --frozen --no-dev --no-editable
+# nothing is fetched any more: the backend is there, and so are the dependencies
+RUN pip wheel --no-build-isolation --no-deps --no-index --wheel-dir /wheels . \
+    && uv pip install --python /app/.venv --no-deps --offline --no-index /wheels/*.whl
 
 FROM dependencies AS product-and-sandbox
 RUN uv sync --frozen --no-dev --no-install-project --extra sandbox
@@ -31,7 +34,8 @@ COPY contracts contracts
 COPY services services
 COPY sandbox sandbox
 COPY surefoot surefoot
-RUN uv sync --frozen --no-dev --no-editable --extra sandbox
+RUN pip wheel --no-build-isolation --no-deps --no-index --wheel-dir /wheels . \
+    && uv pip install --python /app/.venv --no-deps --offline --no-index /wheels/*.whl
 
 FROM base AS runtime
 RUN useradd --system --uid 10001 --no-create-home surefoot

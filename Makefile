@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PATHS := contracts services sandbox surefoot tests benchmarks
+CODE := contracts services sandbox surefoot benchmarks
+PATHS := $(CODE) tests
 # trust what this machine trusts, behind a company's proxy for instance
 export UV_SYSTEM_CERTS ?= true
 .DEFAULT_GOAL := help
@@ -10,10 +11,10 @@ export UV_SYSTEM_CERTS ?= true
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
 
-$(VENV)/.ready: pyproject.toml uv.lock
+$(VENV)/.ready: pyproject.toml uv.lock deploy/build-tools.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Surefoot needs Python 3.11 or newer; set PYTHON=…")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement deploy/build-tools.txt
 	@$(BIN)/uv sync --quiet --frozen --all-extras --inexact
 	@touch $@
 
@@ -54,13 +55,20 @@ bench: setup ## ours against bare scripts, by turns, as ratios; a rollback besid
 	@$(BIN)/python -m benchmarks.listing
 	@$(BIN)/python -m benchmarks.cli
 
-check: setup ## format, lint, types, imports, contracts, architecture, documents
+check: setup ## format, lint, bandit, types, imports, contracts, architecture, documents
 	@$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/ruff check $(PATHS)
+	@$(BIN)/bandit --quiet --configfile=pyproject.toml --recursive $(CODE)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m contracts.publish --check
 	@$(BIN)/pytest -q tests/architecture tests/docs
+
+build-tools: setup ## the hashes of what installs and builds, from uv.lock into deploy/build-tools.txt
+	@$(BIN)/uv export --quiet --frozen --only-group build --no-annotate --no-header --output-file deploy/build-tools.txt
+
+sbom: setup ## all packages of the image without the sandbox, with their hashes, as CycloneDX in sbom.json
+	@$(BIN)/uv export --quiet --frozen --no-dev --format cyclonedx1.5 --output-file $(or $(SBOM),sbom.json)
 
 kafka: setup ## a real Apache Kafka on port 9092, its jars from Maven Central (needs a JDK 17 and Maven)
 	@$(BIN)/python -m sandbox.apache_kafka --port 9092
@@ -71,4 +79,4 @@ test-kafka: setup ## the bus's conformance suite and the thread on Apache Kafka:
 test-compose: setup ## the containers on the simulated AWS: deploys, kills, restarts (needs Docker with Compose; quarter of an hour)
 	@$(BIN)/pytest -q -m compose tests/compose
 
-.PHONY: help setup demo up test test-slow chaos chaos-long judge judge-slice denials bench check kafka test-kafka test-compose
+.PHONY: help setup demo up test test-slow chaos chaos-long judge judge-slice denials bench check build-tools sbom kafka test-kafka test-compose

@@ -142,11 +142,11 @@ def own_alarms(grounds: Grounds) -> Granted:
     return Granted(grounds.everywhere("cloudwatch", f"alarm:{OURS}*"))
 
 
-def own_alarms_that_tell_people(grounds: Grounds) -> Granted:
+def own_alarms_for_people(grounds: Grounds) -> Granted:
     """An alarm's actions could stop machines or start functions; Surefoot's own tell the policy's topics, or nobody."""
-    told = {"cloudwatch:AlarmActions": list(grounds.topics)}
+    actions = {"cloudwatch:AlarmActions": list(grounds.topics)}
     alone: Condition = (
-        {"ForAllValues:StringEquals": told} if grounds.topics else {"Null": {"cloudwatch:AlarmActions": "true"}}
+        {"ForAllValues:StringEquals": actions} if grounds.topics else {"Null": {"cloudwatch:AlarmActions": "true"}}
     )
     return Granted(own_alarms(grounds).resources, alone)
 
@@ -224,7 +224,7 @@ SCOPES: Mapping[str, tuple[Scope, ...]] = {
     "iam:PassRole": (roles_for_tasks, roles_for_ecs),
     "iam:GetRole": (roles_to_look_at,),
     "cloudwatch:DeleteAlarms": (own_alarms,),
-    "cloudwatch:PutMetricAlarm": (own_alarms_that_tell_people,),
+    "cloudwatch:PutMetricAlarm": (own_alarms_for_people,),
     "cloudwatch:DeleteDashboards": (own_dashboards,),
     "cloudwatch:GetDashboard": (own_dashboards,),
     "cloudwatch:PutDashboard": (own_dashboards,),

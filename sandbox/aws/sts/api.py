@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from math import inf
 from typing import Any, Protocol
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape  # it reads no XML # nosec B406
 
 from sandbox.aws.errors import AwsFault
 from sandbox.aws.sts.sessions import Identity, Session, Sessions

@@ -112,11 +112,11 @@ def _unasked(rule: Rule, seen: Seen) -> bool:
     phase. Where AWS did not say whether tests can be sent, nothing is known. Users who came before the change and do
     not come any more are no reason to pass: the caller asks for a time before without a rate.
     """
-    pending, requests, probes = seen.pending, seen.readings.requests, seen.pending.probes
+    pending, counted, probes = seen.pending, seen.readings.requests, seen.pending.probes
     tested = probes is not None and (probes.requests >= LEAST_PROBES or bool(probes.unsent))
     if rule.measure.requests is None or tested or seen.now < pending.deadline:
         return False
-    return seen.quiet and not any(requests.get(minute) for minute in requests)
+    return seen.quiet and not any(counted.values())
 
 
 def _finding(gate: Gate, known: Before) -> Gate:
