@@ -14,7 +14,7 @@ _PRIVATE_KEY = re.compile(
 )
 """A key in PEM, to its end or to where the text was cut."""
 _URL = re.compile(
-    rf"://(?:[^/\s@]*+@{_NO_DIGEST})++|://[^\s@/:]{{0,128}}+:(?![0-9]{{1,5}}/)[^\s@]{{1,256}}+@{_NO_DIGEST}"
+    rf"://[^\s@/:\"']{{0,128}}+:(?![0-9]{{1,5}}/)[^\s\"']{{1,256}}@{_NO_DIGEST}|://(?:[^/\s@]*+@{_NO_DIGEST})++"
 )
 """Credentials in a URL, with ``@`` or ``/`` in the password, too."""
 _USER_INFO = re.compile(rf"(?<![\w.+%/@:-])[\w.+%-]{{1,128}}+:[^\s/@:,;\"']{{1,256}}+@{_NO_DIGEST}(?=[\w.-])")

@@ -5,6 +5,7 @@
 import os
 import signal
 import sys
+import traceback
 
 
 def main() -> None:
@@ -29,6 +30,11 @@ def _run() -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its exit
         return Exit.FAILED
+    except Exception as error:  # noqa: BLE001  whose text may be somebody else's, and Python would print it as it is
+        from surefoot.output import fail
+
+        lines = "".join(traceback.format_exception(error)).splitlines()
+        return fail("this is a fault of surefoot itself:", Exit.FAILED, lines)
 
 
 if __name__ == "__main__":

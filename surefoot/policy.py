@@ -12,6 +12,7 @@ import orjson
 from cyclopts import App, Parameter
 
 from contracts.policy_file import schema as policy_schema
+from contracts.prose import prose
 from contracts.publish import text_of
 from services._policy.environment import environment_of
 from services._policy.faults import PolicyFaults
@@ -85,7 +86,7 @@ def show(
         target = policies.find(place.cluster, place.service, account or place.account, region or place.region)
         values = policies.explain(target).values
     except PolicyFaults as faults:
-        raise CannotDo(f"the policy has faults:\n{faults}", Exit.USAGE) from None
+        raise CannotDo("the policy has faults:", Exit.USAGE, map(str, faults.faults)) from None
     except NoTarget as refusal:
         raise CannotDo(str(refusal), Exit.USAGE) from None
     except ValueError:
@@ -188,7 +189,7 @@ def _answer(url: str, method: str, path: str, seconds: float, **given: Any) -> d
         return {"url": url, "fault": f"does not answer ({type(error).__name__})"}
     if answer.status_code != 200 or not isinstance(body, dict):
         detail = body.get("detail") if isinstance(body, dict) else None
-        return {"url": url, "fault": detail or f"answered {answer.status_code}"}
+        return {"url": url, "fault": prose(str(detail or f"answered {answer.status_code}"))}
     return {"url": url, **body}
 
 

@@ -35,10 +35,10 @@ def roll_back(
         result(answer, as_json, planned)
         return Exit.SUCCEEDED
     note(f"rolling {place.service} back to {snapshot} …")
-    operation: dict[str, Any] = api.operation(answer["rollback_id"])
+    operation: dict[str, Any] = api.operation(answer["rollback_id"], place)
     while operation.get("state") == "running":
         time.sleep(LOOK_SECONDS)
-        operation = api.operation(answer["rollback_id"])
+        operation = api.operation(answer["rollback_id"], place)
     result(operation, as_json, lambda end: f"{end.get('result') or 'failed'}: {end['sentence']}")
     return Exit.SUCCEEDED if operation.get("result") == "restored" else Exit.ROLLBACK_FAILED
 

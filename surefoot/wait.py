@@ -66,7 +66,8 @@ def end_of(
                     return run
                 time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
-        note(f"\n{_goes_on(place, run_id or '')}")
+        note("")
+        note(_goes_on(place, run_id or ""))
         raise
 
 

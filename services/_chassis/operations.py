@@ -6,15 +6,17 @@ no operation runs for ever.
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Protocol, TypeVar
 
 from fastapi import APIRouter, Header, Path, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from contracts.base import Target, caused_id
+from contracts.base import AccountId, Name, Region, Target, caused_id
 from contracts.bounds import LONGEST_ACTOR
 from contracts.operations import Operation, operation_key
+from contracts.prose import Plain, Prose
 from contracts.state import read_record
 from services._chassis.clock import Clock, moment
 from services._chassis.http import PREFIX, Problem
@@ -23,8 +25,8 @@ from services._chassis.transition import Job, decided
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 OperationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9:._-]{1,200}$")]
-Actor = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ACTOR)]
-Reason = Annotated[str, StringConstraints(max_length=512)]
+Actor = Annotated[Plain, StringConstraints(min_length=1, max_length=LONGEST_ACTOR)]
+Reason = Annotated[Prose, StringConstraints(max_length=512)]
 
 O = TypeVar("O", bound=Operation)  # noqa: E741  an operation
 
@@ -97,6 +99,12 @@ async def find_operation(store: Store, operation_id: str) -> Operation | None:
     return next((operation for operation in found if operation.state != "running"), next(iter(found), None))
 
 
+def _is_about(target: Target, named: Sequence[str | None]) -> bool:
+    """Return whether a target has all that is named of cluster, service, account and region."""
+    parts = (target.cluster, target.service, target.account, target.region)
+    return all(name in {None, part} for name, part in zip(named, parts, strict=True))
+
+
 class Operations:
     """The operations of one service, under ``<prefix>/operations/<id>``."""
 
@@ -140,10 +148,18 @@ class Operations:
         response.status_code, response.headers["Location"] = 202, self.url(operation_id)
         return Accepted(operation_id=operation_id, url=self.url(operation_id))
 
-    async def show(self, operation_id: OperationId) -> OperationAnswer:
-        """Show how far an operation is, or its result."""
+    async def show(
+        self,
+        operation_id: OperationId,
+        cluster_name: Name | None = None,
+        service_name: Name | None = None,
+        account: AccountId | None = None,
+        region: Region | None = None,
+    ) -> OperationAnswer:
+        """Show how far an operation is, or its result. An operation of another service than the named one is none."""
         found = await find_operation(self._store, operation_id)
-        if found is None:
+        named = (cluster_name, service_name, account, region)
+        if found is None or not _is_about(found.target, named):
             why = f"There is no operation {operation_id}; operations are kept for 31 days."
             raise Problem(404, "No such operation", why)
         shown = found.seen(self.now).model_dump()

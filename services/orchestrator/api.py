@@ -21,6 +21,7 @@ from contracts.deployment import (
     TaskDefinitionChange,
 )
 from contracts.envelope import Meta
+from contracts.redact import redact
 from contracts.state import read_record
 from services._aws.existing import Existing
 from services._chassis import operations
@@ -65,6 +66,12 @@ class DeployBody(Requested):
         """Return the one change, or a check-up where the body names none. Raise ``Problem`` for more than one."""
         changes: list[Change] = [Observe()] if self.observe else []
         if self.image is not None:
+            if redact(self.image) != self.image:
+                raise Problem(
+                    422,
+                    "A secret in an image's name",
+                    "An image is named without user and password; ECS logs in by itself.",
+                )
             changes.append(ImageChange.parse(self.image))
         if self.task_definition is not None:
             changes.append(TaskDefinitionChange(task_definition=self.task_definition))

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from contracts.prose import plain
 from contracts.suggest import did_you_mean
 from sandbox.aws.server.incidents import Impossible
 from sandbox.scenarios.load import Unreadable, load, shipped
@@ -39,7 +38,7 @@ def _policy(path: Path | None) -> Files:
     except UnreadablePolicy as error:
         raise CannotDo(str(error), Exit.USAGE) from None
     except PolicyFaults as error:
-        raise CannotDo(f"the policy has faults:\n{error}", Exit.USAGE) from None
+        raise CannotDo("the policy has faults:", Exit.USAGE, map(str, error.faults)) from None
     return files
 
 
@@ -61,11 +60,13 @@ def read_scenario(file: Path) -> Scenario:
     try:
         return load(file)
     except Unreadable as error:
-        raise CannotDo(str(error), Exit.USAGE) from error
+        first, *others = str(error).splitlines()
+        raise CannotDo(first, Exit.USAGE, others) from error
 
 
 def _rehearsed(scenario: Scenario, seed: int, policy: Files) -> dict[str, Any]:
-    note((f"\n{plain(scenario.name)}", "bold"), f": {plain(scenario.teaches)}")
+    note("")
+    note((scenario.name, "bold"), f": {scenario.teaches}")
     try:
         rehearsal = rehearse(scenario, seed=seed, policy=policy)
     except (NeverEnds, Impossible) as error:
@@ -74,7 +75,7 @@ def _rehearsed(scenario: Scenario, seed: int, policy: Files) -> dict[str, Any]:
         progress.show(rehearsal.run)
     wrong = mismatches(rehearsal, scenario.expect)
     for fault in wrong:
-        note((f"  otherwise than expected: {plain(fault)}", "red"))
+        note((f"  otherwise than expected: {fault}", "red"))
     return _report(scenario, rehearsal, wrong)
 
 

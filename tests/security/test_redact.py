@@ -69,6 +69,8 @@ def test_a_quarter_of_a_megabyte_takes_a_fraction_of_a_second(unit: str) -> None
         ("client_secret='hunter2'", "client_secret=***"),
         ("at 12:30: token missing", "at 12:30: token missing"),
         ("https://u:p/w@db/x", "https://***@db/x"),
+        ("redis://:a@b/c@cache/0 is gone", "redis://***@cache/0 is gone"),
+        ("http://10.0.0.1:8080/of/anna@example.com", "http://10.0.0.1:8080/of/anna@example.com"),
         ("https://registry:5000/app@sha256:ab", "https://registry:5000/app@sha256:ab"),
         ("u:hunter2@registry/app:1@sha256:ab", "***@registry/app:1@sha256:ab"),
         ("app:1.2@sha256:ab", "app:1.2@sha256:ab"),

@@ -156,3 +156,15 @@ def test_a_rule_is_published_under_the_gate_that_it_ever_had() -> None:
     assert [rule.gate for rule in RULES if rule.gates_deployment] == [
         "healthy_tasks", "error_rate", "response_time_p95", "database_connections",
     ]  # fmt: skip
+
+
+def test_a_dashboard_shows_no_text_of_anybody_else() -> None:
+    """A widget of text would be markdown; names of namespaces and databases are looked up, not shown as markup."""
+    hostile = "[click](https://evil.example)\u202e<img src=x>"
+    monitoring = Monitoring.model_construct(metrics_namespace=hostile, database=hostile)
+    for widget in Drawing(BALANCED, monitoring, "us-west-2", 300).widgets(rules_of(BUILT_IN_RULES)):
+        shown = widget["properties"]
+        marks = shown.get("annotations", {}).get("horizontal", [])
+        labels = [line[-1].get("label", "") for line in shown["metrics"] if isinstance(line[-1], dict)]
+        assert widget["type"] == "metric"
+        assert hostile not in [shown["title"], *(mark["label"] for mark in marks), *labels]
