@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import ConfigDict, Field, StringConstraints
 
 from contracts import limits
+from contracts.access import ROLES, CallerName, Role
 from contracts.base import Contract, Target
 from contracts.gates import Comparison
 
@@ -305,6 +306,32 @@ class Requests(Section):
     is none of theirs."""
 
 
+NOBODY_ELSE = "keys with a role of their own alone"
+
+
+class Callers(Section):
+    """Who may do what with the service over HTTP: callers by role. Each role includes those that stand before it."""
+
+    viewers: tuple[CallerName, ...] = _default((), NOBODY_ELSE, max_length=200)
+    """May look at everything."""
+    deployers: tuple[CallerName, ...] = _default((), NOBODY_ELSE, max_length=200)
+    """May ask for deployments, validations, snapshots, alarms and dashboards, too."""
+    approvers: tuple[CallerName, ...] = _default((), NOBODY_ELSE, max_length=200)
+    """May let gates pass by an override, too."""
+    operators: tuple[CallerName, ...] = _default((), NOBODY_ELSE, max_length=200)
+    """May abort runs and roll back, too."""
+    admins: tuple[CallerName, ...] = _default((), NOBODY_ELSE, max_length=200)
+    """May do everything; of the defaults, reload the policy as well."""
+
+    def by_role(self) -> tuple[tuple[Role, tuple[CallerName, ...]], ...]:
+        """Return the callers of each role, the lowest role first."""
+        return tuple((role, getattr(self, f"{role}s")) for role in ROLES)
+
+    def role_of(self, name: str) -> Role | None:
+        """Return the highest role of a caller; None where there is none."""
+        return next((role for role, names in reversed(self.by_role()) if name in names), None)
+
+
 class Access(Section):
     """How Surefoot acts in an account that is not its own."""
 
@@ -337,6 +364,7 @@ class ServicePolicy(Section):
     optimization: Optimization = Optimization()
     recovery: Recovery = Recovery()
     requests: Requests = Requests()
+    access: Callers = Callers()
 
     def part(self, kind: type[Part]) -> Part:
         """Return the part of the policy that the commands to one service carry."""

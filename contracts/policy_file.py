@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
 
 from contracts import policy
+from contracts.access import Issuer, Pipeline, ShortName
 from contracts.base import Name, Region
 from contracts.policy import Access, AccountId, ExternalId, HttpTest, RuleName, RulePolicy, Section, ServicePolicy
 
@@ -34,6 +35,18 @@ class FileAccess(Access):
     model_config = ConfigDict(extra="forbid")
 
     external_id: ExternalId = None  # type: ignore[assignment]  # it may be left out, and null is not offered
+
+
+class FileIssuer(Issuer):
+    """An ``Issuer`` of the file, in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class FilePipeline(Pipeline):
+    """A ``Pipeline`` of the file, in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 def _typed(annotation: Any, metadata: list[Any]) -> Any:
@@ -108,6 +121,10 @@ class PolicyFile(_File):
     defaults: Defaults = {}  # type: ignore[assignment]  # only its keys are looked at
     accounts: dict[AccountId, FileAccess] = {}
     """How to act in other accounts, by account id in quotes."""
+    issuers: dict[ShortName, FileIssuer] = {}
+    """Who issues tokens by which pipelines are recognised, by a name of your own."""
+    pipelines: dict[ShortName, FilePipeline] = {}
+    """Pipelines that may use the API by a token, by the name that they have as callers: `pipeline:NAME`."""
     services: Annotated[tuple[ServiceEntry, ...], Field(max_length=policy.MOST_SERVICES)] = ()
 
 

@@ -35,6 +35,7 @@ _TOKEN = re.compile(
     r"|xox[a-z]-[\w-]{8,}+|xapp-[\w-]{8,}+"
     r"|[srp]k_(?:live|test)_[A-Za-z0-9]{8,}+|whsec_[\w+/=]{8,}+"
     r"|AIza[\w-]{30,}+|npm_[A-Za-z0-9]{30,}+|pypi-[\w-]{16,}+|dckr_pat_[\w-]{16,}+|hv[sbr]\.[\w-]{16,}+"
+    r"|sfk_[a-z2-7]{8,}+_[0-9A-Za-z]{16,}+"  # our own API keys
     r"|sk-[\w-]{20,}+|SG\.[\w-]{16,}+\.[\w-]{16,}+)"
 )
 """Tokens that show by their beginning what they are."""

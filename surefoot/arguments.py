@@ -54,7 +54,10 @@ Timeout = Annotated[
     Parameter(validator=positive, help="Stop waiting after so many seconds of your own; the run goes on."),
 ]
 Actor = Annotated[
-    str | None, Parameter(help="Who asks for this; it stands in the record. Without it, the name of your user.")
+    str | None,
+    Parameter(
+        help="For whom this is; it stands in the record, behind the caller whom the key proves. By default, your user."
+    ),
 ]
 Reason = Annotated[str, Parameter(help="Why; it stands in the record.")]
 Verbose = Annotated[

@@ -24,13 +24,15 @@ from surefoot.arguments import (
     positive,
     user_name,
 )
+from surefoot.credential import without_option
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, Json, fail, result, show_line
 
 OPTIONS = Parameter(negative_iterable=())
 app = App(
     name="surefoot",
-    help="Checks, watches, proves and rolls back deployments to AWS ECS.",
+    help="Checks, watches, proves and rolls back deployments to AWS ECS. The API key is SUREFOOT_API_KEY, or what the "
+    "file of --api-key-file has, which every command takes.",
     default_parameter=OPTIONS,
     help_format="plaintext",
 )
@@ -40,6 +42,7 @@ app.command(
     help="Look at messages that no service could handle; replay or drop them.",
 )
 app.command("surefoot.policy:app", name="policy", help="Check the policy, and show what holds for a service.")
+app.command("surefoot.keys:app", name="keys", help="Make, list and revoke the keys with which callers use the API.")
 app.command(
     "surefoot.signing_keys:app", name="signing-keys", help="Make and list the keys with which messages are signed."
 )
@@ -351,7 +354,9 @@ def up(
 def run(tokens: Sequence[str]) -> int:
     """Run one command line; say in a sentence why it cannot be done. Return the exit code."""
     try:
-        return int(app(tokens, exit_on_error=False, print_error=False, result_action="return_value") or 0)
+        return int(
+            app(without_option(tokens), exit_on_error=False, print_error=False, result_action="return_value") or 0
+        )
     except CycloptsError as error:
         from surefoot.usage import sentence
 

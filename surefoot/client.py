@@ -9,6 +9,7 @@ import httpx2
 
 from contracts.prose import prose
 from surefoot.arguments import Place, Requester
+from surefoot.credential import HOW_TO, authorization
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
 from surefoot.tls import trusted
@@ -45,7 +46,9 @@ class Surefoot:
         if not self.url.startswith(("http://", "https://")):
             raise Refused(f"SUREFOOT_URL is no http:// or https:// address: {self.url}", 400)
         self._tls = trusted()
-        self._http = httpx2.Client(base_url=f"{self.url}/api/v1", timeout=TIMEOUT_SECONDS, verify=self._tls)
+        self._http = httpx2.Client(
+            base_url=f"{self.url}/api/v1", timeout=TIMEOUT_SECONDS, verify=self._tls, headers=authorization()
+        )
 
     def orchestrate(self, place: Place, body: dict[str, Any], *, key: str | None = None) -> str:
         """Ask for a deployment; return the run's id. The same ``key`` is the same run."""
@@ -143,6 +146,11 @@ def _path(path: str, place: Place) -> str:
     return f"{path}/{place.cluster}/{place.service}"
 
 
+def with_advice(sentence: str, status: int) -> str:
+    """Return what the API answered, and what to do here where it does not know who calls."""
+    return f"{sentence.rstrip('.')}. Here: {HOW_TO}" if status == httpx2.codes.UNAUTHORIZED else sentence
+
+
 def _body_of(answer: httpx2.Response, request: str) -> dict[str, Any]:
     try:
         body = answer.json()
@@ -150,5 +158,6 @@ def _body_of(answer: httpx2.Response, request: str) -> dict[str, Any]:
         body = {}
     if answer.status_code >= 400:
         detail = body.get("detail") if isinstance(body, dict) else None
-        raise Refused(prose(str(detail or f"{request} answered {answer.status_code}")), answer.status_code)
+        sentence = prose(str(detail or f"{request} answered {answer.status_code}"))
+        raise Refused(with_advice(sentence, answer.status_code), answer.status_code)
     return body if isinstance(body, dict) else {"items": body}

@@ -21,6 +21,8 @@ from services._policy.merge import Value
 from services._policy.policies import NoTarget, Policies
 from services._policy.read import Unreadable, read_path
 from surefoot.arguments import Actor, Cluster, Place, Reason, Service, user_name
+from surefoot.client import with_advice
+from surefoot.credential import authorization
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, Json, fail, result, show_line
 from surefoot.readable import plural
@@ -183,13 +185,16 @@ def _reload(url: str, body: dict[str, str]) -> dict[str, Any]:
 def _answer(url: str, method: str, path: str, seconds: float, **given: Any) -> dict[str, Any]:
     """Return what a replica answers, with its address; what goes wrong is its ``fault``."""
     try:
-        answer = httpx2.request(method, f"{url}/api/v1/{path}", timeout=seconds, verify=trusted(), **given)
+        answer = httpx2.request(
+            method, f"{url}/api/v1/{path}", timeout=seconds, verify=trusted(), headers=authorization(), **given
+        )
         body = answer.json()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         return {"url": url, "fault": f"does not answer ({type(error).__name__})"}
     if answer.status_code != 200 or not isinstance(body, dict):
         detail = body.get("detail") if isinstance(body, dict) else None
-        return {"url": url, "fault": prose(str(detail or f"answered {answer.status_code}"))}
+        sentence = prose(str(detail or f"answered {answer.status_code}"))
+        return {"url": url, "fault": with_advice(sentence, answer.status_code)}
     return {"url": url, **body}
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 from botocore.exceptions import ClientError
 
+from contracts.access import Role
 from contracts.base import Target
 from contracts.envelope import Envelope, from_message
-from contracts.policy import Access, ServicePolicy
+from contracts.policy import Access, Callers, ServicePolicy
 from sandbox.virtual.redis import MemoryRedis
 from services._aws.ecs_views import EcsService
 from services._chassis.aws import Aws
@@ -18,7 +19,11 @@ from services._chassis.clock import Clock, Pace
 from services._chassis.policies import BuiltInPolicies
 from services._chassis.store import Applied, RedisStore, S, Written
 from services._chassis.transition import Busy, Cancelled, Decision, Emit, Job, Timer, Transition
+from services._policy.callers import Identities
 from services._policy.source import Listener
+
+JSON = {"Content-Type": "application/json"}
+"""What every request over HTTP that changes something must have, also without a body."""
 
 
 @dataclass
@@ -91,6 +96,10 @@ class FakePolicies:
         self.refused: frozenset[Target] = frozenset()
         self.accounts: dict[str, Access] = {}
         """How accounts are entered; the others by the own credentials."""
+        self.known = Identities()
+        """Who is recognised by a token."""
+        self.everywhere = Callers()
+        """Who may do what with the installation, and with services that have no policy here."""
         self.listeners: list[Listener] = []
 
     def of(self, target: Target) -> ServicePolicy:
@@ -111,6 +120,18 @@ class FakePolicies:
 
     def access(self, account: str) -> Access | None:
         return self.accounts.get(account)
+
+    @property
+    def identities(self) -> Identities:
+        return self.known
+
+    def callers(self, target: Target | None) -> Callers:
+        return self.held[target].access if target in self.held else self.everywhere
+
+    def highest_role(self, name: str) -> Role | None:
+        sections = (self.everywhere, *(policy.access for policy in self.held.values()))
+        roles = [role for section in sections if (role := section.role_of(name)) is not None]
+        return max(roles, key=list(Role).index, default=None)
 
     def listen(self, listener: Listener) -> None:
         """Remember who wants to be told; a test tells them."""

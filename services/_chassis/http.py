@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import structlog
 import uvicorn
@@ -22,9 +22,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from contracts.prose import each_text, prose
 from contracts.state import NewerState
 from services._chassis import explanations
+from services._chassis.access.guard import Access, Guard, Hardened
+from services._chassis.access.permit import ASKING
+from services._chassis.access.refusals import Refused
 from services._chassis.admission import PROBES, Admission, AtOnce, InLane, Rated
 from services._chassis.aws import AwsError
 from services._chassis.bodies import MOST_HEADER_BYTES, Bounded
+from services._chassis.documents import add_documents
 from services._chassis.http_accepting import Accepting
 from services._chassis.http_connections import MOST_WAITING, Listening, OpenConnections
 from services._chassis.http_protocol import DEADLINES, Deadlines, timed
@@ -59,32 +63,37 @@ def create_http(
     readiness: Readiness | None = None,
     started: Callable[[], bool] = lambda: True,
     admission: Admission | None = None,
+    access: Access | None = None,
 ) -> FastAPI:
     """Return the application with its probes.
 
     ``missing`` returns what the process still lacks, and why; empty when it is ready. Until the routes are there
     (``started``), every path but the probes answers 503. ``admission``: how often, and how many at a time, callers may
-    ask.
+    ask. ``access``: who may ask; by default this machine alone.
     """
-    http = FastAPI(title="Surefoot", docs_url=f"{PREFIX}/docs", openapi_url=f"{PREFIX}/openapi.json")
-    process, admission = readiness or Readiness(), admission or Admission()
+    http = FastAPI(title="Surefoot", docs_url=None, redoc_url=None, openapi_url=f"{PREFIX}/openapi.json")
+    process, admission, access = readiness or Readiness(), admission or Admission(), access or Access()
     looks = SharedReads[dict[str, str]]("looks", most=1)  # a probe asks Redis and Kafka
     http.add_middleware(AtOnce, admission=admission)
     http.add_middleware(Bounded)
     http.add_middleware(Rated, admission=admission)
+    http.add_middleware(Guard, access=access)
     http.add_middleware(InLane, admission=admission)
     http.add_middleware(UntilStarted, started=started)
     http.add_middleware(UntilStopped)
+    http.add_middleware(Hardened)
+    add_documents(http, PREFIX)
 
     @http.get("/livez", include_in_schema=False)
     async def livez() -> dict[str, str]:
         return {"status": "alive"}
 
     @http.get("/readyz", include_in_schema=False)
-    async def readyz() -> Response:
+    async def readyz(request: Request) -> Response:
         lacks = await looks.read("missing", missing)
-        facts = {name: fact() for name, fact in process.facts.items()}
-        found = {"ready": not lacks, "missing": lacks, "degraded": process.degraded, **facts}
+        found: dict[str, Any] = {"ready": not lacks, "access": await access.facts()}
+        # a stranger learns no more than whether to come again
+        found |= _details(process, lacks, access.faults()) if ASKING in request.scope else {}
         return JSONResponse(each_text(found, prose), 503 if lacks else 200)
 
     _answer_errors_with_problems(http)
@@ -122,8 +131,17 @@ def create_http(
     return http
 
 
+def _details(process: Readiness, lacks: dict[str, str], faults: list[str]) -> dict[str, Any]:
+    facts = {name: fact() for name, fact in process.facts.items()}
+    return {"missing": lacks, "degraded": [*process.degraded, *faults], **facts}
+
+
 def _answer_errors_with_problems(http: FastAPI) -> None:
     """Answer all errors with problems (RFC 9457), the framework's own included."""
+
+    @http.exception_handler(Refused)
+    async def not_permitted(_: Request, refusal: Refused) -> Response:
+        return refusal.response()
 
     @http.exception_handler(Problem)
     async def problem(_: Request, error: Problem) -> Response:
@@ -243,6 +261,7 @@ def create_server(
         access_log=False,
         lifespan="off",
         proxy_headers=False,  # what a caller writes about its address is no fact (callers.py)
+        server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

@@ -13,11 +13,14 @@ from typing import Annotated, Protocol, TypeVar
 from fastapi import APIRouter, Header, Path, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from contracts.access import Role
 from contracts.base import AccountId, Name, Region, Target, caused_id
 from contracts.bounds import LONGEST_ACTOR
 from contracts.operations import Operation, operation_key
 from contracts.prose import Plain, Prose
 from contracts.state import read_record
+from services._chassis.access.caller import NOBODY_IN_PARTICULAR
+from services._chassis.access.permit import NowAsking, needs
 from services._chassis.clock import Clock, moment
 from services._chassis.http import PREFIX, Problem
 from services._chassis.store import Applied, Store
@@ -32,11 +35,11 @@ O = TypeVar("O", bound=Operation)  # noqa: E741  an operation
 
 
 class Requested(BaseModel):
-    """Fields of every request's body: the person who asks, and why. Both are recorded."""
+    """Fields of every request's body: for whom it is, and why. Both are recorded, behind the caller who was proven."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    actor: Actor = "api"
+    actor: Actor = NOBODY_IN_PARTICULAR
     reason: Reason = ""
 
 
@@ -150,6 +153,7 @@ class Operations:
 
     async def show(
         self,
+        asking: NowAsking,
         operation_id: OperationId,
         cluster_name: Name | None = None,
         service_name: Name | None = None,
@@ -159,6 +163,8 @@ class Operations:
         """Show how far an operation is, or its result. An operation of another service than the named one is none."""
         found = await find_operation(self._store, operation_id)
         named = (cluster_name, service_name, account, region)
+        if found is not None:
+            asking.about(found.target)
         if found is None or not _is_about(found.target, named):
             why = f"There is no operation {operation_id}; operations are kept for 31 days."
             raise Problem(404, "No such operation", why)
@@ -169,4 +175,6 @@ class Operations:
 
     def add_to(self, router: APIRouter) -> None:
         """Add the route under which operations are followed."""
-        router.add_api_route("/operations/{operation_id}", self.show, methods=["GET"])
+        router.add_api_route(
+            "/operations/{operation_id}", self.show, methods=["GET"], dependencies=[needs(Role.VIEWER)]
+        )

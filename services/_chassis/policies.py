@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from contracts.access import Role
 from contracts.base import Event, Target
-from contracts.policy import Access, Part, ServicePolicy
+from contracts.policy import Access, Callers, Part, ServicePolicy
+from services._policy.callers import Identities
 from services._policy.source import Listener
 
 C = TypeVar("C", bound=Event)
@@ -38,6 +40,19 @@ class Policies(Protocol):
         """Return how to act in an account; None for that of Surefoot's own credentials."""
         ...
 
+    @property
+    def identities(self) -> Identities:
+        """Return who is recognised by a token."""
+        ...
+
+    def callers(self, target: Target | None) -> Callers:
+        """Return who may do what with a service; None stands for the installation as a whole."""
+        ...
+
+    def highest_role(self, name: str) -> Role | None:
+        """Return the highest role that a caller has for any service; None where there is none."""
+        ...
+
     def listen(self, listener: Listener) -> None:
         """Call ``listener`` after each change with the targets whose policy was changed or removed."""
         ...
@@ -63,6 +78,16 @@ class BuiltInPolicies:
         return ()
 
     def access(self, account: str) -> Access | None:  # noqa: ARG002  the protocol's signature
+        return None
+
+    @property
+    def identities(self) -> Identities:
+        return Identities()
+
+    def callers(self, target: Target | None) -> Callers:  # noqa: ARG002  the protocol's signature
+        return Callers()
+
+    def highest_role(self, name: str) -> Role | None:  # noqa: ARG002  the protocol's signature
         return None
 
     def listen(self, listener: Listener) -> None:

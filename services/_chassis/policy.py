@@ -11,7 +11,9 @@ from typing import Any
 import structlog
 from fastapi import APIRouter
 
+from contracts.access import Role
 from contracts.prose import each_text, prose
+from services._chassis.access.permit import About, NowAsking, needs
 from services._chassis.aws import Aws
 from services._chassis.config_file import ConfigError, ConfigWatch
 from services._chassis.http import Problem
@@ -77,17 +79,17 @@ def router(source: PolicySource, settings_file: ConfigWatch | None = None) -> AP
         found: dict[str, Any] = each_text(source.status(), prose)
         return found
 
-    @routes.get("/policy")
+    @routes.get("/policy", dependencies=[needs(Role.VIEWER, About.SOME_SERVICE)])
     async def policy() -> dict[str, Any]:
         return shown()
 
-    @routes.post("/policy/reload")
-    async def reload(request: Requested | None = None) -> dict[str, Any]:
+    @routes.post("/policy/reload", dependencies=[needs(Role.ADMIN, About.INSTALLATION)])
+    async def reload(asking: NowAsking, request: Requested | None = None) -> dict[str, Any]:
         """Look at the policy now, and answer once it is in force; 409 where it was not taken over.
 
         ``needs_restart`` names the settings that have changed in the settings file: they hold from the next start on.
         """
-        request = request or Requested()
+        request = asking.by(request or Requested())
         fault = await source.reload()
         digest = source.policies.digest
         log.info("a reload was asked for", actor=request.actor, reason=request.reason, digest=digest, fault=fault)

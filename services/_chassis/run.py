@@ -15,6 +15,9 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from contracts.topics import Party
+from services._chassis.access.guard import Access, Served
+from services._chassis.access.key_ring import KeyRing, KeyStore
+from services._chassis.access.permit import require_roles
 from services._chassis.accounts import AccountWatch, CredentialsLost
 from services._chassis.admission import Admission
 from services._chassis.assembly import Assembly, Loop, assemble, create_service, load_settings
@@ -71,6 +74,12 @@ class Process:
                 self.redis, self.settings.aws_read_budget, self.readiness, pace=self.clock.pace.rate
             )
         self.admission = Admission(self.settings.surefoot_trusted_proxies)
+        self.access = Access(
+            self.settings.surefoot_access,
+            self.settings.surefoot_allowed_hosts.split(","),
+            KeyRing(KeyStore(self.redis)),
+            proxies=self.settings.surefoot_trusted_proxies,
+        )
         self.settings_file = ConfigWatch(os.environ.get("SUREFOOT_CONFIG"), known_settings())
         self.transports: list[KafkaTransport] = []
         self.started = False
@@ -80,7 +89,9 @@ class Process:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set. Raise ``StartupError`` if what it needs does not come in time."""
-        http = create_http(self._missing, self.readiness, lambda: self.started, self.admission)
+        if self.access.served is Served.OPEN:
+            self.readiness.degrade("access", "Everybody is served over HTTP, without a credential (SUREFOOT_ACCESS).")
+        http = create_http(self._missing, self.readiness, lambda: self.started, self.admission, self.access)
         try:
             listening = listen(self.settings.surefoot_http_host, self.settings.surefoot_http_port)
         except OSError as error:
@@ -134,7 +145,8 @@ class Process:
         parties = self.parties
         stores = {party: RedisStore(self.redis, party, self.clock) for party in parties}
         policies = await first_policy(self.settings, Aws(self.aws, parties[0]), [*stores.values()], self.readiness)
-        http.include_router(router(policies, self.settings_file), prefix=PREFIX)
+        self.access.policies = policies
+        http.include_router(require_roles(router(policies, self.settings_file)), prefix=PREFIX)
         accounts = AccountWatch(
             self.aws, policies, self.settings.aws_account or "", self.readiness, lambda: self._is_busy
         )
@@ -153,7 +165,7 @@ class Process:
                 policies=policies,
             )
             service = create_service(party, settings, platform)
-            http.include_router(service.router, prefix=PREFIX)
+            http.include_router(require_roles(service.router), prefix=PREFIX)
             self.admission.by_hand += tuple(f"{PREFIX}{path}" for path in service.by_hand)
             self.services.append(service)
             transport = KafkaTransport(store, settings, self.connections.kafka[party])

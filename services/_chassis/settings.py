@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from contracts.base import Name
 from contracts.topics import SERVICES
+from services._chassis.access.guard import Served
 from services._chassis.aws_connection import AwsLimits
 from services._chassis.config_file import read_config
 from services._chassis.connection_settings import KafkaSettings, RedisSettings, TlsSettings
@@ -54,6 +55,12 @@ class Settings(KafkaSettings, RedisSettings, TlsSettings):
 
     surefoot_trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
     """How many proxies in front append the address that they saw to X-Forwarded-For. Callers are told apart by it."""
+    surefoot_access: Served = Served.LOOPBACK
+    """Who is served over HTTP without a credential: ``loopback``, callers on this machine and until there is an API key
+    or an issuer; ``demanded``, nobody; ``open``, everybody (docs/access.md)."""
+    surefoot_allowed_hosts: str = ""
+    """Names under which clients reach this process, with commas between them: what ``Host`` may say besides loopback,
+    this machine's name and the address that was connected to."""
     surefoot_log_level: Annotated[str, StringConstraints(pattern="^(debug|info|warning|error)$")] = "info"
     surefoot_clock: str = "1@0"
     """Product time, ``RATE@ANCHOR``; only the sandbox sets it (``clock.py``)."""

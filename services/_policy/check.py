@@ -61,6 +61,13 @@ _PATTERNS = {
     r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$": "this cannot be the name of a header",
     r"^[A-Za-z0-9/_+=.@:-]{1,512}$": "this is the name or ARN of a secret in AWS Secrets Manager, never its value",
     r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$": "STS allows 2 to 1224 letters, digits and _+=,.@:/- in an external id",
+    r"^[a-z0-9][a-z0-9-]{0,62}$": "a name has small letters, digits and hyphens",
+    r"^(key|pipeline):[a-z0-9][a-z0-9-]{0,62}$": "a caller is key:NAME or pipeline:NAME",
+    r"^https://[a-z0-9.:-]+(/[A-Za-z0-9._/-]*[A-Za-z0-9])?$": "an issuer is an https:// address without a / at its end",
+    r"^[!-~]{1,200}$": "an audience has 1 to 200 printable characters without spaces",
+    r"^[0-9]{1,20}$": "this is a number in quotes: names can be taken over by others",
+    r"^refs/(heads|tags)/[!-)+-~]+\*?$": "a ref is refs/heads/BRANCH or refs/tags/TAG in full; only its end may be a *",
+    r"^[a-z][a-z_]{0,60}$": "an event looks like push or workflow_dispatch",
     r"^/([!-.0-~][!-~]*)?$": "a path begins with one /, and has no spaces",
 }
 

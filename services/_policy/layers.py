@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from contracts.base import Target
-from contracts.policy import ServicePolicy
+from contracts.policy import Callers, ServicePolicy
 from services._policy.environment import Environment
 from services._policy.merge import Tree, Value, flat, merged, sections_of
 from services._policy.policies import Effective
@@ -46,6 +46,10 @@ class Layers:
     def effective(self, tree: Tree, target: Target) -> Effective:
         policy = ServicePolicy.model_validate({"target": target, "digest": self.digest, **sections_of(tree)})
         return Effective(policy, dict(flat(tree)))
+
+    def callers(self, base: Tree) -> Callers:
+        """Return who may do what with the installation as a whole: those of the defaults."""
+        return Callers.model_validate(sections_of(base)["access"])
 
     def unlisted(self, target: Target) -> Effective:
         """Return the policy of a service that the file does not list."""

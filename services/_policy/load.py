@@ -11,6 +11,7 @@ from contracts.monitor import SERVICE_ALARMS
 from contracts.policy import BUILT_IN_RULES, MOST_SERVICES, RESERVED_RULE_NAMES, Access, RulePolicy
 from contracts.policy_file import OFF
 from contracts.suggest import did_you_mean
+from services._policy.callers import Identities, identities, unknown_pipelines
 from services._policy.check import check
 from services._policy.environment import Environment
 from services._policy.faults import Fault, Place, PolicyFaults
@@ -88,10 +89,12 @@ class _Loading:
             self._judges(base, {}, "defaults")
             self._headers(base, "defaults", "; or refuse services that are not listed: `unlisted: refuse`")
         access = self._access()
+        known = identities(self._entries("issuers"), self._entries("pipelines"), self._fault)
+        self._callers(base, known, "defaults")
         account = base.get("account")
         if isinstance(account, Value) and account.place:
             self._reach(text(base, "account"), account.place, "defaults", access)
-        listed = dict(self._listed(layers, base, access))
+        listed = dict(self._listed(layers, base, access, known))
         if self.faults:
             raise PolicyFaults(self.faults)
         return Policies(
@@ -103,6 +106,8 @@ class _Loading:
             unlisted=layers.unlisted,
             digest=self.files.digest,
             allow_empty="allow_empty" in once and once["allow_empty"].node.value is True,
+            identities=known,
+            everywhere=layers.callers(base),
         )
 
     def _fault(self, place: Place, path: str, sentence: str) -> None:
@@ -144,7 +149,13 @@ class _Loading:
                     self._fault(held.place, f"{path}.role", f"the role is of account {of}, not of {account}")
         return access
 
-    def _listed(self, layers: Layers, base: Tree, access: dict[str, Access]) -> Iterator[tuple[Target, Effective]]:
+    def _callers(self, tree: Tree, known: Identities, path: str) -> None:
+        for fault in unknown_pipelines(tree, known, path):
+            self._fault(fault.place, fault.path, fault.sentence)
+
+    def _listed(
+        self, layers: Layers, base: Tree, access: dict[str, Access], known: Identities
+    ) -> Iterator[tuple[Target, Effective]]:
         places: dict[Target, Place] = {}
         for entry, path in self._service_entries():
             own = tree_of(entry)
@@ -153,6 +164,7 @@ class _Loading:
             self._spans(tree, path)
             self._headers(tree, path)
             self._judges(tree, base, path)
+            self._callers(tree, known, path)
             try:
                 names = {key: text(tree, key) for key in Target.model_fields}
                 target = Target.model_validate(names | {"account": names["account"] or UNKNOWN_ACCOUNT})

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 
+from contracts.access import Role
 from contracts.base import Target
-from contracts.policy import Access, ServicePolicy
+from contracts.policy import Access, Callers, ServicePolicy
+from services._policy.callers import Identities
 from services._policy.merge import Value
 
 MOST_UNLISTED = 1000
@@ -57,6 +59,10 @@ class Policies:
     digest: str = ""
     """Digest of the file or directory; empty without one."""
     allow_empty: bool = False
+    identities: Identities = field(default_factory=Identities)
+    """Who is recognised by a token."""
+    everywhere: Callers = field(default_factory=Callers)
+    """Who may do what with the installation as a whole, and with services that are not listed."""
     met: dict[Target, Effective] = field(default_factory=dict, compare=False, repr=False)
     """Unlisted services whose policy was asked for, with that policy."""
 
@@ -119,6 +125,30 @@ class Policies:
         """Return how to act in an account; None for that of Surefoot's own credentials."""
         return self.accounts.get(account)
 
+    def callers(self, target: Target | None) -> Callers:
+        """Return who may do what with a service; None stands for the installation as a whole.
+
+        What is not in the policy any more can still be looked at and stopped, by the callers of the defaults.
+        """
+        try:
+            return self.everywhere if target is None else self.derived(target).policy.access
+        except Refused:
+            return self.everywhere
+
+    def highest_role(self, name: str) -> Role | None:
+        """Return the highest role that a caller has for any service; None where there is none."""
+        return self._highest_roles.get(name)
+
+    @cached_property
+    def _highest_roles(self) -> dict[str, Role]:
+        sections = (self.everywhere, *(effective.policy.access for effective in self.listed.values()))
+        found: dict[str, Role] = {}
+        for role, names in (entry for section in sections for entry in section.by_role()):
+            for name in names:
+                if name not in found or role.includes(found[name]):
+                    found[name] = role
+        return found
+
     def listen(self, listener: object) -> None:
         """Do nothing: these never change."""
 
@@ -159,6 +189,7 @@ class Policies:
         """Return the SHA-256 of all policies with the environment merged in, by which replicas are compared."""
         lines = [f"{target} {effective.policy.model_dump_json()}" for target, effective in self.listed.items()]
         lines += [f"{account} {access.model_dump_json()}" for account, access in sorted(self.accounts.items())]
+        lines += self.identities.lines
         rest = Target(account=self.account, region=self.region, cluster="unlisted", service="unlisted")
         lines.append("refused" if self.refuse_unlisted else self.unlisted(rest).policy.model_dump_json())
         return sha256("\n".join(lines).encode()).hexdigest()

@@ -14,9 +14,11 @@ from typing import Any, Self
 
 import structlog
 
+from contracts.access import Role
 from contracts.base import Target
-from contracts.policy import Access, ServicePolicy
+from contracts.policy import Access, Callers, ServicePolicy
 from contracts.prose import quote
+from services._policy.callers import Identities
 from services._policy.environment import Environment
 from services._policy.faults import PolicyFaults
 from services._policy.kept import Keeper, Kept, as_bytes, from_bytes
@@ -129,6 +131,19 @@ class PolicySource:
     def access(self, account: str) -> Access | None:
         """Return how to act in an account; None for Surefoot's own, and for accounts without a role."""
         return self.policies.access(account)
+
+    def callers(self, target: Target | None) -> Callers:
+        """Return who may do what with a service, or with the installation as a whole."""
+        return self.policies.callers(target)
+
+    def highest_role(self, name: str) -> Role | None:
+        """Return the highest role that a caller has for any service; None where there is none."""
+        return self.policies.highest_role(name)
+
+    @property
+    def identities(self) -> Identities:
+        """Return who is recognised by a token."""
+        return self.policies.identities
 
     def listen(self, listener: Listener) -> None:
         """Call ``listener`` after each change from now on."""

@@ -8,10 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
+from contracts.access import Role
 from contracts.base import Target
 from contracts.diagnostics import Issue
 from contracts.prose import Prose
 from services._aws.existing import Existing
+from services._chassis.access.permit import needs
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
 from services._chassis.store import Store
@@ -71,7 +73,7 @@ def router(inspect: Inspector, store: Store, existing: Existing, targets: Target
             await existing(target)  # nobody has looked yet: is there such a service at all?
         return found
 
-    @routes.get("/run-diagnostics")
+    @routes.get("/run-diagnostics", dependencies=[needs(Role.VIEWER)])
     async def run(target: InQuery) -> DiagnosticsBody:
         evidence = await _look(inspect(target), existing, target)
         now = clock.now()
@@ -84,11 +86,11 @@ def router(inspect: Inspector, store: Store, existing: Existing, targets: Target
         found = _body(target, KnownIssues(issues=issues, checked_at=now))
         return DiagnosticsBody(**found.model_dump(), unseen=evidence.unseen)
 
-    @routes.get("/issues")
+    @routes.get("/issues", dependencies=[needs(Role.VIEWER)])
     async def get_issues(target: InQuery) -> IssuesBody:
         return _body(target, await known(target))
 
-    @routes.get("/troubleshooting/{issue_id}")
+    @routes.get("/troubleshooting/{issue_id}", dependencies=[needs(Role.VIEWER)])
     async def troubleshoot(issue_id: str, target: InQuery) -> TroubleshootingBody:
         issue = (await known(target)).issue(issue_id)
         if issue is None:

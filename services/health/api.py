@@ -8,10 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
+from contracts.access import Role
 from contracts.base import Target
 from contracts.health import LevelScore
 from contracts.prose import Prose
 from services._aws.existing import Existing
+from services._chassis.access.permit import needs
 from services._chassis.aws import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
@@ -71,12 +73,12 @@ def router(examine: Examiner, existing: Existing, targets: Targets, clock: Clock
         found = checks(evidence, policy.health)
         return found, score(found), evidence.ready
 
-    @routes.get("/score")
+    @routes.get("/score", dependencies=[needs(Role.VIEWER)])
     async def get_score(target: InQuery) -> ScoreBody:
         _, total, _ = await examined(target)
         return ScoreBody(**_score(target, total, clock))
 
-    @routes.get("/comprehensive")
+    @routes.get("/comprehensive", dependencies=[needs(Role.VIEWER)])
     async def get_comprehensive(target: InQuery) -> ComprehensiveBody:
         found, total, ready = await examined(target)
         return ComprehensiveBody(
@@ -85,7 +87,7 @@ def router(examine: Examiner, existing: Existing, targets: Targets, clock: Clock
             migrations=_migrations(ready),
         )
 
-    @routes.get("/database")
+    @routes.get("/database", dependencies=[needs(Role.VIEWER)])
     async def get_database(target: InQuery) -> DatabaseBody:
         _, _, ready = await examined(target)
         found = dependency("database", ready or NotObserved("the application has no address"))

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel
 
+from contracts.access import Role
 from contracts.base import AccountId, Name, Region, Target
 from services._aws.existing import Existing
+from services._chassis.access.permit import NowAsking, needs
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
 from services._chassis.operations import Accepted, IdempotencyKey, Operations, Requested, request_id
@@ -131,29 +133,35 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
 
     InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
 
-    @router.get("/dashboard/{cluster_name}/{service_name}")
+    @router.get("/dashboard/{cluster_name}/{service_name}", dependencies=[needs(Role.VIEWER)])
     async def dashboard(target: InPath) -> DashboardAnswer:
         """Show the target's dashboard in CloudWatch, and where to look at it."""
         return await endpoints.dashboard(target)
 
-    @router.post("/dashboard/{cluster_name}/{service_name}", status_code=202)
+    @router.post("/dashboard/{cluster_name}/{service_name}", status_code=202, dependencies=[needs(Role.DEPLOYER)])
     async def create_dashboard(
-        target: InPath, response: Response, request: Requested | None = None, key: IdempotencyKey = None
+        asking: NowAsking,
+        target: InPath,
+        response: Response,
+        request: Requested | None = None,
+        key: IdempotencyKey = None,
     ) -> Accepted:
         """Create or replace the target's dashboard."""
-        operation_id = await endpoints.set_up(target, "dashboard", request or Requested(), key)
+        operation_id = await endpoints.set_up(target, "dashboard", asking.by(request or Requested()), key)
         return endpoints.operations.accepted(response, operation_id)
 
-    @router.post("/alerts/setup", status_code=202)
+    @router.post("/alerts/setup", status_code=202, dependencies=[needs(Role.DEPLOYER)])
     async def set_up_alerts(
-        response: Response, request: AlertsSetup | None = None, key: IdempotencyKey = None
+        asking: NowAsking, response: Response, request: AlertsSetup | None = None, key: IdempotencyKey = None
     ) -> Accepted:
         """Create or replace the target's alarms, and watch it from now on."""
-        asked = request or AlertsSetup()
-        target = targets.given_or_configured(asked.cluster_name, asked.service_name, asked.account, asked.region)
+        asked = asking.by(request or AlertsSetup())
+        target = targets.given_or_configured(
+            asking, asked.cluster_name, asked.service_name, asked.account, asked.region
+        )
         return endpoints.operations.accepted(response, await endpoints.set_up(target, "alarms", asked, key))
 
-    @router.get("/metrics/{cluster_name}/{service_name}")
+    @router.get("/metrics/{cluster_name}/{service_name}", dependencies=[needs(Role.VIEWER)])
     async def read_metrics(target: InPath, hours_back: HoursBack = 24) -> MetricsAnswer:
         """Show the target's metrics, and its rules as they were judged last."""
         return await endpoints.numbers(target, hours_back)

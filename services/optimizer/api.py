@@ -6,10 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
+from contracts.access import Role
 from contracts.base import Target
 from contracts.optimizer import RecommendationMade
 from contracts.state import read_record
 from services._aws.existing import Existing
+from services._chassis.access.permit import needs
 from services._chassis.http import Problem
 from services._chassis.store import Store
 from services._chassis.targets import Targets
@@ -42,7 +44,7 @@ def create_router(store: Store, targets: Targets, analysis_of: Analyze, existing
 
     InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
 
-    @router.get("/analyze/{cluster_name}/{service_name}")
+    @router.get("/analyze/{cluster_name}/{service_name}", dependencies=[needs(Role.VIEWER)])
     async def analyze(target: InPath, hours_back: HoursBack = 24) -> AnalysisAnswer:
         """Analyse now, without storing the result."""
         try:
@@ -52,7 +54,7 @@ def create_router(store: Store, targets: Targets, analysis_of: Analyze, existing
             raise Problem(404, "Nothing to size", f"{error}.") from error
         return AnalysisAnswer(target=str(target), measured_until=until, analysis=analysis)
 
-    @router.get("/recommendations/{cluster_name}/{service_name}")
+    @router.get("/recommendations/{cluster_name}/{service_name}", dependencies=[needs(Role.VIEWER)])
     async def recommendations(target: InPath) -> RecommendationsAnswer:
         """Show the newest recommendation and baseline."""
         made = await store.record(recommendation_record(target))

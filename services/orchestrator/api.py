@@ -7,6 +7,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from contracts.access import Role
 from contracts.base import Name, Target, Time, caused_id
 from contracts.deployment import (
     AbortRequested,
@@ -25,6 +26,7 @@ from contracts.redact import redact
 from contracts.state import read_record
 from services._aws.existing import Existing
 from services._chassis import operations
+from services._chassis.access.permit import About, Asking, NowAsking, needs
 from services._chassis.aws import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
@@ -204,6 +206,13 @@ class Endpoints:
             await self._existing(target)
 
 
+def _approved(asking: Asking, target: Target, body: DeployBody) -> DeployBody:
+    """Return the body with its actor, who may also let gates pass if it asks for that. Raise ``Refused`` if not."""
+    if body.overrides:
+        asking.about(target, Role.APPROVER)
+    return asking.by(body)
+
+
 def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
     """Return the routes."""
     router = APIRouter(prefix="/deployment-orchestration", tags=["deployment-orchestration"])
@@ -218,38 +227,42 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         response.headers["Location"] = where = f"{url.path}?{url.query}"
         return Accepted(operation_id=run_id, url=where, run_id=run_id, status_url=where)
 
-    @router.post("/orchestrate/{cluster_name}/{service_name}", status_code=202)
+    @router.post("/orchestrate/{cluster_name}/{service_name}", status_code=202, dependencies=[needs(Role.DEPLOYER)])
     async def orchestrate(
         *,
         target: InPath,
         body: DeployBody,
+        asking: NowAsking,
         request: Request,
         response: Response,
         idempotency_key: IdempotencyKey = None,
     ) -> Accepted:
         """Start a deployment; its status shows how it goes."""
-        return accepted(request, response, target, await endpoints.orchestrate(target, body, idempotency_key))
+        run_id = await endpoints.orchestrate(target, _approved(asking, target, body), idempotency_key)
+        return accepted(request, response, target, run_id)
 
-    @router.get("/status/{cluster_name}/{service_name}", name="deployment_status")
+    @router.get("/status/{cluster_name}/{service_name}", name="deployment_status", dependencies=[needs(Role.VIEWER)])
     async def status(target: NamedInPath, run_id: str | None = None) -> RunView:
         """Show a run: the one asked for, by its id or its beginning; else the active one, else the last."""
         return await endpoints.status(target, run_id)
 
-    @router.post("/abort/{cluster_name}/{service_name}", status_code=202)
+    @router.post("/abort/{cluster_name}/{service_name}", status_code=202, dependencies=[needs(Role.OPERATOR)])
     async def abort(
         *,
         target: NamedInPath,
         body: AbortBody,
+        asking: NowAsking,
         request: Request,
         response: Response,
         idempotency_key: IdempotencyKey = None,
     ) -> Accepted:
         """Stop a run: what was changed is rolled back."""
-        return accepted(request, response, target, await endpoints.abort(target, body, idempotency_key))
+        return accepted(request, response, target, await endpoints.abort(target, asking.by(body), idempotency_key))
 
-    @router.get("/deployments")
+    @router.get("/deployments", dependencies=[needs(Role.VIEWER, About.SOME_SERVICE)])
     async def deployments(
         *,
+        asking: NowAsking,
         cluster_name: Annotated[Name | None, Query()] = None,
         service_name: Annotated[Name | None, Query()] = None,
         account: Account = None,
@@ -260,22 +273,26 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         cursor: Annotated[str | None, Query(max_length=200, description="An earlier answer's.")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> Deployments:
-        """List runs, the latest first. Each is kept for a month."""
+        """List runs, the latest first. Each is kept for a month. Those of services that the caller may not look at are
+        left out, so that a part of the list may be short.
+        """
         service = None
         if (cluster_name is None) != (service_name is None):
             raise Problem(422, "Which service?", "Name both the cluster and the service, or neither.")
         if cluster_name is not None and service_name is not None:
-            service = targets.find(cluster_name, service_name, account, region, begins=False)
+            service = targets.find(asking, cluster_name, service_name, account, region, begins=False)
         filters = Filters(service, outcome, actor)
         try:
             page = await endpoints.history.runs(filters, since.timestamp() if since else 0.0, cursor, limit)
         except ValueError as error:
             raise Problem(422, "No such page", f"{error}.") from error
-        return Deployments(deployments=page.runs, cursor=page.cursor)
+        runs = tuple(run for run in page.runs if asking.sees(run.target))
+        return Deployments(deployments=runs, cursor=page.cursor)
 
-    @router.get("/overview")
-    async def overview() -> Overview:
-        """Show every service with its runs, whether it is armed, its open alerts and its health score."""
-        return Overview(services=await endpoints.history.overview())
+    @router.get("/overview", dependencies=[needs(Role.VIEWER, About.SOME_SERVICE)])
+    async def overview(asking: NowAsking) -> Overview:
+        """Show each service that the caller may look at: its runs, whether it is armed, open alerts, health score."""
+        found = await endpoints.history.overview()
+        return Overview(services=tuple(line for line in found if asking.sees(line.target)))
 
     return router

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Response
 
+from contracts.access import Role
 from contracts.base import Target
 from contracts.policy import RecoveryPolicy
 from contracts.recovery import ManualTrigger
 from contracts.redact import redact
 from services._aws.existing import Existing
+from services._chassis.access.permit import NowAsking, needs
 from services._chassis.clock import Clock
 from services._chassis.http import Problem
 from services._chassis.operations import (
@@ -192,27 +194,36 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
     InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
     NamedInPath = Annotated[Target, Depends(targets.named_in_path)]  # noqa: N806  a type
 
-    @router.post("/snapshot/{cluster_name}/{service_name}", status_code=202)
+    @router.post("/snapshot/{cluster_name}/{service_name}", status_code=202, dependencies=[needs(Role.DEPLOYER)])
     async def capture(
+        asking: NowAsking,
         target: InPath,
         response: Response,
         request: Requested | None = None,
         idempotency_key: IdempotencyKey = None,
     ) -> SnapshotAccepted:
         """Store the service as it is now."""
-        return await endpoints.capture(target, request or Requested(), idempotency_key, response)
+        return await endpoints.capture(target, asking.by(request or Requested()), idempotency_key, response)
 
-    @router.get("/snapshots/{cluster_name}/{service_name}", response_model=dict[str, Any])
+    @router.get(
+        "/snapshots/{cluster_name}/{service_name}",
+        response_model=dict[str, Any],
+        dependencies=[needs(Role.VIEWER)],
+    )
     async def listed(target: NamedInPath) -> Response:
         """List the stored snapshots, the newest first, without their secrets."""
         return Response(await endpoints.listed(target), media_type="application/json")
 
-    @router.post("/rollback/{cluster_name}/{service_name}", response_model=None)
+    @router.post("/rollback/{cluster_name}/{service_name}", response_model=None, dependencies=[needs(Role.OPERATOR)])
     async def roll_back(
-        target: NamedInPath, body: RollbackRequest, response: Response, idempotency_key: IdempotencyKey = None
+        asking: NowAsking,
+        target: NamedInPath,
+        body: RollbackRequest,
+        response: Response,
+        idempotency_key: IdempotencyKey = None,
     ) -> dict[str, Any]:
         """Bring a snapshot back, or say exactly what that would change."""
-        return await endpoints.roll_back(target, body, idempotency_key, response)
+        return await endpoints.roll_back(target, asking.by(body), idempotency_key, response)
 
     endpoints.operations.add_to(router)
     return router

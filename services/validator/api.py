@@ -6,9 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
+from contracts.access import Role
 from contracts.base import Target
 from contracts.validator import Suite
 from services._aws.existing import Existing
+from services._chassis.access.permit import NowAsking, needs
 from services._chassis.clock import Clock
 from services._chassis.operations import Accepted, IdempotencyKey, Operations, Requested, request_id
 from services._chassis.store import Store
@@ -47,26 +49,28 @@ def create_router(store: Store, clock: Clock, targets: Targets, existing: Existi
         begun = await operations.begin(validation, OPERATION, body, key)
         return operations.accepted(response, begun.operation_id)
 
-    @router.post("/validate/{cluster_name}/{service_name}", status_code=202)
+    @router.post("/validate/{cluster_name}/{service_name}", status_code=202, dependencies=[needs(Role.DEPLOYER)])
     async def validate(
+        asking: NowAsking,
         target: InPath,
         response: Response,
         request: ValidationRequest | None = None,
         key: IdempotencyKey = None,
     ) -> Accepted:
         """Test the live service over HTTP: smoke tests, then the API."""
-        body = request or ValidationRequest()
+        body = asking.by(request or ValidationRequest())
         return await begin(target, body.suites, body, key, response)
 
-    @router.post("/smoke-test/{cluster_name}/{service_name}", status_code=202)
+    @router.post("/smoke-test/{cluster_name}/{service_name}", status_code=202, dependencies=[needs(Role.DEPLOYER)])
     async def smoke_test(
+        asking: NowAsking,
         target: InPath,
         response: Response,
         request: Requested | None = None,
         key: IdempotencyKey = None,
     ) -> Accepted:
         """Test the live service over HTTP: smoke tests only."""
-        return await begin(target, ("smoke",), request or Requested(), key, response)
+        return await begin(target, ("smoke",), asking.by(request or Requested()), key, response)
 
     operations.add_to(router)
     return router

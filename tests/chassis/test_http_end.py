@@ -51,7 +51,7 @@ async def test_fifty_event_streams_and_requests_that_ignore_a_cancellation_hold_
     paths = ["/events"] * 50 + ["/slow", "/stubborn"]
     connections = [await asyncio.open_connection(*listening.getsockname()) for _ in paths]
     for path, (reader, writer) in zip(paths, connections, strict=True):
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: surefoot\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         if path == "/events":
             await reader.readuntil(b": begun\n\n")
     async with asyncio.timeout(10):

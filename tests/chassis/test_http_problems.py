@@ -13,6 +13,7 @@ from contracts.base import Name
 from services._chassis.aws import AwsError
 from services._chassis.http import PREFIX, Problem, create_http
 from services._chassis.transition import Busy
+from tests.kit import JSON
 
 SECRET = "correct-horse"
 
@@ -58,7 +59,7 @@ async def web() -> AsyncIterator[httpx2.AsyncClient]:
     http = create_http(ready)
     http.include_router(router, prefix=PREFIX)
     transport = httpx2.ASGITransport(app=http, raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url=f"http://here{PREFIX}") as client:
+    async with httpx2.AsyncClient(transport=transport, base_url=f"http://here{PREFIX}", headers=JSON) as client:
         yield client
 
 
@@ -150,7 +151,9 @@ async def test_until_the_routes_are_there_each_path_says_so() -> None:
 
     started = False
     http = create_http(missing, started=lambda: started)
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url="http://here") as client:
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=http), base_url="http://here", headers=JSON
+    ) as client:
         for path in ("/api/v1/shop/orders/Main", "/api/v1/docs", "/nowhere"):
             answer = await client.get(path)
             assert (problem(answer, 503)["title"], int(answer.headers["retry-after"])) == ("Try again", 5)

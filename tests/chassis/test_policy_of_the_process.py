@@ -18,7 +18,7 @@ from services._chassis.startup import StartupError
 from services._chassis.store import RedisStore
 from services._policy import source as module
 from services._policy.source import PolicySource
-from tests.kit import ScriptedAws
+from tests.kit import JSON, ScriptedAws
 
 ACCOUNT = "123456789012"
 TARGET = Target(account=ACCOUNT, region="us-west-2", cluster="prod", service="api")
@@ -111,7 +111,7 @@ def client_of(processes: Processes, policies: PolicySource, file: ConfigWatch | 
 
     http = create_http(missing, processes.readiness)
     http.include_router(router(policies, file), prefix=PREFIX)
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(http), base_url="http://surefoot")
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(http), base_url="http://surefoot", headers=JSON)
 
 
 async def test_what_is_in_force_is_shown_over_http_and_in_readyz(processes: Processes) -> None:

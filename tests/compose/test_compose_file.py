@@ -12,6 +12,7 @@ from contracts.topics import SERVICES
 from sandbox.apache_kafka import VERSION
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.stack import REQUIRED_VARIABLES
+from services._chassis.access.guard import Served
 from services._chassis.http import KEEP_ALIVE_SECONDS
 from services._chassis.settings import Settings
 from services._chassis.signing_keys import SIGNING
@@ -198,6 +199,15 @@ def test_the_sandbox_is_literal_and_a_project_of_its_own() -> None:
     assert COMPOSE["name"] == "${COMPOSE_PROJECT_NAME:-surefoot}"
     assert choice["COMPOSE_PROJECT_NAME"] == "surefoot-sandbox"
     assert choice["BACKUP_BUCKET"] == environment["BACKUP_BUCKET"]
+
+
+def test_only_the_sandbox_is_open_and_the_containers_know_their_own_names() -> None:
+    assert ENVIRONMENT["SUREFOOT_ACCESS"] is None
+    assert Settings.model_fields["surefoot_access"].default is Served.LOOPBACK
+    assert SANDBOX["x-sandbox"]["environment"]["SUREFOOT_ACCESS"] == "open"
+    *names, added = str(ENVIRONMENT["SUREFOOT_ALLOWED_HOSTS"]).split(",")
+    assert set(names) == {"front-door", *SERVICES}
+    assert added == "${SUREFOOT_ALLOWED_HOSTS:-}"
 
 
 def test_a_profile_is_for_all_seven() -> None:

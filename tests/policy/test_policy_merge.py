@@ -36,6 +36,11 @@ OTHER_VALUES: dict[str, Any] = {
     "recovery.enabled": False,
     "recovery.triggers": ["error_rate", "response_time"],
     "requests.keys": ["team-a"],
+    "access.viewers": ["key:everybody"],
+    "access.deployers": ["key:ci"],
+    "access.approvers": ["key:alice"],
+    "access.operators": ["key:bob"],
+    "access.admins": ["key:carol"],
     "monitoring.alarms": ["backend-errors"],
 }
 """For each key that is no number, or a small one: a value that is not the default."""

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI, HTTPException, Response
 
+from services._chassis.access.guard import Access, Served
 from services._chassis.admission import MOST_HELD, Admission
 from services._chassis.callers import address_of, caller_of
 from services._chassis.http import PREFIX, create_http
@@ -16,6 +17,7 @@ from services._chassis.lanes import BY_HAND, REQUESTS, lane
 from services._chassis.rates import MOST_CALLERS, Rate, RateLimit, Rates
 from services._chassis.shared_reads import SharedReads
 from services._chassis.transition import Busy
+from tests.kit import JSON
 
 FEW = Rates(proven=Rate(2, 6), address=Rate(1, 3), strangers=Rate(2, 5))
 WAYS_BACK = f"{PREFIX}/back/"
@@ -106,7 +108,7 @@ async def asking(admission: Admission) -> AsyncIterator[tuple[httpx2.AsyncClient
     async def ready() -> dict[str, str]:
         return {}
 
-    http: FastAPI = create_http(ready, admission=admission)
+    http: FastAPI = create_http(ready, admission=admission, access=Access(Served.OPEN))
     over, begun = asyncio.Event(), list[str]()
 
     @http.get(f"{PREFIX}/slow")
@@ -124,7 +126,8 @@ async def asking(admission: Admission) -> AsyncIterator[tuple[httpx2.AsyncClient
     async def known() -> str:
         raise HTTPException(401)
 
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(http), base_url=f"http://t{PREFIX}") as client:
+    transport = httpx2.ASGITransport(http)
+    async with httpx2.AsyncClient(transport=transport, base_url=f"http://t{PREFIX}", headers=JSON) as client:
         yield client, over, begun
 
 

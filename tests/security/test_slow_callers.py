@@ -28,7 +28,7 @@ from services._chassis.http_protocol import Deadlines
 
 SHORT = Deadlines(headers=0.1, body=0.1, unread=0.1, closing=0.1)
 LONG = Deadlines(headers=60, body=60, unread=60, closing=60)
-GET = b"GET /livez HTTP/1.1\r\nHost: surefoot\r\n\r\n"
+GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LARGE = 8_000_000
 
 
@@ -104,8 +104,8 @@ async def test_a_silent_connection_ends_at_its_deadline() -> None:
     ("begin", "what"),
     [
         (b"GET /livez HTTP/1.1\r\nX-Long: ", b"headers"),
-        (b"POST /livez HTTP/1.1\r\nHost: surefoot\r\nContent-Length: 200000\r\n\r\n", b"body"),
-        (b"POST /livez HTTP/1.1\r\nHost: surefoot\r\nExpect: 100-continue\r\nContent-Length: 200000\r\n\r\n", b"body"),
+        (b"POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n", b"body"),
+        (b"POST /livez HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 200000\r\n\r\n", b"body"),
     ],
 )
 async def test_no_byte_moves_the_deadline_of_headers_or_of_a_body(begin: bytes, what: bytes) -> None:
@@ -141,7 +141,7 @@ async def test_an_answer_that_nobody_reads_is_given_up() -> None:
         reader, writer = await served.connect()
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio types it as a plain one
-        writer.write(b"GET /large HTTP/1.1\r\nHost: surefoot\r\n\r\n")
+        writer.write(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await until(lambda: len(served.connections) == 1)
         await until(lambda: len(served.connections) == 0)
         assert not reader.at_eof(), "it is not its caller who has ended it"
@@ -164,7 +164,7 @@ async def test_what_is_at_work_is_never_closed_for_others() -> None:
     async with serving(LONG, most=3) as served:
         working = [await served.connect() for _ in range(3)]
         for _, writer in working:
-            writer.write(b"GET /waits HTTP/1.1\r\nHost: surefoot\r\n\r\n")
+            writer.write(b"GET /waits HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await until(lambda: served.working == 3)
         reader, writer = await served.connect()
         assert await rest(reader) == b"", "there is no room"

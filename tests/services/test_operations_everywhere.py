@@ -21,7 +21,7 @@ from services._chassis.reasons import Impossible
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
 from services._chassis.transition import Transition, decided
-from tests.kit import FakeClock, ScriptedAws
+from tests.kit import JSON, FakeClock, ScriptedAws
 
 RECORDED = Path(__file__).parents[1] / "data" / "recorded" / "redis.json"
 SERVICE = {"status": "ACTIVE", "serviceName": "api", "desiredCount": 1, "runningCount": 1}
@@ -98,7 +98,7 @@ async def served(party: Party, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     http = create_http(ready)
     http.include_router(service.router, prefix=PREFIX)
     transport = httpx2.ASGITransport(app=http)
-    async with httpx2.AsyncClient(transport=transport, base_url=f"http://here{PREFIX}") as web:
+    async with httpx2.AsyncClient(transport=transport, base_url=f"http://here{PREFIX}", headers=JSON) as web:
         yield Served(service, store, web)
 
 

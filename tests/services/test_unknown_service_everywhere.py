@@ -13,7 +13,7 @@ from services._chassis.clock import Pace, PacedClock
 from services._chassis.http import PREFIX, create_http
 from services._chassis.service import Platform
 from services._chassis.store import RedisStore
-from tests.kit import ScriptedAws, refusal
+from tests.kit import JSON, ScriptedAws, refusal
 
 CLUSTERS = {"clusterArns": ["arn:aws:ecs:us-west-2:123456789012:cluster/Main"]}
 SERVICES = {"serviceArns": [f"arn:aws:ecs:us-west-2:123456789012:service/Main/{name}" for name in ("api", "worker")]}
@@ -59,7 +59,9 @@ async def asked(party: Party, method: str, path: str, body: Any, **answers: Any)
 
     http = create_http(ready)
     http.include_router(service.router, prefix=PREFIX)
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=f"http://here{PREFIX}") as web:
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=http), base_url=f"http://here{PREFIX}", headers=JSON
+    ) as web:
         answer = await web.request(method, path, json=body)
     for close in service.closers:
         await close()

@@ -36,7 +36,7 @@ def client_of(inspector: Any, store: RedisStore | None = None) -> TestClient:
     store = store or memory_store("diagnostics", CLOCK)
     routes = api.router(inspector, store, there, CONFIGURED, CLOCK)
     http.include_router(routes, prefix="/api/v1")
-    return TestClient(http)
+    return TestClient(http, client=("127.0.0.1", 1))
 
 
 def test_running_answers_the_issues_and_stores_nothing() -> None:

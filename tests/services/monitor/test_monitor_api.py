@@ -12,7 +12,7 @@ from services.monitor.api import POINTS, Endpoints, create_router, period_of
 from services.monitor.domain.look import Look
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.ports import NotFound
-from tests.kit import there
+from tests.kit import JSON, there
 from tests.services.monitor.harness import TARGET, World
 
 PATH = "/api/v1/monitoring"
@@ -41,7 +41,9 @@ def served(world: World, cluster: str | None = None, service: str | None = None)
 
 
 async def call(http: FastAPI, method: str, path: str, **more: object) -> httpx2.Response:
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url="http://here") as web:
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=http), base_url="http://here", headers=JSON
+    ) as web:
         return await web.request(method, path if path.startswith("/api") else PATH + path, **more)  # type: ignore[arg-type]  # passed on
 
 

@@ -14,6 +14,7 @@ from services._aws.errors import AwsError
 from services._chassis.http import PREFIX, Problem, create_http
 from services._chassis.targets import Targets
 from services.recovery.api import Endpoints, create_router
+from tests.kit import JSON
 from tests.services.recovery.harness import ARN, BAD, OTHER, SECRET, TARGET, Recovery
 
 HERE = "CourtCaseCluster/BackendService"
@@ -39,7 +40,7 @@ async def web(recovery: Recovery) -> AsyncIterator[httpx2.AsyncClient]:
     endpoints = Endpoints(recovery.store, recovery.clock, recovery.policies, recovery.ecs, recovery.shelf, existing)
     http.include_router(create_router(endpoints, Targets(recovery.policies)), prefix=PREFIX)
     base = f"http://here{PREFIX}/disaster-recovery"
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base) as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base, headers=JSON) as client:
         yield client
 
 

@@ -13,7 +13,7 @@ from services._chassis.store import RedisStore
 from services._chassis.targets import Targets
 from services.validator.api import create_router
 from services.validator.domain.operation import Validation
-from tests.kit import FakeClock, FakePolicies, memory_store, there
+from tests.kit import JSON, FakeClock, FakePolicies, memory_store, there
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 PATH = "/api/v1/deployment-validation"
@@ -64,7 +64,9 @@ def jobs(store: RedisStore) -> list[Validation]:
 
 
 async def call(http: FastAPI, method: str, path: str, **more: object) -> httpx2.Response:
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url="http://here") as web:
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=http), base_url="http://here", headers=JSON
+    ) as web:
         return await web.request(method, path, **more)  # type: ignore[arg-type]  # httpx2's own
 
 
