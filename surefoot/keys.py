@@ -10,13 +10,13 @@ from typing import Annotated, Any, TypeVar
 
 from cyclopts import App, Parameter
 from pydantic import TypeAdapter, ValidationError
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from contracts.access import Role, ShortName
 from services._chassis.access import api_keys
 from services._chassis.access.api_keys import LONGEST_DAYS, KeyRecord
 from services._chassis.access.key_ring import KeyStore
+from services._chassis.redis_connection import RedisConnection
 from services._chassis.settings import Settings, sentence
 from surefoot.arguments import user_name
 from surefoot.credential import HOW_TO
@@ -130,7 +130,7 @@ def _with_store(work: Callable[[KeyStore], Awaitable[T]]) -> T:
     """Do something with the keys of the Redis that the services' settings name."""
 
     async def connected() -> T:
-        redis: Any = Redis.from_url(str(_settings().redis_url), socket_connect_timeout=3, socket_timeout=10)
+        redis = _connection().client()
         try:
             return await work(KeyStore(redis))
         except (RedisError, OSError) as error:
@@ -142,9 +142,10 @@ def _with_store(work: Callable[[KeyStore], Awaitable[T]]) -> T:
     return asyncio.run(connected())
 
 
-def _settings() -> Settings:
+def _connection() -> RedisConnection:
     try:
-        return Settings()
+        settings = Settings()
+        return RedisConnection.of(settings, settings.aws_region)
     except ValidationError as error:
         raise CannotDo(sentence(error), Exit.USAGE) from None
     except ValueError as error:
