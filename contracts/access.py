@@ -49,7 +49,7 @@ class Issuer(Contract):
     url: IssuerUrl
     """The claim ``iss``, exactly: https://token.actions.githubusercontent.com, or the address of a GitLab."""
     kind: Literal["github", "gitlab"]
-    """Whose claims the tokens have."""
+    """The tokens have the claims of this maker's."""
     audience: Audience
     """The claim ``aud`` that tokens for this installation have."""
 

@@ -19,7 +19,7 @@ class Proof(StrEnum):
     KEY = "key"
     TOKEN = "token"  # noqa: S105  the word
     LOOPBACK = "loopback"
-    """By being on this machine, while nobody can be proven otherwise."""
+    """It is on this machine, and nobody can be proven otherwise yet."""
     NONE = "none"
     """Not at all: everybody is served (``SUREFOOT_ACCESS=open``)."""
 
@@ -60,7 +60,7 @@ ANYBODY = Caller("anybody", Proof.NONE, Role.ADMIN)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """That a request was allowed or refused, as it is reported."""
+    """A request was allowed or refused; this is reported of it."""
 
     caller: Caller | None
     """None: nobody was proven."""

@@ -21,7 +21,7 @@ KEYS = "{access}:keys"
 USED = "{access}:used"
 """A hash: a key's id → when it was used last, in epoch seconds."""
 NOTED = "{access}:noted:"
-"""With a key's id behind it: there for a minute after a use was noted."""
+"""A key's id follows it: there for a minute after a use was noted."""
 USE_NOTED_SECONDS = 60
 COPY_SECONDS = 1.0
 """Real seconds for which the copy of all records is not read again."""

@@ -18,7 +18,7 @@ from contracts.access import Issuer, Pipeline
 from services._policy.callers import Identities
 
 LEEWAY_SECONDS = 60
-"""By how much the issuer's clock may differ from ours: GitHub's tokens are issued some seconds in our future."""
+"""The issuer's clock may differ so much from ours: GitHub's tokens are issued some seconds in our future."""
 LONGEST_TOKEN = 8_192
 LATEST = 2.0**40
 """Epoch seconds; a later time is this one, so that it can be reckoned with."""
