@@ -209,7 +209,8 @@ class RedisConnection:
             retry_on_error=[],
             retry_on_timeout=False,
             health_check_interval=0,
-            protocol=3,
+            # with ``protocol`` its answers would have other shapes; the wire is RESP3 by itself
+            legacy_responses=True,
             # neither needs a right of its own then: CLIENT SETINFO, CLIENT MAINT_NOTIFICATIONS
             driver_info=None,
             maint_notifications_config=MaintNotificationsConfig(enabled=False),

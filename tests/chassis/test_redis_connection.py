@@ -1,5 +1,6 @@
 """Every way to reach Redis, and connections that are lost, old or useless."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from redis.exceptions import AuthenticationError, ReadOnlyError, RedisError, Res
 from redis.exceptions import ConnectionError as LostError
 
 from services._chassis import relay
+from services._chassis.clock import Pace, PacedClock
 from services._chassis.connection_settings import ConnectionFault
 from services._chassis.credentials import OwnCredentials
 from services._chassis.lanes import REDIS_CONNECTIONS
@@ -26,6 +28,7 @@ from services._chassis.redis_connection import (
     refusal,
 )
 from services._chassis.settings import Settings
+from services._chassis.store import RedisStore
 from services._chassis.tls_files import TlsFiles
 from tests.chassis.certificates import Authority
 from tests.chassis.lossy_proxy import lossy_proxy
@@ -61,6 +64,22 @@ def test_every_value_is_ours() -> None:
     assert LIFE_SECONDS * 0.95 <= made._life <= LIFE_SECONDS < timedelta(hours=12).total_seconds()
 
 
+async def test_the_relay_understands_an_outbox_that_is_empty(ours: Client, redis: Any) -> None:
+    taken: list[Any] = []
+
+    async def publish(message: Any) -> None:
+        taken.append(message)
+        raise LostError
+
+    store = RedisStore(ours, "recovery", PacedClock(Pace()))
+    await store.write_although_full(
+        "XADD", store.key("outbox"), "*", "topic", "t", "key", "k", "headers", "[]", "value", "v"
+    )
+    with pytest.raises(LostError):
+        await asyncio.wait_for(relay.Relay(ours, store.key("outbox"), "one", publish).run(), 10)
+    assert [message.value for message in taken] == [b"v"]
+
+
 @pytest.mark.parametrize(
     ("url", "given", "named"),
     [
@@ -90,10 +109,10 @@ async def test_a_user_and_a_password_that_changes_in_its_file(valkey_url: str, r
     await redis.acl_setuser("app", enabled=True, passwords=["+first"], categories=["+@all", "-@admin"], keys=["*"])
     client = connection(valkey_url, redis_username="app", redis_password_file=str(file)).client()
     try:
-        assert await client.acl_whoami() == b"app"
+        assert await client.acl_whoami() == "app"
         await redis.acl_setuser("app", enabled=True, reset_passwords=True, passwords=["+second"])
         file.write_text("second")
-        assert await client.acl_whoami() == b"app"
+        assert await client.acl_whoami() == "app"
         await redis.client_kill_filter(user="app")
         assert await client.ping()
         file.write_text("wrong")
