@@ -16,6 +16,7 @@ import threading
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.child import HOST, Child, NotStarted, claim_port
@@ -44,6 +45,59 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 """
 
 
+@dataclass(frozen=True)
+class Doors:
+    """Listeners at which clients have to prove who they are. ACLs are enforced then, and in clear text all are
+    administrators.
+    """
+
+    tls: int
+    """The port of mutual TLS: a certificate's common name is its user."""
+    sasl: int
+    """The port of SASL over TLS, by SCRAM, PLAIN or OAUTHBEARER (unsecured tokens, RFC 7515 appendix A.5)."""
+    certificate: Path
+    """The server's key and certificate, in PEM."""
+    authorities: Path
+    users: tuple[str, ...]
+    password: str
+    """The password of all users."""
+    session_ms: int
+    """Milliseconds after which a connection that was let in by a token ends."""
+
+    def settings(self) -> Mapping[str, str]:
+        """Return Kafka's settings for these listeners; ``listeners`` and the like are the caller's."""
+        modules = "org.apache.kafka.common.security"
+        known = " ".join(f'user_{user}="{self.password}"' for user in self.users)
+        sasl = "listener.name.sasl_ssl"
+        return {
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL",
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(self.certificate),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(self.authorities),
+            "ssl.principal.mapping.rules": "RULE:^CN=(.*)$/$1/",
+            "listener.name.ssl.ssl.client.auth": "required",
+            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+            f"{sasl}.plain.sasl.jaas.config": f"{modules}.plain.PlainLoginModule required {known};",
+            f"{sasl}.scram-sha-256.sasl.jaas.config": f"{modules}.scram.ScramLoginModule required;",
+            f"{sasl}.scram-sha-512.sasl.jaas.config": f"{modules}.scram.ScramLoginModule required;",
+            f"{sasl}.oauthbearer.sasl.jaas.config": f"{modules}.oauthbearer.OAuthBearerLoginModule required;",
+            f"{sasl}.oauthbearer.connections.max.reauth.ms": str(self.session_ms),
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+            "allow.everyone.if.no.acl.found": "false",
+        }
+
+    def scram(self) -> list[str]:
+        """Return the arguments of Kafka's storage tool that make the users."""
+        return [
+            argument
+            for user in self.users
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+            for argument in ("--add-scram", f"{mechanism}=[name={user},password={self.password}]")
+        ]
+
+
 class Unavailable(NotStarted):
     """This machine cannot run it, or Maven cannot fetch it; `str()` says what is missing."""
 
@@ -55,10 +109,11 @@ class ApacheKafka:
     created by themselves, as in the dev broker; short sessions are allowed, for tests.
     """
 
-    def __init__(self, home: Path = HOME, port: int = 0, data: Path | None = None) -> None:
+    def __init__(self, home: Path = HOME, port: int = 0, data: Path | None = None, doors: Doors | None = None) -> None:
         self._home = home.resolve()
         self._data = data.resolve() if data else self._home
         self._port = port
+        self._doors = doors
         self._controller = 0
         self._child: Child | None = None
 
@@ -74,10 +129,11 @@ class ApacheKafka:
         logs.mkdir(parents=True, exist_ok=True)
         self._port, self._controller = claim_port(self._port), claim_port(self._controller)
         settings = self._data / "server.properties"
-        settings.write_text(_properties(self._port, self._controller, logs))
+        settings.write_text(_properties(self._port, self._controller, logs, self._doors))
         run = [java, "-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{jars}/*"]
         if not (logs / "meta.properties").exists():
-            _format([*run, "kafka.tools.StorageTool"], settings)
+            users = self._doors.scram() if self._doors else []
+            _format([*run, "kafka.tools.StorageTool"], settings, users)
         self._child = Child([*run, "kafka.Kafka", str(settings)], log=self._data / "kafka.log")
         self._child.wait_until(
             lambda: speaks_kafka(HOST, self._port), _START_SECONDS, f"Apache Kafka on {HOST}:{self._port}"
@@ -130,9 +186,14 @@ def one_node(listeners: str, advertised: str, voter: str, logs: str) -> Mapping[
     }
 
 
-def _properties(port: int, controller: int, logs: Path) -> str:
+def _properties(port: int, controller: int, logs: Path, doors: Doors | None) -> str:
     ours, voter = f"PLAINTEXT://{HOST}:{port}", f"{HOST}:{controller}"
-    settings = one_node(f"{ours},CONTROLLER://{voter}", ours, voter, str(logs))
+    if doors:
+        ours += f",SSL://{HOST}:{doors.tls},SASL_SSL://{HOST}:{doors.sasl}"
+    settings = {
+        **one_node(f"{ours},CONTROLLER://{voter}", ours, voter, str(logs)),
+        **(doors.settings() if doors else {}),
+    }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
@@ -175,10 +236,10 @@ def _jars(home: Path) -> Path:
     return jars
 
 
-def _format(storage_tool: list[str], settings: Path) -> None:
+def _format(storage_tool: list[str], settings: Path, users: list[str]) -> None:
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
     _run(
-        [*storage_tool, "format", "--cluster-id", cluster_id, "--config", str(settings)],
+        [*storage_tool, "format", "--cluster-id", cluster_id, "--config", str(settings), *users],
         _TOOL_SECONDS,
         "Kafka's storage tool",
     )

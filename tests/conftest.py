@@ -17,7 +17,7 @@ from tests.bus.harness import Node
 from tests.bus.servers import DevKafka, apache, maven, named
 from tests.chaos.mutants import install
 
-ON_A_KAFKA = {"bus", "surefoot"}
+ON_A_KAFKA = {"bus", "surefoot", "secure_kafka"}
 """The fixtures of those tests that Apache Kafka must pass as well as the dev broker."""
 
 

@@ -4,6 +4,7 @@ aiokafka (0.14.0) does not authenticate a connection anew: where the broker ends
 the next one has a new token.
 """
 
+import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from aiokafka.abc import AbstractTokenProvider
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
     IllegalSaslStateError,
+    KafkaConnectionError,
     KafkaError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
@@ -209,7 +211,19 @@ class _CheckedOAuth(conn.OAuthAuthenticator):
         return await untyped.step(payload)
 
 
+def _is_no_cut(record: logging.LogRecord) -> bool:
+    """Return False for a line about a connection that the broker has ended: the client makes another one.
+
+    A broker ends each whose session is over. If it does not come back, other lines say so.
+    """
+    about = record.args if isinstance(record.args, tuple) else ()
+    is_cut = any(isinstance(part, KafkaConnectionError) for part in about) and "closed" in record.getMessage()
+    return not is_cut and record.msg != "Unable to update metadata from %s"
+
+
 def check_brokers() -> None:
-    """Let every client of this process authenticate in this way."""
+    """Let every client of this process authenticate in this way, and call the end of a session no error."""
+    for name in ("aiokafka", "aiokafka.consumer.fetcher", "aiokafka.consumer.group_coordinator"):
+        logging.getLogger(name).addFilter(_is_no_cut)
     setattr(conn, "ScramAuthenticator", _BoundedScram)  # noqa: B010  aiokafka does not export them
     setattr(conn, "OAuthAuthenticator", _CheckedOAuth)  # noqa: B010

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import httpx2
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 from botocore.credentials import Credentials, RefreshableCredentials
 
 from contracts.topics import Party
@@ -165,6 +167,18 @@ async def test_a_server_that_does_not_know_the_password_or_asks_for_too_much_is_
     async with sasl_broker("SCRAM-SHA-256", lambda: server) as where, asyncio.timeout(15):
         with pytest.raises(KafkaRefuses):
             await connection(**given, kafka_bootstrap_servers=where).probe()
+
+
+def test_a_connection_that_the_broker_ends_is_no_error_and_anything_else_is(caplog: pytest.LogCaptureFixture) -> None:
+    connection()
+    for name, cut in (
+        ("aiokafka.consumer.fetcher", KafkaConnectionError("Connection at kafka:9092 closed")),
+        ("aiokafka.consumer.group_coordinator", KafkaConnectionError("Connection at kafka:9092 closed")),
+        ("aiokafka.consumer.fetcher", TopicAuthorizationFailedError("health.events.v1")),
+    ):
+        logging.getLogger(name).error("Failed fetch messages from %s: %s", 1, cut)
+    assert len(caplog.records) == 1
+    assert "health.events.v1" in caplog.text
 
 
 async def test_a_mechanism_that_is_not_offered() -> None:
