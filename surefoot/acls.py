@@ -25,8 +25,7 @@ def acls(principals: Mapping[Party, str] | None = None) -> Iterator[Acl]:
     """Yield all that is needed, and nothing more; ``principals`` are the names of those that are called otherwise."""
     for party in Party:
         principal = (principals or {}).get(party, PRINCIPAL.format(party=party))
-        written = [topic.name for topic in topics_written_by(party)]
-        read = [topic.name for topic in topics_of(party)]
+        written, read = _topics(party)
         for topic in dict.fromkeys((*written, *read)):
             yield Acl(principal, "topic", topic, "Describe")
             if topic in written:
@@ -39,6 +38,18 @@ def acls(principals: Mapping[Party, str] | None = None) -> Iterator[Acl]:
         if written:
             # Apache Kafka asks for it until version 2.8 only (KIP-679)
             yield Acl(principal, "cluster", "kafka-cluster", "IdempotentWrite")
+
+
+def _topics(party: Party) -> tuple[list[str], list[str]]:
+    """Return the names of the topics that the party writes, and of those that it reads.
+
+    Operators replay messages to where a service has read them, signed as they are, and look at all events.
+    """
+    written, read = [*topics_written_by(party)], [*topics_of(party)]
+    if party is Party.OPERATORS:
+        written += [topic for service in SERVICES for topic in topics_of(service)]
+        read += topics_of(Party.DASHBOARDS)
+    return [topic.name for topic in dict.fromkeys(written)], [topic.name for topic in dict.fromkeys(read)]
 
 
 def listed(found: list[Acl], shape: Format) -> str:

@@ -15,7 +15,15 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts.catalogue import topics_of, topics_written_by
-from contracts.topics import HEALTH_COMMANDS, PHASE_RESULTS, TOPICS, Party
+from contracts.topics import (
+    DEAD_LETTERS,
+    DEPLOYMENT_EVENTS,
+    HEALTH_COMMANDS,
+    PHASE_RESULTS,
+    SERVICES,
+    TOPICS,
+    Party,
+)
 from sandbox.apache_kafka import Unavailable
 from sandbox.stack import Ports
 from services._chassis.bus import create_broker
@@ -23,6 +31,7 @@ from services._chassis.kafka_connection import KafkaConnection, KafkaRefuses
 from services._chassis.kafka_rights import sentence_about_rights
 from services._chassis.settings import Settings
 from services._chassis.topics import WrongTopicError, ensure_topics
+from surefoot.kafka import started
 from surefoot.up import all_in_one
 from tests.bus import secure_kafka as secured
 from tests.bus.secure_kafka import SecureKafka, connection_of
@@ -93,6 +102,21 @@ async def test_acls_that_hold_and_those_that_do_not_are_told_apart(secure_kafka:
     assert "health may create topics and see" in wide
     with pytest.raises(WrongTopicError, match="surefoot acls"):
         await ensure_topics(of_health(secure_kafka, "PLAIN"), 1, TOPICS)
+
+
+async def test_operators_may_read_events_and_dead_letters_and_replay_these(secure_kafka: SecureKafka) -> None:
+    kafka = connection_of(secure_kafka.settings("PLAIN", "surefoot-operators"))
+    async with started(kafka, AIOKafkaProducer, AIOKafkaProducer.stop, enable_idempotence=True) as producer:
+        for topic in {topic for service in SERVICES for topic in topics_of(service)}:
+            await producer.send_and_wait(topic.name, b"replayed", key=b"key")
+    topics = [DEPLOYMENT_EVENTS.name, DEAD_LETTERS.name]
+    await send(secure_kafka.clear, DEAD_LETTERS.name, b"letter")
+    options = {"auto_offset_reset": "earliest"}
+    async with started(kafka, AIOKafkaConsumer, AIOKafkaConsumer.stop, *topics, **options) as consumer:
+        seen = set[str]()
+        async with asyncio.timeout(30):
+            while seen != set(topics):
+                seen.add((await consumer.getone()).topic)
 
 
 @pytest.mark.parametrize("form", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])

@@ -100,7 +100,7 @@ def test_the_acls_are_those_of_the_catalogue() -> None:
             assert ((principal, "Read", entry.topic.name) in may) >= (party in entry.readers)
             assert ((principal, "Write", entry.topic.name) in may) >= (party in entry.writers)
     writers = {acl.principal for acl in found if acl.operation == "Write" and acl.name == "recovery.commands.v1"}
-    assert writers == {"User:surefoot-orchestrator"}
+    assert writers == {"User:surefoot-orchestrator", "User:surefoot-operators"}, "operators replay"
     groups = {(acl.principal, acl.name) for acl in found if acl.resource == "group"}
     assert groups == {(f"User:surefoot-{party}", str(party)) for party in SERVICES}
     assert not [acl for acl in found if "*" in (acl.principal, acl.name)]
