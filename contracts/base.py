@@ -7,18 +7,28 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-SUREFOOT = uuid.UUID("5aefb007-0000-5000-8000-000000000001")
-"""The namespace of all ids that are derived from causes."""
-
-
-def caused_id(cause: str, what: str) -> str:
-    """Return the id of the consequence ``what`` of ``cause``: the same cause always has the same id."""
-    return str(uuid.uuid5(SUREFOOT, f"{cause}:{what}"))
+CAUSES = uuid.UUID("5aefb007-0000-5000-8000-000000000001")
+"""The namespace of ids that are derived from a cause in which there is no colon."""
+PARTS = uuid.UUID("5aefb007-0000-5000-8000-000000000002")
+"""The namespace of ids that are derived from parts of any kind."""
 
 
 def joined(*parts: str) -> str:
     """Return the parts as one text that no other parts have: each follows its length, as in ``3:abc1:d``."""
     return "".join(f"{len(part)}:{part}" for part in parts)
+
+
+def id_of(*parts: str) -> str:
+    """Return the id of what these parts name together. No other parts have it, however they are written."""
+    return str(uuid.uuid5(PARTS, joined(*parts)))
+
+
+def caused_id(cause: str, what: str) -> str:
+    """Return the id of the consequence ``what`` of ``cause``: the same cause always has the same id, and no other has.
+
+    The first colon ends the cause. Nearly all causes are ids, in which there is none; another one is told by lengths.
+    """
+    return id_of(cause, what) if ":" in cause else str(uuid.uuid5(CAUSES, f"{cause}:{what}"))
 
 
 class Contract(BaseModel):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer, StringConstraints
 
-from contracts.base import Contract, Event, Expiry, RunId, Time
+from contracts.base import Contract, Event, Expiry, RunId, Target, Time, id_of
 from contracts.gates import Gate, Verdict
 from contracts.limits import MINIMUM_HEALTH_SCORE
 from contracts.policy import Baking, Digest, Timeouts
@@ -130,8 +130,17 @@ Asked = Annotated[DeploymentConfig, PlainSerializer(lambda config: config.model_
 That nobody has set ``deployment_timeout_minutes`` is kept as long as the run is."""
 
 
+def run_id_of(target: Target, source: str, id_: str) -> str:
+    """Return the id of the run that a request begins: the same request is the same run, and no other request is.
+
+    ``source`` and ``id_`` are those of the request's message. The formula is public (docs/integrate.md): a pipeline
+    knows its run before anybody has answered.
+    """
+    return id_of(str(target), source, id_)
+
+
 class DeployRequested(Event):
-    """CI, the API or a person asks for a deployment. The run's id derives from ``source`` and ``id``."""
+    """CI, the API or a person asks for a deployment. The run's id derives from the target, ``source`` and ``id``."""
 
     change: Change
     actor: Plain

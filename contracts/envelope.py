@@ -51,6 +51,9 @@ class Meta:
     signed_by: str = ""
     """Who has proven to have written it, as ``recovery`` or ``ci:team-a``; empty where nothing is proven. It is no
     attribute of the message, but what its reader has found out."""
+    read_again: bool = False
+    """Whether it is read since Redis was started anew, up to where Kafka stood then: only now may a reader have lost
+    what it had published itself. No attribute of the message either."""
 
 
 @dataclass(frozen=True, slots=True)

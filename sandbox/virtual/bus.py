@@ -75,6 +75,9 @@ class MemoryTransport:
     def is_stale(self, _: Reading) -> bool:
         return False
 
+    def is_read_again(self, topic: str, partition: int, offset: int) -> bool:  # noqa: ARG002  no message is
+        return False
+
     def put_off(self, topic: str, partition: int, offset: int, seconds: float) -> None:
         """Raise an error: here all services have the same version, so that no message waits for a newer one."""
         raise AssertionError(f"{topic} {partition}/{offset} cannot wait {seconds} s for a newer version")

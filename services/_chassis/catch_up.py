@@ -53,6 +53,8 @@ class CatchUp(ConsumerRebalanceListener):
         """Grows whenever reading goes back; the end of a message that was begun before is not noted any more."""
         self._goals: dict[TopicPartition, int] | None = None
         """The offset to which each partition must be read before timers fire; None before the first assignment."""
+        self._restored: set[TopicPartition] = set()
+        """The partitions that are not yet read up to their goal since Redis was started anew."""
         self._others_wait = False
         """Whether all topics except ``replay_first`` are paused."""
         self._catching_up_until = time.monotonic() + CATCH_UP_SECONDS
@@ -69,6 +71,10 @@ class CatchUp(ConsumerRebalanceListener):
 
     def is_stale(self, reading: Reading) -> bool:
         return reading.number != self._reading
+
+    def is_read_again(self, topic: str, partition: int, offset: int) -> bool:
+        place = TopicPartition(topic, partition)
+        return place in self._restored and self._goals is not None and offset < self._goals.get(place, 0)
 
     def handled(self, topic: str, partition: int, offset: int, reading: Reading) -> None:
         if self.is_stale(reading):
@@ -99,6 +105,7 @@ class CatchUp(ConsumerRebalanceListener):
         """Forget these partitions: another replica reads them now. What is unread is unknown until an assignment."""
         self.offsets.forget(revoked)
         self._goals, self._others_wait = None, False
+        self._restored.clear()
         self._catching_up_until = time.monotonic() + CATCH_UP_SECONDS
         self._reading += 1
 
@@ -145,11 +152,13 @@ class CatchUp(ConsumerRebalanceListener):
         reading, run_id, new = self._reading, self._store.redis_run_id, self.offsets.new()
         if self.catching_up():
             await self.offsets.announce_catching_up()
-        kept = await self.offsets.write(new, run_id)
+        complete = {partition for partition in self._restored if partition not in (self._goals or {})}
+        kept = await self.offsets.write(new, run_id, complete if self._goals is not None else ())
         if reading != self._reading or self._goals is None:
             return  # the assignment to come goes back, or has just done so
         if kept:
             self.offsets.written(new)
+            self._restored -= complete
             return
         self.lost_since = self.lost_since or time.monotonic()
         consumer = self.consumer()
@@ -165,7 +174,7 @@ class CatchUp(ConsumerRebalanceListener):
         nothing from here on. ``reading`` is the generation in which ``read`` was taken; a later generation wins.
         """
         ends = await self._ends(consumer, read)
-        run_id, stands = await self.offsets.known(read)
+        run_id, stands, restored = await self.offsets.known(read)
         goals = {partition: end for partition, end in ends.items() if stands[partition] < end}
         if goals or self._store.redis_run_id != run_id:
             # before anything is written: the timers of no other replica may fire, either
@@ -189,6 +198,7 @@ class CatchUp(ConsumerRebalanceListener):
                 reached[partition] = offset
         self.offsets.go_back(reached)
         self._goals, self._catching_up_until = goals, time.monotonic() + CATCH_UP_SECONDS
+        self._restored = restored
         self._reading += 1
         self._store.redis_run_id = run_id
         self.lost_since = None

@@ -8,6 +8,7 @@ longer than a moment is a job. This module knows no broker.
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import stamina
@@ -75,6 +76,13 @@ class ReadProgress(Protocol):
 
     def is_stale(self, reading: Reading) -> bool:
         """Return whether reading has gone back since then; a message taken up before is read again anyway."""
+        ...
+
+    def is_read_again(self, topic: str, partition: int, offset: int) -> bool:
+        """Return whether Kafka held the message when Redis was last started anew, and nobody has handled it since.
+
+        Only of such a message may Redis have lost what followed from it.
+        """
         ...
 
     def put_off(self, topic: str, partition: int, offset: int, seconds: float) -> None:
@@ -185,6 +193,7 @@ class Consumer:
         if not is_for(record.headers, self._service.name):
             return
         type_, meta = self._proven(record)
+        meta = replace(meta, read_again=self._progress.is_read_again(record.topic, record.partition, record.offset))
         try:
             envelope = decode(type_, meta, record.value)
         except UnknownType as error:

@@ -1,7 +1,8 @@
 """The offsets up to which a service has handled each partition: in Redis, beside the state that they belong to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import ceil
+from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
@@ -14,9 +15,16 @@ _RUN = """#!lua flags=allow-oom
 local run = string.match(redis.call("INFO", "server"), "run_id:(%w+)")
 """
 _KNOWN = f"""{_RUN}
-for i = 1, #ARGV, 2 do redis.call("HSETNX", KEYS[1], ARGV[i], ARGV[i + 1]) end
+for i = 1, #ARGV, 2 do
+  if redis.call("HSETNX", KEYS[1], ARGV[i], ARGV[i + 1]) == 1 then
+    redis.call("HSET", KEYS[1], "run:" .. ARGV[i], run)
+  end
+end
 local known = {{run}}
-for i = 1, #ARGV, 2 do known[#known + 1] = redis.call("HGET", KEYS[1], ARGV[i]) end
+for i = 1, #ARGV, 2 do
+  known[#known + 1] = redis.call("HGET", KEYS[1], ARGV[i])
+  known[#known + 1] = redis.call("HGET", KEYS[1], "run:" .. ARGV[i]) or ""
+end
 return known
 """
 _KEEP = f"""{_RUN}
@@ -24,6 +32,17 @@ if run ~= ARGV[1] then return "another run" end
 for i = 2, #ARGV, 2 do redis.call("HSET", KEYS[1], ARGV[i], ARGV[i + 1]) end
 return "kept"
 """
+
+
+class Standing(NamedTuple):
+    """Where Redis stands."""
+
+    run_id: str
+    """Redis's own ``run_id``: another one means that it was started anew, perhaps from an older copy."""
+    offsets: dict[TopicPartition, int]
+    """Per partition, the offset up to which it is handled."""
+    restored: set[TopicPartition]
+    """The partitions that nobody has read since Redis was started anew up to where Kafka stood then."""
 
 
 class Offsets:
@@ -77,21 +96,30 @@ class Offsets:
         """Return the handled offsets that are not yet written."""
         return {partition: offset for partition, offset in self._handled.items() if self._kept.get(partition) != offset}
 
-    async def write(self, new: Mapping[TopicPartition, int], redis_run_id: str) -> bool:
-        """Write the offsets into Redis; return False, and write nothing, where Redis has another ``run_id``."""
+    async def write(
+        self, new: Mapping[TopicPartition, int], redis_run_id: str, complete: Iterable[TopicPartition] = ()
+    ) -> bool:
+        """Write the offsets into Redis; return False, and write nothing, where Redis has another ``run_id``.
+
+        ``complete`` are the partitions that were ``restored`` and have been read since up to where Kafka stood.
+        """
         places = [part for partition, offset in new.items() for part in (field_of(partition), offset)]
-        return bool(await self._script_keep(keys=[self._key], args=[redis_run_id, *places]) == b"kept")
+        runs = [part for partition in complete for part in (f"run:{field_of(partition)}", redis_run_id)]
+        return bool(await self._script_keep(keys=[self._key], args=[redis_run_id, *places, *runs]) == b"kept")
 
     def written(self, new: Mapping[TopicPartition, int]) -> None:
         self._kept |= new
 
-    async def known(self, read: Mapping[TopicPartition, int | None]) -> tuple[str, dict[TopicPartition, int]]:
-        """Return Redis's ``run_id``, and per partition the lower of the offset ``read`` (None: never) and Redis's."""
+    async def known(self, read: Mapping[TopicPartition, int | None]) -> Standing:
+        """Return where Redis stands: per partition at the lower of the offset ``read`` (None: never) and its own."""
         places = [part for partition, offset in read.items() for part in (field_of(partition), offset or 0)]
         run_id, *known = await self._script_known(keys=[self._key], args=places)
-        return run_id.decode(), {
-            partition: min(int(text), read[partition] or 0) for partition, text in zip(read, known, strict=True)
-        }
+        stands = dict(zip(read, zip(known[::2], known[1::2], strict=True), strict=True))
+        return Standing(
+            run_id.decode(),
+            {partition: min(int(offset), read[partition] or 0) for partition, (offset, _) in stands.items()},
+            {partition for partition, (_, run) in stands.items() if run != run_id},
+        )
 
     async def announce_catching_up(self, longer: float = 0) -> None:
         """Keep the timers of all replicas from firing for a while; a longer time that was announced before stays."""

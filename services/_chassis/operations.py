@@ -60,7 +60,7 @@ class OperationAnswer(Operation):
 
 def request_id(target: Target, what: str, key: str | None) -> str:
     """Return the id of a request: the same ``Idempotency-Key`` for the same target and work is the same request."""
-    return caused_id(f"{target}:{key}", f"api-{what}") if key else str(uuid.uuid4())
+    return caused_id(str(target), f"{key}:api-{what}") if key else str(uuid.uuid4())
 
 
 class Records(Protocol):

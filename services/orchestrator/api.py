@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from contracts.access import Role
-from contracts.base import Name, Target, Time, caused_id
+from contracts.base import Name, Target, Time
 from contracts.deployment import (
     AbortRequested,
     Change,
@@ -34,6 +34,7 @@ from services._chassis.operations import IdempotencyKey, Requested, refuse_anoth
 from services._chassis.targets import Account, InRegion, Targets
 from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.listing import Filters, RunLine, ServiceLine
+from services.orchestrator.domain.request_name import RequestName
 from services.orchestrator.domain.view import RunView, run_key, views
 from services.orchestrator.handlers import Handlers
 from services.orchestrator.ports import Courses, History
@@ -144,8 +145,8 @@ class Endpoints:
             overrides=body.overrides,
             config=body.deployment_config,
         )
-        run_id = caused_id(meta.source, meta.id)
-        if begun := await self._handlers.deploy(event, meta):
+        run_id = await self._handlers.run_of(RequestName(target, meta.source, meta.id))
+        if begun := await self._handlers.deploy(event, run_id, meta.time):
             transition = begun.and_record(what_was_asked(run_id, body, key))
             # whoever asks may have put a secret into the key, and the cause goes out with the events
             known_before = f"{meta.source}#{meta.id}"
@@ -159,7 +160,7 @@ class Endpoints:
         shown = views(course, self._clock.now())
         wanted = run_id or next(iter(shown), course.last_run_id)
         if run_id is not None and run_id not in shown:
-            wanted = await self._whole(run_id, target)
+            wanted = await self._whole(await self._handlers.known_as(target, run_id), target)
         if wanted in shown:
             return shown[wanted]
         record = await self._courses.record(run_key(wanted)) if wanted else None

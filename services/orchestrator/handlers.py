@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from contracts.base import Event, Target, caused_id
+from contracts.base import Contract, Event, Target, caused_id
 from contracts.deployment import (
     AbortRequested,
     DeploymentFinished,
@@ -30,9 +30,10 @@ from services.orchestrator.domain.effects import Effect, Ended, Publish
 from services.orchestrator.domain.listing import SERVICES, indexes_of
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.replay import ARM, past_checks, with_time_left
+from services.orchestrator.domain.request_name import RequestName, alias_key
 from services.orchestrator.domain.requests import request_of
 from services.orchestrator.domain.run import Run
-from services.orchestrator.domain.unreadable import refusal_of
+from services.orchestrator.domain.unreadable import name_of, refusal_of
 from services.orchestrator.domain.view import RunView, run_key, view_of_run, views
 from services.orchestrator.ports import Courses
 
@@ -71,6 +72,12 @@ OWN_EVENTS = {
 OwnEvent = DeploymentStarted | PhaseStarted | PhaseProgressed | DeploymentFinished
 
 
+class About(Contract):
+    """What all records of a run have: whose run it is."""
+
+    target: Target
+
+
 class Handlers:
     """Events and timers to transitions."""
 
@@ -87,14 +94,42 @@ class Handlers:
         if event.expires_at is not None:
             expires_at = moment(self._clock.at(event.expires_at.timestamp()))
             event = event.model_copy(update={"expires_at": expires_at})
-        return await self.deploy(event, replace(meta, time=asked_at))
+        name = RequestName(event.target, meta.source, meta.id)
+        run_id = await self.run_of(name)
+        transition = await self.deploy(event, run_id, asked_at)
+        return transition and await self._with_alias(transition, name, run_id)
 
-    async def deploy(self, event: DeployRequested, meta: Meta) -> Transition | None:
-        """Ask for a run, unless it has ended already."""
-        run_id = caused_id(meta.source, meta.id)
+    async def run_of(self, name: RequestName) -> str:
+        """Return the id of the request's run: the one of the version before, if that version has begun it."""
+        for key in (run_key, end_key, start_key, past_checks_key):
+            known = read_record(About, await self._courses.record(key(name.run_id_before)))
+            if known is not None and known.target == name.target:
+                return name.run_id_before
+        return name.run_id
+
+    async def known_as(self, target: Target, run_id: str) -> str:
+        """Return the id of the target's run that somebody calls ``run_id``, perhaps by the formula of before."""
+        alias = await self._courses.record(alias_key(target, run_id))
+        return alias.decode() if alias is not None else run_id
+
+    async def _with_alias(self, transition: Transition, name: RequestName, run_id: str) -> Transition:
+        """Have the run be found under its id of before. The first run keeps it, where two would have had the same."""
+        key = alias_key(name.target, name.run_id_before)
+        if run_id == name.run_id_before or await self._courses.record(key) is not None:
+            return transition
+
+        def decide(state: bytes | None) -> Decision:
+            decision = transition.decide(state)
+            alias = {} if decision.ignore_once else {key: run_id.encode()}
+            return replace(decision, records={**decision.records, **alias})
+
+        return Transition(transition.key, decide)
+
+    async def deploy(self, event: DeployRequested, run_id: str, asked_at: datetime) -> Transition | None:
+        """Ask for a run, unless it has ended already. ``asked_at`` is in product time."""
         if await self._courses.record(run_key(run_id)) is not None:
             return None
-        request = request_of(event, run_id, meta.time.timestamp())
+        request = request_of(event, run_id, asked_at.timestamp())
         end = read_record(DeploymentFinished, await self._courses.record(end_key(run_id)))
         if end is None:
             if await self._courses.record(start_key(run_id)) is not None:
@@ -110,9 +145,10 @@ class Handlers:
         The end is recorded together with its publication, so that the same id never gets another one. A run that
         exists, or existed, is not touched.
         """
-        refusal = refusal_of(record.headers, record.value, record.key, why)
-        if refusal is None:
+        name = name_of(record.headers, record.value, record.key)
+        if name is None:
             return None
+        refusal = refusal_of(name.target, await self.run_of(name), why)
         for key in (run_key, end_key, start_key):
             if await self._courses.record(key(refusal.run_id)) is not None:
                 return None
@@ -125,8 +161,13 @@ class Handlers:
 
         return Transition(course_key(refusal.target), decide)
 
-    async def on_own_event(self, event: OwnEvent, _meta: Meta) -> Transition | None:
-        """Take in what this service published before: a Redis that was restored from an older copy does not know it."""
+    async def on_own_event(self, event: OwnEvent, meta: Meta) -> Transition | None:
+        """Take in what this service published before: a Redis that was restored from an older copy does not know it.
+
+        At any other time the state knows better, and whatever comes in this service's name changes nothing.
+        """
+        if not meta.read_again:
+            return None
         if isinstance(event, PhaseStarted) and event.phase is not Phase.DEPLOYMENT_MONITORING:
             return None
         if isinstance(event, PhaseProgressed) and event.step != ARM:
@@ -141,7 +182,8 @@ class Handlers:
     async def on_abort(self, event: AbortRequested, meta: Meta) -> Transition:
         """Take an abort from outside. Raise ``Untrusted``."""
         self._refuse_strangers(event.target, meta)
-        return await self.on_event(event, meta)
+        run_id = await self.known_as(event.target, event.run_id)
+        return await self.on_event(event.model_copy(update={"run_id": run_id}), meta)
 
     async def on_event(self, event: Event, meta: Meta) -> Transition:
         """Take in an abort, an answer, an alert, or an event of another service."""

@@ -65,8 +65,10 @@ class Handlers:
         now = self._now()
         return _on(alert.target, lambda protection: decisions.roll_back_on_alert(protection, alert, now))
 
-    async def own_snapshot(self, event: SnapshotCaptured, _: Meta) -> Transition:
+    async def own_snapshot(self, event: SnapshotCaptured, meta: Meta) -> Transition | None:
         """Index a snapshot that this service has published: a Redis restored from an older copy may lack it."""
+        if not meta.read_again:
+            return None
         return _on(event.target, lambda protection: decisions.index_again(protection, event))
 
     async def expire(self, timer: Timer) -> Transition:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from contracts.base import Target, caused_id
+from contracts.base import Target
 from contracts.deployment import (
     Change,
     CheckUp,
@@ -17,6 +17,7 @@ from contracts.deployment import (
     Observe,
     Override,
     TaskDefinitionChange,
+    run_id_of,
 )
 from contracts.envelope import Envelope, from_message
 from contracts.topics import DEPLOYMENT_EVENTS
@@ -129,8 +130,9 @@ async def _play(stage: Stage, system: InProcessSystem, watch: Watch | None, prep
 
 async def _deploy(stage: Stage, system: InProcessSystem, service: Service, id_: str) -> DeploymentFinished:
     """Return how the deployment of a service ended. Raise ``NeverEnds``."""
-    await system.publish(_request(stage.scenario, service, stage.aws.world.registry), id_, SOURCE)
-    return await _end_of(system, caused_id(SOURCE, id_))
+    request = _request(stage.scenario, service, stage.aws.world.registry)
+    await system.publish(request, id_, SOURCE)
+    return await _end_of(system, run_id_of(request.target, SOURCE, id_))
 
 
 def _request(scenario: Scenario, service: Service, registry: Registry) -> DeployRequested:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from contracts.base import Target, caused_id
-from contracts.deployment import DeploymentConfig, DeployRequested, ImageChange, Outcome
+from contracts.base import Target
+from contracts.deployment import DeploymentConfig, DeployRequested, ImageChange, Outcome, run_id_of
 from tests.chaos.kinds import KINDS, USUAL, mix, service_name
 
 ACCOUNT, REGION, CLUSTER = "123456789012", "us-west-2", "CourtCaseCluster"
@@ -43,7 +43,7 @@ class Asked:
 
     @property
     def run_id(self) -> str:
-        return caused_id(SOURCE, self.id)
+        return run_id_of(self.target, SOURCE, self.id)
 
     @property
     def event(self) -> DeployRequested:

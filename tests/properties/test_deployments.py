@@ -8,7 +8,6 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from contracts.base import caused_id
 from contracts.deployment import (
     AbortRequested,
     Cause,
@@ -16,6 +15,7 @@ from contracts.deployment import (
     DeployRequested,
     ImageChange,
     Observe,
+    run_id_of,
 )
 from contracts.gates import Verdict
 from contracts.topics import CRITICAL_ALERTS, PHASE_RESULTS, RECOVERY_COMMANDS, RECOVERY_EVENTS
@@ -40,7 +40,7 @@ rollback_ends: st.SearchStrategy[Ended] = st.sampled_from(
 
 
 def run_of(id_: str) -> str:
-    return caused_id("ci", id_)
+    return run_id_of(TARGET, "ci", id_)
 
 
 class Deployments(RuleBasedStateMachine):

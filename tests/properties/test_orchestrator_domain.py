@@ -6,7 +6,6 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import given
 
-from contracts.base import caused_id
 from contracts.deployment import (
     AbortRequested,
     Cause,
@@ -17,6 +16,7 @@ from contracts.deployment import (
     ImageChange,
     Observe,
     Rollback,
+    run_id_of,
 )
 from contracts.envelope import Meta
 from contracts.gates import Gate, Verdict
@@ -52,7 +52,7 @@ POLICY = Policy.of(ServicePolicy(target=TARGET), progress_every=300)
 SHORT = DeploymentConfig(deployment_timeout_minutes=2, validation_timeout_minutes=2, baking_minutes=2)
 AT_ITS_PACE = DeploymentConfig(validation_timeout_minutes=2, baking_minutes=2)
 SLOW = RolloutPace(tasks=20, maximum_percent=105, draining=330)
-RUNS = tuple(caused_id("ci", id_) for id_ in "ab")
+RUNS = tuple(run_id_of(TARGET, "ci", id_) for id_ in "ab")
 PASSED = [Verdict.PASS] * 4
 
 
@@ -79,7 +79,9 @@ gates = st.builds(Gate.true, st.sampled_from(["score", "alarms"]), st.none() | s
 
 
 def _requests(event: DeployRequested, id_: str, lifetime: float) -> Request:
-    return request_of(event.model_copy(update={"expires_at": at(START + lifetime)}), caused_id("ci", id_), START)
+    return request_of(
+        event.model_copy(update={"expires_at": at(START + lifetime)}), run_id_of(TARGET, "ci", id_), START
+    )
 
 
 requests = st.builds(

@@ -6,7 +6,6 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from contracts.base import caused_id
 from contracts.deployment import (
     AbortRequested,
     DeploymentConfig,
@@ -14,6 +13,7 @@ from contracts.deployment import (
     DeployRequested,
     ImageChange,
     Outcome,
+    run_id_of,
 )
 from contracts.envelope import Headers, from_message
 from contracts.gates import Verdict
@@ -46,7 +46,7 @@ class Lenient:
 
 
 def run_of(id_: str) -> str:
-    return caused_id("ci", id_)
+    return run_id_of(TARGET, "ci", id_)
 
 
 def happen(world: World, what: str, how: object) -> None:

@@ -77,13 +77,25 @@ class Step:
         return False
 
 
+class Transport(MemoryTransport):
+    """Tells what is read again after a restoration from what is read for the first time."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(MemoryBus(), name)  # what was read, and what is published, is noted by the world
+        self.goals: dict[str, int] = {}
+        """Topic → up to where it is read again."""
+
+    def is_read_again(self, topic: str, partition: int, offset: int) -> bool:
+        return offset < self.goals.get(topic, 0)
+
+
 class Member:
     """A service with its store: what is written is one outbox, what is read are its topics."""
 
     def __init__(self, service: Service, store: RedisStore, settings: Settings) -> None:
         self.service, self.store = service, store
-        transport = MemoryTransport(MemoryBus(), service.name)  # what was read, and what is published, is noted here
-        self.assembly = assemble(service, store, transport, settings, Readiness())
+        self.transport = Transport(service.name)
+        self.assembly = assemble(service, store, self.transport, settings, Readiness())
         self.topics = tuple(topic.name for topic in topics_of(Party(service.name)))
         self.read: dict[str, int] = dict.fromkeys(self.topics, 0)
         """Topic → how far this group has committed."""
@@ -283,10 +295,12 @@ class World:
             member.read = dict(then)
         for member, until in zip(self.members, before, strict=True):
             first = REPLAYED_FIRST.get(Party(member.service.name), frozenset())
+            member.transport.goals = {topic: len(self.topics[topic]) for topic in first}
             for topic in sorted(member.topics, key=lambda topic: topic not in first):
                 goal = len(self.topics[topic]) if topic in first else until[topic]
                 while member.read[topic] < goal:
                     self.go(self.reading(member, topic, member.read[topic]))
+            member.transport.goals = {}
 
     @property
     def alive(self) -> list[Member]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from contracts.base import Target, caused_id
-from contracts.deployment import DeploymentConfig, DeploymentFinished, DeployRequested, ImageChange
+from contracts.base import Target
+from contracts.deployment import DeploymentConfig, DeploymentFinished, DeployRequested, ImageChange, run_id_of
 from contracts.envelope import from_message
 from contracts.topics import DEPLOYMENT_EVENTS
 from sandbox.aws.accounts import ACCOUNT, REGION
@@ -85,7 +85,7 @@ class Installation:
         """Deploy an image of each workload at the same time, and return how that ended."""
         self.rounds += 1
         ids = {workload: f"{self.rounds} {workload.place}" for workload in workloads}
-        runs = {caused_id("test", id_): workload for workload, id_ in ids.items()}
+        runs = {run_id_of(_target(workload), "test", id_): workload for workload, id_ in ids.items()}
         ended: dict[Workload, DeploymentFinished] = {}
         all_have = asyncio.Event()
 
@@ -100,11 +100,9 @@ class Installation:
         for workload in workloads:
             registry = self.aws.worlds[workload.place].registry
             registry.push(image, shipped()[image].image)
-            account, region = workload.place
-            target = Target(account=account, region=region, cluster=workload.cluster, service=workload.service)
             change = ImageChange(reference=f"{registry.uri}:{image}")
             config = DeploymentConfig(baking_minutes=minutes)
-            request = DeployRequested(target=target, change=change, actor="test", config=config)
+            request = DeployRequested(target=_target(workload), change=change, actor="test", config=config)
             await self.system.publish(request, ids[workload], "test")
         await asyncio.wait_for(all_have.wait(), LONGEST)
         await end([reading])
@@ -138,3 +136,8 @@ def policy() -> str:
     """Return a policy that reaches each workload."""
     urls = {workload: f"http://application.sandbox:{80 + number}" for number, workload in enumerate(EVERYWHERE)}
     return policy_of(urls)
+
+
+def _target(workload: Workload) -> Target:
+    account, region = workload.place
+    return Target(account=account, region=region, cluster=workload.cluster, service=workload.service)

@@ -6,8 +6,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from contracts.base import Target, caused_id
-from contracts.deployment import DeploymentFinished, DeployRequested, ImageChange, Outcome
+from contracts.base import Target
+from contracts.deployment import DeploymentFinished, DeployRequested, ImageChange, Outcome, run_id_of
 from contracts.envelope import from_message
 from contracts.topics import DEPLOYMENT_EVENTS, SERVICES, Party
 from sandbox.aws.accounts import ACCOUNT, REGION
@@ -29,7 +29,11 @@ async def ask_for_nobody(installation: Installation) -> DeploymentFinished:
 
     async def look(record: Record) -> None:
         event = from_message(record.headers, record.value).event
-        if isinstance(event, DeploymentFinished) and event.run_id == caused_id("test", "1") and not ended.done():
+        if (
+            isinstance(event, DeploymentFinished)
+            and event.run_id == run_id_of(NOBODY, "test", "1")
+            and not ended.done()
+        ):
             ended.set_result(event)
 
     reading = asyncio.create_task(installation.system.bus.read([DEPLOYMENT_EVENTS.name], look))

@@ -56,7 +56,7 @@ def _alert(
     return CriticalAlert.model_validate(
         {
             "target": target,
-            "alert_id": caused_id(f"{target}:{SERVICE_ALARMS}:{name}", f"{since:.3f}"),
+            "alert_id": caused_id(str(target), f"{SERVICE_ALARMS}:{name}:{since:.3f}"),
             "rule": SERVICE_ALARMS,
             "state": state,
             "value": 1.0 if fires else 0.0,

@@ -153,7 +153,7 @@ def _alert(
     return kind.model_validate(
         {
             "target": target,
-            "alert_id": caused_id(f"{target}:{rule.name}", f"{began_at:.3f}"),
+            "alert_id": caused_id(str(target), f"{rule.name}:{began_at:.3f}"),
             "rule": rule.name,
             "state": what,
             "value": state.value,

@@ -6,22 +6,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from contracts.base import Target, caused_id
+from contracts.base import Target
 from contracts.catalogue import entry_of
 from contracts.deployment import Cause, DeploymentFinished, DeployRequested, Outcome
+from services.orchestrator.domain.request_name import RequestName
 
 _REQUEST = entry_of(DeployRequested).name
 LONGEST_HEADER = 1000
 """The most characters of an id or a source, from which a run's id derives; what is longer counts as none."""
 
 
-def refusal_of(
-    headers: Iterable[tuple[str, bytes | None]], value: bytes | None, key: bytes | None, why: str
-) -> DeploymentFinished | None:
-    """Return the end of the run that will not begin; None where the run or its target is not known.
+def name_of(headers: Iterable[tuple[str, bytes | None]], value: bytes | None, key: bytes | None) -> RequestName | None:
+    """Return whose request it is, and about what; None where its sender or its target is not known.
 
-    ``why`` must not quote the message. The run follows from its id and source, the target from the content, else from
-    the key. A message whose type is not that of a request for a deployment has no run.
+    The target is that of the content, else that of the key. A message whose type is not that of a request for a
+    deployment has no run.
     """
     attributes = {name: _text(text) for name, text in headers}
     type_ = attributes.get("ce_type") or _REQUEST
@@ -29,9 +28,14 @@ def refusal_of(
     target = _target_of(value) or _target_of_key(key)
     if type_.partition(".")[0] != _REQUEST or not id_ or not source or target is None:
         return None
+    return RequestName(target, source, id_)
+
+
+def refusal_of(target: Target, run_id: str, why: str) -> DeploymentFinished:
+    """Return the end of the run that will not begin. ``why`` must not quote the message."""
     return DeploymentFinished(
         target=target,
-        run_id=caused_id(source, id_),
+        run_id=run_id,
         outcome=Outcome.FAILED,
         cause=Cause.USAGE,
         reason=f"The request cannot be read, and nothing was changed: {why}. Correct it and send it under a new id.",

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from contracts.base import Event, Target, caused_id
+from contracts import deployment
+from contracts.base import Event, Target
 from contracts.catalogue import entry_of
 from contracts.deployment import (
     AbortRequested,
@@ -70,7 +71,7 @@ def asked(change: Change = IMAGE, **fields: Any) -> DeployRequested:
 
 
 def run_id_of(request: str) -> str:
-    return caused_id("ci", request)
+    return deployment.run_id_of(TARGET, "ci", request)
 
 
 def run_of(emit: Emit) -> str:

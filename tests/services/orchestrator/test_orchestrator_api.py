@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from contracts.base import Target, caused_id
+from contracts.base import Target
 from contracts.deployment import (
     CheckUp,
     DeploymentConfig,
@@ -30,7 +30,16 @@ from services.orchestrator.handlers import Handlers
 from services.orchestrator.ports import Page
 from services.orchestrator.settings import Settings
 from tests.kit import there
-from tests.services.orchestrator.harness import SERVICE_POLICY, START, TARGET, FixedPolicies, World, asked, at
+from tests.services.orchestrator.harness import (
+    SERVICE_POLICY,
+    START,
+    TARGET,
+    FixedPolicies,
+    World,
+    asked,
+    at,
+    run_id_of,
+)
 
 PATH = f"{PREFIX}/deployment-orchestration"
 SETTINGS = Settings(aws_account=TARGET.account, aws_region=TARGET.region)
@@ -246,15 +255,15 @@ async def test_too_many_at_once_is_told(http: httpx2.AsyncClient, world: World) 
 
 async def test_a_request_over_the_bus_of_a_finished_run_is_nothing_new(world: World, handlers: Handlers) -> None:
     meta = Meta(id="build-7", source="ci", time=at(START - 5))
-    transition = await handlers.deploy(asked(), meta)
+    transition = await handlers.on_request(asked(), meta)
     assert transition is not None
     world.write(transition)
-    assert world.run.run_id == caused_id("ci", "build-7")
+    assert world.run.run_id == run_id_of("build-7")
     assert world.run.request.asked_at == START - 5
     world.to_the_end()
     world.request("2")
     world.to_the_end()
-    assert await handlers.deploy(asked(), meta) is None
+    assert await handlers.on_request(asked(), meta) is None
 
 
 async def test_times_from_outside_are_the_walls(world: World, handlers: Handlers) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from contracts.base import Event, Target, caused_id
-from contracts.deployment import AbortRequested, DeployRequested
+from contracts.base import Event, Target
+from contracts.deployment import AbortRequested, DeployRequested, run_id_of
 from contracts.envelope import Meta
 from contracts.health import HealthScored, LevelScore
 from contracts.monitor import CriticalAlert, WarningAlert
@@ -48,7 +48,7 @@ class Orchestrator:
     async def asks(self, target: Target = TARGET, actor: str = "ada", **fields: Any) -> str:
         self.clock.time += 1
         await self.hears(asked(target=target, actor=actor, **fields))
-        return caused_id("test", str(self.count))
+        return run_id_of(target, "test", str(self.count))
 
     async def ends(self, run_id: str, target: Target = TARGET) -> None:
         """Ended before its change, so at once."""
@@ -143,7 +143,7 @@ async def test_several_runs_of_one_beginning_are_listed(orchestrator: Orchestrat
     first = await orchestrator.asks()
     namesake = None
     for number in range(400_000):
-        if caused_id("ci", str(number)).startswith(first[:4]):
+        if run_id_of(TARGET, "ci", str(number)).startswith(first[:4]):
             namesake = Meta(str(number), "ci", at(orchestrator.clock.time))
             break
     assert namesake is not None

@@ -6,7 +6,6 @@ import pytest
 
 from contracts.base import Event, Target
 from contracts.deployment import AbortRequested, DeploymentConfig, DeploymentStarted, DeployRequested, Outcome
-from contracts.envelope import Meta
 from contracts.gates import Verdict
 from contracts.health import AssessHealth
 from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
@@ -185,7 +184,7 @@ async def test_a_target_that_the_policy_refuses_is_refused_in_its_words(field: d
     world = World()
     target = Target.model_validate(TARGET.model_dump() | field)
     handlers = Handlers(world, world.clock, FixedPolicies(), 300)
-    transition = await handlers.deploy(asked(target=target), Meta("1", "ci", at(START)))
+    transition = await handlers.deploy(asked(target=target), "run", at(START))
     assert transition is not None
     assert not world.seen, "nothing is applied here"
     decision = transition.decide(None)

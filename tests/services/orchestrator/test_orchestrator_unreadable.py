@@ -22,7 +22,7 @@ from services._chassis.tasks import end
 from services._chassis.transition import Transition
 from services.orchestrator.app import create_app
 from services.orchestrator.domain.course import Course, course_key
-from services.orchestrator.domain.unreadable import refusal_of
+from services.orchestrator.domain.unreadable import name_of, refusal_of
 from services.orchestrator.handlers import end_key
 from services.orchestrator.settings import Settings
 from tests.kit import FakeClock
@@ -53,7 +53,8 @@ def body(content: Any) -> bytes:
 def refused(
     headers: dict[str, bytes | None], value: bytes | None, key: bytes | None = KEY
 ) -> DeploymentFinished | None:
-    return refusal_of(headers.items(), value, key, "it is bad")
+    name = name_of(headers.items(), value, key)
+    return None if name is None else refusal_of(name.target, name.run_id, "it is bad")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,8 @@ async def test_a_run_that_there_is_is_not_ended_by_it() -> None:
     assert await orchestrator.ends() == []
     elsewhere = BAD | {"target": TARGET.model_dump() | {"service": "other"}}
     await orchestrator.reads(HEADERS, body(elsewhere))
-    assert await orchestrator.ends() == []
+    (told,) = await orchestrator.ends()
+    assert (told.target.service, told.run_id != run_id_of("1")) == ("other", True), "it is another target's own run"
     assert await orchestrator.store.record(end_key(run_id_of("1"))) is None
     assert Course.from_bytes(await orchestrator.store.load(course_key(TARGET))).active is not None
 

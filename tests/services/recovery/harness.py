@@ -356,10 +356,12 @@ class Recovery:
     def protection(self) -> Protection:
         return Protection.from_bytes(self.store.states.get(key_of(TARGET)))
 
-    async def send(self, event: Event, id: str) -> StepFinished | None:  # noqa: A002  CloudEvents' word
-        """Deliver, and return the answer that the command has by now."""
-        meta = Meta(id, "surefoot/test", self.now)
-        await self.store.apply(await self._handling[type(event)](event, meta), cause=id)
+    async def send(self, event: Event, id: str, *, again: bool = False) -> StepFinished | None:  # noqa: A002  CloudEvents' word
+        """Deliver, and return the answer that the command has by now. ``again``: after a restoration of Redis."""
+        meta = Meta(id, "surefoot/test", self.now, read_again=again)
+        transition = await self._handling[type(event)](event, meta)
+        if transition is not None:
+            await self.store.apply(transition, cause=id)
         return self.answer(id)
 
     async def work(self, *, die_at: int | None = None, only: str | None = None) -> None:
