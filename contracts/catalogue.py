@@ -173,7 +173,13 @@ CATALOGUE: tuple[Entry, ...] = (
     _entry("recommendation-made.v1", optimizer.RecommendationMade, topics.OPTIMIZER_EVENTS, OPTIMIZER, DASHBOARDS),
     _entry("snapshot-captured.v1", recovery.SnapshotCaptured, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
     _entry("target-armed.v1", recovery.TargetArmed, topics.RECOVERY_EVENTS, RECOVERY, {ORCHESTRATOR, DASHBOARDS}),
-    _entry("target-disarmed.v1", recovery.TargetDisarmed, topics.RECOVERY_EVENTS, RECOVERY, {ORCHESTRATOR, DASHBOARDS}),
+    _entry(
+        "target-disarmed.v1",
+        recovery.TargetDisarmed,
+        topics.RECOVERY_EVENTS,
+        RECOVERY,
+        {ORCHESTRATOR, DASHBOARDS, RECOVERY},
+    ),
     _entry("change-applied.v1", recovery.ChangeApplied, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
     _entry(
         "rollback-started.v1",

@@ -108,10 +108,13 @@ class Known(NamedTuple):
 
 
 def _known_by(envelope: Envelope) -> Known:
-    """On another topic, about another target or of another sender it is another message."""
-    meta = envelope.meta
-    cause = joined(envelope.entry.topic.name, envelope.event.subject, meta.source, meta.id)
-    return Known(cause, f"{meta.source}#{meta.id}")
+    """On another topic, about another target or of another sender it is another message.
+
+    Which requests version 0.1.0 has taken the orchestrator knows by their runs: the marks do not tell the target.
+    """
+    topic, meta = envelope.entry.topic, envelope.meta
+    before = "" if topic == DEPLOYMENT_REQUESTS else f"{meta.source}#{meta.id}"
+    return Known(joined(topic.name, envelope.event.subject, meta.source, meta.id), before)
 
 
 class Consumer:
@@ -193,7 +196,7 @@ class Consumer:
         if not is_for(record.headers, self._service.name):
             return
         type_, meta = self._proven(record)
-        meta = replace(meta, read_again=self._progress.is_read_again(record.topic, record.partition, record.offset))
+        meta = replace(meta, read_again=self._again(record))
         try:
             envelope = decode(type_, meta, record.value)
         except UnknownType as error:
@@ -230,6 +233,9 @@ class Consumer:
                 with attempt:
                     await self._apply(envelope, handler, redis_run_id)
         self._waiting_since.pop(record.key or b"", None)
+
+    def _again(self, record: Record) -> bool:
+        return self._progress.is_read_again(record.topic, record.partition, record.offset)
 
     def _proven(self, record: Record) -> tuple[str, Meta]:
         """Return type and attributes, with who has written them. Raise ``InvalidMessage``, ``Untrusted`` among them."""

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from contracts.access import Role
-from contracts.base import Name, Target, Time
+from contracts.base import Name, Target, Time, id_of
 from contracts.deployment import (
     AbortRequested,
     Change,
@@ -196,9 +196,7 @@ class Endpoints:
         meta = Meta(id=key or str(uuid4()), source="surefoot/api/abort", time=moment(self._clock.now()))
         transition = await self._handlers.on_event(event, meta)
         source = f"{meta.source}/{target}"
-        await self._courses.apply(
-            transition, cause=f"api:{caused_id(source, meta.id)}", cause_before=f"{source}#{meta.id}"
-        )
+        await self._courses.apply(transition, cause=f"api:{id_of(source, meta.id)}", cause_before=f"{source}#{meta.id}")
         return view.run_id
 
     async def _refuse_unknown(self, target: Target) -> None:

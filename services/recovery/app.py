@@ -3,7 +3,7 @@
 from functools import partial
 
 from contracts.monitor import CriticalAlert
-from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack, SnapshotCaptured
+from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack, SnapshotCaptured, TargetDisarmed
 from services._aws.existing import existing
 from services._chassis.aws import Aws
 from services._chassis.service import Platform, Service
@@ -46,6 +46,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             Disarm: handlers.disarm,
             CriticalAlert: handlers.alert,
             SnapshotCaptured: handlers.own_snapshot,
+            TargetDisarmed: handlers.own_disarming,
         },
         jobs={
             CAPTURE: capture,

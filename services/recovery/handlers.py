@@ -8,7 +8,7 @@ from contracts.base import Target
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert
 from contracts.policy import RecoveryPolicy
-from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack, SnapshotCaptured
+from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack, SnapshotCaptured, TargetDisarmed
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import FailedJob
@@ -70,6 +70,16 @@ class Handlers:
         if not meta.read_again:
             return None
         return _on(event.target, lambda protection: decisions.index_again(protection, event))
+
+    async def own_disarming(self, event: TargetDisarmed, meta: Meta) -> Transition | None:
+        """Roll nothing back by itself for a run to which this service has said so, though a restored state is armed."""
+        if not meta.read_again:
+            return None
+
+        def decide(protection: Protection) -> Decision:
+            return Decision(arming.stand_down(protection, event.run_id).to_bytes())
+
+        return _on(event.target, decide)
 
     async def expire(self, timer: Timer) -> Transition:
         due, now = Expiry.from_bytes(timer.payload), self._now()

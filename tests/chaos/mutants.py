@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services._chassis import job_leases
+from services._chassis.consumer import Consumer
 from services._chassis.relay import Relay
 from services._chassis.signatures import Trust
 from services._chassis.store import RedisStore
@@ -113,6 +114,10 @@ def _own_events_ignored() -> None:
     Handlers.on_own_event = nothing  # type: ignore[method-assign,assignment]
 
 
+def _own_events_always_believed() -> None:
+    Consumer._again = lambda *_: True  # type: ignore[method-assign]
+
+
 def _everybody_believed() -> None:
     Trust.prove = lambda self, record, type_, meta: meta  # type: ignore[method-assign]
 
@@ -171,6 +176,11 @@ MUTANTS: dict[str, Mutant] = {
         "tests/services/orchestrator/test_orchestrator_restored.py"
         "::test_an_active_run_ends_as_it_was_told_and_nothing_is_told_again",
         _own_events_ignored,
+    ),
+    "own-word-always": Mutant(
+        "the orchestrator believes at any time what comes in its name",
+        "tests/security/test_own_word.py::test_its_own_event_changes_nothing",
+        _own_events_always_believed,
     ),
     "believed": Mutant(
         "whoever may write to Kafka is believed",

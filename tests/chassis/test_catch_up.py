@@ -318,3 +318,88 @@ async def test_no_replica_judges_deadlines_while_one_is_behind(redis: Any, monke
     await ours.keep()
     assert await others.due() == [], "it is told again as long as it holds"
     assert 0 < await redis.ttl(store.key("behind")) <= CATCHING_UP_SECONDS
+
+
+def again(ours: chassis.CatchUp, *offsets: int) -> list[int]:
+    """Return which of these messages are read again, since Redis may have lost what followed from them."""
+    return [offset for offset in offsets if ours.is_read_again(*PARTITION, offset)]
+
+
+async def test_what_is_read_for_the_first_time_is_not_read_again(redis: Any) -> None:
+    """Neither in a new installation, nor by a process that was away for long, nor after one that has crashed."""
+    ours = catch_up(redis, FakeConsumer(end=5))
+    assert again(ours, 0) == []
+    await ours.on_partitions_assigned({PARTITION})
+    assert again(ours, 0, 4) == []
+    ours.handled(*PARTITION, 0, ours.begin())
+    await ours.keep()
+    crashed = catch_up(redis, FakeConsumer(committed=3, end=9))
+    await crashed.on_partitions_assigned({PARTITION})
+    assert crashed.catching_up()
+    assert again(crashed, 1, 2, 3, 8) == []
+
+
+async def read_to(ours: chassis.CatchUp, *offsets: int) -> None:
+    for offset in offsets:
+        ours.handled(*PARTITION, offset, ours.begin())
+    await ours.keep()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_after_a_restoration_all_is_read_again_that_kafka_held_then(
+    restorable: Restorable, *, restarted: bool
+) -> None:
+    """Also what nobody had read before, and also where the process was away when Redis was restored."""
+    consumer = FakeConsumer(committed=7, position=7, end=9)
+    ours = catch_up(restorable.client, consumer)
+    await ours.on_partitions_assigned({PARTITION})
+    await read_to(ours, 7)
+    await restorable.comes_back(with_position=5)
+    if restarted:
+        ours = catch_up(restorable.client, consumer)
+        await ours.on_partitions_assigned({PARTITION})
+    else:
+        await ours.keep()
+    assert again(ours, 5, 8, 9) == [5, 8]
+    await read_to(ours, 5, 6, 7)
+    successor = catch_up(restorable.client, consumer)
+    await successor.on_partitions_assigned({PARTITION})
+    assert again(successor, 8, 9) == [8], "whoever goes on after a crash knows it as well"
+    await read_to(ours, 8)
+    assert again(ours, 8, 9) == []
+    consumer.ends = {PARTITION: 12}
+    following = catch_up(restorable.client, consumer)
+    await following.on_partitions_assigned({PARTITION})
+    assert again(following, 8, 9, 11) == []
+
+
+async def test_a_redis_that_was_only_restarted_is_taken_for_a_restored_one(restorable: Restorable) -> None:
+    """It cannot be told apart; there is nothing to be read again, though, but what nobody has read."""
+    ours = catch_up(restorable.client, FakeConsumer(committed=4, position=5))
+    await ours.on_partitions_assigned({PARTITION})
+    await read_to(ours, 4)
+    await restorable.comes_back()
+    await ours.keep()
+    await ours.keep()
+    assert again(ours, 4, 5) == []
+
+
+async def test_what_the_version_before_has_noted_counts_as_restored_once(redis: Any) -> None:
+    await redis.hset(KEY, FIELD, 5)
+    ours = catch_up(redis, FakeConsumer(committed=5, end=6))
+    await ours.on_partitions_assigned({PARTITION})
+    assert again(ours, 5, 6) == [5]
+    await read_to(ours, 5)
+    following = catch_up(redis, FakeConsumer(committed=6, end=8))
+    await following.on_partitions_assigned({PARTITION})
+    assert again(following, 6, 7) == []
+
+
+async def test_a_rebalance_forgets_what_was_read_again(restorable: Restorable) -> None:
+    consumer = FakeConsumer(committed=7, position=7, end=9)
+    ours = catch_up(restorable.client, consumer)
+    await ours.on_partitions_assigned({PARTITION})
+    await restorable.comes_back(with_position=5)
+    await ours.keep()
+    ours.on_partitions_revoked({PARTITION})
+    assert again(ours, 5, 8) == []

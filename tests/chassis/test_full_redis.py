@@ -68,7 +68,7 @@ async def test_what_was_handled_is_acknowledged(store: RedisStore) -> None:
     assert (await store.apply(STATE, cause="message")).applied is Applied.APPLIED
     assert (await store.apply(STATE, cause="message")).applied is Applied.SEEN
     offsets, partition = Offsets(store), TopicPartition("t", 0)
-    run_id, _ = await offsets.known({partition: 7})
+    run_id = (await offsets.known({partition: 7})).run_id
     assert await offsets.write({partition: 9}, run_id)
     await offsets.announce_catching_up()
     assert await store.write_although_full("HINCRBY", store.key("counters"), "untrusted", 2) == 2

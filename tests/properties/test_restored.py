@@ -17,7 +17,7 @@ from contracts.deployment import (
 )
 from contracts.envelope import Headers, from_message
 from contracts.gates import Verdict
-from contracts.recovery import RollbackFinished, TargetArmed, TargetDisarmed
+from contracts.recovery import RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
 from contracts.topics import DEPLOYMENT_EVENTS, RECOVERY_EVENTS
 from services.orchestrator.domain.view import RunView, run_key
 from tests.properties.profiles import PROFILE
@@ -36,6 +36,7 @@ happenings = st.one_of(
     st.tuples(st.just("time"), st.sampled_from([31.0, 61.0, 130.0, 600.0])),
 )
 courses = st.lists(happenings, max_size=12)
+Happening = tuple[str, object]
 
 
 class Lenient:
@@ -79,6 +80,13 @@ def stays_armed(world: World) -> set[str]:
     return {event.run_id for event in events if isinstance(event, TargetArmed)} - over
 
 
+def rolled_back(world: World) -> set[str | None]:
+    """Return the runs of which recovery published that it rolls them back."""
+    records = world.topics[RECOVERY_EVENTS.name]
+    events = [from_message(record.headers, record.value).event for record in records]
+    return {event.run_id for event in events if isinstance(event, RollbackStarted | RollbackFinished)}
+
+
 def ends(world: World) -> dict[str, list[DeploymentFinished]]:
     found: dict[str, list[DeploymentFinished]] = defaultdict(list)
     for record in world.topics[DEPLOYMENT_EVENTS.name]:
@@ -90,8 +98,10 @@ def ends(world: World) -> dict[str, list[DeploymentFinished]]:
 
 @pytest.mark.slow
 @PROFILE
-@given(before=courses, lost=courses, after=courses)
-def test_each_run_keeps_its_end(before: list[tuple[str, object]], lost: list, after: list) -> None:  # type: ignore[type-arg]
+@given(before=courses, lost=courses, after=courses, backwards=st.booleans())
+def test_each_run_keeps_its_end(
+    before: list[Happening], lost: list[Happening], after: list[Happening], backwards: bool
+) -> None:
     world = World()
     world.ledger = Lenient()  # type: ignore[assignment]
     happen(world, "ask", "a")
@@ -100,7 +110,7 @@ def test_each_run_keeps_its_end(before: list[tuple[str, object]], lost: list, af
     copy = world.copy()
     for event in lost:
         happen(world, *event)
-    world.restore(copy)
+    world.restore(copy, backwards=backwards)
     for event in after:
         happen(world, *event)
     world.come_to_rest()
@@ -113,3 +123,5 @@ def test_each_run_keeps_its_end(before: list[tuple[str, object]], lost: list, af
     # such a run ends with a call for people: recovery has refused to act for what it does not know any more
     known_lost = {run_id for run_id, found in published.items() if found[0].outcome is Outcome.ROLLBACK_FAILED}
     assert stays_armed(world) <= known_lost
+    succeeded = {run_id for run_id, found in published.items() if found[0].outcome is Outcome.SUCCEEDED}
+    assert not succeeded & rolled_back(world), "it succeeded, and was rolled back"

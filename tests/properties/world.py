@@ -281,8 +281,11 @@ class World:
         read = [dict(member.read) for member in self.members]
         return self.redis.copy(), read, deepcopy((self.unsent, self._noted))
 
-    def restore(self, copy: Any) -> None:
-        """Restore Redis from a copy; each process reads again from there, and replays its own events first."""
+    def restore(self, copy: Any, *, backwards: bool = False) -> None:
+        """Restore Redis from a copy; each process reads again from there, and replays its own events first.
+
+        Kafka promises no order among topics: ``backwards`` reads the others in the opposite one.
+        """
         for step in self.left:
             step.coroutine.close()
         self.left.clear()
@@ -296,7 +299,8 @@ class World:
         for member, until in zip(self.members, before, strict=True):
             first = REPLAYED_FIRST.get(Party(member.service.name), frozenset())
             member.transport.goals = {topic: len(self.topics[topic]) for topic in first}
-            for topic in sorted(member.topics, key=lambda topic: topic not in first):
+            order = reversed(member.topics) if backwards else member.topics
+            for topic in sorted(order, key=lambda topic: topic not in first):
                 goal = len(self.topics[topic]) if topic in first else until[topic]
                 while member.read[topic] < goal:
                     self.go(self.reading(member, topic, member.read[topic]))

@@ -28,7 +28,8 @@ def late(protection: Protection, alert: CriticalAlert) -> bool:
 def rollback_for(protection: Protection, alert: CriticalAlert, now: datetime) -> Armed | None:
     """Return the armed run that ``alert`` rolls back, or None.
 
-    An alert counts once the change has begun, if it is the change's (``_of_change``) and not over, and if nothing that
+    Once it was published that recovery stands down for a run, no alert counts, though a restored state has it armed. An
+    alert counts once the change has begun, if it is the change's (``_of_change``) and not over, and if nothing that
     the service depends on is in trouble itself. A database alert counts only if it began after the change: a database
     fails on its own, and going back would not mend it. The policy of the run may name the rules whose alerts count. A
     run that deployed the version of its snapshot again has changed nothing that going back could mend.
@@ -40,6 +41,7 @@ def rollback_for(protection: Protection, alert: CriticalAlert, now: datetime) ->
         or late(protection, alert)
         or protection.rollback is not None
         or held is None
+        or held.run_id in protection.stood_down
         or held.change is None
         or not held.triggered_by(alert.rule)
         or not held.active(now)

@@ -7,7 +7,7 @@ from contracts.deployment import Cause
 from contracts.gates import Gate
 from contracts.policy import RecoveryPolicy
 from contracts.recovery import ApplyChange, Arm
-from services.recovery.domain.protection import Armed, OurChange, Protection
+from services.recovery.domain.protection import MOST_STOOD_DOWN, Armed, OurChange, Protection
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,12 @@ def disarm(protection: Protection, run_id: str) -> Protection | None:
     if protection.arm is None or protection.arm.run_id != run_id:
         return None
     return protection.replace(arm=None)
+
+
+def stand_down(protection: Protection, run_id: str) -> Protection:
+    """Keep in mind that the run may have been told that nothing is rolled back by itself any more."""
+    others = (other for other in protection.stood_down if other != run_id)
+    return protection.replace(stood_down=(*others, run_id)[-MOST_STOOD_DOWN:])
 
 
 def expired(protection: Protection, run_id: str, now: datetime) -> bool:

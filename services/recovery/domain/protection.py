@@ -16,6 +16,8 @@ MOST_FIRING = 200
 """How many firing alerts of a target are kept; beyond it the oldest are dropped."""
 MOST_RESOLVED = 200
 """How many resolved alerts of a target are kept: an alert may be delivered after its own resolution."""
+MOST_STOOD_DOWN = 50
+"""How many runs are kept for which an alert begins no rollback any more."""
 MOST_PAST = 50
 """How many ended rollbacks of a target are kept."""
 
@@ -142,6 +144,8 @@ class Protection(State):
     firing: dict[str, Firing] = Field(default_factory=dict)
     resolved: tuple[str, ...] = ()
     """Ids of the alerts that are over, the newest last."""
+    stood_down: tuple[str, ...] = ()
+    """Runs of which recovery had published that it stands down, before Redis was restored from an older copy."""
     snapshots: tuple[SnapshotEntry, ...] = ()
     """The index of the stored snapshots, the newest first."""
 

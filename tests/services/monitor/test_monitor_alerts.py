@@ -54,7 +54,7 @@ def test_the_next_occurrence_has_an_id_of_its_own() -> None:
         assert alert.detail == "error_rate: 12%, limit > 10%"
         return alert.alert_id
 
-    assert raised(START) == caused_id(f"{TARGET}:error_rate", f"{START:.3f}")
+    assert raised(START) == caused_id(str(TARGET), f"error_rate:{START:.3f}")
     assert raised(START) != raised(START + 60)
 
 
