@@ -1,9 +1,10 @@
 """Which HTTP requests are let in: as often as their caller may ask, and as many at a time as can be worked on.
 
-Three middlewares, from the outside: ``InLane`` names the lane of a request (``lanes.py``), and counts those whose
-credentials are refused within; ``Rated`` counts the others once their caller is known; ``AtOnce`` gives out the places
-after the body was read, so that a slow body holds none. Who is refused is answered a second later where it can be held
-meanwhile: who asks again at once would otherwise be a flood of refusals.
+Three middlewares, from the outside: ``InLane`` names the lane of a request (``lanes.py``), slows down an address that
+sends too many of any kind, probes included, and counts those whose credentials are refused within; ``Rated`` counts the
+others once their caller is known; ``AtOnce`` gives out the places after the body was read, so that a slow body holds
+none. Who is refused is answered a second later where it can be held meanwhile: who asks again at once would otherwise
+be a flood of refusals.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services._chassis import rates
-from services._chassis.callers import caller_of, is_proven
+from services._chassis.callers import address_of, caller_of, is_proven
 from services._chassis.lanes import BY_HAND, REQUESTS, lane
 from services._chassis.problems import problem_answer
 from services._chassis.rates import RateLimit
@@ -42,6 +43,7 @@ class Admission:
     limits: Mapping[str, RateLimit] = field(
         default_factory=lambda: {REQUESTS: RateLimit(rates.ORDINARY), BY_HAND: RateLimit(rates.BY_HAND)}
     )
+    pace: RateLimit = field(default_factory=lambda: RateLimit(rates.PACE))
     at_once: Mapping[str, int] = field(default_factory=lambda: AT_ONCE)
     held: int = 0
 
@@ -58,16 +60,37 @@ class Admission:
         answer.headers["Retry-After"] = str(math.ceil(wait))
         return answer
 
-    async def hold_back(self, answer: Response) -> None:
-        """Wait before a refusal is sent; where too many wait already, it is the last answer of its connection."""
-        if self.held >= MOST_HELD:
+    async def slow_down(self, scope: Scope, send: Send) -> Send:
+        """Count a request of whatever kind, and hold it back where its address sends too many.
+
+        Return how to send the answer: where too many are held already, as the last one of its connection.
+        """
+        if self.pace.take(address_of(scope, self.proxies), proven=False) <= 0 or await self.hold_back():
+            return send
+
+        async def last(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
+
+        return last
+
+    async def refuse(self, answer: Response) -> Response:
+        """Return the answer when it is time to send it."""
+        if not await self.hold_back():
             answer.headers["Connection"] = "close"
-            return
+        return answer
+
+    async def hold_back(self) -> bool:
+        """Wait a moment; return False, at once, where too many wait already."""
+        if self.held >= MOST_HELD:
+            return False
         self.held += 1
         try:
             await self.sleep(HELD_SECONDS)
         finally:
             self.held -= 1
+        return True
 
 
 class InLane:
@@ -78,6 +101,8 @@ class InLane:
         self._admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            send = await self._admission.slow_down(scope, send)
         if not _counts(scope):
             await self._app(scope, receive, send)
             return
@@ -90,8 +115,7 @@ class InLane:
                 answer = self._admission.too_many(scope)
                 if answer is not None:
                     replaced = True
-                    await self._admission.hold_back(answer)
-                    await answer(scope, receive, send)
+                    await (await self._admission.refuse(answer))(scope, receive, send)
             if not replaced:
                 await send(message)
 
@@ -107,8 +131,7 @@ class Rated:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _counts(scope) and (answer := self._admission.too_many(scope)) is not None:
-            await self._admission.hold_back(answer)
-            await answer(scope, receive, send)
+            await (await self._admission.refuse(answer))(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -129,9 +152,7 @@ class AtOnce:
         places = ((name, ""), (name, caller))
         most = self._admission.at_once[name]
         if self._at_work[name, ""] >= most or self._at_work[name, caller] >= max(1, most // 2):
-            answer = _busy()
-            await self._admission.hold_back(answer)
-            await answer(scope, receive, send)
+            await (await self._admission.refuse(_busy()))(scope, receive, send)
             return
         self._at_work.update(places)
         held = True

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -48,6 +49,8 @@ from services._policy.faults import PolicyFaults
 PLACE_IN_GROUPS = "its place in the consumer groups; Kafka's log says who holds them up"
 EXIT_USAGE = 2
 EXIT_FAILED = 1
+RESOLVING_THREADS = 64
+"""Threads of the event loop: Redis and Kafka are found beside as many names that are not answered."""
 
 log = structlog.get_logger()
 
@@ -269,6 +272,8 @@ async def _exit_after(work: Coroutine[Any, Any, int]) -> NoReturn:
 async def _main(modules: tuple[str, ...], settings: Settings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # names of watched applications are resolved there, too, and a resolver may take its time
+    loop.set_default_executor(ThreadPoolExecutor(RESOLVING_THREADS, "resolving"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     process, code = Process(modules, settings), 0

@@ -14,6 +14,7 @@ from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.stack import REQUIRED_VARIABLES
 from services._chassis.access.guard import Served
 from services._chassis.http import KEEP_ALIVE_SECONDS
+from services._chassis.http_protocol import DEADLINES
 from services._chassis.settings import Settings
 from services._chassis.signing_keys import SIGNING
 from services._policy.environment import CLUSTER, RETRIES, SERVICE, SETTINGS, URL, URLS, environment_of
@@ -248,3 +249,11 @@ def test_the_front_door_drops_idle_connections_before_a_service_does() -> None:
     idle = re.search(r"keepalive (\d+)s", CADDYFILE)
     assert idle
     assert int(idle[1]) < KEEP_ALIVE_SECONDS
+
+
+def test_the_front_door_has_the_deadlines_of_the_services_and_proxies_in_one_way() -> None:
+    assert f"read_header {DEADLINES.headers:g}s" in CADDYFILE
+    assert f"read_body {DEADLINES.body:g}s" in CADDYFILE
+    proxies = re.findall(r"reverse_proxy [^\n]*\n\s*([^\n]*)", CADDYFILE)
+    assert proxies == ["import connection"] * len(proxies)
+    assert ENVIRONMENT["SUREFOOT_TRUSTED_PROXIES"] == "1"

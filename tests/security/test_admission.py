@@ -155,6 +155,20 @@ async def test_who_asks_too_often_is_held_back_and_told_when_to_come_again() -> 
         assert answer.json()["status"] == 429
 
 
+async def test_an_address_that_sends_too_many_is_slowed_down_and_probes_are_answered_all_the_same() -> None:
+    held = Held()
+    admission = Admission(sleep=held, pace=RateLimit(FEW, lambda: 1.0))
+    async with asking(admission) as (client, _, _):
+        assert [(await client.get("http://t/livez")).status_code for _ in range(3)] == [200] * 3
+        slow = asyncio.create_task(client.get("http://t/livez"))
+        await until(lambda: held.sleeping == 1)
+        admission.held = MOST_HELD
+        answer = await client.get("http://t/livez")
+        assert (answer.status_code, answer.headers["Connection"]) == (200, "close"), "it has to come in anew"
+        held.over.set()
+        assert "Connection" not in (await slow).headers
+
+
 async def test_wrong_credentials_count_as_well() -> None:
     limits = {REQUESTS: RateLimit(Rates(Rate(1, 99), Rate(1, 6), Rate(1, 99)), lambda: 1.0)}
     held = Held()
@@ -189,12 +203,10 @@ async def test_no_more_are_worked_on_at_a_time_than_there_is_room_for() -> None:
 async def test_so_many_refusals_are_held_back_and_no_more() -> None:
     held = Held()
     admission = Admission(sleep=held)
-    waiting = [asyncio.create_task(admission.hold_back(Response())) for _ in range(MOST_HELD)]
+    waiting = [asyncio.create_task(admission.hold_back()) for _ in range(MOST_HELD)]
     await until(lambda: held.sleeping == MOST_HELD)
     async with asyncio.timeout(10):
-        answer = Response()
-        await admission.hold_back(answer)  # at once
-        assert answer.headers["Connection"] == "close"
+        assert (await admission.refuse(Response())).headers["Connection"] == "close", "at once"
         held.over.set()
         await asyncio.gather(*waiting)
     assert admission.held == 0

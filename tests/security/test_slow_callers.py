@@ -26,7 +26,7 @@ from services._chassis.http_connections import (
 )
 from services._chassis.http_protocol import Deadlines
 
-SHORT = Deadlines(headers=0.1, body=0.1, unread=0.1, closing=0.1)
+SHORT = Deadlines(headers=0.1, body=0.1, unread=0.1, closing=5)
 LONG = Deadlines(headers=60, body=60, unread=60, closing=60)
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LARGE = 8_000_000
