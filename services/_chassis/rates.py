@@ -36,7 +36,7 @@ class Rates:
 ORDINARY = Rates(proven=Rate(50, 200), address=Rate(20, 100), strangers=Rate(50, 200))
 BY_HAND = Rates(proven=Rate(5, 50), address=Rate(2, 20), strangers=Rate(10, 50))
 PACE = Rates(proven=Rate(100, 300), address=Rate(100, 300), strangers=Rate(200, 400))
-"""Of requests of any kind, before their caller is known: they are slowed down, not refused."""
+"""The rates of requests of any kind, before their caller is known; they are slowed down and not refused."""
 
 
 class RateLimit:

@@ -4,9 +4,11 @@ import asyncio
 import errno
 import resource
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,8 @@ from services._chassis.http_connections import (
     most_open,
 )
 from services._chassis.http_protocol import Deadlines
+from services._chassis.tls_files import TlsFiles
+from tests.chassis.certificates import Authority
 
 SHORT = Deadlines(headers=0.1, body=0.1, unread=0.1, closing=5)
 LONG = Deadlines(headers=60, body=60, unread=60, closing=60)
@@ -44,7 +48,7 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(deadlines: Deadlines, most: int = 100) -> AsyncIterator[Served]:
+async def serving(deadlines: Deadlines, most: int = 100, tls: ssl.SSLContext | None = None) -> AsyncIterator[Served]:
     async def ready() -> dict[str, str]:
         return {}
 
@@ -62,7 +66,7 @@ async def serving(deadlines: Deadlines, most: int = 100) -> AsyncIterator[Served
         served.working += 1
         await served.gate.wait()
 
-    server = create_server(http, connections, deadlines)
+    server = create_server(http, connections, deadlines, tls)
     running = asyncio.create_task(server.serve([listening]))
     yield served
     served.gate.set()
@@ -249,3 +253,31 @@ async def test_a_process_without_descriptors_goes_on_when_there_are_some(monkeyp
         assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")
         assert refused
         writer.close()
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01", b"GET /livez HTTP/1.1\r\nHost: surefoot\r\n\r\n"])
+async def test_a_handshake_that_does_not_end_has_the_deadline_of_headers(sent: bytes, tmp_path: Path) -> None:
+    pair = Authority(tmp_path).issue("server")
+    names = ("", "SUREFOOT_HTTP_CERTIFICATE", "SUREFOOT_HTTP_KEY")
+    tls = TlsFiles("http", names, None, str(pair.certificate), str(pair.key), serves=True).context
+    async with serving(SHORT, tls=tls) as served:
+        reader, writer = await served.connect()
+        writer.write(sent)
+        await rest(reader)
+        await until(lambda: len(served.connections) == 0)
+        writer.close()
+
+
+async def test_over_tls_an_end_that_the_other_side_does_not_take_part_in_has_its_deadline(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.issue("server")
+    names = ("", "SUREFOOT_HTTP_CERTIFICATE", "SUREFOOT_HTTP_KEY")
+    tls = TlsFiles("http", names, None, str(pair.certificate), str(pair.key), serves=True).context
+    trusting = TlsFiles("test", ("", "", ""), str(authority.file)).context
+    async with serving(replace(SHORT, headers=1, closing=0.1), tls=tls) as served:
+        _, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=trusting)
+        await until(lambda: len(served.connections) == 1)
+        writer.write(b"GET /livez HTTP/1.1\r\nX-Long: ")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # so that it never sees the end
+        await until(lambda: len(served.connections) == 0)
+        writer.transport.abort()
