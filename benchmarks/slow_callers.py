@@ -47,7 +47,7 @@ class Callers:
         number = 0
         while True:
             begun, number = time.monotonic(), number + 1
-            await self._ask(f"Authorization: Bearer sf_{number:016x}_{number:032x}\r\n", 0)
+            await self._ask(f"Authorization: Bearer sfk_{number:010d}_{number:038d}\r\n", 0)
             await asyncio.sleep(max(0.0, begun + 1 / a_second - time.monotonic()))
 
     async def _ask(self, header: str, pause: float) -> None:
