@@ -17,10 +17,12 @@ from sandbox.virtual.redis import MemoryRedis
 from services._aws.errors import AwsError, reading
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
+from services._chassis.lanes import REQUESTS, WORK, lane
 from services._chassis.read_budget import (
     BUCKETS,
     BURST_SECONDS,
     LONGEST_WAIT,
+    LONGEST_WAIT_OF_REQUESTS,
     REDIS_AGAIN_SECONDS,
     REDIS_SECONDS,
     RESERVED_SECONDS,
@@ -159,6 +161,33 @@ def test_after_many_rollbacks_others_read_again_soon(play: Play) -> None:
             await installation.delay(aws, "describe_services", TARGETS[1])
         await asyncio.sleep(BURST_SECONDS)
         assert await installation.delay(aws, "describe_services", TARGETS[1]) <= LONGEST_WAIT
+
+    play(story)
+
+
+def test_collection_waits_little_for_requests_and_they_shorten_no_wait_of_its_own(play: Play) -> None:
+    async def requests(installation: Installation, aws: Aws, number: int) -> list[float | BaseException]:
+        lane.set(REQUESTS)
+        asked = (installation.delay(aws, "describe_services", TARGETS[0]) for _ in range(number))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    async def story(installation: Installation) -> None:
+        aws = installation.replica()
+        asking = asyncio.create_task(requests(installation, aws, 300))
+        await asyncio.sleep(0.01)
+        delay = await installation.delay(aws, "describe_services", TARGETS[0])
+        assert delay <= LONGEST_WAIT_OF_REQUESTS + 1 / RATE
+        delays = await asking
+        assert any(isinstance(found, BudgetSpent) for found in delays)
+        assert max(found for found in delays if isinstance(found, float)) <= LONGEST_WAIT_OF_REQUESTS
+        await asyncio.sleep(60)
+        looks = [asyncio.create_task(installation.delay(aws, "describe_services", target)) for target in TARGETS[:120]]
+        await asyncio.sleep(0.01)
+        (refused,) = await requests(installation, aws, 1)
+        assert isinstance(refused, BudgetSpent)
+        lane.set(WORK)
+        last = await installation.delay(aws, "describe_services", TARGETS[0])
+        assert last >= max(await asyncio.gather(*looks)) - 0.01, "it is behind those who came before"
 
     play(story)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi.routing import APIRoute
 
 from contracts.operations import Operation
 from contracts.topics import Party
@@ -234,3 +235,15 @@ async def test_a_key_with_another_body_is_refused_and_with_the_same_one_is_the_s
     assert (first.status_code, again.status_code, keyless.status_code) == (202, 202, 202)
     assert again.json()["operation_id"] == first.json()["operation_id"] != keyless.json()["operation_id"]
     assert (other.status_code, other.json()["title"]) == (422, "The Idempotency-Key was used before")
+
+
+@pytest.mark.parametrize("party", [Party.ORCHESTRATOR, Party.RECOVERY], indirect=True)
+async def test_what_brings_a_service_back_is_a_route_that_waits_for_no_other(served: Served) -> None:
+    posts = [
+        str(route.path)
+        for route in served.service.router.routes
+        if isinstance(route, APIRoute) and "POST" in route.methods
+    ]
+    assert served.service.by_hand
+    for begin in served.service.by_hand:
+        assert any(path.startswith(begin) for path in posts), f"{begin} is no route"
