@@ -265,7 +265,7 @@ class MemoryRedis:
     # what tests do, and look at
 
     def copy(self) -> Any:
-        """Return a copy of all data, for ``restore``."""
+        """Return a copy of all data, and of when each key expires in epoch seconds, for ``restore``."""
         return deepcopy((self._held, self._ends))
 
     def restore(self, copy: Any) -> None:

@@ -4,7 +4,7 @@
 -- KEYS  1 inbox mark  2 state  3 outbox  4 timers  5 timers' bodies  6 jobs  7 the job that ends
 --       8 inbox mark as the version before wrote it  9 jobs that are claimed first
 --       10 mark of this call, by which it knows its own repetition
---       11… one for each "answer", "put_record", "job", "cancel_job" and "index" operation, in their order
+--       11… one for each "put_record", "job", "cancel_job" and "index" operation, in their order
 -- ARGV  1 cause ("" none)  2 seconds to remember  3 expected revision ("" no state)  4 "1": write the state, "expires": and
 --       forget it after 2
 --       5 state  6 fence of the job that ends ("" none)  7 timer that fires ("" none)  8 its due time
@@ -21,6 +21,15 @@ if ARGV[6] ~= "" and redis.call("HGET", KEYS[7], "fence") ~= ARGV[6] then return
 if ARGV[6] ~= "" and redis.call("HGET", KEYS[7], "state") ~= "running" then return "fenced" end
 if ARGV[3] ~= "" and (redis.call("HGET", KEYS[2], "revision") or "0") ~= ARGV[3] then return "conflict" end
 
+-- what is left of a job says that it was there: it is not begun again
+local function finish(job, id, seconds)
+  redis.call("DEL", job)
+  redis.call("HSET", job, "state", "done")
+  redis.call("EXPIRE", job, seconds)
+  redis.call("ZREM", KEYS[6], id)
+  redis.call("ZREM", KEYS[9], id)
+end
+
 if ARGV[1] ~= "" then redis.call("SET", KEYS[1], "1", "EX", remember) end
 if ARGV[4] ~= "" then
   redis.call("HSET", KEYS[2], "revision", ARGV[3] + 1, "data", ARGV[5])
@@ -31,14 +40,9 @@ if ARGV[7] ~= "" then
   redis.call("HDEL", KEYS[5], ARGV[7])
 end
 if ARGV[6] ~= "" then
-  redis.call("HSET", KEYS[7], "state", "done")
-  redis.call("HDEL", KEYS[7], "payload", "saved", "claim", "given_back")
-  -- only a command comes again after days; a watcher's look every minute would fill the memory
-  local asked = redis.call("HGET", KEYS[7], "command") ~= ""
-  redis.call("EXPIRE", KEYS[7], asked and remember or math.min(remember, 86400))
-  local id = redis.call("HGET", KEYS[7], "id")
-  redis.call("ZREM", KEYS[6], id)
-  redis.call("ZREM", KEYS[9], id)
+  -- only a command comes again after days; a watcher's looks, one each minute, would fill the memory in a day
+  local asked, id = redis.call("HGET", KEYS[7], "command") ~= "", redis.call("HGET", KEYS[7], "id")
+  finish(KEYS[7], id, asked and remember or math.min(remember, 3600))
 end
 
 local time = redis.call("TIME")
@@ -49,11 +53,6 @@ while i <= #ARGV do
   if operation == "emit" then
     redis.call("XADD", KEYS[3], "*", "topic", ARGV[i+1], "key", ARGV[i+2], "headers", ARGV[i+3], "value", ARGV[i+4])
     i = i + 5
-  elseif operation == "answer" then
-    redis.call("DEL", KEYS[key])
-    redis.call("HSET", KEYS[key], "topic", ARGV[i+1], "key", ARGV[i+2], "headers", ARGV[i+3], "value", ARGV[i+4])
-    redis.call("EXPIRE", KEYS[key], remember)
-    key, i = key + 1, i + 5
   elseif operation == "timer" then
     redis.call("ZADD", KEYS[4], ARGV[i+2], ARGV[i+1])
     redis.call("HSET", KEYS[5], ARGV[i+1], ARGV[i+3])
@@ -72,10 +71,7 @@ while i <= #ARGV do
   elseif operation == "cancel_job" then
     local state = redis.call("HGET", KEYS[key], "state")
     if state == "queued" then
-      redis.call("HSET", KEYS[key], "state", "done")
-      redis.call("EXPIRE", KEYS[key], remember)
-      redis.call("ZREM", KEYS[6], ARGV[i+1])
-      redis.call("ZREM", KEYS[9], ARGV[i+1])
+      finish(KEYS[key], ARGV[i+1], remember)
     elseif state == "running" then
       redis.call("HSET", KEYS[key], "cancelled", "1")
     end

@@ -22,6 +22,7 @@ from contracts.envelope import Envelope, Message, Meta
 from contracts.results import Answer
 from contracts.state import DamagedState, State
 from services._chassis.clock import Clock, moment
+from services._chassis.compact import compact, compact_fields, expand, expand_fields, short
 from services._chassis.course_log import log_event
 from services._chassis.damage import Replacement, no_replacement, set_aside_key
 from services._chassis.scripts import refused_when_full, script
@@ -29,6 +30,8 @@ from services._chassis.transition import Busy, Decision, Emit, Timer, Transition
 
 REMEMBER_SECONDS = 31 * 24 * 3600
 """How long causes, answers, ended jobs and records are kept: longer than any topic's retention."""
+ANSWER = "answered"
+"""Begins the keys of answers, which are kept to be given again."""
 JOBS, FIRST_JOBS = "jobs", "jobs-first"
 """The queues of jobs, by when they may be claimed; those of the second one wait for none of the first."""
 CONFLICTS = 20
@@ -169,8 +172,8 @@ class RedisStore:
         raise Busy(f"{key} is being changed by too many at once")
 
     async def record(self, key: str) -> bytes | None:
-        data: bytes | None = await self.redis.get(self.key("record", key))
-        return data
+        kept: bytes | None = await self.redis.get(self.key("record", key))
+        return None if kept is None else expand(kept)
 
     async def apply(
         self,
@@ -206,8 +209,9 @@ class RedisStore:
                 continue
             if decision.ignore_once:
                 return Written(Applied.IGNORED, decision)
+            mark, before = ("", "") if decision.unmarked else (cause, cause_before)
             keys, arguments = self._arguments(
-                transition.key, decision, revision, cause, cause_before, cause_id or cause, lease, timer, redis_run_id
+                transition.key, decision, revision, mark, before, cause_id or cause, lease, timer, redis_run_id
             )
             result = (await run(keys=keys, args=arguments)).decode()
             if result == "another run":
@@ -253,9 +257,11 @@ class RedisStore:
 
     async def answer_again(self, command_id: str) -> None:
         """Publish the stored answer of a command once more; nothing if it has none yet."""
-        stored = await self.redis.hgetall(self.key("answer", command_id))
-        if stored:
-            flat = (part for pair in stored.items() for part in pair)
+        kept: bytes | None = await self.redis.get(self.key(ANSWER, command_id))
+        # version 0.1.0 kept a hash of the fields
+        fields: Any = expand_fields(kept) if kept else await self.redis.hgetall(self.key("answer", command_id))
+        if fields:
+            flat = (part for pair in fields.items() for part in pair)
             await self.write_although_full("XADD", self.key("outbox"), "*", *flat)
 
     async def write_although_full(self, command: str, key: str, *arguments: str | bytes | float) -> Any:
@@ -283,7 +289,7 @@ class RedisStore:
         if decision.state is not None and key is None:
             raise ValueError("a transition without a key cannot write a state")
         keys = [
-            self.key("inbox", cause),
+            self.key("inbox", short(cause)),
             self.key("state", key or ""),
             self.key("outbox"),
             self.key("timers"),
@@ -318,21 +324,16 @@ class RedisStore:
             arguments += ["job", job.id, job.kind, job.payload, job.asked_by, queue]
         for name, data in decision.records.items():
             keys.append(self.key("record", name))
-            arguments += ["put_record", data, REMEMBER_SECONDS]
+            arguments += ["put_record", compact(data), REMEMBER_SECONDS]
         for index in decision.indexes:
             keys.append(self.key("index", index.name))
             arguments += ["index", index.member, repr(index.score), index.keep]
         for emission, message in zip(decision.emit, self.messages(decision.emit, cause_id), strict=True):
-            fields: list[str | bytes | float] = [
-                message.topic,
-                message.key,
-                orjson.dumps(_text(message)),
-                message.value,
-            ]
-            arguments += ["emit", *fields]
+            fields = _fields(message)
+            arguments += ["emit", *fields.values()]
             if isinstance(emission.event, Answer):
-                keys.append(self.key("answer", emission.event.command_id))
-                arguments += ["answer", *fields]
+                keys.append(self.key(ANSWER, emission.event.command_id))
+                arguments += ["put_record", compact_fields(fields), REMEMBER_SECONDS]
         return keys, arguments
 
     def messages(self, emit: Iterable[Emit], cause_id: str | None) -> list[Message]:
@@ -353,5 +354,7 @@ class RedisStore:
         ]
 
 
-def _text(message: Message) -> list[tuple[str, str]]:
-    return [(name, value.decode()) for name, value in message.headers]
+def _fields(message: Message) -> dict[str, bytes]:
+    """Return a message as the outbox has it."""
+    headers = orjson.dumps([(name, value.decode()) for name, value in message.headers])
+    return {"topic": message.topic.encode(), "key": message.key, "headers": headers, "value": message.value}

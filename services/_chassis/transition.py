@@ -79,6 +79,8 @@ class Decision:
     ignore_once: bool = False
     """Do nothing and do not record the cause: a redelivery is decided anew, because this event may have overtaken the
     one that it answers."""
+    unmarked: bool = False
+    """Do not record the cause: the same event again changes nothing, and a mark of each would fill the memory."""
     expires: bool = False
     """Whether ``state`` is forgotten 31 days after its last change: it says nothing that is still to be acted on."""
 

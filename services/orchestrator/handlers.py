@@ -17,6 +17,7 @@ from contracts.deployment import (
     PhaseStarted,
 )
 from contracts.envelope import Meta
+from contracts.health import HealthScored
 from contracts.state import read_record
 from contracts.topics import Party
 from services._chassis.clock import Clock, moment
@@ -236,6 +237,7 @@ def turn(
     return Decision(
         state=None if after is before else after.to_bytes(),
         expires=after.active is None and not after.queue,
+        unmarked=isinstance(event, HealthScored),
         emit=tuple(Emit(effect.event, effect.id) for effect in effects if isinstance(effect, Publish)),
         timers=_timers(after.active) + _queue_timer(after, now) if after is not before else (),
         cancel_timers=_cancelled(before, after),

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,7 @@ from services.monitor.domain.names import OURS
 from surefoot.rehearsal.stage import NeverEnds, Prepare, Stage, Watch, staged
 from surefoot.rehearsal.system import InProcessSystem
 
+Look = Callable[[Stage, InProcessSystem], Awaitable[None]]
 LONGEST = 4 * 3600.0
 """Product seconds after which a rehearsal is given up."""
 SOURCE = "surefoot/rehearsal"
@@ -84,19 +86,21 @@ def rehearse(
     policy: Files = Files(),  # noqa: B008  frozen
     watch: Watch | None = None,
     prepare: Prepare | None = None,
+    look: Look | None = None,
 ) -> Rehearsal:
     """Deploy the scenario's image in its world, under a virtual clock. Raise ``NeverEnds`` or ``Impossible``.
 
     Gates and thresholds are those of ``policy``, and where it says nothing those of the environment, as for the
     services in production. Raise ``PolicyFaults`` for a policy that cannot be used. ``watch`` sees the simulated AWS
-    after each step in time; ``prepare`` does what else there is to do before the request.
+    after each step in time; ``prepare`` does what else there is to do before the request; ``look`` looks at the
+    services after the end, while they go on.
     """
     service = scenario.world.service
     policies = policies_of(_own(scenario) if not policy.files else policy, service)
     settings = {name.lower(): value for name, value in _variables(service).items()}
     with staged(scenario, seed) as stage:
         system = InProcessSystem(stage.clock, stage.connection, stage.transport, settings, policies)
-        return stage.run(_play(stage, system, watch, prepare))
+        return stage.run(_play(stage, system, watch, prepare, look))
 
 
 def _own(scenario: Scenario) -> Files:
@@ -106,7 +110,9 @@ def _own(scenario: Scenario) -> Files:
     return Files((File("policy.yaml", yaml.safe_dump(dict(scenario.policy)).encode()),))
 
 
-async def _play(stage: Stage, system: InProcessSystem, watch: Watch | None, prepare: Prepare | None) -> Rehearsal:
+async def _play(
+    stage: Stage, system: InProcessSystem, watch: Watch | None, prepare: Prepare | None, look: Look | None
+) -> Rehearsal:
     scenario, world = stage.scenario, stage.aws.world
     afterwards = [service for service in scenario.world.services if service.name in scenario.also]
     async with stage.under_way(watch, prepare) as begun, system:
@@ -114,6 +120,8 @@ async def _play(stage: Stage, system: InProcessSystem, watch: Watch | None, prep
         seconds, run = stage.clock.now() - begun, await system.run(finished.run_id)
         also = [await _deploy(stage, system, service, str(number)) for number, service in enumerate(afterwards, 2)]
         await stage.clock.sleep(scenario.expect.watch)
+        if look is not None:
+            await look(stage, system)
     events = (from_message(message.headers, message.value) for topic in system.bus.topics.values() for message in topic)
     return Rehearsal(
         finished,

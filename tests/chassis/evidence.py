@@ -7,6 +7,7 @@ import orjson
 
 from contracts.base import Target
 from contracts.recovery import SnapshotCaptured
+from services._chassis.compact import short
 from services._chassis.store import RedisStore
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition
 
@@ -53,7 +54,8 @@ async def whole(store: RedisStore) -> set[str]:
     """Return the causes, each of which is once in every place."""
     found = await left(store)
     causes = set(found["states"])
-    assert found == {place: Counter(causes) for place in found}
+    marks = Counter(map(short, causes))
+    assert found == {place: marks if place == "inbox" else Counter(causes) for place in found}
     return causes
 
 

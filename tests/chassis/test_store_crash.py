@@ -21,7 +21,7 @@ from sandbox.child import claim_port
 from sandbox.valkey import Valkey
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import Executor
-from services._chassis.store import Applied, Lease, RedisStore, Written
+from services._chassis.store import ANSWER, Applied, Lease, RedisStore, Written
 from services._chassis.timers import Timers
 from services._chassis.transition import Busy, Emit, Timer, decided
 from tests.chassis.evidence import DUE, EVENT, TARGET, emitted, left, noting, whole
@@ -153,7 +153,7 @@ async def test_timers_that_fire_and_jobs_that_end_do_so_once_over_a_kill(valkey:
         found = await left(store)
         assert found["timers"] == found["timers' bodies"] == Counter(_still(names, "fired", happened))
         assert found["jobs"] == Counter(_still(names, "ended", happened))
-        answers = {lease.job for lease in leases if await store.redis.exists(store.key("answer", lease.job))}
+        answers = {lease.job for lease in leases if await store.redis.exists(store.key(ANSWER, lease.job))}
         over = {
             lease.job for lease in leases if await store.redis.hget(store.key("job", lease.job), "state") == b"done"
         }

@@ -72,7 +72,7 @@ async def test_names_do_not_run_into_each_other(redis: Any, one: tuple[str, str]
 
 async def test_what_the_version_before_has_handled_is_not_handled_again(redis: Any) -> None:
     inbox = Inbox(redis)
-    await inbox.store.apply(decided(), cause="a#1")
+    await redis.set(inbox.store.key("inbox", "a#1"), "1")
     await inbox.take(CAPTURE)
     assert await marks(inbox) == 1
     await inbox.take(CAPTURE, id_="2")

@@ -57,6 +57,8 @@ class Condition(Contract):
             case TargetDisarmed() | RollbackFinished():
                 ended = self.armed is not None and self.armed.run_id == event.run_id
                 return self._with(armed=None) if ended else self
+            case HealthScored() if self.score is not None and published_at <= self.score.at:
+                return self
             case HealthScored():
                 return self._with(score=Score(low=event.low, high=event.high, rating=event.rating, at=published_at))
             case CriticalAlert() | WarningAlert():

@@ -20,9 +20,10 @@ from sandbox.aws.server.seed import CLUSTER, SERVICE
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import Pace, PacedClock, moment
+from services._chassis.compact import expand_fields
 from services._chassis.jobs import Executor
 from services._chassis.service import Platform, Service
-from services._chassis.store import RedisStore
+from services._chassis.store import ANSWER, RedisStore
 from services._chassis.tasks import end
 from services._chassis.timers import Timers
 from services.monitor.app import create_app
@@ -48,10 +49,11 @@ class Running:
     async def answer_to(self, id_: str) -> StepFinished:
         deadline = time.monotonic() + LONGEST
         while time.monotonic() < deadline:
-            kept = await self.store.redis.hgetall(self.store.key("answer", id_))
+            kept = await self.store.redis.get(self.store.key(ANSWER, id_))
             if kept:
-                headers = tuple((name, value.encode()) for name, value in orjson.loads(kept[b"headers"]))
-                event = from_message(headers, kept[b"value"]).event
+                fields = expand_fields(kept)
+                headers = tuple((name, value.encode()) for name, value in orjson.loads(fields[b"headers"]))
+                event = from_message(headers, fields[b"value"]).event
                 assert isinstance(event, StepFinished)
                 return event
             await asyncio.sleep(0.05)
