@@ -7,6 +7,8 @@ from contracts.state import DamagedState
 from services._chassis.readiness import Readiness
 from services._chassis.transition import Decision
 
+SET_ASIDE = "set-aside:"
+"""What the keys of such records begin with."""
 SET_ASIDE_SECONDS = 24 * 3600.0
 """Real seconds for which a state that was set aside is reported as degraded."""
 
@@ -20,7 +22,7 @@ async def no_replacement(_key: str, _error: DamagedState) -> Decision:
 
 def set_aside_key(key: str, data: bytes) -> str:
     """Return the key of the record that keeps a state that could not be read."""
-    return f"set-aside:{key}:{sha256(data).hexdigest()[:16]}"
+    return f"{SET_ASIDE}{key}:{sha256(data).hexdigest()[:16]}"
 
 
 def reported(replacement: Replacement, service: str, readiness: Readiness) -> Replacement:

@@ -35,6 +35,7 @@ from services._chassis.identity import identity_of
 from services._chassis.policy import first_policy, router
 from services._chassis.read_budget import ReadBudget
 from services._chassis.readiness import Readiness
+from services._chassis.redis_memory import RedisMemory
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings, known_settings, sentence, without_effect
 from services._chassis.startup import AGAIN_SECONDS, Startup, StartupError, unless_stopped, why_of
@@ -154,7 +155,9 @@ class Process:
             self.aws, policies, self.settings.aws_account or "", self.readiness, lambda: self._is_busy
         )
         redis_clock = RedisClock(self.redis, self.clock, self.readiness)
+        memory = RedisMemory(self.redis, self.readiness)
         loops: dict[str, Loop] = {"clock": redis_clock.run, "policy": policies.run, "accounts": accounts.run}
+        loops["memory of Redis"] = memory.run
         if self.connections.files:
             loops["certificates"] = TlsWatch(self.connections.files, self.readiness).run
         for party, store in stores.items():

@@ -24,7 +24,7 @@ from contracts.state import DamagedState, State
 from services._chassis.clock import Clock, moment
 from services._chassis.compact import compact, compact_fields, expand, expand_fields, short
 from services._chassis.course_log import log_event
-from services._chassis.damage import Replacement, no_replacement, set_aside_key
+from services._chassis.damage import SET_ASIDE, Replacement, no_replacement, set_aside_key
 from services._chassis.scripts import refused_when_full, script
 from services._chassis.transition import Busy, Decision, Emit, Timer, Transition
 
@@ -324,7 +324,9 @@ class RedisStore:
             arguments += ["job", job.id, job.kind, job.payload, job.asked_by, queue]
         for name, data in decision.records.items():
             keys.append(self.key("record", name))
-            arguments += ["put_record", compact(data), REMEMBER_SECONDS]
+            # what was set aside is looked at by hand
+            kept = data if name.startswith(SET_ASIDE) else compact(data)
+            arguments += ["put_record", kept, REMEMBER_SECONDS]
         for index in decision.indexes:
             keys.append(self.key("index", index.name))
             arguments += ["index", index.member, repr(index.score), index.keep]
