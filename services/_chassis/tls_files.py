@@ -131,7 +131,7 @@ class TlsWatch:
         """Look every ``LOOK_SECONDS`` until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            await asyncio.to_thread(self.look)
+            self.look()  # not in a thread: what it reports is read by requests, and the files are small
 
     def look(self) -> None:
         for files in self._files:
