@@ -11,12 +11,13 @@ import secrets
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import ValidationError
+from pydantic import StringConstraints, ValidationError
 
 from contracts.access import Role, ShortName
 from contracts.base import Contract
+from contracts.prose import Plain
 
 PREFIX = "sfk"
 """Before every key, so that programs which look for leaked secrets find them."""
@@ -74,14 +75,14 @@ def _checksum(text: str) -> str:
 class KeyRecord(Contract):
     """A key as it is kept: everything but the key."""
 
-    id: str
+    id: Annotated[str, StringConstraints(pattern=rf"^[a-z2-7]{{{_ID_LENGTH}}}$")]
     name: ShortName
-    digest: str
+    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     """SHA-256 of the key, hexadecimal."""
     role: Role | None = None
     """The role that it has for every service, besides what the policy gives to ``key:NAME``."""
     created_at: datetime
-    created_by: str = ""
+    created_by: Plain = ""
     expires_at: datetime
     revoked_at: datetime | None = None
 
