@@ -30,6 +30,17 @@ RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 KeyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """The name of an outside party's signing key."""
 
+Repository = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([A-Za-z0-9.-]+(:[0-9]{1,5})?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*$", min_length=1, max_length=512
+    ),
+]
+"""A repository of images with its registry, without tag and digest; without a registry it is one of Docker Hub."""
+Family = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,255}$")]
+"""The family of a task definition."""
+RoleArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$")]
+
 MOST_SERVICES = 1000
 """How many services one installation may have; a policy file with more is refused."""
 
@@ -215,6 +226,17 @@ class Gates(Section):
     """
 
 
+class ChangeScope(Section):
+    """What a change may bring that the live version does not have; a change to anything else is refused."""
+
+    repositories: tuple[Repository, ...] = _default((), "those of the live version alone", max_length=100)
+    """Repositories from which images may come, besides those of the live version."""
+    families: tuple[Family, ...] = _default((), "that of the live version alone", max_length=100)
+    """Families of task definitions that may be deployed, besides that of the live version."""
+    roles: tuple[RoleArn, ...] = _default((), "those of the live version alone", max_length=100)
+    """ARNs of the roles that a task definition may have as task role or execution role, besides the live version's."""
+
+
 class Timeouts(Section):
     deployment_minutes: Annotated[float, Field(gt=0, le=240)] = _default(15, "requirements, Phase 2")
     """The longest that the service may take to become healthy. Left out: a rollout that goes on moving has as long as
@@ -335,7 +357,7 @@ class Callers(Section):
 class Access(Section):
     """How Surefoot acts in an account that is not its own."""
 
-    role: Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$")]
+    role: RoleArn
     """ARN of the role that is assumed. It must belong to the account that it is listed for."""
     external_id: ExternalId | None = None
     """The external id that the role's trust policy demands, if it demands any."""
@@ -358,6 +380,7 @@ class ServicePolicy(Section):
     comparison: Worsening = Worsening()
     health: Health = Health()
     gates: Gates = Gates()
+    change: ChangeScope = ChangeScope()
     timeouts: Timeouts = Timeouts()
     baking: Baking = Baking()
     tests: Tests = Tests()
@@ -382,6 +405,8 @@ class PolicyPart(Contract):
 
 class PreflightPolicy(PolicyPart):
     gates: Gates
+    change: ChangeScope | None = None
+    """None in a command of the previous version: then recovery alone looks at what a change brings."""
 
 
 class HealthPolicy(PolicyPart):

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from contracts.base import Contract, Event, RunId, Time
-from contracts.deployment import Rollback
+from contracts.deployment import Change, Rollback
 from contracts.policy import RecoveryPolicy
 from contracts.prose import Plain, Prose
 
@@ -99,12 +99,17 @@ was not sent. Where the result of a call is not known, the answer has no such ga
 
 
 class ApplyChange(Event):
-    """Change the service, at most once for this run. Refused unless armed for this run."""
+    """Change the service, at most once for this run. Refused unless armed for this run.
+
+    Recovery compares what it is told with what was asked for and with what is live, and decides by its own policy.
+    """
 
     run_id: RunId
     images: dict[str, str] = Field(default_factory=dict)
     """Container name → ``repository@sha256:…``, as preflight resolved it."""
     task_definition: str | None = None
+    change: Change | None = None
+    """What the request asked for, as it came; None in a command of the previous version."""
 
 
 class RollBack(Event):
@@ -132,6 +137,8 @@ class SnapshotCaptured(Event):
     taken_at: Time | None = None
     proven: bool = False
     """Whether it was taken of a version that had passed its checks after a change."""
+    sha256: str = ""
+    """The hash of the stored bytes, hexadecimal; empty in events of a version before signed snapshots."""
     actor: Plain = ""
     """The person who asked for it over the API."""
     reason: Prose = ""

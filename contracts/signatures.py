@@ -52,8 +52,12 @@ def signed_bytes(
     What is missing counts as empty.
     """
     given = dict(headers)
-    parts = (topic.encode(), key, *(given.get(name) for name in SIGNED_HEADERS), value)
-    return _BEGIN + b"".join(len(part or b"").to_bytes(4, "big") + (part or b"") for part in parts)
+    return joined_parts(_BEGIN, (topic.encode(), key, *(given.get(name) for name in SIGNED_HEADERS), value))
+
+
+def joined_parts(begin: bytes, parts: Iterable[bytes | None]) -> bytes:
+    """Return ``begin``, which says what is signed, and each part after its length; what is missing counts as empty."""
+    return begin + b"".join(len(part or b"").to_bytes(4, "big") + (part or b"") for part in parts)
 
 
 def writers_of(type_: str, topic: str) -> frozenset[Party]:

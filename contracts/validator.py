@@ -56,6 +56,7 @@ class RunPreflight(Event):
         "reference_valid": "the image's reference is well formed",
         "image_unambiguous": "it is known which container's image changes",
         "digest_resolved": "the image is known by its digest",
+        "change_permitted": "repositories, family and roles are the live version's, or the policy's change names them",
         "task_definition_exists": "ECS knows the task definition",
         "change_resolved": "it is known exactly what to apply",
         "run_preflight_answered": "the validator answered in time",

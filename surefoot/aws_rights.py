@@ -50,7 +50,8 @@ RIGHTS: Mapping[Party, tuple[str, ...]] = {
         "elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetHealth",
         "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
         "application-autoscaling:DescribeScheduledActions", "ecr:BatchGetImage",
-        "s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject",
+        "s3:DeleteObject", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:GetObject", "s3:ListBucket",
+        "s3:PutObject",
     ),
 }  # fmt: skip
 """Service → the actions that authorise its calls of AWS."""
@@ -85,7 +86,9 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
     Party.RECOVERY: {
         **_WRONG_NAME,
         "s3:DeleteObject": "snapshots that are older than the policy keeps them",
-        "s3:ListBucket": "an index in Redis that is lost",
+        "s3:GetBucketPublicAccessBlock": "a look at how the bucket is protected",
+        "s3:GetBucketVersioning": "a look at how the bucket is protected",
+        "s3:ListBucket": "an index in Redis that is lost, and snapshots that are older than the policy keeps them",
     },
 }
 """Service → the actions that an ordinary deployment does not need → what needs them."""

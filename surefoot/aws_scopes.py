@@ -237,6 +237,8 @@ SCOPES: Mapping[str, tuple[Scope, ...]] = {
     "s3:GetObject": (snapshots,),
     "s3:PutObject": (snapshots,),
     "s3:ListBucket": (bucket_of_snapshots,),
+    "s3:GetBucketPublicAccessBlock": (bucket_of_snapshots,),
+    "s3:GetBucketVersioning": (bucket_of_snapshots,),
 }
 """Action → on what it is allowed. For all others AWS has no resources: ``region_alone``. Of alarms it has, and shows
 composite ones and mute rules only to those who may see all (API reference, DescribeAlarms)."""

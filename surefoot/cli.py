@@ -278,7 +278,7 @@ def snapshots(cluster: Cluster, service: Service, *, where: Located = ANYWHERE, 
     from surefoot.rollback import listed
 
     found = Surefoot().snapshots(Place.of(cluster, service, where))
-    result(found, json, lambda shown: listed(shown["snapshots"]))
+    result(found, json, listed)
     return Exit.SUCCEEDED
 
 

@@ -43,8 +43,18 @@ def roll_back(
     return Exit.SUCCEEDED if operation.get("result") == "restored" else Exit.ROLLBACK_FAILED
 
 
-def listed(snapshots: Sequence[Mapping[str, Any]]) -> str:
-    """Return a line for each snapshot: its id, whether it is proven, its version and images, why it was taken."""
+def listed(found: Mapping[str, Any]) -> str:
+    """Return a line for each snapshot: its id, whether it is proven, its version and images, why it was taken.
+
+    After them a line for each object that is not used, with the reason.
+    """
+    unused = [f"not used: {entry['snapshot_id']}: {entry['why']}" for entry in found.get("unusable") or ()]
+    if found.get("unread"):
+        unused.append(f"not looked at: {found['unread']} more objects")
+    return "\n".join([_usable(found["snapshots"]), *unused])
+
+
+def _usable(snapshots: Sequence[Mapping[str, Any]]) -> str:
     if not snapshots:
         return "no snapshots"
     rows = [("SNAPSHOT", "PROVEN", "TASK DEFINITION", "IMAGES", "TAKEN")]
@@ -62,6 +72,10 @@ def planned(plan: Mapping[str, Any]) -> str:
     head = f"{plan['snapshot_id']} would be brought back; nothing was changed"
     changes = [
         f"  {change['setting']}: {_value(change['from'])} → {_value(change['to'])}" for change in plan["changes"]
+    ]
+    changes += [
+        f"  {change['setting']}: {_value(change['from'])} → {_value(change['to'])}"
+        for change in plan.get("definition") or ()
     ]
     images = [f"  image of {name}: {image}" for name, image in plan["images"].items()]
     definition = f"  the task definition is {plan['task_definition']}"

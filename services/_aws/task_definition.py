@@ -74,10 +74,19 @@ class EcsTaskDefinition:
         }
 
     @property
+    def task_role(self) -> str | None:
+        """Return the role by which its tasks run; None where it has none."""
+        return self.body.get("taskRoleArn") or None
+
+    @property
+    def execution_role(self) -> str | None:
+        """Return the role by which ECS starts its tasks; None where it has none."""
+        return self.body.get("executionRoleArn") or None
+
+    @property
     def roles(self) -> tuple[str, ...]:
         """Return the ARNs of the roles by which its tasks start and run, each once."""
-        roles = (self.body.get("executionRoleArn"), self.body.get("taskRoleArn"))
-        return tuple(dict.fromkeys(str(role) for role in roles if role))
+        return tuple(dict.fromkeys(role for role in (self.execution_role, self.task_role) if role))
 
     @property
     def secrets(self) -> tuple[str, ...]:

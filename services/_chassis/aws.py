@@ -7,9 +7,9 @@ and region a call reaches.
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from botocore.exceptions import ClientError
@@ -31,6 +31,15 @@ WRONG_SIGNATURE = {
 }  # fmt: skip
 
 T = TypeVar("T")
+
+
+class S3Object(NamedTuple):
+    """An object of S3, or its beginning."""
+
+    content: bytes
+    metadata: Mapping[str, str]
+    """What its writer has said of it, by names in small letters."""
+
 
 log = structlog.get_logger()
 
@@ -95,8 +104,8 @@ class Aws:
         await self._turn(service, operation)
         return await self._in_thread(partial(self._pages, service, operation, key, parameters))
 
-    async def object(self, most_bytes: int, /, **parameters: Any) -> bytes:
-        """Return the content of an object in S3: of one that is larger, so many bytes and one more."""
+    async def object(self, most_bytes: int, /, **parameters: Any) -> S3Object:
+        """Return an object in S3: of one that is larger, so many bytes and one more."""
         return await self._in_thread(partial(self._object, most_bytes, parameters))
 
     async def _turn(self, service: str, operation: str) -> None:
@@ -128,11 +137,11 @@ class Aws:
         answer: dict[str, Any] = self._with_renewal(service, lambda client: getattr(client, operation)(**parameters))
         return answer
 
-    def _object(self, most_bytes: int, parameters: dict[str, Any]) -> bytes:
+    def _object(self, most_bytes: int, parameters: dict[str, Any]) -> S3Object:
         # read in the same thread: the event loop's own threads are few, and name resolution needs them
-        def read(client: Any) -> bytes:
-            content: bytes = client.get_object(**parameters)["Body"].read(most_bytes + 1)
-            return content
+        def read(client: Any) -> S3Object:
+            answer = client.get_object(**parameters)
+            return S3Object(answer["Body"].read(most_bytes + 1), answer.get("Metadata") or {})
 
         return self._with_renewal("s3", read)
 

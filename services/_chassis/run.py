@@ -162,6 +162,7 @@ class Process:
             loops["certificates"] = TlsWatch(self.connections.files, self.readiness).run
         for party, store in stores.items():
             settings = load_settings(party, aws_account=self.settings.aws_account)
+            identity = identity_of(settings, party, self.readiness)
             platform = Platform(
                 store,
                 self.clock,
@@ -169,6 +170,7 @@ class Process:
                 settings.straggler_window,
                 readiness=self.readiness,
                 policies=policies,
+                identity=identity,
             )
             service = create_service(party, settings, platform)
             http.include_router(require_roles(service.router), prefix=PREFIX)
@@ -176,10 +178,9 @@ class Process:
             self.services.append(service)
             transport = KafkaTransport(store, settings, self.connections.kafka[party])
             self.transports.append(transport)
-            identity = identity_of(settings, party, self.readiness)
             assembly = assemble(service, store, transport, settings, self.readiness, identity=identity)
             self.assemblies.append(assembly)
-            loops |= assembly.loops
+            loops |= assembly.loops | service.background
         await asyncio.gather(*(transport.broker.start() for transport in self.transports))
         return list(loops.items())
 

@@ -1,6 +1,6 @@
 """The interface between a service and the chassis: handlers, jobs, timers and part of the API. Nothing runs here."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from services._chassis.damage import Replacement, no_replacement
 from services._chassis.jobs import OnFailure, Running
 from services._chassis.policies import BuiltInPolicies, Policies
 from services._chassis.readiness import Readiness
+from services._chassis.signatures import UNSIGNED, Identity
 from services._chassis.store import IndexedStore
 from services._chassis.transition import Timer, Transition
 
@@ -42,6 +43,8 @@ class Platform:
     """Where a service reports that it is degraded."""
     policies: Policies = field(default_factory=BuiltInPolicies)
     """The policies in force."""
+    identity: Identity = UNSIGNED
+    """How the service signs, and whom it believes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +69,6 @@ class Service:
     by_hand: tuple[str, ...] = ()
     """What the router's paths begin with to which people POST who bring a service back: such requests do not wait for
     others."""
+    background: dict[str, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)
+    """Name → work that goes on as long as the process runs and that nobody waits for; a rehearsal does not run it."""
     closers: tuple[Callable[[], Awaitable[None]], ...] = ()

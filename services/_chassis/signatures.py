@@ -62,10 +62,13 @@ class Signer:
 
     def sign(self, message: Message) -> Message:
         """Return the message with its signature; one that it had before is replaced."""
-        content = signed_bytes(message.topic, message.key, message.headers, message.value)
-        signature = Signature(self.key_id, self.private.sign(content))
+        signature = self.signature_of(signed_bytes(message.topic, message.key, message.headers, message.value))
         kept = (header for header in message.headers if header[0] != SIGNATURE_HEADER)
-        return replace(message, headers=(*kept, (SIGNATURE_HEADER, signature.header)))
+        return replace(message, headers=(*kept, (SIGNATURE_HEADER, signature)))
+
+    def signature_of(self, content: bytes) -> bytes:
+        """Return ``KEY:SIGNATURE`` of bytes that begin with what they are (``contracts.signatures.joined_parts``)."""
+        return Signature(self.key_id, self.private.sign(content)).header
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +115,22 @@ class Trust:
             if self.demands:
                 raise Untrusted("it is not signed")
             return None
+        return self.signer_of(given, signed_bytes(record.topic, record.key, record.headers, record.value))
+
+    def signer_of(self, given: bytes, content: bytes) -> TrustedKey:
+        """Return the key that has made the signature ``given`` (``KEY:SIGNATURE``) of ``content``.
+
+        Raise ``Untrusted``. Whether its holder may sign this, and whether it was retired before, the caller decides.
+        """
         try:
             signature = Signature.parse(given)
         except ValueError:
-            raise Untrusted(f"its {SIGNATURE_HEADER} is no KEY:SIGNATURE") from None
+            raise Untrusted("its signature is no KEY:SIGNATURE") from None
         key = self.keys().get(signature.key_id)
         if key is None:
             raise Untrusted("the key that it is signed with is not trusted here")
         try:
-            key.public.verify(signature.signature, signed_bytes(record.topic, record.key, record.headers, record.value))
+            key.public.verify(signature.signature, content)
         except InvalidSignature:
             raise Untrusted(f"the signature with the key {key.id} of {key.named} does not fit its content") from None
         return key

@@ -55,6 +55,10 @@ _PATTERNS = {
     r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$": (
         "a role looks like arn:aws:iam::123456789012:role/NAME"
     ),
+    r"^([A-Za-z0-9.-]+(:[0-9]{1,5})?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*$": (
+        "a repository looks like registry.example.com/team/app, without tag and digest"
+    ),
+    r"^[A-Za-z0-9_-]{1,255}$": "ECS allows letters, digits, - and _ in the names of families",
     r"^[A-Za-z][A-Za-z0-9-]{0,62}$": "a database instance has letters, digits and -, and begins with a letter",
     r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$": "a URL begins with https:// or http://, without credentials and query",
     r"^[A-Za-z0-9_+=,.@-]{2,64}$": "STS allows 2 to 64 letters, digits and _+=,.@- in a session's name",

@@ -1,6 +1,7 @@
 """HTTP in, HTTP out: snapshots and rollbacks by hand. Work that takes time answers 202 with its operation's URL."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
@@ -33,16 +34,21 @@ from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
 from services.recovery.decisions import CAPTURE, begin_rollback, rollback_id
 from services.recovery.domain.arm import why_not_roll_back
-from services.recovery.domain.protection import Protection, RollingBack, key_of
-from services.recovery.domain.snapshot import Snapshot, SnapshotId, differences, new_id, scrub, view
+from services.recovery.domain.definition_changes import definition_changes
+from services.recovery.domain.ecs_service import live_deployment
+from services.recovery.domain.proof import ProvenSnapshot, Unproven
+from services.recovery.domain.protection import Protection, RollingBack, SnapshotEntry, key_of
+from services.recovery.domain.retention import worth_reading
+from services.recovery.domain.show import scrub, view
+from services.recovery.domain.snapshot import SnapshotId, differences, new_id
 from services.recovery.domain.work import CaptureWork, RecoveryOperation
 from services.recovery.ports import Ecs, Snapshots
 
 ROOT = "/disaster-recovery"
 MOST_LISTS = 4
 """How many lists of snapshots are read from S3 at a time."""
-KEPT_BESIDE = 10
-"""How many snapshots a list shows beyond those that the policy keeps: some are needed, some not deleted yet."""
+MOST_BESIDE = 20
+"""How many snapshots a list reads beyond those that the index knows: Redis may have been lost."""
 
 
 class RollbackRequest(Requested):
@@ -104,22 +110,31 @@ class Endpoints:
         return await self.lists.read(target, lambda: self._listed(target))
 
     async def _listed(self, target: Target) -> bytes:
-        protection = await self.store.read(key_of(target), Protection)
-        proven = {entry.snapshot_id for entry in protection.snapshots if entry.proven}
-        most = self._kept(target, protection) + KEPT_BESIDE
-        ids = (await self.snapshots.ids(target))[:most]
+        index = (await self.store.read(key_of(target), Protection)).snapshots
+        ids = await self.snapshots.ids(target)
         if not ids:
             await self.existing(target)
-        found = await asyncio.gather(*(self.snapshots.get(target, id_) for id_ in ids))
-        shown = [view(snapshot, proven=snapshot.snapshot_id in proven) for snapshot in found if snapshot is not None]
-        return orjson.dumps({"target": str(target), "snapshots": shown}, option=orjson.OPT_UTC_Z)
+        choice = worth_reading(ids, index, self.operations.now, MOST_BESIDE)
+        found = await asyncio.gather(*(self._usable(target, id_, index) for id_ in choice.wanted))
+        unproven = {id_: why for id_, why in zip(choice.wanted, found, strict=True) if isinstance(why, str)}
+        entries = {entry.snapshot_id: entry for entry in index}
+        usable = [snapshot for snapshot in found if isinstance(snapshot, ProvenSnapshot)]
+        shown = {
+            "target": str(target),
+            "snapshots": [view(snapshot, entries.get(snapshot.snapshot.snapshot_id)) for snapshot in usable],
+            "unusable": [{"snapshot_id": name, "why": why} for name, why in (unproven | choice.foreign).items()],
+            "unread": choice.unread,
+        }
+        return orjson.dumps(shown, option=orjson.OPT_UTC_Z)
 
-    def _kept(self, target: Target, protection: Protection) -> int:
-        """Return how many snapshots are kept; for a service that is no longer in the policy, as many as there are."""
+    async def _usable(
+        self, target: Target, snapshot_id: str, index: Sequence[SnapshotEntry]
+    ) -> ProvenSnapshot | str | None:
+        """Return a snapshot, or why it must not be used; None if it is not there any more."""
         try:
-            return self.policies.of(target).recovery.keep
-        except LookupError:
-            return len(protection.snapshots)
+            return await self.snapshots.get(target, snapshot_id, index)
+        except Unproven as why:
+            return str(why)
 
     async def roll_back(
         self, target: Target, body: RollbackRequest, key: str | None, response: Response
@@ -128,26 +143,36 @@ class Endpoints:
         deletion = (await self.existing(target)).being_deleted
         if deletion is not None:
             raise Problem(409, "The service is being deleted", f"A rollback is not possible: {deletion}.")
-        snapshot = await self.snapshots.get(target, body.snapshot_id)
-        if snapshot is None:
+        index = (await self.store.read(key_of(target), Protection)).snapshots
+        usable = await self._usable(target, body.snapshot_id, index)
+        if usable is None:
             raise Problem(404, "No such snapshot", f"There is no snapshot {body.snapshot_id} of {target}.")
+        if isinstance(usable, str):
+            raise Problem(409, "The snapshot is not used", f"The snapshot {body.snapshot_id} is not used: {usable}.")
         if body.dry_run:
-            return await self._plan(target, snapshot)
+            return await self._plan(target, usable)
         return (await self._begin(target, body, response, key)).model_dump()
 
-    async def _plan(self, target: Target, snapshot: Snapshot) -> dict[str, Any]:
-        service = await self.ecs.service(target)
-        definition = await self.ecs.task_definition(target, snapshot.version)
+    async def _plan(self, target: Target, usable: ProvenSnapshot) -> dict[str, Any]:
+        snapshot = usable.snapshot
+        service = await self.ecs.service(target) or {}
+        live = str(live_deployment(service)["taskDefinition"])
+        definition, running = await asyncio.gather(
+            self.ecs.task_definition(target, snapshot.version), self.ecs.task_definition(target, live)
+        )
+        then = snapshot.task_definition if live == snapshot.version else snapshot.pinned_definition
         active = definition is not None and definition.get("status") == "ACTIVE"
-        changes = differences(snapshot, service or {}, snapshot.version)
+        changes = differences(snapshot, service, snapshot.version)
         return {
             "dry_run": True,
             "target": str(target),
             "snapshot_id": snapshot.snapshot_id,
+            "proof": usable.proof,
             "changes": [
                 {"setting": name, "from": scrub(now, name), "to": scrub(then, name)}
                 for name, (now, then) in changes.items()
             ],
+            "definition": definition_changes(running or {}, then),
             "task_definition": "used as it is, unless one of its tags names another image by now"
             if active
             else "registered again from the snapshot, with each image by its digest",

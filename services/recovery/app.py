@@ -9,23 +9,31 @@ from services._chassis.aws import Aws
 from services._chassis.service import Platform, Service
 from services._chassis.targets import Targets
 from services.recovery.adapters.bucket import Bucket
+from services.recovery.adapters.bucket_check import BucketCheck
 from services.recovery.adapters.ecs import AwsEcs
 from services.recovery.adapters.images import AwsImages
+from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.adapters.surroundings import AwsBalancers, AwsSurroundings
 from services.recovery.api import ROOT, Endpoints, create_router
-from services.recovery.decisions import CAPTURE, CHANGE, PURGE, ROLL_BACK
+from services.recovery.decisions import CAPTURE, CHANGE, PURGE, ROLL_BACK, TEND
 from services.recovery.handlers import Handlers
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
+from services.recovery.jobs.tend import Housekeeping, TendJob
 from services.recovery.settings import Settings
 
 
 def create_app(settings: Settings, platform: Platform) -> Service:
     """Build recovery on the chassis's store, clock and AWS."""
     store, clock, aws = platform.store, platform.clock, platform.aws
-    ecs, snapshots = AwsEcs(aws), bucket_of(settings, aws)
+    ecs = AwsEcs(aws)
+
+    def stored(through: Aws) -> SignedSnapshots:
+        return SignedSnapshots(bucket_of(settings, through), platform.identity)
+
+    snapshots = stored(aws)
     # what people ask for, a rollback above all, goes before the reads that are made all the time
     ahead = aws.ahead()
     # jobs that change a service have threads, connections and retries of their own, and never wait for readers
@@ -35,6 +43,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     settle_seconds = clock.at(platform.straggler_window) - clock.at(0)
     capture = CaptureJob(ecs, AwsSurroundings(aws), snapshots, clock, platform.policies)
     endpoints = Endpoints(store, clock, platform.policies, AwsEcs(ahead), snapshots, partial(existing, ahead))
+    housekeeping = Housekeeping(store, clock, BucketCheck(bucket_of(settings, aws)), platform.readiness)
     targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
     return Service(
         name="recovery",
@@ -51,12 +60,13 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         jobs={
             CAPTURE: capture,
             PURGE: PurgeJob(snapshots),
-            CHANGE: ChangeJob(changing, store, clock),
+            TEND: TendJob(snapshots, store, clock, platform.policies),
+            CHANGE: ChangeJob(changing, AwsImages(apart), platform.policies, store, clock),
             ROLL_BACK: RollbackJob(
                 changing,
                 AwsBalancers(apart),
                 AwsImages(apart),
-                bucket_of(settings, apart),
+                stored(apart),
                 store,
                 clock,
                 settle_seconds,
@@ -67,9 +77,11 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         timers={"expire": handlers.expire, "overdue": handlers.overdue},
         router=create_router(endpoints, targets),
         by_hand=(f"{ROOT}/rollback/",),
+        background={"recovery snapshots": housekeeping.run},
     )
 
 
 def bucket_of(settings: Settings, aws: Aws) -> Bucket:
     """Return the backup bucket. It belongs to this process's account unless the settings name another owner."""
-    return Bucket(aws, settings.backup_bucket, settings.backup_bucket_owner or settings.aws_account)
+    owner = settings.backup_bucket_owner or settings.aws_account
+    return Bucket(aws, settings.backup_bucket, owner, settings.backup_kms_key)

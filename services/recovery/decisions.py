@@ -34,6 +34,7 @@ from services.recovery.domain.work import ORCHESTRATOR, CaptureWork, ChangeWork,
 
 CAPTURE = "capture-snapshot"
 PURGE = "purge-snapshots"
+TEND = "tend-snapshots"
 CHANGE = "apply-change"
 ROLL_BACK = "rollback"
 """The kinds of the jobs."""
@@ -130,6 +131,7 @@ def index_again(protection: Protection, event: SnapshotCaptured) -> Decision:
         deployment_id=event.deployment_id,
         taken_at=event.taken_at,
         proven=event.proven,
+        sha256=event.sha256,
     )
     return Decision(protection.replace(snapshots=(entry, *protection.snapshots)).to_bytes())
 
@@ -155,6 +157,7 @@ def begin_change(protection: Protection, command: ApplyChange, asked: Command, n
         epoch=protection.epoch,
         images=command.images,
         task_definition=command.task_definition,
+        change=command.change,
         snapshot_deployment=protection.deployment_of(held.snapshot_id),
     )
     return Decision(protection.to_bytes(), jobs=(asked.job(CHANGE, work.to_bytes()),))

@@ -1,10 +1,13 @@
 """The ports of recovery. Each call may raise ``AwsError``."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from contracts.base import Target
 from contracts.rollout_pace import RolloutPace
 from services.recovery.domain.change import Body
+from services.recovery.domain.proof import ProvenSnapshot, StoredObject
+from services.recovery.domain.protection import SnapshotEntry
 from services.recovery.domain.roll_back import Targets
 from services.recovery.domain.snapshot import Snapshot
 
@@ -66,21 +69,64 @@ class Surroundings(Protocol):
 
 class Images(Protocol):
     async def digest(self, target: Target, reference: str) -> str | None:
-        """Return the digest that ``repository:tag`` names now; None if its registry cannot be read."""
+        """Return the digest that ``repository:tag`` names now; None if its registry cannot be read in time.
+
+        No error is raised.
+        """
         ...
+
+
+class Objects(Protocol):
+    """The backup bucket."""
+
+    async def put(self, target: Target, snapshot_id: str, stored: StoredObject, *, again: bool = False) -> bool:
+        """Store an object; return False if there is one already. ``again``: replace it."""
+        ...
+
+    async def get(self, target: Target, snapshot_id: str) -> StoredObject | None:
+        """Return an object as it is now. Raise ``Unproven`` for one that is too large for a snapshot."""
+        ...
+
+    async def ids(self, target: Target) -> list[str]:
+        """Return the names of all objects of a target, the highest first. Anybody may have put them there."""
+        ...
+
+    async def targets(self) -> list[Target]:
+        """Return the targets of which there are objects, in the order of their names."""
+        ...
+
+    async def delete(self, target: Target, snapshot_id: str) -> None: ...
 
 
 class Snapshots(Protocol):
-    """The backup bucket."""
+    """The stored snapshots. ``index``: what the state of their target knows of them."""
 
-    async def put(self, snapshot: Snapshot) -> bool:
-        """Store a snapshot; return False if one with this id is stored already."""
+    @property
+    def own_key(self) -> str:
+        """Return the id of the key that signs; empty where nothing is signed."""
         ...
 
-    async def get(self, target: Target, snapshot_id: str) -> Snapshot | None: ...
+    async def put(self, snapshot: Snapshot) -> ProvenSnapshot | None:
+        """Store a snapshot; return None if one with this id is stored already."""
+        ...
+
+    async def get(self, target: Target, snapshot_id: str, index: Sequence[SnapshotEntry]) -> ProvenSnapshot | None:
+        """Return a snapshot; None if there is none. Raise ``Unproven`` for one that must not be used."""
+        ...
+
+    async def adopt(self, target: Target, snapshot_id: str, index: Sequence[SnapshotEntry]) -> ProvenSnapshot | None:
+        """Return a snapshot that has this service's signature from now on, where there are signatures.
+
+        Raise ``Unproven``.
+        """
+        ...
 
     async def ids(self, target: Target) -> list[str]:
-        """Return the ids of all snapshots that are stored for a target, the newest first."""
+        """Return the ids under which something is stored for a target, the newest first."""
+        ...
+
+    async def targets(self) -> list[Target]:
+        """Return the targets of which something is stored, in the order of their names."""
         ...
 
     async def delete(self, target: Target, snapshot_id: str) -> None: ...

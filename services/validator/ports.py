@@ -10,13 +10,13 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from contracts.base import Target
+from contracts.image_reference import Reference
 from contracts.monitor import DependencyFault
 from contracts.policy import Application, HttpTest, Tests
 from contracts.rollout_pace import RolloutPace
 from contracts.validator import Suite
 from services._chassis.web import Address
 from services.validator.domain.facts import Absent, Image, LiveService, NotAsked, Outside, TaskDefinition, Unknown
-from services.validator.domain.reference import Reference
 from services.validator.domain.results import Attempt, TestResult
 from services.validator.domain.way_back import WayBack
 

@@ -73,11 +73,20 @@ def test_what_names_none_or_several_is_told(snapshot: str, known: tuple[str, ...
 def test_snapshots_are_listed_with_what_tells_them_apart() -> None:
     container = {"name": "web", "image": "1.dkr.ecr.us-west-2.amazonaws.com/web@sha256:0123456789abcdef0123"}
     one = {"snapshot_id": KNOWN[0], "proven": True, "task_definition": "arn/web:2", "containers": [container]}
-    assert listed([one | {"purpose": "before-change"}]).splitlines() == [
+    assert listed({"snapshots": [one | {"purpose": "before-change"}]}).splitlines() == [
         "SNAPSHOT                  PROVEN  TASK DEFINITION  IMAGES                   TAKEN",
         "20261125_140350_1a2b3c4d  yes     web:2            web@sha256:0123456789ab  before-change",
     ]
-    assert listed([]) == "no snapshots"
+    assert listed({"snapshots": []}) == "no snapshots"
+
+
+def test_what_is_not_used_is_listed_with_the_reason() -> None:
+    unusable = [{"snapshot_id": KNOWN[0], "why": "it was changed after it was stored"}]
+    assert listed({"snapshots": [], "unusable": unusable, "unread": 3}).splitlines() == [
+        "no snapshots",
+        f"not used: {KNOWN[0]}: it was changed after it was stored",
+        "not looked at: 3 more objects",
+    ]
 
 
 def test_a_plan_tells_each_setting_from_and_to() -> None:
@@ -88,4 +97,6 @@ def test_a_plan_tells_each_setting_from_and_to() -> None:
         "  the task definition is used as it is",
         "  image of web: registry/web@sha256:0123456789abcdef0123",
     ]
+    role = {"setting": "taskRoleArn", "from": None, "to": "arn:aws:iam::1:role/admin"}
+    assert "  taskRoleArn: null → admin" in planned(PLAN | {"snapshot_id": KNOWN[0], "definition": [role]})
     assert "no setting differs" in planned(PLAN | {"snapshot_id": KNOWN[0], "changes": []})

@@ -17,6 +17,7 @@ from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
 from services.recovery.decisions import end_rollback
 from services.recovery.domain.change import Body
+from services.recovery.domain.proof import Proof, ProvenSnapshot
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Ended
 from services.recovery.domain.snapshot import Snapshot
@@ -76,7 +77,7 @@ class Account:
     deployments: int = 1
     fails: bool = False
     """Whether each changing call fails."""
-    objects: dict[str, Snapshot] = field(default_factory=dict)
+    objects: dict[str, ProvenSnapshot] = field(default_factory=dict)
 
     async def service(self, _target: Target) -> Body | None:
         await give_way()
@@ -118,6 +119,10 @@ class Account:
         await give_way()
         return {}
 
+    async def digest(self, _target: Target, _reference: str) -> str | None:
+        await give_way()
+        return None
+
     async def way_back(self, target: Target, service: Body) -> tuple[Body, dict[str, str]]:
         return service, await self.digests(target, service)
 
@@ -125,11 +130,12 @@ class Account:
         await give_way()
         return {}, ()
 
-    async def put(self, snapshot: Snapshot) -> bool:
+    async def put(self, snapshot: Snapshot) -> ProvenSnapshot | None:
         await self._changing()
-        return self.objects.setdefault(snapshot.snapshot_id, snapshot) is snapshot
+        stored = ProvenSnapshot(snapshot, "0" * 64, Proof.NONE)
+        return stored if self.objects.setdefault(snapshot.snapshot_id, stored) is stored else None
 
-    async def get(self, _target: Target, snapshot_id: str) -> Snapshot | None:
+    async def get(self, _target: Target, snapshot_id: str, _index: object) -> ProvenSnapshot | None:
         await give_way()
         return self.objects.get(snapshot_id)
 

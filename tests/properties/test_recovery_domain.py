@@ -27,6 +27,7 @@ from services.recovery.domain.protection import (
     RollingBack,
     SnapshotEntry,
 )
+from services.recovery.domain.retention import keep
 from services.recovery.domain.roll_back import (
     MOST_RESTORES,
     POLL_SECONDS,
@@ -40,7 +41,6 @@ from services.recovery.domain.roll_back import (
     WaitForEcs,
     next_move,
 )
-from services.recovery.domain.snapshot import keep
 from tests.properties.profiles import PROFILE
 from tests.services.recovery.looks import LOOKS, PLANS
 

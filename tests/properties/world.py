@@ -165,7 +165,7 @@ class World:
         capture = CaptureJob(self.account, self.account, self.account, self.clock, policies)  # type: ignore[arg-type]
         jobs: Any = {
             "capture-snapshot": capture,
-            "apply-change": ChangeJob(self.account, store, self.clock),  # type: ignore[arg-type]
+            "apply-change": ChangeJob(self.account, self.account, policies, store, self.clock),  # type: ignore[arg-type]
             "rollback": self.rollback,
         }
         return Member(replace(service, jobs=jobs), store, settings)

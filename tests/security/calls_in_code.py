@@ -23,7 +23,10 @@ APIS = (
 IAM_NAMES = {"elbv2": "elasticloadbalancing"}
 """An API as boto3 names it → as IAM does, where they differ."""
 
-AS_IAM_HAS_IT = {"s3:ListObjectsV2": "s3:ListBucket"}
+AS_IAM_HAS_IT = {
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+}
 """Operation → the action that authorises it, where that has another name."""
 
 

@@ -110,6 +110,10 @@ class Records:
             storage = self._client("s3")
             constraint: Any = {"LocationConstraint": here.place.region}
             storage.create_bucket(Bucket=here.bucket, CreateBucketConfiguration=constraint)
+            blocked: Any = dict.fromkeys(
+                ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+            )
+            storage.put_public_access_block(Bucket=here.bucket, PublicAccessBlockConfiguration=blocked)
             storage.put_bucket_versioning(Bucket=here.bucket, VersioningConfiguration={"Status": "Enabled"})
         self._client("logs").create_log_group(logGroupName=here.log_group)
         secrets = self._client("secretsmanager")

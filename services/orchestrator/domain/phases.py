@@ -172,6 +172,7 @@ def _apply(run: Run, now: float) -> RunTurn:
         run_id=run.run_id,
         images=resolved.images,
         task_definition=resolved.task_definition,
+        change=run.request.change,
     )
     return (yield from send(run, change, watch_closely(run)))
 

@@ -1,15 +1,15 @@
 """ECR: the image that a tag names now."""
 
-import re
 from dataclasses import dataclass
+from typing import Any
 
 from contracts.base import Target
-from services._aws.errors import AwsError, reading
+from contracts.image_reference import EcrRegistry, Reference
+from services._aws.errors import AwsError, answer_within, reading
 from services._chassis.aws import Aws
 
-_ECR = re.compile(
-    r"^(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<name>[^:@]+)(:(?P<tag>[^@]+))?$"
-)
+WAIT_SECONDS = 5.0
+"""How long ECR is waited for, in real seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +17,27 @@ class AwsImages:
     aws: Aws
 
     async def digest(self, target: Target, reference: str) -> str | None:
-        """Return None for another registry or region, and where ECR does not answer: a caller then uses digests."""
-        parts = _ECR.match(reference)
-        if parts is None or parts["region"] != target.region:
-            return None
+        """Return None for another registry, and where ECR does not answer in time: a caller then uses digests."""
         try:
-            with reading("ECR", "BatchGetImage"):
-                answer = await self.aws.at(target).call(
-                    "ecr",
-                    "batch_get_image",
-                    registryId=parts["account"],
-                    repositoryName=parts["name"],
-                    imageIds=[{"imageTag": parts["tag"] or "latest"}],
-                )
-        except AwsError:
+            named = Reference.parse(reference)
+        except ValueError:
+            return None
+        registry = named.ecr
+        if registry is None:
+            return None
+        answer = await answer_within(WAIT_SECONDS, self._look_up(target, named, registry))
+        if isinstance(answer, AwsError):
             return None
         digests = {image["imageId"]["imageDigest"] for image in answer.get("images") or ()}
         return digests.pop() if len(digests) == 1 else None
+
+    async def _look_up(self, target: Target, named: Reference, registry: EcrRegistry) -> dict[str, Any]:
+        there = self.aws.at(target.model_copy(update={"region": registry.region}))
+        with reading("ECR", "BatchGetImage"):
+            return await there.call(
+                "ecr",
+                "batch_get_image",
+                registryId=registry.account,
+                repositoryName=named.repository,
+                imageIds=[{"imageTag": named.tag or "latest"}],
+            )

@@ -131,6 +131,12 @@ class SnapshotEntry(Contract):
     taken_at: datetime
     proven: bool = False
     """Whether it passed the gates after a change, or a rollback to it ended healthy."""
+    sha256: str = ""
+    """The hash of its bytes; empty where a version before signatures has stored it, until it is adopted."""
+    signed_with: str = ""
+    """The id of the key that has signed it last; empty where it is not signed, or where that is not known."""
+    adopted_at: datetime | None = None
+    """When the hash of a snapshot of a version before signatures was taken from the bucket; None for all others."""
 
 
 class Protection(State):
@@ -167,6 +173,19 @@ class Protection(State):
 
     def has_snapshot(self, snapshot_id: str) -> bool:
         return any(entry.snapshot_id == snapshot_id for entry in self.snapshots)
+
+    def adopted(self, snapshot_id: str, sha256: str, signed_with: str, now: datetime) -> Self:
+        """Return the protection with what is known of a snapshot's bytes. A hash that it had already stays."""
+
+        def known(entry: SnapshotEntry) -> SnapshotEntry:
+            if entry.snapshot_id != snapshot_id or entry.sha256 not in {"", sha256}:
+                return entry
+            adopted_at = entry.adopted_at if entry.sha256 else now
+            return entry.model_copy(
+                update={"sha256": sha256, "signed_with": signed_with or entry.signed_with, "adopted_at": adopted_at}
+            )
+
+        return self.replace(snapshots=tuple(map(known, self.snapshots)))
 
     def deployment_of(self, snapshot_id: str) -> str | None:
         """Return the id of the primary deployment when the snapshot was taken; None where that is not known."""

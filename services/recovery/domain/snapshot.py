@@ -2,24 +2,20 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from contracts.base import Contract, Target
-from contracts.policy import Recovery
 from contracts.prose import Plain, Prose
-from contracts.redact import redact
 from services.recovery.domain.change import Body, pinned, registrable
 from services.recovery.domain.ecs_service import live_deployment
-from services.recovery.domain.protection import SnapshotEntry
 
-HIDDEN = "[redacted]"
-SnapshotId = Annotated[str, StringConstraints(pattern=r"^[0-9]{8}_[0-9]{6}(_[0-9a-f]{8})?$")]
+_ID = re.compile(r"[0-9]{8}_[0-9]{6}(_[0-9a-f]{8})?")
+SnapshotId = Annotated[str, StringConstraints(pattern=rf"^{_ID.pattern}$")]
 Purpose = Literal["before-change", "after-change", "asked"]
-_SECRET = re.compile(r"token|secret|password|passwd|credential|api[-_]?key|auth|dsn|url", re.IGNORECASE)
 
 
 class Snapshot(Contract):
@@ -78,6 +74,16 @@ def new_id(now: datetime, job: str) -> str:
     return f"{now:%Y%m%d_%H%M%S}_{hashlib.sha256(job.encode()).hexdigest()[:8]}"
 
 
+def taken_by_name(snapshot_id: str) -> datetime | None:
+    """Return when a snapshot of this id was begun; None for what is no snapshot's id."""
+    if not _ID.fullmatch(snapshot_id):
+        return None
+    try:
+        return datetime.strptime(snapshot_id[:15], "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 def why_not_kept(service: Mapping[str, Any]) -> str | None:
     """Return why UpdateService could not bring a service back, to be known before anything changes; None if it can."""
     controller = service.get("deploymentController", {}).get("type", "ECS")
@@ -87,31 +93,6 @@ def why_not_kept(service: Mapping[str, Any]) -> str | None:
     if strategy != "ROLLING":
         return f"Its deployment strategy is {strategy}; Surefoot rolls back ROLLING deployments only."
     return None
-
-
-def keep(
-    index: Sequence[SnapshotEntry], needed: frozenset[str], now: datetime, recovery: Recovery
-) -> tuple[tuple[SnapshotEntry, ...], tuple[SnapshotEntry, ...]]:
-    """Return the entries that are kept and those that are deleted, each with the newest first.
-
-    At most ``recovery.keep`` are kept, none older than ``recovery.retention_days``. Always kept are those that are
-    ``needed`` (armed, being restored), the newest, and the newest proven one.
-    """
-    newest_first = sorted(index, key=lambda entry: (entry.taken_at, entry.snapshot_id), reverse=True)
-    proven = next((entry.snapshot_id for entry in newest_first if entry.proven), None)
-    safe = needed | {entry.snapshot_id for entry in newest_first[:1]} | ({proven} if proven else set())
-    room = recovery.keep - sum(entry.snapshot_id in safe for entry in newest_first)
-    oldest = now - timedelta(days=recovery.retention_days)
-    kept, gone = [], []
-    for entry in newest_first:
-        if entry.snapshot_id in safe:
-            kept.append(entry)
-        elif room > 0 and entry.taken_at >= oldest:
-            kept.append(entry)
-            room -= 1
-        else:
-            gone.append(entry)
-    return tuple(kept), tuple(gone)
 
 
 RESTORED_SETTINGS: dict[str, Any] = {
@@ -179,47 +160,3 @@ def update_parameters(changes: Mapping[str, tuple[Any, Any]], version: str) -> d
     if "capacityProviderStrategy" in parameters:
         parameters["forceNewDeployment"] = True
     return {"taskDefinition": version, **parameters}
-
-
-def scrub(value: Any, name: str = "") -> Any:
-    """Return ``value`` as it may be shown: environment values, and whatever is named like a secret, are hidden."""
-    if isinstance(value, Mapping):
-        return {key: scrub(part, key) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        if name == "environment":
-            return [{**pair, "value": HIDDEN} if isinstance(pair, Mapping) else HIDDEN for pair in value]
-        return [scrub(part, name) for part in value]
-    return HIDDEN if isinstance(value, str) and _SECRET.search(name) else value
-
-
-def view(snapshot: Snapshot, *, proven: bool) -> dict[str, Any]:
-    """Return what the API shows of a snapshot: named fields only, so that no secret is shown by accident."""
-    service = snapshot.service
-    return {
-        "snapshot_id": snapshot.snapshot_id,
-        "taken_at": snapshot.taken_at,
-        "run_id": snapshot.run_id,
-        "purpose": snapshot.purpose,
-        "actor": snapshot.actor,
-        "reason": snapshot.reason,
-        "proven": proven,
-        "task_definition": snapshot.version,
-        "containers": [
-            {
-                "name": container["name"],
-                "image": redact(pinned(container["image"], snapshot.digests.get(container["name"]))),
-                "environment": dict.fromkeys((pair["name"] for pair in container.get("environment", ())), HIDDEN),
-                "secrets": sorted(pair["name"] for pair in container.get("secrets", ())),
-            }
-            for container in snapshot.task_definition["containerDefinitions"]
-        ],
-        "desired_count": service.get("desiredCount"),
-        "deployment_configuration": scrub(service.get("deploymentConfiguration", {})),
-        "network_configuration": scrub(service.get("networkConfiguration", {})),
-        "load_balancers": scrub(service.get("loadBalancers", [])),
-        "scaling": [
-            {"min": scalable.get("MinCapacity"), "max": scalable.get("MaxCapacity")}
-            for scalable in snapshot.surroundings.get("scalable_targets", ())
-        ],
-        "unknown": list(snapshot.unknown),
-    }

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal, Self
 
 from contracts.base import Target
-from contracts.deployment import Rollback
+from contracts.deployment import Change, Rollback
 from contracts.operations import Operation
 from contracts.policy import RecoveryPolicy
 from contracts.prose import Plain, Prose
@@ -41,6 +41,8 @@ class ChangeWork(State):
     epoch: int
     images: dict[str, str]
     task_definition: str | None
+    change: Change | None = None
+    """What the request asked for; None in a payload of the previous version, and where its orchestrator asked."""
     snapshot_deployment: str | None = None
     """Id of the primary deployment of the snapshot: only this one, or the change itself, may be live."""
 

@@ -18,8 +18,10 @@ from services._chassis.reasons import Impossible
 from services._chassis.transition import Decision, Emit, Job, Transition, decided
 from services.recovery.decisions import PURGE
 from services.recovery.domain.ecs_service import primary_of
+from services.recovery.domain.proof import ProvenSnapshot, Unproven
 from services.recovery.domain.protection import Protection, SnapshotEntry, key_of
-from services.recovery.domain.snapshot import Snapshot, keep, why_not_kept
+from services.recovery.domain.retention import keep, needed
+from services.recovery.domain.snapshot import Snapshot, why_not_kept
 from services.recovery.domain.work import CaptureWork, PurgeWork, RecoveryOperation
 from services.recovery.ports import Ecs, Snapshots, Surroundings
 
@@ -35,17 +37,22 @@ class CaptureJob:
     async def __call__(self, running: Running) -> Transition:
         work = CaptureWork.from_bytes(running.payload)
         try:
-            snapshot = await self._stored(work, running)
+            stored = await self._stored(work, running)
+        except Unproven as unproven:
+            summary = (
+                f"No snapshot was stored: what is there under its id, {work.snapshot_id}, is not used: {unproven}."
+            )
+            return self._failed(running, work, summary, Cause.ERROR)
         except Impossible as impossible:
             return self._failed(running, work, str(impossible), Cause.USAGE)
         except AwsError as failed:
             return self._failed(running, work, f"No snapshot was stored: {failed}", Cause.ERROR)
         policy = work.policy or self.policies.of(work.target).part(RecoveryPolicy)
-        return self._captured(running, work, snapshot, policy.recovery)
+        return self._captured(running, work, stored, policy.recovery)
 
-    async def _stored(self, work: CaptureWork, running: Running) -> Snapshot:
+    async def _stored(self, work: CaptureWork, running: Running) -> ProvenSnapshot:
         """Return the snapshot that an earlier attempt has stored; only where there is none, read the service."""
-        stored = await self.snapshots.get(work.target, work.snapshot_id)
+        stored = await self.snapshots.get(work.target, work.snapshot_id, ())
         if stored is not None:
             return stored
         service = await self.ecs.service(work.target)
@@ -88,17 +95,21 @@ class CaptureJob:
             reason=work.reason,
         )
         await running.check()
-        if await self.snapshots.put(snapshot):
-            return snapshot
-        # an executor whose lease had run out has stored it in between
-        return await self.snapshots.get(work.target, work.snapshot_id) or snapshot
+        stored = await self.snapshots.put(snapshot)
+        # where one is there already, an executor whose lease had run out has stored it in between
+        stored = stored or await self.snapshots.get(work.target, work.snapshot_id, ())
+        if stored is None:
+            raise AwsError("what was stored is not there any more", temporary=True)
+        return stored
 
-    def _captured(self, running: Running, work: CaptureWork, snapshot: Snapshot, recovery: Recovery) -> Transition:
+    def _captured(
+        self, running: Running, work: CaptureWork, snapshot: ProvenSnapshot, recovery: Recovery
+    ) -> Transition:
         now = moment(self.clock.now())
         stored = f"Snapshot {work.snapshot_id} is stored."
         operation = RecoveryOperation.of_capture(running.id, work).finished(stored, now, result="stored", detail=stored)
         entry = _entry(work, snapshot)
-        emit = _published(running, work, snapshot, entry)
+        emit = _published(running, work, snapshot.snapshot, entry)
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.from_bytes(state)
@@ -125,8 +136,9 @@ class CaptureJob:
         return decided(*emit, records=operation.record)
 
 
-def _entry(work: CaptureWork, snapshot: Snapshot) -> SnapshotEntry:
+def _entry(work: CaptureWork, stored: ProvenSnapshot) -> SnapshotEntry:
     """Return the snapshot's entry in the index."""
+    snapshot = stored.snapshot
     return SnapshotEntry(
         snapshot_id=work.snapshot_id,
         task_definition=snapshot.version,
@@ -134,6 +146,8 @@ def _entry(work: CaptureWork, snapshot: Snapshot) -> SnapshotEntry:
         taken_at=snapshot.taken_at,
         # a snapshot after a change is taken only once the gates have passed
         proven=work.purpose == "after-change",
+        sha256=stored.sha256,
+        signed_with=stored.signed_with,
     )
 
 
@@ -147,6 +161,7 @@ def _published(running: Running, work: CaptureWork, snapshot: Snapshot, entry: S
         deployment_id=entry.deployment_id,
         taken_at=entry.taken_at,
         proven=entry.proven,
+        sha256=entry.sha256,
         actor=work.actor,
         reason=work.reason,
     )
@@ -165,9 +180,3 @@ def _published(running: Running, work: CaptureWork, snapshot: Snapshot, entry: S
 def _command(running: Running, work: CaptureWork, run_id: str) -> Command:
     digest = work.policy.digest if work.policy else ""
     return Command.to(CaptureSnapshot, work.target, run_id, running.id, digest)
-
-
-def needed(protection: Protection) -> frozenset[str]:
-    """Return the ids of the snapshots that an arm or a rollback may bring back."""
-    users = (protection.arm, protection.rollback)
-    return frozenset(user.snapshot_id for user in users if user is not None)

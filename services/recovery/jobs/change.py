@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.base import Target, caused_id
-from contracts.deployment import Cause
+from contracts.change_scope import why_not_permitted
+from contracts.deployment import Cause, TaskDefinitionChange
 from contracts.gates import Gate
 from contracts.recovery import CHANGE_ACCEPTED, ApplyChange, ChangeApplied
 from contracts.results import ChangeOutput
@@ -13,6 +14,7 @@ from services._aws.errors import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
+from services._chassis.policies import Policies
 from services._chassis.reasons import Impossible
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Emit, Transition
@@ -20,8 +22,16 @@ from services.recovery.domain import arm as arming
 from services.recovery.domain.change import Body, UnknownContainer, content_hash, with_images
 from services.recovery.domain.ecs_service import primary_of
 from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.scope import (
+    Refused,
+    check_asked,
+    check_named,
+    check_tag,
+    tag_to_look_up,
+    version_of,
+)
 from services.recovery.domain.work import ChangeWork
-from services.recovery.ports import Ecs
+from services.recovery.ports import Ecs, Images
 
 TRIES = 3
 """How often UpdateService is called where its result is not known; before each call the service is looked at."""
@@ -45,6 +55,8 @@ class Unknown(Exception):
 @dataclass(frozen=True, slots=True)
 class ChangeJob:
     ecs: Ecs
+    images: Images
+    policies: Policies
     store: Store
     clock: Clock
 
@@ -60,8 +72,9 @@ class ChangeJob:
             primary = await self._live(running, work, version)
         except Moved as moved:
             return self._failed(running, work, str(moved), Cause.SUPERSEDED)
-        except (Impossible, UnknownContainer) as impossible:
-            return self._failed(running, work, str(impossible), Cause.USAGE, untouched=untouched)
+        except (Impossible, UnknownContainer, Refused) as impossible:
+            cause = impossible.cause if isinstance(impossible, Refused) else Cause.USAGE
+            return self._failed(running, work, str(impossible), cause, untouched=untouched)
         except Unknown as unknown:
             return self._failed(running, work, str(unknown), Cause.ERROR)
         except AwsError as failed:
@@ -74,20 +87,52 @@ class ChangeJob:
         """Return the ARN of the task definition to run, and whether it differs from that before the first attempt."""
         if running.saved is not None:
             return running.saved.decode(), True
-        service = await self._service(work)
-        old = await self.ecs.task_definition(work.target, primary_of(service)["taskDefinition"])
+        primary = primary_of(await self._service(work))
+        old = await self.ecs.task_definition(work.target, primary["taskDefinition"])
         if old is None:
             raise Impossible("ECS does not know the task definition that is live.")
-        if work.task_definition is not None:
-            base = await self.ecs.task_definition(work.target, work.task_definition)
-            if base is None or base.get("status") != "ACTIVE":
-                raise Impossible(f"There is no active task definition {work.task_definition}.")
-        else:
-            base = old
+        check_asked(work.change, work.images, work.task_definition, version_of(old))
+        base = old if work.task_definition is None else await self._named(work, work.task_definition)
         body = with_images(base, work.images)
+        # a change that Redis has forgotten is live already, and its tag may name another image by now
+        if work.snapshot_deployment in {None, primary["id"]}:
+            await self._check_tag(work)
+        elif content_hash(body) != content_hash(old):
+            raise _moved(primary)
+        self._check_permitted(work, old, body)
         version = await self._registered(running, work.target, base, body)
         await running.checkpoint(version.encode())
         return version, version != old["taskDefinitionArn"]
+
+    async def _named(self, work: ChangeWork, wanted: str) -> Body:
+        """Return the task definition to apply, which must be ACTIVE, and the one that was asked for."""
+        base = await self.ecs.task_definition(work.target, wanted)
+        if base is None or base.get("status") != "ACTIVE":
+            raise Impossible(f"There is no active task definition {wanted}.")
+        if isinstance(work.change, TaskDefinitionChange) and work.change.task_definition != base["taskDefinitionArn"]:
+            asked = work.change.task_definition
+            named = await self.ecs.task_definition(work.target, asked)
+            check_named(asked, named["taskDefinitionArn"] if named else None, base["taskDefinitionArn"])
+        return base
+
+    def _check_permitted(self, work: ChangeWork, live: Body, new: Body) -> None:
+        """Raise ``Refused`` for what the policy in force does not allow: one that was narrowed holds at once."""
+        try:
+            allowed = self.policies.of(work.target).change
+        except LookupError as error:
+            raise Refused(f"{error}.") from None
+        why = why_not_permitted(version_of(live), version_of(new), allowed)
+        if why is not None:
+            raise Refused(why, Cause.USAGE)
+
+    async def _check_tag(self, work: ChangeWork) -> None:
+        """Raise ``NotAsked`` where the tag names another image; a registry that cannot be read says nothing."""
+        tagged = tag_to_look_up(work.change)
+        if tagged is None:
+            return
+        now = await self.images.digest(work.target, tagged)
+        if now is not None:
+            check_tag(tagged, now, work.images)
 
     async def _registered(self, running: Running, target: Target, base: Body, body: Body) -> str:
         """Find the task definition by its content before registering it: an answer may have been lost."""
@@ -143,7 +188,7 @@ class ChangeJob:
         """Return the primary deployment: the change's own, or the one that the snapshot shows. Raise ``Moved``."""
         primary = primary_of(await self._service(work))
         if primary["taskDefinition"] != version and work.snapshot_deployment not in {None, primary["id"]}:
-            raise Moved(f"Since its snapshot was taken the service was deployed to by others ({primary['id']}).")
+            raise _moved(primary)
         return primary
 
     async def _service(self, work: ChangeWork) -> Body:
@@ -198,6 +243,10 @@ class ChangeJob:
             return Decision(ended.to_bytes(), emit=() if _was_stopped(protection, work, running.id) else (answer,))
 
         return Transition(key_of(work.target), decide)
+
+
+def _moved(primary: Body) -> Moved:
+    return Moved(f"Since its snapshot was taken the service was deployed to by others ({primary['id']}).")
 
 
 def _cause_of(failed: AwsError, *, untouched: bool) -> Cause:

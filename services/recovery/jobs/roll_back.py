@@ -17,6 +17,7 @@ from services._chassis.transition import Transition, decided
 from services.recovery.decisions import OVERDUE, OVERDUE_MARGIN, end_rollback, wait_until
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import live_deployment
+from services.recovery.domain.proof import Proof, Unproven
 from services.recovery.domain.protection import Armed, OurChange, Protection, RollingBack, key_of
 from services.recovery.domain.roll_back import (
     POLL_SECONDS,
@@ -34,6 +35,7 @@ from services.recovery.domain.roll_back import (
 from services.recovery.domain.snapshot import Snapshot, by_hand, differences, update_parameters
 from services.recovery.domain.work import RollbackProgress, RollbackWork
 from services.recovery.jobs.find_version import VersionFinder
+from services.recovery.jobs.tend import adopt
 from services.recovery.observe import RollbackObserver, baseline_of
 from services.recovery.ports import Balancers, Ecs, Images, Snapshots
 
@@ -90,9 +92,12 @@ class _Execution:
         """Look, make the next move, and publish it."""
         job, plan = self.job, self._plan(rollback, None)
         try:
-            self.snapshot = self.snapshot or await job.snapshots.get(self.work.target, rollback.snapshot_id)
+            self.snapshot = self.snapshot or await self._proven(protection, rollback.snapshot_id)
             move = await self._look_and_move(protection, rollback, self.snapshot)
             self.refused_at = inf
+        except Unproven as unproven:
+            why = f"The snapshot {rollback.snapshot_id} is not used: {unproven}."
+            move = Failed(f"{why}{self._by_hand(protection, rollback)}")
         except AwsError as failed:
             now = job.clock.now()
             self.refused_at = inf if failed.temporary else min(self.refused_at, now)
@@ -102,6 +107,15 @@ class _Execution:
         if not isinstance(move, Done | Superseded | Failed):
             await self._publish(move, rollback)
         return move
+
+    async def _proven(self, protection: Protection, snapshot_id: str) -> Snapshot | None:
+        """Read the snapshot. One of a version before signatures must be from now on what it is now."""
+        found = await self.job.snapshots.get(self.work.target, snapshot_id, protection.snapshots)
+        if found is None:
+            return None
+        if found.proof is Proof.FIRST_USE:
+            await self.job.store.apply(adopt(self.work.target, found, self.job.clock), cause="")
+        return found.snapshot
 
     async def _look_and_move(self, protection: Protection, rollback: RollingBack, snapshot: Snapshot | None) -> Move:
         """Look and decide; of all moves, only ``Restore`` changes the service, and is made here."""

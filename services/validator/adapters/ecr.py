@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 
 from contracts.base import Target
+from contracts.image_reference import EcrRegistry, Reference
 from services._aws.errors import AwsError, reading
 from services._chassis.aws import Aws
 from services._chassis.web import body_of
@@ -19,7 +20,6 @@ from services.validator.domain.manifest import (
     read_configuration,
     read_manifest,
 )
-from services.validator.domain.reference import EcrRegistry, Reference
 
 CONFIGURATION_BYTES = 4 * 1024 * 1024
 """The largest configuration that is read. It usually has a few kilobytes; registries limit a manifest to this size."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.base import Target
+from contracts.image_reference import Reference
 from contracts.rollout_pace import RolloutPace
 from services._aws.ecs import find_service, find_task_definition
 from services._aws.errors import AwsError, Missing
@@ -15,7 +16,6 @@ from services._aws.needs import needs_of, target_types
 from services._aws.versions import Version, last_completed_version
 from services._chassis.aws import Aws
 from services.validator.domain.facts import Absent, Outside, Unknown
-from services.validator.domain.reference import Reference
 from services.validator.domain.way_back import Need, WayBack
 from services.validator.ports import Images
 

@@ -86,6 +86,10 @@ class TaskDefinition:
     """The platform on which its tasks run."""
     images: dict[str, str]
     """Container name → image reference as it is written there."""
+    family: str = ""
+    task_role: str | None = None
+    execution_role: str | None = None
+    """ARNs or names; None where it has none."""
     network_mode: str = "awsvpc"
     launch_types: frozenset[str] = frozenset()
     """The launch types that ECS has found it fit for; empty where that is not known."""

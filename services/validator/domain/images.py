@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.gates import Gate
+from contracts.image_reference import Reference
 from contracts.policy import Gates
 from contracts.results import PreflightOutput
 from services.validator.domain.facts import Absent, Image, Outside, Unknown
 from services.validator.domain.manifest import LINUX_AMD64, Platform
 from services.validator.domain.preflight import Findings
-from services.validator.domain.reference import Reference
 
 
 @dataclass(frozen=True, slots=True)

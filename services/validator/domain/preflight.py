@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from contracts.base import Target
 from contracts.deployment import Cause, ImageChange
 from contracts.gates import Gate, Verdict, worst
+from contracts.image_reference import Reference
 from contracts.results import PreflightOutput
 from contracts.rollout_pace import RolloutPace
 from contracts.validator import Baseline
 from services.validator.domain.facts import Absent, Image, LiveService, TaskDefinition, Unknown
-from services.validator.domain.reference import Reference
 
 _USAGE = frozenset({
     "target_exists", "reference_valid", "image_unambiguous", "task_definition_exists", "task_definition_active",
-    "fits_service",
+    "fits_service", "change_permitted",
 })  # fmt: skip
 """Gates whose failure means that the request itself is wrong (exit code 2)."""
 

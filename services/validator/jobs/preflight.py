@@ -5,12 +5,13 @@ neither does the pace of the service's rollouts, which it measures.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.base import Target
 from contracts.deployment import CheckUp, ImageChange, Observe, TaskDefinitionChange
-from contracts.gates import Verdict, worst
-from contracts.policy import Gates, PreflightPolicy
+from contracts.gates import Gate, Verdict, worst
+from contracts.image_reference import Reference
+from contracts.policy import PreflightPolicy
 from contracts.results import PreflightOutput
 from contracts.rollout_pace import RolloutPace
 from contracts.validator import Baseline, RunPreflight
@@ -22,8 +23,8 @@ from services.validator.domain import preflight
 from services.validator.domain.facts import Absent, LiveService, TaskDefinition, Unknown
 from services.validator.domain.fit import fit_gate
 from services.validator.domain.images import Demands, Wanted, architecture_gate, exists_gate, image_findings
+from services.validator.domain.permitted import permitted_gate
 from services.validator.domain.preflight import Findings
-from services.validator.domain.reference import Reference
 from services.validator.domain.room import room_gate
 from services.validator.domain.way_back import way_back_gate
 from services.validator.jobs.service_tests import ServiceTests
@@ -45,7 +46,7 @@ class Preflight:
         command, policy = governed(asked, PreflightPolicy, self.policies)
         service = await self.services.service(command.target)
         findings, baseline, pace = await asyncio.gather(
-            self._look(command, service, policy.gates),
+            self._look(command, service, policy),
             self._baseline(command, service),
             self._pace(command, service),
         )
@@ -80,13 +81,15 @@ class Preflight:
         now = await self.services.service(target)
         return not isinstance(now, LiveService) or now.rolling_out or now.deployment_id != service.deployment_id
 
-    async def _look(self, command: RunPreflight, service: LiveService | Absent | Unknown, gates: Gates) -> Findings:
+    async def _look(
+        self, command: RunPreflight, service: LiveService | Absent | Unknown, policy: PreflightPolicy
+    ) -> Findings:
         findings = Findings((preflight.target_gate(command.target, service),), (service,))
         if not isinstance(service, LiveService):
             return findings
         match command.change:
             case ImageChange() | TaskDefinitionChange() as change:
-                return findings + await self._change(command.target, change, service, gates)
+                return findings + await self._change(command.target, change, service, policy)
             case Observe():
                 return findings + Findings((), output=PreflightOutput())
             case CheckUp():
@@ -94,41 +97,47 @@ class Preflight:
                 return findings + Findings((), output=output)
 
     async def _change(
-        self, target: Target, change: ImageChange | TaskDefinitionChange, service: LiveService, gates: Gates
+        self, target: Target, change: ImageChange | TaskDefinitionChange, service: LiveService, policy: PreflightPolicy
     ) -> Findings:
         """Return whether the service can roll anything out, whether it could go back, and what to apply."""
-        demands = Demands.of(gates)
         asked = (
-            self._image(target, change, service, demands)
+            self._image(target, change, service, policy)
             if isinstance(change, ImageChange)
-            else self._task_definition(target, change, service, demands)
+            else self._task_definition(target, change, service, policy)
         )
         way_back, resolved = await asyncio.gather(self.rollouts.way_back(target), asked)
-        unknown_blocks = gates.unchecked_way_back == "block"
+        unknown_blocks = policy.gates.unchecked_way_back == "block"
         before = room_gate(service), way_back_gate(way_back, unknown_blocks=unknown_blocks)
         return Findings(before) + resolved
 
-    async def _image(self, target: Target, change: ImageChange, service: LiveService, demands: Demands) -> Findings:
+    async def _image(
+        self, target: Target, change: ImageChange, service: LiveService, policy: PreflightPolicy
+    ) -> Findings:
         definition = await self._definition_of(target, service)
         if not isinstance(definition, TaskDefinition):
             return preflight.containers_unknown(definition)
         container, chosen = preflight.choose_container(change, tuple(definition.images))
-        gates = (preflight.reference_gate(change.reference), chosen)
+        gates: tuple[Gate, ...] = (preflight.reference_gate(change.reference), chosen)
         if container is None or gates[0].verdict is not Verdict.PASS:
             return Findings(gates)
+        new = replace(definition, images={**definition.images, container: change.reference})
+        gates += permitted_gate(definition, new, policy.change)
         wanted = await self._look_up(target, container, change.reference)
-        return Findings(gates) + image_findings(wanted, definition.platform, demands)
+        return Findings(gates) + image_findings(wanted, definition.platform, Demands.of(policy.gates))
 
     async def _task_definition(
-        self, target: Target, change: TaskDefinitionChange, service: LiveService, demands: Demands
+        self, target: Target, change: TaskDefinitionChange, service: LiveService, policy: PreflightPolicy
     ) -> Findings:
-        name = change.task_definition
-        definition = await self.services.task_definition(target, name)
+        name, demands = change.task_definition, Demands.of(policy.gates)
+        definition, live = await asyncio.gather(
+            self.services.task_definition(target, name), self._definition_of(target, service)
+        )
         gates = preflight.task_definition_gates(name, definition)
         if not isinstance(definition, TaskDefinition):
             return Findings(gates, (definition,))
         lookups = (self._look_up(target, container, image) for container, image in definition.images.items())
         wanted = tuple(await asyncio.gather(*lookups))
+        gates += permitted_gate(live, definition, policy.change)
         gates += (
             fit_gate(service, definition, await self.rollouts.target_types(target, service.target_groups)),
             exists_gate(wanted, demands),

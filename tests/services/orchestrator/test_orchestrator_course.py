@@ -117,7 +117,10 @@ def test_each_step_is_told_what_it_needs(world: World) -> None:
     assert (arm.snapshot_id, arm.auto_recovery) == ("snapshot-1", True)
     assert arm.expires_at == at(deadline + ARM_MARGIN)
     world.answer("arm")
-    assert world.last("apply-change").event == ApplyChange(target=TARGET, run_id=run_id, images=RESOLVED)
+    change = asked().change
+    assert world.last("apply-change").event == ApplyChange(
+        target=TARGET, run_id=run_id, images=RESOLVED, change=change
+    ), "what was asked for goes with what preflight made of it"
     applied = world.now = world.now + 7
     world.answer("apply-change")
     world.answer("watch-closely")
@@ -160,6 +163,7 @@ def test_a_task_definition_is_applied_as_preflight_resolved_it(world: World) -> 
     change = world.last("apply-change").event
     assert isinstance(change, ApplyChange)
     assert (change.task_definition, change.images) == ("arn:web:7", {})
+    assert change.change == TaskDefinitionChange(task_definition="web")
 
 
 def test_what_a_step_says_is_passed_on(world: World) -> None:

@@ -15,16 +15,19 @@ from contracts.results import StepFinished
 from contracts.rollout_pace import RolloutPace
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
+from services._chassis.signatures import UNSIGNED, Identity
 from services._chassis.transition import Cancelled, Job
+from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.domain.change import Body
+from services.recovery.domain.proof import StoredObject
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Targets
-from services.recovery.domain.snapshot import Snapshot
 from services.recovery.handlers import Handlers
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
+from services.recovery.jobs.tend import TendJob
 from tests.kit import FakeClock, FakePolicies, FakeRunning, FakeStore, HeldJob
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="CourtCaseCluster", service="BackendService")
@@ -114,6 +117,8 @@ class RollingEcs:
         """Name of a method → what it raises, each time."""
         self.after_update: list[Callable[[], None]] = []
         self.gone = False
+        self.latest = f"{ARN}:1"
+        """What the family names without a revision."""
         self.add_definition(GOOD)
         self._deploy(self.definitions[0]["taskDefinitionArn"], "SUCCESSFUL", at=self.clock.now() - 86400)
 
@@ -216,7 +221,8 @@ class RollingEcs:
 
     async def task_definition(self, target: Target, name: str) -> Body | None:
         self._answer("task_definition")
-        wanted = name if name.startswith("arn:") else f"{ARN}:{name.partition(':')[2]}"
+        revision = name.partition(":")[2] or self.latest.rpartition(":")[2]
+        wanted = name if name.startswith("arn:") else f"{ARN}:{revision}"
         found = [definition for definition in self.definitions if definition["taskDefinitionArn"] == wanted]
         return copy.deepcopy(found[0]) if found else None
 
@@ -299,23 +305,25 @@ class Shelf:
     """The backup bucket, in memory."""
 
     def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
+        self.objects: dict[str, StoredObject] = {}
         self.failing: list[AwsError] = []
 
-    async def put(self, snapshot: Snapshot) -> bool:
+    async def put(self, target: Target, snapshot_id: str, stored: StoredObject, *, again: bool = False) -> bool:
         if self.failing:
             raise self.failing.pop(0)
-        if snapshot.snapshot_id in self.objects:
+        if snapshot_id in self.objects and not again:
             return False
-        self.objects[snapshot.snapshot_id] = snapshot.model_dump_json().encode()
+        self.objects[snapshot_id] = stored
         return True
 
-    async def get(self, target: Target, snapshot_id: str) -> Snapshot | None:
-        found = self.objects.get(snapshot_id)
-        return None if found is None else Snapshot.model_validate_json(found)
+    async def get(self, target: Target, snapshot_id: str) -> StoredObject | None:
+        return self.objects.get(snapshot_id)
 
     async def ids(self, target: Target) -> list[str]:
         return sorted(self.objects, reverse=True)
+
+    async def targets(self) -> list[Target]:
+        return [TARGET] if self.objects else []
 
     async def delete(self, target: Target, snapshot_id: str) -> None:
         self.objects.pop(snapshot_id, None)
@@ -324,19 +332,21 @@ class Shelf:
 class Recovery:
     """Recovery on the fakes; a test delivers its messages one by one."""
 
-    def __init__(self) -> None:
+    def __init__(self, identity: Identity = UNSIGNED) -> None:
         self.clock = Now()
         self.policies = FakePolicies()
         self.store = FakeStore()
         self.ecs = RollingEcs(self.clock)
         self.shelf = Shelf()
+        self.snapshots = SignedSnapshots(self.shelf, identity)
         self.registry = Registry()
         self.handlers = Handlers(self.clock, self.policies)
         self.jobs: dict[str, Callable[[Any], Any]] = {
-            "capture-snapshot": CaptureJob(self.ecs, Nothing(), self.shelf, self.clock, self.policies),
-            "purge-snapshots": PurgeJob(self.shelf),
-            "apply-change": ChangeJob(self.ecs, self.store, self.clock),
-            "rollback": RollbackJob(self.ecs, self.ecs, self.registry, self.shelf, self.store, self.clock, SETTLE),
+            "capture-snapshot": CaptureJob(self.ecs, Nothing(), self.snapshots, self.clock, self.policies),
+            "purge-snapshots": PurgeJob(self.snapshots),
+            "tend-snapshots": TendJob(self.snapshots, self.store, self.clock, self.policies),
+            "apply-change": ChangeJob(self.ecs, self.registry, self.policies, self.store, self.clock),
+            "rollback": RollbackJob(self.ecs, self.ecs, self.registry, self.snapshots, self.store, self.clock, SETTLE),
         }
         self._handling: dict[type[Event], Callable[..., Any]] = {
             CaptureSnapshot: self.handlers.capture,

@@ -620,4 +620,4 @@ async def test_secrets_are_in_no_event_and_in_no_state(recovery: Recovery) -> No
     kept = [*recovery.store.states.values(), *recovery.store.records.values()]
     kept += [held.job.payload + (held.saved or b"") for held in recovery.store.jobs.values()]
     assert not [text for text in published + kept if SECRET.encode() in text]
-    assert any(SECRET.encode() in snapshot for snapshot in recovery.shelf.objects.values())
+    assert any(SECRET.encode() in stored.body for stored in recovery.shelf.objects.values())

@@ -17,8 +17,10 @@ from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import moment
 from services._chassis.service import Platform, Service
+from services._chassis.signatures import UNSIGNED
 from services._chassis.store import IndexedStore
 from services.recovery.adapters.bucket import Bucket
+from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.app import bucket_of, create_app
 from services.recovery.settings import Settings
 from tests.kit import FakeStore, HeldJob, WorldClock
@@ -95,10 +97,11 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 
 async def test_a_snapshot_holds_the_service_and_what_stands_around_it(account: Account) -> None:
     snapshot_id = await account.armed()
-    bucket = Bucket(account.calls, BACKUP_BUCKET)
+    bucket = SignedSnapshots(Bucket(account.calls, BACKUP_BUCKET), UNSIGNED)
     assert await bucket.ids(TARGET) == [snapshot_id]
-    snapshot = await bucket.get(TARGET, snapshot_id)
-    assert snapshot is not None
+    stored = await bucket.get(TARGET, snapshot_id, ())
+    assert stored is not None
+    snapshot = stored.snapshot
     assert snapshot.unknown == ()
     assert snapshot.digests == {CONTAINER: account.aws.world.registry.tags["1.0"]}
     assert set(snapshot.surroundings) == {
@@ -109,9 +112,9 @@ async def test_a_snapshot_holds_the_service_and_what_stands_around_it(account: A
         (scalable["MinCapacity"], scalable["MaxCapacity"]) for scalable in snapshot.surroundings["scalable_targets"]
     ] == [(2, 6)]
     assert PASSWORD in snapshot.model_dump_json()
-    assert await bucket.put(snapshot) is False
+    assert await bucket.put(snapshot) is None
     await bucket.delete(TARGET, snapshot_id)
-    assert await bucket.get(TARGET, snapshot_id) is None
+    assert await bucket.get(TARGET, snapshot_id, ()) is None
     assert not [emission for emission in account.store.emitted if PASSWORD in emission.event.model_dump_json()]
 
 
@@ -201,4 +204,4 @@ async def test_an_object_that_is_no_snapshot_is_told_without_its_content(account
     await account.calls.call("s3", "put_object", Bucket=BACKUP_BUCKET, Key=key, Body=damaged)
     finished = await account.rolled_back()
     assert finished.result == "failed"
-    assert finished.detail.startswith(f"The snapshot {snapshot_id} cannot be read. By hand: aws ecs update-service")
+    assert finished.detail.startswith(f"The snapshot {snapshot_id} is not used: it was changed after it was stored")

@@ -14,10 +14,18 @@ from contracts.recovery import CaptureSnapshot, SnapshotCaptured
 from services._aws.errors import AwsError
 from services.recovery.domain.change import content_hash, matches_change, pinned, registrable, with_images
 from services.recovery.domain.protection import SnapshotEntry
-from services.recovery.domain.snapshot import keep, new_id, scrub, view
+from services.recovery.domain.retention import keep
+from services.recovery.domain.show import scrub, view
+from services.recovery.domain.snapshot import Snapshot, new_id
 from tests.services.recovery.harness import ARN, GOOD, SECRET, START, TARGET, Recovery
 
 DEFAULTS = policy.Recovery()
+
+
+async def as_stored(recovery: Recovery, snapshot_id: str) -> Snapshot:
+    stored = await recovery.snapshots.get(TARGET, snapshot_id, recovery.protection.snapshots)
+    assert stored is not None
+    return stored.snapshot
 
 
 def command(run: str = "run-1") -> CaptureSnapshot:
@@ -31,8 +39,7 @@ async def test_a_snapshot_is_stored_told_and_indexed() -> None:
     [event] = recovery.published(SnapshotCaptured)
     assert (event.snapshot_id, event.task_definition) == (snapshot_id, f"{ARN}:1")
     assert [entry.snapshot_id for entry in recovery.protection.snapshots] == [snapshot_id]
-    stored = await recovery.shelf.get(TARGET, snapshot_id)
-    assert stored is not None
+    stored = await as_stored(recovery, snapshot_id)
     assert stored.task_definition["containerDefinitions"][0]["environment"][0]["value"] == SECRET
     assert stored.service["desiredCount"] == 3
     assert stored.digests == {"backend": "sha256:" + "a" * 64}
@@ -45,8 +52,7 @@ async def test_while_something_is_rolled_out_the_version_before_is_the_way_back(
     recovery.ecs.deploy_elsewhere(bad)
     snapshot_id = await recovery.snapshot()
     [entry] = recovery.protection.snapshots
-    stored = await recovery.shelf.get(TARGET, snapshot_id)
-    assert stored is not None
+    stored = await as_stored(recovery, snapshot_id)
     assert (stored.version, entry.task_definition) == (f"{ARN}:1", f"{ARN}:1")
     # what is replaced by a change is still what was live
     assert entry.deployment_id == recovery.ecs.history[-1]["id"]
@@ -57,12 +63,12 @@ async def test_a_job_that_died_after_storing_finds_its_own_object() -> None:
     await recovery.send(command(), "capture")
     put = recovery.shelf.put
 
-    async def put_and_die(snapshot: Any) -> bool:
+    async def put_and_die(*given: Any) -> bool:
         recovery.shelf.put = put  # type: ignore[method-assign]  # a fault that happens once
-        await put(snapshot)
+        await put(*given)
         raise AwsError("s3:PutObject got no answer: ReadTimeoutError.", temporary=True)
 
-    recovery.shelf.put = put_and_die  # type: ignore[method-assign]  # a fault that happens once
+    recovery.shelf.put = put_and_die  # type: ignore[assignment,method-assign]  # a fault that happens once
     held = recovery.store.jobs["capture"]
     await recovery.work()
     held.state = "queued"
@@ -166,9 +172,11 @@ def test_what_may_still_be_needed_is_always_kept(ages: list[tuple[int, bool]], a
 
 async def test_the_view_names_variables_and_hides_their_values() -> None:
     recovery = Recovery()
-    stored = await recovery.shelf.get(TARGET, await recovery.snapshot())
+    snapshot_id = await recovery.snapshot()
+    stored = await recovery.snapshots.get(TARGET, snapshot_id, recovery.protection.snapshots)
     assert stored is not None
-    shown = view(stored, proven=True)
+    shown = view(stored, recovery.protection.snapshots[0])
+    assert (shown["proof"], shown["proven"]) == ("index", False)
     assert SECRET not in json.dumps(shown, default=str)
     [container] = shown["containers"]
     assert container["environment"] == {"DATABASE_URL": "[redacted]", "APP_ENV": "[redacted]"}

@@ -40,11 +40,14 @@ LIVE = LiveService(ARN, ("arn:group",))
 @dataclass
 class FakeEcs:
     live: LiveService | Absent | Unknown = LIVE
-    definitions: dict[str, TaskDefinition | Absent | Unknown] = field(default_factory=lambda: {ARN: definition("web")})
+    definitions: dict[str, TaskDefinition | Absent | Unknown] = field(default_factory=dict)
 
     async def service(self, target: Target) -> LiveService | Absent | Unknown:
         assert target == TARGET
         return self.live
+
+    def __post_init__(self) -> None:
+        self.definitions.setdefault(ARN, definition("web"))
 
     async def task_definition(self, target: Target, name: str) -> TaskDefinition | Absent | Unknown:
         return self.definitions.get(name, Absent(f"there is no task definition {name}"))

@@ -11,6 +11,7 @@ from botocore.exceptions import ConnectTimeoutError
 from pydantic import SecretStr
 
 from contracts.base import Target
+from contracts.image_reference import Reference
 from contracts.policy import Application, HttpTest, ServicePolicy
 from services._aws.secrets import Secrets
 from services._chassis.web import Address
@@ -28,7 +29,6 @@ from services.validator.domain.facts import (
     Unknown,
 )
 from services.validator.domain.manifest import LINUX_AMD64, Platform
-from services.validator.domain.reference import Reference
 from tests.kit import FakePolicies, ScriptedAws, refusal
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")

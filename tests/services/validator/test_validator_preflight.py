@@ -1,21 +1,30 @@
 """Preflight: its command is answered, whatever is found."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from contracts.base import Target
 from contracts.deployment import Cause, Change, CheckUp, ImageChange, Observe, TaskDefinitionChange
 from contracts.gates import Verdict
-from contracts.policy import SMOKE, Application, Gates, PreflightPolicy, ServicePolicy, Tests, ValidationPolicy
+from contracts.image_reference import Reference
+from contracts.policy import (
+    SMOKE,
+    Application,
+    ChangeScope,
+    Gates,
+    PreflightPolicy,
+    ServicePolicy,
+    Tests,
+    ValidationPolicy,
+)
 from contracts.results import PreflightOutput, StepFinished
 from contracts.rollout_pace import RolloutPace
 from contracts.validator import RunPreflight
 from services._chassis.web import Address
 from services.validator.domain.facts import Absent, Balancer, Image, LiveService, Outside, Unknown
 from services.validator.domain.manifest import LINUX_AMD64, Platform
-from services.validator.domain.reference import Reference
 from services.validator.domain.results import Answered, TestResult, Unreachable
 from services.validator.domain.way_back import Need, WayBack
 from services.validator.jobs.preflight import PREFLIGHT, Preflight
@@ -94,9 +103,10 @@ async def preflight(
     tests: ServiceTests | None = None,
     baseline: ValidationPolicy | None = None,
     back: WayBack | Absent | Unknown = WAY_BACK,
+    allowed: ChangeScope = ChangeScope(),  # noqa: B008  frozen
 ) -> StepFinished:
     command = RunPreflight(target=TARGET, run_id="run-1", change=change, policy=carried, baseline=baseline)
-    policies = FakePolicies(ServicePolicy(target=TARGET, digest=IN_FORCE, gates=gates))
+    policies = FakePolicies(ServicePolicy(target=TARGET, digest=IN_FORCE, gates=gates, change=allowed))
     job = Preflight(
         services or FakeEcs(),
         images or FakeImages(),
@@ -119,6 +129,7 @@ async def test_a_good_image_passes_by_the_digest_of_its_index() -> None:
             "way_back",
             "reference_valid",
             "image_unambiguous",
+            "change_permitted",
             "image_exists",
             "architecture",
             "digest_resolved",
@@ -198,11 +209,12 @@ async def test_an_unreadable_manifest_is_an_error_and_no_verdict() -> None:
 async def test_an_image_elsewhere_is_left_open_and_applied_by_its_own_digest_only() -> None:
     outside = Outside("it is not in ECR in us-west-2")
     images = FakeImages({"nginx:1": outside, f"nginx@{DIGEST}": outside})
-    tagged = await preflight(ImageChange(reference="nginx:1"), images=images)
+    allowed = ChangeScope(repositories=("nginx",))
+    tagged = await preflight(ImageChange(reference="nginx:1"), images=images, allowed=allowed)
     assert (tagged.verdict, tagged.cause, tagged.output) == (Verdict.FAIL, Cause.GATE, None)
     assert verdicts(tagged)["image_exists"] == "inconclusive"
     assert "nginx@sha256:" in tagged.summary
-    exact = await preflight(ImageChange(reference=f"nginx@{DIGEST}"), images=images)
+    exact = await preflight(ImageChange(reference=f"nginx@{DIGEST}"), images=images, allowed=allowed)
     assert (exact.verdict, exact.cause) == (Verdict.INCONCLUSIVE, Cause.GATE)
     assert verdicts(exact) | {"image_exists": "?", "architecture": "?"} == dict.fromkeys(verdicts(exact), "pass") | {
         "image_exists": "?",
@@ -286,16 +298,48 @@ async def test_an_image_is_right_for_what_its_tasks_run_on(
 async def test_the_policy_may_trust_a_digest_where_nobody_can_look() -> None:
     outside = Outside("nginx cannot be looked up from here")
     images = FakeImages({"nginx:1": outside, f"nginx@{DIGEST}": outside, f"httpd@{DIGEST}": Unknown("ECR is silent")})
-    trusting = Gates(unseen_images="trust-digest")
-    answer = await preflight(ImageChange(reference=f"nginx@{DIGEST}"), images=images, gates=trusting)
+    trusting, allowed = Gates(unseen_images="trust-digest"), ChangeScope(repositories=("nginx", "httpd"))
+    exact = ImageChange(reference=f"nginx@{DIGEST}")
+    answer = await preflight(exact, images=images, gates=trusting, allowed=allowed)
     assert answer.verdict is Verdict.PASS
     assert answer.output == PreflightOutput(images={"web": f"nginx@{DIGEST}"}, pace=NAMED_NONE)
     unproven = [gate.name for gate in answer.gates if gate.not_applicable]
     assert {"image_exists", "architecture"} <= set(unproven)
-    tagged = await preflight(ImageChange(reference="nginx:1"), images=images, gates=trusting)
+    tagged = await preflight(ImageChange(reference="nginx:1"), images=images, gates=trusting, allowed=allowed)
     assert tagged.verdict is Verdict.FAIL  # no digest, so nothing that could be trusted
-    silent = await preflight(ImageChange(reference=f"httpd@{DIGEST}"), images=images, gates=trusting)
+    unseen = ImageChange(reference=f"httpd@{DIGEST}")
+    silent = await preflight(unseen, images=images, gates=trusting, allowed=allowed)
     assert (silent.verdict, silent.cause) == (Verdict.INCONCLUSIVE, Cause.ERROR)  # it may answer the next time
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ({"family": "other"}, "change.families"),
+        ({"task_role": "arn:aws:iam::123456789012:role/admin"}, "change.roles"),
+        ({"execution_role": "arn:aws:iam::123456789012:role/admin"}, "change.roles"),
+        ({"images": {"web": "ghcr.io/acme/web:1"}}, "change.repositories"),
+    ],
+)
+async def test_what_a_task_definition_may_not_bring_is_said_before_anything_changes(
+    given: dict[str, Any], key: str
+) -> None:
+    services = FakeEcs(definitions={"api:7": replace(definition("web"), **given)})
+    answer = await preflight(TaskDefinitionChange(task_definition="api:7"), services)
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.USAGE)
+    assert verdicts(answer)["change_permitted"] == "fail"
+    assert key in answer.summary
+    allowed = ChangeScope(
+        families=("other",), roles=("arn:aws:iam::123456789012:role/admin",), repositories=("ghcr.io/acme/web",)
+    )
+    named = await preflight(TaskDefinitionChange(task_definition="api:7"), services, allowed=allowed)
+    assert verdicts(named)["change_permitted"] == "pass"
+
+
+async def test_where_the_live_version_is_not_known_nothing_is_permitted() -> None:
+    services = FakeEcs(definitions={"api:7": definition("web"), ARN: Unknown("ECS is silent")})
+    answer = await preflight(TaskDefinitionChange(task_definition="api:7"), services)
+    assert (answer.verdict, verdicts(answer)["change_permitted"]) == (Verdict.INCONCLUSIVE, "inconclusive")
 
 
 async def test_a_way_back_that_is_gone_blocks_and_names_why() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.validator.domain.reference import EcrRegistry, Reference
+from contracts.image_reference import EcrRegistry, Reference
 
 DIGEST = "sha256:" + "0f" * 32
 

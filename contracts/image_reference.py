@@ -17,6 +17,8 @@ _ECR = re.compile(
     r"(?P<account>[0-9]{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)"
 )
 
+_DOCKER_HUB = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
+
 
 @dataclass(frozen=True, slots=True)
 class EcrRegistry:
@@ -68,6 +70,19 @@ class Reference:
     def name(self) -> str:
         """Return registry and repository, as written."""
         return self.repository if self.registry is None else f"{self.registry}/{self.repository}"
+
+    @property
+    def place(self) -> str:
+        """Return registry and repository in one spelling: two references are of one repository if these are equal.
+
+        Docker Hub has several host names and, for its official images, a prefix that is left out; a registry of ECR has
+        endpoints for IPv6 and FIPS besides its usual one.
+        """
+        if self.ecr is not None:
+            return f"{self.ecr.account}.dkr.ecr.{self.ecr.region}.amazonaws.com/{self.repository}"
+        if self.registry is None or self.registry.lower() in _DOCKER_HUB:
+            return f"docker.io/{self.repository if '/' in self.repository else f'library/{self.repository}'}"
+        return f"{self.registry.lower()}/{self.repository}"
 
     @property
     def ecr(self) -> EcrRegistry | None:
