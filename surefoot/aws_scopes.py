@@ -35,8 +35,9 @@ class Grounds:
     bucket: str | None = None
     """The bucket of the snapshots; None in an account that is not Surefoot's own."""
     bucket_owner: str = ""
-    policy_object: str | None = None
-    """``bucket/key`` of the policy, where it is in S3."""
+    policy_objects: tuple[str, ...] = ()
+    """``bucket/key`` of the policy and of its signature, where they are in S3."""
+    policy_owner: str = ""
     roles_elsewhere: tuple[str, ...] = ()
     """ARNs of the roles that are assumed in other accounts."""
     whole_clusters: bool = False
@@ -203,7 +204,8 @@ def _in_bucket(grounds: Grounds, inside: str) -> Granted:
 
 
 def policy_in_s3(grounds: Grounds) -> Granted:
-    return Granted([f"arn:{grounds.partition}:s3:::{grounds.policy_object}"] if grounds.policy_object else [])
+    owner = {"StringEquals": {"s3:ResourceAccount": grounds.policy_owner}}
+    return Granted([f"arn:{grounds.partition}:s3:::{name}" for name in grounds.policy_objects], owner)
 
 
 def accounts_elsewhere(grounds: Grounds) -> Granted:

@@ -12,7 +12,7 @@ from contracts.topics import SERVICES, Party
 from services._policy.faults import PolicyFaults
 from services._policy.load import UNKNOWN_ACCOUNT
 from services._policy.policies import Policies
-from services._policy.read import S3
+from services._policy.read import S3, SIGNATURE
 from surefoot.aws_rights import ALONG_WITH, RARELY, RIGHTS
 from surefoot.aws_scopes import (
     SCOPES,
@@ -72,18 +72,26 @@ def own_roles(policies: Policies, asked: Asked) -> tuple[Role, ...]:
     """Return the roles of the seven services in Surefoot's own account. Raise ``CannotDo``."""
     if asked.bucket is None:
         raise CannotDo("name the bucket of the snapshots with --bucket, or in BACKUP_BUCKET", Exit.USAGE)
-    location = os.environ.get("SUREFOOT_POLICY", "")
     grounds = _grounds(
         policies,
         asked,
         asked.account,
         bucket=asked.bucket,
         bucket_owner=asked.bucket_owner or asked.account,
-        policy_object=location.removeprefix(S3) if location.startswith(S3) else None,
+        policy_objects=_objects(os.environ.get("SUREFOOT_POLICY", "")),
+        policy_owner=os.environ.get("SUREFOOT_POLICY_OWNER") or asked.account,
         roles_elsewhere=tuple(held.role for other, held in policies.accounts.items() if other != asked.account),
     )
     trust = _trust(asked.trusted, asked.account)
     return tuple(_role(ROLE.format(service=service), (service,), grounds, trust) for service in SERVICES)
+
+
+def _objects(location: str) -> tuple[str, ...]:
+    """Return ``bucket/key`` of a policy in S3, and of its signature."""
+    if not location.startswith(S3):
+        return ()
+    policy = location.removeprefix(S3)
+    return policy, policy + SIGNATURE
 
 
 def role_elsewhere(policies: Policies, asked: Asked, account: str) -> Role:

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +15,14 @@ from cyclopts import App, Parameter
 from contracts.policy_file import schema as policy_schema
 from contracts.prose import prose
 from contracts.publish import text_of
+from services._chassis import policy_signatures
+from services._chassis.signing_keys import KeyFault, read_private
 from services._policy.environment import environment_of
 from services._policy.faults import PolicyFaults
 from services._policy.load import UNKNOWN_ACCOUNT, Files, load
 from services._policy.merge import Value
 from services._policy.policies import NoTarget, Policies
-from services._policy.read import Unreadable, read_path
+from services._policy.read import Unreadable, read_path, signature_path
 from surefoot.arguments import Actor, Cluster, Place, Reason, Service, user_name
 from surefoot.client import with_advice
 from surefoot.credential import authorization
@@ -97,6 +100,36 @@ def show(
     ordered = {name: values[name] for name in (*_NAMES, *values)}
     shown = {path: {"value": held.value, "origin": held.origin} for path, held in ordered.items()}
     result({"digest": policies.digest, "values": shown}, json, lambda found: "\n".join(_table(found["values"])))
+    return Exit.SUCCEEDED
+
+
+@app.command
+def sign(
+    path: Annotated[Path, Parameter(help="A policy file, or a directory of them.")],
+    /,
+    *,
+    key: Annotated[Path, Parameter(env_var="SUREFOOT_SIGNING_KEY", help="The private key of whoever signs, in PEM.")],
+    json: Json = False,
+) -> int:
+    """Sign a policy: write the file with the signature beside it, or into the directory.
+
+    It is checked first, as by `surefoot policy check`. An installation that sets SUREFOOT_POLICY_SIGNED_BY takes no
+    policy over that is not signed so, and none that was signed before the one in force.
+    """
+    try:
+        loaded(path, {})
+        content = policy_signatures.sign(read_path(str(path)).files, read_private(key), datetime.now(UTC))
+    except PolicyFaults as faults:
+        raise CannotDo(f"the policy has faults:\n{faults}", Exit.USAGE) from None
+    except KeyFault as fault:
+        raise CannotDo(str(fault), Exit.USAGE) from None
+    written = signature_path(path)
+    written.write_text(content)
+    result(
+        {"signature": str(written), "key": content.partition(":")[0]},
+        json,
+        "{0[signature]}, by the key {0[key]}".format,
+    )
     return Exit.SUCCEEDED
 
 

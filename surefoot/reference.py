@@ -47,6 +47,7 @@ EXAMPLES = {
     "iam": f"surefoot iam --file policy.yaml --task-role {_ROLE} --format cloudformation",
     "policy check": "surefoot policy check policy.yaml",
     "policy show": f"surefoot policy show {_S} --file policy.yaml",
+    "policy sign": "surefoot policy sign policy.yaml --key keys/operators/key.pem",
     "policy schema": "surefoot policy schema > policy.schema.json",
     "policy status": "surefoot policy status http://10.0.0.1:8080 http://10.0.0.2:8080",
     "policy reload": "surefoot policy reload http://10.0.0.1:8080 http://10.0.0.2:8080 --reason 'new thresholds'",

@@ -6,6 +6,8 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -17,16 +19,19 @@ from services._chassis.access.permit import About, NowAsking, needs
 from services._chassis.aws import Aws
 from services._chassis.config_file import ConfigError, ConfigWatch
 from services._chassis.http import Problem
+from services._chassis.identity import TrustedKeys
 from services._chassis.operations import Requested
+from services._chassis.policy_signatures import verifier
 from services._chassis.readiness import Readiness
 from services._chassis.settings import Settings
+from services._chassis.signing_keys import KeyFault
 from services._chassis.startup import StartupError
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Transition
 from services._policy.environment import environment_of
 from services._policy.faults import PolicyFaults
 from services._policy.read import Unreadable, reader_of
-from services._policy.source import NoPolicy, PolicySource
+from services._policy.source import NoPolicy, PolicySource, Verify
 
 KEY = "policy"
 
@@ -60,14 +65,31 @@ async def first_policy(settings: Settings, aws: Aws, stores: Sequence[Store], re
             readiness.degrade(key, sentence)
 
     try:
-        reader = reader_of(settings.surefoot_policy, aws.call) if settings.surefoot_policy else None
-        environment = environment_of(os.environ)
-        source = PolicySource(reader, environment, settings.aws_account or "", StoredCopy(stores), degrade)
+        account = settings.aws_account or ""
+        verify = verifier_of(settings, readiness)
+        reader = None
+        if settings.surefoot_policy:
+            owner = settings.surefoot_policy_owner or account
+            reader = reader_of(settings.surefoot_policy, aws.call, owner, signed=verify is not None)
+        source = PolicySource(reader, environment_of(os.environ), account, StoredCopy(stores), degrade, verify)
         await source.start()
-    except (NoPolicy, PolicyFaults, Unreadable) as error:
+    except (KeyFault, NoPolicy, PolicyFaults, Unreadable) as error:
         raise StartupError(str(error)) from None
     readiness.facts["policy"] = source.status
     return source
+
+
+def verifier_of(settings: Settings, readiness: Readiness) -> Verify | None:
+    """Return what checks who has signed a policy; None where nobody has to. Raise ``KeyFault``."""
+    holders = frozenset(filter(None, (settings.surefoot_policy_signed_by or "").split(",")))
+    if not holders:
+        return None
+    if not settings.surefoot_policy:
+        raise KeyFault("SUREFOOT_POLICY_SIGNED_BY is set, and SUREFOOT_POLICY is not: there is nothing to be signed")
+    if not settings.surefoot_trusted_keys:
+        raise KeyFault("SUREFOOT_POLICY_SIGNED_BY is set, and SUREFOOT_TRUSTED_KEYS, which has its keys, is not")
+    trusted = TrustedKeys(Path(settings.surefoot_trusted_keys), readiness)
+    return verifier(holders, trusted, lambda: datetime.now(UTC))
 
 
 def router(source: PolicySource, settings_file: ConfigWatch | None = None) -> APIRouter:
@@ -76,7 +98,7 @@ def router(source: PolicySource, settings_file: ConfigWatch | None = None) -> AP
     file = settings_file or ConfigWatch(None, ())
 
     def shown() -> dict[str, Any]:
-        found: dict[str, Any] = each_text(source.status(), prose)
+        found: dict[str, Any] = each_text({**source.status(), "last_change": source.last_change}, prose)
         return found
 
     @routes.get("/policy", dependencies=[needs(Role.VIEWER, About.SOME_SERVICE)])

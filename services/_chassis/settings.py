@@ -41,6 +41,13 @@ class Settings(KafkaSettings, RedisSettings, TlsSettings):
     surefoot_policy: str | None = None
     """A file, a directory or ``s3://bucket/key`` with a policy for each service (docs/policy.md); without one these
     settings are the policy."""
+    surefoot_policy_owner: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None
+    """The account that the policy's bucket must belong to; without it, the account of the credentials."""
+    surefoot_policy_signed_by: (
+        Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(:[a-z0-9-]+)?(,[a-z0-9-]+(:[a-z0-9-]+)?)*$")] | None
+    ) = None
+    """Who of the trusted keys' holders must have signed the policy, as ``operators:alice,operators:bob``: one of them
+    is enough. Without it, a policy needs no signature."""
 
     kafka_replication_factor: Annotated[int, Field(ge=1, le=9)] = 1
     """Replicas of the topics that this service creates when they are missing; 3 in production."""

@@ -31,6 +31,7 @@ class _Copy(BaseModel):
     loaded_at: float
     directory: bool
     files: tuple[_File, ...]
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,13 @@ class Kept:
 
 def as_bytes(kept: Kept) -> bytes:
     files = tuple(_File(name=file.name, text=file.content.decode()) for file in kept.files.files)
-    copy = _Copy(location=kept.location, loaded_at=kept.loaded_at, directory=kept.files.directory, files=files)
+    copy = _Copy(
+        location=kept.location,
+        loaded_at=kept.loaded_at,
+        directory=kept.files.directory,
+        files=files,
+        signature=kept.files.signature,
+    )
     return copy.model_dump_json().encode()
 
 
@@ -57,4 +64,4 @@ def from_bytes(data: bytes) -> Kept | None:
     if copy.schema_version > VERSION:
         return None
     files = tuple(File(file.name, file.text.encode()) for file in copy.files)
-    return Kept(location=copy.location, loaded_at=copy.loaded_at, files=Files(files, copy.directory))
+    return Kept(location=copy.location, loaded_at=copy.loaded_at, files=Files(files, copy.directory, copy.signature))

@@ -44,6 +44,8 @@ class Files:
 
     files: tuple[File, ...] = ()
     directory: bool = False
+    signature: str = ""
+    """The content of the signature's file, which lies beside the policy; empty without one. No part of the digest."""
 
     @property
     def digest(self) -> str:

@@ -14,6 +14,10 @@ from services._policy.parse import MOST_BYTES
 
 MOST_FILES = 200
 S3 = "s3://"
+SIGNATURE = ".sig"
+"""Ending of the file with the signature of a policy file; in a directory it is the name of that file."""
+LONGEST_SIGNATURE = 4096
+"""Bytes of a signature's file."""
 _BACKUPS = (".bak", ".orig", ".old", ".tmp", ".swp", "~")
 
 
@@ -59,10 +63,10 @@ def read_path(location: str) -> Found:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            return Found(Files(tuple(_directory(path)), directory=True), status.st_ino)
+            return Found(Files(tuple(_directory(path)), True, _signature(path)), status.st_ino)
         if not stat.S_ISREG(status.st_mode):
             raise Unreadable(f"{location} is neither a file nor a directory")
-        return Found(Files((File(location, _content(path)),)), status.st_ino)
+        return Found(Files((File(location, _content(path)),), signature=_signature(path)), status.st_ino)
     except FileNotFoundError as error:
         missing = str(error.filename or location)
         raise Unreadable(f"{missing} is not there: mount the policy's directory, or correct SUREFOOT_POLICY") from None
@@ -72,6 +76,19 @@ def read_path(location: str) -> Found:
         raise Unreadable(f"{error.filename or location} cannot be read: {error.strerror}") from None
     except ValueError:
         raise Unreadable("SUREFOOT_POLICY is no path") from None
+
+
+def signature_path(path: Path) -> Path:
+    """Return where the signature of a policy lies: ``policy.yaml.sig``, or ``.sig`` in a directory."""
+    return path / SIGNATURE if path.is_dir() else path.with_name(path.name + SIGNATURE)
+
+
+def _signature(path: Path) -> str:
+    try:
+        with signature_path(path).open("rb") as file:
+            return file.read(LONGEST_SIGNATURE).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _directory(path: Path) -> Iterator[File]:
@@ -110,36 +127,71 @@ Call = Callable[..., Awaitable[dict[str, Any]]]
 """``(service, operation, **parameters)``: one call of AWS; botocore's errors pass through."""
 
 
+class _Absent(Unreadable):
+    """The object is not there, or S3 does not say whether it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """An object of S3 as it was read last."""
+
+    content: bytes
+    etag: str | None
+    version: str | None
+
+
 class S3Reader:
     """Reads one object, by one conditional GET each time: an unchanged object is not sent again."""
 
-    def __init__(self, location: str, call: Call) -> None:
+    def __init__(self, location: str, call: Call, owner: str, *, signed: bool = False) -> None:
+        """``owner``: the account that must own the bucket. ``signed``: read the signature beside the object, too."""
         self.location = location
         self._bucket, _, self._key = location.removeprefix(S3).partition("/")
         self._call = call
-        self._etag: str | None = None
-        self._found: Found | None = None
+        self._owner = owner
+        self._signed = signed
+        self._read: dict[str, _Object] = {}
         if not self._bucket or not self._key:
             raise Unreadable(f"{location} names no object: write s3://BUCKET/KEY")
 
     async def read(self) -> Found:
-        known = {"IfNoneMatch": self._etag} if self._etag and self._found else {}
+        policy = await self._object(self._key, MOST_BYTES)
+        if len(policy.content) > MOST_BYTES:
+            raise Unreadable(f"{self.location} has more than {MOST_BYTES} bytes")
+        if policy.version in {None, "null"}:
+            raise Unreadable(
+                f"the bucket of {self.location} keeps no versions, so that nobody could tell which policy was in "
+                "force: switch versioning on, and upload the policy again"
+            )
+        signature = await self._signature() if self._signed else ""
+        return Found(Files((File(self.location, policy.content),), signature=signature), version=policy.version)
+
+    async def _signature(self) -> str:
+        """Return the signature, or nothing: a policy without one says by itself what is wrong with it."""
         try:
-            answer = await self._call("s3", "get_object", Bucket=self._bucket, Key=self._key, **known)
-            content = await asyncio.to_thread(answer["Body"].read, MOST_BYTES + 1)
+            found = await self._object(self._key + SIGNATURE, LONGEST_SIGNATURE)
+        except _Absent:
+            return ""
+        return found.content.decode(errors="replace")
+
+    async def _object(self, key: str, most: int) -> _Object:
+        """Return an object; of a larger one than ``most`` bytes, one byte more than that. Raise ``Unreadable``."""
+        last = self._read.get(key)
+        known = {"IfNoneMatch": last.etag} if last is not None and last.etag else {}
+        where = {"Bucket": self._bucket, "Key": key, "ExpectedBucketOwner": self._owner}
+        try:
+            answer = await self._call("s3", "get_object", **where, **known)
+            content = await asyncio.to_thread(answer["Body"].read, most + 1)
         except ClientError as error:
-            if _status(error) == 304 and self._found is not None:
-                return self._found
-            raise Unreadable(self._why(error)) from None
+            if _status(error) == 304 and last is not None:
+                return last
+            raise (_Absent if _status(error) in {403, 404} else Unreadable)(self._why(error)) from None
         except (ConnectionError, HTTPClientError):
             raise Unreadable(f"S3 did not answer in time about {self.location}") from None
         except BotoCoreError as error:
             raise Unreadable(f"S3 cannot be asked about {self.location}: {type(error).__name__}") from None
-        if len(content) > MOST_BYTES:
-            raise Unreadable(f"{self.location} has more than {MOST_BYTES} bytes")
-        self._etag = answer.get("ETag")
-        self._found = Found(Files((File(self.location, content),)), version=answer.get("VersionId"))
-        return self._found
+        self._read[key] = _Object(content, answer.get("ETag"), answer.get("VersionId"))
+        return self._read[key]
 
     def _why(self, error: ClientError) -> str:
         status, headers = _status(error), error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
@@ -147,7 +199,8 @@ class S3Reader:
         if status == 403:
             return (
                 f"S3 refuses {self.location} (403): allow s3:GetObject on it; without s3:ListBucket on the bucket "
-                "S3 also answers so when there is no such object"
+                "S3 also answers so when there is no such object, and so it does where the bucket is not of account "
+                f"{self._owner} (SUREFOOT_POLICY_OWNER names another)"
             )
         if headers.get("x-amz-delete-marker") == "true":
             return f"{self.location} was deleted (its newest version is a delete marker): put it back"
@@ -160,6 +213,6 @@ def _status(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def reader_of(location: str, call: Call) -> Reader:
+def reader_of(location: str, call: Call, owner: str, *, signed: bool = False) -> Reader:
     """Return the reader of ``SUREFOOT_POLICY``. Raise ``Unreadable`` for an S3 address without bucket or key."""
-    return S3Reader(location, call) if location.startswith(S3) else PathReader(location)
+    return S3Reader(location, call, owner, signed=signed) if location.startswith(S3) else PathReader(location)

@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Self
 
 import structlog
@@ -19,6 +20,7 @@ from contracts.base import Target
 from contracts.policy import Access, Callers, ServicePolicy
 from contracts.prose import quote
 from services._policy.callers import Identities
+from services._policy.changes import differences
 from services._policy.environment import Environment
 from services._policy.faults import PolicyFaults
 from services._policy.kept import Keeper, Kept, as_bytes, from_bytes
@@ -39,6 +41,10 @@ EMPTIED = "it lists no service any more; write `services: []` and `allow_empty: 
 
 Listener = Callable[[frozenset[Target]], Awaitable[None]]
 """Called with the targets whose policy has changed. If it raises, the reload has failed, and it is called again."""
+Verify = Callable[[Files], float]
+"""Returns when a policy was signed, in epoch seconds; raises ``Unreadable`` where it is not signed as is demanded."""
+MOST_LINES = 50
+"""How many lines about a change are told."""
 Degrade = Callable[[str, str | None], None]
 """``(key, sentence)``: reports the process as degraded; with None the degradation is over."""
 
@@ -80,6 +86,8 @@ class PolicySource:
     own_account: str
     keeper: Keeper
     degrade: Degrade = lambda _key, _sentence: None
+    verify: Verify | None = None
+    """None: policies need no signature."""
     now: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[float, float], float] = random.uniform
@@ -89,8 +97,14 @@ class PolicySource:
     _looked_at: float | None = field(default=None, init=False)
     _found: Found | None = field(default=None, init=False)
     _fault: str | None = field(default=None, init=False)
-    _refused: tuple[str, str] | None = field(default=None, init=False)
-    """The digest of a file that was refused and why, so that it is reported at each poll and parsed once."""
+    _refused: tuple[Files, str] | None = field(default=None, init=False)
+    """What was refused and why, so that it is reported at each poll and parsed once."""
+    _signed_at: float = field(default=0.0, init=False)
+    """When the policy in force was signed; 0 where none is demanded."""
+    _version: str | None = field(default=None, init=False)
+    """The version of the policy in force, in S3."""
+    last_change: dict[str, Any] | None = field(default=None, init=False)
+    """What the last change since the start has changed. ``status`` leaves it out: anybody may read ``/readyz``."""
     _from_kept: bool = field(default=False, init=False)
     _unkept: Kept | None = field(default=None, init=False)
     """A copy of the policy in force that could not be stored yet."""
@@ -195,6 +209,7 @@ class PolicySource:
             "location": self.reader.location if self.reader else None,
             "inode": found.inode if found else None,
             "version": found.version if found else None,
+            "version_in_force": self._version,
             "digest": policies.digest,
             "effective_digest": policies.effective_digest,
             "digest_on_disk": found.files.digest if found else None,
@@ -203,6 +218,7 @@ class PolicySource:
             "looked_at": self._looked_at,
             "looked_at_seconds_ago": looked,
             "from_kept_copy": self._from_kept,
+            "signed_at": self._signed_at or None,
             "fault": self._fault,
         }
 
@@ -217,9 +233,10 @@ class PolicySource:
         if files is None:
             return False  # it is being written; the next poll will see it whole
         if files.digest == self.policies.digest:
+            self._signed_at = self._checked(files)
             self._refused, self._from_kept = None, False
             self._report(await self._unfinished(self.reader.location))
-        elif self._refused is not None and files.digest == self._refused[0]:
+        elif self._refused is not None and files == self._refused[0]:
             self._report(self._refused[1])
         else:
             await self._take_over(files, self.reader.location)
@@ -229,15 +246,43 @@ class PolicySource:
         """Put new files in force, or report why they are refused."""
         before = self.policies
         try:
+            signed_at = self._checked(files)
             policies, changed, compared = await asyncio.to_thread(self._prepare, files, before)
-        except PolicyFaults as faults:
-            self._refuse(files, faults.summary)
+        except (PolicyFaults, Unreadable) as faults:
+            self._refuse(files, _why(faults))
             return
         if _emptied(before, policies):
             self._refuse(files, EMPTIED)
             return
         changed |= policies.changed_from(before, before.known() - compared)
+        self._signed_at = signed_at
+        await self._record(before, policies, changed)
         await self._swap(policies, files, location, changed)
+
+    def _checked(self, files: Files) -> float:
+        """Return when the files were signed. Raise ``Unreadable`` where they are not signed as is demanded.
+
+        What was signed before the policy in force is refused, so that nobody can put an old policy back.
+        """
+        signed_at = self.verify(files) if self.verify is not None else 0.0
+        if signed_at < self._signed_at:
+            raise Unreadable("it was signed before the policy in force: to go back to it, sign it again")
+        return signed_at
+
+    async def _record(self, before: Policies, after: Policies, changed: frozenset[Target]) -> None:
+        """Put what is changed on record."""
+        lines = await asyncio.to_thread(lambda: list(islice(differences(before, after, changed), MOST_LINES + 1)))
+        if len(lines) > MOST_LINES:
+            lines[MOST_LINES:] = ["and more"]
+        version = self._found.version if self._found else None
+        self.last_change = {
+            "at": self.now(),
+            "from": before.digest,
+            "to": after.digest,
+            "version": version,
+            "changes": lines,
+        }
+        log.info("the policy has changed", **{key: held for key, held in self.last_change.items() if key != "at"})
 
     def _prepare(self, files: Files, before: Policies) -> tuple[Policies, frozenset[Target], frozenset[Target]]:
         """Return the new policies, the targets that they change, and those that were compared.
@@ -249,7 +294,7 @@ class PolicySource:
         return policies, policies.changed_from(before, compared), compared
 
     def _refuse(self, files: Files, why: str) -> None:
-        self._refused = (files.digest, why)
+        self._refused = (files, why)
         self._report(why)
 
     async def _first(self, reader: Reader) -> tuple[Policies, Files]:
@@ -257,12 +302,22 @@ class PolicySource:
         files = await self._read_twice(reader)
         if files is None:
             raise Unreadable(f"{reader.location} changes while it is read")
+        if self.verify is not None and (last := await self._kept(reader.location)) is not None:
+            self._signed_at = self._signed_at_of(last.files)
+        self._signed_at = self._checked(files)
         policies = await asyncio.to_thread(load, files, self.environment, self.own_account)
         if not policies.listed and (kept := await self._kept(reader.location)) is not None:
             before = await asyncio.to_thread(load, kept.files, self.environment, self.own_account)
             if _emptied(before, policies):
                 raise Unreadable(EMPTIED)
         return policies, files
+
+    def _signed_at_of(self, kept: Files) -> float:
+        """Return when the kept copy was signed; 0 where nobody who may has signed it."""
+        try:
+            return self._checked(kept)
+        except Unreadable:
+            return 0.0
 
     async def _read_twice(self, reader: Reader) -> Files | None:
         """Return the files, read twice if they have changed; None if the two reads differ. Raise ``Unreadable``."""
@@ -286,7 +341,7 @@ class PolicySource:
     def _known(self, found: Found) -> bool:
         return self._policies is not None and found.files.digest in {
             self._policies.digest,
-            self._refused and self._refused[0],
+            self._refused and self._refused[0].digest,
         }
 
     async def _attempt(self, reader: Reader) -> Found | Unreadable:
@@ -308,6 +363,7 @@ class PolicySource:
     ) -> None:
         """Replace the policy in force, and call the listeners with the targets whose policy has changed."""
         self._policies = policies
+        self._version = self._found.version if self._found else None
         self._loaded_at = self._looked_at = self.now()
         self._refused, self._from_kept = None, False
         self._unkept = Kept(location, self._loaded_at, files)
@@ -344,6 +400,8 @@ class PolicySource:
             kept = await self._kept(reader.location)
             policies = None
             if kept is not None:
+                self._signed_at = 0.0
+                self._signed_at = self._checked(kept.files)
                 policies = await asyncio.to_thread(load, kept.files, self.environment, self.own_account)
         except Exception as error:
             raise NoPolicy(f"neither the policy nor the copy that was kept can be loaded: {why}") from error

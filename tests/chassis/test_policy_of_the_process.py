@@ -146,6 +146,8 @@ async def test_a_reload_answers_with_the_digest_in_force_or_with_the_fault(proce
         assert answer.status_code == 200
         assert status["digest"] == status["digest_on_disk"] == policies.policies.digest != before
         assert (status["fault"], status["needs_restart"]) == (None, [])
+        assert status["last_change"]["changes"] == [f"{TARGET} recovery.keep: 4 → 5"]
+        assert "last_change" not in (await http.get("/readyz")).json()["policy"]
         assert policies.of(TARGET).recovery.keep == 5
 
         await asyncio.to_thread(processes.file.write_text, GOOD.replace("keep", "keeep"))

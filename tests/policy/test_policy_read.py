@@ -111,8 +111,8 @@ async def test_a_reader_is_chosen_by_the_location(tmp_path: Path) -> None:
         raise AssertionError
 
     (tmp_path / "p.yaml").write_text(GOOD)
-    reader = reader_of(str(tmp_path / "p.yaml"), call)
+    reader = reader_of(str(tmp_path / "p.yaml"), call, "123456789012")
     assert isinstance(reader, PathReader)
     assert (await asyncio.wait_for(reader.read(), 5)).files.files[0].content == GOOD.encode()
     with pytest.raises(Unreadable, match="s3://BUCKET/KEY"):
-        reader_of("s3://bucket", call)
+        reader_of("s3://bucket", call, "123456789012")

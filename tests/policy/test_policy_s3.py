@@ -14,7 +14,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from sandbox.aws.accounts import REGION
+from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
 from services._policy.parse import MOST_BYTES
 from services._policy.read import S3Reader, Unreadable
@@ -32,7 +32,7 @@ class Bucket:
         self.client.create_bucket(Bucket="policies", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
         self.client.put_bucket_versioning(Bucket="policies", VersioningConfiguration={"Status": "Enabled"})
         self.calls: list[tuple[str, set[str]]] = []
-        self.reader = S3Reader(WHERE, self.call)
+        self.reader = S3Reader(WHERE, self.call, ACCOUNT)
 
     async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         assert service == "s3"
@@ -56,14 +56,14 @@ async def test_the_version_is_that_of_the_content(bucket: Bucket) -> None:
     assert [file.content for file in found.files.files] == [GOOD]
     assert (found.version, found.inode) == (version, None)
     assert found.files.files[0].name == WHERE
-    assert bucket.calls == [("get_object", {"Bucket", "Key"})]
+    assert bucket.calls == [("get_object", {"Bucket", "Key", "ExpectedBucketOwner"})]
 
 
 async def test_what_has_not_changed_is_not_sent_again(bucket: Bucket) -> None:
     bucket.put(GOOD)
     first = await bucket.reader.read()
-    assert await bucket.reader.read() is first
-    assert bucket.calls[1] == ("get_object", {"Bucket", "Key", "IfNoneMatch"})
+    assert await bucket.reader.read() == first
+    assert bucket.calls[1] == ("get_object", {"Bucket", "Key", "ExpectedBucketOwner", "IfNoneMatch"})
     version = bucket.put(GOOD + b"# more\n")
     second = await bucket.reader.read()
     assert second.version == version
@@ -115,7 +115,7 @@ async def test_each_failure_has_a_sentence(error: Exception, sentence: str) -> N
         raise error
 
     with pytest.raises(Unreadable, match=sentence) as unreadable:
-        await S3Reader(WHERE, call).read()
+        await S3Reader(WHERE, call, ACCOUNT).read()
     assert "secret words" not in str(unreadable.value)
 
 
@@ -128,4 +128,4 @@ async def test_a_body_that_breaks_off_is_a_failure() -> None:
         return {"Body": Broken(), "ETag": '"x"'}
 
     with pytest.raises(Unreadable, match="did not answer in time"):
-        await S3Reader(WHERE, call).read()
+        await S3Reader(WHERE, call, ACCOUNT).read()

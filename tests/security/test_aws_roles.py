@@ -207,6 +207,20 @@ def test_without_a_topic_an_alarm_may_do_nothing(tmp_path: Path) -> None:
     assert not allowed(monitor, Asked("cloudwatch:PutMetricAlarm", alarm, {"cloudwatch:AlarmActions": (PEOPLE,)}))
 
 
+def test_a_policy_in_s3_is_read_by_all_with_its_signature(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUREFOOT_POLICY", "s3://policies/prod/surefoot.yaml")
+    monkeypatch.setenv("SUREFOOT_POLICY_OWNER", SECOND_ACCOUNT)
+    owner = {"s3:ResourceAccount": (SECOND_ACCOUNT,)}
+    with pytest.raises(CannotDo, match="--file"):
+        policies_of(None)
+    for role in own_roles(policies_of(file), WANTED):
+        for key in ("surefoot.yaml", "surefoot.yaml.sig"):
+            asked = Asked("s3:GetObject", f"arn:aws:s3:::policies/prod/{key}", owner)
+            assert allowed(role.policy, asked)
+            assert not allowed(role.policy, Asked("s3:PutObject", asked.resource, owner))
+            assert not allowed(role.policy, Asked("s3:GetObject", asked.resource, {"s3:ResourceAccount": (ACCOUNT,)}))
+
+
 def test_all_names_that_monitor_gives_begin_alike() -> None:
     for name in (names.alarm_prefix, names.dashboard_name, names.former_name):
         assert name("a", "b").startswith(names.OURS)
