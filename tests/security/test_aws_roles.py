@@ -13,16 +13,12 @@ from sandbox.aws.accounts import ACCOUNT, REGION, SECOND_ACCOUNT
 from sandbox.aws.call_log import changes
 from sandbox.scenarios.load import shipped
 from services.monitor.domain import names
-from surefoot.aws_rights import ALONG_WITH, RARELY, RIGHTS
-from surefoot.aws_scopes import SCOPES
+from surefoot.aws_rights import RARELY, RIGHTS
 from surefoot.iam import Asked as Wanted
 from surefoot.iam import own_roles, policies_of, role_elsewhere, template
 from surefoot.output import CannotDo
 from tests.security.aws_permissions import Asked, Made, allowed, asked_of, calls_of
-from tests.security.calls_in_code import AS_IAM_HAS_IT, calls_in, operations
 
-FOR_EVERYBODY = {"sts:GetCallerIdentity", "s3:GetObject"}
-"""What each service calls besides: the first needs no permission, the second is for a policy in S3."""
 BUCKET = "court-case-disaster-recovery-backups"
 ROLES = tuple(f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("court-case-execution", "court-case-backend"))
 ADMIN = f"arn:aws:iam::{ACCOUNT}:role/Admin"
@@ -59,20 +55,6 @@ def roles(file: Path) -> dict[str, dict[str, Any]]:
     return {role.name.removeprefix("surefoot-"): role.policy for role in own_roles(policies_of(file), WANTED)}
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_the_rights_are_those_of_the_calls_in_the_code(service: Party) -> None:
-    called = {AS_IAM_HAS_IT.get(operation, operation) for operation in calls_in(service)}
-    rights = set(RIGHTS[service])
-    assert called - rights <= FOR_EVERYBODY
-    assert rights - called == set()
-
-
-def test_every_call_in_the_code_is_of_one_of_the_seven() -> None:
-    """Code that none of them reaches would have rights that nobody checks."""
-    reached = {AS_IAM_HAS_IT.get(operation, operation) for service in SERVICES for operation in calls_in(service)}
-    assert reached == {action for rights in RIGHTS.values() for action in rights} | {"sts:GetCallerIdentity"}
-
-
 def test_recovery_alone_changes_ecs_and_monitor_alone_alarms_and_dashboards() -> None:
     changing = {
         service: {action.partition(":")[0] for action in rights if changes(action.partition(":")[2])}
@@ -82,14 +64,6 @@ def test_recovery_alone_changes_ecs_and_monitor_alone_alarms_and_dashboards() ->
         Party.MONITOR: {"cloudwatch"},
         Party.RECOVERY: {"ecs", "s3"},
     }
-
-
-def test_the_tables_name_no_action_that_nobody_has() -> None:
-    actions = {action for rights in RIGHTS.values() for action in rights}
-    along = {action for more in ALONG_WITH.values() for action in more}
-    assert SCOPES.keys() <= actions | along
-    assert ALONG_WITH.keys() <= actions
-    assert all(RARELY[service].keys() <= set(RIGHTS[service]) for service in SERVICES)
 
 
 PLAYED = {name: shipped()[name] for name in ("healthy", "crash-loop", "wrong-architecture", "somebody-else")} | {
@@ -292,8 +266,3 @@ def test_what_is_missing_is_told(file: Path, wanted: Wanted, account: str | None
     policies = policies_of(file)
     with pytest.raises(CannotDo, match=sentence):
         _ = own_roles(policies, wanted) if account is None else role_elsewhere(policies, wanted, account)
-
-
-def test_each_operation_is_one_of_aws() -> None:
-    known = {AS_IAM_HAS_IT.get(operation, operation) for operation in operations().values()}
-    assert {action for rights in RIGHTS.values() for action in rights} <= known
