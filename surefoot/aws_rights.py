@@ -56,8 +56,12 @@ RIGHTS: Mapping[Party, tuple[str, ...]] = {
 }  # fmt: skip
 """Service → the actions that authorise its calls of AWS."""
 
-ALONG_WITH: Mapping[str, tuple[str, ...]] = {"ecs:RegisterTaskDefinition": ("ecs:TagResource", "iam:PassRole")}
-"""Action → others that AWS demands for the same call: for the task's tags and its roles."""
+ALONG_WITH: Mapping[str, tuple[str, ...]] = {
+    "ecs:RegisterTaskDefinition": ("ecs:TagResource", "iam:PassRole"),
+    "s3:GetObject": ("kms:Decrypt",),
+    "s3:PutObject": ("kms:GenerateDataKey",),
+}
+"""Action → others that AWS demands for the same call: for the task's tags and its roles, and for a snapshot's key."""
 
 _LISTS = "a name that is not there: the answer lists those that are"
 _WRONG_NAME = {"ecs:ListClusters": _LISTS, "ecs:ListServices": _LISTS}

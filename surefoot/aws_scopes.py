@@ -35,6 +35,8 @@ class Grounds:
     bucket: str | None = None
     """The bucket of the snapshots; None in an account that is not Surefoot's own."""
     bucket_owner: str = ""
+    kms_key: str | None = None
+    """Id, ARN or alias of the key that encrypts the snapshots; None: S3's own."""
     policy_objects: tuple[str, ...] = ()
     """``bucket/key`` of the policy and of its signature, where they are in S3."""
     policy_owner: str = ""
@@ -196,6 +198,18 @@ def bucket_of_snapshots(grounds: Grounds) -> Granted:
     return _in_bucket(grounds, "")
 
 
+def key_of_snapshots(grounds: Grounds) -> Granted:
+    """The key of the snapshots, through S3 alone."""
+    if grounds.bucket is None or grounds.kms_key is None:
+        return Granted([])
+    through: dict[str, dict[str, str | list[str]]] = {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}
+    keys = f"arn:{grounds.partition}:kms:*:{grounds.bucket_owner}:key/"
+    name = grounds.kms_key.rpartition(":")[2]
+    if name.startswith("alias/"):
+        return Granted([f"{keys}*"], {**through, "ForAnyValue:StringEquals": {"kms:ResourceAliases": name}})
+    return Granted([grounds.kms_key if ":" in grounds.kms_key else keys + name.removeprefix("key/")], through)
+
+
 def _in_bucket(grounds: Grounds, inside: str) -> Granted:
     if grounds.bucket is None:
         return Granted([])
@@ -239,6 +253,8 @@ SCOPES: Mapping[str, tuple[Scope, ...]] = {
     "s3:GetObject": (snapshots,),
     "s3:PutObject": (snapshots,),
     "s3:ListBucket": (bucket_of_snapshots,),
+    "kms:Decrypt": (key_of_snapshots,),
+    "kms:GenerateDataKey": (key_of_snapshots,),
     "s3:GetBucketPublicAccessBlock": (bucket_of_snapshots,),
     "s3:GetBucketVersioning": (bucket_of_snapshots,),
 }

@@ -205,9 +205,15 @@ def iam(
     bucket_owner: Annotated[
         str | None, Parameter(env_var="BACKUP_BUCKET_OWNER", help="Its account, where that is another one.")
     ] = None,
+    kms_key: Annotated[
+        str | None, Parameter(env_var="BACKUP_KMS_KEY", help="The KMS key of the snapshots: id, ARN or alias.")
+    ] = None,
     task_role: Annotated[
         tuple[str, ...],
-        Parameter(negative="", help="ARN of a task role or execution role of the services. May be repeated."),
+        Parameter(
+            negative="",
+            help="ARN of a task role or execution role, besides the policy's `change.roles`. May be repeated.",
+        ),
     ] = (),
     infrastructure_role: Annotated[
         tuple[str, ...],
@@ -242,7 +248,16 @@ def iam(
     if account is None:
         raise CannotDo("name Surefoot's own account with --account, or in AWS_ACCOUNT", Exit.USAGE)
     asked = Asked(
-        account, bucket, bucket_owner, task_role, infrastructure_role, family, repository, trusted, whole_clusters
+        account,
+        bucket,
+        bucket_owner,
+        kms_key,
+        task_role,
+        infrastructure_role,
+        family,
+        repository,
+        trusted,
+        whole_clusters,
     )
     policies = policies_of(file)
     roles = own_roles(policies, asked) if elsewhere is None else (role_elsewhere(policies, asked, elsewhere),)

@@ -59,6 +59,7 @@ class Asked:
     """Surefoot's own account."""
     bucket: str | None = None
     bucket_owner: str | None = None
+    kms_key: str | None = None
     task_roles: tuple[str, ...] = ()
     infrastructure_roles: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
@@ -78,6 +79,7 @@ def own_roles(policies: Policies, asked: Asked) -> tuple[Role, ...]:
         asked.account,
         bucket=asked.bucket,
         bucket_owner=asked.bucket_owner or asked.account,
+        kms_key=asked.kms_key,
         policy_objects=_objects(os.environ.get("SUREFOOT_POLICY", "")),
         policy_owner=os.environ.get("SUREFOOT_POLICY_OWNER") or asked.account,
         roles_elsewhere=tuple(held.role for other, held in policies.accounts.items() if other != asked.account),
@@ -110,7 +112,8 @@ def _grounds(policies: Policies, asked: Asked, account: str, **more: Any) -> Gro
     there = {target: policy for target, policy in found.items() if _account(target, asked) == account}
     if not there:
         raise CannotDo(f"the policy lists no service in account {account}: there is nothing to allow", Exit.USAGE)
-    task_roles = _of_account(asked.task_roles, account)
+    named = (role for policy in there.values() for role in policy.change.roles)
+    task_roles = _of_account((*asked.task_roles, *named), account)
     if not task_roles:
         raise CannotDo(
             f"name the roles of the services' tasks in account {account} with --task-role, task roles and execution "
@@ -157,7 +160,7 @@ def _account(target: Target, asked: Asked) -> str:
 
 def _of_account(roles: tuple[str, ...], account: str) -> tuple[str, ...]:
     """Return the roles of this account: a role can be passed on in its own only."""
-    return tuple(role for role in roles if role.split(":")[4:5] == [account])
+    return tuple(dict.fromkeys(role for role in roles if role.split(":")[4:5] == [account]))
 
 
 def _role(name: str, services: tuple[Party, ...], grounds: Grounds, trust: Document) -> Role:

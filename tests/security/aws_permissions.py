@@ -70,7 +70,9 @@ def _holds(operator: str, wanted: str | list[str], found: tuple[str, ...] | None
             return set(found or ()) <= set(choices)
         case "StringEquals":
             return found is not None and found[0] in choices
-        case "ArnEquals":
+        case "ForAnyValue:StringEquals":
+            return bool(set(found or ()) & set(choices))
+        case "ArnEquals" | "StringLike":
             return found is not None and any(_matches(choice, found[0]) for choice in choices)
     raise AssertionError(f"no policy of Surefoot's has had {operator} yet")
 
@@ -133,6 +135,7 @@ def _secret(given: Parameters) -> Sequence[str]:
 _SERVICE = _filled("arn:aws:ecs:{here}:service/{cluster}/{service}")
 _DASHBOARD = _filled("arn:aws:cloudwatch::{account}:dashboard/{DashboardName}")
 _REPOSITORY = _filled("arn:aws:ecr:{region}:{registryId}:repository/{repositoryName}")
+_BUCKET = _filled("arn:aws:s3:::{Bucket}")
 _OBJECT = _filled("arn:aws:s3:::{Bucket}/{Key}")
 _RESOURCES: Mapping[str, Callable[[Parameters], Sequence[str]]] = {
     "ecs:DescribeServices": _each("arn:aws:ecs:{here}:service/{cluster}/{each}", "services"),
@@ -155,7 +158,9 @@ _RESOURCES: Mapping[str, Callable[[Parameters], Sequence[str]]] = {
     "s3:GetObject": _OBJECT,
     "s3:PutObject": _OBJECT,
     "s3:DeleteObject": _OBJECT,
-    "s3:ListObjectsV2": _filled("arn:aws:s3:::{Bucket}"),
+    "s3:GetBucketVersioning": _BUCKET,
+    "s3:GetPublicAccessBlock": _BUCKET,
+    "s3:ListObjectsV2": _BUCKET,
 }
 """Action → the resources of a call, by its parameters; for all others IAM has none."""
 

@@ -195,6 +195,29 @@ def test_a_policy_in_s3_is_read_by_all_with_its_signature(file: Path, monkeypatc
             assert not allowed(role.policy, Asked("s3:GetObject", asked.resource, {"s3:ResourceAccount": (ACCOUNT,)}))
 
 
+@pytest.mark.parametrize("key", ["1234abcd", "key/1234abcd", f"arn:aws:kms:{HERE}:key/1234abcd", "alias/snapshots"])
+def test_recovery_alone_uses_the_key_of_the_snapshots_and_through_s3_alone(file: Path, key: str) -> None:
+    made = own_roles(policies_of(file), Wanted(account=ACCOUNT, bucket=BUCKET, kms_key=key, task_roles=ROLES))
+    arn = f"arn:aws:kms:{HERE}:key/1234abcd"
+    aliases = {"kms:ResourceAliases": ("alias/snapshots",)}
+    through = {"kms:ViaService": (f"s3.{REGION}.amazonaws.com",), **aliases}
+    for action in ("kms:GenerateDataKey", "kms:Decrypt"):
+        assert [role.name for role in made if allowed(role.policy, Asked(action, arn, through))] == [
+            "surefoot-recovery"
+        ]
+        assert not allowed(made[-1].policy, Asked(action, arn, aliases))
+        other = {**through, "kms:ResourceAliases": ("alias/other",)}
+        assert not allowed(made[-1].policy, Asked(action, f"arn:aws:kms:{HERE}:key/other", other))
+
+
+def test_roles_that_the_policy_names_may_be_passed_on(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY.replace("defaults:", f"defaults:\n  change: {{roles: ['{ROLES[0]}']}}"))
+    recovery = own_roles(policies_of(path), Wanted(account=ACCOUNT, bucket=BUCKET))[-1].policy
+    assert allowed(recovery, Asked("iam:PassRole", ROLES[0], OF_TASKS))
+    assert not allowed(recovery, Asked("iam:PassRole", ROLES[1], OF_TASKS))
+
+
 def test_all_names_that_monitor_gives_begin_alike() -> None:
     for name in (names.alarm_prefix, names.dashboard_name, names.former_name):
         assert name("a", "b").startswith(names.OURS)
