@@ -52,8 +52,9 @@ def check_json(data: bytes) -> None:
         read_json(data)
     except OutOfBounds:
         raise
-    except ValueError:
-        return
+    except ValueError as error:
+        if "hex escape" in str(error):  # other readers take it, and nothing can write it as UTF-8
+            raise OutOfBounds("half of a character (a lone surrogate)") from None
 
 
 def _check(value: Any, name: str, depth: int) -> None:

@@ -16,9 +16,10 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from contracts.topics import Party
-from services._chassis.access.guard import Access, Served
+from services._chassis.access.guard import Access
 from services._chassis.access.key_ring import KeyRing, KeyStore
 from services._chassis.access.permit import require_roles
+from services._chassis.access.served import Served
 from services._chassis.accounts import AccountWatch, CredentialsLost
 from services._chassis.admission import Admission
 from services._chassis.assembly import Assembly, Loop, assemble, create_service, load_settings

@@ -94,7 +94,7 @@ async def test_over_http_it_is_503_with_what_to_do(store: RedisStore) -> None:
         await store.apply(STATE, cause="new", intake=True)
 
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(http), base_url="http://surefoot") as client:
-        answer = await client.post("/api/v1/begin")
+        answer = await client.post("/api/v1/begin", json={})
         ready = await client.get("/readyz")
     assert answer.status_code == 503
     assert "Redis is full" in answer.json()["detail"]

@@ -78,6 +78,7 @@ async def run(environment: dict[str, str]) -> asyncio.subprocess.Process:
     )
 
 
+@pytest.mark.slow
 async def test_a_group_that_cannot_be_joined_ends_the_start(held_up: dict[str, str]) -> None:
     process = await run(held_up | {"STARTUP_TIMEOUT": "3", "SHUTDOWN_TIMEOUT": "1"})
     _, error = await asyncio.wait_for(process.communicate(), 60)

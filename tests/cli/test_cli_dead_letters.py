@@ -124,6 +124,7 @@ async def test_a_letter_s_life(cli: Cli, armoury: Armoury) -> None:
     assert len({alert.alert_id for alert in alerts}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("partition", [0, 1])  # the key alone would choose one
 async def test_a_replay_is_the_message_as_it_was_in_its_place(cli: Cli, partition: int) -> None:
     topic, key, _, _ = command("c1", ARM)
@@ -168,6 +169,7 @@ async def test_drop_settles_in_the_letter_s_own_partition(cli: Cli) -> None:
     assert {id_: len(where) for id_, where in places.items()} == {first: 1, second: 1}
 
 
+@pytest.mark.slow
 async def test_what_cannot_be_replayed_is_refused_and_nothing_is_done(cli: Cli) -> None:
     topic, key, headers, _ = command("c1", ARM)
     await dead(
@@ -185,6 +187,7 @@ async def test_what_cannot_be_replayed_is_refused_and_nothing_is_done(cli: Cli) 
     assert len(await cli.letters()) == 3
 
 
+@pytest.mark.slow
 async def test_filters(cli: Cli) -> None:
     topic, key, headers, _ = command("c1", ARM)
     await dead(cli.kafka, (topic, key, headers, b"{"), command("c2", ARM))

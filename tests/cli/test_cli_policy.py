@@ -122,8 +122,9 @@ def test_show_reads_the_policy_of_the_environment(run: Run, file: Path, monkeypa
 )
 def test_what_cannot_be_shown_says_why(run: Run, file: Path, text: str, service: str, sentence: str) -> None:
     file.write_text(text)
-    with pytest.raises(CannotDo, match=sentence) as cannot:
+    with pytest.raises(CannotDo) as cannot:
         run("show", "prod", service, "--file", str(file))
+    assert any(sentence in line for line in (str(cannot.value), *cannot.value.faults))
     assert cannot.value.code == Exit.USAGE
 
 

@@ -12,7 +12,7 @@ from contracts.topics import SERVICES
 from sandbox.apache_kafka import VERSION
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.stack import REQUIRED_VARIABLES
-from services._chassis.access.guard import Served
+from services._chassis.access.served import Served
 from services._chassis.http import KEEP_ALIVE_SECONDS
 from services._chassis.http_protocol import DEADLINES
 from services._chassis.settings import Settings

@@ -17,8 +17,9 @@ from contracts.topics import Party
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.access import api_keys
 from services._chassis.access.caller import Decision
-from services._chassis.access.guard import Access, Served
+from services._chassis.access.guard import Access
 from services._chassis.access.key_ring import KeyRing, KeyStore
+from services._chassis.access.served import Served
 from services._chassis.assembly import create_service, load_settings
 from services._chassis.config_file import ConfigWatch
 from services._chassis.http import PREFIX, create_http

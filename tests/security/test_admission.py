@@ -9,7 +9,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI, HTTPException, Response
 
-from services._chassis.access.guard import Access, Served
+from services._chassis.access.guard import Access
+from services._chassis.access.served import Served
 from services._chassis.admission import MOST_HELD, Admission
 from services._chassis.callers import address_of, caller_of
 from services._chassis.http import PREFIX, create_http

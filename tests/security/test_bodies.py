@@ -102,7 +102,7 @@ async def test_too_many_headers_are_refused(served: str) -> None:
         b'{"note": ' + b"[" * 100_000,
         b'{"note": ' + b"1" * 5_000 + b"}",
         b'{"note": "' + b"x" * 20_000 + b'"}',
-        b'{"actor": "\\ud800"}',
+        b'{"note": "\\ud800"}',
         b'{"actor": "' + b"x" * 513 + b'"}',
         b'{"reason": "' + b"x" * 513 + b'"}',
         b"\xff",

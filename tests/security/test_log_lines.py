@@ -31,6 +31,9 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
         monkeypatch.setattr(module, name, getattr(module, name))  # so that it is put back
     monkeypatch.setattr(logging, "raiseExceptions", logging.raiseExceptions)
     monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(logging.getLogger("aiokafka"), "level", logging.NOTSET)  # the command line's tests silence it
+    logging.root.manager._clear_cache()  # type: ignore[attr-defined]
+    structlog.contextvars.clear_contextvars()
     before = logging.root.handlers[:], logging.root.level
     configure_logs("debug", "recovery")
     yield stream

@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from contracts.access import ROLES, Role
 from contracts.policy import Callers, ServicePolicy
 from contracts.topics import SERVICES, Party
-from services._chassis.access.guard import Served
 from services._chassis.access.permit import About, declared, require_roles
+from services._chassis.access.served import Served
 from services._chassis.http import PREFIX
 from tests.kit import JSON, FakePolicies
 from tests.security.access import OURS, THEIRS, Keys, bearer, client, guarded, installed, of_role, request_of

@@ -268,7 +268,7 @@ async def test_the_hash_comes_back_with_the_event_that_recovery_has_published() 
     [event] = signing.recovery.published(SnapshotCaptured)
     [entry] = signing.recovery.protection.snapshots
     signing.lose_redis()
-    await signing.recovery.send(event, "again")
+    await signing.recovery.send(event, "again", again=True)
     assert [known.sha256 for known in signing.recovery.protection.snapshots] == [entry.sha256] == [event.sha256]
 
 

@@ -91,7 +91,7 @@ async def served(party: Party, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     settings = load_settings(party, aws_account="123456789012", aws_region="us-west-2", backup_bucket="snapshots")
     service = create_service(party, settings, Platform(store, clock, aws, policies=BuiltInPolicies("123456789012")))
     if party is Party.RECOVERY:
-        monkeypatch.setattr("services.recovery.adapters.bucket.Bucket.get", stored)
+        monkeypatch.setattr("services.recovery.adapters.snapshots.SignedSnapshots.get", stored)
 
     async def ready() -> dict[str, str]:
         return {}

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable
-from enum import StrEnum
 
 import structlog
 from redis.exceptions import RedisError
@@ -27,6 +26,7 @@ from services._chassis.access.refusals import (
     TRY_AGAIN,
     Refused,
 )
+from services._chassis.access.served import Served
 from services._chassis.access.tokens import Disbelieved
 from services._chassis.admission import PROBES
 from services._chassis.callers import PROVEN, address_of
@@ -43,17 +43,6 @@ SECURITY_HEADERS = {
 }
 
 log = structlog.get_logger()
-
-
-class Served(StrEnum):
-    """Who is served without a credential (``SUREFOOT_ACCESS``)."""
-
-    LOOPBACK = "loopback"
-    """Callers on this machine, until there is a key or an issuer; then nobody."""
-    DEMANDED = "demanded"
-    """Nobody, from the first start on."""
-    OPEN = "open"
-    """Everybody."""
 
 
 class Access:
