@@ -9,7 +9,7 @@ from contracts.base import Contract, Event, Expiry, RunId, Target, Time, id_of
 from contracts.gates import Gate, Verdict
 from contracts.limits import MINIMUM_HEALTH_SCORE
 from contracts.policy import Baking, Digest, Timeouts
-from contracts.prose import Plain, Prose
+from contracts.prose import Image, Plain, Prose
 
 
 class Phase(StrEnum):
@@ -59,7 +59,7 @@ class ImageChange(Contract):
     """Run another image; everything else of the task definition stays."""
 
     kind: Literal["image"] = "image"
-    reference: Annotated[Prose, StringConstraints(min_length=1, max_length=512)]
+    reference: Annotated[Image, StringConstraints(min_length=1, max_length=512)]
     container: Plain | None = None
     """Which container of the task; may be left out when there is one only."""
 
@@ -76,7 +76,7 @@ class TaskDefinitionChange(Contract):
     """Run another task definition that is already registered."""
 
     kind: Literal["task_definition"] = "task_definition"
-    task_definition: Annotated[Prose, StringConstraints(min_length=1, max_length=512)]
+    task_definition: Annotated[Plain, StringConstraints(min_length=1, max_length=512)]
     """``family``, ``family:revision`` or the full ARN."""
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from contracts.redact import redact
+from contracts.redact import redact, redact_reference
 
 LONGEST_QUOTE = 400
 _REMEMBERED = 512
@@ -63,5 +63,7 @@ def each_text(data: Any, clean: Callable[[str], str]) -> Any:
 
 Plain = Annotated[str, AfterValidator(plain)]
 """A name that somebody outside chose."""
+Image = Annotated[str, AfterValidator(lambda text: redact_reference(plain(text)))]
+"""The reference of an image: what is deployed stays as it is, but for a user and password."""
 Prose = Annotated[str, AfterValidator(prose)]
 """A sentence for people, which may quote somebody outside."""

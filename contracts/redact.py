@@ -19,6 +19,8 @@ _URL = re.compile(
 """Credentials in a URL, with ``@`` or ``/`` in the password, too."""
 _USER_INFO = re.compile(rf"(?<![\w.+%/@:-])[\w.+%-]{{1,128}}+:[^\s/@:,;\"']{{1,256}}+@{_NO_DIGEST}(?=[\w.-])")
 """``user:password@host`` without a scheme, as in the reference of an image. A tag before a digest is none."""
+_REFERENCE = re.compile(r"[A-Za-z0-9._:/@+-]+")
+"""Whatever else stands in a text, it is no reference of an image."""
 _SCHEME = re.compile(
     r"(?<![\w-])((?:bearer|basic|digest|negotiate|token)\s{1,8}+)([A-Za-z0-9+/=._~-]{8,}+)", re.IGNORECASE
 )
@@ -64,15 +66,23 @@ _VALUE = re.compile(
 """A quoted value, to the end where it is cut off, or the next word."""
 
 
-def redact(text: str) -> str:
-    """Return the text with ``***`` for what looks like a secret. It takes time in proportion to the text's length."""
+def redact(text: str, *, names: bool = True) -> str:
+    """Return the text with ``***`` for what looks like a secret. It takes time in proportion to the text's length.
+
+    ``names``: what stands behind a name that means a secret is one.
+    """
     text = _PRIVATE_KEY.sub(HIDDEN, text)
     text = _URL.sub(f"://{HIDDEN}@", text)
     text = _USER_INFO.sub(f"{HIDDEN}@", text)
-    text = _without_values(text)
+    text = _without_values(text) if names else text
     text = _SCHEME.sub(lambda found: found[0] if _WORD.fullmatch(found[2]) else f"{found[1]}{HIDDEN}", text)
     text = _WEBHOOK.sub(rf"\g<1>{HIDDEN}", _TOKEN.sub(HIDDEN, text))
     return _SECRET_KEY.sub(lambda found: HIDDEN if _is_random(found[0]) else found[0], text)
+
+
+def redact_reference(text: str) -> str:
+    """Return an image's reference as it is deployed; the tag of ``team/auth-token`` is no secret."""
+    return redact(text, names=_REFERENCE.fullmatch(text) is None)
 
 
 def _without_values(text: str) -> str:
@@ -81,17 +91,21 @@ def _without_values(text: str) -> str:
     while (found := _ASSIGNED.search(text, place)) is not None:
         parts.append(text[place : found.end()])
         place = found.end()
-        meant = _means_secret(found[1] or found[3], found[2] or "=", text, place)
+        # the last part of a path is a name, as in team/auth-token:1.4
+        is_path = found.start() > 0 and text[found.start() - 1] == "/"
+        meant = _means_secret(found[1] or found[3], found[2] or "=", text, place, is_path=is_path)
         if meant and (value := _VALUE.match(text, place)) is not None:
             parts.append(HIDDEN)
             place = value.end()
     return "".join([*parts, text[place:]])
 
 
-def _means_secret(name: str, sign: str, text: str, place: int) -> bool:
+def _means_secret(name: str, sign: str, text: str, place: int, *, is_path: bool) -> bool:
     """Return whether a name says that what stands behind its sign, at ``place`` in the text, is a secret."""
     if sign.strip() != ":":
         return _SECRET.search(name) is not None
+    if sign == ":" and is_path:
+        return False
     if sign != ":" and _NAMED.search(name):
         return _NUMBERED.match(text, place) is not None
     return _ALWAYS.search(name) is not None

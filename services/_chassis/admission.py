@@ -22,7 +22,8 @@ from services._chassis.lanes import BY_HAND, REQUESTS, lane
 from services._chassis.problems import problem_answer
 from services._chassis.rates import RateLimit
 
-PROBES = frozenset({"/livez", "/readyz"})
+LIVENESS = "/livez"
+PROBES = frozenset({LIVENESS, "/readyz"})
 AT_ONCE: Mapping[str, int] = {REQUESTS: 64, BY_HAND: 16}
 """Lane → requests that are worked on at a time; one caller has half of them at most."""
 MOST_HELD = 256

@@ -22,7 +22,6 @@ from contracts.deployment import (
     TaskDefinitionChange,
 )
 from contracts.envelope import Meta
-from contracts.redact import redact
 from contracts.state import read_record
 from services._aws.existing import Existing
 from services._chassis import operations
@@ -69,13 +68,14 @@ class DeployBody(Requested):
         """Return the one change, or a check-up where the body names none. Raise ``Problem`` for more than one."""
         changes: list[Change] = [Observe()] if self.observe else []
         if self.image is not None:
-            if redact(self.image) != self.image:
+            change = ImageChange.parse(self.image)
+            if change.reference not in self.image:
                 raise Problem(
                     422,
                     "A secret in an image's name",
                     "An image is named without user and password; ECS logs in by itself.",
                 )
-            changes.append(ImageChange.parse(self.image))
+            changes.append(change)
         if self.task_definition is not None:
             changes.append(TaskDefinitionChange(task_definition=self.task_definition))
         if len(changes) > 1:

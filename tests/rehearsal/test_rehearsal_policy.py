@@ -25,6 +25,7 @@ defaults:
     cpu: {threshold: 95}
   tests: {response_time_seconds: 30}
   health: {response_time_seconds: 30}
+  comparison: {enabled: false}
 """
 
 

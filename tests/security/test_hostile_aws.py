@@ -13,6 +13,7 @@ from contracts.envelope import from_message
 from sandbox.aws.workloads import EVERYWHERE
 from services._chassis import assembly
 from services._chassis.aws import Aws
+from services._chassis.compact import expand
 from services._chassis.http import PREFIX, create_http
 from services._chassis.service import Service
 from surefoot.events import as_data, as_line
@@ -57,7 +58,7 @@ async def deploy(installation: Installation, services: list[Service]) -> tuple[O
 
 def texts_in(held: Any) -> Iterator[str]:
     if isinstance(held, bytes | str):
-        yield held.decode(errors="replace") if isinstance(held, bytes) else held
+        yield expand(held).decode(errors="replace") if isinstance(held, bytes) else held
     elif isinstance(held, dict):
         for entry in held.items():
             yield from texts_in(entry)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel
 
 import contracts
 import services
+from contracts.deployment import ImageChange, TaskDefinitionChange
 from contracts.prose import Plain, Prose, each_text, plain, prose, quote
 from tests.security.test_terminal import HOSTILE
 
@@ -88,3 +89,28 @@ def test_each_text_of_data_is_cleaned(clean: Any) -> None:
     cleaned = each_text({HOSTILE: [HOSTILE, 1, None, {"a": (HOSTILE,)}]}, clean)
     assert str(cleaned).isprintable()
     assert cleaned[clean(HOSTILE)][1:3] == [1, None]
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "ghcr.io/acme/auth-token:1.4",
+        "auth-token:1.4",
+        "123456789012.dkr.ecr.us-west-2.amazonaws.com/team/app-secret:v1",
+        f"acme/api-key@sha256:{'a' * 64}",
+        "localhost:5000/cookie:1",
+    ],
+)
+def test_what_is_to_be_deployed_stays_as_it_is(reference: str) -> None:
+    assert ImageChange.parse(reference).reference == reference
+    assert ImageChange.parse(f"auth={reference}").reference == reference
+    assert ImageChange(reference=f"user:hunter2@{reference}").reference == f"***@{reference}"
+
+
+@pytest.mark.parametrize(
+    "name", ["user-token:41", "arn:aws:ecs:us-west-2:123456789012:task-definition/authorization:41"]
+)
+def test_a_task_definition_and_the_command_by_hand_stay_as_they_are(name: str) -> None:
+    assert TaskDefinitionChange(task_definition=name).task_definition == name
+    if "/" in name:
+        assert prose(f"By hand: aws ecs update-service --task-definition {name}").endswith(name)

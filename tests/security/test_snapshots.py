@@ -23,7 +23,7 @@ from services.recovery.api import Endpoints, create_router
 from services.recovery.decisions import TEND
 from services.recovery.domain.definition_changes import definition_changes
 from services.recovery.domain.proof import StoredObject, sealed_bytes
-from services.recovery.domain.protection import SnapshotEntry
+from services.recovery.domain.protection import SnapshotEntry, key_of
 from services.recovery.domain.retention import left_over, worth_reading
 from services.recovery.jobs.tend import Housekeeping
 from tests.security.keys import Keys
@@ -377,6 +377,9 @@ async def test_what_is_too_old_goes_without_a_new_snapshot() -> None:
         recovery.clock.time += 60
     left = "20250101_000000_00000000"
     signing.objects[left] = StoredObject(b"{}")
+    *older, newest = sorted(recovery.protection.snapshots, key=lambda entry: entry.taken_at)
+    known = (*older, newest.model_copy(update={"proven": True}))
+    recovery.store.states[key_of(TARGET)] = recovery.protection.replace(snapshots=known).to_bytes()
     recovery.clock.time += 40 * 24 * 3600
     await tended(signing)
     [entry] = recovery.protection.snapshots
@@ -394,11 +397,13 @@ async def test_a_service_that_the_policy_does_not_list_keeps_what_it_has() -> No
     assert len(signing.objects) == 2
 
 
-def test_while_the_index_is_empty_nothing_is_left_over() -> None:
+def test_while_the_index_knows_no_proven_version_nothing_is_left_over() -> None:
     now, recovery = datetime(2027, 1, 1, tzinfo=UTC), Recovery().policies.of(TARGET).recovery
     ids = ["20260101_000000_00000000", "not an id"]
     assert left_over(ids, (), now, recovery) == ()
     entry = SnapshotEntry(snapshot_id="20261231_000000", task_definition="t", taken_at=now)
+    assert left_over(ids, (entry,), now, recovery) == ()
+    entry = entry.model_copy(update={"proven": True})
     assert left_over(ids, (entry,), now, recovery) == ("20260101_000000_00000000",)
 
 
@@ -423,9 +428,12 @@ async def test_the_job_of_a_day_is_begun_once_and_what_the_bucket_lacks_is_told(
     await housekeeping.once()
     assert list(recovery.store.jobs) == [f"{TEND}:2026-01-12"]
     assert readiness.degraded == ["The bucket of the snapshots: it keeps no versions."]
+    recovery.store.jobs.clear()  # what has ended is forgotten after an hour
+    await housekeeping.once()
+    assert recovery.store.jobs == {}
     recovery.clock.time += 24 * 3600
     await housekeeping.once()
-    assert len(recovery.store.jobs) == 2
+    assert len(recovery.store.jobs) == 1
 
 
 async def test_the_plan_shows_images_roles_and_commands_and_no_value() -> None:

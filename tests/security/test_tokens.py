@@ -45,6 +45,7 @@ KNOWN = Identities(
             environments=("production",),
         ),
         "staging": Pipeline(issuer="github", repository_id="1001", owner_id="42", environments=("staging",)),
+        "nightly": Pipeline(issuer="github", repository_id="1001", owner_id="42", refs=("refs/heads/nightly",)),
         "shop": Pipeline(issuer="gitlab", repository_id="7", owner_id="3", refs=("refs/heads/main",)),
     },
 )
@@ -145,6 +146,9 @@ RIGHT = {
     "GitHub's": signed(GITHUBS),
     "of a tag": signed(GITHUBS | {"ref": "refs/tags/v1.2.3"}),
     "of an environment alone": signed(GITHUBS | {"environment": "staging", "ref": "refs/heads/any"}),
+    "without what an earlier pipeline asks for": signed(
+        without(GITHUBS, "environment") | {"ref": "refs/heads/nightly"}
+    ),
     "just expired, by our clock": signed(GITHUBS | {"exp": NOW - 59}),
     "issued in our future": signed(GITHUBS | {"iat": NOW + 59, "nbf": NOW + 59}),
     "held to be good after it was issued": signed(GITHUBS | {"iat": NOW - 100, "nbf": NOW - 10}),
@@ -209,7 +213,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "a number that is none": (signed(GITHUBS | {"repository_id": 1001}), "`repository_id` is no text"),
     "another branch": (
         signed(GITHUBS | {"ref": "refs/heads/feature"}),
-        "`environment` is none of its environments",
+        "`ref` is none of its refs",
     ),
     "a branch that begins alike": (signed(GITHUBS | {"ref": "refs/heads/main2"}), "not of the pipeline"),
     "a branch named as a tag": (signed(GITHUBS | {"ref": "refs/heads/refs/tags/v1"}), "not of the pipeline"),

@@ -28,7 +28,7 @@ from services._chassis.access.refusals import (
 )
 from services._chassis.access.served import Served
 from services._chassis.access.tokens import Disbelieved
-from services._chassis.admission import PROBES
+from services._chassis.admission import LIVENESS, PROBES
 from services._chassis.callers import PROVEN, address_of
 from services._chassis.policies import BuiltInPolicies, Policies
 
@@ -185,6 +185,8 @@ class Guard:
 
     async def _enter(self, scope: Scope) -> Caller | None:
         """Return the caller; None for a stranger at a probe. Raise ``Refused`` or ``RedisError``."""
+        if scope["path"] == LIVENESS:
+            return None  # it shows nothing, and whether the process lives does not depend on Redis
         if scope["path"] in PROBES:
             try:
                 return await self._access.caller(scope)

@@ -79,6 +79,7 @@ class KeyRing:
         self._now = now
         self._elapsed = elapsed
         self._copy: Mapping[str, KeyRecord] | None = None if store else {}
+        self._failed: RedisError | None = None
         self._copied_at = -COPY_SECONDS
         self._noted: dict[str, float] = {}
         self._copying = asyncio.Lock()
@@ -110,8 +111,14 @@ class KeyRing:
     async def _records(self) -> Mapping[str, KeyRecord]:
         async with self._copying:
             if self._store is not None and self._elapsed() - self._copied_at >= COPY_SECONDS:
-                self._copied_at = self._elapsed()
-                self._copy = await _in_time(self._store.all())
+                try:
+                    self._copy, self._failed = await _in_time(self._store.all()), None
+                except RedisError as error:
+                    self._failed = error
+                finally:
+                    self._copied_at = self._elapsed()  # who waited meanwhile shares what came of it
+        if self._failed is not None:
+            raise self._failed
         if self._copy is None:
             raise NotAnswered("the keys have not been read yet")
         return self._copy

@@ -155,20 +155,23 @@ _CLAIMS = {
 def pipeline_of(token: Unverified, claims: Mapping[str, Any], known: Identities) -> str:
     """Return the name of the first pipeline of the policy that a token is of.
 
-    Raise ``Disbelieved``, which names the claim of the last one that does not fit: of the pipelines of the token's
-    repository, since what others are bound to is nobody's business.
+    Raise ``Disbelieved``, which names a claim that is missing, or that of the last one that does not fit: of the
+    pipelines of the token's repository, since what others are bound to is nobody's business.
     """
     kind = token.issuer.kind
     repository, owner, *_ = _CLAIMS[kind]
     why = f"the policy has no pipeline with the token's `{repository}` and `{owner}`"
-    numbers = _text(claims, repository), _text(claims, owner)
+    numbers, missing = (_text(claims, repository), _text(claims, owner)), ""
     for name, pipeline in known.pipelines.items():
         if (pipeline.issuer, pipeline.repository_id, pipeline.owner_id) == (token.issuer_name, *numbers):
-            misfit = _misfit(pipeline, claims, kind)
+            try:
+                misfit = _misfit(pipeline, claims, kind)
+            except Disbelieved as lack:  # another pipeline may not ask for this claim
+                missing, misfit = missing or str(lack), str(lack)
             if not misfit:
                 return name
             why = f"the token is not of the pipeline {name}: {misfit}"
-    raise Disbelieved(why)
+    raise Disbelieved(missing or why)
 
 
 def run_of(claims: Mapping[str, Any]) -> str:

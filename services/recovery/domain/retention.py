@@ -47,9 +47,10 @@ def keep(
 def left_over(ids: Sequence[str], index: Sequence[SnapshotEntry], now: datetime, recovery: Recovery) -> tuple[str, ...]:
     """Return the ids of what is stored, not in the index, and older than snapshots are kept.
 
-    Nothing where the index is empty: then Redis may have been lost, and what is stored is all that there is.
+    Nothing where the index knows no proven version: then Redis may have been lost, and what is stored is all that there
+    is to go back to.
     """
-    if not index:
+    if not any(entry.proven for entry in index):
         return ()
     known, oldest = {entry.snapshot_id for entry in index}, now - timedelta(days=recovery.retention_days)
     return tuple(

@@ -115,7 +115,7 @@ class Housekeeping:
 
     async def once(self) -> None:
         day = f"{moment(self.clock.now()):%Y-%m-%d}"
-        await self.store.apply(decided(jobs=(Job(f"{TEND}:{day}", TEND),)), cause="")
+        await self.store.apply(decided(jobs=(Job(f"{TEND}:{day}", TEND),)), cause=f"{TEND}:{day}")
         faults = "; ".join(await self.bucket.faults())
         self.readiness.report("backup-bucket", faults and f"the bucket of the snapshots: {faults}")
 
