@@ -77,7 +77,7 @@ def replicas(tmp_path: Path) -> Iterator[Replicas]:
 def requested(port: int, path: str) -> socket.socket:
     """Return a connection over which this was asked."""
     connection = socket.create_connection((HOST, port), timeout=10)
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: surefoot\r\n\r\n".encode())
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
     return connection
 
 
