@@ -41,6 +41,8 @@ Family = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,255}$")]
 """The family of a task definition."""
 RoleArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$")]
 
+OFF = "off"
+"""The one spelling for switching off a rule, a database, a topic or a URL that the defaults set."""
 MOST_SERVICES = 1000
 """How many services one installation may have; a policy file with more is refused."""
 
@@ -392,6 +394,14 @@ class ServicePolicy(Section):
     def part(self, kind: type[Part]) -> Part:
         """Return the part of the policy that the commands to one service carry."""
         return kind.model_validate({name: getattr(self, name) for name in kind.model_fields})
+
+
+SECTIONS: dict[str, type[Section]] = {
+    name: field.annotation
+    for name, field in ServicePolicy.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+"""The sections of a policy whose fields are plain values; ``rules`` is a map of its own."""
 
 
 class PolicyPart(Contract):

@@ -12,11 +12,10 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_mo
 from contracts import policy
 from contracts.access import Issuer, Pipeline, ShortName
 from contracts.base import Name, Region
-from contracts.policy import Access, AccountId, ExternalId, HttpTest, RuleName, RulePolicy, Section, ServicePolicy
+from contracts.policy import SECTIONS, Access, AccountId, ExternalId, HttpTest, RuleName, RulePolicy, Section
 
-OFF = "off"
-"""The one spelling for switching off a rule, a database, a topic or a URL that the defaults set."""
 Off = Literal["off"]
+"""How a file spells ``OFF``."""
 
 
 class _File(BaseModel):
@@ -77,13 +76,6 @@ RuleEntry = Annotated[
     Annotated[Off, Tag("off")] | Annotated[RuleChange, Tag("rule")],  # type: ignore[valid-type]  # made above
     Discriminator(lambda given: "rule" if isinstance(given, dict | RuleChange) else "off"),
 ]
-
-SECTIONS: dict[str, type[Section]] = {
-    name: field.annotation
-    for name, field in ServicePolicy.model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
-}
-"""The sections of a policy whose fields are plain values; ``rules`` is a map of its own."""
 
 _SECTION_FIELDS: dict[str, Any] = {
     name: (_partial(section), Field(default={}, description=section.__doc__)) for name, section in SECTIONS.items()

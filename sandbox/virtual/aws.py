@@ -12,7 +12,8 @@ from botocore.credentials import Credentials
 from sandbox.aws.inprocess import Cut, HungUp, WsgiApplication, answered_by
 from sandbox.aws.patching import put_in_place
 from sandbox.virtual.loop import VirtualLoop
-from services._chassis.aws_connection import AwsConnection, AwsLimits
+from services._chassis.aws_connection import AwsConnection
+from services._chassis.aws_limits import AwsLimits
 
 
 class InProcessConnection(AwsConnection):

@@ -22,21 +22,13 @@ from botocore.session import get_session
 
 from contracts.policy import Access
 from services._chassis.acting import check_right, name_caller
+from services._chassis.aws_limits import USUAL_LIMITS, AwsLimits
 from services._chassis.credentials import EXPIRED, NoCredentials, OwnCredentials, RoleCredentials
 from services._chassis.lanes import ENTERING, MOST_THREADS, threads_of
 from services._chassis.read_budget import ReadBudget
 
 _MODELS = Loader()
 """The models of APIs are read once for all accounts, and for all rehearsals of a process."""
-
-
-@dataclass(frozen=True, slots=True)
-class AwsLimits:
-    """How long a call may take, in real seconds, and how often it is tried."""
-
-    connect: float = 3
-    answer: float = 10
-    tries: int = 4
 
 
 class Place(NamedTuple):
@@ -74,7 +66,7 @@ class AwsConnection:
     def __init__(
         self,
         region: str,
-        limits: AwsLimits = AwsLimits(),
+        limits: AwsLimits = USUAL_LIMITS,
         find: Callable[[], Credentials | None] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:

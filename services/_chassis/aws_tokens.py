@@ -7,11 +7,14 @@ none is kept, and credentials that end soon are renewed first. Tested against st
 import asyncio
 from base64 import urlsafe_b64encode
 
+from aiokafka.abc import AbstractTokenProvider
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError
 from botocore.session import get_session
+from redis.credentials import CredentialProvider
+from redis.exceptions import ConnectionError as RedisAway
 
 from services._chassis.credentials import OwnCredentials
 
@@ -28,6 +31,32 @@ class NoOwnCredentials(OSError):
 def own_credentials() -> OwnCredentials:
     """Return this process's own credentials, as botocore finds them."""
     return OwnCredentials(get_session().get_credentials)
+
+
+class MskToken(AbstractTokenProvider):
+    """Signs a token for each connection to MSK."""
+
+    def __init__(self, own: OwnCredentials, region: str) -> None:
+        self._own = own
+        self._region = region
+
+    async def token(self) -> str:
+        return msk_token(await fresh(self._own), self._region)
+
+
+class MemoryDbToken(CredentialProvider):
+    """A token for each connection, signed with this process's own AWS credentials."""
+
+    def __init__(self, own: OwnCredentials, region: str, cluster: str, user: str) -> None:
+        self._own = own
+        self._place = (region, cluster, user)
+
+    async def get_credentials_async(self) -> tuple[str, str]:
+        try:
+            credentials = await fresh(self._own)
+        except OSError as error:
+            raise RedisAway(str(error)) from None
+        return self._place[2], memorydb_token(credentials, *self._place)
 
 
 async def fresh(own: OwnCredentials) -> ReadOnlyCredentials:

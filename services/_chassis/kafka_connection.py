@@ -8,10 +8,9 @@ import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import conn
-from aiokafka.abc import AbstractTokenProvider
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
     IllegalSaslStateError,
@@ -23,7 +22,6 @@ from aiokafka.errors import (
 from faststream.kafka.security import parse_security
 from faststream.security import BaseSecurity, SASLOAuthBearer, SASLPlaintext, SASLScram256, SASLScram512
 
-from services._chassis.aws_tokens import fresh, msk_token, own_credentials
 from services._chassis.connection_settings import (
     ConnectionFault,
     KafkaSettings,
@@ -31,9 +29,11 @@ from services._chassis.connection_settings import (
     of_party,
     secret,
 )
-from services._chassis.credentials import OwnCredentials
 from services._chassis.oauth_tokens import ClientCredentials, FileToken
 from services._chassis.tls_files import TlsFiles
+
+if TYPE_CHECKING:
+    from services._chassis.credentials import OwnCredentials
 
 PROBE_SECONDS = 5.0
 """The longest, in real seconds, that one server may take to accept a connection and its credentials."""
@@ -50,17 +50,6 @@ _WITH_PASSWORD = {
 
 class KafkaRefuses(Exception):
     """Kafka is there and refuses this client, as it would again; the text is a sentence for the operator."""
-
-
-class MskToken(AbstractTokenProvider):
-    """Signs a token for each connection to MSK."""
-
-    def __init__(self, own: OwnCredentials, region: str) -> None:
-        self._own = own
-        self._region = region
-
-    async def token(self) -> str:
-        return msk_token(await fresh(self._own), self._region)
 
 
 @dataclass(frozen=True)
@@ -110,7 +99,7 @@ class KafkaConnection:
 
 
 def kafka_connection(
-    settings: KafkaSettings, party: str, region: str, own: OwnCredentials | None = None
+    settings: KafkaSettings, party: str, region: str, own: "OwnCredentials | None" = None
 ) -> KafkaConnection:
     """Return how ``party`` reaches Kafka. Raise ``ConnectionFault`` with a sentence that says what to set.
 
@@ -157,10 +146,12 @@ def _user_and_password(settings: KafkaSettings, party: str) -> tuple[str, str]:
     return user, password
 
 
-def _tokens(settings: KafkaSettings, party: str, region: str, own: OwnCredentials | None) -> Any:
+def _tokens(settings: KafkaSettings, party: str, region: str, own: "OwnCredentials | None") -> Any:
     if settings.kafka_sasl_mechanism is Mechanism.AWS_MSK_IAM:
         if not settings.kafka_security_protocol.has_tls:
             raise ConnectionFault("AWS_MSK_IAM needs KAFKA_SECURITY_PROTOCOL=SASL_SSL")
+        from services._chassis.aws_tokens import MskToken, own_credentials  # noqa: PLC0415  botocore costs 0.3 s
+
         return MskToken(own or own_credentials(), region)
     file, url = of_party(settings.kafka_token_file, party), settings.kafka_token_url
     if bool(file) == bool(url):

@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
 
 from redis.asyncio import Redis
@@ -29,11 +29,12 @@ from redis.exceptions import (
 )
 from redis.maint_notifications import MaintNotificationsConfig
 
-from services._chassis.aws_tokens import fresh, memorydb_token, own_credentials
 from services._chassis.connection_settings import ConnectionFault, RedisSettings, secret
-from services._chassis.credentials import OwnCredentials
 from services._chassis.redis_pool import LanePool
 from services._chassis.tls_files import TlsFiles
+
+if TYPE_CHECKING:
+    from services._chassis.credentials import OwnCredentials
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
@@ -74,21 +75,6 @@ class Password(CredentialProvider):
     def _read(self) -> str | None:
         settings = self._settings
         return secret("REDIS_PASSWORD", settings.redis_password, settings.redis_password_file) or self._of_url
-
-
-class MemoryDbToken(CredentialProvider):
-    """A token for each connection, signed with this process's own AWS credentials."""
-
-    def __init__(self, own: OwnCredentials, region: str, cluster: str, user: str) -> None:
-        self._own = own
-        self._place = (region, cluster, user)
-
-    async def get_credentials_async(self) -> tuple[str, str]:
-        try:
-            credentials = await fresh(self._own)
-        except OSError as error:
-            raise ConnectionError(str(error)) from None
-        return self._place[2], memorydb_token(credentials, *self._place)
 
 
 class RetiringConnection(Connection):
@@ -176,7 +162,7 @@ class RedisConnection:
     files: TlsFiles | None = None
 
     @classmethod
-    def of(cls, settings: RedisSettings, region: str, own: OwnCredentials | None = None) -> Self:
+    def of(cls, settings: RedisSettings, region: str, own: "OwnCredentials | None" = None) -> Self:
         """Read the settings. Raise ``ConnectionFault`` with a sentence that says what to set.
 
         ``own``: this process's AWS credentials, for MemoryDB; None: as botocore finds them.
@@ -253,7 +239,7 @@ def _files(settings: RedisSettings, *, has_tls: bool) -> TlsFiles | None:
     return TlsFiles("redis", settings_of_files, authorities, certificate, key)
 
 
-def _credentials(settings: RedisSettings, region: str, own: OwnCredentials | None) -> CredentialProvider | None:
+def _credentials(settings: RedisSettings, region: str, own: "OwnCredentials | None") -> CredentialProvider | None:
     url = settings.redis_url
     password = Password(settings, _unquoted(url.username), _unquoted(url.password))
     if settings.redis_iam_cluster is None:
@@ -262,4 +248,6 @@ def _credentials(settings: RedisSettings, region: str, own: OwnCredentials | Non
         return password if password.is_there else None
     if password.is_there or not settings.redis_username or url.scheme != "rediss":
         raise ConnectionFault("REDIS_IAM_CLUSTER needs REDIS_USERNAME and a REDIS_URL with rediss://, and no password")
+    from services._chassis.aws_tokens import MemoryDbToken, own_credentials  # noqa: PLC0415  botocore costs 0.3 s
+
     return MemoryDbToken(own or own_credentials(), region, settings.redis_iam_cluster, settings.redis_username)

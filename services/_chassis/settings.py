@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from contracts.base import Name
 from contracts.topics import SERVICES
 from services._chassis.access.served import Served
-from services._chassis.aws_connection import AwsLimits
+from services._chassis.aws_limits import AwsLimits
 from services._chassis.config_file import read_config
 from services._chassis.connection_settings import KafkaSettings, RedisSettings, TlsSettings
 from services._chassis.signatures import Signatures

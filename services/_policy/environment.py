@@ -14,8 +14,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.base import Contract, Target
-from contracts.policy import RulePolicy
-from contracts.policy_file import SECTIONS
+from contracts.policy import SECTIONS, RulePolicy
 from services._policy.faults import Fault, Place, PolicyFaults
 from services._policy.merge import Tree, Value, merged, plain, sections_of
 

@@ -8,8 +8,7 @@ from pydantic import ValidationError
 
 from contracts.base import Target
 from contracts.monitor import SERVICE_ALARMS
-from contracts.policy import BUILT_IN_RULES, MOST_SERVICES, RESERVED_RULE_NAMES, Access, RulePolicy
-from contracts.policy_file import OFF
+from contracts.policy import BUILT_IN_RULES, MOST_SERVICES, OFF, RESERVED_RULE_NAMES, Access, RulePolicy
 from contracts.suggest import did_you_mean
 from services._policy.callers import Identities, identities, unknown_pipelines
 from services._policy.check import check

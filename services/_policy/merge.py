@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Union
 
-from contracts.policy import BUILT_IN_RULES, Section
-from contracts.policy_file import OFF, SECTIONS
+from contracts.policy import BUILT_IN_RULES, OFF, SECTIONS, Section
 from services._policy.faults import Place
 from services._policy.parse import Node
 

@@ -16,7 +16,8 @@ from sandbox.aws.server import SimulatedAws
 from sandbox.aws.workloads import COURT, COURT_SOUTH, EVERYWHERE, EXTERNAL_ID, PAYMENTS, ROLE, Workload
 from services._chassis.accounts import AccountWatch
 from services._chassis.aws import Aws
-from services._chassis.aws_connection import AwsConnection, AwsLimits
+from services._chassis.aws_connection import AwsConnection
+from services._chassis.aws_limits import AwsLimits
 from services._chassis.readiness import Readiness
 from tests.kit import FakePolicies
 

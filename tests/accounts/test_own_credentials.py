@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 from botocore.utils import ContainerMetadataFetcher
 
 from services._chassis.aws import Aws
-from services._chassis.aws_connection import AwsConnection, AwsLimits
+from services._chassis.aws_connection import AwsConnection
+from services._chassis.aws_limits import AwsLimits
 from services._chassis.clock_offset import clock_fault, offset_of
 from services._chassis.credentials import OWN_AGAIN_SECONDS, ClockOff, NoCredentials, OwnCredentials
 

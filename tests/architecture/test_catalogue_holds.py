@@ -15,7 +15,8 @@ from contracts.topics import SERVICES, Party
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.assembly import create_service, load_settings
 from services._chassis.aws import Aws
-from services._chassis.aws_connection import AwsConnection, AwsLimits
+from services._chassis.aws_connection import AwsConnection
+from services._chassis.aws_limits import AwsLimits
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.service import Platform
 from services._chassis.store import RedisStore

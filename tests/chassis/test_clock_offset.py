@@ -11,7 +11,8 @@ import pytest
 from contracts.base import Target
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.accounts import OWN_SECONDS, AccountWatch
-from services._chassis.aws_connection import AwsConnection, AwsLimits
+from services._chassis.aws_connection import AwsConnection
+from services._chassis.aws_limits import AwsLimits
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.clock_offset import FOLLOW_SECONDS, RedisClock
 from services._chassis.readiness import Readiness

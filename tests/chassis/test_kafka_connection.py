@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 from botocore.credentials import Credentials, RefreshableCredentials
 
 from contracts.topics import Party
-from services._chassis.aws_tokens import NoOwnCredentials
+from services._chassis.aws_tokens import MskToken, NoOwnCredentials
 from services._chassis.bus import create_broker
 from services._chassis.connection_settings import ConnectionFault
 from services._chassis.connections import Connections
@@ -25,7 +25,6 @@ from services._chassis.kafka_connection import (
     MOST_ITERATIONS,
     KafkaConnection,
     KafkaRefuses,
-    MskToken,
     kafka_connection,
 )
 from services._chassis.oauth_tokens import ClientCredentials, FileToken, NoToken

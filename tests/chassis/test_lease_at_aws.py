@@ -10,7 +10,8 @@ import pytest
 
 from services._chassis.acting import Actor, LeaseOver, acting
 from services._chassis.aws import Aws
-from services._chassis.aws_connection import AwsConnection, AwsLimits
+from services._chassis.aws_connection import AwsConnection
+from services._chassis.aws_limits import AwsLimits
 from services._chassis.tasks import end
 
 

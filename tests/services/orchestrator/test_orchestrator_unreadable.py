@@ -13,7 +13,8 @@ from contracts.topics import DEPLOYMENT_REQUESTS, Party
 from sandbox.virtual.bus import MemoryBus, MemoryTransport, Record
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.aws import Aws
-from services._chassis.aws_connection import AwsConnection, AwsLimits
+from services._chassis.aws_connection import AwsConnection
+from services._chassis.aws_limits import AwsLimits
 from services._chassis.consumer import Consumer
 from services._chassis.relay import Relay
 from services._chassis.service import Platform
