@@ -20,7 +20,7 @@ from services._chassis.policies import BuiltInPolicies
 from services._chassis.store import Applied, RedisStore, S, Written
 from services._chassis.transition import Busy, Cancelled, Decision, Emit, Job, Timer, Transition
 from services._policy.callers import Identities
-from services._policy.source import Listener
+from services._policy.in_force import Listener
 
 JSON = {"Content-Type": "application/json"}
 """What every request over HTTP that changes something must have, also without a body."""

@@ -7,7 +7,7 @@ from contracts.access import Role
 from contracts.base import Event, Target
 from contracts.policy import Access, Callers, Part, ServicePolicy
 from services._policy.callers import Identities
-from services._policy.source import Listener
+from services._policy.in_force import Listener
 
 C = TypeVar("C", bound=Event)
 """The type of a command with a field ``policy``."""

@@ -31,7 +31,8 @@ from services._chassis.transition import Decision, Transition
 from services._policy.environment import environment_of
 from services._policy.faults import PolicyFaults
 from services._policy.read import Unreadable, reader_of
-from services._policy.source import NoPolicy, PolicySource, Verify
+from services._policy.signed import Verify
+from services._policy.source import NoPolicy, PolicySource
 
 KEY = "policy"
 

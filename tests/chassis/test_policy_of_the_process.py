@@ -16,7 +16,7 @@ from services._chassis.readiness import Readiness
 from services._chassis.settings import Settings, known_settings
 from services._chassis.startup import StartupError
 from services._chassis.store import RedisStore
-from services._policy import source as module
+from services._policy import settled
 from services._policy.source import PolicySource
 from tests.kit import JSON, ScriptedAws
 
@@ -44,7 +44,7 @@ class Processes:
 
 @pytest.fixture
 def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Processes:
-    monkeypatch.setattr(module, "SETTLE_SECONDS", 0)
+    monkeypatch.setattr(settled, "SETTLE_SECONDS", 0)
     for name in ("SUREFOOT_CONFIG", "CLUSTER_NAME", "SERVICE_NAME"):
         monkeypatch.delenv(name, raising=False)
     file = tmp_path / "policy.yaml"

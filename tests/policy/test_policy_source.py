@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.base import Target
+from services._policy import settled
 from services._policy import source as module
 from services._policy.environment import Environment
 from services._policy.policies import Policies
-from services._policy.read import Found, PathReader, Unreadable
-from services._policy.source import EMPTIED, POLL_SECONDS, SETTLE_SECONDS, NoPolicy, PolicySource
+from services._policy.read import Found, PathReader, Reader, Unreadable
+from services._policy.settled import SETTLE_SECONDS
+from services._policy.source import EMPTIED, POLL_SECONDS, NoPolicy, PolicySource
 from tests.kit import FakeKeeper
 from tests.policy.loading import ACCOUNT, files, target
 
@@ -45,15 +47,18 @@ class Disk:
 
 
 class World:
-    def __init__(self, *texts: str | bytes | Exception, keeper: FakeKeeper | None = None) -> None:
+    def __init__(
+        self, *texts: str | bytes | Exception, keeper: FakeKeeper | None = None, reader: Reader | None = None
+    ) -> None:
         self.disk = Disk(*texts)
         self.keeper = keeper or FakeKeeper()
         self.degraded: dict[str, str] = {}
         self.time = 1000.0
         self.slept: list[float] = []
         self.heard: list[set[str]] = []
+        self.pause: Callable[[float], Awaitable[None]] = self.pass_over
         self.source = PolicySource(
-            self.disk,
+            reader or self.disk,
             Environment(),
             ACCOUNT,
             self.keeper,
@@ -71,6 +76,9 @@ class World:
             self.degraded[key] = sentence
 
     async def sleep(self, seconds: float) -> None:
+        await self.pause(seconds)
+
+    async def pass_over(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.time += seconds
         await asyncio.sleep(0)
@@ -295,16 +303,14 @@ async def test_a_writer_that_truncates_sleeps_and_writes_is_never_seen_half(tmp_
     """Field point 6, with a real file."""
     file = tmp_path / "policy.yaml"
     await asyncio.to_thread(file.write_text, GOOD)
-    world = World(GOOD)
-    reader = PathReader(str(file))
-    world.source.reader = reader
+    world = World(reader=PathReader(str(file)))
 
     async def writes_meanwhile(seconds: float) -> None:
         if seconds == SETTLE_SECONDS:
             file.write_text(BETTER)
 
     await world.source.start()
-    world.source.sleep = writes_meanwhile
+    world.pause = writes_meanwhile
     file.write_text("")
     await world.source.look()
     assert (world.keep, world.fault) == (4, None)
@@ -347,7 +353,7 @@ async def test_the_loop_goes_on_when_the_file_goes_comes_back_and_changes_twice(
             raise asyncio.CancelledError
         world.disk.write(steps.pop(0))
 
-    world.source.sleep = sleep
+    world.pause = sleep
     with pytest.raises(asyncio.CancelledError):
         await world.source.run()
     assert seen == [(4, True), (4, False), (4, True), (5, True), (6, True)]
@@ -434,7 +440,7 @@ async def test_a_read_that_hangs_is_told_and_not_repeated(monkeypatch: pytest.Mo
         began += 1
         return await answer
 
-    monkeypatch.setattr(module, "READ_SECONDS", 0.01)
+    monkeypatch.setattr(settled, "READ_SECONDS", 0.01)
     monkeypatch.setattr(world.disk, "read", read)
     await world.source.look()
     await world.source.look()
@@ -514,8 +520,7 @@ async def test_a_change_is_seen_however_it_is_written(change: Callable[[Path], N
     """Field point 4."""
     file = tmp_path / "policy.yaml"
     replaced_by_rename(file)
-    world = World(GOOD)
-    world.source.reader = PathReader(str(tmp_path))
+    world = World(reader=PathReader(str(tmp_path)))
     await world.source.start()
     await asyncio.to_thread(file.write_text, GOOD)
     await world.source.look()
