@@ -41,7 +41,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     changing = AwsEcs(apart)
     handlers = Handlers(clock, platform.policies)
     settle_seconds = clock.at(platform.straggler_window) - clock.at(0)
-    capture = CaptureJob(ecs, AwsSurroundings(aws), snapshots, clock, platform.policies)
+    capture = CaptureJob(ecs, AwsSurroundings(aws), snapshots, clock, platform.policies, platform.store)
     endpoints = Endpoints(store, clock, platform.policies, AwsEcs(ahead), snapshots, partial(existing, ahead))
     housekeeping = Housekeeping(store, clock, BucketCheck(bucket_of(settings, aws)), platform.readiness)
     targets = Targets(platform.policies, settings.cluster_name, settings.service_name)

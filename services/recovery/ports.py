@@ -1,6 +1,7 @@
 """The ports of recovery. Each call may raise ``AwsError``."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from contracts.base import Target
@@ -118,6 +119,13 @@ class Snapshots(Protocol):
         """Return a snapshot that has this service's signature from now on, where there are signatures.
 
         Raise ``Unproven``.
+        """
+        ...
+
+    async def unindexed(self, target: Target, now: datetime, most: int) -> list[ProvenSnapshot]:
+        """Return the newest snapshots, ``most`` at most, that are believed only while the index of the target is empty.
+
+        None where signatures are demanded: those that are signed prove themselves.
         """
         ...
 

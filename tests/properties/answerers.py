@@ -139,6 +139,10 @@ class Account:
         await give_way()
         return self.objects.get(snapshot_id)
 
+    async def unindexed(self, _target: Target, _now: object, most: int) -> list[ProvenSnapshot]:
+        await give_way()
+        return [self.objects[name] for name in sorted(self.objects, reverse=True)][:most]
+
 
 @dataclass
 class AnyRollback:

@@ -162,7 +162,7 @@ class World:
         service = recovery.create_app(settings, Platform(store, self.clock, NOBODY))
         self.rollback = AnyRollback(store, self.clock, Done("surefoot", "Live again."))
         policies = BuiltInPolicies(TARGET.account, TARGET.region)
-        capture = CaptureJob(self.account, self.account, self.account, self.clock, policies)  # type: ignore[arg-type]
+        capture = CaptureJob(self.account, self.account, self.account, self.clock, policies, store)  # type: ignore[arg-type]
         jobs: Any = {
             "capture-snapshot": capture,
             "apply-change": ChangeJob(self.account, self.account, policies, store, self.clock),  # type: ignore[arg-type]

@@ -366,6 +366,62 @@ async def test_without_signatures_the_hash_in_redis_is_what_proves() -> None:
     assert {entry["proof"] for entry in shown} == {"none"}, "nothing is left that could prove it, and that is said"
 
 
+@pytest.mark.parametrize("mode", [Signatures.OFF, Signatures.ACCEPTED])
+async def test_after_redis_was_lost_a_new_snapshot_leaves_the_unsigned_ones_usable(mode: Signatures) -> None:
+    signing = Signing(mode)
+    recovery = signing.recovery
+    before = []
+    for number in range(3):
+        before.append(await recovery.snapshot(f"run-{number}", "after-change"))
+        recovery.clock.time += 60
+    for name, stored in signing.objects.items():
+        signing.objects[name] = replace(stored, signature=b"")
+    signing.lose_redis()
+    signing.objects["20260112_143130_eeeeeeee"] = changed(
+        signing.objects[before[0]],
+        lambda document: document.update(snapshot_id="20260112_143130_eeeeeeee", task_definition={}),
+    )
+    recovery.clock.time += 365 * 24 * 3600
+    new = await recovery.snapshot("run-new")
+    entries = {entry.snapshot_id: entry for entry in recovery.protection.snapshots}
+    assert list(entries) == [new, *reversed(before)], "none is too old while nothing else can be gone back to"
+    assert {entries[old].adopted_at for old in before} == {recovery.now}, "on record"
+    assert not any(entry.proven for entry in entries.values()), "who says that they passed is not known"
+    listed = await signing.listed()
+    shown = {snapshot["snapshot_id"]: snapshot for snapshot in listed["snapshots"]}
+    assert (list(shown), shown[before[0]]["proof"]) == ([new, *reversed(before)], "index")
+    assert [told["snapshot_id"] for told in listed["unusable"]] == ["20260112_143130_eeeeeeee"]
+    signing.objects[before[0]] = changed(signing.objects[before[0]], PARTS["image"])
+    await signing.assert_not_used(before[0], "was changed after it was stored")
+    recovery.ecs.deploy_elsewhere(recovery.ecs.add_definition(BAD))
+    answer = await signing.call("POST", f"/rollback/{HERE}", snapshot_id=before[1])
+    await recovery.work()
+    assert (answer.status_code, recovery.ecs.updates) == (202, [f"{ARN}:1"])
+
+
+async def test_where_the_index_knows_a_snapshot_no_other_is_adopted() -> None:
+    signing = Signing(Signatures.OFF)
+    first = await signing.recovery.snapshot()
+    by_hand = "20260112_142900_ffffffff"
+    stored = signing.objects[first]
+    signing.objects[by_hand] = StoredObject(stored.body.replace(first.encode(), by_hand.encode()))
+    signing.recovery.clock.time += 60
+    second = await signing.recovery.snapshot("run-2")
+    assert [entry.snapshot_id for entry in signing.recovery.protection.snapshots] == [second, first]
+    await signing.assert_not_used(by_hand, "who has put it there is not known")
+
+
+async def test_where_signatures_are_demanded_nothing_unsigned_is_adopted() -> None:
+    signing = Signing()
+    first = await signing.recovery.snapshot()
+    signing.objects[first] = replace(signing.objects[first], signature=b"")
+    signing.lose_redis()
+    signing.recovery.clock.time += 60
+    second = await signing.recovery.snapshot("run-2")
+    assert [entry.snapshot_id for entry in signing.recovery.protection.snapshots] == [second]
+    await signing.assert_not_used(first, "it is not signed")
+
+
 # retention, and what is shown
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -14,11 +15,13 @@ from services.recovery.domain.proof import (
     ProvenSnapshot,
     StoredObject,
     Unproven,
+    check_parts,
     check_place,
     proof_of,
     sealed_bytes,
 )
 from services.recovery.domain.protection import SnapshotEntry
+from services.recovery.domain.retention import worth_reading
 from services.recovery.domain.snapshot import Snapshot
 from services.recovery.ports import Objects
 
@@ -54,6 +57,19 @@ class SignedSnapshots:
         await self.objects.put(target, snapshot_id, self._sealed(target, snapshot_id, found.body), again=True)
         return replace(proven, signed_with=self.own_key)
 
+    async def unindexed(self, target: Target, now: datetime, most: int) -> list[ProvenSnapshot]:
+        if self.identity.trust.mode is Signatures.DEMANDED:
+            return []
+        found = []
+        for snapshot_id in worth_reading(await self.ids(target), (), now, most).wanted:
+            try:
+                proven = await self.get(target, snapshot_id, ())
+            except Unproven:
+                continue
+            if proven is not None and proven.proof is Proof.NONE:
+                found.append(proven)
+        return found
+
     async def ids(self, target: Target) -> list[str]:
         return await self.objects.ids(target)
 
@@ -71,6 +87,7 @@ class SignedSnapshots:
         proof = proof_of(found.sha256, snapshot_id, index, signed=key is not None, wrong=wrong, demanded=demanded)
         snapshot = _read(found.body)
         check_place(snapshot, target, snapshot_id)
+        check_parts(snapshot)
         return ProvenSnapshot(snapshot, found.sha256, proof, key.id if key else "")
 
     def _sealed(self, target: Target, snapshot_id: str, body: bytes) -> StoredObject:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from contracts.base import Target
 from contracts.signatures import joined_parts
+from services.recovery.domain.ecs_service import primary_of
 from services.recovery.domain.protection import SnapshotEntry
 from services.recovery.domain.snapshot import Snapshot
 
@@ -83,6 +84,14 @@ def proof_of(
     if demanded or index:
         raise Unproven("it is not signed, and the index does not know it: who has put it there is not known")
     return Proof.NONE
+
+
+def check_parts(snapshot: Snapshot) -> None:
+    """Raise ``Unproven`` for a snapshot that lacks what each has: recovery has stored none such."""
+    try:
+        _ = snapshot.version, snapshot.pinned_definition, primary_of(snapshot.service)["id"]
+    except (LookupError, TypeError, AttributeError):
+        raise Unproven("parts are missing that each snapshot has") from None
 
 
 def check_place(snapshot: Snapshot, target: Target, snapshot_id: str) -> None:

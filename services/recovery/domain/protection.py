@@ -136,7 +136,8 @@ class SnapshotEntry(Contract):
     signed_with: str = ""
     """The id of the key that has signed it last; empty where it is not signed, or where that is not known."""
     adopted_at: datetime | None = None
-    """When the hash of a snapshot of a version before signatures was taken from the bucket; None for all others."""
+    """When its hash was taken from the bucket: it is of a version before signatures, or Redis was lost and it is not
+    signed. None for all others."""
 
 
 class Protection(State):

@@ -25,7 +25,8 @@ def keep(
     """Return the entries that are kept and those that are deleted, each with the newest first.
 
     At most ``recovery.keep`` are kept, none older than ``recovery.retention_days``. Always kept are those that are
-    ``needed`` (armed, being restored), the newest, and the newest proven one.
+    ``needed`` (armed, being restored), the newest, and the newest proven one. While none is proven, adopted ones do not
+    grow too old: then Redis may have been lost, and they are all that there is to go back to.
     """
     newest_first = sorted(index, key=lambda entry: (entry.taken_at, entry.snapshot_id), reverse=True)
     proven = next((entry.snapshot_id for entry in newest_first if entry.proven), None)
@@ -36,7 +37,7 @@ def keep(
     for entry in newest_first:
         if entry.snapshot_id in safe:
             kept.append(entry)
-        elif room > 0 and entry.taken_at >= oldest:
+        elif room > 0 and (entry.taken_at >= oldest or (proven is None and entry.adopted_at is not None)):
             kept.append(entry)
             room -= 1
         else:

@@ -15,6 +15,7 @@ from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.policies import Policies
 from services._chassis.reasons import Impossible
+from services._chassis.store import Store
 from services._chassis.transition import Decision, Emit, Job, Transition, decided
 from services.recovery.decisions import PURGE
 from services.recovery.domain.ecs_service import primary_of
@@ -33,10 +34,13 @@ class CaptureJob:
     snapshots: Snapshots
     clock: Clock
     policies: Policies
+    store: Store
 
     async def __call__(self, running: Running) -> Transition:
         work = CaptureWork.from_bytes(running.payload)
+        policy = work.policy or self.policies.of(work.target).part(RecoveryPolicy)
         try:
+            before = await self._before(work, policy.recovery)
             stored = await self._stored(work, running)
         except Unproven as unproven:
             summary = (
@@ -47,8 +51,19 @@ class CaptureJob:
             return self._failed(running, work, str(impossible), Cause.USAGE)
         except AwsError as failed:
             return self._failed(running, work, f"No snapshot was stored: {failed}", Cause.ERROR)
-        policy = work.policy or self.policies.of(work.target).part(RecoveryPolicy)
-        return self._captured(running, work, stored, policy.recovery)
+        return self._captured(running, work, stored, before, policy.recovery)
+
+    async def _before(self, work: CaptureWork, recovery: Recovery) -> tuple[SnapshotEntry, ...]:
+        """Return entries for what the bucket has already where the index is empty: Redis was lost.
+
+        Without signatures they are believed only until the index knows one, which this job is about to change.
+        """
+        if (await self.store.read(key_of(work.target), Protection)).snapshots:
+            return ()
+        now = moment(self.clock.now())
+        found = await self.snapshots.unindexed(work.target, now, recovery.keep)
+        others = [proven for proven in found if proven.snapshot.snapshot_id != work.snapshot_id]
+        return tuple(_entry(proven).model_copy(update={"proven": False, "adopted_at": now}) for proven in others)
 
     async def _stored(self, work: CaptureWork, running: Running) -> ProvenSnapshot:
         """Return the snapshot that an earlier attempt has stored; only where there is none, read the service."""
@@ -103,17 +118,23 @@ class CaptureJob:
         return stored
 
     def _captured(
-        self, running: Running, work: CaptureWork, snapshot: ProvenSnapshot, recovery: Recovery
+        self,
+        running: Running,
+        work: CaptureWork,
+        snapshot: ProvenSnapshot,
+        before: tuple[SnapshotEntry, ...],
+        recovery: Recovery,
     ) -> Transition:
         now = moment(self.clock.now())
         stored = f"Snapshot {work.snapshot_id} is stored."
         operation = RecoveryOperation.of_capture(running.id, work).finished(stored, now, result="stored", detail=stored)
-        entry = _entry(work, snapshot)
+        entry = _entry(snapshot)
         emit = _published(running, work, snapshot.snapshot, entry)
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.from_bytes(state)
-            others = (known for known in protection.snapshots if known.snapshot_id != work.snapshot_id)
+            index = protection.snapshots or before
+            others = (known for known in index if known.snapshot_id != work.snapshot_id)
             kept, gone = keep((entry, *others), needed(protection), now, recovery)
             purge = PurgeWork(target=work.target, snapshot_ids=tuple(known.snapshot_id for known in gone))
             job = Job(caused_id(running.id, "purge"), PURGE, purge.to_bytes())
@@ -136,16 +157,16 @@ class CaptureJob:
         return decided(*emit, records=operation.record)
 
 
-def _entry(work: CaptureWork, stored: ProvenSnapshot) -> SnapshotEntry:
+def _entry(stored: ProvenSnapshot) -> SnapshotEntry:
     """Return the snapshot's entry in the index."""
     snapshot = stored.snapshot
     return SnapshotEntry(
-        snapshot_id=work.snapshot_id,
+        snapshot_id=snapshot.snapshot_id,
         task_definition=snapshot.version,
         deployment_id=primary_of(snapshot.service)["id"],
         taken_at=snapshot.taken_at,
         # a snapshot after a change is taken only once the gates have passed
-        proven=work.purpose == "after-change",
+        proven=snapshot.purpose == "after-change",
         sha256=stored.sha256,
         signed_with=stored.signed_with,
     )

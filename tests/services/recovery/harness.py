@@ -342,7 +342,7 @@ class Recovery:
         self.registry = Registry()
         self.handlers = Handlers(self.clock, self.policies)
         self.jobs: dict[str, Callable[[Any], Any]] = {
-            "capture-snapshot": CaptureJob(self.ecs, Nothing(), self.snapshots, self.clock, self.policies),
+            "capture-snapshot": CaptureJob(self.ecs, Nothing(), self.snapshots, self.clock, self.policies, self.store),
             "purge-snapshots": PurgeJob(self.snapshots),
             "tend-snapshots": TendJob(self.snapshots, self.store, self.clock, self.policies),
             "apply-change": ChangeJob(self.ecs, self.registry, self.policies, self.store, self.clock),

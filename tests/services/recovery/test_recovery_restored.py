@@ -28,6 +28,7 @@ async def test_it_knows_its_snapshots_again_and_arms_with_them() -> None:
 async def test_what_was_removed_from_the_index_does_not_come_back() -> None:
     recovery, event = await captured()
     recovery.clock.time += 1
+    recovery.shelf.objects.clear()
     await recovery.snapshot("run-2")
     await recovery.send(event, "again", again=True)
     assert [entry.snapshot_id for entry in recovery.protection.snapshots] != []
