@@ -15,7 +15,7 @@ from fastapi import APIRouter
 
 from contracts.access import Role
 from contracts.prose import each_text, prose
-from services._chassis.access.permit import About, NowAsking, needs
+from services._chassis.access.permit import About, Asking, NowAsking, needs
 from services._chassis.aws import Aws
 from services._chassis.config_file import ConfigError, ConfigWatch
 from services._chassis.http import Problem
@@ -98,13 +98,15 @@ def router(source: PolicySource, settings_file: ConfigWatch | None = None) -> AP
     routes = APIRouter(tags=["policy"])
     file = settings_file or ConfigWatch(None, ())
 
-    def shown() -> dict[str, Any]:
-        found: dict[str, Any] = each_text({**source.status(), "last_change": source.last_change}, prose)
+    def shown(asking: Asking) -> dict[str, Any]:
+        change = source.last_change.shown(asking.sees) if source.last_change else None
+        found: dict[str, Any] = each_text({**source.status(), "last_change": change}, prose)
         return found
 
     @routes.get("/policy", dependencies=[needs(Role.VIEWER, About.SOME_SERVICE)])
-    async def policy() -> dict[str, Any]:
-        return shown()
+    async def policy(asking: NowAsking) -> dict[str, Any]:
+        """Show the policy; of its last change, a caller without a role here sees what concerns its services."""
+        return shown(asking)
 
     @routes.post("/policy/reload", dependencies=[needs(Role.ADMIN, About.INSTALLATION)])
     async def reload(asking: NowAsking, request: Requested | None = None) -> dict[str, Any]:
@@ -124,6 +126,6 @@ def router(source: PolicySource, settings_file: ConfigWatch | None = None) -> AP
             changed = await asyncio.to_thread(file.changed)
         except ConfigError as error:
             raise Problem(409, "The next start would fail", f"{error}. The policy {digest[:12]} is in force.") from None
-        return {**shown(), "needs_restart": changed}
+        return {**shown(asking), "needs_restart": changed}
 
     return routes

@@ -1,7 +1,9 @@
 """What differs between two policies, in lines for people. No policy has a secret's value; external ids are left out."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from contracts.base import Target
 from services._policy.merge import Value
@@ -11,23 +13,66 @@ LONGEST = 120
 """Characters of a value that a line shows."""
 
 
-def differences(before: Policies, after: Policies, among: Collection[Target]) -> Iterator[str]:
+MOST_LINES = 50
+"""How many lines about a change are shown."""
+MOST_KEPT = 2000
+"""How many are kept, so that who sees one service alone finds its lines behind those of others."""
+
+
+class Difference(NamedTuple):
+    """A line about what differs."""
+
+    target: Target | None
+    """The service that it is about; None: the installation."""
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a change of the policy has changed."""
+
+    at: float
+    """When, in epoch seconds."""
+    before: str
+    """The digest of the policy before."""
+    after: str
+    version: str | None
+    """The version in S3."""
+    differences: tuple[Difference, ...]
+    and_more: bool
+    """Whether there are more than were kept."""
+
+    def shown(self, sees: Callable[[Target | None], bool] = lambda _target: True) -> dict[str, Any]:
+        """Return what is told to who ``sees`` a service, or (None) the installation with all that is in it."""
+        everything = sees(None)
+        lines = [line for target, line in self.differences if everything or (target is not None and sees(target))]
+        more = ["and more"] if self.and_more or len(lines) > MOST_LINES else []
+        return {
+            "at": self.at,
+            "from": self.before,
+            "to": self.after,
+            "version": self.version,
+            "changes": [*lines[:MOST_LINES], *more],
+        }
+
+
+def differences(before: Policies, after: Policies, among: Collection[Target]) -> Iterator[Difference]:
     """Yield a line for each account, each service and each value that was added, changed or removed."""
-    yield from _accounts(before, after)
-    yield from _callers(before, after)
+    for line in (*_accounts(before, after), *_callers(before, after)):
+        yield Difference(None, line)
     for target in sorted(among, key=str):
         was, now = _values(before, target), _values(after, target)
         listed = target in before.listed, target in after.listed
         if listed[0] != listed[1]:
-            yield f"{target} is {'' if listed[1] else 'no longer '}listed"
+            yield Difference(target, f"{target} is {'' if listed[1] else 'no longer '}listed")
         if was is None or now is None:
             if was != now:
-                yield f"{target} may {'no longer ' if now is None else ''}be acted on"
+                yield Difference(target, f"{target} may {'no longer ' if now is None else ''}be acted on")
             continue
         for path in sorted(was.keys() | now.keys()):
             old, new = _shown(was.get(path)), _shown(now.get(path))
             if old != new:
-                yield f"{target} {path}: {old} → {new}"
+                yield Difference(target, f"{target} {path}: {old} → {new}")
 
 
 def _accounts(before: Policies, after: Policies) -> Iterator[str]:

@@ -16,7 +16,7 @@ from typing import Any, Self
 import structlog
 
 from contracts.base import Target
-from services._policy.changes import differences
+from services._policy.changes import MOST_KEPT, Change, differences
 from services._policy.environment import Environment
 from services._policy.faults import PolicyFaults
 from services._policy.in_force import InForce
@@ -34,8 +34,6 @@ RELOAD_LOOKS = 5
 """How often ``reload`` looks at a file that changes each time that it is read."""
 EMPTIED = "it lists no service any more; write `services: []` and `allow_empty: true` if that is meant"
 
-MOST_LINES = 50
-"""How many lines about a change are told."""
 Degrade = Callable[[str, str | None], None]
 """``(key, sentence)``: reports the process as degraded; with None the degradation is over."""
 
@@ -75,8 +73,8 @@ class PolicySource(InForce):
     """What was refused and why, so that it is reported at each poll and parsed once."""
     _version: str | None = field(default=None, init=False)
     """The version of the policy in force, in S3."""
-    last_change: dict[str, Any] | None = field(default=None, init=False)
-    """What the last change since the start has changed. ``status`` leaves it out: anybody may read ``/readyz``."""
+    last_change: Change | None = field(default=None, init=False)
+    """What the last change since the start has changed. ``status`` leaves it out: it is shown to whom it concerns."""
     _from_kept: bool = field(default=False, init=False)
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
@@ -197,18 +195,13 @@ class PolicySource(InForce):
 
     async def _record(self, before: Policies, after: Policies, changed: frozenset[Target]) -> None:
         """Put what is changed on record."""
-        lines = await asyncio.to_thread(lambda: list(islice(differences(before, after, changed), MOST_LINES + 1)))
-        if len(lines) > MOST_LINES:
-            lines[MOST_LINES:] = ["and more"]
+        found = await asyncio.to_thread(lambda: list(islice(differences(before, after, changed), MOST_KEPT + 1)))
         version = self._found.version if self._found else None
-        self.last_change = {
-            "at": self.now(),
-            "from": before.digest,
-            "to": after.digest,
-            "version": version,
-            "changes": lines,
-        }
-        log.info("the policy has changed", **{key: held for key, held in self.last_change.items() if key != "at"})
+        kept, more = tuple(found[:MOST_KEPT]), len(found) > MOST_KEPT
+        self.last_change = Change(self.now(), before.digest, after.digest, version, kept, more)
+        log.info(
+            "the policy has changed", **{key: held for key, held in self.last_change.shown().items() if key != "at"}
+        )
 
     def _prepare(self, files: Files, before: Policies) -> tuple[Policies, frozenset[Target], frozenset[Target]]:
         """Return the new policies, the targets that they change, and those that were compared.

@@ -119,6 +119,7 @@ class Installed:
     access: Access
     policies: FakePolicies
     routers: tuple[APIRouter, ...]
+    source: PolicySource
 
 
 @cache
@@ -135,7 +136,7 @@ def installed(party: Party) -> Installed:
     routers = create_service(party, settings, platform).router, policy_router(source, ConfigWatch(None, ()))
     for router in routers:
         http.include_router(router, prefix=PREFIX)
-    return Installed(http, access, policies, routers)
+    return Installed(http, access, policies, routers, source)
 
 
 def guarded(

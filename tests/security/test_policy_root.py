@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import ValidationError
 
+from contracts.base import Target
 from contracts.topics import Party
 from services._chassis.policy import verifier_of
 from services._chassis.policy_signatures import sign, verifier
@@ -222,8 +223,8 @@ async def test_a_change_is_told_with_what_has_changed_and_without_the_external_i
     world = await started(files(first), demanded=False)
     with structlog.testing.capture_logs() as logs:
         await world.look(files(second))
-    told = world.source.last_change
-    assert told is not None
+    assert world.source.last_change is not None
+    told = world.source.last_change.shown()
     assert "last_change" not in world.source.status()
     assert told["changes"] == [
         "account 210987654321: external id or session",
@@ -238,7 +239,7 @@ async def test_a_change_is_told_with_what_has_changed_and_without_the_external_i
 
 def test_who_may_use_the_api_is_told() -> None:
     before, after = policies(GOOD), policies(GOOD.replace("{recovery", "{access: {admins: ['key:mallory']}, recovery"))
-    lines = list(differences(before, after, before.known() | after.known()))
+    lines = [line for _, line in differences(before, after, before.known() | after.known())]
     assert lines[0] == "admins: nobody → key:mallory"
     assert f'{target()} access.admins: [] → ["key:mallory"]' in lines
 
@@ -250,7 +251,7 @@ def test_services_that_come_and_go_are_told_and_long_values_are_cut() -> None:
         + f"  - {{cluster: a, service: b, application: {{endpoints: [/{'x' * 300}]}}}}\n"
     )
     among = before.known() | after.known()
-    lines = list(differences(before, after, among))
+    lines = [line for _, line in differences(before, after, among)]
     assert f"{target()} is no longer listed" in lines
     assert f"{target('web')} is listed" in lines
     assert max(map(len, lines)) < 3 * LONGEST
@@ -262,8 +263,25 @@ async def test_a_change_of_many_services_is_told_in_part() -> None:
     world = await started(files(GOOD + services), demanded=False)
     await world.look(files(BETTER + services))
     assert world.source.last_change is not None
-    told = world.source.last_change["changes"]
+    told = world.source.last_change.shown()["changes"]
     assert (len(told), told[-1]) == (51, "and more")
+
+
+async def test_who_sees_one_service_is_told_what_changes_there_however_much_changes_elsewhere() -> None:
+    """As many lines about others come first as are kept for everybody."""
+    others = "".join(f"  - {{cluster: an, service: other-{number}}}\n" for number in range(100))
+    first = GOOD + others + 'accounts:\n  "210987654321": {role: "arn:aws:iam::210987654321:role/a", external_id: x1}\n'
+    world = await started(files(first), demanded=False)
+    await world.look(files(first.replace("keep: 4", "keep: 5").replace("role/a", "role/b")))
+    assert world.source.last_change is not None
+    change = world.source.last_change
+
+    def told(*seen: Target | None) -> list[str]:
+        return list(change.shown(lambda target: target in seen)["changes"])
+
+    assert told(target()) == [f"{target()} recovery.keep: 4 → 5"]
+    assert told() == []
+    assert (len(told(None)), "account 210987654321 role" in told(None)[0]) == (51, True)
 
 
 class S3:

@@ -10,8 +10,10 @@ from contracts.topics import SERVICES, Party
 from services._chassis.access.permit import About, declared, require_roles
 from services._chassis.access.served import Served
 from services._chassis.http import PREFIX
+from services._policy.changes import Change, Difference
 from tests.kit import JSON, FakePolicies
 from tests.security.access import OURS, THEIRS, Keys, bearer, client, guarded, installed, of_role, request_of
+from tests.security.test_fuzz import NOW
 
 V, D, O, A = Role.VIEWER, Role.DEPLOYER, Role.OPERATOR, Role.ADMIN  # noqa: E741  as the table has them
 TABLE = {
@@ -211,6 +213,23 @@ async def test_a_list_leaves_out_what_the_caller_may_not_see() -> None:
         ("admin", "deployments"): {"api", "other"},
         ("admin", "overview"): {"api", "other"},
     }
+
+
+async def test_of_a_change_of_the_policy_a_viewer_of_one_service_sees_what_concerns_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys = Keys()
+    http, _ = guarded(Party.MONITOR, keys, of_role(Role.VIEWER))
+    told = {OURS: "ours: 1 → 2", THEIRS: "theirs: 1 → 2", None: "account 210987654321 role: a → b"}
+    differences = tuple(Difference(target, line) for target, line in told.items())
+    change = Change(NOW, "a" * 64, "b" * 64, "v1", differences, and_more=False)
+    monkeypatch.setattr(installed(Party.MONITOR).source, "last_change", change)
+    seen = []
+    async with client(http) as web:
+        for key in (await keys.create("caller"), await keys.create("all", Role.VIEWER)):
+            answer = await web.get(f"{PREFIX}/policy", headers=bearer(key))
+            seen.append(answer.json()["last_change"]["changes"])
+    assert seen == [["ours: 1 → 2"], list(told.values())]
 
 
 async def test_an_operation_is_shown_to_those_who_may_see_its_service() -> None:

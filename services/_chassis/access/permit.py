@@ -67,8 +67,11 @@ class Asking:
         needed = role or self.needs
         self._decide(needed, target, allowed=self._may(needed, target))
 
-    def sees(self, target: Target) -> bool:
-        """Return whether the caller may look at a service, for lists that leave out the others."""
+    def sees(self, target: Target | None) -> bool:
+        """Return whether the caller may look at a service, or (None) at the installation.
+
+        For lists that leave out the others.
+        """
         return self._may(Role.VIEWER, target)
 
     def by(self, body: B) -> B:
