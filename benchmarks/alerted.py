@@ -20,7 +20,8 @@ from contracts.monitor import CriticalAlert
 from contracts.recovery import ApplyChange, Arm, CaptureSnapshot
 from contracts.results import SnapshotOutput
 from services._chassis.clock import Pace, PacedClock, moment
-from services._chassis.store import FIRST_JOBS, RedisStore
+from services._chassis.redis_keys import FIRST_JOBS
+from services._chassis.store import RedisStore
 from services.recovery.domain.protection import key_of
 
 WARM_UP = 2

@@ -9,7 +9,7 @@ import orjson
 from contracts.base import Target, caused_id
 from contracts.envelope import Envelope, Meta
 from contracts.recovery import CaptureSnapshot, SnapshotCaptured
-from services._chassis.store import REMEMBER_SECONDS
+from services._chassis.redis_keys import REMEMBER_SECONDS
 from services._chassis.transition import Decision, Emit, Transition
 
 TARGETS = tuple(

@@ -26,13 +26,15 @@ from redis.exceptions import RedisError
 
 from contracts.state import NewerState
 from services._chassis.acting import LeaseOver, acting
+from services._chassis.apply_call import Lease
 from services._chassis.clock import moment
 from services._chassis.commands import Command
 from services._chassis.job_leases import JobLeases, LeasedJob
 from services._chassis.operations import find_operation
 from services._chassis.readiness import NEWER_STATE_LONGEST, Readiness
 from services._chassis.reasons import first_cause, is_permanent, sentence_of
-from services._chassis.store import FIRST_JOBS, JOBS, Applied, Lease, RedisStore
+from services._chassis.redis_keys import FIRST_JOBS, JOBS
+from services._chassis.store import Applied, RedisStore
 from services._chassis.tasks import end
 from services._chassis.transition import Busy, Cancelled, Emit, Transition, decided
 

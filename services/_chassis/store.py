@@ -2,38 +2,28 @@
 
 A caller may assume: after ``APPLIED`` all of a transition's consequences will happen, at least once, whatever dies;
 with the same cause they happen once. It may not assume that ``decide`` is called once, nor that an event
-is on the bus when ``apply`` returns. Every key begins with the service's name as hash tag, so that a script's
-keys share a slot and no service reads another service's keys.
+is on the bus when ``apply`` returns.
 """
 
 import asyncio
-import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import inf, isnan
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
-import orjson
 import structlog
 from redis.exceptions import RedisError
 
-from contracts.envelope import Envelope, Message, Meta
-from contracts.results import Answer
 from contracts.state import DamagedState, State
-from services._chassis.clock import Clock, moment
-from services._chassis.compact import compact, compact_fields, expand, expand_fields, short
+from services._chassis.apply_call import Lease, Write, keys_and_arguments
+from services._chassis.clock import Clock
+from services._chassis.compact import expand, expand_fields
 from services._chassis.course_log import log_event
-from services._chassis.damage import SET_ASIDE, Replacement, no_replacement, set_aside_key
+from services._chassis.damage import Replacement, no_replacement, set_aside_key
+from services._chassis.redis_keys import ANSWER, key_of
 from services._chassis.scripts import refused_when_full, script
-from services._chassis.transition import Busy, Decision, Emit, Timer, Transition
+from services._chassis.transition import Busy, Decision, Timer, Transition
 
-REMEMBER_SECONDS = 31 * 24 * 3600
-"""How long causes, answers, ended jobs and records are kept: longer than any topic's retention."""
-ANSWER = "answered"
-"""Begins the keys of answers, which are kept to be given again."""
-JOBS, FIRST_JOBS = "jobs", "jobs-first"
-"""The queues of jobs, by when they may be claimed; those of the second one wait for none of the first."""
 CONFLICTS = 20
 """How often a transition is decided anew before ``Busy`` is raised."""
 
@@ -61,14 +51,6 @@ class Written(NamedTuple):
 
     applied: Applied
     decision: Decision
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to end a job: its id and the fence of its claim."""
-
-    job: str
-    fence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +139,7 @@ class RedisStore:
         self._although_full = redis.register_script(script("although_full"))
 
     def key(self, *parts: str) -> str:
-        return ":".join((f"{{{self.service}}}", *parts))
+        return key_of(self.service, *parts)
 
     async def load(self, key: str) -> bytes | None:
         return (await self._state(key))[1]
@@ -196,7 +178,6 @@ class RedisStore:
         the state that was decided on was read from that Redis. ``intake``: it begins something new, and is refused
         with ``OutOfMemoryError`` while Redis is full, so that what is under way can end.
         """
-        run = self._intake if intake else self._script
         redis_run_id = self.redis_run_id if redis_run_id is None else redis_run_id
         for _ in range(CONFLICTS):
             revision, data = await self._state(transition.key)
@@ -210,20 +191,29 @@ class RedisStore:
             if decision.ignore_once:
                 return Written(Applied.IGNORED, decision)
             mark, before = ("", "") if decision.unmarked else (cause, cause_before)
-            keys, arguments = self._arguments(
-                transition.key, decision, revision, mark, before, cause_id or cause, lease, timer, redis_run_id
+            write = Write(
+                transition.key, decision, revision, redis_run_id, mark, before, cause_id or cause, lease, timer
             )
-            result = (await run(keys=keys, args=arguments)).decode()
-            if result == "another run":
-                raise AnotherRedis("Redis was started anew; what it may have lost is to be read first")
-            if result != "conflict":
-                if decision.jobs:
-                    self.new_jobs.set()
-                if result == Applied.APPLIED:
-                    for emission in decision.emit:
-                        log_event(emission.event)
-                return Written(Applied(result), decision)
+            applied = await self._write(write, intake=intake)
+            if applied is not None:
+                return Written(applied, decision)
         raise Busy(f"{transition.key} is being changed by too many at once")
+
+    async def _write(self, write: Write, *, intake: bool = False) -> Applied | None:
+        """Run the script; None if the state was changed after it was read. Raise ``AnotherRedis``."""
+        keys, arguments = keys_and_arguments(write, self.service, self.clock.now(), self.first_jobs)
+        result = (await (self._intake if intake else self._script)(keys=keys, args=arguments)).decode()
+        if result == "another run":
+            raise AnotherRedis("Redis was started anew; what it may have lost is to be read first")
+        if result == "conflict":
+            return None
+        if write.decision.jobs:
+            self.new_jobs.set()
+        applied = Applied(result)
+        if applied is Applied.APPLIED:
+            for emission in write.decision.emit:
+                log_event(emission.event)
+        return applied
 
     async def _set_aside(self, key: str, revision: str, error: DamagedState) -> None:
         """Keep the bytes of a state as a record, and write what replaces it, unless it was changed meanwhile."""
@@ -231,9 +221,7 @@ class RedisStore:
         log.error("a state cannot be read; it is set aside", service=self.service, record=aside, why=str(error))
         decision = await self.replace_damaged(key, error)
         decision = replace(decision, state=decision.state or b"", records={**decision.records, aside: error.data})
-        keys, arguments = self._arguments(key, decision, revision, "", "", aside, None, None, self.redis_run_id)
-        if await self._script(keys=keys, args=arguments) == b"another run":
-            raise AnotherRedis("Redis was started anew; what it may have lost is to be read first")
+        await self._write(Write(key, decision, revision, self.redis_run_id, cause_id=aside))
 
     async def range(
         self, index: str, *, lowest: float = -inf, highest: float = inf, after: str | None = None, limit: int = 50
@@ -273,90 +261,3 @@ class RedisStore:
             return "", None
         found: list[bytes | None] = await self.redis.hmget(self.key("state", key), ["revision", "data"])
         return (found[0] or b"0").decode(), found[1] or None  # an empty one was set aside
-
-    def _arguments(
-        self,
-        key: str | None,
-        decision: Decision,
-        revision: str,
-        cause: str,
-        cause_before: str,
-        cause_id: str,
-        lease: Lease | None,
-        timer: Timer | None,
-        redis_run_id: str,
-    ) -> tuple[list[str], list[str | bytes | float]]:
-        if decision.state is not None and key is None:
-            raise ValueError("a transition without a key cannot write a state")
-        keys = [
-            self.key("inbox", short(cause)),
-            self.key("state", key or ""),
-            self.key("outbox"),
-            self.key("timers"),
-            self.key("timer-bodies"),
-            self.key(JOBS),
-            self.key("job", lease.job if lease else ""),
-            self.key("inbox", cause_before or cause),
-            self.key(FIRST_JOBS),
-            self.key("call", secrets.token_hex(8)),
-        ]
-        arguments: list[str | bytes | float] = [
-            cause,
-            REMEMBER_SECONDS,
-            revision,
-            "" if decision.state is None else "expires" if decision.expires else "1",
-            decision.state or b"",
-            str(lease.fence) if lease else "",
-            timer.id if timer else "",
-            repr(timer.due) if timer else "",
-            redis_run_id,
-        ]
-        for timer_id in decision.cancel_timers:
-            arguments += ["cancel_timer", timer_id]
-        for new in decision.timers:
-            arguments += ["timer", new.id, repr(new.due), orjson.dumps([new.kind, new.payload.decode()])]
-        for job_id in decision.cancel_jobs:
-            keys.append(self.key("job", job_id))
-            arguments += ["cancel_job", job_id]
-        for job in decision.jobs:
-            keys.append(self.key("job", job.id))
-            queue = "first" if job.kind in self.first_jobs else ""
-            arguments += ["job", job.id, job.kind, job.payload, job.asked_by, queue]
-        for name, data in decision.records.items():
-            keys.append(self.key("record", name))
-            # what was set aside is looked at by hand
-            kept = data if name.startswith(SET_ASIDE) else compact(data)
-            arguments += ["put_record", kept, REMEMBER_SECONDS]
-        for index in decision.indexes:
-            keys.append(self.key("index", index.name))
-            arguments += ["index", index.member, repr(index.score), index.keep]
-        for emission, message in zip(decision.emit, self.messages(decision.emit, cause_id), strict=True):
-            fields = _fields(message)
-            arguments += ["emit", *fields.values()]
-            if isinstance(emission.event, Answer):
-                keys.append(self.key(ANSWER, emission.event.command_id))
-                arguments += ["put_record", compact_fields(fields), REMEMBER_SECONDS]
-        return keys, arguments
-
-    def messages(self, emit: Iterable[Emit], cause_id: str | None) -> list[Message]:
-        """Encode events as this service's, caused by ``cause_id``, at the present moment."""
-        now = moment(self.clock.now())
-        return [
-            Envelope(
-                Meta(
-                    id=emission.id,
-                    source=f"surefoot/{self.service}",
-                    time=now,
-                    run_id=getattr(emission.event, "run_id", None),
-                    cause_id=cause_id or None,
-                ),
-                emission.event,
-            ).to_message()
-            for emission in emit
-        ]
-
-
-def _fields(message: Message) -> dict[str, bytes]:
-    """Return a message as the outbox has it."""
-    headers = orjson.dumps([(name, value.decode()) for name, value in message.headers])
-    return {"topic": message.topic.encode(), "key": message.key, "headers": headers, "value": message.value}

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from services._chassis import job_leases
+from services._chassis import job_leases, store
+from services._chassis.apply_call import keys_and_arguments
 from services._chassis.consumer import Consumer
 from services._chassis.relay import Relay
 from services._chassis.signatures import Trust
@@ -34,14 +35,14 @@ def _argument(place: int, value: str) -> Callable[[], None]:
     """Return a patch that gives ``apply.lua`` a fixed argument, with which a protection does not work."""
 
     def install() -> None:
-        right = RedisStore._arguments
+        right = keys_and_arguments
 
-        def wrong(self: RedisStore, *arguments: Any) -> Any:
-            keys, values = right(self, *arguments)
+        def wrong(*arguments: Any) -> Any:
+            keys, values = right(*arguments)
             values[place] = value
             return keys, values
 
-        RedisStore._arguments = wrong  # type: ignore[method-assign,assignment]
+        store.keys_and_arguments = wrong  # type: ignore[attr-defined,assignment]
 
     return install
 

@@ -1,24 +1,24 @@
 """Imitates the next version of a service: its events have more fields, and it publishes new ones."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from contracts.envelope import Message
-from services._chassis.store import RedisStore
+from services._chassis import apply_call
 from services._chassis.transition import Emit
 
 
 def become_newer() -> None:
     """Let every event carry a field that this version does not know."""
-    ours = RedisStore.messages
+    ours = apply_call.message_of
 
-    def messages(self: RedisStore, emit: Iterable[Emit], cause_id: str | None) -> list[Message]:
-        return [replace(message, value=_grown(message.value)) for message in ours(self, emit, cause_id)]
+    def message_of(emission: Emit, service: str, cause_id: str, now: float) -> Message:
+        message = ours(emission, service, cause_id, now)
+        return replace(message, value=_grown(message.value))
 
-    RedisStore.messages = messages  # type: ignore[method-assign]  # that is what a newer version is
+    apply_call.message_of = message_of  # that is what a newer version is
 
 
 def _grown(value: bytes) -> bytes:

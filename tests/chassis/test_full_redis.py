@@ -11,14 +11,16 @@ from redis.exceptions import OutOfMemoryError
 
 from contracts.base import Target
 from contracts.recovery import SnapshotCaptured
+from services._chassis.apply_call import Lease
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.http import create_http
 from services._chassis.job_leases import JobLeases
 from services._chassis.offsets import Offsets
 from services._chassis.read_budget import ReadBudget
 from services._chassis.readiness import Readiness
+from services._chassis.redis_keys import JOBS
 from services._chassis.relay import GROUP, Relay
-from services._chassis.store import JOBS, Applied, Lease, RedisStore
+from services._chassis.store import Applied, RedisStore
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
 from tests.chassis.test_relay import Bus, StopRelayError
 

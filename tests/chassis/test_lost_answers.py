@@ -9,14 +9,16 @@ from aiokafka import TopicPartition
 from pydantic import AnyUrl
 from redis.exceptions import RedisError
 
+from services._chassis.apply_call import Lease
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.job_leases import JobLeases
 from services._chassis.offsets import Offsets
 from services._chassis.read_budget import ReadBudget
 from services._chassis.readiness import Readiness
 from services._chassis.redis_connection import RedisConnection
+from services._chassis.redis_keys import JOBS
 from services._chassis.settings import Settings
-from services._chassis.store import JOBS, Applied, Lease, RedisStore
+from services._chassis.store import Applied, RedisStore
 from services._chassis.transition import Decision, Job, Timer, Transition, decided
 from tests.chassis.lossy_proxy import LossyProxy, lossy_proxy
 

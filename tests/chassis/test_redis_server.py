@@ -18,10 +18,11 @@ from services._chassis.clock import Pace, PacedClock
 from services._chassis.job_leases import JobLeases
 from services._chassis.readiness import Readiness
 from services._chassis.redis_connection import Client, RedisConnection, refusal
+from services._chassis.redis_keys import JOBS
 from services._chassis.relay import Relay
 from services._chassis.settings import Settings
 from services._chassis.startup import Startup
-from services._chassis.store import JOBS, Applied, RedisStore
+from services._chassis.store import Applied, RedisStore
 from services._chassis.transition import Decision, Job, Transition, decided
 from tests.chassis.certificates import Authority
 from tests.chassis.test_relay import Bus, StopRelayError, emitted

@@ -12,9 +12,10 @@ from contracts.gates import Verdict
 from contracts.recovery import SnapshotCaptured
 from contracts.results import StepFinished
 from sandbox.virtual.redis import MemoryRedis
+from services._chassis.apply_call import Lease
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import Executor
-from services._chassis.store import Applied, Lease, RedisStore
+from services._chassis.store import Applied, RedisStore
 from services._chassis.tasks import end
 from services._chassis.timers import Timers
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided

@@ -19,9 +19,11 @@ from contracts.gates import Verdict
 from contracts.results import StepFinished
 from sandbox.child import claim_port
 from sandbox.valkey import Valkey
+from services._chassis.apply_call import Lease
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import Executor
-from services._chassis.store import ANSWER, Applied, Lease, RedisStore, Written
+from services._chassis.redis_keys import ANSWER
+from services._chassis.store import Applied, RedisStore, Written
 from services._chassis.timers import Timers
 from services._chassis.transition import Busy, Emit, Timer, decided
 from tests.chassis.evidence import DUE, EVENT, TARGET, emitted, left, noting, whole

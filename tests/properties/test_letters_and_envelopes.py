@@ -15,11 +15,9 @@ from contracts.catalogue import CATALOGUE
 from contracts.dead_letter import DeadLettered, letter_id
 from contracts.envelope import Envelope, InvalidMessage, Meta, from_message
 from contracts.publish import examples_of
-from sandbox.virtual.redis import MemoryRedis
+from services._chassis.apply_call import message_of
 from services._chassis.clock import Pace
 from services._chassis.dead_letters import emissions_for, letter_of
-from services._chassis.store import RedisStore
-from tests.kit import FakeClock
 from tests.properties.profiles import PROFILE
 
 EXAMPLES = {entry.type: examples_of(entry.type)[0].encode() for entry in CATALOGUE}
@@ -137,8 +135,8 @@ def test_a_letter_of_anything_fits_into_kafka(
 ) -> None:
     record: Any = ConsumerRecord("t" * 249, 11, 2**62, 0, 0, key, value, None, 0, 0, headers * times)
     letter = letter_of(record, "orchestrator", "failed", detail)
-    store = RedisStore(MemoryRedis(), "orchestrator", FakeClock(NOW.timestamp()))
-    for message in store.messages(emissions_for(letter, NOW), letter_id(letter)):
+    for emission in emissions_for(letter, NOW):
+        message = message_of(emission, "orchestrator", letter_id(letter), NOW.timestamp())
         assert len(message.key) + len(message.value) + sum(len(n) + len(v) for n, v in message.headers) < MIB
     whole = (letter.key, letter.headers, letter.value) == (record.key, tuple(record.headers), record.value)
     assert letter.cut != whole

@@ -29,9 +29,10 @@ from services._chassis.clock import moment
 from services._chassis.jobs import ATTEMPTS
 from services._chassis.policies import BuiltInPolicies
 from services._chassis.readiness import Readiness
+from services._chassis.redis_keys import FIRST_JOBS, JOBS
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings
-from services._chassis.store import FIRST_JOBS, JOBS, RedisStore
+from services._chassis.store import RedisStore
 from services._chassis.transition import Cancelled, Timer, decided
 from services.orchestrator import app as orchestrator
 from services.orchestrator.settings import Settings as OrchestratorSettings

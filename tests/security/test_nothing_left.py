@@ -14,7 +14,8 @@ from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.workloads import EVERYWHERE
 from sandbox.virtual.bus import Record
 from services._chassis.http import PREFIX
-from services._chassis.store import REMEMBER_SECONDS, RedisStore
+from services._chassis.redis_keys import REMEMBER_SECONDS
+from services._chassis.store import RedisStore
 from services._chassis.transition import Decision, Index, Transition
 from tests.kit import FakeClock, memory_store
 from tests.rehearsal.installation import Installation, installed, policy

@@ -12,7 +12,8 @@ from contracts.base import Target
 from contracts.state import NewerState, read_record
 from services._chassis.clock import Clock, moment
 from services._chassis.policies import Policies
-from services._chassis.store import REMEMBER_SECONDS, Indexed, IndexedStore
+from services._chassis.redis_keys import REMEMBER_SECONDS
+from services._chassis.store import Indexed, IndexedStore
 from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.listing import (
     SERVICES,

@@ -22,8 +22,9 @@ from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import Pace, PacedClock, moment
 from services._chassis.compact import expand_fields
 from services._chassis.jobs import Executor
+from services._chassis.redis_keys import ANSWER
 from services._chassis.service import Platform, Service
-from services._chassis.store import ANSWER, RedisStore
+from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services._chassis.timers import Timers
 from services.monitor.app import create_app
