@@ -160,12 +160,14 @@ class Operations:
         account: AccountId | None = None,
         region: Region | None = None,
     ) -> OperationAnswer:
-        """Show how far an operation is, or its result. An operation of another service than the named one is none."""
+        """Show how far an operation is, or its result.
+
+        An operation of another service than the named one is none, and neither is that of a service that the caller
+        may not look at.
+        """
         found = await find_operation(self._store, operation_id)
         named = (cluster_name, service_name, account, region)
-        if found is not None:
-            asking.about(found.target)
-        if found is None or not _is_about(found.target, named):
+        if found is None or not _is_about(found.target, named) or not asking.shows(found.target):
             why = f"There is no operation {operation_id}; operations are kept for 31 days."
             raise Problem(404, "No such operation", why)
         shown = found.seen(self.now).model_dump()

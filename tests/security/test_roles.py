@@ -234,15 +234,22 @@ async def test_of_a_change_of_the_policy_a_viewer_of_one_service_sees_what_conce
 
 async def test_an_operation_is_shown_to_those_who_may_see_its_service() -> None:
     keys = Keys()
-    http, _ = guarded(Party.VALIDATOR, keys, of_role(Role.VIEWER))
+    http, decisions = guarded(Party.VALIDATOR, keys, of_role(Role.VIEWER))
     viewer, admin = bearer(await keys.create("caller")), bearer(await keys.create("admin", Role.ADMIN))
     answers = []
     async with client(http) as web:
         for service in ("api", "other"):
             url = f"{PREFIX}/deployment-validation/validate/Main/{service}"
             begun = (await web.post(url, headers=admin)).json()
-            answers.append((await web.get(begun["url"], headers=viewer)).status_code)
-    assert answers == [200, 403]
+            answers.append(await web.get(begun["url"], headers=viewer))
+        unknown = await web.get(f"{PREFIX}/deployment-validation/operations/unknown", headers=viewer)
+    assert [answer.status_code for answer in answers] == [200, 404]
+    id_ = begun["operation_id"]
+    assert answers[1].text.replace(id_, "unknown") == unknown.text, "nor does the refusal say that there is one"
+    assert [(refused.target, refused.allowed) for refused in decisions if refused.target == THEIRS][-1] == (
+        THEIRS,
+        False,
+    )
 
 
 async def test_the_same_idempotency_key_of_another_caller_is_not_the_same_request() -> None:

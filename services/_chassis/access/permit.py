@@ -67,6 +67,17 @@ class Asking:
         needed = role or self.needs
         self._decide(needed, target, allowed=self._may(needed, target))
 
+    def shows(self, target: Target) -> bool:
+        """Return whether the caller has the route's role for a service, where a refusal would tell what there is.
+
+        It is decided, and so reported, as by ``about``.
+        """
+        try:
+            self.about(target)
+        except Refused:
+            return False
+        return True
+
     def sees(self, target: Target | None) -> bool:
         """Return whether the caller may look at a service, or (None) at the installation.
 
