@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services._chassis import rates
 from services._chassis.callers import address_of, caller_of, is_proven
+from services._chassis.http_connections import most_open
 from services._chassis.lanes import BY_HAND, REQUESTS, lane
 from services._chassis.problems import problem_answer
 from services._chassis.rates import RateLimit
@@ -25,11 +26,17 @@ from services._chassis.rates import RateLimit
 LIVENESS = "/livez"
 PROBES = frozenset({LIVENESS, "/readyz"})
 AT_ONCE: Mapping[str, int] = {REQUESTS: 64, BY_HAND: 16}
-"""Lane → requests that are worked on at a time; one caller has half of them at most."""
-MOST_HELD = 256
-"""How many refusals are held back at a time, half of the connections; others are sent at once and end theirs."""
+"""Lane → requests that are worked on at a time where there are connections enough; one caller has half of them."""
 HELD_SECONDS = 1.0
 """Real seconds for which a refusal is held back."""
+
+
+def places(connections: int) -> dict[str, int]:
+    """Return the places of each lane: those of ``AT_ONCE``, but no more than leave connections to the other lanes."""
+    return {
+        REQUESTS: max(1, min(AT_ONCE[REQUESTS], connections // 4)),
+        BY_HAND: max(1, min(AT_ONCE[BY_HAND], connections // 8)),
+    }
 
 
 @dataclass
@@ -45,7 +52,9 @@ class Admission:
         default_factory=lambda: {REQUESTS: RateLimit(rates.ORDINARY), BY_HAND: RateLimit(rates.BY_HAND)}
     )
     pace: RateLimit = field(default_factory=lambda: RateLimit(rates.PACE))
-    at_once: Mapping[str, int] = field(default_factory=lambda: AT_ONCE)
+    at_once: Mapping[str, int] = field(default_factory=lambda: places(most_open()))
+    most_held: int = field(default_factory=lambda: most_open() // 2)
+    """How many refusals are held back at a time, half of the connections; others are sent at once and end theirs."""
     held: int = 0
 
     def lane_of(self, scope: Scope) -> str:
@@ -84,7 +93,7 @@ class Admission:
 
     async def hold_back(self) -> bool:
         """Wait a moment; return False, at once, where too many wait already."""
-        if self.held >= MOST_HELD:
+        if self.held >= self.most_held:
             return False
         self.held += 1
         try:

@@ -1,6 +1,7 @@
 """Who asks too often or too much over HTTP is refused, and takes no place from others."""
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,9 +12,10 @@ from fastapi import FastAPI, HTTPException, Response
 
 from services._chassis.access.guard import Access
 from services._chassis.access.served import Served
-from services._chassis.admission import MOST_HELD, Admission
+from services._chassis.admission import Admission
 from services._chassis.callers import address_of, caller_of
 from services._chassis.http import PREFIX, create_http
+from services._chassis.http_connections import OpenConnections
 from services._chassis.lanes import BY_HAND, REQUESTS, lane
 from services._chassis.rates import MOST_CALLERS, Rate, RateLimit, Rates
 from services._chassis.shared_reads import SharedReads
@@ -163,7 +165,7 @@ async def test_an_address_that_sends_too_many_is_slowed_down_and_probes_are_answ
         assert [(await client.get("http://t/livez")).status_code for _ in range(3)] == [200] * 3
         slow = asyncio.create_task(client.get("http://t/livez"))
         await until(lambda: held.sleeping == 1)
-        admission.held = MOST_HELD
+        admission.held = admission.most_held
         answer = await client.get("http://t/livez")
         assert (answer.status_code, answer.headers["Connection"]) == (200, "close"), "it has to come in anew"
         held.over.set()
@@ -204,13 +206,32 @@ async def test_no_more_are_worked_on_at_a_time_than_there_is_room_for() -> None:
 async def test_so_many_refusals_are_held_back_and_no_more() -> None:
     held = Held()
     admission = Admission(sleep=held)
-    waiting = [asyncio.create_task(admission.hold_back()) for _ in range(MOST_HELD)]
-    await until(lambda: held.sleeping == MOST_HELD)
+    waiting = [asyncio.create_task(admission.hold_back()) for _ in range(admission.most_held)]
+    await until(lambda: held.sleeping == admission.most_held)
     async with asyncio.timeout(10):
         assert (await admission.refuse(Response())).headers["Connection"] == "close", "at once"
         held.over.set()
         await asyncio.gather(*waiting)
     assert admission.held == 0
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "connections", "held", "places"),
+    [
+        (64, 32, 16, (8, 4)),
+        (3, 1, 0, (1, 1)),
+        (256, 128, 64, (32, 16)),
+        (1024, 512, 256, (64, 16)),
+        (resource.RLIM_INFINITY, 512, 256, (64, 16)),
+    ],
+)
+def test_with_few_descriptors_neither_refusals_nor_requests_take_all_connections(
+    monkeypatch: pytest.MonkeyPatch, descriptors: int, connections: int, held: int, places: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: (descriptors, descriptors))
+    admission = Admission()
+    assert (OpenConnections().most, admission.most_held) == (connections, held)
+    assert (admission.at_once[REQUESTS], admission.at_once[BY_HAND]) == places
 
 
 async def test_what_is_being_read_is_read_once_for_all_who_ask() -> None:
