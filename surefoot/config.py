@@ -1,14 +1,27 @@
-"""Checks the settings of the services before anything is started."""
+"""Reads the settings as the services do, and says in a sentence what is wrong with them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 
 from pydantic import ValidationError
 
 from contracts.topics import SERVICES
-from services._chassis.settings import sentence
+from services._chassis.config_file import read_config
+from services._chassis.settings import known_settings, sentence
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
+
+
+@contextmanager
+def settings_read() -> Iterator[None]:
+    """Raise ``CannotDo`` where settings, or the file of ``SUREFOOT_CONFIG``, cannot be used inside."""
+    try:
+        yield
+    except ValidationError as error:
+        raise CannotDo(sentence(error), Exit.USAGE) from None
+    except ValueError as error:
+        raise CannotDo(str(error), Exit.USAGE) from None
 
 
 def check_settings(given: Mapping[str, str]) -> None:
@@ -17,10 +30,13 @@ def check_settings(given: Mapping[str, str]) -> None:
     ``given``: what will be in the environment of the services besides.
     """
     known = {name.lower(): value for name, value in given.items()}
-    try:
+    with settings_read():
         for service in SERVICES:
             import_module(f"services.{service}.settings").Settings(**known)
-    except ValidationError as error:
-        raise CannotDo(sentence(error), Exit.USAGE) from error
-    except ValueError as error:
-        raise CannotDo(str(error), Exit.USAGE) from error
+
+
+def check_config_file(variables: Mapping[str, str]) -> None:
+    """Raise ``CannotDo`` where the file of ``SUREFOOT_CONFIG`` is not there, is no YAML, or has an unknown setting."""
+    if path := variables.get("SUREFOOT_CONFIG"):
+        with settings_read():
+            read_config(path, known_settings())

@@ -7,13 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka.errors import KafkaError
-from pydantic import ValidationError
 
 from contracts.topics import Party
-from services._chassis.connection_settings import ConnectionFault
 from services._chassis.kafka_connection import KafkaConnection, KafkaRefuses, kafka_connection
 from services._chassis.records import read_bounded
-from services._chassis.settings import Settings, sentence
+from services._chassis.settings import Settings
+from surefoot.config import settings_read
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
 
@@ -23,13 +22,9 @@ ANSWER_SECONDS = 15.0
 
 def connection() -> KafkaConnection:
     """Return the connection that the environment asks for. Raise ``CannotDo``."""
-    try:
+    with settings_read():
         settings = Settings()
         return kafka_connection(settings, Party.OPERATORS, settings.aws_region)
-    except ValidationError as error:
-        raise CannotDo(sentence(error), Exit.USAGE) from None
-    except ConnectionFault as fault:
-        raise CannotDo(str(fault), Exit.USAGE) from None
 
 
 @asynccontextmanager
@@ -51,6 +46,8 @@ async def started(
             await stop(made)
     except KafkaRefuses as error:
         raise CannotDo(str(error), Exit.FAILED) from None
+    except BrokenPipeError:
+        raise  # whoever reads our output has had enough
     except (KafkaError, OSError) as error:
         why = str(error) or type(error).__name__
         fault = f"Kafka at {kafka.servers} does not answer ({why}): check KAFKA_BOOTSTRAP_SERVERS"

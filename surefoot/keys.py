@@ -17,8 +17,9 @@ from services._chassis.access import api_keys
 from services._chassis.access.api_keys import LONGEST_DAYS, KeyRecord
 from services._chassis.access.key_ring import KeyStore
 from services._chassis.redis_connection import RedisConnection
-from services._chassis.settings import Settings, sentence
+from services._chassis.settings import Settings
 from surefoot.arguments import user_name
+from surefoot.config import settings_read
 from surefoot.credential import HOW_TO
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, Json, note, result
@@ -143,13 +144,9 @@ def _with_store(work: Callable[[KeyStore], Awaitable[T]]) -> T:
 
 
 def _connection() -> RedisConnection:
-    try:
+    with settings_read():
         settings = Settings()
         return RedisConnection.of(settings, settings.aws_region)
-    except ValidationError as error:
-        raise CannotDo(sentence(error), Exit.USAGE) from None
-    except ValueError as error:
-        raise CannotDo(str(error), Exit.USAGE) from None
 
 
 def _now() -> datetime:

@@ -25,6 +25,7 @@ from services._policy.policies import NoTarget, Policies
 from services._policy.read import Unreadable, read_path, signature_path
 from surefoot.arguments import Actor, Cluster, Place, Reason, Service, user_name
 from surefoot.client import with_advice
+from surefoot.config import check_config_file
 from surefoot.credential import authorization
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, Json, fail, result, show_line
@@ -181,6 +182,7 @@ def loaded(path: Path | None, variables: Any) -> Policies:
         files = read_path(str(path)).files if path else Files()
     except Unreadable as error:
         raise CannotDo(str(error), Exit.USAGE) from None
+    check_config_file(variables)
     return load(files, environment_of(variables), None)
 
 

@@ -234,6 +234,27 @@ async def test_a_kafka_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.code == Exit.FAILED
 
 
+async def test_a_reader_that_has_had_enough_is_no_silent_kafka() -> None:
+    from surefoot.kafka import started
+
+    class Reached:
+        servers, arguments = "kafka:9092", dict[str, object]()
+
+        async def probe(self) -> None: ...
+
+    class Client:
+        def __init__(self, **_: object) -> None: ...
+
+        async def start(self) -> None: ...
+
+        async def stop(self) -> None: ...
+
+    reached: Any = Reached()
+    with pytest.raises(BrokenPipeError):
+        async with started(reached, Client, Client.stop):
+            raise BrokenPipeError
+
+
 def letter(id_: str) -> Letter:
     body = DeadLettered.model_construct(
         topic="t", partition=0, offset=0, group="g", reason="failed", detail="", key=None, headers=(), value=None

@@ -128,6 +128,17 @@ def test_what_cannot_be_shown_says_why(run: Run, file: Path, text: str, service:
     assert cannot.value.code == Exit.USAGE
 
 
+def test_a_broken_file_of_settings_is_told_and_not_passed_over(
+    run: Run, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(GOOD)
+    config = tmp_path / "surefoot.yaml"
+    config.write_text("auto_recovry_enabled: false\n")
+    monkeypatch.setenv("SUREFOOT_CONFIG", str(config))
+    with pytest.raises(CannotDo, match="did you mean auto_recovery_enabled"):
+        run("show", "prod", "api", "--file", str(file))
+
+
 def test_the_schema_is_printed(run: Run) -> None:
     code, said = run("schema")
     assert code == Exit.SUCCEEDED
