@@ -9,8 +9,14 @@ from contracts.suggest import did_you_mean
 
 MOST_FIELDS = 10
 MOST_ROUTES = 12
-NAME_PATTERN = "^[A-Za-z0-9_-]+$"
-"""Pattern of the names of clusters and services (``contracts.base.Name``)."""
+PATTERNS = {
+    "^[A-Za-z0-9_-]+$": "may have letters, digits, - and _ only",
+    "^[0-9]{12}$": "must be the twelve digits of an account",
+    "^[a-z]{2}(-[a-z]+)+-[0-9]$": "must be a region like us-west-2",
+    "^[A-Za-z0-9:._-]{1,200}$": "must be an id, as the answer to the request has it",
+    "^[0-9]{8}_[0-9]{6}(_[0-9a-f]{8})?$": "must be the id of a snapshot, like 20260105_140526_a3cb6a9a",
+}
+"""The patterns of what callers send → what it must be, in words."""
 
 _WHERE = {"body": "in the body", "query": "in the query", "path": "in the path", "header": "in the headers"}
 _WORDS = {
@@ -91,8 +97,7 @@ def _field(loc: Sequence[int | str], kind: str) -> str:
 def _must(fault: Mapping[str, Any]) -> str:
     kind, limits = fault["type"], fault.get("ctx", {})
     if kind == "string_pattern_mismatch":
-        named = limits["pattern"] == NAME_PATTERN
-        return "may have letters, digits, - and _ only" if named else f"must match {limits['pattern']}"
+        return PATTERNS.get(limits["pattern"], f"must match {limits['pattern']}")
     if kind == "string_too_short":
         least = limits["min_length"]
         return "must not be empty" if least == 1 else f"must have {least} characters at least"

@@ -32,7 +32,7 @@ from services._chassis.documents import add_documents
 from services._chassis.http_accepting import Accepting
 from services._chassis.http_connections import MOST_WAITING, Listening, OpenConnections
 from services._chassis.http_protocol import DEADLINES, Deadlines, timed
-from services._chassis.problems import problem_answer, try_again
+from services._chassis.problems import PROBLEMS, problem_answer, try_again
 from services._chassis.read_budget import BudgetSpent
 from services._chassis.readiness import FULL, Readiness
 from services._chassis.shared_reads import SharedReads
@@ -71,7 +71,9 @@ def create_http(
     (``started``), every path but the probes answers 503. ``admission``: how often, and how many at a time, callers may
     ask. ``access``: who may ask; by default this machine alone.
     """
-    http = FastAPI(title="Surefoot", docs_url=None, redoc_url=None, openapi_url=f"{PREFIX}/openapi.json")
+    http = FastAPI(
+        title="Surefoot", docs_url=None, redoc_url=None, openapi_url=f"{PREFIX}/openapi.json", responses=PROBLEMS
+    )
     process, admission, access = readiness or Readiness(), admission or Admission(), access or Access()
     looks = SharedReads[dict[str, str]]("looks", most=1)  # a probe asks Redis and Kafka
     http.add_middleware(AtOnce, admission=admission)

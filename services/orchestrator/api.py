@@ -87,7 +87,7 @@ class DeployBody(Requested):
         return changes[0] if changes else CheckUp()
 
 
-class Accepted(operations.Accepted):
+class RunAccepted(operations.Accepted):
     """A run is the operation here; its URL is that of its status."""
 
     run_id: str
@@ -219,12 +219,12 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
     InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
     NamedInPath = Annotated[Target, Depends(targets.named_in_path)]  # noqa: N806  a type
 
-    def accepted(request: Request, response: Response, target: Target, run_id: str) -> Accepted:
+    def accepted(request: Request, response: Response, target: Target, run_id: str) -> RunAccepted:
         path = request.url_for("deployment_status", cluster_name=target.cluster, service_name=target.service)
         asked = {name: request.query_params[name] for name in ("account", "region") if name in request.query_params}
         url = path.include_query_params(run_id=run_id, **asked)
         response.headers["Location"] = where = f"{url.path}?{url.query}"
-        return Accepted(operation_id=run_id, url=where, run_id=run_id, status_url=where)
+        return RunAccepted(operation_id=run_id, url=where, run_id=run_id, status_url=where)
 
     @router.post("/orchestrate/{cluster_name}/{service_name}", status_code=202, dependencies=[needs(Role.DEPLOYER)])
     async def orchestrate(
@@ -235,7 +235,7 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         request: Request,
         response: Response,
         idempotency_key: IdempotencyKey = None,
-    ) -> Accepted:
+    ) -> RunAccepted:
         """Start a deployment; its status shows how it goes."""
         run_id = await endpoints.orchestrate(target, _approved(asking, target, body), idempotency_key)
         return accepted(request, response, target, run_id)
@@ -254,7 +254,7 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         request: Request,
         response: Response,
         idempotency_key: IdempotencyKey = None,
-    ) -> Accepted:
+    ) -> RunAccepted:
         """Stop a run: what was changed is rolled back."""
         return accepted(request, response, target, await endpoints.abort(target, asking.by(body), idempotency_key))
 

@@ -239,7 +239,15 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         """List the stored snapshots, the newest first, without their secrets."""
         return Response(await endpoints.listed(target), media_type="application/json")
 
-    @router.post("/rollback/{cluster_name}/{service_name}", response_model=None, dependencies=[needs(Role.OPERATOR)])
+    @router.post(
+        "/rollback/{cluster_name}/{service_name}",
+        response_model=None,
+        responses={
+            200: {"description": "What it would change, for a dry run."},
+            202: {"model": RollbackAccepted, "description": "It has begun."},
+        },
+        dependencies=[needs(Role.OPERATOR)],
+    )
     async def roll_back(
         asking: NowAsking,
         target: NamedInPath,
