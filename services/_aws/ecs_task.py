@@ -56,10 +56,16 @@ class EcsTask:
 
         Source: Amazon ECS API reference, Task, ``stopCode``; developer guide, "Stopped tasks error messages".
         """
-        if self.started_at is None:
-            return False
+        return self.started_at is not None and self.stop_code != "TaskFailedToStart" and self.failed
+
+    @property
+    def failed(self) -> bool:
+        """Return whether it ended by itself, never started, or was stopped for its health: not replaced, not scaled in.
+
+        Source: as of ``ended_by_itself``.
+        """
         ill = self.stop_code == "ServiceSchedulerInitiated" and "health check" in self.reason
-        return ill or self.stop_code == "EssentialContainerExited"
+        return ill or self.stop_code in {"TaskFailedToStart", "EssentialContainerExited"}
 
     @property
     def taken_back(self) -> bool:

@@ -1,6 +1,8 @@
 """Finds a service for an HTTP request, or answers which services there are: a name may be misspelt."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
 from contracts.base import Target
 from contracts.suggest import did_you_mean
@@ -12,6 +14,8 @@ from services._chassis.http import Problem
 
 Existing = Callable[[Target], Awaitable[EcsService]]
 """The function ``existing`` with its first argument bound."""
+LOOK_SECONDS = 30.0
+"""Real seconds that a look at a service may take for one request."""
 MOST_NAMES = 10
 """How many names a sentence lists."""
 
@@ -22,6 +26,29 @@ async def existing(aws: Aws, target: Target) -> EcsService:
     if isinstance(found, Missing):
         raise Problem(404, "No such service", await _instead(aws, target, found))
     return found
+
+
+class Look(Protocol):
+    """What was seen of a service; its ``service`` is None where ECS knows no such service."""
+
+    @property
+    def service(self) -> object: ...
+
+
+Seen = TypeVar("Seen", bound=Look)
+
+
+async def looked_at(look: Awaitable[Seen], existing: Existing, target: Target) -> Seen:
+    """Return what a look saw. Raise ``Problem``: 504 where it takes too long, 404 where the service is not there."""
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            seen = await look
+    except TimeoutError:
+        raise Problem(504, "No answer in time", f"{target} could not be looked at in time.") from None
+    if seen.service is None:
+        await existing(target)
+        raise Problem(404, "No such service", f"ECS knows no active service {target}.")
+    return seen
 
 
 async def _instead(aws: Aws, target: Target, missing: Missing) -> str:

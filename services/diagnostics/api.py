@@ -1,7 +1,5 @@
 """HTTP in, HTTP out: look now, list what was found, explain one issue."""
 
-import asyncio
-from collections.abc import Awaitable
 from datetime import datetime
 from typing import Annotated
 
@@ -12,19 +10,16 @@ from contracts.access import Role
 from contracts.base import Target
 from contracts.diagnostics import Issue
 from contracts.prose import Prose
-from services._aws.existing import Existing
+from services._aws.existing import Existing, looked_at
 from services._chassis.access.permit import needs
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
 from services._chassis.store import Store
 from services._chassis.targets import Targets
 from services.diagnostics.domain.diagnose import diagnose
-from services.diagnostics.domain.evidence import Evidence
 from services.diagnostics.domain.known_issues import KnownIssues, issues_key, update
 from services.diagnostics.ports import Inspector
 
-ANSWER_SECONDS = 30.0
-"""Real seconds for one look."""
 MOST_SEEN = 200
 """Targets whose last look over HTTP a process remembers."""
 
@@ -75,7 +70,7 @@ def router(inspect: Inspector, store: Store, existing: Existing, targets: Target
 
     @routes.get("/run-diagnostics", dependencies=[needs(Role.VIEWER)])
     async def run(target: InQuery) -> DiagnosticsBody:
-        evidence = await _look(inspect(target), existing, target)
+        evidence = await looked_at(inspect(target), existing, target)
         now = clock.now()
         issues = diagnose(target, evidence, now)
         before = await known_before(target)
@@ -107,18 +102,6 @@ def router(inspect: Inspector, store: Store, existing: Existing, targets: Target
         )
 
     return routes
-
-
-async def _look(look: Awaitable[Evidence], existing: Existing, about: Target) -> Evidence:
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            evidence = await look
-    except TimeoutError:
-        raise Problem(504, "No answer in time", f"{about} could not be looked at in time.") from None
-    if evidence.service is None:
-        await existing(about)
-        raise Problem(404, "No such service", f"ECS knows no active service {about}.")
-    return evidence
 
 
 def _body(about: Target, seen: KnownIssues) -> IssuesBody:

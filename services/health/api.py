@@ -1,6 +1,5 @@
 """HTTP in, HTTP out: how well is the target right now? Each request looks anew."""
 
-import asyncio
 from collections.abc import Awaitable
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,20 +11,16 @@ from contracts.access import Role
 from contracts.base import Target
 from contracts.health import LevelScore
 from contracts.prose import Prose
-from services._aws.existing import Existing
+from services._aws.existing import Existing, looked_at
 from services._chassis.access.permit import needs
 from services._chassis.aws import AwsError
 from services._chassis.clock import Clock, moment
-from services._chassis.http import Problem
 from services._chassis.targets import Targets
 from services.health.domain.checks import Check, Finding, Level, checks, dependency
 from services.health.domain.observed import Answer, Evidence, NotObserved
 from services.health.domain.readiness import migrations
 from services.health.domain.score import Rating, Score, score
 from services.health.ports import Examiner
-
-ANSWER_SECONDS = 30.0
-"""Real seconds for one request."""
 
 
 class ScoreBody(BaseModel):
@@ -103,14 +98,7 @@ def router(examine: Examiner, existing: Existing, targets: Targets, clock: Clock
 
 
 async def _examine(look: Awaitable[Evidence], existing: Existing, about: Target) -> Evidence:
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            evidence = await look
-    except TimeoutError:
-        raise Problem(504, "No answer in time", f"{about} could not be looked at in time.") from None
-    if evidence.service is None:
-        await existing(about)
-        raise Problem(404, "No such service", f"ECS knows no active service {about}.")
+    evidence = await looked_at(look, existing, about)
     if isinstance(evidence.service, NotObserved):
         raise AwsError(evidence.service.why)
     return evidence

@@ -56,5 +56,6 @@ def _stopped(found: EcsTask) -> StoppedTask:
         stopped_at=found.stopped_at or 0.0,
         stop_code=found.stop_code,
         reason=found.reason,
+        failed=found.failed,
         containers=tuple(Container(ended.name, ended.exit_code, ended.reason) for ended in found.containers),
     )

@@ -28,6 +28,8 @@ class StoppedTask:
     """Product time, epoch seconds."""
     stop_code: str
     reason: str
+    failed: bool
+    """Whether it ended by itself, never started, or was stopped for its health: not replaced, not scaled in."""
     containers: tuple[Container, ...] = ()
 
     @property
@@ -40,13 +42,6 @@ class StoppedTask:
     @property
     def exit_codes(self) -> tuple[int, ...]:
         return tuple(container.exit_code for container in self.containers if container.exit_code is not None)
-
-    @property
-    def failed(self) -> bool:
-        """Whether it ended by itself, never started, or was stopped for its health: not replaced, not scaled in."""
-        return self.stop_code in {"TaskFailedToStart", "EssentialContainerExited"} or (
-            self.stop_code == "ServiceSchedulerInitiated" and "health check" in self.reason
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,5 +60,6 @@ def _stopped(found: EcsTask) -> StoppedTask:
         deployment_id=found.deployment_id,
         stop_code=found.stop_code,
         reason="; ".join(dict.fromkeys(reasons)),
+        failed=found.failed,
         exit_codes=tuple(ended.exit_code for ended in found.containers if ended.exit_code is not None),
     )

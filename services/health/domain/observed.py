@@ -75,14 +75,9 @@ class StoppedTask:
     """The id of the deployment that started it."""
     stop_code: str
     reason: str
+    failed: bool
+    """Whether it ended by itself, never started, or was stopped for its health: not replaced, not scaled in."""
     exit_codes: tuple[int, ...] = ()
-
-    @property
-    def failed(self) -> bool:
-        """Whether it ended by itself, never started, or was stopped for its health: not replaced, not scaled in."""
-        return self.stop_code in {"TaskFailedToStart", "EssentialContainerExited"} or (
-            self.stop_code == "ServiceSchedulerInitiated" and "health check" in self.reason
-        )
 
     @property
     def summary(self) -> str:

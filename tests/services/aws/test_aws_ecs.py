@@ -202,6 +202,24 @@ def test_a_task_that_found_no_place_has_neither_containers_nor_times() -> None:
     assert (task.stop_code, task.reason, task.deployment_id) == ("TaskFailedToStart", "no capacity", "")
 
 
+@pytest.mark.parametrize(
+    ("code", "reason", "started", "failed", "by_itself"),
+    [
+        ("TaskFailedToStart", "no capacity", False, True, False),
+        ("EssentialContainerExited", "Essential container in task exited", True, True, True),
+        ("ServiceSchedulerInitiated", "Task failed ELB health checks in (target-group g)", True, True, True),
+        ("ServiceSchedulerInitiated", "Scaling activity initiated by deployment ecs-svc/2", True, False, False),
+        ("UserInitiated", "Task stopped by user", True, False, False),
+        ("SpotInterruption", "Your Spot Task was interrupted.", True, False, False),
+    ],
+)
+def test_a_task_has_failed_unless_it_was_replaced_or_taken_away(
+    code: str, reason: str, started: bool, failed: bool, by_itself: bool
+) -> None:
+    task = EcsTask({"stopCode": code, "stoppedReason": reason, **({"startedAt": NOON} if started else {})})
+    assert (task.failed, task.ended_by_itself) == (failed, by_itself)
+
+
 async def test_service_deployments_come_newest_first() -> None:
     described = [{"status": "SUCCESSFUL", "createdAt": NOON.replace(hour=hour)} for hour in (1, 3)]
     aws = ScriptedAws(

@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts.base import Target
 from contracts.envelope import Meta
+from services._aws.ecs_task import EcsTask
 from services.diagnostics.domain.evidence import (
     Container,
     Deployment,
@@ -42,12 +43,14 @@ def stopped(
 ) -> StoppedTask:
     known: dict[str, Any] = {"stop_code": "EssentialContainerExited", "reason": "Essential container in task exited"}
     container = Container("backend", exit_code, more.pop("container_reason", ""))
+    told = {**known, **more}
     return StoppedTask(
         arn=f"arn:aws:ecs:us-west-2:123456789012:task/CourtCase/{number}",
         deployment_id=of,
         stopped_at=NOW - ago,
         containers=(container,),
-        **{**known, **more},
+        failed=EcsTask({"stopCode": told["stop_code"], "stoppedReason": told["reason"]}).failed,
+        **told,
     )
 
 

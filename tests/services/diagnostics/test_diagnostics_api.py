@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from contracts.base import Target
 from sandbox.virtual.redis import MemoryRedis
+from services._aws import existing
 from services._aws.errors import AwsError
 from services._chassis.http import create_http
 from services._chassis.store import RedisStore
@@ -86,7 +87,7 @@ def test_problems(inspector: FakeInspector, path: str, status: int) -> None:
 
 
 def test_a_look_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "ANSWER_SECONDS", 0.01)
+    monkeypatch.setattr(existing, "LOOK_SECONDS", 0.01)
     assert client_of(Slow()).get(f"{BASE}/run-diagnostics").status_code == 504
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from contracts.base import Target
 from contracts.envelope import Meta
 from contracts.policy import Application
+from services._aws.ecs_task import EcsTask
 from services._aws.errors import AwsError
 from services._chassis.transition import Decision, Transition
 from services.health.domain.observed import (
@@ -49,7 +50,9 @@ HEALTHY = targets("healthy", "healthy", "healthy")
 
 def failed_task(number: int, *, of: str = OURS, **more: Any) -> StoppedTask:
     known: dict[str, Any] = {"stop_code": "EssentialContainerExited", "reason": "Essential container in task exited"}
-    return StoppedTask(arn=f"task/{number}", deployment_id=of, **{**known, "exit_codes": (1,), **more})
+    told = {**known, "exit_codes": (1,), **more}
+    failed = EcsTask({"stopCode": told["stop_code"], "stoppedReason": told["reason"]}).failed
+    return StoppedTask(arn=f"task/{number}", deployment_id=of, failed=failed, **told)
 
 
 def look(*deployments: Deployment, seen: Sequence[TargetHealth] | None = HEALTHY, **more: Any) -> Observed:

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from contracts.base import Target
 from contracts.policy import Application, Health, ServicePolicy
+from services._aws import existing
 from services._chassis.http import create_http
 from services._chassis.targets import Targets
 from services.health import api
@@ -120,5 +121,5 @@ def test_without_a_target_the_answer_says_how_to_name_one() -> None:
 
 
 def test_a_look_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "ANSWER_SECONDS", 0.01)
+    monkeypatch.setattr(existing, "LOOK_SECONDS", 0.01)
     assert client_of(Slow()).get("/api/v1/health/score").status_code == 504
