@@ -19,6 +19,7 @@ from sandbox.proxy import Proxy
 from sandbox.scenarios.behaviour import Behaviour
 from sandbox.stack import REGION, REQUIRED_VARIABLES, START_SECONDS
 from sandbox.valkey import Valkey
+from services._aws.images import ACCEPTED
 from services._chassis.clock import Pace
 from services._chassis.signing_keys import create_all
 from tests.chaos.fleet import Fleet
@@ -81,7 +82,8 @@ class Stack:
                 image = definition["containerDefinitions"][0]["image"]
                 repository, _, tag = image.rpartition("/")[2].partition(":")
                 if "@" not in image:
-                    known = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": tag}])["images"]
+                    asked = {"repositoryName": repository, "imageIds": [{"imageTag": tag}]}
+                    known = ecr.batch_get_image(**asked, acceptedMediaTypes=ACCEPTED)["images"]
                     image = f"@{known[0]['imageId']['imageDigest']}"
                 found[service["serviceName"]] = image.partition("@")[2] if steady else ""
         return found

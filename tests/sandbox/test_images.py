@@ -57,6 +57,17 @@ def test_an_index_has_its_image_and_an_attestation(ecr: "ECRClient") -> None:
     assert inner["imageManifestMediaType"] == MANIFEST
 
 
+def test_where_no_index_is_asked_for_a_tag_has_the_digest_of_its_image(ecr: "ECRClient") -> None:
+    index = get(ecr, TYPES, imageTag="healthy")["images"][0]
+    image = json.loads(index["imageManifest"])["manifests"][0]["digest"]
+    for asked in ({}, {"acceptedMediaTypes": [MANIFEST]}):
+        by_tag: Any = {"repositoryName": REPOSITORY, "imageIds": [{"imageTag": "healthy"}], **asked}
+        assert ecr.batch_get_image(**by_tag)["images"][0]["imageId"]["imageDigest"] == image
+    by_digest: Any = [{"imageDigest": index["imageId"]["imageDigest"]}]
+    found = ecr.batch_get_image(repositoryName=REPOSITORY, imageIds=by_digest)["images"][0]
+    assert found["imageId"] == {"imageDigest": index["imageId"]["imageDigest"]}
+
+
 def test_the_architecture_of_a_single_manifest_is_in_its_configuration(ecr: "ECRClient") -> None:
     image = get(ecr, TYPES, imageTag="wrong-architecture")["images"][0]
     assert image["imageManifestMediaType"] == MANIFEST
@@ -69,7 +80,9 @@ def test_the_architecture_of_a_single_manifest_is_in_its_configuration(ecr: "ECR
 
 def test_what_is_missing_or_not_accepted_is_a_failure(ecr: "ECRClient") -> None:
     assert get(ecr, TYPES, imageTag="nope")["failures"][0]["failureCode"] == "ImageNotFound"
-    assert get(ecr, [MANIFEST], imageTag="healthy")["failures"][0]["failureCode"] == "ImageNotFound"
+    digest = get(ecr, TYPES, imageTag="healthy")["images"][0]["imageId"]["imageDigest"]
+    assert get(ecr, [MANIFEST], imageDigest=digest)["failures"][0]["failureCode"] == "ImageNotFound"
+    assert get(ecr, [INDEX], imageTag="wrong-architecture")["failures"][0]["failureCode"] == "ImageNotFound"
     with pytest.raises(ecr.exceptions.RepositoryNotFoundException):
         ecr.describe_images(repositoryName="frontend")
     with pytest.raises(ecr.exceptions.ImageNotFoundException):

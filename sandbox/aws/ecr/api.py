@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from sandbox.aws.ecr.registry import REPOSITORY, Manifest, Registry, Repository
+from sandbox.aws.ecr.registry import INDEX, REPOSITORY, Manifest, Registry, Repository
 from sandbox.aws.errors import AwsFault
 
 TARGET = "AmazonEC2ContainerRegistry_V20150921"
@@ -104,11 +104,17 @@ class Ecr:
         }
 
     def _batch_get_image(self, request: Answer, _now: float) -> Answer:
-        """Return manifests as they were pushed. A manifest whose type is not in ``acceptedMediaTypes`` is not found."""
-        accepted, repository = request.get("acceptedMediaTypes"), self._repository(request)
+        """Return manifests of the types that are asked for; a manifest of another type is not found.
+
+        Named by a tag, an index is answered for by the manifest of its image where no index is asked for, which has
+        another digest. Named by its digest it is what was pushed.
+        """
+        accepted, repository = request.get("acceptedMediaTypes") or (), self._repository(request)
         images, failures = [], []
         for identity in request["imageIds"]:
             manifest = self._find(repository, identity)
+            if manifest is not None and not identity.get("imageDigest") and INDEX not in accepted:
+                manifest = self._registry.image_of(manifest)
             if not identity.get("imageTag") and not identity.get("imageDigest"):
                 failures.append(_failure(identity, "MissingDigestAndTag", "Invalid request parameters"))
             elif manifest is None or (accepted and manifest.media_type not in accepted):

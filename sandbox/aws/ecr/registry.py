@@ -106,6 +106,11 @@ class Registry:
         found = digest or repository.tags.get(tag, "")
         return None if found in self.gone or found not in repository.digests else self.manifests.get(found)
 
+    def image_of(self, manifest: Manifest) -> Manifest:
+        """Return the one image of an index; any other manifest is itself an image."""
+        entries = json.loads(manifest.content).get("manifests", ())
+        return self.manifests[entries[0]["digest"]] if entries else manifest
+
     def is_gone(self, manifest: Manifest) -> bool:
         return manifest.digest in self.gone
 

@@ -10,11 +10,11 @@ import httpx2
 from contracts.base import Target
 from contracts.image_reference import EcrRegistry, Reference
 from services._aws.errors import AwsError, reading
+from services._aws.images import images_named, registry_of
 from services._chassis.aws import Aws
 from services._chassis.web import body_of
 from services.validator.domain.facts import Absent, Image, Outside, Unknown
 from services.validator.domain.manifest import (
-    ACCEPTED,
     Index,
     Platform,
     read_configuration,
@@ -51,11 +51,8 @@ class EcrImages:
         registry = reference.ecr
         if registry is None:
             return Outside(f"{reference} is not in a private registry of ECR, and cannot be looked up from here")
-        named = {"imageDigest": reference.digest} if reference.digest else {"imageTag": reference.tag or "latest"}
         try:
-            answer = await self._ask(
-                "batch_get_image", target, reference, imageIds=[named], acceptedMediaTypes=list(ACCEPTED)
-            )
+            answer = await images_named(self.aws, target, reference)
         except AwsError as error:
             return await self._not_found(target, reference, registry, error)
         if answer.get("images"):
@@ -83,9 +80,9 @@ class EcrImages:
         """
         try:
             with reading("ECR", "DescribePullThroughCacheRules"):
-                where, registry = self._where(target, reference)
+                where, account = registry_of(self.aws, target, reference)
                 rules = await where.pages(
-                    "ecr", "describe_pull_through_cache_rules", "pullThroughCacheRules", registryId=registry.account
+                    "ecr", "describe_pull_through_cache_rules", "pullThroughCacheRules", registryId=account
                 )
         except AwsError as error:
             return Unknown(f"{reference} is not in ECR, and whether a pull-through cache has it is not known: {error}")
@@ -97,19 +94,12 @@ class EcrImages:
                 )
         return Absent(absent)
 
-    async def _ask(self, operation: str, target: Target, reference: Reference, **parameters: Any) -> dict[str, Any]:
-        where, registry = self._where(target, reference)
-        with reading("ECR", operation.title().replace("_", "")):
-            return await where.call(
-                "ecr", operation, registryId=registry.account, repositoryName=reference.repository, **parameters
-            )
-
-    def _where(self, target: Target, reference: Reference) -> tuple[Aws, EcrRegistry]:
-        """Return AWS as the target's account sees it in the registry's region, and the registry."""
-        registry = reference.ecr
-        if registry is None:
-            raise ValueError(f"{reference} is not in ECR")
-        return self.aws.at(target.model_copy(update={"region": registry.region})), registry
+    async def _layer_url(self, target: Target, reference: Reference, digest: str) -> str:
+        where, account = registry_of(self.aws, target, reference)
+        named = {"registryId": account, "repositoryName": reference.repository}
+        with reading("ECR", "GetDownloadUrlForLayer"):
+            answer = await where.call("ecr", "get_download_url_for_layer", **named, layerDigest=digest)
+        return str(answer["downloadUrl"])
 
     async def _platforms(self, target: Target, reference: Reference, text: str) -> frozenset[Platform] | Unknown:
         """Return the platforms of an image: an index lists them; a single image has its own in its configuration."""
@@ -117,10 +107,7 @@ class EcrImages:
             manifest = read_manifest(text)
             if isinstance(manifest, Index):
                 return manifest.platforms
-            answer = await self._ask(
-                "get_download_url_for_layer", target, reference, layerDigest=manifest.configuration
-            )
-            blob = await self._download(answer["downloadUrl"])
+            blob = await self._download(await self._layer_url(target, reference, manifest.configuration))
             if f"sha256:{hashlib.sha256(blob).hexdigest()}" != manifest.configuration:
                 return Unknown(f"the configuration of {reference} is not what its manifest promises")
             return frozenset({read_configuration(blob)})

@@ -8,14 +8,6 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-ACCEPTED = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
-"""The media types to request. Without those of indexes ECR would answer with the manifest of one platform."""
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Platform:

@@ -7,6 +7,7 @@ import boto3
 import pytest
 
 from contracts.base import Target
+from contracts.deployment import ImageChange
 from contracts.envelope import Meta
 from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, RollBack, RollbackFinished
 from contracts.results import SnapshotOutput, StepFinished
@@ -20,6 +21,7 @@ from services._chassis.service import Platform, Service
 from services._chassis.signatures import UNSIGNED
 from services._chassis.store import IndexedStore
 from services.recovery.adapters.bucket import Bucket
+from services.recovery.adapters.images import AwsImages
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.app import bucket_of, create_app
 from services.recovery.settings import Settings
@@ -188,6 +190,25 @@ async def test_an_inactive_task_definition_is_brought_back_as_a_copy(account: Ac
     described = account.console.describe_task_definition(taskDefinition=live)["taskDefinition"]
     [container] = described["containerDefinitions"]
     assert container["image"].endswith(f"@{account.aws.world.registry.tags['1.0']}")
+
+
+@pytest.mark.parametrize("tag", ["1.0", "wrong-architecture"])
+async def test_a_tag_names_what_was_pushed_under_it_an_index_too(account: Account, tag: str) -> None:
+    """Were recovery to take the image of one platform for it, each tag would count as moved."""
+    registry = account.aws.world.registry
+    images, reference = AwsImages(account.calls), f"{registry.uri}:{tag}"
+    assert await images.digest(TARGET, reference) == registry.tags[tag]
+    assert await images.digest(TARGET, f"{reference}@{registry.tags[tag]}") == registry.tags[tag]
+    assert await images.digest(TARGET, f"{registry.uri}:none") is None
+
+
+async def test_a_change_asked_for_by_a_tag_is_applied_while_the_tag_is_where_it_was(account: Account) -> None:
+    await account.armed()
+    registry = account.aws.world.registry
+    images = {CONTAINER: f"{registry.uri}@{registry.tags['healthy']}"}
+    change = ImageChange(reference=f"{registry.uri}:healthy")
+    command = ApplyChange(target=TARGET, run_id="run", images=images, change=change)
+    assert (await account.obey(command, "change")).verdict == "pass"
 
 
 async def test_a_refusal_of_aws_is_answered_without_what_was_sent(account: Account) -> None:
