@@ -85,6 +85,11 @@ async def test_an_older_image_of_the_same_repository_is_not_put_live_for_a_tag()
     recovery.registry.tags[f"{REPOSITORY}:1.5"] = GOOD.rpartition("@")[2]
     answer = await applied(recovery, TAGGED, images={"backend": BAD})
     assert_refused(recovery, answer, "the tag was moved meanwhile, or the answer of preflight is wrong")
+    assert answer.summary == (
+        f"{REPOSITORY}:1.5 names {GOOD.rpartition('@')[2]} now, and {DIGEST}, which preflight had checked, was to be "
+        "applied: the tag was moved meanwhile, or the answer of preflight is wrong. Deploy again to have what the tag "
+        f"names now checked and deployed, or deploy {BAD} for what was checked."
+    ), "what has happened, and both ways on; the run adds that nothing was changed"
 
 
 async def test_a_task_definition_is_not_put_live_for_an_image() -> None:
@@ -103,6 +108,7 @@ async def test_another_revision_than_the_one_that_was_asked_for_is_not_applied(a
     recovery.ecs.latest = f"{ARN}:3"
     answer = await applied(recovery, TaskDefinitionChange(task_definition=asked), definition=wrong)
     assert_refused(recovery, answer, "was to be applied: another revision was registered meanwhile")
+    assert answer.summary.endswith(f"or deploy {wrong.rpartition('/')[2]} for what was checked.")
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,9 @@ def check_tag(tagged: str, names_now: str, images: Mapping[str, str]) -> None:
     for image in images.values():
         if not image.endswith(f"@{names_now}"):
             raise Refused(
-                f"{tagged} names {names_now} now, and {_digest(image)} was to be applied: the tag was moved "
-                "meanwhile, or the answer of preflight is wrong. Ask again, or by digest."
+                f"{tagged} names {names_now} now, and {_digest(image)}, which preflight had checked, was to be "
+                "applied: the tag was moved meanwhile, or the answer of preflight is wrong. Deploy again to have what "
+                f"the tag names now checked and deployed, or deploy {image} for what was checked."
             )
 
 
@@ -71,9 +72,11 @@ def check_named(asked: str, names_now: str | None, wanted: str) -> None:
     ``asked`` is ``family``, ``family:revision`` or an ARN; ``names_now`` and ``wanted`` are ARNs.
     """
     if names_now != wanted:
+        names = _short(names_now) if names_now else "no task definition"
         raise Refused(
-            f"{asked} names {_short(names_now) if names_now else 'no task definition'} now, and {_short(wanted)} was "
-            "to be applied: another revision was registered meanwhile, or the answer of preflight is wrong. Ask again."
+            f"{asked} names {names} now, and {_short(wanted)}, which preflight had checked, was to be applied: another "
+            "revision was registered meanwhile, or the answer of preflight is wrong. Deploy again to have it checked "
+            f"anew, or deploy {_short(wanted)} for what was checked."
         )
 
 
