@@ -72,8 +72,8 @@ class DeployBody(Requested):
             if change.reference not in self.image:
                 raise Problem(
                     422,
-                    "A secret in an image's name",
-                    "An image is named without user and password; ECS logs in by itself.",
+                    "What an image's name cannot have",
+                    "An image is named without user, password and control characters; ECS logs in by itself.",
                 )
             changes.append(change)
         if self.task_definition is not None:

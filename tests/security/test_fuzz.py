@@ -24,12 +24,17 @@ from contracts.publish import examples_of
 from contracts.state import DamagedState
 from contracts.topics import SERVICES, Party
 from services._chassis.assembly import create_service, load_settings
+from services._chassis.aws import S3Object
 from services._chassis.catch_up import CatchUp
+from services._chassis.config_file import ConfigWatch
 from services._chassis.consumer import Consumer
 from services._chassis.http import PREFIX, create_http
+from services._chassis.policy import router as policy_router
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
 from services._chassis.transition import Decision
+from services._policy.environment import environment_of
+from services._policy.source import PolicySource
 from tests.chassis.fake_consumer import FakeConsumer
 from tests.kit import FakeClock, ScriptedAws, memory_store, published, refusal
 from tests.properties.profiles import PROFILE
@@ -54,6 +59,9 @@ class DenyingAws(ScriptedAws):
     async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         if operation == "describe_services":
             return {"services": [SERVICE | {"serviceName": parameters["services"][0]}], "failures": []}
+        raise refusal("AccessDeniedException")
+
+    async def object(self, most_bytes: int, /, **parameters: Any) -> S3Object:
         raise refusal("AccessDeniedException")
 
 
@@ -198,7 +206,9 @@ def application(installation: Installation) -> FastAPI:
         return {}
 
     http = create_http(ready)
-    http.include_router(installation.service.router, prefix=PREFIX)
+    policy = policy_router(PolicySource.without_file("123456789012", environment_of({})), ConfigWatch(None, ()))
+    for router in (installation.service.router, policy):
+        http.include_router(router, prefix=PREFIX)
     return http
 
 

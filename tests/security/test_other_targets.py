@@ -122,7 +122,7 @@ async def test_an_image_with_a_password_is_refused_and_not_repeated(image: str) 
     transport = httpx2.ASGITransport(app=application(installation))
     async with httpx2.AsyncClient(transport=transport, base_url=f"http://here{PREFIX}/deployment-orchestration") as web:
         answer = await web.post("/orchestrate/Main/api", json={"image": image})
-        assert (answer.status_code, answer.json()["title"]) == (422, "A secret in an image's name")
+        assert (answer.status_code, answer.json()["title"]) == (422, "What an image's name cannot have")
         assert "hunter2" not in answer.text
     event = DeployRequested(target=MINE, change=ImageChange.parse(image), actor="a")
     await take(installation, event, "1")
