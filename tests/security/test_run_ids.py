@@ -16,9 +16,10 @@ from contracts.deployment import (
     run_id_of,
 )
 from contracts.topics import Party
-from services._chassis.http import PREFIX, create_http
+from services._chassis.http import PREFIX
 from services.orchestrator.domain.request_name import RequestName
 from services.orchestrator.domain.view import run_key
+from tests.over_http import served
 from tests.security.orchestrated import Orchestrator
 from tests.services.orchestrator.harness import IMAGE, START, TARGET, asked, at
 
@@ -34,12 +35,7 @@ def orchestrator() -> Orchestrator:
 
 @pytest.fixture
 async def http(orchestrator: Orchestrator) -> AsyncIterator[httpx2.AsyncClient]:
-    async def ready() -> dict[str, str]:
-        return {}
-
-    app = create_http(ready)
-    app.include_router(orchestrator.service.router, prefix=PREFIX)
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as client:
+    async with served(orchestrator.service.router) as client:
         yield client
 
 

@@ -20,7 +20,7 @@ from contracts.envelope import Meta
 from contracts.gates import Verdict
 from contracts.policy import Timeouts
 from services._chassis.clock import Pace
-from services._chassis.http import PREFIX, create_http
+from services._chassis.http import PREFIX
 from services._chassis.targets import Targets
 from services._chassis.transition import Timer
 from services.orchestrator.api import Endpoints, create_router
@@ -30,6 +30,7 @@ from services.orchestrator.handlers import Handlers
 from services.orchestrator.ports import Page
 from services.orchestrator.settings import Settings
 from tests.kit import there
+from tests.over_http import served
 from tests.services.orchestrator.harness import (
     SERVICE_POLICY,
     START,
@@ -74,14 +75,8 @@ def handlers(world: World) -> Handlers:
 
 @pytest.fixture
 async def http(world: World, handlers: Handlers) -> AsyncIterator[httpx2.AsyncClient]:
-    async def ready() -> dict[str, str]:
-        return {}
-
-    app = create_http(ready)
     endpoints = Endpoints(SETTINGS, world, world.clock, handlers, NoHistory(), there)
-    app.include_router(create_router(endpoints, Targets(FixedPolicies())), prefix=PREFIX)
-    transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://surefoot") as client:
+    async with served(create_router(endpoints, Targets(FixedPolicies()))) as client:
         yield client
 
 

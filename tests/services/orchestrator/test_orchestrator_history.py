@@ -13,7 +13,7 @@ from contracts.envelope import Meta
 from contracts.health import HealthScored, LevelScore
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import TargetArmed, TargetDisarmed
-from services._chassis.http import PREFIX, create_http
+from services._chassis.http import PREFIX
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
 from services._chassis.transition import Decision, Transition
@@ -21,6 +21,7 @@ from services.orchestrator.app import create_app
 from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.settings import Settings
 from tests.kit import FakeClock, ScriptedAws, memory_store, refusal
+from tests.over_http import served
 from tests.services.orchestrator.harness import START, TARGET, FixedPolicies, asked, at
 
 PATH = f"{PREFIX}/deployment-orchestration"
@@ -62,12 +63,7 @@ def orchestrator() -> Orchestrator:
 
 @pytest.fixture
 async def http(orchestrator: Orchestrator) -> AsyncIterator[httpx2.AsyncClient]:
-    async def ready() -> dict[str, str]:
-        return {}
-
-    app = create_http(ready)
-    app.include_router(orchestrator.service.router, prefix=PREFIX)
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as client:
+    async with served(orchestrator.service.router) as client:
         yield client
 
 
