@@ -1,0 +1,208 @@
+"""The commands about deployments, and about what these leave behind: runs, snapshots and events."""
+# ruff: noqa: PLC0415  so that no command waits for the imports of another
+
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from surefoot.arguments import (
+    ANYWHERE,
+    Actor,
+    Cluster,
+    Located,
+    Place,
+    Reason,
+    Requester,
+    RunId,
+    Service,
+    Timeout,
+    Verbose,
+    positive,
+    user_name,
+)
+from surefoot.exit_codes import Exit
+from surefoot.output import CannotDo, Json, result, show_line
+
+
+def deploy(
+    cluster: Cluster,
+    service: Service,
+    *,
+    image: Annotated[
+        str | None,
+        Parameter(help="[CONTAINER=]REF: run this image. The container may be left out where the task has one only."),
+    ] = None,
+    task_definition: Annotated[
+        str | None,
+        Parameter(help="FAMILY, FAMILY:REVISION or an ARN: run this task definition, which is registered already."),
+    ] = None,
+    observe: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Change nothing: watch and judge the deployment that somebody else begins, or has just begun.",
+        ),
+    ] = False,
+    override: Annotated[
+        tuple[str, ...],
+        Parameter(
+            negative="",
+            show_default=False,
+            help="GATE=REASON: let this gate before the change pass, on the record. May be repeated. A run that is "
+            "blocked names the gates that it would take.",
+        ),
+    ] = (),
+    on_conflict: Annotated[
+        Literal["queue", "refuse"],
+        Parameter(help="While another run is active on the service: wait for its end, or be refused."),
+    ] = "queue",
+    reason: Reason = "",
+    actor: Actor = None,
+    wait: Annotated[bool, Parameter(help="Wait for the end and exit by it, or print the run's id and leave.")] = True,
+    timeout: Timeout = None,
+    verbose: Verbose = False,
+    where: Located = ANYWHERE,
+    json: Json = False,
+) -> int:
+    """Deploy an image or a task definition, or watch a deployment that somebody else does."""
+    from surefoot.deploy import Asked, deploy
+
+    place = Place.of(cluster, service, where)
+    requester = Requester(actor or user_name(), reason)
+    asked = Asked.of(image, task_definition, observe, override, on_conflict, requester)
+    return deploy(place, asked, wait=wait, timeout=timeout, verbose=verbose, as_json=json)
+
+
+def wait(
+    cluster: Cluster,
+    service: Service,
+    *,
+    run_id: RunId = None,
+    timeout: Timeout = None,
+    verbose: Verbose = False,
+    where: Located = ANYWHERE,
+    json: Json = False,
+) -> int:
+    """Wait for a run to end, and exit by its outcome."""
+    from surefoot.client import Surefoot
+    from surefoot.wait import waited
+
+    place = Place.of(cluster, service, where)
+    return waited(Surefoot(), place, run_id, timeout=timeout, verbose=verbose, as_json=json)
+
+
+def status(
+    cluster: Cluster, service: Service, *, run_id: RunId = None, where: Located = ANYWHERE, json: Json = False
+) -> int:
+    """Show a run."""
+    from surefoot.client import Surefoot
+    from surefoot.listing import status_of
+
+    run = Surefoot().status(Place.of(cluster, service, where), run_id)
+    result(run, json, status_of)
+    return Exit.SUCCEEDED
+
+
+def runs(
+    cluster: Annotated[str | None, Parameter(help="Only runs of this cluster's service, by name or ARN.")] = None,
+    service: Annotated[str | None, Parameter(help="The service in that cluster, by name or ARN.")] = None,
+    *,
+    outcome: Annotated[str | None, Parameter(help="Only runs that ended so, as failed or rolled_back.")] = None,
+    actor: Annotated[str | None, Parameter(help="Only runs that this actor asked for.")] = None,
+    since: Annotated[str | None, Parameter(help="Only runs asked for since then: 90m, 12h, 7d, or a moment.")] = None,
+    limit: Annotated[int, Parameter(validator=positive, help="How many at most.")] = 20,
+    where: Located = ANYWHERE,
+    json: Json = False,
+) -> int:
+    """List runs, the latest first. Each is kept for a month."""
+    from datetime import UTC, datetime
+
+    from surefoot.client import Surefoot
+    from surefoot.listing import moment, runs_of
+
+    if (cluster is None) != (service is None):
+        raise CannotDo("name both the cluster and the service, or neither", Exit.USAGE)
+    place = Place.of(cluster, service, where) if cluster and service else None
+    query = {"outcome": outcome, "actor": actor, "since": moment(since, datetime.now(UTC))}
+    found = Surefoot().deployments(place, query, limit)
+    result(found, json, runs_of)
+    return Exit.SUCCEEDED
+
+
+def services(*, json: Json = False) -> int:
+    """List the services: what goes on, the last run, whether it is armed, its alerts, its health score."""
+    from surefoot.client import Surefoot
+    from surefoot.listing import services_of
+
+    found = Surefoot().overview()
+    result(found, json, services_of)
+    return Exit.SUCCEEDED
+
+
+def abort(
+    cluster: Cluster,
+    service: Service,
+    *,
+    run_id: RunId = None,
+    reason: Reason = "",
+    actor: Actor = None,
+    wait: Annotated[bool, Parameter(help="Wait until the run has ended, or leave once it is asked to.")] = True,
+    timeout: Timeout = None,
+    verbose: Verbose = False,
+    where: Located = ANYWHERE,
+    json: Json = False,
+) -> int:
+    """Stop a run: what it has changed is rolled back. Exit 0 once the run has ended so."""
+    from surefoot.abort import abort
+
+    place = Place.of(cluster, service, where)
+    return abort(place, run_id, actor or user_name(), reason, wait=wait, timeout=timeout, verbose=verbose, as_json=json)
+
+
+def snapshots(cluster: Cluster, service: Service, *, where: Located = ANYWHERE, json: Json = False) -> int:
+    """List the snapshots of a service, the newest first."""
+    from surefoot.client import Surefoot
+    from surefoot.rollback import listed
+
+    found = Surefoot().snapshots(Place.of(cluster, service, where))
+    result(found, json, listed)
+    return Exit.SUCCEEDED
+
+
+def rollback(
+    cluster: Cluster,
+    service: Service,
+    *,
+    snapshot: Annotated[
+        str | None, Parameter(help="Which one, of `surefoot snapshots`; the beginning of its id will do.")
+    ] = None,
+    latest_proven: Annotated[
+        bool, Parameter(negative="", help="The newest snapshot of a version that was live and healthy.")
+    ] = False,
+    dry_run: Annotated[bool, Parameter(negative="", help="Show what would change, and change nothing.")] = False,
+    reason: Reason = "",
+    actor: Actor = None,
+    where: Located = ANYWHERE,
+    json: Json = False,
+) -> int:
+    """Bring a snapshot back, or show what that would change."""
+    from surefoot.client import Surefoot
+    from surefoot.rollback import roll_back
+
+    if (snapshot is None) is not latest_proven:
+        raise CannotDo("name exactly one of --snapshot and --latest-proven", Exit.USAGE)
+    requester = Requester(actor or user_name(), reason)
+    place = Place.of(cluster, service, where)
+    return roll_back(Surefoot(), place, snapshot, requester, dry_run=dry_run, as_json=json)
+
+
+def events(
+    *topics: Annotated[str, Parameter(help="Which streams; by default deployment.events.v1.")],
+    from_start: Annotated[bool, Parameter(negative="", help="Begin with the oldest event that Kafka holds.")] = False,
+    json: Json = False,
+) -> int:
+    """Follow the event streams until Ctrl+C: when, which service, which run, what."""
+    from surefoot.events import follow
+
+    follow(topics, from_start=from_start, write=show_line, as_json=json)
+    return Exit.SUCCEEDED
