@@ -8,7 +8,8 @@ from pydantic import Field, PlainSerializer, StringConstraints
 from contracts.base import Contract, Event, Expiry, RunId, Target, Time, id_of
 from contracts.gates import Gate, Verdict
 from contracts.limits import MINIMUM_HEALTH_SCORE
-from contracts.policy import Baking, Digest, Timeouts
+from contracts.policy import Baking, Timeouts
+from contracts.policy_section import Digest
 from contracts.prose import Image, Plain, Prose
 
 

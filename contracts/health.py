@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from contracts.base import Contract, Event, RunId, Time
 from contracts.limits import MINIMUM_HEALTH_SCORE
-from contracts.policy import HealthPolicy
+from contracts.policy_parts import HealthPolicy
 from contracts.prose import Prose
 from contracts.rollout_pace import RolloutPace
 

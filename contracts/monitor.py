@@ -6,7 +6,8 @@ from typing import ClassVar, Final, Literal
 
 from contracts.base import Contract, Event, RunId, Time
 from contracts.gates import Comparison
-from contracts.policy import Digest, MonitoringPolicy
+from contracts.policy_parts import MonitoringPolicy
+from contracts.policy_section import Digest
 from contracts.prose import Prose
 from contracts.results import ProbesOutput
 

@@ -1,137 +1,58 @@
 """The policy of one service: everything that may differ from service to service, by sections.
 
 These are effective values: what holds after the defaults, the environment and the policy file have been merged.
-Commands carry the sections that they need, so that a run keeps the policy with which it began. Each default stands
-here once, with its source; thresholds come from ``limits.py``.
+Commands carry the sections that they need (``policy_parts.py``), so that a run keeps the policy with which it began.
+Each default stands once, with its source: here, in ``policy_rules.py`` and in ``policy_tests.py``; thresholds come from
+``limits.py``.
 """
 
-from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from contracts import limits
 from contracts.access import ROLES, CallerName, Role
 from contracts.base import Contract, Target
-from contracts.gates import Comparison
+from contracts.policy_rules import BUILT_IN_RULES, RulePolicy
+from contracts.policy_section import (
+    Digest,
+    ExternalId,
+    Family,
+    HeaderName,
+    KeyName,
+    Path,
+    Repository,
+    RoleArn,
+    RuleName,
+    SecretName,
+    Section,
+    Url,
+    default,
+)
+from contracts.policy_tests import Tests
 
-Digest = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
-"""SHA-256 of the policy file or directory, hexadecimal; empty in an installation without one."""
-Path = Annotated[str, StringConstraints(pattern=r"^/([!-.0-~][!-~]*)?$", max_length=512)]
-"""An absolute path of printable characters. ``//host`` is refused, since it would name another host."""
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$", max_length=512)]
-"""An HTTP URL without a query, and without credentials, which would reach logs."""
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
-SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/_+=.@:-]{1,512}$")]
-AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
-ExternalId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$")]
-RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-"""The name of an alert rule; it becomes a part of the names of alarms and alerts."""
-KeyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-"""The name of an outside party's signing key."""
-
-Repository = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^([A-Za-z0-9.-]+(:[0-9]{1,5})?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*$", min_length=1, max_length=512
-    ),
-]
-"""A repository of images with its registry, without tag and digest; without a registry it is one of Docker Hub."""
-Family = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,255}$")]
-"""The family of a task definition."""
-RoleArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$")]
-
-OFF = "off"
-"""The one spelling for switching off a rule, a database, a topic or a URL that the defaults set."""
 MOST_SERVICES = 1000
 """How many services one installation may have; a policy file with more is refused."""
 
 
-Part = TypeVar("Part", bound="PolicyPart")
-
-
-def _default(value: Any, source: str, **bounds: Any) -> Any:
-    """Return a field with a default value and where that value comes from."""
-    return Field(default=value, json_schema_extra={"source": source}, **bounds)
-
-
-class Section(Contract):
-    model_config = ConfigDict(use_attribute_docstrings=True)
+Part = TypeVar("Part", bound=Contract)
+"""The type of a part of a policy (``policy_parts.py``)."""
 
 
 class Application(Section):
     """Where the application is reached, and where it reports its health."""
 
-    url: Url | None = _default(None, "the load balancer's own name and port")
+    url: Url | None = default(None, "the load balancer's own name and port")
     """What users call. Without it, the load balancer's own name and port, which has no valid certificate."""
-    health_path: Path = _default("/health", "requirements, Test Categories")
+    health_path: Path = default("/health", "requirements, Test Categories")
     """Path that answers with a status below 300 once the application has started."""
-    ready_path: Path = _default("/health/ready", "requirements, Remote Database Migration")
+    ready_path: Path = default("/health/ready", "requirements, Remote Database Migration")
     """Path that reports ``database``, ``redis`` and ``migrations`` as JSON."""
-    endpoints: tuple[Path, ...] = _default(("/api/v1/",), "requirements, API Configuration", max_length=50)
+    endpoints: tuple[Path, ...] = default(("/api/v1/",), "requirements, API Configuration", max_length=50)
     """Paths that users call; each should answer with a status below 500."""
-    headers: dict[HeaderName, SecretName] = _default({}, "no header besides the usual ones", max_length=20)
+    headers: dict[HeaderName, SecretName] = default({}, "no header besides the usual ones", max_length=20)
     """Headers of each request that Surefoot itself sends: header → name or ARN of the secret in AWS Secrets Manager, in
     the service's account and region, whose text is the header's value. A value never stands here."""
-
-
-class RuleMetric(StrEnum):
-    """The metrics that a rule can be about. Units: per cent, except where the member says otherwise."""
-
-    HEALTHY_TASKS = "healthy_tasks"
-    """Count: healthy targets, or running tasks where nothing balances the load."""
-    ERROR_RATE = "error_rate"
-    RESPONSE_TIME = "response_time"
-    """Seconds, the 95th percentile."""
-    DATABASE_ERRORS = "database_errors"
-    """Count: the sum of the window."""
-    CPU = "cpu"
-    MEMORY = "memory"
-
-
-class RulePolicy(Section):
-    """One alert rule. It is broken while ``metric comparison threshold`` holds for ``minutes`` on end."""
-
-    name: RuleName
-    metric: RuleMetric
-    comparison: Comparison
-    threshold: Annotated[float, Field(ge=0)]
-    """The threshold, in the unit of the metric."""
-    minutes: Annotated[int, Field(ge=1, le=60)]
-    severity: Literal["critical", "warning"]
-    """Critical rolls an armed target back; a warning is an alert and nothing else."""
-
-
-RESERVED_RULE_NAMES = frozenset({"healthy_tasks", "response_time_p95", "service_alarms", "service_alarms_quiet"})
-"""Two built-in rules have gates of the first two names, and alarms of the service itself have the others; a gate of any
-other rule is named after the rule."""
-
-
-def _critical(name: str, metric: RuleMetric, comparison: Comparison, threshold: float) -> RulePolicy:
-    minutes = limits.CRITICAL_MINUTES
-    return RulePolicy(
-        name=name, metric=metric, comparison=comparison, threshold=threshold, minutes=minutes, severity="critical"
-    )
-
-
-def _warning(name: str, metric: RuleMetric, threshold: float) -> RulePolicy:
-    minutes = limits.WARNING_MINUTES
-    return RulePolicy(
-        name=name, metric=metric, comparison=">", threshold=threshold, minutes=minutes, severity="warning"
-    )
-
-
-BUILT_IN_RULES: tuple[RulePolicy, ...] = (
-    _critical("service_unavailable", RuleMetric.HEALTHY_TASKS, "<", limits.HEALTHY_TASKS),
-    _critical("error_rate", RuleMetric.ERROR_RATE, ">", limits.CRITICAL_ERROR_RATE),
-    _critical("response_time", RuleMetric.RESPONSE_TIME, ">", limits.CRITICAL_RESPONSE_TIME),
-    _critical("database_connections", RuleMetric.DATABASE_ERRORS, ">=", limits.DATABASE_ERRORS),
-    _warning("cpu", RuleMetric.CPU, limits.WARNING_CPU),
-    _warning("memory", RuleMetric.MEMORY, limits.WARNING_MEMORY),
-    _warning("error_rate_warning", RuleMetric.ERROR_RATE, limits.WARNING_ERROR_RATE),
-    _warning("response_time_warning", RuleMetric.RESPONSE_TIME, limits.WARNING_RESPONSE_TIME),
-)
-"""The rules of the requirements (docs/requirements.md, Alerting Rules)."""
 
 
 AlarmName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
@@ -141,23 +62,23 @@ AlarmName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 class Monitoring(Section):
     """What is read from CloudWatch, how often, and which topic the alarms notify."""
 
-    metrics_namespace: Annotated[str, StringConstraints(max_length=255, pattern=r"^[A-Za-z0-9_./#:-]+$")] = _default(
+    metrics_namespace: Annotated[str, StringConstraints(max_length=255, pattern=r"^[A-Za-z0-9_./#:-]+$")] = default(
         "CourtCase/Production", "requirements, Environment Variables"
     )
     """Where the application publishes ``DatabaseConnectionErrors``, with the dimensions ClusterName, ServiceName."""
     alarms_topic: Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:sns:[^\s]+$", max_length=512)] | None = (
-        _default(None, "nobody is notified by CloudWatch")
+        default(None, "nobody is notified by CloudWatch")
     )
     """ARN of the SNS topic that the CloudWatch alarms notify."""
-    alarms: tuple[AlarmName, ...] = _default((), "those of the deployment configuration alone", max_length=50)
+    alarms: tuple[AlarmName, ...] = default((), "those of the deployment configuration alone", max_length=50)
     """Alarms that exist already: one that begins to fire by the new version condemns it as a critical rule does."""
-    database: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")] | None = _default(
+    database: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")] | None = default(
         None, "without one a deployment is blamed"
     )
     """The RDS instance. While the instance itself has a fault, alerts on what users notice roll nothing back."""
-    interval_seconds: Annotated[float, Field(ge=10, le=3600)] = _default(60, "requirements, Monitoring Service")
+    interval_seconds: Annotated[float, Field(ge=10, le=3600)] = default(60, "requirements, Monitoring Service")
     """Seconds between two evaluations; CloudWatch bills each by the metric."""
-    close_interval_seconds: Annotated[float, Field(ge=10, le=3600)] = _default(15, "Surefoot's own choice")
+    close_interval_seconds: Annotated[float, Field(ge=10, le=3600)] = default(15, "Surefoot's own choice")
     """Seconds between two evaluations while a deployment is watched closely."""
 
 
@@ -168,40 +89,40 @@ class Worsening(Section):
     said here.
     """
 
-    enabled: bool = _default(True, "Surefoot's own choice")
+    enabled: bool = default(True, "Surefoot's own choice")
     """False: nothing is compared."""
-    alpha: Annotated[float, Field(gt=0, le=0.2)] = _default(0.01, "Surefoot's own choice")
+    alpha: Annotated[float, Field(gt=0, le=0.2)] = default(0.01, "Surefoot's own choice")
     """How often the comparison of one metric may call noise a rise, all its looks together."""
-    error_rate_points: Annotated[float, Field(gt=0, le=100)] | None = _default(1, "Surefoot's own choice")
+    error_rate_points: Annotated[float, Field(gt=0, le=100)] | None = default(1, "Surefoot's own choice")
     """The least rise of the error rate that matters, in percentage points; off: it is not compared."""
-    error_rate_factor: Annotated[float, Field(ge=1)] = _default(1.5, "Surefoot's own choice")
+    error_rate_factor: Annotated[float, Field(ge=1)] = default(1.5, "Surefoot's own choice")
     """The least ratio of the error rate to that of before that matters; both must hold."""
-    response_time_factor: Annotated[float, Field(gt=1)] | None = _default(1.5, "Surefoot's own choice")
+    response_time_factor: Annotated[float, Field(gt=1)] | None = default(1.5, "Surefoot's own choice")
     """How many times that of before the 95th percentile must be to matter; off: it is not compared."""
-    response_time_seconds: Annotated[float, Field(ge=0)] = _default(0.05, "Surefoot's own choice")
+    response_time_seconds: Annotated[float, Field(ge=0)] = default(0.05, "Surefoot's own choice")
     """The least rise of the 95th percentile that matters, in seconds; both must hold."""
-    cpu_points: Annotated[float, Field(gt=0, le=100)] | None = _default(20, "Surefoot's own choice")
+    cpu_points: Annotated[float, Field(gt=0, le=100)] | None = default(20, "Surefoot's own choice")
     """The least rise that matters, in points of the reserved CPU, beyond what more load of each task explains."""
-    memory_points: Annotated[float, Field(gt=0, le=100)] | None = _default(20, "Surefoot's own choice")
+    memory_points: Annotated[float, Field(gt=0, le=100)] | None = default(20, "Surefoot's own choice")
     """The least rise that matters, in points of the reserved memory; off: it is not compared."""
-    throughput_percent: Annotated[float, Field(gt=0, le=100)] | None = _default(90, "Surefoot's own choice")
+    throughput_percent: Annotated[float, Field(gt=0, le=100)] | None = default(90, "Surefoot's own choice")
     """The least fall of the requests a minute that matters, per cent; off: they are not compared."""
 
 
 class Health(Section):
     """What still counts as good for the health score, and how often it is looked at."""
 
-    interval_seconds: Annotated[float, Field(ge=5, le=3600)] = _default(30, "requirements, Health Service")
+    interval_seconds: Annotated[float, Field(ge=5, le=3600)] = default(30, "requirements, Health Service")
     """Seconds between two continuous checks."""
-    response_time_seconds: Annotated[float, Field(gt=0)] = _default(
+    response_time_seconds: Annotated[float, Field(gt=0)] = default(
         limits.WARNING_RESPONSE_TIME, "requirements, Health Service"
     )
     """The highest 95th percentile, in seconds, that still counts as good."""
-    cpu_percent: Annotated[float, Field(gt=0, le=100)] = _default(limits.WARNING_CPU, "requirements, Alerting Rules")
-    memory_percent: Annotated[float, Field(gt=0, le=100)] = _default(
+    cpu_percent: Annotated[float, Field(gt=0, le=100)] = default(limits.WARNING_CPU, "requirements, Alerting Rules")
+    memory_percent: Annotated[float, Field(gt=0, le=100)] = default(
         limits.WARNING_MEMORY, "requirements, Alerting Rules"
     )
-    error_rate_percent: Annotated[float, Field(ge=0, le=100)] = _default(
+    error_rate_percent: Annotated[float, Field(ge=0, le=100)] = default(
         limits.WARNING_ERROR_RATE, "requirements, Alerting Rules"
     )
 
@@ -209,19 +130,19 @@ class Health(Section):
 class Gates(Section):
     """What has to hold before a change is made."""
 
-    minimum_health_score: Annotated[float, Field(ge=0, le=100)] = _default(
+    minimum_health_score: Annotated[float, Field(ge=0, le=100)] = default(
         limits.MINIMUM_HEALTH_SCORE, "requirements, Phase 1"
     )
-    image_platform: Literal["linux/amd64", "task-definition"] = _default("linux/amd64", "requirements, Phase 1")
+    image_platform: Literal["linux/amd64", "task-definition"] = default("linux/amd64", "requirements, Phase 1")
     """What an image must be built for: what its task definition runs on, which is linux/amd64 where that says nothing.
 
     Both values mean this; the setting is kept for the policies that have it.
     """
-    unseen_images: Literal["block", "trust-digest"] = _default("block", "Surefoot's own choice")
+    unseen_images: Literal["block", "trust-digest"] = default("block", "Surefoot's own choice")
     """What becomes of an image that nobody can look up: it blocks, or the digest that is named for it is trusted."""
-    unchecked_way_back: Literal["warn", "block"] = _default("warn", "Surefoot's own choice")
+    unchecked_way_back: Literal["warn", "block"] = default("warn", "Surefoot's own choice")
     """What becomes of a part of the way back that cannot be checked. One that is known to be gone always blocks."""
-    without_evidence: Literal["accept-idle", "accept", "fail"] = _default("accept-idle", "Surefoot's own choice")
+    without_evidence: Literal["accept-idle", "accept", "fail"] = default("accept-idle", "Surefoot's own choice")
     """What becomes of a deployment of which nothing could be proven, since no check applies to the service.
 
     ``accept-idle``: it succeeds where the service wants no task, and fails elsewhere. Nothing is ever rolled back.
@@ -231,101 +152,49 @@ class Gates(Section):
 class ChangeScope(Section):
     """What a change may bring that the live version does not have; a change to anything else is refused."""
 
-    repositories: tuple[Repository, ...] = _default((), "those of the live version alone", max_length=100)
+    repositories: tuple[Repository, ...] = default((), "those of the live version alone", max_length=100)
     """Repositories from which images may come, besides those of the live version."""
-    families: tuple[Family, ...] = _default((), "that of the live version alone", max_length=100)
+    families: tuple[Family, ...] = default((), "that of the live version alone", max_length=100)
     """Families of task definitions that may be deployed, besides that of the live version."""
-    roles: tuple[RoleArn, ...] = _default((), "those of the live version alone", max_length=100)
+    roles: tuple[RoleArn, ...] = default((), "those of the live version alone", max_length=100)
     """ARNs of the roles that a task definition may have as task role or execution role, besides the live version's."""
 
 
 class Timeouts(Section):
-    deployment_minutes: Annotated[float, Field(gt=0, le=240)] = _default(15, "requirements, Phase 2")
+    deployment_minutes: Annotated[float, Field(gt=0, le=240)] = default(15, "requirements, Phase 2")
     """The longest that the service may take to become healthy. Left out: a rollout that goes on moving has as long as
     the service's own pace asks for."""
-    validation_minutes: Annotated[float, Field(gt=0, le=120)] = _default(10, "requirements, Orchestration Service")
+    validation_minutes: Annotated[float, Field(gt=0, le=120)] = default(10, "requirements, Orchestration Service")
     """The longest that post-deployment validation may take."""
 
 
 class Baking(Section):
-    minimum_minutes: Annotated[float, Field(ge=0, le=1440)] = _default(0, "Surefoot's own choice")
+    minimum_minutes: Annotated[float, Field(ge=0, le=1440)] = default(0, "Surefoot's own choice")
     """The shortest that baking takes, however soon its evidence is there."""
-    maximum_minutes: Annotated[float, Field(gt=0, le=1440)] = _default(15, "Surefoot's own choice")
+    maximum_minutes: Annotated[float, Field(gt=0, le=1440)] = default(15, "Surefoot's own choice")
     """The longest that baking may wait for its evidence; it ends as soon as the evidence is there."""
 
 
-class HttpTest(Section):
-    """One GET request and the answers that are right."""
-
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
-    path: Path
-    expected: Annotated[frozenset[Annotated[int, Field(ge=100, le=599)]], Field(min_length=1)] = frozenset({200})
-    """HTTP statuses."""
-    critical: bool = False
-    """Its failure alone fails the validation."""
-
-
-_GUARDED = frozenset({200, 401, 403})
-"""The tests send no credentials: a refusal for that reason proves that the endpoint is there."""
-
-SMOKE = (
-    HttpTest(name="health", path="/health", critical=True),
-    HttpTest(name="startup", path="/health/ready", critical=True),
-    HttpTest(name="api", path="/api/v1/", critical=True),
-    HttpTest(name="documentation", path="/docs"),
-)
-API = (
-    HttpTest(name="root", path="/api/v1/"),
-    HttpTest(name="cases", path="/api/v1/cases", expected=_GUARDED),
-    HttpTest(name="documents", path="/api/v1/documents", expected=_GUARDED),
-    HttpTest(name="monitoring", path="/api/v1/monitoring/health", expected=_GUARDED),
-    HttpTest(name="authentication", path="/api/v1/auth/me", expected=_GUARDED),
-)
-"""The API tests of the court case system of the requirements; another application names its own."""
-
-
-class Tests(Section):
-    """What proves that the service works after a change. Timeouts are real seconds."""
-
-    __test__ = False  # pytest takes classes of this name for tests
-
-    smoke: tuple[HttpTest, ...] = _default(SMOKE, "requirements, Test Categories", min_length=1, max_length=50)
-    """Smoke tests, run first and all at once. A critical smoke test that fails ends the validation."""
-    api: tuple[HttpTest, ...] = _default(API, "requirements, Test Categories", max_length=200)
-    """API tests, run if the smoke tests passed."""
-    required_pass_percent: Annotated[float, Field(ge=0, le=100)] = _default(
-        limits.REQUIRED_PASS_PERCENT, "requirements, Phase 3"
-    )
-    response_time_seconds: Annotated[float, Field(gt=0)] = _default(
-        limits.CRITICAL_RESPONSE_TIME, "requirements, Alerting Rules"
-    )
-    """The highest 95th percentile of the tests' own requests."""
-    smoke_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = _default(10, "requirements, Test Configuration")
-    api_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = _default(15, "requirements, Test Configuration")
-    critical_retries: Annotated[int, Field(ge=0, le=10)] = _default(3, "requirements, Test Configuration")
-    other_retries: Annotated[int, Field(ge=0, le=10)] = _default(1, "requirements, Test Configuration")
-
-
 class Optimization(Section):
-    enabled: bool = _default(True, "requirements, Orchestration Service")
+    enabled: bool = default(True, "requirements, Orchestration Service")
     """False: runs have no optimisation analysis."""
 
 
 class Recovery(Section):
-    enabled: bool = _default(True, "requirements, Orchestration Service")
+    enabled: bool = default(True, "requirements, Orchestration Service")
     """False: nothing is rolled back by itself, whatever a request says."""
-    triggers: tuple[RuleName, ...] | None = _default(None, "every critical rule", max_length=100)
+    triggers: tuple[RuleName, ...] | None = default(None, "every critical rule", max_length=100)
     """The rules whose critical alerts roll an armed service back by themselves. Gates do so in any case."""
-    retention_days: Annotated[float, Field(gt=0, le=3650)] = _default(30, "requirements, Snapshot Management")
+    retention_days: Annotated[float, Field(gt=0, le=3650)] = default(30, "requirements, Snapshot Management")
     """Older snapshots are deleted, except those that may still be needed."""
-    keep: Annotated[int, Field(ge=1, le=100)] = _default(10, "requirements, Snapshot Management")
+    keep: Annotated[int, Field(ge=1, le=100)] = default(10, "requirements, Snapshot Management")
     """How many snapshots of the service are kept."""
 
 
 class Requests(Section):
     """Who may ask for deployments of the service, and abort them, over Kafka."""
 
-    keys: tuple[KeyName, ...] | None = _default(None, "every trusted key of CI", max_length=100)
+    keys: tuple[KeyName, ...] | None = default(None, "every trusted key of CI", max_length=100)
     """Names of CI's signing keys, as `surefoot signing-keys create ci --name` gave them. A request without a signature
     is none of theirs."""
 
@@ -336,15 +205,15 @@ NOBODY_ELSE = "keys with a role of their own alone"
 class Callers(Section):
     """Who may do what with the service over HTTP: callers by role. Each role includes those that stand before it."""
 
-    viewers: tuple[CallerName, ...] = _default((), NOBODY_ELSE, max_length=200)
+    viewers: tuple[CallerName, ...] = default((), NOBODY_ELSE, max_length=200)
     """May look at everything."""
-    deployers: tuple[CallerName, ...] = _default((), NOBODY_ELSE, max_length=200)
+    deployers: tuple[CallerName, ...] = default((), NOBODY_ELSE, max_length=200)
     """May ask for deployments, validations, snapshots, alarms and dashboards, too."""
-    approvers: tuple[CallerName, ...] = _default((), NOBODY_ELSE, max_length=200)
+    approvers: tuple[CallerName, ...] = default((), NOBODY_ELSE, max_length=200)
     """May let gates pass by an override, too."""
-    operators: tuple[CallerName, ...] = _default((), NOBODY_ELSE, max_length=200)
+    operators: tuple[CallerName, ...] = default((), NOBODY_ELSE, max_length=200)
     """May abort runs and roll back, too."""
-    admins: tuple[CallerName, ...] = _default((), NOBODY_ELSE, max_length=200)
+    admins: tuple[CallerName, ...] = default((), NOBODY_ELSE, max_length=200)
     """May do everything; of the defaults, reload the policy as well."""
 
     def by_role(self) -> tuple[tuple[Role, tuple[CallerName, ...]], ...]:
@@ -363,7 +232,7 @@ class Access(Section):
     """ARN of the role that is assumed. It must belong to the account that it is listed for."""
     external_id: ExternalId | None = None
     """The external id that the role's trust policy demands, if it demands any."""
-    session_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@-]{2,64}$")] = _default(
+    session_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@-]{2,64}$")] = default(
         "surefoot", "Surefoot's own choice"
     )
     """What CloudTrail calls Surefoot's sessions; some trust policies demand a fixed one."""
@@ -402,41 +271,3 @@ SECTIONS: dict[str, type[Section]] = {
     if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
 }
 """The sections of a policy whose fields are plain values; ``rules`` is a map of its own."""
-
-
-class PolicyPart(Contract):
-    """The part that a command carries of the policy with which its run began, so that every replica judges alike.
-
-    A command of the previous version carries none; then the policy in force holds.
-    """
-
-    digest: Digest = ""
-
-
-class PreflightPolicy(PolicyPart):
-    gates: Gates
-    change: ChangeScope | None = None
-    """None in a command of the previous version: then recovery alone looks at what a change brings."""
-
-
-class HealthPolicy(PolicyPart):
-    application: Application
-    health: Health
-
-
-class MonitoringPolicy(PolicyPart):
-    monitoring: Monitoring
-    rules: tuple[RulePolicy, ...]
-    comparison: Worsening = Worsening()
-    """What a command or a state of the previous version does not name has the defaults."""
-
-
-class ValidationPolicy(PolicyPart):
-    application: Application
-    tests: Tests
-    monitoring: Monitoring | None = None
-    """It names the database, whose own troubles no version is blamed for; None in a command of the previous version."""
-
-
-class RecoveryPolicy(PolicyPart):
-    recovery: Recovery

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from contracts.base import Contract, Event, RunId, Time
 from contracts.deployment import Change, Rollback
-from contracts.policy import RecoveryPolicy
+from contracts.policy_parts import RecoveryPolicy
 from contracts.prose import Plain, Prose
 
 

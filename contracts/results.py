@@ -7,7 +7,7 @@ from pydantic import Field
 from contracts.base import Contract, Event, RunId, Time, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
-from contracts.policy import Digest
+from contracts.policy_section import Digest
 from contracts.prose import Prose
 from contracts.rollout_pace import RolloutPace
 from contracts.validator import Baseline

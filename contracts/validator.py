@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from contracts.base import Contract, Event, RunId, Time
 from contracts.deployment import Change
-from contracts.policy import PreflightPolicy, ValidationPolicy
+from contracts.policy_parts import PreflightPolicy, ValidationPolicy
 from contracts.prose import Prose
 
 Suite = Literal["smoke", "api"]

@@ -14,7 +14,9 @@ from math import inf
 from benchmarks.judge.chances import exceeds, in_a_row, proves
 from benchmarks.judge.facts import SLOWEST, Cell, Service, Stage, Version
 from contracts.limits import LEAST_REQUESTS
-from contracts.policy import BUILT_IN_RULES, Application, HttpTest, RuleMetric, RulePolicy, Tests
+from contracts.policy import Application
+from contracts.policy_rules import BUILT_IN_RULES, RuleMetric, RulePolicy
+from contracts.policy_tests import HttpTest, Tests
 
 ALPHA = 0.01
 """The chance of a false alarm that a whole comparison may have, all its looks together."""

@@ -19,7 +19,7 @@ from contracts.catalogue import entry_of
 from contracts.deployment import Cause
 from contracts.envelope import Meta
 from contracts.gates import Gate, Verdict, worst
-from contracts.policy import PolicyPart
+from contracts.policy_parts import PolicyPart
 from contracts.results import Output, StepFinished, StepProgressed, answer_id
 from services._chassis.transition import Emit, Job, Transition, decided
 

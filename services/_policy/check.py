@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from contracts import suggest
-from contracts.policy import OFF, SECTIONS
+from contracts.policy import SECTIONS
 from contracts.policy_file import PolicyFile, schema
+from contracts.policy_section import OFF
 from services._policy.environment import SETTINGS
 from services._policy.faults import Fault, Place, joined
 from services._policy.parse import MOST_FAULTS, Node

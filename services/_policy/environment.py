@@ -14,7 +14,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.base import Contract, Target
-from contracts.policy import SECTIONS, RulePolicy
+from contracts.policy import SECTIONS
+from contracts.policy_rules import RulePolicy
 from services._policy.faults import Fault, Place, PolicyFaults
 from services._policy.merge import Tree, Value, merged, plain, sections_of
 

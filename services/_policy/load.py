@@ -8,7 +8,9 @@ from pydantic import ValidationError
 
 from contracts.base import Target
 from contracts.monitor import SERVICE_ALARMS
-from contracts.policy import BUILT_IN_RULES, MOST_SERVICES, OFF, RESERVED_RULE_NAMES, Access, RulePolicy
+from contracts.policy import MOST_SERVICES, Access
+from contracts.policy_rules import BUILT_IN_RULES, RESERVED_RULE_NAMES, RulePolicy
+from contracts.policy_section import OFF
 from contracts.suggest import did_you_mean
 from services._policy.callers import Identities, identities, unknown_pipelines
 from services._policy.check import check

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Union
 
-from contracts.policy import BUILT_IN_RULES, OFF, SECTIONS, Section
+from contracts.policy import SECTIONS
+from contracts.policy_rules import BUILT_IN_RULES
+from contracts.policy_section import OFF, Section
 from services._policy.faults import Place
 from services._policy.parse import Node
 

@@ -6,7 +6,7 @@ from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
 from contracts.monitor import EvaluateRules
-from contracts.policy import MonitoringPolicy
+from contracts.policy_parts import MonitoringPolicy
 from contracts.results import MonitoringOutput
 from services._aws.errors import AwsError
 from services._chassis.commands import Command

@@ -8,7 +8,7 @@ from contracts.base import Target, caused_id
 from contracts.deployment import DeploymentFinished, Outcome
 from contracts.envelope import Meta
 from contracts.monitor import EvaluateRules
-from contracts.policy import MonitoringPolicy
+from contracts.policy_parts import MonitoringPolicy
 from contracts.recovery import RollbackStarted
 from contracts.state import NewerState
 from services._chassis.clock import Clock

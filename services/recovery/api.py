@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Response
 
 from contracts.access import Role
 from contracts.base import Target
-from contracts.policy import RecoveryPolicy
+from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import ManualTrigger
 from contracts.redact import redact
 from services._aws.existing import Existing

@@ -6,7 +6,7 @@ from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
 from contracts.monitor import CriticalAlert
-from contracts.policy import RecoveryPolicy
+from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import (
     AlertTrigger,
     ApplyChange,

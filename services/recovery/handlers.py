@@ -7,7 +7,7 @@ from datetime import datetime
 from contracts.base import Target
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert
-from contracts.policy import RecoveryPolicy
+from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack, SnapshotCaptured, TargetDisarmed
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command

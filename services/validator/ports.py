@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from contracts.base import Target
 from contracts.image_reference import Reference
 from contracts.monitor import DependencyFault
-from contracts.policy import Application, HttpTest, Tests
+from contracts.policy import Application
+from contracts.policy_tests import HttpTest, Tests
 from contracts.rollout_pace import RolloutPace
 from contracts.validator import Suite
 from services._chassis.web import Address

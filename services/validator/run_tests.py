@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import ceil
 
-from contracts.policy import HttpTest, Tests
+from contracts.policy_tests import HttpTest, Tests
 from contracts.validator import Suite
 from services._chassis.clock import Clock
 from services.validator.domain.facts import NotAsked

@@ -22,7 +22,8 @@ for name in names:
 
 from contracts.deployment import DeploymentConfig
 from contracts.health import AssessHealth
-from contracts.policy import BUILT_IN_RULES, Monitoring, ServicePolicy
+from contracts.policy_rules import BUILT_IN_RULES
+from contracts.policy import Monitoring, ServicePolicy
 from services.health.domain import checks
 from services.monitor.adapters.alarm_definitions import definition
 from services.monitor.adapters.dashboards import Drawing

@@ -10,7 +10,8 @@ from contracts.catalogue import CATALOGUE, entry_of
 from contracts.deployment import Cause
 from contracts.envelope import Envelope, Meta
 from contracts.gates import Gate, Verdict
-from contracts.policy import Recovery, RecoveryPolicy
+from contracts.policy import Recovery
+from contracts.policy_parts import RecoveryPolicy
 from contracts.publish import examples_of
 from contracts.recovery import CaptureSnapshot
 from contracts.results import StepFinished, answer_id

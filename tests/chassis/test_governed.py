@@ -6,7 +6,8 @@ import pytest
 
 from contracts.base import Target
 from contracts.monitor import WatchClosely
-from contracts.policy import Monitoring, MonitoringPolicy, ServicePolicy
+from contracts.policy import Monitoring, ServicePolicy
+from contracts.policy_parts import MonitoringPolicy
 from contracts.recovery import Disarm
 from contracts.results import StepFinished
 from services._chassis.commands import Command

@@ -5,19 +5,10 @@ from pydantic import ValidationError
 
 from contracts.base import Target
 from contracts.deployment import DeploymentConfig
-from contracts.policy import (
-    API,
-    BUILT_IN_RULES,
-    SMOKE,
-    Access,
-    Application,
-    HttpTest,
-    RuleMetric,
-    RulePolicy,
-    Section,
-    ServicePolicy,
-    Tests,
-)
+from contracts.policy import Access, Application, ServicePolicy
+from contracts.policy_rules import BUILT_IN_RULES, RuleMetric, RulePolicy
+from contracts.policy_section import Section
+from contracts.policy_tests import API, SMOKE, HttpTest, Tests
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="CourtCaseCluster", service="BackendService")
 POLICY = ServicePolicy(target=TARGET)

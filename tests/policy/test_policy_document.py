@@ -5,8 +5,9 @@ import re
 import subprocess
 from pathlib import Path
 
-from contracts.policy import MOST_SERVICES, RuleMetric
+from contracts.policy import MOST_SERVICES
 from contracts.policy_file import PolicyFile
+from contracts.policy_rules import RuleMetric
 from services._policy.environment import RETRIES, SETTINGS, URL, URLS, Environment
 from services._policy.load import load
 from services._policy.merge import BUILT_IN, flat, tree_of

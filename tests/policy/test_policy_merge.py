@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.policy import BUILT_IN_RULES
+from contracts.policy_rules import BUILT_IN_RULES
 from services._policy.environment import SETTINGS
 from services._policy.merge import BUILT_IN, Value, flat
 from services._policy.policies import Effective

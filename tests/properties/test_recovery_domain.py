@@ -10,7 +10,8 @@ from hypothesis import given
 from contracts.base import Target
 from contracts.deployment import Rollback
 from contracts.monitor import CriticalAlert, CriticalRule
-from contracts.policy import Recovery, RecoveryPolicy
+from contracts.policy import Recovery
+from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import Arm
 from services.recovery.domain import alert as alerts
 from services.recovery.domain import arm as arming

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from contracts.base import Target, caused_id
 from contracts.gates import Gate
 from contracts.health import AssessHealth, HealthScored
-from contracts.policy import HealthPolicy
+from contracts.policy_parts import HealthPolicy
 from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.policies import Policies, governed

@@ -15,7 +15,8 @@ from typing import Any
 
 from contracts.base import Contract, Target, caused_id
 from contracts.monitor import Attribution, CriticalAlert, DependencyFault, WarningAlert
-from contracts.policy import BUILT_IN_RULES, Digest, RulePolicy
+from contracts.policy_rules import BUILT_IN_RULES, RulePolicy
+from contracts.policy_section import Digest
 from services.monitor.domain.rollout import Rollout
 from services.monitor.domain.rules import Rule, RuleState, rules_of
 

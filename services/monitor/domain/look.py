@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from contracts.gates import Gate, Verdict
-from contracts.policy import MonitoringPolicy
+from contracts.policy_parts import MonitoringPolicy
 from services.monitor.domain.blind import GONE, Blind
 from services.monitor.domain.compared import is_comparison
 from services.monitor.domain.comparison.span import GoodStart

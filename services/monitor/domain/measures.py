@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Literal
 
 from contracts import limits
-from contracts.policy import RuleMetric
+from contracts.policy_rules import RuleMetric
 from contracts.results import ProbesOutput
 from services.monitor.domain.metrics import (
     BALANCER_5XX,

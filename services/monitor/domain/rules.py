@@ -13,7 +13,7 @@ from contracts.base import Contract
 from contracts.gates import Comparison, holds
 from contracts.limits import LEAST_REQUESTS
 from contracts.monitor import CriticalRule
-from contracts.policy import RulePolicy
+from contracts.policy_rules import RulePolicy
 from contracts.prose import Prose
 from services.monitor.domain.measures import MEASURES, Measure
 from services.monitor.domain.metrics import MINUTE, STALE, STARTING, Readings, Series, minutes_before, settled

@@ -6,7 +6,7 @@ from zlib import crc32
 from pydantic import Field
 
 from contracts.base import Contract, Target
-from contracts.policy import MonitoringPolicy
+from contracts.policy_parts import MonitoringPolicy
 from services.monitor.domain.rules import Rule, rules_of
 
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 900.0

@@ -5,7 +5,8 @@ from typing import Self
 from pydantic import Field
 
 from contracts.base import Target
-from contracts.policy import Digest, MonitoringPolicy
+from contracts.policy_parts import MonitoringPolicy
+from contracts.policy_section import Digest
 from contracts.state import State
 from services.monitor.domain import alarm_alerts
 from services.monitor.domain.alerts import Alert, AlertState, Charge, resolved, step, without_rules

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from contracts.base import Target
-from contracts.policy import MonitoringPolicy
+from contracts.policy_parts import MonitoringPolicy
 from services._aws.errors import AwsError
 from services._chassis.clock import Clock
 from services._chassis.jobs import Running

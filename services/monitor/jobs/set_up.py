@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from contracts.base import Target
 from contracts.gates import Verdict, worst
 from contracts.monitor import SetUpMonitoring
-from contracts.policy import MonitoringPolicy
+from contracts.policy_parts import MonitoringPolicy
 from services._aws.errors import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command

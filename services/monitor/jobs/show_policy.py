@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from contracts.base import Target
 from contracts.gates import Gate
-from contracts.policy import MonitoringPolicy
+from contracts.policy_parts import MonitoringPolicy
 from contracts.results import MonitoringOutput
 from services._aws.errors import AwsError
 from services._chassis.jobs import Running

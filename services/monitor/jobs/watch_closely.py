@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from contracts.gates import Gate
 from contracts.monitor import WatchClosely
-from contracts.policy import MonitoringPolicy
+from contracts.policy_parts import MonitoringPolicy
 from services._aws.errors import AwsError
 from services._chassis.clock import Clock
 from services._chassis.commands import Command

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from contracts.base import Contract, Target
 from contracts.deployment import Cause, Change, Outcome, Phase, Rollback
-from contracts.policy import Digest
+from contracts.policy_section import Digest
 from contracts.prose import Plain, Prose
 from services.orchestrator.domain.condition import Condition
 from services.orchestrator.domain.view import RunView

@@ -9,14 +9,8 @@ from contracts.diagnostics import RunDiagnostics
 from contracts.health import AssessHealth, StartHealthChecks, WatchDeployment
 from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
 from contracts.optimizer import AnalyzeResources
-from contracts.policy import (
-    Baking,
-    HealthPolicy,
-    MonitoringPolicy,
-    PreflightPolicy,
-    RecoveryPolicy,
-    ValidationPolicy,
-)
+from contracts.policy import Baking
+from contracts.policy_parts import HealthPolicy, MonitoringPolicy, PreflightPolicy, RecoveryPolicy, ValidationPolicy
 from contracts.recovery import Arm, CaptureSnapshot
 from contracts.results import ChangeOutput, PreflightOutput, ProbesOutput, RolloutOutput, SnapshotOutput
 from contracts.validator import RunPreflight, ValidateDeployment

@@ -6,7 +6,7 @@ from typing import Literal
 from contracts.base import Contract, Target
 from contracts.deployment import Cause, Change, ImageChange, Outcome, Phase, Rollback
 from contracts.gates import Gate, Verdict
-from contracts.policy import Digest
+from contracts.policy_section import Digest
 from contracts.prose import Plain, Prose
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.limits import moment

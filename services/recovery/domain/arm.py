@@ -5,7 +5,7 @@ from datetime import datetime
 
 from contracts.deployment import Cause
 from contracts.gates import Gate
-from contracts.policy import RecoveryPolicy
+from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import ApplyChange, Arm
 from services.recovery.domain.protection import MOST_STOOD_DOWN, Armed, OurChange, Protection
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from contracts.base import Contract, Target
 from contracts.deployment import Rollback
-from contracts.policy import RecoveryPolicy
+from contracts.policy_parts import RecoveryPolicy
 from contracts.prose import Prose
 from contracts.recovery import Trigger
 from contracts.state import State

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from contracts.base import Target
 from contracts.deployment import Change, Rollback
 from contracts.operations import Operation
-from contracts.policy import RecoveryPolicy
+from contracts.policy_parts import RecoveryPolicy
 from contracts.prose import Plain, Prose
 from contracts.recovery import AlertTrigger, ManualTrigger
 from contracts.rollout_pace import RolloutPace

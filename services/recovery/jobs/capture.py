@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from contracts.base import caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
-from contracts.policy import Recovery, RecoveryPolicy
+from contracts.policy import Recovery
+from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import CaptureSnapshot, SnapshotCaptured
 from contracts.results import SnapshotOutput
 from services._aws.ecs_views import EcsService

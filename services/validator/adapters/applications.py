@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from contracts.base import Target
-from contracts.policy import Application, HttpTest
+from contracts.policy import Application
+from contracts.policy_tests import HttpTest
 from services._aws.errors import AwsError
 from services._aws.load_balancers import find_reach
 from services._aws.reach import Nowhere, Reach

@@ -3,7 +3,7 @@
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
 from contracts.monitor import DependencyFault
-from contracts.policy import Tests
+from contracts.policy_tests import Tests
 from contracts.results import ProbesOutput
 from contracts.validator import Baseline
 from services.validator.domain.results import Answered, Attempt, Silent, TestResult, as_expected

@@ -7,7 +7,7 @@ from contracts.base import Contract
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict
 from contracts.operations import Operation
-from contracts.policy import Digest
+from contracts.policy_section import Digest
 from contracts.prose import Prose
 from contracts.results import ProbesOutput
 from contracts.validator import Suite

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from contracts.policy import HttpTest
+from contracts.policy_tests import HttpTest
 from contracts.validator import Suite, TestState
 
 

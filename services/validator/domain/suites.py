@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from contracts.policy import HttpTest, Tests
+from contracts.policy_tests import HttpTest, Tests
 from contracts.validator import Suite
 
 

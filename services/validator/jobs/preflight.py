@@ -11,7 +11,7 @@ from contracts.base import Target
 from contracts.deployment import CheckUp, ImageChange, Observe, TaskDefinitionChange
 from contracts.gates import Gate, Verdict, worst
 from contracts.image_reference import Reference
-from contracts.policy import PreflightPolicy
+from contracts.policy_parts import PreflightPolicy
 from contracts.results import PreflightOutput
 from contracts.rollout_pace import RolloutPace
 from contracts.validator import Baseline, RunPreflight

@@ -9,7 +9,8 @@ from contracts.base import Target
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict, worst
 from contracts.monitor import DependencyFault
-from contracts.policy import Tests, ValidationPolicy
+from contracts.policy_parts import ValidationPolicy
+from contracts.policy_tests import Tests
 from contracts.results import ProbesOutput
 from contracts.validator import Baseline, Suite
 from services._aws.errors import AwsError

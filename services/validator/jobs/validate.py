@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from contracts.policy import ValidationPolicy
+from contracts.policy_parts import ValidationPolicy
 from contracts.validator import ValidateDeployment
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command

@@ -10,7 +10,8 @@ from contracts.base import caused_id
 from contracts.deployment import Cause
 from contracts.gates import Verdict
 from contracts.health import AssessHealth, HealthScored, WatchDeployment
-from contracts.policy import Application, Health, HealthPolicy, ServicePolicy
+from contracts.policy import Application, Health, ServicePolicy
+from contracts.policy_parts import HealthPolicy
 from contracts.recovery import RollbackStarted
 from contracts.results import StepFinished, StepProgressed
 from contracts.rollout_pace import RolloutPace

@@ -8,7 +8,8 @@ from contracts.base import Event, Target
 from contracts.dead_letter import DeadLettered
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert, DependencyFault, WarningAlert
-from contracts.policy import BUILT_IN_RULES, Monitoring
+from contracts.policy import Monitoring
+from contracts.policy_rules import BUILT_IN_RULES
 from contracts.results import StepFinished
 from services._aws.errors import AwsError
 from services._chassis.clock import moment

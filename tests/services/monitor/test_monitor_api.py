@@ -4,7 +4,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from contracts.policy import BUILT_IN_RULES, Monitoring, MonitoringPolicy, ServicePolicy
+from contracts.policy import Monitoring, ServicePolicy
+from contracts.policy_parts import MonitoringPolicy
+from contracts.policy_rules import BUILT_IN_RULES
 from services._aws.errors import AwsError
 from services._chassis.http import PREFIX, create_http
 from services._chassis.targets import Targets

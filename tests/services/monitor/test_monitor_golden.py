@@ -8,7 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from contracts.base import Target
-from contracts.policy import BUILT_IN_RULES, Monitoring
+from contracts.policy import Monitoring
+from contracts.policy_rules import BUILT_IN_RULES
 from services._chassis.aws import Aws
 from services.monitor.adapters.alarms import CloudWatchAlarms
 from services.monitor.adapters.dashboards import CloudWatchDashboards

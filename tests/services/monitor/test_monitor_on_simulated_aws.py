@@ -11,7 +11,9 @@ from botocore.config import Config
 from contracts.base import Target
 from contracts.gates import Verdict
 from contracts.monitor import CheckAlarms, DependencyFault, SetUpMonitoring
-from contracts.policy import BUILT_IN_RULES, MonitoringPolicy, RuleMetric, RulePolicy, ServicePolicy
+from contracts.policy import ServicePolicy
+from contracts.policy_parts import MonitoringPolicy
+from contracts.policy_rules import BUILT_IN_RULES, RuleMetric, RulePolicy
 from contracts.results import MonitoringOutput, StepFinished
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws

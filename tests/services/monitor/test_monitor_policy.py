@@ -10,7 +10,9 @@ from contracts.base import Target
 from contracts.deployment import Cause, DeploymentFinished, Outcome
 from contracts.gates import Verdict
 from contracts.monitor import CriticalAlert, EvaluateRules, SetUpMonitoring, WarningAlert, WatchClosely
-from contracts.policy import BUILT_IN_RULES, Monitoring, MonitoringPolicy, RuleMetric, RulePolicy, ServicePolicy
+from contracts.policy import Monitoring, ServicePolicy
+from contracts.policy_parts import MonitoringPolicy
+from contracts.policy_rules import BUILT_IN_RULES, RuleMetric, RulePolicy
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import moment

@@ -6,7 +6,8 @@ import pytest
 
 from contracts.gates import Gate, Verdict
 from contracts.monitor import CriticalRule
-from contracts.policy import BUILT_IN_RULES, Monitoring, RuleMetric, RulePolicy
+from contracts.policy import Monitoring
+from contracts.policy_rules import BUILT_IN_RULES, RuleMetric, RulePolicy
 from services.monitor.adapters.alarm_definitions import definition
 from services.monitor.adapters.dashboards import Drawing
 from services.monitor.domain import rules as module

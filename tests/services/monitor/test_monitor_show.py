@@ -7,7 +7,9 @@ import pytest
 
 from contracts.base import Target
 from contracts.monitor import CriticalAlert, SetUpMonitoring, WatchClosely
-from contracts.policy import BUILT_IN_RULES, Monitoring, MonitoringPolicy, ServicePolicy
+from contracts.policy import Monitoring, ServicePolicy
+from contracts.policy_parts import MonitoringPolicy
+from contracts.policy_rules import BUILT_IN_RULES
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services._chassis.commands import becomes_job

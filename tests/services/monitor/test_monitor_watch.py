@@ -9,7 +9,8 @@ from contracts.deployment import Cause, DeploymentFinished, Outcome
 from contracts.envelope import Meta
 from contracts.gates import Verdict
 from contracts.monitor import CheckAlarms, CriticalAlert, EvaluateRules, SetUpMonitoring, WarningAlert, WatchClosely
-from contracts.policy import Monitoring, MonitoringPolicy, ServicePolicy
+from contracts.policy import Monitoring, ServicePolicy
+from contracts.policy_parts import MonitoringPolicy
 from contracts.recovery import RollbackStarted
 from contracts.results import MonitoringOutput, ProbesOutput
 from services._aws.errors import AwsError

@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.deployment import Change, CheckUp, ImageChange, Observe, Outcome, Phase
-from contracts.policy import ValidationPolicy
+from contracts.policy_parts import ValidationPolicy
 from contracts.results import PreflightOutput
 from contracts.validator import Baseline, RunPreflight, TestBefore, ValidateDeployment
 from tests.services.orchestrator.harness import SERVICE_POLICY, World, asked

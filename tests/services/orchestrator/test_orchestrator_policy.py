@@ -9,17 +9,13 @@ from contracts.deployment import AbortRequested, DeploymentConfig, DeploymentSta
 from contracts.gates import Verdict
 from contracts.health import AssessHealth
 from contracts.monitor import CheckAlarms, EvaluateRules, SetUpMonitoring, WatchClosely
-from contracts.policy import (
-    Baking,
-    Gates,
+from contracts.policy import Baking, Gates, Recovery, ServicePolicy, Timeouts
+from contracts.policy_parts import (
     HealthPolicy,
     MonitoringPolicy,
     PolicyPart,
     PreflightPolicy,
-    Recovery,
     RecoveryPolicy,
-    ServicePolicy,
-    Timeouts,
     ValidationPolicy,
 )
 from contracts.recovery import Arm, CaptureSnapshot

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from contracts.base import Event, Target
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert
-from contracts.policy import RecoveryPolicy
+from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack, RollbackFinished, SnapshotCaptured
 from contracts.results import StepFinished
 from contracts.rollout_pace import RolloutPace

@@ -5,7 +5,8 @@ import pytest
 from contracts import policy
 from contracts.deployment import Cause
 from contracts.gates import Verdict
-from contracts.policy import RecoveryPolicy, ServicePolicy
+from contracts.policy import ServicePolicy
+from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import Arm, CaptureSnapshot, Disarm, RollBack, RollbackFinished, RollbackStarted
 from contracts.results import StepFinished
 from services.recovery.domain.protection import Armed

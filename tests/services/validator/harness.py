@@ -8,7 +8,8 @@ from pydantic import SecretStr
 
 from contracts.base import Target, caused_id
 from contracts.monitor import DependencyFault
-from contracts.policy import SMOKE, Application, Gates, HttpTest, Tests
+from contracts.policy import Application, Gates
+from contracts.policy_tests import SMOKE, HttpTest, Tests
 from contracts.results import StepFinished
 from contracts.validator import Suite
 from services._aws.errors import AwsError

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from contracts.base import Target
 from contracts.image_reference import Reference
-from contracts.policy import Application, HttpTest, ServicePolicy
+from contracts.policy import Application, ServicePolicy
+from contracts.policy_tests import HttpTest
 from services._aws.secrets import Secrets
 from services._chassis.web import Address
 from services.validator.adapters.applications import AwsApplications

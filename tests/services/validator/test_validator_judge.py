@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict, worst
-from contracts.policy import HttpTest, Tests
+from contracts.policy_tests import HttpTest, Tests
 from services.validator.domain.judge import cause, judge, percentile, probes, summary
 from services.validator.domain.results import Answered, Attempt, Silent, TestResult
 from services.validator.domain.weigh import should_continue, weigh

@@ -9,16 +9,9 @@ from contracts.base import Target
 from contracts.deployment import Cause, Change, CheckUp, ImageChange, Observe, TaskDefinitionChange
 from contracts.gates import Verdict
 from contracts.image_reference import Reference
-from contracts.policy import (
-    SMOKE,
-    Application,
-    ChangeScope,
-    Gates,
-    PreflightPolicy,
-    ServicePolicy,
-    Tests,
-    ValidationPolicy,
-)
+from contracts.policy import Application, ChangeScope, Gates, ServicePolicy
+from contracts.policy_parts import PreflightPolicy, ValidationPolicy
+from contracts.policy_tests import SMOKE, Tests
 from contracts.results import PreflightOutput, StepFinished
 from contracts.rollout_pace import RolloutPace
 from contracts.validator import RunPreflight

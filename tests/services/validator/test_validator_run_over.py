@@ -10,7 +10,7 @@ from contracts.base import Event, Target
 from contracts.deployment import Cause, DeploymentFinished, Outcome
 from contracts.envelope import Meta
 from contracts.gates import Verdict
-from contracts.policy import SMOKE, Tests
+from contracts.policy_tests import SMOKE, Tests
 from contracts.recovery import RollbackStarted
 from contracts.results import StepFinished
 from contracts.validator import Suite, ValidateDeployment

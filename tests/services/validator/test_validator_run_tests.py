@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from contracts.policy import API, SMOKE, Tests
+from contracts.policy_tests import API, SMOKE, Tests
 from contracts.validator import Suite
 from services._chassis.web import Address
 from services.validator.domain.facts import NotAsked

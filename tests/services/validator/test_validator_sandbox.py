@@ -9,7 +9,9 @@ from contracts.base import Target
 from contracts.deployment import Cause, Change, ImageChange, TaskDefinitionChange
 from contracts.gates import Verdict
 from contracts.policy import Application as ApplicationPolicy
-from contracts.policy import ServicePolicy, Tests, ValidationPolicy
+from contracts.policy import ServicePolicy
+from contracts.policy_parts import ValidationPolicy
+from contracts.policy_tests import Tests
 from contracts.results import PreflightOutput, ProbesOutput, StepFinished
 from contracts.validator import RunPreflight, ValidateDeployment
 from sandbox.aws.accounts import ACCOUNT, REGION

@@ -10,7 +10,9 @@ from contracts.deployment import Cause, Observe
 from contracts.envelope import Meta
 from contracts.gates import Verdict
 from contracts.monitor import DependencyFault
-from contracts.policy import API, SMOKE, Application, HttpTest, Monitoring, ServicePolicy, Tests, ValidationPolicy
+from contracts.policy import Application, Monitoring, ServicePolicy
+from contracts.policy_parts import ValidationPolicy
+from contracts.policy_tests import API, SMOKE, HttpTest, Tests
 from contracts.results import ProbesOutput, StepFinished
 from contracts.validator import Baseline, RunPreflight, ValidateDeployment
 from services._aws.errors import AwsError

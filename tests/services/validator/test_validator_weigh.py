@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.gates import Gate, Verdict, worst
-from contracts.policy import SMOKE, HttpTest, Tests
+from contracts.policy_tests import SMOKE, HttpTest, Tests
 from contracts.results import ProbesOutput
 from contracts.validator import Baseline, TestState
 from services.validator.domain.judge import NOISE, baseline, judge, probes, summary
