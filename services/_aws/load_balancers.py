@@ -108,8 +108,8 @@ async def find_reach(aws: Aws, target: Target, groups: Sequence[str]) -> Reach:
 async def find_counted(aws: Aws, target: Target, groups: Sequence[str]) -> tuple[Counted, ...]:
     """Return under which names CloudWatch counts the service's requests; none where no load balancer counts them.
 
-    Rules are read only where no listener forwards by default. Where AWS says nothing of listeners and rules, what the
-    target groups say is enough. Raise ``AwsError`` where these cannot be read.
+    Rules are read only where a listener does not forward to all of the target groups by default. Where AWS says nothing
+    of listeners and rules, what the target groups say is enough. Raise ``AwsError`` where these cannot be read.
     """
     there = aws.at(target)
     found = await _described(there, groups)
@@ -193,7 +193,7 @@ async def _fronts(aws: Aws, balancer: Body, groups: set[str], *, every_rule: boo
 async def _rules(aws: Aws, balancer: str, listener: Body, groups: set[str], every_rule: bool) -> tuple[Rule, ...]:
     """Return a listener's rules by priority; network load balancers have no rule but the default."""
     default = default_of(listener)
-    if not is_application(balancer) or (default.groups & groups and not every_rule):
+    if not is_application(balancer) or (groups <= default.groups and not every_rule):
         return (default,)
     with reading("Elastic Load Balancing", "DescribeRules"):
         described = await aws.pages("elbv2", "describe_rules", "Rules", ListenerArn=listener["ListenerArn"])

@@ -71,8 +71,11 @@ class Alarms(Protocol):
         """
         ...
 
-    async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> str | None:
-        """Create or replace a rule's alarm; return its name, None where the rule cannot be watched by one."""
+    async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> tuple[str, ...]:
+        """Create or replace a rule's alarms, and return their names; none where the rule cannot be watched by one.
+
+        There are several where the service has more target groups than one alarm takes.
+        """
         ...
 
     async def ours(self, target: Target, service: WatchedService) -> Mapping[str, bool]:

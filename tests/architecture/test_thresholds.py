@@ -25,13 +25,13 @@ from contracts.health import AssessHealth
 from contracts.policy_rules import BUILT_IN_RULES
 from contracts.policy import Monitoring, ServicePolicy
 from services.health.domain import checks
-from services.monitor.adapters.alarm_definitions import definition
-from services.monitor.adapters.dashboards import Drawing
+from services.monitor.adapters.alarm_definitions import definitions
+from services.monitor.adapters.drawing import Drawing
 from services.monitor.domain import rule_gates, rules
 from tests.services.monitor.harness import BALANCED
 
 watched = {rule.name: rule for rule in rules.rules_of(BUILT_IN_RULES)}
-alarms = {name: definition(BALANCED, rule, "Application", None) or {} for name, rule in watched.items()}
+alarms = {name: definitions(BALANCED, rule, "Application", None)[0] for name, rule in watched.items()}
 widgets = Drawing(BALANCED, Monitoring(), "us-west-2", 300).widgets(watched.values())
 lines = [line["value"] for widget in widgets
          for line in widget["properties"].get("annotations", {}).get("horizontal", ())]

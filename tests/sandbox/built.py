@@ -34,11 +34,11 @@ class Built:
         )
         self.aws = InProcessAws(lambda: START, scenario=scenario)
         ports = [listener.port for _, listener in scenario.world.listeners]
-        self._connection = InProcessConnection(REGION, self.aws.open("http://aws.sandbox", "app.sandbox", ports))
+        self.connection = InProcessConnection(REGION, self.aws.open("http://aws.sandbox", "app.sandbox", ports))
         self.ecs = self.client("ecs")
 
     def client(self, name: str) -> Any:
-        return self._connection.client(name)
+        return self.connection.client(name)
 
     def service(self, name: str = "BackendService") -> Any:
         return self.ecs.describe_services(**{**HERE, "services": [name]})["services"][0]

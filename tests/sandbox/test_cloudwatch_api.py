@@ -272,6 +272,9 @@ def test_alarms_are_found_by_type_prefix_and_page(client: "CloudWatchClient") ->
     assert client.describe_alarms(AlarmNames=["other"])["MetricAlarms"] == []
 
 
+NO_METRIC = dict.fromkeys(("MetricName", "Namespace", "Statistic", "Period"))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -281,6 +284,10 @@ def test_alarms_are_found_by_type_prefix_and_page(client: "CloudWatchClient") ->
         ({"Statistic": "Median"}, "Median is not known"),
         ({"Period": 61}, "multiple of 60"),
         ({"Metrics": [{"Id": "e1", "Expression": "1"}]}, "either MetricName or Metrics"),
+        (
+            {**NO_METRIC, "Metrics": [stat("Errors", "Sum", query=f"m{n}", ReturnData=n == 0) for n in range(11)]},
+            "at most 10 metrics",
+        ),
     ],
 )
 def test_a_wrong_alarm_is_refused_and_not_kept(client: "CloudWatchClient", change: dict[str, Any], words: str) -> None:
@@ -293,8 +300,9 @@ def test_a_wrong_alarm_is_refused_and_not_kept(client: "CloudWatchClient", chang
         "Threshold": 80.0,
         "ComparisonOperator": "GreaterThanThreshold",
     }
+    wanted = {name: value for name, value in {**alarm, **change}.items() if value is not None}
     with pytest.raises(ClientError, match=words):
-        client.put_metric_alarm(AlarmName="wrong", **{**alarm, **change})
+        client.put_metric_alarm(AlarmName="wrong", **wanted)
     assert client.describe_alarms()["MetricAlarms"] == []
 
 

@@ -22,6 +22,8 @@ SPARE_PERIODS = 2
 """How many more periods than EvaluationPeriods an alarm looks back for points. CloudWatch says only that
 there are some, and shows an evaluation range of 5 for 3 periods."""
 
+MOST = 10
+"""The most metrics of an alarm, and the most expressions (CloudWatch API Reference, MetricDataQuery)."""
 SPAN_LIMIT = 7 * 86_400
 """Seconds that the evaluation of one alarm may span, for periods of an hour and more."""
 
@@ -243,12 +245,18 @@ def check(alarm: Any) -> None:
         raise InvalidExpression(f"TreatMissingData is one of {', '.join(_TREATMENTS)}")
     if alarm.metric_name and (bool(alarm.statistic) == bool(alarm.extended_statistic) or not alarm.period):
         raise InvalidExpression("an alarm on a metric needs Period and either Statistic or ExtendedStatistic")
-    queries = metric_queries(alarm)
-    check_queries(queries)
-    if sum(query.returned for query in queries) != 1:
-        raise InvalidExpression("exactly one of Metrics must have ReturnData, the one that the alarm watches")
+    _check_queries(metric_queries(alarm))
     if metric_alarm(alarm).period * alarm.evaluation_periods > SPAN_LIMIT:
         raise InvalidExpression("Period times EvaluationPeriods must not be above 7 days")
+
+
+def _check_queries(queries: Sequence[Query]) -> None:
+    check_queries(queries)
+    metrics = sum(query.metric is not None for query in queries)
+    if max(metrics, len(queries) - metrics) > MOST:
+        raise InvalidExpression(f"an alarm has at most {MOST} metrics and {MOST} expressions")
+    if sum(query.returned for query in queries) != 1:
+        raise InvalidExpression("exactly one of Metrics must have ReturnData, the one that the alarm watches")
 
 
 def metric_queries(alarm: Any) -> tuple[Query, ...]:

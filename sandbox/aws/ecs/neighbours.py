@@ -37,6 +37,11 @@ class Neighbours:
         del group
         return "app/any/0"
 
+    def takes_requests(self, group: str) -> bool:
+        """Return whether a listener or a rule sends requests to the target group with this ARN."""
+        del group
+        return True
+
     def deregistration_seconds(self, group: str) -> float:
         """Return for how many seconds targets of the group with this ARN drain."""
         del group

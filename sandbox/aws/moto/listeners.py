@@ -49,6 +49,14 @@ def listener(place: Place, arn: str) -> ListenerRecord | None:
     return None
 
 
+def takers(place: Place) -> frozenset[str]:
+    """Return the ARNs of the target groups to which a listener or a rule sends any; with weight 0 none are sent."""
+    balancers = elbv2_backends[place.account][place.region].load_balancers.values()
+    records = (_record(found) for balancer in balancers for found in balancer.listeners.values())
+    every = (actions for record in records for actions in (record.default, *(taken for _, taken in record.rules)))
+    return frozenset(arn for actions in every for action in actions for arn, weight in groups_of(action) if weight)
+
+
 def _record(found: FakeListener) -> ListenerRecord:
     rules = sorted((rule for rule in found.rules.values() if not rule.is_default), key=lambda rule: int(rule.priority))
     return ListenerRecord(

@@ -14,6 +14,7 @@ from sandbox.aws.accounts import Place
 from sandbox.aws.cloudwatch.alarms import firing, looks_back
 from sandbox.aws.ecs.neighbours import DEREGISTRATION_SECONDS, Neighbours
 from sandbox.aws.ecs.targets import HealthCheck
+from sandbox.aws.moto.listeners import takers
 
 UNREADABLE = (
     "unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret {arn} from "
@@ -53,6 +54,9 @@ class MotoNeighbours(Neighbours):
         known = self._group(group)
         arns = known.load_balancer_arns if known is not None else []
         return arns[0].split(":loadbalancer/", 1)[-1] if arns else None
+
+    def takes_requests(self, group: str) -> bool:
+        return group in takers(self._place)
 
     def deregistration_seconds(self, group: str) -> float:
         known = self._group(group)

@@ -2,7 +2,7 @@
 
 Names, dimensions and the conditions under which a metric exists are those of AWS: AWS/ECS has none while no task runs,
 AWS/ApplicationELB counts only what happened, 5xx only when there were some; AWS/NetworkELB counts flows, not requests.
-Users come in equal shares by each target group of a service.
+Users come in equal shares by each target group of a service to which a listener sends requests.
 """
 
 import math
@@ -41,9 +41,12 @@ def publish(store: MetricStore, view: ServiceView, now: float, random: Random) -
     _containers(store, view, minute, load, random)
     if view.database:
         _database(store, view, minute, random)
+    ways = sum(group.reached for group in view.groups)
     for group in view.groups:
         _hosts(store, view, group, minute)
-        came = _poisson(load / len(view.groups), random)
+        if not group.reached:
+            continue
+        came = _poisson(load / ways, random)
         serving = [task for task in view.tasks if group.target_group in task.in_service]
         if group.counts_requests:
             _requests(store, group, serving, minute, came, random)

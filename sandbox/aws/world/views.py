@@ -30,6 +30,8 @@ class GroupView:
     """The dimension of its metrics: ``targetgroup/name/id``."""
     healthy_hosts: int
     unhealthy_hosts: int
+    reached: bool = True
+    """Whether users come by it: a listener or a rule sends requests there."""
 
     @property
     def counts_requests(self) -> bool:

@@ -127,6 +127,7 @@ class World:
             dimension_of(arn),
             healthy_hosts=sum(target.state is State.HEALTHY for target in targets),
             unhealthy_hosts=sum(target.state is State.UNHEALTHY for target in targets),
+            reached=self.ecs.neighbours.takes_requests(arn),
         )
 
     def _behaves(self, task: Task) -> Behaviour | None:

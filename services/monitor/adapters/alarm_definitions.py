@@ -5,9 +5,10 @@ from typing import Any
 
 from contracts.gates import Comparison
 from services.monitor.adapters.queries import dimensions_of, namespace, query
-from services.monitor.domain.measures import MathAlarm, Measure, MetricAlarm
-from services.monitor.domain.metrics import HEALTHY, WatchedService
-from services.monitor.domain.names import alarm_prefix, former_name
+from services.monitor.domain.groups import Ways, divided, series_of, ways_of
+from services.monitor.domain.measures import Ids, MathAlarm, Measure, MetricAlarm, fewest
+from services.monitor.domain.metrics import HEALTHY, Metric, WatchedService
+from services.monitor.domain.names import alarm_prefix, former_name, further
 from services.monitor.domain.rules import Rule
 
 _COMPARISONS: dict[Comparison, str] = {
@@ -18,6 +19,8 @@ _COMPARISONS: dict[Comparison, str] = {
 }
 _DESCRIPTION = "Surefoot, "
 """The beginning of our alarms' descriptions."""
+MOST_METRICS = 10
+"""The most metrics of one alarm (CloudWatch API Reference, MetricDataQuery: as many as 10 with a MetricStat)."""
 
 
 def alarm_name(service: WatchedService, rule: Rule) -> str:
@@ -46,8 +49,13 @@ def _suffix(service: WatchedService) -> str:
     return f" on {service.cluster}/{service.service}"
 
 
-def definition(service: WatchedService, rule: Rule, metrics_namespace: str, topic: str | None) -> dict[str, Any] | None:
-    """Return the parameters of PutMetricAlarm; None for a rule about requests where nothing counts them.
+def definitions(
+    service: WatchedService, rule: Rule, metrics_namespace: str, topic: str | None
+) -> tuple[dict[str, Any], ...]:
+    """Return the parameters of PutMetricAlarm; none for a rule about requests where nothing counts them.
+
+    One alarm watches all target groups of the service together. Where these have more metrics than an alarm takes,
+    there are several, and each watches as many target groups as fit.
 
     As in our own rules, a few requests are too few for a rate; but here each minute needs enough of them, since an
     alarm cannot add up its window. Where the deployment configuration lets all tasks stop before others start, an
@@ -55,35 +63,62 @@ def definition(service: WatchedService, rule: Rule, metrics_namespace: str, topi
     """
     measure = rule.measure
     if measure.requests and not service.balanced:
-        return None
+        return ()
+    alarm = _alarm(service, rule, topic)
+    match measure.alarm:
+        case MathAlarm() as math:
+            math = _while_healthy(math) if _start_minutes(service) else math
+        case MetricAlarm(metric, alone):
+            metric = metric if service.balanced else alone
+            if metric.scope != "group" or len(service.groups) == 1:
+                return (alarm | _of_metric(metric, service, rule, metrics_namespace),)
+            math = MathAlarm(lambda ids: fewest(ids[metric]), (metric,))
+    parts = divided(ways_of(service), math.metrics, MOST_METRICS)
+    return tuple(
+        alarm
+        | _of_part(service, rule, ways, part)
+        | {"Metrics": _queries(math, rule, service, ways, metrics_namespace)}
+        for part, ways in enumerate(parts, 1)
+    )
+
+
+def _alarm(service: WatchedService, rule: Rule, topic: str | None) -> dict[str, Any]:
+    """Return the parameters that do not depend on what is watched."""
     actions = [topic] if topic else []
-    whole = measure.aggregation == "sum"
-    periods = 1 if whole else rule.minutes + (_start_minutes(service) if measure.absence == "is an outage" else 0)
-    alarm: dict[str, Any] = {
+    return {
         "AlarmName": alarm_name(service, rule),
-        "AlarmDescription": f"{_DESCRIPTION}{rule.severity}: {rule.name} {rule.comparison} {rule.threshold:g}"
-        f"{rule.unit} for {rule.minutes if whole else periods} min{_suffix(service)}",
+        "AlarmDescription": f"{_described(service, rule)}{_suffix(service)}",
         "ActionsEnabled": True,
         "AlarmActions": actions,
         "OKActions": actions,
         "ComparisonOperator": _COMPARISONS[rule.comparison],
         "Threshold": rule.threshold,
-        "EvaluationPeriods": periods,
-        "DatapointsToAlarm": periods,
-        "TreatMissingData": _missing(measure),
+        "EvaluationPeriods": _periods(service, rule),
+        "DatapointsToAlarm": _periods(service, rule),
+        "TreatMissingData": _missing(rule.measure),
     }
-    match measure.alarm:
-        case MathAlarm() as math:
-            return alarm | {"Metrics": _math(math, rule.name, service, metrics_namespace)}
-        case MetricAlarm(balanced, alone):
-            metric = balanced if service.balanced else alone
-            return alarm | {
-                "Namespace": namespace(metric, metrics_namespace),
-                "MetricName": metric.name,
-                "Dimensions": dimensions_of(metric, service),
-                "Statistic": metric.stat,
-                "Period": 60 * rule.minutes if whole else 60,
-            }
+
+
+def _described(service: WatchedService, rule: Rule) -> str:
+    minutes = rule.minutes if rule.measure.aggregation == "sum" else _periods(service, rule)
+    broken = f"{rule.name} {rule.comparison} {rule.threshold:g}{rule.unit}"
+    return f"{_DESCRIPTION}{rule.severity}: {broken} for {minutes} min"
+
+
+def _periods(service: WatchedService, rule: Rule) -> int:
+    if rule.measure.aggregation == "sum":
+        return 1
+    return rule.minutes + (_start_minutes(service) if rule.measure.absence == "is an outage" else 0)
+
+
+def _of_part(service: WatchedService, rule: Rule, ways: Ways, part: int) -> dict[str, str]:
+    """Return name and description of one of a rule's alarms, where it matters which target groups it watches."""
+    if len(service.groups) == 1:
+        return {}
+    return {
+        "AlarmName": further(alarm_name(service, rule), part),
+        "AlarmDescription": f"{_described(service, rule)} behind {ways.names}{_suffix(service)}",
+    }
 
 
 def _missing(measure: Measure) -> str:
@@ -99,9 +134,30 @@ def _start_minutes(service: WatchedService) -> int:
     return ceil(rollout.start_seconds / 60) if rollout is not None and rollout.least == 0 and service.wanted else 0
 
 
-def _math(math: MathAlarm, label: str, service: WatchedService, metrics_namespace: str) -> list[dict[str, Any]]:
-    expression, metrics = math.expression, math.metrics
-    if _start_minutes(service):
-        expression, metrics = f"IF({HEALTHY.id} >= 1, {expression}, 0)", (*metrics, HEALTHY)
-    watched = {"Id": "watched", "Expression": expression, "Label": label, "ReturnData": True, "Period": 60}
-    return [watched, *(query(metric, service, metrics_namespace, 60, returned=False) for metric in metrics)]
+def _while_healthy(math: MathAlarm) -> MathAlarm:
+    """Return the same for minutes in which each target group has a healthy task, and 0 for others."""
+
+    def expression(ids: Ids) -> str:
+        return f"IF({fewest(ids[HEALTHY])} >= 1, {math.expression(ids)}, 0)"
+
+    return MathAlarm(expression, (*math.metrics, HEALTHY))
+
+
+def _of_metric(metric: Metric, service: WatchedService, rule: Rule, metrics_namespace: str) -> dict[str, Any]:
+    return {
+        "Namespace": namespace(metric, metrics_namespace),
+        "MetricName": metric.name,
+        "Dimensions": dimensions_of(metric, service),
+        "Statistic": metric.stat,
+        "Period": 60 * rule.minutes if rule.measure.aggregation == "sum" else 60,
+    }
+
+
+def _queries(
+    math: MathAlarm, rule: Rule, service: WatchedService, ways: Ways, metrics_namespace: str
+) -> list[dict[str, Any]]:
+    series = {metric: series_of(metric, service, ways) for metric in math.metrics}
+    expression = math.expression({metric: [named.id for named, _ in found] for metric, found in series.items()})
+    watched = {"Id": "watched", "Expression": expression, "Label": rule.name, "ReturnData": True, "Period": 60}
+    every = (placed for found in series.values() for placed in found)
+    return [watched, *(query(metric, there, metrics_namespace, 60, returned=False) for metric, there in every)]

@@ -8,7 +8,7 @@ from contracts.base import Target
 from contracts.policy import Monitoring
 from services._aws.errors import changing, reading
 from services._chassis.aws import Aws
-from services.monitor.adapters.alarm_definitions import definition, is_of, prefixes
+from services.monitor.adapters.alarm_definitions import definitions, is_of, prefixes
 from services.monitor.adapters.alarm_states import states_of
 from services.monitor.domain.alarms import Alarm
 from services.monitor.domain.metrics import WatchedService
@@ -35,13 +35,13 @@ class CloudWatchAlarms:
     async def named(self, target: Target, names: Collection[str]) -> ServiceAlarms:
         return await states_of(self.aws, target, names)
 
-    async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> str | None:
-        alarm = definition(service, rule, monitoring.metrics_namespace, monitoring.alarms_topic)
-        if alarm is None:
-            return None
-        with changing("CloudWatch", "PutMetricAlarm"):
-            await self.aws.at(target).call("cloudwatch", "put_metric_alarm", **alarm)
-        return str(alarm["AlarmName"])
+    async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> tuple[str, ...]:
+        names: list[str] = []
+        for alarm in definitions(service, rule, monitoring.metrics_namespace, monitoring.alarms_topic):
+            with changing("CloudWatch", "PutMetricAlarm"):
+                await self.aws.at(target).call("cloudwatch", "put_metric_alarm", **alarm)
+            names.append(str(alarm["AlarmName"]))
+        return tuple(names)
 
     async def ours(self, target: Target, service: WatchedService) -> Mapping[str, bool]:
         found: list[dict[str, Any]] = []

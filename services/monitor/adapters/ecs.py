@@ -1,6 +1,6 @@
 """An ECS service with its CloudWatch dimensions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil
 
@@ -40,9 +40,7 @@ class AwsEcs:
     async def alarm_scope(self, target: Target) -> AlarmScope:
         service = await self._service(target)
         groups = await self._groups(target, service, None)
-        first = groups[0] if groups else None
-        balancer, group = (first.load_balancer, first.target_group) if first else (None, None)
-        return AlarmScope(target.cluster, target.service, balancer, group, service.alarm_names)
+        return AlarmScope(target.cluster, target.service, groups, service.alarm_names)
 
     async def _service(self, target: Target) -> EcsService:
         found = await ecs.find_service(self.aws, target)
@@ -59,6 +57,7 @@ class AwsEcs:
             load_balancer=first.load_balancer if first else None,
             target_group=first.target_group if first else None,
             others=groups[1:],
+            uncounted=_uncounted(service, groups),
             wanted=service.desired,
             running=service.running,
             created_at=service.created_at or 0.0,  # a service of unknown age does not count as new
@@ -120,12 +119,24 @@ class AwsEcs:
 
         Network load balancers count none, so for our rules a service behind one has no load balancer.
         """
-        names = {target_group_dimension(group) for group in service.target_groups}
         looked_up = known.groups if known and known.others is not None else ()
-        if looked_up and {group.target_group for group in looked_up} <= names:
+        if known and looked_up and {*_dimensions(service)} == {*_names(looked_up), *known.uncounted}:
             return looked_up
         found = await find_counted(self.aws, target, service.target_groups)
         return tuple(CountedGroup(load_balancer=way.load_balancer, target_group=way.target_group) for way in found)
+
+
+def _dimensions(service: EcsService) -> tuple[str, ...]:
+    return tuple(map(target_group_dimension, service.target_groups))
+
+
+def _names(groups: Iterable[CountedGroup]) -> frozenset[str]:
+    return frozenset(group.target_group for group in groups)
+
+
+def _uncounted(service: EcsService, counted: Iterable[CountedGroup]) -> tuple[str, ...]:
+    names = _names(counted)
+    return tuple(name for name in _dimensions(service) if name not in names)
 
 
 def _listed(began_at: float, service: EcsService) -> Iterator[Earlier]:

@@ -6,8 +6,8 @@ from contracts.base import Target
 from services._aws.cloudwatch import read_series
 from services._chassis.aws import Aws
 from services.monitor.adapters.queries import in_cloudwatch
-from services.monitor.domain.groups import of_other_groups, together
-from services.monitor.domain.metrics import DATABASE_ERRORS, Readings, WatchedService, metrics_of
+from services.monitor.domain.groups import of_every_group, together
+from services.monitor.domain.metrics import DATABASE_ERRORS, Readings, WatchedService
 
 PUBLISHED_SECONDS = 3 * 3600.0
 
@@ -19,8 +19,7 @@ class CloudWatchMetrics:
     async def read(
         self, target: Target, service: WatchedService, namespace: str, start: float, end: float, period: int = 60
     ) -> Readings:
-        wanted = (*((metric, service) for metric in metrics_of(service)), *of_other_groups(service))
-        metrics = [in_cloudwatch(metric, at, namespace) for metric, at in wanted]
+        metrics = [in_cloudwatch(metric, at, namespace) for metric, at in of_every_group(service)]
         series = await read_series(self.aws, target, metrics, start, end, period)
         return Readings(service, together(service, series) if service.others else series)
 

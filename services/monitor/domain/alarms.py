@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from contracts.gates import Gate
+from services.monitor.domain.metrics import CountedGroup
 from services.monitor.domain.service_alarms import NONE, ServiceAlarms
 
 
@@ -28,8 +29,8 @@ class AlarmScope:
 
     cluster: str
     service: str
-    load_balancer: str | None = None
-    target_group: str | None = None
+    groups: tuple[CountedGroup, ...] = ()
+    """The target groups through which users reach it."""
     named: frozenset[str] = frozenset()
     """Alarms that the service's deployment configuration names, or the policy."""
 
@@ -41,14 +42,14 @@ class AlarmScope:
         return frozenset(alarm.name for alarm in alarms if alarm.firing and self.concerns(alarm) and not alarm.scales)
 
     def concerns(self, alarm: Alarm) -> bool:
-        """Whether an alarm is about this service, its target group, or the whole of its load balancer."""
+        """Whether an alarm is about this service, one of its target groups, or the whole of a load balancer of it."""
         if alarm.name in self.named:
             return True
         own = {("ClusterName", self.cluster), ("ServiceName", self.service)} <= alarm.dimensions
         groups = {value for name, value in alarm.dimensions if name == "TargetGroup"}
         balancers = {value for name, value in alarm.dimensions if name == "LoadBalancer"}
-        about_group = self.target_group is not None and self.target_group in groups
-        about_balancer = not groups and self.load_balancer is not None and self.load_balancer in balancers
+        about_group = not groups.isdisjoint(group.target_group for group in self.groups)
+        about_balancer = not groups and not balancers.isdisjoint(group.load_balancer for group in self.groups)
         return own or about_group or about_balancer
 
 

@@ -1,49 +1,101 @@
 """A service behind several target groups: what its users get is what all of them get together."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from services.monitor.domain.metrics import (
     BALANCER_5XX,
+    HEALTHY,
+    LEAST_SHARE,
     REQUESTS,
     RESPONSE_TIME,
     TARGET_5XX,
+    CountedGroup,
     Metric,
     Series,
     WatchedService,
     added,
+    metrics_of,
 )
 
-LEAST_SHARE = 0.1
-"""A target group with a smaller share of a minute's requests hardly moves the 95th percentile of all of them."""
+_COUNTS = (REQUESTS, TARGET_5XX, BALANCER_5XX)
+Numbered = tuple[int, CountedGroup]
+"""A target group with its number among those of the service, from 0."""
 
 
-def of_other_groups(service: WatchedService) -> Iterator[tuple[Metric, WatchedService]]:
-    """Yield the metrics of the further target groups, by ids of their own, each with the dimensions to read it by.
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Some of a service's target groups, each with its load balancer."""
 
-    Each load balancer's own errors are read once.
+    groups: tuple[Numbered, ...]
+    balancers: tuple[Numbered, ...]
+    """Those of ``groups`` by which a load balancer's own errors are counted: each load balancer stands once."""
+
+    @property
+    def names(self) -> str:
+        return ", ".join(group.name for _, group in self.groups)
+
+    def owners(self, metric: Metric) -> tuple[Numbered, ...]:
+        """Return those that have a series of the metric; none for a metric of the tasks or the application."""
+        return {"group": self.groups, "balancer": self.balancers}.get(metric.scope, ())
+
+
+def ways_of(service: WatchedService) -> Ways:
+    groups = tuple(enumerate(service.groups))
+    first = {group.load_balancer: (number, group) for number, group in reversed(groups)}
+    return Ways(groups, tuple(sorted(first.values(), key=lambda numbered: numbered[0])))
+
+
+def divided(ways: Ways, metrics: Sequence[Metric], most: int) -> tuple[Ways, ...]:
+    """Divide the ways into as few parts, in order, as have at most ``most`` series of ``metrics`` each.
+
+    Each load balancer's own errors are counted in one part. A single target group is never divided.
     """
-    balancers = {service.load_balancer}
-    for number, group in enumerate(service.others or (), 1):
-        own = () if group.load_balancer in balancers else (BALANCER_5XX,)
-        balancers.add(group.load_balancer)
-        there = service.model_copy(update={"load_balancer": group.load_balancer, "target_group": group.target_group})
-        for metric in (REQUESTS, TARGET_5XX, RESPONSE_TIME, *own):
-            yield replace(metric, id=_id(metric, number)), there
+    parts: list[Ways] = []
+    size = most
+    for numbered in ways.groups:
+        way = Ways((numbered,), tuple(owner for owner in ways.balancers if owner == numbered))
+        needs = sum(len(way.owners(metric)) for metric in metrics)
+        if size + needs > most:
+            parts.append(way)
+            size = needs
+        else:
+            parts[-1] = Ways((*parts[-1].groups, numbered), (*parts[-1].balancers, *way.balancers))
+            size += needs
+    return tuple(parts)
+
+
+def series_of(metric: Metric, service: WatchedService, ways: Ways) -> tuple[tuple[Metric, WatchedService], ...]:
+    """Return the metric once for each of its owners, by an id of its own, with the dimensions to read it by."""
+    if metric.scope in {"service", "application"}:
+        return ((metric, service),)
+    return tuple(
+        (replace(metric, id=f"{metric.id}_{number}" if number else metric.id), service.behind(group))
+        for number, group in ways.owners(metric)
+    )
+
+
+def of_every_group(service: WatchedService) -> Iterator[tuple[Metric, WatchedService]]:
+    """Yield every metric that is read for a service, those of each target group by ids of their own."""
+    ways = ways_of(service)
+    for metric in metrics_of(service):
+        yield from series_of(metric, service, ways)
 
 
 def together(service: WatchedService, series: Mapping[str, Series]) -> dict[str, Series]:
-    """Return the series with those of all target groups in one: counts are added, the slowest group's time counts."""
-    numbers = range(1, len(service.others or ()) + 1)
-    every = {
-        metric.id: [series.get(metric.id, {}), *(series.get(_id(metric, number), {}) for number in numbers)]
-        for metric in (REQUESTS, TARGET_5XX, BALANCER_5XX, RESPONSE_TIME)
-    }
-    own = {_id(metric, number) for metric in (REQUESTS, TARGET_5XX, BALANCER_5XX, RESPONSE_TIME) for number in numbers}
-    counts = {metric.id: added(*every[metric.id]) for metric in (REQUESTS, TARGET_5XX, BALANCER_5XX)}
-    slowest = _slowest(every[RESPONSE_TIME.id], every[REQUESTS.id], counts[REQUESTS.id])
+    """Return the series with those of all target groups in one.
+
+    Counts are added; of the response times the slowest group's counts, of the healthy targets the fewest.
+    """
+    ways, every, own = ways_of(service), {}, set[str]()
+    for metric in (*_COUNTS, RESPONSE_TIME, HEALTHY):
+        ids = [named.id for named, _ in series_of(metric, service, ways)]
+        every[metric] = [series.get(name, {}) for name in ids]
+        own |= {*ids}
+    counts = {metric.id: added(*every[metric]) for metric in _COUNTS}
+    slowest = _slowest(every[RESPONSE_TIME], every[REQUESTS], counts[REQUESTS.id])
     others = {name: points for name, points in series.items() if name not in own}
-    return {**others, **counts, RESPONSE_TIME.id: slowest}
+    return {**others, **counts, RESPONSE_TIME.id: slowest, HEALTHY.id: _fewest(every[HEALTHY])}
 
 
 def _slowest(times: list[Series], requests: list[Series], all_requests: Series) -> Series:
@@ -55,5 +107,11 @@ def _slowest(times: list[Series], requests: list[Series], all_requests: Series) 
     return found
 
 
-def _id(metric: Metric, number: int) -> str:
-    return f"{metric.id}_{number}"
+def _fewest(hosts: list[Series]) -> Series:
+    """Return the healthy targets of the target group that has the fewest: who comes by it has no other.
+
+    A group without a point while others have one proves nothing: its points are late, or it has no target yet.
+    """
+    return {
+        minute: min(points[minute] for points in hosts if minute in points) for minute in sorted(set().union(*hosts))
+    }

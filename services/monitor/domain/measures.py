@@ -4,7 +4,7 @@ A row defines how the measure is taken from readings, what a minute without a po
 watches it, and where the dashboard shows its thresholds. A rule on a metric without a row is refused when it is built.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -17,6 +17,7 @@ from services.monitor.domain.metrics import (
     CPU,
     DATABASE_ERRORS,
     HEALTHY,
+    LEAST_SHARE,
     MEMORY,
     REQUESTS,
     RESPONSE_TIME,
@@ -50,19 +51,23 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class MetricAlarm:
-    """CloudWatch watches one metric."""
+    """CloudWatch watches one metric; of several target groups, that of the one which has the fewest."""
 
     balanced: Metric
     alone: Metric
     """The metric to watch where the service has no load balancer."""
 
 
+Ids = Mapping[Metric, Sequence[str]]
+"""Metric → the ids of its series in metric math: one for each target group or load balancer that has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class MathAlarm:
-    """CloudWatch watches an expression over metrics of a load balancer."""
+    """CloudWatch watches an expression over metrics of load balancers and target groups."""
 
-    expression: str
-    """Metric math over the ids of ``metrics``."""
+    expression: Callable[[Ids], str]
+    """Return metric math over the series of ``metrics``."""
     metrics: tuple[Metric, ...]
 
 
@@ -119,10 +124,34 @@ def _response_time_of_probes(
     return probes.p95_seconds, probes.requests
 
 
-_ASKED = f"SUM([{REQUESTS.id}, {BALANCER_5XX.id}])"
-"""All requests of a minute. It has no point for a minute that has none or is late: such a minute must not look like a
-good one, as it would where FILL made a 0 of it, and then the alarm would never see the bad minutes before it."""
-_FAILED = f"(FILL({TARGET_5XX.id}, 0) + FILL({BALANCER_5XX.id}, 0))"
+def fewest(ids: Sequence[str]) -> str:
+    """Return metric math for the least of some series; MIN leaves out what has no point."""
+    return ids[0] if len(ids) == 1 else f"MIN([{', '.join(ids)}])"
+
+
+def _error_rate_expression(ids: Ids) -> str:
+    """Return the errors of all ways together.
+
+    ``asked`` has no point for a minute without requests, or whose points are late: such a minute must not look like a
+    good one, as it would where FILL made a 0 of it, and then the alarm would never see the bad minutes before it.
+    """
+    asked = f"SUM([{', '.join((*ids[REQUESTS], *ids[BALANCER_5XX]))}])"
+    failed = " + ".join(f"FILL({name}, 0)" for name in (*ids[TARGET_5XX], *ids[BALANCER_5XX]))
+    return f"IF({asked} >= {limits.LEAST_REQUESTS}, 100 * ({failed}) / {asked}, 0)"
+
+
+def _response_time_expression(ids: Ids) -> str:
+    """Return the time of the slowest target group, among those with enough requests and a share that counts."""
+    pairs = list(zip(ids[REQUESTS], ids[RESPONSE_TIME], strict=True))
+    if len(pairs) == 1:
+        asked, seconds = pairs[0]
+        return f"IF({asked} >= {limits.LEAST_REQUESTS}, {seconds}, 0)"
+    least = f"{LEAST_SHARE:g} * SUM([{', '.join(ids[REQUESTS])}])"
+    of_groups = (
+        f"IF({asked} >= {limits.LEAST_REQUESTS} AND {asked} >= {least}, {seconds}, 0)" for asked, seconds in pairs
+    )
+    return f"MAX([{', '.join(of_groups)}])"
+
 
 _ROWS = (
     Measure(
@@ -137,10 +166,7 @@ _ROWS = (
         RuleMetric.ERROR_RATE,
         unit="%",
         series=lambda readings: readings.error_rate,
-        alarm=MathAlarm(
-            f"IF({_ASKED} >= {limits.LEAST_REQUESTS}, 100 * {_FAILED} / {_ASKED}, 0)",
-            (REQUESTS, TARGET_5XX, BALANCER_5XX),
-        ),
+        alarm=MathAlarm(_error_rate_expression, (REQUESTS, TARGET_5XX, BALANCER_5XX)),
         mark=Mark(Graph.ERROR_RATE, "{severity}"),
         requests=Requests(over=error_rate, with_probes=_error_rate_with_probes),
     ),
@@ -148,9 +174,7 @@ _ROWS = (
         RuleMetric.RESPONSE_TIME,
         unit=" s",
         series=lambda readings: readings.of(RESPONSE_TIME),
-        alarm=MathAlarm(
-            f"IF({REQUESTS.id} >= {limits.LEAST_REQUESTS}, {RESPONSE_TIME.id}, 0)", (REQUESTS, RESPONSE_TIME)
-        ),
+        alarm=MathAlarm(_response_time_expression, (REQUESTS, RESPONSE_TIME)),
         mark=Mark(Graph.RESPONSE_TIME, "{severity} (p95)"),
         requests=Requests(over=None, with_probes=_response_time_of_probes),
     ),

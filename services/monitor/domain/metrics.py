@@ -28,6 +28,8 @@ STALE = 900.0
 """Seconds after which the newest point no longer shows how late CloudWatch's points are at present."""
 STARTING = 300.0
 """Seconds after its creation from which on a service without points counts as down."""
+LEAST_SHARE = 0.1
+"""A target group with a smaller share of a minute's requests hardly moves the 95th percentile of all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,16 @@ class CountedGroup(Contract):
     load_balancer: str
     target_group: str
 
+    @property
+    def name(self) -> str:
+        """Return the name by which people know the target group."""
+        return name_of_group(self.target_group)
+
+
+def name_of_group(dimension: str) -> str:
+    """Return the name in ``targetgroup/<name>/<id>``."""
+    return dimension.split("/")[1]
+
 
 class WatchedService(Contract):
     """The CloudWatch dimensions of a target, and how many tasks it has and should have."""
@@ -69,6 +81,8 @@ class WatchedService(Contract):
     others: tuple[CountedGroup, ...] | None = None
     """Further target groups through which users reach it; None: nobody has looked, as in a state of the previous
     version."""
+    uncounted: tuple[str, ...] = ()
+    """Its target groups whose requests no load balancer counts, ``targetgroup/<name>/<id>``."""
     wanted: int
     """The desired count."""
     running: int
@@ -115,6 +129,11 @@ class WatchedService(Contract):
             return ()
         first = CountedGroup(load_balancer=self.load_balancer, target_group=self.target_group)
         return (first, *(self.others or ()))
+
+    def behind(self, group: CountedGroup) -> "WatchedService":
+        """Return the service as if users reached it through this target group alone."""
+        only = {"load_balancer": group.load_balancer, "target_group": group.target_group, "others": ()}
+        return self.model_copy(update=only)
 
 
 @dataclass(frozen=True, slots=True)

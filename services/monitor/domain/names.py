@@ -20,6 +20,15 @@ def alarm_prefix(cluster: str, service: str) -> str:
     return f"{_shortened(f'{OURS}{cluster}/{service}', '#')}-"
 
 
+def further(name: str, number: int) -> str:
+    """Return the name of the second alarm and of later ones of a rule that has several; rules' names have no ``/``."""
+    return name if number == 1 else f"{name}/{number}"
+
+
+def is_further(name: str) -> bool:
+    return "/" in name.rpartition("-")[2]
+
+
 def dashboard_name(cluster: str, service: str) -> str:
     """Return ``surefoot-<cluster>-_-<service>`` with each ``_`` of the two names doubled: one alone is the border."""
     doubled = (name.replace("_", "__") for name in (cluster, service))

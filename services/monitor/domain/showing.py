@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contracts.base import Contract, Target
 from contracts.policy_parts import MonitoringPolicy
+from services.monitor.domain.metrics import CountedGroup
 from services.monitor.domain.rules import Rule, rules_of
 
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 900.0
@@ -21,10 +22,12 @@ class Showing(Contract):
 
     policy: MonitoringPolicy
     """The policy that is being written, without its digest."""
+    groups: tuple[CountedGroup, ...] | None = None
+    """The target groups that they show; None: nobody has looked yet."""
     dashboard: bool = False
     """Whether the dashboard is written already."""
-    alarms: dict[str, str | None] = Field(default_factory=dict)
-    """Rule → the name of its alarm that is written already; None: the rule cannot have one."""
+    alarms: dict[str, tuple[str, ...] | str | None] = Field(default_factory=dict)
+    """Rule → the names of its alarms that are written already; the previous version kept one name, None for none."""
     stopped: int = 0
     """Tries in a row that were stopped."""
 
@@ -36,18 +39,25 @@ class Showing(Contract):
     @property
     def names(self) -> frozenset[str]:
         """Return the names of the alarms that are written."""
-        return frozenset(name for name in self.alarms.values() if name is not None)
+        every = (names if isinstance(names, tuple) else (names,) for names in self.alarms.values())
+        return frozenset(name for names in every for name in names if name is not None)
 
     @property
     def pause(self) -> float:
         """Return the product seconds before the next try."""
         return float(min(FIRST_PAUSE * 2 ** min(self.stopped - 1, 10), LONGEST_PAUSE))
 
+    def behind(self, groups: tuple[CountedGroup, ...]) -> Self:
+        """Return it for a service with these target groups: from the beginning, where it had others."""
+        if self.groups == groups:
+            return self
+        return self.model_copy(update={"groups": groups, "dashboard": False, "alarms": {}})
+
     def with_dashboard(self) -> Self:
         return self.model_copy(update={"dashboard": True})
 
-    def with_alarm(self, rule: Rule, name: str | None) -> Self:
-        return self.model_copy(update={"alarms": {**self.alarms, rule.name: name}})
+    def with_alarms(self, rule: Rule, names: tuple[str, ...]) -> Self:
+        return self.model_copy(update={"alarms": {**self.alarms, rule.name: names}})
 
     def stopped_again(self) -> Self:
         return self.model_copy(update={"stopped": self.stopped + 1})

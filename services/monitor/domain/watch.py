@@ -12,7 +12,7 @@ from services.monitor.domain import alarm_alerts
 from services.monitor.domain.alerts import Alert, AlertState, Charge, resolved, step, without_rules
 from services.monitor.domain.attribute import attribution
 from services.monitor.domain.look import Look
-from services.monitor.domain.metrics import WatchedService
+from services.monitor.domain.metrics import CountedGroup, WatchedService
 from services.monitor.domain.names import FORM
 from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rules import RuleState, evaluate
@@ -53,6 +53,8 @@ class Watch(State):
     is not known or they are not all from one policy."""
     shown_form: int = 0
     """The form of the names by which they were written; 0 in a state of the previous version."""
+    shown_groups: tuple[CountedGroup, ...] | None = None
+    """The target groups that they show; None in a state of the previous version, which showed the first one alone."""
     showing: Showing | None = None
     """The policy from which they are being rewritten, and how far that is done; None while they are not."""
 
@@ -111,8 +113,12 @@ class Watch(State):
         return self.replace(dimensions=known.model_copy(update={"rollout": proven}))
 
     def with_set_up(self, service: WatchedService, policy: MonitoringPolicy, now: float) -> Self:
+        return self.replace(set_up=True).with_shown(service, bare(policy), now)
+
+    def with_shown(self, service: WatchedService, policy: MonitoringPolicy, now: float) -> Self:
+        """Return the watch once alarms and dashboard are written from the policy, for the service as it was seen."""
         known = service.following(self.dimensions, now)
-        return self.replace(set_up=True, dimensions=known, shown=bare(policy), shown_form=FORM, showing=None)
+        return self.replace(dimensions=known, shown=policy, shown_form=FORM, shown_groups=known.groups, showing=None)
 
     def should_show(self, in_force: MonitoringPolicy | None, now: float) -> Showing | None:
         """Return what has to be written to CloudWatch, and how far that is done; None where nothing has to.
@@ -125,8 +131,13 @@ class Watch(State):
         return self.showing if self.showing and self.showing.policy == wanted else Showing(policy=wanted)
 
     def shows(self, policy: MonitoringPolicy) -> bool:
-        """Whether the alarms and the dashboard were written from this policy or an equal one, by names of today."""
-        return self.shown == bare(policy) and self.shown_form == FORM
+        """Whether alarms and dashboard were written from this policy or an equal one, by names of today.
+
+        And whether they show the target groups that the service has by now.
+        """
+        groups = self.dimensions.groups if self.dimensions else ()
+        shown = groups[:1] if self.shown_groups is None else self.shown_groups
+        return self.shown == bare(policy) and self.shown_form == FORM and shown == groups
 
     def with_pending(self, pending: PendingEvaluation, policy: MonitoringPolicy) -> Self:
         if any(waiting.command_id == pending.command_id for waiting in self.pending):

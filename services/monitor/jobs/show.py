@@ -12,7 +12,7 @@ from services._chassis.jobs import Running
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Transition, decided
 from services.monitor.decisions import show_at, show_id
-from services.monitor.domain.names import FORM
+from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.showing import Showing, turn_after
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.jobs.show_policy import ShowPolicy
@@ -43,22 +43,28 @@ class ShowJob:
             showing = (await self._watch(target)).showing
             if showing is None:
                 return decided()
-            showing, why = await self._written(running, target, showing)
+            showing, service, why = await self._written(running, target, showing)
         if why:
             log.warning("alarms and dashboard are not as the policy says", target=str(target), why=why)
-        return _ended(target, showing, self.clock.now(), everything=not why)
+        return _ended(target, showing, None if why else service, self.clock.now())
 
     async def _watch(self, target: Target) -> Watch:
         return await self.store.read(watch_key(target), Watch, target=target)
 
-    async def _written(self, running: Running, target: Target, showing: Showing) -> tuple[Showing, str]:
-        """Write what is left. Return what is written by the end, and why it is not everything; empty where it is."""
-        policy = showing.policy
+    async def _written(
+        self, running: Running, target: Target, showing: Showing
+    ) -> tuple[Showing, WatchedService | None, str]:
+        """Write what is left. Return what is written by the end, of which service, and why it is not everything.
+
+        The sentence is empty where it is everything.
+        """
+        policy, service = showing.policy, None
         try:
             service = await self.show.services.watched(target, None)
+            showing = showing.behind(service.groups)
             for rule in showing.left:
                 await self._check(target, showing)
-                showing = showing.with_alarm(rule, await self.show.put_alarm(running, target, service, rule, policy))
+                showing = showing.with_alarms(rule, await self.show.put_alarm(running, target, service, rule, policy))
             await self._check(target, showing)
             await self.show.delete_others(running, target, service, showing.names)
             if not showing.dashboard:
@@ -66,8 +72,8 @@ class ShowJob:
                 await self.show.put_dashboard(running, target, service, policy)
                 showing = showing.with_dashboard()
         except (NotFound, AwsError, Overtaken) as error:
-            return showing, str(error)
-        return showing, ""
+            return showing, service, str(error)
+        return showing, service, ""
 
     async def _check(self, target: Target, showing: Showing) -> None:
         """Raise ``Overtaken`` where the alarms must not be touched; a run relies on alarms that stay as they are."""
@@ -78,14 +84,15 @@ class ShowJob:
             raise Overtaken("a run has begun")
 
 
-def _ended(target: Target, showing: Showing, now: float, *, everything: bool) -> Transition:
+def _ended(target: Target, showing: Showing, written: WatchedService | None, now: float) -> Transition:
+    """Return the transition after a try; ``written`` is the service for which everything is written, None: not all."""
+
     def decide(state: bytes | None) -> Decision:
         watch = Watch.from_bytes(state, target=target)
         if watch.showing is None or watch.showing.policy != showing.policy:
             return Decision()
-        if everything:
-            shown = watch.replace(shown=showing.policy, shown_form=FORM, showing=None)
-            return Decision(shown.to_bytes(), cancel_timers=(show_id(target),))
+        if written is not None:
+            return Decision(watch.with_shown(written, showing.policy, now).to_bytes(), cancel_timers=(show_id(target),))
         later = showing.stopped_again()
         return Decision(watch.replace(showing=later).to_bytes(), timers=(show_at(target, now + later.pause),))
 

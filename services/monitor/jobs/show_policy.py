@@ -9,8 +9,8 @@ from contracts.policy_parts import MonitoringPolicy
 from contracts.results import MonitoringOutput
 from services._aws.errors import AwsError
 from services._chassis.jobs import Running
-from services.monitor.domain.metrics import WatchedService
-from services.monitor.domain.names import alarm_prefix, dashboard_name
+from services.monitor.domain.metrics import WatchedService, name_of_group
+from services.monitor.domain.names import alarm_prefix, dashboard_name, is_further
 from services.monitor.domain.operation import Part
 from services.monitor.domain.rules import Rule, rules_of
 from services.monitor.ports import Alarms, Dashboards, EcsServices
@@ -72,13 +72,11 @@ class ShowPolicy:
         refused: list[AwsError] = []
         for rule in rules_of(policy.rules):
             try:
-                name = await self.put_alarm(running, target, service, rule, policy)
+                names += await self.put_alarm(running, target, service, rule, policy)
             except AwsError as error:
                 refused.append(error)
                 if error.temporary or error.denied:
                     break  # the others would be refused as well
-            else:
-                names += [name] if name else []
         if refused:
             why = f"{len(names)} were put; {'; '.join(sorted(set(map(str, refused))))}"
             return tuple(names), Gate.measured("alarms_active", None, ">=", len(names), samples=0, detail=why)
@@ -87,9 +85,9 @@ class ShowPolicy:
         except AwsError as error:
             why = f"{len(names)} were put, and nobody can say whether they are active: {error}"
             return tuple(names), Gate.measured("alarms_active", None, ">=", len(names), samples=0, detail=why)
-        prefix = alarm_prefix(target.cluster, target.service)
         armed = sum(ours.get(name, False) for name in names)
-        return tuple(names), Gate.measured("alarms_active", armed, ">=", len(names), detail=f"{prefix}*")
+        detail = f"{alarm_prefix(target.cluster, target.service)}*{_of_groups(service, names)}"
+        return tuple(names), Gate.measured("alarms_active", armed, ">=", len(names), detail=detail)
 
     async def put_dashboard(
         self, running: Running, target: Target, service: WatchedService, policy: MonitoringPolicy
@@ -100,8 +98,8 @@ class ShowPolicy:
 
     async def put_alarm(
         self, running: Running, target: Target, service: WatchedService, rule: Rule, policy: MonitoringPolicy
-    ) -> str | None:
-        """Return the alarm's name; None where the rule cannot have one."""
+    ) -> tuple[str, ...]:
+        """Return the names of the rule's alarms; none where it cannot have one."""
         await running.check()
         return await self.alarms.put(target, service, rule, policy.monitoring)
 
@@ -114,3 +112,16 @@ class ShowPolicy:
             await running.check()
             await self.alarms.delete(target, gone)
         return ours
+
+
+def _of_groups(service: WatchedService, names: Collection[str]) -> str:
+    """Return which target groups the alarms watch, as far as that is not plain: where there are others or several."""
+    clauses = []
+    if len(service.groups) > 1:
+        clauses.append(f"they count the target groups {', '.join(group.name for group in service.groups)} together")
+    if further := sorted(name.rpartition("-")[2] for name in names if is_further(name)):
+        clauses.append(f"not all have room in one alarm, so that there are {', '.join(further)} as well")
+    if service.uncounted:
+        others = ", ".join(map(name_of_group, service.uncounted))
+        clauses.append(f"no application load balancer sends requests to {others}, which they do not count")
+    return "".join(f"; {clause}" for clause in clauses)

@@ -217,6 +217,14 @@ async def test_requests_are_counted_for_each_target_group_once() -> None:
     assert await find_counted(both, TARGET, (GROUP, SECOND)) == (first, second)
 
 
+async def test_requests_of_a_group_that_only_a_rule_names_are_counted_beside_those_of_the_default() -> None:
+    shared = account(
+        {ALB: [listener("HTTP", 80, forward(GROUP))]}, {"l/80": [rule(SECOND, path="/admin/*")]}, (GROUP, SECOND)
+    )
+    first, second = Counted("app/web/1", "targetgroup/ours/1"), Counted("app/web/1", "targetgroup/second/1")
+    assert await find_counted(shared, TARGET, (GROUP, SECOND)) == (first, second)
+
+
 @pytest.mark.parametrize("operation", ["describe_rules", "describe_listeners", "describe_load_balancers"])
 @pytest.mark.parametrize("default", [forward(GROUP), NOT_FOUND])
 async def test_where_nobody_may_read_rules_no_way_is_claimed_and_requests_are_counted_by_target_group(

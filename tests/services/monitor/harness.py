@@ -86,7 +86,7 @@ class FakeServices:
 
     async def alarm_scope(self, target: Target) -> AlarmScope:
         found = await self.watched(target, None)
-        return AlarmScope(target.cluster, target.service, found.load_balancer, found.target_group, self.named)
+        return AlarmScope(target.cluster, target.service, found.groups, self.named)
 
 
 class FakeMetrics:
@@ -164,6 +164,8 @@ class FakeAlarms:
         self.made: dict[str, tuple[Rule, Monitoring]] = {}
         self.disarmed: set[str] = set()
         self.failure: Exception | None = None
+        self.further: set[str] = set()
+        """Rules that have a second alarm."""
         self.refused: dict[str, AwsError] = {}
         """Rule → why its alarm is refused."""
 
@@ -179,13 +181,14 @@ class FakeAlarms:
         known = tuple(alarm for alarm in self.of_service if alarm.name in names)
         return ServiceAlarms(known=known, missing=tuple(sorted({*names} - {alarm.name for alarm in known})))
 
-    async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> str | None:
+    async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> tuple[str, ...]:
         if failure := self.failure or self.refused.get(rule.name):
             raise failure
         name = f"surefoot-{target.cluster}/{target.service}-{rule.name}"
-        self.put_names.append(name)
-        self.made[name] = rule, monitoring
-        return name
+        names = (name, f"{name}/2") if rule.name in self.further else (name,)
+        self.put_names += names
+        self.made |= dict.fromkeys(names, (rule, monitoring))
+        return names
 
     async def ours(self, target: Target, service: WatchedService) -> Mapping[str, bool]:
         prefix = f"surefoot-{target.cluster}/{target.service}-"

@@ -2,89 +2,16 @@
 is for, and stays quiet for noise, without traffic, and during a deployment.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
-
 import pytest
 
-from sandbox.aws.cloudwatch.alarms import ALARM, OK, MetricAlarm, evaluate
-from sandbox.aws.cloudwatch.metric_queries import Query
-from sandbox.aws.cloudwatch.metric_store import MetricStore, metric_key, samples
-from services.monitor.adapters.alarm_definitions import definition
-from services.monitor.adapters.queries import in_cloudwatch
-from services.monitor.domain.metrics import MINUTE, RUNNING, WatchedService, metrics_of
+from sandbox.aws.cloudwatch.alarms import ALARM, OK
 from services.monitor.domain.rollout import Rollout
-from tests.services.monitor.harness import ALONE, BALANCED, BY_NAME, GOOD_MINUTE, START
+from tests.services.monitor.harness import ALONE, BALANCED, BY_NAME, START
+from tests.services.monitor.playing import LATE, Minute, alarms_of, but, play
 
-NAMESPACE = "CourtCase/Production"
-LATE = 1
-"""So many minutes after its end a minute's points are there."""
 STOPS_FIRST = BALANCED.model_copy(
     update={"wanted": 1, "rollout": Rollout(id="new", began_at=START, least=0, start_seconds=300.0)}
 )
-Minute = Mapping[str, float]
-
-
-def alarm_of(rule: str, of: WatchedService) -> MetricAlarm | None:
-    made = definition(of, BY_NAME[rule], NAMESPACE, None)
-    if made is None:
-        return None
-    queries = [_query(query) for query in made.get("Metrics") or ()]
-    if not queries:
-        key = metric_key(made["Namespace"], made["MetricName"], _dimensions(made))
-        queries = [Query("m1", "m1", returned=True, period=made["Period"], metric=key, stat=made["Statistic"])]
-    return MetricAlarm(
-        tuple(queries),
-        next(query.id for query in queries if query.returned),
-        made.get("Period", 60),
-        comparison=made["ComparisonOperator"],
-        threshold=made["Threshold"],
-        periods=made["EvaluationPeriods"],
-        to_alarm=made["DatapointsToAlarm"],
-        missing=made["TreatMissingData"],
-    )
-
-
-def _query(query: Mapping[str, Any]) -> Query:
-    if "Expression" in query:
-        return Query(query["Id"], query["Id"], query["ReturnData"], query["Period"], expression=query["Expression"])
-    stat = query["MetricStat"]
-    key = metric_key(stat["Metric"]["Namespace"], stat["Metric"]["MetricName"], _dimensions(stat["Metric"]))
-    return Query(query["Id"], query["Id"], query["ReturnData"], stat["Period"], metric=key, stat=stat["Stat"])
-
-
-def _dimensions(named: Mapping[str, Any]) -> dict[str, str]:
-    return {dimension["Name"]: dimension["Value"] for dimension in named["Dimensions"]}
-
-
-def play(rule: str, minutes: Sequence[Minute], of: WatchedService = BALANCED) -> list[str]:
-    """Return the alarm's state after each of ``minutes``; a metric that a minute lacks has no point."""
-    alarm = alarm_of(rule, of)
-    assert alarm is not None
-    store, states = MetricStore(), []
-    for index in range(len(minutes)):
-        if index >= LATE:
-            _put(store, of, START + (index - LATE) * MINUTE, minutes[index - LATE])
-        state, reason = evaluate(alarm, store, START + (index + 1) * MINUTE)
-        alarm = replace(alarm, state=state, reason=reason)
-        states.append(state)
-    return states
-
-
-def _put(store: MetricStore, of: WatchedService, at: float, minute: Minute) -> None:
-    for metric in metrics_of(of):
-        if metric.id in minute and metric != RUNNING:  # that is how often the CPU was measured
-            named = in_cloudwatch(metric, of, NAMESPACE)
-            count = max(1, int(minute.get("running", 1)))
-            values = [minute[metric.id]] * (count if metric.id == "cpu" else 1)
-            store.put(metric_key(named.namespace, named.name, dict(named.dimensions)), at, samples(values))
-
-
-def but(**values: float | None) -> dict[str, float]:
-    return {name: value for name, value in {**GOOD_MINUTE, **values}.items() if value is not None}
-
-
 GOOD = but(elb_5xx=None)
 ALL_WELL = [GOOD] * 12
 DOWN = but(healthy=0.0, requests=None, response_time=None, target_5xx=None, elb_5xx=80.0)
@@ -162,4 +89,4 @@ def test_of_a_worker_as_well(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", ["error_rate", "response_time", "error_rate_warning", "response_time_warning"])
 def test_where_nobody_counts_requests_there_is_no_alarm_about_them(rule: str) -> None:
-    assert alarm_of(rule, ALONE) is None
+    assert alarms_of(rule, ALONE) == []

@@ -13,13 +13,21 @@ from contracts.policy_rules import BUILT_IN_RULES
 from services._chassis.aws import Aws
 from services.monitor.adapters.alarms import CloudWatchAlarms
 from services.monitor.adapters.dashboards import CloudWatchDashboards
-from services.monitor.domain.metrics import WatchedService
+from services.monitor.domain.metrics import CountedGroup, WatchedService
 from services.monitor.domain.rules import rules_of
 from tests.services.monitor.harness import ALONE, BALANCED
 
 GOLDEN = Path(__file__).parents[2] / "data" / "monitor"
 TOPIC = "arn:aws:sns:us-west-2:123456789012:alerts"
-SERVICES = {"balanced": BALANCED, "alone": ALONE}
+SEVERAL = BALANCED.model_copy(
+    update={
+        "others": (
+            CountedGroup(load_balancer="app/front/1", target_group="targetgroup/admin/3"),
+            CountedGroup(load_balancer="app/inside/4", target_group="targetgroup/inside/5"),
+        )
+    }
+)
+SERVICES = {"balanced": BALANCED, "alone": ALONE, "several": SEVERAL}
 
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")

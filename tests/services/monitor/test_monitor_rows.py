@@ -8,8 +8,8 @@ from contracts.gates import Gate, Verdict
 from contracts.monitor import CriticalRule
 from contracts.policy import Monitoring
 from contracts.policy_rules import BUILT_IN_RULES, RuleMetric, RulePolicy
-from services.monitor.adapters.alarm_definitions import definition
-from services.monitor.adapters.dashboards import Drawing
+from services.monitor.adapters.alarm_definitions import definitions
+from services.monitor.adapters.drawing import Drawing
 from services.monitor.domain import rules as module
 from services.monitor.domain.alerts import AlertState, step
 from services.monitor.domain.judge import judge
@@ -39,8 +39,7 @@ def on(metric: RuleMetric, severity: str = "critical") -> RulePolicy:
 
 
 def alarm(rule: Rule, of: WatchedService = BALANCED) -> dict[str, Any]:
-    found = definition(of, rule, "Application", None)
-    assert found is not None
+    (found,) = definitions(of, rule, "Application", None)
     return found
 
 

@@ -15,7 +15,7 @@ from services._chassis.clock import moment
 from services._chassis.commands import becomes_job
 from services._chassis.transition import Transition, decided
 from services.monitor.decisions import SHOW, show_id
-from services.monitor.domain.metrics import WatchedService
+from services.monitor.domain.metrics import CountedGroup, WatchedService
 from services.monitor.domain.names import FORM
 from services.monitor.domain.rules import Rule
 from services.monitor.domain.showing import FIRST_PAUSE, LONGEST_PAUSE, TURN_SECONDS, Showing, turn_after
@@ -24,9 +24,10 @@ from services.monitor.handlers import SHOW_LOST
 from services.monitor.jobs.set_up import SET_UP
 from services.monitor.jobs.show import ShowJob
 from services.monitor.jobs.watch_closely import WATCH
-from tests.services.monitor.harness import START, TARGET, FakeAlarms, World
+from tests.services.monitor.harness import BALANCED, BY_NAME, START, TARGET, FakeAlarms, World
 
 MINUTE = 60.0
+ADMIN = CountedGroup(load_balancer="app/front/1", target_group="targetgroup/admin/3")
 HOUR = 3600.0
 THROTTLED = "CloudWatch refused PutMetricAlarm: Throttling"
 LONGER = tuple(rule.model_copy(update={"minutes": rule.minutes + 1}) for rule in BUILT_IN_RULES)
@@ -45,16 +46,16 @@ class Throttled(FakeAlarms):
     def __post_init__(self) -> None:
         super().__init__()
 
-    async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> str | None:
+    async def put(self, target: Target, service: WatchedService, rule: Rule, monitoring: Monitoring) -> tuple[str, ...]:
         self.asked.append(rule.name)
         if self.left == 0:
             raise AwsError(THROTTLED, code="Throttling", temporary=True)
         self.left -= 1
-        name = await super().put(target, service, rule, monitoring)
+        names = await super().put(target, service, rule, monitoring)
         if self.then is not None and len(self.put_names) == self.after:
             then, self.then = self.then, None
             await then()
-        return name
+        return names
 
 
 @dataclass
@@ -214,3 +215,60 @@ async def test_alarms_by_names_of_the_previous_version_are_written_anew_though_t
     assert (await watch(world)).shown_form == FORM
     await world.until(3 * MINUTE)
     assert len(alarms.put_names) == len(BUILT_IN_RULES), "once"
+
+
+async def test_a_state_of_the_previous_version_is_written_anew_where_there_are_several_groups_and_only_there(
+    world: World, alarms: Throttled
+) -> None:
+    world.policies.reload(ServicePolicy(target=TARGET))
+    before = await watch(world)
+    await world.keep(watch_key(TARGET), before.replace(shown_groups=None).to_bytes())
+    await world.until(3 * MINUTE)
+    assert alarms.put_names == [], "it showed the one group that there is"
+    alarms.left = len(BUILT_IN_RULES)
+    world.services.found = BALANCED.model_copy(update={"others": (ADMIN,)})
+    await world.until(5 * MINUTE)
+    assert alarms.put_names == [f"surefoot-Main/api-{rule.name}" for rule in BUILT_IN_RULES]
+    assert (await watch(world)).shown_groups == (*BALANCED.groups, ADMIN)
+    await world.until(9 * MINUTE)
+    assert len(alarms.put_names) == len(BUILT_IN_RULES), "once"
+
+
+async def test_alarms_follow_a_service_that_moves_to_another_group(world: World, alarms: Throttled) -> None:
+    """As a service does whose two groups take turns, after a deployment that others have made."""
+    world.policies.reload(ServicePolicy(target=TARGET))
+    alarms.left = len(BUILT_IN_RULES)
+    world.services.found = BALANCED.model_copy(update={"target_group": "targetgroup/green/9"})
+    await world.until(3 * MINUTE)
+    assert len(alarms.put_names) == len(BUILT_IN_RULES)
+    (shown,) = (await watch(world)).shown_groups or ()
+    assert shown.target_group == "targetgroup/green/9"
+
+
+async def test_groups_that_change_while_they_are_written_are_written_from_the_beginning(
+    world: World, alarms: Throttled
+) -> None:
+    alarms.left = 3
+    await world.until(MINUTE)
+    world.services.found = BALANCED.model_copy(update={"others": (ADMIN,)})
+    alarms.left = 100
+    alarms.put_names = []
+    await world.until(3 * MINUTE)
+    assert alarms.put_names == [f"surefoot-Main/api-{rule.name}" for rule in LONGER]
+    assert world.dashboards.puts == [TARGET, TARGET]
+
+
+def test_what_the_previous_version_has_written_of_a_policy_is_read() -> None:
+    policy = ServicePolicy(target=TARGET).part(MonitoringPolicy)
+    before = Showing(policy=policy).model_dump(mode="json") | {
+        "alarms": {"cpu": "surefoot-Main/api-cpu", "error_rate": None}
+    }
+    assert Showing.model_validate(before).names == {"surefoot-Main/api-cpu"}
+    assert not {"cpu", "error_rate"} & {rule.name for rule in Showing.model_validate(before).left}
+
+
+def test_a_rule_with_several_alarms_keeps_them_all() -> None:
+    policy = ServicePolicy(target=TARGET).part(MonitoringPolicy)
+    names = ("surefoot-Main/api-error_rate", "surefoot-Main/api-error_rate/2")
+    showing = Showing(policy=policy).with_alarms(BY_NAME["error_rate"], names)
+    assert Showing.model_validate_json(showing.model_dump_json()).names == {*names}

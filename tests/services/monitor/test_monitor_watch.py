@@ -19,13 +19,14 @@ from services._chassis.commands import becomes_job
 from services._chassis.transition import Transition, decided
 from services.monitor.decisions import COLLECT
 from services.monitor.domain.alarms import Alarm
+from services.monitor.domain.metrics import CountedGroup
 from services.monitor.domain.service_alarms import ServiceAlarm
 from services.monitor.domain.watch import Watch, watch_key
 from services.monitor.handlers import LOST
 from services.monitor.jobs import check_alarms, set_up
 from services.monitor.jobs.watch_closely import WATCH
 from services.monitor.ports import NotFound
-from tests.services.monitor.harness import GOOD_MINUTE, START, TARGET, World
+from tests.services.monitor.harness import BALANCED, GOOD_MINUTE, START, TARGET, World
 
 MINUTE = 60.0
 SET_UP = SetUpMonitoring(target=TARGET, run_id="run-1")
@@ -397,6 +398,32 @@ async def test_set_up_fails_when_an_alarm_is_not_there_afterwards(world: World) 
     (answer,) = world.answers
     assert answer.verdict is Verdict.FAIL
     assert "alarms_active fail: 7, must be >= 8" in answer.summary
+
+
+async def test_the_set_up_tells_which_target_groups_its_alarms_count(world: World) -> None:
+    others = tuple(
+        CountedGroup(load_balancer="app/front/1", target_group=f"targetgroup/{name}/3") for name in ("admin", "inside")
+    )
+    world.services.found = BALANCED.model_copy(update={"others": others, "uncounted": ("targetgroup/plain/4",)})
+    world.alarms.further = {"error_rate"}
+    await world.send(becomes_job(set_up.SET_UP), SET_UP)
+    (gate,) = (gate for gate in world.answers[0].gates if gate.name == "alarms_active")
+    assert gate.detail == (
+        "surefoot-Main/api-*; they count the target groups api, admin, inside together; not all have room in one "
+        "alarm, so that there are error_rate/2 as well; no application load balancer sends requests to plain, which "
+        "they do not count"
+    )
+    assert gate.value == 9
+    assert world.answers[0].verdict is Verdict.PASS
+
+
+async def test_an_alarm_over_any_of_the_target_groups_concerns_the_service(world: World) -> None:
+    inside = CountedGroup(load_balancer="app/inside/4", target_group="targetgroup/inside/5")
+    world.services.found = BALANCED.model_copy(update={"others": (inside,)})
+    for name, value in (("TargetGroup", inside.target_group), ("LoadBalancer", inside.load_balancer)):
+        world.alarms.there = (Alarm(name, firing=True, armed=True, dimensions=frozenset({(name, value)})),)
+        await world.send(becomes_job(check_alarms.CHECK), CHECK, f"check-{name}")
+        assert world.answers[-1].gates[0].detail == f"firing: {name}"
 
 
 async def test_existing_alarms_have_to_be_armed_and_quiet(world: World) -> None:
