@@ -19,7 +19,8 @@ from services._chassis import policy_signatures
 from services._chassis.signing_keys import KeyFault, read_private
 from services._policy.environment import environment_of
 from services._policy.faults import PolicyFaults
-from services._policy.load import UNKNOWN_ACCOUNT, Files, load
+from services._policy.files import Files
+from services._policy.load import UNKNOWN_ACCOUNT, load
 from services._policy.merge import Value
 from services._policy.policies import NoTarget, Policies
 from services._policy.read import Unreadable, read_path, signature_path

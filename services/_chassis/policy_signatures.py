@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services._chassis.signing_keys import TrustedKey, key_id
-from services._policy.load import Files
+from services._policy.files import Files
 from services._policy.read import Unreadable
 
 FORM = "surefoot-policy-1"

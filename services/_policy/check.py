@@ -81,7 +81,7 @@ _PATTERNS = {
 def check(root: Node, known: list[Fault]) -> list[Fault]:
     """Return what the format refuses, except where the YAML itself is wrong (``known``).
 
-    ``load`` checks what spans several keys or files.
+    ``consistency.py`` checks what spans several keys, ``load.py`` what spans entries and files.
     """
     try:
         PolicyFile.model_validate_json(json.dumps(root.plain), strict=True)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services._policy.load import File, Files
+from services._policy.files import File, Files
 from services._policy.reasons import sentence_of
 
 VERSION = 1

@@ -2,12 +2,11 @@
 
 Only ``true`` and ``false`` are booleans; there are no dates and no numbers to the base 60, so that ``12:30``, ``no``
 and ``2026-11-27`` are text. What the versions of YAML read differently (``010``, ``True``, ``0x1F``) is a fault
-everywhere, and so are empty values, keys that stand twice, anchors, aliases, merge keys and tags. PyYAML tokenises;
-the rest is ours: its own constructors follow YAML 1.1, keep the last of two equal keys, and expand aliases without
-bounds.
+everywhere (``scalars.py``), and so are empty values, keys that stand twice, anchors, aliases, merge keys and tags.
+PyYAML tokenises; the rest is ours: its own constructors follow YAML 1.1, keep the last of two equal keys, and expand
+aliases without bounds.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import yaml
 
 from services._policy.faults import Fault, Place, joined
+from services._policy.scalars import NULL, plain_value
 
 MOST_BYTES = 1_000_000
 MOST_DEPTH = 32
@@ -23,19 +23,6 @@ MOST_FAULTS = 200
 """How many faults are reported; more would not be read."""
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # both give the same events; C's are ten times as fast
-_TRUE_OR_FALSE = {"true": True, "false": False}
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_AMBIGUOUS = re.compile(
-    r"[-+]?(0[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+|0b[01]+|\.(inf|Inf|INF)|\.(nan|NaN|NAN))"
-    r"|True|TRUE|False|FALSE"
-)
-"""Numbers with leading zeros and other bases, infinities, and booleans in capitals: read differently by YAML's
-versions and libraries, or no values of a policy."""
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_LONGEST_NUMBER = 40
-_EXACT = 2.0**53
-"""Below it every whole number is a float of its own; 2.0 is a whole number to JSON Schema, and so it is here."""
 
 
 @dataclass(slots=True)
@@ -226,7 +213,7 @@ def _key(event: Any, holder: _Open, reading: _Reading) -> None:
         sentence = "merge keys are not read; what services have in common goes to `defaults`"
         reading.fault(place, holder.path, sentence)
     elif not event.style and not isinstance(read := plain_value(name)[0], str):
-        what = "nothing" if name in _NULL else str(read).lower() if read is not None else "something else than text"
+        what = "nothing" if name in NULL else str(read).lower() if read is not None else "something else than text"
         reading.fault(
             place, joined(holder.path, name), f"a key is text, and YAML makes {what} of this: put it in quotes"
         )
@@ -262,43 +249,3 @@ def _path(reading: _Reading) -> str:
     if isinstance(holder.node.value, list):
         return joined(holder.path, len(holder.node.value))
     return joined(holder.path, holder.key[0]) if holder.key and holder.key[0] is not None else holder.path
-
-
-def plain_value(text: str) -> tuple[str | int | float | bool | None, str]:
-    """Return a plain scalar's value by YAML 1.2, and why it is not accepted, which is empty if it is."""
-    problem = _problem(text)
-    if problem:
-        return None, problem
-    if text in _TRUE_OR_FALSE:
-        return _TRUE_OR_FALSE[text], ""
-    if _INTEGER.fullmatch(text):
-        return int(text), ""
-    if _FLOAT.fullmatch(text):
-        number = float(text)
-        return int(number) if number.is_integer() and abs(number) < _EXACT else number, ""
-    return text, ""
-
-
-def _problem(text: str) -> str:
-    sentence = ""
-    if text in _NULL:
-        neither = f" ({text} is neither a default nor off)" if text else ""
-        sentence = f"nothing stands behind it; leave the key out for what is inherited{neither}"
-    elif len(text) > _LONGEST_NUMBER and _FLOAT.fullmatch(text.lstrip("+-0")):
-        sentence = "this is too long for a number; put it in quotes if it is text"
-    elif _AMBIGUOUS.fullmatch(text):
-        sentence = f"{text} is read differently by different YAML: {_ambiguity(text)}"
-    elif _FLOAT.fullmatch(text) and abs(float(text)) == float("inf"):
-        sentence = f"{text} is too large for a number"
-    return sentence
-
-
-def _ambiguity(text: str) -> str:
-    """Return a sentence about a scalar that YAML's versions or libraries read differently."""
-    digits = text.lstrip("+-")
-    if digits[:1] == "0" and digits.isdigit() and digits.isascii():
-        octal = f"the octal number {int(digits, 8)}" if not set(digits) & {"8", "9"} else "text"
-        return f"the number {int(digits)} to YAML 1.2, {octal} to YAML 1.1; put it in quotes if it is text"
-    if text.lower() in _TRUE_OR_FALSE:
-        return f"write {text.lower()}, or put it in quotes if it is text"
-    return "write a plain decimal number, or put it in quotes if it is text"

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004  botocore's name
 
-from services._policy.load import File, Files
+from services._policy.files import File, Files
 from services._policy.parse import MOST_BYTES
 
 MOST_FILES = 200

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
-from services._policy.load import Files
+from services._policy.files import Files
 from services._policy.read import Found, Reader, Unreadable
 
 SETTLE_SECONDS = 1.0

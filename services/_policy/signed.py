@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from services._policy.load import Files
+from services._policy.files import Files
 from services._policy.read import Unreadable
 
 Verify = Callable[[Files], float]

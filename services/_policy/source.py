@@ -19,9 +19,10 @@ from contracts.base import Target
 from services._policy.changes import MOST_KEPT, Change, differences
 from services._policy.environment import Environment
 from services._policy.faults import PolicyFaults
+from services._policy.files import Files
 from services._policy.in_force import InForce
 from services._policy.kept import Keeper, KeepsNothing, Kept, LastGood
-from services._policy.load import Files, load
+from services._policy.load import load
 from services._policy.policies import Policies
 from services._policy.read import Found, Reader, Unreadable
 from services._policy.reasons import sentence_of

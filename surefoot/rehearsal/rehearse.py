@@ -32,7 +32,8 @@ from sandbox.stack import REQUIRED_VARIABLES
 from sandbox.virtual.bus import Record
 from services._chassis.tasks import end
 from services._policy.environment import environment_of
-from services._policy.load import File, Files, load
+from services._policy.files import File, Files
+from services._policy.load import load
 from services._policy.policies import Policies
 from services.monitor.domain.names import OURS
 from surefoot.rehearsal.stage import NeverEnds, Prepare, Stage, Watch, staged

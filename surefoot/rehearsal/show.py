@@ -10,7 +10,7 @@ from sandbox.scenarios.load import Unreadable, load, shipped
 from sandbox.scenarios.model import Scenario
 from services._chassis.telemetry import configure_logs
 from services._policy.faults import PolicyFaults
-from services._policy.load import Files
+from services._policy.files import Files
 from services._policy.read import Unreadable as UnreadablePolicy
 from services._policy.read import read_path
 from surefoot.exit_codes import Exit

@@ -12,7 +12,8 @@ from sandbox.aws.accounts import ACCOUNT, REGION, SECOND_ACCOUNT
 from services._chassis.aws_connection import Place
 from services._chassis.credentials import CAUSES, NoCredentials
 from services._policy.environment import Environment
-from services._policy.load import File, Files, load
+from services._policy.files import File, Files
+from services._policy.load import load
 from tests.accounts.conftest import Installation
 from tests.accounts.test_watch import keys_of_the_administrator
 

@@ -9,7 +9,8 @@ from contracts.base import Target
 from contracts.topics import SERVICES
 from services._chassis.settings import without_effect
 from services._policy.environment import environment_of
-from services._policy.load import Files, load
+from services._policy.files import Files
+from services._policy.load import load
 
 DEMANDED = """\
 auto_optimization_enabled: true

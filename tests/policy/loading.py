@@ -6,7 +6,8 @@ from textwrap import dedent
 from contracts.base import Target
 from services._policy.environment import environment_of
 from services._policy.faults import PolicyFaults
-from services._policy.load import File, Files, load
+from services._policy.files import File, Files
+from services._policy.load import load
 from services._policy.policies import Effective, Policies
 
 ACCOUNT = "123456789012"

@@ -14,7 +14,8 @@ from contracts.policy_file import schema
 from contracts.publish import POLICY, PUBLISHED, text_of
 from services._policy.environment import Environment
 from services._policy.faults import PolicyFaults
-from services._policy.load import File, Files, load
+from services._policy.files import File, Files
+from services._policy.load import load
 from services._policy.parse import parse
 
 DATA = Path(__file__).parents[1] / "data" / "policies"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from services._policy import parse as module
 from services._policy.faults import Place
-from services._policy.parse import MOST_BYTES, MOST_DEPTH, MOST_NODES, parse, plain_value
+from services._policy.parse import MOST_BYTES, MOST_DEPTH, MOST_NODES, parse
+from services._policy.scalars import plain_value
 from tests.policy.loading import faults, policies, target
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from services._policy.load import File, Files
+from services._policy.files import File, Files
 from services._policy.policies import MOST_UNLISTED, Ambiguous, Refused
 from services._policy.read import read_path
 from tests.policy.loading import ACCOUNT, OTHER, faults, files, of, policies, target

@@ -24,7 +24,8 @@ from sandbox.virtual.loop import VirtualLoop
 from services._chassis.policies import Policies
 from services._chassis.tasks import end
 from services._policy.environment import environment_of
-from services._policy.load import File, Files, load
+from services._policy.files import File, Files
+from services._policy.load import load
 from services._policy.read import PathReader
 from services._policy.source import PolicySource
 from surefoot.rehearsal.rehearse import SETTINGS, VARIABLES

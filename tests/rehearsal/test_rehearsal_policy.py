@@ -6,7 +6,7 @@ from contracts.deployment import Outcome
 from contracts.monitor import CriticalAlert
 from contracts.results import StepFinished
 from sandbox.scenarios.load import shipped
-from services._policy.load import File, Files
+from services._policy.files import File, Files
 from surefoot.rehearsal.rehearse import Rehearsal, rehearse
 
 

@@ -22,7 +22,7 @@ from services._chassis.settings import Settings
 from services._chassis.signing_keys import KeyFault, TrustedKey, create, private_path, write_trusted
 from services._policy.changes import LONGEST, differences
 from services._policy.environment import Environment
-from services._policy.load import File, Files
+from services._policy.files import File, Files
 from services._policy.read import Found, S3Reader, Unreadable, read_path, signature_path
 from services._policy.source import NoPolicy, PolicySource
 from surefoot.exit_codes import Exit
