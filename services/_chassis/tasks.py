@@ -1,6 +1,7 @@
 """Shutting tasks down.
 
-Both functions suppress a cancellation that arrives while they wait; the caller re-raises it.
+Both functions suppress a cancellation that arrives while they wait; the caller re-raises it. How a future ended that
+nobody waits for any more is noted, so that asyncio does not report its error as one that was overlooked.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ async def until_over(future: asyncio.Future[Any]) -> None:
     while not future.done():
         with suppress(asyncio.CancelledError):
             await asyncio.wait([future])
+    _note_the_end(future)
 
 
 async def end(tasks: Iterable[asyncio.Future[Any]], seconds: float = inf) -> set[asyncio.Future[Any]]:
@@ -24,7 +26,7 @@ async def end(tasks: Iterable[asyncio.Future[Any]], seconds: float = inf) -> set
     One cancellation is not enough: a library that waits with a timeout may lose a cancellation that arrives together
     with its answer (``asyncio.wait_for`` of Python 3.11 does).
     """
-    deadline = time.monotonic() + seconds
+    tasks, deadline = [*tasks], time.monotonic() + seconds
     while going := {task for task in tasks if not task.done()}:
         if time.monotonic() >= deadline:
             return going
@@ -32,4 +34,11 @@ async def end(tasks: Iterable[asyncio.Future[Any]], seconds: float = inf) -> set
             task.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.wait(going, timeout=0.2)
+    for task in tasks:
+        _note_the_end(task)
     return set()
+
+
+def _note_the_end(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()

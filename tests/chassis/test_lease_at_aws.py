@@ -1,12 +1,14 @@
 """What an executor without its lease asks of AWS is not sent; what was sent is waited for, to a bound."""
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from services._chassis.acting import Actor, LeaseOver, acting
 from services._chassis.aws import Aws
@@ -52,6 +54,52 @@ async def test_a_second_try_needs_the_lease_too(requests: list[bytes]) -> None:
     assert len(requests) == 1
     assert b"surefoot/recovery/apply-change/1/7" in requests[0]
     connection.close()
+
+
+async def test_how_a_cancelled_call_fails_is_not_reported_as_overlooked(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection, reported = AwsConnection("us-west-2"), list[Any]()
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context))
+    begun, over = threading.Event(), threading.Event()
+
+    def refused(*_: Any) -> dict[str, Any]:
+        begun.set()
+        over.wait(20)
+        raise EndpointConnectionError(endpoint_url="https://ecs")
+
+    aws = Aws(connection, "recovery")
+    monkeypatch.setattr(aws, "_call", refused)
+
+    async def cancelled() -> bool:
+        task = asyncio.ensure_future(aws.call("ecs", "describe_services"))
+        await asyncio.to_thread(begun.wait, 20)
+        task.cancel()
+        await asyncio.sleep(0)
+        over.set()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    assert await cancelled()
+    gc.collect()
+    assert reported == []
+    connection.close()
+
+
+async def test_a_task_that_fails_while_it_is_ended_is_not_reported_as_overlooked() -> None:
+    reported = list[Any]()
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context))
+
+    async def fails() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ConnectionError("while it was cleaned up")
+
+    task = asyncio.create_task(fails())
+    await asyncio.sleep(0)
+    assert not await end([task])
+    del task
+    gc.collect()
+    assert reported == []
 
 
 async def test_a_cancelled_call_is_waited_for_however_often_it_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
