@@ -5,6 +5,9 @@
 -- The bucket is kept as the time at which it will be full again (the generic cell rate algorithm, ATM Forum TM 4.0):
 -- reads that wait have their places in it, in the order in which they came.
 --
+-- It does not know its own repetition: where an answer is lost and it is sent again, the read takes two places, which
+-- come back, or is told that it would wait too long where it had the last place.
+--
 -- KEYS  1 the bucket
 -- ARGV  1 microseconds in which one read comes back  2 reads in a full bucket  3 those of them that a read must leave
 --       4 the longest wait, in microseconds  5 "1": this read leaves none and waits for nothing, and still counts

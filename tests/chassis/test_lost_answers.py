@@ -103,9 +103,32 @@ async def test_offsets_and_reads_are_asked_for_again(redis: Any, valkey_url: str
         proxy.drops = b"EVALSHA"
         await offsets.announce_catching_up()
         assert await store.redis.get(store.key("behind")) == b"1"
-        budget = ReadBudget(store.redis, 10, Readiness())
-        assert budget is not None
         assert proxy.drops == b""
+
+
+async def test_a_read_whose_answer_is_lost_takes_one_place_more_for_as_long_as_a_read_does(
+    redis: Any, valkey_url: str
+) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    async with behind_a_proxy(valkey_url) as (store, proxy):
+        budget = ReadBudget(store.redis, 10, Readiness(), sleep=sleep)
+        asked, key = ("1", "r", "ecs", "describe_services"), "{aws-reads}:1:r:ecs:services"
+
+        async def full_at() -> float:
+            return float(await store.redis.get(key))
+
+        for _ in range(40):
+            await budget.take(*asked)
+        before = await full_at()
+        proxy.drops = b"EVALSHA"
+        await budget.take(*asked)
+        assert (await full_at() - before, proxy.drops) == (2 * 1e6 / 10, b""), "two places of a tenth of a second"
+        await budget.take(*asked)
+        assert waited[-1] - waited[-2] <= 0.1, "and the next waits for them and no longer"
 
 
 async def test_a_redis_that_loses_it_twice_is_away(redis: Any, valkey_url: str) -> None:
