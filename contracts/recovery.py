@@ -7,7 +7,9 @@ from pydantic import Field
 
 from contracts.base import Contract, Event, RunId, Time
 from contracts.deployment import Change, Rollback
+from contracts.monitor import Attribution
 from contracts.policy_parts import RecoveryPolicy
+from contracts.policy_section import Digest
 from contracts.prose import Plain, Prose
 
 
@@ -171,6 +173,10 @@ class RollbackStarted(Event):
     snapshot_id: str
     detail: Prose = ""
     """What was measured, where an alert was the trigger; empty otherwise."""
+    deployment_id: str = ""
+    """The deployment that an alert outside a run accuses, as ECS names it; empty otherwise."""
+    task_definition: str | None = None
+    """Its task definition (ARN): only this one is replaced. None where a run or a person asked for the rollback."""
     triggered_by: Trigger | None = None
     """None in events of the previous version; ``cause`` is right for both versions."""
 
@@ -191,3 +197,40 @@ class RollbackFinished(Event):
     result: Literal["restored", "superseded", "failed"]
     rollback: Rollback
     detail: Prose
+    deployment_id: str = ""
+    """The deployment that is live and healthy, where it is restored and ECS names it; empty otherwise, and in events of
+    the previous version."""
+
+
+class RollbackDecided(Event):
+    """Recovery was to roll back, and did or did not. The same answer to the same trigger is published once.
+
+    ``acted``: a rollback has begun. ``declined``: none was begun, and nobody has to do anything about it now.
+    ``people-called``: none was begun, and only people can help.
+    """
+
+    run_id: RunId | None = None
+    """None outside a run."""
+    decision: Literal["acted", "declined", "people-called"]
+    reason: Plain
+    """The branch of the decision, a word such as ``too-old``; new ones may be added."""
+    sentence: Prose
+    """What was decided and why, for a person."""
+    trigger: Trigger
+    """What asked for it; an alert with its arithmetic."""
+    decided_at: Time
+    """Product time."""
+    deployment_id: str = ""
+    """The deployment that is to blame, as ECS names it; empty where it is not known."""
+    task_definition: str = ""
+    """Its task definition (ARN); empty where recovery has not looked."""
+    snapshot_id: str = ""
+    """What it goes back to; empty where it does not."""
+    rollback_id: str = ""
+    window_from: Time | None = None
+    """The begin of the window that broke the rule; None where no alert tells it."""
+    window_until: Time | None = None
+    attribution: Attribution | None = None
+    """The version that the monitor attributes that window to."""
+    policy_digest: Digest = ""
+    """Digest of the policy that decided; empty without a policy file, and where no policy was asked."""

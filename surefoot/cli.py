@@ -7,7 +7,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from surefoot.all_in_one import demo, up
 from surefoot.credential import without_option
-from surefoot.deployments import abort, deploy, events, rollback, runs, services, snapshots, status, wait
+from surefoot.deployments import abort, deploy, events, rollback, runs, services, snapshots, status, wait, why
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, fail
 from surefoot.permissions import acls, iam
@@ -30,7 +30,7 @@ app.command(
     "surefoot.signing_keys:app", name="signing-keys", help="Make and list the keys with which messages are signed."
 )
 app.command("surefoot.sandbox:app", name="sandbox", help="Rehearse deployments on a simulated AWS.")
-for command in (deploy, wait, status, runs, services, acls, iam, abort, snapshots, rollback, events, demo, up):
+for command in (deploy, wait, status, runs, services, acls, iam, abort, snapshots, why, rollback, events, demo, up):
     app.command(command)
 
 

@@ -87,6 +87,10 @@ class Surefoot:
     def snapshots(self, place: Place) -> dict[str, Any]:
         return self._call("GET", _path("/disaster-recovery/snapshots", place), params=place.query)
 
+    def decisions(self, place: Place, limit: int) -> dict[str, Any]:
+        """Return the last decisions about rollbacks, the newest first."""
+        return self._call("GET", _path("/disaster-recovery/decisions", place), params={**place.query, "limit": limit})
+
     def roll_back(self, place: Place, snapshot_id: str, requester: Requester, *, dry_run: bool) -> dict[str, Any]:
         body = {"snapshot_id": snapshot_id, "dry_run": dry_run, "actor": requester.actor, "reason": requester.reason}
         return self._post("/disaster-recovery/rollback", place, body)

@@ -169,6 +169,23 @@ def snapshots(cluster: Cluster, service: Service, *, where: Located = ANYWHERE, 
     return Exit.SUCCEEDED
 
 
+def why(
+    cluster: Cluster,
+    service: Service,
+    *,
+    limit: Annotated[int, Parameter(validator=positive, help="How many decisions at most; 100 are kept.")] = 20,
+    where: Located = ANYWHERE,
+    json: Json = False,
+) -> int:
+    """Show why recovery rolled a service back, and why it did not, the newest decision first."""
+    from surefoot.client import Surefoot
+    from surefoot.why import decisions_of
+
+    found = Surefoot().decisions(Place.of(cluster, service, where), min(limit, 100))
+    result(found, json, decisions_of)
+    return Exit.SUCCEEDED
+
+
 def rollback(
     cluster: Cluster,
     service: Service,

@@ -81,7 +81,7 @@ def _change(run: Mapping[str, Any]) -> str:
 def _now(service: Mapping[str, Any]) -> str:
     run = service["active_run"]
     if run is None:
-        return "idle"
+        return "people are called" if service["condition"].get("called") else "idle"
     waiting = f", {service['queued']} waiting" if service["queued"] else ""
     return f"{(run['phase'] or run['status']).replace('_', ' ')}{waiting}"
 

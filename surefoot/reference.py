@@ -26,6 +26,7 @@ EXAMPLES = {
     "services": "surefoot services",
     "abort": f"surefoot abort {_S} --reason 'wrong branch'",
     "snapshots": f"surefoot snapshots {_S}",
+    "why": f"surefoot why {_S}",
     "rollback": f"surefoot rollback {_S} --latest-proven --dry-run",
     "events": "surefoot events deployment.events.v1 alerts.critical.v1",
     "demo": "surefoot demo --speed 30",

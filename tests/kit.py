@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import orjson
@@ -17,7 +18,7 @@ from services._aws.ecs_views import EcsService
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock, Pace
 from services._chassis.policies import BuiltInPolicies
-from services._chassis.store import Applied, RedisStore, S, Written
+from services._chassis.store import Applied, Indexed, RedisStore, S, Written
 from services._chassis.transition import Busy, Cancelled, Decision, Emit, Job, Timer, Transition
 from services._policy.callers import Identities
 from services._policy.in_force import Listener
@@ -180,6 +181,8 @@ class Consequences:
         self.timers: dict[str, Timer] = {}
         self.jobs: dict[str, HeldJob] = {}
         self.emitted: list[Emit] = []
+        self.indexes: dict[str, dict[str, float]] = {}
+        """Index → member → score."""
 
     def follow(self, key: str | None, decision: Decision) -> None:
         """Take in what was decided on the state under ``key``, as the store does."""
@@ -195,11 +198,13 @@ class Consequences:
         for job in decision.jobs:
             self.jobs.setdefault(job.id, HeldJob(job))
         self.records |= decision.records
+        for line in decision.indexes:
+            self.indexes.setdefault(line.name, {})[line.member] = line.score
         self.emitted += decision.emit
 
 
 class FakeStore(Consequences):
-    """The port ``Store`` for tests that set its content themselves: each cause is applied once."""
+    """The port ``IndexedStore`` for tests that set its content themselves: each cause is applied once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -214,6 +219,14 @@ class FakeStore(Consequences):
 
     async def record(self, key: str) -> bytes | None:
         return self.records.get(key)
+
+    async def range(
+        self, index: str, *, lowest: float = -inf, highest: float = inf, after: str | None = None, limit: int = 50
+    ) -> list[Indexed]:
+        assert after is None, "pages are the store's own"
+        lines = (Indexed(member, score) for member, score in self.indexes.get(index, {}).items())
+        found = [line for line in lines if lowest <= line.score <= highest]
+        return sorted(found, key=lambda line: (line.score, line.member), reverse=True)[:limit]
 
     async def apply(
         self, transition: Transition, *, cause: str, cause_before: str = "", intake: bool = False

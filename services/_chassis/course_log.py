@@ -12,7 +12,7 @@ from contracts.base import Event
 from contracts.deployment import DeploymentFinished, DeploymentStarted, GateEvaluated, PhaseFinished, PhaseStarted
 from contracts.gates import Verdict
 from contracts.monitor import CriticalAlert, WarningAlert
-from contracts.recovery import ChangeApplied, RollbackFinished, RollbackStarted
+from contracts.recovery import ChangeApplied, RollbackDecided, RollbackFinished, RollbackStarted
 
 log = structlog.get_logger()
 
@@ -37,6 +37,10 @@ _LINES: dict[type[Event], tuple[str, Callable[[Any], dict[str, Any] | None]]] = 
     ChangeApplied: ("change applied", lambda event: {"deployment": event.deployment_id}),
     RollbackStarted: ("rollback started", lambda event: {"snapshot": event.snapshot_id, "detail": event.detail}),
     RollbackFinished: ("rollback finished", lambda event: {"result": event.result, "detail": event.detail}),
+    RollbackDecided: (
+        "rollback decided",
+        lambda event: {"decision": event.decision, "why": event.reason, "sentence": event.sentence},
+    ),
     CriticalAlert: ("critical alert", lambda event: {"rule": event.rule, "state": event.state}),
     WarningAlert: ("warning alert", lambda event: {"rule": event.rule, "state": event.state}),
 }
@@ -50,4 +54,6 @@ def log_event(event: object) -> None:
     fields = fields_of(event)
     if fields is not None:
         given = {name: value for name, value in fields.items() if value not in {None, ""}}
-        log.info(line, target=str(event.target), run_id=getattr(event, "run_id", None), **given)
+        calls_people = isinstance(event, RollbackDecided) and event.decision == "people-called"
+        write = log.critical if calls_people else log.info
+        write(line, target=str(event.target), run_id=getattr(event, "run_id", None), **given)

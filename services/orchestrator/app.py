@@ -12,7 +12,7 @@ from contracts.deployment import (
 )
 from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
-from contracts.recovery import RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
+from contracts.recovery import RollbackDecided, RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
 from contracts.results import StepFinished, StepProgressed
 from contracts.topics import DEPLOYMENT_REQUESTS
 from services._aws.existing import existing
@@ -41,6 +41,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             StepProgressed: handlers.on_event,
             RollbackStarted: handlers.on_event,
             RollbackFinished: handlers.on_event,
+            RollbackDecided: handlers.on_event,
             CriticalAlert: handlers.on_event,
             WarningAlert: handlers.on_event,
             TargetArmed: handlers.on_event,

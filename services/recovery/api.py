@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from contracts.access import Role
 from contracts.base import Target
 from contracts.policy_parts import RecoveryPolicy
-from contracts.recovery import ManualTrigger
+from contracts.recovery import ManualTrigger, RollbackDecided
 from contracts.redact import redact
+from contracts.state import read_record
 from services._aws.existing import Existing
 from services._chassis.access.permit import NowAsking, needs
 from services._chassis.clock import Clock
@@ -29,11 +30,19 @@ from services._chassis.operations import (
 )
 from services._chassis.policies import Policies
 from services._chassis.shared_reads import SharedReads
-from services._chassis.store import Store
+from services._chassis.store import IndexedStore
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
-from services.recovery.decisions import CAPTURE, begin_rollback, rollback_id
+from services.recovery.decisions import (
+    CAPTURE,
+    begin_by_hand,
+    decision_key,
+    decisions_index,
+    refuse_by_hand,
+    rollback_id,
+)
 from services.recovery.domain.arm import why_not_roll_back
+from services.recovery.domain.decision_record import MOST_KEPT
 from services.recovery.domain.definition_changes import definition_changes
 from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.proof import ProvenSnapshot, Unproven
@@ -47,6 +56,8 @@ from services.recovery.ports import Ecs, Snapshots
 ROOT = "/disaster-recovery"
 MOST_LISTS = 4
 """How many lists of snapshots are read from S3 at a time."""
+LISTED_DECISIONS = 20
+"""How many decisions are shown where nobody says how many."""
 MOST_BESIDE = 20
 """How many snapshots a list reads beyond those that the index knows: Redis may have been lost."""
 
@@ -71,7 +82,7 @@ class RollbackAccepted(Accepted):
 class Endpoints:
     """Does the work of the routes."""
 
-    store: Store
+    store: IndexedStore
     clock: Clock
     policies: Policies
     ecs: Ecs
@@ -136,6 +147,15 @@ class Endpoints:
         except Unproven as why:
             return str(why)
 
+    async def decided(self, target: Target, limit: int) -> dict[str, Any]:
+        """Return the last decisions about rollbacks, the newest first."""
+        lines = await self.store.range(decisions_index(target), limit=limit)
+        if not lines:
+            await self.existing(target)
+        records = [await self.store.record(decision_key(target, line.member)) for line in lines]
+        found = [event for record in records if (event := read_record(RollbackDecided, record)) is not None]
+        return {"target": str(target), "decisions": [event.model_dump(exclude={"target"}) for event in found]}
+
     async def roll_back(
         self, target: Target, body: RollbackRequest, key: str | None, response: Response
     ) -> dict[str, Any]:
@@ -194,17 +214,23 @@ class Endpoints:
             started_at=now,
         )
 
+        refused: list[str] = []
+
         def decide(state: bytes | None) -> Decision:
+            refused.clear()
             protection = Protection.from_bytes(state)
             if protection.rollback_named(name) is not None:
                 return Decision()  # the same request came before
             if refusal := why_not_roll_back(protection, now):
-                raise Problem(409, "The service is held", refusal.summary)
-            begun = begin_rollback(protection, target, rollback)
+                refused.append(refusal.summary)
+                return refuse_by_hand(protection, target, rollback, refusal)
+            begun = begin_by_hand(protection, target, rollback)
             return replace(begun, records={**begun.records, **what_was_asked(name, body, key)})
 
         transition = Transition(key_of(target), decide)
         written = await self.store.apply(transition, cause="")
+        if refused:
+            raise Problem(409, "The service is held", refused[0])
         await refuse_another(self.store, name, body, key)
         before = None if written.decision.jobs else await find_operation(self.store, name)
         chosen = before.model_dump().get("snapshot_id", body.snapshot_id) if before else body.snapshot_id
@@ -238,6 +264,13 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
     async def listed(target: NamedInPath) -> Response:
         """List the stored snapshots, the newest first, without their secrets."""
         return Response(await endpoints.listed(target), media_type="application/json")
+
+    @router.get("/decisions/{cluster_name}/{service_name}", dependencies=[needs(Role.VIEWER)])
+    async def decided(
+        target: NamedInPath, limit: Annotated[int, Query(ge=1, le=MOST_KEPT)] = LISTED_DECISIONS
+    ) -> dict[str, Any]:
+        """Show why recovery rolled back, and why it did not, the newest decision first; each is kept for a month."""
+        return await endpoints.decided(target, limit)
 
     @router.post(
         "/rollback/{cluster_name}/{service_name}",

@@ -3,7 +3,17 @@
 from functools import partial
 
 from contracts.monitor import CriticalAlert
-from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack, SnapshotCaptured, TargetDisarmed
+from contracts.recovery import (
+    ApplyChange,
+    Arm,
+    CaptureSnapshot,
+    Disarm,
+    RollBack,
+    RollbackFinished,
+    RollbackStarted,
+    SnapshotCaptured,
+    TargetDisarmed,
+)
 from services._aws.existing import existing
 from services._chassis.aws import Aws
 from services._chassis.service import Platform, Service
@@ -15,10 +25,11 @@ from services.recovery.adapters.images import AwsImages
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.adapters.surroundings import AwsBalancers, AwsSurroundings
 from services.recovery.api import ROOT, Endpoints, create_router
-from services.recovery.decisions import CAPTURE, CHANGE, PURGE, ROLL_BACK, TEND
+from services.recovery.decisions import CAPTURE, CHANGE, CONSIDER, PURGE, ROLL_BACK, TEND
 from services.recovery.handlers import Handlers
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
+from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
 from services.recovery.jobs.tend import Housekeeping, TendJob
@@ -56,12 +67,15 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             CriticalAlert: handlers.alert,
             SnapshotCaptured: handlers.own_snapshot,
             TargetDisarmed: handlers.own_disarming,
+            RollbackStarted: handlers.own_rollback_started,
+            RollbackFinished: handlers.own_rollback_finished,
         },
         jobs={
             CAPTURE: capture,
             PURGE: PurgeJob(snapshots),
             TEND: TendJob(snapshots, store, clock, platform.policies),
             CHANGE: ChangeJob(changing, AwsImages(apart), platform.policies, store, clock),
+            CONSIDER: ConsiderJob(AwsEcs(apart), stored(apart), platform.policies, store, clock),
             ROLL_BACK: RollbackJob(
                 changing,
                 AwsBalancers(apart),
@@ -72,9 +86,18 @@ def create_app(settings: Settings, platform: Platform) -> Service:
                 settle_seconds,
             ),
         },
-        first_jobs=frozenset({CHANGE, ROLL_BACK}),
-        failures={CHANGE: handlers.change_failed, ROLL_BACK: handlers.rollback_failed},
-        timers={"expire": handlers.expire, "overdue": handlers.overdue},
+        first_jobs=frozenset({CHANGE, CONSIDER, ROLL_BACK}),
+        failures={
+            CHANGE: handlers.change_failed,
+            CONSIDER: handlers.consider_failed,
+            ROLL_BACK: handlers.rollback_failed,
+        },
+        timers={
+            "expire": handlers.expire,
+            "overdue": handlers.overdue,
+            "consider": handlers.consider,
+            "resume": handlers.resume,
+        },
         router=create_router(endpoints, targets),
         by_hand=(f"{ROOT}/rollback/",),
         background={"recovery snapshots": housekeeping.run},

@@ -1,8 +1,10 @@
 """Begins and ends work: the decisions that bus, timers, jobs and API share. Nothing here does I/O."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from contracts.base import Target, caused_id
+from contracts.base import Target, caused_id, joined
+from contracts.bounds import as_json
 from contracts.deployment import Cause
 from contracts.gates import Gate
 from contracts.monitor import CriticalAlert
@@ -13,6 +15,7 @@ from contracts.recovery import (
     Arm,
     CommandTrigger,
     Disarm,
+    ManualTrigger,
     RollBack,
     RollbackFinished,
     RollbackStarted,
@@ -23,20 +26,38 @@ from contracts.recovery import (
 from contracts.results import ArmedOutput, DisarmOutput
 from contracts.rollout_pace import LEAST_SILENCE
 from services._chassis.commands import Command
-from services._chassis.transition import Decision, Emit, Job, Timer, Transition, decided
+from services._chassis.transition import Decision, Emit, Index, Job, Timer, Transition, decided
 from services.recovery.domain import alert as alerts
 from services.recovery.domain import arm as arming
 from services.recovery.domain import roll_back as rolling
+from services.recovery.domain.answer import Answer, Why, acted, declined
 from services.recovery.domain.arm import Refusal
-from services.recovery.domain.protection import PastRollback, Protection, RollingBack, SnapshotEntry, key_of
+from services.recovery.domain.decision_record import MOST_KEPT, About, NewRecord, decision_on, record_once
+from services.recovery.domain.protection import (
+    MOST_PAST,
+    Armed,
+    PastRollback,
+    Protection,
+    RollingBack,
+    SnapshotEntry,
+    key_of,
+)
 from services.recovery.domain.snapshot import Purpose, new_id
-from services.recovery.domain.work import ORCHESTRATOR, CaptureWork, ChangeWork, Expiry, RecoveryOperation, RollbackWork
+from services.recovery.domain.work import (
+    ORCHESTRATOR,
+    CaptureWork,
+    ChangeWork,
+    Expiry,
+    RecoveryOperation,
+    RollbackWork,
+)
 
 CAPTURE = "capture-snapshot"
 PURGE = "purge-snapshots"
 TEND = "tend-snapshots"
 CHANGE = "apply-change"
 ROLL_BACK = "rollback"
+CONSIDER = "consider-alert"
 """The kinds of the jobs."""
 OVERDUE_MARGIN = 300.0
 """Product seconds after a rollback's own deadline, after which it counts as failed if its job has not ended."""
@@ -170,11 +191,15 @@ def roll_back_on_command(protection: Protection, command: RollBack, asked: Comma
             return Decision(emit=(rolled_back(asked, past),))
         case RollingBack():
             return Decision(rolling.add_waiting_command(protection, asked.id).to_bytes())
-    held = protection.armed_for(command.run_id, now)
+    held, trigger = protection.armed_for(command.run_id, now), CommandTrigger(reason=command.trigger)
     if held is None or protection.rollback is not None:
-        return Decision(emit=(_not_armed(asked),))
+        refused_since = f"recovery is not armed for run {command.run_id}"
+        about = About(run_id=command.run_id, task_definition=command.task_definition or "")
+        event = decision_on(command.target, declined(Why.NOT_ARMED, refused_since), trigger, now, about)
+        known, record = record_once(protection, event, asked.id)
+        return on_record(Decision(known.to_bytes(), emit=(_not_armed(asked),)), record)
     rollback = RollingBack.begun(
-        CommandTrigger(reason=command.trigger),
+        trigger,
         rollback_id=rollback_id(command.run_id),
         run_id=command.run_id,
         snapshot_id=held.snapshot_id,
@@ -182,7 +207,73 @@ def roll_back_on_command(protection: Protection, command: RollBack, asked: Comma
         commands=(asked.id,),
         judged=command.task_definition,
     )
-    return begin_rollback(protection, command.target, rollback)
+    answer = acted(Why.COMMAND, f"Rolls back to {held.snapshot_id} for run {command.run_id}: {command.trigger}.")
+    return begin_on_record(protection, command.target, rollback, answer, asked.id)
+
+
+def begin_on_record(
+    protection: Protection,
+    target: Target,
+    rollback: RollingBack,
+    answer: Answer,
+    cause: str,
+    alert: CriticalAlert | None = None,
+    digest: str = "",
+) -> Decision:
+    """Begin a rollback, and record that as a decision. ``cause``: what asked for it, where no alert did."""
+    held = protection.arm
+    change = held.change if held is not None and held.run_id == rollback.run_id else None
+    about = About(
+        run_id=rollback.run_id,
+        deployment_id=rollback.deployment_id or (change.deployment_id if change else None) or "",
+        task_definition=rollback.judged or (change.task_definition if change else None) or "",
+        snapshot_id=rollback.snapshot_id,
+        rollback_id=rollback.rollback_id,
+        digest=digest,
+        alert=alert,
+    )
+    trigger = rollback.triggered_by or ManualTrigger()
+    event = decision_on(target, answer, trigger, rollback.started_at, about)
+    known, record = record_once(protection, event, cause)
+    return on_record(begin_rollback(known, target, rollback), record)
+
+
+def begin_by_hand(protection: Protection, target: Target, rollback: RollingBack) -> Decision:
+    """Begin the rollback that a person asked for. The caller has made sure that it may begin."""
+    answer = acted(Why.PERSON, f"Rolls back to {rollback.snapshot_id}, {rollback.trigger.rstrip('.')}.")
+    return begin_on_record(protection, target, rollback, answer, rollback.rollback_id)
+
+
+def refuse_by_hand(protection: Protection, target: Target, rollback: RollingBack, refusal: Refusal) -> Decision:
+    """Record that a rollback by hand is refused. The same person's same request is recorded once for each reason."""
+    asked, summary = rollback.triggered_by or ManualTrigger(), refusal.summary.rstrip(".")
+    about = About(snapshot_id=rollback.snapshot_id)
+    event = decision_on(target, declined(Why.UNDER_WAY, summary), asked, rollback.started_at, about)
+    known, record = record_once(protection, event, joined(asked.summary, rollback.snapshot_id, summary))
+    return on_record(Decision(known.to_bytes()), record)
+
+
+def on_record(decision: Decision, record: NewRecord | None) -> Decision:
+    """Return the decision that publishes and keeps what was decided as well; the same where it is on record."""
+    if record is None:
+        return decision
+    event = record.event
+    line = Index(decisions_index(event.target), str(record.place), event.decided_at.timestamp(), MOST_KEPT)
+    return replace(
+        decision,
+        emit=(*decision.emit, Emit(event, record.id)),
+        records={**decision.records, decision_key(event.target, str(record.place)): as_json(event)},
+        indexes=(*decision.indexes, line),
+    )
+
+
+def decisions_index(target: Target) -> str:
+    """Return the index of a target's decisions: the places of their records, by time."""
+    return f"decisions:{target}"
+
+
+def decision_key(target: Target, place: str) -> str:
+    return f"decision:{target}:{place}"
 
 
 def _not_armed(command: Command) -> Emit:
@@ -190,20 +281,27 @@ def _not_armed(command: Command) -> Emit:
     return command.failed(summary, Cause.REFUSED, Gate.true("armed", holds=False, detail=summary))
 
 
-def roll_back_on_alert(before: Protection, alert: CriticalAlert, now: datetime) -> Decision:
-    """Keep the alert in the state, and roll the target back if it is armed and the alert requires it."""
-    protection = alerts.note(before, alert)
-    held = alerts.rollback_for(before, alert, now)
-    if held is None:
-        return Decision(protection.to_bytes())
+def roll_back_on_alert(before: Protection, alert: CriticalAlert, held: Armed, cause: str, now: datetime) -> Decision:
+    """Keep the alert in the state, and roll the armed run back if the alert requires it; record either.
+
+    ``cause``: the id of the message.
+    """
+    protection, trigger = alerts.note(before, alert), alerts.trigger_of(alert)
+    digest = held.policy.digest if held.policy else ""
+    why_not = alerts.why_not_while_armed(before, alert, now)
+    if why_not is not None:
+        event = decision_on(alert.target, why_not, trigger, now, About(run_id=held.run_id, digest=digest, alert=alert))
+        known, record = record_once(protection, event, cause)
+        return on_record(Decision(known.to_bytes()), record)
     rollback = RollingBack.begun(
-        alerts.trigger_of(alert),
+        trigger,
         rollback_id=rollback_id(held.run_id),
         run_id=held.run_id,
         snapshot_id=held.snapshot_id,
         started_at=now,
     )
-    return begin_rollback(protection, alert.target, rollback)
+    sentence = f"Rolls back to {held.snapshot_id} for run {held.run_id}, by an alert: {alert.detail.rstrip('.')}."
+    return begin_on_record(protection, alert.target, rollback, acted(Why.ALERT, sentence), cause, alert, digest)
 
 
 def disarm(protection: Protection, command: Disarm, asked: Command) -> Decision:
@@ -236,7 +334,7 @@ def expire(protection: Protection, due: Expiry, at: float, now: datetime) -> Dec
     event = TargetDisarmed(target=due.target, run_id=due.run_id, reason="expired")
     disarmed = Emit(event, caused_id(due.run_id, f"expired:{at}"))
     change_answer, stopped = stop_change(protection, due.target, "the arm has expired")
-    return Decision(protection.replace(arm=None).to_bytes(), emit=(disarmed, *change_answer), cancel_jobs=stopped)
+    return Decision(arming.release(protection).to_bytes(), emit=(disarmed, *change_answer), cancel_jobs=stopped)
 
 
 def stop_change(protection: Protection, target: Target, why: str) -> tuple[tuple[Emit, ...], tuple[str, ...]]:
@@ -262,6 +360,8 @@ def begin_rollback(protection: Protection, target: Target, rollback: RollingBack
         trigger=rollback.trigger,
         snapshot_id=rollback.snapshot_id,
         detail=rollback.triggered_by.detail if isinstance(rollback.triggered_by, AlertTrigger) else "",
+        deployment_id=rollback.deployment_id,
+        task_definition=rollback.judged if rollback.deployment_id else None,
         triggered_by=rollback.triggered_by,
     )
     change_answer, stopped = stop_change(protection, target, f"a rollback has begun ({rollback.trigger})")
@@ -272,6 +372,52 @@ def begin_rollback(protection: Protection, target: Target, rollback: RollingBack
         cancel_jobs=stopped,
         timers=(_overdue(name, (rollback.started_at + OVERDUE).timestamp(), work),),
         records=RecoveryOperation.of_rollback(target, rollback).record,
+    )
+
+
+def begin_again(protection: Protection, event: RollbackStarted, began_at: datetime) -> Decision:
+    """Know a rollback outside a run again that an alert began. Its job begins once all is read (``resume``)."""
+    known = protection.rollback is not None or protection.rollback_named(event.rollback_id) is not None
+    if event.run_id is not None or not event.deployment_id or known:
+        return Decision()
+    rollback = RollingBack.begun(
+        event.cause,
+        rollback_id=event.rollback_id,
+        run_id=None,
+        snapshot_id=event.snapshot_id,
+        started_at=began_at,
+        judged=event.task_definition,
+        deployment_id=event.deployment_id,
+    )
+    work = RollbackWork(target=event.target, rollback_id=event.rollback_id).to_bytes()
+    resumed = Timer(f"resume:{event.rollback_id}", "resume", began_at.timestamp(), work)
+    return Decision(
+        rolling.begin(protection, rollback).to_bytes(),
+        timers=(_overdue(event.rollback_id, (began_at + OVERDUE).timestamp(), work), resumed),
+        records=RecoveryOperation.of_rollback(event.target, rollback).record,
+    )
+
+
+def resume(protection: Protection, work: RollbackWork) -> Decision:
+    """Begin the job of the rollback under way, unless it has begun."""
+    if protection.rollback is None or protection.rollback.rollback_id != work.rollback_id:
+        return Decision()
+    return Decision(jobs=(Job(work.rollback_id, ROLL_BACK, work.to_bytes()),))
+
+
+def end_again(protection: Protection, event: RollbackFinished) -> Decision:
+    """Know again how a rollback ended that was published."""
+    brought = protection.settle(event.deployment_id, "brought-back", event.rollback_id)
+    under_way = protection.rollback
+    if under_way is None or under_way.rollback_id != event.rollback_id or event.run_id is not None:
+        return Decision(brought.to_bytes())
+    past = PastRollback(
+        rollback_id=event.rollback_id, run_id=None, result=event.result, rollback=event.rollback, detail=event.detail
+    )
+    return Decision(
+        brought.replace(rollback=None, past=(*protection.past, past)[-MOST_PAST:]).to_bytes(),
+        cancel_timers=(f"overdue:{event.rollback_id}", f"resume:{event.rollback_id}"),
+        cancel_jobs=(event.rollback_id,),
     )
 
 
@@ -307,6 +453,7 @@ def end_rollback(work: RollbackWork, ended: rolling.Ended, now: datetime, *, can
             result=past.result,
             rollback=past.rollback,
             detail=past.detail,
+            deployment_id=ended.deployment_id if isinstance(ended, rolling.Done) else "",
         )
         begun = RecoveryOperation.of_rollback(work.target, rollback)
         end = begun.failed if past.result == "failed" else begun.finished

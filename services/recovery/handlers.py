@@ -8,17 +8,29 @@ from contracts.base import Target
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert
 from contracts.policy_parts import RecoveryPolicy
-from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack, SnapshotCaptured, TargetDisarmed
+from contracts.recovery import (
+    ApplyChange,
+    Arm,
+    CaptureSnapshot,
+    Disarm,
+    RollBack,
+    RollbackFinished,
+    RollbackStarted,
+    SnapshotCaptured,
+    TargetDisarmed,
+)
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import FailedJob
 from services._chassis.policies import Policies, governed
 from services._chassis.transition import Decision, Timer, Transition, decided
 from services.recovery import decisions
+from services.recovery.domain import alert as alerts
 from services.recovery.domain import arm as arming
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Failed
-from services.recovery.domain.work import ChangeWork, Expiry, RollbackWork
+from services.recovery.domain.work import ChangeWork, ConsiderWork, Expiry, RollbackWork
+from services.recovery.jobs.consider import again_id, begin_to_consider, not_considered, policy_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +73,27 @@ class Handlers:
         asked = Command.of(command, meta)
         return _on(command.target, lambda protection: decisions.disarm(protection, command, asked))
 
-    async def alert(self, alert: CriticalAlert, _: Meta) -> Transition:
-        now = self._now()
-        return _on(alert.target, lambda protection: decisions.roll_back_on_alert(protection, alert, now))
+    async def alert(self, alert: CriticalAlert, meta: Meta) -> Transition:
+        """Roll an armed run back, or consider whether to go back outside a run."""
+        now, policy = self._now(), policy_of(self.policies, alert.target)
+
+        def decide(protection: Protection) -> Decision:
+            held = alerts.judged_by_a_run(protection, now)
+            if held is not None and alert.state == "raised":
+                return decisions.roll_back_on_alert(protection, alert, held, meta.id, now)
+            noted = alerts.note(protection, alert)
+            if alert.state == "resolved":
+                return Decision(noted.to_bytes(), cancel_timers=(again_id(alert),))
+            work = ConsiderWork(target=alert.target, alert=alert, asked_at=now)
+            return begin_to_consider(noted, work, meta.id, policy, now)
+
+        return _on(alert.target, decide)
+
+    async def consider(self, timer: Timer) -> Transition:
+        """Consider an alert again that could not be decided."""
+        work, now = ConsiderWork.from_bytes(timer.payload), self._now()
+        policy, cause = policy_of(self.policies, work.target), f"{timer.id}:{timer.due}"
+        return _on(work.target, lambda protection: begin_to_consider(protection, work, cause, policy, now))
 
     async def own_snapshot(self, event: SnapshotCaptured, meta: Meta) -> Transition | None:
         """Index a snapshot that this service has published: a Redis restored from an older copy may lack it."""
@@ -80,6 +110,23 @@ class Handlers:
             return Decision(arming.stand_down(protection, event.run_id).to_bytes())
 
         return _on(event.target, decide)
+
+    async def own_rollback_started(self, event: RollbackStarted, meta: Meta) -> Transition | None:
+        """Go on with a rollback outside a run that a Redis restored from an older copy does not know."""
+        if not meta.read_again:
+            return None
+        return _on(event.target, lambda protection: decisions.begin_again(protection, event, meta.time))
+
+    async def own_rollback_finished(self, event: RollbackFinished, meta: Meta) -> Transition | None:
+        """Know again how a rollback ended: what it brought back is not taken back by an alert."""
+        if not meta.read_again:
+            return None
+        return _on(event.target, lambda protection: decisions.end_again(protection, event))
+
+    async def resume(self, timer: Timer) -> Transition:
+        """Begin the job of a rollback that was published before Redis was restored, unless its end was, too."""
+        work = RollbackWork.from_bytes(timer.payload)
+        return _on(work.target, lambda protection: decisions.resume(protection, work))
 
     async def expire(self, timer: Timer) -> Transition:
         due, now = Expiry.from_bytes(timer.payload), self._now()
@@ -98,6 +145,12 @@ class Handlers:
             return Decision(arming.end_change(protection, job.id, None, None, now).to_bytes())
 
         return _on(work.target, decide)
+
+    def consider_failed(self, job: FailedJob) -> Transition:
+        """Call people for an alert that could not be considered."""
+        work, now = ConsiderWork.from_bytes(job.payload), self._now()
+        policy = policy_of(self.policies, work.target)
+        return _on(work.target, lambda protection: not_considered(protection, work, job.why, policy, now))
 
     def rollback_failed(self, job: FailedJob) -> Transition:
         """End the rollback as failed, so that the target is free again and people are called."""

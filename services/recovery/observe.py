@@ -63,6 +63,7 @@ class RollbackObserver:
             version=str(primary["taskDefinition"]).rpartition("/")[2],
             unseen=str(targets) if unseen else "",
             left=left_alone(self.snapshot, service),
+            deployment_id=str(primary["id"]),
         )
 
     async def _deployments(self) -> list[Body] | None:

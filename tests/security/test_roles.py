@@ -49,6 +49,7 @@ TABLE = {
     Party.RECOVERY: {
         "POST /disaster-recovery/snapshot/{cluster_name}/{service_name}": D,
         "GET /disaster-recovery/snapshots/{cluster_name}/{service_name}": V,
+        "GET /disaster-recovery/decisions/{cluster_name}/{service_name}": V,
         "POST /disaster-recovery/rollback/{cluster_name}/{service_name}": O,
         "GET /disaster-recovery/operations/{operation_id}": V,
     },

@@ -7,10 +7,12 @@ from contracts.base import Contract
 from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.prose import Prose
-from contracts.recovery import RollbackFinished, TargetArmed, TargetDisarmed
+from contracts.recovery import AlertTrigger, RollbackDecided, RollbackFinished, TargetArmed, TargetDisarmed
 
 FRESH = timedelta(hours=1)
 """A score that was published longer ago is not shown: health publishes one every quarter of an hour at least."""
+CALLED = timedelta(days=1)
+"""For so long it is shown that people are called, unless the alert is over before."""
 MOST_ALERTS = 50
 """Open alerts that are kept for a target; the oldest go first."""
 
@@ -38,7 +40,19 @@ class Score(Contract):
     at: datetime
 
 
-Published = TargetArmed | TargetDisarmed | RollbackFinished | CriticalAlert | WarningAlert | HealthScored
+class PeopleCalled(Contract):
+    """Recovery did not act on a critical alert outside a run, and only people can help."""
+
+    alert_id: str
+    rule: str
+    sentence: Prose
+    """Why recovery did not act."""
+    at: datetime
+
+
+Published = (
+    TargetArmed | TargetDisarmed | RollbackFinished | RollbackDecided | CriticalAlert | WarningAlert | HealthScored
+)
 
 
 class Condition(Contract):
@@ -48,6 +62,8 @@ class Condition(Contract):
     alerts: tuple[OpenAlert, ...] = ()
     """Oldest first."""
     score: Score | None = None
+    called: PeopleCalled | None = None
+    """The last call for people that is not over."""
 
     def after(self, event: Published, published_at: datetime) -> Self:
         """Return the condition with an event taken in; the same event again changes nothing."""
@@ -57,18 +73,22 @@ class Condition(Contract):
             case TargetDisarmed() | RollbackFinished():
                 ended = self.armed is not None and self.armed.run_id == event.run_id
                 return self._with(armed=None) if ended else self
+            case RollbackDecided():
+                return self._with(called=self._called_after(event))
             case HealthScored() if self.score is not None and published_at <= self.score.at:
                 return self
             case HealthScored():
                 return self._with(score=Score(low=event.low, high=event.high, rating=event.rating, at=published_at))
             case CriticalAlert() | WarningAlert():
-                return self._with(alerts=self._alerts_after(event))
+                over = event.state == "resolved" and self.called is not None and self.called.alert_id == event.alert_id
+                return self._with(alerts=self._alerts_after(event), called=None if over else self.called)
 
     def at(self, now: datetime) -> Self:
-        """Return the part that still holds: an arm expires by itself, and an old score is not shown."""
+        """Return the part that still holds: an arm expires by itself, and what is old is not shown."""
         armed = self.armed if self.armed is not None and self.armed.until > now else None
         score = self.score if self.score is not None and now - self.score.at < FRESH else None
-        return self._with(armed=armed, score=score)
+        called = self.called if self.called is not None and now - self.called.at < CALLED else None
+        return self._with(armed=armed, score=score, called=called)
 
     def _alerts_after(self, event: CriticalAlert | WarningAlert) -> tuple[OpenAlert, ...]:
         others = tuple(alert for alert in self.alerts if alert.alert_id != event.alert_id)
@@ -82,6 +102,14 @@ class Condition(Contract):
             detail=event.detail,
         )
         return (*others, raised)[-MOST_ALERTS:]
+
+    def _called_after(self, event: RollbackDecided) -> PeopleCalled | None:
+        if event.decision == "acted":
+            return None
+        if event.decision == "declined" or not isinstance(event.trigger, AlertTrigger):
+            return self.called
+        trigger = event.trigger
+        return PeopleCalled(alert_id=trigger.alert_id, rule=trigger.rule, sentence=event.sentence, at=event.decided_at)
 
     def _with(self, **changes: object) -> Self:
         return self.model_copy(update=changes)

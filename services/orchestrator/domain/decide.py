@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from contracts.deployment import AbortRequested, DeploymentFinished, DeploymentStarted, PhaseProgressed, PhaseStarted
 from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
-from contracts.recovery import RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
+from contracts.recovery import RollbackDecided, RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
 from contracts.results import StepFinished, StepProgressed
 from services.orchestrator.domain import check_up, endings, phases, replay, requests, steps
 from services.orchestrator.domain.course import Course
@@ -44,6 +44,7 @@ Input = (
     | StepProgressed
     | RollbackStarted
     | RollbackFinished
+    | RollbackDecided
     | CriticalAlert
     | WarningAlert
     | TargetArmed
@@ -100,6 +101,9 @@ def _run_turn(run: Run, event: Input, now: float) -> RunTurn:  # noqa: PLR0911  
             return (yield from endings.recovery_began(run, event, now))
         case RollbackFinished():
             return (yield from endings.recovery_finished(run, event, now))
+        case RollbackDecided():
+            declined = event.decision == "declined"
+            return (yield from progress(run, "alert", event.sentence, now)) if declined else run
         case AbortRequested():
             return (yield from endings.abort(run, event.actor, event.reason, now))
         case CriticalAlert() | WarningAlert():

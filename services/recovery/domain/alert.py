@@ -1,9 +1,10 @@
-"""Decides which critical alerts bring the armed snapshot back."""
+"""Decides which critical alerts bring the armed snapshot back, and says why the others do not."""
 
 from datetime import datetime
 
 from contracts.monitor import CriticalAlert, CriticalRule
 from contracts.recovery import AlertTrigger
+from services.recovery.domain.answer import Answer, Why, declined
 from services.recovery.domain.protection import MOST_FIRING, MOST_RESOLVED, Armed, Firing, OurChange, Protection
 
 
@@ -25,50 +26,94 @@ def late(protection: Protection, alert: CriticalAlert) -> bool:
     return alert.state == "raised" and alert.alert_id in protection.resolved
 
 
+def judged_by_a_run(protection: Protection, now: datetime) -> Armed | None:
+    """Return the arm whose run has changed the service, so that it decides on alerts; None outside such a run."""
+    held = protection.arm
+    if held is None or held.change is None or protection.rollback is not None:
+        return None
+    return held if held.active(now) else None
+
+
 def rollback_for(protection: Protection, alert: CriticalAlert, now: datetime) -> Armed | None:
-    """Return the armed run that ``alert`` rolls back, or None.
+    """Return the armed run that ``alert`` rolls back, or None."""
+    return protection.arm if why_not_while_armed(protection, alert, now) is None else None
+
+
+def why_not_while_armed(protection: Protection, alert: CriticalAlert, now: datetime) -> Answer | None:
+    """Return why a raised alert does not roll the armed run back; None where it does.
 
     Once it was published that recovery stands down for a run, no alert counts, though a restored state has it armed. An
-    alert counts once the change has begun, if it is the change's (``_of_change``) and not over, and if nothing that
+    alert counts once the change has begun, if it is the change's (``_not_of_change``) and not over, and if nothing that
     the service depends on is in trouble itself. A database alert counts only if it began after the change: a database
     fails on its own, and going back would not mend it. The policy of the run may name the rules whose alerts count. A
     run that deployed the version of its snapshot again has changed nothing that going back could mend.
     """
     held = protection.arm
-    if (
-        alert.state != "raised"
-        or alert.excused
-        or late(protection, alert)
-        or protection.rollback is not None
-        or held is None
-        or held.run_id in protection.stood_down
-        or held.change is None
-        or not held.triggered_by(alert.rule)
-        or not held.active(now)
-        or not _of_change(alert, held, held.change, protection.deployment_of(held.snapshot_id))
-        or (held.change.task_definition is not None and held.change.task_definition == protection.version_of(held))
-    ):
-        return None
+    if alert.state != "raised" or late(protection, alert):
+        return declined(Why.OVER, "the alert is over")
+    if alert.excused:
+        return declined(Why.DEPENDENCY, dependency_of(alert))
+    if held is None or not held.active(now):
+        return declined(Why.NOT_ARMED, "no run is armed")
+    return _why_not_for_run(protection, alert, held)
+
+
+def _why_not_for_run(protection: Protection, alert: CriticalAlert, held: Armed) -> Answer | None:  # noqa: PLR0911  the same
+    if protection.rollback is not None:
+        return declined(Why.UNDER_WAY, f"{protection.rollback.rollback_id} is under way on the service")
+    run = f"run {held.run_id}"
+    if held.run_id in protection.stood_down:
+        return declined(Why.STOOD_DOWN, f"recovery has stood down for {run}")
+    if held.change is None:
+        return declined(Why.ARMED, f"{run} is armed and has made no change of its own; it judges the service itself")
+    if not held.auto_recovery:
+        return declined(Why.SWITCHED_OFF, f"{run} was to roll nothing back by itself, by its request or by the policy")
+    if not held.triggered_by(alert.rule):
+        return declined(Why.NO_TRIGGER, f"recovery.triggers of the policy does not name {alert.rule}")
+    if held.change.task_definition is not None and held.change.task_definition == protection.version_of(held):
+        return declined(Why.UNCHANGED, f"{run} has deployed the version again that was live before")
     if alert.rule == CriticalRule.DATABASE_CONNECTIONS and alert.began_at <= held.change.begun_at:
-        return None
-    return held
+        return declined(Why.ALREADY_THERE, "the database was in trouble before the change began")
+    return _not_of_change(alert, held, held.change, protection.deployment_of(held.snapshot_id))
 
 
-def _of_change(alert: CriticalAlert, held: Armed, change: OurChange, deployment_before: str | None) -> bool:
-    """Return whether the change may have caused the alert.
+def _not_of_change(
+    alert: CriticalAlert, held: Armed, change: OurChange, deployment_before: str | None
+) -> Answer | None:
+    """Return why the change cannot have caused the alert; None where it may have.
 
-    The whole window that broke the rule lies after the change began, in the time of another deployment than that of the
-    snapshot, and the monitor does not attribute it to the version before. Where the monitor knows nothing of the time
-    before, an alert that fired then is not the change's; nor is it where the previous version of the monitor tells no
-    window.
+    It may where the whole window that broke the rule lies after the change began, in the time of another deployment
+    than that of the snapshot, and the monitor does not attribute it to the version before. Where the monitor knows
+    nothing of the time before, an alert that fired then is not the change's; nor is it where the previous version of
+    the monitor tells no window.
     """
+    fired_before = declined(Why.ALREADY_THERE, "the alert fired before the change already")
     if alert.window_from is None:
-        return alert.alert_id not in held.already_firing and alert.began_at > held.armed_at
-    if alert.window_from < change.begun_at or alert.attribution in {"neither", "version-before"}:
-        return False
+        early = alert.alert_id in held.already_firing or alert.began_at <= held.armed_at
+        return fired_before if early else None
+    if alert.window_from < change.begun_at:
+        return declined(Why.NOT_ATTRIBUTED, "the window that broke the rule began before the change")
     if alert.deployment_id and alert.deployment_id == deployment_before:
-        return False
-    return alert.attribution == "new-version" or alert.alert_id not in held.already_firing
+        return declined(Why.NOT_ATTRIBUTED, f"it is about {alert.deployment_id}, which was live before the change")
+    return not_attributed(alert) or (
+        fired_before if alert.attribution is None and alert.alert_id in held.already_firing else None
+    )
+
+
+def not_attributed(alert: CriticalAlert) -> Answer | None:
+    """Return that the monitor attributes the alert to another version than the new one; None where it does not."""
+    if alert.attribution == "neither":
+        because = "the window that broke the rule began before the new version served; a later one is judged anew"
+        return declined(Why.NOT_ATTRIBUTED, because)
+    if alert.attribution == "version-before":
+        return declined(Why.VERSION_BEFORE, "the version before broke the rule as well, and by as much")
+    return None
+
+
+def dependency_of(alert: CriticalAlert) -> str:
+    """Return, as a clause, what else is in trouble."""
+    fault = alert.dependency_fault.detail if alert.dependency_fault else alert.dependency
+    return f"{fault.rstrip('.')}: going back would not mend that"
 
 
 def trigger_of(alert: CriticalAlert) -> AlertTrigger:

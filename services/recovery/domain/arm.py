@@ -7,7 +7,7 @@ from contracts.deployment import Cause
 from contracts.gates import Gate
 from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import ApplyChange, Arm
-from services.recovery.domain.protection import MOST_STOOD_DOWN, Armed, OurChange, Protection
+from services.recovery.domain.protection import MOST_STOOD_DOWN, Armed, Deployed, OurChange, Protection
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def arm(protection: Protection, command: Arm, now: datetime, policy: RecoveryPol
         already_firing=frozenset(protection.firing),
         policy=policy,
     )
-    return protection.replace(arm=fresh, epoch=protection.epoch + 1)
+    return release(protection).replace(arm=fresh, epoch=protection.epoch + 1)
 
 
 def why_not_change(protection: Protection, command: ApplyChange, now: datetime) -> Refusal | None:
@@ -111,7 +111,18 @@ def disarm(protection: Protection, run_id: str) -> Protection | None:
     """Return the protection without the run's arm; None if this run is not armed."""
     if protection.arm is None or protection.arm.run_id != run_id:
         return None
-    return protection.replace(arm=None)
+    return release(protection)
+
+
+def release(protection: Protection) -> Protection:
+    """Return the protection without its arm, with what alerts outside a run have to know of the arm's deployment."""
+    held = protection.arm
+    if held is None or held.change is None or not held.change.deployment_id:
+        return protection.replace(arm=None)
+    deployment_id = held.change.deployment_id
+    deployed = Deployed(deployment_id=deployment_id, run_id=held.run_id, snapshot_id=held.snapshot_id)
+    released = protection.replace(arm=None, deployed=deployed)
+    return released if held.auto_recovery else released.settle(deployment_id, "not-asked-for", held.run_id)
 
 
 def stand_down(protection: Protection, run_id: str) -> Protection:

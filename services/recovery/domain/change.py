@@ -73,6 +73,19 @@ def pinned(reference: str, digest: str | None) -> str:
     return f"{repository if colon and '/' not in tag else reference}@{digest}"
 
 
+def pinned_definition(definition: Mapping[str, Any], digests: Mapping[str, str]) -> Body:
+    """Return a described task definition as it is registered, with each image by the digest that ran.
+
+    ``digests``: container name → ``sha256:…``. An image whose digest is not known stays as it is.
+    """
+    body = registrable(definition)
+    containers = [
+        {**container, "image": pinned(container["image"], digests.get(container["name"]))}
+        for container in body["containerDefinitions"]
+    ]
+    return {**body, "containerDefinitions": containers}
+
+
 def content_hash(definition: Mapping[str, Any]) -> str:
     """Return a hash that is the same for two task definitions that run the same: without tags and order of variables.
 

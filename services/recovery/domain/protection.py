@@ -9,7 +9,7 @@ from contracts.base import Contract, Target
 from contracts.deployment import Rollback
 from contracts.policy_parts import RecoveryPolicy
 from contracts.prose import Prose
-from contracts.recovery import Trigger
+from contracts.recovery import AlertTrigger, Trigger
 from contracts.state import State
 
 MOST_FIRING = 200
@@ -20,6 +20,10 @@ MOST_STOOD_DOWN = 50
 """How many runs are kept for which an alert begins no rollback any more."""
 MOST_PAST = 50
 """How many ended rollbacks of a target are kept."""
+MOST_SETTLED = 50
+"""How many deployments are kept that no alert outside a run rolls back any more; ECS names each only once."""
+MOST_RECORDED = 50
+"""How many decisions are remembered, so that the same one is recorded once."""
 
 
 def key_of(target: Target) -> str:
@@ -88,6 +92,13 @@ class RollingBack(Contract):
     """The ``roll-back`` commands that wait for its result."""
     judged: str | None = None
     """The task definition (ARN) that is to be taken back where the run has made no change; None: what is live."""
+    deployment_id: str = ""
+    """The deployment that an alert outside a run accuses; empty for a run's rollback and a person's."""
+
+    @property
+    def by_a_person(self) -> bool:
+        """Return whether a person asked for it; a state of the previous version knows no other one outside a run."""
+        return self.run_id is None and not isinstance(self.triggered_by, AlertTrigger)
 
     @classmethod
     def begun(
@@ -100,6 +111,7 @@ class RollingBack(Contract):
         started_at: datetime,
         commands: tuple[str, ...] = (),
         judged: str | None = None,
+        deployment_id: str = "",
     ) -> Self:
         return cls(
             rollback_id=rollback_id,
@@ -110,6 +122,7 @@ class RollingBack(Contract):
             started_at=started_at,
             commands=commands,
             judged=judged,
+            deployment_id=deployment_id,
         )
 
 
@@ -119,6 +132,25 @@ class PastRollback(Contract):
     result: Literal["restored", "superseded", "failed"]
     rollback: Rollback
     detail: Prose
+
+
+class Settled(Contract):
+    """A deployment that no alert outside a run rolls back any more."""
+
+    deployment_id: str
+    why: Literal["taken-back", "brought-back", "not-asked-for"]
+    """A rollback has begun to take it back, a rollback has put it there, or its run was to roll nothing back itself."""
+    by: str
+    """The id of that rollback or run."""
+
+
+class Deployed(Contract):
+    """The last deployment that a run has made, once that run is over."""
+
+    deployment_id: str
+    run_id: str
+    snapshot_id: str
+    """What the run was armed with: the version that was live before."""
 
 
 class SnapshotEntry(Contract):
@@ -155,6 +187,13 @@ class Protection(State):
     """Runs of which recovery had published that it stands down, before Redis was restored from an older copy."""
     snapshots: tuple[SnapshotEntry, ...] = ()
     """The index of the stored snapshots, the newest first."""
+    settled: tuple[Settled, ...] = ()
+    """The newest last."""
+    deployed: Deployed | None = None
+    recorded: tuple[str, ...] = ()
+    """Ids of the decisions that were recorded last."""
+    decisions: int = 0
+    """How many decisions were recorded; each has its place among the records (``decision_record.py``)."""
 
     def armed_for(self, run_id: str, now: datetime) -> Armed | None:
         """Return the arm of this run while it holds: it has not expired, and no rollback has used it up."""
@@ -174,6 +213,17 @@ class Protection(State):
 
     def has_snapshot(self, snapshot_id: str) -> bool:
         return any(entry.snapshot_id == snapshot_id for entry in self.snapshots)
+
+    def settled_as(self, deployment_id: str) -> Settled | None:
+        """Return why no alert outside a run rolls this deployment back any more; None where one may."""
+        return next((known for known in self.settled if known.deployment_id == deployment_id), None)
+
+    def settle(self, deployment_id: str, why: Literal["taken-back", "brought-back", "not-asked-for"], by: str) -> Self:
+        """Return the protection with a deployment settled; what was known of it before stays."""
+        if not deployment_id or self.settled_as(deployment_id) is not None:
+            return self
+        settled = Settled(deployment_id=deployment_id, why=why, by=by)
+        return self.replace(settled=(*self.settled, settled)[-MOST_SETTLED:])
 
     def adopted(self, snapshot_id: str, sha256: str, signed_with: str, now: datetime) -> Self:
         """Return the protection with what is known of a snapshot's bytes. A hash that it had already stays."""

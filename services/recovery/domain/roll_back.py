@@ -87,6 +87,8 @@ class Observed:
     """Why the targets of the load balancer could not be seen."""
     left: str = ""
     """A sentence about what the rollback leaves alone."""
+    deployment_id: str = ""
+    """The primary deployment, as ECS names it."""
 
     @property
     def healthy(self) -> bool:
@@ -160,6 +162,8 @@ class Restore:
 class Done:
     by: By
     detail: str
+    deployment_id: str = ""
+    """The deployment that was put there, as ECS names it; empty where none was, or ECS lists none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +221,8 @@ def _verify(observed: Observed, plan: Plan) -> Move:
     by, what = _whose(observed, plan)
     if by is None:
         return Failed("There is nothing to go back to: the snapshot's version is what is live.")
-    return Done(by, f"{what}; {observed.progress}.{observed.left}")
+    brought = observed.deployment_id if observed.moved or plan.restored_at else ""
+    return Done(by, f"{what}; {observed.progress}.{observed.left}", brought)
 
 
 def _whose(observed: Observed, plan: Plan) -> tuple[By | None, str]:  # noqa: PLR0911  a list of questions
@@ -239,7 +244,11 @@ def _whose(observed: Observed, plan: Plan) -> tuple[By | None, str]:  # noqa: PL
 
 def begin(protection: Protection, rollback: RollingBack) -> Protection:
     """Begin a rollback. The caller has made sure that none is under way, and that the run has had none."""
-    return protection.replace(rollback=rollback, epoch=protection.epoch + 1)
+    held = protection.arm
+    change = held.change if held is not None and held.run_id == rollback.run_id else None
+    accused = rollback.deployment_id or (change.deployment_id if change else None) or ""
+    begun = protection.replace(rollback=rollback, epoch=protection.epoch + 1)
+    return begun.settle(accused, "taken-back", rollback.rollback_id)
 
 
 def add_waiting_command(protection: Protection, command_id: str) -> Protection:
@@ -253,8 +262,9 @@ def add_waiting_command(protection: Protection, command_id: str) -> Protection:
 
 def end(protection: Protection, rollback: RollingBack, ended: Ended, now: datetime) -> tuple[Protection, PastRollback]:
     """End the rollback and the arm that it used up. A snapshot whose version ended live and healthy is proven."""
+    brought = ""
     match ended:
-        case Done(by=by):
+        case Done(by=by, deployment_id=brought):
             result: Literal["restored", "superseded", "failed"] = "restored"
         case Superseded():
             result, by = "superseded", "other"
@@ -283,7 +293,7 @@ def end(protection: Protection, rollback: RollingBack, ended: Ended, now: dateti
     )
     used_up = protection.arm is not None and protection.arm.run_id == rollback.run_id
     return (
-        protection.replace(
+        protection.settle(brought, "brought-back", rollback.rollback_id).replace(
             rollback=None,
             arm=None if used_up else protection.arm,
             past=(*protection.past, past)[-MOST_PAST:],

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 
 from contracts.base import Contract, Target
 from contracts.prose import Plain, Prose
-from services.recovery.domain.change import Body, pinned, registrable
+from services.recovery.domain.change import Body, pinned_definition
 from services.recovery.domain.ecs_service import live_deployment
 
 _ID = re.compile(r"[0-9]{8}_[0-9]{6}(_[0-9a-f]{8})?")
@@ -49,12 +49,7 @@ class Snapshot(Contract):
     @property
     def pinned_definition(self) -> Body:
         """Return the task definition as it is registered again, with each image by the digest that ran."""
-        body = registrable(self.task_definition)
-        containers = [
-            {**container, "image": pinned(container["image"], self.digests.get(container["name"]))}
-            for container in body["containerDefinitions"]
-        ]
-        return {**body, "containerDefinitions": containers}
+        return pinned_definition(self.task_definition, self.digests)
 
     @property
     def tagged_images(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from contracts.base import Target
 from contracts.deployment import Change, Rollback
+from contracts.monitor import CriticalAlert
 from contracts.operations import Operation
 from contracts.policy_parts import RecoveryPolicy
 from contracts.prose import Plain, Prose
@@ -50,6 +51,15 @@ class ChangeWork(State):
 class RollbackWork(State):
     target: Target
     rollback_id: str
+
+
+class ConsiderWork(State):
+    """An alert outside a run, of which a look at ECS has to decide whether it rolls back."""
+
+    target: Target
+    alert: CriticalAlert
+    asked_at: datetime
+    """When it came."""
 
 
 class PurgeWork(State):

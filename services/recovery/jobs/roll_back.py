@@ -129,7 +129,7 @@ class _Execution:
             return Failed(f"A rollback is not possible: {deletion}.")
         held = protection.arm if rollback.run_id is not None else None
         change = held.change if held is not None else None
-        await self._begin(service, snapshot, rollback.judged, ours=change is not None)
+        await self._begin(service, snapshot, rollback, ours=change is not None)
         observer = self._observer(snapshot, service, rollback, held)
         observed = await observer.observe(service, self.progress, self.job.clock.now())
         await self._note(observed, live_deployment(service)["id"])
@@ -161,9 +161,19 @@ class _Execution:
         elif tasks > self.progress.pace.tasks:
             await self._keep(self.progress.replace(pace=self.progress.pace.grown(tasks)))
 
-    async def _begin(self, service: Body, snapshot: Snapshot, judged: str | None, *, ours: bool) -> None:
-        """Keep what is to be taken back where no change of ours says it: what was ``judged``, or what is live."""
-        self.progress = self.progress.replace(goals=self.progress.goals or (snapshot.version,))
+    async def _begin(self, service: Body, snapshot: Snapshot, rollback: RollingBack, *, ours: bool) -> None:
+        """Keep what is to be taken back where no change of ours says it: what was ``judged``, or what is live.
+
+        Where an alert accuses the snapshot's own task definition, one of its tags names another image by now: then only
+        a copy with each image by its digest is the snapshot's version.
+        """
+        judged = rollback.judged
+        if not self.progress.goals:
+            goal = snapshot.version
+            if rollback.deployment_id and judged == goal:
+                finder = VersionFinder(self.job.ecs, self.job.images)
+                goal = await finder.find(self.running, self.work.target, snapshot, self.reads)
+            self.progress = self.progress.replace(goals=(goal,))
         if not ours and self.progress.judged is None:
             live = str(live_deployment(service)["taskDefinition"])
             await self._keep(self.progress.replace(judged=judged or live, baseline=baseline_of(service)))
@@ -187,7 +197,7 @@ class _Execution:
         started = rollback.started_at.timestamp()
         return Plan(
             started_at=started,
-            ordered=rollback.run_id is None,
+            ordered=rollback.by_a_person,
             change=_state_of(change, self.progress),
             no_straggler_after=started
             if change is None

@@ -10,7 +10,17 @@ from contracts.base import Event, Target
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert
 from contracts.policy_parts import RecoveryPolicy
-from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, Disarm, RollBack, RollbackFinished, SnapshotCaptured
+from contracts.recovery import (
+    ApplyChange,
+    Arm,
+    CaptureSnapshot,
+    Disarm,
+    RollBack,
+    RollbackDecided,
+    RollbackFinished,
+    RollbackStarted,
+    SnapshotCaptured,
+)
 from contracts.results import StepFinished
 from contracts.rollout_pace import RolloutPace
 from services._aws.errors import AwsError
@@ -25,6 +35,7 @@ from services.recovery.domain.roll_back import Targets
 from services.recovery.handlers import Handlers
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
+from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
 from services.recovery.jobs.tend import TendJob
@@ -346,6 +357,7 @@ class Recovery:
             "purge-snapshots": PurgeJob(self.snapshots),
             "tend-snapshots": TendJob(self.snapshots, self.store, self.clock, self.policies),
             "apply-change": ChangeJob(self.ecs, self.registry, self.policies, self.store, self.clock),
+            "consider-alert": ConsiderJob(self.ecs, self.snapshots, self.policies, self.store, self.clock),
             "rollback": RollbackJob(self.ecs, self.ecs, self.registry, self.snapshots, self.store, self.clock, SETTLE),
         }
         self._handling: dict[type[Event], Callable[..., Any]] = {
@@ -356,6 +368,8 @@ class Recovery:
             Disarm: self.handlers.disarm,
             CriticalAlert: self.handlers.alert,
             SnapshotCaptured: self.handlers.own_snapshot,
+            RollbackStarted: self.handlers.own_rollback_started,
+            RollbackFinished: self.handlers.own_rollback_finished,
         }
 
     @property
@@ -409,6 +423,11 @@ class Recovery:
             if timer.due <= self.clock.now():
                 del self.store.timers[timer.id]
                 self.store.write(await getattr(self.handlers, timer.kind)(timer))
+
+    @property
+    def decided(self) -> list[RollbackDecided]:
+        """The decisions that were published, the oldest first."""
+        return list(reversed(self.published(RollbackDecided)))
 
     async def rolled_back(self) -> RollbackFinished:
         """Roll ``run-1`` back on a command, to the end; return how it ended."""

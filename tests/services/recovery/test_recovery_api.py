@@ -148,6 +148,32 @@ async def test_an_armed_run_is_not_undone_behind_its_back(recovery: Recovery, we
     assert answer.status_code == 202
 
 
+async def test_each_decision_is_shown_the_newest_first(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    await recovery.arm("run-7")
+    held = recovery.protection.arm
+    assert held is not None
+    body = {"snapshot_id": held.snapshot_id, "actor": "ada", "reason": "it is slow"}
+    for _ in range(2):
+        await web.post(f"/rollback/{HERE}", json=body)
+    recovery.clock.time += 3600
+    begun = (await web.post(f"/rollback/{HERE}", json=body)).json()["rollback_id"]
+    answer = (await web.get(f"/decisions/{HERE}")).json()
+    assert answer["target"] == f"123456789012/us-west-2/{HERE}"
+    acted, refused = answer["decisions"]
+    assert (acted["decision"], acted["reason"], acted["rollback_id"]) == ("acted", "person", begun)
+    assert (refused["decision"], refused["reason"], refused["rollback_id"]) == ("declined", "under-way", "")
+    assert "Run run-7 is armed on this service" in refused["sentence"]
+    assert {entry["trigger"]["actor"] for entry in answer["decisions"]} == {"ada"}
+    assert len((await web.get(f"/decisions/{HERE}?limit=1")).json()["decisions"]) == 1
+    assert (await web.get(f"/decisions/{HERE}?limit=101")).status_code == 422
+
+
+async def test_a_service_that_is_not_there_has_no_decisions(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    assert (await web.get(f"/decisions/{HERE}")).json()["decisions"] == []
+    recovery.ecs.gone = True
+    assert (await web.get(f"/decisions/{HERE}")).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
