@@ -9,8 +9,7 @@ from aiokafka.structs import ConsumerRecord
 
 from contracts.envelope import Message
 from services._chassis.consumer import Reading
-
-Record = ConsumerRecord[Any, Any]
+from services._chassis.records import Record
 
 
 def record_of(message: Message, offset: int) -> Record:

@@ -10,10 +10,11 @@ import structlog
 from contracts.catalogue import topics_of
 from contracts.envelope import Message
 from contracts.topics import Party
-from services._chassis.consumer import Consumer, ReadProgress, Record
+from services._chassis.consumer import Consumer, ReadProgress
 from services._chassis.damage import reported
 from services._chassis.jobs import IDLE_SECONDS, Executor
 from services._chassis.readiness import Readiness
+from services._chassis.records import Record
 from services._chassis.relay import Relay
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings

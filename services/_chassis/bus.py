@@ -22,9 +22,8 @@ from contracts.envelope import Message
 from contracts.topics import Party
 from services._chassis.catch_up import CatchUp
 from services._chassis.commits import Commits
-from services._chassis.consumer import Record
 from services._chassis.kafka_connection import KafkaConnection
-from services._chassis.records import read_bounded
+from services._chassis.records import Record, read_bounded
 from services._chassis.settings import Settings
 from services._chassis.store import RedisStore
 from services._chassis.watchdog import Watchdog

@@ -13,26 +13,23 @@ from typing import Any, NamedTuple, Protocol
 
 import stamina
 import structlog
-from aiokafka.structs import ConsumerRecord
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from contracts.base import Event, joined
-from contracts.dead_letter import Reason, is_for, letter_id
+from contracts.dead_letter import is_for
 from contracts.deployment import Cause
 from contracts.envelope import Envelope, InvalidMessage, Meta, UnknownType, decode, read_meta
-from contracts.prose import quote
 from contracts.state import NewerState
-from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
-from services._chassis.clock import moment
+from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS
 from services._chassis.commands import Command
-from services._chassis.dead_letters import LONGEST_DETAIL, emissions_for, letter_of, unsupported
 from services._chassis.readiness import FULL, FULL_SECONDS, NEWER_STATE_LONGEST, Readiness
 from services._chassis.reasons import is_permanent, sentence_of
-from services._chassis.records import Unreadable
+from services._chassis.records import Record, Unreadable
 from services._chassis.service import Service
 from services._chassis.signatures import UNSIGNED, Trust, Untrusted
 from services._chassis.store import Applied, RedisStore
-from services._chassis.transition import Busy, Emit, Transition, decided
+from services._chassis.transition import Busy, Transition, decided
+from services._chassis.unhandled import Known, Unhandled
 from services._policy.policies import NoTarget
 
 ATTEMPTS = 8
@@ -44,16 +41,6 @@ NEWER_STATE_AGAIN = 5.0
 """Real seconds until a message is read again whose state a newer version wrote."""
 
 log = structlog.get_logger()
-MOST_UNTRUSTED = 300
-"""Dead letters an hour, of each service, about messages that are not believed."""
-UNTRUSTED_SECONDS = 3600.0
-"""Real seconds for which such a message is reported as degraded."""
-_COMMANDS = {topic.name: party for topic, party in COMMAND_TOPICS.items()}
-_ASKED = {**_COMMANDS, DEPLOYMENT_REQUESTS.name: Party.ORCHESTRATOR}
-"""Topics of commands and requests → the service that reads them. A message of unknown type there is kept, not
-skipped."""
-
-Record = ConsumerRecord[Any, Any]
 
 
 class Reading(NamedTuple):
@@ -99,14 +86,6 @@ def _passing(error: BaseException) -> bool:
     return isinstance(error, Exception) and not isinstance(error, elsewhere) and not is_permanent(error)
 
 
-class Known(NamedTuple):
-    """What the inbox knows a message by."""
-
-    cause: str
-    before: str = ""
-    """What version 0.1.0 knew it by, whose marks are gone 31 days after the upgrade."""
-
-
 def _known_by(envelope: Envelope) -> Known:
     """On another topic, about another target or of another sender it is another message.
 
@@ -136,7 +115,7 @@ class Consumer:
         self._readiness = readiness or Readiness()
         self._now = now
         self._trust = trust
-        self._asked = {topic for topic, party in _ASKED.items() if party == service.name}
+        self._unhandled = Unhandled(service, store, self._readiness)
         self._waiting_since: dict[bytes, float] = {}
         """Message key (a target) → the real time since when its messages wait for a newer replica."""
         self._waiting_reading = 0
@@ -168,19 +147,19 @@ class Consumer:
         try:
             await self.handle(record, reading.redis_run_id)
         except Untrusted as error:
-            await self._distrust(record, str(error))
+            await self._unhandled.distrust(record, str(error))
         except InvalidMessage as error:
-            await self._put_aside(record, "invalid", str(error))
+            await self._unhandled.put_aside(record, "invalid", str(error))
         except NewerState as error:
             if self._may_wait(record, error, reading):
                 raise
-            await self._dead_letter(record, "failed", f"state of a newer version: {error}")
+            await self._unhandled.keep(record, "failed", f"state of a newer version: {error}")
         except (RedisError, OSError, Busy):
             raise
         except Exception as error:
             log.exception("a message could not be handled", topic=record.topic, error=type(error).__name__)
             failed = "failed" if is_permanent(error) else f"failed {ATTEMPTS} times"
-            await self._dead_letter(record, "failed", f"{failed}: {sentence_of(error)}")
+            await self._unhandled.keep(record, "failed", f"{failed}: {sentence_of(error)}")
 
     def _may_wait(self, record: Record, error: NewerState, reading: Reading) -> bool:
         """Return whether this target's messages have waited for less than ``NEWER_STATE_LONGEST``."""
@@ -200,28 +179,34 @@ class Consumer:
         try:
             envelope = decode(type_, meta, record.value)
         except UnknownType as error:
-            await self._unknown(record, str(error))
+            await self._unhandled.unknown(record, str(error))
             return
         self._trust.prove_answer(envelope.event, meta)
         event, entry = envelope.event, envelope.entry
         handler = self._service.handlers.get(type(event)) if isinstance(event, Event) else None
         if handler is None:
-            if record.topic in self._asked:
-                await self._unknown(record, f"{entry.type} is not handled here")
+            if self._unhandled.asks(record.topic):
+                await self._unhandled.unknown(record, f"{entry.type} is not handled here")
             return
         if entry.topic.name != record.topic:
             raise InvalidMessage(f"{entry.type} belongs on {entry.topic}")
         if meta.expires_at and self._store.clock.now() >= self._store.clock.at(meta.expires_at.timestamp()):
             # with the message's own cause: a message that was handled in time and comes again is no dead letter
-            await self._dead_letter(
+            await self._unhandled.keep(
                 record, "expired", f"{entry.type} came after its expirytime", known=_known_by(envelope)
             )
             return
+        await self._try(envelope, handler, redis_run_id)
+        self._waiting_since.pop(record.key or b"", None)
+
+    async def _try(self, envelope: Envelope, handler: Any, redis_run_id: str | None) -> None:
+        """Call the handler and write what it returns, again and again where that may help (``_passing``)."""
+        meta = envelope.meta
         correlation = {
             "service": self._service.name,
             "run_id": meta.run_id,
             "correlation_id": meta.id,
-            "type": entry.type,
+            "type": envelope.entry.type,
         }
         with structlog.contextvars.bound_contextvars(**correlation):
             async for attempt in stamina.retry_context(
@@ -232,7 +217,6 @@ class Consumer:
             ):
                 with attempt:
                     await self._apply(envelope, handler, redis_run_id)
-        self._waiting_since.pop(record.key or b"", None)
 
     def _again(self, record: Record) -> bool:
         return self._progress.is_read_again(record.topic, record.partition, record.offset)
@@ -273,67 +257,3 @@ class Consumer:
         )
         if written.applied is Applied.SEEN and envelope.entry.topic in COMMAND_TOPICS:
             await self._store.answer_again(meta.id)
-
-    async def _unknown(self, record: Record, why: str) -> None:
-        """Count and skip an unknown event; keep an unknown command or request, and answer the command."""
-        type_, meta = read_meta(record.headers)
-        if record.topic in self._asked:
-            answer = unsupported(record, type_, meta, why) if record.topic in _COMMANDS else ()
-            await self._put_aside(record, "unsupported", why, also=answer)
-            return
-        write, counters = self._store.write_although_full, self._store.key("counters")
-        skipped = await write("HINCRBY", counters, f"skipped:{record.topic}", 1)
-        log.info("skipped an event of an unknown type", type=type_[:100], topic=record.topic, skipped=skipped)
-
-    async def _distrust(self, record: Record, why: str) -> None:
-        """Keep a message that is not believed, up to ``MOST_UNTRUSTED`` an hour; count the others. Nobody is answered.
-
-        Whoever may write to a topic must not be able to fill Redis, or the topic of the dead letters.
-        """
-        hour = f"untrusted:{self._store.clock.now() // 3600:.0f}"
-        write = self._store.write_although_full
-        number = await write("HINCRBY", self._store.key("counters"), f"untrusted:{record.topic}", 1)
-        recent = await write("INCR", self._store.key(hour))
-        await write("EXPIRE", self._store.key(hour), 2 * 3600)
-        sentence = f"{self._service.name}: {number} messages on {record.topic} were not believed, the last since {why}."
-        self._readiness.degrade(f"untrusted:{self._service.name}:{record.topic}", sentence, UNTRUSTED_SECONDS)
-        if recent <= MOST_UNTRUSTED:
-            await self._dead_letter(record, "untrusted", why)
-
-    async def _put_aside(self, record: Record, reason: Reason, why: str, *, also: tuple[Emit, ...] = ()) -> None:
-        """Store a message that cannot be read, and publish an answer for its writer where the service has one.
-
-        Reading goes on even if the answer fails.
-        """
-        if refusal := self._service.refusals.get(record.topic):
-            try:
-                refused = await refusal(record, quote(why, LONGEST_DETAIL))
-                await self._dead_letter(record, reason, why, also=also, refused=refused)
-            except (RedisError, OSError, Busy):
-                raise
-            except Exception as error:
-                log.exception(
-                    "the writer of a message could not be answered", topic=record.topic, error=type(error).__name__
-                )
-            else:
-                return
-        await self._dead_letter(record, reason, why, also=also)
-
-    async def _dead_letter(
-        self,
-        record: Record,
-        reason: Reason,
-        detail: str,
-        *,
-        also: tuple[Emit, ...] = (),
-        refused: Transition | None = None,
-        known: Known | None = None,
-    ) -> None:
-        """Store the dead letter, once for each group. The inbox knows it by the message's offset, or as ``known``."""
-        letter = letter_of(record, self._service.name, reason, detail)
-        id_ = letter_id(letter)
-        log.warning("dead letter", topic=record.topic, reason=reason, detail=letter.detail, letter=id_)
-        emit = (*emissions_for(letter, moment(self._store.clock.now())), *also)
-        transition = refused.and_emit(*emit) if refused else decided(*emit)
-        cause, before = known or Known(f"dead-letter#{id_}")
-        await self._store.apply(transition, cause=cause, cause_before=before, cause_id=id_)

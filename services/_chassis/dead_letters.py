@@ -1,15 +1,13 @@
 """Turns a message that cannot be handled into a dead letter and its warning. Nothing here does I/O."""
 
 from datetime import datetime
-from typing import Any
-
-from aiokafka.structs import ConsumerRecord
 
 from contracts.base import Target, caused_id
 from contracts.dead_letter import LETTER_HEADER, DeadLettered, Reason, alert_of, letter_id
 from contracts.envelope import Meta
 from contracts.prose import quote
 from services._chassis.commands import Command
+from services._chassis.records import Record
 from services._chassis.transition import Emit
 
 LARGEST_LETTER = 600_000
@@ -19,8 +17,6 @@ LONGEST_DETAIL = 500
 LONGEST_TYPE = 100
 LONGEST_ID = 36
 """Bytes of a letter's id, a UUID. A longer header is not ours."""
-
-Record = ConsumerRecord[Any, Any]
 
 
 def letter_of(record: Record, group: str, reason: Reason, detail: str) -> DeadLettered:

@@ -16,7 +16,10 @@ from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 from aiokafka.record.util import decode_varint
+from aiokafka.structs import ConsumerRecord
 
+Record = ConsumerRecord[Any, Any]
+"""A message as aiokafka gives it; its value is bytes, None or ``Unreadable``."""
 MOST_INFLATED = 8 * 2**20
 """Bytes of a batch once inflated. Producers write at most 1 MiB of it unless they are told otherwise."""
 MOST_RECORDS = 20_000

@@ -29,7 +29,7 @@ from sandbox.aws.server.outcome import live_image, watched_services
 from sandbox.scenarios.model import Scenario
 from sandbox.scenarios.service import Service
 from sandbox.stack import REQUIRED_VARIABLES
-from sandbox.virtual.bus import Record
+from services._chassis.records import Record
 from services._chassis.tasks import end
 from services._policy.environment import environment_of
 from services._policy.files import File, Files

@@ -19,8 +19,8 @@ from contracts.deployment import (
 )
 from contracts.gates import Verdict
 from contracts.topics import CRITICAL_ALERTS, PHASE_RESULTS, RECOVERY_COMMANDS, RECOVERY_EVENTS
-from sandbox.virtual.bus import Record
 from services._chassis.clock import moment
+from services._chassis.records import Record
 from services.orchestrator.domain.course import Course, course_key
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Done, Ended, Failed, Superseded

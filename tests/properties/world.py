@@ -21,7 +21,7 @@ from contracts.envelope import Envelope, Message, Meta, from_message
 from contracts.gates import Verdict
 from contracts.monitor import CriticalAlert
 from contracts.topics import COMMAND_TOPICS, Party
-from sandbox.virtual.bus import MemoryBus, MemoryTransport, Record, record_of
+from sandbox.virtual.bus import MemoryBus, MemoryTransport, record_of
 from sandbox.virtual.redis import MemoryRedis, give_way
 from services._chassis.assembly import assemble
 from services._chassis.aws import Aws
@@ -29,6 +29,7 @@ from services._chassis.clock import moment
 from services._chassis.jobs import ATTEMPTS
 from services._chassis.policies import BuiltInPolicies
 from services._chassis.readiness import Readiness
+from services._chassis.records import Record
 from services._chassis.redis_keys import FIRST_JOBS, JOBS
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings

@@ -17,11 +17,11 @@ from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.workloads import EVERYWHERE, Workload
 from sandbox.scenarios.load import shipped
 from sandbox.virtual.aws import InProcessConnection
-from sandbox.virtual.bus import Record
 from sandbox.virtual.clock import LoopClock
 from sandbox.virtual.http import Transport, transport_to
 from sandbox.virtual.loop import VirtualLoop
 from services._chassis.policies import Policies
+from services._chassis.records import Record
 from services._chassis.tasks import end
 from services._policy.environment import environment_of
 from services._policy.files import File, Files

@@ -12,8 +12,8 @@ from contracts.envelope import from_message
 from contracts.topics import DEPLOYMENT_EVENTS, SERVICES, Party
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.workloads import EVERYWHERE
-from sandbox.virtual.bus import Record
 from services._chassis.http import PREFIX
+from services._chassis.records import Record
 from services._chassis.redis_keys import REMEMBER_SECONDS
 from services._chassis.store import RedisStore
 from services._chassis.transition import Decision, Index, Transition

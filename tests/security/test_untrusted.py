@@ -14,13 +14,14 @@ from contracts.recovery import CaptureSnapshot
 from contracts.topics import SERVICES, Party
 from services._chassis.catch_up import CatchUp
 from services._chassis.clock import Pace, PacedClock
-from services._chassis.consumer import MOST_UNTRUSTED, Consumer
+from services._chassis.consumer import Consumer
 from services._chassis.readiness import Readiness
 from services._chassis.relay import Relay
 from services._chassis.service import Service
 from services._chassis.signatures import Identity, Signatures
 from services._chassis.store import RedisStore
 from services._chassis.transition import Emit, Transition, decided
+from services._chassis.unhandled import MOST_UNTRUSTED
 from tests.chassis.harness import TARGET
 from tests.security.keys import Keys, message_of, record_of
 

@@ -10,12 +10,13 @@ from aiokafka.structs import ConsumerRecord
 from contracts.deployment import Cause, DeploymentFinished, Outcome
 from contracts.envelope import from_message
 from contracts.topics import DEPLOYMENT_REQUESTS, Party
-from sandbox.virtual.bus import MemoryBus, MemoryTransport, Record
+from sandbox.virtual.bus import MemoryBus, MemoryTransport
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.aws_limits import AwsLimits
 from services._chassis.consumer import Consumer
+from services._chassis.records import Record
 from services._chassis.relay import Relay
 from services._chassis.service import Platform
 from services._chassis.store import RedisStore

@@ -1,0 +1,118 @@
+"""What becomes of a message that is not handled: it is kept as a dead letter or counted, and its writer is answered."""
+
+from typing import NamedTuple
+
+import structlog
+from redis.exceptions import RedisError
+
+from contracts.dead_letter import Reason, letter_id
+from contracts.envelope import read_meta
+from contracts.prose import quote
+from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
+from services._chassis.clock import moment
+from services._chassis.dead_letters import LONGEST_DETAIL, emissions_for, letter_of, unsupported
+from services._chassis.readiness import Readiness
+from services._chassis.records import Record
+from services._chassis.service import Service
+from services._chassis.store import RedisStore
+from services._chassis.transition import Busy, Emit, Transition, decided
+
+MOST_UNTRUSTED = 300
+"""Dead letters an hour, of each service, about messages that are not believed."""
+UNTRUSTED_SECONDS = 3600.0
+"""Real seconds for which such a message is reported as degraded."""
+_COMMANDS = {topic.name: party for topic, party in COMMAND_TOPICS.items()}
+_ASKED = {**_COMMANDS, DEPLOYMENT_REQUESTS.name: Party.ORCHESTRATOR}
+"""Topics of commands and requests → the service that reads them. A message of unknown type there is kept, not
+skipped."""
+
+log = structlog.get_logger()
+
+
+class Known(NamedTuple):
+    """What the inbox knows a message by."""
+
+    cause: str
+    before: str = ""
+    """What version 0.1.0 knew it by, whose marks are gone 31 days after the upgrade."""
+
+
+class Unhandled:
+    """Takes the messages that one service does not handle."""
+
+    def __init__(self, service: Service, store: RedisStore, readiness: Readiness) -> None:
+        self._service = service
+        self._store = store
+        self._readiness = readiness
+        self._asked = {topic for topic, party in _ASKED.items() if party == service.name}
+
+    def asks(self, topic: str) -> bool:
+        """Return whether the messages of a topic ask this service for something."""
+        return topic in self._asked
+
+    async def unknown(self, record: Record, why: str) -> None:
+        """Count and skip an unknown event; keep an unknown command or request, and answer the command."""
+        type_, meta = read_meta(record.headers)
+        if self.asks(record.topic):
+            answer = unsupported(record, type_, meta, why) if record.topic in _COMMANDS else ()
+            await self.put_aside(record, "unsupported", why, also=answer)
+            return
+        write, counters = self._store.write_although_full, self._store.key("counters")
+        skipped = await write("HINCRBY", counters, f"skipped:{record.topic}", 1)
+        log.info("skipped an event of an unknown type", type=type_[:100], topic=record.topic, skipped=skipped)
+
+    async def distrust(self, record: Record, why: str) -> None:
+        """Keep a message that is not believed, up to ``MOST_UNTRUSTED`` an hour; count the others. Nobody is answered.
+
+        Whoever may write to a topic must not be able to fill Redis, or the topic of the dead letters.
+        """
+        hour = f"untrusted:{self._store.clock.now() // 3600:.0f}"
+        write = self._store.write_although_full
+        number = await write("HINCRBY", self._store.key("counters"), f"untrusted:{record.topic}", 1)
+        recent = await write("INCR", self._store.key(hour))
+        await write("EXPIRE", self._store.key(hour), 2 * 3600)
+        sentence = f"{self._service.name}: {number} messages on {record.topic} were not believed, the last since {why}."
+        self._readiness.degrade(f"untrusted:{self._service.name}:{record.topic}", sentence, UNTRUSTED_SECONDS)
+        if recent <= MOST_UNTRUSTED:
+            await self.keep(record, "untrusted", why)
+
+    async def put_aside(self, record: Record, reason: Reason, why: str, *, also: tuple[Emit, ...] = ()) -> None:
+        """Keep a message that cannot be read, and publish an answer for its writer where the service has one.
+
+        Reading goes on even if the answer fails.
+        """
+        if refusal := self._service.refusals.get(record.topic):
+            try:
+                refused = await refusal(record, quote(why, LONGEST_DETAIL))
+                await self.keep(record, reason, why, also=also, refused=refused)
+            except (RedisError, OSError, Busy):
+                raise
+            except Exception as error:
+                log.exception(
+                    "the writer of a message could not be answered", topic=record.topic, error=type(error).__name__
+                )
+            else:
+                return
+        await self.keep(record, reason, why, also=also)
+
+    async def keep(
+        self,
+        record: Record,
+        reason: Reason,
+        detail: str,
+        *,
+        also: tuple[Emit, ...] = (),
+        refused: Transition | None = None,
+        known: Known | None = None,
+    ) -> None:
+        """Store a message as a dead letter, once for each group; publish ``also`` and what ``refused`` decides with it.
+
+        The inbox knows it by the message's offset, or as ``known``.
+        """
+        letter = letter_of(record, self._service.name, reason, detail)
+        id_ = letter_id(letter)
+        log.warning("dead letter", topic=record.topic, reason=reason, detail=letter.detail, letter=id_)
+        emit = (*emissions_for(letter, moment(self._store.clock.now())), *also)
+        transition = refused.and_emit(*emit) if refused else decided(*emit)
+        cause, before = known or Known(f"dead-letter#{id_}")
+        await self._store.apply(transition, cause=cause, cause_before=before, cause_id=id_)
