@@ -71,7 +71,7 @@ class Monitoring(Section):
     )
     """ARN of the SNS topic that the CloudWatch alarms notify."""
     alarms: tuple[AlarmName, ...] = default((), "those of the deployment configuration alone", max_length=50)
-    """Alarms that exist already: one that begins to fire by the new version condemns it as a critical rule does."""
+    """Alarms that exist already: one that begins to fire by the new version fails it as a broken critical rule does."""
     database: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")] | None = default(
         None, "without one a deployment is blamed"
     )

@@ -145,7 +145,7 @@ def test_who_may_arm_is_armed_until_it_disarms(
 
 @PROFILE
 @given(protections, critical, moments)
-def test_only_a_new_alert_of_an_armed_change_convicts(
+def test_only_a_new_alert_of_an_armed_change_rolls_back(
     protection: Protection, alert: CriticalAlert, now: datetime
 ) -> None:
     noted = alerts.note(protection, alert)

@@ -1,4 +1,4 @@
-"""Publishes a critical alert for each alarm of the service that condemns the deployment under way."""
+"""Publishes a critical alert for each alarm of the service that fails the deployment under way."""
 
 from datetime import UTC, datetime
 from typing import Any

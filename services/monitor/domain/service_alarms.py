@@ -1,6 +1,6 @@
 """The alarms that a service has already, as evidence for or against the version that serves now.
 
-They are those that its deployment configuration names, and those that the policy names. One condemns a deployment where
+They are those that its deployment configuration names, and those that the policy names. One fails a deployment where
 it fires, its whole window lies in the time in which the new version serves, and it neither fired when the deployment
 began nor, by the version before, in the hour before that. What CloudWatch mutes, cannot evaluate or has no data for is
 said, and counts for nothing.

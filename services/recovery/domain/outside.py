@@ -132,7 +132,7 @@ def why_not_live(
 
 
 def _of_deployment(protection: Protection, alert: CriticalAlert, live: Live) -> Answer | None:
-    """Return why the alert does not condemn the deployment that it is about."""
+    """Return why the alert does not roll the deployment back that it is about."""
     settled = protection.settled_as(live.deployment_id)
     if settled is not None:
         why, because = _SETTLED[settled.why]

@@ -1,4 +1,4 @@
-"""Which results count: what does not lead to this service, or failed before the change as well, condemns nothing."""
+"""Which results count: what does not lead to this service, or failed before the change as well, fails nothing."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

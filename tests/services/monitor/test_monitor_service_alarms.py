@@ -1,4 +1,4 @@
-"""Alarms that a service has already: which of them condemn its new version, and what is said of the others."""
+"""Alarms that a service has already: which of them fail its new version, and what is said of the others."""
 
 from typing import Any
 
@@ -65,14 +65,14 @@ def test_quiet_alarms_are_evidence() -> None:
     assert found.detail == "1 alarm of the service is quiet"
 
 
-def test_an_alarm_that_begins_to_fire_while_the_new_version_serves_condemns_it() -> None:
+def test_an_alarm_that_begins_to_fire_while_the_new_version_serves_fails_it() -> None:
     found = gate(firing(), QUIET)
     assert (found.verdict, found.value) == (Verdict.FAIL, 1)
     assert "errors fires since" in found.detail
     assert "20 > 5" in found.detail
 
 
-def test_one_that_fired_before_goes_on_firing_and_condemns_nothing() -> None:
+def test_one_that_fired_before_goes_on_firing_and_fails_nothing() -> None:
     found = gate(firing(BEGAN - 1), QUIET)
     assert found.verdict is Verdict.PASS
     assert "before the deployment began" in found.detail

@@ -53,40 +53,40 @@ def alert(window: float | None = 60, **values: Any) -> CriticalAlert:
     return CriticalAlert.model_validate({**told, **values})
 
 
-def condemns(told: CriticalAlert, *firing: str) -> bool:
+def rolls_back(told: CriticalAlert, *firing: str) -> bool:
     return rollback_for(protection(*firing), told, NOW) is not None
 
 
-def test_a_window_that_lies_wholly_after_the_change_condemns_it() -> None:
-    assert condemns(alert(0))
-    assert not condemns(alert(-1))
+def test_a_window_that_lies_wholly_after_the_change_rolls_it_back() -> None:
+    assert rolls_back(alert(0))
+    assert not rolls_back(alert(-1))
 
 
 @pytest.mark.parametrize("attribution", ["neither", "version-before"])
 def test_what_is_not_the_new_version_s_does_not(attribution: str) -> None:
-    assert not condemns(alert(attribution=attribution))
+    assert not rolls_back(alert(attribution=attribution))
 
 
 def test_what_the_running_version_does_before_the_new_one_is_there_does_not() -> None:
-    assert not condemns(alert(deployment_id=OLD))
-    assert condemns(alert(deployment_id="")), "ECS lists no deployment"
+    assert not rolls_back(alert(deployment_id=OLD))
+    assert rolls_back(alert(deployment_id="")), "ECS lists no deployment"
 
 
 def test_an_alert_that_fired_before_counts_only_where_it_is_known_to_have_got_worse() -> None:
-    assert condemns(alert(attribution="new-version", began_at=ARMED_AT - timedelta(hours=1)), "alert-1")
-    assert not condemns(alert(attribution=None), "alert-1")
-    assert condemns(alert(attribution=None)), "nothing is known of the time before, and it did not fire then"
+    assert rolls_back(alert(attribution="new-version", began_at=ARMED_AT - timedelta(hours=1)), "alert-1")
+    assert not rolls_back(alert(attribution=None), "alert-1")
+    assert rolls_back(alert(attribution=None)), "nothing is known of the time before, and it did not fire then"
 
 
 def test_a_database_alert_counts_only_if_it_began_after_the_change() -> None:
     rule = "database_connections"
-    assert condemns(alert(rule=rule))
-    assert not condemns(alert(rule=rule, began_at=BEGUN_AT))
+    assert rolls_back(alert(rule=rule))
+    assert not rolls_back(alert(rule=rule, began_at=BEGUN_AT))
 
 
 def test_what_the_previous_version_of_the_monitor_tells_is_judged_as_it_was() -> None:
-    assert condemns(alert(None))
-    assert not condemns(alert(None), "alert-1")
-    assert not condemns(alert(None, began_at=ARMED_AT))
-    assert condemns(alert(None, began_at=ARMED_AT + timedelta(seconds=1)))
-    assert not condemns(alert(None, rule="database_connections", began_at=BEGUN_AT))
+    assert rolls_back(alert(None))
+    assert not rolls_back(alert(None), "alert-1")
+    assert not rolls_back(alert(None, began_at=ARMED_AT))
+    assert rolls_back(alert(None, began_at=ARMED_AT + timedelta(seconds=1)))
+    assert not rolls_back(alert(None, rule="database_connections", began_at=BEGUN_AT))

@@ -1,4 +1,4 @@
-"""What fails before and after a change condemns nothing; what got worse does."""
+"""What fails before and after a change fails nothing; what got worse does."""
 
 import pytest
 from hypothesis import given
@@ -109,7 +109,7 @@ def test_without_a_baseline_each_test_counts_as_it_is() -> None:
     assert judged((tried(LOST),), None)["critical_tests"].verdict is Verdict.FAIL
 
 
-def test_an_internal_load_balancer_out_of_reach_condemns_nothing_where_nobody_looked_before() -> None:
+def test_an_internal_load_balancer_out_of_reach_fails_nothing_where_nobody_looked_before() -> None:
     lost = tried(Unreachable("no connection to the internal load balancer court", internal=True))
     gates = judged((lost,), None)
     assert {gate.verdict for gate in gates.values()} == {Verdict.PASS}
