@@ -5,7 +5,8 @@ import time
 from typing import Any, TypeVar
 
 from sandbox.kafka.codes import Code, Refused
-from sandbox.kafka.groups import Group, Join, Joined, State, Sync, Synced
+from sandbox.kafka.groups import Group, State
+from sandbox.kafka.members import Join, Joined, Sync, Synced
 from sandbox.kafka.node import NODE_ID, Caller, Node
 from sandbox.kafka.offsets import NOTHING, Committed
 

@@ -7,13 +7,22 @@ that has to wait is given through the callback that came with its request. The r
 quiet restart KIP-345.
 """
 
-import uuid
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from sandbox.kafka.codes import Code
+from sandbox.kafka.members import (
+    Join,
+    Joined,
+    Member,
+    OnJoined,
+    OnSynced,
+    Sync,
+    Synced,
+    chosen_protocol,
+    common_protocols,
+    new_id,
+)
 
 
 class State(StrEnum):
@@ -23,81 +32,6 @@ class State(StrEnum):
     PREPARING = "PreparingRebalance"
     COMPLETING = "CompletingRebalance"
     STABLE = "Stable"
-
-
-@dataclass(frozen=True, slots=True)
-class Join:
-    """A request to join; timeouts in seconds, `protocols` in the member's order of preference."""
-
-    member_id: str
-    instance_id: str | None
-    session_timeout: float
-    rebalance_timeout: float
-    protocol_type: str
-    protocols: tuple[tuple[str, bytes], ...]
-    client_id: str = ""
-    client_host: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """`members` is (member, instance, metadata) for the leader, and empty for the others."""
-
-    code: Code
-    member_id: str
-    generation: int = -1
-    protocol: str = ""
-    leader: str = ""
-    members: tuple[tuple[str, str | None, bytes], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Sync:
-    """A request for the member's assignment; the leader's has all assignments, by member."""
-
-    member_id: str
-    instance_id: str | None
-    generation: int
-    assignments: dict[str, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Synced:
-    code: Code
-    assignment: bytes = b""
-
-
-OnJoined = Callable[[Joined], None]
-OnSynced = Callable[[Synced], None]
-
-
-@dataclass(slots=True)
-class Member:
-    """One member; `joining` and `syncing` are its unanswered requests."""
-
-    id: str
-    wish: Join
-    expires: float
-    assignment: bytes = b""
-    joining: OnJoined | None = None
-    syncing: OnSynced | None = None
-
-    @property
-    def waiting(self) -> bool:
-        return self.joining is not None or self.syncing is not None
-
-    def metadata(self, protocol: str) -> bytes:
-        return dict(self.wish.protocols).get(protocol, b"")
-
-    def answer_join(self, joined: Joined) -> None:
-        if self.joining is not None:
-            self.joining(joined)
-            self.joining = None
-
-    def answer_sync(self, synced: Synced) -> None:
-        if self.syncing is not None:
-            self.syncing(synced)
-            self.syncing = None
 
 
 @dataclass(slots=True)
@@ -126,13 +60,13 @@ class Group:
             del self._promised[wish.member_id]
             self._admit(wish, now, answer)
         elif wish.instance_id is None:
-            member_id = _new_id(wish.client_id)
+            member_id = new_id(wish.client_id)
             self._promised[member_id] = now + wish.session_timeout
             answer(Joined(Code.MEMBER_ID_REQUIRED, member_id))
         elif (previous := self._instance(wish.instance_id)) is not None:
             self._succeed(previous, wish, now, answer)
         else:
-            self._admit(replace(wish, member_id=_new_id(wish.instance_id)), now, answer)
+            self._admit(replace(wish, member_id=new_id(wish.instance_id)), now, answer)
 
     def sync(self, wish: Sync, now: float, answer: OnSynced) -> None:
         code = self._check(wish.member_id, wish.instance_id, wish.generation)
@@ -196,7 +130,7 @@ class Group:
     def _refusal(self, wish: Join) -> Code:
         names = {name for name, _ in wish.protocols}
         others = [member for member in self.members.values() if member.id != wish.member_id]
-        if not names or (others and (wish.protocol_type != self.protocol_type or not names & _common(others))):
+        if not names or (others and (wish.protocol_type != self.protocol_type or not names & common_protocols(others))):
             return Code.INCONSISTENT_GROUP_PROTOCOL
         if not wish.member_id or wish.member_id in self._promised:
             return Code.NONE
@@ -243,14 +177,14 @@ class Group:
         previous.answer_join(Joined(Code.FENCED_INSTANCE_ID, previous.id))
         previous.answer_sync(Synced(Code.FENCED_INSTANCE_ID))
         leader_before = self.leader
-        member_id = _new_id(wish.instance_id or "")
+        member_id = new_id(wish.instance_id or "")
         self.members = {(member_id if id_ == previous.id else id_): member for id_, member in self.members.items()}
         member = self.members[member_id] = Member(
             member_id, replace(wish, member_id=member_id), now + wish.session_timeout, previous.assignment
         )
         if self.leader == previous.id:
             self.leader = member_id
-        if self.state is State.STABLE and self._choose_protocol() == self.protocol:
+        if self.state is State.STABLE and chosen_protocol(self.members.values()) == self.protocol:
             # Naming the former leader keeps the newcomer from assigning anew: no member would get the new assignment.
             answer(Joined(Code.NONE, member_id, self.generation, self.protocol, leader_before))
             return
@@ -302,7 +236,7 @@ class Group:
             self.state, self.protocol, self.leader = State.EMPTY, "", ""
             return
         self.state = State.COMPLETING
-        self.protocol = self._choose_protocol()
+        self.protocol = chosen_protocol(self.members.values())
         self._deadline = now + self._patience()
         joined = [member for member in self.members.values() if member.joining is not None]
         if self.leader not in {member.id for member in joined}:
@@ -324,24 +258,9 @@ class Group:
             members if member.id == self.leader else (),
         )
 
-    def _choose_protocol(self) -> str:
-        """Chooses a protocol: every member votes for the first of its protocols that all support."""
-        members = self.members.values()
-        common = _common(list(members))
-        votes = Counter(next(name for name, _ in m.wish.protocols if name in common) for m in members)
-        return votes.most_common(1)[0][0]
-
     def _remove(self, member_ids: list[str], now: float) -> None:
         for member_id in member_ids:
             member = self.members.pop(member_id)
             member.answer_join(Joined(Code.UNKNOWN_MEMBER_ID, member_id))
             member.answer_sync(Synced(Code.UNKNOWN_MEMBER_ID))
         self._rebalance(now)
-
-
-def _common(members: list[Member]) -> set[str]:
-    return set.intersection(*({name for name, _ in member.wish.protocols} for member in members))
-
-
-def _new_id(prefix: str) -> str:
-    return f"{prefix}-{uuid.uuid4()}"

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from sandbox.kafka.codes import Code
-from sandbox.kafka.groups import Group, Join, Joined, State, Sync, Synced
+from sandbox.kafka.groups import Group, State
+from sandbox.kafka.members import Join, Joined, Sync, Synced
 
 SESSION, REBALANCE = 10.0, 60.0
 
