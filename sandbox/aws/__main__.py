@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"simulated AWS cannot start: {error}\n")
         return 1
     sys.stdout.write(f"simulated AWS is ready at {aws.endpoint}, the application at {aws.application_url}\n")
-    for listening in aws.listening:
+    for listening in aws.listeners.all:
         kind = "internal, " if listening.internal else ""
         sys.stdout.write(f"{listening.arn.rpartition(':listener/')[2]}: {kind}{listening.host}:{listening.port}\n")
     sys.stdout.flush()

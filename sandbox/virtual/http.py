@@ -8,7 +8,7 @@ import httpx2
 
 from sandbox.aws.http_answers import NotHttp, Request
 from sandbox.aws.server.application import Application
-from sandbox.aws.server.in_process import InProcessAws, application_of
+from sandbox.aws.server.in_process import InProcessAws
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,10 @@ class Transport(httpx2.AsyncBaseTransport):
 def transport_to(aws: InProcessAws) -> Transport:
     """Return a transport to every listener that can be reached from outside of the network."""
     entrances: dict[Address, Entrance] = {}
-    for number, listening in enumerate(aws.listening):
+    for number, listening in enumerate(aws.listeners.all):
         if listening.internal:
             continue
-        application, secure = application_of(aws, number), listening.certificate is not None
+        application, secure = aws.listeners.application(number), listening.certificate is not None
         entrances[listening.host, listening.port] = Entrance(application, secure)
         for name in listening.names:
             entrances[name, listening.port] = Entrance(application, secure, listening.certificate)

@@ -50,7 +50,7 @@ class Built:
     def ask(self, path: str, headers: dict[str, str] | None = None) -> Any:
         """Return what the first listener makes of a GET request: its own answer, or whom it may meet."""
         path, _, query = path.partition("?")
-        return self.aws.way(0, Random(1), Request("GET", path, headers or {}, query))
+        return self.aws.listeners.way(0, Random(1), Request("GET", path, headers or {}, query))
 
     def get(self, url: str) -> httpx2.Response:
         async def send() -> httpx2.Response:

@@ -27,7 +27,7 @@ START = 1_764_000_000.0
 def test_each_listener_has_a_port_of_its_own() -> None:
     scenario = parsed(FILE, "two-balancers.yaml")
     with SimulatedAws(clock=lambda: START, scenario=scenario) as aws:
-        secure, plain, inside = aws.listening
+        secure, plain, inside = aws.listeners.all
         url = f"https://{secure.host}:{secure.port}/orders/health"
         assert httpx2.get(url, verify=False).status_code == 200
         with pytest.raises(httpx2.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):

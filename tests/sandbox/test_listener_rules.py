@@ -121,6 +121,6 @@ def test_a_redirect_keeps_what_it_does_not_name(ruled: Built) -> None:
 def test_a_rule_forwards_to_the_tasks_of_its_group(ruled: Built) -> None:
     assert len(ruled.ask("/health")) == 3
     rules = ruled.client("elbv2").describe_rules(
-        ListenerArn=ruled.aws.listening[0].arn,
+        ListenerArn=ruled.aws.listeners.all[0].arn,
     )["Rules"]
     assert {rule["Priority"] for rule in rules} >= {"3", "7", "default"}

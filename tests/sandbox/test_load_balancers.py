@@ -20,7 +20,7 @@ def test_weights_share_the_requests() -> None:
     ) as made:
         random = Random(3)
         request = Request("GET", "/", {})
-        empty = sum(not made.aws.way(0, random, request) for _ in range(400))
+        empty = sum(not made.aws.listeners.way(0, random, request) for _ in range(400))
         assert 250 < empty < 350, "three of four go to the group that has no targets"
 
 

@@ -2,9 +2,9 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -25,21 +25,18 @@ from sandbox.aws.ecs.state_changes import StateChanges
 from sandbox.aws.faults.rules import FaultRules
 from sandbox.aws.faults.staleness import Staleness
 from sandbox.aws.faults.throttling import Throttling
-from sandbox.aws.http_answers import Request, Response
 from sandbox.aws.logs import api as logs
 from sandbox.aws.logs.write import write
 from sandbox.aws.moto import eventbridge
 from sandbox.aws.moto.iam import role_of
 from sandbox.aws.moto.neighbours import MotoNeighbours
-from sandbox.aws.moto.patches import advertise_load_balancer, forget_everything, patched
+from sandbox.aws.moto.patches import forget_everything, patched
 from sandbox.aws.server import seed, services
-from sandbox.aws.server.application import Application
-from sandbox.aws.server.entrances import Entrances
 from sandbox.aws.server.gateway import Gateway
 from sandbox.aws.server.incidents import bring_about
+from sandbox.aws.server.listeners import Listeners
 from sandbox.aws.server.minute import Telemetry
 from sandbox.aws.server.region import Api, Region
-from sandbox.aws.server.routing import Behind, route
 from sandbox.aws.sts.api import Sts
 from sandbox.aws.sts.sessions import Sessions
 from sandbox.aws.workloads import COURT, Workload
@@ -47,7 +44,6 @@ from sandbox.aws.world.conditions import METRICS_LATE, Conditions
 from sandbox.aws.world.world import World
 from sandbox.scenarios.behaviour import RUNNING_TAG, Behaviour
 from sandbox.scenarios.incident import Incident
-from sandbox.scenarios.infrastructure import Infrastructure
 from sandbox.scenarios.load import images
 from sandbox.scenarios.model import Scenario
 from sandbox.scenarios.service import Service
@@ -58,22 +54,6 @@ BORN = 3 * 86400.0
 SEED_SECONDS = 60.0
 
 _one_at_a_time = threading.Lock()
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """A listener of a load balancer, which tests reach by host and port."""
-
-    world: World
-    arn: str
-    host: str
-    port: int
-    certificate: str | None = None
-    """The domain name in its certificate; None where it speaks no TLS."""
-    names: tuple[str, ...] = ()
-    """Names of its owner's domain that resolve to it, beside ``host``."""
-    internal: bool = False
-    """Whether it is to be reached from inside of the network only: not by tests."""
 
 
 class InProcessAws:
@@ -127,8 +107,7 @@ class InProcessAws:
         if scenario is not None:
             self._add_images(scenario)
         self._stores: defaultdict[Place, MetricStore] = defaultdict(MetricStore)
-        self.listening: list[Listening] = []
-        """Every listener, in the order of the workloads and of their load balancers."""
+        self.listeners = Listeners()
         self._stack = ExitStack()
 
     def alarms_firing(self) -> set[str]:
@@ -186,17 +165,6 @@ class InProcessAws:
             self.world.step(self.now())
             bring_about(self.world, incident)
 
-    def way(self, number: int, random: Random, request: Request) -> Response | Behind:
-        """Return which tasks a request to the listener of this number may meet, or what its load balancer answers."""
-        if not self.listening:
-            return ()
-        found = self.listening[number]
-        return route(found.world, found.arn, request, random)
-
-    def demanded(self, number: int) -> Mapping[str, str]:
-        """Return the headers that a request to the listener of this number must carry."""
-        return self.listening[number].world.conditions.demanded_headers if self.listening else {}
-
     def open(self, endpoint: str, host: str, ports: Sequence[int]) -> Gateway:
         """Fill the accounts, and return what answers for AWS.
 
@@ -252,7 +220,7 @@ class InProcessAws:
         records = seed.Records(gateway, world.workload, administrator)
         network, made = records.network_and_entrances(wanted)
         records.task_roles()
-        self._listen(world, wanted, made, host)
+        self.listeners.add(world, wanted, made, host)
         if len(self.worlds) > 1 and place.region == HOME.region:
             records.roles()
         backend = logs_backends[place.account][place.region]
@@ -267,21 +235,6 @@ class InProcessAws:
         telemetry.remember(self.now(), self._history_days)
         world.each_minute.append(telemetry.minute)
         records.scaling(wanted)
-
-    def _listen(self, world: World, wanted: Infrastructure, made: Entrances, host: str) -> None:
-        """Give each load balancer the name under which it is reached: ``host``, while its ports are free there."""
-        arns = iter(made.listeners)
-        for balancer, arn in zip(wanted.load_balancers, made.balancers, strict=True):
-            taken = {listening.port for listening in self.listening if listening.host == host}
-            own = host if not taken & {listener.port for listener in balancer.listeners} else f"{balancer.name}.{host}"
-            advertise_load_balancer(world.workload.place, arn, own)
-            self.listening += [
-                Listening(
-                    world, next(arns), own, listener.port,
-                    certificate=listener.certificate, names=balancer.names, internal=balancer.scheme == "internal",
-                )
-                for listener in balancer.listeners
-            ]  # fmt: skip
 
 
 def ahead(clock: Callable[[], float], seconds: float) -> Callable[[], float]:
@@ -301,9 +254,3 @@ def _add(registry: Registry, reference: str, image: OtherImage) -> None:
         registry.push(reference, behaviour)
     else:
         registry.add(reference, behaviour, listed=not image.pull_through, readable=image.readable)
-
-
-def application_of(aws: InProcessAws, number: int) -> Application:
-    """Return what is behind the listener of this number."""
-    random = Random(number + 1)  # noqa: S311  repeatable
-    return Application(partial(aws.way, number, random), random, partial(aws.demanded, number))

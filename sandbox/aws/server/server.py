@@ -16,7 +16,7 @@ from werkzeug.serving import make_server
 from sandbox.aws.accounts import Place
 from sandbox.aws.server.certificates import context_for
 from sandbox.aws.server.gateway import Gateway
-from sandbox.aws.server.in_process import InProcessAws, application_of
+from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.workloads import COURT, Workload
 from sandbox.scenarios.balancing import Listener, LoadBalancer
 from sandbox.scenarios.model import Scenario
@@ -161,7 +161,7 @@ class SimulatedAws(InProcessAws):
         balancer, listener = self._doors[number] or (LoadBalancer(), Listener())
         if balancer.scheme == "internal":
             return _free_port(self.host)  # nothing listens there
-        application = application_of(self, number)
+        application = self.listeners.application(number)
         tls = context_for(listener.certificate) if listener.certificate is not None else None
         starting = asyncio.run_coroutine_threadsafe(application.start(self.host, port, tls), loop)
         bound = starting.result(10)
