@@ -18,6 +18,7 @@ from contracts import (
     topics,
     validator,
 )
+from contracts.audit import AuditRecord
 from contracts.base import Event
 from contracts.dead_letter import DeadLettered, DeadLetterSettled
 from contracts.topics import Party, Topic
@@ -28,7 +29,7 @@ RECOVERY, CI, DASHBOARDS, OPERATORS = Party.RECOVERY, Party.CI, Party.DASHBOARDS
 COMMANDED_SERVICES = frozenset(topics.COMMAND_TOPICS.values())
 
 
-Contracted = type[Event] | type[DeadLettered] | type[DeadLetterSettled]
+Contracted = type[Event] | type[DeadLettered] | type[DeadLetterSettled] | type[AuditRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,8 @@ CATALOGUE: tuple[Entry, ...] = (
     # what could not be handled
     _entry("dead-lettered.v1", DeadLettered, topics.DEAD_LETTERS, topics.SERVICES, OPERATORS),
     _entry("dead-letter-settled.v1", DeadLetterSettled, topics.DEAD_LETTERS, OPERATORS, OPERATORS),
+    # who did what
+    _entry("audit-recorded.v1", AuditRecord, topics.AUDIT, topics.SERVICES, OPERATORS),
 )
 
 

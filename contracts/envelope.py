@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from contracts.audit import AuditRecord
 from contracts.base import Event, reckonable, reckonable_expiry
 from contracts.bounds import (
     LONGEST_HEADER,
@@ -61,7 +62,7 @@ class Envelope:
     """An event and its attributes."""
 
     meta: Meta
-    event: Event | DeadLettered | DeadLetterSettled
+    event: Event | DeadLettered | DeadLetterSettled | AuditRecord
 
     @property
     def entry(self) -> Entry:

@@ -61,6 +61,7 @@ DIAGNOSTICS_EVENTS = Topic("diagnostics.events.v1", 7 * _DAY)
 OPTIMIZER_EVENTS = Topic("optimizer.events.v1", 30 * _DAY)
 RECOVERY_EVENTS = Topic("recovery.events.v1", 30 * _DAY)
 DEAD_LETTERS = Topic("dead-letter.v1", 30 * _DAY)
+AUDIT = Topic("audit.v1", 400 * _DAY)
 
 TOPICS = (
     DEPLOYMENT_REQUESTS,
@@ -79,6 +80,7 @@ TOPICS = (
     OPTIMIZER_EVENTS,
     RECOVERY_EVENTS,
     DEAD_LETTERS,
+    AUDIT,
 )
 
 COMMAND_TOPICS = {

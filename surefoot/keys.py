@@ -4,6 +4,8 @@ It speaks to Redis itself, so that the first key needs none; whoever may write t
 """
 
 import asyncio
+import socket
+import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -13,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from redis.exceptions import RedisError
 
 from contracts.access import Role, ShortName
+from contracts.audit import Act, AuditEntry, Who
 from services._chassis.access import api_keys
 from services._chassis.access.api_keys import LONGEST_DAYS, KeyRecord
 from services._chassis.access.key_ring import KeyStore
@@ -62,7 +65,7 @@ def create(
             key, record = api_keys.create(name, role, days, known, _now(), user_name())
         except ValueError as error:
             raise CannotDo(str(error), Exit.USAGE) from None
-        await store.keep(record)
+        await store.keep(record, _audited(Act.KEY_CREATED, record))
         return key.text, record
 
     text, record = _with_store(make)
@@ -95,7 +98,8 @@ def revoke(id_: Id, /) -> int:
     """Have a key hold no more, from the next request on, everywhere."""
 
     async def change(store: KeyStore) -> None:
-        await store.keep((await _found(store, id_)).revoked(_now()))
+        record = (await _found(store, id_)).revoked(_now())
+        await store.keep(record, _audited(Act.KEY_REVOKED, record))
 
     _with_store(change)
     return Exit.SUCCEEDED
@@ -106,7 +110,8 @@ def forget(id_: Id, /) -> int:
     """Remove a key that does not hold any more from the list."""
 
     async def change(store: KeyStore) -> None:
-        if not (await _found(store, id_)).why_not(_now()):
+        record = await _found(store, id_)
+        if not record.why_not(_now()):
             raise CannotDo(f"{id_} still holds: revoke it first", Exit.USAGE)
         if len(await store.all()) == 1:
             raise CannotDo(
@@ -114,7 +119,7 @@ def forget(id_: Id, /) -> int:
                 "would be served; make another one first",
                 Exit.USAGE,
             )
-        await store.forget(id_)
+        await store.forget(id_, _audited(Act.KEY_FORGOTTEN, record))
 
     _with_store(change)
     return Exit.SUCCEEDED
@@ -125,6 +130,19 @@ async def _found(store: KeyStore, id_: str) -> KeyRecord:
     if record is None:
         raise CannotDo(f"there is no key {id_[:40]}: see surefoot keys list", Exit.USAGE)
     return record
+
+
+def _audited(act: Act, record: KeyRecord) -> AuditEntry:
+    """Return what the audit records of a change. Nobody has proven who changes it, but that he may write to Redis."""
+    details = (f"key:{record.name} {record.id}", f"role {record.role or 'by the policy'}")
+    return AuditEntry(
+        id=str(uuid.uuid4()),
+        time=_now(),
+        act=act,
+        who=Who(name=user_name(), proof="redis"),
+        where=f"surefoot keys on {socket.gethostname()}",
+        details=(*details, f"until {record.expires_at:%Y-%m-%d}"),
+    )
 
 
 def _with_store(work: Callable[[KeyStore], Awaitable[T]]) -> T:

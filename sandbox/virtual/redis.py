@@ -43,6 +43,9 @@ class MemoryRedis:
         self._ends: dict[bytes, float] = {}
         self._taken: dict[bytes, int] = {}
         """Stream → how many entries its one group has taken."""
+        self._entries = 0
+        """How many were ever added to any stream."""
+        self.run_id = "memory"
         self._added = asyncio.Event()
         self._lua = LuaRuntime(encoding=None, register_eval=False)
         self._table = self._lua.table_from
@@ -133,13 +136,23 @@ class MemoryRedis:
         score = self._at(key).get(member)
         return None if score is None else _bytes(score)
 
-    def _xadd(self, key: bytes, _: bytes, *flat: bytes) -> None:
-        stream = self._for(key, list)
-        stream.append((f"{len(stream) + 1}-0".encode(), _pairs(flat)))
+    def _xadd(self, key: bytes, first: bytes, *flat: bytes) -> None:
+        if first == b"MAXLEN":  # so many are never added here
+            flat = flat[2:]
+        self._entries += 1
+        self._for(key, list).append((f"{self._entries}-0".encode(), _pairs(flat)))
         self._added.set()
 
+    def _xdel(self, key: bytes, *ids: bytes) -> None:
+        self._held[key] = [entry for entry in self._at(key, list) if entry[0] not in ids]
+
+    def _xtrim(self, key: bytes, _: bytes, most: bytes) -> int:
+        stream = self._at(key, list)
+        self._held[key] = stream[-int(most) :]
+        return len(stream) - len(self._held[key])
+
     def _info(self, _: bytes) -> bytes:
-        return b"run_id:memory\r\n"
+        return f"run_id:{self.run_id}\r\n".encode()
 
     def _time(self) -> Any:
         return self._table([_bytes(part) for part in divmod(int(self._now() * 1_000_000), 1_000_000)])
@@ -222,9 +235,13 @@ class MemoryRedis:
         await give_way()
         return len(self._at(key.encode(), list))
 
-    async def xrange(self, key: str) -> Stream:
+    async def xrange(self, key: str, count: int | None = None) -> Stream:
         await give_way()
-        return list(self._at(key.encode(), list))
+        return list(self._at(key.encode(), list))[:count]
+
+    async def info(self, _section: str) -> dict[str, str]:
+        await give_way()
+        return {"run_id": self.run_id}
 
     # a stream of one group with one consumer, that acknowledges what it takes
 

@@ -11,11 +11,15 @@ class LeaseOver(Exception):
     """The job's lease has expired; the request was not sent."""
 
 
+NOBODY = "-/-/0"
+"""Who acts outside any job."""
+
+
 @dataclass(slots=True)
 class Actor:
     """The caller as AWS's own log of calls shows it: ``kind/id/fence`` of a job."""
 
-    name: str = "-/-/0"
+    name: str = NOBODY
     until: float = inf
     """``time.monotonic()`` at which the right to act ends; a job's heartbeat moves it on."""
 

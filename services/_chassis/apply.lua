@@ -4,7 +4,8 @@
 -- KEYS  1 inbox mark  2 state  3 outbox  4 timers  5 timers' bodies  6 jobs  7 the job that ends
 --       8 inbox mark as the version before wrote it  9 jobs that are claimed first
 --       10 mark of this call, by which it knows its own repetition
---       11… one for each "put_record", "job", "cancel_job" and "index" operation, in their order
+--       11 what the audit is to record
+--       12… one for each "put_record", "job", "cancel_job" and "index" operation, in their order
 -- ARGV  1 cause ("" none)  2 seconds to remember  3 expected revision ("" no state)  4 "1": write the state, "expires": and
 --       forget it after 2
 --       5 state  6 fence of the job that ends ("" none)  7 timer that fires ("" none)  8 its due time
@@ -47,7 +48,7 @@ end
 
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local key, i = 11, 10
+local key, i = 12, 10
 while i <= #ARGV do
   local operation = ARGV[i]
   if operation == "emit" then
@@ -85,6 +86,9 @@ while i <= #ARGV do
     redis.call("ZREMRANGEBYSCORE", KEYS[key], "-inf", ARGV[i+2] - remember)
     redis.call("EXPIRE", KEYS[key], remember)
     key, i = key + 1, i + 4
+  elseif operation == "audit" then
+    redis.call("XADD", KEYS[11], "*", "entry", ARGV[i+1])
+    i = i + 2
   else
     return redis.error_reply("unknown operation " .. operation)
   end

@@ -10,12 +10,15 @@ from functools import partial
 
 import orjson
 
+from contracts.bounds import as_json
 from contracts.envelope import Envelope, Message, Meta
 from contracts.results import Answer
+from services._chassis.audit.acts import origin
+from services._chassis.audit.entries import entries_of
 from services._chassis.clock import moment
 from services._chassis.compact import compact, compact_fields, short
 from services._chassis.damage import SET_ASIDE
-from services._chassis.redis_keys import ANSWER, FIRST_JOBS, JOBS, REMEMBER_SECONDS, key_of
+from services._chassis.redis_keys import ANSWER, AUDIT, FIRST_JOBS, JOBS, REMEMBER_SECONDS, key_of
 from services._chassis.transition import Decision, Emit, Timer
 
 Argument = str | bytes | float
@@ -75,6 +78,7 @@ def keys_and_arguments(
         key("inbox", write.mark_before or write.mark),
         key(FIRST_JOBS),
         key("call", secrets.token_hex(8)),
+        key(AUDIT),
     ]
     arguments: list[Argument] = [
         write.mark,
@@ -87,7 +91,8 @@ def keys_and_arguments(
         repr(timer.due) if timer else "",
         write.redis_run_id,
     ]
-    for of, operation in (*_operations(decision, first_jobs), *_emissions(write, service, now)):
+    recorded = _audit(write, service, now)
+    for of, operation in (*_operations(decision, first_jobs), *_emissions(write, service, now), *recorded):
         keys += [key(*of)] if of else []
         arguments += operation
     return keys, arguments
@@ -124,6 +129,12 @@ def _emissions(write: Write, service: str, now: float) -> Iterator[_Operation]:
         if isinstance(emission.event, Answer):
             kept = compact_fields(fields)
             yield (ANSWER, emission.event.command_id), ["put_record", kept, REMEMBER_SECONDS]
+
+
+def _audit(write: Write, service: str, now: float) -> Iterator[_Operation]:
+    """Yield what the audit is to record of the decision."""
+    for entry in entries_of(write.decision, service, origin.get(), write.cause_id, moment(now)):
+        yield (), ["audit", as_json(entry)]
 
 
 def message_of(emission: Emit, service: str, cause_id: str, now: float) -> Message:

@@ -10,6 +10,7 @@ import structlog
 from contracts.catalogue import topics_of
 from contracts.envelope import Message
 from contracts.topics import Party
+from services._chassis.audit.recorder import Recorder
 from services._chassis.consumer import Consumer, ReadProgress
 from services._chassis.damage import reported
 from services._chassis.jobs import IDLE_SECONDS, Executor
@@ -88,15 +89,16 @@ def assemble(
     readiness: Readiness,
     pauses: Pauses | None = None,
     identity: Identity = UNSIGNED,
+    recorder: Recorder | None = None,
 ) -> Assembly:
     """Assemble consumer, executor, timers and relay of ``service``; nothing runs yet.
 
-    ``identity``: how it signs what it publishes, and which messages it believes.
+    ``identity``: how it signs what it publishes, and which messages it believes. ``recorder``: the process's own.
     """
     pauses = pauses or Pauses()
     store.first_jobs = service.first_jobs
     store.replace_damaged = reported(service.replace_damaged, service.name, readiness)
-    consumer = Consumer(service, store, transport.progress, readiness, trust=identity.trust)
+    consumer = Consumer(service, store, transport.progress, readiness, trust=identity.trust, recorder=recorder)
     timers = Timers(store, store.clock, service.timers, transport.catching_up, pauses.timers, readiness)
     executor = Executor(
         store,

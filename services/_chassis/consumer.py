@@ -21,6 +21,8 @@ from contracts.deployment import Cause
 from contracts.envelope import Envelope, InvalidMessage, Meta, UnknownType, decode, read_meta
 from contracts.state import NewerState
 from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS
+from services._chassis.audit.messages import come_from
+from services._chassis.audit.recorder import Recorder
 from services._chassis.commands import Command
 from services._chassis.readiness import FULL, FULL_SECONDS, NEWER_STATE_LONGEST, Readiness
 from services._chassis.reasons import is_permanent, sentence_of
@@ -107,15 +109,18 @@ class Consumer:
         readiness: Readiness | None = None,
         now: Callable[[], float] = time.monotonic,
         trust: Trust = UNSIGNED.trust,
+        recorder: Recorder | None = None,
     ) -> None:
-        """``now`` returns real seconds; it measures how long a message has waited."""
+        """``now`` returns real seconds; it measures how long a message has waited. ``recorder`` counts what is refused
+        beyond the dead letters that are kept.
+        """
         self._service = service
         self._store = store
         self._progress = progress
         self._readiness = readiness or Readiness()
         self._now = now
         self._trust = trust
-        self._unhandled = Unhandled(service, store, self._readiness)
+        self._unhandled = Unhandled(service, store, self._readiness, recorder or Recorder())
         self._waiting_since: dict[bytes, float] = {}
         """Message key (a target) → the real time since when its messages wait for a newer replica."""
         self._waiting_reading = 0
@@ -208,7 +213,7 @@ class Consumer:
             "correlation_id": meta.id,
             "type": envelope.entry.type,
         }
-        with structlog.contextvars.bound_contextvars(**correlation):
+        with structlog.contextvars.bound_contextvars(**correlation), come_from(record, envelope):
             async for attempt in stamina.retry_context(
                 on=_passing,
                 attempts=ATTEMPTS,

@@ -16,8 +16,10 @@ BY_HAND = "by hand"
 """The lane of the HTTP requests by which people bring a service back."""
 ENTERING = "entering"
 """The lane of STS's calls, which have shorter limits of their own, since they are soon made again."""
+AUDIT = "audit"
+"""The lane of what is written to the audit's bucket, of all services of a process."""
 
-THREADS: Mapping[str, int] = {WORK: 24, REQUESTS: 8, BY_HAND: 8}
+THREADS: Mapping[str, int] = {WORK: 24, REQUESTS: 8, BY_HAND: 8, AUDIT: 2}
 """Lane → threads for calls of AWS. Few for requests: their answers are parsed in the same interpreter."""
 MOST_THREADS = 24
 """Threads of any other lane."""

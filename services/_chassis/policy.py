@@ -16,6 +16,7 @@ from fastapi import APIRouter
 from contracts.access import Role
 from contracts.prose import each_text, prose
 from services._chassis.access.permit import About, Asking, NowAsking, needs
+from services._chassis.audit.policy_changes import WITHOUT_ENVIRONMENT, PolicyComparison, policy_act
 from services._chassis.aws import Aws
 from services._chassis.config_file import ConfigError, ConfigWatch
 from services._chassis.http import Problem
@@ -26,7 +27,7 @@ from services._chassis.readiness import Readiness
 from services._chassis.settings import Settings
 from services._chassis.signing_keys import KeyFault
 from services._chassis.startup import StartupError
-from services._chassis.store import Store
+from services._chassis.store import RedisStore
 from services._chassis.transition import Decision, Transition
 from services._policy.environment import environment_of
 from services._policy.faults import PolicyFaults
@@ -41,9 +42,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class StoredCopy:
-    """Keeps a copy of the policy under each service's own prefix, so that each can later be started by itself."""
+    """Keeps a copy of the policy under each service's own prefix, so that each can later be started by itself.
 
-    stores: Sequence[Store]
+    That another policy is in force than the copy has is recorded in the audit together with the new copy.
+    """
+
+    stores: Sequence[RedisStore]
+    comparison: PolicyComparison = WITHOUT_ENVIRONMENT
 
     async def kept(self) -> bytes | None:
         for store in self.stores:
@@ -53,10 +58,23 @@ class StoredCopy:
 
     async def keep(self, copy: bytes) -> None:
         for store in self.stores:
-            await store.apply(Transition(KEY, lambda _: Decision(copy)), cause="")
+            before = await store.load(KEY)
+            lines = await self.comparison.lines(before, copy)
+            await store.apply(_replaced(store.service, before, copy, lines), cause="")
 
 
-async def first_policy(settings: Settings, aws: Aws, stores: Sequence[Store], readiness: Readiness) -> PolicySource:
+def _replaced(service: str, compared: bytes | None, copy: bytes, lines: tuple[str, ...]) -> Transition:
+    """Return the transition to another copy. ``lines``: how it differs from ``compared``, the copy there was."""
+
+    def decide(state: bytes | None) -> Decision:
+        return Decision(copy, audit=policy_act(service, state, copy, lines if state == compared else ()))
+
+    return Transition(KEY, decide)
+
+
+async def first_policy(
+    settings: Settings, aws: Aws, stores: Sequence[RedisStore], readiness: Readiness
+) -> PolicySource:
     """Return the policy of ``settings.aws_account``, loaded. Raise ``StartupError`` where there is none."""
 
     def degrade(key: str, sentence: str | None) -> None:
@@ -72,7 +90,9 @@ async def first_policy(settings: Settings, aws: Aws, stores: Sequence[Store], re
         if settings.surefoot_policy:
             owner = settings.surefoot_policy_owner or account
             reader = reader_of(settings.surefoot_policy, aws.call, owner, signed=verify is not None)
-        source = PolicySource(reader, environment_of(os.environ), account, StoredCopy(stores), degrade, verify)
+        environment = environment_of(os.environ)
+        copy = StoredCopy(stores, PolicyComparison(environment, account))
+        source = PolicySource(reader, environment, account, copy, degrade, verify)
         await source.start()
     except (KeyFault, NoPolicy, PolicyFaults, Unreadable) as error:
         raise StartupError(str(error)) from None

@@ -8,6 +8,8 @@ REMEMBER_SECONDS = 31 * 24 * 3600
 """How long causes, answers, ended jobs and records are kept: longer than any topic's retention."""
 ANSWER = "answered"
 """Begins the keys of answers, which are kept to be given again."""
+AUDIT = "audit"
+"""The stream of what is to get its place in the audit's chain (``audit/sealer.py``)."""
 JOBS, FIRST_JOBS = "jobs", "jobs-first"
 """The queues of jobs, by when they may be claimed; those of the second one wait for none of the first."""
 

@@ -23,10 +23,11 @@ from services._chassis.access.served import Served
 from services._chassis.accounts import AccountWatch, CredentialsLost
 from services._chassis.admission import Admission
 from services._chassis.assembly import Assembly, Loop, assemble, create_service, load_settings
+from services._chassis.audit.loops import audit_loops
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.bus import KafkaTransport
-from services._chassis.clock import Pace, PacedClock
+from services._chassis.clock import Pace, PacedClock, moment
 from services._chassis.clock_offset import RedisClock
 from services._chassis.config_file import ConfigWatch
 from services._chassis.connections import Connections
@@ -159,6 +160,9 @@ class Process:
         memory = RedisMemory(self.redis, self.readiness)
         loops: dict[str, Loop] = {"clock": redis_clock.run, "policy": policies.run, "accounts": accounts.run}
         loops["memory of Redis"] = memory.run
+        recorder = self.access.audit.recorder
+        recorder.begin(stores[parties[0]], lambda: moment(self.clock.now()), self.readiness)
+        loops["audit of requests"] = recorder.run
         if self.connections.files:
             loops["certificates"] = TlsWatch(self.connections.files, self.readiness).run
         for party, store in stores.items():
@@ -179,9 +183,12 @@ class Process:
             self.services.append(service)
             transport = KafkaTransport(store, settings, self.connections.kafka[party])
             self.transports.append(transport)
-            assembly = assemble(service, store, transport, settings, self.readiness, identity=identity)
+            assembly = assemble(
+                service, store, transport, settings, self.readiness, identity=identity, recorder=recorder
+            )
             self.assemblies.append(assembly)
             loops |= assembly.loops | service.background
+            loops |= audit_loops(store, settings, identity, self.aws, self.readiness)
         await asyncio.gather(*(transport.broker.start() for transport in self.transports))
         return list(loops.items())
 

@@ -49,6 +49,22 @@ class Settings(KafkaSettings, RedisSettings, TlsSettings):
     """Who of the trusted keys' holders must have signed the policy, as ``operators:alice,operators:bob``: one of them
     is enough. Without it, a policy needs no signature."""
 
+    audit_bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
+    """The S3 bucket to which the audit is written as JSON lines, below ``audit/`` (docs/audit.md); it may be that of
+    the snapshots. Without one, the audit is on its topic alone."""
+    audit_bucket_owner: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None
+    """The account that the audit's bucket must belong to; without it, the account of the credentials."""
+    audit_kms_key: (
+        Annotated[
+            str,
+            StringConstraints(
+                pattern=r"^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:)?(key/|alias/)?[A-Za-z0-9/_-]{1,250}$",
+            ),
+        ]
+        | None
+    ) = None
+    """The KMS key that encrypts the audit: its id, its ARN or an alias (``alias/…``). Without one, S3's own key."""
+
     kafka_replication_factor: Annotated[int, Field(ge=1, le=9)] = 1
     """Replicas of the topics that this service creates when they are missing; 3 in production."""
 

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from contracts.state import DamagedState, State
 from services._chassis.apply_call import Lease, Write, keys_and_arguments
+from services._chassis.audit.acts import origin
 from services._chassis.clock import Clock
 from services._chassis.compact import expand, expand_fields
 from services._chassis.course_log import log_event
@@ -211,6 +212,8 @@ class RedisStore:
             self.new_jobs.set()
         applied = Applied(result)
         if applied is Applied.APPLIED:
+            if (let_in := origin.get()) is not None:
+                let_in.pending = None  # it is on record
             for emission in write.decision.emit:
                 log_event(emission.event)
         return applied

@@ -7,15 +7,17 @@ all its consequences, or nothing at all. ``store.py`` does it.
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from contracts.audit import AuditEntry, AuditRecord
 from contracts.base import Event
 from contracts.dead_letter import DeadLettered
+from services._chassis.audit.acts import Audited
 
 
 @dataclass(frozen=True, slots=True)
 class Emit:
     """An event to be published. ``id`` derives from its cause (``contracts.base.caused_id``)."""
 
-    event: Event | DeadLettered
+    event: Event | DeadLettered | AuditRecord
     id: str
 
 
@@ -76,6 +78,8 @@ class Decision:
     records: dict[str, bytes] = field(default_factory=dict)
     """Key → a value that is kept for readers (a finished run, say); written without a comparison."""
     indexes: tuple[Index, ...] = ()
+    audit: tuple[Audited | AuditEntry, ...] = ()
+    """Acts that none of the events tells (``audit/events.py``)."""
     ignore_once: bool = False
     """Do nothing and do not record the cause: a redelivery is decided anew, because this event may have overtaken the
     one that it answers."""
@@ -119,9 +123,10 @@ def decided(
     timers: tuple[Timer, ...] = (),
     jobs: tuple[Job, ...] = (),
     records: dict[str, bytes] | None = None,
+    audit: tuple[Audited | AuditEntry, ...] = (),
 ) -> Transition:
     """Return a transition without a state: consequences only."""
-    decision = Decision(emit=emit, timers=timers, jobs=jobs, records=records or {})
+    decision = Decision(emit=emit, timers=timers, jobs=jobs, records=records or {}, audit=audit)
     return Transition(None, lambda _: decision)
 
 

@@ -9,6 +9,8 @@ from contracts.dead_letter import Reason, letter_id
 from contracts.envelope import read_meta
 from contracts.prose import quote
 from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
+from services._chassis.audit.messages import place_of
+from services._chassis.audit.recorder import Recorder
 from services._chassis.clock import moment
 from services._chassis.dead_letters import LONGEST_DETAIL, emissions_for, letter_of, unsupported
 from services._chassis.readiness import Readiness
@@ -40,10 +42,11 @@ class Known(NamedTuple):
 class Unhandled:
     """Takes the messages that one service does not handle."""
 
-    def __init__(self, service: Service, store: RedisStore, readiness: Readiness) -> None:
+    def __init__(self, service: Service, store: RedisStore, readiness: Readiness, recorder: Recorder) -> None:
         self._service = service
         self._store = store
         self._readiness = readiness
+        self._recorder = recorder
         self._asked = {topic for topic, party in _ASKED.items() if party == service.name}
 
     def asks(self, topic: str) -> bool:
@@ -75,6 +78,8 @@ class Unhandled:
         self._readiness.degrade(f"untrusted:{self._service.name}:{record.topic}", sentence, UNTRUSTED_SECONDS)
         if recent <= MOST_UNTRUSTED:
             await self.keep(record, "untrusted", why)
+        else:
+            self._recorder.refused_message(why, place_of(record))
 
     async def put_aside(self, record: Record, reason: Reason, why: str, *, also: tuple[Emit, ...] = ()) -> None:
         """Keep a message that cannot be read, and publish an answer for its writer where the service has one.

@@ -2,13 +2,15 @@
 
 from collections.abc import Collection, Mapping
 
+from contracts.audit import Act
 from contracts.base import Target, caused_id
 from contracts.deployment import Cause
-from contracts.gates import Gate
+from contracts.gates import Gate, Verdict
 from contracts.monitor import EvaluateRules
 from contracts.policy_parts import MonitoringPolicy
 from contracts.results import MonitoringOutput
 from services._aws.errors import AwsError
+from services._chassis.audit.acts import Audited
 from services._chassis.commands import Command
 from services._chassis.transition import Decision, Emit, Timer
 from services.monitor.domain.alerts import Alert
@@ -63,6 +65,11 @@ def evaluation(watch: Watch, waiting: PendingEvaluation, in_force: MonitoringPol
 
 def from_gates(command: Command, gates: tuple[Gate, ...], output: MonitoringOutput | None = None) -> Emit:
     return command.from_gates(gates, summary(gates), inconclusive=Cause.GATE, output=output)
+
+
+def set_up_act(id_: str, target: Target, text: str, verdict: Verdict) -> Audited:
+    """Return what the audit records of what was written at CloudWatch for no command of a run."""
+    return Audited(Act.MONITORING_SET_UP, id_, target, why=text, outcome=verdict)
 
 
 def run_is_over(command: Command) -> Emit:

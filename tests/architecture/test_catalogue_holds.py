@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contracts.audit import AuditRecord
 from contracts.catalogue import CATALOGUE, REPLAYED_FIRST, Contracted, read_by, topics_of
 from contracts.dead_letter import DeadLettered
 from contracts.monitor import CriticalAlert, WarningAlert
@@ -22,8 +23,8 @@ from services._chassis.service import Platform
 from services._chassis.store import RedisStore
 
 SOURCES = Path(__file__).parents[2] / "services"
-NOT_BY_NAME: frozenset[Contracted] = frozenset({DeadLettered, WarningAlert, CriticalAlert})
-"""What ``_chassis`` writes in a service's name (letters, their warnings), and what is chosen by severity."""
+NOT_BY_NAME: frozenset[Contracted] = frozenset({AuditRecord, DeadLettered, WarningAlert, CriticalAlert})
+"""What ``_chassis`` writes in a service's name (letters, their warnings, the audit), and what is chosen by severity."""
 WRITTEN_THROUGH = {"of": StepFinished.__name__, "to": StepFinished.__name__, "progressed": StepProgressed.__name__}
 """Methods of ``services._chassis.commands.Command`` → the event that a service writes by them."""
 

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from contracts.base import Event
-from contracts.dead_letter import DeadLettered, DeadLetterSettled
+from contracts.dead_letter import DeadLettered
 from contracts.deployment import DeploymentFinished, DeploymentStarted, Outcome
 from contracts.envelope import Headers, from_message
 from contracts.recovery import ApplyChange, ChangeApplied, RollbackFinished, RollbackStarted
@@ -14,7 +13,7 @@ from contracts.results import DisarmOutput, StepFinished
 class Ledger:
     """Notes each event when it gets into an outbox; raises ``AssertionError`` where a promise is broken."""
 
-    published: dict[str, tuple[Event | DeadLettered | DeadLetterSettled, bytes]] = field(default_factory=dict)
+    published: dict[str, tuple[object, bytes]] = field(default_factory=dict)
     """Event id → the first event that was published under it."""
     active: str | None = None
     """The run that has started and not ended."""

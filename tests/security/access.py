@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from redis.exceptions import OutOfMemoryError
 
 from contracts.access import Role
+from contracts.audit import AuditEntry
 from contracts.base import Target
 from contracts.policy import Callers, ServicePolicy
 from contracts.topics import Party
@@ -75,6 +76,10 @@ class CountingRedis(MemoryRedis):
         return True
 
 
+CHANGED = AuditEntry(id="1", time=datetime.fromtimestamp(NOW, UTC), act="key-created")
+"""What the audit records of a change of keys."""
+
+
 @dataclass
 class Keys:
     """API keys in a Redis in memory, at a time that a test sets."""
@@ -96,7 +101,7 @@ class Keys:
     async def create(self, name: str, role: Role | None = None, days: int = 90) -> str:
         known = [*(await self.store.all()).values()]
         key, record = api_keys.create(name, role, days, known, self.now(), "test")
-        await self.store.keep(record)
+        await self.store.keep(record, CHANGED)
         self.time += 1  # the copies of all replicas are read again
         return key.text
 

@@ -15,7 +15,7 @@ from services._chassis.access import api_keys, key_ring
 from services._chassis.access.api_keys import ApiKey, KeyRecord
 from services._chassis.access.key_ring import KEYS, USED, KeyRing, KeyStore
 from services._chassis.http import PREFIX
-from tests.security.access import Keys, bearer, client, guarded
+from tests.security.access import CHANGED, Keys, bearer, client, guarded
 from tests.security.test_fuzz import NOW
 
 OVERVIEW = f"{PREFIX}/deployment-orchestration/overview"
@@ -83,13 +83,13 @@ async def test_a_revoked_key_is_refused_by_every_replica_at_its_next_request() -
         assert ring.why_not(record) == ""
     record = await keys.store.find(held.id)
     assert record is not None
-    await keys.store.keep(record.revoked(keys.now()))
+    await keys.store.keep(record.revoked(keys.now()), CHANGED)
     for ring in rings:  # no time has passed: the copies of all records are still the old ones
         found = await ring.find(held)
         assert found is not None
         assert ring.why_not(found) == "the key was revoked"
     assert await status(keys, other) == 200
-    await keys.store.forget(held.id)
+    await keys.store.forget(held.id, CHANGED)
     assert [await ring.find(held) for ring in rings] == [None] * 3
 
 
@@ -101,7 +101,7 @@ async def test_keys_that_are_forgotten_or_revoked_open_nothing_to_loopback() -> 
     assert held is not None
     record = await keys.store.find(held.id)
     assert record is not None
-    await keys.store.keep(record.revoked(keys.now()))
+    await keys.store.keep(record.revoked(keys.now()), CHANGED)
     http, _ = guarded(keys=keys, served="loopback")
     async with client(http, "127.0.0.1") as web:
         assert (await web.get(OVERVIEW)).status_code == 401
@@ -118,7 +118,7 @@ async def test_two_keys_of_a_name_hold_at_a_time_and_the_second_has_the_role_of_
     assert held is not None
     record = await keys.store.find(held.id)
     assert record is not None
-    await keys.store.keep(record.revoked(keys.now()))
+    await keys.store.keep(record.revoked(keys.now()), CHANGED)
     third = await keys.create("ci")
     assert [await status(keys, key) for key in (first, second, third)] == [401, 200, 200]
 
@@ -216,12 +216,12 @@ async def test_keys_in_a_real_redis(redis: object) -> None:
     store = KeyStore(redis)
     now = datetime(2026, 11, 27, tzinfo=UTC)
     key, record = api_keys.create("alice", Role.ADMIN, 90, [], now, "root")
-    await store.keep(record)
+    await store.keep(record, CHANGED)
     assert await store.find(key.id) == record
     assert await store.all() == {key.id: record}
     await store.note_use(key.id, now)
     await store.note_use(key.id, now + timedelta(seconds=9))
     assert await store.uses() == {key.id: now}
-    await store.forget(key.id)
+    await store.forget(key.id, CHANGED)
     assert (await store.all(), await store.uses()) == ({}, {})
     assert USED.startswith("{access}:")

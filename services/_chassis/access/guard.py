@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services._chassis.access import tokens
 from services._chassis.access.api_keys import PREFIX, ApiKey
 from services._chassis.access.caller import ANYBODY, LOOPBACK, Caller, Decision, Proof
-from services._chassis.access.decision_log import SAFE, DecisionLog
+from services._chassis.access.decision_log import SAFE
 from services._chassis.access.hosts import Hosts, is_local
 from services._chassis.access.key_ring import KeyRing
 from services._chassis.access.key_sets import KeySets, NoKeysNow
@@ -29,6 +29,7 @@ from services._chassis.access.refusals import (
 from services._chassis.access.served import Served
 from services._chassis.access.tokens import Disbelieved
 from services._chassis.admission import LIVENESS, PROBES
+from services._chassis.audit.requests import RequestAudit
 from services._chassis.callers import PROVEN, address_of
 from services._chassis.policies import BuiltInPolicies, Policies
 
@@ -58,7 +59,7 @@ class Access:
         report: Callable[[Decision], None] | None = None,
         proxies: int = 0,
     ) -> None:
-        """``report`` is called with every decision, once: the place for a record of them. ``now``: epoch seconds.
+        """``report`` is called with every decision, once; by default it is logged and audited. ``now``: epoch seconds.
         ``proxies``: how many in front are trusted to say where a request came from.
         """
         self.served = served
@@ -69,7 +70,8 @@ class Access:
         self.proxies = proxies
         self.policies: Policies = BuiltInPolicies()
         """Those in force, from the moment at which they are known."""
-        self.report = report or DecisionLog()
+        self.audit = RequestAudit()
+        self.report = report or self.audit
 
     async def caller(self, scope: Scope) -> Caller:
         """Return who sends the request. Raise ``Refused``; raise ``RedisError`` where that cannot be known now."""
@@ -176,12 +178,14 @@ class Guard:
             unknown = Refused(TRY_AGAIN, "Redis cannot be reached, and has the keys by which callers are known.")
             await _ended(scope, unknown.response())(scope, receive, send)
             return
-        if caller is not None:
-            address = address_of(scope, self._access.proxies)
-            scope[ASKING] = Asking(caller, self._access.policies, scope, address, self._access.report)
-            if caller.is_proven:
-                scope[PROVEN] = caller.name
-        await self._app(scope, receive, send)
+        if caller is None:
+            await self._app(scope, receive, send)
+            return
+        address = address_of(scope, self._access.proxies)
+        scope[ASKING] = Asking(caller, self._access.policies, scope, address, self._access.report)
+        if caller.is_proven:
+            scope[PROVEN] = caller.name
+        await self._access.audit.serve(self._app, scope, receive, send, caller, address)
 
     async def _enter(self, scope: Scope) -> Caller | None:
         """Return the caller; None for a stranger at a probe. Raise ``Refused`` or ``RedisError``."""

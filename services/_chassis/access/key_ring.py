@@ -14,7 +14,9 @@ import structlog
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as NotAnswered
 
+from contracts.audit import AuditEntry
 from services._chassis.access.api_keys import ApiKey, KeyRecord
+from services._chassis.scripts import script
 
 KEYS = "{access}:keys"
 """A hash: a key's id → its record, without the key."""
@@ -22,6 +24,8 @@ USED = "{access}:used"
 """A hash: a key's id → when it was used last, in epoch seconds."""
 NOTED = "{access}:noted:"
 """A key's id follows it: there for a minute after a use was noted."""
+CHANGES = "{access}:audit"
+"""A stream: what the audit is to record of changes (``audit/keys.py``)."""
 USE_NOTED_SECONDS = 60
 COPY_SECONDS = 1.0
 """Real seconds for which the copy of all records is not read again."""
@@ -47,12 +51,16 @@ class KeyStore:
     async def find(self, id_: str) -> KeyRecord | None:
         return KeyRecord.parse(await self._redis.hget(KEYS, id_))
 
-    async def keep(self, record: KeyRecord) -> None:
-        await self._redis.hset(KEYS, record.id, record.model_dump_json(exclude_none=True))
+    async def keep(self, record: KeyRecord, entry: AuditEntry) -> None:
+        """Write a record, and ``entry`` for the audit, in one step."""
+        await self._change(record.id, record.model_dump_json(exclude_none=True), entry)
 
-    async def forget(self, id_: str) -> None:
-        await self._redis.hdel(KEYS, id_)
-        await self._redis.hdel(USED, id_)
+    async def forget(self, id_: str, entry: AuditEntry) -> None:
+        await self._change(id_, "", entry)
+
+    async def _change(self, id_: str, record: str, entry: AuditEntry) -> None:
+        change = self._redis.register_script(script("keep_key"))
+        await change(keys=[KEYS, USED, CHANGES], args=[id_, record, entry.model_dump_json()])
 
     async def uses(self) -> dict[str, datetime]:
         """Return when each key was used last; a key that never was is not there."""

@@ -20,6 +20,7 @@ from contracts.access import Role
 from contracts.base import Target
 from services._chassis.access.caller import Caller, Decision
 from services._chassis.access.refusals import NOT_ALLOWED, Refused
+from services._chassis.audit.acts import note_body
 from services._chassis.policies import Policies
 
 ASKING = "surefoot.asking"
@@ -87,7 +88,9 @@ class Asking:
 
     def by(self, body: B) -> B:
         """Return a request's body with the proven caller as its ``actor``."""
-        return body.model_copy(update={"actor": self.caller.acting(getattr(body, "actor"))})  # noqa: B009  of any body
+        actor = self.caller.acting(getattr(body, "actor"))  # noqa: B009  of any body
+        note_body(actor, getattr(body, "reason", ""))
+        return body.model_copy(update={"actor": actor})
 
     def _may(self, role: Role, target: Target | None) -> bool:
         return self.caller.may(role, self._policies.callers(target))

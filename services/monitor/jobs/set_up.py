@@ -1,6 +1,6 @@
 """Set up the dashboard and the alarms of a target, for a run or over the API, and watch it from then on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.base import Target
 from contracts.gates import Verdict, worst
@@ -12,7 +12,7 @@ from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.policies import Policies, governed
 from services._chassis.transition import Decision, Transition, decided
-from services.monitor.decisions import from_gates, look_at, not_reached
+from services.monitor.decisions import from_gates, look_at, not_reached, set_up_act
 from services.monitor.domain.answers import summary
 from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.operation import SetUp
@@ -63,9 +63,10 @@ class SetUpOnRequestJob:
             return decided(records=failed.record)
         text, verdict, now = summary(shown.gates), worst(gate.verdict for gate in shown.gates), self.clock.now()
         done = asked.finished(text, moment(now), verdict=verdict, summary=text, gates=shown.gates, output=shown.output)
+        audited = set_up_act(asked.operation_id, asked.target, text, verdict)
         if "alarms" not in asked.parts:
-            return decided(records=done.record)
-        return _watched(asked.target, shown.service, policy, now, Decision(records=done.record))
+            return decided(records=done.record, audit=(audited,))
+        return _watched(asked.target, shown.service, policy, now, Decision(records=done.record, audit=(audited,)))
 
 
 def _watched(
@@ -75,6 +76,6 @@ def _watched(
 
     def decide(state: bytes | None) -> Decision:
         watch = Watch.from_bytes(state, target=target).with_set_up(service, policy, now)
-        return Decision(watch.to_bytes(), so_far.emit, (look_at(target, now),), records=so_far.records)
+        return replace(so_far, state=watch.to_bytes(), timers=(look_at(target, now),))
 
     return Transition(watch_key(target), decide)

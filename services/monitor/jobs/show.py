@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from contracts.base import Target
+from contracts.base import Target, id_of
+from contracts.gates import Verdict
 from services._aws.errors import AwsError
 from services._chassis.clock import Clock
 from services._chassis.jobs import Running
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Transition, decided
-from services.monitor.decisions import show_at, show_id
+from services.monitor.decisions import set_up_act, show_at, show_id
 from services.monitor.domain.metrics import WatchedService
 from services.monitor.domain.showing import Showing, turn_after
 from services.monitor.domain.watch import Watch, watch_key
@@ -92,7 +93,11 @@ def _ended(target: Target, showing: Showing, written: WatchedService | None, now
         if watch.showing is None or watch.showing.policy != showing.policy:
             return Decision()
         if written is not None:
-            return Decision(watch.with_shown(written, showing.policy, now).to_bytes(), cancel_timers=(show_id(target),))
+            digest = showing.policy.digest
+            why = f"as the policy {digest[:12]} has it"
+            audited = set_up_act(id_of("shown", str(target), digest, str(now)), target, why, Verdict.PASS)
+            shown = watch.with_shown(written, showing.policy, now)
+            return Decision(shown.to_bytes(), cancel_timers=(show_id(target),), audit=(audited,))
         later = showing.stopped_again()
         return Decision(watch.replace(showing=later).to_bytes(), timers=(show_at(target, now + later.pause),))
 

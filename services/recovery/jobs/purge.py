@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from contracts.audit import Act
+from contracts.base import caused_id
+from services._chassis.audit.acts import Audited
 from services._chassis.jobs import Running
 from services._chassis.transition import Transition, decided
 from services.recovery.domain.work import PurgeWork
@@ -17,4 +20,7 @@ class PurgeJob:
         for snapshot_id in work.snapshot_ids:
             await running.check()
             await self.snapshots.delete(work.target, snapshot_id)
-        return decided()
+        details = tuple(f"snapshot {snapshot_id}" for snapshot_id in work.snapshot_ids)
+        id_ = caused_id(running.id, "snapshots-deleted")
+        why = "older than the policy keeps them, or in no index"
+        return decided(audit=(Audited(Act.SNAPSHOTS_DELETED, id_, work.target, why=why, details=details),))

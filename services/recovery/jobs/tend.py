@@ -8,9 +8,11 @@ from typing import Protocol
 
 import structlog
 
-from contracts.base import Target, caused_id
+from contracts.audit import Act
+from contracts.base import Target, caused_id, id_of
 from contracts.state import NewerState
 from services._aws.errors import AwsError
+from services._chassis.audit.acts import Audited
 from services._chassis.clock import Clock, moment
 from services._chassis.jobs import Running
 from services._chassis.policies import Policies
@@ -122,11 +124,16 @@ class Housekeeping:
 
 def adopt(target: Target, proven: ProvenSnapshot, clock: Clock) -> Transition:
     """Return the transition that keeps what is known of a snapshot's bytes: from now on it must be these."""
-    now = moment(clock.now())
+    now, snapshot_id = moment(clock.now()), proven.snapshot.snapshot_id
 
     def decide(state: bytes | None) -> Decision:
         protection = Protection.from_bytes(state)
-        adopted = protection.adopted(proven.snapshot.snapshot_id, proven.sha256, proven.signed_with, now)
-        return Decision() if adopted == protection else Decision(adopted.to_bytes())
+        adopted = protection.adopted(snapshot_id, proven.sha256, proven.signed_with, now)
+        if adopted == protection:
+            return Decision()
+        id_ = id_of("adopted", str(target), snapshot_id, proven.sha256, proven.signed_with)
+        details = (f"snapshot {snapshot_id}", f"sha256 {proven.sha256}")
+        audited = Audited(Act.SNAPSHOT_ADOPTED, id_, target, details=details)
+        return Decision(adopted.to_bytes(), audit=(audited,))
 
     return Transition(key_of(target), decide)

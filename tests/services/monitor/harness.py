@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from contracts.audit import AuditRecord
 from contracts.base import Event, Target
 from contracts.dead_letter import DeadLettered
 from contracts.envelope import Meta
@@ -300,7 +301,7 @@ class World:
         return self.left.timers
 
     @property
-    def published(self) -> list[Event | DeadLettered]:
+    def published(self) -> list[Event | DeadLettered | AuditRecord]:
         return [emission.event for emission in self.left.emitted]
 
     @property

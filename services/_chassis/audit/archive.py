@@ -1,0 +1,150 @@
+"""Writes the chain to S3: objects of JSON lines that are never written a second time.
+
+Records wait in Redis beside the chain until an object has them. It has threads of its own, waits for nothing that acts,
+and nothing waits for it: where S3 refuses, that is reported, and what waits is bounded (``sealer.MOST_UNARCHIVED``).
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contracts.audit import AuditRecord
+from contracts.audit_chain import hash_of, read_record
+from services._chassis.audit.sealer import MOST_UNARCHIVED, UNARCHIVED
+from services._chassis.aws import Aws, AwsError
+from services._chassis.readiness import Readiness
+from services._chassis.store import RedisStore
+
+PREFIX = "audit"
+EVERY_SECONDS = 30.0
+"""Real seconds between two writes; so long S3 may lack what the topic has."""
+MOST_LINES = 500
+"""Records of an object: half a megabyte."""
+TURN = "audit-archiving"
+TURN_MS = 60_000
+"""Real milliseconds for which other replicas leave the writing to one; two at once would write the same twice."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveBucket:
+    """The bucket of the audit, and how objects are written to it."""
+
+    aws: Aws
+    name: str
+    owner: str | None = None
+    """The account that must own it; S3 refuses the call otherwise."""
+    kms_key: str | None = None
+    """The KMS key that encrypts what is written; None: the key of S3 itself."""
+
+    async def put(self, key: str, body: bytes) -> None:
+        """Write an object unless it is there. Raise ``ClientError``, ``BotoCoreError`` or ``AwsError``."""
+        owner = {"ExpectedBucketOwner": self.owner} if self.owner else {}
+        encryption: dict[str, Any] = {"ServerSideEncryption": "AES256"}
+        if self.kms_key is not None:
+            encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key, "BucketKeyEnabled": True}
+        try:
+            await self.aws.call(
+                "s3",
+                "put_object",
+                Bucket=self.name,
+                Key=key,
+                Body=body,
+                ContentType="application/x-ndjson",
+                IfNoneMatch="*",
+                **owner,
+                **encryption,
+            )
+        except ClientError as error:
+            # the key has the hash of what is written: what is there was written by a replica that then died
+            if error.response["Error"]["Code"] != "PreconditionFailed":
+                raise
+
+
+class Archive:
+    """Writes one service's records."""
+
+    def __init__(self, store: RedisStore, bucket: ArchiveBucket, readiness: Readiness) -> None:
+        self._store = store
+        self._bucket = bucket
+        self._readiness = readiness
+
+    async def run(self) -> None:
+        """Write until cancelled. Redis's errors are raised; the caller then runs it again."""
+        while True:
+            await self.write()
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def write(self) -> None:
+        """Write what waits; what S3 does not take now is written later."""
+        store = self._store
+        if not await store.write_although_full("SET", store.key(TURN), "1", "NX", "PX", TURN_MS):
+            return
+        try:
+            while await self._write_next():
+                pass
+        except (ClientError, BotoCoreError, AwsError, TimeoutError) as error:
+            await self._report(error)
+        else:
+            self._readiness.clear(self._key)
+        finally:
+            await store.redis.delete(store.key(TURN))
+
+    async def _write_next(self) -> bool:
+        """Write the next object; return whether there was anything to write."""
+        store = self._store
+        found = await store.redis.xrange(store.key(UNARCHIVED), count=MOST_LINES)
+        waiting = [*_of_one_object([(id_, fields[b"line"]) for id_, fields in found])]
+        if not waiting:
+            return False
+        lines = [line for _, line in waiting]
+        first, last = read_record(lines[0]), read_record(lines[-1])
+        body = b"".join(line + b"\n" for line in lines)
+        await self._bucket.put(_object_key(first, last, body), body)
+        await store.redis.xdel(store.key(UNARCHIVED), *(id_ for id_, _ in waiting))
+        return True
+
+    @property
+    def _key(self) -> str:
+        return f"audit-archive:{self._store.service}"
+
+    async def _report(self, error: Exception) -> None:
+        waiting = await self._store.redis.xlen(self._store.key(UNARCHIVED))
+        why = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+        log.warning("the audit does not reach S3", service=self._store.service, waiting=waiting, why=why)
+        full = ", and the oldest are given up" if waiting >= MOST_UNARCHIVED else ""
+        sentence = (
+            f"{self._store.service}'s audit does not reach s3://{self._bucket.name} ({why}): {waiting} records wait"
+        )
+        self._readiness.degrade(self._key, f"{sentence}{full}; the topic has them.")
+
+
+def _of_one_object(waiting: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the records, with their ids, that belong into the next object: of one chain and day, without a gap."""
+    before: AuditRecord | None = None
+    for id_, line in waiting:
+        record = read_record(line)
+        if before is not None and _parted(before, record):
+            return
+        before = record
+        yield id_, line
+
+
+def _parted(before: AuditRecord, after: AuditRecord) -> bool:
+    together = (before.chain, before.sequence + 1, before.time.date()) == (
+        after.chain,
+        after.sequence,
+        after.time.date(),
+    )
+    return not together
+
+
+def _object_key(first: AuditRecord, last: AuditRecord, body: bytes) -> str:
+    """Return ``audit/SERVICE/YYYY/MM/DD/FIRST-LAST-HASH.jsonl``. Nobody can guess the next name."""
+    numbers = f"{first.sequence:012}-{last.sequence:012}-{hash_of(body)[:16]}"
+    return f"{PREFIX}/{first.service}/{first.time:%Y/%m/%d}/{numbers}.jsonl"

@@ -1,0 +1,142 @@
+"""The table of the events that are acts: what is recorded of each, with the state that it is published with."""
+
+from collections.abc import Callable
+from typing import Any
+
+from contracts.audit import Act, Who
+from contracts.base import caused_id
+from contracts.dead_letter import DeadLettered
+from contracts.deployment import (
+    Cause,
+    Change,
+    DeploymentFinished,
+    DeploymentStarted,
+    GateEvaluated,
+    ImageChange,
+    TaskDefinitionChange,
+)
+from contracts.recovery import (
+    ChangeApplied,
+    ManualTrigger,
+    RollbackFinished,
+    RollbackStarted,
+    SnapshotCaptured,
+    TargetArmed,
+    TargetDisarmed,
+)
+from contracts.results import StepFinished
+from services._chassis.audit.acts import Audited
+
+SET_UP = "set-up-monitoring"
+"""The one step of a run that writes at AWS besides recovery's."""
+
+Fields = dict[str, Any]
+
+
+def _change(change: Change) -> str:
+    match change:
+        case ImageChange(reference=reference):
+            return f"image {reference}"
+        case TaskDefinitionChange(task_definition=version):
+            return f"task definition {version}"
+    return change.kind.replace("_", " ")
+
+
+def _started(event: DeploymentStarted) -> Fields:
+    return {
+        "act": Act.RUN_STARTED,
+        "why": event.reason,
+        "asked_by": event.actor,
+        "details": (_change(event.change), *((f"policy {event.policy_digest}",) if event.policy_digest else ())),
+    }
+
+
+def _finished(event: DeploymentFinished) -> Fields:
+    return {"act": Act.RUN_FINISHED, "why": event.reason, "outcome": event.outcome}
+
+
+def _override(event: GateEvaluated) -> Fields | None:
+    gate = event.gate
+    if gate.overridden_by is None:
+        return None
+    return {"act": Act.OVERRIDE_USED, "why": gate.overridden_by, "details": (f"{gate.name}: {gate.arithmetic}",)}
+
+
+def _begun(event: RollbackStarted) -> Fields:
+    trigger = event.triggered_by
+    by_hand = {"asked_by": trigger.actor, "why": trigger.reason} if isinstance(trigger, ManualTrigger) else {}
+    details = (f"snapshot {event.snapshot_id}", *((event.detail,) if event.detail else ()))
+    return {"act": Act.ROLLBACK_STARTED, "why": event.trigger, "details": details} | by_hand
+
+
+def _ended(event: RollbackFinished) -> Fields:
+    details = (f"snapshot {event.rollback.snapshot_id}", f"by {event.rollback.by}", event.detail)
+    return {
+        "act": Act.ROLLBACK_FINISHED,
+        "why": event.rollback.reason or event.rollback.trigger,
+        "asked_by": event.rollback.actor,
+        "outcome": event.result,
+        "details": details,
+    }
+
+
+def _stored(event: SnapshotCaptured) -> Fields:
+    details = (f"snapshot {event.snapshot_id}", f"sha256 {event.sha256}" if event.sha256 else "")
+    return {
+        "act": Act.SNAPSHOT_STORED,
+        "why": event.reason,
+        "asked_by": event.actor,
+        "details": tuple(filter(None, details)),
+    }
+
+
+def _answered(event: StepFinished) -> Fields | None:
+    if event.cause is Cause.REFUSED:
+        return {
+            "act": Act.COMMAND_REFUSED,
+            "why": event.summary,
+            "outcome": "refused",
+            "details": (event.step,),
+        }
+    if event.step == SET_UP:
+        return {"act": Act.MONITORING_SET_UP, "why": event.summary, "outcome": event.verdict}
+    return None
+
+
+def _letter(letter: DeadLettered) -> Fields:
+    return {
+        "act": Act.MESSAGE_REFUSED,
+        "why": letter.detail,
+        "outcome": letter.reason,
+        "who": Who(proof="none"),
+        "where": f"{letter.topic[:200]}/{letter.partition}/{letter.offset}",
+        "details": (f"replay of {letter.replay_of}",) if letter.replay_of else (),
+    }
+
+
+_ACTS: dict[type, Callable[[Any], Fields | None]] = {
+    DeploymentStarted: _started,
+    DeploymentFinished: _finished,
+    GateEvaluated: _override,
+    TargetArmed: lambda event: {"act": Act.TARGET_ARMED, "details": (f"snapshot {event.snapshot_id}",)},
+    TargetDisarmed: lambda event: {"act": Act.TARGET_DISARMED, "outcome": event.reason},
+    ChangeApplied: lambda event: {
+        "act": Act.CHANGE_APPLIED,
+        "details": (f"task definition {event.task_definition}", f"deployment {event.deployment_id}"),
+    },
+    RollbackStarted: _begun,
+    RollbackFinished: _ended,
+    SnapshotCaptured: _stored,
+    StepFinished: _answered,
+    DeadLettered: _letter,
+}
+
+
+def act_of(event: object, id_: str) -> Audited | None:
+    """Return the act that an event tells, which is published under ``id_``; None if it tells none."""
+    fields_of = _ACTS.get(type(event))
+    fields = fields_of(event) if fields_of else None
+    if fields is None:
+        return None
+    target, run_id = getattr(event, "target", None), getattr(event, "run_id", None) or ""
+    return Audited(id=caused_id(id_, "audit"), target=target, run_id=run_id, **fields)

@@ -1,0 +1,290 @@
+"""The audit's chain: what was changed, removed, put in, reordered or forged is found; what was restored is shown."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from contracts.audit import Act
+from contracts.audit_chain import hash_of, read_record
+from contracts.topics import Party
+from services._chassis.audit.acts import Audited
+from services._chassis.audit.sealer import HEAD, MOST_UNARCHIVED, UNARCHIVED
+from services._chassis.redis_keys import AUDIT
+from services._chassis.signatures import Identity, Signatures, Trust
+from services._chassis.store import AnotherRedis, Applied
+from services._chassis.transition import Decision, Transition, decided
+from tests.security.audit import NOW, TARGET, Audit, checked
+from tests.security.keys import Keys
+
+ACTS = (Act.TARGET_ARMED, Act.CHANGE_APPLIED, Act.ROLLBACK_STARTED, Act.ROLLBACK_FINISHED)
+
+
+CHANGES = ((b'"act":"', b'"act":"x'), (b'"why":"', b'"why":"harmless'), (b'"c"', b'"d"'), (b"2026", b"2025"))
+
+
+def signing(keys: Keys, party: Party) -> Identity:
+    return Identity(keys.trust(), keys.signers[party])
+
+
+async def test_a_chain_verifies_and_says_who_did_what() -> None:
+    keys = Keys()
+    audit = Audit(identity=signing(keys, Party.RECOVERY))
+    lines = await audit.sealed(*ACTS)
+    report = checked(lines, keys.trust())
+    assert (report.faults, report.notices, report.records) == ([], [], 5)
+    first, *others = audit.records
+    assert (first.act, first.sequence, first.continues) == (Act.CHAIN_BEGUN, 1, None)
+    assert [record.act for record in others] == list(ACTS)
+    assert {(record.who.name, record.who.proof, record.cause_id) for record in others[:1]} == {
+        ("recovery", "service", "cause-0")
+    }
+    ((chain, end),) = report.ends.items()
+    assert (chain.service, end.sequence, end.hash) == (Party.RECOVERY, 5, hash_of(lines[-1]))
+
+
+async def test_every_change_of_every_line_is_found() -> None:
+    keys = Keys()
+    lines = await Audit(identity=signing(keys, Party.RECOVERY)).sealed(*ACTS)
+    for at, line in enumerate(lines):
+        for old, new in (
+            (b'"act":"', b'"act":"x'),
+            (b'"why":"', b'"why":"harmless'),
+            (b'"c"', b'"d"'),
+            (b"2026", b"2025"),
+        ):
+            if old in line:
+                faults = checked([*lines[:at], line.replace(old, new, 1), *lines[at + 1 :]], keys.trust()).faults
+                assert any("does not fit its content" in fault for fault in faults)
+                assert at == len(lines) - 1 or any("one of them was changed" in fault for fault in faults)
+
+
+async def test_without_signatures_the_hashes_find_a_change_of_all_but_the_last() -> None:
+    lines = await Audit().sealed(*ACTS)
+    for at in range(len(lines) - 1):
+        changed = [*lines[:at], lines[at].replace(b'"outcome":"done"', b'"outcome":"fine"'), *lines[at + 1 :]]
+        (fault,) = checked(changed).faults
+        assert fault.startswith(
+            f"Record {at + 2} of recovery's chain {read_record(lines[0]).chain[:8]} (file:{at + 2})"
+        )
+        assert fault.endswith(f"does not follow record {at + 1} (file:{at + 1}): one of them was changed.")
+
+
+async def test_a_removed_record_is_found_and_one_at_the_end_only_by_comparison() -> None:
+    lines = await Audit().sealed(*ACTS)
+    for at in range(1, len(lines) - 1):
+        (fault,) = checked([*lines[:at], *lines[at + 1 :]]).faults
+        assert f"Missing of recovery's chain {read_record(lines[0]).chain[:8]}: record {at + 1}" in fault
+    (fault,) = checked(lines[1:]).faults
+    assert "all before record 2" in fault
+    partly = checked(lines[1:], whole=False)
+    assert (partly.faults, len(partly.notices)) == ([], 1)
+    cut = checked(lines[:-1])
+    assert cut.faults == []  # nothing refers to what was the last one; the report's end tells it from another copy
+    assert [end.sequence for end in cut.ends.values()] == [4]
+
+
+async def test_the_order_of_a_file_and_doubled_lines() -> None:
+    lines = await Audit().sealed(*ACTS)
+    assert checked([*lines, lines[-1]]).faults == []
+    swapped = [lines[0], lines[2], lines[1], *lines[3:]]
+    (fault,) = checked(swapped).faults
+    assert "stands behind record 3: the order was changed" in fault
+
+
+@pytest.mark.parametrize("forger", [Party.MONITOR, Party.CI, Party.OPERATORS])
+async def test_a_record_with_the_key_of_somebody_else_is_forged(forger: Party) -> None:
+    keys = Keys()
+    genuine = Audit(identity=signing(keys, Party.RECOVERY))
+    lines = await genuine.sealed(*ACTS)
+    forged = Audit(identity=signing(keys, forger))
+    (*_, line) = await forged.sealed(Act.ROLLBACK_FINISHED)
+    faults = checked([*lines, line], keys.trust()).faults
+    assert any(f"{forger} has signed it, and it is in a chain of recovery" in fault for fault in faults)
+    unsigned = await Audit().sealed(Act.ROLLBACK_FINISHED)
+    assert any("it is not signed" in fault for fault in checked(unsigned, keys.trust()).faults)
+    unknown = await Audit(identity=signing(Keys(), Party.RECOVERY)).sealed(Act.ROLLBACK_FINISHED)
+    assert any("is not trusted here" in fault for fault in checked(unknown, keys.trust()).faults)
+
+
+async def test_two_records_of_one_number_are_a_forgery() -> None:
+    keys = Keys()
+    lines = await Audit(identity=signing(keys, Party.RECOVERY)).sealed(*ACTS)
+    other = lines[2].replace(b'"why":""', b'"why":"x"')
+    faults = checked([*lines, other], keys.trust()).faults
+    assert any("There are two of record 3" in fault for fault in faults)
+
+
+async def test_what_is_no_record_is_told_and_not_quoted() -> None:
+    lines = await Audit().sealed(*ACTS)
+    for wrong in (b"correct-horse-battery", b"{}", b"\xff\x00", b"[" * 100_000, lines[1][:-1] + b', "x": 1}'):
+        faults = checked([*lines, wrong]).faults
+        assert any(fault.startswith("file:6: the line ") for fault in faults)
+        assert "correct-horse-battery" not in str(faults)
+
+
+async def test_two_replicas_make_one_chain() -> None:
+    audit = Audit()
+    for act in ACTS:
+        await audit.act(act)
+    one, other = audit.sealer(), audit.sealer()
+    first, second = one.seal(), other.seal()
+    steps = [first, second]
+    sealed = []
+    while steps:  # each goes one step of Redis further in turn, so that both read the same head
+        for coroutine in [*steps]:
+            try:
+                coroutine.send(None)
+            except StopIteration as ended:
+                sealed.append(ended.value)
+                steps.remove(coroutine)
+    assert sorted(sealed) == [0, 4]
+    assert checked(audit.lines).faults == []
+    assert len(audit.lines) == 5
+
+
+async def test_a_sealer_that_dies_anywhere_neither_loses_nor_doubles() -> None:
+    for dies_after in range(8):
+        audit = Audit()
+        for act in ACTS:
+            await audit.act(act)
+        dying = audit.sealer().seal()
+        try:
+            for _ in range(dies_after):
+                dying.send(None)
+        except StopIteration:
+            pass
+        else:
+            dying.close()
+        assert [read_record(line).act for line in await audit.sealed()] == [Act.CHAIN_BEGUN, *ACTS]
+
+
+async def test_an_act_is_recorded_with_its_state_once_or_not_at_all() -> None:
+    audit = Audit()
+    act = Decision(b"state", audit=(Audited(Act.CHANGE_APPLIED, "act", TARGET),))
+    transition = Transition("key", lambda _: act)
+    assert (await audit.store.apply(transition, cause="c")).applied is Applied.APPLIED
+    assert (await audit.store.apply(transition, cause="c")).applied is Applied.SEEN
+    ignored = Transition("key", lambda _: Decision(audit=act.audit, ignore_once=True))
+    assert (await audit.store.apply(ignored, cause="d")).applied is Applied.IGNORED
+    audit.store.redis_run_id = "another"
+    with pytest.raises(AnotherRedis):
+        await audit.store.apply(transition, cause="e")
+    assert [record.act for record in [read_record(line) for line in await audit.sealed()]] == [
+        Act.CHAIN_BEGUN,
+        Act.CHANGE_APPLIED,
+    ]
+
+
+async def test_a_redis_that_was_only_restarted_begins_a_chain_that_goes_on() -> None:
+    audit = Audit()
+    await audit.sealed(*ACTS)
+    audit.redis.run_id = "restarted"
+    lines = await audit.sealed(Act.RUN_FINISHED)
+    report = checked(lines)
+    assert report.faults == []
+    assert any("Redis was started anew" in notice for notice in report.notices)
+    begun = audit.records[5]
+    assert begun.continues is not None
+    assert (begun.act, begun.sequence, begun.continues.sequence) == (Act.CHAIN_BEGUN, 6, 5)
+
+
+async def test_a_redis_that_was_restored_is_a_fork() -> None:
+    audit = Audit()
+    await audit.sealed(*ACTS[:2])
+    copy = audit.redis.copy()
+    published = await audit.sealed(*ACTS[2:])
+    audit.redis.restore(copy)
+    audit.redis.run_id = "restored"
+    after = await audit.sealed(Act.RUN_FINISHED)
+    every = [*published, *after[3:]]
+    (fault,) = [fault for fault in checked(every).faults if "forks" in fault]
+    assert "which has 2 more: Redis was restored from an older copy" in fault
+    audit.redis.restore(copy)
+    audit.redis.run_id = "again"
+    again = await audit.sealed(Act.RUN_FINISHED)
+    faults = checked([*published[:3], *after[3:], *again[3:]]).faults
+    assert any("go on after the same record" in fault for fault in faults)
+
+
+async def test_a_redis_that_was_lost_shows_as_a_second_beginning() -> None:
+    audit = Audit()
+    before = await audit.sealed(*ACTS)
+    audit.redis.clear()
+    audit.redis.run_id = "empty"
+    after = await audit.sealed(Act.RUN_FINISHED)
+    (fault,) = checked([*before, *after]).faults
+    assert "begins without a record before it" in fault
+    assert checked(after).faults == []
+
+
+async def test_a_chain_in_the_middle_that_was_removed_whole_is_missed() -> None:
+    audit = Audit()
+    await audit.sealed(*ACTS[:2])
+    for run in ("second", "third"):
+        audit.redis.run_id = run
+        lines = await audit.sealed(Act.RUN_FINISHED)
+    (fault,) = checked([*lines[:3], *lines[5:]]).faults
+    assert "of which nothing is here" in fault
+
+
+async def test_what_cannot_be_read_is_a_record_and_stops_no_chain() -> None:
+    audit = Audit()
+    for broken in (
+        b"no json",
+        b'{"id": 1}',
+        b'{"id":"x","time":"2026-01-01T00:00:00Z","act":"' + b"x" * 20_000 + b'"}',
+    ):
+        await audit.redis.xadd(audit.store.key(AUDIT), {b"entry": broken})
+    lines = await audit.sealed(Act.RUN_FINISHED)
+    assert [record.act for record in audit.records[1:]] == [Act.RECORD_LOST] * 3 + [Act.RUN_FINISHED]
+    assert checked(lines).faults == []
+
+
+async def test_a_head_that_was_spoilt_is_a_second_beginning_and_no_standstill() -> None:
+    audit = Audit()
+    await audit.sealed(*ACTS)
+    await audit.store.write_although_full("SET", audit.store.key(HEAD), "spoilt")
+    faults = checked(await audit.sealed(Act.RUN_FINISHED)).faults
+    assert any("begins without a record before it" in fault for fault in faults)
+
+
+async def test_what_waits_for_s3_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services._chassis.audit.sealer.MOST_UNARCHIVED", 3)
+    assert MOST_UNARCHIVED * 1_000 < 20_000_000
+    audit = Audit(archived=True)
+    await audit.sealed(*ACTS)
+    assert len(audit.redis.stream(audit.store.key(UNARCHIVED))) == 3
+    assert await audit.redis.hget(audit.store.key("counters"), "audit-not-archived") == b"2"
+
+
+async def test_a_key_that_was_retired_signs_nothing_later() -> None:
+    keys = Keys()
+    lines = await Audit(identity=signing(keys, Party.RECOVERY)).sealed(*ACTS)
+
+    def retired(until: datetime) -> Trust:
+        held = {id_: replace(key, until=until) for id_, key in keys.trusted.items()}
+        return Trust(Signatures.DEMANDED, lambda: held)
+
+    assert any("was retired before" in fault for fault in checked(lines, retired(NOW - timedelta(days=1))).faults)
+    assert checked(lines, retired(NOW + timedelta(days=1))).faults == []
+    assert checked(lines, keys.trust(Signatures.OFF)).faults == []
+
+
+async def test_a_redis_that_refuses_is_asked_again() -> None:
+    audit = Audit()
+    await audit.act()
+    transition = decided(audit=(Audited(Act.RUN_FINISHED, "x", TARGET),))
+    await audit.store.apply(transition, cause="")
+    audit.redis.run_id = "another"
+    # the script finds another run than the one that info() gave
+    info = audit.redis.info
+
+    async def stale(_section: str) -> dict[str, str]:
+        await info(_section)
+        return {"run_id": "memory"}
+
+    audit.redis.info = stale  # type: ignore[method-assign, unused-ignore]
+    assert await audit.sealer().seal() == 0
+    audit.redis.info = info  # type: ignore[method-assign, unused-ignore]
+    assert len(await audit.sealed()) == 3
