@@ -37,6 +37,12 @@ class Grounds:
     bucket_owner: str = ""
     kms_key: str | None = None
     """Id, ARN or alias of the key that encrypts the snapshots; None: S3's own."""
+    audit_bucket: str | None = None
+    """The bucket of the audit; None where there is none."""
+    audit_owner: str = ""
+    audit_key: str | None = None
+    audit_of: tuple[str, ...] = ()
+    """The services whose part of the audit may be written."""
     policy_objects: tuple[str, ...] = ()
     """``bucket/key`` of the policy and of its signature, where they are in S3."""
     policy_owner: str = ""
@@ -200,14 +206,32 @@ def bucket_of_snapshots(grounds: Grounds) -> Granted:
 
 def key_of_snapshots(grounds: Grounds) -> Granted:
     """The key of the snapshots, through S3 alone."""
-    if grounds.bucket is None or grounds.kms_key is None:
+    return _key(grounds, grounds.kms_key if grounds.bucket else None, grounds.bucket_owner)
+
+
+def own_audit(grounds: Grounds) -> Granted:
+    """New objects with a service's own part of the audit: it reads none, deletes none, and writes no other's."""
+    owner = {"StringEquals": {"s3:ResourceAccount": grounds.audit_owner}}
+    if grounds.audit_bucket is None:
+        return Granted([])
+    bucket = f"arn:{grounds.partition}:s3:::{grounds.audit_bucket}"
+    return Granted([f"{bucket}/audit/{service}/*" for service in grounds.audit_of], owner)
+
+
+def key_of_audit(grounds: Grounds) -> Granted:
+    """The key of the audit, through S3 alone."""
+    return _key(grounds, grounds.audit_key if grounds.audit_bucket else None, grounds.audit_owner)
+
+
+def _key(grounds: Grounds, key: str | None, owner: str) -> Granted:
+    if key is None:
         return Granted([])
     through: dict[str, dict[str, str | list[str]]] = {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}
-    keys = f"arn:{grounds.partition}:kms:*:{grounds.bucket_owner}:key/"
-    name = grounds.kms_key.rpartition(":")[2]
+    keys = f"arn:{grounds.partition}:kms:*:{owner}:key/"
+    name = key.rpartition(":")[2]
     if name.startswith("alias/"):
         return Granted([f"{keys}*"], {**through, "ForAnyValue:StringEquals": {"kms:ResourceAliases": name}})
-    return Granted([grounds.kms_key if ":" in grounds.kms_key else keys + name.removeprefix("key/")], through)
+    return Granted([key if ":" in key else keys + name.removeprefix("key/")], through)
 
 
 def _in_bucket(grounds: Grounds, inside: str) -> Granted:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,8 @@ from surefoot.aws_scopes import (
     Grounds,
     Scope,
     accounts_elsewhere,
+    key_of_audit,
+    own_audit,
     policy_in_s3,
     region_alone,
 )
@@ -60,6 +62,9 @@ class Asked:
     bucket: str | None = None
     bucket_owner: str | None = None
     kms_key: str | None = None
+    audit_bucket: str | None = None
+    audit_owner: str | None = None
+    audit_key: str | None = None
     task_roles: tuple[str, ...] = ()
     infrastructure_roles: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
@@ -80,6 +85,9 @@ def own_roles(policies: Policies, asked: Asked) -> tuple[Role, ...]:
         bucket=asked.bucket,
         bucket_owner=asked.bucket_owner or asked.account,
         kms_key=asked.kms_key,
+        audit_bucket=asked.audit_bucket,
+        audit_owner=asked.audit_owner or asked.account,
+        audit_key=asked.audit_key,
         policy_objects=_objects(os.environ.get("SUREFOOT_POLICY", "")),
         policy_owner=os.environ.get("SUREFOOT_POLICY_OWNER") or asked.account,
         roles_elsewhere=tuple(held.role for other, held in policies.accounts.items() if other != asked.account),
@@ -166,7 +174,7 @@ def _of_account(roles: tuple[str, ...], account: str) -> tuple[str, ...]:
 def _role(name: str, services: tuple[Party, ...], grounds: Grounds, trust: Document) -> Role:
     actions = dict.fromkeys(action for service in services for action in RIGHTS[service])
     actions |= dict.fromkeys(more for action in actions for more in ALONG_WITH.get(action, ()))
-    statements = tuple(_statements(tuple(actions), grounds))
+    statements = tuple(_statements(tuple(actions), replace(grounds, audit_of=services)))
     length = len(json.dumps(statements, separators=(",", ":")))
     if length > MOST_CHARACTERS - 100:
         raise CannotDo(
@@ -185,6 +193,7 @@ def _statements(actions: tuple[str, ...], grounds: Grounds) -> Iterator[Document
         for scope in SCOPES.get(action, (region_alone,)):
             by_scope.setdefault(scope, []).append(action)
     by_scope |= {policy_in_s3: ["s3:GetObject"], accounts_elsewhere: ["sts:AssumeRole"]}
+    by_scope |= {own_audit: ["s3:PutObject"], key_of_audit: ["kms:GenerateDataKey"]}
     for scope, allowed in by_scope.items():
         granted = scope(grounds)
         if granted.resources:

@@ -47,6 +47,15 @@ def iam(
     kms_key: Annotated[
         str | None, Parameter(env_var="BACKUP_KMS_KEY", help="The KMS key of the snapshots: id, ARN or alias.")
     ] = None,
+    audit_bucket: Annotated[
+        str | None, Parameter(env_var="AUDIT_BUCKET", help="The bucket of the audit; by default AUDIT_BUCKET, or none.")
+    ] = None,
+    audit_bucket_owner: Annotated[
+        str | None, Parameter(env_var="AUDIT_BUCKET_OWNER", help="Its account, where that is another one.")
+    ] = None,
+    audit_kms_key: Annotated[
+        str | None, Parameter(env_var="AUDIT_KMS_KEY", help="The KMS key of the audit: id, ARN or alias.")
+    ] = None,
     task_role: Annotated[
         tuple[str, ...],
         Parameter(
@@ -91,6 +100,9 @@ def iam(
         bucket,
         bucket_owner,
         kms_key,
+        audit_bucket,
+        audit_bucket_owner,
+        audit_kms_key,
         task_role,
         infrastructure_role,
         family,

@@ -7,8 +7,8 @@ from surefoot.aws_rights import ALONG_WITH, RARELY, RIGHTS
 from surefoot.aws_scopes import SCOPES
 from tests.security.calls_in_code import AS_IAM_HAS_IT, calls_in, operations
 
-FOR_EVERYBODY = {"sts:GetCallerIdentity", "s3:GetObject"}
-"""What each service calls besides: the first needs no permission, the second is for a policy in S3."""
+FOR_EVERYBODY = {"sts:GetCallerIdentity", "s3:GetObject", "s3:PutObject"}
+"""What each service calls besides: the first needs no permission, the others are for a policy and the audit in S3."""
 
 
 def called_by(service: Party) -> set[str]:

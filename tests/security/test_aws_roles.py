@@ -210,6 +210,21 @@ def test_recovery_alone_uses_the_key_of_the_snapshots_and_through_s3_alone(file:
         assert not allowed(made[-1].policy, Asked(action, f"arn:aws:kms:{HERE}:key/other", other))
 
 
+def test_each_service_writes_its_own_part_of_the_audit_and_does_nothing_else_with_it(file: Path) -> None:
+    wanted = Wanted(
+        account=ACCOUNT, bucket=BUCKET, audit_bucket="records", audit_owner=SECOND_ACCOUNT, task_roles=ROLES
+    )
+    made = {role.name.removeprefix("surefoot-"): role.policy for role in own_roles(policies_of(file), wanted)}
+    owner = {"s3:ResourceAccount": (SECOND_ACCOUNT,)}
+    for service in SERVICES:
+        own = f"arn:aws:s3:::records/audit/{service}/2026/11/27/1-2-0.jsonl"
+        may = {name for name, policy in made.items() if allowed(policy, Asked("s3:PutObject", own, owner))}
+        assert may == {service}
+        assert not allowed(made[service], Asked("s3:PutObject", own, {"s3:ResourceAccount": (ACCOUNT,)}))
+        for action in ("s3:DeleteObject", "s3:GetObject", "s3:PutObjectRetention"):
+            assert not allowed(made[service], Asked(action, own, owner))
+
+
 def test_roles_that_the_policy_names_may_be_passed_on(tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text(POLICY.replace("defaults:", f"defaults:\n  change: {{roles: ['{ROLES[0]}']}}"))
