@@ -201,7 +201,8 @@ class Consumer:
                 record, "expired", f"{entry.type} came after its expirytime", known=_known_by(envelope)
             )
             return
-        await self._try(envelope, handler, redis_run_id)
+        with come_from(record, envelope):
+            await self._try(envelope, handler, redis_run_id)
         self._waiting_since.pop(record.key or b"", None)
 
     async def _try(self, envelope: Envelope, handler: Any, redis_run_id: str | None) -> None:
@@ -213,7 +214,7 @@ class Consumer:
             "correlation_id": meta.id,
             "type": envelope.entry.type,
         }
-        with structlog.contextvars.bound_contextvars(**correlation), come_from(record, envelope):
+        with structlog.contextvars.bound_contextvars(**correlation):
             async for attempt in stamina.retry_context(
                 on=_passing,
                 attempts=ATTEMPTS,

@@ -26,7 +26,6 @@ from services._chassis.audit.events import act_of
 from services._chassis.audit.keys import KeyAudit
 from services._chassis.audit.messages import come_from
 from services._chassis.audit.recorder import MOST_REASONS, MOST_REFUSALS, MOST_WAITING, Recorder
-from services._chassis.consumer import MOST_UNTRUSTED
 from services._chassis.http import PREFIX, create_http
 from services._chassis.policy import StoredCopy
 from services._chassis.readiness import Readiness
@@ -34,6 +33,7 @@ from services._chassis.redis_keys import AUDIT
 from services._chassis.service import Platform
 from services._chassis.store import RedisStore
 from services._chassis.transition import Decision, Emit, Transition, decided
+from services._chassis.unhandled import MOST_UNTRUSTED
 from services._policy.files import File, Files
 from services._policy.kept import Kept, as_bytes
 from tests.kit import FakeClock, FakePolicies, memory_store
@@ -215,7 +215,7 @@ async def test_what_is_not_believed_is_recorded_within_a_bound() -> None:
     assert len(entries) == MOST_UNTRUSTED
     assert (entries[0].outcome, entries[0].who) == ("untrusted", Who(proof="none"))
     assert entries[0].where.startswith("deployment.requests.v1/")
-    counted = orchestrator.consumer._recorder._refused[Act.MESSAGES_REFUSED]
+    counted = orchestrator.consumer._unhandled._recorder._refused[Act.MESSAGES_REFUSED]
     assert counted.by_reason.total() == 5
 
 
