@@ -37,11 +37,14 @@ def compared_gates(
     if readings.service.wanted == 0:
         return tuple(Gate.does_not_apply(compared.gate, "the service wants no task") for compared in found)
     applying = [compared for compared in found if compared.applies]
-    known = all(
-        compared.evidence.after and not may_be_worse(compared.evidence, compared.matters) for compared in applying
-    )
+    shown = [compared for compared in applying if compared.evidence.after]
+    unproven = {compared.gate for compared in shown if may_be_worse(compared.evidence, compared.matters)}
+    known = len(shown) == len(applying) and not unproven
     last = span.now >= span.until or (rest_is_done and known)
-    return tuple(_gate_of(compared, policy, span, alike, last=last) for compared in found)
+    return tuple(
+        _gate_of(compared, policy, span, alike, last=last, waits=not last and compared.gate in unproven)
+        for compared in found
+    )
 
 
 def is_comparison(gate: Gate) -> bool:
@@ -49,7 +52,10 @@ def is_comparison(gate: Gate) -> bool:
     return gate.name.endswith(SUFFIX)
 
 
-def _gate_of(found: Compared, policy: Worsening, span: Span, starts: Sequence[GoodStart], *, last: bool) -> Gate:
+def _gate_of(
+    found: Compared, policy: Worsening, span: Span, starts: Sequence[GoodStart], *, last: bool, waits: bool
+) -> Gate:
+    """Return the gate of one metric; ``waits`` says that what is not proven yet may be proven at a later look."""
     if not found.applies:
         metric = found.gate.removesuffix(SUFFIX).replace("_", " ")
         known = f"{found.evidence.before} of the {found.covers} minutes before the change show it"
@@ -57,11 +63,11 @@ def _gate_of(found: Compared, policy: Worsening, span: Span, starts: Sequence[Go
     if not found.evidence.after:
         return _gate(found, Verdict.INCONCLUSIVE, None, 0, "there is no point since the change", needs=1)
     result = compare(found.evidence, found.matters, span.planned, policy.alpha, last=last)
-    return _gate_of_result(found, result, span, starts, last=last)
+    return _gate_of_result(found, result, span, starts, waits=waits)
 
 
 def _gate_of_result(
-    found: Compared, result: Comparison, span: Span, starts: Sequence[GoodStart], *, last: bool
+    found: Compared, result: Comparison, span: Span, starts: Sequence[GoodStart], *, waits: bool
 ) -> Gate:
     worse = max(found.worsening(result.level), 0.0) if result.proven else 0.0
     sentence = f"{_sentence(found, result)}{_of_starts(found, result, starts)}"
@@ -70,7 +76,7 @@ def _gate_of_result(
         return _gate(found, verdict, worse, result.minutes, detail, needs)
 
     match result.finding:
-        case "no worse" if not last and may_be_worse(found.evidence, found.matters):
+        case "no worse" if waits:
             wait = until_next_look(found.evidence.after)
             return gate(Verdict.INCONCLUSIVE, f"it would matter and is not proven yet: {sentence}", wait)
         case "no worse":
