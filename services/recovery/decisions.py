@@ -61,6 +61,8 @@ CONSIDER = "consider-alert"
 """The kinds of the jobs."""
 OVERDUE_MARGIN = 300.0
 """Product seconds after a rollback's own deadline, after which it counts as failed if its job has not ended."""
+LATE_TIMER = 60.0
+"""Product seconds. A timer that fires so late shows that nobody was there to work either."""
 OVERDUE = timedelta(seconds=LEAST_SILENCE + OVERDUE_MARGIN)
 """The same from its start, as long as nothing has moved; each progress extends it (``wait_until``)."""
 
@@ -435,6 +437,15 @@ def wait_until(work: RollbackWork, due: float) -> Transition:
         return Decision(timers=(_overdue(work.rollback_id, due, work.to_bytes()),))
 
     return Transition(key_of(work.target), decide)
+
+
+def overdue(work: RollbackWork, due: float, now: datetime) -> Transition:
+    """End a rollback whose job does not end, once it has had the time for a look: recovery may just have come back."""
+    at = now.timestamp()
+    if not work.overdue or at - due > LATE_TIMER:
+        return wait_until(work.replace(overdue=True), at + OVERDUE_MARGIN)
+    ended = rolling.Failed("The rollback did not end by itself; look at the service.")
+    return end_rollback(work, ended, now, cancel=True)
 
 
 def end_rollback(work: RollbackWork, ended: rolling.Ended, now: datetime, *, cancel: bool = False) -> Transition:

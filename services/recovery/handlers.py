@@ -133,9 +133,7 @@ class Handlers:
         return _on(due.target, lambda protection: decisions.expire(protection, due, timer.due, now))
 
     async def overdue(self, timer: Timer) -> Transition:
-        work = RollbackWork.from_bytes(timer.payload)
-        ended = Failed("The rollback did not end by itself; look at the service.")
-        return decisions.end_rollback(work, ended, self._now(), cancel=True)
+        return decisions.overdue(RollbackWork.from_bytes(timer.payload), timer.due, self._now())
 
     def change_failed(self, job: FailedJob) -> Transition:
         """Note that the change's job has ended with an unknown result: a rollback looks at the service itself."""

@@ -200,7 +200,7 @@ def test_a_rollback_that_has_ended_is_remembered_and_uses_its_arm_up(
 def test_the_next_move_is_never_rash(seen: Observed, plan: Plan) -> None:
     move = next_move(seen, plan)
     if seen.now >= plan.deadline:
-        assert isinstance(move, Failed), "people are called in time"
+        assert isinstance(move, Done | Superseded | Failed), "what is not over by then calls people"
     match move:
         case Restore():
             assert len(plan.restored_at) < MOST_RESTORES

@@ -42,11 +42,16 @@ class Plan:
     moved_at: float = 0.0
     """When something moved last; the start where nothing has."""
     pace: RolloutPace = USUAL_PACE
+    unseen: float = 0.0
+    """The seconds since the start in which it could not look: its process was away, or AWS did not answer."""
+    unseen_since: float = 0.0
+    """Those of them since something moved last."""
 
     @property
     def deadline(self) -> float:
         """Return when the rollback ends as failed, so that people are called. What moves extends it."""
-        return min(max(self.started_at, self.moved_at) + self.pace.silence, self.started_at + self.pace.longest)
+        stuck = max(self.started_at, self.moved_at) + self.pace.silence + self.unseen_since
+        return min(stuck, self.started_at + self.pace.longest + self.unseen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +185,15 @@ Ended = Done | Superseded | Failed
 Move = Wait | Restore | Ended
 
 
-def next_move(observed: Observed, plan: Plan) -> Move:  # noqa: PLR0911  a list of questions, in their order
-    """Return what to do next. The questions are asked in their order of precedence."""
-    if observed.now >= plan.deadline:
-        return Failed(_overdue(observed, plan))
+def next_move(observed: Observed, plan: Plan) -> Move:
+    """Return what to do next. What is over by then is not overdue."""
+    move = _move(observed, plan)
+    over = isinstance(move, Done | Superseded | Failed)
+    return Failed(_overdue(observed, plan)) if observed.now >= plan.deadline and not over else move
+
+
+def _move(observed: Observed, plan: Plan) -> Move:  # noqa: PLR0911  a list of questions, in their order
+    """Return what to do next while there is time. The questions are asked in their order of precedence."""
     if observed.ecs == "rolling-back" and not plan.restored_at:
         return WaitForEcs(f"ECS is rolling back by itself; waiting for it: {observed.progress}.")
     if observed.live == "goal":
@@ -203,8 +213,11 @@ def _overdue(observed: Observed, plan: Plan) -> str:
     silent = observed.now - max(plan.started_at, plan.moved_at)
     missing = observed.missing or ("" if observed.live == "goal" else "the snapshot's version is not live")
     bound = f"Nothing has moved for {duration(silent)}"
-    if silent < plan.pace.silence:
-        bound = f"Not over {duration(observed.now - plan.started_at)} after the rollback began"
+    unseen = plan.unseen_since
+    if silent < plan.pace.silence + unseen:
+        bound, unseen = f"Not over {duration(observed.now - plan.started_at)} after the rollback began", plan.unseen
+    if unseen:
+        bound = f"{bound}, for {duration(unseen)} of which nobody could look"
     return f"{bound}: {observed.progress}{': ' if missing else ''}{missing}; {plan.pace.sentence}."
 
 

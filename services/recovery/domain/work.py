@@ -48,9 +48,17 @@ class ChangeWork(State):
     """Id of the primary deployment of the snapshot: only this one, or the change itself, may be live."""
 
 
+LOOKS_APART = 60.0
+"""Seconds between two looks of a recovery that runs, and whose calls of AWS are slow: beyond them nobody has looked."""
+MOST_UNSEEN = 3600.0
+"""A rollback is not held to the seconds in which it could not look, up to so many."""
+
+
 class RollbackWork(State):
     target: Target
     rollback_id: str
+    overdue: bool = False
+    """In the payload of a timer: whether it has fired before, and nobody has looked since."""
 
 
 class ConsiderWork(State):
@@ -95,6 +103,40 @@ class RollbackProgress(State):
     """When it came so far (epoch seconds)."""
     pace: RolloutPace | None = None
     """Measured once, at the first look after which the rollback waits."""
+    looked_at: float = 0.0
+    """When it looked last, or tried to (epoch seconds); 0 in a progress of the previous version."""
+    unseen: float = 0.0
+    """The seconds since its start in which it could not look."""
+    unseen_at_move: float = 0.0
+    """The same until it moved last."""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether AWS was last seen to carry it out: whoever looks or not, it goes on."""
+        return bool(self.restored_at or self.deployment_id)
+
+    def looked(self, started_at: float, now: float) -> Self:
+        """Return the progress at a look. What lies farther back than ``LOOKS_APART`` nobody has seen."""
+        return self._unseen(max(0.0, self._since(started_at, now) - LOOKS_APART), now)
+
+    def blind(self, before: "RollbackProgress", started_at: float, now: float) -> Self:
+        """Return the progress after a look that AWS did not answer; ``before`` is what it was before that look."""
+        return self.replace(unseen=before.unseen)._unseen(before._since(started_at, now), now)  # noqa: SLF001
+
+    def _since(self, started_at: float, now: float) -> float:
+        return max(0.0, now - max(self.looked_at, self.moved_at, *self.restored_at, started_at))
+
+    def _unseen(self, seconds: float, now: float) -> Self:
+        return self.replace(looked_at=now, unseen=min(self.unseen + seconds, MOST_UNSEEN))
+
+    @property
+    def unseen_since(self) -> float:
+        """Return the seconds since it moved last in which it could not look."""
+        return self.unseen - self.unseen_at_move
+
+    def restoring(self, goals: tuple[str, ...], now: float) -> Self:
+        """Return the progress right before a call of UpdateService."""
+        return self.replace(goals=goals, restored_at=(*self.restored_at, now), unseen_at_move=self.unseen)
 
     def after(self, deployment_id: str, standing: int, now: float) -> Self:
         """Return the progress after a look: a further step of the rollout extends the time until it counts as stuck.
@@ -102,7 +144,9 @@ class RollbackProgress(State):
         Tasks that start and stop again are no step.
         """
         if deployment_id != self.deployment_id or standing > self.standing:
-            return self.replace(deployment_id=deployment_id, standing=standing, moved_at=now)
+            return self.replace(
+                deployment_id=deployment_id, standing=standing, moved_at=now, unseen_at_move=self.unseen
+            )
         return self
 
 

@@ -42,6 +42,8 @@ from services.recovery.ports import Balancers, Ecs, Images, Snapshots
 REFUSED_SECONDS = 120.0
 """Product seconds for which AWS may refuse before the rollback ends as failed: permissions and credentials may take
 effect late, too."""
+KEPT_SECONDS = 30.0
+"""Product seconds: so often the time of a look is kept, for the next executor to know since when nobody has looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,10 @@ class _Execution:
     reads: OptionalReads = field(default_factory=OptionalReads)
     snapshot: Snapshot | None = None
     message: str = ""
+    silent_until: float = 0.0
+    """The time with which ``message`` was published."""
+    kept_at: float = 0.0
+    """The time of the last look that is kept."""
     overdue_at: float = 0.0
     """When the rollback counts as failed although its job has not ended; 0 until this execution has set it."""
     usual: RolloutPace = field(default_factory=lambda: RolloutPace(tasks=1))
@@ -90,7 +96,8 @@ class _Execution:
 
     async def step(self, protection: Protection, rollback: RollingBack) -> Move:
         """Look, make the next move, and publish it."""
-        job, plan = self.job, self._plan(rollback, None)
+        job, before, started = self.job, self.progress, rollback.started_at.timestamp()
+        self.progress = before.looked(started, job.clock.now())
         try:
             self.snapshot = self.snapshot or await self._proven(protection, rollback.snapshot_id)
             move = await self._look_and_move(protection, rollback, self.snapshot)
@@ -101,10 +108,15 @@ class _Execution:
         except AwsError as failed:
             now = job.clock.now()
             self.refused_at = inf if failed.temporary else min(self.refused_at, now)
-            late = now >= min(plan.deadline, self.refused_at + REFUSED_SECONDS)
+            if failed.temporary and self.progress.under_way:
+                # AWS goes on with what it was told; that it does not answer says nothing about it
+                self.progress = self.progress.blind(before, started, now)
+            late = now >= min(self._plan(rollback, None).deadline, self.refused_at + REFUSED_SECONDS)
             why = f"{str(failed).rstrip('.')}."
             move = Failed(f"{why}{self._by_hand(protection, rollback)}") if late else Wait(f"{why} Trying again.")
         if not isinstance(move, Done | Superseded | Failed):
+            if self.progress.looked_at >= self.kept_at + KEPT_SECONDS:
+                await self._keep(self.progress)
             await self._publish(move, rollback)
         return move
 
@@ -206,6 +218,8 @@ class _Execution:
             restored_at=self.progress.restored_at,
             moved_at=max(self.progress.moved_at, *self.progress.restored_at, 0.0),
             pace=self.progress.pace or self.usual,
+            unseen=self.progress.unseen,
+            unseen_since=self.progress.unseen_since,
         )
 
     async def _note(self, observed: Observed, deployment_id: str) -> None:
@@ -216,7 +230,7 @@ class _Execution:
                 await self._keep(progress)
 
     async def _keep(self, progress: RollbackProgress) -> None:
-        self.progress = progress
+        self.progress, self.kept_at = progress, progress.looked_at
         await self.running.checkpoint(progress.to_bytes())
 
     async def _restore(self, snapshot: Snapshot, service: Body) -> None:
@@ -226,7 +240,7 @@ class _Execution:
         if len(before.goals) == 1:
             goal = await VersionFinder(self.job.ecs, self.job.images).find(self.running, target, snapshot, self.reads)
         goals = before.goals if goal in before.goals else (*before.goals, goal)
-        await self._keep(before.replace(goals=goals, restored_at=(*before.restored_at, self.job.clock.now())))
+        await self._keep(before.restoring(goals, self.job.clock.now()))
         await self.running.check()
         changes = differences(snapshot, service, goal)
         try:
@@ -239,15 +253,16 @@ class _Execution:
             await self._keep(self.progress.replace(refused=""))
 
     async def _publish(self, move: Move, rollback: RollingBack) -> None:
-        """Publish a move once, with the time until which it may stay silent; the overdue timer follows."""
+        """Publish a move once, and anew when it may stay silent for longer; the overdue timer follows."""
         silent_until = self._plan(rollback, None).deadline
         due = silent_until + OVERDUE_MARGIN
         if due > max(self.overdue_at, (rollback.started_at + OVERDUE).timestamp()) + OVERDUE_MARGIN / 2:
             self.overdue_at = due
             await self.job.store.apply(wait_until(self.work, due), cause="")
         message = move.message if isinstance(move, Wait) else "Bringing the snapshot's version back."
-        if message != self.message and rollback.run_id is not None:
-            self.message = message
+        new = message != self.message or silent_until > self.silent_until + OVERDUE_MARGIN / 2
+        if new and rollback.run_id is not None:
+            self.message, self.silent_until = message, silent_until
             command = Command.to(RollBack, self.work.target, rollback.run_id, self.work.rollback_id)
             nth = f"{message}:{silent_until:.0f}"
             await self.running.emit(command.progressed(message, nth, moment(silent_until)))

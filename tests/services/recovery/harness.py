@@ -429,6 +429,12 @@ class Recovery:
         """The decisions that were published, the oldest first."""
         return list(reversed(self.published(RollbackDecided)))
 
+    async def overdue(self) -> None:
+        """Let the timer of a rollback whose job does nothing any more fire until it ends the rollback."""
+        while self.protection.rollback is not None:
+            self.clock.time = min(timer.due for timer in self.store.timers.values() if timer.kind == "overdue")
+            await self.fire()
+
     async def rolled_back(self) -> RollbackFinished:
         """Roll ``run-1`` back on a command, to the end; return how it ended."""
         await self.send(RollBack(target=TARGET, run_id="run-1", trigger="a gate failed"), "command")

@@ -35,5 +35,7 @@ PLANS = st.builds(
         maximum_percent=st.sampled_from([105.0, 150.0, 200.0]),
         draining=st.sampled_from([30.0, 3600.0]),
     ),
+    unseen=st.floats(300, 600),
+    unseen_since=st.floats(0, 300),
     restored_at=st.lists(_SECONDS, max_size=MOST_RESTORES).map(sorted).map(tuple),
 )

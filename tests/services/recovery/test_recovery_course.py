@@ -583,8 +583,7 @@ async def test_a_rollback_that_ends_too_late_does_not_end_the_next_one(recovery:
     await recovery.deployed()
     await recovery.send(roll_back(), "command")
     recovery.store.jobs["rollback:run-1"].state = "frozen"
-    recovery.clock.time += 1200
-    await recovery.fire()
+    await recovery.overdue()
     recovery.ecs.deploy_elsewhere(f"{ARN}:1")
     recovery.clock.time += 60
     await recovery.arm("run-2")
@@ -602,8 +601,7 @@ async def test_a_rollback_whose_job_never_ends_is_called_failed(recovery: Recove
     await recovery.deployed()
     await recovery.send(roll_back(), "command")
     recovery.store.jobs["rollback:run-1"].state = "frozen"
-    recovery.clock.time += 1200
-    await recovery.fire()
+    await recovery.overdue()
     assert [event.result for event in recovery.published(RollbackFinished)] == ["failed"]
     answer = recovery.answer("command")
     assert answer is not None
