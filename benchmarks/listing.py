@@ -20,9 +20,9 @@ from services._chassis.policies import BuiltInPolicies
 from services._chassis.store import RedisStore
 from services._chassis.transition import Decision, Index, Transition
 from services.orchestrator.adapters.history import StoredHistory
+from services.orchestrator.decisions import MOST_RUNS
 from services.orchestrator.domain.listing import Filters, indexes_of
 from services.orchestrator.domain.view import RunView, run_key
-from services.orchestrator.handlers import MOST_RUNS
 
 MOST = 1.5
 PAGE = 50

@@ -20,8 +20,8 @@ from services._chassis.service import Platform, Service
 from services._chassis.targets import Targets
 from services.orchestrator.adapters.history import StoredHistory
 from services.orchestrator.api import Endpoints, create_router
-from services.orchestrator.decisions import replace_course
-from services.orchestrator.handlers import QUEUE, WAKES, Handlers
+from services.orchestrator.decisions import QUEUE, WAKES, replace_course
+from services.orchestrator.handlers import Handlers
 from services.orchestrator.settings import Settings
 
 

@@ -1,6 +1,5 @@
 """Bus in, bus out: every event goes through the one decision of its target's course."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -17,60 +16,30 @@ from contracts.deployment import (
     PhaseStarted,
 )
 from contracts.envelope import Meta
-from contracts.health import HealthScored
 from contracts.state import read_record
 from contracts.topics import Party
 from services._chassis.clock import Clock, moment
 from services._chassis.policies import Policies
 from services._chassis.signatures import Untrusted
-from services._chassis.transition import Decision, Emit, Index, Timer, Transition
-from services.orchestrator.domain.condition import Published
+from services._chassis.transition import Decision, Emit, Timer, Transition
+from services.orchestrator.decisions import turn
 from services.orchestrator.domain.course import Course, course_key
-from services.orchestrator.domain.decide import Input, ReplayedRequest, TimerFired, decide
-from services.orchestrator.domain.effects import Effect, Ended, Publish
-from services.orchestrator.domain.listing import SERVICES, indexes_of
+from services.orchestrator.domain.decide import Input, ReplayedRequest, TimerFired
 from services.orchestrator.domain.policy import Policy
-from services.orchestrator.domain.replay import ARM, past_checks, with_time_left
+from services.orchestrator.domain.replay import (
+    ARM,
+    OwnEvent,
+    end_key,
+    past_checks,
+    past_checks_key,
+    start_key,
+    with_time_left,
+)
 from services.orchestrator.domain.request_name import RequestName, alias_key
 from services.orchestrator.domain.requests import request_of
-from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.unreadable import name_of, refusal_of
-from services.orchestrator.domain.view import RunView, run_key, view_of_run, views
+from services.orchestrator.domain.view import RunView, run_key
 from services.orchestrator.ports import Courses
-
-WAKES = ("phase", "run", "reconcile")
-"""The kinds of timers that a run has, each under ``<kind>:<run_id>``."""
-MOST_RUNS = 200_000
-"""The most runs that one index holds; each run is kept for a month."""
-MOST_SERVICES = 10_000
-"""The most targets that the overview knows besides those that the policy lists."""
-QUEUE = "queue"
-"""The kind of the timer that a queue without an active run has."""
-
-
-def end_key(run_id: str) -> str:
-    """Return the key of a ``deployment-finished`` of ours that was replayed and that the state did not contain."""
-    return f"end:{run_id}"
-
-
-def start_key(run_id: str) -> str:
-    """Return the key of a ``deployment-started`` of ours that was replayed and that the state did not contain."""
-    return f"start:{run_id}"
-
-
-def past_checks_key(run_id: str) -> str:
-    """Return the key of a ``phase-started`` of ours that was replayed before its run was known."""
-    return f"past-checks:{run_id}"
-
-
-OWN_EVENTS = {
-    DeploymentStarted: start_key,
-    PhaseStarted: past_checks_key,
-    PhaseProgressed: past_checks_key,
-    DeploymentFinished: end_key,
-}
-"""The key under which each kind of our own events is kept for a request that is replayed after it."""
-OwnEvent = DeploymentStarted | PhaseStarted | PhaseProgressed | DeploymentFinished
 
 
 class About(Contract):
@@ -219,84 +188,3 @@ class Handlers:
             return Policy.of(self._policies.of(target), self._progress_every)
         except LookupError as error:
             return Policy(tell_every=self._progress_every, refusal=f"{error}.")
-
-
-def turn(
-    state: bytes | None, target: Target, event: Input, policy: Policy, now: float, published_at: datetime
-) -> Decision:
-    """Decide on stored state: what was decided, with its timers and its records."""
-    before = Course.from_bytes(state)
-    after, effects = decide(_noted(before, event, published_at), event, policy, now)
-    if after is before and not effects and not isinstance(event, TimerFired | OwnEvent):
-        # read again after a restoration, an answer may come before its question
-        return Decision(ignore_once=True)
-    shown = _shown(before, after, effects, now)
-    records = {run_key(run_id): view.model_dump_json().encode() for run_id, view in shown.items()}
-    if isinstance(event, OwnEvent) and not before.knows(event.run_id):
-        records[OWN_EVENTS[type(event)](event.run_id)] = event.model_dump_json().encode()
-    return Decision(
-        state=None if after is before else after.to_bytes(),
-        expires=after.active is None and not after.queue,
-        unmarked=isinstance(event, HealthScored),
-        emit=tuple(Emit(effect.event, effect.id) for effect in effects if isinstance(effect, Publish)),
-        timers=_timers(after.active) + _queue_timer(after, now) if after is not before else (),
-        cancel_timers=_cancelled(before, after),
-        records=records,
-        indexes=(Index(SERVICES, str(target), now, keep=MOST_SERVICES), *_indexes(before, shown.values())),
-    )
-
-
-def _noted(course: Course, event: Input, published_at: datetime) -> Course:
-    """Return the course with what another service has published about the target."""
-    if not isinstance(event, Published):
-        return course
-    condition = course.condition.after(event, published_at)
-    return course if condition == course.condition else course.replace(condition=condition)
-
-
-def _timers(run: Run | None) -> tuple[Timer, ...]:
-    """Return a run's timers: they follow from its state, so that each decision mends what was lost."""
-    if run is None:
-        return ()
-    due = {"reconcile": run.reconcile_at}
-    if run.ending is not None:
-        due["phase"] = run.ending.deadline
-    elif run.stage is not None:
-        due |= {"phase": run.stage.deadline, "run": run.deadline}
-    payload = str(run.target).encode()
-    return tuple(Timer(f"{kind}:{run.run_id}", kind, when, payload) for kind, when in due.items())
-
-
-def _queue_timer(course: Course, now: float) -> tuple[Timer, ...]:
-    """Return the timer by which a queue goes on that no run's end moves."""
-    if course.active is not None or not course.queue:
-        return ()
-    target = str(course.queue[0].target)
-    return (Timer(f"{QUEUE}:{target}", QUEUE, now, target.encode()),)
-
-
-def _cancelled(before: Course, after: Course) -> tuple[str, ...]:
-    """Return the timers that the run which was active does not have any more."""
-    if before.active is None or after is before:
-        return ()
-    kept = {timer.id for timer in _timers(after.active)}
-    return tuple(id_ for kind in WAKES if (id_ := f"{kind}:{before.active.run_id}") not in kept)
-
-
-def _shown(before: Course, after: Course, effects: tuple[Effect, ...], now: float) -> dict[str, RunView]:
-    """Return the runs that are others now to those who look at them."""
-    same = {request.run_id for request in after.queue} if after.queue == before.queue else set()
-    if after.active is not None and after.active is before.active:
-        same.add(after.active.run_id)
-    shown = {run_id: view for run_id, view in views(after, now).items() if run_id not in same}
-    shown |= {effect.run.run_id: view_of_run(effect.run, now) for effect in effects if isinstance(effect, Ended)}
-    return shown
-
-
-def _indexes(before: Course, shown: Iterable[RunView]) -> Iterator[Index]:
-    """A run's lines change when it is asked for, and when it has ended."""
-    known = {request.run_id for request in before.queue} | ({before.active.run_id} if before.active else set())
-    for view in shown:
-        if view.asked_at is not None and (view.run_id not in known or view.outcome is not None):
-            at = view.asked_at.timestamp()
-            yield from (Index(name, view.run_id, at, keep=MOST_RUNS) for name in indexes_of(view))

@@ -20,6 +20,31 @@ from services.orchestrator.domain.run import Request
 ARM = entry_of(Arm).name
 
 
+def end_key(run_id: str) -> str:
+    """Return the key of a ``deployment-finished`` of ours that was replayed and that the state did not contain."""
+    return f"end:{run_id}"
+
+
+def start_key(run_id: str) -> str:
+    """Return the key of a ``deployment-started`` of ours that was replayed and that the state did not contain."""
+    return f"start:{run_id}"
+
+
+def past_checks_key(run_id: str) -> str:
+    """Return the key of a ``phase-started`` of ours that was replayed before its run was known."""
+    return f"past-checks:{run_id}"
+
+
+OWN_EVENTS = {
+    DeploymentStarted: start_key,
+    PhaseStarted: past_checks_key,
+    PhaseProgressed: past_checks_key,
+    DeploymentFinished: end_key,
+}
+"""The key under which each kind of our own events is kept for a request that is replayed after it."""
+OwnEvent = DeploymentStarted | PhaseStarted | PhaseProgressed | DeploymentFinished
+
+
 def with_time_left(request: Request, now: float) -> Request:
     """Extend the expiry of a request whose run is known to have started, so that a replay does not refuse it."""
     return request.replace(expires_at=max(request.expires_at, now + REQUEST_LIFETIME))

@@ -41,13 +41,13 @@ from contracts.results import (
 )
 from contracts.topics import COMMAND_TOPICS
 from services._chassis.transition import Decision, Emit, Timer
+from services.orchestrator.decisions import turn
 from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.decide import Input, TimerFired
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.requests import request_of
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.view import RunView
-from services.orchestrator.handlers import turn
 from tests.kit import FakeClock, FakePolicies, FakeStore
 
 TARGET = Target(account="123456789012", region="eu-central-1", cluster="shop", service="web")

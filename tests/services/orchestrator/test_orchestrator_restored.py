@@ -18,7 +18,9 @@ from contracts.gates import Gate, Verdict
 from contracts.recovery import CHANGE_ACCEPTED, RollBack
 from contracts.results import PreflightOutput
 from contracts.validator import Baseline, TestBefore, ValidateDeployment
-from services.orchestrator.handlers import QUEUE, Handlers, OwnEvent, turn
+from services.orchestrator.decisions import QUEUE, turn
+from services.orchestrator.domain.replay import OwnEvent
+from services.orchestrator.handlers import Handlers
 from tests.services.orchestrator.harness import IMAGE, POLICY, START, TARGET, FixedPolicies, World, asked, at, run_id_of
 
 META = Meta(id="1", source="ci", time=at(START), read_again=True)

@@ -24,8 +24,8 @@ from services._chassis.tasks import end
 from services._chassis.transition import Transition
 from services.orchestrator.app import create_app
 from services.orchestrator.domain.course import Course, course_key
+from services.orchestrator.domain.replay import end_key
 from services.orchestrator.domain.unreadable import name_of, refusal_of
-from services.orchestrator.handlers import end_key
 from services.orchestrator.settings import Settings
 from tests.kit import FakeClock
 from tests.services.orchestrator.harness import START, TARGET, run_id_of
