@@ -153,8 +153,6 @@ class Consumer:
             await self.handle(record, reading.redis_run_id)
         except Untrusted as error:
             await self._unhandled.distrust(record, str(error))
-        except InvalidMessage as error:
-            await self._unhandled.put_aside(record, "invalid", str(error))
         except NewerState as error:
             if self._may_wait(record, error, reading):
                 raise
@@ -176,25 +174,37 @@ class Consumer:
         return self._now() - self._waiting_since.setdefault(key, self._now()) < NEWER_STATE_LONGEST
 
     async def handle(self, record: Record, redis_run_id: str | None = None) -> None:
-        """Handle a message. Errors of the message, of its handler and of the store are raised."""
+        """Handle a message, or put it aside where it is invalid. Raise ``Untrusted``, its handler's and the store's."""
         if not is_for(record.headers, self._service.name):
             return
-        type_, meta = self._proven(record)
-        meta = replace(meta, read_again=self._again(record))
+        signed_by = ""
+        try:
+            type_, meta = self._proven(record)
+            signed_by = meta.signed_by
+            await self._take(record, type_, replace(meta, read_again=self._again(record)), redis_run_id)
+        except Untrusted:
+            raise
+        except InvalidMessage as error:
+            await self._unhandled.put_aside(record, "invalid", str(error), signed_by)
+
+    async def _take(self, record: Record, type_: str, meta: Meta, redis_run_id: str | None) -> None:
+        """Handle a message that is proven to come from a writer of its type, if that may ask for what it says."""
         try:
             envelope = decode(type_, meta, record.value)
         except UnknownType as error:
-            await self._unhandled.unknown(record, str(error))
+            await self._unhandled.unknown(record, str(error), meta.signed_by)
             return
         self._trust.prove_answer(envelope.event, meta)
         event, entry = envelope.event, envelope.entry
+        if entry.topic.name != record.topic:
+            raise InvalidMessage(f"{entry.type} belongs on {entry.topic}")
         handler = self._service.handlers.get(type(event)) if isinstance(event, Event) else None
         if handler is None:
             if self._unhandled.asks(record.topic):
-                await self._unhandled.unknown(record, f"{entry.type} is not handled here")
+                await self._unhandled.unknown(record, f"{entry.type} is not handled here", meta.signed_by)
             return
-        if entry.topic.name != record.topic:
-            raise InvalidMessage(f"{entry.type} belongs on {entry.topic}")
+        if isinstance(event, Event) and self._unhandled.asks(record.topic):
+            self._service.admits(event.target, meta.signed_by)
         if meta.expires_at and self._store.clock.now() >= self._store.clock.at(meta.expires_at.timestamp()):
             # with the message's own cause: a message that was handled in time and comes again is no dead letter
             await self._unhandled.keep(

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 from fastapi import APIRouter
 
-from contracts.base import Event
+from contracts.base import Event, Target
 from contracts.envelope import Meta
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
@@ -23,9 +23,16 @@ Handler = Callable[[Any, Meta], Awaitable[Transition | None]]
 """``(event, its attributes)``; None means that there is nothing to do."""
 
 
-Refusal = Callable[[Any, str], Awaitable[Transition | None]]
-"""``(a Kafka record that cannot be read, why)`` → what to publish for its writer besides the dead letter, if anything.
-The text does not quote the message."""
+Refusal = Callable[[Any, str, str], Awaitable[Transition | None]]
+"""``(a Kafka record that cannot be read, who has proven to have written it, why)`` → what to publish for its writer
+besides the dead letter, if anything. The text does not quote the message. Raise ``Untrusted`` as ``Admission``."""
+
+Admission = Callable[[Target, str], None]
+"""``(target, who has proven to have written a message about it)``: raise ``Untrusted`` where it may not ask."""
+
+
+def anybody(_target: Target, _signed_by: str) -> None:
+    """Let all writers of the catalogue ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,8 @@ class Service:
     intake: frozenset[type[Event]] = frozenset()
     """Events that begin something new: while Redis is full they wait."""
     timers: dict[str, Callable[[Timer], Awaitable[Transition | None]]] = field(default_factory=dict)
+    admits: Admission = anybody
+    """Asked about what comes on the topic of the service's commands or requests, before anything is made of it."""
     refusals: dict[str, Refusal] = field(default_factory=dict)
     """Topic → what the service publishes about messages that do not fit their contract."""
     replace_damaged: Replacement = no_replacement

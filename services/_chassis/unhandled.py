@@ -16,6 +16,7 @@ from services._chassis.dead_letters import LONGEST_DETAIL, emissions_for, letter
 from services._chassis.readiness import Readiness
 from services._chassis.records import Record
 from services._chassis.service import Service
+from services._chassis.signatures import Untrusted
 from services._chassis.store import RedisStore
 from services._chassis.transition import Busy, Emit, Transition, decided
 
@@ -53,12 +54,12 @@ class Unhandled:
         """Return whether the messages of a topic ask this service for something."""
         return topic in self._asked
 
-    async def unknown(self, record: Record, why: str) -> None:
+    async def unknown(self, record: Record, why: str, signed_by: str) -> None:
         """Count and skip an unknown event; keep an unknown command or request, and answer the command."""
         type_, meta = read_meta(record.headers)
         if self.asks(record.topic):
             answer = unsupported(record, type_, meta, why) if record.topic in _COMMANDS else ()
-            await self.put_aside(record, "unsupported", why, also=answer)
+            await self.put_aside(record, "unsupported", why, signed_by, also=answer)
             return
         write, counters = self._store.write_although_full, self._store.key("counters")
         skipped = await write("HINCRBY", counters, f"skipped:{record.topic}", 1)
@@ -81,16 +82,19 @@ class Unhandled:
         else:
             self._recorder.refused_message(why, place_of(record))
 
-    async def put_aside(self, record: Record, reason: Reason, why: str, *, also: tuple[Emit, ...] = ()) -> None:
+    async def put_aside(
+        self, record: Record, reason: Reason, why: str, signed_by: str, *, also: tuple[Emit, ...] = ()
+    ) -> None:
         """Keep a message that cannot be read, and publish an answer for its writer where the service has one.
 
-        Reading goes on even if the answer fails.
+        ``signed_by``: who has proven to have written it. Raise ``Untrusted`` where that may not ask for anything of
+        the message's target. Reading goes on even if the answer fails.
         """
         if refusal := self._service.refusals.get(record.topic):
             try:
-                refused = await refusal(record, quote(why, LONGEST_DETAIL))
+                refused = await refusal(record, signed_by, quote(why, LONGEST_DETAIL))
                 await self.keep(record, reason, why, also=also, refused=refused)
-            except (RedisError, OSError, Busy):
+            except (RedisError, OSError, Busy, Untrusted):
                 raise
             except Exception as error:
                 log.exception(

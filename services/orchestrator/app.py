@@ -53,6 +53,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             DeploymentFinished: handlers.on_own_event,
         },
         replace_damaged=partial(replace_course, history, platform.clock),
+        admits=handlers.refuse_strangers,
         refusals={DEPLOYMENT_REQUESTS.name: handlers.on_unreadable_request},
         timers=dict.fromkeys((*WAKES, QUEUE), handlers.on_timer),
         router=create_router(endpoints, targets),

@@ -58,8 +58,7 @@ class Handlers:
         self._progress_every = progress_every
 
     async def on_request(self, event: DeployRequested, meta: Meta) -> Transition | None:
-        """Take a request from outside, whose times are of the wall clock. Raise ``Untrusted``."""
-        self._refuse_strangers(event.target, meta)
+        """Take a request from outside, whose times are of the wall clock."""
         asked_at = moment(self._clock.at(meta.time.timestamp()))
         if event.expires_at is not None:
             expires_at = moment(self._clock.at(event.expires_at.timestamp()))
@@ -109,15 +108,16 @@ class Handlers:
             return self._turn(event.target, request)
         return self._turn(event.target, ReplayedRequest(request, end))
 
-    async def on_unreadable_request(self, record: Any, why: str) -> Transition | None:
+    async def on_unreadable_request(self, record: Any, signed_by: str, why: str) -> Transition | None:
         """Publish the end of a run whose request cannot be read, so that its sender learns that no run begins.
 
         The end is recorded together with its publication, so that the same id never gets another one. A run that
-        exists, or existed, is not touched.
+        exists, or existed, is not touched. Raise ``Untrusted`` where its sender may not ask for one.
         """
         name = name_of(record.headers, record.value, record.key)
         if name is None:
             return None
+        self.refuse_strangers(name.target, signed_by)
         refusal = refusal_of(name.target, await self.run_of(name), why)
         for key in (run_key, end_key, start_key):
             if await self._courses.record(key(refusal.run_id)) is not None:
@@ -150,8 +150,7 @@ class Handlers:
         return self._turn(event.target, event)
 
     async def on_abort(self, event: AbortRequested, meta: Meta) -> Transition:
-        """Take an abort from outside. Raise ``Untrusted``."""
-        self._refuse_strangers(event.target, meta)
+        """Take an abort from outside."""
         run_id = await self.known_as(event.target, event.run_id)
         return await self.on_event(event.model_copy(update={"run_id": run_id}), meta)
 
@@ -170,7 +169,7 @@ class Handlers:
         decide_on = partial(turn, target=target, event=event, policy=policy, now=now, published_at=at)
         return Transition(course_key(target), decide_on)
 
-    def _refuse_strangers(self, target: Target, meta: Meta) -> None:
+    def refuse_strangers(self, target: Target, signed_by: str) -> None:
         """Raise ``Untrusted`` where the policy names the keys that may ask, and none of them has signed.
 
         Nothing is answered: an end in the name of a request would keep whoever may ask from using its id.
@@ -179,8 +178,8 @@ class Handlers:
             keys = self._policies.of(target).requests.keys
         except LookupError:
             return  # nobody may act there, and the run says so
-        if keys is not None and meta.signed_by not in {f"{Party.CI}:{key}" for key in keys}:
-            raise Untrusted(f"{meta.signed_by or 'nobody'} may not ask for deployments of this service (requests.keys)")
+        if keys is not None and signed_by not in {f"{Party.CI}:{key}" for key in keys}:
+            raise Untrusted(f"{signed_by or 'nobody'} may not ask for deployments of this service (requests.keys)")
 
     def _policy(self, target: Target) -> Policy:
         """Return what a run that begins now would keep. One that goes on is not touched by a refusal."""

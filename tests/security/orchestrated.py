@@ -6,6 +6,7 @@ from typing import Any
 from contracts.base import Target
 from contracts.deployment import DeploymentStarted, DeployRequested
 from contracts.envelope import Envelope, Meta
+from contracts.policy import ServicePolicy
 from contracts.topics import Party
 from services._chassis.catch_up import CatchUp
 from services._chassis.consumer import Consumer
@@ -16,7 +17,7 @@ from services.orchestrator.domain.request_name import RequestName
 from services.orchestrator.settings import Settings
 from tests.kit import FakeClock, ScriptedAws, memory_store, published, refusal
 from tests.security.keys import Keys, record_of, source_of
-from tests.services.orchestrator.harness import START, TARGET, FixedPolicies, asked, at
+from tests.services.orchestrator.harness import SERVICE_POLICY, START, TARGET, FixedPolicies, asked, at
 
 KEYS = Keys()
 
@@ -33,12 +34,12 @@ class Reading(CatchUp):
 class Orchestrator:
     """The orchestrator as it is, which demands signatures, on a Redis in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: ServicePolicy = SERVICE_POLICY) -> None:
         self.clock = FakeClock(START)
         self.store = memory_store("orchestrator", self.clock)
         settings = Settings(aws_account=TARGET.account, aws_region=TARGET.region)
         denied = ScriptedAws(describe_services=refusal("AccessDeniedException"))
-        self.service = create_app(settings, Platform(self.store, self.clock, denied, policies=FixedPolicies()))
+        self.service = create_app(settings, Platform(self.store, self.clock, denied, policies=FixedPolicies(policy)))
         self.progress = Reading(self.store)
         self.consumer = Consumer(self.service, self.store, self.progress, trust=KEYS.trust())
         self._offset = 0

@@ -163,7 +163,7 @@ async def test_a_state_that_cannot_be_read_does_not_keep_the_letter_from_being_s
     orchestrator = Orchestrator()
     await orchestrator.reads(HEADERS, body(BODY))
 
-    async def broken(_record: Any, _why: str) -> Transition:
+    async def broken(*_: Any) -> Transition:
         return Transition(None, lambda _: 1 / 0)  # type: ignore[return-value,arg-type]  # a fault of ours
 
     orchestrator.consumer._service.refusals[DEPLOYMENT_REQUESTS.name] = broken
