@@ -61,10 +61,13 @@ def joined_parts(begin: bytes, parts: Iterable[bytes | None]) -> bytes:
 
 
 def writers_of(type_: str, topic: str) -> frozenset[Party]:
-    """Return who may write a message of ``type_`` on ``topic``: of an unknown type, whoever writes to that topic."""
+    """Return who may write a message of ``type_`` on ``topic``: nobody a type that belongs on another topic.
+
+    Of an unknown type: whoever writes to that topic.
+    """
     entry = entry_of_type(type_)
     if entry is not None:
-        return entry.writers
+        return entry.writers if entry.topic.name == topic else frozenset()
     return frozenset().union(*(entry.writers for entry in CATALOGUE if entry.topic.name == topic))
 
 

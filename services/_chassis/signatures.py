@@ -86,7 +86,7 @@ class Trust:
     def prove(self, record: Received, type_: str, meta: Meta) -> Meta:
         """Return the attributes with who has proven to have written them. Raise ``Untrusted``.
 
-        Whoever signs must be a writer of ``type_`` by the catalogue, and call itself what it is.
+        Whoever signs must be a writer of ``type_`` on this topic by the catalogue, and call itself what it is.
         """
         if self.mode is Signatures.OFF:
             return meta

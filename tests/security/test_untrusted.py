@@ -18,12 +18,12 @@ from services._chassis.consumer import Consumer
 from services._chassis.readiness import Readiness
 from services._chassis.relay import Relay
 from services._chassis.service import Service
-from services._chassis.signatures import Identity, Signatures
+from services._chassis.signatures import Identity, Signatures, Untrusted
 from services._chassis.store import RedisStore
 from services._chassis.transition import Emit, Transition, decided
 from services._chassis.unhandled import MOST_UNTRUSTED
 from tests.chassis.harness import TARGET
-from tests.security.keys import Keys, message_of, record_of
+from tests.security.keys import Keys, message_of, record_of, source_of
 
 KEYS = Keys()
 CAPTURE, REQUEST = entry_of(CaptureSnapshot), entry_of(DeployRequested)
@@ -44,7 +44,7 @@ class Desk:
         self.readiness = Readiness()
         handlers: dict[Any, Any] = {entry.contract: self._handle for entry in CATALOGUE}
         refusals: dict[str, Any] = {topic.name: self._answer for topic in topics_of(self.name)}
-        service = Service(self.name, handlers=handlers, refusals=refusals)
+        self.service = service = Service(self.name, handlers=handlers, refusals=refusals)
         trust = KEYS.trust(self.mode)
         self.consumer = Consumer(service, self.store, CatchUp(self.store), self.readiness, trust=trust)
         self._offset = 0
@@ -53,7 +53,7 @@ class Desk:
         self.handled.append(meta)
         return decided()
 
-    async def _answer(self, record: Any, _: str) -> Transition | None:
+    async def _answer(self, record: Any, *_: str) -> Transition | None:
         self.answered.append(record)
         return None
 
@@ -75,12 +75,17 @@ class Desk:
 async def test_each_type_from_each_stranger_is_a_dead_letter_and_nothing_else(redis: Any, party: Party) -> None:
     desk = Desk(redis, party)
     forged = [
-        KEYS.signed(message_of(entry, stranger, source=f"surefoot/{min(entry.writers)}"), stranger)
+        KEYS.signed(message_of(entry, stranger, source=source), stranger)
         for entry in CATALOGUE
         if party in entry.readers
         for stranger in KEYS.signers
         if stranger not in entry.writers
+        for source in (source_of(stranger), f"surefoot/{min(entry.writers)}")
     ]
+    for message in forged:
+        with pytest.raises(Untrusted):
+            desk.consumer._proven(record_of(message))
+    forged = forged[::2]  # each stranger under its own name
     for message in forged[:MOST_UNTRUSTED]:
         await desk.take(message)
     letters = await desk.letters()
@@ -98,6 +103,36 @@ async def test_what_its_writer_has_signed_is_handled(redis: Any, entry: Entry) -
     await desk.take(KEYS.signed(message, writer))
     assert [meta.signed_by for meta in desk.handled] == [str(writer)]
     assert await desk.letters() == []
+
+
+@pytest.mark.parametrize("party", SERVICES)
+async def test_each_type_of_each_writer_on_a_topic_of_another_type_is_a_dead_letter(redis: Any, party: Party) -> None:
+    """Nor is it answered, as an unknown command on the service's own topic would be."""
+    desk = Desk(redis, party)
+    topics = {topic.name for topic in topics_of(party)}
+    astray = [
+        KEYS.signed(replace(message_of(entry, writer), topic=topic), writer)
+        for entry in CATALOGUE
+        for writer in sorted(entry.writers)
+        for topic in sorted(topics - {entry.topic.name})
+    ]
+    for message in astray[:: max(1, len(astray) // 5)]:
+        await desk.take(message)
+    for message in astray:
+        with pytest.raises(Untrusted, match="may not write this type on"):
+            desk.consumer._proven(record_of(message))
+    assert desk.handled == desk.answered == []
+    assert {letter.reason for letter in await desk.letters()} == {"untrusted"}
+
+
+@pytest.mark.parametrize("mode", [Signatures.OFF, Signatures.ACCEPTED])
+async def test_where_no_signature_is_demanded_a_type_on_another_topic_is_not_answered_either(
+    redis: Any, mode: Signatures
+) -> None:
+    desk = Desk(redis, mode=mode)
+    desk.service.handlers.clear()
+    await desk.take(replace(message_of(REQUEST, Party.CI), topic=CAPTURE.topic.name))
+    assert [letter.reason for letter in await desk.letters()] == ["invalid"]
 
 
 async def test_a_request_that_cannot_be_read_is_answered_only_where_its_sender_is_proven(redis: Any) -> None:
