@@ -20,6 +20,7 @@ from services.diagnostics.domain.diagnose import diagnose
 from services.diagnostics.domain.known_issues import KnownIssues, issues_key, update
 from services.diagnostics.ports import Inspector
 
+PREFIX = "/diagnostics"
 MOST_SEEN = 200
 """Targets whose last look over HTTP a process remembers."""
 
@@ -50,8 +51,8 @@ class TroubleshootingBody(BaseModel):
     evidence: tuple[Prose, ...]
 
 
-def router(inspect: Inspector, store: Store, existing: Existing, targets: Targets, clock: Clock) -> APIRouter:
-    routes = APIRouter(prefix="/diagnostics", tags=["diagnostics"])
+def create_router(inspect: Inspector, store: Store, existing: Existing, targets: Targets, clock: Clock) -> APIRouter:
+    router = APIRouter(prefix=PREFIX, tags=["diagnostics"])
 
     InQuery = Annotated[Target, Depends(targets.in_query)]  # noqa: N806  a type
 
@@ -68,7 +69,7 @@ def router(inspect: Inspector, store: Store, existing: Existing, targets: Target
             await existing(target)  # nobody has looked yet: is there such a service at all?
         return found
 
-    @routes.get("/run-diagnostics", dependencies=[needs(Role.VIEWER)])
+    @router.get("/run-diagnostics", dependencies=[needs(Role.VIEWER)])
     async def run(target: InQuery) -> DiagnosticsBody:
         evidence = await looked_at(inspect(target), existing, target)
         now = clock.now()
@@ -81,11 +82,11 @@ def router(inspect: Inspector, store: Store, existing: Existing, targets: Target
         found = _body(target, KnownIssues(issues=issues, checked_at=now))
         return DiagnosticsBody(**found.model_dump(), unseen=evidence.unseen)
 
-    @routes.get("/issues", dependencies=[needs(Role.VIEWER)])
+    @router.get("/issues", dependencies=[needs(Role.VIEWER)])
     async def get_issues(target: InQuery) -> IssuesBody:
         return _body(target, await known(target))
 
-    @routes.get("/troubleshooting/{issue_id}", dependencies=[needs(Role.VIEWER)])
+    @router.get("/troubleshooting/{issue_id}", dependencies=[needs(Role.VIEWER)])
     async def troubleshoot(issue_id: str, target: InQuery) -> TroubleshootingBody:
         issue = (await known(target)).issue(issue_id)
         if issue is None:
@@ -101,7 +102,7 @@ def router(inspect: Inspector, store: Store, existing: Existing, targets: Target
             evidence=issue.evidence,
         )
 
-    return routes
+    return router
 
 
 def _body(about: Target, seen: KnownIssues) -> IssuesBody:

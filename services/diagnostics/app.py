@@ -1,4 +1,4 @@
-"""The only place where diagnostics is put together."""
+"""The only place where the objects of diagnostics are built."""
 
 from functools import partial
 
@@ -7,9 +7,9 @@ from services._aws.existing import existing
 from services._chassis.commands import becomes_job
 from services._chassis.service import Platform, Service
 from services._chassis.targets import Targets
-from services.diagnostics import api
 from services.diagnostics.adapters.ecs import AwsEcs
 from services.diagnostics.adapters.load_balancers import AwsLoadBalancers
+from services.diagnostics.api import create_router
 from services.diagnostics.inspect import Inspect
 from services.diagnostics.jobs.diagnose import DIAGNOSE, Diagnose
 from services.diagnostics.settings import Settings
@@ -23,5 +23,5 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         name="diagnostics",
         handlers={RunDiagnostics: becomes_job(DIAGNOSE)},
         jobs={DIAGNOSE: Diagnose(inspect, clock)},
-        router=api.router(inspect, platform.store, partial(existing, aws), targets, clock),
+        router=create_router(inspect, platform.store, partial(existing, aws), targets, clock),
     )

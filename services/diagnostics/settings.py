@@ -1,7 +1,7 @@
-"""The settings of diagnostics: those that every service has."""
+"""The settings of diagnostics: those that every service has. The rest is in the policy of each service."""
 
 from services._chassis import settings
 
 
 class Settings(settings.Settings):
-    """Nothing of its own: what counts as an issue is a rule in ``domain/``, not a setting."""
+    pass

@@ -22,6 +22,8 @@ from services.health.domain.readiness import migrations
 from services.health.domain.score import Rating, Score, score
 from services.health.ports import Examiner
 
+PREFIX = "/health"
+
 
 class ScoreBody(BaseModel):
     """0 to 100. What is unknown counts as 0 in ``low`` and as 100 in ``high``."""
@@ -56,9 +58,9 @@ class DatabaseBody(BaseModel):
     checked_at: datetime
 
 
-def router(examine: Examiner, existing: Existing, targets: Targets, clock: Clock) -> APIRouter:
+def create_router(examine: Examiner, existing: Existing, targets: Targets, clock: Clock) -> APIRouter:
     """Return the routes; each looks by the policy in force."""
-    routes = APIRouter(prefix="/health", tags=["health"])
+    router = APIRouter(prefix=PREFIX, tags=["health"])
 
     InQuery = Annotated[Target, Depends(targets.in_query)]  # noqa: N806  a type
 
@@ -68,12 +70,12 @@ def router(examine: Examiner, existing: Existing, targets: Targets, clock: Clock
         found = checks(evidence, policy.health)
         return found, score(found), evidence.ready
 
-    @routes.get("/score", dependencies=[needs(Role.VIEWER)])
+    @router.get("/score", dependencies=[needs(Role.VIEWER)])
     async def get_score(target: InQuery) -> ScoreBody:
         _, total, _ = await examined(target)
         return ScoreBody(**_score(target, total, clock))
 
-    @routes.get("/comprehensive", dependencies=[needs(Role.VIEWER)])
+    @router.get("/comprehensive", dependencies=[needs(Role.VIEWER)])
     async def get_comprehensive(target: InQuery) -> ComprehensiveBody:
         found, total, ready = await examined(target)
         return ComprehensiveBody(
@@ -82,7 +84,7 @@ def router(examine: Examiner, existing: Existing, targets: Targets, clock: Clock
             migrations=_migrations(ready),
         )
 
-    @routes.get("/database", dependencies=[needs(Role.VIEWER)])
+    @router.get("/database", dependencies=[needs(Role.VIEWER)])
     async def get_database(target: InQuery) -> DatabaseBody:
         _, _, ready = await examined(target)
         found = dependency("database", ready or NotObserved("the application has no address"))
@@ -94,7 +96,7 @@ def router(examine: Examiner, existing: Existing, targets: Targets, clock: Clock
             checked_at=moment(clock.now()),
         )
 
-    return routes
+    return router
 
 
 async def _examine(look: Awaitable[Evidence], existing: Existing, about: Target) -> Evidence:

@@ -1,4 +1,4 @@
-"""The only place where health is put together."""
+"""The only place where health's objects are built."""
 
 from functools import partial
 
@@ -10,11 +10,12 @@ from services._chassis.commands import becomes_job
 from services._chassis.service import Platform, Service
 from services._chassis.targets import Targets
 from services._chassis.web import Web
-from services.health import api, handlers
+from services.health import handlers
 from services.health.adapters.application import AGENT, HttpApplications
 from services.health.adapters.ecs import AwsEcs
 from services.health.adapters.load_balancers import AwsLoadBalancers
 from services.health.adapters.metrics import CloudWatch
+from services.health.api import create_router
 from services.health.examine import Examine
 from services.health.jobs.assess import ASSESS, Assess
 from services.health.jobs.check import CHECK, CheckOnce
@@ -45,6 +46,6 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         },
         failures={WATCH: handlers.watch_failed},
         timers={"check": partial(handlers.check_due, clock=clock, policies=policies)},
-        router=api.router(examine, partial(existing, aws), targets, clock),
+        router=create_router(examine, partial(existing, aws), targets, clock),
         closers=(web.close,),
     )

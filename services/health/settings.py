@@ -1,4 +1,4 @@
-"""What can be set for health: nothing but what every service has; the rest stands in the policy."""
+"""The settings of health: those that every service has. The rest is in the policy of each service."""
 
 from services._chassis import settings
 

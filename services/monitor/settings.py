@@ -1,4 +1,4 @@
-"""What can be set for the monitor; the rest is in the policy of each service."""
+"""The settings of the monitor. The rest is in the policy of each service."""
 
 from typing import Annotated
 

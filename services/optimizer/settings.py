@@ -1,4 +1,4 @@
-"""What can be set for the optimizer: nothing but what every service has."""
+"""The settings of the optimizer: those that every service has. The rest is in the policy of each service."""
 
 from services._chassis import settings
 

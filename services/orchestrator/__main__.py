@@ -1,5 +1,3 @@
-"""Start the orchestrator: ``python -m services.orchestrator``."""
-
 from services._chassis.run import main
 
 if __name__ == "__main__":

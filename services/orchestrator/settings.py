@@ -1,4 +1,4 @@
-"""The settings of the orchestrator."""
+"""The settings of the orchestrator. The rest is in the policy of each service."""
 
 from typing import Annotated
 

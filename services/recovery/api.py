@@ -53,7 +53,7 @@ from services.recovery.domain.snapshot import SnapshotId, differences, new_id
 from services.recovery.domain.work import CaptureWork, RecoveryOperation
 from services.recovery.ports import Ecs, Snapshots
 
-ROOT = "/disaster-recovery"
+PREFIX = "/disaster-recovery"
 MOST_LISTS = 4
 """How many lists of snapshots are read from S3 at a time."""
 LISTED_DECISIONS = 20
@@ -92,7 +92,7 @@ class Endpoints:
 
     @property
     def operations(self) -> Operations:
-        return Operations(self.store, self.clock, ROOT)
+        return Operations(self.store, self.clock, PREFIX)
 
     async def capture(self, target: Target, body: Requested, key: str | None, response: Response) -> SnapshotAccepted:
         """Begin to store the service as it is now. The policy in force says how many snapshots are kept."""
@@ -240,7 +240,7 @@ class Endpoints:
 
 def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(prefix=ROOT, tags=["disaster recovery"])
+    router = APIRouter(prefix=PREFIX, tags=["disaster recovery"])
 
     InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
     NamedInPath = Annotated[Target, Depends(targets.named_in_path)]  # noqa: N806  a type

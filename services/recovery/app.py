@@ -24,7 +24,7 @@ from services.recovery.adapters.ecs import AwsEcs
 from services.recovery.adapters.images import AwsImages
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.adapters.surroundings import AwsBalancers, AwsSurroundings
-from services.recovery.api import ROOT, Endpoints, create_router
+from services.recovery.api import PREFIX, Endpoints, create_router
 from services.recovery.decisions import CAPTURE, CHANGE, CONSIDER, PURGE, ROLL_BACK, TEND
 from services.recovery.handlers import Handlers
 from services.recovery.jobs.capture import CaptureJob
@@ -99,7 +99,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             "resume": handlers.resume,
         },
         router=create_router(endpoints, targets),
-        by_hand=(f"{ROOT}/rollback/",),
+        by_hand=(f"{PREFIX}/rollback/",),
         background={"recovery snapshots": housekeeping.run},
     )
 

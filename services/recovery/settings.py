@@ -1,4 +1,4 @@
-"""Recovery's settings, beside the policy of each service."""
+"""The settings of recovery. The rest is in the policy of each service."""
 
 from typing import Annotated
 

@@ -39,9 +39,9 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         name="validator",
         handlers={
             RunPreflight: becomes_job(PREFLIGHT),
-            ValidateDeployment: handlers.on_validate_deployment,
-            DeploymentFinished: handlers.on_run_over,
-            RollbackStarted: handlers.on_run_over,
+            ValidateDeployment: handlers.validate_deployment,
+            DeploymentFinished: handlers.run_over,
+            RollbackStarted: handlers.run_over,
         },
         jobs={
             PREFLIGHT: Preflight(services, images, AwsRollouts(aws, images), policies, test),

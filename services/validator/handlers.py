@@ -11,7 +11,7 @@ from services.validator.domain.validations import Validations, validations_key
 from services.validator.jobs.validate import VALIDATION
 
 
-async def on_validate_deployment(command: ValidateDeployment, meta: Meta) -> Transition:
+async def validate_deployment(command: ValidateDeployment, meta: Meta) -> Transition:
     """Begin the tests, unless the run is over already."""
     asked, run_id = Command.of(command, meta), command.run_id
 
@@ -25,7 +25,7 @@ async def on_validate_deployment(command: ValidateDeployment, meta: Meta) -> Tra
     return Transition(validations_key(command.target), decide)
 
 
-async def on_run_over(event: DeploymentFinished | RollbackStarted, _: Meta) -> Transition | None:
+async def run_over(event: DeploymentFinished | RollbackStarted, _: Meta) -> Transition | None:
     """End the run's tests: it is over, or is being rolled back, and their result is not needed any more."""
     target, run_id = event.target, event.run_id
     if run_id is None:

@@ -1,4 +1,4 @@
-"""The validator's settings: those that every service has. Everything else stands in the policy."""
+"""The settings of the validator: those that every service has. The rest is in the policy of each service."""
 
 from services._chassis import settings
 

@@ -31,7 +31,7 @@ def client_of(examiner: Any, targets: Targets = CONFIGURED) -> TestClient:
         return {}
 
     http = create_http(ready)
-    routes = api.router(examiner, there, targets, FakeClock(NOW))
+    routes = api.create_router(examiner, there, targets, FakeClock(NOW))
     http.include_router(routes, prefix="/api/v1")
     return TestClient(http, client=("127.0.0.1", 1))
 

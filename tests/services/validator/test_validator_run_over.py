@@ -20,7 +20,7 @@ from services._chassis.policies import BuiltInPolicies
 from services.validator.domain.facts import Absent, LiveService
 from services.validator.domain.results import TestResult
 from services.validator.domain.validations import MOST_ENDED, Validations, validations_key
-from services.validator.handlers import on_run_over, on_validate_deployment
+from services.validator.handlers import run_over, validate_deployment
 from services.validator.jobs.service_tests import ServiceTests
 from services.validator.jobs.validate import VALIDATION, Validate
 from services.validator.ports import Addresses
@@ -90,9 +90,9 @@ class World:
         meta = Meta(id=id_, source="test", time=NOW)
         match event:
             case ValidateDeployment():
-                transition = await on_validate_deployment(event, meta)
+                transition = await validate_deployment(event, meta)
             case DeploymentFinished() | RollbackStarted():
-                over = await on_run_over(event, meta)
+                over = await run_over(event, meta)
                 assert over is not None
                 transition = over
             case _:
@@ -168,7 +168,7 @@ async def test_the_end_of_another_run_ends_nothing() -> None:
 
 async def test_a_rollback_by_hand_belongs_to_no_run() -> None:
     by_hand = ROLLBACK.model_copy(update={"run_id": None})
-    assert await on_run_over(by_hand, Meta(id="1", source="test", time=NOW)) is None
+    assert await run_over(by_hand, Meta(id="1", source="test", time=NOW)) is None
 
 
 def test_the_ends_of_a_few_runs_are_remembered() -> None:

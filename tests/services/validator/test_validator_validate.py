@@ -26,7 +26,7 @@ from services.validator.domain.judge import baseline
 from services.validator.domain.operation import Validation as ValidationOperation
 from services.validator.domain.results import Answered, Silent, TestResult
 from services.validator.domain.weigh import weigh
-from services.validator.handlers import on_validate_deployment
+from services.validator.handlers import validate_deployment
 from services.validator.jobs.preflight import PREFLIGHT
 from services.validator.jobs.service_tests import ServiceTests
 from services.validator.jobs.validate import OPERATION, VALIDATION, Validate, ValidateOnRequest
@@ -51,7 +51,7 @@ from tests.services.validator.harness import (
 async def test_commands_become_jobs_under_their_own_id() -> None:
     meta = Meta(id="command-1", source="surefoot/orchestrator", time=NOW)
     one = await becomes_job(PREFLIGHT)(RunPreflight(target=TARGET, run_id="r", change=Observe()), meta)
-    two = await on_validate_deployment(ValidateDeployment(target=TARGET, run_id="r", deadline=NOW), meta)
+    two = await validate_deployment(ValidateDeployment(target=TARGET, run_id="r", deadline=NOW), meta)
     (first,), (second,) = decision(one).jobs, decision(two).jobs
     assert (first.id, first.kind, second.id, second.kind) == ("command-1", PREFLIGHT, "command-1", VALIDATION)
 
