@@ -33,14 +33,9 @@ from services._chassis.shared_reads import SharedReads
 from services._chassis.store import IndexedStore
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
-from services.recovery.decisions import (
-    CAPTURE,
-    begin_by_hand,
-    decision_key,
-    decisions_index,
-    refuse_by_hand,
-    rollback_id,
-)
+from services.recovery.decisions.capture import CAPTURE
+from services.recovery.decisions.record import decision_key, decisions_index
+from services.recovery.decisions.triggers import begin_by_hand, refuse_by_hand, rollback_id
 from services.recovery.domain.arm import why_not_roll_back
 from services.recovery.domain.decision_record import MOST_KEPT
 from services.recovery.domain.definition_changes import definition_changes

@@ -25,7 +25,10 @@ from services.recovery.adapters.images import AwsImages
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.adapters.surroundings import AwsBalancers, AwsSurroundings
 from services.recovery.api import PREFIX, Endpoints, create_router
-from services.recovery.decisions import CAPTURE, CHANGE, CONSIDER, PURGE, ROLL_BACK, TEND
+from services.recovery.decisions.capture import CAPTURE, PURGE, TEND
+from services.recovery.decisions.change import CHANGE
+from services.recovery.decisions.roll_back import ROLL_BACK
+from services.recovery.decisions.triggers import CONSIDER
 from services.recovery.handlers import Handlers
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob

@@ -24,7 +24,13 @@ from services._chassis.commands import Command
 from services._chassis.jobs import FailedJob
 from services._chassis.policies import Policies, governed
 from services._chassis.transition import Decision, Timer, Transition, decided
-from services.recovery import decisions
+from services.recovery.decisions.arm import arm, disarm, expire
+from services.recovery.decisions.capture import begin_capture
+from services.recovery.decisions.change import begin_change
+from services.recovery.decisions.refuse import refused_by_policy
+from services.recovery.decisions.replay import begin_again, end_again, index_again, resume
+from services.recovery.decisions.roll_back import end_rollback, overdue
+from services.recovery.decisions.triggers import roll_back_on_alert, roll_back_on_command
 from services.recovery.domain import alert as alerts
 from services.recovery.domain import arm as arming
 from services.recovery.domain.protection import Protection, key_of
@@ -50,28 +56,28 @@ class Handlers:
         try:
             command, policy = governed(command, RecoveryPolicy, self.policies)
         except LookupError as error:
-            return decided(decisions.refused_by_policy(Command.of(command, meta), error))
-        return decisions.begin_capture(Command.of(command, meta), command.purpose, policy, self._now())
+            return decided(refused_by_policy(Command.of(command, meta), error))
+        return begin_capture(Command.of(command, meta), command.purpose, policy, self._now())
 
     async def arm(self, command: Arm, meta: Meta) -> Transition:
         try:
             given, policy = governed(command, RecoveryPolicy, self.policies)
         except LookupError as error:
-            return decided(decisions.refused_by_policy(Command.of(command, meta), error))
+            return decided(refused_by_policy(Command.of(command, meta), error))
         now, asked = self._now(), Command.of(given, meta)
-        return _on(given.target, lambda protection: decisions.arm(protection, given, asked, policy, now))
+        return _on(given.target, lambda protection: arm(protection, given, asked, policy, now))
 
     async def change(self, command: ApplyChange, meta: Meta) -> Transition:
         now, asked = self._now(), Command.of(command, meta)
-        return _on(command.target, lambda protection: decisions.begin_change(protection, command, asked, now))
+        return _on(command.target, lambda protection: begin_change(protection, command, asked, now))
 
     async def roll_back(self, command: RollBack, meta: Meta) -> Transition:
         now, asked = self._now(), Command.of(command, meta)
-        return _on(command.target, lambda protection: decisions.roll_back_on_command(protection, command, asked, now))
+        return _on(command.target, lambda protection: roll_back_on_command(protection, command, asked, now))
 
     async def disarm(self, command: Disarm, meta: Meta) -> Transition:
         asked = Command.of(command, meta)
-        return _on(command.target, lambda protection: decisions.disarm(protection, command, asked))
+        return _on(command.target, lambda protection: disarm(protection, command, asked))
 
     async def alert(self, alert: CriticalAlert, meta: Meta) -> Transition:
         """Roll an armed run back, or consider whether to go back outside a run."""
@@ -80,7 +86,7 @@ class Handlers:
         def decide(protection: Protection) -> Decision:
             held = alerts.judged_by_a_run(protection, now)
             if held is not None and alert.state == "raised":
-                return decisions.roll_back_on_alert(protection, alert, held, meta.id, now)
+                return roll_back_on_alert(protection, alert, held, meta.id, now)
             noted = alerts.note(protection, alert)
             if alert.state == "resolved":
                 return Decision(noted.to_bytes(), cancel_timers=(again_id(alert),))
@@ -99,7 +105,7 @@ class Handlers:
         """Index a snapshot that this service has published: a Redis restored from an older copy may lack it."""
         if not meta.read_again:
             return None
-        return _on(event.target, lambda protection: decisions.index_again(protection, event))
+        return _on(event.target, lambda protection: index_again(protection, event))
 
     async def own_disarming(self, event: TargetDisarmed, meta: Meta) -> Transition | None:
         """Roll nothing back by itself for a run to which this service has said so, though a restored state is armed."""
@@ -115,25 +121,25 @@ class Handlers:
         """Go on with a rollback outside a run that a Redis restored from an older copy does not know."""
         if not meta.read_again:
             return None
-        return _on(event.target, lambda protection: decisions.begin_again(protection, event, meta.time))
+        return _on(event.target, lambda protection: begin_again(protection, event, meta.time))
 
     async def own_rollback_finished(self, event: RollbackFinished, meta: Meta) -> Transition | None:
         """Know again how a rollback ended: what it brought back is not taken back by an alert."""
         if not meta.read_again:
             return None
-        return _on(event.target, lambda protection: decisions.end_again(protection, event))
+        return _on(event.target, lambda protection: end_again(protection, event))
 
     async def resume(self, timer: Timer) -> Transition:
         """Begin the job of a rollback that was published before Redis was restored, unless its end was, too."""
         work = RollbackWork.from_bytes(timer.payload)
-        return _on(work.target, lambda protection: decisions.resume(protection, work))
+        return _on(work.target, lambda protection: resume(protection, work))
 
     async def expire(self, timer: Timer) -> Transition:
         due, now = Expiry.from_bytes(timer.payload), self._now()
-        return _on(due.target, lambda protection: decisions.expire(protection, due, timer.due, now))
+        return _on(due.target, lambda protection: expire(protection, due, timer.due, now))
 
     async def overdue(self, timer: Timer) -> Transition:
-        return decisions.overdue(RollbackWork.from_bytes(timer.payload), timer.due, self._now())
+        return overdue(RollbackWork.from_bytes(timer.payload), timer.due, self._now())
 
     def change_failed(self, job: FailedJob) -> Transition:
         """Note that the change's job has ended with an unknown result: a rollback looks at the service itself."""
@@ -153,7 +159,7 @@ class Handlers:
     def rollback_failed(self, job: FailedJob) -> Transition:
         """End the rollback as failed, so that the target is free again and people are called."""
         work = RollbackWork.from_bytes(job.payload)
-        return decisions.end_rollback(work, Failed(f"The rollback {job.why}; look at the service."), self._now())
+        return end_rollback(work, Failed(f"The rollback {job.why}; look at the service."), self._now())
 
 
 def _on(target: Target, decide: Callable[[Protection], Decision]) -> Transition:

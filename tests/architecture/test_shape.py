@@ -15,7 +15,8 @@ SHAPE = {
     "handlers.py",
     "api.py",
     "ports.py",
-    "decisions.py",  # what bus, timers, jobs and API decide alike
+    "decisions.py",  # what bus, timers, jobs and API decide alike; where it is much, a file for each verb
+    "decisions",
     "jobs",
     "run_tests.py",  # use cases, which jobs and API share
     "examine.py",

@@ -15,7 +15,7 @@ from services._chassis.clock import Clock, moment
 from services._chassis.jobs import Running
 from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
-from services.recovery.decisions import end_rollback
+from services.recovery.decisions.roll_back import end_rollback
 from services.recovery.domain.change import Body
 from services.recovery.domain.proof import Proof, ProvenSnapshot
 from services.recovery.domain.protection import Protection, key_of

@@ -14,7 +14,7 @@ from contracts.results import answer_id
 from contracts.topics import DEPLOYMENT_EVENTS, RECOVERY_EVENTS
 from services._chassis.clock import moment
 from services.orchestrator.domain.course import Course, course_key
-from services.recovery.decisions import rollback_id
+from services.recovery.decisions.triggers import rollback_id
 from tests.properties.answerers import ARN
 from tests.properties.test_restored import SHORT, Lenient
 from tests.properties.world import TARGET, World, finished

@@ -20,7 +20,7 @@ from services._chassis.signatures import UNSIGNED, Identity, Signatures, Signer,
 from services._chassis.signing_keys import TrustedKey
 from services._chassis.targets import Targets
 from services.recovery.api import Endpoints, create_router
-from services.recovery.decisions import TEND
+from services.recovery.decisions.capture import TEND
 from services.recovery.domain.definition_changes import definition_changes
 from services.recovery.domain.proof import StoredObject, sealed_bytes
 from services.recovery.domain.protection import SnapshotEntry, key_of

@@ -18,7 +18,7 @@ from services._chassis.policies import Policies
 from services._chassis.reasons import Impossible
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Emit, Job, Transition, decided
-from services.recovery.decisions import PURGE
+from services.recovery.decisions.capture import PURGE
 from services.recovery.domain.ecs_service import primary_of
 from services.recovery.domain.proof import ProvenSnapshot, Unproven
 from services.recovery.domain.protection import Protection, SnapshotEntry, key_of

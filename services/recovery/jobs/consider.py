@@ -15,7 +15,8 @@ from services._chassis.jobs import Running
 from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Job, Timer, Transition
-from services.recovery.decisions import CONSIDER, begin_on_record, on_record, rollback_id
+from services.recovery.decisions.record import on_record
+from services.recovery.decisions.triggers import CONSIDER, begin_on_record, rollback_id
 from services.recovery.domain import alert as alerts
 from services.recovery.domain.answer import Answer, Why, acted, call_people
 from services.recovery.domain.change import Body

@@ -14,7 +14,7 @@ from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
-from services.recovery.decisions import OVERDUE, OVERDUE_MARGIN, end_rollback, wait_until
+from services.recovery.decisions.roll_back import OVERDUE, OVERDUE_MARGIN, end_rollback, wait_until
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.proof import Proof, Unproven

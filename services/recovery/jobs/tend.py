@@ -19,7 +19,7 @@ from services._chassis.policies import Policies
 from services._chassis.readiness import Readiness
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Job, Transition, decided
-from services.recovery.decisions import PURGE, TEND
+from services.recovery.decisions.capture import PURGE, TEND
 from services.recovery.domain.proof import ProvenSnapshot, Unproven
 from services.recovery.domain.protection import Protection, SnapshotEntry, key_of
 from services.recovery.domain.retention import keep, left_over, needed

@@ -19,7 +19,7 @@ from contracts.recovery import (
 )
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
-from services.recovery.decisions import decision_key
+from services.recovery.decisions.record import decision_key
 from services.recovery.domain.protection import Protection, key_of
 from tests.services.recovery.harness import ARN, BAD, GOOD, OTHER, REPOSITORY, TARGET, Recovery
 

@@ -11,7 +11,7 @@ from contracts.recovery import RollBack, RollbackFinished
 from contracts.results import StepProgressed
 from contracts.rollout_pace import LEAST_SILENCE, RolloutPace
 from services._aws.errors import AwsError
-from services.recovery.decisions import OVERDUE_MARGIN
+from services.recovery.decisions.roll_back import OVERDUE_MARGIN
 from services.recovery.domain.roll_back import Done, Observed, Plan, Targets, Wait, next_move
 from services.recovery.domain.work import RollbackProgress
 from tests.services.recovery.harness import ARN, ROLL_SECONDS, TARGET, Recovery

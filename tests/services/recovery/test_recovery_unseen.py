@@ -8,7 +8,7 @@ from contracts.recovery import RollBack, RollbackFinished
 from contracts.results import StepProgressed
 from contracts.rollout_pace import LEAST_SILENCE
 from services._aws.errors import AwsError
-from services.recovery.decisions import OVERDUE_MARGIN
+from services.recovery.decisions.roll_back import OVERDUE_MARGIN
 from services.recovery.domain.work import LOOKS_APART, MOST_UNSEEN, RollbackProgress
 from tests.services.recovery.harness import ARN, TARGET, Recovery
 
