@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import itertools
+import json
 import os
 import signal
 import socket
@@ -71,8 +72,13 @@ class Child:
             raise NotStarted(f"{what} has ended (exit {self.ended}): {self._last_line()}")
 
     def _last_line(self) -> str:
+        """Return the log's last line; of one that is JSON, as ours are, the reason in it."""
         lines = self._log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-        return lines[-1]
+        try:
+            line = json.loads(lines[-1])
+        except ValueError:
+            return lines[-1]
+        return str(line["why"]) if isinstance(line, dict) and "why" in line else lines[-1]
 
     def wait(self) -> int:
         """Returns its exit code when it has ended by itself."""

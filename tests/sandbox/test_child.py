@@ -19,6 +19,14 @@ def test_one_that_has_ended_by_itself_is_told_with_its_last_words(tmp_path: Path
         died.must_run("Kafka")
 
 
+def test_of_a_log_in_json_the_reason_is_told(tmp_path: Path) -> None:
+    line = '{"event": "cannot start", "why": "policy.yaml:3: this is no YAML"}'
+    died = child(tmp_path, f"print({line!r}); exit(1)")
+    died.wait()
+    with pytest.raises(NotStarted, match=r"Surefoot has ended \(exit 1\): policy.yaml:3: this is no YAML$"):
+        died.must_run("Surefoot")
+
+
 def test_one_that_runs_is_not_told(tmp_path: Path) -> None:
     lives = child(tmp_path, "import time; time.sleep(60)")
     lives.must_run("Kafka")
