@@ -41,6 +41,8 @@ BROKEN_STORE_SECONDS = 1.0
 """Real seconds before the same message is read again, when not even a dead letter could be stored."""
 NEWER_STATE_AGAIN = 5.0
 """Real seconds until a message is read again whose state a newer version wrote."""
+UNSIGNED_SECONDS = 24 * 3600.0
+"""Real seconds for which a message without a signature is reported, where it is accepted: then not all writers sign."""
 
 log = structlog.get_logger()
 
@@ -247,7 +249,12 @@ class Consumer:
             if self._trust.demands:
                 raise Untrusted(f"nobody can tell who has written it: {error}") from None
             raise
-        return type_, self._trust.prove(record, type_, meta)
+        proven = self._trust.prove(record, type_, meta)
+        if self._trust.accepts and not proven.signed_by:
+            came = f"{self._service.name}: messages on {record.topic} come without a signature"
+            sentence = f"{came}, the last one of {meta.time:%Y-%m-%d %H:%M} UTC."
+            self._readiness.degrade(f"unsigned:{self._service.name}:{record.topic}", sentence, UNSIGNED_SECONDS)
+        return type_, proven
 
     async def _apply(self, envelope: Envelope, handler: Any, redis_run_id: str | None) -> None:
         event, meta = envelope.event, envelope.meta

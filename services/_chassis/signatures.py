@@ -83,6 +83,11 @@ class Trust:
     def demands(self) -> bool:
         return self.mode is Signatures.DEMANDED
 
+    @property
+    def accepts(self) -> bool:
+        """Return whether a message without a signature is believed until all writers sign."""
+        return self.mode is Signatures.ACCEPTED
+
     def prove(self, record: Received, type_: str, meta: Meta) -> Meta:
         """Return the attributes with who has proven to have written them. Raise ``Untrusted``.
 

@@ -170,6 +170,18 @@ async def test_a_message_that_is_taken_over_from_the_version_before_is_believed_
     await desk.take(KEYS.signed(message_of(CAPTURE, Party.ORCHESTRATOR, id="8"), Party.ORCHESTRATOR))
     await desk.take(KEYS.signed(message_of(CAPTURE, Party.CI, id="9", source="surefoot/orchestrator"), Party.CI))
     assert [meta.signed_by for meta in desk.handled] == ["", "orchestrator"]
+    (sentence, _) = desk.readiness.degraded
+    assert sentence == (
+        "recovery: messages on recovery.commands.v1 come without a signature, the last one of 2026-11-27 00:00 UTC."
+    )
+
+
+async def test_where_all_writers_sign_readiness_says_nothing(redis: Any) -> None:
+    """That is how operators know that signatures can be demanded."""
+    desk = Desk(redis, mode=Signatures.ACCEPTED)
+    await desk.take(KEYS.signed(message_of(CAPTURE, Party.ORCHESTRATOR), Party.ORCHESTRATOR))
+    assert len(desk.handled) == 1
+    assert desk.readiness.degraded == []
 
 
 async def test_a_replay_to_one_group_is_believed(redis: Any) -> None:
