@@ -121,6 +121,7 @@ def assemble(
     topics = [topic.name for topic in topics_of(Party(service.name))]
     loops: dict[str, Loop] = {
         f"{service.name} consumer": transport.read(service.name, topics, consumer.consume),
+        f"{service.name} counts": consumer.count,
         f"{service.name} relay": relay.run,
         f"{service.name} timers": timers.run,
         f"{service.name} jobs": executor.run,

@@ -128,6 +128,10 @@ class Consumer:
         self._waiting_reading = 0
         """The generation of reading in which they wait. The time while another replica reads does not count."""
 
+    async def count(self) -> None:
+        """Write, until cancelled, what is counted of messages of which nothing is kept."""
+        await self._unhandled.tally.run()
+
     async def consume(self, record: Record) -> None:
         """Handle a message, or store it as a dead letter; raise only if neither could be done."""
         reading = self._progress.begin()

@@ -18,12 +18,12 @@ from services._chassis.records import Record
 from services._chassis.service import Service
 from services._chassis.signatures import Untrusted
 from services._chassis.store import RedisStore
+from services._chassis.tally import Tally
 from services._chassis.transition import Busy, Emit, Transition, decided
 
 MOST_UNTRUSTED = 300
 """Dead letters an hour, of each service, about messages that are not believed."""
-UNTRUSTED_SECONDS = 3600.0
-"""Real seconds for which such a message is reported as degraded."""
+HOUR = 3600
 _COMMANDS = {topic.name: party for topic, party in COMMAND_TOPICS.items()}
 _ASKED = {**_COMMANDS, DEPLOYMENT_REQUESTS.name: Party.ORCHESTRATOR}
 """Topics of commands and requests → the service that reads them. A message of unknown type there is kept, not
@@ -48,6 +48,11 @@ class Unhandled:
         self._store = store
         self._readiness = readiness
         self._recorder = recorder
+        self.tally = Tally(store, readiness)
+        self._hour = 0
+        """Hour of product time of the last message that was not believed."""
+        self._full = False
+        """Whether so many dead letters about such messages were kept in that hour as may be."""
         self._asked = {topic for topic, party in _ASKED.items() if party == service.name}
 
     def asks(self, topic: str) -> bool:
@@ -61,26 +66,32 @@ class Unhandled:
             answer = unsupported(record, type_, meta, why) if record.topic in _COMMANDS else ()
             await self.put_aside(record, "unsupported", why, signed_by, also=answer)
             return
-        write, counters = self._store.write_although_full, self._store.key("counters")
-        skipped = await write("HINCRBY", counters, f"skipped:{record.topic}", 1)
-        log.info("skipped an event of an unknown type", type=type_[:100], topic=record.topic, skipped=skipped)
+        self.tally.skipped(record.topic)
+        log.info("skipped an event of an unknown type", type=type_[:100], topic=record.topic)
 
     async def distrust(self, record: Record, why: str) -> None:
         """Keep a message that is not believed, up to ``MOST_UNTRUSTED`` an hour; count the others. Nobody is answered.
 
-        Whoever may write to a topic must not be able to fill Redis, or the topic of the dead letters.
+        Whoever may write to a topic must not be able to fill Redis, or the topic of the dead letters, nor to have what
+        is genuine wait: a message beyond the bound costs no call of Redis.
         """
-        hour = f"untrusted:{self._store.clock.now() // 3600:.0f}"
-        write = self._store.write_although_full
-        number = await write("HINCRBY", self._store.key("counters"), f"untrusted:{record.topic}", 1)
-        recent = await write("INCR", self._store.key(hour))
-        await write("EXPIRE", self._store.key(hour), 2 * 3600)
-        sentence = f"{self._service.name}: {number} messages on {record.topic} were not believed, the last since {why}."
-        self._readiness.degrade(f"untrusted:{self._service.name}:{record.topic}", sentence, UNTRUSTED_SECONDS)
-        if recent <= MOST_UNTRUSTED:
+        if await self._has_room():
             await self.keep(record, "untrusted", why)
         else:
             self._recorder.refused_message(why, place_of(record))
+        self.tally.untrusted(record.topic, why)
+
+    async def _has_room(self) -> bool:
+        """Return whether a dead letter more about a message that is not believed may be kept in this hour."""
+        hour = int(self._store.clock.now() // HOUR)
+        if self._full and hour == self._hour:
+            return False
+        write, key = self._store.write_although_full, self._store.key(f"untrusted:{hour}")
+        if hour != self._hour:
+            await write("SET", key, 0, "NX", "EX", 2 * HOUR)
+        self._full = await write("INCR", key) > MOST_UNTRUSTED
+        self._hour = hour
+        return not self._full
 
     async def put_aside(
         self, record: Record, reason: Reason, why: str, signed_by: str, *, also: tuple[Emit, ...] = ()

@@ -189,6 +189,7 @@ async def test_an_unknown_event_is_counted_and_skipped(desk: Desk) -> None:
     await desk.take(unknown)
     await desk.take(unknown, 18)
     assert await desk.published() == []
+    await desk.consumer._unhandled.tally.flush()
     assert await desk.redis.hgetall("{recovery}:counters") == {b"skipped:alerts.critical.v1": b"2"}
 
 

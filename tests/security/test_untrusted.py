@@ -1,5 +1,6 @@
 """What is not believed has no effect but a dead letter, and a flood of it has a bound."""
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from contracts.deployment import AbortRequested, DeployRequested
 from contracts.envelope import Envelope, Message, Meta, from_message
 from contracts.recovery import CaptureSnapshot
 from contracts.topics import SERVICES, Party
+from services._chassis import unhandled
 from services._chassis.catch_up import CatchUp
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.consumer import Consumer
@@ -153,6 +155,7 @@ async def test_a_flood_has_a_bound_and_is_counted(redis: Any) -> None:
     for number in range(MOST_UNTRUSTED + 20):
         await desk.take(message_of(CAPTURE, Party.ORCHESTRATOR, id=str(number)))
     assert len(await desk.letters()) == MOST_UNTRUSTED
+    await desk.consumer._unhandled.tally.flush()
     counted = await redis.hget(desk.store.key("counters"), "untrusted:recovery.commands.v1")
     assert int(counted) == MOST_UNTRUSTED + 20
     (sentence,) = desk.readiness.degraded
@@ -160,6 +163,43 @@ async def test_a_flood_has_a_bound_and_is_counted(redis: Any) -> None:
     assert len(await redis.keys("{recovery}:inbox:*")) == MOST_UNTRUSTED
     await desk.take(KEYS.signed(message_of(CAPTURE, Party.ORCHESTRATOR), Party.ORCHESTRATOR))
     assert len(desk.handled) == 1
+
+
+async def test_beyond_the_bound_a_message_costs_no_call_of_redis(redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is genuine behind a flood does not wait for the store, of which each write takes milliseconds."""
+    monkeypatch.setattr(unhandled, "MOST_UNTRUSTED", 2)
+    desk = Desk(redis)
+    forged = message_of(CAPTURE, Party.ORCHESTRATOR)
+    others = [replace(forged, value=b"\xff"), replace(forged, headers=()), KEYS.signed(forged, Party.CI)]
+    for number in range(3):
+        await desk.take(replace(forged, value=b"%d" % number))
+    calls = _calls(await redis.info("commandstats"))
+    for message in (forged, *others):
+        await desk.take(message)
+    assert _calls(await redis.info("commandstats")) - calls == {"info": 1}
+    await desk.consumer._unhandled.tally.flush()
+    assert int(await redis.hget(desk.store.key("counters"), "untrusted:recovery.commands.v1")) == 7
+    assert len(await desk.letters()) == 2
+
+
+async def test_the_next_hour_has_room_again_and_a_second_process_has_no_room_of_its_own(
+    redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unhandled, "MOST_UNTRUSTED", 1)
+    forged = message_of(CAPTURE, Party.ORCHESTRATOR)
+    desk, other = Desk(redis), Desk(redis)
+    await desk.take(forged)
+    other._offset = 1
+    await other.take(forged)
+    assert len(await desk.letters()) == 1
+    start = desk.store.clock.now()
+    monkeypatch.setattr(other.store.clock, "now", lambda: start + 3600)
+    await other.take(forged)
+    assert len(await desk.letters()) == 2
+
+
+def _calls(stats: dict[str, Any]) -> Counter[str]:
+    return Counter({name.removeprefix("cmdstat_"): said["calls"] for name, said in stats.items()})
 
 
 async def test_a_message_that_is_taken_over_from_the_version_before_is_believed_where_none_is_demanded(
