@@ -47,9 +47,10 @@ judge-slice: setup ## forty of them, and which of these are known to be wrong
 denials: setup ## how deployments end where AWS denies, throttles, hangs, fails or omits, operation by operation; ONLY="ecs:ListTasks deny"
 	@$(BIN)/python -m benchmarks.denials --only "$(ONLY)"
 
-bench: setup ## ours against bare scripts, by turns, as ratios; a rollback beside a flood of callers; 100,000 messages of which a third is malformed; the sandbox; how large Redis becomes
+bench: setup ## ours against bare scripts, by turns, as ratios; a rollback beside floods of callers and of messages; 100,000 messages of which a third is malformed; the sandbox; how large Redis becomes
 	@$(BIN)/python -m benchmarks.bus
 	@$(BIN)/python -m benchmarks.starved
+	@$(BIN)/python -m benchmarks.forged
 	@$(BIN)/python -m benchmarks.malformed
 	@$(BIN)/python -m benchmarks.sandbox
 	@$(BIN)/python -m benchmarks.listing

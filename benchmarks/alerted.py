@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -92,11 +92,16 @@ class Subject:
         return self.talk.message(alert, caused_id(run, "alert-raised"))
 
 
-async def ours(subject: Subject, run: str) -> Reaction:
-    """No job in flight: the change has been answered."""
+async def nothing() -> None:
+    """Do nothing before the alert."""
+
+
+async def ours(subject: Subject, run: str, before: Callable[[], Awaitable[None]] = nothing) -> Reaction:
+    """No job in flight: the change has been answered. ``before`` is called before the alert."""
     await subject.capture(run)
     await subject.arm(run)
     await subject.talk.ask(subject.change(run), run)
+    await before()
     found = await reaction(subject, subject.alert(run), by_rollback)
     await subject.forget()
     return found

@@ -2,16 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from contracts.base import Event, caused_id
+from contracts.catalogue import entry_of
 from contracts.envelope import Envelope, Message, Meta, from_message
 from contracts.results import StepFinished
-from contracts.topics import PHASE_RESULTS
+from contracts.topics import PHASE_RESULTS, Party
 from services._chassis.clock import Clock, moment
+from services._chassis.signatures import Signer
 
 LONGEST = 60.0
 """Real seconds to wait for an answer."""
@@ -23,6 +25,8 @@ class Talk:
 
     producer: AIOKafkaProducer
     clock: Clock
+    signers: Mapping[Party, Signer] = field(default_factory=dict)
+    """Who signs what it writes; nothing is signed where there are none."""
     answers: dict[str, "asyncio.Future[StepFinished]"] = field(default_factory=dict)
 
     def about(self, command_id: str) -> "asyncio.Future[StepFinished]":
@@ -40,7 +44,10 @@ class Talk:
         return answer
 
     def message(self, event: Event, id_: str, run_id: str | None = None) -> Message:
-        return Envelope(Meta(id_, "bench", moment(self.clock.now()), run_id=run_id), event).to_message()
+        writer = min(entry_of(type(event)).writers)
+        meta = Meta(id_, f"surefoot/{writer}", moment(self.clock.now()), run_id=run_id)
+        message = Envelope(meta, event).to_message()
+        return self.signers[writer].sign(message) if self.signers else message
 
     async def send(self, message: Message) -> None:
         """Publish a message; return when Kafka has confirmed it."""
@@ -55,12 +62,12 @@ class Talk:
 
 
 @contextlib.asynccontextmanager
-async def talking(kafka: str, clock: Clock) -> AsyncIterator[Talk]:
+async def talking(kafka: str, clock: Clock, signers: Mapping[Party, Signer] | None = None) -> AsyncIterator[Talk]:
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     consumer = AIOKafkaConsumer(PHASE_RESULTS.name, bootstrap_servers=kafka, auto_offset_reset="earliest")
     await producer.start()
     await consumer.start()
-    talk = Talk(producer, clock)
+    talk = Talk(producer, clock, signers or {})
     listening = asyncio.create_task(talk.listen(consumer))
     try:
         yield talk
