@@ -65,7 +65,7 @@ class Who(Contract):
 
     name: Prose = ""
     """``key:alice``, ``pipeline:web``, ``ci:team-a``, or a service; empty where nobody was proven."""
-    proof: str = ""
+    proof: Plain = ""
     """``key``, ``token``, ``signature``, ``service`` (it acts by itself), ``redis`` (whoever may write to it),
     ``loopback``, or ``none``."""
     credential: Plain = ""
@@ -78,7 +78,7 @@ class AuditEntry(Contract):
     id: str
     """The same act has the same id, should it be recorded again after a Redis was restored."""
     time: Time
-    act: str
+    act: Plain
     """One of ``Act``, or what a newer version knows besides."""
     outcome: Plain = "done"
     who: Who = Who()

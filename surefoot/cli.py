@@ -26,6 +26,7 @@ app.command(
 )
 app.command("surefoot.policy:app", name="policy", help="Check the policy, and show what holds for a service.")
 app.command("surefoot.keys:app", name="keys", help="Make, list and revoke the keys with which callers use the API.")
+app.command("surefoot.audit:app", name="audit", help="Look at the record of acts and refusals, and check it.")
 app.command(
     "surefoot.signing_keys:app", name="signing-keys", help="Make and list the keys with which messages are signed."
 )

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -10,8 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaProducer
 
 from contracts.base import caused_id
 from contracts.dead_letter import DeadLettered, DeadLetterSettled, alert_of, letter_id
@@ -19,12 +17,12 @@ from contracts.envelope import Envelope, InvalidMessage, Message, Meta, decode, 
 from contracts.prose import plain
 from contracts.signatures import OPERATORS_SOURCE
 from contracts.topics import DEAD_LETTERS, TOPICS, Party
-from services._chassis.kafka_connection import KafkaConnection
 from services._chassis.signatures import Untrusted
 from surefoot.exit_codes import Exit
 from surefoot.kafka import ANSWER_SECONDS, connection, started
 from surefoot.output import CannotDo
 from surefoot.signing import signed, trust_of
+from surefoot.whole_topic import records_of
 
 SHORTEST_PREFIX = 4
 
@@ -165,35 +163,8 @@ async def _send(producer: Any, message: Message, partition: int | None = None) -
         )
 
 
-async def _records() -> AsyncIterator[Any]:
-    kafka = connection()
-    partitions = await _partitions(kafka)
-    options = {"enable_auto_commit": False, "auto_offset_reset": "earliest"}
-    async with started(kafka, AIOKafkaConsumer, AIOKafkaConsumer.stop, **options) as consumer:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-        unread = {partition for partition in partitions if begins[partition] < ends[partition]}
-        consumer.assign(unread)
-        last_answer = time.monotonic()
-        while unread:
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                last_answer = time.monotonic()
-                for record in records:
-                    yield record
-            async with asyncio.timeout(ANSWER_SECONDS):
-                unread = {partition for partition in unread if await consumer.position(partition) < ends[partition]}
-            if time.monotonic() - last_answer > ANSWER_SECONDS:
-                raise TimeoutError("it stopped in the middle")
-
-
-async def _partitions(kafka: KafkaConnection) -> list[TopicPartition]:
-    """Return the topic's partitions; a consumer that asked for it could create it, with a wrong number of them."""
-    client: Any = AIOKafkaAdminClient
-    async with started(kafka, client, client.close) as admin, asyncio.timeout(ANSWER_SECONDS):
-        if DEAD_LETTERS.name not in await admin.list_topics():
-            raise CannotDo(f"Kafka at {kafka.servers} has no topic {DEAD_LETTERS}: no service ran there", Exit.FAILED)
-        (about,) = await admin.describe_topics([DEAD_LETTERS.name])
-        return [TopicPartition(DEAD_LETTERS.name, partition["partition"]) for partition in about["partitions"]]
+def _records() -> AsyncIterator[Any]:
+    return records_of(DEAD_LETTERS)
 
 
 @asynccontextmanager

@@ -44,6 +44,8 @@ EXAMPLES = {
     "keys list": "surefoot keys list",
     "keys revoke": "surefoot keys revoke k3j5m2q7xa",
     "keys forget": "surefoot keys forget k3j5m2q7xa",
+    "audit verify": "surefoot audit verify s3://my-records/audit/",
+    "audit list": "surefoot audit list --since 7d --refused",
     "acls": "surefoot acls --format kafka-acls",
     "iam": f"surefoot iam --file policy.yaml --task-role {_ROLE} --format cloudformation",
     "policy check": "surefoot policy check policy.yaml",

@@ -1,0 +1,174 @@
+"""The audit in S3: written once, by its service alone, late but whole where S3 refuses."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from contracts.audit import Act
+from contracts.audit_chain import Line, read_record, verify
+from contracts.topics import Party
+from services._chassis.audit.archive import Archive, ArchiveBucket
+from services._chassis.audit.sealer import UNARCHIVED, Sealer
+from services._chassis.audit.verify import check_with
+from services._chassis.aws import Aws
+from services._chassis.readiness import Readiness
+from services._chassis.signatures import UNSIGNED
+from services._chassis.store import RedisStore
+from tests.kit import FakeClock, refusal
+from tests.security.audit import NOW, Audit
+
+ACTS = (Act.TARGET_ARMED, Act.CHANGE_APPLIED, Act.RUN_FINISHED)
+
+
+@dataclass
+class FakeS3(Aws):
+    """Objects by their keys; ``away`` is raised."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    away: Exception | None = None
+    dies: bool = False
+
+    async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
+        assert (service, operation, parameters["IfNoneMatch"]) == ("s3", "put_object", "*")
+        self.asked.append(parameters)
+        if self.away is not None:
+            raise self.away
+        if parameters["Key"] in self.objects:
+            raise refusal("PreconditionFailed")
+        self.objects[parameters["Key"]] = parameters["Body"]
+        if self.dies:
+            raise KeyboardInterrupt
+        return {}
+
+    @property
+    def lines(self) -> list[Line]:
+        return [
+            Line(line, f"{key}:{number}", key)
+            for key, body in sorted(self.objects.items())
+            for number, line in enumerate(body.splitlines(), 1)
+        ]
+
+
+def archive_of(audit: Audit, s3: FakeS3, **given: Any) -> Archive:
+    return Archive(audit.store, ArchiveBucket(s3, "records", "123456789012", **given), audit.readiness)
+
+
+def faults(s3: FakeS3) -> list[str]:
+    return verify(s3.lines, check_with(UNSIGNED.trust), whole=True).faults
+
+
+async def test_the_chain_lies_in_s3_line_by_line_as_it_was_published() -> None:
+    audit, s3 = Audit(archived=True), FakeS3()
+    lines = await audit.sealed(*ACTS)
+    await archive_of(audit, s3, kms_key="alias/audit").write()
+    ((key, body),) = s3.objects.items()
+    assert body == b"".join(line + b"\n" for line in lines)
+    assert key.startswith("audit/recovery/2026/11/27/000000000001-000000000004-")
+    (asked,) = s3.asked
+    assert (asked["ExpectedBucketOwner"], asked["SSEKMSKeyId"]) == ("123456789012", "alias/audit")
+    assert faults(s3) == []
+    assert audit.redis.stream(audit.store.key(UNARCHIVED)) == []
+    await archive_of(audit, s3).write()
+    assert len(s3.asked) == 1, "there was nothing to write"
+
+
+async def test_a_writer_that_dies_after_the_object_neither_loses_nor_doubles() -> None:
+    audit, s3 = Audit(archived=True), FakeS3(dies=True)
+    await audit.sealed(*ACTS)
+    with pytest.raises(KeyboardInterrupt):
+        await archive_of(audit, s3).write()
+    s3.dies = False
+    await audit.sealed(Act.ROLLBACK_STARTED)
+    await archive_of(audit, s3).write()
+    assert faults(s3) == []
+    assert {read_record(line.data).sequence for line in s3.lines} == {1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize(
+    "away", [refusal("AccessDenied"), refusal("SlowDown"), EndpointConnectionError(endpoint_url="s3"), TimeoutError()]
+)
+async def test_an_s3_that_refuses_is_told_and_caught_up_with(away: Exception) -> None:
+    audit, s3 = Audit(archived=True), FakeS3(away=away)
+    archive = archive_of(audit, s3)
+    for act in ACTS:
+        await audit.sealed(act)
+        await archive.write()
+    (sentence,) = audit.readiness.degraded
+    assert "recovery's audit does not reach s3://records" in sentence
+    assert "4 records wait" in sentence
+    s3.away = None
+    await archive.write()
+    assert (audit.readiness.degraded, faults(s3)) == ([], [])
+
+
+async def test_nobody_can_take_the_place_of_an_object_that_is_not_written_yet() -> None:
+    """A planted object under a guessed name would have records be given up as written."""
+    audit, s3 = Audit(archived=True), FakeS3()
+    await audit.sealed(*ACTS)
+    await archive_of(audit, s3).write()
+    (known,) = s3.objects
+    await audit.sealed(Act.ROLLBACK_STARTED)
+    for name in (known, known.replace("000000000001-000000000004", "000000000005-000000000005")):
+        s3.objects.setdefault(name, b"planted\n")
+    await archive_of(audit, s3).write()
+    assert 5 in {read_record(line.data).sequence for line in s3.lines if line.data != b"planted"}
+    assert any("is no audit record" in fault for fault in faults(s3))
+
+
+async def test_another_day_and_another_chain_have_objects_of_their_own() -> None:
+    audit, s3 = Audit(archived=True), FakeS3()
+    await audit.sealed(Act.TARGET_ARMED)
+    audit.clock.time += 24 * 3600
+    await audit.sealed(Act.CHANGE_APPLIED)
+    audit.redis.run_id = "another"
+    await audit.sealed(Act.RUN_FINISHED)
+    await archive_of(audit, s3).write()
+    assert [key.rpartition("-")[0].removeprefix("audit/recovery/2026/11/") for key in sorted(s3.objects)] == [
+        "27/000000000001-000000000002",
+        "28/000000000003-000000000003",
+        "28/000000000004-000000000005",
+    ]
+    assert faults(s3) == []
+
+
+async def test_other_replicas_leave_the_writing_to_one() -> None:
+    audit, s3 = Audit(archived=True), FakeS3()
+    await audit.sealed(*ACTS)
+    await audit.store.write_although_full("SET", audit.store.key("audit-archiving"), "1")
+    await archive_of(audit, s3).write()
+    assert s3.asked == []
+
+
+async def test_sealing_and_archiving_in_a_real_redis(redis: Any) -> None:
+    clock = FakeClock(NOW.timestamp())
+    audit, s3 = Audit(Party.HEALTH, archived=True), FakeS3()
+    audit.store = RedisStore(redis, Party.HEALTH, clock)
+    for act in ACTS:
+        await audit.act(act)
+    sealer = Sealer(audit.store, UNSIGNED, Readiness(), archived=True)
+    assert await sealer.seal() == 3
+    assert await sealer.seal() == 0
+    await archive_of(audit, s3).write()
+    assert faults(s3) == []
+    assert [read_record(line.data).act for line in s3.lines] == [Act.CHAIN_BEGUN, *ACTS]
+    outbox = await redis.xrange(audit.store.key("outbox"))
+    assert [fields[b"value"] for _, fields in outbox] == [line.data for line in s3.lines]
+    assert await redis.xlen(audit.store.key(UNARCHIVED)) == 0
+
+
+async def test_what_a_real_redis_keeps_for_s3_is_bounded(redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services._chassis.audit.sealer.MOST_UNARCHIVED", 2)
+    audit = Audit(Party.HEALTH)
+    audit.store = RedisStore(redis, Party.HEALTH, FakeClock(NOW.timestamp()))
+    for act in ACTS:
+        await audit.act(act)
+    await Sealer(audit.store, UNSIGNED, Readiness(), archived=True).seal()
+    assert await redis.xlen(audit.store.key(UNARCHIVED)) == 2
+    assert await redis.hget(audit.store.key("counters"), "audit-not-archived") == b"2"
+
+
+def test_what_is_raised_is_what_botocore_raises() -> None:
+    assert isinstance(refusal("AccessDenied"), ClientError)
