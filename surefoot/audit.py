@@ -115,12 +115,14 @@ def list_(
     return Exit.SUCCEEDED
 
 
-_HEAD = ("TIME", "ACT", "OUTCOME", "WHO", "FROM", "SERVICE", "WHY")
+_HEAD = ("TIME", "ACT", "OUTCOME", "WHO", "FROM", "ABOUT", "WHY")
 
 
 def _row(record: AuditRecord) -> tuple[str, ...]:
     who = record.who.name or "nobody"
-    by = f"{who} for {record.asked_by}" if record.asked_by and record.asked_by not in who else who
+    by = f"{who} for {record.asked_by}" if record.asked_by else who
+    if record.asked_by.startswith(f"{who} for "):
+        by = record.asked_by
     about = f"{record.target.cluster}/{record.target.service}" if record.target else ""
     shown = (record.act, record.outcome, by, record.where, about, record.why)
     return (f"{record.time:%Y-%m-%d %H:%M:%S}", *map(plain, shown))

@@ -217,7 +217,7 @@ class Consumer:
                 record, "expired", f"{entry.type} came after its expirytime", known=_known_by(envelope)
             )
             return
-        with come_from(record, envelope):
+        with come_from(record, envelope, self._service.name):
             await self._try(envelope, handler, redis_run_id)
         self._waiting_since.pop(record.key or b"", None)
 

@@ -10,7 +10,7 @@ from redis.exceptions import OutOfMemoryError
 from contracts.access import Role
 from contracts.audit import Act, AuditEntry, Who
 from contracts.base import caused_id
-from contracts.catalogue import CATALOGUE
+from contracts.catalogue import CATALOGUE, entry_of_type
 from contracts.dead_letter import LETTER_HEADER
 from contracts.deployment import DeployRequested, ImageChange
 from contracts.envelope import Envelope, Meta
@@ -22,6 +22,7 @@ from services._chassis.access.guard import Access
 from services._chassis.access.key_ring import CHANGES
 from services._chassis.access.served import Served
 from services._chassis.assembly import create_service, load_settings
+from services._chassis.audit.acts import Audited
 from services._chassis.audit.events import act_of
 from services._chassis.audit.keys import KeyAudit
 from services._chassis.audit.messages import come_from
@@ -225,12 +226,32 @@ async def test_a_dead_letter_that_was_sent_again_is_an_act() -> None:
     envelope = Envelope(Meta("1", source_of(Party.ORCHESTRATOR), at(START)), policies)
     message = envelope.to_message()
     headers = (*message.headers, (LETTER_HEADER, b"3cbb01b4"))
-    with come_from(record_of(message, headers=headers), envelope):
+    with come_from(record_of(message, headers=headers), envelope, "recovery"):
         await store.apply(decided(), cause="1")
-    with come_from(record_of(message), envelope):
+    with come_from(record_of(message), envelope, "recovery"):
         await store.apply(decided(), cause="2")
     (entry,) = recorded(store)
     assert (entry.act, entry.details) == (Act.MESSAGE_REPLAYED, ("arm.v1", "dead letter 3cbb01b4"))
+
+
+async def test_on_what_another_service_tells_a_service_acts_by_itself() -> None:
+    store = memory_store(Party.RECOVERY, FakeClock(START))
+    for type_, who in (("critical-alert.v1", "recovery"), ("arm.v1", "orchestrator")):
+        entry = entry_of_type(type_)
+        assert entry is not None
+        event = entry.contract.model_validate_json(examples_of(type_)[0])
+        writer = Party.MONITOR if who == "recovery" else Party.ORCHESTRATOR
+        meta = Meta("1", source_of(writer), at(START), signed_by=writer)
+        envelope = Envelope(meta, event)
+        signed = KEYS.signed(envelope.to_message(), writer)
+        with come_from(record_of(signed), envelope, "recovery"):
+            await store.apply(decided(audit=(Audited(Act.ROLLBACK_STARTED, type_, TARGET),)), cause=type_)
+    alert, command = recorded(store)
+    assert (alert.who.name, alert.who.proof) == ("recovery", "service")
+    assert alert.where == f"alerts.critical.v1/3/0 by monitor {KEYS.signers[Party.MONITOR].key_id}"
+    assert (command.who.name, command.who.proof, command.where) == (
+        "orchestrator", "signature", "recovery.commands.v1/3/0",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.type)
@@ -303,7 +324,7 @@ async def test_a_decision_that_is_written_by_a_handler_takes_what_let_it_in_alon
     store = memory_store(Party.ORCHESTRATOR, FakeClock(START))
     event = DeployRequested(target=TARGET, change=ImageChange(reference="web:1"), actor="anna", reason="x")
     envelope = Envelope(Meta("1", "my-pipeline", at(START)), event)
-    with come_from(record_of(envelope.to_message()), envelope):
+    with come_from(record_of(envelope.to_message()), envelope, "orchestrator"):
         await store.apply(Transition("a", lambda _: Decision(b"1")), cause="")
         await store.apply(Transition("b", lambda _: Decision(b"1", emit=(Emit(event, "2"),))), cause="")
     (entry,) = recorded(store)

@@ -9,7 +9,7 @@ from contracts.base import Event, id_of
 from contracts.dead_letter import LETTER_HEADER
 from contracts.envelope import Envelope, Meta
 from contracts.signatures import SIGNATURE_HEADER, Signature
-from contracts.topics import DEPLOYMENT_REQUESTS
+from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, SERVICES
 from services._chassis.audit.acts import Audited, Origin, origin
 
 LONGEST_LETTER = 36
@@ -17,10 +17,17 @@ LONGEST_LETTER = 36
 
 
 @contextmanager
-def come_from(record: Any, envelope: Envelope) -> Iterator[None]:
-    """Note from where the present work comes: a message, and who has written it."""
+def come_from(record: Any, envelope: Envelope, service: str) -> Iterator[None]:
+    """Note from where the present work of ``service`` comes: a message, and who has written it.
+
+    On what another service tells, it acts by itself; on a command or a request it acts for who has written that.
+    """
     headers: dict[str, bytes | None] = dict(record.headers)
-    token = origin.set(Origin(_who(headers, envelope.meta), place_of(record), _let_in(record, headers, envelope)))
+    who, where = _who(headers, envelope.meta), place_of(record)
+    if who.name in SERVICES and envelope.entry.topic not in COMMAND_TOPICS:
+        where = f"{where} by {who.name} {who.credential}"
+        who = Who(name=service, proof="service")
+    token = origin.set(Origin(who, where, _let_in(record, headers, envelope)))
     try:
         yield
     finally:
