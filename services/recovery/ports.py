@@ -7,9 +7,9 @@ from typing import Any, Protocol
 from contracts.base import Target
 from contracts.rollout_pace import RolloutPace
 from services.recovery.domain.change import Body
+from services.recovery.domain.observed import Targets
 from services.recovery.domain.proof import ProvenSnapshot, StoredObject
 from services.recovery.domain.protection import SnapshotEntry
-from services.recovery.domain.roll_back import Targets
 from services.recovery.domain.snapshot import Snapshot
 
 

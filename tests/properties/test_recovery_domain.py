@@ -17,6 +17,7 @@ from services.recovery.domain import alert as alerts
 from services.recovery.domain import arm as arming
 from services.recovery.domain import roll_back as rolling
 from services.recovery.domain.change import content_hash, pinned
+from services.recovery.domain.observed import Observed
 from services.recovery.domain.protection import (
     MOST_FIRING,
     MOST_PAST,
@@ -35,7 +36,6 @@ from services.recovery.domain.roll_back import (
     SEEN_SECONDS,
     Done,
     Failed,
-    Observed,
     Plan,
     Restore,
     Superseded,

@@ -11,7 +11,7 @@ from services._aws.errors import AwsError, reading
 from services._aws.load_balancers import target_health
 from services._chassis.aws import Aws
 from services.recovery.domain.change import Body
-from services.recovery.domain.roll_back import Targets
+from services.recovery.domain.observed import Targets
 
 _STANDING = {"healthy": "healthy", "draining": "draining"}
 """States of a target that a rollback tells apart; in every other one it waits for its first good health check."""

@@ -17,6 +17,7 @@ from services._chassis.transition import Transition, decided
 from services.recovery.decisions.roll_back import OVERDUE, OVERDUE_MARGIN, end_rollback, wait_until
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import live_deployment
+from services.recovery.domain.observed import Observed
 from services.recovery.domain.proof import Proof, Unproven
 from services.recovery.domain.protection import Armed, OurChange, Protection, RollingBack, key_of
 from services.recovery.domain.roll_back import (
@@ -24,7 +25,6 @@ from services.recovery.domain.roll_back import (
     Done,
     Failed,
     Move,
-    Observed,
     Plan,
     Restore,
     Superseded,

@@ -29,9 +29,9 @@ from services._chassis.signatures import UNSIGNED, Identity
 from services._chassis.transition import Cancelled, Job
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.domain.change import Body
+from services.recovery.domain.observed import Targets
 from services.recovery.domain.proof import StoredObject
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.roll_back import Targets
 from services.recovery.handlers import Handlers
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
