@@ -11,8 +11,8 @@ from sandbox.kafka.codes import Code, Refused
 from sandbox.kafka.producers import Producers
 from services._chassis.bus import KafkaTransport
 from services._chassis.kafka_connection import KafkaConnection
+from services._chassis.process import restarted
 from services._chassis.relay import Relay
-from services._chassis.run import _restarted
 from services._chassis.settings import Settings
 from services._chassis.topics import ensure_topics
 from tests.chassis.harness import reading
@@ -59,7 +59,7 @@ async def test_a_producer_that_kafka_refuses_is_replaced(
     transport = KafkaTransport(store, Settings(kafka_bootstrap_servers=kafka), connection)
     await transport.broker.start()
     relay = Relay(redis, store.key("outbox"), "one", transport.publish, 0.5)
-    running = asyncio.create_task(_restarted("relay", relay.run))
+    running = asyncio.create_task(restarted("relay", relay.run))
     async with reading(kafka, "recovery.events.v1") as take:
         records = await take(7 if stores else 6)
     running.cancel()

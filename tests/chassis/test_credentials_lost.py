@@ -2,7 +2,7 @@
 
 import pytest
 
-from services._chassis import run
+from services._chassis import process, run
 from services._chassis.accounts import CredentialsLost
 from services._chassis.settings import Settings
 
@@ -13,7 +13,7 @@ async def test_it_says_why_and_exits_with_one(
     async def lost(*_: object) -> None:
         raise CredentialsLost("this process cannot get its own credentials: their source fails, for 10 minutes by now")
 
-    monkeypatch.setattr(run.Process, "run", lost)
+    monkeypatch.setattr(process.Process, "run", lost)
     assert await run._main(("services.health",), Settings()) == run.EXIT_FAILED
     captured = capsys.readouterr()
     assert "their source fails, for 10 minutes by now" in captured.out + captured.err
