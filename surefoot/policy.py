@@ -15,6 +15,7 @@ from cyclopts import App, Parameter
 from contracts.policy_file import schema as policy_schema
 from contracts.prose import prose
 from contracts.publish import text_of
+from contracts.suggest import did_you_mean
 from services._chassis import policy_signatures
 from services._chassis.signing_keys import KeyFault, read_private
 from services._policy.environment import environment_of
@@ -22,14 +23,14 @@ from services._policy.faults import PolicyFaults
 from services._policy.files import Files
 from services._policy.load import UNKNOWN_ACCOUNT, load
 from services._policy.merge import Value
-from services._policy.policies import NoTarget, Policies
+from services._policy.policies import NoTarget, Policies, Refused
 from services._policy.read import Unreadable, read_path, signature_path
 from surefoot.arguments import Actor, Cluster, Place, Reason, Service, user_name
 from surefoot.client import with_advice
 from surefoot.config import check_config_file
 from surefoot.credential import authorization
 from surefoot.exit_codes import Exit
-from surefoot.output import CannotDo, Json, fail, result, show_line
+from surefoot.output import CannotDo, Json, fail, note, result, show_line
 from surefoot.readable import plural
 from surefoot.tls import trusted
 
@@ -89,20 +90,31 @@ def show(
         raise CannotDo("this looks at files only: download the policy, and name it with --file", Exit.USAGE)
     try:
         policies = loaded(Path(location) if location else None, os.environ)
+    except PolicyFaults as faults:
+        raise CannotDo("the policy has faults:", Exit.USAGE, map(str, faults.faults)) from None
+    try:
         place = Place.of(cluster, service)
         target = policies.find(place.cluster, place.service, account or place.account, region or place.region)
         values = policies.explain(target).values
-    except PolicyFaults as faults:
-        raise CannotDo("the policy has faults:", Exit.USAGE, map(str, faults.faults)) from None
+    except Refused as refusal:
+        why = str(refusal).removeprefix(f"{UNKNOWN_ACCOUNT}/")
+        raise CannotDo(f"{why}{_meant(policies, place)}", Exit.USAGE) from None
     except NoTarget as refusal:
         raise CannotDo(str(refusal), Exit.USAGE) from None
     except ValueError:
         raise CannotDo("this cannot be the name, account or region of a service in ECS", Exit.USAGE) from None
+    if target not in policies.all() and policies.all():
+        note(f"{place.cluster}/{place.service} is not listed and has the defaults{_meant(policies, place)}")
     values = {"account": Value(UNKNOWN_ACCOUNT, "asked of STS at the start"), **values}
     ordered = {name: values[name] for name in (*_NAMES, *values)}
     shown = {path: {"value": held.value, "origin": held.origin} for path, held in ordered.items()}
     result({"digest": policies.digest, "values": shown}, json, lambda found: "\n".join(_table(found["values"])))
     return Exit.SUCCEEDED
+
+
+def _meant(policies: Policies, place: Place) -> str:
+    listed = {f"{target.cluster}/{target.service}" for target in policies.all()}
+    return did_you_mean(f"{place.cluster}/{place.service}", listed)
 
 
 @app.command

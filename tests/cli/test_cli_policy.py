@@ -128,6 +128,18 @@ def test_what_cannot_be_shown_says_why(run: Run, file: Path, text: str, service:
     assert cannot.value.code == Exit.USAGE
 
 
+def test_a_service_that_is_not_listed_is_called_so(
+    run: Run, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCOUNT", raising=False)
+    code = app(("show", "prod", "apii", "--file", str(file)), exit_on_error=False, result_action="return_value")
+    assert code == Exit.SUCCEEDED
+    assert capsys.readouterr().err == "prod/apii is not listed and has the defaults; did you mean prod/api?\n"
+    file.write_text(GOOD.replace("version: 1", "version: 1\nunlisted: refuse"))
+    with pytest.raises(CannotDo, match=r"^us-west-2/prod/apii is not listed in .*; did you mean prod/api\?$"):
+        run("show", "prod", "apii", "--file", str(file))
+
+
 def test_a_broken_file_of_settings_is_told_and_not_passed_over(
     run: Run, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
