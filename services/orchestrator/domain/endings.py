@@ -204,9 +204,9 @@ def abort(run: Run, actor: str, why: str, now: float) -> RunTurn:
     if run.ending is not None:
         return run
     run = yield from close(run, Verdict.INCONCLUSIVE, now)
-    reason = f"Aborted by {actor}{': ' if why else '.'}{why}"
+    reason = f"Aborted by {actor}{': ' if why else ''}{why}".rstrip(".") + "."
     if _changed_nothing(run):
-        reason = f"{reason.rstrip('.')}. Nothing was changed: the service ran this version already."
+        reason = f"{reason} Nothing was changed: the service ran this version already."
     elif run.change_was_sent:
         return (yield from roll_back(run, f"aborted by {actor}", None, reason, now))
     return (yield from disarm(run, Outcome.ABORTED, None, reason, now))

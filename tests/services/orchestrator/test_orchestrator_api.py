@@ -236,7 +236,7 @@ async def test_an_abort_goes_to_the_active_run(http: httpx2.AsyncClient, world: 
     accepted = (await orchestrate(http, {"image": "a"})).json()
     answer = await http.post(f"{PATH}/abort/shop/web", json={"actor": "bob", "reason": "wrong branch"})
     assert (answer.status_code, answer.json()["run_id"]) == (202, accepted["run_id"])
-    assert world.end.reason == "Aborted by bob: wrong branch"
+    assert world.end.reason == "Aborted by bob: wrong branch."
     again = await http.post(f"{PATH}/abort/shop/web", json={"actor": "bob", "run_id": accepted["run_id"]})
     assert again.status_code == 409
     unknown = await http.post(f"{PATH}/abort/shop/web", json={"actor": "bob", "run_id": "x"})

@@ -800,14 +800,14 @@ def test_an_abort_before_the_change_changes_nothing(world: World, phase: Phase |
         world.answer("arm")  # late: nobody waits for it
         world.answer("disarm")
     assert (world.end.outcome, world.end.cause) == (Outcome.ABORTED, None)
-    assert world.end.reason == "Aborted by bob: wrong branch"
+    assert world.end.reason == "Aborted by bob: wrong branch."
     assert "apply-change" not in world.names()
 
 
 @pytest.mark.parametrize("phase", [CHANGE, POST, SETUP, ANALYSIS])
 def test_an_abort_after_the_change_rolls_back(world: World, phase: Phase) -> None:
     run_id = started(world, phase)
-    world.abort(run_id)
+    world.abort(run_id, "wrong branch")
     command = world.last("roll-back").event
     assert isinstance(command, RollBack)
     assert command.trigger == "aborted by bob"
@@ -815,7 +815,7 @@ def test_an_abort_after_the_change_rolls_back(world: World, phase: Phase) -> Non
     assert world.names().count("roll-back") == 1
     world.rollback_ends(run_id)
     assert world.end.outcome is Outcome.ROLLED_BACK
-    assert world.end.reason.startswith("Aborted by bob.")
+    assert world.end.reason.startswith("Aborted by bob: wrong branch. ")
 
 
 def test_an_abort_of_a_deployment_of_what_runs_already_is_no_rollback(world: World) -> None:
