@@ -13,7 +13,8 @@ MOST_HEADER_BYTES = 16_384
 class Bounded:
     """Answers 413 for a body of more than ``MOST_BYTES``, also where its length is not announced, and 431 for headers.
 
-    JSON beyond another bound (``contracts/bounds.py``) is 422. What is no JSON is left to the application.
+    JSON beyond another bound (``contracts/bounds.py``) is 422. What is no JSON is left to the application. A request
+    with two lengths is 400: what a proxy takes for its body could hold another request (RFC 9112, section 6.1).
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -26,6 +27,10 @@ class Bounded:
         if _header_bytes(scope) > MOST_HEADER_BYTES:
             why = f"A request's target and headers may have {MOST_HEADER_BYTES:,} bytes together."
             await _last(problem_answer(431, "The headers are too large", why))(scope, receive, send)
+            return
+        if {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}:
+            why = "A request has `Content-Length` or `Transfer-Encoding`, not both."
+            await _last(problem_answer(400, "The request has two lengths", why))(scope, receive, send)
             return
         body = b"" if _announced(scope) > MOST_BYTES else await _read(receive)
         if body is None:

@@ -113,3 +113,17 @@ async def test_what_is_beyond_the_bounds_is_the_callers_fault(body: bytes) -> No
         answer = await client.post(f"{PREFIX}/orders", content=body, headers={"content-type": "application/json"})
     assert answer.status_code in {400, 422}
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_request_with_two_lengths_is_400_and_nothing_behind_it_is_answered(served: str) -> None:
+    """A proxy that goes by the other length would send a request of somebody else's behind it."""
+    url = httpx2.URL(served)
+    head = f"POST {url.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    hidden = f"GET {url.path} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    lengths = f"Content-Length: {5 + len(hidden)}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", url.port)
+    writer.write(f"{head}{lengths}{hidden}".encode())
+    answered = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    assert answered.startswith(b"HTTP/1.1 400 ")
+    assert answered.count(b"HTTP/1.1 ") == 1

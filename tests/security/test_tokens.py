@@ -175,6 +175,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "not yet": (signed(GITHUBS | {"nbf": NOW + 61}), "`nbf`"),
     "of the future": (signed(GITHUBS | {"iat": NOW + 61}), "`iat`"),
     "no time": (signed(GITHUBS | {"exp": "later"}), "`exp` is no time"),
+    "a time of 400 digits": (signed(GITHUBS | {"iat": 10**400}), "in the future"),
     "true is no time": (signed(GITHUBS | {"iat": True}), "`iat` is no time"),
     "no exp": (signed(without(GITHUBS, "exp")), "no claim `exp`"),
     "no iat": (signed(without(GITHUBS, "iat")), "no claim `iat`"),

@@ -31,6 +31,19 @@ FORWARDED = [
     ("Via", "1.1 proxy"),
     ("True-Client-IP", "127.0.0.1"),
     ("CF-Connecting-IP", "127.0.0.1"),
+    ("X-Client-IP", "127.0.0.1"),
+    ("X-Cluster-Client-IP", "127.0.0.1"),
+    ("Fastly-Client-IP", "127.0.0.1"),
+    ("Fly-Client-IP", "127.0.0.1"),
+    ("X-Original-Forwarded-For", "127.0.0.1"),
+    ("X-Original-Host", "localhost"),
+    ("X_Forwarded_For", "127.0.0.1"),
+    ("X-ProxyUser-Ip", "127.0.0.1"),
+    ("X-Envoy-External-Address", "127.0.0.1"),
+    ("X-Amzn-Trace-Id", "Root=1"),
+    ("Proxy-Connection", "keep-alive"),
+    ("CF-Ray", "1"),
+    ("Tailscale-User-Login", "somebody"),
 ]
 PROBLEM = "application/problem+json"
 
@@ -60,6 +73,24 @@ async def test_without_keys_nobody_else_is_served(address: str) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.9"])
 async def test_what_a_proxy_sends_on_is_not_from_this_machine(address: str, name: str, value: str) -> None:
     assert (await get(address=address, headers={name: value})).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://localhost:3000"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}, 200),
+    ],
+)
+async def test_what_a_page_of_another_origin_sends_is_not_from_this_machine(
+    headers: dict[str, str], status: int
+) -> None:
+    assert (await get(headers=headers)).status_code == status
 
 
 async def test_http_1_0_and_a_request_without_a_host_are_not_believed_to_be_local() -> None:

@@ -5,6 +5,7 @@ a proxy on this machine sends strangers' requests from loopback. So a request co
 nothing in it tells of another.
 """
 
+import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from typing import Self
 
 from starlette.types import Scope
 
-_FORWARDED = (b"forwarded", b"via", b"x-real-ip", b"true-client-ip", b"cf-connecting-ip")
-_FORWARDED_PREFIX = b"x-forwarded"
+_OF_PROXIES = re.compile(
+    rb"via|x-real-ip|.*forwarded.*|.*client-?ip|.*connecting-ip|x-proxyuser-.*|proxy-.*|x-original-.*|x-envoy-.*"
+    rb"|x-amzn-.*|x-azure-.*|x-cloud-trace-context|cf-.*|fly-.*|fastly-.*|tailscale-.*|cdn-loop"
+)
+"""The names, with ``-`` for ``_``, of headers by which proxies, balancers and tunnels show themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +70,27 @@ def own_address(scope: Scope) -> str:
 
 
 def is_local(scope: Scope) -> bool:
-    """Return whether a request comes from this machine, and from nobody for whom a proxy speaks.
+    """Return whether a request comes from this machine, and from nobody for whom a proxy or a page in a browser speaks.
 
     A proxy that hides itself, and an SSH tunnel, cannot be told from a local caller (docs/access.md).
     """
     hosts = _values(scope, b"host")
-    forwarded = any(name in _FORWARDED or name.startswith(_FORWARDED_PREFIX) for name, _ in scope["headers"])
+    by_proxy = any(_OF_PROXIES.fullmatch(name.replace(b"_", b"-")) for name, _ in scope["headers"])
     return (
         means_loopback(_peer(scope))
-        and not forwarded
+        and not by_proxy
+        and not _by_another_page(scope, hosts)
         and scope.get("http_version") != "1.0"  # some proxies speak it, and name neither themselves nor the caller
         and len(hosts) == 1
         and (means_loopback(name_of(hosts[0])) or name_of(hosts[0]) == own_address(scope))
     )
+
+
+def _by_another_page(scope: Scope, hosts: list[bytes]) -> bool:
+    """Return whether a browser says that a page of another origin sends the request (Fetch Metadata, RFC 6454)."""
+    ours = {scheme + host for scheme in (b"http://", b"https://") for host in hosts}
+    sites = _values(scope, b"sec-fetch-site")
+    return not (ours.issuperset(_values(scope, b"origin")) and {b"none", b"same-origin"}.issuperset(sites))
 
 
 def _peer(scope: Scope) -> str:

@@ -140,9 +140,9 @@ def _within(claims: Mapping[str, Any], now: float) -> None:
 
 def _moment(claims: Mapping[str, Any], name: str) -> float:
     at = claims[name]
-    if isinstance(at, bool) or not isinstance(at, int | float) or not isfinite(at):
+    if isinstance(at, bool) or not isinstance(at, int | float) or (isinstance(at, float) and not isfinite(at)):
         raise Disbelieved(f"the token's claim `{name}` is no time")
-    return float(min(at, LATEST))
+    return float(max(0, min(at, LATEST)))
 
 
 _CLAIMS = {
