@@ -12,13 +12,14 @@ from redis.exceptions import ConnectionError as RedisAway
 from contracts.access import Role
 from contracts.redact import HIDDEN, redact
 from services._chassis.access import api_keys, key_ring
-from services._chassis.access.api_keys import ApiKey, KeyRecord
-from services._chassis.access.key_ring import KEYS, USED, KeyRing, KeyStore
+from services._chassis.access.api_keys import ApiKey
+from services._chassis.access.key_ring import KEYS, USED, Kept, KeyRing, KeyStore
 from services._chassis.http import PREFIX
 from tests.security.access import CHANGED, Keys, bearer, client, guarded
 from tests.security.test_fuzz import NOW
 
 OVERVIEW = f"{PREFIX}/deployment-orchestration/overview"
+ORCHESTRATE = f"{PREFIX}/deployment-orchestration/orchestrate/Main/api"
 
 
 async def status(keys: Keys, key: str, **given: Any) -> int:
@@ -107,6 +108,34 @@ async def test_keys_that_are_forgotten_or_revoked_open_nothing_to_loopback() -> 
         assert (await web.get(OVERVIEW)).status_code == 401
 
 
+async def test_a_redis_that_comes_back_without_keys_opens_nothing_and_that_is_told() -> None:
+    keys = Keys()
+    await keys.create("alice", Role.ADMIN)
+    http, _ = guarded(keys=keys, served="loopback")
+    async with client(http, "127.0.0.1") as web:
+        assert (await web.get(OVERVIEW)).status_code == 401
+        keys.redis._del(KEYS.encode())
+        keys.time += 2
+        for method, path in (("GET", OVERVIEW), ("POST", ORCHESTRATE)):
+            refused = await web.request(method, path, json={} if method == "POST" else None)
+            assert refused.status_code == 401
+            assert "`surefoot keys create` makes a key" in refused.json()["detail"]
+        told = (await web.get("/readyz")).json()["access"]
+        assert told.startswith("credentials: there were API keys")
+        again = bearer(await keys.create("alice", Role.ADMIN))
+        assert (await web.get(OVERVIEW, headers=again)).status_code == 200
+        assert (await web.get("/readyz")).json()["access"] == "credentials"
+
+
+async def test_records_that_cannot_be_read_open_nothing() -> None:
+    """Those of a later version, for instance."""
+    keys = Keys()
+    await keys.redis.hset(KEYS, "1234", '{"id": "of a later version"}')
+    http, _ = guarded(keys=keys, served="loopback")
+    async with client(http, "127.0.0.1") as web:
+        assert (await web.get(OVERVIEW)).status_code == 401
+
+
 async def test_two_keys_of_a_name_hold_at_a_time_and_the_second_has_the_role_of_the_first() -> None:
     keys = Keys()
     first, second = await keys.create("ci", Role.DEPLOYER), await keys.create("ci")
@@ -173,10 +202,10 @@ async def test_a_redis_that_does_not_answer_is_waited_for_briefly(monkeypatch: p
     class Hanging(KeyStore):
         asked = 0
 
-        async def all(self) -> dict[str, KeyRecord]:
+        async def read(self) -> Kept:
             self.asked += 1
             await asyncio.Event().wait()
-            return {}
+            return Kept({}, any=False)
 
     monkeypatch.setattr(key_ring, "ANSWER_SECONDS", 0.01)
     ring = KeyRing(hanging := Hanging(None))

@@ -279,6 +279,15 @@ async def test_an_issuer_in_the_policy_ends_the_days_of_loopback() -> None:
         assert (await web.get(STATUS)).status_code == 401
 
 
+async def test_a_policy_that_names_no_issuer_any_more_opens_nothing_to_loopback() -> None:
+    given = policies()
+    http, _ = guarded(policies=given, served="loopback")
+    async with client(http, "127.0.0.1") as web:
+        assert (await web.get(STATUS)).status_code == 401
+        given.known = Identities()
+        assert (await web.get(STATUS)).status_code == 401
+
+
 async def test_keys_are_fetched_once_and_only_from_the_token_s_issuer() -> None:
     servers = Servers()
     issuers = servers.key_sets()

@@ -34,6 +34,10 @@ from services._chassis.callers import PROVEN, address_of
 from services._chassis.policies import BuiltInPolicies, Policies
 
 HOW_TO = "send an API key (`surefoot keys create` makes one) or a pipeline's token, as a bearer's"
+ALL_GONE = (
+    "there were API keys or an issuer, and there are none any more, as where Redis was lost: `surefoot keys create` "
+    "makes a key; where none is wanted, a restart serves callers on this machine again"
+)
 SECURITY_HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
@@ -72,6 +76,10 @@ class Access:
         """Those in force, from the moment at which they are known."""
         self.audit = RequestAudit()
         self.report = report or self.audit
+        self._in_use = False
+        """Whether there was a key or an issuer since the start: that they are gone lets nobody in."""
+        self._gone = False
+        """Whether they are gone."""
 
     async def caller(self, scope: Scope) -> Caller:
         """Return who sends the request. Raise ``Refused``; raise ``RedisError`` where that cannot be known now."""
@@ -81,7 +89,9 @@ class Access:
         if self.served is Served.OPEN:
             return ANYBODY
         if await self.demands_credentials():
-            raise Refused(NO_CREDENTIAL, f"Nobody is served without a credential: {HOW_TO}.")
+            raise Refused(
+                NO_CREDENTIAL, f"Nobody is served without a credential: {ALL_GONE if self._gone else HOW_TO}."
+            )
         if is_local(scope):
             return LOOPBACK
         raise Refused(
@@ -94,7 +104,12 @@ class Access:
         """Return whether nobody is served without one. Raise ``RedisError`` where that cannot be known."""
         if self.served is not Served.LOOPBACK:
             return self.served is Served.DEMANDED
-        return bool(self.policies.identities.issuers) or await self.keys.has_keys()
+        in_use = bool(self.policies.identities.issuers) or await self.keys.has_keys()
+        gone = self._in_use and not in_use
+        if gone and not self._gone:
+            log.warning("there is no API key and no issuer any more", what_to_do=ALL_GONE)
+        self._in_use, self._gone = self._in_use or in_use, gone
+        return self._in_use
 
     async def _proven(self, credential: str) -> Caller:
         if not credential.startswith(f"{PREFIX}_"):
@@ -134,7 +149,9 @@ class Access:
             demanded = await self.demands_credentials()
         except RedisError:
             return "not known while Redis does not answer"
-        return "credentials" if demanded else "loopback only: there is no API key and no issuer yet"
+        if not demanded:
+            return "loopback only: there is no API key and no issuer yet"
+        return f"credentials: {ALL_GONE}" if self._gone else "credentials"
 
 
 def _sentence(error: Exception) -> str:

@@ -6,9 +6,9 @@ key costs one call, so that a revocation holds from the next request on, everywh
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from redis.exceptions import RedisError
@@ -37,6 +37,15 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
+class Kept(NamedTuple):
+    """What Redis has of keys."""
+
+    records: dict[str, KeyRecord]
+    """Each record stands under the id of its key."""
+    any: bool
+    """Whether there is any record, one that cannot be read included."""
+
+
 class KeyStore:
     """The keys in Redis."""
 
@@ -44,9 +53,13 @@ class KeyStore:
         self._redis = redis
 
     async def all(self) -> dict[str, KeyRecord]:
-        """Return the records by id."""
+        """Return the records by id, without those that cannot be read."""
+        return (await self.read()).records
+
+    async def read(self) -> Kept:
         found = await self._redis.hgetall(KEYS)
-        return {record.id: record for kept in found.values() if (record := KeyRecord.parse(kept)) is not None}
+        records = {record.id: record for kept in found.values() if (record := KeyRecord.parse(kept)) is not None}
+        return Kept(records, bool(found))
 
     async def find(self, id_: str) -> KeyRecord | None:
         return KeyRecord.parse(await self._redis.hget(KEYS, id_))
@@ -86,24 +99,26 @@ class KeyRing:
         self._store = store
         self._now = now
         self._elapsed = elapsed
-        self._copy: Mapping[str, KeyRecord] | None = None if store else {}
+        self._copy: Kept | None = None if store else Kept({}, any=False)
         self._failed: RedisError | None = None
         self._copied_at = -COPY_SECONDS
         self._noted: dict[str, float] = {}
         self._copying = asyncio.Lock()
 
     async def has_keys(self) -> bool:
-        """Return whether there is any key, one that does not hold any more included: it shows that keys are in use."""
+        """Return whether there is any key: one that does not hold any more, or that cannot be read, shows that keys are
+        in use as well.
+        """
         try:
-            return bool(await self._records())
+            return (await self._kept()).any
         except RedisError:
             if self._copy is None:
                 raise
-            return bool(self._copy)  # that there are any does not change back by itself
+            return self._copy.any  # that there are any does not change back by itself
 
     async def find(self, key: ApiKey) -> KeyRecord | None:
         """Return the record of a key if it holds, or its last state if it did once; None for a wrong key."""
-        known = (await self._records()).get(key.id)
+        known = (await self._kept()).records.get(key.id)
         if known is None or not known.is_of(key) or self._store is None:
             return None
         current = await _in_time(self._store.find(key.id))
@@ -116,11 +131,11 @@ class KeyRing:
     def why_not(self, record: KeyRecord) -> str:
         return record.why_not(self._now())
 
-    async def _records(self) -> Mapping[str, KeyRecord]:
+    async def _kept(self) -> Kept:
         async with self._copying:
             if self._store is not None and self._elapsed() - self._copied_at >= COPY_SECONDS:
                 try:
-                    self._copy, self._failed = await _in_time(self._store.all()), None
+                    self._copy, self._failed = await _in_time(self._store.read()), None
                 except RedisError as error:
                     self._failed = error
                 finally:
