@@ -19,7 +19,8 @@ def acls(
     json: Json = False,
 ) -> int:
     """List what each service and each outsider needs to be allowed to do on Kafka, by the catalogue of events."""
-    from surefoot.acls import acls, facts, listed
+    from services._chassis.kafka_acls import acls
+    from surefoot.acls import facts, listed
 
     found = [*acls()]
     result(facts(found), json, lambda _: listed(found, form))

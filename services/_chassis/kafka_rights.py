@@ -1,6 +1,8 @@
-"""Looks at the start whether Kafka's ACLs hold: a service tries what it must not be able to do, and changes nothing."""
+"""Looks at the start whether Kafka's ACLs hold, and changes nothing: a service asks what it may do, which must be all
+that it needs, and tries what it must not be able to do.
+"""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -11,13 +13,62 @@ from aiokafka.errors import (
     for_code,
 )
 
-from contracts.topics import TOPICS, Topic
+from contracts.topics import TOPICS, Party, Topic
+from services._chassis.kafka_acls import PRINCIPAL, Acl, acls_of
 from services._chassis.kafka_connection import KafkaConnection
+from services._chassis.kafka_operations import OperationsUnknown, allowed
 
 TRIED_TOPIC = "surefoot.acl-check"
 """A topic that Kafka is asked whether it would create; it does not."""
 DENIED = (ClusterAuthorizationFailedError, TopicAuthorizationFailedError)
 _REQUEST_MS = 10_000
+MOST_NAMED = 5
+"""How many missing rights a sentence names."""
+
+
+class Missing(Exception):
+    """Kafka does not allow what a service cannot do without; the text is a sentence for the operator."""
+
+
+async def missing(kafka: KafkaConnection, parties: Collection[Party]) -> list[Acl]:
+    """Return what these parties need and this client may not do.
+
+    A broker before version 2.8 wants ``IdempotentWrite`` as well, which is not asked for here. Raise
+    ``OperationsUnknown``, ``KafkaError`` and ``OSError``.
+    """
+    user = kafka.arguments.get("sasl_plain_username")
+    principal = f"User:{user}" if user else PRINCIPAL.format(party=next(iter(parties)))
+    needed = dict.fromkeys(acl for party in parties for acl in acls_of(party, principal))
+    names = {kind: [*dict.fromkeys(acl.name for acl in needed if acl.resource == kind)] for kind in ("topic", "group")}
+    held = await allowed(kafka, names["topic"], names["group"])
+    return [acl for acl in needed if acl.operation not in held.get((acl.resource, acl.name), {acl.operation})]
+
+
+async def check_rights(kafka: KafkaConnection, needed: Collection[Topic], parties: Collection[Party]) -> str:
+    """Return what else is wrong with Kafka's ACLs, as a sentence without its full stop; empty where they hold.
+
+    Raise ``Missing``.
+    """
+    party = " and ".join(parties)
+    try:
+        lacking = await missing(kafka, parties)
+    except OperationsUnknown as why:
+        return f"whether Kafka allows {party} what it needs could not be checked: {why}"
+    except (KafkaError, OSError) as error:
+        return f"whether Kafka allows {party} what it needs could not be checked ({type(error).__name__})"
+    if lacking:
+        raise Missing(_sentence_about(lacking, party))
+    return await sentence_about_rights(kafka, needed, party)
+
+
+def _sentence_about(lacking: Sequence[Acl], party: str) -> str:
+    named, more = lacking[:MOST_NAMED], len(lacking) - MOST_NAMED
+    what = ", ".join(map(str, named)) + (f" and {more} more" if more > 0 else "")
+    grant = "; ".join(f"kafka-acls.sh {acl.arguments}" for acl in named)
+    return (
+        f"Kafka does not allow {party} what it needs: {what}. Grant it with an administrator's --bootstrap-server and "
+        f"--command-config: {grant}. surefoot acls --format kafka-acls lists all that is needed"
+    )
 
 
 async def too_wide(kafka: KafkaConnection, needed: Collection[Topic]) -> str:

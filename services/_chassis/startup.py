@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,12 +13,14 @@ from redis.exceptions import RedisError
 
 from contracts.catalogue import topics_of, topics_written_by
 from contracts.prose import quote
+from contracts.topics import Party, Topic
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import PacedClock
+from services._chassis.connection_settings import Mechanism
 from services._chassis.connections import Connections
-from services._chassis.kafka_connection import KafkaRefuses
-from services._chassis.kafka_rights import sentence_about_rights
+from services._chassis.kafka_connection import KafkaConnection, KafkaRefuses
+from services._chassis.kafka_rights import Missing, check_rights, sentence_about_rights
 from services._chassis.readiness import Readiness
 from services._chassis.reasons import first_cause
 from services._chassis.redis_connection import refusal
@@ -117,11 +119,19 @@ class Startup:
             try:
                 await kafka.probe()
                 await ensure_topics(kafka, self.settings.kafka_replication_factor, needed)
-            except (WrongTopicError, KafkaRefuses) as error:
+                fault = await self._about_rights(kafka, needed, parties)
+            except (WrongTopicError, KafkaRefuses, Missing) as error:
                 raise StartupError(str(error)) from error
-            if kafka.is_proven:
-                fault = await sentence_about_rights(kafka, needed, " and ".join(parties))
-                self.readiness.report(f"acls:{parties[0]}", fault)
+            self.readiness.report(f"acls:{parties[0]}", fault)
+
+    async def _about_rights(self, kafka: KafkaConnection, needed: Collection[Topic], parties: list[Party]) -> str:
+        """Return what is wrong with Kafka's ACLs. Raise ``Missing``."""
+        if not kafka.is_proven:
+            return ""
+        if self.settings.kafka_sasl_mechanism is Mechanism.AWS_MSK_IAM:
+            # policies of IAM say what may be done there, and no ACLs
+            return await sentence_about_rights(kafka, needed, " and ".join(parties))
+        return await check_rights(kafka, needed, parties)
 
     async def _aws(self) -> str:
         identity = await Aws(self.aws, "chassis").call("sts", "get_caller_identity")

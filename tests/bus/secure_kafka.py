@@ -12,15 +12,15 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import ClusterAuthorizationFailedError
-from aiokafka.protocol.admin import CreateAclsRequest
+from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 
 from contracts.topics import Party
 from sandbox.apache_kafka import ApacheKafka, Doors
 from sandbox.child import HOST, claim_port
+from services._chassis.kafka_acls import Acl, acls
 from services._chassis.kafka_connection import KafkaConnection, kafka_connection
 from services._chassis.settings import Settings
 from services._chassis.topics import ensure_topics
-from surefoot.acls import Acl, acls
 from tests.chassis.certificates import Authority
 
 PASSWORD = "hunter2"
@@ -115,6 +115,19 @@ async def allow(servers: str, wanted: Iterable[Acl]) -> None:
             )
             answer = await admin._send_to_controller(request)
             assert [code for code, _ in answer.creation_responses] == [0], acl
+    finally:
+        await admin.close()
+
+
+async def forbid(servers: str, acl: Acl) -> None:
+    """Take a right back."""
+    admin: Any = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        operation = _OPERATIONS[acl.operation]
+        request = DeleteAclsRequest(_RESOURCES[acl.resource], acl.name, _LITERAL, acl.principal, "*", operation, _ALLOW)
+        answer = await admin._send_to_controller(request)
+        assert [len(found[2]) for found in answer.filter_responses] == [1], acl
     finally:
         await admin.close()
 

@@ -27,8 +27,9 @@ from contracts.topics import (
 from sandbox.apache_kafka import Unavailable
 from sandbox.stack import Ports
 from services._chassis.bus import create_broker
+from services._chassis.kafka_acls import Acl, acls_of
 from services._chassis.kafka_connection import KafkaConnection, KafkaRefuses
-from services._chassis.kafka_rights import sentence_about_rights
+from services._chassis.kafka_rights import Missing, check_rights, missing, sentence_about_rights
 from services._chassis.settings import Settings
 from services._chassis.topics import WrongTopicError, ensure_topics
 from surefoot.kafka import started
@@ -102,6 +103,33 @@ async def test_acls_that_hold_and_those_that_do_not_are_told_apart(secure_kafka:
     assert "health may create topics and see" in wide
     with pytest.raises(WrongTopicError, match="surefoot acls"):
         await ensure_topics(of_health(secure_kafka, "PLAIN"), 1, TOPICS)
+
+
+async def until_missing(kafka: KafkaConnection, acls: list[Acl]) -> None:
+    """Wait until Kafka has taken the change of its ACLs in."""
+    async with asyncio.timeout(secured.IN_FORCE_SECONDS):
+        while True:
+            if await missing(kafka, [Party.HEALTH]) == acls:
+                return
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize(("resource", "operation"), [("topic", "Write"), ("topic", "Read"), ("group", "Read")])
+async def test_a_right_that_is_missing_ends_the_start_with_the_command_that_grants_it(
+    secure_kafka: SecureKafka, resource: str, operation: str
+) -> None:
+    of_the_party = acls_of(Party.HEALTH, "User:surefoot-health")
+    acl = next(acl for acl in of_the_party if (acl.resource, acl.operation) == (resource, operation))
+    kafka = of_health(secure_kafka, "SCRAM-SHA-512")
+    assert await check_rights(kafka, HEALTH, [Party.HEALTH]) == ""
+    await secured.forbid(secure_kafka.clear, acl)
+    try:
+        await until_missing(kafka, [acl])
+        with pytest.raises(Missing, match=f"kafka-acls.sh {acl.arguments}"):
+            await check_rights(kafka, HEALTH, [Party.HEALTH])
+    finally:
+        await secured.allow(secure_kafka.clear, [acl])
+    await until_missing(kafka, [])
 
 
 async def test_operators_may_read_events_and_dead_letters_and_replay_these(secure_kafka: SecureKafka) -> None:

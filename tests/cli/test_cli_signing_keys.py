@@ -11,8 +11,9 @@ import pytest
 from contracts.catalogue import CATALOGUE
 from contracts.topics import SERVICES, Party
 from services._chassis import signing_keys
+from services._chassis.kafka_acls import acls
 from services._chassis.signing_keys import SIGNING, read_private, read_trusted, trusted_path, write_trusted
-from surefoot.acls import acls, listed
+from surefoot.acls import listed
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
 from surefoot.signing_keys import LONGEST_KEPT, app
