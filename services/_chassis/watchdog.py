@@ -62,22 +62,24 @@ class Watchdog:
         assignment = consumer.assignment()
         # after a long time without a check, Redis was away, or this process itself stood still
         late = time.monotonic() - self._looked > self._stall / 2
-        if late or self._progress.taken != self._taken or (assignment and not await self._lags(consumer, assignment)):
+        moved = late or self._progress.taken != self._taken
+        lags = "" if moved else await self._lags(consumer, assignment)
+        if moved or (assignment and not lags):
             self._taken, self._moved = self._progress.taken, time.monotonic()
             return
         still = time.monotonic() - self._moved
         if still > self._stall:
-            what = "has messages before it and takes none" if assignment else "has no partitions"
+            what = f"takes none of the messages before it ({lags})" if assignment else "has no partitions"
             raise Stalled(f"the consumer of {self._service} {what} for {still:.0f} seconds")
 
-    async def _lags(self, consumer: Any, assignment: set[TopicPartition]) -> bool:
-        """Return whether Kafka holds messages that this consumer has not taken up."""
+    async def _lags(self, consumer: Any, assignment: set[TopicPartition]) -> str:
+        """Return a partition of which Kafka holds messages that this consumer has not taken up; empty without one."""
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                for partition, end in (await consumer.end_offsets(assignment)).items():
-                    if end > await consumer.position(partition):
-                        return True
+                for partition, end in (await consumer.end_offsets(assignment)).items() if assignment else ():
+                    if end > (at := await consumer.position(partition)):
+                        return f"{partition.topic}, partition {partition.partition}: it stands at {at} of {end}"
         except (KafkaError, TimeoutError) as error:
             # without Kafka nothing is known, and a new process could not reach it either
             log.warning("no look at the consumer", service=self._service, why=type(error).__name__)
-        return False
+        return ""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
@@ -34,6 +35,11 @@ def batch(compression: int = 0, *names: str) -> bytes:
     for offset, name in enumerate(names):
         builder.append(offset, 1_000, KEY, VALUE, [*HEADERS, (name, b"\xff")])
     return bytes(builder.build())
+
+
+def test_a_topic_that_is_compressed_with_zstd_can_be_asked_for() -> None:
+    """Brokers refuse it below version 10 of Fetch (KIP-110), for ever."""
+    assert max(question.API_VERSION for question in FetchRequest._CLASSES) >= 10
 
 
 @pytest.mark.parametrize("codec", CODECS)

@@ -13,7 +13,10 @@ from tests.chassis.fake_consumer import FakeConsumer, catch_up
 
 @pytest.mark.parametrize(
     ("consumer", "what"),
-    [(FakeConsumer(assigned=False), "has no partitions"), (FakeConsumer(end=5, position=2), "takes none")],
+    [
+        (FakeConsumer(assigned=False), "has no partitions"),
+        (FakeConsumer(end=5, position=2), r"takes none .*recovery.commands.v1, partition 3: it stands at 2 of 5"),
+    ],
 )
 async def test_a_consumer_that_stands_still_ends_the_process(
     redis: Any, monkeypatch: pytest.MonkeyPatch, consumer: FakeConsumer, what: str
