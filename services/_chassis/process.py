@@ -34,6 +34,7 @@ from services._chassis.policy import first_policy, router
 from services._chassis.read_budget import ReadBudget
 from services._chassis.readiness import Readiness
 from services._chassis.redis_memory import RedisMemory
+from services._chassis.replica_name import ReplicaName
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings, known_settings
 from services._chassis.startup import AGAIN_SECONDS, Startup, StartupError, unless_stopped, why_of
@@ -182,7 +183,9 @@ class Process:
         assembly = assemble(service, store, transport, settings, self.readiness, identity=identity, recorder=recorder)
         self.assemblies.append(assembly)
         audit = audit_loops(store, settings, identity, self.aws, self.readiness)
-        return {**assembly.loops, **service.background, **audit}
+        name = settings.member(party)
+        named: dict[str, Loop] = {f"name of {party}": ReplicaName(store, name).run} if name else {}
+        return {**assembly.loops, **service.background, **audit, **named}
 
     @property
     def _is_busy(self) -> bool:

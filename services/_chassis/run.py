@@ -18,6 +18,7 @@ from services._chassis.connections import Connections
 from services._chassis.identity import identity_of
 from services._chassis.process import Process, parties_of
 from services._chassis.readiness import Readiness
+from services._chassis.replica_name import NameTaken
 from services._chassis.settings import Settings, sentence, without_effect
 from services._chassis.startup import StartupError
 from services._chassis.telemetry import configure_logs
@@ -81,7 +82,7 @@ async def _main(modules: tuple[str, ...], settings: Settings) -> int:
     except StartupError as error:
         log.error("cannot start", why=str(error))  # noqa: TRY400  the operator's sentence
         code = EXIT_FAILED
-    except (Stalled, CredentialsLost) as error:
+    except (Stalled, CredentialsLost, NameTaken) as error:
         log.error("the process ends so that its supervisor starts it again", why=str(error))  # noqa: TRY400  no bug
         code = EXIT_FAILED
     except Exception:
