@@ -28,7 +28,7 @@ from tests.compatibility.takeover import Installation, Recording, left_behind, w
 RECORDED = Path(__file__).parents[1] / "data" / "recorded" / "takeover" / "unsigned.json.gz"
 LONGEST = 1500.0
 """Product seconds after which no run may be under way any more."""
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("takeover")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("takeover")]
 
 
 @dataclass(frozen=True, slots=True)
