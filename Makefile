@@ -6,6 +6,10 @@ CODE := contracts services sandbox surefoot benchmarks
 PATHS := $(CODE) tests
 # trust what this machine trusts, behind a company's proxy for instance
 export UV_SYSTEM_CERTS ?= true
+# bytecode is kept, whatever the environment says, since without it every process of a test compiles what it imports;
+# and it is kept in the virtual environment, so that none lies among the sources
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 .DEFAULT_GOAL := help
 
 help: ## what there is

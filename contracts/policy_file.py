@@ -22,7 +22,7 @@ Off = Literal["off"]
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid")
 
 
 class FileTest(HttpTest):
@@ -107,6 +107,9 @@ ServiceEntry = create_model(
 
 class PolicyFile(_File):
     """A policy for each service of an installation."""
+
+    # not in ``_File``: for a model that is made at run time pydantic would search the source of every caller for it
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     version: Literal[1]
     unlisted: Literal["defaults", "refuse"] = "defaults"
