@@ -43,18 +43,16 @@ UNITS = (
 
 
 def seconds(text: str) -> float:
-    """Return the time of the fastest of three runs."""
-    times = []
-    for _ in range(3):
-        began = time.process_time()
-        redact(text)
-        times.append(time.process_time() - began)
-    return min(times)
+    """Return the time of one run."""
+    began = time.process_time()
+    redact(text)
+    return time.process_time() - began
 
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_quarter_of_a_megabyte_takes_a_fraction_of_a_second(unit: str) -> None:
-    assert seconds(unit * (262_144 // len(unit))) < 1.0
+    text = unit * (262_144 // len(unit))
+    assert any(seconds(text) < 1.0 for _ in range(3)), "none of three runs"
 
 
 @pytest.mark.parametrize(
