@@ -64,6 +64,8 @@ class Expected(Frozen):
     """Seconds after the end for which events are still counted."""
     alerts: frozenset[Annotated[str, AfterValidator(_alert)]] | None = None
     """Rules of the critical alerts that are raised, from the request until the watch is over."""
+    decisions: frozenset[Annotated[str, Field(pattern=r"^(acted|declined|people-called)/[a-z-]+$")]] | None = None
+    """``DECISION/REASON`` of what recovery decides on alerts outside a run until the watch is over."""
     live: str | None = None
     """Tag or reference of the image that the service's newest deployment runs when the watch is over."""
     fires: frozenset[str] | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from contracts.monitor import CriticalAlert
+from contracts.recovery import AlertTrigger, RollbackDecided
 from sandbox.scenarios.model import Expected
 from surefoot.rehearsal.rehearse import Rehearsal
 
@@ -11,6 +12,13 @@ def alerts_of(rehearsal: Rehearsal) -> set[str]:
     """Return the rules of the critical alerts that were raised."""
     events = (envelope.event for envelope in rehearsal.events)
     return {event.rule for event in events if isinstance(event, CriticalAlert) and event.state == "raised"}
+
+
+def decisions_of(rehearsal: Rehearsal) -> set[str]:
+    """Return ``DECISION/REASON`` of what recovery decided on alerts outside a run."""
+    events = (envelope.event for envelope in rehearsal.events)
+    decided = (event for event in events if isinstance(event, RollbackDecided) and event.run_id is None)
+    return {f"{event.decision}/{event.reason}" for event in decided if isinstance(event.trigger, AlertTrigger)}
 
 
 def alarms_of(rehearsal: Rehearsal) -> set[str]:
@@ -55,6 +63,8 @@ def _of_aws(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
         yield f"Surefoot began {count} deployments at AWS, not {expected.changes}"
     if expected.alerts is not None and (raised := alerts_of(rehearsal)) != expected.alerts:
         yield f"critical alerts: {_names(raised)}, not {_names(expected.alerts)}"
+    if expected.decisions is not None and (decided := decisions_of(rehearsal)) != expected.decisions:
+        yield f"decided outside a run: {_names(decided)}, not {_names(expected.decisions)}"
     if expected.live is not None and rehearsal.live != expected.live:
         yield f"{rehearsal.live} is live, not {expected.live}"
     if expected.fires is not None and (fired := alarms_of(rehearsal)) != expected.fires:

@@ -19,17 +19,17 @@ def step(
     digest: Digest,
     troubles: Troubles,
     *,
-    closely: bool,
+    guarded: bool,
 ) -> tuple[ServiceAlarms, tuple[CriticalAlert, ...]]:
     """Return the alarms with those that were raised, and the alerts to publish.
 
-    Nothing is raised while nobody deploys (``closely``), and what was raised is over then: CloudWatch tells of its
-    alarms itself.
+    Nothing is raised while no deployment may be rolled back (not ``guarded``), and what was raised is over then:
+    CloudWatch tells of its alarms itself.
     """
-    found = standings(alarms, service, now, troubles) if closely and not alarms.unread else ()
+    found = standings(alarms, service, now, troubles) if guarded and not alarms.unread else ()
     against = {standing.alarm.name: standing for standing in found if standing.verdict == "against"}
     firing = {alarm.name for alarm in alarms.known if alarm.state == "ALARM"}
-    over = {name: since for name, since in alarms.raised.items() if not closely or name not in firing}
+    over = {name: since for name, since in alarms.raised.items() if not guarded or name not in firing}
     new = {name: standing for name, standing in against.items() if name not in alarms.raised}
     raised = {name: since for name, since in alarms.raised.items() if name not in over}
     raised |= {name: standing.alarm.since or now for name, standing in new.items()}

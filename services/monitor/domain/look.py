@@ -32,6 +32,8 @@ class Look:
     """When the database that the policy names was in trouble, as this look and those before it have seen it."""
     alarms: ServiceAlarms = NO_ALARMS
     """The alarms that the service has already, as they were read last."""
+    guarded: bool = False
+    """Whether a critical alert may roll the newest deployment back: in a run, and for some time after it."""
     starts: tuple[GoodStart, ...] = ()
     """How the service's last good deployments started; empty where nobody needs to know, or nothing tells it."""
 

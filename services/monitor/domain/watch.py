@@ -190,7 +190,7 @@ class Watch(State):
             look.at,
             look.policy.digest,
             look.troubles,
-            closely=self.wanted_closely(look.at),
+            guarded=look.guarded or self.wanted_closely(look.at),
         )
         return self.replace(service_alarms=alarms), published
 

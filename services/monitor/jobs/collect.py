@@ -38,6 +38,8 @@ log = structlog.get_logger()
 LOOK_BACK = 15 * MINUTE
 FARTHEST = 3 * 3600.0
 """Seconds: a look reads the points of ``LOOK_BACK`` at least, and of ``FARTHEST`` at most during a run."""
+JUDGED = 5
+"""Minutes after the policy's window in which what broke a rule within it may still be raised."""
 SILENT = 2
 """After so many minutes without a healthy task it is asked which tasks have stopped."""
 
@@ -83,8 +85,9 @@ class CollectJob:
             service = (await self.services.watched(watch.target, watch.dimensions)).following(watch.dimensions, now)
         except AwsError as error:
             return Look(policy, now, blind=Blind(str(error)))
+        guarded = watch.wanted_closely(now) or self._is_young(watch.target, service, now)
         try:
-            look = Look(policy, now, await self._read(watch, service, policy, now))
+            look = Look(policy, now, await self._read(watch, service, policy, now, guarded=guarded), guarded=guarded)
             look = replace(
                 look,
                 published=await self._published(watch, look),
@@ -94,20 +97,33 @@ class CollectJob:
             return replace(look, starts=await self._starts(watch, look))
         except AwsError as error:
             stopped = await self._stopped(watch, Readings(service), now)
-            look = Look(policy, now, blind=Blind(str(error), service=service, stopped=stopped))
+            look = Look(policy, now, blind=Blind(str(error), service=service, stopped=stopped), guarded=guarded)
             alarms = await self._alarms(watch, look, service)
             return replace(look, troubles=await self._troubles(watch, look), alarms=alarms)
 
-    async def _read(self, watch: Watch, service: WatchedService, policy: MonitoringPolicy, now: float) -> Readings:
+    async def _read(
+        self, watch: Watch, service: WatchedService, policy: MonitoringPolicy, now: float, *, guarded: bool
+    ) -> Readings:
         longest = max((rule.minutes for rule in policy.rules), default=0) * MINUTE
         oldest = min((waiting.since for waiting in watch.pending), default=now)
-        if service.rollout is not None and watch.wanted_closely(now):
+        if service.rollout is not None and guarded:
             # the version before is what the new one is compared with: it served before any failed attempt
             oldest = min(oldest, service.rollout.began_at, *(begin for begin, _ in service.rollout.attempts))
         compared = BASELINE * MINUTE if watch.pending else 0.0
         start = max(now - FARTHEST, min(now, oldest) - max(LOOK_BACK + longest, compared))
         found = await self.metrics.read(watch.target, service, policy.monitoring.metrics_namespace, start, now)
         return with_stopped(found, await self._stopped(watch, found, now))
+
+    def _is_young(self, target: Target, service: WatchedService, now: float) -> bool:
+        """Return whether recovery may roll the newest deployment back outside a run, by the policy in force."""
+        try:
+            window = self.policies.of(target).recovery.rollback_window
+        except LookupError:
+            return False
+        rollout = service.rollout
+        if rollout is None or not window:
+            return False
+        return rollout.settled_at is None or now - rollout.settled_at < (window + JUDGED) * MINUTE
 
     async def _stopped(self, watch: Watch, found: Readings, now: float) -> tuple[StoppedTask, ...] | None:
         """Return the tasks that have stopped; ECS is asked for an evaluation, or where no task seems to be healthy."""
@@ -132,10 +148,13 @@ class CollectJob:
         return await self.metrics.database_published(watch.target, look.readings.service, namespace, look.at)
 
     async def _alarms(self, watch: Watch, look: Look, service: WatchedService) -> ServiceAlarms:
-        """Read the service's alarms while it is deployed, once a minute; what cannot be read stops nothing."""
+        """Read the service's alarms while they may condemn a deployment, once a minute.
+
+        What cannot be read stops nothing.
+        """
         known = watch.service_alarms
         names = service.alarms_of_ecs | {*look.policy.monitoring.alarms}
-        if not names or not watch.wanted_closely(look.at) or not known.due(look.at):
+        if not names or not look.guarded or not known.due(look.at):
             return known
         try:
             return known.following(await self.alarms.named(watch.target, names), look.at)
@@ -169,15 +188,15 @@ class CollectJob:
     async def _troubles(self, watch: Watch, look: Look) -> Troubles:
         """Return when the database was in trouble.
 
-        RDS is asked at each look during a run, since metrics come later than its troubles; else only where a rule that
-        gates deployments is broken.
+        RDS is asked at each look while a deployment may be rolled back, since metrics come later than its troubles;
+        else only where a rule that gates deployments is broken.
         """
         instance, readings = look.policy.monitoring.database, look.readings
         if instance is None:
             return NONE
         gating = (rule for rule in look.rules if rule.gates_deployment)
         broken = readings is not None and any(evaluate(rule, readings, look.at).verdict == "broken" for rule in gating)
-        if not broken and not watch.wanted_closely(look.at):
+        if not broken and not look.guarded:
             return watch.troubles
         try:
             return watch.troubles.following(await self.databases.fault(watch.target, instance, look.at), look.at)

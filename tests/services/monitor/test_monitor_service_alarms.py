@@ -189,8 +189,8 @@ def test_what_a_trouble_of_the_database_explains_is_held_against_no_version() ->
 # -- alerts ------------------------------------------------------------------------------------------------------------
 
 
-def alerted(alarms: ServiceAlarms, *, closely: bool = True, troubles: Troubles = NONE) -> tuple[ServiceAlarms, Any]:
-    return step(alarms, service(), Target.model_validate(TARGET), NOW, "", troubles, closely=closely)
+def alerted(alarms: ServiceAlarms, *, guarded: bool = True, troubles: Troubles = NONE) -> tuple[ServiceAlarms, Any]:
+    return step(alarms, service(), Target.model_validate(TARGET), NOW, "", troubles, guarded=guarded)
 
 
 def test_it_is_raised_once_while_a_deployment_is_watched_and_is_over_when_the_alarm_is() -> None:
@@ -209,9 +209,9 @@ def test_it_is_raised_once_while_a_deployment_is_watched_and_is_over_when_the_al
 
 def test_it_is_over_when_nobody_deploys_any_more() -> None:
     alarms, _ = alerted(ServiceAlarms(read_at=NOW, known=(firing(),)))
-    alarms, (over,) = alerted(alarms, closely=False)
+    alarms, (over,) = alerted(alarms, guarded=False)
     assert over.state == "resolved"
-    assert alerted(alarms, closely=False)[1] == ()
+    assert alerted(alarms, guarded=False)[1] == ()
 
 
 @pytest.mark.parametrize("alarm", [firing(BEGAN - 1), firing(muted="muted"), QUIET])
