@@ -1,6 +1,7 @@
 """The surroundings of orchestrator and recovery: services that answer, an AWS that works or fails, a monitor."""
 
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from contracts.base import Event, Target, caused_id
@@ -19,7 +20,7 @@ from services.recovery.decisions.roll_back import end_rollback
 from services.recovery.domain.change import Body
 from services.recovery.domain.proof import Proof, ProvenSnapshot
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.roll_back import Ended
+from services.recovery.domain.roll_back import Done, Ended
 from services.recovery.domain.snapshot import Snapshot
 from services.recovery.domain.work import RollbackWork
 
@@ -74,7 +75,10 @@ class Account:
     """One service at AWS and a bucket: recovery's ports, as far as its jobs ask. Each call gives way once."""
 
     live: str = f"{ARN}:1"
-    deployments: int = 1
+    number: int = 1
+    """How many deployments there were."""
+    began_at: float = 0.0
+    now: Callable[[], float] = float
     fails: bool = False
     """Whether each changing call fails."""
     objects: dict[str, ProvenSnapshot] = field(default_factory=dict)
@@ -84,8 +88,24 @@ class Account:
         return self._described()
 
     def _described(self) -> Body:
-        primary = {"id": f"ecs-svc/{self.deployments}", "status": "PRIMARY", "taskDefinition": self.live}
+        primary = {
+            "id": self.deployment_id,
+            "status": "PRIMARY",
+            "taskDefinition": self.live,
+            "createdAt": moment(self.began_at),
+        }
         return {"taskDefinition": self.live, "desiredCount": 1, "runningCount": 1, "deployments": [primary]}
+
+    @property
+    def deployment_id(self) -> str:
+        return f"ecs-svc/{self.number}"
+
+    def deploy(self, version: str) -> None:
+        self.live, self.number, self.began_at = version, self.number + 1, self.now()
+
+    async def deployments(self, _target: Target, _since: float) -> list[Body]:
+        await give_way()
+        return []
 
     async def task_definition(self, _target: Target, name: str) -> Body | None:
         await give_way()
@@ -103,11 +123,11 @@ class Account:
 
     async def register(self, _target: Target, _body: Body) -> str:
         await self._changing()
-        return f"{ARN}:{self.deployments + 1}"
+        return f"{ARN}:{self.number + 1}"
 
     async def update(self, _target: Target, parameters: dict[str, Any]) -> Body:
         await self._changing()
-        self.live, self.deployments = parameters["taskDefinition"], self.deployments + 1
+        self.deploy(parameters["taskDefinition"])
         return self._described()
 
     async def _changing(self) -> None:
@@ -146,11 +166,12 @@ class Account:
 
 @dataclass
 class AnyRollback:
-    """The job of a rollback that ends with a given result."""
+    """The job of a rollback that ends with a given result; outside a run, what it restores is deployed."""
 
     store: Store
     clock: Clock
     ends: Ended
+    account: Account
 
     async def __call__(self, running: Running) -> Transition:
         work = RollbackWork.model_validate_json(running.payload)
@@ -158,4 +179,18 @@ class AnyRollback:
         if rollback is None or rollback.rollback_id != work.rollback_id:
             return decided()
         await running.check()
-        return end_rollback(work, self.ends, moment(self.clock.now()))
+        ends = self.ends
+        if rollback.deployment_id and isinstance(ends, Done):
+            self.account.deploy(f"{ARN}:1")
+            ends = replace(ends, deployment_id=self.account.deployment_id)
+        return end_rollback(work, ends, moment(self.clock.now()))
+
+
+class Reads:
+    """Optional reads, awaited where no loop runs."""
+
+    async def read(self, _name: str, question: Callable[[], Awaitable[Any]]) -> Any:
+        try:
+            return await question()
+        except AwsError as error:
+            return error

@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 from contracts.dead_letter import DeadLettered
 from contracts.deployment import DeploymentFinished, DeploymentStarted, Outcome
 from contracts.envelope import Headers, from_message
-from contracts.recovery import ApplyChange, ChangeApplied, RollbackFinished, RollbackStarted
+from contracts.recovery import (
+    ApplyChange,
+    ChangeApplied,
+    RollbackFinished,
+    RollbackStarted,
+    TargetArmed,
+    TargetDisarmed,
+)
 from contracts.results import DisarmOutput, StepFinished
 
 
@@ -25,6 +32,12 @@ class Ledger:
     begun: dict[str, RollbackStarted] = field(default_factory=dict)
     """Run → its one rollback."""
     over: dict[str, RollbackFinished] = field(default_factory=dict)
+    outside: dict[str, RollbackStarted] = field(default_factory=dict)
+    """Deployment → its one rollback outside a run."""
+    outside_over: dict[str, RollbackFinished] = field(default_factory=dict)
+    """Id of such a rollback → its end."""
+    armed: str | None = None
+    """The run for which recovery stands ready, by what it has published."""
     stood_down: set[str] = field(default_factory=set)
     """Runs for which recovery has published that it will not act any more."""
 
@@ -57,6 +70,28 @@ class Ledger:
                 end = self.ends.get(event.run_id)
                 assert end is None or end.outcome is not Outcome.BLOCKED, "it is changed after it was blocked"
                 self.applied.add(event.run_id)
+            case RollbackStarted() | RollbackFinished() | TargetArmed() | TargetDisarmed():
+                self._note_recovery(event)
+            case StepFinished(output=DisarmOutput(answer=answer)):
+                assert (answer == "rollback-started") == (event.run_id in self.begun), f"recovery says {answer}"
+                self.stood_down |= {event.run_id} if answer == "disarmed" else set()
+            case DeadLettered():
+                raise AssertionError(f"a dead letter: {event.detail}")
+            case _:
+                pass
+
+    def _note_recovery(self, event: RollbackStarted | RollbackFinished | TargetArmed | TargetDisarmed) -> None:
+        match event:
+            case TargetArmed():
+                self.armed = event.run_id
+            case TargetDisarmed():
+                self.armed = None if self.armed == event.run_id else self.armed
+            case RollbackStarted(run_id=None):
+                assert event.deployment_id not in self.outside, "a deployment is rolled back twice outside runs"
+                assert self.armed is None, "a rollback outside runs starts while a run is armed"
+                self.outside[event.deployment_id] = event
+            case RollbackFinished(run_id=None):
+                self.outside_over[event.rollback_id] = event
             case RollbackStarted():
                 assert event.run_id is not None
                 assert event.run_id not in self.begun, "a second rollback starts"
@@ -66,13 +101,7 @@ class Ledger:
                 assert event.run_id is not None
                 assert event.rollback_id == self.begun[event.run_id].rollback_id
                 self.over[event.run_id] = event
-            case StepFinished(output=DisarmOutput(answer=answer)):
-                assert (answer == "rollback-started") == (event.run_id in self.begun), f"recovery says {answer}"
-                self.stood_down |= {event.run_id} if answer == "disarmed" else set()
-            case DeadLettered():
-                raise AssertionError(f"a dead letter: {event.detail}")
-            case _:
-                pass
+                self.armed = None if self.armed == event.run_id else self.armed
 
     def _end(self, event: DeploymentFinished) -> None:
         run = event.run_id

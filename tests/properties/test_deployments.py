@@ -24,6 +24,7 @@ from services._chassis.records import Record
 from services.orchestrator.domain.course import Course, course_key
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Done, Ended, Failed, Superseded
+from tests.properties.answerers import ARN
 from tests.properties.profiles import PROFILE
 from tests.properties.world import ANSWERED_BY_OTHERS, LEASE, TARGET, Member, Step, World, finished
 
@@ -265,10 +266,18 @@ class Deployments(RuleBasedStateMachine):
         state=st.sampled_from(["raised", "raised", "resolved"]),
         name=st.sampled_from(["error_rate", "database_connections"]),
         began=st.sampled_from([0.0, 0.0, 60.0]),
+        of_live=st.booleans(),
     )
-    def alert(self, alert_id: str, state: Literal["raised", "resolved"], name: str, began: float) -> None:
+    def alert(
+        self, alert_id: str, state: Literal["raised", "resolved"], name: str, began: float, of_live: bool
+    ) -> None:
         """Publish an alert about a rule that was first seen broken ``began`` seconds ago."""
-        self._alert(alert_id, state, name, began)
+        self._alert(alert_id, state, name, began, of_live=of_live)
+
+    @rule(good=st.booleans())
+    def somebody_deploys(self, good: bool) -> None:
+        """A person deploys past Surefoot, perhaps what was live at first."""
+        self.world.account.deploy(f"{ARN}:1" if good else f"{ARN}:{self.world.account.number + 100}")
 
     def _alert(
         self,
@@ -276,9 +285,11 @@ class Deployments(RuleBasedStateMachine):
         state: Literal["raised", "resolved"] = "raised",
         name: str = "error_rate",
         began: float = 0,
+        *,
+        of_live: bool = False,
     ) -> None:
         self.world.clock.time += 0.001
-        self.world.alert(alert_id, state, name, began)
+        self.world.alert(alert_id, state, name, began, of_live=of_live)
 
     # what holds; the ledger has more, for each event
 
@@ -299,6 +310,8 @@ class Deployments(RuleBasedStateMachine):
         assert set(ledger.ends) == self.requested, "each run ends, once, and no other does"
         assert ledger.active is None
         assert ledger.over.keys() == ledger.begun.keys(), "each rollback ends"
+        begun = {started.rollback_id for started in ledger.outside.values()}
+        assert ledger.outside_over.keys() == begun, "each rollback outside runs ends"
         protection = Protection.from_bytes(finished(world.recovery.store.load(key_of(TARGET))))
         assert (protection.arm, protection.rollback) == (None, None), "recovery does not stand ready for ever"
         course = Course.from_bytes(finished(world.orchestrator.store.load(course_key(TARGET))))

@@ -41,9 +41,10 @@ from services.recovery import app as recovery
 from services.recovery.domain.roll_back import Done
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
+from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.settings import Settings as RecoverySettings
 from tests.kit import FakeClock
-from tests.properties.answerers import Account, AnyRollback, answer, progress
+from tests.properties.answerers import Account, AnyRollback, Reads, answer, progress
 from tests.properties.ledger import Ledger
 
 TARGET = Target(account="123456789012", region="eu-central-1", cluster="shop", service="web")
@@ -131,7 +132,7 @@ class World:
     def __init__(self) -> None:
         self.clock = Clock(START)
         self.redis = MemoryRedis(self.clock.now)
-        self.account = Account()
+        self.account = Account(began_at=START - 7200, now=self.clock.now)
         self.ledger = Ledger()
         self.topics: dict[str, list[Record]] = defaultdict(list)
         """Each key has one partition of a topic, and there is one target: so a topic is one partition here."""
@@ -162,12 +163,13 @@ class World:
         store = RedisStore(self.redis, "recovery", self.clock)
         settings = RecoverySettings(aws_account=TARGET.account, aws_region=TARGET.region, backup_bucket="snapshots")
         service = recovery.create_app(settings, Platform(store, self.clock, NOBODY))
-        self.rollback = AnyRollback(store, self.clock, Done("surefoot", "Live again."))
+        self.rollback = AnyRollback(store, self.clock, Done("surefoot", "Live again."), self.account)
         policies = BuiltInPolicies(TARGET.account, TARGET.region)
         capture = CaptureJob(self.account, self.account, self.account, self.clock, policies, store)  # type: ignore[arg-type]
         jobs: Any = {
             "capture-snapshot": capture,
             "apply-change": ChangeJob(self.account, self.account, policies, store, self.clock),  # type: ignore[arg-type]
+            "consider-alert": ConsiderJob(self.account, self.account, policies, store, self.clock, Reads),  # type: ignore[arg-type]
             "rollback": self.rollback,
         }
         return Member(replace(service, jobs=jobs), store, settings)
@@ -195,9 +197,19 @@ class World:
         self.publish(Envelope(meta, event).to_message())
 
     def alert(
-        self, alert_id: str, state: Literal["raised", "resolved"] = "raised", name: str = "error_rate", began: float = 0
+        self,
+        alert_id: str,
+        state: Literal["raised", "resolved"] = "raised",
+        name: str = "error_rate",
+        began: float = 0,
+        *,
+        of_live: bool = False,
     ) -> None:
-        """Publish a critical alert about what was first seen ``began`` seconds ago."""
+        """Publish a critical alert about what was first seen ``began`` seconds ago.
+
+        ``of_live``: the monitor attributes it to the version that is live; else it tells no window.
+        """
+        now = moment(self.clock.now())
         self.publish_outside(
             CriticalAlert(
                 target=TARGET,
@@ -210,6 +222,10 @@ class World:
                 samples=40,
                 began_at=moment(self.clock.now() - began),
                 detail="much fails",
+                window_from=now if of_live else None,
+                window_until=now if of_live else None,
+                attribution="new-version" if of_live else None,
+                deployment_id=self.account.deployment_id if of_live else "",
             )
         )
 

@@ -1,5 +1,6 @@
 """Considers an alert outside a run: looks at ECS and at the snapshots, and rolls back or records why not."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -53,6 +54,7 @@ class ConsiderJob:
     policies: Policies
     store: Store
     clock: Clock
+    reads: Callable[[], OptionalReads] = OptionalReads
 
     async def __call__(self, running: Running) -> Transition:
         work = ConsiderWork.from_bytes(running.payload)
@@ -85,7 +87,7 @@ class ConsiderJob:
         primary = seen.primary
         began_at = primary.created_at if primary is not None else None
         since = (began_at or self.clock.now()) - LOOK_BACK
-        found = await OptionalReads().read("ListServiceDeployments", lambda: self.ecs.deployments(target, since))
+        found = await self.reads().read("ListServiceDeployments", lambda: self.ecs.deployments(target, since))
         deployments = None if isinstance(found, AwsError) else _current(seen, found)
         current = next(iter(deployments or ()), {})
         return Live(
