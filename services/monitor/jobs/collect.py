@@ -148,7 +148,7 @@ class CollectJob:
         return await self.metrics.database_published(watch.target, look.readings.service, namespace, look.at)
 
     async def _alarms(self, watch: Watch, look: Look, service: WatchedService) -> ServiceAlarms:
-        """Read the service's alarms while they may condemn a deployment, once a minute.
+        """Read the service's alarms while they may roll a deployment back, once a minute.
 
         What cannot be read stops nothing.
         """
