@@ -51,6 +51,8 @@ class Report:
     """Deployments by changes that were stopped or rolled back already, and were taken back."""
     rollbacks_per_run: int = 0
     """The maximum; a correction of a late call is not another rollback."""
+    rollbacks_outside: int = 0
+    """Deployments that an alert outside a run rolled back; each once at most."""
     deployments_of_others: int = 0
     """Runs of another Surefoot on the same targets."""
     events_lost: int = 0
@@ -167,12 +169,25 @@ def _deployments(report: Report, asked: Sequence[Asked], seen: Seen, effects: Se
             report.faults.append(
                 f"{request.id}: its change is published as applied, and ECS began no deployment for it"
             )
-    known = _jobs(request.run_id for request in asked) | {""}
+    outside = _outside(report, seen)
+    known = _jobs(request.run_id for request in asked) | outside | {""}
     report.faults += [
         f"a deployment for a job that nobody asked for: {found.job}" for found in effects if found.job not in known
     ]
     if report.rollbacks_per_run > 1:
         report.faults.append("a run was rolled back more than once")
+
+
+def _outside(report: Report, seen: Seen) -> set[str]:
+    """Return the ids of the rollbacks outside runs, and check that each deployment has one at most."""
+    begun = {event.rollback_id: event.deployment_id for event in seen.of(RollbackStarted) if event.run_id is None}
+    report.rollbacks_outside = len(begun)
+    report.faults += [
+        f"{deployment} was rolled back more than once outside runs"
+        for deployment, count in Counter(begun.values()).items()
+        if deployment and count > 1
+    ]
+    return set(begun)
 
 
 def _jobs(runs: Iterable[str]) -> set[str]:
@@ -246,6 +261,7 @@ def judge_services(
     report: Report, asked: Sequence[Asked], seen: Seen, images: Images, touched: Collection[str]
 ) -> Report:
     """Compare what AWS runs in the end with what the outcomes, one after another, say that it runs."""
+    outside = {event.target.service for event in seen.of(RollbackStarted) if event.run_id is None}
     expected: dict[str, str | None] = dict(images.before)
     for request in asked:
         end = seen.ended.get(request.run_id)
@@ -257,7 +273,7 @@ def judge_services(
             case _:
                 expected[request.target.service] = None  # nobody has promised anything
     for service, digest in sorted(expected.items()):
-        if digest is None or service in touched:
+        if digest is None or service in touched or service in outside:
             continue
         report.services_checked += 1
         if images.after.get(service) != digest:

@@ -84,6 +84,23 @@ def test_one_rollback_is_no_fault() -> None:
     assert (report.rollbacks_per_run, report.late_calls_corrected) == (1, 0)
 
 
+def outside(rollback_id: str, deployment: str = "ecs-svc/1") -> RollbackStarted:
+    return STARTED.model_copy(update={"run_id": None, "rollback_id": rollback_id, "deployment_id": deployment})
+
+
+def test_a_rollback_outside_a_run_is_the_deployments_and_leaves_the_outcome_as_it_is() -> None:
+    ended = ENDED.model_copy(update={"run_id": None, "rollback_id": "rollback:x"})
+    taken_back = call(2, "rollback:x", "rollback")
+    report = judged(seen(APPLIED, finished(Outcome.SUCCEEDED), outside("rollback:x"), ended), CHANGED, taken_back)
+    assert report.held, report.faults
+    assert (report.rollbacks_outside, report.rollbacks_per_run) == (1, 0)
+
+
+def test_two_rollbacks_of_a_deployment_are_a_fault() -> None:
+    report = judged(seen(APPLIED, finished(Outcome.SUCCEEDED), outside("rollback:x"), outside("rollback:y")), CHANGED)
+    assert any("rolled back more than once outside runs" in fault for fault in report.faults)
+
+
 def test_a_late_call_that_is_taken_back_is_counted_in_its_own_column() -> None:
     late = call(3, JOB, effect="ecs-svc/3")
     correction = call(4, f"rollback:{RUN}", "rollback", effect="ecs-svc/4")

@@ -52,6 +52,12 @@ def test_what_a_run_has_not_is_left_out(fields: dict[str, Any], shown: str) -> N
     assert shown in runs_of([RUN | fields])
 
 
+def test_a_service_for_which_people_are_called_says_so() -> None:
+    called = {"sentence": "Did not roll back, because it is old."}
+    _, line = services_of([SERVICE | {"condition": SERVICE["condition"] | {"called": called}}]).splitlines()
+    assert "people are called" in line
+
+
 def test_a_service_is_a_line() -> None:
     _, line = services_of([SERVICE]).splitlines()
     assert line.endswith("idle  rolled_back 2026-11-27 11:05  no     none    unknown")

@@ -12,7 +12,7 @@ from contracts.deployment import AbortRequested, DeployRequested, run_id_of
 from contracts.envelope import Meta
 from contracts.health import HealthScored, LevelScore
 from contracts.monitor import CriticalAlert, WarningAlert
-from contracts.recovery import TargetArmed, TargetDisarmed
+from contracts.recovery import AlertTrigger, RollbackDecided, TargetArmed, TargetDisarmed
 from services._chassis.http import PREFIX
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
@@ -201,6 +201,42 @@ async def test_the_overview_shows_what_others_publish(orchestrator: Orchestrator
     assert condition["armed"] is not None, "that was another run's"
     await orchestrator.hears(TargetDisarmed(target=TARGET, run_id="run", reason="finished"))
     assert (await overview(http))["web"]["condition"]["armed"] is None
+
+
+async def test_the_overview_shows_that_people_are_called(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:
+    async def called() -> dict[str, Any] | None:
+        shown: dict[str, Any] | None = (await overview(http))["web"]["condition"]["called"]
+        return shown
+
+    def decided(decision: Any, alert_id: str = "1") -> RollbackDecided:
+        trigger = AlertTrigger(rule="error_rate", alert_id=alert_id, detail="12 %")
+        because = "Did not roll back, because it is old."
+        return RollbackDecided(
+            target=TARGET, decision=decision, reason="too-old", sentence=because, trigger=trigger, decided_at=at(START)
+        )
+
+    await orchestrator.hears(decided("declined"))
+    assert await called() is None
+    await orchestrator.hears(decided("people-called"))
+    assert ((await called()) or {})["sentence"] == "Did not roll back, because it is old."
+    await orchestrator.hears(decided("declined", "2"))
+    assert await called() is not None
+    await orchestrator.hears(decided("acted"))
+    assert await called() is None
+    await orchestrator.hears(decided("people-called"))
+    over: Any = {
+        "value": 0.0,
+        "comparison": ">",
+        "threshold": 10,
+        "samples": 99,
+        "began_at": at(START),
+        "detail": "0 %",
+    }
+    await orchestrator.hears(CriticalAlert(target=TARGET, alert_id="1", rule="error_rate", state="resolved", **over))
+    assert await called() is None
+    await orchestrator.hears(decided("people-called"))
+    orchestrator.clock.time += timedelta(days=1).total_seconds()
+    assert await called() is None, "not for ever"
 
 
 async def test_an_arm_ends_by_itself(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:
