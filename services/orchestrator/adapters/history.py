@@ -101,7 +101,7 @@ class StoredHistory:
     async def _line(self, run_id: str) -> RunLine | None:
         record = await self.store.record(run_key(run_id))
         try:
-            return RunLine.model_validate_json(record) if record is not None else None
+            return RunLine.model_validate_json(record).at(moment(self.clock.now())) if record is not None else None
         except ValidationError:
             log.warning("a run cannot be read; a newer version may have written it", run_id=run_id)
             return None

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
+from typing import Self
 from urllib.parse import quote
 
 from contracts.base import Contract, Target
@@ -57,6 +58,12 @@ class RunLine(Contract):
     finished_at: datetime | None = None
     seconds: float | None = None
     policy_digest: Digest = ""
+
+    def at(self, now: datetime) -> Self:
+        """Return the line as of now: a run that goes on has taken longer than when its line was recorded."""
+        if self.started_at is None or self.finished_at is not None:
+            return self
+        return self.model_copy(update={"seconds": (now - self.started_at).total_seconds()})
 
 
 class ServiceLine(Contract):

@@ -73,6 +73,17 @@ async def listed(http: httpx2.AsyncClient, **query: Any) -> list[str]:
     return [run["run_id"] for run in answer.json()["deployments"]]
 
 
+async def test_a_run_that_goes_on_has_taken_longer_each_time(
+    orchestrator: Orchestrator, http: httpx2.AsyncClient
+) -> None:
+    run_id = await orchestrator.asks()
+    orchestrator.clock.time += 90
+    assert [run["seconds"] for run in (await http.get(f"{PATH}/deployments")).json()["deployments"]] == [90]
+    await orchestrator.ends(run_id)
+    orchestrator.clock.time += 90
+    assert [run["seconds"] for run in (await http.get(f"{PATH}/deployments")).json()["deployments"]] == [90]
+
+
 async def test_runs_are_listed_the_latest_first(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:
     runs = [await orchestrator.asks(actor=f"actor-{number}") for number in range(3)]
     assert await listed(http) == runs[::-1]
