@@ -1,5 +1,6 @@
 """What docker-compose.yml and its companions must say; no Docker is needed to read them."""
 
+import json
 import re
 from importlib import import_module
 from pathlib import Path
@@ -235,6 +236,16 @@ def test_the_front_door_knows_every_service() -> None:
     assert {service for _, service in routes} == set(SERVICES)
     for path, service in routes:
         assert f"/{path}" in (ROOT / "services" / service / "api.py").read_text()
+
+
+def test_the_front_doors_own_errors_are_problems() -> None:
+    answered = re.findall(r"header Content-Type (\S+)\s+respond `(.*)`", CADDYFILE)
+    assert [kind for kind, _ in answered] == ["application/problem+json"] * 2
+    for _, text in answered:
+        problem = json.loads(text)
+        assert problem["type"] == "about:blank"
+        assert problem["title"]
+        assert problem["detail"].endswith(".")
 
 
 def test_its_documents_and_probes_are_of_all_services() -> None:
