@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from sandbox.apache_kafka import Unavailable
@@ -16,6 +17,10 @@ from sandbox.valkey import Valkey
 from tests.bus.harness import Node
 from tests.bus.servers import DevKafka, apache, maven, named
 from tests.chaos.mutants import install
+
+# properties are about behaviour: a machine that has other things to do breaks none
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 ON_A_KAFKA = {"bus", "surefoot", "secure_kafka"}
 """The fixtures of those tests that Apache Kafka must pass as well as the dev broker."""
