@@ -57,17 +57,20 @@ async def check_rights(kafka: KafkaConnection, needed: Collection[Topic], partie
     except (KafkaError, OSError) as error:
         return f"whether Kafka allows {party} what it needs could not be checked ({type(error).__name__})"
     if lacking:
-        raise Missing(_sentence_about(lacking, party))
+        raise Missing(_sentence_about(lacking, party, is_named="sasl_plain_username" in kafka.arguments))
     return await sentence_about_rights(kafka, needed, party)
 
 
-def _sentence_about(lacking: Sequence[Acl], party: str) -> str:
+def _sentence_about(lacking: Sequence[Acl], party: str, *, is_named: bool) -> str:
+    """``is_named``: it is known what Kafka calls this client; a certificate's name may be mapped to another."""
     named, more = lacking[:MOST_NAMED], len(lacking) - MOST_NAMED
     what = ", ".join(map(str, named)) + (f" and {more} more" if more > 0 else "")
     grant = "; ".join(f"kafka-acls.sh {acl.arguments}" for acl in named)
+    other_name = "" if is_named else ", and what Kafka calls this client in place of its usual name"
     return (
         f"Kafka does not allow {party} what it needs: {what}. Grant it with an administrator's --bootstrap-server and "
-        f"--command-config: {grant}. surefoot acls --format kafka-acls lists all that is needed"
+        f"--command-config{other_name}: {grant}. "
+        "surefoot acls --format kafka-acls lists all that is needed"
     )
 
 

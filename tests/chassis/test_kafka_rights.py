@@ -11,6 +11,7 @@ import pytest
 from aiokafka.protocol.admin import DescribeGroupsResponse_v3
 from aiokafka.protocol.api import Response
 from aiokafka.protocol.coordination import FindCoordinatorResponse_v0
+from faststream.security import SASLPlaintext
 
 from contracts.topics import Party
 from services._chassis import kafka_operations, kafka_rights
@@ -104,6 +105,16 @@ async def test_each_right_that_is_missing_is_named_with_the_command_that_grants_
             await check_rights(connection, (), [Party.HEALTH])
     assert f"does not allow health what it needs: {acl}." in str(raised.value)
     assert f"kafka-acls.sh {acl.arguments}" in str(raised.value)
+
+
+async def test_who_is_known_by_a_certificate_may_be_called_otherwise() -> None:
+    """A broker may map a certificate's name (``ssl.principal.mapping.rules``); a user's is the principal's."""
+    known = KafkaConnection("127.0.0.1:1", SASLPlaintext("surefoot-health", "a password"))
+    for connection, otherwise in ((known, False), (KafkaConnection("127.0.0.1:1"), True)):
+        told = kafka_rights._sentence_about(
+            NEEDED[:1], "health", is_named="sasl_plain_username" in connection.arguments
+        )
+        assert ("what Kafka calls this client" in told) == otherwise
 
 
 async def test_of_many_the_first_are_named() -> None:
