@@ -15,6 +15,7 @@ from contracts.base import Target
 from contracts.topics import SERVICES
 from tests.chaos.harms import Harms
 from tests.chaos.judge import Images, Report, judge, judge_services
+from tests.chaos.judge_audit import judge_audit
 from tests.chaos.kinds import KINDS, mix
 from tests.chaos.plan import harms
 from tests.chaos.requests import Asked, requests
@@ -80,6 +81,7 @@ class Campaign:
             others = {rival.run_id or rival.name: rival.outcome for rival in drive.harms.rivals}
             calls = running.control_aws("GET", "calls?changing=1")
             judge(report, drive.asked, running.observer.seen, calls, others, harmless=self.harmless)
+            judge_audit(report, running.observer.seen)
             judge_services(report, drive.asked, running.observer.seen, drive.images, drive.harms.touched)
         report.seconds = round(time.monotonic() - begun, 1)
         return report

@@ -62,6 +62,9 @@ class Report:
     dead_letters_expected: int = 0
     dead_letters_found: int = 0
     copies_on_the_bus: int = 0
+    audit_records: int = 0
+    acts_without_one_record: int = 0
+    """Changes, rollbacks and ends of runs that have none, or several, where Redis was never restored."""
     seconds: float = 0
     faults: list[str] = field(default_factory=list)
     """A sentence for each broken promise; empty when all promises held."""

@@ -15,6 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from contracts.audit import AuditRecord
 from contracts.base import Event
 from contracts.catalogue import topics_of
 from contracts.dead_letter import DeadLettered
@@ -52,6 +53,8 @@ class Seen:
     copies: int = 0
     bad: set[Place] = field(default_factory=set)
     letters: list[DeadLettered] = field(default_factory=list)
+    audit: list[bytes] = field(default_factory=list)
+    """Records as they were published."""
 
     def of(self, kind: type[Kind]) -> list[Kind]:
         events = (envelope.event for envelope in list(self.events.values()))
@@ -196,6 +199,8 @@ class Observer:
             envelope = from_message(record.headers, record.value)
         except InvalidMessage:
             return  # of a newer version
+        if isinstance(envelope.event, AuditRecord):
+            self.seen.audit.append(record.value)
         key = f"{envelope.meta.source}#{envelope.meta.id}"
         first = self.seen.events.get(key)
         if first is None:

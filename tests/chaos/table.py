@@ -34,6 +34,8 @@ def together(reports: Sequence[Report]) -> Report:
         whole.dead_letters_expected += report.dead_letters_expected
         whole.dead_letters_found += report.dead_letters_found
         whole.copies_on_the_bus += report.copies_on_the_bus
+        whole.audit_records += report.audit_records
+        whole.acts_without_one_record += report.acts_without_one_record
         whole.seconds = round(whole.seconds + report.seconds, 1)
         whole.faults += [f"seed {report.seed}: {fault}" for fault in report.faults]
     whole.harm, whole.terminal_states = dict(sorted(harm.items())), dict(sorted(states.items()))

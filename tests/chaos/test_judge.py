@@ -6,15 +6,21 @@ from typing import Any
 
 import pytest
 
+from contracts.audit import Act
 from contracts.base import Event, caused_id
 from contracts.dead_letter import DeadLettered
 from contracts.deployment import DeploymentFinished, Outcome, Phase, PhaseFinished, PhaseStarted
 from contracts.envelope import Envelope, Meta
 from contracts.gates import Verdict
 from contracts.recovery import ChangeApplied, Disarm, RollbackFinished, RollbackStarted, TargetArmed
+from services._chassis.audit.acts import Audited
+from services._chassis.transition import decided
+from tests.chaos import harms
 from tests.chaos.judge import Images, Report, judge, judge_services
+from tests.chaos.judge_audit import FORGOTTEN, OLDER_COPY, judge_audit
 from tests.chaos.observer import Seen
 from tests.chaos.requests import Asked, target
+from tests.security.audit import Audit
 
 ASKED = Asked(0, target(1), "healthy", "healthy-1-0", None)
 RUN = ASKED.run_id
@@ -198,3 +204,44 @@ def test_dead_letters_are_exactly_those_of_the_bad_messages(change: Callable[[Se
     assert (report.dead_letters_expected, report.dead_letters_found) == (1, 1)
     change(found)
     assert any(fault in sentence for sentence in judged(found).faults)
+
+
+async def audited(*acts: Audited) -> list[bytes]:
+    audit = Audit()
+    for number, act in enumerate(acts):
+        await audit.store.apply(decided(audit=(act,)), cause=str(number))
+    return await audit.sealed()
+
+
+def act_of_event(number: str, act: Act) -> Audited:
+    return Audited(act, caused_id(number, "audit"), ASKED.target, run_id=RUN)
+
+
+async def test_an_act_without_exactly_one_record_and_a_chain_that_does_not_verify_are_faults() -> None:
+    found, report = seen(APPLIED, finished(Outcome.SUCCEEDED)), Report(1)
+    applied, over = act_of_event("0", Act.CHANGE_APPLIED), act_of_event("1", Act.RUN_FINISHED)
+    found.audit = await audited(applied, over)
+    judge_audit(report, found)
+    assert (report.faults, report.audit_records, report.acts_without_one_record) == ([], 3, 0)
+    for acts in ((applied,), (applied, over, over)):
+        found.audit, report = await audited(*acts), Report(1)
+        judge_audit(report, found)
+        assert report.acts_without_one_record == 1, "none, or two"
+    found.audit, report = (await audited(applied, over, over))[:1] + (await audited(applied))[1:], Report(1)
+    judge_audit(report, found)
+    assert any(fault.startswith("audit: ") for fault in report.faults)
+
+
+async def test_a_fork_is_a_fault_unless_redis_was_restored() -> None:
+    found, audit = seen(), Audit()
+    await audit.sealed(Act.TARGET_ARMED)
+    copy = audit.redis.copy()
+    before = await audit.sealed(Act.CHANGE_APPLIED)
+    audit.redis.restore(copy)
+    audit.redis.run_id = "restored"
+    found.audit = [*before, *(await audit.sealed(Act.TARGET_DISARMED))[2:]]
+    for harm, faults in (({}, 1), ({OLDER_COPY: 1}, 0)):
+        report = Report(1, harm=harm)
+        judge_audit(report, found)
+        assert len(report.faults) == faults
+    assert {OLDER_COPY, FORGOTTEN} <= harms._DO.keys()
