@@ -307,6 +307,9 @@ class Deployments(RuleBasedStateMachine):
         if ledger.broken:
             return
         world.come_to_rest()
+        for member in world.members:
+            told, recorded = world.acts(member), world.recorded(member)
+            assert recorded == told, "each act has exactly one record"
         assert set(ledger.ends) == self.requested, "each run ends, once, and no other does"
         assert ledger.active is None
         assert ledger.over.keys() == ledger.begun.keys(), "each rollback ends"

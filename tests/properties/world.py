@@ -4,7 +4,7 @@ Nothing runs by itself. A step (a message, a timer, a job) is a coroutine; it ma
 let go on later, or be forgotten as by a crash.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -14,12 +14,14 @@ from typing import Any, Literal
 
 import orjson
 
-from contracts.base import Event, Target
-from contracts.catalogue import REPLAYED_FIRST, topics_of
-from contracts.deployment import Cause
+from contracts.audit import Act, AuditEntry
+from contracts.base import Event, Target, caused_id
+from contracts.catalogue import REPLAYED_FIRST, entry_of, topics_of
+from contracts.deployment import Cause, DeploymentFinished, DeploymentStarted
 from contracts.envelope import Envelope, Message, Meta, from_message
 from contracts.gates import Verdict
 from contracts.monitor import CriticalAlert
+from contracts.recovery import ChangeApplied, RollbackFinished, RollbackStarted, TargetArmed
 from contracts.topics import COMMAND_TOPICS, Party
 from sandbox.virtual.bus import MemoryBus, MemoryTransport, record_of
 from sandbox.virtual.redis import MemoryRedis, give_way
@@ -30,7 +32,7 @@ from services._chassis.jobs import ATTEMPTS
 from services._chassis.policies import BuiltInPolicies
 from services._chassis.readiness import Readiness
 from services._chassis.records import Record
-from services._chassis.redis_keys import FIRST_JOBS, JOBS
+from services._chassis.redis_keys import AUDIT, FIRST_JOBS, JOBS
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings
 from services._chassis.store import RedisStore
@@ -78,6 +80,13 @@ class Step:
                 self.then()
                 return True
         return False
+
+
+ACTS = (ChangeApplied, RollbackStarted, RollbackFinished, DeploymentStarted, DeploymentFinished, TargetArmed)
+RECORDED = {
+    Act.CHANGE_APPLIED, Act.ROLLBACK_STARTED, Act.ROLLBACK_FINISHED, Act.RUN_STARTED, Act.RUN_FINISHED, Act.TARGET_ARMED,
+}  # fmt: skip
+"""The same as the audit names them."""
 
 
 class Transport(MemoryTransport):
@@ -186,6 +195,20 @@ class World:
                 message = Message(fields[b"topic"].decode(), fields[b"key"], headers, fields[b"value"])
                 self.unsent[member.service.name].append(message)
             self._noted[member.service.name] = len(stream)
+
+    def acts(self, member: Member) -> Counter[str]:
+        """Return how often each act of a service was put into its outbox, by the id of its record."""
+        headers = (
+            dict(orjson.loads(fields[b"headers"])) for _, fields in self.redis.stream(member.store.key("outbox"))
+        )
+        types = {entry_of(kind).type for kind in ACTS}
+        return Counter(caused_id(found["ce_id"], "audit") for found in headers if found["ce_type"] in types)
+
+    def recorded(self, member: Member) -> Counter[str]:
+        """Return how often each of these acts is recorded."""
+        stream = self.redis.stream(member.store.key(AUDIT))
+        entries = (AuditEntry.model_validate_json(fields[b"entry"]) for _, fields in stream)
+        return Counter(entry.id for entry in entries if entry.act in RECORDED)
 
     def publish(self, message: Message) -> None:
         partition = self.topics[message.topic]
