@@ -84,7 +84,8 @@ class Step:
 
 ACTS = (ChangeApplied, RollbackStarted, RollbackFinished, DeploymentStarted, DeploymentFinished, TargetArmed)
 RECORDED = {
-    Act.CHANGE_APPLIED, Act.ROLLBACK_STARTED, Act.ROLLBACK_FINISHED, Act.RUN_STARTED, Act.RUN_FINISHED, Act.TARGET_ARMED,
+    Act.CHANGE_APPLIED, Act.ROLLBACK_STARTED, Act.ROLLBACK_FINISHED,
+    Act.RUN_STARTED, Act.RUN_FINISHED, Act.TARGET_ARMED,
 }  # fmt: skip
 """The same as the audit names them."""
 
