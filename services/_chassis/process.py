@@ -182,7 +182,7 @@ class Process:
         recorder = self.access.audit.recorder
         assembly = assemble(service, store, transport, settings, self.readiness, identity=identity, recorder=recorder)
         self.assemblies.append(assembly)
-        audit = audit_loops(store, settings, identity, self.aws, self.readiness)
+        audit = audit_loops(store, transport, settings, identity, self.aws, self.readiness)
         name = settings.member(party)
         named: dict[str, Loop] = {f"name of {party}": ReplicaName(store, name).run} if name else {}
         return {**assembly.loops, **service.background, **audit, **named}

@@ -99,7 +99,8 @@ class Relay:
         try:
             for id_, fields in entries:
                 self._sending_since = self._now() if self._sending_since is None else self._sending_since
-                await self._send(fields)
+                if fields:  # what was given up since has none
+                    await self._send(fields)
                 self._sending_since = None
                 confirmed.append(id_)
         finally:
@@ -136,7 +137,7 @@ def _entries(found: Any) -> Entries:
     for _, read in streams:  # RESP2 gives pairs, RESP3 a map
         for batch in read:
             if isinstance(batch, list) and batch and isinstance(batch[0], (list, tuple)):
-                entries += [(id_, fields) for id_, fields in batch]
+                entries += [(id_, fields or {}) for id_, fields in batch]
             else:
-                entries.append((batch[0], batch[1]))
+                entries.append((batch[0], batch[1] or {}))
     return entries

@@ -58,7 +58,7 @@ class Audit:
 
     @property
     def lines(self) -> list[bytes]:
-        outbox = self.redis.stream(f"{{{self.service}}}:outbox")
+        outbox = self.redis.stream(f"{{{self.service}}}:audit-outbox")
         return [fields[b"value"] for _, fields in outbox if fields[b"topic"] == AUDIT.name.encode()]
 
     @property

@@ -1,5 +1,6 @@
 """The audit in S3: written once, by its service alone, late but whole where S3 refuses."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,14 +9,19 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from contracts.audit import Act
 from contracts.audit_chain import Line, read_record, verify
+from contracts.envelope import Message
 from contracts.topics import Party
+from sandbox.virtual.redis import MemoryRedis
 from services._chassis.audit.archive import Archive, ArchiveBucket
-from services._chassis.audit.sealer import UNARCHIVED, Sealer
+from services._chassis.audit.loops import Unpublished
+from services._chassis.audit.sealer import OUTBOX, UNARCHIVED, Sealer
 from services._chassis.audit.verify import check_with
 from services._chassis.aws import Aws
 from services._chassis.readiness import Readiness
+from services._chassis.relay import Relay
 from services._chassis.signatures import UNSIGNED
 from services._chassis.store import RedisStore
+from tests.chassis.harness import until
 from tests.kit import FakeClock, refusal
 from tests.security.audit import NOW, Audit
 
@@ -154,20 +160,66 @@ async def test_sealing_and_archiving_in_a_real_redis(redis: Any) -> None:
     await archive_of(audit, s3).write()
     assert faults(s3) == []
     assert [read_record(line.data).act for line in s3.lines] == [Act.CHAIN_BEGUN, *ACTS]
-    outbox = await redis.xrange(audit.store.key("outbox"))
+    outbox = await redis.xrange(audit.store.key(OUTBOX))
     assert [fields[b"value"] for _, fields in outbox] == [line.data for line in s3.lines]
     assert await redis.xlen(audit.store.key(UNARCHIVED)) == 0
 
 
 async def test_what_a_real_redis_keeps_for_s3_is_bounded(redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services._chassis.audit.sealer.MOST_UNARCHIVED", 2)
+    monkeypatch.setattr("services._chassis.audit.sealer.MOST_WAITING", 2)
     audit = Audit(Party.HEALTH)
     audit.store = RedisStore(redis, Party.HEALTH, FakeClock(NOW.timestamp()))
     for act in ACTS:
         await audit.act(act)
     await Sealer(audit.store, UNSIGNED, Readiness(), archived=True).seal()
     assert await redis.xlen(audit.store.key(UNARCHIVED)) == 2
-    assert await redis.hget(audit.store.key("counters"), "audit-not-archived") == b"2"
+    assert await redis.xlen(audit.store.key(OUTBOX)) == 2
+    lost = [await redis.hget(audit.store.key("counters"), f"audit-not-{way}") for way in ("archived", "published")]
+    assert lost == [b"2", b"2"]
+
+
+async def test_what_was_given_up_stops_no_relay(redis: Any) -> None:
+    """It is claimed, and then gone: Redis gives its id without its fields."""
+    outbox, published = "{health}:audit-outbox", list[bytes]()
+
+    async def publish(message: Message) -> None:
+        published.append(message.value)
+        if message.value == b"1":
+            raise ConnectionError("Kafka is away")
+
+    fields = {"topic": "audit.v1", "key": "health", "headers": "[]"}
+    for value in ("1", "2"):
+        await redis.xadd(outbox, {**fields, "value": value})
+    relay = Relay(redis, outbox, "replica", publish)
+    with pytest.raises(ConnectionError):
+        await relay.run()
+    await redis.xtrim(outbox, maxlen=1, approximate=False)
+    running = asyncio.ensure_future(relay.run())
+    await until(lambda: b"2" in published)
+    running.cancel()
+    assert published == [b"1", b"2"]
+
+
+def test_an_audit_that_kafka_does_not_take_is_reported_and_keeps_nothing_else_waiting() -> None:
+    class Waiting(Relay):
+        waits = 61.0
+
+    readiness = Readiness()
+    relay = Waiting(MemoryRedis(), "{health}:audit-outbox", "replica", FakeS3)  # type: ignore[arg-type]
+    unpublished = Unpublished(relay, "health", 60.0, readiness)
+    unpublished.look()
+    assert "ealth's audit has not reached Kafka for 61 s" in readiness.degraded[0]
+    Waiting.waits = 0.0
+    unpublished.look()
+    assert readiness.degraded == []
+
+
+async def test_a_line_that_was_spoilt_keeps_no_other_from_s3() -> None:
+    audit, s3 = Audit(archived=True), FakeS3()
+    await audit.redis.xadd(audit.store.key(UNARCHIVED), {b"line": b"spoilt"})
+    await audit.sealed(*ACTS)
+    await archive_of(audit, s3).write()
+    assert (len(s3.lines), faults(s3)) == (4, [])
 
 
 def test_what_is_raised_is_what_botocore_raises() -> None:

@@ -9,7 +9,7 @@ from contracts.audit import Act
 from contracts.audit_chain import hash_of, read_record
 from contracts.topics import Party
 from services._chassis.audit.acts import Audited
-from services._chassis.audit.sealer import HEAD, MOST_UNARCHIVED, UNARCHIVED
+from services._chassis.audit.sealer import HEAD, MOST_WAITING, UNARCHIVED
 from services._chassis.redis_keys import AUDIT
 from services._chassis.signatures import Identity, Signatures, Trust
 from services._chassis.store import AnotherRedis, Applied
@@ -250,8 +250,8 @@ async def test_a_head_that_was_spoilt_is_a_second_beginning_and_no_standstill() 
 
 
 async def test_what_waits_for_s3_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services._chassis.audit.sealer.MOST_UNARCHIVED", 3)
-    assert MOST_UNARCHIVED * 1_000 < 20_000_000
+    monkeypatch.setattr("services._chassis.audit.sealer.MOST_WAITING", 3)
+    assert MOST_WAITING * 1_000 < 20_000_000
     audit = Audit(archived=True)
     await audit.sealed(*ACTS)
     assert len(audit.redis.stream(audit.store.key(UNARCHIVED))) == 3

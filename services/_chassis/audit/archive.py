@@ -1,7 +1,7 @@
 """Writes the chain to S3: objects of JSON lines that are never written a second time.
 
 Records wait in Redis beside the chain until an object has them. It has threads of its own, waits for nothing that acts,
-and nothing waits for it: where S3 refuses, that is reported, and what waits is bounded (``sealer.MOST_UNARCHIVED``).
+and nothing waits for it: where S3 refuses, that is reported, and what waits is bounded (``sealer.MOST_WAITING``).
 """
 
 import asyncio
@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
+from redis.exceptions import RedisError
 
 from contracts.audit import AuditRecord
 from contracts.audit_chain import hash_of, read_record
-from services._chassis.audit.sealer import MOST_UNARCHIVED, UNARCHIVED
-from services._chassis.aws import Aws, AwsError
+from services._chassis.audit.sealer import MOST_WAITING, UNARCHIVED
+from services._chassis.aws import Aws
 from services._chassis.readiness import Readiness
 from services._chassis.store import RedisStore
 
@@ -43,7 +44,7 @@ class ArchiveBucket:
     """The KMS key that encrypts what is written; None: the key of S3 itself."""
 
     async def put(self, key: str, body: bytes) -> None:
-        """Write an object unless it is there. Raise ``ClientError``, ``BotoCoreError`` or ``AwsError``."""
+        """Write an object unless it is there. Raise what botocore and ``Aws`` raise."""
         owner = {"ExpectedBucketOwner": self.owner} if self.owner else {}
         encryption: dict[str, Any] = {"ServerSideEncryption": "AES256"}
         if self.kms_key is not None:
@@ -88,7 +89,11 @@ class Archive:
         try:
             while await self._write_next():
                 pass
-        except (ClientError, BotoCoreError, AwsError, TimeoutError) as error:
+        except (RedisError, OSError) as error:
+            if not isinstance(error, TimeoutError):
+                raise
+            await self._report(error)
+        except Exception as error:  # noqa: BLE001  whatever is in the way of the archive stops nothing else
             await self._report(error)
         else:
             self._readiness.clear(self._key)
@@ -99,6 +104,11 @@ class Archive:
         """Write the next object; return whether there was anything to write."""
         store = self._store
         found = await store.redis.xrange(store.key(UNARCHIVED), count=MOST_LINES)
+        spoilt = [id_ for id_, fields in found if not _is_record(fields.get(b"line", b""))]
+        if spoilt:
+            log.error("records that wait for S3 cannot be read; they are left out", records=len(spoilt))
+            await store.redis.xdel(store.key(UNARCHIVED), *spoilt)
+            return True
         waiting = [*_of_one_object([(id_, fields[b"line"]) for id_, fields in found])]
         if not waiting:
             return False
@@ -117,11 +127,19 @@ class Archive:
         waiting = await self._store.redis.xlen(self._store.key(UNARCHIVED))
         why = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
         log.warning("the audit does not reach S3", service=self._store.service, waiting=waiting, why=why)
-        full = ", and the oldest are given up" if waiting >= MOST_UNARCHIVED else ""
+        full = ", and the oldest are given up" if waiting >= MOST_WAITING else ""
         sentence = (
             f"{self._store.service}'s audit does not reach s3://{self._bucket.name} ({why}): {waiting} records wait"
         )
         self._readiness.degrade(self._key, f"{sentence}{full}; the topic has them.")
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        read_record(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _of_one_object(waiting: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:

@@ -1,9 +1,11 @@
-"""Gives what is to be recorded its place in the service's chain, signs it, and puts it into the outbox.
+"""Gives what is to be recorded its place in the service's chain, signs it, and puts it into an outbox of its own.
 
 ``apply`` records an act with the state that it changes; here one script removes such entries, writes their records and
 moves the chain's head, or does nothing. All replicas may do so: one of two finds that the head was moved, and reads
-again. A chain belongs to one run of Redis. When Redis is another one, restarted or restored, the next chain goes on
-after the head that is known there, so that a copy that knows less shows as a fork (``contracts/audit_chain.py``).
+again. Whatever Kafka has against the audit keeps no other event waiting.
+
+A chain belongs to one run of Redis. When Redis is another one, restarted or restored, the next chain goes on after the
+head that is known there, so that a copy that knows less shows as a fork (``contracts/audit_chain.py``).
 """
 
 import asyncio
@@ -29,12 +31,12 @@ from services._chassis.scripts import script
 from services._chassis.signatures import Identity
 from services._chassis.store import RedisStore
 
-HEAD, UNARCHIVED, COUNTERS = "audit-head", "audit-unarchived", "counters"
+HEAD, OUTBOX, UNARCHIVED, COUNTERS = "audit-head", "audit-outbox", "audit-unarchived", "counters"
 IDLE_SECONDS = 0.5
 """Real seconds between two looks for what is to be recorded."""
 BATCH = 64
-MOST_UNARCHIVED = 10_000
-"""Records of a service that wait for S3, about 10 MB; the oldest go first, and that is told."""
+MOST_WAITING = 10_000
+"""Records of a service that wait for Kafka, and as many for S3, 10 MB each; the oldest go first, and are counted."""
 
 log = structlog.get_logger()
 
@@ -70,7 +72,7 @@ class Sealer:
         self._store = store
         self._identity = identity
         self._readiness = readiness
-        self._most = MOST_UNARCHIVED if archived else 0
+        self._archived = archived
         self._new_id = new_id
         self._script = store.redis.register_script(script("seal_audit"))
 
@@ -101,8 +103,8 @@ class Sealer:
         head = None if kept is None else _head(kept)
         run = str((await store.redis.info("server"))["run_id"])
         messages, head = self._sealed(entries, head, run)
-        keys = [store.key(name) for name in (HEAD, AUDIT, "outbox", UNARCHIVED, COUNTERS)]
-        arguments: list[Any] = [kept or b"", run, as_json(head), self._most, len(entries)]
+        keys = [store.key(name) for name in (HEAD, AUDIT, OUTBOX, UNARCHIVED, COUNTERS)]
+        arguments: list[Any] = [kept or b"", run, as_json(head), MOST_WAITING, str(int(self._archived)), len(entries)]
         arguments += [id_ for id_, _ in entries]
         for message in messages:
             arguments += fields_of(message).values()
