@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from contracts.base import Contract, Event, RunId, Time
 from contracts.limits import MINIMUM_HEALTH_SCORE
+from contracts.policy import DatabaseInstance
 from contracts.policy_parts import HealthPolicy
 from contracts.prose import Prose
 from contracts.rollout_pace import RolloutPace
@@ -36,6 +37,8 @@ class WatchDeployment(Event):
     pace: RolloutPace | None = None
     """It says how far each progress extends the watch, up to ``pace.longest`` in all. Without one ``deadline`` holds,
     however the deployment moves."""
+    database: DatabaseInstance | None = None
+    """The RDS instance of the application. What fails while that is in trouble itself is held against no version."""
 
 
 class StartHealthChecks(Event):

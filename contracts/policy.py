@@ -38,6 +38,9 @@ MOST_SERVICES = 1000
 Part = TypeVar("Part", bound=Contract)
 """The type of a part of a policy (``policy_parts.py``)."""
 
+DatabaseInstance = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")]
+"""The identifier of an RDS instance."""
+
 
 class Application(Section):
     """Where the application is reached, and where it reports its health."""
@@ -72,9 +75,7 @@ class Monitoring(Section):
     """ARN of the SNS topic that the CloudWatch alarms notify."""
     alarms: tuple[AlarmName, ...] = default((), "those of the deployment configuration alone", max_length=50)
     """Alarms that exist already: one that begins to fire by the new version fails it as a broken critical rule does."""
-    database: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")] | None = default(
-        None, "without one a deployment is blamed"
-    )
+    database: DatabaseInstance | None = default(None, "without one a deployment is blamed")
     """The RDS instance. While the instance itself has a fault, alerts on what users notice roll nothing back."""
     interval_seconds: Annotated[float, Field(ge=10, le=3600)] = default(60, "requirements, Monitoring Service")
     """Seconds between two evaluations; CloudWatch bills each by the metric."""

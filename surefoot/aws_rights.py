@@ -28,7 +28,7 @@ RIGHTS: Mapping[Party, tuple[str, ...]] = {
     Party.HEALTH: (
         *_FINDS, *_TASKS, *_LISTENERS,
         "ecs:DescribeServiceDeployments", "elasticloadbalancing:DescribeTargetHealth",
-        "cloudwatch:GetMetricData", "secretsmanager:GetSecretValue",
+        "cloudwatch:GetMetricData", "rds:DescribeDBInstances", "secretsmanager:GetSecretValue",
     ),
     Party.DIAGNOSTICS: (*_FINDS, *_TASKS, "elasticloadbalancing:DescribeTargetHealth"),
     Party.OPTIMIZER: (

@@ -74,8 +74,9 @@ class Behaviour(Frozen):
 
     @property
     def falls_ill(self) -> bool:
-        """Return whether the container becomes unhealthy later."""
-        return self.later is not None and self.later.passes_health_check is not None
+        """Whether the container may become unhealthy later, by itself or without its database."""
+        changes = (self.later, self.without_database)
+        return any(change is not None and change.passes_health_check is not None for change in changes)
 
     def at(self, running_seconds: float, *, database: bool = True) -> "Behaviour":
         """Return the behaviour after so many seconds of RUNNING. ``database``: whether the database is there."""

@@ -4,6 +4,7 @@ from functools import partial
 
 from contracts.health import AssessHealth, StartHealthChecks, WatchDeployment
 from contracts.recovery import RollbackStarted
+from services._aws.databases import RdsDatabases
 from services._aws.existing import existing
 from services._aws.secrets import Secrets
 from services._chassis.commands import becomes_job
@@ -41,7 +42,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         },
         jobs={
             ASSESS: Assess(examine, policies),
-            WATCH: Watch(Observe(ecs, balancers), clock),
+            WATCH: Watch(Observe(ecs, balancers), RdsDatabases(aws), clock),
             CHECK: CheckOnce(examine, policies, clock),
         },
         failures={WATCH: handlers.watch_failed},

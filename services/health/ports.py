@@ -6,6 +6,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from contracts.base import Target
+from contracts.monitor import DependencyFault
 from contracts.policy import Application
 from services._aws.reach import Counted, Reach
 from services._chassis.web import Address
@@ -20,6 +21,14 @@ from services.health.domain.observed import (
     TargetHealth,
 )
 from services.health.domain.watch.memory import Memory, Observed
+
+
+class Databases(Protocol):
+    """RDS."""
+
+    async def fault(self, target: Target, instance: str, now: float) -> DependencyFault | None:
+        """Return what is wrong with an instance in the target's account and region. Raise ``AwsError``."""
+        ...
 
 
 class Ecs(Protocol):

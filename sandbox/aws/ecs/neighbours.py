@@ -16,6 +16,8 @@ class Neighbours:
         """Names of roles that cannot be assumed."""
         self.secrets_gone = False
         """Whether ECS finds none of the secrets and parameters that it looks for."""
+        self.database = True
+        """Whether the database is there, which containers may look at when their health is checked."""
 
     def alarms_firing(self, names: Sequence[str]) -> list[str]:
         """Return those of the CloudWatch alarms ``names`` that are in ALARM."""

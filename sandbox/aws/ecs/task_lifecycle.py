@@ -45,7 +45,7 @@ def advance(task: Task, now: float, random: Random, near: Neighbours) -> None:
         case "ACTIVATING":
             _run(task, now, near)
         case "RUNNING":
-            _live(task, now)
+            _live(task, now, near)
         case "DEACTIVATING":
             task.targets.clear()
             _terminate(task, now)
@@ -117,13 +117,13 @@ def _run(task: Task, now: float, near: Neighbours) -> None:
     task.due = min(_next_check(task), _end(task))
 
 
-def _live(task: Task, now: float) -> None:
+def _live(task: Task, now: float, near: Neighbours) -> None:
     """Live through a moment of RUNNING: a container ends, or its health is checked."""
     if now >= _end(task):
         _exit(task, now)
         return
     if now >= _next_check(task):
-        _check(task, now)
+        _check(task, now, near)
     task.proven = task.proven or (task.checked and task.healthy)
     task.due = min(_next_check(task), _end(task))
 
@@ -134,13 +134,13 @@ def _next_check(task: Task) -> float:
     return inf if task.proven else task.running_since + PROVEN_SECONDS
 
 
-def _check(task: Task, now: float) -> None:
+def _check(task: Task, now: float, near: Neighbours) -> None:
     if not task.checked:
         task.proven = True
         return
-    failures = [_check_target(task, target, now) for target in task.targets if target.next_check <= now]
+    failures = [_check_target(task, target, now, near) for target in task.targets if target.next_check <= now]
     if task.next_own_check <= now:
-        failures.append(_check_itself(task, now))
+        failures.append(_check_itself(task, now, near))
     failed = any(failure is not None for failure in failures)
     if failed and task.answers(now) and task.behaviour is not None:
         task.news.append(f"ERROR:    {task.behaviour.log}")
@@ -156,20 +156,21 @@ def _settle(task: Task) -> None:
         target.next_check = inf
 
 
-def _check_target(task: Task, target: Target, now: float) -> Failure:
+def _check_target(task: Task, target: Target, now: float, near: Neighbours) -> Failure:
     behaviour = task.behaviour
     failure: Failure = targets.TIMEOUT
     if behaviour is not None:
-        then = behaviour.at(task.running_seconds(now))
+        then = behaviour.at(task.running_seconds(now), database=near.database)
         failure = target.health_check.failure(then, listening=task.answers(now))
     target.check(failure, now)
     return failure
 
 
-def _check_itself(task: Task, now: float) -> Failure:
+def _check_itself(task: Task, now: float, near: Neighbours) -> Failure:
     """Let the container check its own health, by its definition's ``healthCheck``."""
     task.next_own_check = now + _own_interval(task)
-    then = task.behaviour.at(task.running_seconds(now)) if task.behaviour is not None else None
+    behaviour = task.behaviour
+    then = behaviour.at(task.running_seconds(now), database=near.database) if behaviour is not None else None
     if then is not None and then.passes_health_check and task.answers(now):
         task.failed_checks, task.health = 0, "HEALTHY"
         return None

@@ -31,7 +31,7 @@ def bring_about(world: World, incident: Incident) -> None:
 
 
 def _database(world: World, state: str) -> None:
-    world.conditions.database = state == "back"
+    world.conditions.database = world.ecs.neighbours.database = state == "back"
     database_is(world.workload.place, world.workload.database, "available" if world.conditions.database else "failed")
 
 

@@ -18,11 +18,13 @@ from services.health.domain.waiting import Waiting, watch_key
 from services.health.domain.watch.judge import Failed, Healthy, Judgement, Unknown, Watching, judge, remember
 from services.health.domain.watch.memory import Expected, Memory, Observed
 from services.health.domain.watch.patience import deadline_of
-from services.health.ports import Observer
+from services.health.ports import Databases, Observer
 
 WATCH = "watch"
 WATCH_SECONDS = 5.0
 """Product seconds between two looks at a deployment."""
+ASK_SECONDS = 30.0
+"""Product seconds between two questions how the database is."""
 
 log = structlog.get_logger()
 
@@ -30,6 +32,7 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class Watch:
     observe: Observer
+    databases: Databases
     clock: Clock
 
     async def __call__(self, running: Running) -> Transition:
@@ -41,6 +44,8 @@ class Watch:
             observed = await self._look(event.target, memory)
             now = self.clock.now()
             if isinstance(observed, Observed):
+                grew = remember(memory, observed, expected, now).failures > memory.failures
+                memory = await self._asked(event, memory, now, again=grew)
                 memory = remember(memory, observed, expected, now)
             judgement = judge(observed, expected, memory, now)
             if not isinstance(judgement, Watching):
@@ -53,6 +58,18 @@ class Watch:
                 await running.emit(command.progressed(memory.message, str(memory.told), until))
             await running.checkpoint(memory.to_bytes())
             await self.clock.sleep(min(WATCH_SECONDS, max(0.0, deadline - now)))
+
+    async def _asked(self, event: WatchDeployment, memory: Memory, now: float, *, again: bool) -> Memory:
+        """Return the memory with how the database is, which is asked seldom, and ``again`` where a task has failed."""
+        due = memory.asked_at is None or now - memory.asked_at >= ASK_SECONDS
+        if event.database is None or not (due or again):
+            return memory
+        try:
+            fault = await self.databases.fault(event.target, event.database, now)
+        except AwsError as error:
+            log.warning("nothing is known of the database", target=str(event.target), why=str(error))
+            return memory.replace(asked_at=now)
+        return memory.replace(asked_at=now, troubles=memory.troubles.following(fault, now))
 
     async def _look(self, target: Target, memory: Memory) -> Observed | NotObserved:
         try:

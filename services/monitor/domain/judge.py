@@ -10,6 +10,7 @@ from math import floor
 
 from contracts.gates import Gate, Verdict
 from contracts.policy import Worsening
+from contracts.troubles import excused
 from services.monitor.domain.blind import Blind, without_metrics
 from services.monitor.domain.compared import compared_gates
 from services.monitor.domain.comparison.span import GoodStart, Span
@@ -20,7 +21,7 @@ from services.monitor.domain.rules import Rule
 from services.monitor.domain.service_alarms import NONE as NO_ALARMS
 from services.monitor.domain.service_alarms import ServiceAlarms, alarm_gates
 from services.monitor.domain.tasks import stay_up
-from services.monitor.domain.trouble import NONE, Troubles, excused
+from services.monitor.domain.trouble import NONE, Troubles
 
 
 def judge(

@@ -13,6 +13,7 @@ from contracts.gates import Gate, Verdict
 from contracts.limits import LEAST_REQUESTS
 from contracts.monitor import DependencyFault
 from contracts.results import ProbesOutput
+from contracts.troubles import excused
 from services.monitor.domain.attribute import may_be_old_tasks
 from services.monitor.domain.before import Before, before
 from services.monitor.domain.comparison.span import GoodStart
@@ -20,7 +21,7 @@ from services.monitor.domain.measures import Requests
 from services.monitor.domain.metrics import LATE, MINUTE, Readings, Series
 from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rules import OPPOSITES, Rule, evaluate, points_since
-from services.monitor.domain.trouble import NONE, Troubles, excused
+from services.monitor.domain.trouble import NONE, Troubles
 
 GOOD_POINTS = 2
 """The number of newest points after the change that must be good."""

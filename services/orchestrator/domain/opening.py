@@ -132,6 +132,7 @@ def watch_deployment(run: Run, now: float) -> WatchDeployment:
     """Return the command to watch our deployment, the live one, or the next that somebody else starts."""
     ours, preflight, bound = change_of(run), run.output(PreflightOutput), run.rollout_bound
     live = preflight.live_deployment if preflight else None
+    policy = run.policy.part(MonitoringPolicy)
     return WatchDeployment(
         target=run.target,
         run_id=run.run_id,
@@ -139,6 +140,7 @@ def watch_deployment(run: Run, now: float) -> WatchDeployment:
         task_definition=ours.task_definition if ours else None,
         deadline=moment(now + bound.least),
         pace=bound.pace,
+        database=policy.monitoring.database if policy else None,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from contracts.base import Target
 from contracts.envelope import Meta
+from contracts.monitor import DependencyFault
 from contracts.policy import Application
 from services._aws.ecs_task import EcsTask
 from services._aws.errors import AwsError
@@ -76,6 +77,21 @@ def evidence(**more: Any) -> Evidence:
         endpoints={"/api/v1/": Answer(200)},
     )
     return replace(well, **more)
+
+
+class FakeDatabases:
+    """RDS, where the database is failed until a time."""
+
+    def __init__(self, away_until: float = NOW, *, refused: bool = False) -> None:
+        self.away_until, self.refused = away_until, refused
+        self.asked: list[float] = []
+
+    async def fault(self, target: Target, instance: str, now: float) -> DependencyFault | None:
+        self.asked.append(now)
+        if self.refused:
+            raise AwsError("RDS did not answer DescribeDBInstances: AccessDenied")
+        away = now < self.away_until
+        return DependencyFault(name=instance, detail=f"the database {instance} is failed") if away else None
 
 
 @dataclass

@@ -20,8 +20,9 @@ from services._chassis.commands import becomes_job
 from services._chassis.transition import Cancelled
 from services.health import handlers
 from services.health.domain.observed import Evidence, NotObserved
+from services.health.domain.watch.memory import Observed
 from services.health.jobs.assess import ASSESS, Assess
-from services.health.jobs.watch import Watch
+from services.health.jobs.watch import ASK_SECONDS, Watch
 from tests.kit import FakeClock, FakePolicies, FakeRunning, events
 from tests.services.health.harness import (
     META,
@@ -30,6 +31,7 @@ from tests.services.health.harness import (
     OURS,
     TARGET,
     Decided,
+    FakeDatabases,
     FakeExaminer,
     FakeObserver,
     deployment,
@@ -126,7 +128,9 @@ async def test_a_watch_by_the_pace_tells_until_when_it_may_stay_silent() -> None
     store, clock, pace = Decided(), FakeClock(NOW), RolloutPace(tasks=3)
     running = await begun_watch(store, WATCH.model_copy(update={"pace": pace}))
     alone = look(deployment(running=1, rollout_state="IN_PROGRESS"), seen=())
-    await Watch(FakeObserver([replace(ROLLING, targets=()), ROLLING, alone, alone, look()]), clock)(running)
+    await Watch(FakeObserver([replace(ROLLING, targets=()), ROLLING, alone, alone, look()]), FakeDatabases(), clock)(
+        running
+    )
     told = [emission.event for emission in running.emitted if isinstance(emission.event, StepProgressed)]
     assert {event.message for event in told} == {"1 of 3 tasks running, 0 of 3 targets healthy"}
     assert [event.silent_until for event in told] == [moment(NOW + after + pace.silence) for after in (0, 10)]
@@ -135,7 +139,7 @@ async def test_a_watch_by_the_pace_tells_until_when_it_may_stay_silent() -> None
 
 async def test_a_watch_with_a_fixed_time_says_nothing_of_silence() -> None:
     running = await begun_watch(Decided())
-    await Watch(FakeObserver([ROLLING, look()]), FakeClock(NOW))(running)
+    await Watch(FakeObserver([ROLLING, look()]), FakeDatabases(), FakeClock(NOW))(running)
     told = [emission.event for emission in running.emitted if isinstance(emission.event, StepProgressed)]
     assert [event.silent_until for event in told] == [None]
 
@@ -144,7 +148,7 @@ async def test_a_watch_tells_its_progress_and_ends_with_one_answer() -> None:
     store, clock = Decided(), FakeClock(NOW)
     running = await begun_watch(store)
     observer = FakeObserver([ROLLING, ROLLING, None, ROLLING, look()])
-    decision = await store.apply(await Watch(observer, clock)(running))
+    decision = await store.apply(await Watch(observer, FakeDatabases(), clock)(running))
     (answer,) = events(decision)
     assert isinstance(answer, StepFinished)
     assert (answer.verdict, answer.step, answer.cause) == (Verdict.PASS, "watch-deployment", None)
@@ -166,7 +170,7 @@ async def test_a_watch_that_sees_a_failure_fails() -> None:
     running = await begun_watch(store)
     stopped = tuple(failed_task(number) for number in range(3))
     observer = FakeObserver([look(deployment(running=0, rollout_state="IN_PROGRESS"), stopped=stopped)])
-    (answer,) = events(await store.apply(await Watch(observer, FakeClock(NOW))(running)))
+    (answer,) = events(await store.apply(await Watch(observer, FakeDatabases(), FakeClock(NOW))(running)))
     assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
 
 
@@ -176,7 +180,7 @@ async def test_a_watch_that_sees_a_failure_fails() -> None:
 async def test_a_watch_ends_at_its_deadline(seen: Any, verdict: Verdict, cause: Cause) -> None:
     store, clock = Decided(), FakeClock(NOW)
     running = await begun_watch(store)
-    decision = await store.apply(await Watch(FakeObserver([seen]), clock)(running))
+    decision = await store.apply(await Watch(FakeObserver([seen]), FakeDatabases(), clock)(running))
     (answer,) = events(decision)
     assert (answer.verdict, answer.cause) == (verdict, cause)
     assert clock.time == WATCH.deadline.timestamp()
@@ -189,11 +193,64 @@ async def test_a_restarted_executor_goes_on_with_what_the_first_one_knew() -> No
     stopped = (failed_task(1), failed_task(2))
     rolling = look(deployment(running=0, rollout_state="IN_PROGRESS"), stopped=stopped)
     with pytest.raises(Cancelled):
-        await Watch(FakeObserver([rolling]), clock)(first)
+        await Watch(FakeObserver([rolling]), FakeDatabases(), clock)(first)
     second = FakeRunning(first.payload, kind="watch", saved=first.saved, attempt=2)
     third_failure = look(deployment(running=0, rollout_state="IN_PROGRESS"), stopped=(failed_task(3),))
-    decision = await store.apply(await Watch(FakeObserver([third_failure]), clock)(second))
+    decision = await store.apply(await Watch(FakeObserver([third_failure]), FakeDatabases(), clock)(second))
     (answer,) = events(decision)
+    assert "3 tasks of the deployment failed" in answer.summary
+
+
+BY_DATABASE = WATCH.model_copy(update={"database": "court-case-db"})
+FAILING: list[Observed | None] = [
+    look(deployment(running=0, rollout_state="IN_PROGRESS"), stopped=(failed_task(n),)) for n in range(6)
+]
+
+
+async def test_tasks_that_fail_while_the_database_is_away_fail_no_watch() -> None:
+    store, clock, databases = Decided(), FakeClock(NOW), FakeDatabases(away_until=NOW + 25)
+    running = await begun_watch(store, BY_DATABASE)
+    (answer,) = events(await store.apply(await Watch(FakeObserver([*FAILING, look()]), databases, clock)(running)))
+    assert (answer.verdict, answer.cause) == (Verdict.PASS, None)
+    told = [emission.event.message for emission in running.emitted if isinstance(emission.event, StepProgressed)]
+    assert any("1 of them while the database court-case-db is failed" in message for message in told)
+
+
+async def test_at_the_deadline_the_database_is_the_cause_and_nothing_is_condemned() -> None:
+    store, databases = Decided(), FakeDatabases(away_until=NOW + 1e6)
+    running = await begun_watch(store, BY_DATABASE)
+    (answer,) = events(await store.apply(await Watch(FakeObserver(FAILING), databases, FakeClock(NOW))(running)))
+    assert (answer.verdict, answer.cause) == (Verdict.INCONCLUSIVE, Cause.DEPENDENCY)
+    assert "the database court-case-db is failed" in answer.summary
+    assert Verdict.FAIL not in {gate.verdict for gate in answer.gates}
+    assert len(databases.asked) <= 6 + 600 / ASK_SECONDS + 1
+
+
+@pytest.mark.parametrize(
+    ("databases", "command"),
+    [
+        ({"away_until": NOW}, BY_DATABASE),
+        ({"away_until": NOW + 1e6}, WATCH),
+        ({"refused": True}, BY_DATABASE),
+    ],
+    ids=["it is well", "nobody names one", "rds does not answer"],
+)
+async def test_what_is_not_known_excuses_nothing(databases: dict[str, Any], command: WatchDeployment) -> None:
+    store = Decided()
+    running = await begun_watch(store, command)
+    watch = Watch(FakeObserver(FAILING), FakeDatabases(**databases), FakeClock(NOW))
+    (answer,) = events(await store.apply(await watch(running)))
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
+
+
+async def test_what_fails_once_the_database_is_back_is_held_against_the_version() -> None:
+    store, databases = Decided(), FakeDatabases(away_until=NOW + 3)
+    running = await begun_watch(store, BY_DATABASE)
+    late = [ROLLING] * 40 + FAILING[1:]
+    (answer,) = events(
+        await store.apply(await Watch(FakeObserver([FAILING[0], *late]), databases, FakeClock(NOW))(running))
+    )
+    assert (answer.verdict, answer.cause) == (Verdict.FAIL, Cause.GATE)
     assert "3 tasks of the deployment failed" in answer.summary
 
 
@@ -204,7 +261,7 @@ async def test_a_rollback_ends_the_watch_and_answers_its_command_once() -> None:
     (answer,) = events(decision)
     assert decision.cancel_jobs == (META.id,)
     assert (answer.verdict, answer.cause, answer.command_id) == (Verdict.INCONCLUSIVE, Cause.SUPERSEDED, META.id)
-    late = await Watch(FakeObserver([look()]), FakeClock(NOW))(running)
+    late = await Watch(FakeObserver([look()]), FakeDatabases(), FakeClock(NOW))(running)
     assert (await store.apply(late)).emit == ()
 
 
@@ -222,5 +279,5 @@ async def test_a_rollback_of_another_run_ends_nothing() -> None:
     other = ROLLBACK.model_copy(update={"run_id": "run-2"})
     assert (await store.apply(await handlers.rollback_started(other, META))).cancel_jobs == ()
     assert await handlers.rollback_started(ROLLBACK.model_copy(update={"run_id": None}), META) is None
-    ended = await Watch(FakeObserver([look()]), FakeClock(NOW))(running)
+    ended = await Watch(FakeObserver([look()]), FakeDatabases(), FakeClock(NOW))(running)
     assert len((await store.apply(ended)).emit) == 1

@@ -7,6 +7,7 @@ import pytest
 from contracts.base import Target
 from contracts.gates import Gate, Verdict
 from contracts.monitor import DependencyFault
+from contracts.troubles import Trouble
 from services.monitor.domain.alarm_alerts import step
 from services.monitor.domain.blind import Blind
 from services.monitor.domain.history import Earlier
@@ -15,7 +16,7 @@ from services.monitor.domain.metrics import MINUTE, WatchedService
 from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rollout import Gap, Rollout
 from services.monitor.domain.service_alarms import ServiceAlarm, ServiceAlarms, alarm_gates
-from services.monitor.domain.trouble import NONE, Trouble, Troubles
+from services.monitor.domain.trouble import NONE, Troubles
 from tests.services.monitor.harness import RULES, TARGET
 
 BEGAN = 1_000_000.0

@@ -2,8 +2,9 @@
 
 import pytest
 
+from contracts.troubles import RECOVERS, REMEMBERED
 from services.monitor.domain.metrics import MINUTE
-from services.monitor.domain.trouble import NONE, RECOVERS, REMEMBERED, Troubles
+from services.monitor.domain.trouble import NONE, Troubles
 from tests.services.monitor.harness import BY_NAME, START, failed
 
 AWAY = failed("court")

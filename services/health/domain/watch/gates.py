@@ -27,7 +27,7 @@ def gates(observed: Observed, expected: Expected, memory: Memory, now: float) ->
         Gate.true("rollout_completed", rolled_out, detail=how),
         Gate.true("our_deployment_live", _live(service, expected, memory, now), detail=describe_primary(service)),
         Gate.measured("tasks_running", ours.running if ours else None, "==", service.desired),
-        Gate.measured("failed_tasks", memory.failures, "<", failure_limit(service.desired), detail=memory.last_failure),
+        Gate.measured("failed_tasks", memory.blamed, "<", failure_limit(service.desired), detail=memory.last_failure),
     )
     if observed.targets is None:
         return always

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from contracts.deployment import Cause
 from contracts.gates import Gate, Verdict, worst
+from contracts.troubles import RECOVERS, excused
 from services.health.domain.observed import NotObserved, Service
 from services.health.domain.watch.gates import describe_primary, failure_limit, gates, healthy_targets
 from services.health.domain.watch.memory import Expected, Memory, Observed, completed, lost, runs
@@ -11,6 +12,8 @@ from services.health.domain.watch.patience import deadline_of, note_progress, wh
 
 FRESH_SECONDS = 30.0
 """Product seconds: where AWS cannot be asked at the deadline, an observation that is no older still counts."""
+START_SECONDS = 300.0
+"""Product seconds that a rollout has to move again, once the database is back."""
 UNPLACED = "unable to place a task"
 """A part of ECS's events about a lack of capacity (ECS developer guide, "Service event messages")."""
 REMEMBERED_TASKS = 200
@@ -72,7 +75,7 @@ def remember(memory: Memory, observed: Observed, expected: Expected, now: float)
         unplaced=next((event for event in service.events[:1] if UNPLACED in event), ""),
         seen_at=now,
     )
-    known = note_progress(known, observed, service, now)
+    known = note_progress(known.excusing(memory, now), observed, service, now)
     return known.replace(gates=gates(observed, expected, known, now))
 
 
@@ -121,13 +124,13 @@ def _failure(observed: Observed, memory: Memory, now: float) -> Failed | None:
         going = Gate.true("our_deployment_live", False, detail=service.being_deleted)
         return Failed(Cause.SUPERSEDED, f"It was not watched to its end: {service.being_deleted}.", (going,))
     given_up = _given_up_by_ecs(observed, service, memory, now)
-    if given_up is not None:
+    if given_up is not None and not _waits_for_database(service, memory, now):
         return Failed(Cause.GATE, _why(f"ECS gave the deployment up: {given_up}", memory), memory.gates)
     if any(gate.name == "our_deployment_live" and gate.verdict is Verdict.FAIL for gate in memory.gates):
         detail = f"{describe_primary(service)}, which is not what we watch."
         return Failed(Cause.SUPERSEDED, detail, memory.gates)
-    if memory.failures >= failure_limit(service.desired):
-        detail = _why(f"{memory.failures} tasks of the deployment failed", memory)
+    if memory.blamed >= failure_limit(service.desired):
+        detail = _why(f"{memory.blamed} tasks of the deployment failed", memory)
         return Failed(Cause.GATE, detail, memory.gates)
     return None
 
@@ -150,6 +153,13 @@ def _given_up_by_ecs(observed: Observed, service: Service, memory: Memory, now: 
     return (rollout.reason or rollout.status) if ended else None
 
 
+def _waits_for_database(service: Service, memory: Memory, now: float) -> bool:
+    """Return whether ECS has stopped our rollout while the database is away, and goes back to no other version."""
+    primary = service.primary
+    stopped = primary is not None and primary.id == memory.deployment_id
+    return stopped and memory.troubles.during(now - RECOVERS, now) is not None
+
+
 def _why(text: str, memory: Memory) -> str:
     """Return ``text`` as a sentence, followed by why tasks fail or do not even start, where that is known."""
     text = f"{text.rstrip('. ')}{f'. ECS says: {memory.unplaced}' if memory.unplaced else ''}".rstrip(". ")
@@ -165,6 +175,10 @@ def _overdue(observed: Observed | NotObserved, expected: Expected, memory: Memor
         return Unknown(Cause.TIMEOUT, "No deployment began before the deadline.", memory.gates)
     missing = "; ".join(f"{gate.name} {gate.arithmetic}" for gate in memory.gates if gate.verdict is not Verdict.PASS)
     why = why_over(expected, memory, now)
+    fault = memory.troubles.during(now - START_SECONDS, now)
+    if fault is not None:
+        unproven = tuple(excused(gate, fault) if gate.verdict is Verdict.FAIL else gate for gate in memory.gates)
+        return Unknown(Cause.DEPENDENCY, f"{why}, and {fault.detail}: {missing}.", unproven)
     if worst(gate.verdict for gate in memory.gates) is Verdict.FAIL:
         return Failed(Cause.TIMEOUT, _why(f"{why}: {missing}", memory), memory.gates)
     return Unknown(Cause.TIMEOUT, f"{why}, and not known to be healthy: {missing}.", memory.gates)
@@ -186,4 +200,6 @@ def _counts(observed: Observed, memory: Memory) -> str:
         parts.append(f"{healthy} of {service.desired} targets healthy")
     if memory.failures:
         parts.append(f"{memory.failures} task{'' if memory.failures == 1 else 's'} failed")
+    if memory.excused and memory.troubles.known:
+        parts.append(f"{memory.excused} of them while {memory.troubles.known[-1].fault.detail}")
     return ", ".join(parts)

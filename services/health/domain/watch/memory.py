@@ -1,11 +1,13 @@
 """What a watch waits for, what one look shows of it, and what is remembered from look to look."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from contracts.gates import Gate
 from contracts.prose import Prose
 from contracts.rollout_pace import RolloutPace
 from contracts.state import State
+from contracts.troubles import RECOVERS, Troubles
 from services.health.domain.observed import Deployment, NotObserved, Rollout, Service, StoppedTask, TargetHealth
 
 SETTLING_SECONDS = 30.0
@@ -73,9 +75,28 @@ class Memory(State):
     told: int = 0
     """How many times progress was published."""
 
+    troubles: Troubles = Troubles()
+    """When the application's database was in trouble."""
+    asked_at: float | None = None
+    """When it was asked last how the database is."""
+    excused: int = 0
+    """The failures in a time of trouble."""
+
     @property
     def failures(self) -> int:
+        """Return how many tasks have failed, whatever the reason."""
         return max(self.failed_most, len(self.failed_tasks))
+
+    @property
+    def blamed(self) -> int:
+        """Return the failures that are held against the version."""
+        return self.failures - self.excused
+
+    def excusing(self, before: "Memory", now: float) -> Self:
+        """Return the memory without blame for failures since ``before``, where the database was in trouble then."""
+        more = self.failures - before.failures
+        excused = more if more > 0 and self.troubles.during(now - RECOVERS, now) else 0
+        return self.replace(excused=self.excused + excused)
 
     def with_progress(self, message: str, silent_until: float | None) -> "Memory":
         return self.replace(message=message, silent_until=silent_until, told=self.told + 1)
