@@ -25,6 +25,8 @@ from services._chassis.redis_keys import ANSWER, key_of
 from services._chassis.scripts import refused_when_full, script
 from services._chassis.transition import Busy, Decision, Timer, Transition
 
+AGAIN_SECONDS = 5
+"""Real seconds for which an answer is not given once more."""
 CONFLICTS = 20
 """How often a transition is decided anew before ``Busy`` is raised."""
 
@@ -247,7 +249,14 @@ class RedisStore:
         return found[:limit]
 
     async def answer_again(self, command_id: str) -> None:
-        """Publish the stored answer of a command once more; nothing if it has none yet."""
+        """Publish the stored answer of a command once more; nothing if it has none yet.
+
+        Nor anything within ``AGAIN_SECONDS`` of the last time: whoever may write to Kafka can send a recorded command
+        as often as Kafka takes it.
+        """
+        asked = self.key("answered-again", command_id)
+        if not await self.write_although_full("SET", asked, "1", "NX", "EX", AGAIN_SECONDS):
+            return
         kept: bytes | None = await self.redis.get(self.key(ANSWER, command_id))
         # version 0.1.0 kept a hash of the fields
         fields: Any = expand_fields(kept) if kept else await self.redis.hgetall(self.key("answer", command_id))

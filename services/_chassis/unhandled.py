@@ -1,5 +1,6 @@
 """What becomes of a message that is not handled: it is kept as a dead letter or counted, and its writer is answered."""
 
+from hashlib import sha256
 from typing import NamedTuple
 
 import structlog
@@ -8,6 +9,7 @@ from redis.exceptions import RedisError
 from contracts.dead_letter import Reason, letter_id
 from contracts.envelope import read_meta
 from contracts.prose import quote
+from contracts.signatures import signed_bytes
 from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
 from services._chassis.audit.messages import place_of
 from services._chassis.audit.recorder import Recorder
@@ -23,6 +25,8 @@ from services._chassis.transition import Busy, Emit, Transition, decided
 
 MOST_UNTRUSTED = 300
 """Dead letters an hour, of each service, about messages that are not believed."""
+MOST_REPEATED = 10
+"""Dead letters an hour, of each service, about the same signed message: whoever may write to Kafka can repeat it."""
 HOUR = 3600
 _COMMANDS = {topic.name: party for topic, party in COMMAND_TOPICS.items()}
 _ASKED = {**_COMMANDS, DEPLOYMENT_REQUESTS.name: Party.ORCHESTRATOR}
@@ -30,6 +34,11 @@ _ASKED = {**_COMMANDS, DEPLOYMENT_REQUESTS.name: Party.ORCHESTRATOR}
 skipped."""
 
 log = structlog.get_logger()
+
+
+def _digest(record: Record) -> str:
+    """Return what all repetitions of a message have in common: the hash of all that is signed of it."""
+    return sha256(signed_bytes(record.topic, record.key, record.headers, record.value)).hexdigest()
 
 
 class Known(NamedTuple):
@@ -99,8 +108,20 @@ class Unhandled:
         """Keep a message that cannot be read, and publish an answer for its writer where the service has one.
 
         ``signed_by``: who has proven to have written it. Raise ``Untrusted`` where that may not ask for anything of
-        the message's target. Reading goes on even if the answer fails.
+        the message's target. Reading goes on even if the answer fails. A signed message that came ``MOST_REPEATED``
+        times is counted from then on: anybody can send it again, and the letters that there are hold it.
         """
+        repeated = self._store.key("repeated", _digest(record)) if signed_by else ""
+        if repeated and int(await self._store.redis.get(repeated) or 0) >= MOST_REPEATED:
+            self.tally.repeated(record.topic)
+            return
+        await self._answer(record, reason, why, signed_by, also)
+        if repeated:
+            await self._store.write_although_full("SET", repeated, 0, "NX", "EX", HOUR)
+            await self._store.write_although_full("INCR", repeated)
+
+    async def _answer(self, record: Record, reason: Reason, why: str, signed_by: str, also: tuple[Emit, ...]) -> None:
+        """Keep the message, with its writer's answer where the service has one."""
         if refusal := self._service.refusals.get(record.topic):
             try:
                 refused = await refusal(record, signed_by, quote(why, LONGEST_DETAIL))
