@@ -24,6 +24,7 @@ from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS
 from services._chassis.audit.messages import come_from
 from services._chassis.audit.recorder import Recorder
 from services._chassis.commands import Command
+from services._chassis.message_age import check_age, is_too_old
 from services._chassis.readiness import FULL, FULL_SECONDS, NEWER_STATE_LONGEST, Readiness
 from services._chassis.reasons import is_permanent, sentence_of
 from services._chassis.records import Record, Unreadable
@@ -194,7 +195,13 @@ class Consumer:
             await self._unhandled.put_aside(record, "invalid", str(error), signed_by)
 
     async def _take(self, record: Record, type_: str, meta: Meta, redis_run_id: str | None) -> None:
-        """Handle a message that is proven to come from a writer of its type, if that may ask for what it says."""
+        """Handle a message that is proven to come from a writer of its type, if that may ask for what it says.
+
+        What is too old is skipped where all is read again after a restoration: it is history.
+        """
+        if meta.read_again and is_too_old(meta, self._store.clock):
+            return
+        check_age(meta, self._store.clock)
         try:
             envelope = decode(type_, meta, record.value)
         except UnknownType as error:

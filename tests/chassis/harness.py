@@ -66,9 +66,10 @@ async def send(kafka: str, *messages: Sent, partition: int | None = None) -> Non
     await producer.stop()
 
 
-def command(id_: str, event: Any, **meta: Any) -> Sent:
-    """Return ``event`` as the orchestrator sends it."""
-    message = Envelope(Meta(id_, "surefoot/orchestrator", datetime.now(UTC), run_id="run", **meta), event).to_message()
+def command(id_: str, event: Any, sent_at: datetime | None = None, **meta: Any) -> Sent:
+    """Return ``event`` as the orchestrator sends it, now unless ``sent_at`` says when."""
+    sent_at = sent_at or datetime.now(UTC)
+    message = Envelope(Meta(id_, "surefoot/orchestrator", sent_at, run_id="run", **meta), event).to_message()
     return message.topic, message.key, list(message.headers), message.value
 
 

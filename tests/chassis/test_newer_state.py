@@ -93,7 +93,7 @@ class Replica:
         return self.form.from_bytes(await self.store.load("state")).count
 
     async def take(self, event: CaptureSnapshot, offset: int, id_: str = "c") -> None:
-        topic, key, headers, value = command(id_, event)
+        topic, key, headers, value = command(id_, event, moment(self.clock.now()))
         await self.consumer.consume(ConsumerRecord(topic, 3, offset, 0, 0, key, value, None, 0, 0, tuple(headers)))
 
     async def letters(self) -> list[DeadLettered]:

@@ -1,24 +1,32 @@
 """What was signed once can be sent again by whoever may write to Kafka: at any time, and as often as Kafka takes it."""
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from contracts.base import Event
 from contracts.dead_letter import DeadLettered
+from contracts.deployment import AbortRequested, DeploymentFinished
 from contracts.envelope import Envelope, Message, Meta
-from contracts.recovery import Disarm
+from contracts.recovery import CaptureSnapshot, Disarm
 from contracts.results import StepFinished
+from contracts.signatures import OPERATORS_SOURCE
 from contracts.topics import Party
 from services._chassis.assembly import create_service, load_settings
 from services._chassis.catch_up import CatchUp
+from services._chassis.clock import Pace, PacedClock
 from services._chassis.consumer import Consumer
+from services._chassis.message_age import check_age
 from services._chassis.service import Platform
+from services._chassis.signatures import Untrusted
 from services._chassis.store import AGAIN_SECONDS
 from services._chassis.unhandled import HOUR, MOST_REPEATED
 from tests.kit import FakeClock, FakePolicies, ScriptedAws, memory_store, published, refusal
 from tests.security.access import OURS
 from tests.security.keys import record_of
 from tests.security.orchestrated import KEYS, Orchestrator
-from tests.services.orchestrator.harness import START, asked, at
+from tests.services.orchestrator.harness import START, TARGET, asked, at
 
 
 class Recovery:
@@ -95,3 +103,95 @@ async def test_a_recorded_request_that_cannot_be_read_is_kept_some_times_an_hour
 def _of_type(message: Message, type_: bytes) -> Message:
     headers = tuple((name, type_ if name == "ce_type" else value) for name, value in message.headers)
     return Message(message.topic, message.key, headers, message.value)
+
+
+DAY = 86400.0
+CAPTURE = CaptureSnapshot(target=OURS, run_id="r", purpose="after-change")
+
+
+def request(id_: str = "1", written_at: float = START, **changed: Any) -> Message:
+    return KEYS.signed(Envelope(Meta(id_, "ci", at(written_at)), asked(**changed)).to_message(), Party.CI)
+
+
+@pytest.mark.parametrize("days", [0, 1, 30, 31, 32, 400, 4000])
+async def test_a_recorded_command_has_no_effect_at_any_later_time(days: int) -> None:
+    """Not even once the inbox has forgotten it."""
+    recovery = Recovery()
+    await recovery.takes(command(CAPTURE))
+    (job,) = recovery.jobs
+    del recovery.store.redis._held[job]  # it has ended, and what is left of it is forgotten
+    recovery.clock.time += days * DAY
+    await recovery.takes(command(CAPTURE), times=3)
+    assert recovery.jobs == []
+
+
+@pytest.mark.parametrize("days", [1, 30.9, 31, 32, 400])
+async def test_a_recorded_request_deploys_nothing_again_though_it_never_expires(days: float) -> None:
+    orchestrator = Orchestrator()
+    recorded = request(expires_at=at(START + 3650 * DAY))
+    await orchestrator.consumer.consume(record_of(recorded, 1))
+    run = (await orchestrator.course()).active
+    assert run is not None
+    await orchestrator.takes(AbortRequested(target=TARGET, run_id=run.run_id, actor="x"), id_="2")
+    orchestrator.clock.time += days * DAY
+    await orchestrator.consumer.consume(record_of(recorded, 3))
+    assert len(orchestrator.started) == 1
+    assert (await orchestrator.course()).active is None
+
+
+async def test_a_request_waits_for_thirty_days_at_most_whatever_it_says() -> None:
+    orchestrator = Orchestrator()
+    await orchestrator.consumer.consume(record_of(request(), 1))
+    await orchestrator.consumer.consume(record_of(request("2", expires_at=at(START + 3650 * DAY)), 2))
+    (waiting,) = (await orchestrator.course()).queue
+    assert waiting.expires_at == START + 30 * DAY
+
+
+@pytest.mark.parametrize("ahead", [301, 3600, DAY, 20 * DAY])
+async def test_a_time_to_come_is_refused_and_its_writer_told_and_it_begins_nothing_then_either(ahead: float) -> None:
+    orchestrator = Orchestrator()
+    early = request(written_at=START + ahead)
+    await orchestrator.consumer.consume(record_of(early, 1))
+    (end,) = orchestrator.events(DeploymentFinished)
+    assert f"{ahead:.0f} seconds ahead of the clock here" in end.reason
+    orchestrator.clock.time += ahead
+    await orchestrator.consumer.consume(record_of(early, 2))
+    assert (orchestrator.started, len(orchestrator.events(DeploymentFinished))) == ([], 1)
+
+
+@pytest.mark.parametrize("ahead", [40 * DAY, 170 * 365 * DAY])
+async def test_a_time_that_is_further_ahead_than_the_inbox_remembers_is_not_believed(ahead: float) -> None:
+    orchestrator = Orchestrator()
+    await orchestrator.consumer.consume(record_of(request(written_at=START + ahead), 1))
+    assert [letter.reason for letter in orchestrator.events(DeadLettered)] == ["untrusted"]
+    assert orchestrator.events(DeploymentFinished) == []
+
+
+async def test_clocks_may_differ_and_a_queue_may_have_waited() -> None:
+    recovery = Recovery()
+    await recovery.takes(command(CAPTURE, START + 299))
+    assert len(recovery.jobs) == 1
+    waited = Recovery()
+    waited.clock.time += 30 * DAY
+    await waited.takes(command(CAPTURE))
+    assert len(waited.jobs) == 1
+
+
+async def test_an_outside_writer_s_time_is_that_of_the_clock_on_the_wall() -> None:
+    """Where product time runs ahead, as in the sandbox, a pipeline does not know it."""
+    clock = PacedClock(Pace(20, 1000))
+    clock.set(1000 + 3 * DAY)
+    asked_now = Meta("1", "ci", at(1000 + 3 * DAY))
+    check_age(asked_now, clock)
+    check_age(replace(asked_now, source=OPERATORS_SOURCE), clock)
+    check_age(replace(asked_now, source="surefoot/monitor", time=at(1000 + 60 * DAY)), clock)
+    with pytest.raises(Untrusted, match="31 days ago"):
+        check_age(replace(asked_now, source="surefoot/monitor"), clock)
+
+
+async def test_what_is_too_old_is_history_where_all_is_read_again_after_a_restoration() -> None:
+    recovery = Recovery()
+    recovery.progress.is_read_again = lambda *_: True  # type: ignore[method-assign]
+    recovery.clock.time += 32 * DAY
+    await recovery.takes(command(CAPTURE))
+    assert (recovery.jobs, recovery.events(DeadLettered)) == ([], [])

@@ -30,6 +30,8 @@ EXPIRY_MARGIN = 2 * MINUTE
 """After an arm's expiry, before a silent recovery is no longer waited for: clocks and queues differ a little."""
 REQUEST_LIFETIME = 15 * MINUTE
 """A request that comes later than this after its own time is refused, unless it says otherwise."""
+LONGEST_LIFETIME = 30 * 24 * 60 * MINUTE
+"""No request is of use for longer, whatever it says: a repetition would be taken for it once its run is forgotten."""
 RECONCILE = 30.0
 """How often what is unanswered is sent again."""
 QUEUE = 20

@@ -16,7 +16,7 @@ from contracts.overrides import why_not_override
 from services.orchestrator.domain import endings
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Effect, Publish, RunTurn
-from services.orchestrator.domain.limits import QUEUE, RECONCILE, REQUEST_LIFETIME, run_limit
+from services.orchestrator.domain.limits import LONGEST_LIFETIME, QUEUE, RECONCILE, REQUEST_LIFETIME, run_limit
 from services.orchestrator.domain.opening import begin
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.rollout_bound import RolloutBound
@@ -26,6 +26,7 @@ from services.orchestrator.domain.run import Request, Run
 def request_of(event: DeployRequested, run_id: str, asked_at: float) -> Request:
     """Return what the course keeps of a request. ``asked_at`` is the event's own time, not its arrival's."""
     expires_at = event.expires_at.timestamp() if event.expires_at else asked_at + REQUEST_LIFETIME
+    expires_at = min(expires_at, asked_at + LONGEST_LIFETIME)
     return Request(
         run_id=run_id,
         target=event.target,
