@@ -207,7 +207,7 @@ class Consumer:
         except UnknownType as error:
             await self._unhandled.unknown(record, str(error), meta.signed_by)
             return
-        self._trust.prove_answer(envelope.event, meta)
+        self._trust.prove_content(envelope.event, meta)
         event, entry = envelope.event, envelope.entry
         if entry.topic.name != record.topic:
             raise InvalidMessage(f"{entry.type} belongs on {entry.topic}")

@@ -12,7 +12,9 @@ from typing import Any, Protocol
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from contracts.dead_letter import RULE
 from contracts.envelope import InvalidMessage, Message, Meta
+from contracts.monitor import WarningAlert
 from contracts.results import StepFinished, StepProgressed
 from contracts.signatures import (
     SIGNATURE_HEADER,
@@ -22,6 +24,7 @@ from contracts.signatures import (
     source_fits,
     writers_of,
 )
+from contracts.topics import SERVICES, Party
 from services._chassis.signing_keys import TrustedKey, key_id
 
 
@@ -106,12 +109,22 @@ class Trust:
             raise Untrusted(f"the key {key.id} of {key.named} was retired before this was published")
         return replace(meta, signed_by=key.named)
 
-    def prove_answer(self, event: object, meta: Meta) -> None:
-        """Raise ``Untrusted`` for an answer that is not from the service that was asked."""
-        if isinstance(event, StepFinished | StepProgressed) and meta.signed_by:
+    def prove_content(self, event: object, meta: Meta) -> None:
+        """Raise ``Untrusted`` where a writer of the type may not write this content.
+
+        An answer counts from the service that was asked. Of warnings monitor alone writes those of the rules; the
+        others raise those of their dead letters, and the operators who settle these resolve them.
+        """
+        if not meta.signed_by:
+            return
+        if isinstance(event, StepFinished | StepProgressed):
             asked = asked_service(event.step)
             if asked is not None and meta.signed_by != asked:
                 raise Untrusted(f"{meta.signed_by} answers a command that goes to {asked}")
+        if isinstance(event, WarningAlert) and meta.signed_by != Party.MONITOR:
+            state = "raised" if meta.signed_by in SERVICES else "resolved"
+            if (event.rule, event.state) != (RULE, state):
+                raise Untrusted(f"{meta.signed_by} writes a warning that is not its own")
 
     def _signer(self, record: Received) -> TrustedKey | None:
         """Return the key that has signed the message; None where it may be unsigned."""

@@ -52,7 +52,7 @@ def message_of(entry: Entry, party: Party, **changed: str) -> Message:
         "id": "7",
         "source": source_of(party),
         "type": entry.type,
-        "time": datetime(2026, 11, 27, tzinfo=UTC).isoformat(),
+        "time": datetime.now(UTC).isoformat(),
         **changed,
     }
     encoded = tuple((f"ce_{name}", text.encode()) for name, text in headers.items())

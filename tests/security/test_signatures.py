@@ -125,7 +125,8 @@ def test_a_retired_key_proves_what_was_published_before() -> None:
     signer, now = Signer(Ed25519PrivateKey.generate()), datetime(2026, 11, 27, tzinfo=UTC)
     key = TrustedKey(Party.ORCHESTRATOR, signer.private.public_key(), until=now)
     trust = Trust(Signatures.DEMANDED, lambda: {key.id: key})
-    assert believed(signer.sign(message_of(ROLL_BACK, Party.ORCHESTRATOR)), trust) == "orchestrator"
+    before = message_of(ROLL_BACK, Party.ORCHESTRATOR, time=now.isoformat())
+    assert believed(signer.sign(before), trust) == "orchestrator"
     later = message_of(ROLL_BACK, Party.ORCHESTRATOR, time=(now + timedelta(seconds=1)).isoformat())
     with pytest.raises(Untrusted, match="was retired"):
         believed(signer.sign(later), trust)
@@ -152,10 +153,10 @@ def test_an_answer_counts_from_the_service_that_was_asked_only(party: Party) -> 
         answer = example.model_copy(update={"step": command.name})
         meta = replace(read_meta(message_of(entry, party).headers)[1], signed_by=str(party))
         if COMMAND_TOPICS[command.topic] == party:
-            trust.prove_answer(answer, meta)
+            trust.prove_content(answer, meta)
         else:
             with pytest.raises(Untrusted, match="answers a command that goes to"):
-                trust.prove_answer(answer, meta)
+                trust.prove_content(answer, meta)
 
 
 def test_a_type_that_is_not_known_yet_may_come_from_who_writes_to_its_topic() -> None:

@@ -30,6 +30,11 @@ class OpenAlert(Contract):
     began_at: datetime
     detail: Prose
 
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """What tells it from others: not its id alone, since those of dead letters have other writers."""
+        return self.severity, self.rule, self.alert_id
+
 
 class Score(Contract):
     """An interval: what is unknown counts as 0 at the low end and as 100 at the high end."""
@@ -80,7 +85,7 @@ class Condition(Contract):
             case HealthScored():
                 return self._with(score=Score(low=event.low, high=event.high, rating=event.rating, at=published_at))
             case CriticalAlert() | WarningAlert():
-                over = event.state == "resolved" and self.called is not None and self.called.alert_id == event.alert_id
+                over = _is_over(event, self.called)
                 return self._with(alerts=self._alerts_after(event), called=None if over else self.called)
 
     def at(self, now: datetime) -> Self:
@@ -91,9 +96,6 @@ class Condition(Contract):
         return self._with(armed=armed, score=score, called=called)
 
     def _alerts_after(self, event: CriticalAlert | WarningAlert) -> tuple[OpenAlert, ...]:
-        others = tuple(alert for alert in self.alerts if alert.alert_id != event.alert_id)
-        if event.state == "resolved":
-            return others
         raised = OpenAlert(
             alert_id=event.alert_id,
             rule=event.rule,
@@ -101,6 +103,9 @@ class Condition(Contract):
             began_at=event.began_at,
             detail=event.detail,
         )
+        others = tuple(alert for alert in self.alerts if alert.name != raised.name)
+        if event.state == "resolved":
+            return others
         return (*others, raised)[-MOST_ALERTS:]
 
     def _called_after(self, event: RollbackDecided) -> PeopleCalled | None:
@@ -113,3 +118,9 @@ class Condition(Contract):
 
     def _with(self, **changes: object) -> Self:
         return self.model_copy(update=changes)
+
+
+def _is_over(event: CriticalAlert | WarningAlert, called: PeopleCalled | None) -> bool:
+    """Return whether the critical alert is resolved on which people were called."""
+    resolved = isinstance(event, CriticalAlert) and event.state == "resolved"
+    return resolved and called is not None and called.alert_id == event.alert_id
