@@ -17,7 +17,8 @@ from contracts.envelope import Envelope, InvalidMessage, Message, Meta, decode, 
 from contracts.prose import plain
 from contracts.signatures import OPERATORS_SOURCE
 from contracts.topics import DEAD_LETTERS, TOPICS, Party
-from services._chassis.signatures import Untrusted
+from services._chassis.message_age import OLDEST_SECONDS
+from services._chassis.signatures import Signatures, Untrusted
 from surefoot.exit_codes import Exit
 from surefoot.kafka import ANSWER_SECONDS, connection, started
 from surefoot.output import CannotDo
@@ -46,13 +47,21 @@ class Letter:
             return f"it was {self.settled.how} by {self.settled.actor} already; --again replays it nonetheless"
         if self.body.cut:
             return "it does not hold the whole message, which was too large"
-        if self.body.reason == "expired":
-            return "its message has expired and would expire again; whoever sent it must ask anew"
+        if self.body.reason == "expired" or self._is_too_old():
+            why = "has expired and would expire again" if self.body.reason == "expired" else "is older than 31 days"
+            return f"its message {why}; whoever sent it must ask anew"
         if self.body.key is None and self.body.value is None:
             return "its message has neither key nor value, and no client of ours can send that"
         if self.body.topic not in {topic.name for topic in TOPICS}:
             return f"there is no topic {plain(self.body.topic)} any more"
         return None
+
+    def _is_too_old(self) -> bool:
+        try:
+            _, meta = read_meta(self.body.headers)
+        except InvalidMessage:
+            return False
+        return (datetime.now(UTC) - meta.time).total_seconds() > OLDEST_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,8 @@ class Letters:
     """Messages on the topic that this version cannot read."""
     untrusted: int = 0
     """Messages on the topic that nobody has proven to have written who may, or under an id that is not theirs."""
+    proven: bool = True
+    """Whether signatures were looked at: without trusted keys every letter is believed."""
 
     def named(self, prefixes: Iterable[str]) -> tuple[Letter, ...]:
         """Return the letters whose ids begin so, each once. Raise ``CannotDo`` unless each prefix names exactly one."""
@@ -105,7 +116,7 @@ async def read(keeps_value: Callable[[str], bool] = lambda _: False) -> Letters:
                 settled[settlement.letter] = settlement
             case DeadLettered() as body:
                 id_ = letter_id(body)
-                if envelope.meta.id != id_:
+                if envelope.meta.id != id_ or envelope.meta.signed_by not in {"", body.group}:
                     untrusted += 1
                     continue
                 if id_ in letters:
@@ -115,7 +126,8 @@ async def read(keeps_value: Callable[[str], bool] = lambda _: False) -> Letters:
             case _:
                 unreadable += 1
     with_ends = (replace(letter, settled=settled.get(letter.id)) for letter in letters.values())
-    return Letters(tuple(sorted(with_ends, key=lambda letter: (letter.time, letter.id))), unreadable, untrusted)
+    in_order = tuple(sorted(with_ends, key=lambda letter: (letter.time, letter.id)))
+    return Letters(in_order, unreadable, untrusted, proven=trust.mode is not Signatures.OFF)
 
 
 async def replay(letters: Iterable[Letter], actor: str, reason: str) -> None:

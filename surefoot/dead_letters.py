@@ -40,6 +40,8 @@ def list_(
     read = asyncio.run(dead_letter_topic.read())
     if read.unreadable:
         note(f"{read.unreadable} messages on the topic could not be read by this version")
+    if not read.proven:
+        note("no signature was looked at: set SUREFOOT_TRUSTED_KEYS, so that no forged letter is shown or replayed")
     if read.untrusted:
         what = "are not signed by who may write there, and are not shown"
         note(f"{read.untrusted} messages on the topic {what}")

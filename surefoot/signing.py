@@ -14,10 +14,14 @@ from surefoot.output import CannotDo
 def trust_of(environment: Mapping[str, str]) -> Trust:
     """Return what is believed by the services' own settings; everything where ``SUREFOOT_TRUSTED_KEYS`` is not set.
 
-    Raise ``CannotDo`` where the keys cannot be read.
+    Raise ``CannotDo`` where the keys cannot be read, or signatures are demanded by name and there are no keys.
     """
     path = environment.get("SUREFOOT_TRUSTED_KEYS")
     mode = environment.get("SUREFOOT_SIGNATURES") or Signatures.DEMANDED
+    if not path and environment.get("SUREFOOT_SIGNATURES") == Signatures.DEMANDED:
+        raise CannotDo(
+            "SUREFOOT_SIGNATURES=demanded needs SUREFOOT_TRUSTED_KEYS, the file of the public keys", Exit.USAGE
+        )
     if not path or mode == Signatures.OFF:
         return UNSIGNED.trust
     try:

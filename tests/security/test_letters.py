@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from contracts.dead_letter import DeadLettered, letter_id
 from contracts.envelope import Envelope, Message, Meta
-from contracts.topics import Party
+from contracts.topics import SERVICES, Party
 from services._chassis import signing_keys
 from services._chassis.signatures import Signer
 from surefoot import dead_letter_topic
@@ -47,8 +47,10 @@ def letters_of(monkeypatch: pytest.MonkeyPatch, *messages: Message) -> dead_lett
 
 
 def test_the_first_letter_under_an_id_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = letters_of(monkeypatch, message(GENUINE), message(FORGED), message(GENUINE))
-    assert [letter.body for letter in read.all] == [GENUINE]
+    for letters in ((GENUINE, FORGED), (GENUINE, FORGED, GENUINE)):
+        read = letters_of(monkeypatch, *map(message, letters))
+        assert [letter.body for letter in read.all] == [GENUINE]
+        assert not read.proven, "without keys nobody can tell, and that is said"
 
 
 def test_a_letter_under_the_id_of_another_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +68,33 @@ def test_only_letters_that_a_service_has_signed_are_shown(monkeypatch: pytest.Mo
     altered = replace(genuine, value=message(FORGED).value)
     read = letters_of(monkeypatch, message(FORGED), ci.sign(message(FORGED)), altered, genuine)
     assert ([letter.body for letter in read.all], read.untrusted) == ([GENUINE], 3)
+
+
+@pytest.mark.parametrize("other", [party for party in SERVICES if party is not Party.RECOVERY])
+def test_no_service_writes_a_letter_in_the_name_of_another(
+    monkeypatch: pytest.MonkeyPatch, keys: Path, other: Party
+) -> None:
+    """The forged one comes first: the genuine one under the same id would be skipped."""
+    signers = {party: Signer(signing_keys.read_private(signing_keys.private_path(keys, party))) for party in SERVICES}
+    forged = signers[other].sign(message(FORGED, source=f"surefoot/{other}"))
+    read = letters_of(monkeypatch, forged, signers[Party.RECOVERY].sign(message(GENUINE)))
+    assert ([letter.body for letter in read.all], read.untrusted, read.proven) == ([GENUINE], 1, True)
+
+
+def test_where_signatures_are_demanded_no_letter_is_shown_without_keys(
+    monkeypatch: pytest.MonkeyPatch, keys: Path
+) -> None:
+    monkeypatch.delenv("SUREFOOT_TRUSTED_KEYS")
+    with pytest.raises(CannotDo, match="needs SUREFOOT_TRUSTED_KEYS"):
+        letters_of(monkeypatch, message(GENUINE))
+
+
+def test_a_letter_whose_message_would_be_refused_for_its_age_is_not_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = (datetime.now(UTC) - timedelta(days=31)).isoformat().encode()
+    headers = {"ce_specversion": b"1.0", "ce_id": b"1", "ce_source": b"s", "ce_type": b"t", "ce_time": old}
+    body = GENUINE.model_copy(update={"headers": tuple(headers.items())})
+    (letter,) = letters_of(monkeypatch, message(body)).all
+    assert "older than 31 days" in (letter.refusal(again=True) or "")
 
 
 def test_keys_that_cannot_be_read_are_told(monkeypatch: pytest.MonkeyPatch, keys: Path) -> None:
