@@ -27,7 +27,9 @@ def check_age(meta: Meta, clock: Clock) -> None:
     One that is ahead by less than the inbox remembers may be answered: the answer is still known when its time comes.
     """
     if is_too_old(meta, clock):
-        raise Untrusted(f"its ce_time is more than {OLDEST_SECONDS / 86400:.0f} days ago, so that it may be a repetition")
+        raise Untrusted(
+            f"its ce_time is more than {OLDEST_SECONDS / 86400:.0f} days ago, so that it may be a repetition"
+        )
     ahead = _written(meta, clock) - clock.now()
     if ahead > AHEAD_SECONDS:
         sentence = f"its ce_time is {ahead:.0f} seconds ahead of the clock here"

@@ -1,11 +1,14 @@
 """Commands out, answers in: what every phase does alike."""
 
+from datetime import datetime
+
 from contracts.base import Event
 from contracts.catalogue import entry_of
 from contracts.deployment import Cause, GateEvaluated, PhaseFinished
 from contracts.gates import Gate, Verdict
 from contracts.recovery import RollBack
 from contracts.results import StepFinished, StepProgressed
+from contracts.rollout_pace import LONGEST
 from services.orchestrator.domain.effects import Publish, RunTurn, progress
 from services.orchestrator.domain.judge import APPLY_CHANGE, gates_of
 from services.orchestrator.domain.limits import GRACE, MINUTE, RECONCILE, ROLLBACK
@@ -48,16 +51,21 @@ def receive(run: Run, event: StepFinished, now: float) -> RunTurn:
 def pass_on(run: Run, event: StepProgressed, now: float) -> RunTurn:
     """Publish the progress that a step reports. As long as a rollout or rollback makes some, its end is waited for."""
     if isinstance(run.ending, RollingBack) and event.step == ROLL_BACK:
-        patience = event.silent_until.timestamp() + GRACE if event.silent_until else now + ROLLBACK
+        patience = _patience(event.silent_until, now) if event.silent_until else now + ROLLBACK
         run = run.replace(ending=run.ending.replace(deadline=max(run.ending.deadline, patience)))
         return (yield from progress(run, event.step, event.message, now))
     step = _waiting(run, event)
     if step is None:
         return run
     if event.silent_until is not None and run.stage is not None:
-        patience = event.silent_until.timestamp() + GRACE
+        patience = _patience(event.silent_until, now)
         run = run.with_stage(run.stage.replace(deadline=max(run.stage.deadline, patience)))
     return (yield from progress(run, step.name, event.message, now))
+
+
+def _patience(silent_until: datetime, now: float) -> float:
+    """Return until when a silent step is waited for: as it says, though no longer than any pace asks for."""
+    return min(silent_until.timestamp(), now + LONGEST) + GRACE
 
 
 def asks_again(run: Run, step: Step, now: float) -> bool:

@@ -131,6 +131,17 @@ def test_as_long_as_the_rollout_moves_it_is_waited_for() -> None:
     assert world.run.phase is Phase.POST_DEPLOYMENT_VALIDATION
 
 
+def test_no_word_of_a_step_keeps_a_run_for_longer_than_a_day() -> None:
+    world = Rolling(SLOW)
+    world.progresses("watch-deployment", "1 of 20 tasks running", silent_for=100 * 365 * LONGEST)
+    assert world.run.stages[-1].deadline == world.now + LONGEST + GRACE
+    world.rollback_starts(world.run.run_id)
+    world.rollback_progresses(world.run.run_id, "1 of 20 tasks run.", 100 * 365 * LONGEST)
+    assert world.run.ending is not None
+    world.passes(LONGEST + GRACE)
+    assert world.end.outcome is Outcome.ROLLBACK_FAILED
+
+
 def test_a_watch_that_falls_silent_is_not_waited_for() -> None:
     world = Rolling(SLOW)
     world.passes(14 * MINUTE)
