@@ -11,6 +11,8 @@ ShortName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$
 """The name of an issuer, of a pipeline, or of the holder of an API key."""
 CallerName = Annotated[str, StringConstraints(pattern=r"^(key|pipeline):[a-z0-9][a-z0-9-]{0,62}$")]
 """A caller who was proven: ``key:NAME`` by an API key, ``pipeline:NAME`` by a token."""
+PROVEN_NAMES = ("key:", "pipeline:", "ci:")
+"""What the names of proven callers begin with: over HTTP, and by a signature of CI over Kafka."""
 IssuerUrl = Annotated[str, StringConstraints(pattern=r"^https://[a-z0-9.:-]+(/[A-Za-z0-9._/-]*[A-Za-z0-9])?$")]
 Audience = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
 NumericId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")]

@@ -21,6 +21,8 @@ LONGEST_ID = 1_024
 LONGEST_ACTOR = 512
 MOST_ENTRIES = 1_000
 """Entries of one list, and of one JSON object."""
+MOST_OVERRIDES = 50
+"""Entries of a list of overrides."""
 DEEPEST = 32
 """Levels of lists and objects within one another."""
 GREATEST = 2**53
@@ -78,8 +80,8 @@ def _check(value: Any, name: str, depth: int) -> None:
 def _check_entries(value: list[Any] | dict[str, Any], name: str, depth: int) -> None:
     if depth > DEEPEST:
         raise OutOfBounds(f"more than {DEEPEST} levels")
-    if len(value) > MOST_ENTRIES:
-        raise OutOfBounds(f"a list or an object of more than {MOST_ENTRIES:,} entries")
+    if len(value) > (most := MOST_OVERRIDES if name == "overrides" else MOST_ENTRIES):
+        raise OutOfBounds(f"a list or an object of more than {most:,} entries")
     if isinstance(value, list):
         for entry in value:
             _check(entry, name, depth + 1)

@@ -201,6 +201,9 @@ class Requests(Section):
     keys: tuple[KeyName, ...] | None = default(None, "every trusted key of CI", max_length=100)
     """Names of CI's signing keys, as `surefoot signing-keys create ci --name` gave them. A request without a signature
     is none of theirs."""
+    approvers: tuple[KeyName, ...] | None = default(None, "every key, or none where `keys` names some", max_length=100)
+    """Names of those of them that may also let gates pass by an override, and ask for less than the policy demands in
+    `deployment_config`: another minimum_health_score, a shorter baking, no recovery."""
 
 
 NOBODY_ELSE = "keys with a role of their own alone"

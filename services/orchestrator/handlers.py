@@ -23,6 +23,7 @@ from services._chassis.policies import Policies
 from services._chassis.signatures import Untrusted
 from services._chassis.transition import Decision, Emit, Timer, Transition
 from services.orchestrator.decisions import turn
+from services.orchestrator.domain.approval import actor_of, why_not_approved
 from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.decide import Input, ReplayedRequest, TimerFired
 from services.orchestrator.domain.policy import Policy
@@ -65,7 +66,9 @@ class Handlers:
             event = event.model_copy(update={"expires_at": expires_at})
         name = RequestName(event.target, meta.source, meta.id)
         run_id = await self.run_of(name)
-        transition = await self.deploy(event, run_id, asked_at)
+        why_not = self._why_not_approved(event, meta.signed_by)
+        event = event.model_copy(update={"actor": actor_of(meta.signed_by, event.actor)})
+        transition = await self.deploy(event, run_id, asked_at, why_not)
         return transition and await self._with_alias(transition, name, run_id)
 
     async def run_of(self, name: RequestName) -> str:
@@ -94,18 +97,24 @@ class Handlers:
 
         return Transition(transition.key, decide)
 
-    async def deploy(self, event: DeployRequested, run_id: str, asked_at: datetime) -> Transition | None:
-        """Ask for a run, unless it has ended already. ``asked_at`` is in product time."""
+    async def deploy(
+        self, event: DeployRequested, run_id: str, asked_at: datetime, why_not: str = ""
+    ) -> Transition | None:
+        """Ask for a run, unless it has ended already. ``asked_at`` is in product time.
+
+        ``why_not``: why it must not begin; one that had begun before Redis was restored goes on.
+        """
         if await self._courses.record(run_key(run_id)) is not None:
             return None
         request = request_of(event, run_id, asked_at.timestamp())
         end = read_record(DeploymentFinished, await self._courses.record(end_key(run_id)))
         if end is None:
             if await self._courses.record(start_key(run_id)) is not None:
+                why_not = ""
                 request = with_time_left(request, self._clock.now())
             if await self._courses.record(past_checks_key(run_id)) is not None:
                 request = past_checks(request)
-            return self._turn(event.target, request)
+            return self._turn(event.target, request, why_not=why_not)
         return self._turn(event.target, ReplayedRequest(request, end))
 
     async def on_unreadable_request(self, record: Any, signed_by: str, why: str) -> Transition | None:
@@ -152,7 +161,8 @@ class Handlers:
     async def on_abort(self, event: AbortRequested, meta: Meta) -> Transition:
         """Take an abort from outside."""
         run_id = await self.known_as(event.target, event.run_id)
-        return await self.on_event(event.model_copy(update={"run_id": run_id}), meta)
+        asked = {"run_id": run_id, "actor": actor_of(meta.signed_by, event.actor)}
+        return await self.on_event(event.model_copy(update=asked), meta)
 
     async def on_event(self, event: Event, meta: Meta) -> Transition:
         """Take in an abort, an answer, an alert, or an event of another service."""
@@ -162,9 +172,13 @@ class Handlers:
         """Look at a run's deadlines."""
         return self._turn(timer.payload.decode(), TimerFired(timer.id.partition(":")[2]))
 
-    def _turn(self, target: Target | str, event: Input, published_at: datetime | None = None) -> Transition:
+    def _turn(
+        self, target: Target | str, event: Input, published_at: datetime | None = None, *, why_not: str = ""
+    ) -> Transition:
         target = target if isinstance(target, Target) else Target.parse(target)
         now, policy = self._clock.now(), self._policy(target)
+        if why_not and not policy.refusal:
+            policy = policy.model_copy(update={"refusal": why_not})
         at = published_at or moment(now)
         decide_on = partial(turn, target=target, event=event, policy=policy, now=now, published_at=at)
         return Transition(course_key(target), decide_on)
@@ -180,6 +194,12 @@ class Handlers:
             return  # nobody may act there, and the run says so
         if keys is not None and signed_by not in {f"{Party.CI}:{key}" for key in keys}:
             raise Untrusted(f"{signed_by or 'nobody'} may not ask for deployments of this service (requests.keys)")
+
+    def _why_not_approved(self, event: DeployRequested, signed_by: str) -> str:
+        try:
+            return why_not_approved(self._policies.of(event.target), event, signed_by)
+        except LookupError:
+            return ""  # nobody may act there, and the run says so
 
     def _policy(self, target: Target) -> Policy:
         """Return what a run that begins now would keep. One that goes on is not touched by a refusal."""

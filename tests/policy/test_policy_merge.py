@@ -39,6 +39,7 @@ OTHER_VALUES: dict[str, Any] = {
     "recovery.enabled": False,
     "recovery.triggers": ["error_rate", "response_time"],
     "requests.keys": ["team-a"],
+    "requests.approvers": ["team-b"],
     "access.viewers": ["key:everybody"],
     "access.deployers": ["key:ci"],
     "access.approvers": ["key:alice"],
@@ -114,7 +115,7 @@ def test_a_service_wins_over_the_defaults_key_by_key(path: str, others: set[str]
     for other in {path, *others}:
         join(below, other, another(other))
     before = of(policies(file(below, {})))
-    above = {"recovery.triggers": [], "requests.keys": []}.get(path, default(path))
+    above = {"recovery.triggers": [], "requests.keys": [], "requests.approvers": []}.get(path, default(path))
     after = of(policies(file(below, nested(path, "off" if above is None else above))))
     assert set(differences(before, after)) == {path}
 

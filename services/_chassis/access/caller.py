@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from contracts.access import Role
+from contracts.access import PROVEN_NAMES, Role
 from contracts.base import Target
 from contracts.bounds import LONGEST_ACTOR
 from contracts.policy import Callers
 
 NOBODY_IN_PARTICULAR = "api"
 """What a request's body says of its actor where it says nothing."""
-_PROVEN = ("key:", "pipeline:")
 
 
 class Proof(StrEnum):
@@ -47,7 +46,7 @@ class Caller:
 
     def acting(self, named: str) -> str:
         """Return the actor of an act: who was proven; ``named``, a body's word, follows as whom it was done for."""
-        if not self.is_proven and not named.startswith(_PROVEN):
+        if not self.is_proven and not named.startswith(PROVEN_NAMES):
             return named
         if named in {self.name, NOBODY_IN_PARTICULAR}:
             return self.name

@@ -13,7 +13,9 @@ from contracts.deployment import (
     Phase,
 )
 from contracts.overrides import why_not_override
+from contracts.prose import quote
 from services.orchestrator.domain import endings
+from services.orchestrator.domain.approval import LONGEST_REASON, kept_of
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Effect, Publish, RunTurn
 from services.orchestrator.domain.limits import LONGEST_LIFETIME, QUEUE, RECONCILE, REQUEST_LIFETIME, run_limit
@@ -32,8 +34,8 @@ def request_of(event: DeployRequested, run_id: str, asked_at: float) -> Request:
         target=event.target,
         change=event.change,
         actor=event.actor,
-        reason=event.reason,
-        overrides=event.overrides,
+        reason=quote(event.reason, LONGEST_REASON),
+        overrides=kept_of(event.overrides),
         config=event.config,
         on_conflict=event.on_conflict,
         asked_at=asked_at,
