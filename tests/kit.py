@@ -21,7 +21,9 @@ from services._chassis.policies import BuiltInPolicies
 from services._chassis.store import Applied, Indexed, RedisStore, S, Written
 from services._chassis.transition import Busy, Cancelled, Decision, Emit, Job, Timer, Transition
 from services._policy.callers import Identities
+from services._policy.environment import NO_ENVIRONMENT, Environment
 from services._policy.in_force import Listener
+from services._policy.source import PolicySource
 
 JSON = {"Content-Type": "application/json"}
 """What every request over HTTP that changes something must have, also without a body."""
@@ -159,6 +161,13 @@ class FakeKeeper:
             raise ConnectionError("Redis is away")
         self.copy = copy
         self.kept_times += 1
+
+
+def without_file(account: str, environment: Environment = NO_ENVIRONMENT) -> PolicySource:
+    """Return a started source of policies without a file: the environment is the policy."""
+    source = PolicySource(None, environment, account, FakeKeeper())
+    source._begin()
+    return source
 
 
 @dataclass

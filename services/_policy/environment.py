@@ -107,6 +107,10 @@ class Environment:
         return self.common, self.services.get((cluster, service), {})
 
 
+NO_ENVIRONMENT = Environment()
+"""Sets nothing."""
+
+
 def environment_of(variables: Mapping[str, str]) -> Environment:
     """Read the environment. Raise ``PolicyFaults`` for values that no policy may have; other settings are ignored."""
     given = _given(variables)

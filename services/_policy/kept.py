@@ -68,16 +68,6 @@ def from_bytes(data: bytes) -> Kept | None:
     return Kept(location=copy.location, loaded_at=copy.loaded_at, files=Files(files, copy.directory, copy.signature))
 
 
-class KeepsNothing:
-    """A ``Keeper`` where there is no file, and so nothing to keep."""
-
-    async def kept(self) -> bytes | None:
-        return None
-
-    async def keep(self, copy: bytes) -> None:
-        pass
-
-
 @dataclass
 class LastGood:
     """The copy of the policy in force. While its keeper is away, the newest copy waits for another attempt."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Self
+from typing import Any
 
 import structlog
 
@@ -21,7 +21,7 @@ from services._policy.environment import Environment
 from services._policy.faults import PolicyFaults
 from services._policy.files import Files
 from services._policy.in_force import InForce
-from services._policy.kept import Keeper, KeepsNothing, Kept, LastGood
+from services._policy.kept import Keeper, Kept, LastGood
 from services._policy.load import load
 from services._policy.policies import Policies
 from services._policy.read import Found, Reader, Unreadable
@@ -43,9 +43,6 @@ log = structlog.get_logger()
 
 class NoPolicy(Exception):
     """There is no policy to start with; the text is a sentence for the operator."""
-
-
-NO_ENVIRONMENT = Environment()
 
 
 @dataclass
@@ -83,13 +80,6 @@ class PolicySource(InForce):
         self._settled = SettledReader(self.reader, self.sleep) if self.reader is not None else None
         self._last_good = LastGood(self.keeper)
         self._signing = SigningOrder(self.verify)
-
-    @classmethod
-    def without_file(cls, own_account: str, environment: Environment = NO_ENVIRONMENT) -> Self:
-        """Return a started source without a file: the environment is the policy."""
-        source = cls(None, environment, own_account, KeepsNothing())
-        source._begin()
-        return source
 
     async def start(self) -> None:
         """Load the first policy. Raise ``NoPolicy`` if there is neither a good file nor a kept copy of it."""

@@ -486,7 +486,8 @@ async def test_a_copy_that_could_not_be_stored_is_told_and_stored_later() -> Non
 
 
 async def test_without_a_file_the_environment_is_the_policy_and_the_loop_waits() -> None:
-    source = PolicySource.without_file(ACCOUNT)
+    source = PolicySource(None, Environment(), ACCOUNT, FakeKeeper())
+    await source.start()
     assert source.of(source.find("prod", "api")).recovery.keep == 10
     status = source.status()
     assert (status["location"], status["digest"], status["fault"]) == (None, "", None)

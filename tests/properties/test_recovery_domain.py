@@ -152,8 +152,9 @@ def test_only_a_new_alert_of_an_armed_change_rolls_back(
     assert (alert.alert_id in noted.firing) == (alert.state == "raised")
     assert len(noted.firing) <= MOST_FIRING
     assert alerts.note(noted, alert) == noted
-    held = alerts.rollback_for(protection, alert, now)
-    if held is not None:
+    held = protection.arm
+    if alerts.why_not_while_armed(protection, alert, now) is None:
+        assert held is not None
         assert held == protection.armed_for(held.run_id, now)
         assert held.auto_recovery
         assert held.change is not None
@@ -161,7 +162,7 @@ def test_only_a_new_alert_of_an_armed_change_rolls_back(
         assert not alert.dependency
         assert alert.began_at > held.armed_at
         begun = rolling.begin(noted, _rollback_of(held, now))
-        assert alerts.rollback_for(begun, alert, now) is None, "one rollback"
+        assert alerts.why_not_while_armed(begun, alert, now) is not None, "one rollback"
 
 
 def _rollback_of(held: Armed, now: datetime) -> RollingBack:

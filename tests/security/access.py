@@ -26,9 +26,8 @@ from services._chassis.config_file import ConfigWatch
 from services._chassis.http import PREFIX, create_http
 from services._chassis.policy import router as policy_router
 from services._chassis.service import Platform
-from services._policy.environment import environment_of
 from services._policy.source import PolicySource
-from tests.kit import JSON, FakeClock, FakePolicies, memory_store
+from tests.kit import JSON, FakeClock, FakePolicies, memory_store, without_file
 from tests.security.test_fuzz import NOW, DenyingAws
 
 OURS = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
@@ -137,7 +136,7 @@ def installed(party: Party) -> Installed:
         party, aws_account=OURS.account, aws_region=OURS.region, backup_bucket="snapshots", _env_file=None
     )
     platform = Platform(memory_store(party, FakeClock(NOW)), FakeClock(NOW), DenyingAws(), policies=policies)
-    source = PolicySource.without_file(OURS.account, environment_of({}))
+    source = without_file(OURS.account)
     routers = create_service(party, settings, platform).router, policy_router(source, ConfigWatch(None, ()))
     for router in routers:
         http.include_router(router, prefix=PREFIX)

@@ -33,10 +33,8 @@ from services._chassis.policy import router as policy_router
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
 from services._chassis.transition import Decision
-from services._policy.environment import environment_of
-from services._policy.source import PolicySource
 from tests.chassis.fake_consumer import FakeConsumer
-from tests.kit import FakeClock, ScriptedAws, memory_store, published, refusal
+from tests.kit import FakeClock, ScriptedAws, memory_store, published, refusal, without_file
 from tests.properties.profiles import PROFILE
 from tests.security.fuzzing import mutated, requests
 from tests.security.test_bounds import headers
@@ -206,7 +204,7 @@ def application(installation: Installation) -> FastAPI:
         return {}
 
     http = create_http(ready)
-    policy = policy_router(PolicySource.without_file("123456789012", environment_of({})), ConfigWatch(None, ()))
+    policy = policy_router(without_file("123456789012"), ConfigWatch(None, ()))
     for router in (installation.service.router, policy):
         http.include_router(router, prefix=PREFIX)
     return http

@@ -9,11 +9,10 @@ from contracts.audit import Act
 from contracts.base import id_of
 from services._chassis.audit.acts import Audited
 from services._policy.changes import differences
-from services._policy.environment import Environment
+from services._policy.environment import NO_ENVIRONMENT, Environment
 from services._policy.faults import PolicyFaults
 from services._policy.kept import Kept, from_bytes
 from services._policy.load import load
-from services._policy.source import NO_ENVIRONMENT
 
 MOST_LINES = 100
 

@@ -34,11 +34,6 @@ def judged_by_a_run(protection: Protection, now: datetime) -> Armed | None:
     return held if held.active(now) else None
 
 
-def rollback_for(protection: Protection, alert: CriticalAlert, now: datetime) -> Armed | None:
-    """Return the armed run that ``alert`` rolls back, or None."""
-    return protection.arm if why_not_while_armed(protection, alert, now) is None else None
-
-
 def why_not_while_armed(protection: Protection, alert: CriticalAlert, now: datetime) -> Answer | None:
     """Return why a raised alert does not roll the armed run back; None where it does.
 
