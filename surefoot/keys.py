@@ -113,13 +113,12 @@ def forget(id_: Id, /) -> int:
         record = await _found(store, id_)
         if not record.why_not(_now()):
             raise CannotDo(f"{id_} still holds: revoke it first", Exit.USAGE)
-        if len(await store.all()) == 1:
+        if not await store.forget(id_, _audited(Act.KEY_FORGOTTEN, record)):
             raise CannotDo(
                 f"{id_} is the last key, and shows that keys are in use: without any, callers on the machine itself "
                 "would be served; make another one first",
                 Exit.USAGE,
             )
-        await store.forget(id_, _audited(Act.KEY_FORGOTTEN, record))
 
     _with_store(change)
     return Exit.SUCCEEDED

@@ -83,6 +83,9 @@ class MemoryData:
         value: bytes | None = self._at(key).get(field)
         return value
 
+    def _hlen(self, key: bytes) -> int:
+        return len(self._at(key))
+
     def _hset(self, key: bytes, *flat: bytes) -> None:
         self._for(key).update(_pairs(flat))
 

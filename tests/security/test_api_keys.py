@@ -90,8 +90,18 @@ async def test_a_revoked_key_is_refused_by_every_replica_at_its_next_request() -
         assert found is not None
         assert ring.why_not(found) == "the key was revoked"
     assert await status(keys, other) == 200
-    await keys.store.forget(held.id, CHANGED)
+    assert await keys.store.forget(held.id, CHANGED)
     assert [await ring.find(held) for ring in rings] == [None] * 3
+
+
+async def test_of_the_last_two_keys_that_are_forgotten_at_once_one_stays() -> None:
+    keys = Keys()
+    for name in ("alice", "bob"):
+        await keys.create(name, Role.ADMIN)
+    ids = [*await keys.store.all()]
+    assert sorted(await asyncio.gather(*(keys.store.forget(id_, CHANGED) for id_ in ids))) == [False, True]
+    keys.time += 2
+    assert await keys.ring().has_keys()
 
 
 async def test_keys_that_are_forgotten_or_revoked_open_nothing_to_loopback() -> None:
@@ -251,6 +261,9 @@ async def test_keys_in_a_real_redis(redis: object) -> None:
     await store.note_use(key.id, now)
     await store.note_use(key.id, now + timedelta(seconds=9))
     assert await store.uses() == {key.id: now}
-    await store.forget(key.id, CHANGED)
-    assert (await store.all(), await store.uses()) == ({}, {})
+    assert not await store.forget(key.id, CHANGED)
+    other, another = api_keys.create("bob", Role.ADMIN, 90, [], now, "root")
+    await store.keep(another, CHANGED)
+    assert await store.forget(key.id, CHANGED)
+    assert ([*await store.all()], await store.uses()) == ([other.id], {})
     assert USED.startswith("{access}:")

@@ -68,12 +68,13 @@ class KeyStore:
         """Write a record, and ``entry`` for the audit, in one step."""
         await self._change(record.id, record.model_dump_json(exclude_none=True), entry)
 
-    async def forget(self, id_: str, entry: AuditEntry) -> None:
-        await self._change(id_, "", entry)
+    async def forget(self, id_: str, entry: AuditEntry) -> bool:
+        """Remove a record. Return False, and leave it, where no key would be left to show that keys are in use."""
+        return await self._change(id_, "", entry)
 
-    async def _change(self, id_: str, record: str, entry: AuditEntry) -> None:
+    async def _change(self, id_: str, record: str, entry: AuditEntry) -> bool:
         change = self._redis.register_script(script("keep_key"))
-        await change(keys=[KEYS, USED, CHANGES], args=[id_, record, entry.model_dump_json()])
+        return bool(await change(keys=[KEYS, USED, CHANGES], args=[id_, record, entry.model_dump_json()]))
 
     async def uses(self) -> dict[str, datetime]:
         """Return when each key was used last; a key that never was is not there."""
