@@ -24,7 +24,7 @@ MACHINE = {
         rollout rolled_back cursor continues asked stood_down sha256 signed_with chain previous hash signature
         redis_run_id recorded by""",
     "names that our code or AWS gave": """account alarms alarms_of_ecs already_firing architecture bad check closely
-        cluster cluster_name container dashboard ended evaluation external_id firing group image images kind
+        cluster cluster_name container dashboard database ended evaluation external_id firing group image images kind
         load_balancer metric metrics_namespace missing muted name os raised rating region resolved role rule service
         service_name session_name stat state status step surroundings target target_group task_definition topic unit
         uncounted unknown""",
