@@ -4,7 +4,8 @@ A contract's field that a person reads is of the type ``Prose``, or ``Plain`` wh
 published, stored or answered is clean, and so is whatever is read.
 """
 
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -13,6 +14,16 @@ from pydantic import AfterValidator
 from contracts.redact import redact, redact_reference
 
 LONGEST_QUOTE = 400
+MOST_MARKS = 4
+"""Marks that one character may bear, such as accents: a pile of them covers the lines above and below."""
+_BLANK = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+    + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+)
+"""What Python calls printable and nobody sees: fillers, blanks, variation selectors (Unicode's
+Default_Ignorable_Code_Point, and the empty pattern of Braille)."""
+_STYLES = frozenset("\ufe0e\ufe0f")
+"""Has the symbol before it drawn as text or as an emoji."""
 _REMEMBERED = 512
 """Characters of the longest text whose clean form is remembered: the same sentences are read again and again."""
 
@@ -20,18 +31,28 @@ _REMEMBERED = 512
 def plain(text: str) -> str:
     r"""Return the text on one line, with escapes such as ``\x1b`` for what a terminal or a page would obey.
 
-    Those are control characters, the overrides of the direction of writing, and all else that cannot be seen.
+    Those are control characters, the overrides of the direction of writing, all else that cannot be seen, and more
+    marks than a character of any writing bears.
     """
-    if text.isprintable():
-        return text
-    return "".join(
-        character
-        if character.isprintable()
-        else " "
-        if character.isspace()
-        else character.encode("unicode_escape").decode()
-        for character in text
-    )
+    return text if text.isascii() and text.isprintable() else "".join(_shown(text))
+
+
+def _shown(text: str) -> Iterator[str]:
+    before, marks = "", 0  # the category of the character before; marks since the last character that is none
+    for character in text:
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in {"Mn", "Me"} else 0
+        if character.isspace():
+            yield " "
+        elif (
+            not character.isprintable()
+            or marks > MOST_MARKS
+            or (character in _BLANK and not (character in _STYLES and before == "So"))
+        ):
+            yield character.encode("unicode_escape").decode()
+        else:
+            yield character
+        before = "" if character in _BLANK else category
 
 
 def prose(text: str) -> str:

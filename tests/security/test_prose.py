@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import time
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args, get_origin
 
@@ -27,7 +28,7 @@ MACHINE = {
         cluster cluster_name container dashboard database ended evaluation external_id firing group image images kind
         load_balancer metric metrics_namespace missing muted name os raised rating region resolved role rule service
         service_name session_name stat state status step surroundings target target_group task_definition topic unit
-        uncounted unknown""",
+        uncounted unknown database""",
     "what our code wrote": """causes description impact prevention prevention_measures resolution_steps root_causes
         steps""",
     "what is sent as it is": """body headers health_path location migrations path reference ready_path series status_url
@@ -81,8 +82,27 @@ def test_prose_is_on_one_line_and_stays_as_it_is_when_read_again(text: str) -> N
 
 
 def test_what_is_printable_stays_as_it_is() -> None:
-    for text in ("two  blanks stay", "Größe, 大きさ, 3 → 4, “quoted”…", ""):
+    accents = ("Gro\u0308ße", "ế", "e\u0302\u0301", "สิ่ง", "हिन्दी", "שָׁלוֹם", "한국어")
+    for text in ("two  blanks stay", "Größe, 大きさ, 3 → 4, “quoted”…", "", *accents, "✅ 🚀 ⚠\ufe0f ❤\ufe0f 👍🏽 🇩🇪"):
         assert (plain(text), prose(text)) == (text, text)
+
+
+@pytest.mark.parametrize(
+    "blank",
+    ["\u3164", "\u115f", "\u1160", "\uffa0", "\u2800", "\u034f", "\u17b4", "\u180b", "\ufe00", "\ufe0f", "\U000e01ef"],
+)
+def test_what_python_calls_printable_and_nobody_sees_is_shown(blank: str) -> None:
+    code = blank.encode("unicode_escape").decode()
+    assert (plain(f"team{blank}a"), prose(f"team{blank}a")) == (f"team{code}a", f"team{code}a")
+    assert plain(f"⚠{blank}{blank}").endswith(code)
+
+
+def test_a_pile_of_marks_is_no_character_and_costs_little_time() -> None:
+    assert plain("a" + "\u0301" * 4) == "a" + "\u0301" * 4
+    assert plain("a" + "\u0301" * 6 + "b\u0301") == "a" + "\u0301" * 4 + "\\u0301" * 2 + "b\u0301"
+    begun = time.perf_counter()
+    plain("a" + "\u0301" * 100_000)
+    assert time.perf_counter() - begun < 0.5
 
 
 @pytest.mark.parametrize("clean", [plain, prose])
