@@ -4,7 +4,10 @@ import base64
 import hashlib
 
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+
+from contracts.access import Role
+from services._chassis.access.permit import About, needs
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -83,7 +86,11 @@ _POLICY = (
 
 
 def add_documents(http: FastAPI, prefix: str) -> None:
-    """Add the page under ``<prefix>/docs``."""
+    """Add the API's description under ``<prefix>/openapi.json``, and the page that shows it under ``<prefix>/docs``."""
+
+    @http.get(f"{prefix}/openapi.json", include_in_schema=False, dependencies=[needs(Role.VIEWER, About.SOME_SERVICE)])
+    async def document() -> Response:
+        return JSONResponse(http.openapi())
 
     @http.get(f"{prefix}/docs", include_in_schema=False)
     async def docs() -> Response:

@@ -23,7 +23,7 @@ from contracts.prose import each_text, prose
 from contracts.state import NewerState
 from services._chassis import explanations
 from services._chassis.access.guard import Access, Guard, Hardened
-from services._chassis.access.permit import ASKING
+from services._chassis.access.permit import ASKING, Asking
 from services._chassis.access.refusals import Refused
 from services._chassis.admission import PROBES, Admission, AtOnce, InLane, Rated
 from services._chassis.aws import AwsError
@@ -34,7 +34,7 @@ from services._chassis.http_connections import MOST_WAITING, Listening, OpenConn
 from services._chassis.http_protocol import DEADLINES, Deadlines, timed
 from services._chassis.problems import PROBLEMS, problem_answer, try_again
 from services._chassis.read_budget import BudgetSpent
-from services._chassis.readiness import FULL, Readiness
+from services._chassis.readiness import FULL, Readiness, without_fault
 from services._chassis.shared_reads import SharedReads
 from services._chassis.transition import Busy
 
@@ -71,9 +71,7 @@ def create_http(
     (``started``), every path but the probes answers 503. ``admission``: how often, and how many at a time, callers may
     ask. ``access``: who may ask; by default this machine alone.
     """
-    http = FastAPI(
-        title="Surefoot", docs_url=None, redoc_url=None, openapi_url=f"{PREFIX}/openapi.json", responses=PROBLEMS
-    )
+    http = FastAPI(title="Surefoot", docs_url=None, redoc_url=None, openapi_url=None, responses=PROBLEMS)
     process, admission, access = readiness or Readiness(), admission or Admission(), access or Access()
     looks = SharedReads[dict[str, str]]("looks", most=1)  # a probe asks Redis and Kafka
     http.add_middleware(AtOnce, admission=admission)
@@ -95,7 +93,7 @@ def create_http(
         lacks = await looks.read("missing", missing)
         found: dict[str, Any] = {"ready": not lacks, "access": await access.facts()}
         # a stranger learns no more than whether to come again
-        found |= _details(process, lacks, access.faults()) if ASKING in request.scope else {}
+        found |= _details(process, lacks, access.faults(), request.scope.get(ASKING))
         return JSONResponse(each_text(found, prose), 503 if lacks else 200)
 
     _answer_errors_with_problems(http)
@@ -133,9 +131,14 @@ def create_http(
     return http
 
 
-def _details(process: Readiness, lacks: dict[str, str], faults: list[str]) -> dict[str, Any]:
+def _details(process: Readiness, lacks: dict[str, str], faults: list[str], asking: Asking | None) -> dict[str, Any]:
+    if asking is None or not asking.has_role:
+        return {}
+    whole = asking.sees(None)
     facts = {name: fact() for name, fact in process.facts.items()}
-    return {"missing": lacks, "degraded": [*process.degraded, *faults], **facts}
+    if not whole and "policy" in facts:
+        facts["policy"] = without_fault(facts["policy"])
+    return {"missing": lacks, "degraded": [*process.degraded_for(whole=whole), *faults], **facts}
 
 
 def _answer_errors_with_problems(http: FastAPI) -> None:

@@ -23,7 +23,7 @@ from services._chassis.http import Problem
 from services._chassis.identity import TrustedKeys
 from services._chassis.operations import Requested
 from services._chassis.policy_signatures import verifier
-from services._chassis.readiness import Readiness
+from services._chassis.readiness import Readiness, without_fault
 from services._chassis.settings import Settings
 from services._chassis.signing_keys import KeyFault
 from services._chassis.startup import StartupError
@@ -120,12 +120,15 @@ def router(source: PolicySource, settings_file: ConfigWatch | None = None) -> AP
 
     def shown(asking: Asking) -> dict[str, Any]:
         change = source.last_change.shown(asking.sees) if source.last_change else None
-        found: dict[str, Any] = each_text({**source.status(), "last_change": change}, prose)
+        status = source.status() if asking.sees(None) else without_fault(source.status())
+        found: dict[str, Any] = each_text({**status, "last_change": change}, prose)
         return found
 
     @routes.get("/policy", dependencies=[needs(Role.VIEWER, About.SOME_SERVICE)])
     async def policy(asking: NowAsking) -> dict[str, Any]:
-        """Show the policy; of its last change, a caller without a role here sees what concerns its services."""
+        """Show the policy; of its last change, a caller without a role here sees what concerns its services, and of a
+        fault, that there is one.
+        """
         return shown(asking)
 
     @routes.post("/policy/reload", dependencies=[needs(Role.ADMIN, About.INSTALLATION)])

@@ -17,10 +17,17 @@ NEWER_STATE_LONGEST = 900.0
 one that was taken back never ends."""
 
 FULL = "Redis is full: nothing new is begun. What is under way goes on, and rollbacks are made; give it more memory."
+POLICY_FAULT = "The policy was not taken over; why is told to who may look at the installation."
+"""In place of the fault, which may quote what the policy says of others' services."""
 FULL_SECONDS = 5.0
 """Real seconds after which what begins something new is tried again."""
 
 log = structlog.get_logger()
+
+
+def without_fault(policy: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of the policy for who may not look at the whole installation."""
+    return {**policy, "fault": POLICY_FAULT if policy.get("fault") else None}
 
 
 class Readiness:
@@ -51,9 +58,18 @@ class Readiness:
     @property
     def degraded(self) -> list[str]:
         """Return the sentences that hold now, in the order of their keys."""
+        return self.degraded_for(whole=True)
+
+    def degraded_for(self, *, whole: bool) -> list[str]:
+        """Return ``degraded``, without the policy's faults where the reader may not look at the ``whole``."""
         now = self._now()
         self._degraded = {key: entry for key, entry in self._degraded.items() if entry[1] > now}
-        return [sentence for _, (sentence, _) in sorted(self._degraded.items())]
+        shown = (
+            self._degraded
+            if whole or "policy" not in self._degraded
+            else {**self._degraded, "policy": (POLICY_FAULT, inf)}
+        )
+        return [sentence for _, (sentence, _) in sorted(shown.items())]
 
     def newer_state(self, service: str, what: str, error: NewerState) -> None:
         """Report that ``what`` waits for a replica of a newer version, in the log and as degraded."""

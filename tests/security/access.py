@@ -25,6 +25,7 @@ from services._chassis.assembly import create_service, load_settings
 from services._chassis.config_file import ConfigWatch
 from services._chassis.http import PREFIX, create_http
 from services._chassis.policy import router as policy_router
+from services._chassis.readiness import Readiness
 from services._chassis.service import Platform
 from services._policy.source import PolicySource
 from tests.kit import JSON, FakeClock, FakePolicies, memory_store, without_file
@@ -124,6 +125,7 @@ class Installed:
     policies: FakePolicies
     routers: tuple[APIRouter, ...]
     source: PolicySource
+    readiness: Readiness
 
 
 @cache
@@ -131,7 +133,8 @@ def installed(party: Party) -> Installed:
     """Return the one of its service, since it takes long to make; ``guarded`` makes it new for each test."""
     access, policies = Access(), FakePolicies()
     access.policies = policies
-    http = create_http(ready, access=access)
+    readiness = Readiness()
+    http = create_http(ready, readiness, access=access)
     settings = load_settings(
         party, aws_account=OURS.account, aws_region=OURS.region, backup_bucket="snapshots", _env_file=None
     )
@@ -140,7 +143,7 @@ def installed(party: Party) -> Installed:
     routers = create_service(party, settings, platform).router, policy_router(source, ConfigWatch(None, ()))
     for router in routers:
         http.include_router(router, prefix=PREFIX)
-    return Installed(http, access, policies, routers, source)
+    return Installed(http, access, policies, routers, source, readiness)
 
 
 def guarded(

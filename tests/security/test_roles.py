@@ -147,7 +147,7 @@ async def test_nothing_is_served_without_a_credential(party: Party, method: str,
     assert {decision.allowed for decision in decisions} == {False}
 
 
-@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/nowhere", "/deployment-orchestration/"])
+@pytest.mark.parametrize("path", ["/docs", "/nowhere", "/deployment-orchestration/"])
 async def test_what_has_no_route_of_its_own_needs_a_caller(path: str) -> None:
     keys = Keys()
     http, _ = guarded(keys=keys)
@@ -231,6 +231,39 @@ async def test_of_a_change_of_the_policy_a_viewer_of_one_service_sees_what_conce
             answer = await web.get(f"{PREFIX}/policy", headers=bearer(key))
             seen.append(answer.json()["last_change"]["changes"])
     assert seen == [["ours: 1 → 2"], list(told.values())]
+
+
+async def test_what_is_wrong_with_the_policy_is_told_to_who_may_look_at_the_installation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fault = "policy.yaml:7: services.theirs names account 210987654321 twice"
+    keys = Keys()
+    http, _ = guarded(Party.MONITOR, keys, of_role(Role.VIEWER))
+    source, readiness = installed(Party.MONITOR).source, installed(Party.MONITOR).readiness
+    monkeypatch.setattr(source, "_fault", fault)
+    monkeypatch.setitem(readiness.facts, "policy", source.status)
+    monkeypatch.setattr(readiness, "_degraded", {})
+    readiness.degrade("policy", f"the policy in force stays in force: {fault}")
+    told = []
+    async with client(http) as web:
+        for key in (await keys.create("caller"), await keys.create("all", Role.VIEWER)):
+            ready, policy = [
+                (await web.get(path, headers=bearer(key))).json() for path in ("/readyz", f"{PREFIX}/policy")
+            ]
+            told.append([fault in text for text in (str(ready), ready["policy"]["fault"], policy["fault"])])
+            assert ready["degraded"]
+    assert told == [[False] * 3, [True] * 3]
+
+
+async def test_a_key_without_any_role_learns_what_a_stranger_does() -> None:
+    keys = Keys()
+    http, _ = guarded(keys=keys, policies=of_role(Role.VIEWER))
+    nobody, viewer = bearer(await keys.create("nobody")), bearer(await keys.create("caller"))
+    async with client(http) as web:
+        assert (await web.get("/readyz", headers=nobody)).json() == (await web.get("/readyz")).json()
+        described = [(await web.get(f"{PREFIX}/openapi.json", headers=headers)) for headers in ({}, nobody, viewer)]
+    assert [answer.status_code for answer in described] == [401, 403, 200]
+    assert "paths" in described[2].json()
 
 
 async def test_an_operation_is_shown_to_those_who_may_see_its_service() -> None:

@@ -245,7 +245,7 @@ async def test_the_documentation_loads_nothing_from_elsewhere() -> None:
 
 async def test_a_stranger_learns_of_readyz_whether_to_come_again_and_no_more() -> None:
     keys = Keys()
-    key = await keys.create("alice")
+    key = await keys.create("alice", Role.VIEWER)
     harmless = {"ready": True, "access": "credentials"}
     for address in ("127.0.0.1", "10.0.0.9"):
         for headers in ({}, bearer("sfk_wrong"), {"Authorization": "Bearer"}, {"Host": "evil.example.com"}):

@@ -79,6 +79,11 @@ class Asking:
             return False
         return True
 
+    @property
+    def has_role(self) -> bool:
+        """Whether the caller may look at anything at all."""
+        return self._may_somewhere(Role.VIEWER)
+
     def sees(self, target: Target | None) -> bool:
         """Return whether the caller may look at a service, or (None) at the installation.
 
