@@ -131,14 +131,20 @@ def sign(
     policy over that is not signed so, and none that was signed before the one in force.
     """
     try:
-        loaded(path, {})
-        content = policy_signatures.sign(read_path(str(path)).files, read_private(key), datetime.now(UTC))
+        files = _read(path)
+        load(files, environment_of({}), None)
+        content = policy_signatures.sign(files, read_private(key), datetime.now(UTC))
     except PolicyFaults as faults:
         raise CannotDo(f"the policy has faults:\n{faults}", Exit.USAGE) from None
     except KeyFault as fault:
         raise CannotDo(str(fault), Exit.USAGE) from None
     written = signature_path(path)
-    written.write_text(content)
+    # a new file in its place: a link that lies there is not followed
+    new = written.with_name(f"{written.name}.new")
+    new.unlink(missing_ok=True)
+    with new.open("x") as file:
+        file.write(content)
+    new.replace(written)
     result(
         {"signature": str(written), "key": content.partition(":")[0]},
         json,
@@ -191,12 +197,16 @@ def reload(
 
 def loaded(path: Path | None, variables: Any) -> Policies:
     """Load a policy as services do, as far as that is possible here. Raise ``PolicyFaults`` or ``CannotDo``."""
-    try:
-        files = read_path(str(path)).files if path else Files()
-    except Unreadable as error:
-        raise CannotDo(str(error), Exit.USAGE) from None
+    files = _read(path) if path else Files()
     check_config_file(variables)
     return load(files, environment_of(variables), None)
+
+
+def _read(path: Path) -> Files:
+    try:
+        return read_path(str(path)).files
+    except Unreadable as error:
+        raise CannotDo(str(error), Exit.USAGE) from None
 
 
 def _table(values: dict[str, dict[str, Any]]) -> Iterable[str]:

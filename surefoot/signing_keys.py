@@ -48,6 +48,8 @@ def create(
         raise CannotDo(f"{party!r} signs nothing; one of {', '.join(SIGNING)} does", Exit.USAGE)
     if name and (party in SERVICES or not signing_keys.NAME.fullmatch(name)):
         raise CannotDo("--name is for ci and operators, and has small letters, digits and hyphens", Exit.USAGE)
+    if name in {*SIGNING, "trusted"}:
+        raise CannotDo(f"--name may not be {name}: the directory of that name is for other keys", Exit.USAGE)
     path = signing_keys.private_path(directory, name or party)
     if path.exists():
         kept = path.with_name("previous.pem")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, Protocol
 
 import boto3
@@ -29,6 +29,26 @@ from services._chassis.read_budget import ReadBudget
 
 _MODELS = Loader()
 """The models of APIs are read once for all accounts, and for all rehearsals of a process."""
+
+
+MOST_UNKNOWN_REGIONS = 4
+"""Regions that botocore does not know yet, of an account: whoever may look at services may name any."""
+
+
+class UnknownRegion(NoCredentials):
+    """AWS has no such region, as far as this version knows."""
+
+    def __init__(self, region: str) -> None:
+        super().__init__(
+            f"AWS has no region {region}, as far as botocore knows; upgrade it if it is new", temporary=False
+        )
+
+
+@cache
+def _known_regions() -> frozenset[str]:
+    session = get_session()
+    partitions = session.get_available_partitions()
+    return frozenset(region for name in partitions for region in session.get_available_regions("ecs", name))
 
 
 class Place(NamedTuple):
@@ -159,6 +179,7 @@ class AwsConnection:
         key = (region, service, lane)
         with self._lock:
             if key not in account.clients:
+                self._check_region(account, region)
                 client = account.session.client(
                     service, region_name=region, config=self._entering if lane == ENTERING else self._config
                 )
@@ -168,6 +189,12 @@ class AwsConnection:
                 self._prepare(client)
                 account.clients[key] = client
             return account.clients[key]
+
+    def _check_region(self, account: Account, region: str) -> None:
+        """Raise ``UnknownRegion`` where clients for a region would be one invented region too many."""
+        met = {known for known, _, _ in account.clients} | {self.region}
+        if region not in met and region not in _known_regions() and len(met - _known_regions()) >= MOST_UNKNOWN_REGIONS:
+            raise UnknownRegion(region)
 
     def _prepare(self, client: Any) -> None:
         """Prepare a new client further; a subclass may need to."""

@@ -1,6 +1,7 @@
 """Reads a policy from a path or from S3. Each way to fail has a sentence of its own."""
 
 import asyncio
+import re
 import stat
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ SIGNATURE = ".sig"
 """Ending of the file with the signature of a policy file; in a directory it is the name of that file."""
 LONGEST_SIGNATURE = 4096
 """Bytes of a signature's file."""
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 _BACKUPS = (".bak", ".orig", ".old", ".tmp", ".swp", "~")
 
 
@@ -92,13 +94,19 @@ def _signature(path: Path) -> str:
 
 
 def _directory(path: Path) -> Iterator[File]:
-    """Return the policy files of a directory in the order of their names; links are followed."""
+    """Return the policy files of a directory in the order of their names; links are followed.
+
+    Names are plain, since the digest, and so the signature, is that of lines with them.
+    """
     names = sorted(file.name for file in path.iterdir() if _counts(file.name) and file.is_file())
     if not names:
         raise Unreadable(f"{path} has no *.yaml and no *.yml")
     if len(names) > MOST_FILES:
         raise Unreadable(f"{path} has {len(names)} policy files; {MOST_FILES} are allowed")
     total = 0
+    odd = next((name for name in names if not _PLAIN.fullmatch(name)), None)
+    if odd is not None:
+        raise Unreadable(f"{path} has a policy file {odd!r}: names may have letters, digits, and ._- only; rename it")
     for name in names:
         content = _content(path / name)
         total += len(content)

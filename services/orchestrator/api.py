@@ -188,15 +188,17 @@ class Endpoints:
         return meant[0] if meant else run_id
 
     async def abort(self, target: Target, body: AbortBody, key: str | None) -> str:
-        """Ask for the end of a run and return its id."""
+        """Ask for the end of a run and return its id. Raise ``Problem`` for a key that came for another run before."""
         view = await self.status(target, body.run_id)
         if view.status == "finished":
             raise Problem(409, "The run is over", f"The run {view.run_id} has ended: {view.outcome}.")
         event = AbortRequested(target=target, run_id=view.run_id, actor=body.actor, reason=body.reason)
         meta = Meta(id=key or str(uuid4()), source="surefoot/api/abort", time=moment(self._clock.now()))
-        transition = await self._handlers.on_event(event, meta)
         source = f"{meta.source}/{target}"
-        await self._courses.apply(transition, cause=f"api:{id_of(source, meta.id)}", cause_before=f"{source}#{meta.id}")
+        name, meant = id_of(source, meta.id), body.model_copy(update={"run_id": view.run_id})
+        transition = (await self._handlers.on_event(event, meta)).and_record(what_was_asked(name, meant, key))
+        await self._courses.apply(transition, cause=f"api:{name}", cause_before=f"{source}#{meta.id}")
+        await refuse_another(self._courses, name, meant, key)
         return view.run_id
 
     async def _refuse_unknown(self, target: Target) -> None:

@@ -82,6 +82,8 @@ def test_a_stolen_key_is_removed_at_once(run: Run) -> None:
         (("create", "dashboards"), "'dashboards' signs nothing"),
         (("create", "monitor", "--name", "a"), "--name is for ci and operators"),
         (("create", "ci", "--name", "../x"), "--name is for ci and operators"),
+        (("create", "ci", "--name", "recovery"), "--name may not be recovery"),
+        (("create", "operators", "--name", "trusted"), "--name may not be trusted"),
         (("retire", "0000"), "no key 0000 is trusted"),
         (("remove", "0000"), "no key 0000 is trusted"),
     ],

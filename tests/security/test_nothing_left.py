@@ -12,6 +12,7 @@ from contracts.envelope import from_message
 from contracts.topics import DEPLOYMENT_EVENTS, SERVICES, Party
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.workloads import EVERYWHERE
+from services._chassis.aws_connection import MOST_UNKNOWN_REGIONS, AwsConnection, Place, UnknownRegion
 from services._chassis.http import PREFIX
 from services._chassis.records import Record
 from services._chassis.redis_keys import REMEMBER_SECONDS
@@ -94,3 +95,14 @@ async def test_a_get_writes_nothing(party: Party, path: str) -> None:
             assert answer.status_code < 500 or answer.status_code in {502, 503, 504}
     held, _ = installation.store.redis.copy()
     assert held == {}
+
+
+def test_a_region_that_somebody_invents_gets_no_client_for_ever() -> None:
+    """Whoever may look at services may name any region; those of AWS are a few dozen."""
+    connection = AwsConnection(REGION)
+    for number in range(MOST_UNKNOWN_REGIONS):
+        connection.client("ecs", Place("", f"aa-invented-{number}"))
+    with pytest.raises(UnknownRegion, match="AWS has no region aa-invented-99"):
+        connection.client("ecs", Place("", "aa-invented-99"))
+    assert connection.client("ecs", Place("", "eu-central-1")).meta.region_name == "eu-central-1"
+    connection.close()

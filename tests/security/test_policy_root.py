@@ -354,6 +354,25 @@ def test_the_command_signs_what_services_read(keys: Path, tmp_path: Path, *, who
         check(read_path(str(path)).files)
 
 
+def test_the_command_writes_through_no_link(keys: Path, tmp_path: Path) -> None:
+    path, victim = tmp_path / "policy.yaml", tmp_path / "victim"
+    path.write_text(GOOD)
+    victim.write_text("somebody else's")
+    for name in ("policy.yaml.sig", "policy.yaml.sig.new"):
+        (tmp_path / name).symlink_to(victim)
+    key = str(private_path(keys, "alice"))
+    assert app(("sign", str(path), "--key", key), exit_on_error=False, result_action="return_value") == Exit.SUCCEEDED
+    assert victim.read_text() == "somebody else's"
+    assert read_path(str(path)).files.signature
+
+
+def test_no_file_of_a_directory_can_stand_for_two(tmp_path: Path) -> None:
+    """The digest is that of lines with the names: a name with such a line in it would hide that a file is gone."""
+    (tmp_path / "10-defaults.yaml\n0123  20-payments.yaml").write_text(GOOD)
+    with pytest.raises(Unreadable, match="rename it"):
+        read_path(str(tmp_path))
+
+
 def test_the_command_signs_nothing_that_is_faulty(keys: Path, tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text(GOOD.replace("keep", "keeep"))

@@ -243,6 +243,19 @@ async def test_an_abort_goes_to_the_active_run(http: httpx2.AsyncClient, world: 
     assert unknown.status_code == 404
 
 
+async def test_an_abort_with_the_key_of_another_one_is_told(http: httpx2.AsyncClient) -> None:
+    """It would be taken for the first one sent again, and its run would go on."""
+    key = {"Idempotency-Key": "K"}
+    first = (await orchestrate(http, {"image": "a"})).json()["run_id"]
+    assert (await http.post(f"{PATH}/abort/shop/web", json={"run_id": first}, headers=key)).status_code == 202
+    second = (await orchestrate(http, {"image": "b"})).json()["run_id"]
+    for body in ({"run_id": second}, {}):
+        answer = await http.post(f"{PATH}/abort/shop/web", json=body, headers=key)
+        assert (answer.status_code, answer.json()["title"]) == (422, "The Idempotency-Key was used before")
+    status = await http.get(f"{PATH}/status/shop/web", params={"run_id": second})
+    assert status.json()["status"] == "running"
+
+
 async def test_too_many_at_once_is_told(http: httpx2.AsyncClient, world: World) -> None:
     world.busy = True
     assert (await orchestrate(http, {"image": "a"})).status_code == 503
