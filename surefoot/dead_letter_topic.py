@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 
 from contracts.base import caused_id
 from contracts.dead_letter import DeadLettered, DeadLetterSettled, alert_of, letter_id
-from contracts.envelope import Envelope, InvalidMessage, Message, Meta, decode, read_meta
+from contracts.envelope import Envelope, InvalidMessage, Message, Meta
 from contracts.prose import plain
 from contracts.signatures import OPERATORS_SOURCE
 from contracts.topics import DEAD_LETTERS, TOPICS, Party
@@ -22,7 +22,7 @@ from services._chassis.signatures import Signatures, Untrusted
 from surefoot.exit_codes import Exit
 from surefoot.kafka import ANSWER_SECONDS, connection, started
 from surefoot.output import CannotDo
-from surefoot.signing import signed, trust_of
+from surefoot.signing import proven, signed, trust_of
 from surefoot.whole_topic import records_of
 
 SHORTEST_PREFIX = 4
@@ -103,8 +103,7 @@ async def read(keeps_value: Callable[[str], bool] = lambda _: False) -> Letters:
     trust = trust_of(os.environ)
     async for record in _records():
         try:
-            type_, meta = read_meta(record.headers)
-            envelope = decode(type_, trust.prove(record, type_, meta), record.value)
+            envelope = proven(record, trust)
         except Untrusted:
             untrusted += 1
             continue

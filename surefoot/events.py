@@ -1,6 +1,7 @@
 """Read the event streams."""
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,14 +9,17 @@ import orjson
 from aiokafka import AIOKafkaConsumer
 
 from contracts.dead_letter import DeadLettered
-from contracts.envelope import Envelope, InvalidMessage, from_message
+from contracts.envelope import Envelope, InvalidMessage
 from contracts.prose import each_text, plain
 from contracts.suggest import did_you_mean
 from contracts.topics import DEPLOYMENT_EVENTS, TOPICS
 from surefoot.exit_codes import Exit
 from surefoot.kafka import connection, started
 from surefoot.output import CannotDo, json_of, note
+from surefoot.signing import proven, trust_of
 
+EVERY = 100
+"""A line tells of the first of so many messages that cannot be shown: a flood of them is no flood of lines."""
 SHORT_RUN = 8
 """Characters of a run's id that tell it from others at a glance; ``--json`` has all of them."""
 WHERE_WIDTH, TYPE_WIDTH = 32, 22
@@ -31,14 +35,21 @@ def follow(topics: tuple[str, ...], *, from_start: bool, write: Callable[[str], 
 
 
 async def _follow(topics: tuple[str, ...], from_start: bool, write: Callable[[str], None], as_json: bool) -> None:
+    trust = trust_of(os.environ)
+    if not trust.demands:
+        note("whoever may write to the topic may have written these: SUREFOOT_TRUSTED_KEYS is not set, or not demanded")
     offsets = {"auto_offset_reset": "earliest" if from_start else "latest"}
     async with started(connection(), AIOKafkaConsumer, AIOKafkaConsumer.stop, *topics, **offsets) as consumer:
         note(f"listening to {', '.join(topics)}; Ctrl+C ends it")
+        left_out = 0
         async for record in consumer:
             try:
-                envelope = from_message(record.headers, record.value)
+                envelope = proven(record, trust)
             except InvalidMessage as error:
-                write(plain(f"{record.topic}/{record.partition}/{record.offset}: {error}"))
+                left_out += 1
+                if left_out % EVERY == 1:
+                    where = f"{record.topic}/{record.partition}/{record.offset}"
+                    note(plain(f"{where} is not shown, the {left_out}. that is not: {error}"))
                 continue
             write(as_data(envelope) if as_json else as_line(envelope))
 

@@ -1,11 +1,11 @@
-"""Signs what an outside party publishes, by the settings that the services have as well."""
+"""Signs what an outside party publishes, and proves what it reads, by the settings that the services have as well."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from contracts.envelope import Message
+from contracts.envelope import Envelope, Message, decode, read_meta
 from contracts.topics import Party
-from services._chassis.signatures import UNSIGNED, Signatures, Signer, Trust
+from services._chassis.signatures import UNSIGNED, Received, Signatures, Signer, Trust
 from services._chassis.signing_keys import KeyFault, read_private, read_trusted
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
@@ -31,6 +31,12 @@ def trust_of(environment: Mapping[str, str]) -> Trust:
         raise CannotDo(f"{fault}; SUREFOOT_TRUSTED_KEYS names it", Exit.USAGE) from fault
     except ValueError:
         raise CannotDo(f"SUREFOOT_SIGNATURES is one of {', '.join(Signatures)}", Exit.USAGE) from None
+
+
+def proven(record: Received, trust: Trust) -> Envelope:
+    """Return the event of a record. Raise ``InvalidMessage`` where it cannot be read, or is not from who may say it."""
+    type_, meta = read_meta(record.headers)
+    return decode(type_, trust.prove(record, type_, meta), record.value)
 
 
 def signed(message: Message, party: Party, environment: Mapping[str, str]) -> Message:
