@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 
 from contracts.base import caused_id
 from contracts.dead_letter import DeadLettered, DeadLetterSettled, alert_of, letter_id
-from contracts.envelope import Envelope, InvalidMessage, Message, Meta
+from contracts.envelope import Envelope, InvalidMessage, Message, Meta, read_meta
 from contracts.prose import plain
 from contracts.signatures import OPERATORS_SOURCE
 from contracts.topics import DEAD_LETTERS, TOPICS, Party

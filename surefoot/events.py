@@ -36,11 +36,11 @@ def follow(topics: tuple[str, ...], *, from_start: bool, write: Callable[[str], 
 
 async def _follow(topics: tuple[str, ...], from_start: bool, write: Callable[[str], None], as_json: bool) -> None:
     trust = trust_of(os.environ)
-    if not trust.demands:
-        note("whoever may write to the topic may have written these: SUREFOOT_TRUSTED_KEYS is not set, or not demanded")
     offsets = {"auto_offset_reset": "earliest" if from_start else "latest"}
     async with started(connection(), AIOKafkaConsumer, AIOKafkaConsumer.stop, *topics, **offsets) as consumer:
         note(f"listening to {', '.join(topics)}; Ctrl+C ends it")
+        if not trust.demands:
+            note("nothing proves who writes what follows: SUREFOOT_TRUSTED_KEYS is not set, or signatures not demanded")
         left_out = 0
         async for record in consumer:
             try:

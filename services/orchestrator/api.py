@@ -22,6 +22,7 @@ from contracts.deployment import (
     TaskDefinitionChange,
 )
 from contracts.envelope import Meta
+from contracts.policy import ServicePolicy
 from contracts.state import read_record
 from services._aws.existing import Existing
 from services._chassis import operations
@@ -31,6 +32,7 @@ from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
 from services._chassis.operations import IdempotencyKey, Requested, refuse_another, what_was_asked
 from services._chassis.targets import Account, InRegion, Targets
+from services.orchestrator.domain.approval import weaker_than
 from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.listing import Filters, RunLine, ServiceLine
 from services.orchestrator.domain.request_name import RequestName
@@ -207,10 +209,16 @@ class Endpoints:
             await self._existing(target)
 
 
-def _approved(asking: Asking, target: Target, body: DeployBody) -> DeployBody:
-    """Return the body with its actor, who may also let gates pass if it asks for that. Raise ``Refused`` if not."""
-    if body.overrides:
-        asking.about(target, Role.APPROVER)
+def _approved(asking: Asking, policy: ServicePolicy, body: DeployBody) -> DeployBody:
+    """Return the body with its actor, who may also ask for less than the policy demands if it asks for that.
+
+    Raise ``Refused`` if not.
+    """
+    less = weaker_than(policy, body.deployment_config)
+    if "enable_auto_recovery" in less:
+        asking.about(policy.target, Role.OPERATOR)
+    elif less or body.overrides:
+        asking.about(policy.target, Role.APPROVER)
     return asking.by(body)
 
 
@@ -239,7 +247,9 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         idempotency_key: IdempotencyKey = None,
     ) -> RunAccepted:
         """Start a deployment; its status shows how it goes."""
-        run_id = await endpoints.orchestrate(target, _approved(asking, target, body), idempotency_key)
+        run_id = await endpoints.orchestrate(
+            target, _approved(asking, targets.policies.of(target), body), idempotency_key
+        )
         return accepted(request, response, target, run_id)
 
     @router.get("/status/{cluster_name}/{service_name}", name="deployment_status", dependencies=[needs(Role.VIEWER)])

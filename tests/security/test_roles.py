@@ -1,5 +1,7 @@
 """Role by route, over all seven services: what each route needs, and that nobody with less is served."""
 
+from typing import Any
+
 import httpx2
 import pytest
 from fastapi import APIRouter
@@ -156,8 +158,18 @@ async def test_what_has_no_route_of_its_own_needs_a_caller(path: str) -> None:
         assert (await web.get(PREFIX + path, headers=bearer(await keys.create("caller")))).status_code in {200, 404}
 
 
-async def test_an_override_needs_an_approver() -> None:
-    body = {"image": "web:1", "overrides": [{"gate": "health_score", "reason": "this is the fix"}]}
+@pytest.mark.parametrize(
+    ("asked", "least"),
+    [
+        ({"overrides": [{"gate": "health_score", "reason": "this is the fix"}]}, Role.APPROVER),
+        ({"deployment_config": {"minimum_health_score": 0}}, Role.APPROVER),
+        ({"deployment_config": {"baking_minutes": 0.1}}, Role.APPROVER),
+        ({"deployment_config": {"enable_auto_recovery": False}}, Role.OPERATOR),
+        ({"deployment_config": {"minimum_health_score": 99, "enable_auto_recovery": True}}, Role.DEPLOYER),
+    ],
+)
+async def test_less_than_the_policy_demands_needs_more_than_a_deployer(asked: dict[str, Any], least: Role) -> None:
+    body = {"image": "web:1", **asked}
     answers = {}
     for role in ROLES:
         keys = Keys()
@@ -165,7 +177,7 @@ async def test_an_override_needs_an_approver() -> None:
         async with client(http) as web:
             url = f"{PREFIX}/deployment-orchestration/orchestrate/Main/api"
             answers[role] = (await web.post(url, json=body, headers=bearer(await keys.create("caller")))).status_code
-    assert answers == {V: 403, D: 403, Role.APPROVER: 202, O: 202, A: 202}
+    assert answers == {role: 202 if role.includes(least) else 403 for role in ROLES}
 
 
 async def test_the_actor_is_who_was_proven_and_a_body_s_word_is_apart() -> None:
