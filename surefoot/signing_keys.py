@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from contracts.topics import SERVICES, TOPICS, Party
 from services._chassis import signing_keys
+from services._chassis.oversights import exposed
 from services._chassis.signing_keys import SIGNING, KeyFault, TrustedKey
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, Json, exports, note, result
@@ -65,6 +66,8 @@ def create(
 def list_(*, directory: Directory = KEYS, json: Json = False) -> int:
     """List the keys that are trusted."""
     keys = _read(directory)
+    for sentence in filter(None, map(exposed, sorted(directory.glob(f"*/{signing_keys.PRIVATE}")))):
+        note(sentence)
     lines = (f"{key.id}  {key.named}{f'  until {key.until.isoformat()}' if key.until else ''}" for key in keys)
     result({"keys": [_facts(key) for key in keys]}, json, lambda _: "\n".join(lines) or "no keys are trusted")
     return Exit.SUCCEEDED

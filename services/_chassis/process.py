@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -30,6 +31,7 @@ from services._chassis.connections import Connections
 from services._chassis.http import PREFIX, create_http, create_server, end_http
 from services._chassis.http_connections import listen
 from services._chassis.identity import identity_of
+from services._chassis.oversights import oversights
 from services._chassis.policy import first_policy, router
 from services._chassis.read_budget import ReadBudget
 from services._chassis.readiness import Readiness
@@ -85,6 +87,7 @@ class Process:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set. Raise ``StartupError`` if what it needs does not come in time."""
+        self.report_oversights()
         if self.access.served is Served.OPEN:
             self.readiness.degrade("access", "Everybody is served over HTTP, without a credential (SUREFOOT_ACCESS).")
         http = create_http(self._missing, self.readiness, lambda: self.started, self.admission, self.access)
@@ -124,6 +127,12 @@ class Process:
             # beside each other, so that an open request costs no time; it may still need Redis, which is closed last
             self.unfinished += (await asyncio.gather(end_http(server, serving), self._leave_groups()))[0]
             await self._close()
+
+    def report_oversights(self) -> None:
+        """Report, in the log and as degraded, what stops no start and is hardly meant."""
+        for number, sentence in enumerate(oversights(self._private_keys)):
+            log.warning("something was overlooked", what=sentence)
+            self.readiness.report(f"oversight:{number}", sentence)
 
     async def _reach_all(self) -> None:
         startup = Startup(
@@ -186,6 +195,12 @@ class Process:
         name = settings.member(party)
         named: dict[str, Loop] = {f"name of {party}": ReplicaName(store, name).run} if name else {}
         return {**assembly.loops, **service.background, **audit, **named}
+
+    @property
+    def _private_keys(self) -> set[Path]:
+        signing = self.settings.surefoot_signing_key or ""
+        own = (Path(signing.replace("{party}", party)) for party in self.parties if signing)
+        return {*own, *(Path(files.key) for files in self.connections.files if files.key)}
 
     @property
     def _is_busy(self) -> bool:

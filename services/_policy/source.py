@@ -137,6 +137,7 @@ class PolicySource(InForce):
             "looked_at": self._looked_at,
             "looked_at_seconds_ago": looked,
             "from_kept_copy": self._from_kept,
+            "must_be_signed": self.verify is not None,
             "signed_at": self._signing.signed_at or None,
             "fault": self._fault,
         }

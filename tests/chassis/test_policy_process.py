@@ -111,7 +111,7 @@ async def test_a_policy_is_followed_by_a_process_and_outlives_it(health: Health)
     health.write(GOOD)
     second = await health.start()
     readyz = await health.until(lambda readyz: bool(readyz["ready"]))
-    assert readyz["policy"]["services"] == 1
+    assert (readyz["policy"]["services"], readyz["policy"]["must_be_signed"]) == (1, False)
     health.write(BETTER)
     readyz = await health.until(lambda readyz: readyz["policy"]["services"] == 2)
     assert readyz["degraded"] == []

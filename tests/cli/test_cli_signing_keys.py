@@ -38,6 +38,16 @@ def test_a_first_set_of_keys_is_made_with_the_settings_that_use_it(run: Run, tmp
     assert [key.party for key in read_trusted(trusted_path(tmp_path)).values()] == [*SIGNING]
 
 
+def test_a_key_that_others_may_read_is_told(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("init")
+    listing = ("list", "--directory", str(tmp_path))
+    app(listing, exit_on_error=False, result_action="return_value")
+    assert "may read" not in capsys.readouterr().err
+    (tmp_path / "recovery/key.pem").chmod(0o644)
+    app(listing, exit_on_error=False, result_action="return_value")
+    assert "recovery/key.pem has a private key that others may read" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_pipeline_gets_a_key_of_its_own(run: Run, tmp_path: Path) -> None:
     code, said = run("create", "ci", "--name", "team-a", "--json")
     made = orjson.loads(said)
