@@ -313,6 +313,26 @@ async def test_a_snapshot_of_before_signatures_is_adopted_once_and_must_match_fr
     assert [shown["proof"] for shown in (await signing.listed())["snapshots"]] == ["signature"], "it was signed, too"
 
 
+@pytest.mark.parametrize("mode", [Signatures.DEMANDED, Signatures.ACCEPTED])
+async def test_what_was_adopted_is_not_adopted_again_without_its_signature_once_redis_is_lost(mode: Signatures) -> None:
+    signing = Signing(mode)
+    snapshot_id = await signing.recovery.snapshot()
+    (event,) = signing.recovery.published(SnapshotCaptured)
+    signing.forget_hashes()
+    await tended(signing)
+    signing.lose_redis()
+    await signing.recovery.send(event.model_copy(update={"sha256": ""}), "as before signatures", again=True)
+    assert [shown["proof"] for shown in (await signing.listed())["snapshots"]] == ["signature"]
+    genuine = signing.objects[snapshot_id]
+    signing.objects[snapshot_id] = replace(changed(genuine, PARTS["image"]), signature=b"")
+    if mode is Signatures.DEMANDED:
+        await signing.assert_not_used(snapshot_id, "it is not signed")
+        await tended(signing)
+        await signing.assert_not_used(snapshot_id, "it is not signed")
+    else:
+        assert [shown["proof"] for shown in (await signing.listed())["snapshots"]] == ["first-use"]
+
+
 async def test_a_rollback_adopts_what_it_uses() -> None:
     signing = Signing()
     await signing.recovery.deployed()

@@ -39,6 +39,7 @@ def index_again(protection: Protection, event: SnapshotCaptured) -> Decision:
         taken_at=event.taken_at,
         proven=event.proven,
         sha256=event.sha256,
+        indexed_again=True,
     )
     return Decision(protection.replace(snapshots=(entry, *protection.snapshots)).to_bytes())
 

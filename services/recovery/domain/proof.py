@@ -79,8 +79,12 @@ def proof_of(
         return Proof.SIGNATURE
     if wrong:
         raise Unproven(wrong)
-    if entry is not None:
+    if entry is not None and not (demanded and entry.indexed_again):
         return Proof.FIRST_USE
+    if entry is not None:
+        raise Unproven(
+            "it is not signed, and the index has lost its SHA-256 with Redis: who has put it there is not known"
+        )
     if demanded or index:
         raise Unproven("it is not signed, and the index does not know it: who has put it there is not known")
     return Proof.NONE

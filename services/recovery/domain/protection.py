@@ -167,6 +167,9 @@ class SnapshotEntry(Contract):
     """The hash of its bytes; empty where a version before signatures has stored it, until it is adopted."""
     signed_with: str = ""
     """The id of the key that has signed it last; empty where it is not signed, or where that is not known."""
+    indexed_again: bool = False
+    """An event told it after Redis had been lost or restored. Without a hash it is of a version before signatures; it
+    has been signed since, or is not used where signatures are demanded."""
     adopted_at: datetime | None = None
     """When its hash was taken from the bucket: it is of a version before signatures, or Redis was lost and it is not
     signed. None for all others."""
