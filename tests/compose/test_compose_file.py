@@ -256,6 +256,14 @@ def test_its_documents_and_probes_are_of_all_services() -> None:
     assert all(sorted(names) == sorted(SERVICES) for names in [merged, *named])
 
 
+def test_the_description_of_the_whole_is_put_together_for_who_may_see_that_of_a_service() -> None:
+    block = CADDYFILE.partition("handle /api/v1/openapi.json {")[2].partition("file_server")[0]
+    asked = re.search(r"forward_auth orchestrator:8080 {\s+uri (\S+)\s+import connection\s+}", block)
+    assert asked
+    assert asked[1] == "/api/v1/openapi.json"
+    assert "templates" in block
+
+
 def test_the_front_door_drops_idle_connections_before_a_service_does() -> None:
     idle = re.search(r"keepalive (\d+)s", CADDYFILE)
     assert idle
