@@ -16,6 +16,7 @@ from sandbox.stack import REQUIRED_VARIABLES
 from services._chassis.access.served import Served
 from services._chassis.http import KEEP_ALIVE_SECONDS
 from services._chassis.http_protocol import DEADLINES
+from services._chassis.oversights import misspelt
 from services._chassis.settings import Settings
 from services._chassis.signing_keys import SIGNING
 from services._policy.environment import CLUSTER, RETRIES, SERVICE, SETTINGS, URL, URLS, environment_of
@@ -229,6 +230,10 @@ def test_each_service_sees_its_own_credentials_and_nobody_else_s() -> None:
 
 
 CADDYFILE = (ROOT / "deploy/front-door/Caddyfile").read_text()
+
+
+def test_no_container_is_given_a_setting_that_does_not_exist() -> None:
+    assert list(misspelt(ENVIRONMENT)) == []
 
 
 def test_the_front_door_knows_every_service() -> None:
