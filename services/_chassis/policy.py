@@ -57,10 +57,12 @@ class StoredCopy:
         return None
 
     async def keep(self, copy: bytes) -> None:
+        lines: dict[bytes | None, tuple[str, ...]] = {}  # the services of a process have the same copy, as a rule
         for store in self.stores:
             before = await store.load(KEY)
-            lines = await self.comparison.lines(before, copy)
-            await store.apply(_replaced(store.service, before, copy, lines), cause="")
+            if before not in lines:
+                lines[before] = await self.comparison.lines(before, copy)
+            await store.apply(_replaced(store.service, before, copy, lines[before]), cause="")
 
 
 def _replaced(service: str, compared: bytes | None, copy: bytes, lines: tuple[str, ...]) -> Transition:

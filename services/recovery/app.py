@@ -27,8 +27,8 @@ from services.recovery.adapters.surroundings import AwsBalancers, AwsSurrounding
 from services.recovery.api import PREFIX, Endpoints, create_router
 from services.recovery.decisions.capture import CAPTURE, PURGE, TEND
 from services.recovery.decisions.change import CHANGE
+from services.recovery.decisions.consider import CONSIDER
 from services.recovery.decisions.roll_back import ROLL_BACK
-from services.recovery.decisions.triggers import CONSIDER
 from services.recovery.handlers import Handlers
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob

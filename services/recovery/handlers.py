@@ -27,6 +27,7 @@ from services._chassis.transition import Decision, Timer, Transition, decided
 from services.recovery.decisions.arm import arm, disarm, expire
 from services.recovery.decisions.capture import begin_capture
 from services.recovery.decisions.change import begin_change
+from services.recovery.decisions.consider import again_id, begin_to_consider, not_considered, policy_of
 from services.recovery.decisions.refuse import refused_by_policy
 from services.recovery.decisions.replay import begin_again, end_again, index_again, resume
 from services.recovery.decisions.roll_back import end_rollback, overdue
@@ -36,7 +37,6 @@ from services.recovery.domain import arm as arming
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Failed
 from services.recovery.domain.work import ChangeWork, ConsiderWork, Expiry, RollbackWork
-from services.recovery.jobs.consider import again_id, begin_to_consider, not_considered, policy_of
 
 
 @dataclass(frozen=True, slots=True)

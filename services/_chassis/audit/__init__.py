@@ -1,6 +1,6 @@
 """The audit (docs/audit.md, docs/adr/0037): acts and refusals are recorded, chained, published and archived.
 
-``entries.py`` says what is recorded of a decision, in the same ``apply`` as its state; ``refusals.py`` and
-``recorder.py`` record what changes no state; ``sealer.py`` gives each entry its place in the service's chain;
-``archive.py`` writes the chain to S3.
+``requests.py`` and ``messages.py`` note who asks. ``entries.py`` says what is recorded of a decision, in the same
+``apply`` as its state, and ``recorder.py`` records what changes no state. ``sealer.py`` gives each entry its place in
+the service's chain, and ``archive.py`` writes the chain to S3.
 """

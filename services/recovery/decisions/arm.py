@@ -5,24 +5,15 @@ from datetime import datetime
 from contracts.base import caused_id
 from contracts.gates import Gate
 from contracts.policy_parts import RecoveryPolicy
-from contracts.recovery import (
-    Arm,
-    Disarm,
-    TargetArmed,
-    TargetDisarmed,
-)
+from contracts.recovery import Arm, Disarm, TargetArmed, TargetDisarmed
 from contracts.results import ArmedOutput, DisarmOutput
 from services._chassis.commands import Command
 from services._chassis.transition import Decision, Emit, Timer
 from services.recovery.decisions.change import stop_change
 from services.recovery.decisions.refuse import refused
 from services.recovery.domain import arm as arming
-from services.recovery.domain.protection import (
-    Protection,
-)
-from services.recovery.domain.work import (
-    Expiry,
-)
+from services.recovery.domain.protection import Protection
+from services.recovery.domain.work import Expiry
 
 
 def expiry_id(run_id: str) -> str:

@@ -4,19 +4,13 @@ from datetime import datetime
 
 from contracts.base import Target
 from contracts.deployment import Cause
-from contracts.recovery import (
-    ApplyChange,
-)
+from contracts.recovery import ApplyChange
 from services._chassis.commands import Command
 from services._chassis.transition import Decision, Emit
 from services.recovery.decisions.refuse import refused
 from services.recovery.domain import arm as arming
-from services.recovery.domain.protection import (
-    Protection,
-)
-from services.recovery.domain.work import (
-    ChangeWork,
-)
+from services.recovery.domain.protection import Protection
+from services.recovery.domain.work import ChangeWork
 
 CHANGE = "apply-change"
 """The kind of its job."""

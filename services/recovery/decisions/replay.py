@@ -2,25 +2,12 @@
 
 from datetime import datetime
 
-from contracts.recovery import (
-    RollbackFinished,
-    RollbackStarted,
-    SnapshotCaptured,
-)
+from contracts.recovery import RollbackFinished, RollbackStarted, SnapshotCaptured
 from services._chassis.transition import Decision, Job, Timer
 from services.recovery.decisions.roll_back import OVERDUE, ROLL_BACK, overdue_timer
 from services.recovery.domain import roll_back as rolling
-from services.recovery.domain.protection import (
-    MOST_PAST,
-    PastRollback,
-    Protection,
-    RollingBack,
-    SnapshotEntry,
-)
-from services.recovery.domain.work import (
-    RecoveryOperation,
-    RollbackWork,
-)
+from services.recovery.domain.protection import MOST_PAST, PastRollback, Protection, RollingBack, SnapshotEntry
+from services.recovery.domain.work import RecoveryOperation, RollbackWork
 
 
 def index_again(protection: Protection, event: SnapshotCaptured) -> Decision:

@@ -5,28 +5,15 @@ from datetime import datetime, timedelta
 from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
-from contracts.recovery import (
-    AlertTrigger,
-    RollBack,
-    RollbackFinished,
-    RollbackStarted,
-)
+from contracts.recovery import AlertTrigger, RollBack, RollbackFinished, RollbackStarted
 from contracts.rollout_pace import LEAST_SILENCE
 from services._chassis.commands import Command
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition
 from services.recovery.decisions.arm import expiry_id
 from services.recovery.decisions.change import stop_change
 from services.recovery.domain import roll_back as rolling
-from services.recovery.domain.protection import (
-    PastRollback,
-    Protection,
-    RollingBack,
-    key_of,
-)
-from services.recovery.domain.work import (
-    RecoveryOperation,
-    RollbackWork,
-)
+from services.recovery.domain.protection import PastRollback, Protection, RollingBack, key_of
+from services.recovery.domain.work import RecoveryOperation, RollbackWork
 
 ROLL_BACK = "rollback"
 """The kind of its job."""

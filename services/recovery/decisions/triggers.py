@@ -6,11 +6,7 @@ from contracts.base import Target, joined
 from contracts.deployment import Cause
 from contracts.gates import Gate
 from contracts.monitor import CriticalAlert
-from contracts.recovery import (
-    CommandTrigger,
-    ManualTrigger,
-    RollBack,
-)
+from contracts.recovery import CommandTrigger, ManualTrigger, RollBack
 from services._chassis.commands import Command
 from services._chassis.transition import Decision, Emit
 from services.recovery.decisions.record import on_record
@@ -20,15 +16,7 @@ from services.recovery.domain import roll_back as rolling
 from services.recovery.domain.answer import Answer, Why, acted, declined
 from services.recovery.domain.arm import Refusal
 from services.recovery.domain.decision_record import About, decision_on, record_once
-from services.recovery.domain.protection import (
-    Armed,
-    PastRollback,
-    Protection,
-    RollingBack,
-)
-
-CONSIDER = "consider-alert"
-"""The kind of the job that decides on an alert outside a run."""
+from services.recovery.domain.protection import Armed, PastRollback, Protection, RollingBack
 
 
 def rollback_id(run_id: str) -> str:

@@ -74,9 +74,7 @@ def choose(candidates: Sequence[Candidate], protection: Protection, alert: Criti
     for candidate in others:
         if candidate.same is not None and (candidate.proven or _was_found(candidate, protection, alert)):
             return candidate
-    found = [
-        f"{other.named} is not {'proven' if other.same is False else 'known to be another one'}" for other in others
-    ]
+    found = [f"{other.named} is not {other.lacks}" for other in others]
     reasons = f" ({'; '.join(found[:3])})" if found else ""
     return call_people(Why.NO_WAY_BACK, f"there is no other proven version to go back to{reasons}")
 
