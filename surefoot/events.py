@@ -46,10 +46,10 @@ async def _follow(topics: tuple[str, ...], from_start: bool, write: Callable[[st
             try:
                 envelope = proven(record, trust)
             except InvalidMessage as error:
-                left_out += 1
-                if left_out % EVERY == 1:
+                if left_out % EVERY == 0:
                     where = f"{record.topic}/{record.partition}/{record.offset}"
-                    note(plain(f"{where} is not shown, the {left_out}. that is not: {error}"))
+                    note(plain(f"{where} is not shown, after {left_out} others: {error}"))
+                left_out += 1
                 continue
             write(as_data(envelope) if as_json else as_line(envelope))
 
