@@ -16,12 +16,11 @@ from aiokafka.errors import (
 from contracts.topics import TOPICS, Party, Topic
 from services._chassis.kafka_acls import PRINCIPAL, Acl, acls_of
 from services._chassis.kafka_connection import KafkaConnection
-from services._chassis.kafka_operations import OperationsUnknown, allowed
+from services._chassis.kafka_operations import REQUEST_MS, OperationsUnknown, allowed
 
 TRIED_TOPIC = "surefoot.acl-check"
 """A topic that Kafka is asked whether it would create; it does not."""
 DENIED = (ClusterAuthorizationFailedError, TopicAuthorizationFailedError)
-_REQUEST_MS = 10_000
 MOST_NAMED = 5
 """How many missing rights a sentence names."""
 
@@ -79,7 +78,7 @@ async def too_wide(kafka: KafkaConnection, needed: Collection[Topic]) -> str:
 
     Raise ``KafkaError`` and ``OSError``.
     """
-    admin: Any = AIOKafkaAdminClient(**kafka.arguments, request_timeout_ms=_REQUEST_MS)
+    admin: Any = AIOKafkaAdminClient(**kafka.arguments, request_timeout_ms=REQUEST_MS)
     await admin.start()
     try:
         new_topic: Any = NewTopic  # aiokafka has no types here

@@ -8,6 +8,8 @@ REMEMBER_SECONDS = 31 * 24 * 3600
 """How long causes, answers, ended jobs and records are kept: longer than any topic's retention."""
 ANSWER = "answered"
 """Begins the keys of answers, which are kept to be given again."""
+COUNTERS = "counters"
+"""The hash of what was counted in place of being kept, by its name."""
 AUDIT = "audit"
 """The stream of what is to get its place in the audit's chain (``audit/sealer.py``)."""
 JOBS, FIRST_JOBS = "jobs", "jobs-first"

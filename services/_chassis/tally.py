@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter
 
 from services._chassis.readiness import Readiness
+from services._chassis.redis_keys import COUNTERS
 from services._chassis.store import RedisStore
 
 FLUSH_SECONDS = 1.0
@@ -50,7 +51,7 @@ class Tally:
     async def flush(self) -> None:
         """Write what was counted, and report what was not believed."""
         for name, number in [*self._counts.items()]:
-            counters = self._store.key("counters")
+            counters = self._store.key(COUNTERS)
             total = await self._store.write_although_full("HINCRBY", counters, name, number)
             self._counts[name] -= number
             if not self._counts[name]:

@@ -27,7 +27,8 @@ MOST_LINES = 500
 """Records of an object: half a megabyte."""
 TURN = "audit-archiving"
 TURN_MS = 60_000
-"""Real milliseconds for which other replicas leave the writing to one; two at once would write the same twice."""
+"""Real milliseconds for which other replicas leave the writing to one. Where that takes longer two may write the same
+records, which is no fault (``contracts/audit_chain.py``)."""
 
 log = structlog.get_logger()
 

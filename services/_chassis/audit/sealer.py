@@ -26,12 +26,12 @@ from contracts.topics import Party
 from services._chassis.apply_call import fields_of
 from services._chassis.clock import moment
 from services._chassis.readiness import Readiness
-from services._chassis.redis_keys import AUDIT
+from services._chassis.redis_keys import AUDIT, COUNTERS
 from services._chassis.scripts import script
 from services._chassis.signatures import Identity
 from services._chassis.store import RedisStore
 
-HEAD, OUTBOX, UNARCHIVED, COUNTERS = "audit-head", "audit-outbox", "audit-unarchived", "counters"
+HEAD, OUTBOX, UNARCHIVED = "audit-head", "audit-outbox", "audit-unarchived"
 IDLE_SECONDS = 0.5
 """Real seconds between two looks for what is to be recorded."""
 BATCH = 64

@@ -21,7 +21,7 @@ MINUTE = 60.0
 PATIENCE = timedelta(minutes=10)
 """For so long after an alert AWS may not let recovery look before people are called."""
 LONGEST = timedelta(hours=4)
-"""For so long it is waited for what others do with the service: arms and rollbacks end before."""
+"""For so long it is waited for what others do with the service; then people are called. Most runs are over before."""
 
 
 @dataclass(frozen=True, slots=True)
