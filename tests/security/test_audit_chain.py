@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from contracts.audit import Act
+from contracts.audit import Act, AuditEntry
 from contracts.audit_chain import hash_of, read_record
 from contracts.topics import Party
 from services._chassis.audit.acts import Audited
@@ -239,6 +239,39 @@ async def test_what_cannot_be_read_is_a_record_and_stops_no_chain() -> None:
     lines = await audit.sealed(Act.RUN_FINISHED)
     assert [record.act for record in audit.records[1:]] == [Act.RECORD_LOST] * 3 + [Act.RUN_FINISHED]
     assert checked(lines).faults == []
+
+
+@pytest.mark.parametrize("character", ["a", "\x01", "\U000e0101", "\u200b", "é"])
+async def test_no_text_is_so_long_that_nothing_behind_it_is_sealed(character: str) -> None:
+    """Who may ask writes the id of his message: 255 controls become 1,020 characters, beyond what a header may have."""
+    audit = Audit()
+    for length in (255, 1_014, 5_000):
+        text = character * length
+        act = Audited(Act.MESSAGE_ACCEPTED, "x", why=text * 4, run_id=text, details=(text * 4,), asked_by=text)
+        await audit.store.apply(decided(audit=(act,)), cause=text)
+    lines = await audit.sealed(Act.RUN_FINISHED)
+    assert [record.act for record in audit.records[1:]] == [Act.MESSAGE_ACCEPTED] * 3 + [Act.RUN_FINISHED]
+    assert checked(lines).faults == []
+
+
+async def test_a_record_beyond_all_bounds_is_said_to_be_lost_and_stops_no_chain() -> None:
+    audit = Audit()
+    entry = AuditEntry(id="x" * 20_000, time=NOW, act="x", details=("d" * 8_000,) * 100)
+    await audit.store.apply(decided(audit=(entry,)), cause="")
+    lines = await audit.sealed(Act.RUN_FINISHED)
+    assert [record.act for record in audit.records[1:]] == [Act.RECORD_LOST, Act.RUN_FINISHED]
+    assert checked(lines).faults == []
+
+
+async def test_what_is_not_sealed_is_bounded_counted_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services._chassis.audit.sealer.MOST_UNSEALED", 3)
+    audit = Audit()
+    for act in (*ACTS, Act.RUN_FINISHED):
+        await audit.act(act)
+    await audit.sealer().seal()
+    _, *records = audit.records
+    assert [record.act for record in records] == [Act.ROLLBACK_FINISHED, Act.RUN_FINISHED, Act.RECORD_LOST]
+    assert await audit.redis.hget(audit.store.key("counters"), "audit-not-sealed") == b"3"
 
 
 async def test_a_head_that_was_spoilt_is_a_second_beginning_and_no_standstill() -> None:

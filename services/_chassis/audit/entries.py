@@ -9,6 +9,11 @@ from services._chassis.audit.acts import Audited, Origin
 from services._chassis.audit.events import act_of
 from services._chassis.transition import Decision
 
+LONGEST_PROSE = 8_000
+"""Characters of a text in a record: half of what a message may have (``contracts/bounds.py``)."""
+LONGEST_NAME = 1_000
+"""Characters of what becomes an attribute of the record's message, and of a credential."""
+
 
 def entries_of(
     decision: Decision, service: str, origin: Origin | None, cause_id: str, now: datetime
@@ -41,3 +46,26 @@ def entry_of(audited: Audited, service: str, origin: Origin | None, cause_id: st
         run_id=audited.run_id,
         details=audited.details,
     )
+
+
+def shortened(entry: AuditEntry) -> AuditEntry:
+    """Return an entry whose texts fit into a record. Escapes make a text longer than it was when it was let in, and
+    nobody may keep an act of his out of the audit by that.
+    """
+    who = entry.who
+    held = {"name": _cut(who.name, LONGEST_NAME), "credential": _cut(who.credential, LONGEST_NAME)}
+    return entry.model_copy(
+        update={
+            "who": who.model_copy(update=held),
+            "asked_by": _cut(entry.asked_by, LONGEST_NAME),
+            "why": _cut(entry.why, LONGEST_PROSE),
+            "where": _cut(entry.where, LONGEST_PROSE),
+            "cause_id": _cut(entry.cause_id, LONGEST_NAME),
+            "run_id": _cut(entry.run_id, LONGEST_NAME),
+            "details": tuple(_cut(detail, LONGEST_PROSE) for detail in entry.details),
+        }
+    )
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -24,6 +24,7 @@ from contracts.bounds import OutOfBounds, as_json
 from contracts.envelope import Envelope, Message, Meta
 from contracts.topics import Party
 from services._chassis.apply_call import fields_of
+from services._chassis.audit.entries import shortened
 from services._chassis.clock import moment
 from services._chassis.readiness import Readiness
 from services._chassis.redis_keys import AUDIT, COUNTERS
@@ -37,6 +38,10 @@ IDLE_SECONDS = 0.5
 BATCH = 64
 MOST_WAITING = 10_000
 """Records of a service that wait for Kafka, and as many for S3, 10 MB each; the oldest go first, and are counted."""
+MOST_UNSEALED = 10_000
+"""Entries of a service that have no place in the chain yet, the same."""
+NOT_SEALED = "audit-not-sealed"
+"""The counter of the entries that were given up before they had a place in the chain."""
 
 log = structlog.get_logger()
 
@@ -96,6 +101,7 @@ class Sealer:
     async def seal(self) -> int:
         """Seal what is to be recorded; return how many entries, 0 also where another replica was first."""
         store = self._store
+        await self._give_up_what_is_too_much()
         entries: Entries = await store.redis.xrange(store.key(AUDIT), count=BATCH)
         if not entries:
             return 0
@@ -111,12 +117,26 @@ class Sealer:
         result = await self._script(keys=keys, args=arguments)
         return len(entries) if result == b"sealed" else 0
 
+    async def _give_up_what_is_too_much(self) -> None:
+        """Bound what waits to be sealed, should sealing have failed for long; the chain and a counter say how much."""
+        store = self._store
+        if (over := await store.redis.xlen(store.key(AUDIT)) - MOST_UNSEALED) <= 0:
+            return
+        now = moment(store.clock.now())
+        why = f"{over} or more entries were given up: more than {MOST_UNSEALED:,} waited to be sealed"
+        lost = AuditEntry(id=self._new_id(), time=now, act=Act.RECORD_LOST, outcome="lost", why=why)
+        # before they go: a process that dies in between has told too much, and nothing is missing unsaid
+        await store.write_although_full("XADD", store.key(AUDIT), "*", "entry", as_json(lost))
+        gone = await store.write_although_full("XTRIM", store.key(AUDIT), "MAXLEN", MOST_UNSEALED)
+        await store.write_although_full("HINCRBY", store.key(COUNTERS), NOT_SEALED, int(gone))
+        log.error("entries of the audit were given up before they were sealed", service=store.service, entries=gone)
+
     def _sealed(self, entries: Entries, head: Head | None, run: str) -> tuple[list[Message], Head]:
         """Return the records of entries as messages, and the head after them."""
         now = moment(self._store.clock.now())
         messages = []
         for record in self._records([_entry(fields, now) for _, fields in entries], head, run, now):
-            message = self._message(record, head if head and head.chain == record.chain else None, now)
+            message = self._message_of(record, head if head and head.chain == record.chain else None, now)
             head = Head(chain=record.chain, sequence=record.sequence, hash=hash_of(message.value), redis_run_id=run)
             messages.append(message)
         if head is None:
@@ -146,6 +166,15 @@ class Sealer:
             sequence += 1
             yield AuditRecord(**dict(entry), service=service, chain=chain, sequence=sequence)
 
+    def _message_of(self, record: AuditRecord, head: Head | None, now: datetime) -> Message:
+        """Return ``_message``; where it is beyond a bound, that of a record in its place which says so."""
+        try:
+            return self._message(record, head, now)
+        except OutOfBounds as error:
+            lost = _lost(as_json(record), error, now)
+            placed = AuditRecord(**dict(lost), service=record.service, chain=record.chain, sequence=record.sequence)
+            return self._message(placed, head, now)
+
     def _message(self, record: AuditRecord, head: Head | None, now: datetime) -> Message:
         """Return the record, which follows ``head``, as the message that is published; its value is the line."""
         record = record.model_copy(update={"previous": head.hash if head else ""})
@@ -168,16 +197,14 @@ def _head(kept: bytes) -> Head | None:
 
 
 def _entry(fields: dict[bytes, bytes], now: datetime) -> AuditEntry:
-    """Return what is to be recorded; of what cannot be read, or would be too large, that it was there."""
+    """Return what is to be recorded, its texts shortened; of what cannot be read, that it was there."""
     data = fields.get(b"entry", b"")
     try:
-        entry = AuditEntry.model_validate_json(data)
-        Envelope(Meta("", "", now), _placed(entry)).to_message()
-    except (ValidationError, OutOfBounds) as error:
-        why = f"{len(data)} bytes could not be read: {type(error).__name__}"
-        return AuditEntry(id=hash_of(data), time=now, act=Act.RECORD_LOST, outcome="lost", why=why)
-    return entry
+        return shortened(AuditEntry.model_validate_json(data))
+    except ValidationError as error:
+        return _lost(data, error, now)
 
 
-def _placed(entry: AuditEntry) -> AuditRecord:
-    return AuditRecord(**dict(entry), service=Party.ORCHESTRATOR, chain="", sequence=1)
+def _lost(data: bytes, error: ValueError, now: datetime) -> AuditEntry:
+    why = f"{len(data)} bytes could not be recorded: {type(error).__name__}"
+    return AuditEntry(id=hash_of(data), time=now, act=Act.RECORD_LOST, outcome="lost", why=why)
