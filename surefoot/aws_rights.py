@@ -92,7 +92,6 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
         "s3:DeleteObject": "snapshots that are older than the policy keeps them",
         "s3:GetBucketPublicAccessBlock": "a look at how the bucket is protected",
         "s3:GetBucketVersioning": "a look at how the bucket is protected",
-        "s3:ListBucket": "an index in Redis that is lost, and snapshots that are older than the policy keeps them",
     },
 }
 """Service → the actions that an ordinary deployment does not need → what needs them."""

@@ -72,6 +72,7 @@ OPERATIONS: dict[str, Operation] = {
     "monitoring:PutMetricAlarm": _at(_A),
     "rds:DescribeDBInstances": _at(_A, optional=("InstanceCreateTime", "LatestRestorableTime")),
     "s3:GetObject": _at(_B, _A, _R),
+    "s3:ListObjectsV2": _at(_B),
     "s3:PutObject": _at(_B, _A),
     "secretsmanager:DescribeSecret": _at(_B, optional=("LastAccessedDate", "RotationEnabled", "Description")),
     "sts:GetCallerIdentity": _at(_B),
