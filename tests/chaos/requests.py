@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from contracts.base import Target
 from contracts.deployment import DeploymentConfig, DeployRequested, ImageChange, Outcome, run_id_of
@@ -63,3 +64,12 @@ def requests(seed: int, runs: int, targets: int) -> Iterator[Asked]:
         behaviour = random.choice(KINDS[kind].behaviours)
         abort_after = random.uniform(0.1, 8.0) if random.random() < ABORTED else None
         yield Asked(number, target(number % targets + 1), behaviour, f"{behaviour}-{seed}-{number}", abort_after, kind)
+
+
+def policy(services: int) -> dict[str, Any]:
+    """Return a policy of the first services, in which alerts outside runs roll back; by default none does."""
+    names = map(service_name, range(1, services + 1))
+    return {
+        "version": 1,
+        "services": [{"cluster": CLUSTER, "service": name, "recovery": {"rollback_window": 60}} for name in names],
+    }

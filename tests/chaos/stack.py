@@ -26,7 +26,7 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.kinds import KINDS, Kind, service_name, world
 from tests.chaos.observer import INSTANCE, Observer
 from tests.chaos.plan import LEASE
-from tests.chaos.requests import CLUSTER
+from tests.chaos.requests import CLUSTER, policy
 
 SPEED = 20.0
 HOLD_SECONDS = 1.0
@@ -165,6 +165,8 @@ def stack(directory: Path, *, seed: int, kinds: Sequence[str], mutant: str = "")
     broker.start()
     scenario = directory / "services.yaml"
     scenario.write_bytes(orjson.dumps(world(kinds)))  # JSON is YAML
+    in_force = directory / "policy.yaml"
+    in_force.write_bytes(orjson.dumps(policy(len(kinds))))
     simulated = Child(
         [
             *(sys.executable, "-m", "sandbox.aws", "--port", str(aws_port)),
@@ -193,6 +195,7 @@ def stack(directory: Path, *, seed: int, kinds: Sequence[str], mutant: str = "")
         "STALL_TIMEOUT": "10",
         "SHUTDOWN_TIMEOUT": "4",
         "SUREFOOT_INSTANCE": INSTANCE,
+        "SUREFOOT_POLICY": str(in_force.resolve()),
     }
     fleet = Fleet(directory, environment, mutant)
     observer = Observer(f"{HOST}:{wires['kafka'].port}", environment)

@@ -21,6 +21,8 @@ from contracts.deployment import Cause, DeploymentFinished, DeploymentStarted
 from contracts.envelope import Envelope, Message, Meta, from_message
 from contracts.gates import Verdict
 from contracts.monitor import CriticalAlert
+from contracts.policy import Recovery as RecoverySection
+from contracts.policy import ServicePolicy
 from contracts.recovery import ChangeApplied, RollbackFinished, RollbackStarted, TargetArmed
 from contracts.topics import COMMAND_TOPICS, Party
 from sandbox.virtual.bus import MemoryBus, MemoryTransport, record_of
@@ -29,7 +31,6 @@ from services._chassis.assembly import assemble
 from services._chassis.aws import Aws
 from services._chassis.clock import moment
 from services._chassis.jobs import ATTEMPTS
-from services._chassis.policies import BuiltInPolicies
 from services._chassis.readiness import Readiness
 from services._chassis.records import Record
 from services._chassis.redis_keys import AUDIT, FIRST_JOBS, JOBS
@@ -45,7 +46,7 @@ from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.settings import Settings as RecoverySettings
-from tests.kit import FakeClock
+from tests.kit import FakeClock, FakePolicies
 from tests.properties.answerers import Account, AnyRollback, Reads, answer, progress
 from tests.properties.ledger import Ledger
 
@@ -172,9 +173,9 @@ class World:
     def _recovery(self) -> Member:
         store = RedisStore(self.redis, "recovery", self.clock)
         settings = RecoverySettings(aws_account=TARGET.account, aws_region=TARGET.region, backup_bucket="snapshots")
-        service = recovery.create_app(settings, Platform(store, self.clock, NOBODY))
+        policies = FakePolicies(ServicePolicy(target=TARGET, recovery=RecoverySection(rollback_window=60)))
+        service = recovery.create_app(settings, Platform(store, self.clock, NOBODY, policies=policies))
         self.rollback = AnyRollback(store, self.clock, Done("surefoot", "Live again."), self.account)
-        policies = BuiltInPolicies(TARGET.account, TARGET.region)
         capture = CaptureJob(self.account, self.account, self.account, self.clock, policies, store)  # type: ignore[arg-type]
         jobs: Any = {
             "capture-snapshot": capture,

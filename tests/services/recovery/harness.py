@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 from contracts.base import Event, Target
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert
+from contracts.policy import Recovery as RecoverySection
+from contracts.policy import ServicePolicy
 from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import (
     ApplyChange,
@@ -345,7 +347,7 @@ class Recovery:
 
     def __init__(self, identity: Identity = UNSIGNED) -> None:
         self.clock = Now()
-        self.policies = FakePolicies()
+        self.policies = FakePolicies(ServicePolicy(target=TARGET, recovery=RecoverySection(rollback_window=60)))
         self.store = FakeStore()
         self.ecs = RollingEcs(self.clock)
         self.shelf = Shelf()

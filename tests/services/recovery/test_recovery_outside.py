@@ -71,7 +71,9 @@ async def recovery() -> Recovery:
 
 
 def governs(recovery: Recovery, **values: Any) -> None:
-    recovery.policies.reload(ServicePolicy(target=TARGET, recovery=RecoverySection(**values)))
+    recovery.policies.reload(
+        ServicePolicy(target=TARGET, recovery=RecoverySection(**({"rollback_window": 60} | values)))
+    )
 
 
 def told(recovery: Recovery) -> list[tuple[str, str]]:
@@ -208,6 +210,14 @@ async def test_the_policy_decides_whether_recovery_acts(
     governs(recovery, rollback_window=21, triggers=("error_rate",))
     await hears(recovery, alert(recovery, alert_id="alert-2"), "alert-2")
     assert told(recovery)[-1] == ("acted", "alert")
+
+
+async def test_whoever_says_nothing_has_nothing_rolled_back_and_nothing_is_looked_at(recovery: Recovery) -> None:
+    recovery.policies.reload(ServicePolicy(target=TARGET))
+    recovery.ecs.refusing["service"] = AwsError("nobody may ask", temporary=False)
+    await hears(recovery, alert(recovery))
+    assert told(recovery) == [("people-called", "switched-off")]
+    assert recovery.published(RollbackStarted) == []
 
 
 async def test_a_service_that_the_policy_does_not_list_is_left_alone(recovery: Recovery) -> None:
