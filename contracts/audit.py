@@ -8,9 +8,10 @@ A record is written as one line of JSON: the message's value on Kafka and a line
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from contracts.base import Contract, Target, Time
+from contracts.bounds import GREATEST
 from contracts.prose import Plain, Prose
 from contracts.topics import Party
 
@@ -95,11 +96,21 @@ class AuditEntry(Contract):
     details: tuple[Prose, ...] = ()
 
 
+def _countable(number: int) -> int:
+    if not 1 <= number <= GREATEST:
+        raise ValueError(f"is not between 1 and {GREATEST:,}")
+    return number
+
+
+_COUNTABLE = AfterValidator(_countable)
+"""The bound of a record's number. It is not in the published schema, as no other is (``bounds.py``)."""
+
+
 class Link(Contract):
     """The record after which another chain goes on."""
 
     chain: str
-    sequence: int
+    sequence: Annotated[int, _COUNTABLE]
     hash: str
 
 
@@ -108,7 +119,7 @@ class AuditRecord(AuditEntry):
 
     service: Party
     chain: str
-    sequence: Annotated[int, Field(ge=1)]
+    sequence: Annotated[int, Field(ge=1), _COUNTABLE]
     """Each record's is the one before plus one. A chain that goes on after another one counts on, too."""
     previous: str = ""
     """SHA-256 of the line before, in hexadecimal; empty in the first record of a chain."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from contracts.audit import AuditRecord, Link
 from contracts.signatures import joined_parts
-from contracts.topics import Party
+from contracts.topics import SERVICES, Party
 
 _BEGIN = b"surefoot-audit-1"
 """Says what is signed and in which form, so that no signature for something else fits."""
@@ -21,6 +21,10 @@ _END = re.compile(rb'"signature":"[A-Za-z0-9+/=:]{0,300}"\}$')
 RESTORED = "Redis was restored from an older copy, or somebody else has written"
 LONGEST_LINE = 256 * 1024
 """Bytes of a line; ours are a few kilobytes at most."""
+LARGEST_OBJECT = 8 * 1024 * 1024
+"""Bytes of an object in S3; ours have 500 lines at most."""
+MOST_LISTED = 1_000
+"""Faults, and notices, of a report; the others are counted."""
 
 
 class Line(NamedTuple):
@@ -85,11 +89,25 @@ class Report:
 
     records: int = 0
     faults: list[str] = field(default_factory=list)
-    """A sentence for each thing that is wrong."""
+    """A sentence for each thing that is wrong, ``MOST_LISTED`` at most."""
     notices: list[str] = field(default_factory=list)
-    """What is to be known, and is no fault."""
+    """What is to be known, and is no fault, as many at most."""
+    more_faults: int = 0
+    more_notices: int = 0
     ends: dict[Chain, Place] = field(default_factory=dict)
     """The last record of each chain."""
+
+    def fault(self, sentence: str) -> None:
+        if len(self.faults) < MOST_LISTED:
+            self.faults.append(sentence)
+        else:
+            self.more_faults += 1
+
+    def notice(self, sentence: str) -> None:
+        if len(self.notices) < MOST_LISTED:
+            self.notices.append(sentence)
+        else:
+            self.more_notices += 1
 
 
 def verify(lines: Iterable[Line], check: Check, *, whole: bool) -> Report:
@@ -102,7 +120,11 @@ def verify(lines: Iterable[Line], check: Check, *, whole: bool) -> Report:
     for chain, places in chains.items():
         ordered = sorted(places.values())
         report.ends[chain] = ordered[-1]
-        report.faults += _linked(chain, ordered)
+        for sentence in _linked(chain, ordered):
+            report.fault(sentence)
+    if whole:
+        for service in sorted(set(SERVICES) - {chain.service for chain in chains}):
+            report.notice(f"No record of {service} is here: it has never begun a chain, or all of it was removed.")
     for service in sorted({chain.service for chain in chains}):
         _joined({chain: places for chain, places in chains.items() if chain.service == service}, report, whole=whole)
     return report
@@ -115,23 +137,25 @@ def _read(lines: Iterable[Line], check: Check, report: Report) -> dict[Chain, di
         try:
             record, signed = read_record(line.data), signed_part(line.data)
         except ValueError as error:
-            report.faults.append(f"{line.place}: the line {error}.")
+            report.fault(f"{line.place}: the line {error}.")
             continue
         chain = Chain(record.service, record.chain)
         named = f"record {record.sequence} of {chain} ({line.place})"
+        if fault := check(record, signed):
+            # what its service has not signed takes no place in the chain, least of all that of a genuine record
+            report.fault(f"{_upper(named)}: {fault}.")
+            continue
         place = Place(record.sequence, hash_of(line.data), record.previous, record.continues, line.place)
         known = chains.setdefault(chain, {}).setdefault(record.sequence, place)
         if known.hash != place.hash:
-            report.faults.append(f"There are two of {named}, the other one at {known.at}: one of them is forged.")
+            report.fault(f"There are two of {named}, the other one at {known.at}: one of them is forged.")
             continue
         if line.source and (before := last.get(line.source)) and before[0] == chain and before[1] > record.sequence:
-            report.faults.append(f"{_upper(named)} stands behind record {before[1]}: the order was changed.")
+            report.fault(f"{_upper(named)} stands behind record {before[1]}: the order was changed.")
         if line.source:
             last[line.source] = chain, record.sequence
         if known is place:
             report.records += 1
-            if fault := check(record, signed):
-                report.faults.append(f"{_upper(named)}: {fault}.")
     return chains
 
 
@@ -160,20 +184,21 @@ def _joined(chains: dict[Chain, dict[int, Place]], report: Report, *, whole: boo
         first = places[min(places)]
         if first.previous:
             words = f"Missing of {chain}: all before record {first.sequence} ({first.at})."
-            (report.faults if whole else report.notices).append(words)
+            (report.fault if whole else report.notice)(words)
         elif first.continues is None:
             beginnings.append((chain, first))
         elif first.continues.chain not in by_id:
             words = f"{_upper(str(chain))} goes on after {first.continues.chain[:8]}, of which nothing is here"
-            (report.faults if whole else report.notices).append(f"{words}: see {first.at}.")
+            (report.fault if whole else report.notice)(f"{words}: see {first.at}.")
         else:
-            report.faults += _continued(chain, first, first.continues, by_id[first.continues.chain])
+            for sentence in _continued(chain, first, first.continues, by_id[first.continues.chain]):
+                report.fault(sentence)
         if (link := first.continues) is not None and not first.previous:
             if (other := followers.setdefault((link.chain, link.sequence), chain)) != chain:
-                report.faults.append(f"The chain forks: {other} and {chain} go on after the same record: {RESTORED}.")
-            report.notices.append(f"{_upper(str(chain))} begins at {first.at}: Redis was started anew.")
+                report.fault(f"The chain forks: {other} and {chain} go on after the same record: {RESTORED}.")
+            report.notice(f"{_upper(str(chain))} begins at {first.at}: Redis was started anew.")
     for chain, first in sorted(beginnings, key=lambda found: found[1].sequence)[1:]:
-        report.faults.append(
+        report.fault(
             f"{_upper(str(chain))} ({first.at}) begins without a record before it, and is not the first one: the state "
             "in Redis was lost, or somebody has removed it."
         )

@@ -55,11 +55,14 @@ def verify(source: Source = None, /, *, since: Since = None, json: Json = False)
     else:
         for sentence in report.notices:
             note(sentence)
+        if report.more_notices:
+            note(f"and {report.more_notices} more")
         show_line(_ends(report))
     if report.faults:
-        more = len(report.faults) - MOST_SHOWN
+        number = len(report.faults) + report.more_faults
+        more = number - MOST_SHOWN
         shown = [*report.faults[:MOST_SHOWN], *([f"and {more} more"] if more > 0 else [])]
-        return fail(f"the audit has {plural(len(report.faults), 'fault')}", Exit.FAILED, shown)
+        return fail(f"the audit has {plural(number, 'fault')}", Exit.FAILED, shown)
     return Exit.SUCCEEDED
 
 
@@ -159,4 +162,5 @@ def _facts(report: Report) -> dict[str, Any]:
         {"service": chain.service, "chain": chain.id, "sequence": end.sequence, "hash": end.hash, "at": end.at}
         for chain, end in sorted(report.ends.items(), key=_order)
     ]
-    return {"records": report.records, "faults": report.faults, "notices": report.notices, "ends": ends}
+    more = {"more_faults": report.more_faults, "more_notices": report.more_notices}
+    return {"records": report.records, "faults": report.faults, "notices": report.notices, **more, "ends": ends}

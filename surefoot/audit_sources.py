@@ -1,36 +1,48 @@
 """Where audit records are read: their topic, S3, or files of JSON lines."""
 
 import asyncio
+import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from contracts.audit_chain import LONGEST_LINE, Line
+from contracts.audit_chain import LARGEST_OBJECT, LONGEST_LINE, Line
 from contracts.topics import AUDIT
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
 
 S3 = "s3://"
 ENDING = ".jsonl"
-LARGEST_OBJECT = 64 * 1024 * 1024
-"""Bytes; ours have 500 lines at most."""
+AT_A_TIME = 500
+"""Records of the topic that are in memory together."""
 
 
 def read(source: str | None) -> Iterable[Line]:
     """Return the lines of ``s3://bucket/prefix``, of a file or directory, or of the topic. Raise ``CannotDo``."""
     if source is None:
-        return asyncio.run(_of_topic())
+        return _of_topic()
     return _of_s3(source) if source.startswith(S3) else _of_files(Path(source))
 
 
-async def _of_topic() -> list[Line]:
+def _of_topic() -> Iterator[Line]:
     from surefoot.whole_topic import records_of  # noqa: PLC0415  files and S3 need no Kafka
 
-    return [
-        Line(record.value or b"", f"{record.topic}/{record.partition}/{record.offset}")
-        async for record in records_of(AUDIT)
-    ]
+    with asyncio.Runner() as runner:
+        records = records_of(AUDIT)
+        while found := runner.run(_next(records)):
+            for record in found:
+                yield Line(record.value or b"", f"{record.topic}/{record.partition}/{record.offset}")
+
+
+async def _next(records: AsyncIterator[Any]) -> list[Any]:
+    """Return the next records, none at the end."""
+    found: list[Any] = []
+    async for record in records:
+        found.append(record)
+        if len(found) == AT_A_TIME:
+            break
+    return found
 
 
 def _of_files(path: Path) -> Iterator[Line]:
@@ -40,8 +52,7 @@ def _of_files(path: Path) -> Iterator[Line]:
     for file in found:
         try:
             with file.open("rb") as opened:
-                # a line that is too long is read in parts, each of which is no record
-                yield from _numbered(iter(lambda: opened.readline(LONGEST_LINE + 1), b""), str(file))
+                yield from _lines(opened, str(file))
         except OSError as error:
             raise CannotDo(f"{file} cannot be read: {error.strerror}", Exit.USAGE) from None
 
@@ -60,14 +71,15 @@ def _of_s3(location: str) -> Iterator[Line]:
             raise CannotDo(f"{S3}{bucket}/{large[0]} is larger than any object of the audit", Exit.FAILED)
         for key in sorted(stored["Key"] for stored in found):
             body = s3.get_object(Bucket=bucket, Key=key, **owner)["Body"]
-            yield from _numbered(body.iter_lines(), f"{S3}{bucket}/{key}")
+            yield from _lines(io.BufferedReader(body), f"{S3}{bucket}/{key}")
     except (ClientError, BotoCoreError) as error:
         why = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
         fault = f"{location} cannot be read ({why}): the caller needs to list and to get its objects"
         raise CannotDo(fault, Exit.FAILED) from None
 
 
-def _numbered(lines: Iterable[bytes], source: str) -> Iterator[Line]:
-    for number, line in enumerate(lines, 1):
+def _lines(opened: io.BufferedReader, source: str) -> Iterator[Line]:
+    """Yield the lines with their numbers; one that is too long is read in parts, each of which is no record."""
+    for number, line in enumerate(iter(lambda: opened.readline(LONGEST_LINE + 1), b""), 1):
         if data := line.rstrip(b"\r\n"):
             yield Line(data, f"{source}:{number}", source)

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import orjson
 import pytest
 
 from contracts.audit import Act, AuditRecord
-from contracts.audit_chain import read_record
-from surefoot import audit_sources, cli
+from contracts.audit_chain import LARGEST_OBJECT, read_record
+from surefoot import cli
 from surefoot.exit_codes import Exit
 from tests.chassis.harness import send
 from tests.security.audit import Audit
@@ -132,9 +133,20 @@ def test_s3_is_read_with_its_owner(
     assert cli.run(["audit", "verify", "s3://records"]) == Exit.SUCCEEDED
     assert {asked["ExpectedBucketOwner"] for asked in s3.asked} == {"123456789012"}
     assert s3.asked[0]["Prefix"] == "audit/"
-    s3.size = audit_sources.LARGEST_OBJECT + 1
+    s3.size = LARGEST_OBJECT + 1
     assert cli.run(["audit", "verify", "s3://records/audit/recovery/"]) == Exit.FAILED
     assert "larger than any object" in capsys.readouterr().err
+
+
+def test_an_object_without_an_end_of_line_is_read_in_parts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3 = FakeS3({"audit/recovery/1.jsonl": b"x" * LARGEST_OBJECT})
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: s3)
+    begun = time.process_time()
+    assert cli.run(["audit", "verify", "s3://records"]) == Exit.FAILED
+    assert time.process_time() - begun < 2, "each byte is looked at once"
+    assert "the audit has 32 faults" in capsys.readouterr().err
 
 
 async def test_the_topic_is_read(

@@ -140,6 +140,16 @@ async def test_another_day_and_another_chain_have_objects_of_their_own() -> None
     assert faults(s3) == []
 
 
+async def test_no_object_is_larger_than_what_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services._chassis.audit.archive.LARGEST_OBJECT", 1_200)
+    audit, s3 = Audit(archived=True), FakeS3()
+    await audit.sealed(*ACTS)
+    await archive_of(audit, s3).write()
+    assert len(s3.objects) > 1
+    assert max(map(len, s3.objects.values())) <= 1_200
+    assert faults(s3) == []
+
+
 async def test_other_replicas_leave_the_writing_to_one() -> None:
     audit, s3 = Audit(archived=True), FakeS3()
     await audit.sealed(*ACTS)

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from contracts.audit import Act, AuditEntry
-from contracts.audit_chain import hash_of, read_record
-from contracts.topics import Party
+from contracts.audit_chain import MOST_LISTED, hash_of, read_record
+from contracts.topics import SERVICES, Party
 from services._chassis.audit.acts import Audited
 from services._chassis.audit.sealer import HEAD, MOST_WAITING, UNARCHIVED
 from services._chassis.redis_keys import AUDIT
@@ -32,7 +32,10 @@ async def test_a_chain_verifies_and_says_who_did_what() -> None:
     audit = Audit(identity=signing(keys, Party.RECOVERY))
     lines = await audit.sealed(*ACTS)
     report = checked(lines, keys.trust())
-    assert (report.faults, report.notices, report.records) == ([], [], 5)
+    assert (report.faults, report.records) == ([], 5)
+    assert [notice.split(" is here")[0] for notice in report.notices] == [
+        f"No record of {service}" for service in sorted(set(SERVICES) - {Party.RECOVERY})
+    ]
     first, *others = audit.records
     assert (first.act, first.sequence, first.continues) == (Act.CHAIN_BEGUN, 1, None)
     assert [record.act for record in others] == list(ACTS)
@@ -56,7 +59,7 @@ async def test_every_change_of_every_line_is_found() -> None:
             if old in line:
                 faults = checked([*lines[:at], line.replace(old, new, 1), *lines[at + 1 :]], keys.trust()).faults
                 assert any("does not fit its content" in fault for fault in faults)
-                assert at == len(lines) - 1 or any("one of them was changed" in fault for fault in faults)
+                assert at == len(lines) - 1 or any("Missing of" in fault for fault in faults)
 
 
 async def test_without_signatures_the_hashes_find_a_change_of_all_but_the_last() -> None:
@@ -108,11 +111,53 @@ async def test_a_record_with_the_key_of_somebody_else_is_forged(forger: Party) -
 
 
 async def test_two_records_of_one_number_are_a_forgery() -> None:
+    lines = await Audit().sealed(*ACTS)
+    other = lines[2].replace(b'"why":""', b'"why":"x"')
+    faults = checked([*lines, other]).faults
+    assert any("There are two of record 3" in fault for fault in faults)
+
+
+async def test_a_forged_record_takes_the_place_of_no_genuine_record() -> None:
     keys = Keys()
     lines = await Audit(identity=signing(keys, Party.RECOVERY)).sealed(*ACTS)
-    other = lines[2].replace(b'"why":""', b'"why":"x"')
-    faults = checked([*lines, other], keys.trust()).faults
-    assert any("There are two of record 3" in fault for fault in faults)
+    chain = read_record(lines[0]).chain.encode()
+    (_, other) = await Audit().sealed(Act.RUN_FINISHED)
+    behind = other.replace(read_record(other).chain.encode(), chain).replace(b'"sequence":2', b'"sequence":900')
+    forged = [lines[2].replace(b'"why":""', b'"why":"x"'), behind, other]
+    report = checked([*forged, *lines], keys.trust())
+    assert len(report.faults) == len(forged)
+    assert all(fault.startswith("Record ") for fault in report.faults)
+    assert [end.sequence for end in report.ends.values()] == [5]
+    assert report.records == 5
+
+
+@pytest.mark.parametrize("number", [b"9" * 4_300, b"-" + b"9" * 4_300, b"0", b"-1", b"%d" % (2**53 + 1), b"1e400"])
+async def test_a_number_beyond_its_bound_is_no_record(number: bytes) -> None:
+    audit = Audit()
+    await audit.sealed(*ACTS)
+    audit.redis.run_id = "another"
+    lines = await audit.sealed(Act.RUN_FINISHED)
+    begun = lines[5]
+    assert begun.count(b'"sequence":5') == begun.count(b'"sequence":6') == 1
+    forged = [begun.replace(b'"sequence":%d' % known, b'"sequence":' + number) for known in (5, 6)]
+    faults = checked([*lines, *forged]).faults
+    assert [fault.partition(": ")[2] for fault in faults] == ["the line is no audit record."] * 2
+
+
+def test_faults_and_notices_are_listed_up_to_a_bound_and_the_others_counted() -> None:
+    report = checked(b"x" for _ in range(MOST_LISTED + 7))
+    assert (len(report.faults), report.more_faults) == (MOST_LISTED, 7)
+    for _ in range(MOST_LISTED):
+        report.notice("x")
+    assert len(report.notices) == MOST_LISTED
+    assert report.more_notices == len(SERVICES)
+
+
+async def test_a_service_of_which_everything_was_removed_is_named() -> None:
+    lines = await Audit(Party.MONITOR).sealed(*ACTS)
+    (notice,) = [notice for notice in checked(lines).notices if "recovery" in notice]
+    assert notice == "No record of recovery is here: it has never begun a chain, or all of it was removed."
+    assert checked(lines, whole=False).notices == []
 
 
 async def test_what_is_no_record_is_told_and_not_quoted() -> None:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from redis.exceptions import RedisError
 
 from contracts.audit import AuditRecord
-from contracts.audit_chain import hash_of, read_record
+from contracts.audit_chain import LARGEST_OBJECT, hash_of, read_record
 from services._chassis.audit.sealer import MOST_WAITING, UNARCHIVED
 from services._chassis.aws import Aws
 from services._chassis.readiness import Readiness
@@ -144,11 +144,15 @@ def _is_record(line: bytes) -> bool:
 
 
 def _of_one_object(waiting: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the records, with their ids, that belong into the next object: of one chain and day, without a gap."""
+    """Yield the records, with their ids, that belong into the next object: of one chain and day, without a gap, and no
+    more than whoever verifies it reads.
+    """
     before: AuditRecord | None = None
+    size = 0
     for id_, line in waiting:
         record = read_record(line)
-        if before is not None and _parted(before, record):
+        size += len(line) + 1
+        if before is not None and (_parted(before, record) or size > LARGEST_OBJECT):
             return
         before = record
         yield id_, line
