@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from contracts.catalogue import topics_of, topics_written_by
 from contracts.prose import quote
-from contracts.topics import Party, Topic
+from contracts.topics import AUDIT, Party, Topic
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import PacedClock
@@ -118,11 +118,20 @@ class Startup:
             needed = {topic for party in parties for topic in (*topics_of(party), *topics_written_by(party))}
             try:
                 await kafka.probe()
-                await ensure_topics(kafka, self.settings.kafka_replication_factor, needed)
+                await ensure_topics(kafka, self.settings.kafka_replication_factor, needed - {AUDIT})
                 fault = await self._about_rights(kafka, needed, parties)
             except (WrongTopicError, KafkaRefuses, Missing) as error:
                 raise StartupError(str(error)) from error
             self.readiness.report(f"acls:{parties[0]}", fault)
+            self.readiness.report(f"audit-topic:{parties[0]}", await self._about_audit_topic(kafka))
+
+    async def _about_audit_topic(self, kafka: KafkaConnection) -> str:
+        """Return what is wrong with the topic of the audit, which no start waits for (ADR 37)."""
+        try:
+            await ensure_topics(kafka, self.settings.kafka_replication_factor, {AUDIT})
+        except (WrongTopicError, KafkaRefuses, KafkaError, OSError) as error:
+            return f"the audit may not reach Kafka: {why_of(error)}"
+        return ""
 
     async def _about_rights(self, kafka: KafkaConnection, needed: Collection[Topic], parties: list[Party]) -> str:
         """Return what is wrong with Kafka's ACLs. Raise ``Missing``."""

@@ -13,7 +13,7 @@ from aiokafka.protocol.api import Response
 from aiokafka.protocol.coordination import FindCoordinatorResponse_v0
 from faststream.security import SASLPlaintext
 
-from contracts.topics import Party
+from contracts.topics import AUDIT, Party
 from services._chassis import kafka_operations, kafka_rights
 from services._chassis.kafka_acls import Acl, acls_of
 from services._chassis.kafka_connection import KafkaConnection
@@ -101,10 +101,14 @@ async def test_what_may_be_done_is_read_from_the_bits() -> None:
 async def test_each_right_that_is_missing_is_named_with_the_command_that_grants_it(acl: Acl) -> None:
     async with kafka(StandIn({acl.name: ALL & ~BITS[acl.operation]})) as connection:
         assert await missing(connection, [Party.HEALTH]) == [acl]
-        with pytest.raises(Missing) as raised:
-            await check_rights(connection, (), [Party.HEALTH])
-    assert f"does not allow health what it needs: {acl}." in str(raised.value)
-    assert f"kafka-acls.sh {acl.arguments}" in str(raised.value)
+        if acl.name == AUDIT.name:  # no start waits for the audit
+            sentence = await check_rights(connection, (), [Party.HEALTH])
+        else:
+            with pytest.raises(Missing) as raised:
+                await check_rights(connection, (), [Party.HEALTH])
+            sentence = str(raised.value)
+    assert f"does not allow health what it needs: {acl}." in sentence
+    assert f"kafka-acls.sh {acl.arguments}" in sentence
 
 
 async def test_who_is_known_by_a_certificate_may_be_called_otherwise() -> None:
