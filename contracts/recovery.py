@@ -98,6 +98,8 @@ class Arm(Event):
 CHANGE_ACCEPTED = "change_accepted"
 """The gate of ``apply-change`` that fails where it is certain that nothing was changed: AWS refused the change, or it
 was not sent. Where the result of a call is not known, the answer has no such gate."""
+CHANGE_APPLIED = "change_applied"
+"""The gate of ``apply-change`` that fails where something may have been changed."""
 
 
 class ApplyChange(Event):

@@ -12,13 +12,15 @@ from contracts.audit import Act, AuditEntry, Who
 from contracts.base import caused_id
 from contracts.catalogue import CATALOGUE, entry_of_type
 from contracts.dead_letter import LETTER_HEADER
-from contracts.deployment import DeployRequested, ImageChange
+from contracts.deployment import Cause, DeployRequested, ImageChange
 from contracts.envelope import Envelope, Meta
+from contracts.gates import Gate
 from contracts.publish import examples_of
-from contracts.recovery import Arm, ManualTrigger, RollbackStarted
+from contracts.recovery import CHANGE_ACCEPTED, CHANGE_APPLIED, ApplyChange, Arm, ManualTrigger, RollbackStarted
 from contracts.topics import Party
 from services._chassis import unhandled
 from services._chassis.access import api_keys
+from services._chassis.access.decision_log import MOST_REFUSALS
 from services._chassis.access.guard import Access
 from services._chassis.access.key_ring import CHANGES
 from services._chassis.access.served import Served
@@ -27,7 +29,8 @@ from services._chassis.audit.acts import Audited
 from services._chassis.audit.events import act_of
 from services._chassis.audit.keys import KeyAudit
 from services._chassis.audit.messages import come_from
-from services._chassis.audit.recorder import MOST_REASONS, MOST_REFUSALS, MOST_WAITING, Recorder
+from services._chassis.audit.recorder import MOST_REASONS, MOST_WAITING, Recorder
+from services._chassis.commands import Command
 from services._chassis.http import PREFIX, create_http
 from services._chassis.policy import StoredCopy
 from services._chassis.readiness import Readiness
@@ -259,6 +262,30 @@ async def test_on_what_another_service_tells_a_service_acts_by_itself() -> None:
 def test_every_published_event_can_be_recorded(entry: Any) -> None:
     for example in examples_of(entry.type):
         act_of(entry.contract.model_validate_json(example), "id")
+
+
+@pytest.mark.parametrize(
+    ("cause", "gate", "act"),
+    [
+        (Cause.ERROR, CHANGE_APPLIED, Act.CHANGE_APPLIED),
+        (Cause.USAGE, CHANGE_APPLIED, Act.CHANGE_APPLIED),
+        (Cause.REFUSED, CHANGE_APPLIED, Act.CHANGE_APPLIED),
+        (Cause.ERROR, "", Act.CHANGE_APPLIED),
+        (Cause.REFUSED, "", Act.CHANGE_APPLIED),
+        (Cause.REFUSED, CHANGE_ACCEPTED, Act.COMMAND_REFUSED),
+        (Cause.USAGE, CHANGE_ACCEPTED, None),
+        (Cause.USAGE, "change_named", None),
+        (Cause.UNSUPPORTED, "", None),
+    ],
+)
+def test_a_change_whose_answer_was_lost_is_recorded_unless_nothing_was_changed(
+    cause: Cause, gate: str, act: Act | None
+) -> None:
+    gates = (Gate.true(gate, holds=False, detail="x"),) if gate else ()
+    asked = Command.to(ApplyChange, TARGET, "run", "command")
+    found = act_of(asked.failed("The answer was lost.", cause, *gates).event, "id")
+    assert (found and found.act) == act
+    assert found is None or found.outcome == ("unknown" if act is Act.CHANGE_APPLIED else "refused")
 
 
 @pytest.mark.parametrize("text", TEXTS)

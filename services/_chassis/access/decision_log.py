@@ -10,7 +10,7 @@ from services._chassis.access.caller import Decision
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
 MOST_REFUSALS = 60
-"""Lines about refusals in a minute; the others are counted."""
+"""Lines, and records of the audit, about refusals in a minute; the others are counted."""
 MINUTE = 60.0
 
 log = structlog.get_logger()

@@ -5,6 +5,7 @@ from typing import Any
 
 from contracts.audit import Act, Who
 from contracts.base import caused_id
+from contracts.catalogue import entry_of
 from contracts.dead_letter import DeadLettered
 from contracts.deployment import (
     Cause,
@@ -15,7 +16,10 @@ from contracts.deployment import (
     ImageChange,
     TaskDefinitionChange,
 )
+from contracts.gates import Verdict
 from contracts.recovery import (
+    CHANGE_APPLIED,
+    ApplyChange,
     ChangeApplied,
     ManualTrigger,
     RollbackFinished,
@@ -29,6 +33,7 @@ from services._chassis.audit.acts import Audited
 
 SET_UP = "set-up-monitoring"
 """The one step of a run that writes at AWS besides recovery's."""
+CHANGE = entry_of(ApplyChange).name
 
 Fields = dict[str, Any]
 
@@ -90,7 +95,16 @@ def _stored(event: SnapshotCaptured) -> Fields:
     }
 
 
+def _may_have_changed(event: StepFinished) -> bool:
+    """Return whether a change failed, and it is not known that nothing of it reached the service."""
+    if event.step != CHANGE or event.verdict is Verdict.PASS or event.cause is Cause.UNSUPPORTED:
+        return False
+    return not event.gates or any(gate.name == CHANGE_APPLIED for gate in event.gates)
+
+
 def _answered(event: StepFinished) -> Fields | None:
+    if _may_have_changed(event):
+        return {"act": Act.CHANGE_APPLIED, "why": event.summary, "outcome": "unknown"}
     if event.cause is Cause.REFUSED:
         return {
             "act": Act.COMMAND_REFUSED,

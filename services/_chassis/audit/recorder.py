@@ -18,18 +18,16 @@ from redis.exceptions import RedisError
 from contracts.audit import Act, AuditEntry, Who
 from contracts.base import Target
 from contracts.prose import quote
+from services._chassis.access.decision_log import MINUTE, MOST_REFUSALS
 from services._chassis.audit.acts import Audited, Origin
 from services._chassis.audit.entries import entry_of
 from services._chassis.readiness import Readiness
 from services._chassis.store import Store
 from services._chassis.transition import decided
 
-MOST_REFUSALS = 60
-"""Records of refusals in a minute; the others are counted."""
 MOST_WAITING = 1_000
 """Entries that wait in memory while Redis is away or full."""
 MOST_REASONS = 20
-MINUTE = 60.0
 FLUSH_SECONDS = 1.0
 """Real seconds between two writes to Redis."""
 BATCH = 64

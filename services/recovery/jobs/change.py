@@ -7,7 +7,7 @@ from contracts.base import Target, caused_id
 from contracts.change_scope import why_not_permitted
 from contracts.deployment import Cause, TaskDefinitionChange
 from contracts.gates import Gate
-from contracts.recovery import CHANGE_ACCEPTED, ApplyChange, ChangeApplied
+from contracts.recovery import CHANGE_ACCEPTED, CHANGE_APPLIED, ApplyChange, ChangeApplied
 from contracts.results import ChangeOutput
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
@@ -215,7 +215,7 @@ class ChangeJob:
         )
         now = moment(self.clock.now())
         output = ChangeOutput(deployment_id=deployment, task_definition=version, applied_at=now, changed=is_new)
-        gate = Gate.true("change_applied", holds=True, detail=deployment if is_new else summary)
+        gate = Gate.true(CHANGE_APPLIED, holds=True, detail=deployment if is_new else summary)
         answer = _command(running, work).passed(summary, gate, output=output)
         applied = Emit(event, caused_id(running.id, "change-applied"))
 
@@ -234,7 +234,7 @@ class ChangeJob:
     ) -> Transition:
         """``untouched``: it is certain that nothing of this change has reached the service."""
         now = moment(self.clock.now())
-        gate = Gate.true(CHANGE_ACCEPTED if untouched else "change_applied", holds=False, detail=summary)
+        gate = Gate.true(CHANGE_ACCEPTED if untouched else CHANGE_APPLIED, holds=False, detail=summary)
         answer = _command(running, work).failed(summary, cause, gate)
 
         def decide(state: bytes | None) -> Decision:
