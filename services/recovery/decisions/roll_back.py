@@ -79,14 +79,21 @@ def overdue(work: RollbackWork, due: float, now: datetime) -> Transition:
     return end_rollback(work, ended, now, cancel=True)
 
 
-def end_rollback(work: RollbackWork, ended: rolling.Ended, now: datetime, *, cancel: bool = False) -> Transition:
-    """Publish a rollback's result and answer the commands that wait for it; do nothing if it has ended before."""
+def end_rollback(
+    work: RollbackWork, ended: rolling.Ended, now: datetime, *, cancel: bool = False, taken_back: str = ""
+) -> Transition:
+    """Publish a rollback's result and answer the commands that wait for it; do nothing if it has ended before.
+
+    ``taken_back``: the task definition (ARN) that was live when it began; empty where none was to be replaced.
+    """
 
     def decide(state: bytes | None) -> Decision:
         protection = Protection.from_bytes(state)
         rollback = protection.rollback
         if rollback is None or rollback.rollback_id != work.rollback_id:
             return Decision()
+        if rollback.by_a_person:
+            protection = protection.settle_taken_back("", rollback.rollback_id, taken_back)
         protection, past = rolling.end(protection, rollback, ended, now)
         event = RollbackFinished(
             target=work.target,

@@ -6,7 +6,7 @@ AWS's clock: the monitor's windows are minutes of CloudWatch.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from contracts.monitor import CriticalAlert, CriticalRule
 from contracts.policy import Recovery
@@ -107,6 +107,8 @@ def _without_evidence(alert: CriticalAlert) -> Answer | None:
         return call_people(Why.NO_EVIDENCE, "the alert does not name the minutes that broke the rule")
     if not alert.deployment_id:
         return call_people(Why.NO_EVIDENCE, "the alert names no deployment")
+    if alert.attribution is None:
+        return call_people(Why.NO_EVIDENCE, "the monitor does not know how the version before was")
     return None
 
 
@@ -128,7 +130,11 @@ def why_not_live(
     if live.deployment_id != alert.deployment_id:
         named = f"{live.version} ({live.deployment_id})" if live.deployment_id else "another one"
         return declined(Why.MOVED, f"the alert is about {alert.deployment_id}, and {named} has been deployed since")
-    return _of_deployment(protection, alert, live) or _too_old(live, window, now)
+    return (
+        _of_deployment(protection, alert, live)
+        or _too_old(live, window, now)
+        or _taken_back_before(protection, live, window, now)
+    )
 
 
 def _of_deployment(protection: Protection, alert: CriticalAlert, live: Live) -> Answer | None:
@@ -152,6 +158,19 @@ _SETTLED = {
     "brought-back": (Why.BROUGHT_BACK, "is what {by} has brought back"),
     "not-asked-for": (Why.NOT_ASKED_FOR, "was deployed by run {by}, which was to roll nothing back by itself"),
 }
+
+
+def _taken_back_before(protection: Protection, live: Live, window: float, now: float) -> Answer | None:
+    """Return why there is no duel with whoever deploys again what was taken back."""
+    before = protection.taken_back(live.deployment_id, live.task_definition)
+    if before is not None:
+        because = f"{live.version} was to be taken back by {before.by} already, and somebody has deployed it again"
+        return call_people(Why.ONCE, because)
+    recent = protection.outside_since(datetime.fromtimestamp(now - window * MINUTE, UTC))
+    if recent is None:
+        return None
+    because = f"{recent.by} has rolled the service back outside a run within the last {window:g} minutes already"
+    return call_people(Why.ONCE, because)
 
 
 def _too_old(live: Live, window: float, now: float) -> Answer | None:

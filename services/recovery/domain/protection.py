@@ -138,10 +138,15 @@ class Settled(Contract):
     """A deployment that no alert outside a run rolls back any more."""
 
     deployment_id: str
+    """Empty where a rollback by hand took back what was live: then its task definition says what that was."""
     why: Literal["taken-back", "brought-back", "not-asked-for"]
     """A rollback has begun to take it back, a rollback has put it there, or its run was to roll nothing back itself."""
     by: str
     """The id of that rollback or run."""
+    task_definition: str = ""
+    """The ARN of what is to be taken back; empty for all others, and in a state of the previous version."""
+    outside_since: datetime | None = None
+    """When an alert outside a run began to take it back; None for all others."""
 
 
 class Deployed(Contract):
@@ -221,12 +226,42 @@ class Protection(State):
         """Return why no alert outside a run rolls this deployment back any more; None where one may."""
         return next((known for known in self.settled if known.deployment_id == deployment_id), None)
 
-    def settle(self, deployment_id: str, why: Literal["taken-back", "brought-back", "not-asked-for"], by: str) -> Self:
+    def settle(self, deployment_id: str, why: Literal["brought-back", "not-asked-for"], by: str) -> Self:
         """Return the protection with a deployment settled; what was known of it before stays."""
-        if not deployment_id or self.settled_as(deployment_id) is not None:
+        return self._settled(Settled(deployment_id=deployment_id, why=why, by=by))
+
+    def settle_taken_back(
+        self, deployment_id: str, by: str, task_definition: str, outside_since: datetime | None = None
+    ) -> Self:
+        """Return the protection with the deployment, and its task definition, that a rollback begins to take back."""
+        known = Settled(
+            deployment_id=deployment_id,
+            why="taken-back",
+            by=by,
+            task_definition=task_definition,
+            outside_since=outside_since,
+        )
+        return self._settled(known)
+
+    def _settled(self, settled: Settled) -> Self:
+        if settled.deployment_id:
+            known = self.settled_as(settled.deployment_id) is not None
+        else:
+            known = not settled.task_definition or self.taken_back(None, settled.task_definition) is not None
+        if known:
             return self
-        settled = Settled(deployment_id=deployment_id, why=why, by=by)
         return self.replace(settled=(*self.settled, settled)[-MOST_SETTLED:])
+
+    def taken_back(self, deployment_id: str | None, task_definition: str) -> Settled | None:
+        """Return which rollback has begun to take back this deployment, or another one of its task definition."""
+        known = [settled for settled in self.settled if settled.why == "taken-back"]
+        by_deployment = (settled for settled in known if deployment_id and settled.deployment_id == deployment_id)
+        by_version = (settled for settled in known if task_definition and settled.task_definition == task_definition)
+        return next(by_deployment, None) or next(by_version, None)
+
+    def outside_since(self, when: datetime) -> Settled | None:
+        """Return the rollback that an alert outside a run has begun later than this; None where none was."""
+        return next((known for known in self.settled if known.outside_since and known.outside_since > when), None)
 
     def adopted(self, snapshot_id: str, sha256: str, signed_with: str, now: datetime) -> Self:
         """Return the protection with what is known of a snapshot's bytes. A hash that it had already stays."""

@@ -169,7 +169,9 @@ def begin(protection: Protection, rollback: RollingBack) -> Protection:
     change = held.change if held is not None and held.run_id == rollback.run_id else None
     accused = rollback.deployment_id or (change.deployment_id if change else None) or ""
     begun = protection.replace(rollback=rollback, epoch=protection.epoch + 1)
-    return begun.settle(accused, "taken-back", rollback.rollback_id)
+    version = rollback.judged or (change.task_definition if change else None) or ""
+    outside_since = rollback.started_at if rollback.deployment_id else None
+    return begun.settle_taken_back(accused, rollback.rollback_id, version, outside_since)
 
 
 def add_waiting_command(protection: Protection, command_id: str) -> Protection:

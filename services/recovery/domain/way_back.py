@@ -27,21 +27,14 @@ class Candidate:
     proven: bool
     served: float
     """Seconds for which its deployment had been live when it was taken."""
+    deployment_id: str | None
+    """ECS's id of its deployment; None where the index does not have it."""
     same: bool | None
     """Whether it is of the version that is live; None where one of the images is not known by its digest."""
 
     @property
     def named(self) -> str:
         return f"{self.version} of {self.snapshot_id}"
-
-    @property
-    def lacks(self) -> str:
-        """Return what it is not, where it is not gone back to."""
-        return "known to be another one" if self.same is None else "proven"
-
-    @property
-    def had_served(self) -> bool:
-        return self.proven or self.served >= LONG
 
 
 def worth_comparing(index: Iterable[SnapshotEntry], deployment_id: str) -> tuple[SnapshotEntry, ...]:
@@ -55,7 +48,9 @@ def candidate_of(
 ) -> Candidate:
     """Compare a snapshot with what is live: a described task definition, and the digests that run by container."""
     same = _is_same((snapshot.task_definition, snapshot.digests), (definition, digests))
-    return Candidate(entry.snapshot_id, snapshot.version.rpartition("/")[2], entry.proven, served, same)
+    return Candidate(
+        entry.snapshot_id, snapshot.version.rpartition("/")[2], entry.proven, served, entry.deployment_id, same
+    )
 
 
 def choose(candidates: Sequence[Candidate], protection: Protection, alert: CriticalAlert) -> Candidate | Answer:
@@ -63,20 +58,31 @@ def choose(candidates: Sequence[Candidate], protection: Protection, alert: Criti
 
     A version is proven by the checks of a run that deployed it, or by a rollback to it. So is, for this one decision,
     the version that the run of the live deployment had found: it had been live for an hour, and the monitor's minutes
-    of it show that it kept the rule that is broken now. A version that had served well and is live again is not taken
-    back: somebody went back to it, or started it anew.
+    of it show that it kept the rule that is broken now. A deployment that a rollback has begun to take back is left
+    out; its task definition is proven no more where it was deployed again. What is not proven is not passed over. What
+    may have been live before is not taken back: somebody went back to it, or started it anew.
     """
-    again = next((candidate for candidate in candidates if candidate.same and candidate.had_served), None)
+    again = next((candidate for candidate in candidates if candidate.same is not False), None)
     if again is not None:
-        because = f"what is live is {again.named} again, which had served before: somebody has put it there on purpose"
+        may = "is" if again.same else "may be"
+        because = f"what is live {may} {again.named} again: somebody may have put it there on purpose"
         return call_people(Why.WAS_LIVE_BEFORE, because)
-    others = [candidate for candidate in candidates if not candidate.same]
-    for candidate in others:
-        if candidate.same is not None and (candidate.proven or _was_found(candidate, protection, alert)):
+    entries = {entry.snapshot_id: entry for entry in protection.snapshots}
+    passed: list[Candidate] = []
+    for candidate in candidates:
+        entry = entries.get(candidate.snapshot_id)
+        known = protection.taken_back(entry.deployment_id, entry.task_definition) if entry else None
+        if known is not None and known.deployment_id == candidate.deployment_id:
+            continue
+        if known is not None or not (candidate.proven or _was_found(candidate, protection, alert)):
+            passed.append(candidate)
+        elif all(candidate.deployment_id == newer.deployment_id for newer in passed):
             return candidate
-    found = [f"{other.named} is not {other.lacks}" for other in others]
+        else:
+            break
+    found = [f"{newer.named} is not proven" for newer in passed]
     reasons = f" ({'; '.join(found[:3])})" if found else ""
-    return call_people(Why.NO_WAY_BACK, f"there is no other proven version to go back to{reasons}")
+    return call_people(Why.NO_WAY_BACK, f"there is no proven version right before it to go back to{reasons}")
 
 
 def _was_found(candidate: Candidate, protection: Protection, alert: CriticalAlert) -> bool:

@@ -68,7 +68,7 @@ class RollbackJob:
                 return decided()
             move = await execution.step(protection, rollback)
             if isinstance(move, Done | Superseded | Failed):
-                return end_rollback(work, move, moment(self.clock.now()))
+                return end_rollback(work, move, moment(self.clock.now()), taken_back=execution.taken_back)
             await self.clock.sleep(POLL_SECONDS)
 
 
@@ -172,6 +172,12 @@ class _Execution:
             await self._keep(self.progress.replace(pace=measured))
         elif tasks > self.progress.pace.tasks:
             await self._keep(self.progress.replace(pace=self.progress.pace.grown(tasks)))
+
+    @property
+    def taken_back(self) -> str:
+        """Return what was live before; empty where that is what is brought back, or is not known."""
+        judged = self.progress.judged
+        return "" if judged is None or judged in self.progress.goals else judged
 
     async def _begin(self, service: Body, snapshot: Snapshot, rollback: RollingBack, *, ours: bool) -> None:
         """Keep what is to be taken back where no change of ours says it: what was ``judged``, or what is live.

@@ -104,6 +104,8 @@ async def test_a_rollback_by_hand_needs_no_run(recovery: Recovery, web: httpx2.A
     done = (await web.get(f"/operations/{asked.json()['operation_id']}")).json()
     assert (done["state"], done["result"], done["rollback"]["by"]) == ("finished", "restored", "surefoot")
     assert (recovery.ecs.updates, recovery.ecs.desired) == ([f"{ARN}:1"], 2)
+    assert recovery.protection.taken_back(None, f"{ARN}:2"), "no alert outside a run goes back to it"
+    assert recovery.protection.taken_back(None, f"{ARN}:1") is None
     [finished] = recovery.published(RollbackFinished)
     assert (finished.run_id, finished.rollback_id) == (None, asked.json()["rollback_id"])
     [started] = recovery.published(RollbackStarted)
@@ -121,6 +123,7 @@ async def test_a_rollback_by_hand_to_what_is_live_changes_nothing(recovery: Reco
     assert (done["result"], done["rollback"]["by"], recovery.ecs.changing) == ("restored", "other", [])
     [started] = recovery.published(RollbackStarted)
     assert isinstance(started.triggered_by, ManualTrigger)
+    assert recovery.protection.taken_back(None, recovery.ecs.live) is None
 
 
 async def test_a_rollback_by_hand_leaves_alone_what_somebody_deploys_meanwhile(
