@@ -13,8 +13,12 @@ from surefoot.rehearsal.judge import mismatches
 from surefoot.rehearsal.rehearse import rehearse
 from surefoot.rehearsal.stage import NeverEnds
 
-LONG = frozenset({"database-away", "late-and-slow", "late-decline", "memory-leak", "no-capacity"})
-"""Scenarios in which so much product time passes that they are played by ``make test-slow``."""
+LONG = frozenset({
+    "alarm-already-firing", "check-up-of-a-deployment", "database-away", "failing-migration", "full-subnets",
+    "late-and-slow", "late-decline", "late-metrics", "memory-leak", "moved-tag", "no-capacity", "noisy", "spot-stop",
+})  # fmt: skip
+"""Scenarios that take more than two seconds, as much product time passes: ``make test-slow`` plays them. Each kind of
+end has one that does not."""
 
 
 @pytest.mark.parametrize(
