@@ -19,7 +19,7 @@ READ_ELSEWHERE = frozenset(
 )
 """The command line and Docker Compose read them, from an environment that a service may share with them."""
 
-_OF_KUBERNETES = re.compile(r"_SERVICE_(HOST|PORT)|_PORT_\d+_(TCP|UDP)|_PORT$")
+_OF_KUBERNETES = re.compile(r"_SERVICE_(HOST|PORT)|_PORT_[0-9]+_(TCP|UDP)|_PORT$")
 """It adds such variables to every container where a service of the cluster is called ``surefoot`` or ``surefoot-…``."""
 
 
