@@ -30,8 +30,8 @@ demo: setup ## four deployments on the sandbox, live
 up: setup ## the all-in-one on the sandbox, kept running
 	@$(BIN)/surefoot up
 
-test: setup ## the tests, in less than five minutes on two idle cores
-	@$(BIN)/pytest -n 2 --dist loadgroup -q
+test: setup ## the tests, in less than five minutes on two idle cores; three processes, since one often waits
+	@$(BIN)/pytest -n 3 --dist loadgroup -q
 
 test-slow: setup ## the tests that take longer than that
 	@$(BIN)/pytest -n 2 --dist loadgroup -q -m slow

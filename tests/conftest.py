@@ -1,5 +1,6 @@
 """The servers that tests talk to: real ones, on loopback, one of each for a test process."""
 
+import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in others]
     for item in items:
         item.add_marker(pytest.mark.timeout(240, func_only=True))
+
+
+def pytest_collection_finish() -> None:
+    """Take what was imported and collected out of the collection of garbage: it stays, and is much to look at."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

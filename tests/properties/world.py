@@ -207,10 +207,10 @@ class World:
         return Counter(caused_id(found["ce_id"], "audit") for found in headers if found["ce_type"] in types)
 
     def recorded(self, member: Member) -> Counter[str]:
-        """Return how often each of these acts is recorded."""
+        """Return how often each of these acts is recorded; a change that may have been made is told by no event."""
         stream = self.redis.stream(member.store.key(AUDIT))
         entries = (AuditEntry.model_validate_json(fields[b"entry"]) for _, fields in stream)
-        return Counter(entry.id for entry in entries if entry.act in RECORDED)
+        return Counter(entry.id for entry in entries if entry.act in RECORDED and entry.outcome != "unknown")
 
     def publish(self, message: Message) -> None:
         partition = self.topics[message.topic]
