@@ -34,7 +34,10 @@ class Authority:
         self.file.write_bytes(_pem(built.sign(self._key, hashes.SHA256())))
 
     def issue(self, name: str, *, host: str = "127.0.0.1", days: float = 30) -> Pair:
-        """Return a certificate for ``host`` in the files ``name``.pem and ``name``.key; what they held is replaced."""
+        """Return a certificate for ``host`` in the files ``name``.pem and ``name``.key; what they held is replaced.
+
+        Only their owner may read the key, as is demanded of those who use it.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         try:
             names: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address(host))]
@@ -45,6 +48,7 @@ class Authority:
         built = built.add_extension(x509.SubjectAlternativeName(names), critical=False)
         pair = Pair(self._directory / f"{name}.pem", self._directory / f"{name}.key")
         pair.certificate.write_bytes(_pem(built.sign(self._key, hashes.SHA256())))
+        pair.key.touch(mode=0o600)
         pair.key.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

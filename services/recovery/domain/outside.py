@@ -107,8 +107,6 @@ def _without_evidence(alert: CriticalAlert) -> Answer | None:
         return call_people(Why.NO_EVIDENCE, "the alert does not name the minutes that broke the rule")
     if not alert.deployment_id:
         return call_people(Why.NO_EVIDENCE, "the alert names no deployment")
-    if alert.attribution is None:
-        return call_people(Why.NO_EVIDENCE, "the monitor does not know how the version before was")
     return None
 
 
@@ -133,6 +131,7 @@ def why_not_live(
     return (
         _of_deployment(protection, alert, live)
         or _too_old(live, window, now)
+        or _not_compared(alert)
         or _taken_back_before(protection, live, window, now)
     )
 
@@ -179,6 +178,12 @@ def _too_old(live: Live, window: float, now: float) -> Answer | None:
         return None
     allowed = f"recovery.rollback_window of the policy is {window:g} minutes"
     return call_people(Why.TOO_OLD, f"{live.version} has been deployed for {duration(age)}, and {allowed}")
+
+
+def _not_compared(alert: CriticalAlert) -> Answer | None:
+    if alert.attribution is None:
+        return call_people(Why.NO_EVIDENCE, "the monitor does not know how the version before was")
+    return None
 
 
 @dataclass(frozen=True, slots=True)
