@@ -1,115 +1,33 @@
 """HTTP in, HTTP out: ask for a deployment, look at it, stop it. The same decisions as over the bus."""
 
 from contextlib import suppress
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from contracts.access import Role
 from contracts.base import Name, Target, Time, id_of
-from contracts.deployment import (
-    AbortRequested,
-    Change,
-    CheckUp,
-    DeploymentConfig,
-    DeployRequested,
-    ImageChange,
-    Observe,
-    Outcome,
-    Override,
-    TaskDefinitionChange,
-)
+from contracts.deployment import AbortRequested, DeployRequested, Outcome
 from contracts.envelope import Meta
 from contracts.policy import ServicePolicy
 from contracts.state import read_record
 from services._aws.existing import Existing
-from services._chassis import operations
 from services._chassis.access.permit import About, Asking, NowAsking, needs
 from services._chassis.aws import AwsError
 from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
-from services._chassis.operations import IdempotencyKey, Requested, refuse_another, what_was_asked
+from services._chassis.operations import IdempotencyKey, refuse_another, what_was_asked
 from services._chassis.targets import Account, InRegion, Targets
+from services.orchestrator.bodies import AbortBody, DeployBody, Deployments, Overview, RunAccepted, Text
 from services.orchestrator.domain.approval import weaker_than
 from services.orchestrator.domain.course import Course, course_key
-from services.orchestrator.domain.listing import Filters, RunLine, ServiceLine
+from services.orchestrator.domain.listing import Filters
 from services.orchestrator.domain.request_name import RequestName
 from services.orchestrator.domain.view import RunView, run_key, views
 from services.orchestrator.handlers import Handlers
 from services.orchestrator.ports import Courses, History
 from services.orchestrator.settings import Settings
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
-
-
-class RequestedConfig(DeploymentConfig):
-    """The ``deployment_config`` of the requirements (docs/requirements.md); a misspelt field is refused."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class DeployBody(Requested):
-    """What is asked for: one of ``image``, ``task_definition`` and ``observe``.
-
-    A body without any of them, as the requirements have it, observes the deployment that is under way, and checks
-    what is live where there is none.
-    """
-
-    deployment_config: RequestedConfig = RequestedConfig()
-    image: Text | None = None
-    """``[CONTAINER=]REF``."""
-    task_definition: Text | None = None
-    observe: bool = False
-    overrides: Annotated[tuple[Override, ...], Field(max_length=50)] = ()
-    on_conflict: Literal["queue", "refuse"] = "queue"
-    expires_at: Time | None = None
-
-    def change(self) -> Change:
-        """Return the one change, or a check-up where the body names none. Raise ``Problem`` for more than one."""
-        changes: list[Change] = [Observe()] if self.observe else []
-        if self.image is not None:
-            change = ImageChange.parse(self.image)
-            if change.reference not in self.image:
-                raise Problem(
-                    422,
-                    "What an image's name cannot have",
-                    "An image is named without user, password and control characters; ECS logs in by itself.",
-                )
-            changes.append(change)
-        if self.task_definition is not None:
-            changes.append(TaskDefinitionChange(task_definition=self.task_definition))
-        if len(changes) > 1:
-            raise Problem(
-                422,
-                "What is to be deployed?",
-                "Give one of image, task_definition and observe: true, or none of them for a check-up of what is live.",
-            )
-        return changes[0] if changes else CheckUp()
-
-
-class RunAccepted(operations.Accepted):
-    """A run is the operation here; its URL is that of its status."""
-
-    run_id: str
-    status_url: str
-
-
-class AbortBody(Requested):
-    """Without ``run_id`` the active run is meant."""
-
-    run_id: Text | None = None
-
-
-class Deployments(BaseModel):
-    deployments: tuple[RunLine, ...]
-    cursor: str | None
-    """For the next part; None when this was the last."""
-
-
-class Overview(BaseModel):
-    services: tuple[ServiceLine, ...]
 
 
 class Endpoints:

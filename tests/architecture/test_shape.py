@@ -14,6 +14,7 @@ SHAPE = {
     "app.py",
     "handlers.py",
     "api.py",
+    "bodies.py",
     "ports.py",
     "decisions.py",  # what bus, timers, jobs and API decide alike; where it is much, a file for each verb
     "decisions",
