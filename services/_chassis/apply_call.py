@@ -16,7 +16,7 @@ from contracts.results import Answer
 from services._chassis.audit.acts import origin
 from services._chassis.audit.entries import entries_of
 from services._chassis.clock import moment
-from services._chassis.compact import compact, compact_fields, short
+from services._chassis.compact import compact, compact_answer, short
 from services._chassis.damage import SET_ASIDE
 from services._chassis.redis_keys import ANSWER, AUDIT, FIRST_JOBS, JOBS, REMEMBER_SECONDS, key_of
 from services._chassis.transition import Decision, Emit, Timer
@@ -127,7 +127,7 @@ def _emissions(write: Write, service: str, now: float) -> Iterator[_Operation]:
         fields = fields_of(message_of(emission, service, write.cause_id, now))
         yield (), ["emit", *fields.values()]
         if isinstance(emission.event, Answer):
-            kept = compact_fields(fields)
+            kept = compact_answer(fields)
             yield (ANSWER, emission.event.command_id), ["put_record", kept, REMEMBER_SECONDS]
 
 

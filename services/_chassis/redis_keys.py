@@ -6,8 +6,10 @@ service's keys.
 
 REMEMBER_SECONDS = 31 * 24 * 3600
 """How long causes, answers, ended jobs and records are kept: longer than any topic's retention."""
-ANSWER = "answered"
+ANSWER = "kept"
 """Begins the keys of answers, which are kept to be given again."""
+ANSWER_BEFORE = "answered"
+"""Begins the keys under which the version before kept them: it finds none of this version's, which it cannot read."""
 COUNTERS = "counters"
 """The hash of what was counted in place of being kept, by its name."""
 AUDIT = "audit"

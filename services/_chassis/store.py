@@ -18,10 +18,10 @@ from contracts.state import DamagedState, State
 from services._chassis.apply_call import Lease, Write, keys_and_arguments
 from services._chassis.audit.acts import origin
 from services._chassis.clock import Clock
-from services._chassis.compact import expand, expand_fields
+from services._chassis.compact import expand, expand_answer, fields_of_json
 from services._chassis.course_log import log_event
 from services._chassis.damage import Replacement, no_replacement, set_aside_key
-from services._chassis.redis_keys import ANSWER, key_of
+from services._chassis.redis_keys import ANSWER, ANSWER_BEFORE, key_of
 from services._chassis.scripts import refused_when_full, script
 from services._chassis.transition import Busy, Decision, Timer, Transition
 
@@ -257,12 +257,19 @@ class RedisStore:
         asked = self.key("answered-again", command_id)
         if not await self.write_although_full("SET", asked, "1", "NX", "EX", AGAIN_SECONDS):
             return
-        kept: bytes | None = await self.redis.get(self.key(ANSWER, command_id))
-        # version 0.1.0 kept a hash of the fields
-        fields: Any = expand_fields(kept) if kept else await self.redis.hgetall(self.key("answer", command_id))
-        if fields:
+        if fields := await self._answer(command_id):
             flat = (part for pair in fields.items() for part in pair)
             await self.write_although_full("XADD", self.key("outbox"), "*", *flat)
+
+    async def _answer(self, command_id: str) -> dict[bytes, bytes]:
+        """Return the fields of the answer that is kept for a command; none where none is kept."""
+        if kept := await self.redis.get(self.key(ANSWER, command_id)):
+            return expand_answer(kept)
+        if kept := await self.redis.get(self.key(ANSWER_BEFORE, command_id)):
+            return fields_of_json(expand(kept))
+        # version 0.1.0 kept a hash of the fields
+        fields: dict[bytes, bytes] = await self.redis.hgetall(self.key("answer", command_id))
+        return fields
 
     async def write_although_full(self, command: str, key: str, *arguments: str | bytes | float) -> Any:
         """Execute a command that writes; a full Redis executes no command that could make it larger."""

@@ -4,7 +4,9 @@ On a real Valkey, and on the Redis in memory that the properties stand on, which
 """
 
 import asyncio
+import zlib
 
+import orjson
 import pytest
 
 from contracts.base import Target
@@ -12,7 +14,7 @@ from contracts.gates import Verdict
 from contracts.recovery import SnapshotCaptured
 from contracts.results import StepFinished
 from sandbox.virtual.redis import MemoryRedis
-from services._chassis.apply_call import Lease
+from services._chassis.apply_call import Lease, fields_of, message_of
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.jobs import Executor
 from services._chassis.store import Applied, RedisStore
@@ -103,6 +105,22 @@ async def test_a_job_is_inserted_once_and_ends_once(store: RedisStore) -> None:
     assert await outbox(store) == 1
     await store.answer_again("j")
     assert await outbox(store) == 2
+    first_time, second_time = [fields for _, fields in await store.redis.xrange(store.key("outbox"))]
+    assert first_time == second_time
+
+
+@pytest.mark.parametrize("kept", ["0.1.0", "the version before"])
+async def test_answers_that_earlier_versions_kept_are_given_again(store: RedisStore, kept: str) -> None:
+    fields = fields_of(message_of(Emit(ANSWER, "end"), "recovery", "c", 1.7e9))
+    if kept == "0.1.0":
+        flat = (part for pair in fields.items() for part in pair)
+        await store.write_although_full("HSET", store.key("answer", "j"), *flat)
+    else:
+        text = orjson.dumps({name: value.decode() for name, value in fields.items()})
+        await store.write_although_full("SET", store.key("answered", "j"), b"\x00z" + zlib.compress(text, 9))
+    await store.answer_again("j")
+    ((_, given),) = await store.redis.xrange(store.key("outbox"))
+    assert given == {name.encode(): value for name, value in fields.items()}
 
 
 async def test_a_lost_lease_fences_its_holder(store: RedisStore) -> None:

@@ -20,7 +20,7 @@ from sandbox.aws.server.seed import CLUSTER, SERVICE
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import Pace, PacedClock, moment
-from services._chassis.compact import expand_fields
+from services._chassis.compact import expand_answer
 from services._chassis.jobs import Executor
 from services._chassis.redis_keys import ANSWER
 from services._chassis.service import Platform, Service
@@ -52,7 +52,7 @@ class Running:
         while time.monotonic() < deadline:
             kept = await self.store.redis.get(self.store.key(ANSWER, id_))
             if kept:
-                fields = expand_fields(kept)
+                fields = expand_answer(kept)
                 headers = tuple((name, value.encode()) for name, value in orjson.loads(fields[b"headers"]))
                 event = from_message(headers, fields[b"value"]).event
                 assert isinstance(event, StepFinished)
