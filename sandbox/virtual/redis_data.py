@@ -58,6 +58,11 @@ class MemoryData:
     def _expire(self, key: bytes, seconds: bytes) -> None:
         self._ends[key] = self._now() + float(seconds)
 
+    def _pttl(self, key: bytes) -> int:
+        if not self._exists(key):
+            return -2
+        return int((self._ends[key] - self._now()) * 1000) if key in self._ends else -1
+
     def _persist(self, key: bytes) -> None:
         self._ends.pop(key, None)
 

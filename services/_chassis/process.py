@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from services._chassis.policy import first_policy, router
 from services._chassis.read_budget import ReadBudget
 from services._chassis.readiness import Readiness
 from services._chassis.redis_memory import RedisMemory
-from services._chassis.replica_name import ReplicaName
+from services._chassis.replica_name import KEEP_SECONDS, ReplicaName, ReplicaNames
 from services._chassis.service import Platform, Service
 from services._chassis.settings import Settings, known_settings
 from services._chassis.startup import AGAIN_SECONDS, Startup, StartupError, unless_stopped, why_of
@@ -67,6 +68,12 @@ class Process:
         self.connections = Connections.of(self.settings, self.parties, self.aws.own)
         self.redis: Any = self.connections.redis.client()
         self.readiness.facts["kafka"] = self.connections.about_kafka
+        named = {party: name for party in sorted(self.parties) if (name := self.settings.member(party))}
+        self.names = ReplicaNames(
+            (ReplicaName(self.redis, party, name) for party, name in named.items()), self.readiness.missing
+        )
+        self._naming: asyncio.Task[None] | None = None
+        """Keeps the names from before the first work until after the last."""
         if self.settings.aws_read_budget > 0:
             self.aws.reads = ReadBudget(
                 self.redis, self.settings.aws_read_budget, self.readiness, pace=self.clock.pace.rate
@@ -102,31 +109,41 @@ class Process:
         server = create_server(http, listening.connections, tls=tls.context if tls else None)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
-            limit = self.settings.startup_timeout
-            await unless_stopped(self._reach_all(), stop, limit, "Redis, Kafka and AWS")
-            prepared = None if stop.is_set() else await unless_stopped(self._start(http), stop, limit, PLACE_IN_GROUPS)
+            prepared = await self._prepared(http, stop)
             if prepared is not None:
-                loops = [asyncio.create_task(restarted(name, loop)) for name, loop in prepared]
-                stopping = asyncio.create_task(stop.wait())
-                try:
-                    self.started = True
-                    self.readiness.missing.clear()
-                    log.info(
-                        "started",
-                        services=[service.name for service in self.services],
-                        port=listening.getsockname()[1],
-                    )
-                    ended, _ = await asyncio.wait({*loops, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    self.readiness.missing["services"] = "stopping"
-                    log.info("stopping")
-                    self.unfinished = len(await end((*loops, stopping), self.settings.shutdown_timeout))
-                for loop in ended - {stopping}:
-                    loop.result()  # raises: a loop ends only by a fault
+                await self._work(prepared, stop, listening.getsockname()[1])
         finally:
             # beside each other, so that an open request costs no time; it may still need Redis, which is closed last
             self.unfinished += (await asyncio.gather(end_http(server, serving), self._leave_groups()))[0]
             await self._close()
+
+    async def _prepared(self, http: FastAPI, stop: asyncio.Event) -> list[tuple[str, Loop]] | None:
+        """Reach all that is needed and start; return the loops, or None where a stop is asked for first."""
+        limit = self.settings.startup_timeout
+        await unless_stopped(self._reach_all(), stop, limit, "Redis, Kafka and AWS")
+        if not stop.is_set():
+            await unless_stopped(self.names.take(), stop, None, "its name")
+        if stop.is_set():
+            return None
+        self._naming = asyncio.create_task(restarted("name", self.names.keep))
+        return await unless_stopped(self._start(http), stop, limit, PLACE_IN_GROUPS)
+
+    async def _work(self, prepared: list[tuple[str, Loop]], stop: asyncio.Event, port: int) -> None:
+        """Run the loops until ``stop`` is set. Raise the fault by which one of them ends."""
+        loops = [asyncio.create_task(restarted(name, loop)) for name, loop in prepared]
+        stopping = asyncio.create_task(stop.wait())
+        watched = {*loops, stopping, *([self._naming] if self._naming else [])}
+        try:
+            self.started = True
+            self.readiness.missing.clear()
+            log.info("started", services=[service.name for service in self.services], port=port)
+            ended, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.readiness.missing["services"] = "stopping"
+            log.info("stopping")
+            self.unfinished = len(await end((*loops, stopping), self.settings.shutdown_timeout))
+        for loop in ended - {stopping}:
+            loop.result()  # raises: a loop ends only by a fault
 
     def report_oversights(self) -> None:
         """Report, in the log and as degraded, what stops no start and is hardly meant."""
@@ -192,9 +209,7 @@ class Process:
         assembly = assemble(service, store, transport, settings, self.readiness, identity=identity, recorder=recorder)
         self.assemblies.append(assembly)
         audit = audit_loops(store, transport, settings, identity, self.aws, self.readiness)
-        name = settings.member(party)
-        named: dict[str, Loop] = {f"name of {party}": ReplicaName(store, name).run} if name else {}
-        return {**assembly.loops, **service.background, **audit, **named}
+        return {**assembly.loops, **service.background, **audit}
 
     @property
     def _private_keys(self) -> set[Path]:
@@ -236,7 +251,15 @@ class Process:
             for close in service.closers:
                 await close()
         self.aws.close()
+        await self._give_names_back()
         await self.redis.aclose()
+
+    async def _give_names_back(self) -> None:
+        if self._naming is None:
+            return
+        await end([self._naming], KEEP_SECONDS)
+        with suppress(RedisError, OSError):  # they expire
+            await asyncio.wait_for(self.names.give_back(), KEEP_SECONDS)
 
 
 def parties_of(modules: tuple[str, ...]) -> list[Party]:

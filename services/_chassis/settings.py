@@ -97,8 +97,8 @@ class Settings(KafkaSettings, RedisSettings, TlsSettings):
     surefoot_instance: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")] | None = None
     """A name that this replica alone has, and has again after a restart: Kafka then keeps its partitions for it, and
     its outbox entries are its own. ``hostname`` stands for this machine's name, which is right in containers. Of two
-    processes of one name the earlier one ends. Without such a name the partitions of a killed replica wait for
-    ``kafka_session_timeout``."""
+    processes of one name the later one waits, not ready, until the earlier one has ended or was silent for five
+    seconds. Without such a name the partitions of a killed replica wait for ``kafka_session_timeout``."""
     kafka_session_timeout: Annotated[float, Field(gt=0)] = 15
     """Real seconds of silence after which Kafka gives a replica's partitions to others."""
     kafka_request_timeout: Annotated[float, Field(gt=0)] = 20

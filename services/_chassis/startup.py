@@ -152,14 +152,16 @@ class Startup:
         return actual
 
 
-async def unless_stopped(work: Awaitable[T], stop: asyncio.Event, seconds: float, waits_for: str) -> T | None:
+async def unless_stopped(work: Awaitable[T], stop: asyncio.Event, seconds: float | None, waits_for: str) -> T | None:
     """Return what ``work`` returns, or None where a stop is asked for first.
 
-    Raise ``StartupError`` where it takes more than twice ``seconds``, the limit that it should keep by itself.
+    Raise ``StartupError`` where it takes more than twice ``seconds``, the limit that it should keep by itself; None:
+    it may take as long as it takes.
     """
     working, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({working, stopping}, timeout=seconds * 2, return_when=asyncio.FIRST_COMPLETED)
+        limit = None if seconds is None else seconds * 2
+        await asyncio.wait({working, stopping}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
         if not stop.is_set():
