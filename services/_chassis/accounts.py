@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from contracts.base import Target
 from contracts.policy import Access
 from services._chassis.aws import Aws
-from services._chassis.aws_connection import AwsConnection, Place
+from services._chassis.aws_connection import AwsConnection, Place, Roles
 from services._chassis.clock_offset import clock_fault, offset_of
 from services._chassis.credentials import ClockOff, NoCredentials, RoleCredentials
 from services._chassis.lanes import ENTERING
@@ -40,14 +40,6 @@ log = structlog.get_logger()
 
 class CredentialsLost(Exception):
     """This process cannot get credentials of its own; only a new one may. The text is a sentence for the log."""
-
-
-class Roles(Protocol):
-    """The roles and services of the policy in force."""
-
-    def access(self, account: str) -> Access | None: ...
-
-    def all(self) -> tuple[Target, ...]: ...
 
 
 @dataclass

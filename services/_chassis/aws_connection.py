@@ -20,6 +20,7 @@ from botocore.loaders import Loader
 from botocore.session import Session as BotocoreSession
 from botocore.session import get_session
 
+from contracts.base import Target
 from contracts.policy import Access
 from services._chassis.acting import check_right, name_caller
 from services._chassis.aws_limits import USUAL_LIMITS, AwsLimits
@@ -32,7 +33,8 @@ _MODELS = Loader()
 
 
 MOST_UNKNOWN_REGIONS = 4
-"""Regions that botocore does not know yet, of an account: whoever may look at services may name any."""
+"""Regions that neither botocore knows nor the policy lists, of an account: whoever may look at services may name any.
+"""
 
 
 class UnknownRegion(NoCredentials):
@@ -40,7 +42,7 @@ class UnknownRegion(NoCredentials):
 
     def __init__(self, region: str) -> None:
         super().__init__(
-            f"AWS has no region {region}, as far as botocore knows; upgrade it if it is new", temporary=False
+            f"AWS has no region {region}, as far as botocore knows; list a service there if it is new", temporary=False
         )
 
 
@@ -64,9 +66,11 @@ HOME = Place()
 
 
 class Roles(Protocol):
-    """The roles for other accounts, by the policy in force. A reload changes the answers."""
+    """The roles for other accounts, and the services, by the policy in force. A reload changes the answers."""
 
     def access(self, account: str) -> Access | None: ...
+
+    def all(self) -> tuple[Target, ...]: ...
 
 
 @dataclass(slots=True)
@@ -192,8 +196,11 @@ class AwsConnection:
 
     def _check_region(self, account: Account, region: str) -> None:
         """Raise ``UnknownRegion`` where clients for a region would be one invented region too many."""
-        met = {known for known, _, _ in account.clients} | {self.region}
-        if region not in met and region not in _known_regions() and len(met - _known_regions()) >= MOST_UNKNOWN_REGIONS:
+        if region in _known_regions():
+            return
+        listed = {target.region for target in self._roles.all()} if self._roles else set()
+        invented = {met for met, _, _ in account.clients} - _known_regions() - listed - {self.region}
+        if region not in invented | listed | {self.region} and len(invented) >= MOST_UNKNOWN_REGIONS:
             raise UnknownRegion(region)
 
     def _prepare(self, client: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 from contracts.base import Target
 from contracts.deployment import DeploymentFinished, DeployRequested, ImageChange, Outcome, run_id_of
 from contracts.envelope import from_message
+from contracts.policy import Access
 from contracts.topics import DEPLOYMENT_EVENTS, SERVICES, Party
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.workloads import EVERYWHERE
@@ -105,4 +106,33 @@ def test_a_region_that_somebody_invents_gets_no_client_for_ever() -> None:
     with pytest.raises(UnknownRegion, match="AWS has no region aa-invented-99"):
         connection.client("ecs", Place("", "aa-invented-99"))
     assert connection.client("ecs", Place("", "eu-central-1")).meta.region_name == "eu-central-1"
+    connection.close()
+
+
+class Listing:
+    """A policy that lists a service in each of these regions."""
+
+    def __init__(self, *regions: str) -> None:
+        self.regions = regions
+
+    def access(self, account: str) -> Access | None:
+        return None
+
+    def all(self) -> tuple[Target, ...]:
+        return tuple(Target(account=ACCOUNT, region=region, cluster="c", service="s") for region in self.regions)
+
+
+def test_invented_regions_take_no_place_of_a_new_one_that_the_policy_lists_nor_the_other_way_round() -> None:
+    new = [f"eu-new-{number}" for number in range(MOST_UNKNOWN_REGIONS + 2)]
+    connection, policy = AwsConnection(REGION), Listing(*new)
+    connection.follow(policy, ACCOUNT)
+    for region in new[:-1]:
+        connection.client("ecs", Place(ACCOUNT, region))
+    for number in range(MOST_UNKNOWN_REGIONS):
+        connection.client("ecs", Place(ACCOUNT, f"aa-invented-{number}"))
+    with pytest.raises(UnknownRegion):
+        connection.client("ecs", Place(ACCOUNT, "aa-invented-9"))
+    assert connection.client("ecs", Place(ACCOUNT, new[-1])).meta.region_name == new[-1]
+    policy.regions += ("aa-invented-9",)
+    assert connection.client("ecs", Place(ACCOUNT, "aa-invented-9")).meta.region_name == "aa-invented-9"
     connection.close()
