@@ -247,6 +247,7 @@ class Process:
                 log.warning("a consumer did not leave in time", consumers=len(late))
 
     async def _close(self) -> None:
+        await self.access.audit.recorder.finish()
         for service in self.services:
             for close in service.closers:
                 await close()

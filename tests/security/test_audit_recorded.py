@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from redis.exceptions import OutOfMemoryError
 
 from contracts.access import Role
 from contracts.audit import Act, AuditEntry, Who
@@ -29,7 +28,7 @@ from services._chassis.audit.acts import Audited
 from services._chassis.audit.events import act_of
 from services._chassis.audit.keys import KeyAudit
 from services._chassis.audit.messages import come_from
-from services._chassis.audit.recorder import MOST_REASONS, MOST_WAITING, Recorder
+from services._chassis.audit.recorder import Recorder
 from services._chassis.commands import Command
 from services._chassis.http import PREFIX, create_http
 from services._chassis.policy import StoredCopy
@@ -141,59 +140,6 @@ async def test_refusals_are_recorded_with_who_and_why() -> None:
     assert (known.who.name, known.outcome) == ("key:eve", "refused")
     assert known.why == "key:eve is no deployer here"
     assert viewer not in str(recorded(api.store))
-
-
-async def test_a_flood_of_refusals_is_counted_within_a_bound() -> None:
-    time = [0.0]
-    store = memory_store(Party.RECOVERY, FakeClock(NOW))
-    recorder = Recorder(lambda: time[0])
-    recorder.begin(store, lambda: datetime.fromtimestamp(NOW, UTC), Readiness())
-    for number in range(2_000):
-        recorder.refused(Who(proof="none"), "POST /x", f"reason {number % 50}", f"10.0.{number % 256}.1")
-        recorder.refused_message("the key is not trusted", f"recovery.commands.v1/3/{number}")
-        if number % 500 == 0:
-            await recorder.flush()
-    assert len(recorded(store)) == MOST_REFUSALS
-    time[0] = 61
-    await recorder.flush()
-    *_, requests, messages = recorded(store)
-    assert (requests.act, messages.act) == (Act.REQUESTS_REFUSED, Act.MESSAGES_REFUSED)
-    assert f"{2_000 - MOST_REFUSALS} more" in requests.why
-    assert len(requests.details) == MOST_REASONS + 2
-    assert any("other reasons" in detail for detail in requests.details)
-    assert messages.details[0] == "2000 times: the key is not trusted"
-    assert "the last from recovery.commands.v1/3/1999" in messages.details[-1]
-    time[0] = 122
-    await recorder.flush()
-    assert len(recorded(store)) == MOST_REFUSALS + 2, "where nothing more was refused, nothing is recorded"
-
-
-async def test_a_redis_that_takes_nothing_costs_bounded_memory_and_is_made_up_for() -> None:
-    time, readiness = [0.0], Readiness()
-    store = memory_store(Party.RECOVERY, FakeClock(NOW))
-    recorder, apply = Recorder(lambda: time[0]), store.apply
-    recorder.begin(store, lambda: datetime.fromtimestamp(NOW, UTC), readiness)
-
-    async def full(*_: object, **given: object) -> None:
-        assert given["intake"], "it begins something new, and waits"
-        raise OutOfMemoryError("OOM")
-
-    store.apply = full  # type: ignore[method-assign,assignment]
-    for minute in range(40):
-        time[0] = minute * 61.0
-        for _ in range(MOST_REFUSALS):
-            recorder.refused(Who(proof="none"), "POST /x", "why", "10.0.0.1")
-        await recorder.flush()
-    assert len(recorder._waiting) == MOST_WAITING
-    (sentence,) = readiness.degraded
-    assert "1000 wait, 1341 are counted" in sentence
-    store.apply = apply  # type: ignore[method-assign]
-    await recorder.flush()
-    time[0] += 61
-    await recorder.flush()
-    entries = recorded(store)
-    assert (len(entries), readiness.degraded) == (MOST_WAITING + 1, [])
-    assert entries[-1].why.startswith("1341 more")
 
 
 async def test_a_request_over_kafka_is_recorded_with_its_signer_once() -> None:

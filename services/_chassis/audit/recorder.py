@@ -1,7 +1,9 @@
 """Records what changes no state: requests that were refused, and those that were allowed and changed nothing.
 
 Such entries wait in memory, of which they take a bounded part, until Redis has taken them; nobody waits for that. Where
-more come than have room, or than a minute allows, their number is recorded in their place, by reason.
+more come than have room, or than a minute allows, their number is recorded in their place, by reason. They are written
+in numbered batches, and Redis knows the number of the last one: where its answer was lost, the same batch is sent again
+and recorded once.
 """
 
 import asyncio
@@ -9,6 +11,7 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,7 +26,7 @@ from services._chassis.audit.acts import Audited, Origin
 from services._chassis.audit.entries import entry_of
 from services._chassis.readiness import Readiness
 from services._chassis.store import Store
-from services._chassis.transition import decided
+from services._chassis.transition import Decision, Transition
 
 MOST_WAITING = 1_000
 """Entries that wait in memory while Redis is away or full."""
@@ -31,6 +34,8 @@ MOST_REASONS = 20
 FLUSH_SECONDS = 1.0
 """Real seconds between two writes to Redis."""
 BATCH = 64
+LAST_SECONDS = 2.0
+"""Real seconds for the last write, when the process ends: a Redis that hangs must not hold that up."""
 LONGEST_REASON = 200
 OTHERS = "other reasons"
 
@@ -67,6 +72,12 @@ class Recorder:
         self._store: Store | None = None
         self._readiness = Readiness()
         self._waiting: deque[AuditEntry] = deque()
+        self._batch: tuple[AuditEntry, ...] = ()
+        """What is being written; it stays the same until Redis has confirmed it."""
+        self._written = 0
+        """How many batches Redis has confirmed."""
+        self._key = f"audit-recorder:{uuid.uuid4().hex}"
+        """The state in which Redis has the number of this process's last batch."""
         self._refused = {act: _Minute(elapsed()) for act in (Act.REQUESTS_REFUSED, Act.MESSAGES_REFUSED)}
         self._lost = 0
 
@@ -76,7 +87,7 @@ class Recorder:
 
     def note(self, entry: AuditEntry) -> None:
         """Keep an entry for Redis; where too many wait, their number alone."""
-        if len(self._waiting) >= MOST_WAITING:
+        if self._unwritten >= MOST_WAITING:
             self._lost += 1
         else:
             self._waiting.append(entry)
@@ -114,38 +125,59 @@ class Recorder:
         self._refused[Act.MESSAGES_REFUSED].count(why, where)
 
     async def run(self) -> None:
-        """Write until cancelled, whatever fails, and once more then."""
-        try:
-            while True:
-                await self.flush()
-                await asyncio.sleep(FLUSH_SECONDS)
-        finally:
-            await self.flush(ended=True)
+        """Write until cancelled, whatever fails."""
+        while True:
+            await self.flush()
+            await asyncio.sleep(FLUSH_SECONDS)
+
+    async def finish(self, longest: float = LAST_SECONDS) -> None:
+        """Write what is left once nobody is served any more, within so many real seconds; the log says what remains."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(longest):
+                await self.flush(ended=True)
+        if lost := self._unwritten:
+            log.warning("requests that were refused are not on record, since Redis did not take it", records=lost)
 
     async def flush(self, *, ended: bool = False) -> None:
         """Write what waits. What Redis does not take now is written later. ``ended``: count no further."""
         for act in self._refused:
             self._sum_up(act, ended=ended)
         try:
-            while self._waiting and self._store is not None:
-                batch = [*self._waiting][:BATCH]
-                await self._store.apply(decided(audit=tuple(batch)), cause="", intake=True)
-                for _ in batch:
-                    self._waiting.popleft()
+            while self._unwritten and self._store is not None:
+                await self._write(self._store)
         except (RedisError, OSError) as error:
-            log.warning("refusals wait to be recorded", waiting=len(self._waiting), why=type(error).__name__)
+            log.warning("refusals wait to be recorded", waiting=self._unwritten, why=type(error).__name__)
             counted = self._lost + sum(minute.by_reason.total() for minute in self._refused.values())
-            counts = f"{len(self._waiting)} wait, {counted} are counted"
+            counts = f"{self._unwritten} wait, {counted} are counted"
             self._readiness.degrade("audit-requests", f"Redis does not take the audit of requests: {counts}.")
         else:
             self._readiness.clear("audit-requests")
+
+    @property
+    def _unwritten(self) -> int:
+        return len(self._batch) + len(self._waiting)
+
+    async def _write(self, store: Store) -> None:
+        """Write the batch, once however often it is sent."""
+        if not self._batch:
+            self._batch = tuple(self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting))))
+        batch, number = self._batch, str(self._written + 1).encode()
+
+        def decide(last: bytes | None) -> Decision:
+            if last == number:
+                return Decision(ignore_once=True)
+            return Decision(state=number, expires=True, audit=batch)
+
+        await store.apply(Transition(self._key, decide), cause="", intake=True)
+        if self._batch is batch:
+            self._batch, self._written = (), self._written + 1
 
     def _sum_up(self, act: Act, *, ended: bool) -> None:
         """Record what had no record of its own, once a minute, where there is room again."""
         minute = self._refused[act]
         if (not ended and self._elapsed() - minute.begun_at < MINUTE) or self._now is None:
             return
-        if len(self._waiting) >= MOST_WAITING:
+        if self._unwritten >= MOST_WAITING:
             return
         details = minute.details if minute.by_reason else ()
         lost, self._lost = (self._lost, 0) if act is Act.REQUESTS_REFUSED else (0, self._lost)
