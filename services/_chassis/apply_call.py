@@ -47,6 +47,8 @@ class Write:
     """What the inbox must not have yet, and has then; empty for what is not recorded there."""
     mark_before: str = ""
     """The same mark as version 0.1.0 made it."""
+    remember: int = REMEMBER_SECONDS
+    """Real seconds for which the inbox keeps the mark."""
     cause_id: str = ""
     """Goes out with the events."""
     lease: Lease | None = None
@@ -82,7 +84,7 @@ def keys_and_arguments(
     ]
     arguments: list[Argument] = [
         write.mark,
-        REMEMBER_SECONDS,
+        write.remember,
         write.revision,
         "" if decision.state is None else "expires" if decision.expires else "1",
         decision.state or b"",

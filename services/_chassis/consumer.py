@@ -24,7 +24,7 @@ from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS
 from services._chassis.audit.messages import come_from
 from services._chassis.audit.recorder import Recorder
 from services._chassis.commands import Command
-from services._chassis.message_age import check_age, is_too_old
+from services._chassis.message_age import check_age, is_too_old, remembered_seconds
 from services._chassis.readiness import FULL, FULL_SECONDS, NEWER_STATE_LONGEST, Readiness
 from services._chassis.reasons import is_permanent, sentence_of
 from services._chassis.records import Record, Unreadable
@@ -197,9 +197,11 @@ class Consumer:
     async def _take(self, record: Record, type_: str, meta: Meta, redis_run_id: str | None) -> None:
         """Handle a message that is proven to come from a writer of its type, if that may ask for what it says.
 
-        What is too old is skipped where all is read again after a restoration: it is history.
+        What is too old is history where all is read again after a restoration, and on topics that ask for nothing,
+        which a new group reads from their beginning: it is skipped.
         """
-        if meta.read_again and is_too_old(meta, self._store.clock):
+        if is_too_old(meta, self._store.clock) and (meta.read_again or not self._unhandled.asks(record.topic)):
+            self._unhandled.tally.too_old(record.topic)
             return
         check_age(meta, self._store.clock)
         try:
@@ -287,6 +289,7 @@ class Consumer:
             cause_before=before,
             cause_id=meta.id,
             redis_run_id=redis_run_id,
+            remember=remembered_seconds(meta, self._store.clock),
             intake=type(envelope.event) in self._service.intake,
         )
         if written.applied is Applied.SEEN and envelope.entry.topic in COMMAND_TOPICS:

@@ -21,7 +21,7 @@ from services._chassis.clock import Clock
 from services._chassis.compact import expand, expand_answer, fields_of_json
 from services._chassis.course_log import log_event
 from services._chassis.damage import Replacement, no_replacement, set_aside_key
-from services._chassis.redis_keys import ANSWER, ANSWER_BEFORE, key_of
+from services._chassis.redis_keys import ANSWER, ANSWER_BEFORE, REMEMBER_SECONDS, key_of
 from services._chassis.scripts import refused_when_full, script
 from services._chassis.transition import Busy, Decision, Timer, Transition
 
@@ -171,36 +171,43 @@ class RedisStore:
         timer: Timer | None = None,
         redis_run_id: str | None = None,
         intake: bool = False,
+        remember: int = REMEMBER_SECONDS,
     ) -> Written:
         """Decide and write.
 
-        ``cause`` marks the inbox, and ``cause_before`` is the same cause as version 0.1.0 marked it: what either marks
-        was handled before. ``cause_id`` goes out with the events. An ``Answer`` is kept for its command
-        (``answer_again``). ``lease`` ends its job and ``timer`` removes its timer in the same step. Raise
-        ``AnotherRedis`` where Redis has not ``redis_run_id`` any more (by default, the one that the store knows now):
-        the state that was decided on was read from that Redis. ``intake``: it begins something new, and is refused
-        with ``OutOfMemoryError`` while Redis is full, so that what is under way can end.
+        ``cause`` marks the inbox for ``remember`` real seconds, and ``cause_before`` is the same cause as version 0.1.0
+        marked it: what either marks was handled before. ``cause_id`` goes out with the events. An ``Answer`` is kept
+        for its command (``answer_again``). ``lease`` ends its job and ``timer`` removes its timer in the same step.
+        Raise ``AnotherRedis`` where Redis has not ``redis_run_id`` any more (by default, the one that the store knows
+        now): the state that was decided on was read from that Redis. ``intake``: it begins something new, and is
+        refused with ``OutOfMemoryError`` while Redis is full, so that what is under way can end.
         """
         redis_run_id = self.redis_run_id if redis_run_id is None else redis_run_id
         for _ in range(CONFLICTS):
             revision, data = await self._state(transition.key)
-            try:
-                decision = transition.decide(data)
-            except DamagedState as error:
-                if transition.key is None or error.data is not data:
-                    raise
-                await self._set_aside(transition.key, revision, error)
+            decision = await self._decide(transition, revision, data)
+            if decision is None:
                 continue
             if decision.ignore_once:
                 return Written(Applied.IGNORED, decision)
-            mark, before = ("", "") if decision.unmarked else (cause, cause_before)
+            marks = ("", "") if decision.unmarked else (cause, cause_before)
             write = Write(
-                transition.key, decision, revision, redis_run_id, mark, before, cause_id or cause, lease, timer
+                transition.key, decision, revision, redis_run_id, *marks, remember, cause_id or cause, lease, timer
             )
             applied = await self._write(write, intake=intake)
             if applied is not None:
                 return Written(applied, decision)
         raise Busy(f"{transition.key} is being changed by too many at once")
+
+    async def _decide(self, transition: Transition, revision: str, data: bytes | None) -> Decision | None:
+        """Return what is decided on a state; None where that cannot be read: it is set aside then."""
+        try:
+            return transition.decide(data)
+        except DamagedState as error:
+            if transition.key is None or error.data is not data:
+                raise
+            await self._set_aside(transition.key, revision, error)
+            return None
 
     async def _write(self, write: Write, *, intake: bool = False) -> Applied | None:
         """Run the script; None if the state was changed after it was read. Raise ``AnotherRedis``."""

@@ -30,6 +30,10 @@ class Tally:
         """Count an event of a type that is unknown here."""
         self._counts[f"skipped:{topic}"] += 1
 
+    def too_old(self, topic: str) -> None:
+        """Count a message that is older than what is handled, and history."""
+        self._counts[f"too-old:{topic}"] += 1
+
     def repeated(self, topic: str) -> None:
         """Count a message that came again more often than it is kept."""
         self._counts[f"repeated:{topic}"] += 1

@@ -7,19 +7,20 @@ import pytest
 
 from contracts.base import Event
 from contracts.dead_letter import DeadLettered
-from contracts.deployment import AbortRequested, DeploymentFinished
+from contracts.deployment import AbortRequested, DeploymentFinished, Outcome
 from contracts.envelope import Envelope, Message, Meta
 from contracts.recovery import CaptureSnapshot, Disarm
 from contracts.results import StepFinished
 from contracts.signatures import OPERATORS_SOURCE
-from contracts.topics import Party
+from contracts.topics import DEPLOYMENT_EVENTS, Party
 from services._chassis.assembly import create_service, load_settings
 from services._chassis.catch_up import CatchUp
 from services._chassis.clock import Pace, PacedClock
 from services._chassis.consumer import Consumer
 from services._chassis.message_age import check_age
+from services._chassis.redis_keys import COUNTERS, REMEMBER_SECONDS
 from services._chassis.service import Platform
-from services._chassis.signatures import Untrusted
+from services._chassis.signatures import Signatures, Untrusted
 from services._chassis.store import AGAIN_SECONDS
 from services._chassis.unhandled import HOUR, MOST_REPEATED
 from tests.kit import FakeClock, FakePolicies, ScriptedAws, memory_store, published, refusal
@@ -32,7 +33,7 @@ from tests.services.orchestrator.harness import START, TARGET, asked, at
 class Recovery:
     """Recovery as it is, which demands signatures, on a Redis in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, mode: Signatures = Signatures.DEMANDED) -> None:
         self.clock = FakeClock(START)
         self.store = memory_store("recovery", self.clock)
         settings = load_settings(
@@ -47,7 +48,7 @@ class Recovery:
             Party.RECOVERY, settings, Platform(self.store, self.clock, denied, policies=FakePolicies())
         )
         self.progress = CatchUp(self.store)
-        self.consumer = Consumer(service, self.store, self.progress, trust=KEYS.trust())
+        self.consumer = Consumer(service, self.store, self.progress, trust=KEYS.trust(mode))
         self._offset = 0
 
     async def takes(self, message: Message, times: int = 1) -> None:
@@ -195,3 +196,55 @@ async def test_what_is_too_old_is_history_where_all_is_read_again_after_a_restor
     recovery.clock.time += 32 * DAY
     await recovery.takes(command(CAPTURE))
     assert (recovery.jobs, recovery.events(DeadLettered)) == ([], [])
+
+
+def in_flight(ahead: float, unsigned: bool) -> Message:
+    """Return a command that was published before Redis failed over to a clock that is behind by so many seconds."""
+    meta = Meta("command-9", "surefoot/orchestrator", at(START + ahead), run_id="r")
+    message = Envelope(meta, CAPTURE).to_message()
+    return message if unsigned else KEYS.signed(message, Party.ORCHESTRATOR)
+
+
+@pytest.mark.parametrize(
+    ("mode", "ahead"),
+    [
+        *((Signatures.OFF, ahead) for ahead in (301, 3601, 30 * DAY)),
+        *((Signatures.DEMANDED, ahead) for ahead in (301, 3599, 3601, DAY, 30 * DAY, 40 * DAY, 57 * 365 * DAY)),
+    ],
+)
+async def test_our_own_message_in_flight_is_handled_once_on_a_redis_whose_clock_is_behind(
+    mode: Signatures, ahead: float
+) -> None:
+    recovery = Recovery(mode)
+    message = in_flight(ahead, unsigned=mode is Signatures.OFF)
+    await recovery.takes(message, times=3)
+    assert recovery.events(DeadLettered) == []
+    (job,) = recovery.jobs
+    del recovery.store.redis._held[job]
+    for later in (ahead, REMEMBER_SECONDS - ahead - 1, 1, 1, 3600, ahead - 7200, 3599, 1, 3600, 400 * DAY):
+        recovery.clock.time += max(0.0, later)
+        await recovery.takes(message)
+        assert recovery.jobs == [], "a stranger who sends it again, at whatever time, does nothing"
+
+
+async def test_nobody_else_s_message_may_be_ahead_of_a_redis_whose_clock_went_back() -> None:
+    orchestrator, recovery = Orchestrator(), Recovery()
+    await orchestrator.consumer.consume(record_of(request(written_at=START + 600), 1))
+    assert (orchestrator.started, len(orchestrator.events(DeploymentFinished))) == ([], 1)
+    forged = Envelope(Meta("command-9", "surefoot/orchestrator", at(START + 600), run_id="r"), CAPTURE).to_message()
+    await recovery.takes(forged)
+    await recovery.takes(KEYS.signed(forged, Party.CI))
+    assert (recovery.jobs, [letter.reason for letter in recovery.events(DeadLettered)]) == ([], ["untrusted"] * 2)
+
+
+async def test_old_events_that_ask_for_nothing_are_no_dead_letters_to_a_new_group() -> None:
+    recovery = Recovery()
+    ended = DeploymentFinished(target=OURS, run_id="r", outcome=Outcome.SUCCEEDED, reason="", request_id="1", seconds=1)
+    event = Envelope(Meta("1", "surefoot/orchestrator", at(START - 32 * DAY), run_id="r"), ended).to_message()
+    await recovery.takes(KEYS.signed(event, Party.ORCHESTRATOR), times=500)
+    assert recovery.events(DeadLettered) == []
+    await recovery.consumer._unhandled.tally.flush()
+    counted = await recovery.store.redis.hget(recovery.store.key(COUNTERS), f"too-old:{DEPLOYMENT_EVENTS.name}")
+    assert counted == b"500"
+    await recovery.takes(command(CAPTURE, START - 32 * DAY))
+    assert [letter.reason for letter in recovery.events(DeadLettered)] == ["untrusted"], "a command is kept"
