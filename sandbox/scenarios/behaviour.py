@@ -25,6 +25,7 @@ class Later(Frozen):
     """Seconds of RUNNING."""
     latency: Seconds | None = None
     error_rate: Share | None = None
+    unanswered_rate: Share | None = None
     cpu: PerCent | None = None
     passes_health_check: bool | None = None
 
@@ -41,6 +42,8 @@ class Behaviour(Frozen):
     """Share of requests that are answered with a 500."""
     users_error_rate: Share | None = None
     """Share of users' requests that fail, where it is another than that of tests, which do less than users do."""
+    unanswered_rate: Share = 0.0
+    """Share of requests that it does not answer: it closes the connection, and the load balancer answers 502."""
     cpu: PerCent = 35.0
     memory: PerCent = 45.0
     memory_growth: Annotated[float, Field(ge=0, le=100)] = 0.0

@@ -28,6 +28,8 @@ class Incident(BaseModel):
     """Share of the events of EventBridge and alarms that are lost from now on."""
     interrupts: Annotated[int, Field(ge=1, le=MOST_TASKS)] | None = None
     """Fargate takes back so many of the tasks that run on Spot, the oldest first."""
+    service: str | None = None
+    """The name of the service to which ``scale_to`` and ``deploys`` happen; None: the first one."""
     scale_to: Annotated[int, Field(ge=0, le=MOST_TASKS)] | None = None
     """An autoscaler, or a person, sets this desired count."""
     deploys: str | None = None
@@ -37,7 +39,9 @@ class Incident(BaseModel):
 
     @model_validator(mode="after")
     def _something_happens(self) -> Self:
-        if not self.model_dump(exclude_none=True, exclude={"at"}):
-            known = ", ".join(sorted(set(type(self).model_fields) - {"at"}))
+        if not self.model_dump(exclude_none=True, exclude={"at", "service"}):
+            known = ", ".join(sorted(set(type(self).model_fields) - {"at", "service"}))
             raise ValueError(f"nothing happens: name one of {known}")
+        if self.service is not None and self.scale_to is None and self.deploys is None:
+            raise ValueError("service is the one to which scale_to or deploys happens")
         return self

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from sandbox.scenarios.balancing import USUAL_TARGET_GROUP, Port
 from sandbox.scenarios.frozen import Frozen
+from sandbox.scenarios.traffic import Traffic
 
 EcsName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")]
 USUAL_CLUSTER, USUAL_SERVICE, USUAL_FAMILY = "CourtCaseCluster", "BackendService", "court-case-backend"
@@ -148,6 +149,8 @@ class Service(Frozen):
     task_definition: TaskDefinition = TaskDefinition()
     scaling: Scaling | None = Scaling()
     """None: nothing scales it."""
+    traffic: Traffic | None = None
+    """Its users. None: as many as ``world.traffic`` says."""
 
     @property
     def name(self) -> str:

@@ -99,6 +99,14 @@ class World(Infrastructure):
     """Other images: by tag in the sandbox's repository, by a whole reference anywhere else."""
     happenings: tuple[ScheduledIncident, ...] = ()
 
+    @model_validator(mode="after")
+    def _knows_whom_it_happens_to(self) -> Self:
+        names = {service.service_name for service in self.services}
+        for incident in self.happenings:
+            if incident.service is not None and incident.service not in names:
+                raise ValueError(f"there is no service {incident.service}; there are {', '.join(sorted(names))}")
+        return self
+
     @property
     def infrastructure(self) -> Infrastructure:
         """Return the infrastructure, with what the world's short words say of the service."""

@@ -163,6 +163,12 @@ class EcsService:
         return tuple(dict.fromkeys(arn for arn in arns if arn))
 
     @property
+    def alternate_groups(self) -> tuple[str, ...]:
+        """Return the ARNs of the target groups to which a blue/green deployment moves its users in turn."""
+        settings = (balancer.get("advancedConfiguration") or {} for balancer in entries(self.body, "loadBalancers"))
+        return tuple(arn for each in settings if (arn := each.get("alternateTargetGroupArn")))
+
+    @property
     def balancers(self) -> tuple[Balancer, ...]:
         return tuple(
             Balancer(str(body.get("containerName", "")), body.get("containerPort"), body.get("targetGroupArn"))

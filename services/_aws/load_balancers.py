@@ -1,7 +1,7 @@
 """Reads Elastic Load Balancing v2: where users reach a service, and the health of its targets."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -98,26 +98,29 @@ async def find_reach(aws: Aws, target: Target, groups: Sequence[str]) -> Reach:
     there = aws.at(target)
     found = await _described(there, groups)
     try:
-        return await _with_fronts(there, found, every_rule=True)
+        return await _with_fronts(there, found)
     except AwsError as error:
         if error.temporary:
             raise
         return replace(found, unread=str(error))
 
 
-async def find_counted(aws: Aws, target: Target, groups: Sequence[str]) -> tuple[Counted, ...]:
+async def find_counted(
+    aws: Aws, target: Target, groups: Sequence[str], alternates: Collection[str] = ()
+) -> tuple[Counted, ...]:
     """Return under which names CloudWatch counts the service's requests; none where no load balancer counts them.
 
-    Rules are read only where a listener does not forward to all of the target groups by default. Where AWS says nothing
-    of listeners and rules, what the target groups say is enough. Raise ``AwsError`` where these cannot be read.
+    ``alternates`` are its target groups (ARNs) that take no requests now. Where AWS says nothing of listeners and
+    rules, what the target groups say is enough, and nobody knows who else uses the load balancer. Raise ``AwsError``
+    where the target groups cannot be read.
     """
     there = aws.at(target)
-    found = await _described(there, groups)
+    found = replace(await _described(there, groups), alternates=frozenset(alternates))
     try:
-        found = await _with_fronts(there, found, every_rule=False)
+        return (await _with_fronts(there, found)).counted()
     except AwsError as error:
-        found = replace(found, unread=str(error))
-    return found.counted()
+        counted = replace(found, unread=str(error)).counted()
+        return tuple(replace(way, shared=None) for way in counted) if error.temporary else counted
 
 
 async def _described(aws: Aws, arns: Sequence[str]) -> Reach:
@@ -135,14 +138,13 @@ async def _described(aws: Aws, arns: Sequence[str]) -> Reach:
     return Reach(groups=tuple(_group(described[arn]) for arn in arns if arn in described))
 
 
-async def _with_fronts(aws: Aws, reach: Reach, *, every_rule: bool) -> Reach:
+async def _with_fronts(aws: Aws, reach: Reach) -> Reach:
     balancers = dict.fromkeys(arn for group in reach.groups for arn in group.balancers)
     if not balancers:
         return reach
     with reading("Elastic Load Balancing", "DescribeLoadBalancers"):
         found = await aws.pages("elbv2", "describe_load_balancers", "LoadBalancers", LoadBalancerArns=list(balancers))
-    ours = {group.arn for group in reach.groups}
-    listening = await asyncio.gather(*(_fronts(aws, body, ours, every_rule=every_rule) for body in found))
+    listening = await asyncio.gather(*(_fronts(aws, body) for body in found))
     return replace(reach, fronts=tuple(front for fronts in listening for front in fronts))
 
 
@@ -171,12 +173,12 @@ def _statuses(matcher: str) -> frozenset[int]:
     )
 
 
-async def _fronts(aws: Aws, balancer: Body, groups: set[str], *, every_rule: bool) -> tuple[Front, ...]:
+async def _fronts(aws: Aws, balancer: Body) -> tuple[Front, ...]:
     arn = str(balancer["LoadBalancerArn"])
     with reading("Elastic Load Balancing", "DescribeListeners"):
         listeners = await aws.pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=arn)
     spoken_to = [listener for listener in listeners if listener.get("Protocol") and listener.get("Port")]
-    rules = await asyncio.gather(*(_rules(aws, arn, listener, groups, every_rule) for listener in spoken_to))
+    rules = await asyncio.gather(*(_rules(aws, arn, listener) for listener in spoken_to))
     return tuple(
         Front(
             balancer=arn,
@@ -190,10 +192,10 @@ async def _fronts(aws: Aws, balancer: Body, groups: set[str], *, every_rule: boo
     )
 
 
-async def _rules(aws: Aws, balancer: str, listener: Body, groups: set[str], every_rule: bool) -> tuple[Rule, ...]:
+async def _rules(aws: Aws, balancer: str, listener: Body) -> tuple[Rule, ...]:
     """Return a listener's rules by priority; network load balancers have no rule but the default."""
     default = default_of(listener)
-    if not is_application(balancer) or (groups <= default.groups and not every_rule):
+    if not is_application(balancer):
         return (default,)
     with reading("Elastic Load Balancing", "DescribeRules"):
         described = await aws.pages("elbv2", "describe_rules", "Rules", ListenerArn=listener["ListenerArn"])

@@ -14,6 +14,8 @@ from services._chassis.web import Address
 
 NO_BALANCER = "no load balancer stands before the service"
 NO_LISTENER = "no listener forwards to the service's target group"
+MOST_NAMED = 3
+"""So many target groups of others are named; a load balancer may have 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,9 @@ class Counted:
     """``app/<name>/<id>``"""
     target_group: str
     """``targetgroup/<name>/<id>``"""
+    shared: str | None = ""
+    """Why the load balancer's own errors are not this service's alone, as a clause; empty where they are, None where
+    AWS does not say it for now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,8 @@ class Reach:
     """Why there is no way at all, where there is none."""
     unread: str = ""
     """Why AWS did not say which listeners and rules there are; then there may be a way, and none is known."""
+    alternates: frozenset[str] = frozenset()
+    """ARNs of further target groups of the service, to which a blue/green deployment moves its users."""
     fixed: Address | None = None
     """The address that the policy names. It wins: all paths are asked there."""
 
@@ -142,10 +149,27 @@ class Reach:
         named = [(arn, group) for group in self.groups for arn in group.balancers if is_application(arn)]
         return tuple(
             dict.fromkeys(
-                Counted(_dimension(arn), target_group_dimension(group.arn))
+                Counted(_dimension(arn), target_group_dimension(group.arn), self._shared(arn))
                 for arn, group in (named if self.unread else known)
             )
         )
+
+    def _shared(self, balancer: str) -> str:
+        """Return why the own errors of a load balancer (ARN) are not this service's alone; empty where they are.
+
+        A target group with weight 0 gets no requests, and so causes none.
+        """
+        if self.unread:
+            return f"who else uses it is not known: {self.unread}"
+        ours = self.alternates.union(group.arn for group in self.groups)
+        rules = [rule for front in self.fronts if front.balancer == balancer for rule in front.rules]
+        others = sorted({_name(arn) for rule in rules for arn in rule.groups - ours})
+        if others:
+            more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+            return f"it sends requests to {', '.join(others[:MOST_NAMED])}{more} as well"
+        statuses = sorted({rule.action.status for rule in rules if isinstance(rule.action, Fixed)})
+        errors = [status for status in statuses if status.startswith("5")]
+        return f"it answers some requests with {', '.join(errors)} by itself" if errors else ""
 
     def _ways(self) -> list[tuple[Front, Rule, Group]]:
         """Return every rule by which a listener sends requests to one of the groups, the best first."""
@@ -173,6 +197,11 @@ class Reach:
                 return _address(front, rule, url, request)
             reasons.append(why)
         return min(reasons, key=lambda reason: reason.rank)
+
+
+def _name(group: str) -> str:
+    """Return the name of the target group with this ARN."""
+    return target_group_dimension(group).split("/")[1]
 
 
 def target_group_dimension(arn: str) -> str:

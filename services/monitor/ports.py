@@ -20,7 +20,10 @@ class EcsServices(Protocol):
     """ECS and the load balancers. Each method raises ``NotFound`` or ``AwsError``."""
 
     async def watched(self, target: Target, known: WatchedService | None) -> WatchedService:
-        """Ask ECS anew; the load balancer of ``known`` is not looked up again while the target group is the same."""
+        """Ask ECS anew; the load balancers of ``known`` are not looked up again while the target groups are the same.
+
+        Unless it does not say when they were (``WatchedService.without_routes``).
+        """
         ...
 
     async def stopped(self, target: Target) -> tuple[StoppedTask, ...]:

@@ -63,6 +63,11 @@ def test_what_is_no_scenario_is_refused(text: str, said: str) -> None:
         ("config: {baking_minuts: 10}", "2: config.baking_minuts: there is no such part of a scenario"),
         ("world: {hour: 2,\n  hour: 3}", "3: hour stands here twice"),
         ("world: {happenings: [{at: 10}]}", "2: world.happenings.0: nothing happens: name one of capacity, database, "),
+        ("world: {happenings: [{at: 1, service: Catalogue, scale_to: 0}]}", "2: world: there is no service Catalogue"),
+        (
+            "world: {happenings: [{at: 1, service: BackendService, database: away}]}",
+            "2: world.happenings.0: service is the one to which",
+        ),
         ("world: {happenings: [{at: 1, deploys: nobody}]}", "2: world.happenings.0.deploys: there is no image nobody"),
         (
             "expect: {outcome: failed, alerts: [eror_rate]}",

@@ -8,6 +8,7 @@ import pytest
 from sandbox.aws.cloudwatch.metric_store import MetricStore, metric_key
 from sandbox.aws.world.traffic import publish, seed_history
 from sandbox.aws.world.views import GroupView, ServiceView, TaskView
+from sandbox.scenarios.behaviour import Behaviour
 from sandbox.scenarios.load import images
 from sandbox.scenarios.traffic import Traffic
 
@@ -180,3 +181,15 @@ def test_a_minute_is_that_before_now(monkeypatch: pytest.MonkeyPatch) -> None:
     store = MetricStore()
     publish(store, view(task()), NOON + 119.9, Random(1))
     assert store.last(metric_key("AWS/ECS", "CPUUtilization", SERVICE)) == NOON
+
+
+def test_what_a_task_does_not_answer_the_load_balancer_counts_as_its_own_error() -> None:
+    drops = TaskView(Behaviour(unanswered_rate=0.5, error_rate=0), 600.0, 45.0, frozenset({"targetgroup/web/2"}))
+    hour = Hour(view(drops))
+    requests, lost = hour.balancer("RequestCount", "Sum"), hour.balancer("HTTPCode_ELB_5XX_Count", "Sum", BALANCER)
+    assert requests is not None
+    assert lost is not None
+    assert 0.45 * requests < lost < 0.55 * requests
+    answered = sum(hour.balancer(f"HTTPCode_Target_{code}XX_Count", "Sum") or 0 for code in (2, 3, 4, 5))
+    assert answered + lost == requests
+    assert hour.balancer("TargetResponseTime", "SampleCount") == answered

@@ -59,7 +59,8 @@ class Application:
         if not choices:
             return Response(503, b"<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>", "text/html")
         behaviour, listening = self._random.choice(choices)
-        if not listening:
+        lost = behaviour.unanswered_rate > 0 and self._random.random() < behaviour.unanswered_rate
+        if lost or not listening:
             return Response(502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", "text/html")
         seconds = behaviour.latency * self._random.lognormvariate(0, behaviour.latency_spread)
         await asyncio.sleep(min(seconds, IDLE_SECONDS))

@@ -17,12 +17,15 @@ class Impossible(ValueError):
 
 
 def bring_about(world: World, incident: Incident) -> None:
-    """Let it happen to the first service and its surroundings, at the world's present; hold the world's lock.
+    """Let it happen to the service and its surroundings, at the world's present; hold the world's lock.
 
     Raise ``Impossible`` where ECS, or what there is, does not let it. Nothing has changed around the service then.
     """
-    wishes = incident.model_dump(include=set(_EFFECTS), exclude_none=True)
+    wishes = incident.model_dump(include={*_TO_SERVICE, *_EFFECTS}, exclude_none=True)
     try:
+        for name, change in _TO_SERVICE.items():
+            if name in wishes:
+                change(world, _service(world, incident.service), wishes[name])
         for name, effect in _EFFECTS.items():
             if name in wishes:
                 effect(world, wishes[name])
@@ -60,22 +63,21 @@ def _interrupts(world: World, number: int) -> None:
         world.ecs.stop_task(task, world.now, INTERRUPTED, "Your Spot Task was interrupted.")
 
 
-def _scale_to(world: World, tasks: int) -> None:
-    _update(world, desiredCount=tasks)
+def _scale_to(world: World, service: Service, tasks: int) -> None:
+    _update(world, service, desiredCount=tasks)
 
 
-def _deploys(world: World, tag: str) -> None:
+def _deploys(world: World, service: Service, tag: str) -> None:
     """Let a person deploy a tag: what runs now, with another image for the main container."""
     if tag not in world.registry.tags:
         raise Impossible(f"there is no image {tag}; there are {', '.join(sorted(world.registry.tags))}")
-    service = _service(world)
     running = service.revision.definition
     main = service.revision.serving or running.main(world.registry.host)
     image = f"{world.registry.uri}:{tag}"
     containers = [{**body, "image": image} if body["name"] == main else body for body in running.containers]
     wanted = {**running.body, "containerDefinitions": containers, "tags": running.tags}
     made = ecs.call(world.ecs, "RegisterTaskDefinition", wanted, world.now)
-    _update(world, taskDefinition=made["taskDefinition"]["taskDefinitionArn"])
+    _update(world, service, taskDefinition=made["taskDefinition"]["taskDefinitionArn"])
 
 
 def _deletes_image(world: World, tag: str) -> None:
@@ -84,23 +86,23 @@ def _deletes_image(world: World, tag: str) -> None:
     world.registry.delete(tag)
 
 
-def _service(world: World) -> Service:
-    return world.ecs.service({"cluster": world.workload.cluster, "service": world.workload.service})
+def _service(world: World, name: str | None) -> Service:
+    """Return the service of this name, by default the first one."""
+    if name is None:
+        return world.ecs.service({"cluster": world.workload.cluster, "service": world.workload.service})
+    named = [service for service in world.ecs.services.values() if service.name == name]
+    if not named:
+        raise Impossible(f"there is no service {name}")
+    return named[0]
 
 
-def _update(world: World, **changes: object) -> None:
-    ecs.call(
-        world.ecs,
-        "UpdateService",
-        {"cluster": world.workload.cluster, "service": world.workload.service, **changes},
-        world.now,
-    )
+def _update(world: World, service: Service, **changes: object) -> None:
+    ecs.call(world.ecs, "UpdateService", {"cluster": service.cluster, "service": service.name, **changes}, world.now)
 
 
 # those that can be refused come first
+_TO_SERVICE: dict[str, Callable[[World, Service, Any], None]] = {"deploys": _deploys, "scale_to": _scale_to}
 _EFFECTS: dict[str, Callable[[World, Any], None]] = {
-    "deploys": _deploys,
-    "scale_to": _scale_to,
     "interrupts": _interrupts,
     "deletes_image": _deletes_image,
     "database": _database,

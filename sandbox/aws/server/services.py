@@ -34,6 +34,8 @@ def create(world: World, network: Network, entrances: Entrances, wanted: Infrast
         made = _register(world, service.task_definition, service.task_definition.family or family)
         body = _service(world, network, entrances, service) | {"taskDefinition": made}
         ecs.call(world.ecs, "CreateService", body, world.now)
+        if service.traffic is not None:
+            world.conditions.traffic_of[service.name] = service.traffic
 
 
 def _register(world: World, definition: TaskDefinition, family: str) -> str:

@@ -13,6 +13,8 @@ class Conditions:
     """The conditions of one world; they may change at any time."""
 
     traffic: Traffic = USUAL
+    traffic_of: dict[str, Traffic] = field(default_factory=dict)
+    """``cluster/service`` → its users, where they are not as many as of others."""
     database: bool = True
     """Whether the database itself is there: a container may still fail to reach it."""
     metrics_late: float = 0.0

@@ -123,16 +123,21 @@ def _requests(
         if total:
             store.put(balancer("HTTPCode_ELB_5XX_Count"), at, samples([float(total)], unit="Count"))
         return
-    shares = [total // len(serving) + (i < total % len(serving)) for i in range(len(serving))]
+    came = [total // len(serving) + (i < total % len(serving)) for i in range(len(serving))]
+    lost = [_unanswered(task.behaviour, share, random) for task, share in zip(serving, came, strict=True)]
+    shares = [share - gone for share, gone in zip(came, lost, strict=True)]
+    answered, unanswered = sum(shares), sum(lost)
     failed = sum(_errors(task.behaviour, share, random) for task, share in zip(serving, shares, strict=True))
-    refused = min(_poisson(total * CLIENT_ERRORS, random), total - failed)
+    refused = min(_poisson(total * CLIENT_ERRORS, random), answered - failed)
     times, counts = _latencies(serving, shares, random)
     counted = (
         ("RequestCount", total),
-        ("HTTPCode_Target_2XX_Count", total - failed - refused),
+        ("HTTPCode_Target_2XX_Count", answered - failed - refused),
         ("HTTPCode_Target_4XX_Count", refused),
         ("HTTPCode_Target_5XX_Count", failed),
     )
+    if unanswered:
+        store.put(balancer("HTTPCode_ELB_5XX_Count"), at, samples([float(unanswered)], unit="Count"))
     # One sample for each request, as real load balancers have it: Sum and SampleCount agree.
     data = {name: samples([1.0], [float(count)], "Count") for name, count in counted if count}
     if times:
@@ -145,6 +150,11 @@ def _requests(
 def _errors(behaviour: Behaviour, requests: int, random: Random) -> int:
     rate = behaviour.error_rate if behaviour.users_error_rate is None else behaviour.users_error_rate
     return min(_poisson(requests * rate, random), requests)
+
+
+def _unanswered(behaviour: Behaviour, requests: int, random: Random) -> int:
+    rate = behaviour.unanswered_rate
+    return min(_poisson(requests * rate, random), requests) if rate else 0
 
 
 def _latencies(serving: Sequence[TaskView], shares: Sequence[int], random: Random) -> tuple[list[float], list[float]]:

@@ -114,7 +114,7 @@ class World:
             groups=tuple(group for group in groups if group is not None),
             tasks=tuple(self._task_view(task) for task in tasks if task.behaviour),
             workload=self.workload,
-            traffic=self.conditions.traffic,
+            traffic=self.conditions.traffic_of.get(f"{service.cluster}/{service.name}", self.conditions.traffic),
             database=self.conditions.database,
         )
 

@@ -1,6 +1,6 @@
 """An ECS service with its CloudWatch dimensions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
 
@@ -13,18 +13,30 @@ from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError, Missing
 from services._aws.load_balancers import find_counted
 from services._aws.measure_pace import measure_pace
-from services._aws.reach import target_group_dimension
+from services._aws.reach import Counted, target_group_dimension
 from services._chassis.aws import Aws
 from services.monitor.domain.alarms import AlarmScope
 from services.monitor.domain.history import Earlier
 from services.monitor.domain.metrics import CountedGroup, StoppedTask, WatchedService
 from services.monitor.domain.rollout import START_SECONDS, Rollout
+from services.monitor.domain.routes import Sharing
 from services.monitor.ports import NotFound
 
 FIRST_SECONDS = 60.0
 """A deployment that begins so soon after the service was created is its first."""
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """How users reach a service, as far as load balancers count their requests."""
+
+    groups: tuple[CountedGroup, ...]
+    shared: Mapping[str, Sharing]
+    """Load balancer → why its own errors are not this service's alone."""
+    read_at: float | None = None
+    """When that was read; None: just now, or so long ago that it is to be read anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +51,8 @@ class AwsEcs:
 
     async def alarm_scope(self, target: Target) -> AlarmScope:
         service = await self._service(target)
-        groups = await self._groups(target, service, None)
-        return AlarmScope(target.cluster, target.service, groups, service.alarm_names)
+        routes = await self._routes(target, service, None)
+        return AlarmScope(target.cluster, target.service, routes.groups, service.alarm_names)
 
     async def _service(self, target: Target) -> EcsService:
         found = await ecs.find_service(self.aws, target)
@@ -49,7 +61,8 @@ class AwsEcs:
         return found
 
     async def _watched(self, target: Target, service: EcsService, known: WatchedService | None) -> WatchedService:
-        groups = await self._groups(target, service, known)
+        routes = await self._routes(target, service, known)
+        groups = routes.groups
         first = groups[0] if groups else None
         return WatchedService(
             cluster=target.cluster,
@@ -57,6 +70,8 @@ class AwsEcs:
             load_balancer=first.load_balancer if first else None,
             target_group=first.target_group if first else None,
             others=groups[1:],
+            shared=dict(routes.shared),
+            routed_at=routes.read_at,
             uncounted=_uncounted(service, groups),
             wanted=service.desired,
             running=service.running,
@@ -112,18 +127,40 @@ class AwsEcs:
             return START_SECONDS
         return max(START_SECONDS, pace.start + pace.per_batch)
 
-    async def _groups(
-        self, target: Target, service: EcsService, known: WatchedService | None
-    ) -> tuple[CountedGroup, ...]:
+    async def _routes(self, target: Target, service: EcsService, known: WatchedService | None) -> Routes:
         """Return the target groups through which users reach the service, if their load balancers count requests.
 
-        Network load balancers count none, so for our rules a service behind one has no load balancer.
+        Network load balancers count none, so for our rules a service behind one has no load balancer. What is known is
+        kept where listeners and rules were read lately, and where AWS does not let them be read anew.
         """
-        looked_up = known.groups if known and known.others is not None else ()
-        if known and looked_up and {*_dimensions(service)} == {*_names(looked_up), *known.uncounted}:
-            return looked_up
-        found = await find_counted(self.aws, target, service.target_groups)
-        return tuple(CountedGroup(load_balancer=way.load_balancer, target_group=way.target_group) for way in found)
+        before = _known_routes(service, known)
+        if before is not None and before.read_at is not None:
+            return before
+        try:
+            found = await find_counted(self.aws, target, service.target_groups, service.alternate_groups)
+        except AwsError as error:
+            if before is None:
+                raise
+            log.warning("listeners and rules are not read anew", target=str(target), why=str(error))
+            return before
+        groups = tuple(CountedGroup(load_balancer=way.load_balancer, target_group=way.target_group) for way in found)
+        return Routes(groups, {way.load_balancer: why for way in found if (why := _sharing(way, before))})
+
+
+def _known_routes(service: EcsService, known: WatchedService | None) -> Routes | None:
+    """Return what an earlier look has found, if the service has the same target groups as then."""
+    if known is None or known.others is None or not known.groups:
+        return None
+    same = {*_dimensions(service)} == {*_names(known.groups), *known.uncounted}
+    return Routes(known.groups, known.shared, known.routed_at) if same else None
+
+
+def _sharing(way: Counted, before: Routes | None) -> Sharing | None:
+    """Return why others count behind a load balancer, too; where AWS does not say it for now, what it said before."""
+    if way.shared is None:
+        unknown = Sharing(why="who else uses it is not known: AWS did not say it")
+        return unknown if before is None else before.shared.get(way.load_balancer)
+    return Sharing(why=way.shared) if way.shared else None
 
 
 def _dimensions(service: EcsService) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from services._chassis.aws import Aws
 from services.monitor.adapters.queries import in_cloudwatch
 from services.monitor.domain.groups import of_every_group, together
 from services.monitor.domain.metrics import DATABASE_ERRORS, Readings, WatchedService
+from services.monitor.domain.sharing import own
 
 PUBLISHED_SECONDS = 3 * 3600.0
 
@@ -21,7 +22,8 @@ class CloudWatchMetrics:
     ) -> Readings:
         metrics = [in_cloudwatch(metric, at, namespace) for metric, at in of_every_group(service)]
         series = await read_series(self.aws, target, metrics, start, end, period)
-        return Readings(service, together(service, series) if service.others else series)
+        counted = own(service, series)
+        return Readings(service, together(service, counted) if service.others else counted)
 
     async def database_published(self, target: Target, service: WatchedService, namespace: str, now: float) -> bool:
         counted = in_cloudwatch(replace(DATABASE_ERRORS, stat="SampleCount"), service, namespace)

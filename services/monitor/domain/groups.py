@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from services.monitor.domain.metrics import (
+    ANSWERS,
     BALANCER_5XX,
     HEALTHY,
     LEAST_SHARE,
@@ -69,17 +70,25 @@ def series_of(metric: Metric, service: WatchedService, ways: Ways) -> tuple[tupl
     """Return the metric once for each of its owners, by an id of its own, with the dimensions to read it by."""
     if metric.scope in {"service", "application"}:
         return ((metric, service),)
-    return tuple(
-        (replace(metric, id=f"{metric.id}_{number}" if number else metric.id), service.behind(group))
-        for number, group in ways.owners(metric)
-    )
+    return tuple((numbered(metric, number), service.behind(group)) for number, group in ways.owners(metric))
+
+
+def numbered(metric: Metric, number: int) -> Metric:
+    """Return the metric with the id that it has for the target group of this number, or for its load balancer."""
+    return replace(metric, id=f"{metric.id}_{number}" if number else metric.id)
 
 
 def of_every_group(service: WatchedService) -> Iterator[tuple[Metric, WatchedService]]:
-    """Yield every metric that is read for a service, those of each target group by ids of their own."""
+    """Yield every metric that is read for a service, those of each target group by ids of their own.
+
+    The answers of targets are read where they tell whose a load balancer's own errors are.
+    """
     ways = ways_of(service)
     for metric in metrics_of(service):
         yield from series_of(metric, service, ways)
+    shared = Ways(tuple(each for each in ways.groups if each[1].shared), ())
+    for metric in ANSWERS:
+        yield from series_of(metric, service, shared)
 
 
 def together(service: WatchedService, series: Mapping[str, Series]) -> dict[str, Series]:

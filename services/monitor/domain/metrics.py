@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from math import floor
 from typing import Literal
 
+from pydantic import Field
+
+from contracts import own_errors
 from contracts.base import Contract
 from contracts.limits import error_rate
 from services.monitor.domain.rollout import (
@@ -20,10 +23,10 @@ from services.monitor.domain.rollout import (
     gap_of_rollout,
     gap_of_waking,
 )
+from services.monitor.domain.routes import ROUTES_HOLD, Sharing, still_shared
 
-MINUTE = 60.0
-LATE = 180.0
-"""Seconds after which an absent point is missing: points of load balancers come up to three minutes late."""
+MINUTE = own_errors.MINUTE
+LATE = own_errors.LATE
 STALE = 900.0
 """Seconds after which the newest point no longer shows how late CloudWatch's points are at present."""
 STARTING = 300.0
@@ -57,6 +60,8 @@ class CountedGroup(Contract):
 
     load_balancer: str
     target_group: str
+    shared: bool = False
+    """Whether others use the load balancer as well, so that its own errors are not this service's alone."""
 
     @property
     def name(self) -> str:
@@ -81,6 +86,10 @@ class WatchedService(Contract):
     others: tuple[CountedGroup, ...] | None = None
     """Further target groups through which users reach it; None: nobody has looked, as in a state of the previous
     version."""
+    shared: dict[str, Sharing] = Field(default_factory=dict)
+    """Load balancer, as in the dimension → why its own errors are not this service's alone; no entry: they are."""
+    routed_at: float | None = None
+    """When listeners and rules were read last; None: just now, or never in a state of the previous version."""
     uncounted: tuple[str, ...] = ()
     """Its target groups whose requests no load balancer counts, ``targetgroup/<name>/<id>``."""
     wanted: int
@@ -104,7 +113,18 @@ class WatchedService(Contract):
             gap = gap_of_waking(now, self.start_seconds)
         elif rollout is not None and self.wanted:
             gap = gap_of_rollout(gap, rollout, now) or gap
-        return self.model_copy(update={"rollout": rollout, "gap": gap})
+        shared = still_shared(self.shared, known.shared if known else {}, now)
+        routed_at = now if self.routed_at is None else self.routed_at
+        return self.model_copy(update={"rollout": rollout, "gap": gap, "shared": shared, "routed_at": routed_at})
+
+    def routes_at(self, now: float) -> "WatchedService":
+        """Return the service with what is known of its listeners and rules while that holds, else without it."""
+        old = self.routed_at is None or now - self.routed_at >= ROUTES_HOLD
+        return self.without_routes() if old else self
+
+    def without_routes(self) -> "WatchedService":
+        """Return the service as if nobody knew when its listeners and rules were read: a look reads them anew."""
+        return self.model_copy(update={"routed_at": None})
 
     @property
     def start_seconds(self) -> float:
@@ -128,7 +148,8 @@ class WatchedService(Contract):
         if self.load_balancer is None or self.target_group is None:
             return ()
         first = CountedGroup(load_balancer=self.load_balancer, target_group=self.target_group)
-        return (first, *(self.others or ()))
+        every = (first, *(self.others or ()))
+        return tuple(group.model_copy(update={"shared": group.load_balancer in self.shared}) for group in every)
 
     def behind(self, group: CountedGroup) -> "WatchedService":
         """Return the service as if users reached it through this target group alone."""
@@ -153,15 +174,22 @@ RUNNING = Metric("running", "CPUUtilization", "SampleCount", "service")
 """Each running task sends one sample a minute: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/
 cloudwatch-metrics.html#cw_running_task_count."""
 REQUESTS = Metric("requests", "RequestCount", "Sum", "group")
+"""It counts requests for which a target was chosen, also those that the target did not answer."""
 TARGET_5XX = Metric("target_5xx", "HTTPCode_Target_5XX_Count", "Sum", "group")
 BALANCER_5XX = Metric("elb_5xx", "HTTPCode_ELB_5XX_Count", "Sum", "balancer")
-"""It counts requests that reached no target, so it has no target group and covers the whole load balancer."""
+"""It has no target group and covers the whole load balancer. Where others use that as well, readings hold those of its
+errors that are the service's (``sharing.py``), and the requests that it answered with one are no longer in REQUESTS."""
+TARGET_2XX = Metric("target_2xx", "HTTPCode_Target_2XX_Count", "Sum", "group")
+TARGET_3XX = Metric("target_3xx", "HTTPCode_Target_3XX_Count", "Sum", "group")
+TARGET_4XX = Metric("target_4xx", "HTTPCode_Target_4XX_Count", "Sum", "group")
 RESPONSE_TIME = Metric("response_time", "TargetResponseTime", "p95", "group", " s")
 HEALTHY = Metric("healthy", "HealthyHostCount", "Maximum", "group")
 """The maximum, since a new node of the load balancer that sees no healthy target yet is no outage."""
 DATABASE_ERRORS = Metric("database_errors", "DatabaseConnectionErrors", "Sum", "application")
 
 _ALWAYS = (CPU, MEMORY, DATABASE_ERRORS)
+ANSWERS = (TARGET_2XX, TARGET_3XX, TARGET_4XX)
+"""With TARGET_5XX all answers of targets; they are read only where others use the load balancer as well."""
 _BALANCED = (REQUESTS, TARGET_5XX, BALANCER_5XX, RESPONSE_TIME, HEALTHY)
 _COUNTED = (REQUESTS, TARGET_5XX, BALANCER_5XX)
 _FROM_BALANCER = (HEALTHY, REQUESTS, BALANCER_5XX, RESPONSE_TIME)
@@ -218,6 +246,14 @@ class Readings:
         """The end of the newest minute that the load balancer has reported, or that of any metric without one."""
         reported = max((minute + MINUTE for series in self.series.values() for minute in series), default=0.0)
         return self.reported_until if self.service.balanced else reported
+
+    @property
+    def doubts_routes(self) -> bool:
+        """Whether errors of a load balancer that seems to be the service's alone are newer than that knowledge."""
+        alone = any(not group.shared for group in self.service.groups)
+        read_at = self.service.routed_at
+        newest = max(self.of(BALANCER_5XX), default=0.0) + MINUTE
+        return alone and read_at is not None and newest > read_at
 
     def reported_since(self, moment: float) -> bool:
         """Whether any metric has a point at or after ``moment``."""

@@ -82,12 +82,16 @@ class CollectJob:
     async def _look(self, watch: Watch, policy: MonitoringPolicy, now: float) -> Look:
         """Make a look; where CloudWatch does not answer, it is one without readings. Raise ``NotFound``."""
         try:
-            service = (await self.services.watched(watch.target, watch.dimensions)).following(watch.dimensions, now)
+            service = await self._service(watch, now)
         except AwsError as error:
             return Look(policy, now, blind=Blind(str(error)))
         guarded = watch.wanted_closely(now) or self._is_young(watch.target, service, now)
         try:
-            look = Look(policy, now, await self._read(watch, service, policy, now, guarded=guarded), guarded=guarded)
+            readings = await self._read(watch, service, policy, now, guarded=guarded)
+            if readings.doubts_routes:
+                service = await self._service(watch, now, anew=True)
+                readings = await self._read(watch, service, policy, now, guarded=guarded)
+            look = Look(policy, now, readings, guarded=guarded)
             look = replace(
                 look,
                 published=await self._published(watch, look),
@@ -100,6 +104,15 @@ class CollectJob:
             look = Look(policy, now, blind=Blind(str(error), service=service, stopped=stopped), guarded=guarded)
             alarms = await self._alarms(watch, look, service)
             return replace(look, troubles=await self._troubles(watch, look), alarms=alarms)
+
+    async def _service(self, watch: Watch, now: float, *, anew: bool = False) -> WatchedService:
+        """Return the service as ECS shows it. ``anew``: its listeners and rules are read again in any case.
+
+        Raise ``NotFound`` or ``AwsError``.
+        """
+        known = watch.dimensions
+        kept = known and (known.without_routes() if anew else known.routes_at(now))
+        return (await self.services.watched(watch.target, kept)).following(known, now)
 
     async def _read(
         self, watch: Watch, service: WatchedService, policy: MonitoringPolicy, now: float, *, guarded: bool

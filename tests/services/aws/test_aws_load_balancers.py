@@ -197,11 +197,63 @@ async def test_of_several_load_balancers_the_one_that_counts_is_found_where_that
     assert (reach.counted(), await find_counted(both, TARGET, (GROUP, SECOND))) == (expected, expected)
 
 
-async def test_requests_are_counted_behind_a_login_too_and_rules_are_read_only_where_they_matter() -> None:
+async def test_requests_are_counted_behind_a_login_too() -> None:
     behind_login = account({ALB: [listener("HTTPS", 443, LOGIN)]})
-    behind_login.answers["describe_rules"] = refusal("AccessDenied")
     assert await find_counted(behind_login, TARGET, (GROUP,)) == (Counted("app/web/1", "targetgroup/ours/1"),)
     assert await find_counted(ScriptedAws(), TARGET, ()) == ()
+
+
+BUSY = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}]
+
+
+@pytest.mark.parametrize(
+    ("aws", "shared"),
+    [
+        (account({ALB: [listener("HTTP", 80, forward(GROUP))]}), ""),
+        (account({ALB: [listener("HTTP", 80, NOT_FOUND)]}, {"l/80": [rule(GROUP, path="/ours/*")]}), ""),
+        (account({ALB: [listener("HTTP", 80, forward(GROUP)), listener("HTTP", 81, REDIRECT)]}), ""),
+        (account({ALB: [listener("HTTP", 80, forward(GROUP))]}, {"l/80": [rule(OTHER, path="/", weight=0)]}), ""),
+        (
+            account({ALB: [listener("HTTP", 80, forward(OTHER))]}, {"l/80": [rule(GROUP, path="/ours/*")]}),
+            "it sends requests to other as well",
+        ),
+        (
+            account({ALB: [listener("HTTP", 80, forward(GROUP))]}, {"l/80": [rule(OTHER, host="other.example")]}),
+            "it sends requests to other as well",
+        ),
+        (
+            account({ALB: [listener("HTTP", 80, forward(GROUP)), listener("HTTP", 81, forward(OTHER))]}),
+            "it sends requests to other as well",
+        ),
+        (account({ALB: [listener("HTTP", 80, forward(GROUP, OTHER))]}), "it sends requests to other as well"),
+        (
+            account({ALB: [listener("HTTP", 80, BUSY)]}, {"l/80": [rule(GROUP, path="/ours/*")]}),
+            "it answers some requests with 503 by itself",
+        ),
+        (
+            account(
+                {ALB: [listener("HTTP", 80, forward(GROUP))]},
+                {"l/80": [rule(*(f"{PREFIX}:targetgroup/n{number}/1" for number in range(5)), path="/")]},
+            ),
+            "it sends requests to n0, n1, n2 and 2 more as well",
+        ),
+    ],
+)
+async def test_who_else_uses_a_load_balancer_is_found_out(aws: ScriptedAws, shared: str) -> None:
+    expected = (Counted("app/web/1", "targetgroup/ours/1", shared),)
+    assert await find_counted(aws, TARGET, (GROUP,)) == expected
+    assert (await find_reach(aws, TARGET, (GROUP,))).counted() == expected
+
+
+async def test_only_the_load_balancer_that_others_use_is_shared_and_an_alternate_group_is_no_other() -> None:
+    both = account(
+        {ALB: [listener("HTTP", 80, forward(GROUP, OTHER))], INTERNAL: [listener("HTTP", 80, forward(SECOND))]},
+        groups=(GROUP, SECOND),
+    )
+    named = {way.load_balancer: way.shared for way in await find_counted(both, TARGET, (GROUP, SECOND))}
+    assert named == {"app/web/1": "it sends requests to other as well", "app/inside/1": ""}
+    mine = {way.load_balancer: way.shared for way in await find_counted(both, TARGET, (GROUP, SECOND), (OTHER,))}
+    assert mine == {"app/web/1": "", "app/inside/1": ""}
 
 
 async def test_requests_are_counted_for_each_target_group_once() -> None:
@@ -239,12 +291,13 @@ async def test_where_nobody_may_read_rules_no_way_is_claimed_and_requests_are_co
     name = "".join(map(str.capitalize, operation.split("_")))
     assert way.why.endswith(f"Elastic Load Balancing did not answer {name}: AccessDenied")
     assert reach.own_paths(["/health"]) == {}
-    expected = (Counted("app/web/1", "targetgroup/ours/1"),)
+    why = f"who else uses it is not known: Elastic Load Balancing did not answer {name}: AccessDenied"
+    expected = (Counted("app/web/1", "targetgroup/ours/1", why),)
     assert (reach.counted(), await find_counted(aws, TARGET, (GROUP,))) == (expected, expected)
     aws.answers[operation] = refusal("Throttling")
     with pytest.raises(AwsError, match="Throttling"):
         await find_reach(aws, TARGET, (GROUP,))
-    assert await find_counted(aws, TARGET, (GROUP,)) == reach.counted()
+    assert await find_counted(aws, TARGET, (GROUP,)) == (Counted("app/web/1", "targetgroup/ours/1", None),)
 
 
 async def test_without_target_groups_nothing_is_known_of_what_is_counted() -> None:
