@@ -12,8 +12,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from contracts.audit import AuditRecord, Link
+from contracts.audit_places import MOST_CHAINS, Chain, Place, Places, TooManyChains
 from contracts.signatures import joined_parts
-from contracts.topics import SERVICES, Party
+from contracts.topics import SERVICES
 
 _BEGIN = b"surefoot-audit-1"
 """Says what is signed and in which form, so that no signature for something else fits."""
@@ -21,6 +22,8 @@ _END = re.compile(rb'"signature":"[A-Za-z0-9+/=:]{0,300}"\}$')
 RESTORED = "Redis was restored from an older copy, or somebody else has written"
 LONGEST_LINE = 256 * 1024
 """Bytes of a line; ours are a few kilobytes at most."""
+LONGEST_LINK = 128
+"""Characters of a chain's id and of a hash; ours have 32 and 64. They are held in memory while chains are verified."""
 LARGEST_OBJECT = 8 * 1024 * 1024
 """Bytes of an object in S3; ours have 500 lines at most."""
 MOST_LISTED = 1_000
@@ -58,29 +61,14 @@ def read_record(line: bytes) -> AuditRecord:
     if len(line) > LONGEST_LINE:
         raise ValueError(f"has more than {LONGEST_LINE:,} bytes")
     try:
-        return AuditRecord.model_validate_json(line)
+        record = AuditRecord.model_validate_json(line)
     except ValueError:
         raise ValueError("is no audit record") from None
-
-
-class Chain(NamedTuple):
-    """Which chain: one service has several after another, where its Redis was another one."""
-
-    service: Party
-    id: str
-
-    def __str__(self) -> str:
-        return f"{self.service}'s chain {self.id[:8]}"
-
-
-class Place(NamedTuple):
-    """What is kept of a record while the others are read."""
-
-    sequence: int
-    hash: str
-    previous: str
-    continues: Link | None
-    at: str
+    link = record.continues
+    names = (record.chain, record.previous, *((link.chain, link.hash) if link else ()))
+    if any(len(name) > LONGEST_LINK for name in names):
+        raise ValueError("names a chain or a hash that is too long")
+    return record
 
 
 @dataclass
@@ -113,26 +101,27 @@ class Report:
 def verify(lines: Iterable[Line], check: Check, *, whole: bool) -> Report:
     """Check records. ``whole``: all that were ever written are to be there, from the first one on.
 
-    Equal lines are one record: Kafka has one twice after a crash, and so may objects in S3.
+    Equal lines are one record: Kafka has one twice after a crash, and so may objects in S3. Raise ``sqlite3.Error``
+    where there is no room for what is kept of each record meanwhile (``Places``).
     """
     report = Report()
-    chains = _read(lines, check, report)
-    for chain, places in chains.items():
-        ordered = sorted(places.values())
-        report.ends[chain] = ordered[-1]
-        for sentence in _linked(chain, ordered):
-            report.fault(sentence)
-    if whole:
-        for service in sorted(set(SERVICES) - {chain.service for chain in chains}):
-            report.notice(f"No record of {service} is here: it has never begun a chain, or all of it was removed.")
-    for service in sorted({chain.service for chain in chains}):
-        _joined({chain: places for chain, places in chains.items() if chain.service == service}, report, whole=whole)
+    with Places() as places:
+        _read(lines, check, places, report)
+        for chain in places.chains:
+            report.ends[chain] = places.last(chain)
+            for sentence in _linked(chain, places.ordered(chain)):
+                report.fault(sentence)
+        services = sorted({chain.service for chain in places.chains})
+        if whole:
+            for service in sorted({*SERVICES} - {*services}):
+                report.notice(f"No record of {service} is here: it has never begun a chain, or all of it was removed.")
+        for service in services:
+            _joined([chain for chain in places.chains if chain.service == service], places, report, whole=whole)
     return report
 
 
-def _read(lines: Iterable[Line], check: Check, report: Report) -> dict[Chain, dict[int, Place]]:
-    chains: dict[Chain, dict[int, Place]] = {}
-    last: dict[str, tuple[Chain, int]] = {}
+def _read(lines: Iterable[Line], check: Check, places: Places, report: Report) -> None:
+    last: tuple[str, Chain, int] | None = None
     for line in lines:
         try:
             record, signed = read_record(line.data), signed_part(line.data)
@@ -146,20 +135,22 @@ def _read(lines: Iterable[Line], check: Check, report: Report) -> dict[Chain, di
             report.fault(f"{_upper(named)}: {fault}.")
             continue
         place = Place(record.sequence, hash_of(line.data), record.previous, record.continues, line.place)
-        known = chains.setdefault(chain, {}).setdefault(record.sequence, place)
+        try:
+            known = places.add(chain, place)
+        except TooManyChains:
+            report.fault(f"{_upper(named)}: there are more than {MOST_CHAINS:,} chains, and no more are looked at.")
+            continue
         if known.hash != place.hash:
             report.fault(f"There are two of {named}, the other one at {known.at}: one of them is forged.")
             continue
-        if line.source and (before := last.get(line.source)) and before[0] == chain and before[1] > record.sequence:
-            report.fault(f"{_upper(named)} stands behind record {before[1]}: the order was changed.")
-        if line.source:
-            last[line.source] = chain, record.sequence
+        if last is not None and last[:2] == (line.source, chain) and last[2] > record.sequence:
+            report.fault(f"{_upper(named)} stands behind record {last[2]}: the order was changed.")
+        last = (line.source, chain, record.sequence) if line.source else None
         if known is place:
             report.records += 1
-    return chains
 
 
-def _linked(chain: Chain, places: list[Place]) -> Iterator[str]:
+def _linked(chain: Chain, places: Iterable[Place]) -> Iterator[str]:
     """Yield what is wrong between the records of one chain."""
     for before, after in pairwise(places):
         missing = after.sequence - before.sequence - 1
@@ -175,13 +166,13 @@ def _linked(chain: Chain, places: list[Place]) -> Iterator[str]:
             yield f"Record {after.sequence} of {chain} ({after.at}) begins the chain anew in its middle."
 
 
-def _joined(chains: dict[Chain, dict[int, Place]], report: Report, *, whole: bool) -> None:
+def _joined(chains: list[Chain], places: Places, report: Report, *, whole: bool) -> None:
     """Look at how each chain of one service begins, and at what it goes on after."""
-    by_id = {chain.id: places for chain, places in chains.items()}
+    by_id = {chain.id: chain for chain in chains}
     beginnings = []
     followers: dict[tuple[str, int], Chain] = {}
-    for chain, places in chains.items():
-        first = places[min(places)]
+    for chain in chains:
+        first = places.first(chain)
         if first.previous:
             words = f"Missing of {chain}: all before record {first.sequence} ({first.at})."
             (report.fault if whole else report.notice)(words)
@@ -191,7 +182,7 @@ def _joined(chains: dict[Chain, dict[int, Place]], report: Report, *, whole: boo
             words = f"{_upper(str(chain))} goes on after {first.continues.chain[:8]}, of which nothing is here"
             (report.fault if whole else report.notice)(f"{words}: see {first.at}.")
         else:
-            for sentence in _continued(chain, first, first.continues, by_id[first.continues.chain]):
+            for sentence in _continued(chain, first, first.continues, by_id[first.continues.chain], places):
                 report.fault(sentence)
         if (link := first.continues) is not None and not first.previous:
             if (other := followers.setdefault((link.chain, link.sequence), chain)) != chain:
@@ -204,13 +195,13 @@ def _joined(chains: dict[Chain, dict[int, Place]], report: Report, *, whole: boo
         )
 
 
-def _continued(chain: Chain, first: Place, link: Link, before: dict[int, Place]) -> Iterator[str]:
-    known = before.get(link.sequence)
+def _continued(chain: Chain, first: Place, link: Link, before: Chain, places: Places) -> Iterator[str]:
+    known = places.get(before, link.sequence)
     if known is None:
         yield f"{_upper(str(chain))} goes on after record {link.sequence} of {link.chain[:8]}, which is not here."
     elif known.hash != link.hash:
         yield f"Record {link.sequence} of {link.chain[:8]} ({known.at}) is not the one that {chain} goes on after."
-    if (last := max(before)) > link.sequence:
+    if (last := places.last(before).sequence) > link.sequence:
         yield (
             f"The chain forks: {chain} ({first.at}) goes on after record {link.sequence} of {link.chain[:8]}, which "
             f"has {last - link.sequence} more: {RESTORED}."

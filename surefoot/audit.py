@@ -1,6 +1,7 @@
 """``surefoot audit``: who did what, and whether the record of it is whole."""
 
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -8,15 +9,16 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from contracts.audit import AuditRecord
-from contracts.audit_chain import Chain, Line, Place, Report, read_record, signed_part
+from contracts.audit_chain import Line, Report, read_record, signed_part
 from contracts.audit_chain import verify as check_chains
+from contracts.audit_places import Chain, Place
 from contracts.prose import plain
 from contracts.topics import Party
 from services._chassis.audit.verify import check_with
 from surefoot import audit_sources
 from surefoot.exit_codes import Exit
 from surefoot.listing import moment
-from surefoot.output import Json, fail, note, result, show_line
+from surefoot.output import CannotDo, Json, fail, note, result, show_line
 from surefoot.readable import plural, table
 from surefoot.signing import trust_of
 
@@ -47,7 +49,11 @@ def verify(source: Source = None, /, *, since: Since = None, json: Json = False)
     """
     begin, trust = moment(since, datetime.now(UTC)), trust_of(os.environ)
     lines = _since(audit_sources.read(source), begin)
-    report = check_chains(lines, check_with(trust), whole=source is not None and begin is None)
+    try:
+        report = check_chains(lines, check_with(trust), whole=source is not None and begin is None)
+    except sqlite3.Error as error:
+        fault = f"there is no room for temporary files ({error}): SQLITE_TMPDIR names another directory for them"
+        raise CannotDo(fault, Exit.FAILED) from None
     if not trust.demands:
         report.notices.append("Signatures were not demanded: SUREFOOT_TRUSTED_KEYS names the keys of the services.")
     if json:

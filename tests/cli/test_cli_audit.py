@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from contracts.audit import Act, AuditRecord
 from contracts.audit_chain import LARGEST_OBJECT, read_record
+from contracts.audit_places import Places
 from surefoot import cli
 from surefoot.exit_codes import Exit
 from tests.chassis.harness import send
@@ -60,6 +62,17 @@ def test_what_was_removed_or_changed_is_said_in_a_sentence(directory: Path, caps
     last.write_bytes(b"\x1b[2J" + b"x" * 600_000)
     assert cli.run(["audit", "verify", str(directory)]) == Exit.FAILED
     assert "\x1b[2J" not in "".join(capsys.readouterr())
+
+
+def test_a_disk_without_room_for_what_is_compared_is_told(
+    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def add(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Places, "add", add)
+    assert cli.run(["audit", "verify", str(directory)]) == Exit.FAILED
+    assert "there is no room for temporary files (database or disk is full)" in capsys.readouterr().err
 
 
 def test_records_are_listed_and_printed_as_they_were_written(

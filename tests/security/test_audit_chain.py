@@ -1,5 +1,7 @@
 """The audit's chain: what was changed, removed, put in, reordered or forged is found; what was restored is shown."""
 
+import tracemalloc
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -151,6 +153,41 @@ def test_faults_and_notices_are_listed_up_to_a_bound_and_the_others_counted() ->
         report.notice("x")
     assert len(report.notices) == MOST_LISTED
     assert report.more_notices == len(SERVICES)
+
+
+async def test_what_is_kept_of_records_does_not_grow_with_their_number() -> None:
+    first, second = await Audit().sealed(Act.CHANGE_APPLIED)
+
+    def chained(number: int) -> Iterator[bytes]:
+        before = first
+        yield before
+        for at in range(2, number + 1):
+            numbered = second.replace(b'"sequence":2', b'"sequence":%d' % at)
+            before = numbered.replace(hash_of(first).encode(), hash_of(before).encode())
+            yield before
+
+    def taken(number: int) -> int:
+        tracemalloc.start()
+        report = checked(chained(number), whole=False)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert (report.records, report.faults) == (number, [])
+        return most
+
+    checked([first], whole=False)
+    assert taken(800) == pytest.approx(taken(200), rel=0.2)
+
+
+async def test_more_chains_than_there_can_be_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contracts.audit_places.MOST_CHAINS", 2)
+    chains = [line for _ in range(3) for line in await Audit().sealed(Act.CHANGE_APPLIED)]
+    report = checked(chains)
+    assert len(report.ends) == 2
+    assert [fault.partition(": ")[2] for fault in report.faults[:2]] == [
+        "there are more than 10,000 chains, and no more are looked at."
+    ] * 2
+    long = chains[1].replace(read_record(chains[1]).chain.encode(), b"x" * 200)
+    assert checked([long]).faults == ["file:1: the line names a chain or a hash that is too long."]
 
 
 async def test_a_service_of_which_everything_was_removed_is_named() -> None:
