@@ -1,6 +1,6 @@
 """How long snapshots are kept, and which of what the bucket has are looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -24,25 +24,46 @@ def keep(
 ) -> tuple[tuple[SnapshotEntry, ...], tuple[SnapshotEntry, ...]]:
     """Return the entries that are kept and those that are deleted, each with the newest first.
 
-    At most ``recovery.keep`` are kept, none older than ``recovery.retention_days``. Always kept are those that are
-    ``needed`` (armed, being restored), the newest, and the newest proven one. While none is proven, adopted ones do not
-    grow too old: then Redis may have been lost, and they are all that there is to go back to.
+    At most ``recovery.keep`` are kept, none older than ``recovery.retention_days``; further snapshots of a version make
+    room for those of others, so that retries do not push out what one would go back to. Always kept are those that are
+    ``needed`` (armed, being restored), the newest, the newest proven one, and the one before it. While none is proven,
+    adopted ones do not grow too old: then Redis may have been lost, and they are all that there is to go back to.
     """
     newest_first = sorted(index, key=lambda entry: (entry.taken_at, entry.snapshot_id), reverse=True)
-    proven = next((entry.snapshot_id for entry in newest_first if entry.proven), None)
-    safe = needed | {entry.snapshot_id for entry in newest_first[:1]} | ({proven} if proven else set())
-    room = recovery.keep - sum(entry.snapshot_id in safe for entry in newest_first)
+    proven = next((entry for entry in newest_first if entry.proven), None)
+    safe = needed | {entry.snapshot_id for entry in (*newest_first[:1], *_proven_and_before(newest_first))}
+    best = {entry.snapshot_id for entry in _best_of_versions(newest_first)}
     oldest = now - timedelta(days=recovery.retention_days)
-    kept, gone = [], []
+    room = recovery.keep - sum(entry.snapshot_id in safe for entry in newest_first)
+    others = [entry for entry in newest_first if entry.snapshot_id not in safe]
+    young = [
+        entry
+        for entry in sorted(others, key=lambda entry: entry.snapshot_id not in best)
+        if entry.taken_at >= oldest or (proven is None and entry.adopted_at is not None)
+    ]
+    stay = safe | {entry.snapshot_id for entry in young[: max(0, room)]}
+    kept = tuple(entry for entry in newest_first if entry.snapshot_id in stay)
+    return kept, tuple(entry for entry in newest_first if entry.snapshot_id not in stay)
+
+
+def _proven_and_before(newest_first: Sequence[SnapshotEntry]) -> tuple[SnapshotEntry, ...]:
+    """Return the newest proven snapshot and the one before it: of another version, a proven one if there is any."""
+    proven = next((entry for entry in newest_first if entry.proven), None)
+    if proven is None:
+        return ()
+    older = newest_first[newest_first.index(proven) + 1 :]
+    before = [entry for entry in older if entry.task_definition != proven.task_definition]
+    return proven, *sorted(before, key=lambda entry: not entry.proven)[:1]
+
+
+def _best_of_versions(newest_first: Sequence[SnapshotEntry]) -> Iterable[SnapshotEntry]:
+    """Return one snapshot of each version: the newest that is proven, or else the newest."""
+    best: dict[str, SnapshotEntry] = {}
     for entry in newest_first:
-        if entry.snapshot_id in safe:
-            kept.append(entry)
-        elif room > 0 and (entry.taken_at >= oldest or (proven is None and entry.adopted_at is not None)):
-            kept.append(entry)
-            room -= 1
-        else:
-            gone.append(entry)
-    return tuple(kept), tuple(gone)
+        known = best.setdefault(entry.task_definition, entry)
+        if entry.proven and not known.proven:
+            best[entry.task_definition] = entry
+    return best.values()
 
 
 def left_over(ids: Sequence[str], index: Sequence[SnapshotEntry], now: datetime, recovery: Recovery) -> tuple[str, ...]:

@@ -170,6 +170,41 @@ def test_what_may_still_be_needed_is_always_kept(ages: list[tuple[int, bool]], a
     assert not [entry for entry in gone if entry.taken_at >= START - timedelta(days=30)] or len(kept) == DEFAULTS.keep
 
 
+def entry_of(number: int, version: int, *, proven: bool = False, days: int = 0) -> SnapshotEntry:
+    """Return the entry of the snapshot ``number``; a higher one is newer."""
+    taken = START - timedelta(days=days) + timedelta(minutes=number)
+    name = new_id(taken, str(number))
+    return SnapshotEntry(snapshot_id=name, task_definition=f"{ARN}:{version}", taken_at=taken, proven=proven)
+
+
+def test_retries_of_a_version_do_not_push_out_what_one_would_go_back_to() -> None:
+    before, good = entry_of(0, 1, proven=True), entry_of(1, 2, proven=True)
+    others = [entry_of(2 + number, 3 + number) for number in range(5)]
+    retries = [entry_of(10 + number, 2) for number in range(20)]
+    kept, gone = keep([before, good, *others, *retries], frozenset(), START, DEFAULTS)
+    assert len(kept) == DEFAULTS.keep
+    assert {before, good, *others, retries[-1]} <= set(kept)
+    assert set(gone) < set(retries)
+    assert list(kept) == sorted(kept, key=lambda entry: entry.taken_at, reverse=True)
+
+
+def test_the_proven_snapshot_and_the_one_before_it_never_grow_too_old_and_never_lack_room() -> None:
+    before, failed, good = (
+        entry_of(0, 1, proven=True, days=400),
+        entry_of(1, 2, days=400),
+        entry_of(2, 3, proven=True, days=300),
+    )
+    newest = entry_of(3, 4)
+    tight = DEFAULTS.model_copy(update={"keep": 1})
+    for recovery in (DEFAULTS, tight):
+        kept, gone = keep([before, failed, good, newest], frozenset(), START + timedelta(days=1), recovery)
+        assert kept == (newest, good, before)
+        assert gone == (failed,)
+    # where no other version is proven, the one before is what was live before
+    kept, _ = keep([failed, good, newest], frozenset(), START + timedelta(days=1), tight)
+    assert kept == (newest, good, failed)
+
+
 async def test_the_view_names_variables_and_hides_their_values() -> None:
     recovery = Recovery()
     snapshot_id = await recovery.snapshot()
