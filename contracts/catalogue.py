@@ -173,6 +173,13 @@ CATALOGUE: tuple[Entry, ...] = (
     _entry("issue-gone.v1", diagnostics.IssueGone, topics.DIAGNOSTICS_EVENTS, DIAGNOSTICS, DASHBOARDS),
     _entry("recommendation-made.v1", optimizer.RecommendationMade, topics.OPTIMIZER_EVENTS, OPTIMIZER, DASHBOARDS),
     _entry("snapshot-captured.v1", recovery.SnapshotCaptured, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
+    _entry(
+        "drift-observed.v1",
+        recovery.DriftObserved,
+        topics.RECOVERY_EVENTS,
+        RECOVERY,
+        {DIAGNOSTICS, DASHBOARDS},
+    ),
     _entry("target-armed.v1", recovery.TargetArmed, topics.RECOVERY_EVENTS, RECOVERY, {ORCHESTRATOR, DASHBOARDS}),
     _entry(
         "target-disarmed.v1",

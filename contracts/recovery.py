@@ -148,6 +148,17 @@ class SnapshotCaptured(Event):
     reason: Prose = ""
 
 
+class DriftObserved(Event):
+    """How a service differs from its last good snapshot, told when that has changed."""
+
+    snapshot_id: str
+    """The snapshot that it is compared with."""
+    differences: tuple[Prose, ...] = ()
+    """A sentence for each setting that differs; none: the service is as in the snapshot again."""
+    observed_at: Time
+    """Product time."""
+
+
 class TargetArmed(Event):
     run_id: RunId
     snapshot_id: str

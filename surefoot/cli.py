@@ -7,10 +7,11 @@ from cyclopts import App, CycloptsError, Parameter
 
 from surefoot.all_in_one import demo, up
 from surefoot.credential import without_option
-from surefoot.deployments import abort, deploy, events, rollback, runs, services, snapshots, status, wait, why
+from surefoot.deployments import abort, deploy, events, rollback, runs, services, status, wait, why
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, fail
 from surefoot.permissions import acls, iam
+from surefoot.snapshots import drift
 
 app = App(
     name="surefoot",
@@ -24,6 +25,11 @@ app.command(
     name="dead-letters",
     help="Look at messages that no service could handle; replay or drop them.",
 )
+app.command(
+    "surefoot.snapshots:app",
+    name="snapshots",
+    help="List the snapshots of a service, the newest first; `diff` says what differs between two.",
+)
 app.command("surefoot.policy:app", name="policy", help="Check the policy, and show what holds for a service.")
 app.command("surefoot.keys:app", name="keys", help="Make, list and revoke the keys with which callers use the API.")
 app.command("surefoot.audit:app", name="audit", help="Look at the record of acts and refusals, and check it.")
@@ -31,7 +37,7 @@ app.command(
     "surefoot.signing_keys:app", name="signing-keys", help="Make and list the keys with which messages are signed."
 )
 app.command("surefoot.sandbox:app", name="sandbox", help="Rehearse deployments on a simulated AWS.")
-for command in (deploy, wait, status, runs, services, acls, iam, abort, snapshots, why, rollback, events, demo, up):
+for command in (deploy, wait, status, runs, services, acls, iam, abort, why, drift, rollback, events, demo, up):
     app.command(command)
 
 

@@ -87,6 +87,15 @@ class Surefoot:
     def snapshots(self, place: Place) -> dict[str, Any]:
         return self._call("GET", _path("/disaster-recovery/snapshots", place), params=place.query)
 
+    def compare(self, place: Place, before: str, after: str) -> dict[str, Any]:
+        """Return what differs from one snapshot to another."""
+        path = f"{_path('/disaster-recovery/snapshots', place)}/diff"
+        return self._call("GET", path, params={**place.query, "from": before, "to": after})
+
+    def drift(self, place: Place) -> dict[str, Any]:
+        """Return how the live service differs from its last good snapshot."""
+        return self._call("GET", _path("/disaster-recovery/drift", place), params=place.query)
+
     def decisions(self, place: Place, limit: int) -> dict[str, Any]:
         """Return the last decisions about rollbacks, the newest first."""
         return self._call("GET", _path("/disaster-recovery/decisions", place), params={**place.query, "limit": limit})

@@ -1,4 +1,4 @@
-"""The commands about deployments, and about what these leave behind: runs, snapshots and events."""
+"""The commands about deployments, and about what these leave behind: runs, decisions and events."""
 # ruff: noqa: PLC0415  so that no command waits for the imports of another
 
 from typing import Annotated, Literal
@@ -157,16 +157,6 @@ def abort(
 
     place = Place.of(cluster, service, where)
     return abort(place, run_id, actor or user_name(), reason, wait=wait, timeout=timeout, verbose=verbose, as_json=json)
-
-
-def snapshots(cluster: Cluster, service: Service, *, where: Located = ANYWHERE, json: Json = False) -> int:
-    """List the snapshots of a service, the newest first."""
-    from surefoot.client import Surefoot
-    from surefoot.rollback import listed
-
-    found = Surefoot().snapshots(Place.of(cluster, service, where))
-    result(found, json, listed)
-    return Exit.SUCCEEDED
 
 
 def why(

@@ -26,7 +26,9 @@ EXAMPLES = {
     "services": "surefoot services",
     "abort": f"surefoot abort {_S} --reason 'wrong branch'",
     "snapshots": f"surefoot snapshots {_S}",
+    "snapshots diff": f"surefoot snapshots diff {_S} 20260112 20260113",
     "why": f"surefoot why {_S}",
+    "drift": f"surefoot drift {_S}",
     "rollback": f"surefoot rollback {_S} --latest-proven --dry-run",
     "events": "surefoot events deployment.events.v1 alerts.critical.v1",
     "demo": "surefoot demo --speed 30",
@@ -70,7 +72,7 @@ EXAMPLES = {
 def commands(of: App = app, path: tuple[str, ...] = ()) -> Iterator[tuple[str, App]]:
     """Yield each command with its name, such as ``sandbox run``."""
     below = [name for name in of if not name.startswith("-")]
-    if not below:
+    if not below or (path and of.default_command is not None):
         yield " ".join(path), of
     for name in below:
         yield from commands(of[name], (*path, name))

@@ -29,7 +29,7 @@ def roll_back(
     The beginning of a snapshot's id will do, where it names one alone; None is the newest that is proven.
     """
     known = api.snapshots(place)["snapshots"]
-    snapshot = _latest_proven(known, place) if snapshot is None else _named(known, place, snapshot)
+    snapshot = _latest_proven(known, place) if snapshot is None else named(known, place, snapshot)
     answer = api.roll_back(place, snapshot, requester, dry_run=dry_run)
     if dry_run:
         result(answer, as_json, planned)
@@ -100,12 +100,13 @@ def _latest_proven(known: Sequence[Mapping[str, Any]], place: Place) -> str:
     raise CannotDo(f"{place.service} has no proven snapshot: choose one of `surefoot snapshots {place}`", Exit.USAGE)
 
 
-def _named(known: Sequence[Mapping[str, Any]], place: Place, snapshot: str) -> str:
+def named(known: Sequence[Mapping[str, Any]], place: Place, snapshot: str) -> str:
+    """Return the id of the one snapshot that begins so. Raise ``CannotDo`` for none and for several."""
     ids = [str(snapshot["snapshot_id"]) for snapshot in known]
-    named = [id_ for id_ in ids if id_.startswith(snapshot)]
-    if len(named) == 1 or snapshot in named:
-        return snapshot if snapshot in named else named[0]
-    if named:
-        raise CannotDo(f"{snapshot} begins several snapshots: {', '.join(named)}", Exit.USAGE)
+    begun = [id_ for id_ in ids if id_.startswith(snapshot)]
+    if len(begun) == 1 or snapshot in begun:
+        return snapshot if snapshot in begun else begun[0]
+    if begun:
+        raise CannotDo(f"{snapshot} begins several snapshots: {', '.join(begun)}", Exit.USAGE)
     there = f"there are {', '.join(ids)}" if ids else "there is none at all"
     raise CannotDo(f"{place.service} has no snapshot {snapshot}; {there}", Exit.USAGE)

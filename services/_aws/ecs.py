@@ -200,19 +200,28 @@ async def _of_tasks(aws: Aws, target: Target, version: str) -> dict[str, str]:
     }
 
 
-async def _of_revisions(aws: Aws, target: Target, service: EcsService, version: str) -> dict[str, str]:
-    if not service.current_revisions:
+async def current_revision(aws: Aws, target: Target, service: EcsService) -> Body:
+    """Return the service revision of the primary deployment; an empty one where ECS tells none. Raise ``AwsError``."""
+    if service.primary is None:
         return {}
+    found = await _revisions_of(aws, target, service, service.primary.task_definition)
+    return found[0] if found else {}
+
+
+async def _of_revisions(aws: Aws, target: Target, service: EcsService, version: str) -> dict[str, str]:
+    found = await _revisions_of(aws, target, service, version)
+    return {name: digest for revision in found for name, digest in digests_of(revision).items()}
+
+
+async def _revisions_of(aws: Aws, target: Target, service: EcsService, version: str) -> list[Body]:
+    """Return the current service revisions that run a version (the ARN of a task definition)."""
+    if not service.current_revisions:
+        return []
     with reading("ECS", "DescribeServiceRevisions"):
         answer = await aws.at(target).call(
             "ecs", "describe_service_revisions", serviceRevisionArns=list(service.current_revisions[:20])
         )
-    return {
-        name: digest
-        for revision in answer.get("serviceRevisions") or ()
-        if revision.get("taskDefinition") == version
-        for name, digest in digests_of(revision).items()
-    }
+    return [revision for revision in answer.get("serviceRevisions") or () if revision.get("taskDefinition") == version]
 
 
 def digests_of(revision: Body) -> dict[str, str]:

@@ -61,7 +61,8 @@ def create_router(inspect: Inspector, store: Store, existing: Existing, targets:
 
     async def known_before(target: Target) -> KnownIssues:
         stored = await store.read(issues_key(target), KnownIssues)
-        return max(stored, seen.get(target, stored), key=lambda issues: issues.checked_at or 0)
+        latest = max(stored, seen.get(target, stored), key=lambda issues: issues.checked_at or 0)
+        return latest.with_those_of_others(stored)
 
     async def known(target: Target) -> KnownIssues:
         found = await known_before(target)
@@ -79,7 +80,7 @@ def create_router(inspect: Inspector, store: Store, existing: Existing, targets:
         seen[target] = update(before, issues, now, complete=not evidence.unseen).after
         if len(seen) > MOST_SEEN:
             del seen[next(iter(seen))]
-        found = _body(target, KnownIssues(issues=issues, checked_at=now))
+        found = _body(target, KnownIssues(issues=issues, checked_at=now).with_those_of_others(before))
         return DiagnosticsBody(**found.model_dump(), unseen=evidence.unseen)
 
     @router.get("/issues", dependencies=[needs(Role.VIEWER)])

@@ -3,10 +3,12 @@
 from functools import partial
 
 from contracts.diagnostics import RunDiagnostics
+from contracts.recovery import DriftObserved
 from services._aws.existing import existing
 from services._chassis.commands import becomes_job
 from services._chassis.service import Platform, Service
 from services._chassis.targets import Targets
+from services.diagnostics import handlers
 from services.diagnostics.adapters.ecs import AwsEcs
 from services.diagnostics.adapters.load_balancers import AwsLoadBalancers
 from services.diagnostics.api import create_router
@@ -21,7 +23,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
     return Service(
         name="diagnostics",
-        handlers={RunDiagnostics: becomes_job(DIAGNOSE)},
+        handlers={RunDiagnostics: becomes_job(DIAGNOSE), DriftObserved: handlers.drift},
         jobs={DIAGNOSE: Diagnose(inspect, clock)},
         router=create_router(inspect, platform.store, partial(existing, aws), targets, clock),
     )

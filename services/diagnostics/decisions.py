@@ -3,7 +3,7 @@
 from contracts.base import Target, caused_id
 from contracts.diagnostics import Issue, IssueFound, IssueGone
 from services._chassis.transition import Decision, Emit, Transition
-from services.diagnostics.domain.known_issues import KnownIssues, issues_key, update
+from services.diagnostics.domain.known_issues import Change, KnownIssues, issues_key, published, update
 
 
 def record_issues(
@@ -20,17 +20,32 @@ def record_issues(
 
     def decide(state: bytes | None) -> Decision:
         change = update(KnownIssues.from_bytes(state), issues, now, complete=complete)
-        found = (
-            Emit(IssueFound(target=target, run_id=run_id, issue=issue), caused_id(cause, f"found:{issue.issue_id}"))
-            for issue in change.found
-        )
-        gone = (
-            Emit(
-                IssueGone(target=target, issue_id=issue.issue_id, kind=issue.kind),
-                caused_id(cause, f"gone:{issue.issue_id}"),
-            )
-            for issue in change.gone
-        )
-        return Decision(state=change.after.to_bytes(), emit=(*found, *gone, *also), expires=True)
+        return _published(target, change, cause, run_id, also)
 
     return Transition(issues_key(target), decide)
+
+
+def record_published(target: Target, kind: str, issue: Issue | None, cause: str) -> Transition:
+    """Store an issue that another service has told, and publish it; None: it is gone."""
+
+    def decide(state: bytes | None) -> Decision:
+        return _published(target, published(KnownIssues.from_bytes(state), kind, issue), cause)
+
+    return Transition(issues_key(target), decide)
+
+
+def _published(
+    target: Target, change: Change, cause: str, run_id: str | None = None, also: tuple[Emit, ...] = ()
+) -> Decision:
+    found = (
+        Emit(IssueFound(target=target, run_id=run_id, issue=issue), caused_id(cause, f"found:{issue.issue_id}"))
+        for issue in change.found
+    )
+    gone = (
+        Emit(
+            IssueGone(target=target, issue_id=issue.issue_id, kind=issue.kind),
+            caused_id(cause, f"gone:{issue.issue_id}"),
+        )
+        for issue in change.gone
+    )
+    return Decision(state=change.after.to_bytes(), emit=(*found, *gone, *also), expires=True)

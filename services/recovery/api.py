@@ -1,7 +1,7 @@
 """HTTP in, HTTP out: snapshots and rollbacks by hand. Work that takes time answers 202 with its operation's URL."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
@@ -12,14 +12,12 @@ from contracts.access import Role
 from contracts.base import Target
 from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import ManualTrigger, RollbackDecided
-from contracts.redact import redact
 from contracts.state import read_record
 from services._aws.existing import Existing
 from services._chassis.access.permit import NowAsking, needs
 from services._chassis.clock import Clock
 from services._chassis.http import Problem
 from services._chassis.operations import (
-    Accepted,
     IdempotencyKey,
     Operations,
     Requested,
@@ -29,24 +27,26 @@ from services._chassis.operations import (
     what_was_asked,
 )
 from services._chassis.policies import Policies
+from services._chassis.reasons import Impossible
 from services._chassis.shared_reads import SharedReads
 from services._chassis.store import IndexedStore
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
+from services.recovery.bodies import RollbackAccepted, RollbackRequest, SnapshotAccepted
 from services.recovery.decisions.capture import CAPTURE
 from services.recovery.decisions.record import decision_key, decisions_index
 from services.recovery.decisions.triggers import begin_by_hand, refuse_by_hand, rollback_id
 from services.recovery.domain.arm import why_not_roll_back
 from services.recovery.domain.decision_record import MOST_KEPT
-from services.recovery.domain.definition_changes import definition_changes
-from services.recovery.domain.ecs_service import live_deployment
-from services.recovery.domain.proof import ProvenSnapshot, Unproven
-from services.recovery.domain.protection import Protection, RollingBack, SnapshotEntry, key_of
+from services.recovery.domain.drift import Drift
+from services.recovery.domain.drift import view as drift_view
+from services.recovery.domain.proof import ProvenSnapshot
+from services.recovery.domain.protection import Protection, RollingBack, key_of
 from services.recovery.domain.retention import worth_reading
-from services.recovery.domain.show import scrub, view
-from services.recovery.domain.snapshot import SnapshotId, differences, new_id
+from services.recovery.domain.show import view
+from services.recovery.domain.snapshot import SnapshotId, new_id
 from services.recovery.domain.work import CaptureWork, RecoveryOperation
-from services.recovery.ports import Ecs, Snapshots
+from services.recovery.inspect import Inspect
 
 PREFIX = "/disaster-recovery"
 MOST_LISTS = 4
@@ -57,22 +57,6 @@ MOST_BESIDE = 20
 """How many snapshots a list reads beyond those that the index knows: Redis may have been lost."""
 
 
-class RollbackRequest(Requested):
-    """The body of the requirements (docs/requirements.md), with the person who asks."""
-
-    snapshot_id: SnapshotId
-    dry_run: bool = False
-
-
-class SnapshotAccepted(Accepted):
-    snapshot_id: str
-
-
-class RollbackAccepted(Accepted):
-    rollback_id: str
-    snapshot_id: str
-
-
 @dataclass(frozen=True, slots=True)
 class Endpoints:
     """Does the work of the routes."""
@@ -80,10 +64,10 @@ class Endpoints:
     store: IndexedStore
     clock: Clock
     policies: Policies
-    ecs: Ecs
-    snapshots: Snapshots
+    inspect: Inspect
     existing: Existing
     lists: SharedReads[bytes] = field(default_factory=lambda: SharedReads("lists of snapshots", MOST_LISTS))
+    drifts: SharedReads[Drift] = field(default_factory=lambda: SharedReads("services", MOST_LISTS))
 
     @property
     def operations(self) -> Operations:
@@ -117,11 +101,11 @@ class Endpoints:
 
     async def _listed(self, target: Target) -> bytes:
         index = (await self.store.read(key_of(target), Protection)).snapshots
-        ids = await self.snapshots.ids(target)
+        ids = await self.inspect.snapshots.ids(target)
         if not ids:
             await self.existing(target)
         choice = worth_reading(ids, index, self.operations.now, MOST_BESIDE)
-        found = await asyncio.gather(*(self._usable(target, id_, index) for id_ in choice.wanted))
+        found = await asyncio.gather(*(self.inspect.usable(target, id_, index) for id_ in choice.wanted))
         unproven = {id_: why for id_, why in zip(choice.wanted, found, strict=True) if isinstance(why, str)}
         entries = {entry.snapshot_id: entry for entry in index}
         usable = [snapshot for snapshot in found if isinstance(snapshot, ProvenSnapshot)]
@@ -133,14 +117,21 @@ class Endpoints:
         }
         return orjson.dumps(shown, option=orjson.OPT_UTC_Z)
 
-    async def _usable(
-        self, target: Target, snapshot_id: str, index: Sequence[SnapshotEntry]
-    ) -> ProvenSnapshot | str | None:
-        """Return a snapshot, or why it must not be used; None if it is not there any more."""
+    async def compared(self, target: Target, before: str, after: str) -> dict[str, Any]:
+        """Return what differs from one snapshot to the other, in sentences."""
         try:
-            return await self.snapshots.get(target, snapshot_id, index)
-        except Unproven as why:
-            return str(why)
+            found = await self.inspect.compared(target, before, after)
+        except Impossible as why:
+            await self.existing(target)
+            raise Problem(404, "The snapshots are not compared", str(why)) from None
+        return {"target": str(target), "from": before, "to": after, **found._asdict()}
+
+    async def drift(self, target: Target) -> Mapping[str, Any]:
+        """Return how the live service differs from its last good snapshot. It is looked at once for all who wait."""
+        await self.existing(target)
+        return drift_view(
+            str(target), await self.drifts.read(target, lambda: self.inspect.drift(target)), self.operations.now
+        )
 
     async def decided(self, target: Target, limit: int) -> dict[str, Any]:
         """Return the last decisions about rollbacks, the newest first."""
@@ -159,43 +150,14 @@ class Endpoints:
         if deletion is not None:
             raise Problem(409, "The service is being deleted", f"A rollback is not possible: {deletion}.")
         index = (await self.store.read(key_of(target), Protection)).snapshots
-        usable = await self._usable(target, body.snapshot_id, index)
+        usable = await self.inspect.usable(target, body.snapshot_id, index)
         if usable is None:
             raise Problem(404, "No such snapshot", f"There is no snapshot {body.snapshot_id} of {target}.")
         if isinstance(usable, str):
             raise Problem(409, "The snapshot is not used", f"The snapshot {body.snapshot_id} is not used: {usable}.")
         if body.dry_run:
-            return await self._plan(target, usable)
+            return await self.inspect.plan(target, usable)
         return (await self._begin(target, body, response, key)).model_dump()
-
-    async def _plan(self, target: Target, usable: ProvenSnapshot) -> dict[str, Any]:
-        snapshot = usable.snapshot
-        service = await self.ecs.service(target) or {}
-        live = str(live_deployment(service)["taskDefinition"])
-        definition, running = await asyncio.gather(
-            self.ecs.task_definition(target, snapshot.version), self.ecs.task_definition(target, live)
-        )
-        then = snapshot.task_definition if live == snapshot.version else snapshot.pinned_definition
-        active = definition is not None and definition.get("status") == "ACTIVE"
-        changes = differences(snapshot, service, snapshot.version)
-        return {
-            "dry_run": True,
-            "target": str(target),
-            "snapshot_id": snapshot.snapshot_id,
-            "proof": usable.proof,
-            "changes": [
-                {"setting": name, "from": scrub(now, name), "to": scrub(then, name)}
-                for name, (now, then) in changes.items()
-            ],
-            "definition": definition_changes(running or {}, then),
-            "task_definition": "used as it is, unless one of its tags names another image by now"
-            if active
-            else "registered again from the snapshot, with each image by its digest",
-            "images": {
-                container["name"]: redact(container["image"])
-                for container in snapshot.pinned_definition["containerDefinitions"]
-            },
-        }
 
     async def _begin(
         self, target: Target, body: RollbackRequest, response: Response, key: str | None
@@ -259,6 +221,18 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
     async def listed(target: NamedInPath) -> Response:
         """List the stored snapshots, the newest first, without their secrets."""
         return Response(await endpoints.listed(target), media_type="application/json")
+
+    @router.get("/snapshots/{cluster_name}/{service_name}/diff", dependencies=[needs(Role.VIEWER)])
+    async def compared(
+        target: NamedInPath, before: Annotated[SnapshotId, Query(alias="from")], to: SnapshotId
+    ) -> dict[str, Any]:
+        """Show what differs from one snapshot to another, in sentences without secrets."""
+        return await endpoints.compared(target, before, to)
+
+    @router.get("/drift/{cluster_name}/{service_name}", dependencies=[needs(Role.VIEWER)])
+    async def drift(target: NamedInPath) -> Mapping[str, Any]:
+        """Show how the live service differs from its last good snapshot, in sentences without secrets."""
+        return await endpoints.drift(target)
 
     @router.get("/decisions/{cluster_name}/{service_name}", dependencies=[needs(Role.VIEWER)])
     async def decided(

@@ -29,13 +29,16 @@ from services.recovery.decisions.capture import CAPTURE, PURGE, TEND
 from services.recovery.decisions.change import CHANGE
 from services.recovery.decisions.consider import CONSIDER
 from services.recovery.decisions.roll_back import ROLL_BACK
+from services.recovery.decisions.watch import WATCH
 from services.recovery.handlers import Handlers
+from services.recovery.inspect import Inspect
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
 from services.recovery.jobs.tend import Housekeeping, TendJob
+from services.recovery.jobs.watch import Rounds, WatchJob
 from services.recovery.settings import Settings
 
 
@@ -56,7 +59,9 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     handlers = Handlers(clock, platform.policies)
     settle_seconds = clock.at(platform.straggler_window) - clock.at(0)
     capture = CaptureJob(ecs, AwsSurroundings(aws), snapshots, clock, platform.policies, platform.store)
-    endpoints = Endpoints(store, clock, platform.policies, AwsEcs(ahead), snapshots, partial(existing, ahead))
+    inspect = Inspect(AwsEcs(ahead), AwsSurroundings(ahead), snapshots, store, clock)
+    endpoints = Endpoints(store, clock, platform.policies, inspect, partial(existing, ahead))
+    quietly = Inspect(AwsEcs(aws), AwsSurroundings(aws), snapshots, store, clock)
     housekeeping = Housekeeping(store, clock, BucketCheck(bucket_of(settings, aws)), platform.readiness)
     targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
     return Service(
@@ -77,6 +82,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             CAPTURE: capture,
             PURGE: PurgeJob(snapshots),
             TEND: TendJob(snapshots, store, clock, platform.policies),
+            WATCH: WatchJob(quietly, snapshots, store, clock, platform.policies),
             CHANGE: ChangeJob(changing, AwsImages(apart), platform.policies, store, clock),
             CONSIDER: ConsiderJob(AwsEcs(apart), stored(apart), platform.policies, store, clock),
             ROLL_BACK: RollbackJob(
@@ -103,7 +109,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         },
         router=create_router(endpoints, targets),
         by_hand=(f"{PREFIX}/rollback/",),
-        background={"recovery snapshots": housekeeping.run},
+        background={"recovery snapshots": housekeeping.run, "ways back": Rounds(store, clock).run},
     )
 
 

@@ -39,6 +39,10 @@ class Ecs(Protocol):
         """
         ...
 
+    async def revision(self, target: Target, service: Body) -> Body:
+        """Return the service revision of the version that ``service`` describes; an empty one where ECS tells none."""
+        ...
+
     async def deployments(self, target: Target, since: float) -> list[Body]:
         """Return the descriptions of the service deployments created after ``since`` (epoch seconds), newest first."""
         ...

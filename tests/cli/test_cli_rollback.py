@@ -9,6 +9,7 @@ from surefoot.client import Surefoot
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
 from surefoot.rollback import listed, planned, roll_back
+from surefoot.snapshots import compared, drifted
 
 REQUESTER = Requester("ada", "much fails since tonight")
 KNOWN = ("20261125_140350_1a2b3c4d", "20261125_140350_99999999", "20261124_090000_00000000")
@@ -100,3 +101,13 @@ def test_a_plan_tells_each_setting_from_and_to() -> None:
     role = {"setting": "taskRoleArn", "from": None, "to": "arn:aws:iam::1:role/admin"}
     assert "  taskRoleArn: null → admin" in planned(PLAN | {"snapshot_id": KNOWN[0], "definition": [role]})
     assert "no setting differs" in planned(PLAN | {"snapshot_id": KNOWN[0], "changes": []})
+
+
+def test_what_differs_is_told_line_by_line() -> None:
+    found = {"differences": ["cpu was 256, and is 512."], "not_compared": ["ECS did not answer: not compared"]}
+    assert compared(found) == "  cpu was 256, and is 512.\n  ECS did not answer: not compared"
+    assert compared({"differences": [], "not_compared": []}) == "nothing differs"
+    assert drifted(found | {"sentence": "It differs."}).splitlines()[:2] == [
+        "It differs.",
+        "  cpu was 256, and is 512.",
+    ]

@@ -143,6 +143,9 @@ class Account:
         await give_way()
         return None
 
+    async def revision(self, target: Target, service: Body) -> Body:
+        return {}
+
     async def way_back(self, target: Target, service: Body) -> tuple[Body, dict[str, str]]:
         return service, await self.digests(target, service)
 

@@ -1,10 +1,14 @@
 """What the last look at a target found, and what the next one changes about it."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from contracts.base import Target
 from contracts.diagnostics import Issue
 from contracts.state import State
+
+OF_OTHERS = frozenset({"configuration_drift"})
+"""Kinds of issues that another service has told: no look finds them, and none finds that they are gone."""
 
 
 class KnownIssues(State):
@@ -16,6 +20,11 @@ class KnownIssues(State):
 
     def issue(self, issue_id: str) -> Issue | None:
         return next((issue for issue in self.issues if issue.issue_id == issue_id), None)
+
+    def with_those_of_others(self, stored: "KnownIssues") -> Self:
+        """Return the issues with those that others have told, which only the ``stored`` ones know for certain."""
+        own = tuple(issue for issue in self.issues if issue.kind not in OF_OTHERS)
+        return self.replace(issues=(*own, *(issue for issue in stored.issues if issue.kind in OF_OTHERS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +40,23 @@ def update(before: KnownIssues, issues: tuple[Issue, ...], now: float, *, comple
     known = {issue.issue_id: issue.severity for issue in before.issues}
     seen = {issue.issue_id for issue in issues}
     missing = tuple(issue for issue in before.issues if issue.issue_id not in seen)
-    kept = () if complete else missing
+    gone = tuple(issue for issue in missing if complete and issue.kind not in OF_OTHERS)
     return Change(
-        after=KnownIssues(issues=(*issues, *kept), checked_at=now),
+        after=KnownIssues(issues=(*issues, *(issue for issue in missing if issue not in gone)), checked_at=now),
         found=tuple(issue for issue in issues if known.get(issue.issue_id) != issue.severity),
-        gone=missing if complete else (),
+        gone=gone,
+    )
+
+
+def published(before: KnownIssues, kind: str, issue: Issue | None) -> Change:
+    """Return the change by what another service has told of a kind of issue in ``OF_OTHERS``; None: it is gone."""
+    of_kind = tuple(known for known in before.issues if known.kind == kind)
+    others = tuple(known for known in before.issues if known.kind != kind)
+    now = () if issue is None else (issue,)
+    return Change(
+        after=KnownIssues(issues=(*others, *now), checked_at=before.checked_at),
+        found=now if now != of_kind else (),
+        gone=() if now else of_kind,
     )
 
 

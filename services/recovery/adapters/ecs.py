@@ -44,6 +44,9 @@ class AwsEcs:
             return service, await self.digests(target, service)
         return version.service.body, version.digests
 
+    async def revision(self, target: Target, service: Body) -> Body:
+        return await ecs.current_revision(self.aws, target, EcsService(service))
+
     async def deployments(self, target: Target, since: float) -> list[Body]:
         return [found.body for found in await ecs.service_deployments(self.aws, target, since)]
 

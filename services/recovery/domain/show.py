@@ -10,18 +10,24 @@ from services.recovery.domain.proof import ProvenSnapshot
 from services.recovery.domain.protection import SnapshotEntry
 
 HIDDEN = "[redacted]"
+_OPAQUE = frozenset({"hookDetails", "driverOpts", "properties"})
+"""Settings in which anybody may have put anything: a hook's own details, options of a volume driver or a proxy."""
 _SECRET = re.compile(r"token|secret|password|passwd|credential|api[-_]?key|auth|dsn|url", re.IGNORECASE)
 
 
 def scrub(value: Any, name: str = "") -> Any:
-    """Return ``value`` as it may be shown: environment values, and whatever is named like a secret, are hidden."""
+    """Return ``value`` as it may be shown: no environment value, and nothing that is named, or looks, like a secret."""
+    if name in _OPAQUE and value:
+        return HIDDEN
     if isinstance(value, Mapping):
         return {key: scrub(part, key) for key, part in value.items()}
     if isinstance(value, list | tuple):
         if name == "environment":
             return [{**pair, "value": HIDDEN} if isinstance(pair, Mapping) else HIDDEN for pair in value]
         return [scrub(part, name) for part in value]
-    return HIDDEN if isinstance(value, str) and _SECRET.search(name) else value
+    if not isinstance(value, str):
+        return value
+    return HIDDEN if _SECRET.search(name) else redact(value)
 
 
 def command_line(words: Sequence[str] | None) -> str | None:

@@ -35,6 +35,9 @@ class Snapshot(Contract):
     """Container name → ``sha256:…`` of the image that ran."""
     surroundings: dict[str, Any] = Field(default_factory=dict)
     """Load balancing, scaling and network around the service."""
+    revision: Body = Field(default_factory=dict)
+    """Its service revision as DescribeServiceRevisions returns it; empty in a snapshot of a version before, and where
+    ECS tells none."""
     unknown: tuple[str, ...] = ()
     """A sentence for each part that could not be read."""
     actor: Plain = ""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from contracts.base import caused_id
+from contracts.base import Target, caused_id
 from contracts.deployment import Cause
 from contracts.gates import Gate
 from contracts.policy import Recovery
@@ -19,6 +19,7 @@ from services._chassis.reasons import Impossible
 from services._chassis.store import Store
 from services._chassis.transition import Decision, Emit, Job, Transition, decided
 from services.recovery.decisions.capture import PURGE
+from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import primary_of
 from services.recovery.domain.proof import ProvenSnapshot, Unproven
 from services.recovery.domain.protection import Protection, SnapshotEntry, key_of
@@ -71,9 +72,20 @@ class CaptureJob:
         stored = await self.snapshots.get(work.target, work.snapshot_id, ())
         if stored is not None:
             return stored
-        service = await self.ecs.service(work.target)
+        snapshot = await self._seen(work, await self._service(work.target))
+        await running.check()
+        stored = await self.snapshots.put(snapshot)
+        # where one is there already, an executor whose lease had run out has stored it in between
+        stored = stored or await self.snapshots.get(work.target, work.snapshot_id, ())
+        if stored is None:
+            raise AwsError("what was stored is not there any more", temporary=True)
+        return stored
+
+    async def _service(self, target: Target) -> Body:
+        """Return the service. Raise ``Impossible`` where it could not be brought back."""
+        service = await self.ecs.service(target)
         if service is None:
-            raise Impossible(f"There is no service {work.target}.")
+            raise Impossible(f"There is no service {target}.")
         deletion = EcsService(service).being_deleted
         if deletion is not None:
             raise Impossible(f"No snapshot was taken: {deletion}.")
@@ -82,8 +94,13 @@ class CaptureJob:
             raise Impossible(obstacle)
         if EcsService(service).primary is None:
             raise AwsError("ECS lists no deployment of the service.", temporary=True)
-        unread: tuple[str, ...] = ()
+        return service
+
+    async def _seen(self, work: CaptureWork, service: Body) -> Snapshot:
+        """Return the snapshot of the service; what it can do without and cannot be read is named in it."""
+        unread: list[str] = []
         digests: dict[str, str] = {}
+        revision: Body = {}
         try:
             if work.purpose == "before-change":
                 # what is being rolled out, or has failed to be, is not what a rollback should bring back
@@ -91,12 +108,16 @@ class CaptureJob:
             else:
                 digests = await self.ecs.digests(work.target, service)
         except AwsError as failed:
-            unread = (f"the digests of its images ({failed})",)
+            unread.append(f"the digests of its images ({failed})")
+        try:
+            revision = await self.ecs.revision(work.target, service)
+        except AwsError as failed:
+            unread.append(f"its service revision ({failed})")
         definition = await self.ecs.task_definition(work.target, service["taskDefinition"])
         if definition is None:
             raise Impossible(f"ECS does not know {service['taskDefinition']} any more.")
         around, unknown = await self.surroundings.around(work.target, service)
-        snapshot = Snapshot(
+        return Snapshot(
             snapshot_id=work.snapshot_id,
             target=work.target,
             taken_at=moment(self.clock.now()),
@@ -106,17 +127,11 @@ class CaptureJob:
             task_definition=definition,
             digests=digests,
             surroundings=around,
+            revision=revision,
             unknown=(*unknown, *unread),
             actor=work.actor,
             reason=work.reason,
         )
-        await running.check()
-        stored = await self.snapshots.put(snapshot)
-        # where one is there already, an executor whose lease had run out has stored it in between
-        stored = stored or await self.snapshots.get(work.target, work.snapshot_id, ())
-        if stored is None:
-            raise AwsError("what was stored is not there any more", temporary=True)
-        return stored
 
     def _captured(
         self,

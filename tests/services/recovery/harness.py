@@ -35,6 +35,7 @@ from services.recovery.domain.observed import Targets
 from services.recovery.domain.proof import StoredObject
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.handlers import Handlers
+from services.recovery.inspect import Inspect
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.consider import ConsiderJob
@@ -256,6 +257,10 @@ class RollingEcs:
         primary = service["deployments"][0] | {"taskDefinition": before["version"]}
         return service | {"taskDefinition": before["version"], "deployments": [primary]}, {}
 
+    async def revision(self, target: Target, service: Body) -> Body:
+        self._answer("revision")
+        return {"taskDefinition": service["taskDefinition"], "platformVersion": "1.4.0", "guardDutyEnabled": True}
+
     async def deployments(self, target: Target, since: float) -> list[Body]:
         self._answer("deployments")
         self._described()
@@ -377,6 +382,10 @@ class Recovery:
     @property
     def now(self) -> datetime:
         return moment(self.clock.now())
+
+    @property
+    def inspect(self) -> Inspect:
+        return Inspect(self.ecs, Nothing(), self.snapshots, self.store, self.clock)
 
     @property
     def protection(self) -> Protection:

@@ -37,7 +37,7 @@ async def web(recovery: Recovery) -> AsyncIterator[httpx2.AsyncClient]:
         return EcsService(found)
 
     http = create_http(ready)
-    endpoints = Endpoints(recovery.store, recovery.clock, recovery.policies, recovery.ecs, recovery.snapshots, existing)
+    endpoints = Endpoints(recovery.store, recovery.clock, recovery.policies, recovery.inspect, existing)
     http.include_router(create_router(endpoints, Targets(recovery.policies)), prefix=PREFIX)
     base = f"http://here{PREFIX}/disaster-recovery"
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base, headers=JSON) as client:
@@ -273,3 +273,33 @@ async def test_a_service_that_was_taken_from_the_policy_is_still_listed_and_roll
     assert [finished.result for finished in recovery.published(RollbackFinished)] == ["restored"]
     refused = await web.post(f"/snapshot/{HERE}")
     assert (refused.status_code, refused.json()["title"]) == (404, "No such service here"), "which begins something new"
+
+
+async def test_what_differs_between_two_snapshots_is_told_in_words(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    before = await recovery.snapshot()
+    recovery.clock.time += 60
+    recovery.ecs.definitions[0]["containerDefinitions"][0]["environment"][0]["value"] = f"{SECRET}!"
+    recovery.ecs.desired = 5
+    after = await recovery.snapshot("run-2")
+    found = await web.get(f"/snapshots/{HERE}/diff", params={"from": before, "to": after})
+    assert found.json()["differences"] == [
+        "The variable DATABASE_URL of the container backend has changed.",
+        "The desired count was 3, and is 5.",
+    ]
+    assert SECRET not in found.text
+    none = await web.get(f"/snapshots/{HERE}/diff", params={"from": before, "to": "20200101_000000_00000000"})
+    assert (none.status_code, "There is no snapshot 20200101_000000_00000000" in none.json()["detail"]) == (404, True)
+    wrong = await web.get(f"/snapshots/{HERE}/diff", params={"from": "../x", "to": after})
+    assert wrong.status_code == 422
+
+
+async def test_the_drift_of_the_live_service_is_shown(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    unproven = await web.get(f"/drift/{HERE}")
+    assert (unproven.json()["state"], unproven.json()["snapshot_id"]) == ("not-judged", None)
+    good = await recovery.snapshot(purpose="after-change")
+    recovery.ecs.settings["enableExecuteCommand"] = True
+    found = (await web.get(f"/drift/{HERE}")).json()
+    assert (found["state"], found["snapshot_id"]) == ("drifted", good)
+    assert found["differences"] == ["enableExecuteCommand is true, and was not set in the snapshot."]
+    recovery.ecs.gone = True
+    assert (await web.get(f"/drift/{HERE}")).status_code == 404

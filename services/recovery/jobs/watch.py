@@ -1,0 +1,76 @@
+"""Looks at the ways back of every service, one after another: has the service drifted from its last good snapshot?
+
+It is one job for all services, so that it takes one place among the jobs, and a rollback never waits for it.
+"""
+
+from dataclasses import dataclass
+
+import structlog
+
+from contracts.base import Target
+from contracts.state import NewerState
+from services._aws.errors import AwsError
+from services._chassis.clock import Clock, moment
+from services._chassis.jobs import Running
+from services._chassis.policies import Policies
+from services._chassis.store import Store
+from services._chassis.transition import Job, Transition, decided
+from services.recovery.decisions.watch import WATCH, note_drift
+from services.recovery.inspect import Inspect
+from services.recovery.ports import Snapshots
+
+EVERY_SECONDS = 3600.0
+"""Product seconds between two looks at a service. Its reads cost what docs/operations.md says."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class WatchJob:
+    inspect: Inspect
+    snapshots: Snapshots
+    store: Store
+    clock: Clock
+    policies: Policies
+
+    async def __call__(self, running: Running) -> Transition:
+        """Look at one service after another. One that cannot be looked at now is looked at the next time."""
+        done = running.saved.decode() if running.saved else ""
+        for target in await self.snapshots.targets():
+            if str(target) > done and self._governed(target):
+                await running.check()
+                await self._look(running, target)
+                await running.checkpoint(str(target).encode())
+        return decided()
+
+    def _governed(self, target: Target) -> bool:
+        try:
+            self.policies.of(target)
+        except LookupError:
+            return False
+        return True
+
+    async def _look(self, running: Running, target: Target) -> None:
+        try:
+            drift = await self.inspect.drift(target)
+            now = moment(self.clock.now())
+            await self.store.apply(note_drift(target, drift, running.id, now), cause="")
+        except (AwsError, NewerState) as error:
+            log.info("the ways back of a service are looked at the next time", target=str(target), why=str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """Begins a round over all services every hour, whichever replica comes first."""
+
+    store: Store
+    clock: Clock
+
+    async def run(self) -> None:
+        while True:
+            await self.clock.sleep(EVERY_SECONDS)
+            await self.once()
+
+    async def once(self) -> None:
+        name = f"{WATCH}:{int(self.clock.now() // EVERY_SECONDS)}"
+        await self.store.apply(decided(jobs=(Job(name, WATCH),)), cause=name)

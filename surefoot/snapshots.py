@@ -1,0 +1,73 @@
+"""The commands about what one can go back to: snapshots, what differs between them, and what has drifted since."""
+# ruff: noqa: PLC0415  so that no command waits for the imports of another
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from surefoot.arguments import ANYWHERE, Cluster, Located, Place, Service
+from surefoot.exit_codes import Exit
+from surefoot.output import Json, result
+
+app = App(
+    name="snapshots",
+    help="List the snapshots of a service, the newest first; `diff` says what differs between two.",
+    default_parameter=Parameter(negative_iterable=()),
+    help_format="plaintext",
+)
+Snapshot = Annotated[str, Parameter(help="Of `surefoot snapshots`; the beginning of its id will do.")]
+
+
+@app.default
+def snapshots(cluster: Cluster, service: Service, *, where: Located = ANYWHERE, json: Json = False) -> int:
+    """List the snapshots of a service, the newest first."""
+    from surefoot.client import Surefoot
+    from surefoot.rollback import listed
+
+    found = Surefoot().snapshots(Place.of(cluster, service, where))
+    result(found, json, listed)
+    return Exit.SUCCEEDED
+
+
+@app.command
+def diff(
+    cluster: Cluster,
+    service: Service,
+    before: Snapshot,
+    after: Snapshot,
+    *,
+    where: Located = ANYWHERE,
+    json: Json = False,
+) -> int:
+    """Show what differs from one snapshot to another, in sentences. Of a secret only that it has changed."""
+    from surefoot.client import Surefoot
+    from surefoot.rollback import named
+
+    api, place = Surefoot(), Place.of(cluster, service, where)
+    known = api.snapshots(place)["snapshots"]
+    found = api.compare(place, named(known, place, before), named(known, place, after))
+    result(found, json, compared)
+    return Exit.SUCCEEDED
+
+
+def drift(cluster: Cluster, service: Service, *, where: Located = ANYWHERE, json: Json = False) -> int:
+    """Show how a service differs from its last good snapshot. Exit 1 where it does."""
+    from surefoot.client import Surefoot
+
+    found = Surefoot().drift(Place.of(cluster, service, where))
+    result(found, json, drifted)
+    return Exit.FAILED if found["state"] == "drifted" else Exit.SUCCEEDED
+
+
+def compared(found: Mapping[str, Any]) -> str:
+    """Return a line for each difference, and for what could not be compared."""
+    return "\n".join(_lines(found) or ["nothing differs"])
+
+
+def drifted(found: Mapping[str, Any]) -> str:
+    return "\n".join([found["sentence"], *_lines(found)])
+
+
+def _lines(found: Mapping[str, Any]) -> Sequence[str]:
+    return [f"  {sentence}" for sentence in (*found["differences"], *found["not_compared"])]
