@@ -4,10 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import botocore.endpoint
+import botocore.parsers
 from botocore.credentials import Credentials
+from botocore.utils import parse_timestamp
 
 from sandbox.aws.inprocess import Cut, HungUp, WsgiApplication, answered_by
 from sandbox.aws.patching import put_in_place
@@ -55,13 +58,32 @@ class VirtualLine:
 
 
 @contextmanager
-def retries_in_virtual_time(loop: VirtualLoop) -> Iterator[None]:
-    """Let botocore's pauses between two tries of a call take the loop's time, until the end of the ``with``."""
-    undo = put_in_place({(botocore.endpoint, "time"): _Pauses(loop)})
+def botocore_in_virtual_time(loop: VirtualLoop) -> Iterator[None]:
+    """Let botocore's pauses between two tries of a call take the loop's time, until the end of the ``with``, and have
+    it read timestamps in UTC: its own way, by this machine's time zone, takes a tenth of a rehearsal.
+    """
+    undo = put_in_place(
+        {(botocore.endpoint, "time"): _Pauses(loop), (botocore.parsers, "DEFAULT_TIMESTAMP_PARSER"): moment_of}
+    )
     try:
         yield
     finally:
         undo()
+
+
+def moment_of(value: str | float) -> datetime:
+    """Return a timestamp of AWS's as a moment in UTC. Raise ``ValueError`` for what is no timestamp."""
+    try:
+        return datetime.fromtimestamp(float(value), UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        pass
+    if isinstance(value, str) and value.endswith("Z"):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    parsed: datetime = parse_timestamp(value)  # type: ignore[arg-type]  # it takes numbers as well
+    return parsed
 
 
 @dataclass(frozen=True, slots=True)

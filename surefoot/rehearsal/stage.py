@@ -11,7 +11,7 @@ from sandbox.aws.server.gateway import Gateway
 from sandbox.aws.server.in_process import InProcessAws
 from sandbox.aws.server.incidents import Impossible
 from sandbox.scenarios.model import Scenario
-from sandbox.virtual.aws import InProcessConnection, retries_in_virtual_time
+from sandbox.virtual.aws import InProcessConnection, botocore_in_virtual_time
 from sandbox.virtual.clock import LoopClock
 from sandbox.virtual.http import Transport, transport_to
 from sandbox.virtual.loop import VirtualLoop
@@ -53,7 +53,7 @@ class Stage:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run it to its end. Raise ``Impossible`` where an incident of the scenario cannot happen, or ``NeverEnds``."""
         try:
-            with retries_in_virtual_time(self.loop):
+            with botocore_in_virtual_time(self.loop):
                 return self.loop.run_until_complete(work)
         except ExceptionGroup as group:
             raise _first(Impossible, group) or _first(NeverEnds, group) or group from group

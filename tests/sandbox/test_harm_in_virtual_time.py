@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from sandbox.aws.accounts import REGION
 from sandbox.aws.server.in_process import InProcessAws
 from sandbox.scenarios.harm import Rule
-from sandbox.virtual.aws import InProcessConnection, retries_in_virtual_time
+from sandbox.virtual.aws import InProcessConnection, botocore_in_virtual_time
 from sandbox.virtual.clock import LoopClock
 from sandbox.virtual.loop import VirtualLoop
 
@@ -53,7 +53,7 @@ def harmed() -> Iterator[Harmed]:
     clock = LoopClock(loop, 1_764_000_000.0)
     aws = InProcessAws(clock.now)
     gateway = aws.open("http://aws.sandbox", "app.sandbox", [80])
-    with retries_in_virtual_time(loop):
+    with botocore_in_virtual_time(loop):
         yield Harmed(loop, aws, gateway, InProcessConnection(REGION, gateway, loop=loop))
     aws.close()
     loop.close()

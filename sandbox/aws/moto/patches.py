@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from moto import backends
 from moto.applicationautoscaling import models as autoscaling
 from moto.applicationautoscaling.exceptions import AWSValidationException
 from moto.core import utils as moto_time
@@ -30,6 +31,8 @@ from sandbox.aws.ecs.targets import Target
 from sandbox.aws.patching import Undo, put_in_place
 from sandbox.aws.world.world import World
 
+MODULES = frozenset(backends.list_of_moto_modules())
+"""The services that moto has; it reads its directory for each call of AWS."""
 NOT_REGISTERED = ("Target.NotRegistered", "Target is not registered to the target group")
 
 
@@ -44,6 +47,7 @@ def patched(worlds: Mapping[Place, World], now: Callable[[], float]) -> Iterator
         _arns_of_network_load_balancers(undo)
         _subnets_count_tasks(worlds, undo)
         _product_time(now, undo)
+        _replace(backends, "list_of_moto_modules", lambda: MODULES, undo)
         yield
     finally:
         for each in reversed(undo):

@@ -73,7 +73,7 @@ def before(rule: Rule, readings: Readings, moment: float) -> Before | None:
     else:
         value = median(known.values())
     broken = any(rule.breaks_over(window) for window in windows)
-    return Before(value, sum(readings.requests.get(minute, 0.0) for minute in known), broken)
+    return Before(value, readings.requests_in(known), broken)
 
 
 def broken_until(rule: Rule, readings: Readings, moment: float) -> bool:
@@ -90,7 +90,7 @@ def broken_until(rule: Rule, readings: Readings, moment: float) -> bool:
 
 def _is_enough(rule: Rule, readings: Readings, window: dict[float, float]) -> bool:
     """Return whether a window of requests has enough of them to be a rate."""
-    return not rule.measure.requests or sum(readings.requests.get(at, 0.0) for at in window) >= LEAST_REQUESTS
+    return not rule.measure.requests or readings.requests_in(window) >= LEAST_REQUESTS
 
 
 def _usual_minutes(readings: Readings, moment: float, most: int) -> tuple[float, ...]:

@@ -225,6 +225,11 @@ class Readings:
         requests, target_5xx, balancer_5xx = sums
         return requests, target_5xx, balancer_5xx
 
+    def requests_in(self, minutes: Iterable[float]) -> float:
+        """Return the requests of ``minutes``, as ``requests`` has them."""
+        asked, _, balancer_5xx = self.counts(minutes)
+        return asked + balancer_5xx
+
     @property
     def error_rate(self) -> Series:
         """The error rate, per cent, of each minute that has requests; a count without a point is 0."""
@@ -288,5 +293,8 @@ def minutes_before(end: float, count: int) -> tuple[float, ...]:
 
 def added(*series: Series) -> Series:
     """Return the sum of series, in time order; a minute without a point in some of them has those of the others."""
-    minutes = sorted(set().union(*series))
-    return {minute: sum(points.get(minute, 0.0) for points in series) for minute in minutes}
+    total: dict[float, float] = {}
+    for points in series:
+        for minute, value in points.items():
+            total[minute] = total.get(minute, 0.0) + value
+    return dict(sorted(total.items()))

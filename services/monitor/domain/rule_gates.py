@@ -186,7 +186,7 @@ def _requests(rule: Rule, measure: Requests, seen: Seen) -> Gate:
         return broken
     points, fault = seen.points(rule)
     stretch = _stretch(readings, points)
-    requests = round(sum(readings.requests.get(minute, 0.0) for minute in stretch))
+    requests = round(readings.requests_in(stretch))
     if requests >= LEAST_REQUESTS:
         return _by_users(rule, measure, readings, stretch, requests, fault)
     if probes is not None and seen.quiet:
@@ -205,7 +205,7 @@ def _stretch(readings: Readings, points: Series) -> dict[float, float]:
         if len(taken) >= GOOD_POINTS and requests >= LEAST_REQUESTS:
             break
         taken[minute] = points[minute]
-        requests += readings.requests.get(minute, 0.0)
+        requests += readings.requests_in((minute,))
     return taken
 
 

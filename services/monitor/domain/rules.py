@@ -152,7 +152,7 @@ def evaluate(rule: Rule, readings: Readings, now: float) -> RuleState:
         until = min(until, readings.reported_until)  # all points of CloudWatch may be later than usual
     window = minutes_before(until, rule.minutes)
     values = {minute: series[minute] for minute in window if minute in series}
-    requests = sum(readings.requests.get(minute, 0.0) for minute in window)
+    requests = readings.requests_in(window)
     if measure.absence == "is an outage":
         found = _availability(rule, readings, window, values)
     elif measure.requests and requests < LEAST_REQUESTS:
