@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Base64Bytes
 
-from contracts.base import Contract, Target, caused_id
+from contracts.base import Contract, Target, Time, caused_id
 from contracts.monitor import WarningAlert
 from contracts.prose import Plain, Prose
 from contracts.topics import WARNING_ALERTS
@@ -17,6 +17,12 @@ GROUP_HEADER = "surefoot_group"
 """A header of replayed messages: the one consumer group that the replay is for. The others skip it."""
 LETTER_HEADER = "surefoot_letter"
 """A header of replayed messages: the id of the dead letter that is replayed."""
+REPLAY_HEADER = "surefoot_replay"
+"""A header of replayed messages: who has replayed it and why, as JSON (``Replay``)."""
+REPLAY_SIGNATURE_HEADER = "surefoot_replay_signature"
+"""A header of replayed messages: the operators' signature of the replay (``signatures.replay_bytes``). The message has
+its writer's own besides."""
+OURS = (GROUP_HEADER, LETTER_HEADER, REPLAY_HEADER, REPLAY_SIGNATURE_HEADER)
 RULE = "dead-letter"
 
 
@@ -48,8 +54,16 @@ class DeadLettered(Contract):
     @property
     def replay_headers(self) -> tuple[tuple[str, bytes | None], ...]:
         """The headers as they were, addressed to the group that could not handle the message."""
-        ours = {GROUP_HEADER: self.group.encode(), LETTER_HEADER: letter_id(self).encode()}
-        return (*((name, value) for name, value in self.headers if name not in ours), *ours.items())
+        given = ((name, value) for name, value in self.headers if name not in OURS)
+        return (*given, (GROUP_HEADER, self.group.encode()), (LETTER_HEADER, letter_id(self).encode()))
+
+
+class Replay(Contract):
+    """Who has replayed a letter, when and why, as that person says."""
+
+    actor: Plain
+    time: Time
+    reason: Prose = ""
 
 
 class DeadLetterSettled(Contract):

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Self
 
 from contracts.catalogue import CATALOGUE, entry_of_type
+from contracts.dead_letter import GROUP_HEADER, LETTER_HEADER, REPLAY_HEADER
 from contracts.topics import COMMAND_TOPICS, SERVICES, Party
 
 SIGNATURE_HEADER = "surefoot_signature"
@@ -19,6 +20,7 @@ SIGNED_HEADERS = (
 """All that is read of a message besides its body. Other headers, a mirror's or a tracer's, may come and go."""
 _BEGIN = b"surefoot-signature-1"
 """Says what is signed and in which form, so that no signature for something else fits."""
+_REPLAY = b"surefoot-replay-1"
 
 
 class Signature(NamedTuple):
@@ -53,6 +55,16 @@ def signed_bytes(
     """
     given = dict(headers)
     return joined_parts(_BEGIN, (topic.encode(), key, *(given.get(name) for name in SIGNED_HEADERS), value))
+
+
+def replay_bytes(
+    topic: str, key: bytes | None, headers: Iterable[tuple[str, bytes | None]], value: bytes | None
+) -> bytes:
+    """Return what operators sign of a replay: ``surefoot-replay-1``, its group, its letter, by whom, the message."""
+    headers = tuple(headers)
+    given = dict(headers)
+    about = (given.get(name) for name in (GROUP_HEADER, LETTER_HEADER, REPLAY_HEADER))
+    return joined_parts(_REPLAY, (*about, signed_bytes(topic, key, headers, value)))
 
 
 def joined_parts(begin: bytes, parts: Iterable[bytes | None]) -> bytes:

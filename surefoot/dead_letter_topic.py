@@ -12,20 +12,31 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from contracts.base import caused_id
-from contracts.dead_letter import DeadLettered, DeadLetterSettled, alert_of, letter_id
+from contracts.bounds import LONGEST_ACTOR
+from contracts.dead_letter import (
+    REPLAY_HEADER,
+    REPLAY_SIGNATURE_HEADER,
+    DeadLettered,
+    DeadLetterSettled,
+    Replay,
+    alert_of,
+    letter_id,
+)
 from contracts.envelope import Envelope, InvalidMessage, Message, Meta, read_meta
 from contracts.prose import plain
-from contracts.signatures import OPERATORS_SOURCE
+from contracts.signatures import OPERATORS_SOURCE, replay_bytes
 from contracts.topics import DEAD_LETTERS, TOPICS, Party
 from services._chassis.message_age import OLDEST_SECONDS
 from services._chassis.signatures import Signatures, Untrusted
 from surefoot.exit_codes import Exit
 from surefoot.kafka import ANSWER_SECONDS, connection, started
 from surefoot.output import CannotDo
-from surefoot.signing import proven, signed, trust_of
+from surefoot.signing import proven, signature_of, signed, trust_of
 from surefoot.whole_topic import records_of
 
 SHORTEST_PREFIX = 4
+LONGEST_REASON = 1_000
+"""Characters of a reason that go with the message: a header has a bound (``LONGEST_HEADER``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +150,21 @@ async def replay(letters: Iterable[Letter], actor: str, reason: str) -> None:
             letters, key=lambda letter: (letter.body.topic, letter.body.partition, letter.body.offset)
         ):
             body = letter.body
+            headers = [*_replay_headers(body, actor, reason)]
             async with asyncio.timeout(ANSWER_SECONDS):
                 await producer.send_and_wait(
-                    body.topic, body.value, key=body.key, partition=body.partition, headers=[*body.replay_headers]
+                    body.topic, body.value, key=body.key, partition=body.partition, headers=headers
                 )
             settlement = DeadLetterSettled(letter=letter.id, how="replayed", actor=actor, reason=reason)
             await _settle(producer, letter, settlement)
+
+
+def _replay_headers(body: DeadLettered, actor: str, reason: str) -> Iterable[tuple[str, bytes | None]]:
+    """Return the headers of a letter's message, with who replays it, which the operators' key signs."""
+    replay = Replay(actor=actor[:LONGEST_ACTOR], time=datetime.now(UTC), reason=reason[:LONGEST_REASON])
+    headers = (*body.replay_headers, (REPLAY_HEADER, replay.model_dump_json().encode()))
+    signature = signature_of(replay_bytes(body.topic, body.key, headers, body.value), Party.OPERATORS, os.environ)
+    return (*headers, (REPLAY_SIGNATURE_HEADER, signature)) if signature else headers
 
 
 async def drop(letters: Iterable[Letter], actor: str, reason: str) -> None:

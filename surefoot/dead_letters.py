@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from contracts.dead_letter import GROUP_HEADER, LETTER_HEADER, Reason
+from contracts.dead_letter import GROUP_HEADER, LETTER_HEADER, REPLAY_HEADER, Reason
 from contracts.prose import plain
 from surefoot import dead_letter_topic
 from surefoot.dead_letter_topic import Letter
@@ -24,7 +24,7 @@ app = App(
 
 Actor = Annotated[str, Parameter(help="Who decides this.")]
 SHORT = 8
-PUBLIC = (GROUP_HEADER, LETTER_HEADER, "content-type")
+PUBLIC = (GROUP_HEADER, LETTER_HEADER, REPLAY_HEADER, "content-type")
 """Headers whose values are shown; besides them all of CloudEvents' own."""
 
 

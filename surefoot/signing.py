@@ -44,10 +44,21 @@ def signed(message: Message, party: Party, environment: Mapping[str, str]) -> Me
 
     Raise ``CannotDo`` where the key cannot be read.
     """
+    signer = _signer(party, environment)
+    return signer.sign(message) if signer else message
+
+
+def signature_of(content: bytes, party: Party, environment: Mapping[str, str]) -> bytes | None:
+    """Return the party's signature of bytes; None where ``SUREFOOT_SIGNING_KEY`` is not set. Raise ``CannotDo``."""
+    signer = _signer(party, environment)
+    return signer.signature_of(content) if signer else None
+
+
+def _signer(party: Party, environment: Mapping[str, str]) -> Signer | None:
     path = environment.get("SUREFOOT_SIGNING_KEY")
     if not path:
-        return message
+        return None
     try:
-        return Signer(read_private(Path(path.replace("{party}", party)))).sign(message)
+        return Signer(read_private(Path(path.replace("{party}", party))))
     except KeyFault as fault:
         raise CannotDo(f"{fault}; SUREFOOT_SIGNING_KEY names it", Exit.USAGE) from fault

@@ -8,6 +8,7 @@ longer than a moment is a job. This module knows no broker.
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
@@ -163,13 +164,20 @@ class Consumer:
         except NewerState as error:
             if self._may_wait(record, error, reading):
                 raise
-            await self._unhandled.keep(record, "failed", f"state of a newer version: {error}")
+            await self._fail(record, f"state of a newer version: {error}")
         except (RedisError, OSError, Busy):
             raise
         except Exception as error:
             log.exception("a message could not be handled", topic=record.topic, error=type(error).__name__)
             failed = "failed" if is_permanent(error) else f"failed {ATTEMPTS} times"
-            await self._unhandled.keep(record, "failed", f"{failed}: {sentence_of(error)}")
+            await self._fail(record, f"{failed}: {sentence_of(error)}")
+
+    async def _fail(self, record: Record, why: str) -> None:
+        """Keep a message that was believed and cannot be handled."""
+        signed_by = ""
+        with suppress(InvalidMessage):  # its key may be gone by now
+            signed_by = self._proven(record)[1].signed_by
+        await self._unhandled.keep(record, "failed", why, signed_by=signed_by)
 
     def _may_wait(self, record: Record, error: NewerState, reading: Reading) -> bool:
         """Return whether this target's messages have waited for less than ``NEWER_STATE_LONGEST``."""
@@ -222,11 +230,10 @@ class Consumer:
             self._service.admits(event.target, meta.signed_by)
         if meta.expires_at and self._store.clock.now() >= self._store.clock.at(meta.expires_at.timestamp()):
             # with the message's own cause: a message that was handled in time and comes again is no dead letter
-            await self._unhandled.keep(
-                record, "expired", f"{entry.type} came after its expirytime", known=_known_by(envelope)
-            )
+            why, known = f"{entry.type} came after its expirytime", _known_by(envelope)
+            await self._unhandled.keep(record, "expired", why, known=known, signed_by=meta.signed_by)
             return
-        with come_from(record, envelope, self._service.name):
+        with come_from(record, envelope, self._service.name, self._trust):
             await self._try(envelope, handler, redis_run_id)
         self._waiting_since.pop(record.key or b"", None)
 
@@ -241,10 +248,7 @@ class Consumer:
         }
         with structlog.contextvars.bound_contextvars(**correlation):
             async for attempt in stamina.retry_context(
-                on=_passing,
-                attempts=ATTEMPTS,
-                wait_max=LONGEST_WAIT,
-                timeout=None,
+                on=_passing, attempts=ATTEMPTS, wait_max=LONGEST_WAIT, timeout=None
             ):
                 with attempt:
                     await self._apply(envelope, handler, redis_run_id)

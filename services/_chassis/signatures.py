@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from contracts.dead_letter import RULE
+from contracts.dead_letter import REPLAY_SIGNATURE_HEADER, RULE, Replay
 from contracts.envelope import InvalidMessage, Message, Meta
 from contracts.monitor import WarningAlert
 from contracts.results import StepFinished, StepProgressed
@@ -20,6 +20,7 @@ from contracts.signatures import (
     SIGNATURE_HEADER,
     Signature,
     asked_service,
+    replay_bytes,
     signed_bytes,
     source_fits,
     writers_of,
@@ -134,6 +135,18 @@ class Trust:
                 raise Untrusted("it is not signed")
             return None
         return self.signer_of(given, signed_bytes(record.topic, record.key, record.headers, record.value))
+
+    def replayed_by(self, record: Received, replay: Replay) -> TrustedKey | None:
+        """Return the operators' key that has signed a replay of a dead letter; None where none has."""
+        given: bytes | None = dict(record.headers).get(REPLAY_SIGNATURE_HEADER)
+        if given is None or self.mode is Signatures.OFF:
+            return None
+        try:
+            key = self.signer_of(given, replay_bytes(record.topic, record.key, record.headers, record.value))
+        except Untrusted:
+            return None
+        retired = key.until is not None and replay.time > key.until
+        return key if key.party is Party.OPERATORS and not retired else None
 
     def signer_of(self, given: bytes, content: bytes) -> TrustedKey:
         """Return the key that has made the signature ``given`` (``KEY:SIGNATURE``) of ``content``.

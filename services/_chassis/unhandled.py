@@ -11,7 +11,7 @@ from contracts.envelope import read_meta
 from contracts.prose import quote
 from contracts.signatures import signed_bytes
 from contracts.topics import COMMAND_TOPICS, DEPLOYMENT_REQUESTS, Party
-from services._chassis.audit.messages import place_of
+from services._chassis.audit.messages import place_of, refused_from
 from services._chassis.audit.recorder import Recorder
 from services._chassis.clock import moment
 from services._chassis.dead_letters import LONGEST_DETAIL, emissions_for, letter_of, unsupported
@@ -125,7 +125,7 @@ class Unhandled:
         if refusal := self._service.refusals.get(record.topic):
             try:
                 refused = await refusal(record, signed_by, quote(why, LONGEST_DETAIL))
-                await self.keep(record, reason, why, also=also, refused=refused)
+                await self.keep(record, reason, why, also=also, refused=refused, signed_by=signed_by)
             except (RedisError, OSError, Busy, Untrusted):
                 raise
             except Exception as error:
@@ -134,7 +134,7 @@ class Unhandled:
                 )
             else:
                 return
-        await self.keep(record, reason, why, also=also)
+        await self.keep(record, reason, why, also=also, signed_by=signed_by)
 
     async def keep(
         self,
@@ -145,10 +145,11 @@ class Unhandled:
         also: tuple[Emit, ...] = (),
         refused: Transition | None = None,
         known: Known | None = None,
+        signed_by: str = "",
     ) -> None:
         """Store a message as a dead letter, once for each group; publish ``also`` and what ``refused`` decides with it.
 
-        The inbox knows it by the message's offset, or as ``known``.
+        The inbox knows it by the message's offset, or as ``known``. ``signed_by``: who has proven to have written it.
         """
         letter = letter_of(record, self._service.name, reason, detail)
         id_ = letter_id(letter)
@@ -156,4 +157,5 @@ class Unhandled:
         emit = (*emissions_for(letter, moment(self._store.clock.now())), *also)
         transition = refused.and_emit(*emit) if refused else decided(*emit)
         cause, before = known or Known(f"dead-letter#{id_}")
-        await self._store.apply(transition, cause=cause, cause_before=before, cause_id=id_)
+        with refused_from(record, signed_by):
+            await self._store.apply(transition, cause=cause, cause_before=before, cause_id=id_)

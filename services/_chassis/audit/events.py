@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from contracts.audit import Act, Who
+from contracts.audit import Act
 from contracts.base import caused_id
 from contracts.catalogue import entry_of
 from contracts.dead_letter import DeadLettered
@@ -122,8 +122,6 @@ def _letter(letter: DeadLettered) -> Fields:
         "act": Act.MESSAGE_REFUSED,
         "why": letter.detail,
         "outcome": letter.reason,
-        "who": Who(proof="none"),
-        "where": f"{letter.topic[:200]}/{letter.partition}/{letter.offset}",
         "details": (f"replay of {letter.replay_of}",) if letter.replay_of else (),
     }
 
