@@ -11,7 +11,9 @@ from contracts.audit import Act, AuditEntry
 from contracts.audit_chain import MOST_LISTED, hash_of, read_record
 from contracts.topics import SERVICES, Party
 from services._chassis.audit.acts import Audited
+from services._chassis.audit.given_up import GivenUp
 from services._chassis.audit.sealer import HEAD, MOST_WAITING, UNARCHIVED
+from services._chassis.readiness import Readiness
 from services._chassis.redis_keys import AUDIT
 from services._chassis.signatures import Identity, Signatures, Trust
 from services._chassis.store import AnotherRedis, Applied
@@ -345,6 +347,13 @@ async def test_a_record_beyond_all_bounds_is_said_to_be_lost_and_stops_no_chain(
     assert checked(lines).faults == []
 
 
+async def given_up(audit: Audit) -> list[str]:
+    """Return what a replica says in ``/readyz`` that was started later."""
+    readiness = Readiness()
+    await GivenUp(audit.store, readiness).look()
+    return readiness.degraded
+
+
 async def test_what_is_not_sealed_is_bounded_counted_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services._chassis.audit.sealer.MOST_UNSEALED", 3)
     audit = Audit()
@@ -354,6 +363,15 @@ async def test_what_is_not_sealed_is_bounded_counted_and_told(monkeypatch: pytes
     _, *records = audit.records
     assert [record.act for record in records] == [Act.ROLLBACK_FINISHED, Act.RUN_FINISHED, Act.RECORD_LOST]
     assert await audit.redis.hget(audit.store.key("counters"), "audit-not-sealed") == b"3"
+    (sentence,) = await given_up(audit)
+    assert sentence.startswith(
+        "3 records of recovery's audit were given up so far, the last ones on 2026-11-27 at 12:00 U"
+    )
+    assert sentence.endswith("before they had a place in its chain, and nothing else has them.")
+    audit.clock.time += 24 * 3600 + 1
+    assert (await given_up(audit)) == []
+    await audit.store.write_although_full("HSET", audit.store.key("counters"), "audit-not-sealed:last", "spoilt")
+    assert (await given_up(audit)) == []
 
 
 async def test_a_head_that_was_spoilt_is_a_second_beginning_and_no_standstill() -> None:
@@ -371,6 +389,9 @@ async def test_what_waits_for_s3_is_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     await audit.sealed(*ACTS)
     assert len(audit.redis.stream(audit.store.key(UNARCHIVED))) == 3
     assert await audit.redis.hget(audit.store.key("counters"), "audit-not-archived") == b"2"
+    unarchived, unpublished = await given_up(audit)
+    assert unarchived.endswith("before S3 had them; audit.v1 has them.")
+    assert unpublished.endswith("before Kafka had them; where there is an archive in S3, it has them.")
 
 
 async def test_a_key_that_was_retired_signs_nothing_later() -> None:

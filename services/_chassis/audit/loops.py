@@ -8,6 +8,7 @@ from typing import Any
 from contracts.topics import Party
 from services._chassis.assembly import Transport
 from services._chassis.audit.archive import Archive, ArchiveBucket
+from services._chassis.audit.given_up import GivenUp
 from services._chassis.audit.keys import KeyAudit
 from services._chassis.audit.sealer import OUTBOX, Sealer
 from services._chassis.aws import Aws
@@ -40,6 +41,7 @@ def audit_loops(
     loops: dict[str, Loop] = {
         f"{service} audit": Sealer(store, identity, readiness, archived=bucket is not None).run,
         f"{service} audit relay": relay.run,
+        f"{service} audit given up": GivenUp(store, readiness).run,
         f"{service} audit on Kafka": Unpublished(relay, service, settings.stall_timeout, readiness).run,
     }
     if bucket is not None:

@@ -25,6 +25,7 @@ from contracts.envelope import Envelope, Message, Meta
 from contracts.topics import Party
 from services._chassis.apply_call import fields_of
 from services._chassis.audit.entries import shortened
+from services._chassis.audit.given_up import LAST, NOT_ARCHIVED, NOT_PUBLISHED, NOT_SEALED
 from services._chassis.clock import moment
 from services._chassis.readiness import Readiness
 from services._chassis.redis_keys import AUDIT, COUNTERS
@@ -40,8 +41,6 @@ MOST_WAITING = 10_000
 """Records of a service that wait for Kafka, and as many for S3, 10 MB each; the oldest go first, and are counted."""
 MOST_UNSEALED = 10_000
 """Entries of a service that have no place in the chain yet, the same."""
-NOT_SEALED = "audit-not-sealed"
-"""The counter of the entries that were given up before they had a place in the chain."""
 
 log = structlog.get_logger()
 
@@ -110,7 +109,8 @@ class Sealer:
         run = str((await store.redis.info("server"))["run_id"])
         messages, head = self._sealed(entries, head, run)
         keys = [store.key(name) for name in (HEAD, AUDIT, OUTBOX, UNARCHIVED, COUNTERS)]
-        arguments: list[Any] = [kept or b"", run, as_json(head), MOST_WAITING, str(int(self._archived)), len(entries)]
+        arguments: list[Any] = [kept or b"", run, as_json(head), MOST_WAITING, str(int(self._archived))]
+        arguments += [NOT_PUBLISHED, NOT_ARCHIVED, LAST, store.clock.now(), len(entries)]
         arguments += [id_ for id_, _ in entries]
         for message in messages:
             arguments += fields_of(message).values()
@@ -129,6 +129,7 @@ class Sealer:
         await store.write_although_full("XADD", store.key(AUDIT), "*", "entry", as_json(lost))
         gone = await store.write_although_full("XTRIM", store.key(AUDIT), "MAXLEN", MOST_UNSEALED)
         await store.write_although_full("HINCRBY", store.key(COUNTERS), NOT_SEALED, int(gone))
+        await store.write_although_full("HSET", store.key(COUNTERS), f"{NOT_SEALED}{LAST}", store.clock.now())
         log.error("entries of the audit were given up before they were sealed", service=store.service, entries=gone)
 
     def _sealed(self, entries: Entries, head: Head | None, run: str) -> tuple[list[Message], Head]:
