@@ -15,6 +15,7 @@ from contracts import (
     optimizer,
     recovery,
     results,
+    run_verbs,
     topics,
     validator,
 )
@@ -69,6 +70,9 @@ def _entry(
 CATALOGUE: tuple[Entry, ...] = (
     _entry("deploy-requested.v1", deployment.DeployRequested, topics.DEPLOYMENT_REQUESTS, CI, ORCHESTRATOR),
     _entry("abort-requested.v1", deployment.AbortRequested, topics.DEPLOYMENT_REQUESTS, CI, ORCHESTRATOR),
+    _entry("pause-requested.v1", run_verbs.PauseRequested, topics.DEPLOYMENT_REQUESTS, CI, ORCHESTRATOR),
+    _entry("resume-requested.v1", run_verbs.ResumeRequested, topics.DEPLOYMENT_REQUESTS, CI, ORCHESTRATOR),
+    _entry("approval-decided.v1", run_verbs.ApprovalDecided, topics.DEPLOYMENT_REQUESTS, CI, ORCHESTRATOR),
     # a run's life
     _entry(
         "deployment-queued.v1",
@@ -119,6 +123,8 @@ CATALOGUE: tuple[Entry, ...] = (
         ORCHESTRATOR,
         {CI, DASHBOARDS, MONITOR, ORCHESTRATOR, VALIDATOR},
     ),
+    _entry("run-held.v1", run_verbs.RunHeld, topics.DEPLOYMENT_EVENTS, ORCHESTRATOR, {CI, DASHBOARDS}),
+    _entry("verb-answered.v1", run_verbs.VerbAnswered, topics.DEPLOYMENT_EVENTS, ORCHESTRATOR, {CI, DASHBOARDS}),
     # commands
     _entry("capture-snapshot.v1", recovery.CaptureSnapshot, topics.RECOVERY_COMMANDS, ORCHESTRATOR, RECOVERY),
     _entry("arm.v1", recovery.Arm, topics.RECOVERY_COMMANDS, ORCHESTRATOR, RECOVERY),

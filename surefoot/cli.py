@@ -11,6 +11,7 @@ from surefoot.deployments import abort, deploy, events, rollback, runs, services
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, fail
 from surefoot.permissions import acls, iam
+from surefoot.run_verbs import approve, pause, reject, resume
 from surefoot.snapshots import drift
 
 app = App(
@@ -37,7 +38,10 @@ app.command(
     "surefoot.signing_keys:app", name="signing-keys", help="Make and list the keys with which messages are signed."
 )
 app.command("surefoot.sandbox:app", name="sandbox", help="Rehearse deployments on a simulated AWS.")
-for command in (deploy, wait, status, runs, services, acls, iam, abort, why, drift, rollback, events, demo, up):
+for command in (
+    deploy, wait, status, runs, services, abort, pause, resume, approve, reject, why, drift, rollback, events, acls, iam,
+    demo, up,
+):  # fmt: skip
     app.command(command)
 
 

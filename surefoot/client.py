@@ -64,6 +64,10 @@ class Surefoot:
         body = {"run_id": run_id, "actor": actor, "reason": reason}
         return str(self._post("/deployment-orchestration/abort", place, body)["run_id"])
 
+    def act(self, verb: str, place: Place, body: dict[str, Any]) -> dict[str, Any]:
+        """Pause, resume, approve or reject a run. Return its id, and what follows from it (``answer``)."""
+        return self._post(f"/deployment-orchestration/{verb}", place, body)
+
     def deployments(self, place: Place | None, query: dict[str, str | None], limit: int) -> list[dict[str, Any]]:
         """Return runs, the latest first, ``limit`` at most."""
         known = {name: value for name, value in query.items() if value is not None}

@@ -30,7 +30,8 @@ def moment(text: str | None, now: datetime) -> str | None:
 
 def status_of(run: Mapping[str, Any]) -> str:
     """Return a line about a run: its id, how it ended or where it is, and why or how far it is."""
-    return f"{run['run_id']} {run['outcome'] or run['status']}: {run['reason'] or run.get('progress') or ''}"
+    held = f"{run['held']}." if run.get("held") else ""
+    return f"{run['run_id']} {run['outcome'] or run['status']}: {run['reason'] or held or run.get('progress') or ''}"
 
 
 def runs_of(found: Sequence[Mapping[str, Any]]) -> str:
@@ -51,7 +52,7 @@ def services_of(found: Sequence[Mapping[str, Any]]) -> str:
 
 def _run(run: Mapping[str, Any]) -> tuple[str, ...]:
     took = "" if run["seconds"] is None else f"{run['seconds']:.0f} s"
-    outcome = run["outcome"] or run["status"]
+    outcome = run["outcome"] or _held(run) or run["status"]
     named = (run["run_id"][:ID_LENGTH], _named(run["target"]), outcome, _when(run["asked_at"]))
     return (*named, took, run["actor"], _change(run))
 
@@ -83,7 +84,13 @@ def _now(service: Mapping[str, Any]) -> str:
     if run is None:
         return "people are called" if service["condition"].get("called") else "idle"
     waiting = f", {service['queued']} waiting" if service["queued"] else ""
-    return f"{(run['phase'] or run['status']).replace('_', ' ')}{waiting}"
+    return f"{_held(run) or (run['phase'] or run['status']).replace('_', ' ')}{waiting}"
+
+
+def _held(run: Mapping[str, Any]) -> str:
+    """Return why a run is held; an orchestrator of the version before does not say."""
+    held = str(run.get("held") or "")
+    return f"{held[:1].lower()}{held[1:]}"
 
 
 def _last(run: Mapping[str, Any] | None) -> str:

@@ -63,6 +63,18 @@ def reversed_baking(tree: Tree, path: str) -> Iterator[Fault]:
         yield Fault(place, f"{path}.baking", sentence)
 
 
+def too_few_approvers(tree: Tree, path: str) -> Iterator[Fault]:
+    """Yield a fault for each gate that names fewer approvers than it needs: no run could pass it."""
+    for section in ("approval_before_change", "approval_before_success"):
+        needed, approvers = _held(tree, section, "needed"), _held(tree, section, "approvers")
+        named = approvers.value if approvers is not None and isinstance(approvers.value, list | tuple) else ()
+        if needed is None or not named or _number(needed.value) <= len(set(named)):
+            continue
+        place = needed.place or (approvers.place if approvers else None) or Place(needed.origin, 0)
+        sentence = f"{needed.value} persons have to approve, and {len(set(named))} may"
+        yield Fault(place, f"{path}.{section}", sentence)
+
+
 def unguarded_headers(tree: Tree, path: str, more: str = "") -> Iterator[Fault]:
     """Yield a fault if headers, which carry secrets, are sent to a URL that nobody has chosen.
 

@@ -11,6 +11,7 @@ from services._policy.callers import Identities, identities, unknown_pipelines
 from services._policy.check import check
 from services._policy.consistency import (
     reversed_baking,
+    too_few_approvers,
     unfit_rules,
     unguarded_headers,
     unknown_triggers,
@@ -60,6 +61,7 @@ class _Loading:
         self._note(unfit_rules(base, {}, "defaults"))
         self._note(unknown_triggers(base, "defaults"))
         self._note(reversed_baking(base, "defaults"))
+        self._note(too_few_approvers(base, "defaults"))
         refuse_unlisted = "unlisted" in once and once["unlisted"].node.value == "refuse"
         if not refuse_unlisted:
             self._note(without_critical_rule(base, {}, "defaults"))
@@ -140,6 +142,7 @@ class _Loading:
             self._note(unfit_rules(tree, base, path))
             self._note(unknown_triggers(tree, path))
             self._note(reversed_baking(tree, path))
+            self._note(too_few_approvers(tree, path))
             self._note(unguarded_headers(tree, path))
             self._note(without_critical_rule(tree, base, path))
             self._note(unknown_pipelines(tree, known, path))

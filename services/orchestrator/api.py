@@ -1,7 +1,8 @@
-"""HTTP in, HTTP out: ask for a deployment, look at it, stop it. The same decisions as over the bus."""
+"""HTTP in, HTTP out: ask for a deployment, look at it, act on it. The same decisions as over the bus."""
 
 from contextlib import suppress
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -11,6 +12,7 @@ from contracts.base import Name, Target, Time, id_of
 from contracts.deployment import AbortRequested, DeployRequested, Outcome
 from contracts.envelope import Meta
 from contracts.policy import ServicePolicy
+from contracts.run_verbs import Verb, VerbAnswered
 from contracts.state import read_record
 from services._aws.existing import Existing
 from services._chassis.access.permit import About, Asking, NowAsking, needs
@@ -19,11 +21,24 @@ from services._chassis.clock import Clock, moment
 from services._chassis.http import Problem
 from services._chassis.operations import IdempotencyKey, refuse_another, what_was_asked
 from services._chassis.targets import Account, InRegion, Targets
-from services.orchestrator.bodies import AbortBody, DeployBody, Deployments, Overview, RunAccepted, Text
+from services.orchestrator.bodies import (
+    VERBS,
+    AbortBody,
+    DecisionBody,
+    DeployBody,
+    Deployments,
+    Overview,
+    PauseBody,
+    RunAccepted,
+    Text,
+    VerbDone,
+    VerbRoute,
+)
 from services.orchestrator.domain.approval import weaker_than
 from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.listing import Filters
 from services.orchestrator.domain.request_name import RequestName
+from services.orchestrator.domain.verbs import VerbAsked, answer_key
 from services.orchestrator.domain.view import RunView, run_key, views
 from services.orchestrator.handlers import Handlers
 from services.orchestrator.ports import Courses, History
@@ -121,6 +136,33 @@ class Endpoints:
         await refuse_another(self._courses, name, meant, key)
         return view.run_id
 
+    async def role_to_decide(self, target: Target, run_id: str) -> Role:
+        """Return the role that it takes to approve or reject what a run waits with, by the policy that it keeps."""
+        wanted = (await self.status(target, run_id)).approval
+        return wanted.role if wanted is not None else Role.APPROVER
+
+    async def act(self, target: Target, verb: Verb, body: AbortBody | DecisionBody, key: str | None) -> VerbAnswered:
+        """Pause, resume, approve or reject a run. Raise ``Problem`` where it cannot be done now: the answer says why.
+
+        The same key has the same answer, whatever has happened to the run since.
+        """
+        name = id_of("verb", f"surefoot/api/{verb}/{target}", key or str(uuid4()))
+        answer = read_record(VerbAnswered, await self._courses.record(answer_key(name)))
+        if answer is None:
+            view = await self.status(target, body.run_id)
+            asked = VerbAsked(name, target, view.run_id, verb, body.actor, body.reason, self._clock.now())
+            if isinstance(body, PauseBody):
+                asked = replace(asked, minutes=body.minutes)
+            if isinstance(body, DecisionBody):
+                asked = replace(asked, plan=body.plan)
+            transition = (await self._handlers.ask(asked)).and_record(what_was_asked(name, body, key))
+            await self._courses.apply(transition, cause=f"api:{name}")
+            answer = read_record(VerbAnswered, await self._courses.record(answer_key(name)))
+        await refuse_another(self._courses, name, body, key)
+        if answer is None or not answer.accepted:
+            raise Problem(409, f"The run cannot be asked to {verb}", answer.sentence if answer else "Ask again.")
+        return answer
+
     async def _refuse_unknown(self, target: Target) -> None:
         """Raise ``Problem`` for a service that there is not. Where AWS does not say, preflight judges it."""
         with suppress(AwsError):
@@ -140,19 +182,41 @@ def _approved(asking: Asking, policy: ServicePolicy, body: DeployBody) -> Deploy
     return asking.by(body)
 
 
+def _accepted(request: Request, response: Response, target: Target, run_id: str) -> RunAccepted:
+    path = request.url_for("deployment_status", cluster_name=target.cluster, service_name=target.service)
+    asked = {name: request.query_params[name] for name in ("account", "region") if name in request.query_params}
+    url = path.include_query_params(run_id=run_id, **asked)
+    response.headers["Location"] = where = f"{url.path}?{url.query}"
+    return RunAccepted(operation_id=run_id, url=where, run_id=run_id, status_url=where)
+
+
+def _add_verb(router: APIRouter, endpoints: Endpoints, in_path: Any, route: VerbRoute) -> None:
+    async def act(
+        *,
+        target: in_path,
+        body: route.body,  # type: ignore[name-defined]  # the route's own
+        asking: NowAsking,
+        request: Request,
+        response: Response,
+        idempotency_key: IdempotencyKey = None,
+    ) -> VerbDone:
+        if isinstance(body, DecisionBody):
+            asking.about(target, await endpoints.role_to_decide(target, body.run_id))
+        answer = await endpoints.act(target, route.verb, asking.by(body), idempotency_key)
+        run = _accepted(request, response, answer.target, answer.run_id)
+        return VerbDone(**run.model_dump(), answer=answer.sentence)
+
+    path = f"/{route.verb}/{{cluster_name}}/{{service_name}}"
+    add = router.post(path, name=route.verb, description=route.description, dependencies=[needs(route.role)])
+    add(act)
+
+
 def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
     """Return the routes."""
     router = APIRouter(prefix="/deployment-orchestration", tags=["deployment-orchestration"])
 
     InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
     NamedInPath = Annotated[Target, Depends(targets.named_in_path)]  # noqa: N806  a type
-
-    def accepted(request: Request, response: Response, target: Target, run_id: str) -> RunAccepted:
-        path = request.url_for("deployment_status", cluster_name=target.cluster, service_name=target.service)
-        asked = {name: request.query_params[name] for name in ("account", "region") if name in request.query_params}
-        url = path.include_query_params(run_id=run_id, **asked)
-        response.headers["Location"] = where = f"{url.path}?{url.query}"
-        return RunAccepted(operation_id=run_id, url=where, run_id=run_id, status_url=where)
 
     @router.post("/orchestrate/{cluster_name}/{service_name}", status_code=202, dependencies=[needs(Role.DEPLOYER)])
     async def orchestrate(
@@ -168,7 +232,7 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         run_id = await endpoints.orchestrate(
             target, _approved(asking, targets.policies.of(target), body), idempotency_key
         )
-        return accepted(request, response, target, run_id)
+        return _accepted(request, response, target, run_id)
 
     @router.get("/status/{cluster_name}/{service_name}", name="deployment_status", dependencies=[needs(Role.VIEWER)])
     async def status(target: NamedInPath, run_id: str | None = None) -> RunView:
@@ -186,7 +250,10 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         idempotency_key: IdempotencyKey = None,
     ) -> RunAccepted:
         """Stop a run: what was changed is rolled back."""
-        return accepted(request, response, target, await endpoints.abort(target, asking.by(body), idempotency_key))
+        return _accepted(request, response, target, await endpoints.abort(target, asking.by(body), idempotency_key))
+
+    for act in VERBS:
+        _add_verb(router, endpoints, NamedInPath, act)
 
     @router.get("/deployments", dependencies=[needs(Role.VIEWER, About.SOME_SERVICE)])
     async def deployments(

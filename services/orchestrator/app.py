@@ -14,6 +14,7 @@ from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import RollbackDecided, RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
 from contracts.results import StepFinished, StepProgressed
+from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested, Verb
 from contracts.topics import DEPLOYMENT_REQUESTS
 from services._aws.existing import existing
 from services._chassis.service import Platform, Service
@@ -37,6 +38,9 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         handlers={
             DeployRequested: handlers.on_request,
             AbortRequested: handlers.on_abort,
+            PauseRequested: handlers.on_verb,
+            ResumeRequested: handlers.on_verb,
+            ApprovalDecided: handlers.on_verb,
             StepFinished: handlers.on_event,
             StepProgressed: handlers.on_event,
             RollbackStarted: handlers.on_event,
@@ -57,5 +61,5 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         refusals={DEPLOYMENT_REQUESTS.name: handlers.on_unreadable_request},
         timers=dict.fromkeys((*WAKES, QUEUE), handlers.on_timer),
         router=create_router(endpoints, targets),
-        by_hand=("/deployment-orchestration/abort/",),
+        by_hand=tuple(f"/deployment-orchestration/{verb}/" for verb in ("abort", *Verb)),
     )

@@ -1,9 +1,11 @@
 """What the routes take and answer."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from contracts.access import Role
 from contracts.base import Time
 from contracts.deployment import (
     Change,
@@ -14,6 +16,7 @@ from contracts.deployment import (
     Override,
     TaskDefinitionChange,
 )
+from contracts.run_verbs import Minutes, Plan, Verb
 from services._chassis.http import Problem
 from services._chassis.operations import Accepted, Requested
 from services.orchestrator.domain.listing import RunLine, ServiceLine
@@ -79,6 +82,25 @@ class AbortBody(Requested):
     run_id: Text | None = None
 
 
+class PauseBody(AbortBody):
+    minutes: Minutes | None = None
+    """None: as the policy has it (``pause.default_minutes``)."""
+
+
+class DecisionBody(Requested):
+    """What a person has seen of a run's status under ``approval``, and decides on."""
+
+    run_id: Text
+    plan: Annotated[Plan, StringConstraints(min_length=1)]
+
+
+class VerbDone(RunAccepted):
+    """What was asked of a run is done."""
+
+    answer: str
+    """What follows from it, as a sentence."""
+
+
 class Deployments(BaseModel):
     deployments: tuple[RunLine, ...]
     cursor: str | None
@@ -87,3 +109,36 @@ class Deployments(BaseModel):
 
 class Overview(BaseModel):
     services: tuple[ServiceLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VerbRoute:
+    """The route of a verb: what its body is, and which role it takes."""
+
+    verb: Verb
+    body: type[AbortBody | DecisionBody]
+    role: Role
+    description: str
+
+
+VERBS = (
+    VerbRoute(
+        Verb.PAUSE,
+        PauseBody,
+        Role.OPERATOR,
+        "Begin no further phase of a run for a while. A rollback, and the watch over a change, are never held.",
+    ),
+    VerbRoute(Verb.RESUME, AbortBody, Role.OPERATOR, "End a pause."),
+    VerbRoute(
+        Verb.APPROVE,
+        DecisionBody,
+        Role.APPROVER,
+        "Approve what a run waits with. One person counts once, and for nothing but what was shown (`plan`).",
+    ),
+    VerbRoute(
+        Verb.REJECT,
+        DecisionBody,
+        Role.APPROVER,
+        "Reject what a run waits with: it ends, and what it has changed is rolled back.",
+    ),
+)

@@ -6,6 +6,7 @@ from datetime import datetime
 from contracts.base import Target, caused_id
 from contracts.health import HealthScored
 from contracts.recovery import Disarm
+from contracts.run_verbs import VerbAnswered
 from contracts.state import DamagedState
 from services._chassis.clock import Clock, moment
 from services._chassis.transition import Decision, Emit, Index, Timer
@@ -13,11 +14,13 @@ from services.orchestrator.domain.condition import Published
 from services.orchestrator.domain.course import Course, target_of
 from services.orchestrator.domain.decide import Input, TimerFired, decide
 from services.orchestrator.domain.effects import Effect, Ended, Publish
+from services.orchestrator.domain.holding import held_until
 from services.orchestrator.domain.listing import SERVICES, indexes_of
 from services.orchestrator.domain.lost import ended
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.replay import OWN_EVENTS, OwnEvent
 from services.orchestrator.domain.run import Run
+from services.orchestrator.domain.verbs import VerbAsked, answer_key
 from services.orchestrator.domain.view import RunView, run_key, view_of_run, views
 from services.orchestrator.ports import History
 
@@ -44,6 +47,8 @@ def turn(
     records = {run_key(run_id): view.model_dump_json().encode() for run_id, view in shown.items()}
     if isinstance(event, OwnEvent) and not before.knows(event.run_id):
         records[OWN_EVENTS[type(event)](event.run_id)] = event.model_dump_json().encode()
+    if isinstance(event, VerbAsked):
+        records |= _answered(event, effects)
     return Decision(
         state=None if after is before else after.to_bytes(),
         expires=after.active is None and not after.queue,
@@ -54,6 +59,13 @@ def turn(
         records=records,
         indexes=(Index(SERVICES, str(target), now, keep=MOST_SERVICES), *_lines(before, shown.values())),
     )
+
+
+def _answered(asked: VerbAsked, effects: Iterable[Effect]) -> dict[str, bytes]:
+    """Return the record of the answer to a request: the same request has the same one."""
+    events = [effect.event for effect in effects if isinstance(effect, Publish)]
+    answers = (event for event in events if isinstance(event, VerbAnswered))
+    return {answer_key(asked.id): answer.model_dump_json().encode() for answer in answers}
 
 
 def _noted(course: Course, event: Input, published_at: datetime) -> Course:
@@ -71,6 +83,8 @@ def _timers(run: Run | None) -> tuple[Timer, ...]:
     due = {"reconcile": run.reconcile_at}
     if run.ending is not None:
         due["phase"] = run.ending.deadline
+    elif run.hold is not None:
+        due["phase"] = held_until(run)
     elif run.stage is not None:
         due |= {"phase": run.stage.deadline, "run": run.deadline}
     payload = str(run.target).encode()

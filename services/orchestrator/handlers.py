@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from contracts.base import Contract, Event, Target, caused_id
+from contracts.base import Contract, Event, Target, caused_id, id_of
 from contracts.deployment import (
     AbortRequested,
     DeploymentFinished,
@@ -16,6 +16,7 @@ from contracts.deployment import (
     PhaseStarted,
 )
 from contracts.envelope import Meta
+from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested
 from contracts.state import read_record
 from contracts.topics import Party
 from services._chassis.clock import Clock, moment
@@ -23,7 +24,7 @@ from services._chassis.policies import Policies
 from services._chassis.signatures import Untrusted
 from services._chassis.transition import Decision, Emit, Timer, Transition
 from services.orchestrator.decisions import turn
-from services.orchestrator.domain.approval import actor_of, why_not_approved
+from services.orchestrator.domain.approval import actor_of, why_not_approved, why_not_decided_by
 from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.decide import Input, ReplayedRequest, TimerFired
 from services.orchestrator.domain.policy import Policy
@@ -39,6 +40,7 @@ from services.orchestrator.domain.replay import (
 from services.orchestrator.domain.request_name import RequestName, alias_key
 from services.orchestrator.domain.requests import request_of
 from services.orchestrator.domain.unreadable import name_of, refusal_of
+from services.orchestrator.domain.verbs import VerbAsked, asked_of
 from services.orchestrator.domain.view import RunView, run_key
 from services.orchestrator.ports import Courses
 
@@ -164,6 +166,18 @@ class Handlers:
         asked = {"run_id": run_id, "actor": actor_of(meta.signed_by, event.actor)}
         return await self.on_event(event.model_copy(update=asked), meta)
 
+    async def on_verb(self, event: PauseRequested | ResumeRequested | ApprovalDecided, meta: Meta) -> Transition:
+        """Take from outside that somebody acts on a run; times are of the wall clock."""
+        refusal = self._why_not_decide(event, meta.signed_by) if isinstance(event, ApprovalDecided) else ""
+        actor, asked_at = actor_of(meta.signed_by, event.actor), self._clock.at(meta.time.timestamp())
+        asked = asked_of(event, id_of("verb", meta.source, meta.id), actor, asked_at)
+        return await self.ask(replace(asked, refusal=refusal), meta.time)
+
+    async def ask(self, asked: VerbAsked, published_at: datetime | None = None) -> Transition:
+        """Ask something of a run."""
+        run_id = await self.known_as(asked.target, asked.run_id)
+        return self._turn(asked.target, replace(asked, run_id=run_id), published_at)
+
     async def on_event(self, event: Event, meta: Meta) -> Transition:
         """Take in an abort, an answer, an alert, or an event of another service."""
         return self._turn(event.target, event, meta.time)  # type: ignore[arg-type]  # app.py registers it for Input only
@@ -200,6 +214,12 @@ class Handlers:
             return why_not_approved(self._policies.of(event.target), event, signed_by)
         except LookupError:
             return ""  # nobody may act there, and the run says so
+
+    def _why_not_decide(self, event: ApprovalDecided, signed_by: str) -> str:
+        try:
+            return why_not_decided_by(self._policies.of(event.target), signed_by)
+        except LookupError:
+            return ""  # no run goes on there
 
     def _policy(self, target: Target) -> Policy:
         """Return what a run that begins now would keep. One that goes on is not touched by a refusal."""

@@ -42,7 +42,7 @@ from services.orchestrator.domain.decide import Input, TimerFired, decide
 from services.orchestrator.domain.effects import Publish
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.requests import request_of
-from services.orchestrator.domain.run import Request
+from services.orchestrator.domain.run_parts import Request
 from services.orchestrator.handlers import Handlers
 from tests.kit import FakeClock
 from tests.properties.profiles import PROFILE

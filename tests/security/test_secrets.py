@@ -30,7 +30,7 @@ from services._chassis.startup import why_of
 from services._chassis.telemetry import _clean_line
 from services._policy.faults import Fault, Place
 from services.diagnostics.domain.crashes import CRASH_LOOP
-from services.orchestrator.domain.run import Request
+from services.orchestrator.domain.run_parts import Request
 from services.orchestrator.domain.view import RunView
 from surefoot import output
 from surefoot.exit_codes import Exit

@@ -29,6 +29,7 @@ from contracts.recovery import (
     TargetDisarmed,
 )
 from contracts.results import StepFinished
+from contracts.run_verbs import Verb, VerbAnswered
 from services._chassis.audit.acts import Audited
 
 SET_UP = "set-up-monitoring"
@@ -58,6 +59,25 @@ def _started(event: DeploymentStarted) -> Fields:
 
 def _finished(event: DeploymentFinished) -> Fields:
     return {"act": Act.RUN_FINISHED, "why": event.reason, "outcome": event.outcome}
+
+
+_VERBS = {
+    Verb.PAUSE: Act.RUN_PAUSED,
+    Verb.RESUME: Act.RUN_RESUMED,
+    Verb.APPROVE: Act.RUN_APPROVED,
+    Verb.REJECT: Act.RUN_REJECTED,
+}
+
+
+def _acted_on(event: VerbAnswered) -> Fields:
+    """Return that somebody has acted on a run, or has asked for it in vain."""
+    return {
+        "act": _VERBS[event.verb],
+        "why": event.reason,
+        "asked_by": event.actor,
+        "outcome": "done" if event.accepted else "refused",
+        "details": (event.sentence,),
+    }
 
 
 def _override(event: GateEvaluated) -> Fields | None:
@@ -130,6 +150,7 @@ _ACTS: dict[type, Callable[[Any], Fields | None]] = {
     DeploymentStarted: _started,
     DeploymentFinished: _finished,
     GateEvaluated: _override,
+    VerbAnswered: _acted_on,
     TargetArmed: lambda event: {"act": Act.TARGET_ARMED, "details": (f"snapshot {event.snapshot_id}",)},
     TargetDisarmed: lambda event: {"act": Act.TARGET_DISARMED, "outcome": event.reason},
     ChangeApplied: lambda event: {

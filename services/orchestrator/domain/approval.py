@@ -29,10 +29,7 @@ def why_not_approved(policy: ServicePolicy, asked: DeployRequested, signed_by: s
     ``signed_by``: who has signed the request, empty where nobody has. Where the policy names neither keys nor
     approvers, every key may.
     """
-    approvers = policy.requests.approvers
-    if approvers is None:
-        approvers = None if policy.requests.keys is None else ()
-    if approvers is None or signed_by in {f"{Party.CI}:{name}" for name in approvers}:
+    if _is_approver(policy, signed_by):
         return ""
     overrides = tuple(f"the override of {quote(override.gate, 100)}" for override in asked.overrides[:5])
     less = (*overrides, *weaker_than(policy, asked.config))
@@ -44,11 +41,35 @@ def why_not_approved(policy: ServicePolicy, asked: DeployRequested, signed_by: s
     )
 
 
+def why_not_decided_by(policy: ServicePolicy, signed_by: str) -> str:
+    """Return why the key may neither approve nor reject runs over Kafka, as a sentence; nothing where it may."""
+    if _is_approver(policy, signed_by):
+        return ""
+    who = signed_by or "A request that is not signed"
+    return f"{who} may not approve or reject runs: over Kafka only the keys in its requests.approvers may."
+
+
+def _is_approver(policy: ServicePolicy, signed_by: str) -> bool:
+    """Return whether a key has the say over Kafka; where the policy names neither keys nor approvers, all have."""
+    approvers = policy.requests.approvers
+    if approvers is None:
+        approvers = None if policy.requests.keys is None else ()
+    return approvers is None or signed_by in {f"{Party.CI}:{name}" for name in approvers}
+
+
 def actor_of(signed_by: str, named: str) -> str:
     """Return the actor of a request: who has proven to have sent it; ``named``, its own word, follows behind."""
     if not signed_by and not named.startswith(PROVEN_NAMES):
         return named
     return signed_by if named == signed_by else f"{signed_by or 'anybody'} for {named}"[:LONGEST_ACTOR]
+
+
+def person_of(actor: str) -> str:
+    """Return who an actor counts as: who has proven to act, else the name that was given, however it is written."""
+    proven, separator, _ = actor.partition(" for ")
+    if actor.startswith(PROVEN_NAMES) or (separator and proven in {Party.CI, "anybody"}):
+        return proven
+    return " ".join(actor.split()).casefold()
 
 
 def kept_of(overrides: Iterable[Override]) -> tuple[Override, ...]:

@@ -17,8 +17,10 @@ from services.orchestrator.domain.judge import (
     warning_of,
     why_not_proven,
 )
-from services.orchestrator.domain.opening import begin, capture_snapshot, following
-from services.orchestrator.domain.run import Run, Stage, Step
+from services.orchestrator.domain.opening import capture_snapshot
+from services.orchestrator.domain.proceed import proceed
+from services.orchestrator.domain.run import Run
+from services.orchestrator.domain.run_parts import Stage, Step
 from services.orchestrator.domain.steps import asks_again, cause_of, close, send
 
 ANNOUNCEMENT = (
@@ -77,7 +79,7 @@ def _go_on(run: Run, stage: Stage, now: float) -> RunTurn:
             return (yield from endings.finish(run, Outcome.BLOCKED, cause, reason, now=now))
         run = yield from progress(run, "run-preflight", ANNOUNCEMENT, now)
     if stage.phase is not Phase.BAKING:
-        return (yield from begin(run, following(run), now))
+        return (yield from proceed(run, now))
     return (yield from _end(run, now))
 
 

@@ -3,7 +3,8 @@
 from contracts.base import Target
 from contracts.state import State
 from services.orchestrator.domain.condition import Condition
-from services.orchestrator.domain.run import Request, Run
+from services.orchestrator.domain.run import Run
+from services.orchestrator.domain.run_parts import Request
 
 
 class Course(State):

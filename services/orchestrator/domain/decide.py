@@ -10,11 +10,13 @@ from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import RollbackDecided, RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
 from contracts.results import StepFinished, StepProgressed
-from services.orchestrator.domain import check_up, endings, phases, replay, requests, steps
+from services.orchestrator.domain import check_up, endings, phases, proceed, replay, requests, steps, verbs
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Effect, RunTurn, progress
 from services.orchestrator.domain.policy import Policy
-from services.orchestrator.domain.run import Request, Run
+from services.orchestrator.domain.run import Run
+from services.orchestrator.domain.run_parts import Request
+from services.orchestrator.domain.verbs import VerbAsked
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,16 @@ Input = (
     | TargetDisarmed
     | HealthScored
     | TimerFired
+    | VerbAsked
 )
 
 
 def decide(course: Course, event: Input, policy: Policy, now: float) -> tuple[Course, tuple[Effect, ...]]:
     """Return the new course and what is to happen, in order. ``now`` is product time in epoch seconds."""
-    turn = _course_turn(course, event, policy, now)
+    if isinstance(event, VerbAsked):
+        turn = verbs.act(course, event, policy, now)
+    else:
+        turn = _course_turn(course, event, policy, now)
     effects: list[Effect] = []
     while True:
         try:
@@ -127,4 +133,6 @@ def _conclude(run: Run, now: float) -> RunTurn:
 
 
 def _advance(run: Run, now: float) -> RunTurn:
+    if run.hold is not None:
+        return (yield from proceed.look(run, now))
     return (yield from check_up.advance(run, now) if run.checks_up else phases.advance(run, now))

@@ -11,7 +11,8 @@ from services.orchestrator.domain.effects import Ended, Publish, RunTurn, progre
 from services.orchestrator.domain.judge import gates_of, sentence
 from services.orchestrator.domain.limits import EXPIRY_MARGIN, GRACE, ROLLBACK
 from services.orchestrator.domain.opening import observed_version
-from services.orchestrator.domain.run import Disarming, RollingBack, Run, Step
+from services.orchestrator.domain.run import Run
+from services.orchestrator.domain.run_parts import Disarming, RollingBack, Step
 from services.orchestrator.domain.steps import answered, close, command_step
 
 _OUTCOMES = {
@@ -57,6 +58,8 @@ def take_end(run: Run, finished: DeploymentFinished) -> RunTurn:
         rollback=finished.rollback,
         finished_at=at,
         ending=None,
+        hold=None,
+        pause=None,
     )
     yield Ended(run)
     return run
@@ -69,7 +72,7 @@ def disarm(run: Run, outcome: Outcome, cause: Cause | None, reason: str, now: fl
     step = command_step(run, Disarm(target=run.target, run_id=run.run_id))
     yield Publish(step.command, step.id)
     deadline = run.armed_until + EXPIRY_MARGIN
-    return run.replace(ending=Disarming(outcome=outcome, cause=cause, reason=reason, step=step, deadline=deadline))
+    return run.ending_with(Disarming(outcome=outcome, cause=cause, reason=reason, step=step, deadline=deadline))
 
 
 def roll_back(run: Run, trigger: str, cause: Cause | None, reason: str, now: float) -> RunTurn:
@@ -77,9 +80,7 @@ def roll_back(run: Run, trigger: str, cause: Cause | None, reason: str, now: flo
     judged = observed_version(run)
     step = command_step(run, RollBack(target=run.target, run_id=run.run_id, trigger=trigger, task_definition=judged))
     yield Publish(step.command, step.id)
-    run = run.replace(
-        ending=RollingBack(trigger=trigger, cause=cause, reason=reason, step=step, deadline=now + ROLLBACK)
-    )
+    run = run.ending_with(RollingBack(trigger=trigger, cause=cause, reason=reason, step=step, deadline=now + ROLLBACK))
     return (yield from progress(run, step.name, f"Rolling back: {trigger}.", now))
 
 
@@ -132,7 +133,7 @@ def recovery_began(run: Run, event: RollbackStarted, now: float) -> RunTurn:
             deadline=now + ROLLBACK,
         )
     message = f"Recovery brings back {event.snapshot_id}: {why}."
-    return (yield from progress(run.replace(ending=ending), entry_of(RollBack).name, message, now))
+    return (yield from progress(run.ending_with(ending), entry_of(RollBack).name, message, now))
 
 
 def recovery_finished(run: Run, event: RollbackFinished, now: float) -> RunTurn:
@@ -205,10 +206,15 @@ def abort(run: Run, actor: str, why: str, now: float) -> RunTurn:
         return run
     run = yield from close(run, Verdict.INCONCLUSIVE, now)
     reason = f"Aborted by {actor}{': ' if why else ''}{why}".rstrip(".") + "."
+    return (yield from undo(run, f"aborted by {actor}", reason, now))
+
+
+def undo(run: Run, trigger: str, reason: str, now: float) -> RunTurn:
+    """End a run as a person wants it: nothing was changed, or the change is rolled back."""
     if _changed_nothing(run):
         reason = f"{reason} Nothing was changed: the service ran this version already."
     elif run.change_was_sent:
-        return (yield from roll_back(run, f"aborted by {actor}", None, reason, now))
+        return (yield from roll_back(run, trigger, None, reason, now))
     return (yield from disarm(run, Outcome.ABORTED, None, reason, now))
 
 

@@ -11,7 +11,7 @@ from contracts.overrides import OVERRIDABLE
 from contracts.recovery import CHANGE_ACCEPTED, ApplyChange
 from contracts.results import ChangeOutput
 from contracts.validator import ValidateDeployment
-from services.orchestrator.domain.run import Stage, Step
+from services.orchestrator.domain.run_parts import Stage, Step
 
 APPLY_CHANGE = entry_of(ApplyChange).name
 ROLLBACK_STEPS = frozenset(entry_of(step).name for step in (WatchDeployment, ValidateDeployment, EvaluateRules))

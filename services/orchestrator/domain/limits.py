@@ -12,6 +12,8 @@ MINUTE = 60.0
 
 BEFORE_THE_CHANGE = 10 * MINUTE
 """All of pre-deployment validation."""
+CHECKS_HOLD = 10 * MINUTE
+"""Checks that are older, since the run was held after them, are made once more before the change."""
 APPLYING = 5 * MINUTE
 """Arming, and applying the change, before the watch begins."""
 ADVISORY = 5 * MINUTE

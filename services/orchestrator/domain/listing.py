@@ -58,6 +58,8 @@ class RunLine(Contract):
     finished_at: datetime | None = None
     seconds: float | None = None
     policy_digest: Digest = ""
+    held: Prose = ""
+    """Why its next phase does not begin, and until when; empty where nothing holds it."""
 
     def at(self, now: datetime) -> Self:
         """Return the line as of now: a run that goes on has taken longer than when its line was recorded."""

@@ -16,7 +16,8 @@ from contracts.results import ChangeOutput, PreflightOutput, ProbesOutput, Rollo
 from contracts.validator import RunPreflight, ValidateDeployment
 from services.orchestrator.domain.effects import Publish, RunTurn
 from services.orchestrator.domain.limits import EVIDENCE, MINUTE, moment, phase_limit, run_limit
-from services.orchestrator.domain.run import Run, Stage
+from services.orchestrator.domain.run import Run
+from services.orchestrator.domain.run_parts import Stage
 from services.orchestrator.domain.steps import send
 
 
@@ -24,10 +25,11 @@ def begin(run: Run, phase: Phase, now: float) -> RunTurn:
     """Start a phase and send what it asks for. How long the run may take follows from what is known by then."""
     config, bound = run.request.config, run.rollout_bound
     deadline = now + phase_limit(phase, config, bound.first)
-    run = run.replace(deadline=max(run.deadline, run.started_at + run_limit(config, bound.longest)))
+    longest = run.started_at + run.held + run_limit(config, bound.longest)
+    run = run.replace(deadline=max(run.deadline, longest))
     run = run.replace(stages=(*run.stages, Stage(phase=phase, started_at=now, deadline=deadline)))
     started = PhaseStarted(target=run.target, run_id=run.run_id, phase=phase, deadline=moment(deadline))
-    yield Publish(started, run.id_of(f"{phase}:started"))
+    yield Publish(started, run.id_in_phase("started"))
     return (yield from send(run, *_commands(run, now)))
 
 
@@ -56,7 +58,11 @@ def _commands(run: Run, now: float) -> tuple[Event, ...]:
                 CheckAlarms(target=target, run_id=run_id, policy=policy.part(MonitoringPolicy)),
             )
         case Phase.DEPLOYMENT_MONITORING:
-            return (watch_closely(run), watch_deployment(run, now)) if run.checks_up else (_arm(run),)
+            return (
+                (watch_closely(run, run.deadline), watch_deployment(run, now))
+                if run.checks_up
+                else (arm_until(run, run.armed_until),)
+            )
         case Phase.POST_DEPLOYMENT_VALIDATION:
             deadline = moment(now + config.validation_timeout_minutes * MINUTE)
             preflight = run.output(PreflightOutput)
@@ -112,20 +118,21 @@ def _evaluate_rules(run: Run, now: float) -> EvaluateRules:
     )
 
 
-def _arm(run: Run) -> Arm:
+def arm_until(run: Run, until: float) -> Arm:
+    """Return the command to stand ready until then; once the change has begun, recovery moves the expiry alone."""
     return Arm(
         target=run.target,
         run_id=run.run_id,
         snapshot_id=_snapshot(run),
-        expires_at=moment(run.armed_until),
+        expires_at=moment(until),
         auto_recovery=run.may_roll_back,
         policy=run.policy.part(RecoveryPolicy),
     )
 
 
-def watch_closely(run: Run) -> WatchClosely:
+def watch_closely(run: Run, until: float) -> WatchClosely:
     policy = run.policy.part(MonitoringPolicy)
-    return WatchClosely(target=run.target, run_id=run.run_id, until=moment(run.deadline), policy=policy)
+    return WatchClosely(target=run.target, run_id=run.run_id, until=moment(until), policy=policy)
 
 
 def watch_deployment(run: Run, now: float) -> WatchDeployment:
@@ -156,7 +163,10 @@ def observed_version(run: Run) -> str | None:
 
 
 def _snapshot(run: Run) -> str:
-    snapshot = run.output(SnapshotOutput)
+    """Return the version to go back to: the last snapshot of before the change."""
+    checks = (step for stage in run.stages if stage.phase is Phase.PRE_DEPLOYMENT_VALIDATION for step in stage.steps)
+    outputs = [step.answer.output for step in checks if step.answer]
+    snapshot = next((output for output in reversed(outputs) if isinstance(output, SnapshotOutput)), None)
     if snapshot is None:
         raise AssertionError("no run gets to its second phase without a snapshot")
     return snapshot.snapshot_id

@@ -16,24 +16,15 @@ from services.orchestrator.domain.judge import (
     gates_of_stage,
     how_to_override,
     overridden,
-    proven,
     requires_rollback,
     sentence,
-    success_of,
     superseded,
-    warning_of,
-    why_not_proven,
 )
 from services.orchestrator.domain.limits import GRACE
-from services.orchestrator.domain.opening import (
-    begin,
-    capture_snapshot,
-    change_of,
-    following,
-    watch_closely,
-    watch_deployment,
-)
-from services.orchestrator.domain.run import Run, Stage, Step
+from services.orchestrator.domain.opening import capture_snapshot, change_of, watch_closely, watch_deployment
+from services.orchestrator.domain.proceed import proceed
+from services.orchestrator.domain.run import Run
+from services.orchestrator.domain.run_parts import Stage, Step
 from services.orchestrator.domain.steps import asks_again, cause_of, close, send
 
 
@@ -68,7 +59,7 @@ def _before_the_change(run: Run, stage: Stage, now: float) -> RunTurn:
         return (yield from _ask_until_they_pass_again(run, gates, now))
     run = yield from close(run, verdict, now, gates)
     if verdict is Verdict.PASS:
-        return (yield from begin(run, Phase.DEPLOYMENT_MONITORING, now))
+        return (yield from proceed(run, now))
     blocking = [step for step in stage.steps if any(gate.counts_as is not Verdict.PASS for gate in asked[step.name])]
     causes = {step.cause for step in blocking}
     cause = next((cause for cause in (Cause.USAGE, Cause.TIMEOUT) if cause in causes), Cause.GATE)
@@ -164,7 +155,7 @@ def _may_have_changed(run: Run, arm: Step, why: str, now: float) -> RunTurn:
 
 def _apply(run: Run, now: float) -> RunTurn:
     if run.observes:
-        run = yield from send(run, watch_closely(run))
+        run = yield from send(run, watch_closely(run, run.deadline))
         return (yield from _watch(run, now))
     resolved = run.output(PreflightOutput) or PreflightOutput()
     change = ApplyChange(
@@ -174,7 +165,7 @@ def _apply(run: Run, now: float) -> RunTurn:
         task_definition=resolved.task_definition,
         change=run.request.change,
     )
-    return (yield from send(run, change, watch_closely(run)))
+    return (yield from send(run, change, watch_closely(run, run.deadline)))
 
 
 def _watch(run: Run, now: float) -> RunTurn:
@@ -230,19 +221,4 @@ def _advise(run: Run, stage: Stage, now: float) -> RunTurn:
 
 def _next(run: Run, verdict: Verdict, now: float) -> RunTurn:
     run = yield from close(run, verdict, now, gates_of_stage(run.stages[-1], over=True))
-    if run.phase is not Phase.BAKING:
-        return (yield from begin(run, following(run), now))
-    if not proven(run.steps):
-        return (yield from _nothing_proven(run, now))
-    success = success_of(run.stages)
-    reason = f"{success[0].upper()}{success[1:]}.{warning_of(run.stages)}"
-    return (yield from endings.disarm(run, Outcome.SUCCEEDED, None, reason, now))
-
-
-def _nothing_proven(run: Run, now: float) -> RunTurn:
-    """End a run in which no check of the new version applied, as the policy wants it: nothing is rolled back."""
-    reason = f"Nothing was proven: {why_not_proven(run.steps)}.{warning_of(run.stages)}"
-    if run.accepts_no_evidence:
-        return (yield from endings.disarm(run, Outcome.SUCCEEDED, None, f"Deployed. {reason}", now))
-    reason = f"{reason} The new version was left live; the policy's gates.without_evidence can accept that."
-    return (yield from endings.disarm(run, Outcome.FAILED, Cause.NO_EVIDENCE, reason, now))
+    return (yield from proceed(run, now))

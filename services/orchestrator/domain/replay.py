@@ -15,7 +15,7 @@ from services.orchestrator.domain.effects import CourseTurn
 from services.orchestrator.domain.limits import REQUEST_LIFETIME
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.requests import out_of_queue, unstarted
-from services.orchestrator.domain.run import Request
+from services.orchestrator.domain.run_parts import Request
 
 ARM = entry_of(Arm).name
 

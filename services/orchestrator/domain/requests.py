@@ -22,7 +22,8 @@ from services.orchestrator.domain.limits import LONGEST_LIFETIME, QUEUE, RECONCI
 from services.orchestrator.domain.opening import begin
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.rollout_bound import RolloutBound
-from services.orchestrator.domain.run import Request, Run
+from services.orchestrator.domain.run import Run
+from services.orchestrator.domain.run_parts import Request
 
 
 def request_of(event: DeployRequested, run_id: str, asked_at: float) -> Request:

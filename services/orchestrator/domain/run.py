@@ -1,162 +1,22 @@
 """One run: what was asked for, what was sent and answered, how it ends. Frozen; times are epoch seconds."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+from pydantic import BaseModel, Field
 
-from contracts.base import Event, Target, caused_id
-from contracts.catalogue import entry_of, entry_of_type
-from contracts.deployment import (
-    Asked,
-    Cause,
-    Change,
-    CheckUp,
-    DeploymentConfig,
-    Observe,
-    Outcome,
-    Override,
-    Phase,
-    Rollback,
-)
-from contracts.gates import Gate, Verdict
+from contracts.base import Target, caused_id
+from contracts.deployment import Cause, CheckUp, Observe, Outcome, Phase, Rollback
 from contracts.policy import Gates
-from contracts.prose import Plain, Prose
-from contracts.results import ArmedOutput, Output, PreflightOutput, RolloutOutput, StepFinished
+from contracts.prose import Prose
+from contracts.results import ArmedOutput, PreflightOutput, RolloutOutput
+from services.orchestrator.domain.hold import Approved, Hold, Pause
 from services.orchestrator.domain.limits import ARM_MARGIN
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.rollout_bound import RolloutBound
+from services.orchestrator.domain.run_parts import Disarming, Frozen, Request, RollingBack, Stage, Step
 
 Kind = TypeVar("Kind", bound=BaseModel)
-
-
-class Frozen(BaseModel):
-    """A part of a course: replaced, never changed."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    def replace(self, **changes: Any) -> Self:
-        """Return a copy with these fields changed."""
-        return self.model_copy(update=changes)
-
-
-def _read_command(value: Any) -> Event:
-    if isinstance(value, Event):
-        return value
-    entry = entry_of_type(value["type"])
-    if entry is None or not issubclass(entry.contract, Event):
-        raise ValueError(f"the command {value['type']!r} is unknown here")
-    return entry.contract.model_validate(value["data"])
-
-
-def _write_command(command: Event) -> dict[str, Any]:
-    return {"type": entry_of(type(command)).type, "data": command.model_dump(mode="json")}
-
-
-Command = Annotated[Event, PlainValidator(_read_command), PlainSerializer(_write_command)]
-"""Kept as it was sent, so that it can be sent again."""
-
-
-class Request(Frozen):
-    """What was asked for; in a queue it waits for the run before it."""
-
-    run_id: str
-    target: Target
-    change: Change
-    actor: Plain
-    reason: Prose = ""
-    overrides: tuple[Override, ...] = ()
-    config: Asked = DeploymentConfig()
-    on_conflict: Literal["queue", "refuse"] = "queue"
-    asked_at: float
-    expires_at: float
-    past_checks: bool = False
-    """Whether it is published that the run went on from its first phase, or from arming, while the restored state is
-    from before that."""
-
-
-class Answer(Frozen):
-    """What a service answered to a command."""
-
-    at: float
-    verdict: Verdict
-    gates: tuple[Gate, ...]
-    cause: Cause | None
-    summary: Prose
-    output: Output | None
-
-    @classmethod
-    def of(cls, event: StepFinished, now: float) -> Self:
-        return cls(
-            at=now,
-            verdict=event.verdict,
-            gates=event.gates,
-            cause=event.cause,
-            summary=event.summary,
-            output=event.output,
-        )
-
-
-class Step(Frozen):
-    """A command, and its answer once there is one."""
-
-    id: str
-    """The command's: derived from run, phase, name and attempt."""
-    name: str
-    """The command's type without its version: ``arm``."""
-    attempt: int = 1
-    command: Command
-    answer: Answer | None = None
-
-    @property
-    def passed(self) -> bool:
-        return self.answer is not None and self.answer.verdict is Verdict.PASS
-
-    @property
-    def cause(self) -> Cause | None:
-        return self.answer.cause if self.answer else Cause.TIMEOUT
-
-
-class Stage(Frozen):
-    """One phase of one run."""
-
-    phase: Phase
-    started_at: float
-    deadline: float
-    steps: tuple[Step, ...] = ()
-    gates: tuple[Gate, ...] = ()
-    """Filled when it is finished."""
-    verdict: Verdict | None = None
-    """None while it goes on."""
-    finished_at: float | None = None
-
-    def step(self, name: str) -> Step | None:
-        return next((step for step in self.steps if step.name == name), None)
-
-
-class Disarming(Frozen):
-    """The outcome is decided; recovery has yet to confirm that it will not act any more."""
-
-    kind: Literal["disarming"] = "disarming"
-    outcome: Outcome
-    cause: Cause | None
-    reason: Prose
-    step: Step
-    deadline: float
-
-
-class RollingBack(Frozen):
-    """Recovery brings the old version back; its result is the run's."""
-
-    kind: Literal["rolling_back"] = "rolling_back"
-    trigger: Prose
-    cause: Cause | None
-    reason: Prose
-    step: Step | None
-    """Our command; None when recovery began by itself."""
-    rollback_id: str | None = None
-    """Known once recovery has published that it began."""
-    deadline: float
 
 
 class Run(Frozen):
@@ -183,6 +43,13 @@ class Run(Frozen):
     reason: Prose = ""
     rollback: Rollback | None = None
     finished_at: float | None = None
+    pause: Pause | None = None
+    """Set while a person has paused it, also before the phase has ended that goes on."""
+    approvals: tuple[Approved, ...] = ()
+    hold: Hold | None = None
+    """Set while the next phase does not begin: a run that ends has none."""
+    held: float = 0
+    """Seconds for which it was held until now; they count towards none of its deadlines."""
 
     @property
     def run_id(self) -> str:
@@ -204,10 +71,11 @@ class Run(Frozen):
 
     @property
     def open_steps(self) -> tuple[Step, ...]:
-        """What was sent in the phase or the ending that goes on, in order."""
+        """What was sent in the phase, the hold or the ending that goes on, in order."""
         if self.ending is not None:
             return (self.ending.step,) if self.ending.step else ()
-        return self.stage.steps if self.stage else ()
+        stage = self.stages[-1] if self.hold is not None else self.stage
+        return stage.steps if stage else ()
 
     @property
     def steps(self) -> Iterator[Step]:
@@ -266,13 +134,22 @@ class Run(Frozen):
         return self.stage is not None and now >= min(self.stage.deadline, self.deadline)
 
     def output(self, kind: type[Kind]) -> Kind | None:
-        """Return the first output of this kind that a step handed on."""
-        outputs = (step.answer.output for step in self.steps if step.answer)
-        return next((output for output in outputs if isinstance(output, kind)), None)
+        """Return the last output of this kind that a step handed on."""
+        outputs = [step.answer.output for step in self.steps if step.answer]
+        return next((output for output in reversed(outputs) if isinstance(output, kind)), None)
 
     def id_of(self, what: str) -> str:
         """Return the id of this run's consequence ``what``."""
         return caused_id(self.run_id, what)
+
+    def id_in_phase(self, what: str) -> str:
+        """Return the id of the consequence ``what`` of the phase that goes on: another one where it is repeated."""
+        times = sum(stage.phase is self.phase for stage in self.stages)
+        return self.id_of(f"{self.phase}:{what}" if times < 2 else f"{self.phase}:{times}:{what}")
+
+    def ending_with(self, ending: Disarming | RollingBack) -> Self:
+        """Return a copy that ends so: what ends is held no more."""
+        return self.replace(ending=ending, hold=None, pause=None)
 
     def with_stage(self, stage: Stage) -> Self:
         """Return a copy in which the last phase is ``stage``."""

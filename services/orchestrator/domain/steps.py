@@ -12,7 +12,8 @@ from contracts.rollout_pace import LONGEST
 from services.orchestrator.domain.effects import Publish, RunTurn, progress
 from services.orchestrator.domain.judge import APPLY_CHANGE, gates_of
 from services.orchestrator.domain.limits import GRACE, MINUTE, RECONCILE, ROLLBACK
-from services.orchestrator.domain.run import Answer, Disarming, RollingBack, Run, Step
+from services.orchestrator.domain.run import Run
+from services.orchestrator.domain.run_parts import Answer, Disarming, RollingBack, Step
 
 ROLL_BACK = entry_of(RollBack).name
 
@@ -26,8 +27,9 @@ def command_step(run: Run, command: Event, attempt: int = 1) -> Step:
 def send(run: Run, *commands: Event) -> RunTurn:
     """Send commands as steps of the phase that goes on."""
     for command in commands:
-        step = command_step(run, command)
-        stage = run.stages[-1]
+        stage, name = run.stages[-1], entry_of(type(command)).name
+        same = (step for other in run.stages if other.phase is stage.phase for step in other.steps if step.name == name)
+        step = command_step(run, command, max((step.attempt for step in same), default=0) + 1)
         run = run.with_stage(stage.replace(steps=(*stage.steps, step)))
         yield Publish(command, step.id)
     return run
@@ -111,7 +113,7 @@ def close(run: Run, verdict: Verdict, now: float, gates: tuple[Gate, ...] | None
     gates = answered(run) if gates is None else gates
     for number, gate in enumerate(gates, 1):
         evaluated = GateEvaluated(target=run.target, run_id=run.run_id, phase=stage.phase, gate=gate)
-        yield Publish(evaluated, run.id_of(f"{stage.phase}:gate:{number}"))
+        yield Publish(evaluated, run.id_in_phase(f"gate:{number}"))
     finished = PhaseFinished(
         target=run.target,
         run_id=run.run_id,
@@ -119,7 +121,7 @@ def close(run: Run, verdict: Verdict, now: float, gates: tuple[Gate, ...] | None
         verdict=verdict,
         seconds=now - stage.started_at,
     )
-    yield Publish(finished, run.id_of(f"{stage.phase}:finished"))
+    yield Publish(finished, run.id_in_phase("finished"))
     return run.with_stage(stage.replace(gates=gates, verdict=verdict, finished_at=now))
 
 

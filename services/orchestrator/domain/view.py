@@ -9,8 +9,10 @@ from contracts.gates import Gate, Verdict
 from contracts.policy_section import Digest
 from contracts.prose import Plain, Prose
 from services.orchestrator.domain.course import Course
+from services.orchestrator.domain.holding import Wanted, wanted_of, why_held
 from services.orchestrator.domain.limits import moment
-from services.orchestrator.domain.run import Request, RollingBack, Run, Stage
+from services.orchestrator.domain.run import Run
+from services.orchestrator.domain.run_parts import Request, RollingBack, Stage
 
 REQUIRED_PHASES = tuple(phase for phase in Phase if phase is not Phase.BAKING)
 
@@ -61,6 +63,10 @@ class RunView(Contract):
     finished_at: datetime | None = None
     policy_digest: Digest = ""
     """Digest of the policy that the run keeps to its end; empty without a policy file."""
+    held: Prose = ""
+    """Why its next phase does not begin, or will not, and until when; empty where nothing holds it."""
+    approval: Wanted | None = None
+    """The approvals that it waits for; None where it waits for none."""
 
 
 def view_of_run(run: Run, now: float) -> RunView:
@@ -84,6 +90,8 @@ def view_of_run(run: Run, now: float) -> RunView:
             "started_at": moment(run.started_at),
             "finished_at": None if run.finished_at is None else moment(run.finished_at),
             "policy_digest": run.policy.digest,
+            "held": why_held(run),
+            "approval": wanted_of(run),
         }
     )
 
@@ -91,12 +99,15 @@ def view_of_run(run: Run, now: float) -> RunView:
 def views(course: Course, now: float) -> dict[str, RunView]:
     """Show the runs that are not over yet, the active one first, by their ids."""
     shown = {course.active.run_id: view_of_run(course.active, now)} if course.active else {}
-    waiting = {request.run_id: _queued(request, n) for n, request in enumerate(course.queue, 1)}
+    held = why_held(course.active) if course.active else ""
+    waiting = {request.run_id: _queued(request, n, held) for n, request in enumerate(course.queue, 1)}
     return shown | waiting
 
 
-def _queued(request: Request, position: int) -> RunView:
-    return _asked(request).model_copy(update={"progress": f"Waiting, number {position} in the queue."})
+def _queued(request: Request, position: int, held: str) -> RunView:
+    """Show a run that waits; ``held`` is what the one before it waits for."""
+    before = f" The run before it: {held[:1].lower()}{held[1:]}." if held else ""
+    return _asked(request).model_copy(update={"progress": f"Waiting, number {position} in the queue.{before}"})
 
 
 def _asked(request: Request) -> RunView:

@@ -26,7 +26,7 @@ from contracts.deployment import (
 )
 from contracts.gates import Gate, Verdict
 from contracts.policy import ServicePolicy
-from contracts.recovery import RollbackFinished, RollbackStarted
+from contracts.recovery import Arm, RollbackFinished, RollbackStarted
 from contracts.results import (
     ArmedOutput,
     ChangeOutput,
@@ -177,13 +177,19 @@ class World(FakeStore):
         outputs: dict[str, Output] = {
             "capture-snapshot": SnapshotOutput(snapshot_id=SNAPSHOT),
             "run-preflight": PreflightOutput(images=RESOLVED),
-            "arm": ArmedOutput(expires_at=at(self.run.armed_until if self.active else START), snapshot_id=SNAPSHOT),
+            "arm": ArmedOutput(expires_at=self._armed_until, snapshot_id=SNAPSHOT),
             "apply-change": ChangeOutput(deployment_id="ecs-svc/1", task_definition="web:2", applied_at=at(self.now)),
             "validate-deployment": ProbesOutput(requests=20, failures=0, p95_seconds=0.1),
             "set-up-monitoring": MonitoringOutput(dashboard="web", alarms=("web-errors",)),
             "disarm": DisarmOutput(answer="disarmed"),
         }
         return outputs.get(step)
+
+    @property
+    def _armed_until(self) -> datetime:
+        """Return when the arm expires that was asked for last."""
+        arms = [emit.event for emit in self.sent if isinstance(emit.event, Arm)]
+        return arms[-1].expires_at if arms else at(START)
 
     def progresses(self, step: str, message: str, silent_for: float | None = None) -> Decision:
         emit = self.last(step)

@@ -8,7 +8,7 @@ from contracts.policy import Gates
 from contracts.results import RolloutOutput
 from services.orchestrator.domain.judge import success_of
 from services.orchestrator.domain.policy import Policy
-from services.orchestrator.domain.run import Stage
+from services.orchestrator.domain.run_parts import Stage
 from tests.services.orchestrator.harness import SERVICE_POLICY, World, asked
 
 IDLE = Gate.does_not_apply("tasks_running", "the service wants no task")

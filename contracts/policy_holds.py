@@ -1,0 +1,36 @@
+"""The sections of a policy about what holds a run: approvals of persons, and pauses."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from contracts.policy_section import Section, default
+
+LONGEST_HOLD = 1440
+"""Minutes for which a run waits at most for persons, or is paused."""
+ApproverName = Annotated[str, StringConstraints(pattern=r"^(key|pipeline|ci):[a-z0-9][a-z0-9-]{0,62}$")]
+"""A caller who was proven over HTTP (``key:``, ``pipeline:``), or by a signature over Kafka (``ci:``)."""
+
+
+class Approval(Section):
+    """Who has to approve a run at one gate."""
+
+    needed: Annotated[int, Field(ge=0, le=10)] = default(0, "Surefoot's own choice: off")
+    """How many persons have to approve; 0: none. Each counts once."""
+    approvers: tuple[ApproverName, ...] = default((), "every caller who has the role", max_length=200)
+    """The only ones whose approval counts. Over HTTP they need the role as well."""
+    role: Literal["approver", "operator", "admin"] = default("approver", "Surefoot's own choice")
+    """The role for the service that it takes over HTTP. Over Kafka there are no roles: what `requests` says holds."""
+    minutes: Annotated[float, Field(gt=0, le=LONGEST_HOLD)] = default(60, "Surefoot's own choice")
+    """How long a run waits for them. Without them it ends: blocked before the change, failed after it."""
+    requester_may_approve: bool = default(False, "Surefoot's own choice")
+    """Whether the approval counts of whoever has asked for the run."""
+
+
+class Pause(Section):
+    """How long a person may pause a run."""
+
+    default_minutes: Annotated[float, Field(gt=0, le=LONGEST_HOLD)] = default(30, "Surefoot's own choice")
+    """How long, where the request does not say; never longer than the longest."""
+    maximum_minutes: Annotated[float, Field(ge=0, le=LONGEST_HOLD)] = default(120, "Surefoot's own choice")
+    """The longest pause that a request may ask for; 0: no run is paused."""

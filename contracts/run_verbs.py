@@ -1,0 +1,102 @@
+"""How people act on a run that goes on: pause and resume it, approve or reject it; and what is answered.
+
+Aborting is among the requests (``deployment.py``): it ends a run, and has the run's end as its answer.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from contracts.base import Event, RunId, Time
+from contracts.deployment import Phase
+from contracts.policy_holds import LONGEST_HOLD
+from contracts.prose import Plain, Prose
+
+
+class Verb(StrEnum):
+    """What a person may ask of a run that goes on."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+class ApprovalGate(StrEnum):
+    """Where a run may have to wait for persons."""
+
+    BEFORE_CHANGE = "before_change"
+    """After the checks, before anything is armed or changed."""
+    BEFORE_SUCCESS = "before_success"
+    """After all phases have passed, while the new version is live and recovery stands ready."""
+
+
+Minutes = Annotated[float, Field(gt=0, le=LONGEST_HOLD)]
+Plan = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{32})?$")]
+"""Digest of what a person is shown before an approval: the run, the gate, and exactly what is applied or kept."""
+
+
+class PauseRequested(Event):
+    """Begin no further phase of a run for a while. What goes on, goes on: a rollback and its watch are never held."""
+
+    run_id: RunId
+    actor: Plain
+    reason: Prose = ""
+    minutes: Minutes | None = None
+    """None: as the policy has it (``pause.default_minutes``)."""
+
+
+class ResumeRequested(Event):
+    """End a pause, so that the run goes on."""
+
+    run_id: RunId
+    actor: Plain
+    reason: Prose = ""
+
+
+class ApprovalDecided(Event):
+    """Approve or reject what a run waits with."""
+
+    run_id: RunId
+    plan: Plan
+    """What was shown. The decision counts for nothing else."""
+    decision: Literal["approve", "reject"]
+    actor: Plain
+    reason: Prose = ""
+
+
+class RunHeld(Event):
+    """The next phase of a run does not begin yet; published when that begins, and when something about it changes."""
+
+    run_id: RunId
+    phase: Phase
+    """The phase that has passed."""
+    until: Time
+    """When it ends by itself."""
+    sentence: Prose
+    """Why, for a person."""
+    paused_by: Plain = ""
+    """Empty where it is not paused."""
+    gate: ApprovalGate | None = None
+    """Where approvals are waited for; None: for none."""
+    plan: Plan = ""
+    shown: Prose = ""
+    """What ``plan`` is the digest of, as a sentence."""
+    needed: int = 0
+    """How many persons have to approve."""
+    given: tuple[Plain, ...] = ()
+    """Who has."""
+
+
+class VerbAnswered(Event):
+    """The answer to a verb."""
+
+    run_id: RunId
+    verb: Verb
+    accepted: bool
+    actor: Plain
+    reason: Prose = ""
+    """The actor's."""
+    sentence: Prose
+    """What follows from it, or why nothing does."""
