@@ -30,9 +30,9 @@ class Role(StrEnum):
     DEPLOYER = "deployer"
     """Ask for deployments, validations, snapshots, alarms and dashboards."""
     APPROVER = "approver"
-    """Let a gate pass by an override."""
+    """Let a gate pass by an override; approve and reject runs."""
     OPERATOR = "operator"
-    """Abort runs and roll back."""
+    """Abort, pause and resume runs, and roll back."""
     ADMIN = "admin"
     """Reload the policy of an installation."""
 

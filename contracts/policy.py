@@ -197,14 +197,14 @@ class Recovery(Section):
 
 
 class Requests(Section):
-    """Who may ask for deployments of the service, and abort them, over Kafka."""
+    """Who may ask for deployments of the service, and act on them, over Kafka."""
 
     keys: tuple[KeyName, ...] | None = default(None, "every trusted key of CI", max_length=100)
     """Names of CI's signing keys, as `surefoot signing-keys create ci --name` gave them. A request without a signature
     is none of theirs."""
     approvers: tuple[KeyName, ...] | None = default(None, "every key, or none where `keys` names some", max_length=100)
-    """Names of those of them that may also let gates pass by an override, and ask for less than the policy demands in
-    `deployment_config`: another minimum_health_score, a shorter baking, no recovery."""
+    """Names of those of them that may also let gates pass by an override, approve and reject runs, and ask for less
+    than the policy demands in `deployment_config`: another minimum_health_score, a shorter baking, no recovery."""
 
 
 NOBODY_ELSE = "keys with a role of their own alone"
@@ -218,9 +218,9 @@ class Callers(Section):
     deployers: tuple[CallerName, ...] = default((), NOBODY_ELSE, max_length=200)
     """May ask for deployments, validations, snapshots, alarms and dashboards, too."""
     approvers: tuple[CallerName, ...] = default((), NOBODY_ELSE, max_length=200)
-    """May let gates pass by an override, too."""
+    """May let gates pass by an override, and approve and reject runs, too."""
     operators: tuple[CallerName, ...] = default((), NOBODY_ELSE, max_length=200)
-    """May abort runs and roll back, too."""
+    """May abort, pause and resume runs, and roll back, too."""
     admins: tuple[CallerName, ...] = default((), NOBODY_ELSE, max_length=200)
     """May do everything; of the defaults, reload the policy as well."""
 

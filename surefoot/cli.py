@@ -39,8 +39,8 @@ app.command(
 )
 app.command("surefoot.sandbox:app", name="sandbox", help="Rehearse deployments on a simulated AWS.")
 for command in (
-    deploy, wait, status, runs, services, abort, pause, resume, approve, reject, why, drift, rollback, events, acls, iam,
-    demo, up,
+    deploy, wait, status, runs, services, abort, pause, resume, approve, reject, why, drift, rollback, events, acls,
+    iam, demo, up,
 ):  # fmt: skip
     app.command(command)
 

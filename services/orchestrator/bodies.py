@@ -16,6 +16,7 @@ from contracts.deployment import (
     Override,
     TaskDefinitionChange,
 )
+from contracts.prose import Prose
 from contracts.run_verbs import Minutes, Plan, Verb
 from services._chassis.http import Problem
 from services._chassis.operations import Accepted, Requested
@@ -97,7 +98,7 @@ class DecisionBody(Requested):
 class VerbDone(RunAccepted):
     """What was asked of a run is done."""
 
-    answer: str
+    answer: Prose
     """What follows from it, as a sentence."""
 
 

@@ -24,6 +24,7 @@ class Orchestrator:
         self.asked: list[tuple[str, str, Any]] = []
         self.looks: list[dict[str, Any]] = [{}]
         self.away = 0
+        self.answer: dict[str, Any] = {"run_id": ID}
 
     def status(self) -> dict[str, Any]:
         look = self.looks[0]
@@ -47,7 +48,7 @@ def orchestrator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Orchestrator]:
         def do_POST(self) -> None:
             body = orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))
             said.asked.append(("POST", self.path, body))
-            self._answer({"run_id": ID})
+            self._answer(said.answer)
 
         def _answer(self, document: dict[str, Any], status: int = 200) -> None:
             body = orjson.dumps(document)

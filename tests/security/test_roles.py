@@ -17,12 +17,16 @@ from tests.kit import JSON, FakePolicies
 from tests.security.access import OURS, THEIRS, Keys, bearer, client, guarded, installed, of_role, request_of
 from tests.security.test_fuzz import NOW
 
-V, D, O, A = Role.VIEWER, Role.DEPLOYER, Role.OPERATOR, Role.ADMIN  # noqa: E741  as the table has them
+V, D, P, O, A = Role.VIEWER, Role.DEPLOYER, Role.APPROVER, Role.OPERATOR, Role.ADMIN  # noqa: E741  as the table has them
 TABLE = {
     Party.ORCHESTRATOR: {
         "POST /deployment-orchestration/orchestrate/{cluster_name}/{service_name}": D,
         "GET /deployment-orchestration/status/{cluster_name}/{service_name}": V,
         "POST /deployment-orchestration/abort/{cluster_name}/{service_name}": O,
+        "POST /deployment-orchestration/pause/{cluster_name}/{service_name}": O,
+        "POST /deployment-orchestration/resume/{cluster_name}/{service_name}": O,
+        "POST /deployment-orchestration/approve/{cluster_name}/{service_name}": P,
+        "POST /deployment-orchestration/reject/{cluster_name}/{service_name}": P,
         "GET /deployment-orchestration/deployments": V,
         "GET /deployment-orchestration/overview": V,
     },

@@ -40,12 +40,13 @@ def why_not_arm(protection: Protection, command: Arm, now: datetime) -> Refusal 
 
 
 def arm(protection: Protection, command: Arm, now: datetime, policy: RecoveryPolicy) -> Protection:
-    """Arm the target, or extend its arm: once the change has begun, only the expiry can still be moved.
+    """Arm the target, or extend its arm: once the change has begun, or where the run goes back to the same snapshot,
+    only the expiry is moved, so that what began to fire since it was armed stays what the run may have caused.
 
     Where the policy has recovery disabled, alerts do not roll back, whatever the run asks for.
     """
     held = protection.armed_for(command.run_id, now)
-    if held is not None and held.change is not None:
+    if held is not None and (held.change is not None or held.snapshot_id == command.snapshot_id):
         extended = held.model_copy(update={"expires_at": command.expires_at})
         return protection.replace(arm=extended)
     fresh = Armed(
