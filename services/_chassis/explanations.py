@@ -14,6 +14,7 @@ PATTERNS = {
     "^[0-9]{12}$": "must be the twelve digits of an account",
     "^[a-z]{2}(-[a-z]+)+-[0-9]$": "must be a region like us-west-2",
     "^[A-Za-z0-9:._-]{1,200}$": "must be an id, as the answer to the request has it",
+    "^[0-9a-f]{32}$": "must be the plan of a run's status (approval.plan): 32 hexadecimal digits",
     "^[0-9]{8}_[0-9]{6}(_[0-9a-f]{8})?$": "must be the id of a snapshot, like 20260105_140526_a3cb6a9a",
 }
 """The patterns of what callers send → what it must be, in words."""

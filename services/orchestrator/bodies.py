@@ -17,7 +17,7 @@ from contracts.deployment import (
     TaskDefinitionChange,
 )
 from contracts.prose import Prose
-from contracts.run_verbs import Minutes, Plan, Verb
+from contracts.run_verbs import Minutes, Verb
 from services._chassis.http import Problem
 from services._chassis.operations import Accepted, Requested
 from services.orchestrator.domain.listing import RunLine, ServiceLine
@@ -92,7 +92,7 @@ class DecisionBody(Requested):
     """What a person has seen of a run's status under ``approval``, and decides on."""
 
     run_id: Text
-    plan: Annotated[Plan, StringConstraints(min_length=1)]
+    plan: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 
 class VerbDone(RunAccepted):

@@ -33,7 +33,7 @@ MACHINE = {
 =======
         redis_run_id recorded by plan""",
     "names that our code or AWS gave": """account alarms alarms_of_ecs already_firing approvers architecture bad check
-        closely cluster cluster_name container dashboard database ended evaluation external_id firing group image images kind
+        closely cluster cluster_name container dashboard ended evaluation external_id firing group image images kind
         load_balancer metric metrics_namespace missing muted name os raised rating region resolved role rule service
         service_name session_name stat state status step surroundings target target_group task_definition topic unit
         uncounted unknown database""",

@@ -125,10 +125,10 @@ def why_held(run: Run) -> str:
 def hold(run: Run, now: float) -> RunTurn:
     """Begin no further phase, and have recovery and monitor stand ready for longer."""
     run = yield from stand_ready(run.replace(hold=_begun(run, now)), now)
-    return (yield from tell(run, now))
+    return (yield from publish_hold(run, now))
 
 
-def tell(run: Run, now: float) -> RunTurn:
+def publish_hold(run: Run, now: float) -> RunTurn:
     """Publish what the run is held for: for a person, and for programs that ask persons."""
     run = yield from progress(run, HOLD, f"{why_held(run)}.", now)
     wanted = wanted_of(run)

@@ -19,8 +19,8 @@ from services.orchestrator.domain.holding import (
     before_the_change,
     given,
     lacking,
+    publish_hold,
     stand_ready,
-    tell,
     wanted_of,
     why_held,
 )
@@ -44,7 +44,7 @@ class VerbAsked:
     reason: str
     asked_at: float
     minutes: float | None = None
-    """Of a pause; None: as the policy has it."""
+    """How long a pause lasts; None: as the policy has it."""
     plan: str = ""
     """The digest of what was shown before an approval or a rejection."""
     refusal: str = ""
@@ -173,7 +173,7 @@ def _pause(run: Run, asked: VerbAsked, now: float) -> RunTurn:
         return (yield from progress(run, HOLD, f"{why_held(run)}, once this phase has ended.", now))
     yield _answer(asked, f"Paused until {until}. Rollbacks and the watch over the change go on.", accepted=True)
     run = yield from stand_ready(run, now)
-    return (yield from tell(run, now))
+    return (yield from publish_hold(run, now))
 
 
 def _resume(run: Run, asked: VerbAsked, now: float) -> RunTurn:
@@ -194,7 +194,7 @@ def _approve(run: Run, asked: VerbAsked, now: float) -> RunTurn:
     needed, missing = approval_of(run, hold.gate).needed, lacking(run)
     yield _answer(asked, f"Approved: {needed - missing} of {needed}.", accepted=True)
     if missing:
-        return (yield from tell(run, now))
+        return (yield from publish_hold(run, now))
     run = yield from progress(run, HOLD, f"Approved by {', '.join(given(run))}.", now)
     return (yield from look(run, now))
 
