@@ -23,21 +23,12 @@ MACHINE = {
         letter live_deployment operation_id policies policy_digest recommendation_id replay_of replaces rollback_id
         run_id snapshot_deployment snapshot_id snapshot_ids service_deployment first_primary failed_tasks judged goals
         rollout rolled_back cursor continues asked stood_down sha256 signed_with chain previous hash signature
-<<<<<<< HEAD
-        redis_run_id recorded by drift_of""",
+        redis_run_id recorded by drift_of plan""",
     "names that our code or AWS gave": """account alarms alarms_of_ecs already_firing architecture bad check closely
         cluster cluster_name container dashboard database ended evaluation external_id firing group image images kind
         load_balancer metric metrics_namespace missing muted name os raised rating region resolved revision role rule
         service service_name session_name stat state status step surroundings target target_group task_definition topic
-        unit uncounted unknown database""",
-=======
-        redis_run_id recorded by plan""",
-    "names that our code or AWS gave": """account alarms alarms_of_ecs already_firing approvers architecture bad check
-        closely cluster cluster_name container dashboard ended evaluation external_id firing group image images kind
-        load_balancer metric metrics_namespace missing muted name os raised rating region resolved role rule service
-        service_name session_name stat state status step surroundings target target_group task_definition topic unit
-        uncounted unknown database""",
->>>>>>> 99d11ab (Pausing, approving and rejecting runs by command, over HTTP and Kafka: described, audited and tested)
+        unit uncounted unknown database approvers""",
     "what our code wrote": """causes description impact prevention prevention_measures resolution_steps root_causes
         steps""",
     "what is sent as it is": """body headers health_path location migrations path reference ready_path series status_url
