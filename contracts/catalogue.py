@@ -16,6 +16,7 @@ from contracts import (
     recovery,
     results,
     run_verbs,
+    scaling,
     topics,
     validator,
 )
@@ -216,6 +217,9 @@ CATALOGUE: tuple[Entry, ...] = (
         RECOVERY,
         {ORCHESTRATOR, DASHBOARDS},
     ),
+    _entry("scaling-started.v1", scaling.ScalingStarted, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
+    _entry("scaling-finished.v1", scaling.ScalingFinished, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
+    _entry("scaling-decided.v1", scaling.ScalingDecided, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
     # what could not be handled
     _entry("dead-lettered.v1", DeadLettered, topics.DEAD_LETTERS, topics.SERVICES, OPERATORS),
     _entry("dead-letter-settled.v1", DeadLetterSettled, topics.DEAD_LETTERS, OPERATORS, OPERATORS),

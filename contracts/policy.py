@@ -194,6 +194,15 @@ class Recovery(Section):
     """Older snapshots are deleted, except those that may still be needed."""
     keep: Annotated[int, Field(ge=1, le=100)] = default(10, "requirements, Snapshot Management")
     """How many snapshots of the service are kept."""
+    scaling_factor: Annotated[float, Field(gt=1, le=10)] = default(2, "Surefoot's own choice")
+    """An emergency scaling wants at most so many times the tasks that were wanted before."""
+    scaling_minutes: Annotated[float, Field(ge=1, le=1440)] = default(60, "Surefoot's own choice")
+    """After so many minutes what an emergency scaling has set is as before again; a request may name fewer or more."""
+    scaling_above_maximum: bool = default(False, "Surefoot's own choice")
+    """True: an emergency scaling may want more tasks than the autoscaler's maximum, and raises that for its time."""
+    scaling_database_connections: Annotated[int, Field(ge=1)] | None = default(None, "not known, so that it only warns")
+    """How many connections `monitoring.database` takes. More tasks need more of them: an emergency scaling that would
+    need more than 80 % is refused. off: not known."""
 
 
 class Requests(Section):

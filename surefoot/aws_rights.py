@@ -49,7 +49,8 @@ RIGHTS: Mapping[Party, tuple[str, ...]] = {
         "ecs:ListServiceDeployments", "ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:UpdateService",
         "elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetHealth",
         "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
-        "application-autoscaling:DescribeScheduledActions", "ecr:BatchGetImage",
+        "application-autoscaling:DescribeScheduledActions", "application-autoscaling:RegisterScalableTarget",
+        "cloudwatch:GetMetricData", "ecr:BatchGetImage",
         "s3:DeleteObject", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:GetObject", "s3:ListBucket",
         "s3:PutObject",
     ),
@@ -89,6 +90,8 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
     },
     Party.RECOVERY: {
         **_WRONG_NAME,
+        "application-autoscaling:RegisterScalableTarget": "an emergency scaling of a service that is scaled by itself",
+        "cloudwatch:GetMetricData": "an emergency scaling: whether the database has room for more tasks",
         "s3:DeleteObject": "snapshots that are older than the policy keeps them",
         "s3:GetBucketPublicAccessBlock": "a look at how the bucket is protected",
         "s3:GetBucketVersioning": "a look at how the bucket is protected",

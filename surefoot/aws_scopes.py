@@ -195,6 +195,12 @@ def repositories(grounds: Grounds) -> Granted:
     return Granted(list(grounds.repositories) or grounds.everywhere("ecr", "repository/*"))
 
 
+def scalable_targets_of_services(grounds: Grounds) -> Granted:
+    """Their ARNs end in what AWS has chosen and name no service; those of ECS services alone."""
+    condition = {"StringEquals": {"application-autoscaling:service-namespace": "ecs"}}
+    return Granted(grounds.everywhere("application-autoscaling", "scalable-target/*"), condition)
+
+
 def snapshots(grounds: Grounds) -> Granted:
     return _in_bucket(grounds, "/snapshots/*")
 
@@ -263,6 +269,7 @@ SCOPES: Mapping[str, tuple[Scope, ...]] = {
     "ecs:TagResource": (tags_of_new_task_definitions,),
     "iam:PassRole": (roles_for_tasks, roles_for_ecs),
     "iam:GetRole": (roles_to_look_at,),
+    "application-autoscaling:RegisterScalableTarget": (scalable_targets_of_services,),
     "cloudwatch:DeleteAlarms": (own_alarms,),
     "cloudwatch:PutMetricAlarm": (own_alarms_for_people,),
     "cloudwatch:DeleteDashboards": (own_dashboards,),

@@ -7,7 +7,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from surefoot.all_in_one import demo, up
 from surefoot.credential import without_option
-from surefoot.deployments import abort, deploy, events, rollback, runs, services, status, wait, why
+from surefoot.deployments import abort, deploy, events, rollback, runs, scale, services, status, wait, why
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, fail
 from surefoot.permissions import acls, iam
@@ -39,8 +39,8 @@ app.command(
 )
 app.command("surefoot.sandbox:app", name="sandbox", help="Rehearse deployments on a simulated AWS.")
 for command in (
-    deploy, wait, status, runs, services, abort, pause, resume, approve, reject, why, drift, rollback, events, acls,
-    iam, demo, up,
+    deploy, wait, status, runs, services, abort, pause, resume, approve, reject, why, drift, rollback, scale, events,
+    acls, iam, demo, up,
 ):  # fmt: skip
     app.command(command)
 

@@ -108,6 +108,16 @@ class Surefoot:
         body = {"snapshot_id": snapshot_id, "dry_run": dry_run, "actor": requester.actor, "reason": requester.reason}
         return self._post("/disaster-recovery/rollback", place, body)
 
+    def scale(self, place: Place, body: dict[str, Any], requester: Requester) -> dict[str, Any]:
+        """Ask for an emergency scaling; return what is begun, or what would be."""
+        who = {"actor": requester.actor, "reason": requester.reason}
+        return self._post("/disaster-recovery/emergency-scale", place, body | who)
+
+    def end_scaling(self, place: Place, requester: Requester) -> dict[str, Any]:
+        who = {"actor": requester.actor, "reason": requester.reason}
+        path = f"{_path('/disaster-recovery/emergency-scale', place)}/end"
+        return self._call("POST", path, params=place.query, json=who)
+
     def operation(self, id_: str, place: Place) -> dict[str, Any]:
         """Return an operation of the service."""
         named = {"cluster_name": place.cluster, "service_name": place.service, **place.query}

@@ -203,6 +203,49 @@ def rollback(
     return roll_back(Surefoot(), place, snapshot, requester, dry_run=dry_run, as_json=json)
 
 
+def scale(
+    cluster: Cluster,
+    service: Service,
+    count: Annotated[
+        int | None, Parameter(help="How many tasks are wanted; where that is more than allowed, as many as are.")
+    ] = None,
+    *,
+    end: Annotated[
+        bool, Parameter(negative="", help="End the scaling that stands: what it has set is as before again.")
+    ] = False,
+    minutes: Annotated[
+        float | None,
+        Parameter(validator=positive, help="After so many it ends by itself; by default what the policy says."),
+    ] = None,
+    override: Annotated[
+        tuple[str, ...],
+        Parameter(
+            negative="",
+            show_default=False,
+            help="CHECK=REASON: scale although this check speaks against it, on the record. May be repeated. What is "
+            "refused names the check.",
+        ),
+    ] = (),
+    dry_run: Annotated[bool, Parameter(negative="", help="Show what would be set, and change nothing.")] = False,
+    reason: Reason = "",
+    actor: Actor = None,
+    where: Located = ANYWHERE,
+    json: Json = False,
+) -> int:
+    """Run more tasks for an hour, in an emergency; then what was there before comes back by itself."""
+    from surefoot import scale as scaling
+    from surefoot.client import Surefoot
+
+    if (count is None) is not end:
+        raise CannotDo("name exactly one of COUNT and --end", Exit.USAGE)
+    requester, place = Requester(actor or user_name(), reason), Place.of(cluster, service, where)
+    if count is None:
+        return scaling.end(Surefoot(), place, requester, as_json=json)
+    return scaling.scale(
+        Surefoot(), place, count, requester, minutes=minutes, overrides=override, dry_run=dry_run, as_json=json
+    )
+
+
 def events(
     *topics: Annotated[str, Parameter(help="Which streams; by default deployment.events.v1.")],
     from_start: Annotated[bool, Parameter(negative="", help="Begin with the oldest event that Kafka holds.")] = False,

@@ -34,6 +34,7 @@ EXAMPLES = {
     "why": f"surefoot why {_S}",
     "drift": f"surefoot drift {_S}",
     "rollback": f"surefoot rollback {_S} --latest-proven --dry-run",
+    "scale": f"surefoot scale {_S} 5 --minutes 30 --reason 'Emergency scaling due to high load'",
     "events": "surefoot events deployment.events.v1 alerts.critical.v1",
     "demo": "surefoot demo --speed 30",
     "up": "surefoot up --port 8080",

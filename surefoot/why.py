@@ -1,9 +1,10 @@
-"""Why recovery rolled back, and why it did not."""
+"""Why recovery rolled back or scaled, and why it did not."""
 
 from collections.abc import Mapping
 from typing import Any
 
 _DECISIONS = {"acted": "rolled back", "declined": "did nothing", "people-called": "CALLED PEOPLE"}
+_OF_SCALING = _DECISIONS | {"acted": "scaled"}
 
 
 def decisions_of(found: Mapping[str, Any]) -> str:
@@ -14,7 +15,8 @@ def decisions_of(found: Mapping[str, Any]) -> str:
 
 def _line(decision: Mapping[str, Any]) -> str:
     at = str(decision["decided_at"])[:19].replace("T", " ")
-    what = _DECISIONS.get(decision["decision"], decision["decision"])
+    words = _OF_SCALING if "scaling_id" in decision else _DECISIONS
+    what = words.get(decision["decision"], decision["decision"])
     return f"{at}  {what}  {_asked(decision)}\n  {decision['sentence']}"
 
 
@@ -28,5 +30,6 @@ def _asked(decision: Mapping[str, Any]) -> str:
             asked = f"asked for by {trigger['actor'] or 'somebody'}"
         case _:
             asked = f"{trigger.get('reason', '')}"
-    about = f"run {decision['run_id'][:8]}" if decision["run_id"] else decision["deployment_id"]
+    run_id = decision.get("run_id")
+    about = f"run {run_id[:8]}" if run_id else decision["deployment_id"]
     return f"{asked} ({about})" if about else asked

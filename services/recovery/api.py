@@ -11,8 +11,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from contracts.access import Role
 from contracts.base import Target
 from contracts.policy_parts import RecoveryPolicy
-from contracts.recovery import ManualTrigger, RollbackDecided
-from contracts.state import read_record
+from contracts.recovery import ManualTrigger
 from services._aws.existing import Existing
 from services._chassis.access.permit import NowAsking, needs
 from services._chassis.clock import Clock
@@ -34,7 +33,7 @@ from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
 from services.recovery.bodies import RollbackAccepted, RollbackRequest, SnapshotAccepted
 from services.recovery.decisions.capture import CAPTURE
-from services.recovery.decisions.record import decision_key, decisions_index
+from services.recovery.decisions.record import decision_key, decisions_index, read_decision
 from services.recovery.decisions.triggers import begin_by_hand, refuse_by_hand, rollback_id
 from services.recovery.domain.arm import why_not_roll_back
 from services.recovery.domain.decision_record import MOST_KEPT
@@ -46,7 +45,9 @@ from services.recovery.domain.retention import worth_reading
 from services.recovery.domain.show import view
 from services.recovery.domain.snapshot import SnapshotId, new_id
 from services.recovery.domain.work import CaptureWork, RecoveryOperation
+from services.recovery.examine import ScalingExaminer
 from services.recovery.inspect import Inspect
+from services.recovery.scaling_api import ScalingEndpoints, add_scaling_routes
 
 PREFIX = "/disaster-recovery"
 MOST_LISTS = 4
@@ -66,12 +67,17 @@ class Endpoints:
     policies: Policies
     inspect: Inspect
     existing: Existing
+    examiner: ScalingExaminer
     lists: SharedReads[bytes] = field(default_factory=lambda: SharedReads("lists of snapshots", MOST_LISTS))
     drifts: SharedReads[Drift] = field(default_factory=lambda: SharedReads("services", MOST_LISTS))
 
     @property
     def operations(self) -> Operations:
         return Operations(self.store, self.clock, PREFIX)
+
+    @property
+    def scaling(self) -> ScalingEndpoints:
+        return ScalingEndpoints(self.store, self.policies, self.examiner, self.existing, self.operations)
 
     async def capture(self, target: Target, body: Requested, key: str | None, response: Response) -> SnapshotAccepted:
         """Begin to store the service as it is now. The policy in force says how many snapshots are kept."""
@@ -134,12 +140,12 @@ class Endpoints:
         )
 
     async def decided(self, target: Target, limit: int) -> dict[str, Any]:
-        """Return the last decisions about rollbacks, the newest first."""
+        """Return the last decisions about rollbacks and scalings, the newest first."""
         lines = await self.store.range(decisions_index(target), limit=limit)
         if not lines:
             await self.existing(target)
         records = [await self.store.record(decision_key(target, line.member)) for line in lines]
-        found = [event for record in records if (event := read_record(RollbackDecided, record)) is not None]
+        found = [event for event in map(read_decision, records) if event is not None]
         return {"target": str(target), "decisions": [event.model_dump(exclude={"target"}) for event in found]}
 
     async def roll_back(
@@ -238,7 +244,7 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
     async def decided(
         target: NamedInPath, limit: Annotated[int, Query(ge=1, le=MOST_KEPT)] = LISTED_DECISIONS
     ) -> dict[str, Any]:
-        """Show why recovery rolled back, and why it did not, the newest decision first; each is kept for a month."""
+        """Show why recovery rolled back or scaled, and why it did not, the newest first; each is kept for a month."""
         return await endpoints.decided(target, limit)
 
     @router.post(
@@ -260,5 +266,6 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         """Bring a snapshot back, or say exactly what that would change."""
         return await endpoints.roll_back(target, asking.by(body), idempotency_key, response)
 
+    add_scaling_routes(router, endpoints.scaling, targets)
     endpoints.operations.add_to(router)
     return router

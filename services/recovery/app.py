@@ -14,6 +14,7 @@ from contracts.recovery import (
     SnapshotCaptured,
     TargetDisarmed,
 )
+from contracts.scaling import ScalingFinished, ScalingStarted
 from services._aws.existing import existing
 from services._chassis.aws import Aws
 from services._chassis.service import Platform, Service
@@ -22,6 +23,7 @@ from services.recovery.adapters.bucket import Bucket
 from services.recovery.adapters.bucket_check import BucketCheck
 from services.recovery.adapters.ecs import AwsEcs
 from services.recovery.adapters.images import AwsImages
+from services.recovery.adapters.scaling import AwsAutoscaling, AwsRoom
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.adapters.surroundings import AwsBalancers, AwsSurroundings
 from services.recovery.api import PREFIX, Endpoints, create_router
@@ -29,7 +31,10 @@ from services.recovery.decisions.capture import CAPTURE, PURGE, TEND
 from services.recovery.decisions.change import CHANGE
 from services.recovery.decisions.consider import CONSIDER
 from services.recovery.decisions.roll_back import ROLL_BACK
+from services.recovery.decisions.scale import SCALE
+from services.recovery.decisions.unscale import UNSCALE
 from services.recovery.decisions.watch import WATCH
+from services.recovery.examine import ScalingExaminer
 from services.recovery.handlers import Handlers
 from services.recovery.inspect import Inspect
 from services.recovery.jobs.capture import CaptureJob
@@ -37,7 +42,9 @@ from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
+from services.recovery.jobs.scale import ScaleJob
 from services.recovery.jobs.tend import Housekeeping, TendJob
+from services.recovery.jobs.unscale import UnscaleJob
 from services.recovery.jobs.watch import Rounds, WatchJob
 from services.recovery.settings import Settings
 
@@ -60,7 +67,12 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     settle_seconds = clock.at(platform.straggler_window) - clock.at(0)
     capture = CaptureJob(ecs, AwsSurroundings(aws), snapshots, clock, platform.policies, platform.store)
     inspect = Inspect(AwsEcs(ahead), AwsSurroundings(ahead), snapshots, store, clock)
-    endpoints = Endpoints(store, clock, platform.policies, inspect, partial(existing, ahead))
+    scaling = AwsAutoscaling(apart)
+
+    def examiner(through: Aws) -> ScalingExaminer:
+        return ScalingExaminer(AwsEcs(through), AwsAutoscaling(through), AwsRoom(through, clock), clock)
+
+    endpoints = Endpoints(store, clock, platform.policies, inspect, partial(existing, ahead), examiner(ahead))
     quietly = Inspect(AwsEcs(aws), AwsSurroundings(aws), snapshots, store, clock)
     housekeeping = Housekeeping(store, clock, BucketCheck(bucket_of(settings, aws)), platform.readiness)
     targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
@@ -77,6 +89,8 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             TargetDisarmed: handlers.own_disarming,
             RollbackStarted: handlers.own_rollback_started,
             RollbackFinished: handlers.own_rollback_finished,
+            ScalingStarted: handlers.own_scaling_started,
+            ScalingFinished: handlers.own_scaling_finished,
         },
         jobs={
             CAPTURE: capture,
@@ -94,21 +108,26 @@ def create_app(settings: Settings, platform: Platform) -> Service:
                 clock,
                 settle_seconds,
             ),
+            SCALE: ScaleJob(changing, scaling, examiner(apart), platform.policies, store, clock),
+            UNSCALE: UnscaleJob(changing, scaling, store, clock, settle_seconds),
         },
-        first_jobs=frozenset({CHANGE, CONSIDER, ROLL_BACK}),
+        first_jobs=frozenset({CHANGE, CONSIDER, ROLL_BACK, SCALE, UNSCALE}),
         failures={
             CHANGE: handlers.change_failed,
             CONSIDER: handlers.consider_failed,
             ROLL_BACK: handlers.rollback_failed,
+            SCALE: handlers.scale_failed,
+            UNSCALE: handlers.unscale_failed,
         },
         timers={
             "expire": handlers.expire,
             "overdue": handlers.overdue,
             "consider": handlers.consider,
             "resume": handlers.resume,
+            "unscale": handlers.unscale,
         },
         router=create_router(endpoints, targets),
-        by_hand=(f"{PREFIX}/rollback/",),
+        by_hand=(f"{PREFIX}/rollback/", f"{PREFIX}/emergency-scale/"),
         background={"recovery snapshots": housekeeping.run, "ways back": Rounds(store, clock).run},
     )
 

@@ -19,6 +19,7 @@ from contracts.recovery import (
     SnapshotCaptured,
     TargetDisarmed,
 )
+from contracts.scaling import ScalingFinished, ScalingStarted
 from services._chassis.clock import Clock, moment
 from services._chassis.commands import Command
 from services._chassis.jobs import FailedJob
@@ -32,10 +33,12 @@ from services.recovery.decisions.refuse import refused_by_policy
 from services.recovery.decisions.replay import begin_again, end_again, index_again, resume
 from services.recovery.decisions.roll_back import end_rollback, overdue
 from services.recovery.decisions.triggers import roll_back_on_alert, roll_back_on_command
+from services.recovery.decisions.unscale import again, finished_again, give_up, on_time, started_again
 from services.recovery.domain import alert as alerts
 from services.recovery.domain import arm as arming
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Failed
+from services.recovery.domain.scale_work import ScaleWork
 from services.recovery.domain.work import ChangeWork, ConsiderWork, Expiry, RollbackWork
 
 
@@ -129,6 +132,22 @@ class Handlers:
             return None
         return _on(event.target, lambda protection: end_again(protection, event))
 
+    async def own_scaling_started(self, event: ScalingStarted, meta: Meta) -> Transition | None:
+        """Restore in time what a scaling has set that a Redis restored from an older copy does not know."""
+        if not meta.read_again:
+            return None
+        return _on(event.target, lambda protection: started_again(protection, event, meta.time))
+
+    async def own_scaling_finished(self, event: ScalingFinished, meta: Meta) -> Transition | None:
+        if not meta.read_again:
+            return None
+        return _on(event.target, lambda protection: finished_again(protection, event))
+
+    async def unscale(self, timer: Timer) -> Transition:
+        """Restore what an emergency scaling has set: its time is over, or an earlier try had to wait."""
+        work, now = ScaleWork.from_bytes(timer.payload), self._now()
+        return _on(work.target, lambda protection: on_time(protection, work, timer.due, now))
+
     async def resume(self, timer: Timer) -> Transition:
         """Begin the job of a rollback that was published before Redis was restored, unless its end was, too."""
         work = RollbackWork.from_bytes(timer.payload)
@@ -155,6 +174,14 @@ class Handlers:
         work, now = ConsiderWork.from_bytes(job.payload), self._now()
         policy = policy_of(self.policies, work.target)
         return _on(work.target, lambda protection: not_considered(protection, work, job.why, policy, now))
+
+    def scale_failed(self, job: FailedJob) -> Transition:
+        """Restore at once what a scaling has set whose job has failed for good."""
+        return give_up(ScaleWork.from_bytes(job.payload), f"The scaling {job.why}.", self._now())
+
+    def unscale_failed(self, job: FailedJob) -> Transition:
+        """Try a restoration again later; people are called in time."""
+        return again(ScaleWork.from_bytes(job.payload), self._now(), f"The restoration {job.why}.", refused=True)
 
     def rollback_failed(self, job: FailedJob) -> Transition:
         """End the rollback as failed, so that the target is free again and people are called."""

@@ -10,6 +10,7 @@ from services.recovery.domain.change import Body
 from services.recovery.domain.observed import Targets
 from services.recovery.domain.proof import ProvenSnapshot, StoredObject
 from services.recovery.domain.protection import SnapshotEntry
+from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
 from services.recovery.domain.snapshot import Snapshot
 
 
@@ -69,6 +70,30 @@ class Balancers(Protocol):
 class Surroundings(Protocol):
     async def around(self, target: Target, service: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return load balancing, scaling and network, and a sentence for each part that could not be read."""
+        ...
+
+
+class Autoscaling(Protocol):
+    """Application Auto Scaling of one service. ``limit`` changes something: its callers look first."""
+
+    async def autoscaler(self, target: Target) -> Autoscaler | None:
+        """Return the service's scalable target; None if it has none."""
+        ...
+
+    async def limit(self, target: Target, low: int | None, high: int | None) -> None:
+        """Set the limits of the scalable target; None leaves one as it is. All else of it stays."""
+        ...
+
+
+class Room(Protocol):
+    """What more tasks need besides ECS."""
+
+    async def free_addresses(self, target: Target, subnets: Sequence[str]) -> int:
+        """Return how many addresses are free in these subnets together."""
+        ...
+
+    async def database(self, target: Target, instance: str) -> DatabaseRoom:
+        """Return what an RDS instance is asked for now."""
         ...
 
 

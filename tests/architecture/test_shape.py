@@ -14,6 +14,7 @@ SHAPE = {
     "app.py",
     "handlers.py",
     "api.py",
+    "scaling_api.py",  # the routes of one verb, for which api.py has no room
     "bodies.py",
     "ports.py",
     "decisions.py",  # what bus, timers, jobs and API decide alike; where it is much, a file for each verb

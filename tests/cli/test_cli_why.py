@@ -32,6 +32,12 @@ def test_each_decision_says_when_what_who_asked_and_why() -> None:
     ]
 
 
+def test_a_scaling_is_told_from_a_rollback() -> None:
+    scaled = decision(decision="acted", scaling_id="scaling:1", sentence="Wants 5 tasks in place of 3.")
+    del scaled["run_id"]
+    assert "  scaled  alert error_rate" in decisions_of({"decisions": [scaled]})
+
+
 def test_where_nothing_was_decided_it_says_so() -> None:
     assert decisions_of({"decisions": []}).startswith("nothing was to be decided")
 

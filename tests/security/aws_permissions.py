@@ -102,6 +102,8 @@ def _context(given: Parameters, region: str, account: str) -> Iterator[tuple[str
     yield "aws:RequestedRegion", (region,)
     if "cluster" in given:
         yield "ecs:cluster", (f"arn:aws:ecs:{region}:{account}:cluster/{given['cluster'].rpartition('/')[2]}",)
+    if "ServiceNamespace" in given:
+        yield "application-autoscaling:service-namespace", (given["ServiceNamespace"],)
     if "Bucket" in given:
         yield "s3:ResourceAccount", (given.get("ExpectedBucketOwner", ""),)
     if actions := (*given.get("AlarmActions", ()), *given.get("OKActions", ())):

@@ -62,7 +62,7 @@ def test_recovery_alone_changes_ecs_and_monitor_alone_alarms_and_dashboards() ->
     }
     assert {service: apis for service, apis in changing.items() if apis} == {
         Party.MONITOR: {"cloudwatch"},
-        Party.RECOVERY: {"ecs", "s3"},
+        Party.RECOVERY: {"application-autoscaling", "ecs", "s3"},
     }
 
 

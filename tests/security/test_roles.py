@@ -59,6 +59,9 @@ TABLE = {
         "GET /disaster-recovery/drift/{cluster_name}/{service_name}": V,
         "GET /disaster-recovery/decisions/{cluster_name}/{service_name}": V,
         "POST /disaster-recovery/rollback/{cluster_name}/{service_name}": O,
+        "POST /disaster-recovery/emergency-scale/{cluster_name}/{service_name}": O,
+        "POST /disaster-recovery/emergency-scale/{cluster_name}/{service_name}/end": O,
+        "GET /disaster-recovery/emergency-scale/{cluster_name}/{service_name}": V,
         "GET /disaster-recovery/operations/{operation_id}": V,
     },
 }

@@ -30,6 +30,7 @@ from contracts.recovery import (
 )
 from contracts.results import StepFinished
 from contracts.run_verbs import Verb, VerbAnswered
+from contracts.scaling import ScalingFinished, ScalingStarted
 from services._chassis.audit.acts import Audited
 
 SET_UP = "set-up-monitoring"
@@ -105,6 +106,23 @@ def _ended(event: RollbackFinished) -> Fields:
     }
 
 
+def _scaling(event: ScalingStarted) -> Fields:
+    trigger = event.trigger
+    by_hand = {"asked_by": trigger.actor, "why": trigger.reason} if isinstance(trigger, ManualTrigger) else {}
+    details = (f"scaling {event.scaling_id}", event.sentence, f"until {event.until:%Y-%m-%d %H:%M:%S} UTC")
+    return {"act": Act.SCALING_STARTED, "why": trigger.summary, "details": details} | by_hand
+
+
+def _scaling_over(event: ScalingFinished) -> Fields:
+    return {
+        "act": Act.SCALING_FINISHED,
+        "why": event.reason,
+        "asked_by": event.actor,
+        "outcome": event.result,
+        "details": (f"scaling {event.scaling_id}", event.sentence),
+    }
+
+
 def _stored(event: SnapshotCaptured) -> Fields:
     details = (f"snapshot {event.snapshot_id}", f"sha256 {event.sha256}" if event.sha256 else "")
     return {
@@ -159,6 +177,8 @@ _ACTS: dict[type, Callable[[Any], Fields | None]] = {
     },
     RollbackStarted: _begun,
     RollbackFinished: _ended,
+    ScalingStarted: _scaling,
+    ScalingFinished: _scaling_over,
     SnapshotCaptured: _stored,
     StepFinished: _answered,
     DeadLettered: _letter,

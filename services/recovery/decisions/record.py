@@ -1,9 +1,12 @@
-"""Puts a decision about a rollback on record: as an event, for those who ask, and in the list of the target."""
+"""Puts a decision on record: as an event, for those who ask, and in the list of the target."""
 
 from dataclasses import replace
 
 from contracts.base import Target
 from contracts.bounds import as_json
+from contracts.recovery import RollbackDecided
+from contracts.scaling import ScalingDecided
+from contracts.state import read_record
 from services._chassis.transition import Decision, Emit, Index
 from services.recovery.domain.decision_record import MOST_KEPT, NewRecord
 
@@ -29,3 +32,10 @@ def decisions_index(target: Target) -> str:
 
 def decision_key(target: Target, place: str) -> str:
     return f"decision:{target}:{place}"
+
+
+def read_decision(record: bytes | None) -> RollbackDecided | ScalingDecided | None:
+    """Return a decision that is on record; None where there is none, or where it cannot be read."""
+    if record is not None and b'"scaling_id"' in record:
+        return read_record(ScalingDecided, record)
+    return read_record(RollbackDecided, record)

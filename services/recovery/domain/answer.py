@@ -1,4 +1,4 @@
-"""Whether recovery rolls back, with the reason: the form of every decision."""
+"""Whether recovery acts, with the reason: the form of every decision."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -48,7 +48,8 @@ class Answer:
     """What is decided."""
 
     decision: Literal["acted", "declined", "people-called"]
-    why: Why
+    why: StrEnum
+    """One of ``Why``, or of ``WhyScale`` (``scaling.py``)."""
     sentence: str
 
 

@@ -7,6 +7,7 @@ from contracts.base import Target, id_of
 from contracts.monitor import CriticalAlert
 from contracts.policy_section import Digest
 from contracts.recovery import AlertTrigger, RollbackDecided, Trigger
+from contracts.scaling import ScalingDecided
 from services.recovery.domain.answer import Answer
 from services.recovery.domain.protection import MOST_RECORDED, Protection
 
@@ -18,7 +19,7 @@ MOST_KEPT = 100
 class NewRecord:
     """A decision that is not on record yet."""
 
-    event: RollbackDecided
+    event: RollbackDecided | ScalingDecided
     id: str
     """The event's id: the same answer to the same trigger has the same."""
     place: int
@@ -60,13 +61,16 @@ def decision_on(target: Target, answer: Answer, trigger: Trigger, now: datetime,
     )
 
 
-def record_once(protection: Protection, event: RollbackDecided, cause: str) -> tuple[Protection, NewRecord | None]:
+def record_once(
+    protection: Protection, event: RollbackDecided | ScalingDecided, cause: str
+) -> tuple[Protection, NewRecord | None]:
     """Return the protection that knows the decision as recorded, and the record; None where it was recorded before.
 
     ``cause`` names the trigger where that is no alert. An alert is named by its occurrence, whatever message brings it.
     """
     trigger = event.trigger.alert_id if isinstance(event.trigger, AlertTrigger) else cause
-    id_ = id_of(str(event.target), trigger, event.deployment_id, event.decision, event.reason)
+    about = ("scaling",) if isinstance(event, ScalingDecided) else ()
+    id_ = id_of(str(event.target), trigger, event.deployment_id, event.decision, event.reason, *about)
     if id_ in protection.recorded:
         return protection, None
     known = protection.replace(

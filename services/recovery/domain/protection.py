@@ -11,6 +11,7 @@ from contracts.policy_parts import RecoveryPolicy
 from contracts.prose import Prose
 from contracts.recovery import AlertTrigger, Trigger
 from contracts.state import State
+from services.recovery.domain.scaling import EmergencyScaling, PastScaling
 
 MOST_FIRING = 200
 """How many firing alerts of a target are kept; beyond it the oldest are dropped."""
@@ -202,6 +203,10 @@ class Protection(State):
     """Ids of the decisions that were recorded last."""
     decisions: int = 0
     """How many decisions were recorded; each has its place among the records (``decision_record.py``)."""
+    scaling: EmergencyScaling | None = None
+    """The emergency scaling that is under way or stands."""
+    past_scalings: tuple[PastScaling, ...] = ()
+    """The newest last."""
 
     def armed_for(self, run_id: str, now: datetime) -> Armed | None:
         """Return the arm of this run while it holds: it has not expired, and no rollback has used it up."""

@@ -1,8 +1,8 @@
 """Recovery without Redis, Kafka and AWS: its handlers and jobs on a store in memory and an ECS that deploys."""
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from contracts.recovery import (
 )
 from contracts.results import StepFinished
 from contracts.rollout_pace import RolloutPace
+from contracts.scaling import ScalingFinished, ScalingStarted
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services._chassis.signatures import UNSIGNED, Identity
@@ -34,6 +35,8 @@ from services.recovery.domain.change import Body
 from services.recovery.domain.observed import Targets
 from services.recovery.domain.proof import StoredObject
 from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
+from services.recovery.examine import ScalingExaminer
 from services.recovery.handlers import Handlers
 from services.recovery.inspect import Inspect
 from services.recovery.jobs.capture import CaptureJob
@@ -41,7 +44,9 @@ from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
+from services.recovery.jobs.scale import ScaleJob
 from services.recovery.jobs.tend import TendJob
+from services.recovery.jobs.unscale import UnscaleJob
 from tests.kit import FakeClock, FakePolicies, FakeRunning, FakeStore, HeldJob
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="CourtCaseCluster", service="BackendService")
@@ -175,7 +180,7 @@ class RollingEcs:
 
     @property
     def updates(self) -> list[str]:
-        return [what["taskDefinition"] for verb, what in self.changing if verb == "update"]
+        return [what["taskDefinition"] for verb, what in self.changing if verb == "update" and "taskDefinition" in what]
 
     def _image(self, arn: str) -> str:
         body = next(definition for definition in self.definitions if definition["taskDefinitionArn"] == arn)
@@ -277,14 +282,19 @@ class RollingEcs:
 
     async def register(self, target: Target, body: Body) -> str:
         self._answer("register")
-        self._changing("register", body)
+        self.note_change("register", body)
         assert "taskDefinitionArn" not in body
         return self.add_definition("", **body)
 
     async def update(self, target: Target, parameters: dict[str, Any]) -> Body:
         self._answer("update")
-        self._changing("update", parameters)
+        self.note_change("update", parameters)
         self._fail()
+        if parameters.keys() == {"desiredCount"}:
+            self.desired = parameters["desiredCount"]
+            for happens in self.after_update:
+                happens()
+            return self._described()
         version = parameters["taskDefinition"]
         assert (
             next(definition for definition in self.definitions if definition["taskDefinitionArn"] == version)["status"]
@@ -298,10 +308,52 @@ class RollingEcs:
             happens()
         return self._described()
 
-    def _changing(self, verb: str, what: Any) -> None:
+    def note_change(self, verb: str, what: Any) -> None:
         assert self.checked, "a job must ask whether it still may, right before each changing call"
         self.checked = False
         self.changing.append((verb, what))
+
+
+class Scaler:
+    """Application Auto Scaling of the one service, and what more tasks need; without a scalable target at first."""
+
+    def __init__(self, ecs: RollingEcs) -> None:
+        self.ecs = ecs
+        self.target: Autoscaler | None = None
+        self.addresses: int | AwsError = 100
+        self.room: DatabaseRoom | AwsError = DatabaseRoom("orders", connections=30, cpu=20)
+        self.refusing: AwsError | None = None
+        self.moves_at_once = True
+        """Whether Application Auto Scaling has pulled the count within its limits before anybody looks."""
+        self.lost: list[AwsError] = []
+        """Errors that calls of ``limit`` raise one by one although they took effect."""
+
+    async def autoscaler(self, target: Target) -> Autoscaler | None:
+        if self.refusing is not None:
+            raise self.refusing
+        return self.target
+
+    async def limit(self, target: Target, low: int | None, high: int | None) -> None:
+        if self.refusing is not None:
+            raise self.refusing
+        self.ecs.note_change("limit", (low, high))
+        assert self.target is not None
+        known = self.target
+        self.target = replace(known, low=known.low if low is None else low, high=known.high if high is None else high)
+        if self.moves_at_once:
+            self.ecs.desired = min(max(self.ecs.desired, self.target.low), self.target.high)
+        if self.lost:
+            raise self.lost.pop(0)
+
+    async def free_addresses(self, target: Target, subnets: Sequence[str]) -> int:
+        if isinstance(self.addresses, AwsError):
+            raise self.addresses
+        return self.addresses
+
+    async def database(self, target: Target, instance: str) -> DatabaseRoom:
+        if isinstance(self.room, AwsError):
+            raise self.room
+        return self.room
 
 
 class Nothing:
@@ -359,6 +411,8 @@ class Recovery:
         self.snapshots = SignedSnapshots(self.shelf, identity)
         self.registry = Registry()
         self.handlers = Handlers(self.clock, self.policies)
+        self.scaler = Scaler(self.ecs)
+        self.examiner = ScalingExaminer(self.ecs, self.scaler, self.scaler, self.clock)
         self.jobs: dict[str, Callable[[Any], Any]] = {
             "capture-snapshot": CaptureJob(self.ecs, Nothing(), self.snapshots, self.clock, self.policies, self.store),
             "purge-snapshots": PurgeJob(self.snapshots),
@@ -366,6 +420,8 @@ class Recovery:
             "apply-change": ChangeJob(self.ecs, self.registry, self.policies, self.store, self.clock),
             "consider-alert": ConsiderJob(self.ecs, self.snapshots, self.policies, self.store, self.clock),
             "rollback": RollbackJob(self.ecs, self.ecs, self.registry, self.snapshots, self.store, self.clock, SETTLE),
+            "scale": ScaleJob(self.ecs, self.scaler, self.examiner, self.policies, self.store, self.clock),
+            "unscale": UnscaleJob(self.ecs, self.scaler, self.store, self.clock, SETTLE),
         }
         self._handling: dict[type[Event], Callable[..., Any]] = {
             CaptureSnapshot: self.handlers.capture,
@@ -377,6 +433,8 @@ class Recovery:
             SnapshotCaptured: self.handlers.own_snapshot,
             RollbackStarted: self.handlers.own_rollback_started,
             RollbackFinished: self.handlers.own_rollback_finished,
+            ScalingStarted: self.handlers.own_scaling_started,
+            ScalingFinished: self.handlers.own_scaling_finished,
         }
 
     @property

@@ -37,7 +37,9 @@ async def web(recovery: Recovery) -> AsyncIterator[httpx2.AsyncClient]:
         return EcsService(found)
 
     http = create_http(ready)
-    endpoints = Endpoints(recovery.store, recovery.clock, recovery.policies, recovery.inspect, existing)
+    endpoints = Endpoints(
+        recovery.store, recovery.clock, recovery.policies, recovery.inspect, existing, recovery.examiner
+    )
     http.include_router(create_router(endpoints, Targets(recovery.policies)), prefix=PREFIX)
     base = f"http://here{PREFIX}/disaster-recovery"
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base, headers=JSON) as client:

@@ -1,6 +1,7 @@
 """Recovery as it is built for production, on the simulated AWS; product time passes while a job sleeps."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, cast
 
 import boto3
@@ -9,8 +10,9 @@ import pytest
 from contracts.base import Target
 from contracts.deployment import ImageChange
 from contracts.envelope import Meta
-from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, RollBack, RollbackFinished
+from contracts.recovery import ApplyChange, Arm, CaptureSnapshot, ManualTrigger, RollBack, RollbackFinished
 from contracts.results import SnapshotOutput, StepFinished
+from contracts.scaling import ScalingFinished
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
 from sandbox.aws.server.seed import BACKUP_BUCKET, CLUSTER, CONTAINER, SERVICE
@@ -20,10 +22,14 @@ from services._chassis.clock import moment
 from services._chassis.service import Platform, Service
 from services._chassis.signatures import UNSIGNED
 from services._chassis.store import IndexedStore
+from services._chassis.transition import Transition
 from services.recovery.adapters.bucket import Bucket
 from services.recovery.adapters.images import AwsImages
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.app import bucket_of, create_app
+from services.recovery.decisions.scale import begin_scaling
+from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.scaling import EmergencyScaling
 from services.recovery.settings import Settings
 from tests.kit import FakeStore, HeldJob, WorldClock
 from tests.services.recovery.harness import Work
@@ -226,3 +232,92 @@ async def test_an_object_that_is_no_snapshot_is_told_without_its_content(account
     finished = await account.rolled_back()
     assert finished.result == "failed"
     assert finished.detail.startswith(f"The snapshot {snapshot_id} is not used: it was changed after it was stored")
+
+
+class ScaledAccount(Account):
+    """The same, with a scaling to five tasks for five minutes."""
+
+    def __init__(self, aws: SimulatedAws, connection: AwsConnection) -> None:
+        super().__init__(aws, connection)
+        self.scaler: Any = boto3.client("application-autoscaling", region_name=REGION, endpoint_url=aws.endpoint)
+
+    async def scale(self, count: int = 5) -> None:
+        now = moment(self.clock.now())
+        scaling = EmergencyScaling(
+            scaling_id="scaling:1",
+            trigger=ManualTrigger(actor="ada"),
+            target_count=count,
+            asked_at=now,
+            until=now + timedelta(minutes=5),
+        )
+        self.store.write(
+            Transition(key_of(TARGET), lambda state: begin_scaling(Protection.from_bytes(state), TARGET, scaling))
+        )
+        await self._work()
+
+    async def pass_time(self) -> None:
+        """Let its time pass, and do what is due."""
+        [timer] = self.store.timers.values()
+        self.aws.step(300)
+        due = await self.service.timers["unscale"](timer)
+        assert due is not None
+        self.store.write(due)
+        await self._work()
+
+    async def _work(self) -> None:
+        for held in list(self.store.jobs.values()):
+            if held.state == "queued":
+                await self._do(held)
+
+    @property
+    def limits(self) -> tuple[int, int] | None:
+        found = self.scaler.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[RESOURCE])["ScalableTargets"]
+        return (found[0]["MinCapacity"], found[0]["MaxCapacity"]) if found else None
+
+    def ended(self) -> ScalingFinished:
+        [finished] = [event.event for event in self.store.emitted if isinstance(event.event, ScalingFinished)]
+        return finished
+
+
+RESOURCE = f"service/{CLUSTER}/{SERVICE}"
+
+
+@pytest.fixture
+def scaled(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScaledAccount]:
+    now = [1_768_228_200.0]
+    with SimulatedAws(clock=lambda: now[0]) as aws:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        connection = AwsConnection(REGION)
+        yield ScaledAccount(aws, connection)
+        connection.close()
+
+
+async def test_a_scaling_raises_the_limits_and_the_count_and_leaves_the_rest_to_the_autoscaler(
+    scaled: ScaledAccount,
+) -> None:
+    before = scaled.limits
+    assert before is not None
+    began = scaled.clock.now()
+    await scaled.scale()
+    assert (scaled.live()["desiredCount"], scaled.live()["runningCount"]) == (5, 5)
+    assert scaled.clock.now() - began <= 180, "the requirements' three minutes"
+    assert scaled.limits == (5, before[1])
+    await scaled.pass_time()
+    assert (scaled.limits, scaled.ended().result) == (before, "restored")
+    policies = scaled.scaler.describe_scaling_policies(ServiceNamespace="ecs", ResourceId=RESOURCE)["ScalingPolicies"]
+    actions = scaled.scaler.describe_scheduled_actions(ServiceNamespace="ecs", ResourceId=RESOURCE)["ScheduledActions"]
+    assert policies, "what scales it is still there"
+    assert scaled.live()["desiredCount"] == 5, "its policies decide, which the sandbox keeps as records"
+    assert isinstance(actions, list)
+
+
+async def test_without_an_autoscaler_the_count_of_before_comes_back(scaled: ScaledAccount) -> None:
+    scaled.scaler.deregister_scalable_target(
+        ServiceNamespace="ecs", ResourceId=RESOURCE, ScalableDimension="ecs:service:DesiredCount"
+    )
+    await scaled.scale()
+    assert scaled.live()["desiredCount"] == 5
+    await scaled.pass_time()
+    assert (scaled.live()["desiredCount"], scaled.limits, scaled.ended().result) == (3, None, "restored")

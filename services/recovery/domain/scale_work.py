@@ -1,0 +1,63 @@
+"""The payload of an emergency scaling's jobs and timers, and the operations that the API shows of it."""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from contracts.base import Target
+from contracts.operations import Operation
+from contracts.state import State
+from services.recovery.domain.scaling import EmergencyScaling, of_person
+
+
+class ScaleWork(State):
+    target: Target
+    scaling_id: str
+
+    @property
+    def end_id(self) -> str:
+        """Return the id of the operation that restores what was set."""
+        return f"{self.scaling_id}:end"
+
+
+class ScalingOperation(Operation):
+    """An emergency scaling until its tasks run (``scaling``), or the restoration of what it has set (``scaling-end``).
+
+    ``scaled`` and ``refused`` are results of the first; ``restored``, ``left`` and ``failed`` as in
+    ``ScalingFinished`` are those of the second.
+    """
+
+    kind: Literal["scaling", "scaling-end"]
+    scaling_id: str
+    until: datetime
+    target_count: int | None = None
+    """The tasks that are wanted; None until that is decided."""
+    result: Literal["scaled", "refused", "restored", "left", "failed"] | None = None
+
+    @classmethod
+    def up(cls, work: ScaleWork, scaling: EmergencyScaling) -> Self:
+        actor, reason = of_person(scaling.trigger)
+        return cls(
+            operation_id=scaling.scaling_id,
+            kind="scaling",
+            target=work.target,
+            scaling_id=scaling.scaling_id,
+            until=scaling.until,
+            target_count=scaling.plan.raised.desired if scaling.plan else None,
+            started_at=scaling.asked_at,
+            actor=actor,
+            reason=reason,
+        )
+
+    @classmethod
+    def back(cls, work: ScaleWork, scaling: EmergencyScaling) -> Self:
+        return cls(
+            operation_id=work.end_id,
+            kind="scaling-end",
+            target=work.target,
+            scaling_id=scaling.scaling_id,
+            until=scaling.until,
+            target_count=scaling.plan.before.desired if scaling.plan else None,
+            started_at=scaling.restoring_since,
+            actor=scaling.ended_by or of_person(scaling.trigger)[0],
+            reason=scaling.ended_why or ("" if scaling.ended_by else "its time is over"),
+        )
