@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -36,9 +37,13 @@ def free_port() -> int:
 
 @dataclass
 class Composition:
-    """All containers of the sandbox. ``policy`` is the directory that they have as the policy's."""
+    """All containers of the sandbox. ``policy`` is the directory that they have as the policy's.
+
+    ``host`` is a directory of somebody who uses them, with what the commands of docs/docker.md expect to find.
+    """
 
     policy: Path
+    host: Path
     port: int
     kafka_port: int
 
@@ -60,25 +65,30 @@ class Composition:
 
     def docker(self, *arguments: str, seconds: float = 120, more: Mapping[str, str] | None = None) -> str:
         """Return what it said. Raise with that and its errors where it fails."""
-        ended = self._run(["docker", *arguments], seconds, **(more or {}))
+        ended = self._run(["docker", *arguments], seconds, more or {})
         if ended.returncode:
             raise AssertionError(f"docker {' '.join(arguments)}: {ended.returncode}\n{ended.stdout}\n{ended.stderr}")
         return ended.stdout
 
-    def surefoot(self, *arguments: str, seconds: float = 600) -> subprocess.CompletedProcess[str]:
+    def surefoot(self, *arguments: str, seconds: float = 600, **more: str) -> subprocess.CompletedProcess[str]:
         """The command line on the host, through the front door."""
-        return self._run([sys.executable, "-m", "surefoot", *arguments], seconds, SUREFOOT_URL=self.url)
+        return self._run([sys.executable, "-m", "surefoot", *arguments], seconds, more | {"SUREFOOT_URL": self.url})
 
-    def script(self, source: str, seconds: float = 600) -> subprocess.CompletedProcess[str]:
-        """A Python script on the host, with Kafka's address."""
-        bootstrap = f"127.0.0.1:{self.kafka_port}"
-        return self._run([sys.executable, "-c", source], seconds, KAFKA_BOOTSTRAP_SERVERS=bootstrap)
+    def with_keys(self, *command: str, seconds: float = 600) -> subprocess.CompletedProcess[str]:
+        """A command on the host that speaks to Kafka, with the keys as docs/docker.md has them copied."""
+        blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "docker.md").read_text(), re.DOTALL)
+        [copies] = [block for block in blocks if " cp keys:" in block]
+        shell = ["sh", "-euc", f'{copies}\nexec "$@"', "sh", *command]
+        kafka = {"KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{self.kafka_port}"}
+        return self._run(shell, seconds, kafka, self.host)
 
-    def _run(self, command: Sequence[str], seconds: float, **more: str) -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, command: Sequence[str], seconds: float, more: Mapping[str, str], directory: Path = ROOT
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
-            cwd=ROOT,
-            env=self.environment | more,
+            cwd=directory,
+            env=self.environment | dict(more),
             capture_output=True,
             text=True,
             timeout=seconds,
@@ -106,7 +116,7 @@ class Composition:
         ids = self.compose("ps", "--all", "--quiet").split()
         found = json.loads(self.docker("inspect", *ids))
         named = {container["Name"].removeprefix(f"/{PROJECT}-"): container for container in found}
-        return {name: container for name, container in named.items() if not name.startswith("topics")}
+        return {name: container for name, container in named.items() if not name.startswith(("topics", "keys"))}
 
     def health(self) -> dict[str, str]:
         states = {name: container["State"] for name, container in self.containers().items()}
@@ -134,8 +144,8 @@ class Composition:
         return self.compose("logs", "--no-log-prefix", "--no-color", *services).splitlines()
 
 
-def composition(policy: Path) -> Composition:
-    """Return it, not started. Raise ``NoDocker`` with a sentence."""
+def composition(policy: Path, host: Path) -> Composition:
+    """Return it, not started, with two empty directories. Raise ``NoDocker`` with a sentence."""
     for command in (["docker", "info"], ["docker", "compose", "version"]):
         try:
             answered = subprocess.run(command, capture_output=True, timeout=30, check=False)
@@ -143,7 +153,9 @@ def composition(policy: Path) -> Composition:
             raise NoDocker("skipped, since there is no Docker") from None
         if answered.returncode:
             raise NoDocker(f"skipped, since no Docker daemon with Compose answers ({' '.join(command)})")
-    return Composition(policy, free_port(), free_port())
+    for name in ("deploy", "docker-compose.yml"):
+        (host / name).symlink_to(ROOT / name)
+    return Composition(policy, host, free_port(), free_port())
 
 
 def replicas(health: dict[str, str]) -> set[str]:

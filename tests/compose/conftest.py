@@ -13,7 +13,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     policy = tmp_path_factory.mktemp("policy")
     policy.chmod(0o755)
     try:
-        surefoot = composition(policy)
+        surefoot = composition(policy, tmp_path_factory.mktemp("host"))
     except NoDocker as error:
         pytest.exit(str(error), returncode=0)  # said once, not once for each test
     try:

@@ -139,12 +139,31 @@ def test_all_seven_are_there_and_alike() -> None:
 
 def test_each_service_has_its_own_key_and_nobody_else_s() -> None:
     made = {volume.partition(":")[0] for volume in CONTAINERS["keys"]["volumes"]}
-    assert made == {"keys-trusted", *(f"keys-{party}" for party in SIGNING)}
+    assert made == {"keys", "keys-trusted", *(f"keys-{party}" for party in SIGNING)}
+    assert made < COMPOSE["volumes"].keys()
     assert CONTAINERS["keys"]["network_mode"] == "none"
     for name, container in CONTAINERS.items():
-        held = {volume.partition(":")[0] for volume in container.get("volumes", ()) if volume.startswith("keys-")}
+        held = {volume.partition(":")[0] for volume in container.get("volumes", ()) if volume.startswith("keys")}
         if name != "keys":
             assert held == ({"keys-trusted", f"keys-{name}"} if name in SERVICES else set())
+
+
+def test_whoever_runs_the_services_owns_their_keys() -> None:
+    """Private keys are for their owner only, and ``SUREFOOT_UID`` may be another one than at the last start."""
+    user = "${SUREFOOT_UID:-10001}"
+    assert re.search(r"^RUN useradd .*--uid 10001 ", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert {CONTAINERS[service]["user"] for service in SERVICES} == {user}
+    script = CONTAINERS["keys"]["entrypoint"][2]
+    assert script.endswith(f"; chown -R {user} /keys")
+    for overlay in ("profile", "roles"):
+        [named] = {container["user"] for container in read(f"deploy/{overlay}.yml")["services"].values()}
+        assert named.startswith("${SUREFOOT_UID:?"), "without it the services would not be the keys' owner"
+
+
+def test_nobody_has_rights_beyond_what_is_said() -> None:
+    added = {name: container["cap_add"] for name, container in CONTAINERS.items() if "cap_add" in container}
+    assert added == {"keys": ["CHOWN", "DAC_OVERRIDE"], "front-door": ["NET_BIND_SERVICE"]}
+    assert [name for name, container in CONTAINERS.items() if container.get("user") == "0"] == ["keys"]
 
 
 def test_health_is_readiness_with_time_to_start() -> None:

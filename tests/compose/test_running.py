@@ -7,16 +7,28 @@ import json
 import os
 import random
 import re
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from contracts.topics import SERVICES
 from tests.compose.composition import PROJECT, REPOSITORY, ROOT, TARGET, Composition, replicas
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1500)]
+
+OWNER = os.getuid() or 1000
+"""Of the credentials on the host: somebody else than the image's user."""
+
+READ = """
+import boto3, pathlib
+print(boto3.Session().get_credentials().access_key)
+for file in ("key/key.pem", "trusted/trusted.yaml"):
+    print(pathlib.Path("/etc/surefoot", file).read_text().split()[0])
+"""
 
 LOAD = """
 import threading, boto3
@@ -50,7 +62,8 @@ def test_what_is_kept_has_a_name(running: Composition) -> None:
     """A volume without a name stays for ever once `down` has removed its container."""
     mounts = [mount for container in running.containers().values() for mount in container["Mounts"]]
     kept = {mount["Name"] for mount in mounts if mount["Type"] == "volume"}
-    assert kept == {f"{PROJECT}_kafka", f"{PROJECT}_redis"}
+    named = {f"{PROJECT}_{volume}" for volume in yaml.safe_load((ROOT / "docker-compose.yml").read_text())["volumes"]}
+    assert {f"{PROJECT}_kafka", f"{PROJECT}_redis"} <= kept <= named
 
 
 def test_the_image_for_an_account_is_without_the_sandbox(running: Composition) -> None:
@@ -77,9 +90,28 @@ def test_the_front_door_says_who_is_ready(running: Composition) -> None:
 def test_the_script_for_ci_deploys_from_the_host(running: Composition) -> None:
     script = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "integrate.md").read_text(), re.DOTALL)
     assert script
-    ended = running.script(script[1])
+    ended = running.with_keys(sys.executable, "-c", script[1])
     assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-2000:]
     assert ended.stdout.splitlines()[-1].startswith("deployment-finished.v1")
+
+
+def test_further_keys_are_made_and_listed(running: Composition) -> None:
+    """A key of its own for each pipeline; the services read the trusted ones anew within seconds."""
+    verb = ("run", "--rm", "--no-deps", "-T", "keys")
+    running.compose(*verb, "create", "ci", "--name", "team-a")
+    assert "ci:team-a" in running.compose(*verb, "list")
+    running.compose("cp", "keys:/keys/team-a/key.pem", str(running.host / "team-a.pem"))
+    assert (running.host / "team-a.pem").stat().st_mode & 0o077 == 0
+    look = "from pathlib import Path; print(Path('/etc/surefoot/trusted/trusted.yaml').read_text())"
+    assert "team-a" in running.compose("exec", "-T", "recovery", "python", "-c", look)
+
+
+def test_a_key_of_the_api_is_made_inside_and_used_outside(running: Composition) -> None:
+    create = ("exec", "-T", "orchestrator", "surefoot", "keys", "create", "alice", "--role", "viewer", "--json")
+    key = json.loads(running.compose(*create))["key"]
+    assert running.surefoot("services", SUREFOOT_API_KEY=key).returncode == 0
+    refused = running.surefoot("services", SUREFOOT_API_KEY=key[:-1] + "xy"[key.endswith("x")])
+    assert refused.returncode not in {0, 3}, refused.stdout
 
 
 def test_two_replicas_settle(running: Composition) -> None:
@@ -156,16 +188,38 @@ def test_a_policy_that_is_replaced_is_seen(running: Composition) -> None:
     policy.unlink()
 
 
-def test_a_profile_of_the_host_gives_the_credentials(running: Composition, tmp_path: Path) -> None:
-    credentials = tmp_path / "credentials"
-    credentials.write_text("[production]\naws_access_key_id = of-the-profile\naws_secret_access_key = secret\n")
-    credentials.chmod(0o600)
-    name = {"AWS_PROFILE": "production", "AWS_DIRECTORY": str(tmp_path), "SUREFOOT_UID": str(os.getuid())}
-    files = ("-f", "docker-compose.yml", "-f", "deploy/profile.yml")
-    look = "import boto3; print(boto3.Session().get_credentials().access_key)"
-    command = ("run", "--rm", "--no-deps", "recovery", "python", "-c", look)
-    said = running.docker("compose", *files, *command, more=name | {"BACKUP_BUCKET": "mine"})
-    assert said.strip() == "of-the-profile"
+@pytest.mark.parametrize("overlay", ["profile", "roles"])
+def test_credentials_of_the_host_are_read_and_so_are_the_keys(
+    running: Composition, tmp_path: Path, overlay: str
+) -> None:
+    """Whose credentials they are runs the services; the keys were made by an earlier start without them."""
+    profiles = {"profile": "production", "roles": "surefoot"}
+    directory = {"profile": tmp_path, "roles": tmp_path / "recovery"}[overlay]
+    directory.mkdir(exist_ok=True)
+    credentials = directory / "credentials"
+    credentials.write_text(f"[{profiles[overlay]}]\naws_access_key_id = of-the-host\naws_secret_access_key = secret\n")
+    for path in (*tmp_path.rglob("*"), tmp_path):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        os.chown(path, OWNER, -1)
+    on_host = {
+        "AWS_PROFILE": "production",
+        "AWS_DIRECTORY": str(tmp_path),
+        "AWS_DIRECTORIES": str(tmp_path),
+        "SUREFOOT_UID": str(OWNER),
+    }
+
+    def compose(*arguments: str, **more: str) -> str:
+        named = {"BACKUP_BUCKET": "mine", "COMPOSE_PROJECT_NAME": f"{PROJECT}-account"}
+        return running.docker("compose", *arguments, more=named | more)
+
+    overlaid = ("-f", "docker-compose.yml", "-f", f"deploy/{overlay}.yml")
+    try:
+        compose("run", "--rm", "--no-deps", "-T", "keys")
+        compose(*overlaid, "run", "--rm", "--no-deps", "-T", "keys", **on_host)
+        recovery = ("run", "--rm", "--no-deps", "-T", "recovery", "python", "-c", READ)
+        assert compose(*overlaid, *recovery, **on_host).split() == ["of-the-host", "-----BEGIN", "version:"]
+    finally:
+        compose("down", "--volumes")
 
 
 def test_the_logs_are_json(running: Composition) -> None:
