@@ -141,6 +141,9 @@ def test_each_service_has_its_own_key_and_nobody_else_s() -> None:
     made = {volume.partition(":")[0] for volume in CONTAINERS["keys"]["volumes"]}
     assert made == {"keys", "keys-trusted", *(f"keys-{party}" for party in SIGNING)}
     assert made < COMPOSE["volumes"].keys()
+    holders = re.search(r"for holder in ([a-z ]+); do", (ROOT / "Dockerfile").read_text())
+    assert holders, "a new volume has the owner and the mode of the directory in the image"
+    assert {f"keys-{holder}" for holder in holders[1].split()} | {"keys"} == made
     assert CONTAINERS["keys"]["network_mode"] == "none"
     for name, container in CONTAINERS.items():
         held = {volume.partition(":")[0] for volume in container.get("volumes", ()) if volume.startswith("keys")}
