@@ -76,7 +76,6 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
         "cloudwatch:DeleteAlarms": "rules that the policy has dropped, and names of an earlier version",
         "cloudwatch:DeleteDashboards": "names of an earlier version",
         "ecs:DescribeTaskDefinition": _NO_TASKS_LEFT,
-        "elasticloadbalancing:DescribeRules": "a listener that reaches the service by a rule",
         "elasticloadbalancing:DescribeTargetGroupAttributes": _NO_TASKS_LEFT,
     },
     Party.HEALTH: {**_WRONG_NAME, **_HEADERS},

@@ -1,10 +1,11 @@
-"""The port ``Metrics`` on CloudWatch: six metrics at most, in one call."""
+"""The port ``Metrics`` on CloudWatch: six metrics, and four more behind a shared load balancer, in one call."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean, median
 
 from contracts.base import Target
+from contracts.own_errors import GroupCounts, OwnErrors
 from services._aws.cloudwatch import Metric, Series, read_series
 from services._aws.reach import Counted
 from services._chassis.aws import Aws
@@ -17,6 +18,10 @@ present, and it uses rates and percentiles only: a minute whose points are not a
 numerator and in the denominator alike."""
 
 
+_ANSWERS = {f"target_{code}xx": f"HTTPCode_Target_{code}XX_Count" for code in (2, 3, 4)}
+"""Id of a series → its metric: what targets answer besides errors, which tells whose the load balancer's are."""
+
+
 @dataclass(frozen=True, slots=True)
 class CloudWatch:
     aws: Aws
@@ -25,6 +30,8 @@ class CloudWatch:
         end = (now - SETTLED_SECONDS) // 60 * 60
         metrics = tuple(_metrics(target, counted))
         series = await read_series(self.aws, target, metrics, end - MINUTES * 60, end)
+        if counted is not None and counted.shared != "":
+            series |= _own(series)
         return Measurements(
             minutes=MINUTES,
             cpu=_of(fmean, series.get("cpu")),
@@ -34,6 +41,22 @@ class CloudWatch:
             target_5xx=_sum(series.get("target_5xx")),
             balancer_5xx=_sum(series.get("balancer_5xx")),
         )
+
+
+def _own(series: Mapping[str, Series]) -> dict[str, Series]:
+    """Return what of a load balancer that others use as well is the service's: its requests and errors.
+
+    Requests that the load balancer answered with an error are among its errors, and not among the others.
+    """
+    answers = tuple(series[name] for name in (*_ANSWERS, "target_5xx"))
+    found = OwnErrors(series["balancer_5xx"], (GroupCounts(series["requests"], answers, series["healthy"]),))
+    (unanswered,) = found.unanswered
+    known = {at: asked for at, asked in series["requests"].items() if at not in found.undecided}
+    return {
+        "balancer_5xx": found.errors,
+        "requests": {at: asked - unanswered.get(at, 0.0) for at, asked in known.items()},
+        "target_5xx": {at: count for at, count in series["target_5xx"].items() if at not in found.undecided},
+    }
 
 
 def _of(statistic: Callable[[list[float]], float], series: Series | None) -> float | None:
@@ -57,3 +80,8 @@ def _metrics(target: Target, counted: Counted | None) -> Iterator[Metric]:
     yield Metric("target_5xx", "AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", "Sum", both)
     # the load balancer's own errors have no target group
     yield Metric("balancer_5xx", "AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count", "Sum", balancer)
+    if counted.shared == "":
+        return
+    yield Metric("healthy", "AWS/ApplicationELB", "HealthyHostCount", "Maximum", both)
+    for name, metric in _ANSWERS.items():
+        yield Metric(name, "AWS/ApplicationELB", metric, "Sum", both)

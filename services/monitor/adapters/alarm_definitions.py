@@ -6,7 +6,7 @@ from typing import Any
 from contracts.gates import Comparison
 from services.monitor.adapters.queries import dimensions_of, namespace, query
 from services.monitor.domain.groups import Ways, divided, series_of, ways_of
-from services.monitor.domain.measures import Ids, MathAlarm, Measure, MetricAlarm, fewest
+from services.monitor.domain.measures import MathAlarm, Measure, MetricAlarm, fewest
 from services.monitor.domain.metrics import HEALTHY, Metric, WatchedService
 from services.monitor.domain.names import alarm_prefix, former_name, further
 from services.monitor.domain.rules import Rule
@@ -72,7 +72,7 @@ def definitions(
             metric = metric if service.balanced else alone
             if metric.scope != "group" or len(service.groups) == 1:
                 return (alarm | _of_metric(metric, service, rule, metrics_namespace),)
-            math = MathAlarm(lambda ids: fewest(ids[metric]), (metric,))
+            math = MathAlarm(lambda ways: fewest(ways.ids(metric)), (metric,))
     parts = divided(ways_of(service), math.metrics, MOST_METRICS)
     return tuple(
         alarm
@@ -102,7 +102,9 @@ def _alarm(service: WatchedService, rule: Rule, topic: str | None) -> dict[str, 
 def _described(service: WatchedService, rule: Rule) -> str:
     minutes = rule.minutes if rule.measure.aggregation == "sum" else _periods(service, rule)
     broken = f"{rule.name} {rule.comparison} {rule.threshold:g}{rule.unit}"
-    return f"{_DESCRIPTION}{rule.severity}: {broken} for {minutes} min"
+    own = any(group.shared for group in service.groups) and rule.is_share
+    errors = ", the load balancer's own errors as far as they are the service's" if own else ""
+    return f"{_DESCRIPTION}{rule.severity}: {broken} for {minutes} min{errors}"
 
 
 def _periods(service: WatchedService, rule: Rule) -> int:
@@ -137,8 +139,8 @@ def _start_minutes(service: WatchedService) -> int:
 def _while_healthy(math: MathAlarm) -> MathAlarm:
     """Return the same for minutes in which each target group has a healthy task, and 0 for others."""
 
-    def expression(ids: Ids) -> str:
-        return f"IF({fewest(ids[HEALTHY])} >= 1, {math.expression(ids)}, 0)"
+    def expression(ways: Ways) -> str:
+        return f"IF({fewest(ways.ids(HEALTHY))} >= 1, {math.expression(ways)}, 0)"
 
     return MathAlarm(expression, (*math.metrics, HEALTHY))
 
@@ -156,8 +158,7 @@ def _of_metric(metric: Metric, service: WatchedService, rule: Rule, metrics_name
 def _queries(
     math: MathAlarm, rule: Rule, service: WatchedService, ways: Ways, metrics_namespace: str
 ) -> list[dict[str, Any]]:
-    series = {metric: series_of(metric, service, ways) for metric in math.metrics}
-    expression = math.expression({metric: [named.id for named, _ in found] for metric, found in series.items()})
+    expression = math.expression(ways)
     watched = {"Id": "watched", "Expression": expression, "Label": rule.name, "ReturnData": True, "Period": 60}
-    every = (placed for found in series.values() for placed in found)
-    return [watched, *(query(metric, there, metrics_namespace, 60, returned=False) for metric, there in every)]
+    every = {placed[0].id: placed for metric in math.metrics for placed in series_of(metric, service, ways)}
+    return [watched, *(query(metric, there, metrics_namespace, 60, returned=False) for metric, there in every.values())]

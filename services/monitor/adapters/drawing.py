@@ -11,7 +11,7 @@ from contracts.limits import ERROR_RATE
 from contracts.policy import Monitoring
 from services.monitor.adapters.queries import dimensions_of, namespace
 from services.monitor.domain.groups import series_of, ways_of
-from services.monitor.domain.measures import Graph
+from services.monitor.domain.measures import OF_SHARED, Graph, shared_counts
 from services.monitor.domain.metrics import (
     BALANCER_5XX,
     CPU,
@@ -76,7 +76,8 @@ class Drawing:
             case Graph.LOAD_BALANCER:
                 return self._summed(REQUESTS, _TARGET_4XX, TARGET_5XX, BALANCER_5XX)
             case Graph.ERROR_RATE:
-                hidden = self._all(REQUESTS, TARGET_5XX, BALANCER_5XX, visible=False)
+                shared = OF_SHARED if ways_of(self.service).shared else ()
+                hidden = self._all(REQUESTS, TARGET_5XX, BALANCER_5XX, *shared, visible=False)
                 return [[{"expression": self._rate(), "label": "5xx per 100 requests", "id": "rate"}], *hidden]
             case Graph.RESPONSE_TIME:
                 return self._all(*((_P95,) if self._several else (_P50, _P95, _P99)))
@@ -92,6 +93,9 @@ class Drawing:
         return [["AWS/RDS", name, *named] for name in ("DatabaseConnections", "CPUUtilization", "ReadLatency")]
 
     def _rate(self) -> str:
+        if (ways := ways_of(self.service)).shared:
+            failed_of, asked = shared_counts(ways)
+            return f"100 * ({failed_of}) / ({asked})"
         failed = {
             metric: " + ".join(f"FILL({name}, 0)" for name in self._ids(metric))
             for metric in (TARGET_5XX, BALANCER_5XX)
@@ -126,6 +130,8 @@ class Drawing:
         dimensions = dimensions_of(metric, there)
         named = [part for dimension in dimensions for part in (dimension["Name"], dimension["Value"])]
         shown = {"id": metric.id, "stat": metric.stat, **options}
+        if metric.name == BALANCER_5XX.name and there.load_balancer in there.shared:
+            shown["label"] = f"{metric.name} of all its services"
         return [namespace(metric, self.monitoring.metrics_namespace), metric.name, *named, shown]
 
     def _properties(

@@ -143,8 +143,8 @@ class AwsEcs:
                 raise
             log.warning("listeners and rules are not read anew", target=str(target), why=str(error))
             return before
-        groups = tuple(CountedGroup(load_balancer=way.load_balancer, target_group=way.target_group) for way in found)
-        return Routes(groups, {way.load_balancer: why for way in found if (why := _sharing(way, before))})
+        shared = {way.load_balancer: why for way in found if (why := _sharing(way, before))}
+        return Routes(tuple(_counted(way, shared) for way in found), shared)
 
 
 def _known_routes(service: EcsService, known: WatchedService | None) -> Routes | None:
@@ -153,6 +153,12 @@ def _known_routes(service: EcsService, known: WatchedService | None) -> Routes |
         return None
     same = {*_dimensions(service)} == {*_names(known.groups), *known.uncounted}
     return Routes(known.groups, known.shared, known.routed_at) if same else None
+
+
+def _counted(way: Counted, shared: Mapping[str, Sharing]) -> CountedGroup:
+    return CountedGroup(
+        load_balancer=way.load_balancer, target_group=way.target_group, shared=way.load_balancer in shared
+    )
 
 
 def _sharing(way: Counted, before: Routes | None) -> Sharing | None:

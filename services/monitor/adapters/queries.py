@@ -10,6 +10,7 @@ def namespace(metric: Metric, metrics_namespace: str) -> str:
     namespaces: dict[Scope, str] = {
         "service": "AWS/ECS",
         "group": "AWS/ApplicationELB",
+        "shared group": "AWS/ApplicationELB",
         "balancer": "AWS/ApplicationELB",
         "application": metrics_namespace,
     }
@@ -22,7 +23,7 @@ def in_cloudwatch(metric: Metric, target: WatchedService, metrics_namespace: str
         named = {"ClusterName": target.cluster, "ServiceName": target.service}
     elif target.load_balancer is None or target.target_group is None:
         raise ValueError(f"{metric.id} needs a load balancer")
-    elif metric.scope == "group":
+    elif metric.scope in {"group", "shared group"}:
         named = {"TargetGroup": target.target_group, "LoadBalancer": target.load_balancer}
     else:
         named = {"LoadBalancer": target.load_balancer}

@@ -42,15 +42,22 @@ class AlarmScope:
         return frozenset(alarm.name for alarm in alarms if alarm.firing and self.concerns(alarm) and not alarm.scales)
 
     def concerns(self, alarm: Alarm) -> bool:
-        """Whether an alarm is about this service, one of its target groups, or the whole of a load balancer of it."""
+        """Whether an alarm is about this service, one of its target groups, or the whole of a load balancer of its own.
+
+        That of a load balancer which others use as well may fire for them.
+        """
         if alarm.name in self.named:
             return True
         own = {("ClusterName", self.cluster), ("ServiceName", self.service)} <= alarm.dimensions
         groups = {value for name, value in alarm.dimensions if name == "TargetGroup"}
         balancers = {value for name, value in alarm.dimensions if name == "LoadBalancer"}
         about_group = not groups.isdisjoint(group.target_group for group in self.groups)
-        about_balancer = not groups and not balancers.isdisjoint(group.load_balancer for group in self.groups)
+        about_balancer = not groups and not balancers.isdisjoint(self._own_balancers)
         return own or about_group or about_balancer
+
+    @property
+    def _own_balancers(self) -> frozenset[str]:
+        return frozenset(group.load_balancer for group in self.groups if not group.shared)
 
 
 def unread_gate(why: str) -> Gate:

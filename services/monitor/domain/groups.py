@@ -28,17 +28,37 @@ Numbered = tuple[int, CountedGroup]
 class Ways:
     """Some of a service's target groups, each with its load balancer."""
 
-    groups: tuple[Numbered, ...]
-    balancers: tuple[Numbered, ...]
+    groups: tuple[Numbered, ...] = ()
+    balancers: tuple[Numbered, ...] = ()
     """Those of ``groups`` by which a load balancer's own errors are counted: each load balancer stands once."""
 
     @property
     def names(self) -> str:
         return ", ".join(group.name for _, group in self.groups)
 
+    @property
+    def shared(self) -> tuple[Numbered, ...]:
+        """The target groups behind load balancers that others use as well."""
+        return tuple(each for each in self.groups if each[1].shared)
+
     def owners(self, metric: Metric) -> tuple[Numbered, ...]:
         """Return those that have a series of the metric; none for a metric of the tasks or the application."""
-        return {"group": self.groups, "balancer": self.balancers}.get(metric.scope, ())
+        owners = {"group": self.groups, "shared group": self.shared, "balancer": self.balancers}
+        return owners.get(metric.scope, ())
+
+    def ids(self, metric: Metric) -> tuple[str, ...]:
+        """Return the ids of the metric's series: one for each target group or load balancer that has it."""
+        return tuple(numbered(metric, number).id for number, _ in self.owners(metric))
+
+    def with_group(self, each: Numbered, *, counted: bool) -> "Ways":
+        """Return the ways with one more. ``counted``: the errors of its load balancer are counted by it.
+
+        Where others use the load balancer as well, each target group's share of its errors is worked out apart, so
+        that every part that has such a group has the load balancer's series.
+        """
+        known = {owner.load_balancer for _, owner in self.balancers}
+        by_it = counted or (each[1].shared and each[1].load_balancer not in known)
+        return Ways((*self.groups, each), (*self.balancers, each) if by_it else self.balancers)
 
 
 def ways_of(service: WatchedService) -> Ways:
@@ -50,19 +70,17 @@ def ways_of(service: WatchedService) -> Ways:
 def divided(ways: Ways, metrics: Sequence[Metric], most: int) -> tuple[Ways, ...]:
     """Divide the ways into as few parts, in order, as have at most ``most`` series of ``metrics`` each.
 
-    Each load balancer's own errors are counted in one part. A single target group is never divided.
+    The own errors of a load balancer that nobody shares are counted in one part. A single target group is never
+    divided.
     """
-    parts: list[Ways] = []
-    size = most
-    for numbered in ways.groups:
-        way = Ways((numbered,), tuple(owner for owner in ways.balancers if owner == numbered))
-        needs = sum(len(way.owners(metric)) for metric in metrics)
-        if size + needs > most:
-            parts.append(way)
-            size = needs
+    parts = [Ways()]
+    for each in ways.groups:
+        counted = each in ways.balancers
+        grown = parts[-1].with_group(each, counted=counted)
+        if not parts[-1].groups or len({name for metric in metrics for name in grown.ids(metric)}) <= most:
+            parts[-1] = grown
         else:
-            parts[-1] = Ways((*parts[-1].groups, numbered), (*parts[-1].balancers, *way.balancers))
-            size += needs
+            parts.append(Ways().with_group(each, counted=counted))
     return tuple(parts)
 
 
@@ -84,11 +102,8 @@ def of_every_group(service: WatchedService) -> Iterator[tuple[Metric, WatchedSer
     The answers of targets are read where they tell whose a load balancer's own errors are.
     """
     ways = ways_of(service)
-    for metric in metrics_of(service):
+    for metric in (*metrics_of(service), *ANSWERS):
         yield from series_of(metric, service, ways)
-    shared = Ways(tuple(each for each in ways.groups if each[1].shared), ())
-    for metric in ANSWERS:
-        yield from series_of(metric, service, shared)
 
 
 def together(service: WatchedService, series: Mapping[str, Series]) -> dict[str, Series]:

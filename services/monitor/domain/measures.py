@@ -5,14 +5,16 @@ watches it, and where the dashboard shows its thresholds. A rule on a metric wit
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
 from contracts import limits
 from contracts.policy_rules import RuleMetric
 from contracts.results import ProbesOutput
+from services.monitor.domain.groups import Ways, numbered
 from services.monitor.domain.metrics import (
+    ANSWERS,
     BALANCER_5XX,
     CPU,
     DATABASE_ERRORS,
@@ -58,16 +60,12 @@ class MetricAlarm:
     """The metric to watch where the service has no load balancer."""
 
 
-Ids = Mapping[Metric, Sequence[str]]
-"""Metric → the ids of its series in metric math: one for each target group or load balancer that has it."""
-
-
 @dataclass(frozen=True, slots=True)
 class MathAlarm:
     """CloudWatch watches an expression over metrics of load balancers and target groups."""
 
-    expression: Callable[[Ids], str]
-    """Return metric math over the series of ``metrics``."""
+    expression: Callable[[Ways], str]
+    """Return metric math over the series of ``metrics``, by their ids (``Ways.ids``)."""
     metrics: tuple[Metric, ...]
 
 
@@ -124,29 +122,56 @@ def _response_time_of_probes(
     return probes.p95_seconds, probes.requests
 
 
+OF_SHARED = (*ANSWERS, replace(HEALTHY, scope="shared group"))
+"""The metrics that tell whose a load balancer's own errors are, where others use it as well."""
+
+
 def fewest(ids: Sequence[str]) -> str:
     """Return metric math for the least of some series; MIN leaves out what has no point."""
     return ids[0] if len(ids) == 1 else f"MIN([{', '.join(ids)}])"
 
 
-def _error_rate_expression(ids: Ids) -> str:
+def _error_rate_expression(ways: Ways) -> str:
     """Return the errors of all ways together.
 
-    ``asked`` has no point for a minute without requests, or whose points are late: such a minute must not look like a
+    ``came`` has no point for a minute without requests, or whose points are late: such a minute must not look like a
     good one, as it would where FILL made a 0 of it, and then the alarm would never see the bad minutes before it.
     """
-    asked = f"SUM([{', '.join((*ids[REQUESTS], *ids[BALANCER_5XX]))}])"
-    failed = " + ".join(f"FILL({name}, 0)" for name in (*ids[TARGET_5XX], *ids[BALANCER_5XX]))
-    return f"IF({asked} >= {limits.LEAST_REQUESTS}, 100 * ({failed}) / {asked}, 0)"
+    came = f"SUM([{', '.join((*ways.ids(REQUESTS), *ways.ids(BALANCER_5XX)))}])"
+    if not ways.shared:
+        failed = " + ".join(f"FILL({name}, 0)" for name in (*ways.ids(TARGET_5XX), *ways.ids(BALANCER_5XX)))
+        return f"IF({came} >= {limits.LEAST_REQUESTS}, 100 * ({failed}) / {came}, 0)"
+    failed, asked = shared_counts(ways)
+    return f"IF({came} > 0, IF({asked} >= {limits.LEAST_REQUESTS}, 100 * ({failed}) / ({asked}), 0), 0)"
 
 
-def _response_time_expression(ids: Ids) -> str:
+def shared_counts(ways: Ways) -> tuple[str, str]:
+    """Return metric math for the requests that failed and for all of them, where others use a load balancer as well.
+
+    It says for each minute what ``contracts.own_errors`` says, but for what is usually unanswered and for answers that
+    come late: an alarm has no metric left for that, and people look at what it says.
+    """
+    alone = [numbered(BALANCER_5XX, number).id for number, group in ways.balancers if not group.shared]
+    failed = [f"FILL({name}, 0)" for name in (*ways.ids(TARGET_5XX), *alone)]
+    asked = [f"FILL({name}, 0)" for name in (*ways.ids(REQUESTS), *alone)]
+    owner = {group.load_balancer: number for number, group in ways.balancers}
+    for number, group in ways.shared:
+        errors = f"FILL({numbered(BALANCER_5XX, owner[group.load_balancer]).id}, 0)"
+        without_target = f"FILL({numbered(HEALTHY, number).id}, 1) < 1"
+        answers = " - ".join(f"FILL({numbered(metric, number).id}, 0)" for metric in (*ANSWERS, TARGET_5XX))
+        unanswered = f"FILL({numbered(REQUESTS, number).id}, 0) - {answers}"
+        failed.append(f"IF({without_target}, {errors}, IF({unanswered} > 0, MIN([{unanswered}, {errors}]), 0))")
+        asked.append(f"IF({without_target}, {errors}, 0)")
+    return " + ".join(failed), " + ".join(asked)
+
+
+def _response_time_expression(ways: Ways) -> str:
     """Return the time of the slowest target group, among those with enough requests and a share that counts."""
-    pairs = list(zip(ids[REQUESTS], ids[RESPONSE_TIME], strict=True))
+    pairs = list(zip(ways.ids(REQUESTS), ways.ids(RESPONSE_TIME), strict=True))
     if len(pairs) == 1:
         asked, seconds = pairs[0]
         return f"IF({asked} >= {limits.LEAST_REQUESTS}, {seconds}, 0)"
-    least = f"{LEAST_SHARE:g} * SUM([{', '.join(ids[REQUESTS])}])"
+    least = f"{LEAST_SHARE:g} * SUM([{', '.join(ways.ids(REQUESTS))}])"
     of_groups = (
         f"IF({asked} >= {limits.LEAST_REQUESTS} AND {asked} >= {least}, {seconds}, 0)" for asked, seconds in pairs
     )
@@ -166,7 +191,7 @@ _ROWS = (
         RuleMetric.ERROR_RATE,
         unit="%",
         series=lambda readings: readings.error_rate,
-        alarm=MathAlarm(_error_rate_expression, (REQUESTS, TARGET_5XX, BALANCER_5XX)),
+        alarm=MathAlarm(_error_rate_expression, (REQUESTS, TARGET_5XX, BALANCER_5XX, *OF_SHARED)),
         mark=Mark(Graph.ERROR_RATE, "{severity}"),
         requests=Requests(over=error_rate, with_probes=_error_rate_with_probes),
     ),

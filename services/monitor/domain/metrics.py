@@ -51,8 +51,9 @@ class StoppedTask:
 
 
 Series = Mapping[float, float]
-Scope = Literal["service", "group", "balancer", "application"]
-"""The owner of a metric's dimensions: ECS service, target group with its load balancer, load balancer, application."""
+Scope = Literal["service", "group", "shared group", "balancer", "application"]
+"""The owner of a metric's dimensions: ECS service, target group with its load balancer, load balancer, application.
+``shared group`` is a target group behind a load balancer that others use as well: no other has the metric."""
 
 
 class CountedGroup(Contract):
@@ -66,11 +67,11 @@ class CountedGroup(Contract):
     @property
     def name(self) -> str:
         """Return the name by which people know the target group."""
-        return name_of_group(self.target_group)
+        return name_of(self.target_group)
 
 
-def name_of_group(dimension: str) -> str:
-    """Return the name in ``targetgroup/<name>/<id>``."""
+def name_of(dimension: str) -> str:
+    """Return the name in ``targetgroup/<name>/<id>`` or ``app/<name>/<id>``."""
     return dimension.split("/")[1]
 
 
@@ -179,9 +180,9 @@ TARGET_5XX = Metric("target_5xx", "HTTPCode_Target_5XX_Count", "Sum", "group")
 BALANCER_5XX = Metric("elb_5xx", "HTTPCode_ELB_5XX_Count", "Sum", "balancer")
 """It has no target group and covers the whole load balancer. Where others use that as well, readings hold those of its
 errors that are the service's (``sharing.py``), and the requests that it answered with one are no longer in REQUESTS."""
-TARGET_2XX = Metric("target_2xx", "HTTPCode_Target_2XX_Count", "Sum", "group")
-TARGET_3XX = Metric("target_3xx", "HTTPCode_Target_3XX_Count", "Sum", "group")
-TARGET_4XX = Metric("target_4xx", "HTTPCode_Target_4XX_Count", "Sum", "group")
+TARGET_2XX = Metric("target_2xx", "HTTPCode_Target_2XX_Count", "Sum", "shared group")
+TARGET_3XX = Metric("target_3xx", "HTTPCode_Target_3XX_Count", "Sum", "shared group")
+TARGET_4XX = Metric("target_4xx", "HTTPCode_Target_4XX_Count", "Sum", "shared group")
 RESPONSE_TIME = Metric("response_time", "TargetResponseTime", "p95", "group", " s")
 HEALTHY = Metric("healthy", "HealthyHostCount", "Maximum", "group")
 """The maximum, since a new node of the load balancer that sees no healthy target yet is no outage."""

@@ -9,7 +9,7 @@ from contracts.policy_parts import MonitoringPolicy
 from contracts.results import MonitoringOutput
 from services._aws.errors import AwsError
 from services._chassis.jobs import Running
-from services.monitor.domain.metrics import WatchedService, name_of_group
+from services.monitor.domain.metrics import WatchedService, name_of
 from services.monitor.domain.names import alarm_prefix, dashboard_name, is_further
 from services.monitor.domain.operation import Part
 from services.monitor.domain.rules import Rule, rules_of
@@ -121,7 +121,10 @@ def _of_groups(service: WatchedService, names: Collection[str]) -> str:
         clauses.append(f"they count the target groups {', '.join(group.name for group in service.groups)} together")
     if further := sorted(name.rpartition("-")[2] for name in names if is_further(name)):
         clauses.append(f"not all have room in one alarm, so that there are {', '.join(further)} as well")
+    for balancer, sharing in sorted(service.shared.items()):
+        why = f"the load balancer {name_of(balancer)} is not the service's alone: {sharing.why}"
+        clauses.append(f"{why}; of its own errors those count that are the service's")
     if service.uncounted:
-        others = ", ".join(map(name_of_group, service.uncounted))
+        others = ", ".join(map(name_of, service.uncounted))
         clauses.append(f"no application load balancer sends requests to {others}, which they do not count")
     return "".join(f"; {clause}" for clause in clauses)

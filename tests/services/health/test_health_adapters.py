@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -127,6 +128,27 @@ async def test_measurements_are_of_five_full_minutes_that_ended_a_minute_ago() -
     aws.answers["get_metric_data"] = {"MetricDataResults": []}
     await CloudWatch(aws).measure(TARGET, None, NOW)
     assert [query["Id"] for query in aws.asked["get_metric_data"]["MetricDataQueries"]] == ["cpu", "memory"]
+
+
+@pytest.mark.parametrize(("answered", "error_rate"), [(100.0, 0.0), (60.0, 40.0)])
+async def test_behind_a_load_balancer_that_others_use_as_well_their_errors_do_not_count(
+    answered: float, error_rate: float
+) -> None:
+    values = {"requests": 100.0, "target_2xx": answered, "healthy": 2.0, "balancer_5xx": 300.0}
+    times = [datetime(2025, 11, 24, 1, minute, tzinfo=UTC) for minute in range(5)]
+
+    def points(asked: Any) -> dict[str, Any]:
+        names = [query["Id"] for query in asked["MetricDataQueries"] if query["Id"] in values]
+        return {
+            "MetricDataResults": [{"Id": name, "Timestamps": times, "Values": [values[name]] * 5} for name in names]
+        }
+
+    aws = ScriptedAws(get_metric_data=points)
+    shared = replace(COUNTED, shared="it sends requests to other as well")
+    measured = await CloudWatch(aws).measure(TARGET, shared, NOW)
+    assert measured.error_rate == pytest.approx(error_rate)
+    assert measured.requests + measured.balancer_5xx == 500
+    assert (await CloudWatch(aws).measure(TARGET, COUNTED, NOW)).error_rate == pytest.approx(75)
 
 
 Respond = Callable[[str], bytes | None]

@@ -6,6 +6,7 @@ import pytest
 
 from sandbox.aws.cloudwatch.alarms import ALARM, OK
 from services.monitor.domain.rollout import Rollout
+from services.monitor.domain.routes import Sharing
 from tests.services.monitor.harness import ALONE, BALANCED, BY_NAME, START
 from tests.services.monitor.playing import LATE, Minute, alarms_of, but, play
 
@@ -90,3 +91,31 @@ def test_of_a_worker_as_well(rule: str) -> None:
 @pytest.mark.parametrize("rule", ["error_rate", "response_time", "error_rate_warning", "response_time_warning"])
 def test_where_nobody_counts_requests_there_is_no_alarm_about_them(rule: str) -> None:
     assert alarms_of(rule, ALONE) == []
+
+
+SHARED = BALANCED.model_copy(update={"shared": {"app/front/1": Sharing(why="it sends requests to other as well")}})
+ANSWERED = {**GOOD, "target_2xx": 98.0, "target_4xx": 2.0}
+MISSED = {**ANSWERED, "elb_5xx": 300.0}
+GONE = {"cpu": 40.0, "elb_5xx": 300.0}
+"""No target is registered any more, so that the load balancer counts neither requests nor hosts."""
+UNHEALTHY = {**GONE, "healthy": 0.0}
+
+
+@pytest.mark.parametrize("rule", FOR_WHAT_IT_IS)
+def test_a_neighbour_behind_the_same_load_balancer_fires_nothing(rule: str) -> None:
+    assert set(play(rule, [*[ANSWERED] * 12, *[MISSED] * 20], SHARED)[4:]) == {OK}
+
+
+@pytest.mark.parametrize("bad", [{**MISSED, "target_2xx": 48.0}, {**MISSED, "target_2xx": 48.0, "target_5xx": 50.0}])
+def test_beside_a_neighbour_errors_of_its_own_fire(bad: Minute) -> None:
+    states = play("error_rate", [*[ANSWERED] * 12, *[bad] * 10, *[MISSED] * 10], SHARED)
+    assert set(states[4:12]) == {OK}
+    assert states.index(ALARM, 4) - 12 <= BY_NAME["error_rate"].minutes + LATE
+    assert states[-1] == OK
+
+
+def test_beside_a_neighbour_an_outage_of_its_own_fires() -> None:
+    assert play("error_rate", [*[ANSWERED] * 12, *[UNHEALTHY] * 10], SHARED)[-1] == ALARM
+    assert play("service_unavailable", [*[ANSWERED] * 12, *[GONE] * 10], SHARED)[-1] == ALARM
+    few = {**MISSED, "requests": 6.0, "target_2xx": 6.0, "target_4xx": 0.0}
+    assert set(play("error_rate", [few] * 20, SHARED)[4:]) == {OK}, "a few users beside a neighbour's many"

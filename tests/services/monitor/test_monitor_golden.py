@@ -14,6 +14,7 @@ from services._chassis.aws import Aws
 from services.monitor.adapters.alarms import CloudWatchAlarms
 from services.monitor.adapters.dashboards import CloudWatchDashboards
 from services.monitor.domain.metrics import CountedGroup, WatchedService
+from services.monitor.domain.routes import Sharing
 from services.monitor.domain.rules import rules_of
 from tests.services.monitor.harness import ALONE, BALANCED
 
@@ -27,7 +28,8 @@ SEVERAL = BALANCED.model_copy(
         )
     }
 )
-SERVICES = {"balanced": BALANCED, "alone": ALONE, "several": SEVERAL}
+SHARED = SEVERAL.model_copy(update={"shared": {"app/front/1": Sharing(why="it sends requests to other as well")}})
+SERVICES = {"balanced": BALANCED, "alone": ALONE, "several": SEVERAL, "shared": SHARED}
 
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")

@@ -5,16 +5,18 @@ from dataclasses import replace
 import pytest
 
 from contracts.base import Target
-from contracts.monitor import WatchClosely
+from contracts.monitor import SetUpMonitoring, WatchClosely
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services._chassis.commands import becomes_job
 from services.monitor.adapters.ecs import AwsEcs
+from services.monitor.domain.alarms import Alarm
 from services.monitor.domain.groups import of_every_group, together
 from services.monitor.domain.metrics import MINUTE, CountedGroup, Readings, Series, WatchedService, metrics_of
 from services.monitor.domain.routes import ROUTES_HOLD, SHARED_HOLDS, Sharing
 from services.monitor.domain.rules import evaluate
 from services.monitor.domain.sharing import own
+from services.monitor.jobs.set_up import SET_UP
 from services.monitor.jobs.watch_closely import WATCH
 from tests.kit import ScriptedAws
 from tests.services.aws.test_aws_load_balancers import ALB, GROUP, OTHER, account, forward, listener, rule
@@ -153,6 +155,27 @@ async def test_where_nobody_may_read_the_rules_the_load_balancer_counts_as_share
         found = await AwsEcs(aws).watched(HERE, None)
         assert "who else uses it is not known" in found.shared["app/web/1"].why
         assert found.groups[0].shared
+
+
+async def test_an_alarm_over_a_whole_load_balancer_that_others_use_does_not_concern_the_service() -> None:
+    of_balancer = Alarm("5xx", firing=True, armed=True, dimensions=frozenset({("LoadBalancer", "app/web/1")}))
+    group = ("TargetGroup", "targetgroup/ours/1")
+    of_group = Alarm("slow", firing=True, armed=True, dimensions=of_balancer.dimensions | {group})
+    for neighbour, firing in ((True, {"slow"}), (False, {"slow", "5xx"})):
+        scope = await AwsEcs(described(neighbour=neighbour)).alarm_scope(HERE)
+        assert scope.firing((of_balancer, of_group)) == firing
+        assert scope.with_named(frozenset({"5xx"})).firing((of_balancer,)) == {"5xx"}
+
+
+async def test_the_set_up_tells_who_else_uses_the_load_balancer() -> None:
+    world = World()
+    world.services.found = SHARED
+    await world.send(becomes_job(SET_UP), SetUpMonitoring(target=TARGET, run_id="run-1"))
+    (gate,) = (gate for gate in world.answers[0].gates if gate.name == "alarms_active")
+    assert gate.detail.endswith(
+        "the load balancer front is not the service's alone: it sends requests to other as well; of its own errors "
+        "those count that are the service's"
+    )
 
 
 class MovesIn:

@@ -17,6 +17,7 @@ from services._chassis.transition import Transition, decided
 from services.monitor.decisions import SHOW, show_id
 from services.monitor.domain.metrics import CountedGroup, WatchedService
 from services.monitor.domain.names import FORM
+from services.monitor.domain.routes import Sharing
 from services.monitor.domain.rules import Rule
 from services.monitor.domain.showing import FIRST_PAUSE, LONGEST_PAUSE, TURN_SECONDS, Showing, turn_after
 from services.monitor.domain.watch import Watch, watch_key
@@ -243,6 +244,19 @@ async def test_alarms_follow_a_service_that_moves_to_another_group(world: World,
     assert len(alarms.put_names) == len(BUILT_IN_RULES)
     (shown,) = (await watch(world)).shown_groups or ()
     assert shown.target_group == "targetgroup/green/9"
+
+
+async def test_alarms_follow_when_others_come_behind_the_load_balancer(world: World, alarms: Throttled) -> None:
+    world.policies.reload(ServicePolicy(target=TARGET))
+    alarms.left = len(BUILT_IN_RULES)
+    neighbour = {"app/front/1": Sharing(why="it sends requests to other as well")}
+    world.services.found = BALANCED.model_copy(update={"shared": neighbour})
+    await world.until(3 * MINUTE)
+    assert len(alarms.put_names) == len(BUILT_IN_RULES)
+    (shown,) = (await watch(world)).shown_groups or ()
+    assert shown.shared
+    await world.until(9 * MINUTE)
+    assert len(alarms.put_names) == len(BUILT_IN_RULES), "once"
 
 
 async def test_groups_that_change_while_they_are_written_are_written_from_the_beginning(
