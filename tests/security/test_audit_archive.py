@@ -1,20 +1,25 @@
 """The audit in S3: written once, by its service alone, late but whole where S3 refuses."""
 
 import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts.audit import Act
 from contracts.audit_chain import Line, read_record, verify
 from contracts.envelope import Message
 from contracts.topics import Party
-from sandbox.virtual.redis import MemoryRedis
+from sandbox.virtual.redis import MemoryRedis, give_way
 from services._chassis.audit.archive import Archive, ArchiveBucket
 from services._chassis.audit.loops import Unpublished
 from services._chassis.audit.sealer import OUTBOX, UNARCHIVED, Sealer
+from services._chassis.audit.turn import SETTLED, TURN_MS
 from services._chassis.audit.verify import check_with
 from services._chassis.aws import Aws
 from services._chassis.readiness import Readiness
@@ -234,3 +239,75 @@ async def test_a_line_that_was_spoilt_keeps_no_other_from_s3() -> None:
 
 def test_what_is_raised_is_what_botocore_raises() -> None:
     assert isinstance(refusal("AccessDenied"), ClientError)
+
+
+class SlowS3(FakeS3):
+    """Each object takes some round trips until it is there, and some more until that is known."""
+
+    async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
+        for _ in range(2):
+            await give_way()
+        answer = await super().call(service, operation, **parameters)
+        for _ in range(2):
+            await give_way()
+        return answer
+
+
+def finished(work: Coroutine[Any, Any, object]) -> None:
+    while is_under_way(work):
+        pass
+
+
+def is_under_way(work: Coroutine[Any, Any, object]) -> bool:
+    """Let work go on until its next round trip, in which others get in; return whether there is one."""
+    try:
+        work.send(None)
+    except StopIteration:
+        return False
+    return True
+
+
+happenings = st.one_of(
+    st.tuples(st.just("goes on"), st.integers(0, 2), st.integers(1, 15)),
+    st.tuples(st.just("goes on"), st.integers(0, 2), st.integers(1, 15)),
+    st.tuples(st.just("dies"), st.integers(0, 2), st.just(0)),
+    st.tuples(st.just("turn is over"), st.just(0), st.just(0)),
+    st.tuples(st.just("acts"), st.just(0), st.integers(1, 3)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(happenings, max_size=25))
+def test_replicas_that_die_and_lose_their_turn_write_each_record_into_one_object(
+    course: list[tuple[str, int, int]],
+) -> None:
+    now, s3 = FakeClock(NOW.timestamp()), SlowS3()
+    audit = Audit(redis=MemoryRedis(now.now), archived=True)
+    finished(audit.sealed(*ACTS))
+    replicas = [archive_of(audit, s3).write() for _ in range(3)]
+    dead = []
+    for what, which, number in course:
+        match what:
+            case "acts":
+                finished(audit.sealed(*[Act.ROLLBACK_STARTED] * number))
+            case "turn is over":
+                now.time += TURN_MS / 1000 + 1
+            case "dies":
+                dead.append(replicas[which])
+                replicas[which] = archive_of(audit, s3).write()
+            case "goes on":
+                for _ in range(number):
+                    if not is_under_way(replicas[which]):
+                        replicas[which] = archive_of(audit, s3).write()
+    for replica in replicas:
+        finished(replica)
+    now.time += TURN_MS / 1000 + 1
+    finished(archive_of(audit, s3).write())
+    for each in dead:
+        with suppress(RuntimeError):  # it would still end its turn
+            each.close()
+    archived = [read_record(line.data).sequence for line in s3.lines]
+    assert sorted(archived) == list(range(1, len(archived) + 1)), "none twice, and none is missing"
+    assert faults(s3) == []
+    assert audit.redis.stream(audit.store.key(UNARCHIVED)) == []
+    assert audit.redis._get(audit.store.key(SETTLED).encode()) is None

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from contracts.audit import AuditRecord
 from contracts.audit_chain import LARGEST_OBJECT, hash_of, read_record
 from services._chassis.audit.sealer import MOST_WAITING, UNARCHIVED
+from services._chassis.audit.turn import Turn
 from services._chassis.aws import Aws
 from services._chassis.readiness import Readiness
 from services._chassis.store import RedisStore
@@ -25,10 +26,6 @@ EVERY_SECONDS = 30.0
 """Real seconds between two writes; so long S3 may lack what the topic has."""
 MOST_LINES = 500
 """Records of an object: half a megabyte."""
-TURN = "audit-archiving"
-TURN_MS = 60_000
-"""Real milliseconds for which other replicas leave the writing to one. Where that takes longer two may write the same
-records, which is no fault (``contracts/audit_chain.py``)."""
 
 log = structlog.get_logger()
 
@@ -84,11 +81,11 @@ class Archive:
 
     async def write(self) -> None:
         """Write what waits; what S3 does not take now is written later."""
-        store = self._store
-        if not await store.write_although_full("SET", store.key(TURN), "1", "NX", "PX", TURN_MS):
+        turn = Turn(self._store)
+        if not await turn.begin():
             return
         try:
-            while await self._write_next():
+            while await self._write_next(turn):
                 pass
         except (RedisError, OSError) as error:
             if not isinstance(error, TimeoutError):
@@ -99,25 +96,30 @@ class Archive:
         else:
             self._readiness.clear(self._key)
         finally:
-            await store.redis.delete(store.key(TURN))
+            await turn.end()
 
-    async def _write_next(self) -> bool:
-        """Write the next object; return whether there was anything to write."""
+    async def _write_next(self, turn: Turn) -> bool:
+        """Write the next object; return whether there was anything to write, and it is still this replica's turn."""
         store = self._store
+        settled = await turn.settled()
         found = await store.redis.xrange(store.key(UNARCHIVED), count=MOST_LINES)
         spoilt = [id_ for id_, fields in found if not _is_record(fields.get(b"line", b""))]
         if spoilt:
             log.error("records that wait for S3 cannot be read; they are left out", records=len(spoilt))
             await store.redis.xdel(store.key(UNARCHIVED), *spoilt)
             return True
-        waiting = [*_of_one_object([(id_, fields[b"line"]) for id_, fields in found])]
+        waiting = [*_of_one_object([(id_, fields[b"line"]) for id_, fields in found], settled)]
         if not waiting:
+            if settled is not None:  # who settled it has written it since
+                await turn.written(settled, ())
+            return settled is not None
+        last = waiting[-1][0]
+        if not await turn.settle(last):
             return False
         lines = [line for _, line in waiting]
-        first, last = read_record(lines[0]), read_record(lines[-1])
         body = b"".join(line + b"\n" for line in lines)
-        await self._bucket.put(_object_key(first, last, body), body)
-        await store.redis.xdel(store.key(UNARCHIVED), *(id_ for id_, _ in waiting))
+        await self._bucket.put(_object_key(read_record(lines[0]), read_record(lines[-1]), body), body)
+        await turn.written(last, (id_ for id_, _ in waiting))
         return True
 
     @property
@@ -143,19 +145,26 @@ def _is_record(line: bytes) -> bool:
     return True
 
 
-def _of_one_object(waiting: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the records, with their ids, that belong into the next object: of one chain and day, without a gap, and no
-    more than whoever verifies it reads.
+def _of_one_object(waiting: list[tuple[bytes, bytes]], until: bytes | None) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the records, with their ids, that belong into the next object: of one chain and day, without a gap, no more
+    than whoever verifies it reads, and none behind ``until``, if that is settled.
     """
     before: AuditRecord | None = None
     size = 0
     for id_, line in waiting:
+        if until is not None and _place(id_) > _place(until):
+            return
         record = read_record(line)
         size += len(line) + 1
         if before is not None and (_parted(before, record) or size > LARGEST_OBJECT):
             return
         before = record
         yield id_, line
+
+
+def _place(id_: bytes) -> tuple[int, ...]:
+    """Return the id of a stream's entry as something that can be compared."""
+    return tuple(map(int, id_.split(b"-")))
 
 
 def _parted(before: AuditRecord, after: AuditRecord) -> bool:
