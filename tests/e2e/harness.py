@@ -4,12 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import boto3
 import httpx2
 from aiokafka import AIOKafkaConsumer
 
+from contracts.deployment import DeploymentFinished
 from contracts.envelope import Envelope, from_message
 from contracts.monitor import CriticalAlert
 from contracts.topics import CRITICAL_ALERTS, DEPLOYMENT_EVENTS
@@ -17,6 +19,7 @@ from sandbox.aws.call_log import Call
 from services._chassis.clock import Pace
 from surefoot.arguments import Place
 from surefoot.client import Surefoot
+from surefoot.rehearsal.rehearse import Rehearsal
 from surefoot.wait import end_of
 
 CLUSTER, SERVICE = "CourtCaseCluster", "BackendService"
@@ -34,10 +37,16 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
 
 
 def aws(environment: dict[str, str], service: str) -> Any:
+    return _client(service, environment["AWS_ENDPOINT_URL"], environment["AWS_REGION"])
+
+
+@cache
+def _client(service: str, endpoint: str, region: str) -> Any:
+    """Return the one client of a sandbox's API: to make one takes as long as a hundred calls, and tests ask often."""
     return boto3.client(
         service,  # type: ignore[call-overload]  # any service
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        region_name=environment["AWS_REGION"],
+        endpoint_url=endpoint,
+        region_name=region,
         aws_access_key_id="sandbox",
         aws_secret_access_key="sandbox",
     )
@@ -76,6 +85,13 @@ async def events_of(environment: dict[str, str], run_id: str) -> tuple[Envelope,
         await consumer.stop()
     began = min(event.meta.time for event in events if _run_of(event) == run_id)
     return tuple(event for event in events if event.meta.time >= began and (_run_of(event) or run_id) == run_id)
+
+
+def rehearsed(environment: dict[str, str], run: dict[str, Any], before: tuple[Call, ...]) -> Rehearsal:
+    """Return a finished run as a rehearsal shows it; ``before`` are the changes until it began."""
+    events = asyncio.run(events_of(environment, run["run_id"]))
+    (finished,) = (envelope.event for envelope in events if isinstance(envelope.event, DeploymentFinished))
+    return Rehearsal(finished, run, events, changes(environment)[len(before) :], run["seconds"])
 
 
 def _run_of(envelope: Envelope) -> str | None:

@@ -1,15 +1,12 @@
 """The thread: from a request to its outcome, seven services on a real bus."""
 
-import asyncio
 import time
 
 import pytest
 
-from contracts.deployment import DeploymentFinished
 from sandbox.scenarios.load import shipped
 from surefoot.rehearsal.judge import mismatches
-from surefoot.rehearsal.rehearse import Rehearsal
-from tests.e2e.harness import CLUSTER, SERVICE, aws, changes, deployed, described, events_of
+from tests.e2e.harness import CLUSTER, SERVICE, aws, changes, deployed, described, rehearsed
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("e2e")]
 
@@ -31,14 +28,12 @@ def test_a_healthy_image_goes_through_five_phases(surefoot: dict[str, str]) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["slow", "database-failure", "crash-loop"])
+@pytest.mark.parametrize("name", ["slow", "database-failure"])
 def test_a_scenario_ends_over_sockets_as_under_the_virtual_clock(surefoot: dict[str, str], name: str) -> None:
+    """So does ``crash-loop``, in a full Redis (``test_redis_becomes_full.py``)."""
     before, begun = described(surefoot)["taskDefinition"], changes(surefoot)
     run = deployed(surefoot, name)
-    events = asyncio.run(events_of(surefoot, run["run_id"]))
-    (finished,) = (envelope.event for envelope in events if isinstance(envelope.event, DeploymentFinished))
-    rehearsal = Rehearsal(finished, run, events, changes(surefoot)[len(begun) :], run["seconds"])
-    assert mismatches(rehearsal, shipped()[name].expect) == [], run
+    assert mismatches(rehearsed(surefoot, run, begun), shipped()[name].expect) == [], run
     after = described(surefoot)
     assert (after["taskDefinition"] == before) == (run["outcome"] == "rolled_back")
     assert after["runningCount"] == after["desiredCount"]

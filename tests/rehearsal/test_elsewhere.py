@@ -47,17 +47,17 @@ def test_one_that_cannot_be_entered_is_blocked_with_the_reason_and_the_other_goe
     assert sentence.startswith(f"account {SECOND_ACCOUNT}/{REGION}: ")
 
 
-def test_after_three_hours_a_rollback_does_not_need_sts(
+def test_after_an_hour_and_a_half_a_rollback_does_not_need_sts(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """STS is away while the image degrades, and the credentials hold; those of the beginning have long ended."""
+    """STS is away while the image degrades, and the credentials hold; those of the beginning held for an hour."""
 
     def away(*_: object) -> None:
         raise EndpointConnectionError(endpoint_url="https://sts.us-west-2.amazonaws.com")
 
     async def script(here: Installation) -> tuple[DeploymentFinished, DeploymentFinished]:
         first = await here.deploy(PAYMENTS)
-        await here.clock.sleep(3 * 3600)
+        await here.clock.sleep(1.5 * 3600)
         monkeypatch.setattr(here.connection, "_assume_at", away)
         second = await here.deploy(PAYMENTS, image="slow")
         return first[PAYMENTS], second[PAYMENTS]
@@ -66,6 +66,6 @@ def test_after_three_hours_a_rollback_does_not_need_sts(
     assert (first.outcome, second.outcome) == ("succeeded", "rolled_back"), (first.reason, second.reason)
     calls = [call for call in installation.aws.calls.calls() if call.operation == "AssumeRole"]
     given = [call.time for call in calls if call.status == 200]
-    assert len(given) >= 5
+    assert len(given) >= 3
     assert all(third - first > 3600 for first, third in zip(given, given[2:], strict=False)), "twice an hour at most"
     assert len(calls) == len(given) + 1, "once it was tried without the external id"

@@ -43,7 +43,7 @@ NOW = 1_767_614_400.0
 """2026-01-05T12:00:00Z, the time of the published examples."""
 SERVICE = {"status": "ACTIVE", "serviceName": "api", "desiredCount": 1, "runningCount": 1}
 QUICK = settings(PROFILE, max_examples=15, derandomize=True)
-EXAMPLES_FOR_LONG = int(os.environ.get("FUZZ_EXAMPLES", "200"))
+EXAMPLES_FOR_LONG = int(os.environ.get("FUZZ_EXAMPLES", "120"))
 """``FUZZ_EXAMPLES=2000 pytest -m slow tests/security/test_fuzz.py`` looks for more, each time for others."""
 LONG = settings(PROFILE, max_examples=EXAMPLES_FOR_LONG, derandomize="FUZZ_EXAMPLES" not in os.environ)
 LATEST = 2**33
