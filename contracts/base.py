@@ -37,12 +37,14 @@ class Contract(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, ser_json_inf_nan="constants")
 
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_-]+$")]
+NAME, ACCOUNT, REGION = r"^[A-Za-z0-9_-]+$", r"^[0-9]{12}$", r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
+"""The patterns of names, accounts and regions; who explains one in words finds it by its pattern."""
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NAME)]
 """A cluster's or a service's name, as ECS allows it."""
 
 
-AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
-Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+AccountId = Annotated[str, StringConstraints(pattern=ACCOUNT)]
+Region = Annotated[str, StringConstraints(pattern=REGION)]
 
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200

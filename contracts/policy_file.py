@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_mo
 
 from contracts import policy
 from contracts.access import Issuer, Pipeline, ShortName
-from contracts.base import Name, Region
+from contracts.base import AccountId, Name, Region
 from contracts.policy import SECTIONS, Access
 from contracts.policy_rules import RulePolicy
-from contracts.policy_section import AccountId, ExternalId, RuleName, Section
+from contracts.policy_section import ExternalId, RuleName, Section
 from contracts.policy_tests import HttpTest
 
 Off = Literal["off"]

@@ -4,15 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.base import ACCOUNT, NAME, REGION
 from contracts.prose import plain
 from contracts.suggest import did_you_mean
 
 MOST_FIELDS = 10
 MOST_ROUTES = 12
 PATTERNS = {
-    "^[A-Za-z0-9_-]+$": "may have letters, digits, - and _ only",
-    "^[0-9]{12}$": "must be the twelve digits of an account",
-    "^[a-z]{2}(-[a-z]+)+-[0-9]$": "must be a region like us-west-2",
+    NAME: "may have letters, digits, - and _ only",
+    ACCOUNT: "must be the twelve digits of an account",
+    REGION: "must be a region like us-west-2",
     "^[A-Za-z0-9:._-]{1,200}$": "must be an id, as the answer to the request has it",
     "^[0-9a-f]{32}$": "must be the plan of a run's status (approval.plan): 32 hexadecimal digits",
     "^[0-9]{8}_[0-9]{6}(_[0-9a-f]{8})?$": "must be the id of a snapshot, like 20260105_140526_a3cb6a9a",

@@ -43,12 +43,17 @@ async def missing(kafka: KafkaConnection, parties: Collection[Party]) -> list[Ac
     return [acl for acl in needed if acl.operation not in held.get((acl.resource, acl.name), {acl.operation})]
 
 
-async def check_rights(kafka: KafkaConnection, needed: Collection[Topic], parties: Collection[Party]) -> str:
-    """Return what else is wrong with Kafka's ACLs, as a sentence without its full stop; empty where they hold.
+async def check_rights(
+    kafka: KafkaConnection, needed: Collection[Topic], parties: Collection[Party], *, has_acls: bool = True
+) -> str:
+    """Return what else is wrong with what Kafka allows, as a sentence without its full stop; empty where nothing is.
 
-    Raise ``Missing``.
+    ``has_acls``: false where policies of IAM say what may be done, so that Kafka cannot be asked for it. Raise
+    ``Missing``.
     """
     party = " and ".join(parties)
+    if not has_acls:
+        return await _beyond(kafka, needed, party)
     try:
         lacking = await missing(kafka, parties)
     except OperationsUnknown as why:
@@ -60,7 +65,7 @@ async def check_rights(kafka: KafkaConnection, needed: Collection[Topic], partie
         if all((acl.resource, acl.name) == ("topic", AUDIT.name) for acl in lacking):
             return sentence  # the audit waits in Redis, and nothing waits for it
         raise Missing(sentence)
-    return await sentence_about_rights(kafka, needed, party)
+    return await _beyond(kafka, needed, party)
 
 
 def _sentence_about(lacking: Sequence[Acl], party: str, *, is_named: bool) -> str:
@@ -98,8 +103,8 @@ async def too_wide(kafka: KafkaConnection, needed: Collection[Topic]) -> str:
     return " and ".join(able)
 
 
-async def sentence_about_rights(kafka: KafkaConnection, needed: Collection[Topic], party: str) -> str:
-    """Return what is wrong with Kafka's ACLs, as a sentence without its full stop; empty where they hold."""
+async def _beyond(kafka: KafkaConnection, needed: Collection[Topic], party: str) -> str:
+    """Return what may be done that should not be, as a sentence without its full stop; empty where Kafka denies it."""
     try:
         able = await too_wide(kafka, needed)
     except (KafkaError, OSError) as error:

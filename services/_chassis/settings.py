@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from contracts.base import Name
+from contracts.base import AccountId, Name, Region
 from contracts.topics import SERVICES
 from services._chassis.access.served import Served
 from services._chassis.aws_limits import AwsLimits
@@ -30,9 +30,9 @@ class Settings(KafkaSettings, RedisSettings, TlsSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    aws_region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = "us-west-2"
+    aws_region: Region = "us-west-2"
     """The region of every target."""
-    aws_account: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None
+    aws_account: AccountId | None = None
     """Twelve digits; asked of STS when it is not given, and checked against STS when it is."""
     cluster_name: Name | None = None
     """The cluster that is meant where a request names none."""
@@ -41,7 +41,7 @@ class Settings(KafkaSettings, RedisSettings, TlsSettings):
     surefoot_policy: str | None = None
     """A file, a directory or ``s3://bucket/key`` with a policy for each service (docs/policy.md); without one these
     settings are the policy."""
-    surefoot_policy_owner: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None
+    surefoot_policy_owner: AccountId | None = None
     """The account that the policy's bucket must belong to; without it, the account of the credentials."""
     surefoot_policy_signed_by: (
         Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(:[a-z0-9-]+)?(,[a-z0-9-]+(:[a-z0-9-]+)?)*$")] | None
@@ -52,7 +52,7 @@ class Settings(KafkaSettings, RedisSettings, TlsSettings):
     audit_bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
     """The S3 bucket to which the audit is written as JSON lines, below ``audit/`` (docs/audit.md); it may be that of
     the snapshots. Without one, the audit is on its topic alone."""
-    audit_bucket_owner: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None
+    audit_bucket_owner: AccountId | None = None
     """The account that the audit's bucket must belong to; without it, the account of the credentials."""
     audit_kms_key: (
         Annotated[

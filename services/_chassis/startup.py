@@ -20,7 +20,7 @@ from services._chassis.clock import PacedClock
 from services._chassis.connection_settings import Mechanism
 from services._chassis.connections import Connections
 from services._chassis.kafka_connection import KafkaConnection, KafkaRefuses
-from services._chassis.kafka_rights import Missing, check_rights, sentence_about_rights
+from services._chassis.kafka_rights import Missing, check_rights
 from services._chassis.readiness import Readiness
 from services._chassis.reasons import first_cause
 from services._chassis.redis_connection import refusal
@@ -137,10 +137,8 @@ class Startup:
         """Return what is wrong with Kafka's ACLs. Raise ``Missing``."""
         if not kafka.is_proven:
             return ""
-        if self.settings.kafka_sasl_mechanism is Mechanism.AWS_MSK_IAM:
-            # policies of IAM say what may be done there, and no ACLs
-            return await sentence_about_rights(kafka, needed, " and ".join(parties))
-        return await check_rights(kafka, needed, parties)
+        has_acls = self.settings.kafka_sasl_mechanism is not Mechanism.AWS_MSK_IAM
+        return await check_rights(kafka, needed, parties, has_acls=has_acls)
 
     async def _aws(self) -> str:
         identity = await Aws(self.aws, "chassis").call("sts", "get_caller_identity")

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from contracts import suggest
+from contracts.base import ACCOUNT, NAME, REGION
 from contracts.policy import SECTIONS
 from contracts.policy_file import PolicyFile, schema
 from contracts.policy_section import OFF
@@ -48,11 +49,11 @@ _LENGTHS = {
 
 
 _PATTERNS = {
-    r"^[0-9]{12}$": "an account id is twelve digits, in quotes",
-    r"^[A-Za-z0-9_-]+$": "ECS allows letters, digits, - and _ in names",
+    ACCOUNT: "an account id is twelve digits, in quotes",
+    NAME: "ECS allows letters, digits, - and _ in names",
     r"^[a-z][a-z0-9_]{0,39}$": "a rule's name has small letters, digits and _, and begins with a letter",
     r"^[a-z0-9_-]{1,64}$": "a test's name has small letters, digits, - and _",
-    r"^[a-z]{2}(-[a-z]+)+-[0-9]$": "a region looks like us-west-2",
+    REGION: "a region looks like us-west-2",
     r"^arn:aws[a-z-]*:sns:[^\s]+$": "a topic is an ARN that begins with arn:aws:sns:",
     r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$": (
         "a role looks like arn:aws:iam::123456789012:role/NAME"

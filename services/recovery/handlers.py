@@ -87,9 +87,9 @@ class Handlers:
         now, policy = self._now(), policy_of(self.policies, alert.target)
 
         def decide(protection: Protection) -> Decision:
-            held = alerts.judged_by_a_run(protection, now)
-            if held is not None and alert.state == "raised":
-                return roll_back_on_alert(protection, alert, held, meta.id, now)
+            ours = alerts.judged_by_a_run(protection, now)
+            if ours is not None and alert.state == "raised":
+                return roll_back_on_alert(protection, alert, ours, meta.id, now)
             noted = alerts.note(protection, alert)
             if alert.state == "resolved":
                 return Decision(noted.to_bytes(), cancel_timers=(again_id(alert),))

@@ -29,7 +29,7 @@ from sandbox.stack import Ports
 from services._chassis.bus import create_broker
 from services._chassis.kafka_acls import Acl, acls_of
 from services._chassis.kafka_connection import KafkaConnection, KafkaRefuses
-from services._chassis.kafka_rights import Missing, check_rights, missing, sentence_about_rights
+from services._chassis.kafka_rights import Missing, check_rights, missing
 from services._chassis.settings import Settings
 from services._chassis.topics import WrongTopicError, ensure_topics
 from surefoot.kafka import started
@@ -97,9 +97,9 @@ async def test_all_clients_are_let_in_and_may_do_what_they_need(secure_kafka: Se
 
 
 async def test_acls_that_hold_and_those_that_do_not_are_told_apart(secure_kafka: SecureKafka) -> None:
-    held = await sentence_about_rights(of_health(secure_kafka, "SCRAM-SHA-512"), HEALTH, "health")
+    held = await check_rights(of_health(secure_kafka, "SCRAM-SHA-512"), HEALTH, [Party.HEALTH], has_acls=False)
     assert held == ""
-    wide = await sentence_about_rights(KafkaConnection(secure_kafka.clear), HEALTH, "health")
+    wide = await check_rights(KafkaConnection(secure_kafka.clear), HEALTH, [Party.HEALTH], has_acls=False)
     assert "health may create topics and see" in wide
     with pytest.raises(WrongTopicError, match="surefoot acls"):
         await ensure_topics(of_health(secure_kafka, "PLAIN"), 1, TOPICS)

@@ -131,9 +131,11 @@ async def test_where_nothing_is_missing_the_rest_is_looked_at(monkeypatch: pytes
     async def rest(*_: object) -> str:
         return "looked at"
 
-    monkeypatch.setattr(kafka_rights, "sentence_about_rights", rest)
+    monkeypatch.setattr(kafka_rights, "_beyond", rest)
     async with kafka(StandIn()) as connection:
         assert await check_rights(connection, (), [Party.HEALTH]) == "looked at"
+    async with kafka(StandIn(dict.fromkeys([*TOPICS, "health"], -1))) as connection:
+        assert await check_rights(connection, (), [Party.HEALTH], has_acls=False) == "looked at"
 
 
 async def test_a_new_kafka_is_asked_again_who_coordinates(monkeypatch: pytest.MonkeyPatch) -> None:

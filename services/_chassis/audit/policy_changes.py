@@ -14,7 +14,8 @@ from services._policy.faults import PolicyFaults
 from services._policy.kept import Kept, from_bytes
 from services._policy.load import load
 
-MOST_LINES = 100
+MOST_RECORDED = 100
+"""Lines of a record about a change; it cannot be looked up later, so it has more than a page shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class PolicyComparison:
         except PolicyFaults:
             return ("what was in force before cannot be read by this version",)
         found = differences(before, after, before.known() | after.known())
-        lines = [difference.line for difference in islice(found, MOST_LINES + 1)]
-        return lines if len(lines) <= MOST_LINES else [*lines[:MOST_LINES], "and more"]
+        lines = [difference.line for difference in islice(found, MOST_RECORDED + 1)]
+        return lines if len(lines) <= MOST_RECORDED else [*lines[:MOST_RECORDED], "and more"]
 
 
 WITHOUT_ENVIRONMENT = PolicyComparison()

@@ -15,7 +15,7 @@ from services._chassis.jobs import Running
 from services._chassis.transition import Decision, Transition
 from services.health.domain.observed import NotObserved
 from services.health.domain.waiting import Waiting, watch_key
-from services.health.domain.watch.judge import Failed, Healthy, Judgement, Unknown, Watching, judge, remember
+from services.health.domain.watch.judge import Failed, Healthy, Judgement, Unknown, Watching, conclude, judge, remember
 from services.health.domain.watch.memory import Expected, Memory, Observed
 from services.health.domain.watch.patience import deadline_of
 from services.health.ports import Databases, Observer
@@ -44,9 +44,9 @@ class Watch:
             observed = await self._look(event.target, memory)
             now = self.clock.now()
             if isinstance(observed, Observed):
-                grew = remember(memory, observed, expected, now).failures > memory.failures
-                memory = await self._asked(event, memory, now, again=grew)
-                memory = remember(memory, observed, expected, now)
+                seen = remember(memory, observed, expected, now)
+                asked = await self._asked(event, seen, now, again=seen.failures > memory.failures)
+                memory = conclude(memory, asked, observed, expected, now)
             judgement = judge(observed, expected, memory, now)
             if not isinstance(judgement, Watching):
                 return _watched(command, judgement)

@@ -16,7 +16,7 @@ from services.recovery.domain import roll_back as rolling
 from services.recovery.domain.answer import Answer, Why, acted, declined
 from services.recovery.domain.arm import Refusal
 from services.recovery.domain.decision_record import About, decision_on, record_once
-from services.recovery.domain.protection import Armed, PastRollback, Protection, RollingBack
+from services.recovery.domain.protection import PastRollback, Protection, RollingBack
 
 
 def rollback_id(run_id: str) -> str:
@@ -56,14 +56,16 @@ def _not_armed(command: Command) -> Emit:
     return command.failed(summary, Cause.REFUSED, Gate.true("armed", holds=False, detail=summary))
 
 
-def roll_back_on_alert(before: Protection, alert: CriticalAlert, held: Armed, cause: str, now: datetime) -> Decision:
+def roll_back_on_alert(
+    before: Protection, alert: CriticalAlert, ours: alerts.Ours, cause: str, now: datetime
+) -> Decision:
     """Keep the alert in the state, and roll the armed run back if the alert requires it; record either.
 
     ``cause``: the id of the message.
     """
-    protection, trigger = alerts.note(before, alert), alerts.trigger_of(alert)
+    protection, trigger, held = alerts.note(before, alert), alerts.trigger_of(alert), ours.arm
     digest = held.policy.digest if held.policy else ""
-    why_not = alerts.why_not_while_armed(before, alert, now)
+    why_not = alerts.why_not_while_armed(before, alert, ours)
     if why_not is not None:
         event = decision_on(alert.target, why_not, trigger, now, About(run_id=held.run_id, digest=digest, alert=alert))
         known, record = record_once(protection, event, cause)

@@ -1,6 +1,7 @@
 """Decides which critical alerts bring the armed snapshot back, and says why the others do not."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from contracts.monitor import CriticalAlert, CriticalRule
 from contracts.recovery import AlertTrigger
@@ -26,16 +27,23 @@ def late(protection: Protection, alert: CriticalAlert) -> bool:
     return alert.state == "raised" and alert.alert_id in protection.resolved
 
 
-def judged_by_a_run(protection: Protection, now: datetime) -> Armed | None:
-    """Return the arm whose run has changed the service, so that it decides on alerts; None outside such a run."""
+class Ours(NamedTuple):
+    """The arm of a run that has changed the service, and the change."""
+
+    arm: Armed
+    change: OurChange
+
+
+def judged_by_a_run(protection: Protection, now: datetime) -> Ours | None:
+    """Return the run that has changed the service, so that it decides on alerts; None outside such a run."""
     held = protection.arm
-    if held is None or held.change is None or protection.rollback is not None:
+    if held is None or held.change is None or protection.rollback is not None or not held.active(now):
         return None
-    return held if held.active(now) else None
+    return Ours(held, held.change)
 
 
-def why_not_while_armed(protection: Protection, alert: CriticalAlert, now: datetime) -> Answer | None:
-    """Return why a raised alert does not roll the armed run back; None where it does.
+def why_not_while_armed(protection: Protection, alert: CriticalAlert, ours: Ours) -> Answer | None:
+    """Return why a raised alert does not roll back the run that judges it; None where it does.
 
     Once it was published that recovery stands down for a run, no alert counts, though a restored state has it armed. An
     alert counts once the change has begun, if it is the change's (``_not_of_change``) and not over, and if nothing that
@@ -43,38 +51,30 @@ def why_not_while_armed(protection: Protection, alert: CriticalAlert, now: datet
     fails on its own, and going back would not mend it. The policy of the run may name the rules whose alerts count. A
     run that deployed the version of its snapshot again has changed nothing that going back could mend.
     """
-    held = protection.arm
-    if alert.state != "raised" or late(protection, alert):
+    if late(protection, alert):
         return declined(Why.OVER, "the alert is over")
     if alert.excused:
         return declined(Why.DEPENDENCY, dependency_of(alert))
-    if held is None or not held.active(now):
-        return declined(Why.NOT_ARMED, "no run is armed")
-    return _why_not_for_run(protection, alert, held)
+    return _why_not_for_run(protection, alert, ours)
 
 
-def _why_not_for_run(protection: Protection, alert: CriticalAlert, held: Armed) -> Answer | None:  # noqa: PLR0911  the same
-    if protection.rollback is not None:
-        return declined(Why.UNDER_WAY, f"{protection.rollback.rollback_id} is under way on the service")
+def _why_not_for_run(protection: Protection, alert: CriticalAlert, ours: Ours) -> Answer | None:
+    held, change = ours
     run = f"run {held.run_id}"
     if held.run_id in protection.stood_down:
         return declined(Why.STOOD_DOWN, f"recovery has stood down for {run}")
-    if held.change is None:
-        return declined(Why.ARMED, f"{run} is armed and has made no change of its own; it judges the service itself")
     if not held.auto_recovery:
         return declined(Why.SWITCHED_OFF, f"{run} was to roll nothing back by itself, by its request or by the policy")
     if not held.triggered_by(alert.rule):
         return declined(Why.NO_TRIGGER, f"recovery.triggers of the policy does not name {alert.rule}")
-    if held.change.task_definition is not None and held.change.task_definition == protection.version_of(held):
+    if change.task_definition is not None and change.task_definition == protection.version_of(held):
         return declined(Why.UNCHANGED, f"{run} has deployed the version again that was live before")
-    if alert.rule == CriticalRule.DATABASE_CONNECTIONS and alert.began_at <= held.change.begun_at:
+    if alert.rule == CriticalRule.DATABASE_CONNECTIONS and alert.began_at <= change.begun_at:
         return declined(Why.ALREADY_THERE, "the database was in trouble before the change began")
-    return _not_of_change(alert, held, held.change, protection.deployment_of(held.snapshot_id))
+    return _not_of_change(alert, ours, protection.deployment_of(held.snapshot_id))
 
 
-def _not_of_change(
-    alert: CriticalAlert, held: Armed, change: OurChange, deployment_before: str | None
-) -> Answer | None:
+def _not_of_change(alert: CriticalAlert, ours: Ours, deployment_before: str | None) -> Answer | None:
     """Return why the change cannot have caused the alert; None where it may have.
 
     It may where the whole window that broke the rule lies after the change began, in the time of another deployment
@@ -82,6 +82,7 @@ def _not_of_change(
     nothing of the time before, an alert that fired then is not the change's; nor is it where the previous version of
     the monitor tells no window.
     """
+    held, change = ours
     fired_before = declined(Why.ALREADY_THERE, "the alert fired before the change already")
     if alert.window_from is None:
         early = alert.alert_id in held.already_firing or alert.began_at <= held.armed_at

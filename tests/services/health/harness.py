@@ -22,7 +22,8 @@ from services.health.domain.observed import (
     StoppedTask,
     TargetHealth,
 )
-from services.health.domain.watch.memory import Memory, Observed
+from services.health.domain.watch.judge import conclude, remember
+from services.health.domain.watch.memory import Expected, Memory, Observed
 from tests.kit import FakeClock, memory_store
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="CourtCase", service="Backend")
@@ -30,6 +31,11 @@ META = Meta(id="command-1", source="surefoot/orchestrator", time=datetime(2025, 
 NOW = 1_764_000_000.0
 GROUP = "arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/backend/1"
 OURS, OLD = "ecs-svc/2", "ecs-svc/1"
+
+
+def looked(memory: Memory, observed: Observed, expected: Expected, now: float) -> Memory:
+    """Return what the watch remembers after one more look."""
+    return conclude(memory, remember(memory, observed, expected, now), observed, expected, now)
 
 
 def deployment(id_: str = OURS, **more: Any) -> Deployment:

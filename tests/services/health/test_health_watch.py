@@ -12,9 +12,20 @@ from contracts.deployment import Cause
 from contracts.gates import Verdict, worst
 from services.health.domain.observed import NotObserved, Rollout
 from services.health.domain.watch.gates import failure_limit
-from services.health.domain.watch.judge import Failed, Healthy, Judgement, Unknown, Watching, judge, remember
+from services.health.domain.watch.judge import Failed, Healthy, Judgement, Unknown, Watching, judge
 from services.health.domain.watch.memory import SETTLING_SECONDS, Expected, Memory, Observed, lost
-from tests.services.health.harness import HEALTHY, NOW, OLD, OURS, deployment, failed_task, look, service, targets
+from tests.services.health.harness import (
+    HEALTHY,
+    NOW,
+    OLD,
+    OURS,
+    deployment,
+    failed_task,
+    look,
+    looked,
+    service,
+    targets,
+)
 
 DEADLINE = NOW + 600
 EXPECTED = Expected(OURS, "td/app:2", DEADLINE)
@@ -32,7 +43,7 @@ def judged(
     for seen in looks:
         memory = Memory.from_bytes(memory.to_bytes())  # as a restarted executor would read it
         if isinstance(seen, Observed):
-            memory = remember(memory, seen, expected, now)
+            memory = looked(memory, seen, expected, now)
         judgement = judge(seen, expected, memory, now)
         if not isinstance(judgement, Watching):
             break
@@ -288,7 +299,7 @@ def test_what_is_remembered_stays_bounded() -> None:
     more = tuple(failed_task(number) for number in range(100, 300))
     memory = Memory(began_at=NOW)
     for batch in (stopped, more):
-        memory = remember(memory, look(ROLLING, stopped=batch), EXPECTED, NOW)
+        memory = looked(memory, look(ROLLING, stopped=batch), EXPECTED, NOW)
     assert memory.failures == 200
 
 

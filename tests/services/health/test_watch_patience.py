@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from contracts.deployment import Cause
 from contracts.rollout_pace import RolloutPace
 from services.health.domain.observed import NotObserved
-from services.health.domain.watch.judge import Failed, Healthy, Judgement, Unknown, Watching, judge, remember
+from services.health.domain.watch.judge import Failed, Healthy, Judgement, Unknown, Watching, judge
 from services.health.domain.watch.memory import Expected, Memory, Observed
 from services.health.domain.watch.patience import deadline_of
-from tests.services.health.harness import NOW, OLD, OURS, deployment, failed_task, look, targets
+from tests.services.health.harness import NOW, OLD, OURS, deployment, failed_task, look, looked, targets
 
 LEAST = 900.0
 """Seconds that the policy gives a rollout."""
@@ -45,7 +45,7 @@ def watched(
         now = NOW + after
         memory = Memory.from_bytes(memory.to_bytes())
         if isinstance(seen, Observed):
-            memory = remember(memory, seen, expected, now)
+            memory = looked(memory, seen, expected, now)
         judgement = judge(seen, expected, memory, now)
         if not isinstance(judgement, Watching):
             break
@@ -183,7 +183,7 @@ def test_a_deployment_that_never_begins_is_waited_for_as_long_as_the_policy_says
 def test_a_checkpoint_of_the_version_before_is_read_and_waits_as_long() -> None:
     before = Memory.from_bytes(b'{"schema_version":1,"began_at":%d,"seen":true,"told":2}' % NOW)
     assert deadline_of(BY_PACE, before) == BY_PACE.deadline
-    moved = remember(before, rollout(3), BY_PACE, NOW + 1000)
+    moved = looked(before, rollout(3), BY_PACE, NOW + 1000)
     assert deadline_of(BY_PACE, moved) == NOW + 1000 + SLOW.silence
 
 
@@ -201,7 +201,7 @@ def test_the_deadline_only_grows_and_never_beyond_the_longest(
     for seconds, ours, healthy, old in steps:
         now += seconds
         before = memory
-        memory = remember(memory, rollout(ours, min(ours, healthy), old, wanted), expected, now)
+        memory = looked(memory, rollout(ours, min(ours, healthy), old, wanted), expected, now)
         deadlines.append(deadline_of(expected, memory))
         if memory.moved_at == before.moved_at:
             assert deadlines[-1] == deadlines[-2], "without progress nothing is extended"

@@ -7,7 +7,7 @@ import pytest
 
 from contracts.base import Target
 from contracts.monitor import CriticalAlert
-from services.recovery.domain.alert import why_not_while_armed
+from services.recovery.domain.alert import judged_by_a_run, why_not_while_armed
 from services.recovery.domain.protection import Armed, OurChange, Protection, SnapshotEntry
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
@@ -54,7 +54,9 @@ def alert(window: float | None = 60, **values: Any) -> CriticalAlert:
 
 
 def rolls_back(told: CriticalAlert, *firing: str) -> bool:
-    return why_not_while_armed(protection(*firing), told, NOW) is None
+    held = protection(*firing)
+    ours = judged_by_a_run(held, NOW)
+    return ours is not None and why_not_while_armed(held, told, ours) is None
 
 
 def test_a_window_that_lies_wholly_after_the_change_rolls_it_back() -> None:

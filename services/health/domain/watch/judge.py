@@ -53,7 +53,7 @@ Judgement = Watching | Healthy | Failed | Unknown
 
 
 def remember(memory: Memory, observed: Observed, expected: Expected, now: float) -> Memory:
-    """Return ``memory`` with one look added to it."""
+    """Return ``memory`` with what one look has seen; ``conclude`` adds what follows from it."""
     service = observed.service
     if service is None:
         return memory.replace(seen_at=now)
@@ -64,7 +64,7 @@ def remember(memory: Memory, observed: Observed, expected: Expected, now: float)
     listed = service.deployment(ours)
     failed = [task for task in observed.stopped if task.failed and task.deployment_id == ours]
     arns = dict.fromkeys((*memory.failed_tasks, *(task.arn for task in failed)))
-    known = memory.replace(
+    return memory.replace(
         first_primary=first,
         deployment_id=ours,
         seen=memory.seen or leading,
@@ -75,7 +75,14 @@ def remember(memory: Memory, observed: Observed, expected: Expected, now: float)
         unplaced=next((event for event in service.events[:1] if UNPLACED in event), ""),
         seen_at=now,
     )
-    known = note_progress(known.excusing(memory, now), observed, service, now)
+
+
+def conclude(before: Memory, seen: Memory, observed: Observed, expected: Expected, now: float) -> Memory:
+    """Return what ``remember`` has made of ``before`` with what follows from it: blame, progress and gates."""
+    service = observed.service
+    if service is None:
+        return seen
+    known = note_progress(seen.excusing(before, now), observed, service, now)
     return known.replace(gates=gates(observed, expected, known, now))
 
 
