@@ -187,7 +187,9 @@ CATALOGUE: tuple[Entry, ...] = (
         RECOVERY,
         {DIAGNOSTICS, DASHBOARDS},
     ),
-    _entry("target-armed.v1", recovery.TargetArmed, topics.RECOVERY_EVENTS, RECOVERY, {ORCHESTRATOR, DASHBOARDS}),
+    _entry(
+        "target-armed.v1", recovery.TargetArmed, topics.RECOVERY_EVENTS, RECOVERY, {ORCHESTRATOR, DASHBOARDS, RECOVERY}
+    ),
     _entry(
         "target-disarmed.v1",
         recovery.TargetDisarmed,

@@ -163,6 +163,8 @@ class TargetArmed(Event):
     run_id: RunId
     snapshot_id: str
     expires_at: Time
+    auto_recovery: bool | None = None
+    """Whether alerts roll the run back by themselves; None in an event of the previous version."""
 
 
 class TargetDisarmed(Event):

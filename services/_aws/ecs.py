@@ -169,6 +169,14 @@ async def _described(aws: Aws, target: Target, arns: list[str]) -> tuple[Service
     return tuple(map(ServiceDeployment, answer.get("serviceDeployments") or ()))
 
 
+async def service_revisions(aws: Aws, target: Target, arns: Sequence[str]) -> list[Body]:
+    """Return the descriptions of service revisions, 20 at most; those that ECS has forgotten are left out."""
+    with reading("ECS", "DescribeServiceRevisions"):
+        answer = await aws.at(target).call("ecs", "describe_service_revisions", serviceRevisionArns=list(arns))
+    found: list[Body] = answer.get("serviceRevisions") or []
+    return found
+
+
 async def image_digests(aws: Aws, target: Target, service: EcsService) -> dict[str, str]:
     """Return container name → digest of the image that the primary deployment runs; unknown digests are left out.
 
@@ -217,11 +225,8 @@ async def _revisions_of(aws: Aws, target: Target, service: EcsService, version: 
     """Return the current service revisions that run a version (the ARN of a task definition)."""
     if not service.current_revisions:
         return []
-    with reading("ECS", "DescribeServiceRevisions"):
-        answer = await aws.at(target).call(
-            "ecs", "describe_service_revisions", serviceRevisionArns=list(service.current_revisions[:20])
-        )
-    return [revision for revision in answer.get("serviceRevisions") or () if revision.get("taskDefinition") == version]
+    found = await service_revisions(aws, target, service.current_revisions[:20])
+    return [revision for revision in found if revision.get("taskDefinition") == version]
 
 
 def digests_of(revision: Body) -> dict[str, str]:

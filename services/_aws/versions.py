@@ -5,9 +5,9 @@ from typing import Any
 
 from contracts.base import Target
 from services._aws.body import Body, epoch
-from services._aws.ecs import digests_of, image_digests, last_completed_deployments
+from services._aws.ecs import digests_of, image_digests, last_completed_deployments, service_revisions
 from services._aws.ecs_views import EcsService
-from services._aws.errors import AwsError, Missing, reading
+from services._aws.errors import AwsError, Missing
 from services._chassis.aws import Aws
 
 _OF_SERVICE = ("taskDefinition", "loadBalancers", "serviceRegistries", "networkConfiguration")
@@ -69,9 +69,7 @@ async def _last_successful_revision(aws: Aws, target: Target) -> Body | None:
     arn = newest.body.get("targetServiceRevisionArn") if newest is not None else None
     if arn is None:
         return None
-    with reading("ECS", "DescribeServiceRevisions"):
-        answer = await aws.at(target).call("ecs", "describe_service_revisions", serviceRevisionArns=[arn])
-    revisions: list[Body] = answer.get("serviceRevisions") or []
+    revisions = await service_revisions(aws, target, [arn])
     return revisions[0] if revisions and revisions[0].get("taskDefinition") else None
 
 

@@ -12,6 +12,7 @@ from contracts.recovery import (
     RollbackFinished,
     RollbackStarted,
     SnapshotCaptured,
+    TargetArmed,
     TargetDisarmed,
 )
 from contracts.scaling import ScalingFinished, ScalingStarted
@@ -86,6 +87,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             Disarm: handlers.disarm,
             CriticalAlert: handlers.alert,
             SnapshotCaptured: handlers.own_snapshot,
+            TargetArmed: handlers.own_arming,
             TargetDisarmed: handlers.own_disarming,
             RollbackStarted: handlers.own_rollback_started,
             RollbackFinished: handlers.own_rollback_finished,

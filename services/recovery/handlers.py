@@ -17,6 +17,7 @@ from contracts.recovery import (
     RollbackFinished,
     RollbackStarted,
     SnapshotCaptured,
+    TargetArmed,
     TargetDisarmed,
 )
 from contracts.scaling import ScalingFinished, ScalingStarted
@@ -30,7 +31,7 @@ from services.recovery.decisions.capture import begin_capture
 from services.recovery.decisions.change import begin_change
 from services.recovery.decisions.consider import again_id, begin_to_consider, not_considered, policy_of
 from services.recovery.decisions.refuse import refused_by_policy
-from services.recovery.decisions.replay import begin_again, end_again, index_again, resume
+from services.recovery.decisions.replay import arm_again, begin_again, disarm_again, end_again, index_again, resume
 from services.recovery.decisions.roll_back import end_rollback, overdue
 from services.recovery.decisions.triggers import roll_back_on_alert, roll_back_on_command
 from services.recovery.decisions.unscale import again, finished_again, give_up, on_time, started_again
@@ -79,8 +80,8 @@ class Handlers:
         return _on(command.target, lambda protection: roll_back_on_command(protection, command, asked, now))
 
     async def disarm(self, command: Disarm, meta: Meta) -> Transition:
-        asked = Command.of(command, meta)
-        return _on(command.target, lambda protection: disarm(protection, command, asked))
+        now, asked = self._now(), Command.of(command, meta)
+        return _on(command.target, lambda protection: disarm(protection, command, asked, now))
 
     async def alert(self, alert: CriticalAlert, meta: Meta) -> Transition:
         """Roll an armed run back, or consider whether to go back outside a run."""
@@ -90,7 +91,7 @@ class Handlers:
             ours = alerts.judged_by_a_run(protection, now)
             if ours is not None and alert.state == "raised":
                 return roll_back_on_alert(protection, alert, ours, meta.id, now)
-            noted = alerts.note(protection, alert)
+            noted = alerts.note(protection, alert, now)
             if alert.state == "resolved":
                 return Decision(noted.to_bytes(), cancel_timers=(again_id(alert),))
             work = ConsiderWork(target=alert.target, alert=alert, asked_at=now)
@@ -110,15 +111,17 @@ class Handlers:
             return None
         return _on(event.target, lambda protection: index_again(protection, event))
 
+    async def own_arming(self, event: TargetArmed, meta: Meta) -> Transition | None:
+        """Know again that a run was armed which may have been to roll nothing back by itself."""
+        if not meta.read_again or event.auto_recovery:
+            return None
+        return _on(event.target, lambda protection: arm_again(protection, event, meta.time))
+
     async def own_disarming(self, event: TargetDisarmed, meta: Meta) -> Transition | None:
         """Roll nothing back by itself for a run to which this service has said so, though a restored state is armed."""
         if not meta.read_again:
             return None
-
-        def decide(protection: Protection) -> Decision:
-            return Decision(arming.stand_down(protection, event.run_id).to_bytes())
-
-        return _on(event.target, decide)
+        return _on(event.target, lambda protection: disarm_again(protection, event, meta.time))
 
     async def own_rollback_started(self, event: RollbackStarted, meta: Meta) -> Transition | None:
         """Go on with a rollback outside a run that a Redis restored from an older copy does not know."""

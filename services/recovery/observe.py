@@ -10,7 +10,7 @@ from services._aws.errors import AwsError
 from services._aws.measure_pace import described_pace
 from services._aws.optional_reads import OptionalReads
 from services.recovery.domain.change import Body, matches_change
-from services.recovery.domain.ecs_service import Baseline, ecs_does, live_deployment
+from services.recovery.domain.ecs_service import Baseline, EcsAct, ecs_does, live_deployment
 from services.recovery.domain.observed import Observed
 from services.recovery.domain.protection import OurChange
 from services.recovery.domain.snapshot import Snapshot, differences, left_alone
@@ -36,12 +36,16 @@ class RollbackObserver:
     since: float
     """Epoch seconds by our clock before which deployments do not count, where AWS's own time is not known."""
     reads: OptionalReads = field(default_factory=OptionalReads)
+    accused: str = ""
+    """The deployment that an alert outside a run accuses: only this one is taken back. Empty for other rollbacks."""
+    all_restored: bool = True
+    """Whether the snapshot's settings are brought back with its version."""
 
     async def observe(self, service: Body, progress: RollbackProgress, now: float) -> Observed:
         """Return what ``service``, as ECS has just described it, shows. Raise ``AwsError`` where that is too little."""
         primary, seen = live_deployment(service), EcsService(service)
         ecs = ecs_does(service, await self._deployments(), self.baseline)
-        live = await self._live(progress, str(primary["taskDefinition"]), fell_back=ecs == "rolled-back")
+        live = await self._live(progress, primary, ecs)
         targets = None
         if live == "goal" and seen.target_groups:
             targets = await self.reads.read(
@@ -74,19 +78,21 @@ class RollbackObserver:
         return None if isinstance(found, AwsError) else found
 
     async def _live(
-        self, progress: RollbackProgress, version: str, *, fell_back: bool
+        self, progress: RollbackProgress, primary: Body, ecs: EcsAct
     ) -> Literal["goal", "judged", "foreign"]:
         """Return which version is live: the snapshot's, the one to be taken back, or another one.
 
         Our change is recognised by its ARN or, where its job died before it could note that, by its content. A version
-        to which ECS has fallen back from our change is to be replaced as well.
+        to which ECS has fallen back from our change is to be replaced as well. Who deploys what an alert accuses once
+        more is not fought.
         """
+        version, change = str(primary["taskDefinition"]), self.change
         if version in progress.goals:
             return "goal"
-        change = self.change
         if change is None:
-            return "judged" if version == progress.judged else "foreign"
-        if version == change.task_definition or fell_back:
+            again = self.accused and primary["id"] != self.accused and ecs == "idle"
+            return "judged" if version == progress.judged and not again else "foreign"
+        if version == change.task_definition or ecs == "rolled-back":
             return "judged"
         definition = await self.ecs.task_definition(self.target, version)
         ours = definition is not None and matches_change(definition, change.images, change.asked)
@@ -105,7 +111,7 @@ class RollbackObserver:
         return described_pace(EcsService(self._restored(service)))
 
     def _restored(self, service: Body) -> Body:
-        kept = self.snapshot.service.get("deploymentConfiguration")
+        kept = self.snapshot.service.get("deploymentConfiguration") if self.all_restored else None
         return {**service, "deploymentConfiguration": kept} if kept else service
 
 

@@ -48,6 +48,10 @@ class Ecs(Protocol):
         """Return the descriptions of the service deployments created after ``since`` (epoch seconds), newest first."""
         ...
 
+    async def service_revisions(self, target: Target, arns: Sequence[str]) -> list[Body]:
+        """Return the descriptions of service revisions, 20 at most; those that ECS has forgotten are left out."""
+        ...
+
     async def pace(self, target: Target, service: Body, task_definition: Body) -> RolloutPace:
         """Return how fast the service rolls this task definition out."""
         ...

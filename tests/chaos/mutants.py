@@ -105,7 +105,7 @@ def _no_reconciler() -> None:
 
 
 def _no_disarming() -> None:
-    arm.disarm = lambda protection, run_id: None
+    arm.disarm = lambda protection, run_id, now: None
 
 
 def _own_events_ignored() -> None:

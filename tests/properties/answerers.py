@@ -1,6 +1,6 @@
 """The surroundings of orchestrator and recovery: services that answer, an AWS that works or fails, a monitor."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -81,6 +81,8 @@ class Account:
     now: Callable[[], float] = float
     fails: bool = False
     """Whether each changing call fails."""
+    past: list[tuple[str, float]] = field(default_factory=list)
+    """Version and begin of each deployment before, the oldest first."""
     objects: dict[str, ProvenSnapshot] = field(default_factory=dict)
 
     async def service(self, _target: Target) -> Body | None:
@@ -94,22 +96,54 @@ class Account:
             "taskDefinition": self.live,
             "createdAt": moment(self.began_at),
         }
-        return {"taskDefinition": self.live, "desiredCount": 1, "runningCount": 1, "deployments": [primary]}
+        return {
+            "taskDefinition": self.live,
+            "desiredCount": 1,
+            "runningCount": 1,
+            "deployments": [primary],
+            "currentServiceDeployment": f"service-deployment/{self.number}",
+        }
 
     @property
     def deployment_id(self) -> str:
         return f"ecs-svc/{self.number}"
 
     def deploy(self, version: str) -> None:
+        self.past.append((self.live, self.began_at))
         self.live, self.number, self.began_at = version, self.number + 1, self.now()
 
     async def deployments(self, _target: Target, _since: float) -> list[Body]:
         await give_way()
-        return []
+        return [
+            {
+                "serviceDeploymentArn": f"service-deployment/{number}",
+                "status": "SUCCESSFUL",
+                "createdAt": moment(began_at),
+                "sourceServiceRevisions": [{"arn": f"revision/{number - 1}"}] if number > 1 else [],
+                "targetServiceRevision": {"arn": f"revision/{number}"},
+            }
+            for number, (_, began_at) in reversed([*self._deployed()])
+        ]
+
+    async def service_revisions(self, _target: Target, arns: Sequence[str]) -> list[Body]:
+        await give_way()
+        return [
+            {
+                "serviceRevisionArn": f"revision/{number}",
+                "taskDefinition": version,
+                "createdAt": moment(began_at),
+                "containerImages": [{"containerName": "web", "imageDigest": _digest_of(version)}],
+            }
+            for number, (version, began_at) in self._deployed()
+            if f"revision/{number}" in arns
+        ]
+
+    def _deployed(self) -> Iterator[tuple[int, tuple[str, float]]]:
+        return enumerate([*self.past, (self.live, self.began_at)], start=1)
 
     async def task_definition(self, _target: Target, name: str) -> Body | None:
         await give_way()
-        container = {"name": "web", "image": f"shop/web:{name.rpartition(':')[2]}"}
+        container = {"name": "web", "image": f"shop/web@{_digest_of(name)}"}
         return {
             "taskDefinitionArn": name,
             "family": "web",
@@ -165,6 +199,10 @@ class Account:
     async def unindexed(self, _target: Target, _now: object, most: int) -> list[ProvenSnapshot]:
         await give_way()
         return [self.objects[name] for name in sorted(self.objects, reverse=True)][:most]
+
+
+def _digest_of(version: str) -> str:
+    return f"sha256:{int(version.rpartition(':')[2]):064x}"
 
 
 @dataclass

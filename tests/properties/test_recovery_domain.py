@@ -22,13 +22,13 @@ from services.recovery.domain.protection import (
     MOST_FIRING,
     MOST_PAST,
     Armed,
-    Firing,
     OurChange,
     PastRollback,
     Protection,
     RollingBack,
     SnapshotEntry,
 )
+from services.recovery.domain.remembered import Firing
 from services.recovery.domain.retention import keep
 from services.recovery.domain.roll_back import (
     MOST_RESTORES,
@@ -137,10 +137,10 @@ def test_who_may_arm_is_armed_until_it_disarms(
     assert held is not None
     assert held.expires_at == until
     assert armed.epoch in {protection.epoch, protection.epoch + 1}
-    disarmed = arming.disarm(armed, run)
+    disarmed = arming.disarm(armed, run, now)
     assert disarmed is not None
     assert disarmed.armed_for(run, now) is None
-    assert arming.disarm(disarmed, run) is None
+    assert arming.disarm(disarmed, run, now) is None
 
 
 @PROFILE
@@ -148,10 +148,10 @@ def test_who_may_arm_is_armed_until_it_disarms(
 def test_only_a_new_alert_of_an_armed_change_rolls_back(
     protection: Protection, alert: CriticalAlert, now: datetime
 ) -> None:
-    noted = alerts.note(protection, alert)
+    noted = alerts.note(protection, alert, now)
     assert (alert.alert_id in noted.firing) == (alert.state == "raised")
     assert len(noted.firing) <= MOST_FIRING
-    assert alerts.note(noted, alert) == noted
+    assert alerts.note(noted, alert, now) == noted
     held = protection.arm
     ours = alerts.judged_by_a_run(protection, now)
     if ours is not None and alerts.why_not_while_armed(protection, alert, ours) is None:

@@ -4,8 +4,9 @@ An alert is raised as soon as its rule is broken (the rule's window is the delay
 evaluations of different minutes. No data neither raises nor resolves: silence is no evidence.
 
 A deployment answers only for windows that lie wholly in its own time. So an alert whose first window began earlier is
-raised again, with the same id, once a window lies there and the version before did not break the rule as much. So is
-one that a dependency explained, once a window lies wholly in the time in which that is well again.
+raised again, with the same id, once a window lies there and the version before did not break the rule as much. The
+same holds for a deployment of the same version that follows in the middle of the trouble. So is one that a dependency
+explained, once a window lies wholly in the time in which that is well again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -66,14 +67,17 @@ class Charge:
         """The deployment that may be to blame; empty: none."""
         return self.rollout.id if self.rollout and self.attribution in {None, "new-version"} else ""
 
-    def is_new(self, alert: AlertState) -> bool:
-        """Return whether the alert, which was raised earlier, has to be raised again.
+    def is_new(self, alert: AlertState, since: float) -> bool:
+        """Return whether the alert, which was raised earlier, has to be raised again: ``since``, its window has begun.
 
-        Those who act on it compare its window with their own record of the change, by a clock that may differ.
+        Those who act on it compare its window with their own record of the newest deployment, by a clock that may
+        differ. That may be one of the same version, in the middle of the trouble.
         """
         if not self.against or self.rollout is None:
             return False
-        return alert.charged_to != self.against or alert.charged_from < self.rollout.began_at + CLOCKS_APART
+        newest_at = max(self.rollout.newest_at, self.rollout.began_at)
+        counted = alert.charged_to == self.against and alert.charged_from >= newest_at + CLOCKS_APART
+        return not counted and since >= newest_at
 
 
 UNKNOWN = Charge()
@@ -102,7 +106,7 @@ def step(
             update={"began_at": began_at, "good": 0, "judged_until": state.until, "rule": alert.rule or rule.policy}
         )
         unexplained = alert.excused and fault is None
-        if alert.began_at is not None and not unexplained and not charge.is_new(alert):
+        if alert.began_at is not None and not unexplained and not charge.is_new(alert, state.since or 0.0):
             return broken, None
         charged = {"charged_to": charge.against, "charged_from": state.since or 0.0, "excused": fault is not None}
         return broken.model_copy(update=charged), _alert(rule, state, target, began_at, "raised", digest, fault, charge)

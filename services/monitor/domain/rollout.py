@@ -23,6 +23,8 @@ class Rollout(Contract):
     id: str
     began_at: float
     """When ECS began it."""
+    newest_at: float = 0.0
+    """When ECS began the newest deployment, which may continue it; 0 in an older state."""
     task_definition: str = ""
     """Its task definition's ARN; empty in an older state."""
     running: int = 0
@@ -82,10 +84,11 @@ class Rollout(Contract):
         if same is None:
             earlier = in_order(self._before(known), self.began_at)
             seen = {"serving_since": serving, "settled_at": settled, "alone_since": alone, "earlier": earlier}
-            return self.model_copy(update=seen)
+            return self.model_copy(update={**seen, "newest_at": self.began_at})
         return self.model_copy(
             update={
                 "began_at": same.began_at,
+                "newest_at": self.began_at,
                 "continues": (*same.continues, *(() if same.id == self.id else (same.id,))),
                 "replaces": tuple(dict.fromkeys((*same.replaces, *self.replaces))),
                 "earlier": in_order((*self.earlier, *same.earlier), same.began_at),

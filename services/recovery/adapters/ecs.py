@@ -1,5 +1,6 @@
 """ECS: reads descriptions with the kit (``services._aws``), and makes the two calls that change a service."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,9 @@ class AwsEcs:
 
     async def deployments(self, target: Target, since: float) -> list[Body]:
         return [found.body for found in await ecs.service_deployments(self.aws, target, since)]
+
+    async def service_revisions(self, target: Target, arns: Sequence[str]) -> list[Body]:
+        return await ecs.service_revisions(self.aws, target, arns)
 
     async def pace(self, target: Target, service: Body, task_definition: Body) -> RolloutPace:
         return await measure_pace(self.aws, target, EcsService(service), task_definition)

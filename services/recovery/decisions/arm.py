@@ -42,6 +42,7 @@ def armed(before: Protection, protection: Protection, command: Command) -> Decis
         run_id=held.run_id,
         snapshot_id=held.snapshot_id,
         expires_at=held.expires_at,
+        auto_recovery=held.auto_recovery,
     )
     output = ArmedOutput(expires_at=held.expires_at, snapshot_id=held.snapshot_id)
     answer = command.passed(
@@ -58,7 +59,7 @@ def armed(before: Protection, protection: Protection, command: Command) -> Decis
     return Decision(protection.to_bytes(), emit=emit, timers=(timer,), cancel_jobs=stopped)
 
 
-def disarm(protection: Protection, command: Disarm, asked: Command) -> Decision:
+def disarm(protection: Protection, command: Disarm, asked: Command, now: datetime) -> Decision:
     """End the run's right to change anything, and answer whether a rollback has begun.
 
     ``target-disarmed`` is published even where the run is not armed: a Redis that was restored from an older copy may
@@ -69,7 +70,7 @@ def disarm(protection: Protection, command: Disarm, asked: Command) -> Decision:
     answer = asked.passed("Disarmed.", output=DisarmOutput(answer="disarmed"))
     event = TargetDisarmed(target=command.target, run_id=command.run_id, reason="finished")
     published = Emit(event, caused_id(asked.id, "target-disarmed"))
-    disarmed = arming.disarm(protection, command.run_id)
+    disarmed = arming.disarm(protection, command.run_id, now)
     if disarmed is None:
         return Decision(emit=(published, answer))
     change_answer, stopped = stop_change(protection, command.target, "the run is over")
@@ -88,4 +89,4 @@ def expire(protection: Protection, due: Expiry, at: float, now: datetime) -> Dec
     event = TargetDisarmed(target=due.target, run_id=due.run_id, reason="expired")
     disarmed = Emit(event, caused_id(due.run_id, f"expired:{at}"))
     change_answer, stopped = stop_change(protection, due.target, "the arm has expired")
-    return Decision(arming.release(protection).to_bytes(), emit=(disarmed, *change_answer), cancel_jobs=stopped)
+    return Decision(arming.release(protection, now).to_bytes(), emit=(disarmed, *change_answer), cancel_jobs=stopped)

@@ -12,7 +12,8 @@ from services.recovery.decisions.triggers import begin_on_record, rollback_id
 from services.recovery.domain import alert as alerts
 from services.recovery.domain.answer import Answer, Why, acted, call_people
 from services.recovery.domain.decision_record import About, decision_on, record_once
-from services.recovery.domain.outside import GoesBack, LookAgain, Seen, decide, in_time, without_looking
+from services.recovery.domain.live import Seen
+from services.recovery.domain.outside import GoesBack, LookAgain, decide, in_time, without_looking
 from services.recovery.domain.protection import Protection, RollingBack
 from services.recovery.domain.work import ConsiderWork
 
@@ -60,6 +61,8 @@ def considered(
         started_at=now,
         judged=answer.live.task_definition,
         deployment_id=answer.live.deployment_id,
+        content=answer.evidence.content,
+        revisions=answer.evidence.course.changed,
     )
     digest = policy.digest if policy else ""
     return begin_on_record(protection, work.target, rollback, acted(Why.ALERT, answer.sentence), "", alert, digest)

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from contracts.recovery import RollbackFinished, RollbackStarted, SnapshotCaptured
+from contracts.recovery import RollbackFinished, RollbackStarted, SnapshotCaptured, TargetArmed, TargetDisarmed
 from services._chassis.transition import Decision, Job, Timer
 from services.recovery.decisions.roll_back import OVERDUE, ROLL_BACK, overdue_timer
+from services.recovery.domain import arm as arming
 from services.recovery.domain import roll_back as rolling
 from services.recovery.domain.protection import MOST_PAST, PastRollback, Protection, RollingBack, SnapshotEntry
 from services.recovery.domain.work import RecoveryOperation, RollbackWork
@@ -29,6 +30,25 @@ def index_again(protection: Protection, event: SnapshotCaptured) -> Decision:
         indexed_again=True,
     )
     return Decision(protection.replace(snapshots=(entry, *protection.snapshots)).to_bytes())
+
+
+def arm_again(protection: Protection, event: TargetArmed, armed_at: datetime) -> Decision:
+    """Know a run again that was to roll nothing back by itself, or of which the previous version did not say it.
+
+    From when it was armed first until it was disarmed it may have deployed.
+    """
+    known = protection.unattended_of(event.run_id)
+    begins = min(known.begins, armed_at) if known else armed_at
+    return Decision(protection.leave_unattended(event.run_id, begins, event.expires_at).to_bytes())
+
+
+def disarm_again(protection: Protection, event: TargetDisarmed, disarmed_at: datetime) -> Decision:
+    """Roll nothing back by itself for the run any more, and know until when it may have deployed."""
+    stood_down = arming.stand_down(protection, event.run_id)
+    known = protection.unattended_of(event.run_id)
+    if known is not None:
+        stood_down = stood_down.leave_unattended(event.run_id, known.begins, min(known.ends, disarmed_at))
+    return Decision(stood_down.to_bytes())
 
 
 def begin_again(protection: Protection, event: RollbackStarted, began_at: datetime) -> Decision:

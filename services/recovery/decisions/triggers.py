@@ -63,7 +63,7 @@ def roll_back_on_alert(
 
     ``cause``: the id of the message.
     """
-    protection, trigger, held = alerts.note(before, alert), alerts.trigger_of(alert), ours.arm
+    protection, trigger, held = alerts.note(before, alert, now), alerts.trigger_of(alert), ours.arm
     digest = held.policy.digest if held.policy else ""
     why_not = alerts.why_not_while_armed(before, alert, ours)
     if why_not is not None:

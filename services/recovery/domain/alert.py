@@ -6,20 +6,34 @@ from typing import NamedTuple
 from contracts.monitor import CriticalAlert, CriticalRule
 from contracts.recovery import AlertTrigger
 from services.recovery.domain.answer import Answer, Why, declined
-from services.recovery.domain.protection import MOST_FIRING, MOST_RESOLVED, Armed, Firing, OurChange, Protection
+from services.recovery.domain.protection import (
+    MOST_FIRING,
+    MOST_PAST_ALERTS,
+    MOST_RESOLVED,
+    Armed,
+    OurChange,
+    Protection,
+)
+from services.recovery.domain.remembered import Firing, PastAlert
 
 
-def note(protection: Protection, alert: CriticalAlert) -> Protection:
-    """Keep the alerts that fire, even while the target is not armed: they are the baseline of the next change."""
+def note(protection: Protection, alert: CriticalAlert, now: datetime) -> Protection:
+    """Keep the alerts that fire, even while the target is not armed: they are the baseline of the next change.
+
+    When those fired that are over is kept as well: who was in trouble is no way back for the next version.
+    """
     if late(protection, alert):
         return protection
     firing = {name: known for name, known in protection.firing.items() if name != alert.alert_id}
-    resolved = protection.resolved
-    if alert.state == "resolved":
-        resolved = (*(name for name in resolved if name != alert.alert_id), alert.alert_id)[-MOST_RESOLVED:]
-    else:
-        firing[alert.alert_id] = Firing(rule=alert.rule, began_at=alert.began_at)
-    return protection.replace(firing=dict(list(firing.items())[-MOST_FIRING:]), resolved=resolved)
+    if alert.state == "raised":
+        firing[alert.alert_id] = Firing(rule=alert.rule, began_at=alert.began_at, deployment_id=alert.deployment_id)
+        return protection.replace(firing=dict(list(firing.items())[-MOST_FIRING:]))
+    resolved = (*(name for name in protection.resolved if name != alert.alert_id), alert.alert_id)[-MOST_RESOLVED:]
+    past, fired = protection.past_alerts, protection.firing.get(alert.alert_id)
+    if fired is not None:
+        over = PastAlert(began_at=fired.began_at, ended_at=now, deployment_id=fired.deployment_id)
+        past = (*past, over)[-MOST_PAST_ALERTS:]
+    return protection.replace(firing=firing, resolved=resolved, past_alerts=past)
 
 
 def late(protection: Protection, alert: CriticalAlert) -> bool:

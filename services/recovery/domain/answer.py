@@ -39,6 +39,7 @@ class Why(StrEnum):
     NOT_ASKED_FOR = "not-asked-for"
     TOO_OLD = "too-old"
     WAS_LIVE_BEFORE = "was-live-before"
+    TROUBLED_BEFORE = "troubled-before"
     NO_WAY_BACK = "no-way-back"
     UNSEEN = "unseen"
 

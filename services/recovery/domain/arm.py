@@ -7,7 +7,8 @@ from contracts.deployment import Cause
 from contracts.gates import Gate
 from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import ApplyChange, Arm
-from services.recovery.domain.protection import MOST_STOOD_DOWN, Armed, Deployed, OurChange, Protection
+from services.recovery.domain.protection import MOST_STOOD_DOWN, Armed, OurChange, Protection
+from services.recovery.domain.remembered import Deployed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def arm(protection: Protection, command: Arm, now: datetime, policy: RecoveryPol
         already_firing=frozenset(protection.firing),
         policy=policy,
     )
-    return release(protection).replace(arm=fresh, epoch=protection.epoch + 1)
+    return release(protection, now).replace(arm=fresh, epoch=protection.epoch + 1)
 
 
 def why_not_change(protection: Protection, command: ApplyChange, now: datetime) -> Refusal | None:
@@ -96,30 +97,37 @@ def may_still_change(protection: Protection, run_id: str, epoch: int, now: datet
 
 
 def end_change(
-    protection: Protection, job: str, deployment_id: str | None, task_definition: str | None, now: datetime
+    protection: Protection,
+    job: str,
+    deployment_id: str | None,
+    task_definition: str | None,
+    now: datetime,
+    content: str = "",
 ) -> Protection:
     """Note the result of the change's job; do nothing if the arm that it belonged to is gone."""
     held = protection.arm
     if held is None or held.change is None or held.change.job != job:
         return protection
-    change = held.change.model_copy(
-        update={"ended": True, "ended_at": now, "deployment_id": deployment_id, "task_definition": task_definition}
-    )
+    result = {"deployment_id": deployment_id, "task_definition": task_definition, "content": content}
+    change = held.change.model_copy(update={"ended": True, "ended_at": now, **result})
     return protection.replace(arm=held.model_copy(update={"change": change}))
 
 
-def disarm(protection: Protection, run_id: str) -> Protection | None:
+def disarm(protection: Protection, run_id: str, now: datetime) -> Protection | None:
     """Return the protection without the run's arm; None if this run is not armed."""
     if protection.arm is None or protection.arm.run_id != run_id:
         return None
-    return release(protection)
+    return release(protection, now)
 
 
-def release(protection: Protection) -> Protection:
+def release(protection: Protection, now: datetime) -> Protection:
     """Return the protection without its arm, with what alerts outside a run have to know of the arm's deployment."""
     held = protection.arm
-    if held is None or held.change is None or not held.change.deployment_id:
+    if held is None or held.change is None:
         return protection.replace(arm=None)
+    if not held.change.deployment_id:  # its answer was lost: what the run has deployed is known by its time alone
+        freed = protection.replace(arm=None)
+        return freed if held.auto_recovery else freed.leave_unattended(held.run_id, held.change.begun_at, now)
     deployment_id = held.change.deployment_id
     deployed = Deployed(deployment_id=deployment_id, run_id=held.run_id, snapshot_id=held.snapshot_id)
     released = protection.replace(arm=None, deployed=deployed)

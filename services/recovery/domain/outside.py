@@ -8,16 +8,19 @@ AWS's clock: the monitor's windows are minutes of CloudWatch.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from contracts.monitor import CriticalAlert, CriticalRule
+from contracts.monitor import CriticalAlert
 from contracts.policy import Recovery
 from contracts.rollout_pace import duration
 from services.recovery.domain.alert import dependency_of, late, not_attributed
 from services.recovery.domain.answer import Answer, Why, call_people, declined
-from services.recovery.domain.ecs_service import EcsAct
+from services.recovery.domain.live import NOTHING, Live, Seen
 from services.recovery.domain.protection import Protection
-from services.recovery.domain.way_back import Candidate, choose, proof_of
+from services.recovery.domain.remembered import Unattended
+from services.recovery.domain.way_back import LONG, Candidate, Evidence, choose, proof_of
 
 MINUTE = 60.0
+CLOCKS_APART = 300.0
+"""Seconds by which AWS's clock may differ from ours: from five minutes on AWS refuses every signature."""
 PATIENCE = timedelta(minutes=10)
 """For so long after an alert AWS may not let recovery look before people are called."""
 LONGEST = timedelta(hours=4)
@@ -36,36 +39,6 @@ class LookAgain:
     def answer(self) -> Answer:
         """Return what is decided until then."""
         return declined(self.why, f"{self.because}; recovery looks again once that is over")
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """What is live, as ECS shows it; times are epoch seconds by AWS's clock."""
-
-    deployment_id: str
-    """The primary deployment; empty where ECS lists none."""
-    task_definition: str
-    """ARN."""
-    began_at: float | None
-    """When ECS began the deployment."""
-    finished_at: float | None
-    """When it was rolled out; None while it is not, and where ECS does not tell."""
-    rolling_out: bool
-    ecs: EcsAct
-    obstacle: str = ""
-    """Why nothing can be brought back by UpdateService, as a sentence; empty where it can."""
-    deletion: str = ""
-    """Says, as a clause, that the service is being deleted; empty where it is not."""
-
-    @property
-    def version(self) -> str:
-        return self.task_definition.rpartition("/")[2]
-
-    def age(self, now: float) -> float:
-        """Return for how many seconds it has been rolled out; 0 while it is not."""
-        if self.rolling_out or self.began_at is None:
-            return 0.0
-        return max(0.0, now - (self.finished_at or self.began_at))
 
 
 def without_looking(  # noqa: PLR0911  a list of questions, in their order
@@ -126,29 +99,55 @@ def why_not_live(
     if live.ecs == "rolling-back":
         return LookAgain(Why.ECS, "ECS is rolling back by itself")
     if live.deployment_id != alert.deployment_id:
-        named = f"{live.version} ({live.deployment_id})" if live.deployment_id else "another one"
-        return declined(Why.MOVED, f"the alert is about {alert.deployment_id}, and {named} has been deployed since")
+        return _moved(alert, live)
     return (
-        _of_deployment(protection, alert, live)
+        _settled(protection, live)
+        or _of_deployment(alert, live)
         or _too_old(live, window, now)
         or _not_compared(alert)
+        or _troubled_before(protection, alert, live)
         or _taken_back_before(protection, live, window, now)
     )
 
 
-def _of_deployment(protection: Protection, alert: CriticalAlert, live: Live) -> Answer | None:
-    """Return why the alert does not roll the deployment back that it is about."""
+def _moved(alert: CriticalAlert, live: Live) -> Answer:
+    if live.again:
+        because = f"{live.version} was deployed again ({live.deployment_id}) after {alert.deployment_id}"
+        return call_people(Why.WAS_LIVE_BEFORE, f"{because}: somebody is at work on the service")
+    named = f"{live.version} ({live.deployment_id})" if live.deployment_id else "another one"
+    return declined(Why.MOVED, f"the alert is about {alert.deployment_id}, and {named} has been deployed since")
+
+
+def _settled(protection: Protection, live: Live) -> Answer | None:
+    """Return why no alert rolls the deployment back, whatever it is about."""
     settled = protection.settled_as(live.deployment_id)
     if settled is not None:
         why, because = _SETTLED[settled.why]
         return call_people(why, f"{live.version} {because.format(by=settled.by)}")
     if live.ecs == "rolled-back":
         return call_people(Why.BROUGHT_BACK, f"{live.version} is what ECS has brought back by itself")
+    run = next((known.run_id for known in protection.unattended if _within(known, live.began_at)), None)
+    if run is not None:
+        because = f"{live.version} may have been deployed by run {run}, which was to roll nothing back by itself"
+        return call_people(Why.NOT_ASKED_FOR, because)
+    return None
+
+
+def _within(known: Unattended, began_at: float | None) -> bool:
+    begins, ends = known.begins.timestamp() - CLOCKS_APART, known.ends.timestamp() + CLOCKS_APART
+    return began_at is None or begins <= began_at <= ends
+
+
+def _of_deployment(alert: CriticalAlert, live: Live) -> Answer | None:
+    """Return why the alert does not roll the deployment back that it is about."""
+    if live.again:
+        because = f"{live.version} was live already when {live.deployment_id} deployed it again"
+        return call_people(Why.WAS_LIVE_BEFORE, f"{because}: somebody is at work on the service")
     if live.began_at is None or alert.window_from is None or alert.window_from.timestamp() < live.began_at:
         return declined(Why.NOT_ATTRIBUTED, f"the window that broke the rule began before {live.deployment_id}")
-    before = alert.began_at.timestamp() <= live.began_at
-    if before and (alert.attribution is None or alert.rule == CriticalRule.DATABASE_CONNECTIONS):
-        return call_people(Why.ALREADY_THERE, f"the alert fired before {live.version} was deployed")
+    if alert.began_at.timestamp() <= live.began_at:
+        because = f"the alert fired before {live.version} was deployed: what was live before is no way out of it"
+        return call_people(Why.ALREADY_THERE, because)
     return None
 
 
@@ -159,9 +158,27 @@ _SETTLED = {
 }
 
 
-def _taken_back_before(protection: Protection, live: Live, window: float, now: float) -> Answer | None:
-    """Return why there is no duel with whoever deploys again what was taken back."""
-    before = protection.taken_back(live.deployment_id, live.task_definition)
+def _troubled_before(protection: Protection, alert: CriticalAlert, live: Live) -> Answer | None:
+    """Return why the version before is no way back: it was in trouble itself, and what is live may be the way out."""
+    began_at = live.began_at or 0.0
+    others = (firing for id_, firing in protection.firing.items() if id_ != alert.alert_id)
+    times: list[tuple[datetime, datetime | None, str]]
+    times = [(firing.began_at, None, firing.deployment_id) for firing in others]
+    times += [(past.began_at, past.ended_at, past.deployment_id) for past in protection.past_alerts]
+    for begins, ends, deployment_id in times:
+        touches = begins.timestamp() <= began_at and (ends is None or ends.timestamp() >= began_at - LONG)
+        known = protection.settled_as(deployment_id) if deployment_id else None
+        if touches and not (known is not None and known.why == "taken-back"):
+            because = f"another critical alert fired at {begins:%H:%M:%S} UTC, before {live.version} was deployed"
+            return call_people(Why.TROUBLED_BEFORE, f"{because}: what was live before may be worse")
+    return None
+
+
+def _taken_back_before(
+    protection: Protection, live: Live, window: float, now: float, content: str = ""
+) -> Answer | None:
+    """Return why there is no duel with whoever deploys again what was taken back, or registers it anew."""
+    before = protection.taken_back(live.deployment_id, live.task_definition, content)
     if before is not None:
         because = f"{live.version} was to be taken back by {before.by} already, and somebody has deployed it again"
         return call_people(Why.ONCE, because)
@@ -187,30 +204,16 @@ def _not_compared(alert: CriticalAlert) -> Answer | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a look has found."""
-
-    live: Live | None = None
-    """None where there is no such service."""
-    candidates: tuple[Candidate, ...] | None = None
-    """What there is to go back to, the newest first; None where nobody had to look."""
-    unseen: str = ""
-    """Why nothing could be seen, as a sentence; empty where it could."""
-
-
-NOTHING = Seen(unseen="recovery has not looked yet")
-
-
-@dataclass(frozen=True, slots=True)
 class GoesBack:
     """The deployment is rolled back."""
 
     live: Live
     to: Candidate
+    evidence: Evidence
     sentence: str
 
 
-def decide(
+def decide(  # noqa: PLR0911  the same
     protection: Protection, alert: CriticalAlert, seen: Seen, recovery: Recovery | None, now: float
 ) -> Answer | LookAgain | GoesBack:
     """Return what follows from the alert after a look. ``now``: epoch seconds."""
@@ -224,12 +227,13 @@ def decide(
     answer = why_not_live(protection, alert, seen.live, recovery.rollback_window, now)
     if answer is not None:
         return answer
-    if seen.live is None or seen.candidates is None:
+    if seen.live is None or seen.evidence is None:
         return LookAgain(Why.UNSEEN, NOTHING.unseen)  # what was in the way of the look is over
-    chosen = choose(seen.candidates, protection, alert)
-    return (
-        chosen if isinstance(chosen, Answer) else GoesBack(seen.live, chosen, _sentence(alert, seen.live, chosen, now))
-    )
+    answer = _taken_back_before(protection, seen.live, recovery.rollback_window, now, seen.evidence.content)
+    chosen = answer or choose(seen.evidence, protection, alert)
+    if isinstance(chosen, Answer):
+        return chosen
+    return GoesBack(seen.live, chosen, seen.evidence, _sentence(alert, seen.live, chosen, now))
 
 
 def _sentence(alert: CriticalAlert, live: Live, chosen: Candidate, now: float) -> str:

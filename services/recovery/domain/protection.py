@@ -11,6 +11,7 @@ from contracts.policy_parts import RecoveryPolicy
 from contracts.prose import Prose
 from contracts.recovery import AlertTrigger, Trigger
 from contracts.state import State
+from services.recovery.domain.remembered import Deployed, Firing, PastAlert, Settled, Unattended
 from services.recovery.domain.scaling import EmergencyScaling, PastScaling
 
 MOST_FIRING = 200
@@ -23,19 +24,16 @@ MOST_PAST = 50
 """How many ended rollbacks of a target are kept."""
 MOST_SETTLED = 50
 """How many deployments are kept that no alert outside a run rolls back any more; ECS names each only once."""
+MOST_PAST_ALERTS = 50
+"""How many alerts that are over are remembered with their times."""
+MOST_UNATTENDED = 20
+"""How many times are remembered in which a run may have deployed that was to roll nothing back by itself."""
 MOST_RECORDED = 50
 """How many decisions are remembered, so that the same one is recorded once."""
 
 
 def key_of(target: Target) -> str:
     return f"protection:{target}"
-
-
-class Firing(Contract):
-    """A critical alert that is raised and not resolved."""
-
-    rule: str
-    began_at: datetime
 
 
 class OurChange(Contract):
@@ -49,6 +47,8 @@ class OurChange(Contract):
     """The task definition, as the command named it."""
     deployment_id: str | None = None
     task_definition: str | None = None
+    content: str = ""
+    """The fingerprint of what it has deployed (``content.py``); empty where that is not known."""
     ended: bool = False
     """Whether its job has ended; until then one of its calls to AWS may be under way."""
     ended_at: datetime | None = None
@@ -95,6 +95,11 @@ class RollingBack(Contract):
     """The task definition (ARN) that is to be taken back where the run has made no change; None: what is live."""
     deployment_id: str = ""
     """The deployment that an alert outside a run accuses; empty for a run's rollback and a person's."""
+    content: str = ""
+    """The fingerprint of what an alert outside a run accuses; empty where that is not known, and for all others."""
+    revisions: tuple[str, str] | None = None
+    """The service revisions (ARNs) before and after the deployment that an alert outside a run accuses. What differs
+    between them goes back with the version. None for all others, and in a state of the previous version."""
 
     @property
     def by_a_person(self) -> bool:
@@ -113,6 +118,8 @@ class RollingBack(Contract):
         commands: tuple[str, ...] = (),
         judged: str | None = None,
         deployment_id: str = "",
+        content: str = "",
+        revisions: tuple[str, str] | None = None,
     ) -> Self:
         return cls(
             rollback_id=rollback_id,
@@ -124,6 +131,8 @@ class RollingBack(Contract):
             commands=commands,
             judged=judged,
             deployment_id=deployment_id,
+            content=content,
+            revisions=revisions,
         )
 
 
@@ -133,30 +142,6 @@ class PastRollback(Contract):
     result: Literal["restored", "superseded", "failed"]
     rollback: Rollback
     detail: Prose
-
-
-class Settled(Contract):
-    """A deployment that no alert outside a run rolls back any more."""
-
-    deployment_id: str
-    """Empty where a rollback by hand took back what was live: then its task definition says what that was."""
-    why: Literal["taken-back", "brought-back", "not-asked-for"]
-    """A rollback has begun to take it back, a rollback has put it there, or its run was to roll nothing back itself."""
-    by: str
-    """The id of that rollback or run."""
-    task_definition: str = ""
-    """The ARN of what is to be taken back; empty for all others, and in a state of the previous version."""
-    outside_since: datetime | None = None
-    """When an alert outside a run began to take it back; None for all others."""
-
-
-class Deployed(Contract):
-    """The last deployment that a run has made, once that run is over."""
-
-    deployment_id: str
-    run_id: str
-    snapshot_id: str
-    """What the run was armed with: the version that was live before."""
 
 
 class SnapshotEntry(Contract):
@@ -192,6 +177,10 @@ class Protection(State):
     firing: dict[str, Firing] = Field(default_factory=dict)
     resolved: tuple[str, ...] = ()
     """Ids of the alerts that are over, the newest last."""
+    past_alerts: tuple[PastAlert, ...] = ()
+    """The alerts that were over last, the newest last."""
+    unattended: tuple[Unattended, ...] = ()
+    """When runs may have deployed of which it is not known which deployment is theirs; the newest last."""
     stood_down: tuple[str, ...] = ()
     """Runs of which recovery had published that it stands down, before Redis was restored from an older copy."""
     snapshots: tuple[SnapshotEntry, ...] = ()
@@ -236,14 +225,20 @@ class Protection(State):
         return self._settled(Settled(deployment_id=deployment_id, why=why, by=by))
 
     def settle_taken_back(
-        self, deployment_id: str, by: str, task_definition: str, outside_since: datetime | None = None
+        self,
+        deployment_id: str,
+        by: str,
+        task_definition: str,
+        outside_since: datetime | None = None,
+        content: str = "",
     ) -> Self:
-        """Return the protection with the deployment, and its task definition, that a rollback begins to take back."""
+        """Return the protection with the deployment, and its version, that a rollback begins to take back."""
         known = Settled(
             deployment_id=deployment_id,
             why="taken-back",
             by=by,
             task_definition=task_definition,
+            content=content,
             outside_since=outside_since,
         )
         return self._settled(known)
@@ -257,12 +252,25 @@ class Protection(State):
             return self
         return self.replace(settled=(*self.settled, settled)[-MOST_SETTLED:])
 
-    def taken_back(self, deployment_id: str | None, task_definition: str) -> Settled | None:
-        """Return which rollback has begun to take back this deployment, or another one of its task definition."""
+    def taken_back(self, deployment_id: str | None, task_definition: str, content: str = "") -> Settled | None:
+        """Return which rollback has begun to take back this deployment, or another one of its version.
+
+        The version is known again by its task definition, and by its content where it was registered anew.
+        """
         known = [settled for settled in self.settled if settled.why == "taken-back"]
         by_deployment = (settled for settled in known if deployment_id and settled.deployment_id == deployment_id)
         by_version = (settled for settled in known if task_definition and settled.task_definition == task_definition)
-        return next(by_deployment, None) or next(by_version, None)
+        by_content = (settled for settled in known if content and settled.content == content)
+        return next(by_deployment, None) or next(by_version, None) or next(by_content, None)
+
+    def unattended_of(self, run_id: str) -> Unattended | None:
+        return next((known for known in self.unattended if known.run_id == run_id), None)
+
+    def leave_unattended(self, run_id: str, begins: datetime, ends: datetime) -> Self:
+        """Return the protection that knows when a run may have deployed that was to roll nothing back by itself."""
+        others = (known for known in self.unattended if known.run_id != run_id)
+        kept = (*others, Unattended(run_id=run_id, begins=begins, ends=ends))[-MOST_UNATTENDED:]
+        return self.replace(unattended=kept)
 
     def outside_since(self, when: datetime) -> Settled | None:
         """Return the rollback that an alert outside a run has begun later than this; None where none was."""

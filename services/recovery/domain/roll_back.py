@@ -11,8 +11,10 @@ from typing import Literal
 from contracts.deployment import Rollback
 from contracts.recovery import ManualTrigger
 from contracts.rollout_pace import RolloutPace, duration
+from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.observed import Observed
 from services.recovery.domain.protection import MOST_PAST, PastRollback, Protection, RollingBack
+from services.recovery.domain.snapshot import Snapshot
 
 POLL_SECONDS = 5.0
 SEEN_SECONDS = 15.0
@@ -169,9 +171,21 @@ def begin(protection: Protection, rollback: RollingBack) -> Protection:
     change = held.change if held is not None and held.run_id == rollback.run_id else None
     accused = rollback.deployment_id or (change.deployment_id if change else None) or ""
     begun = protection.replace(rollback=rollback, epoch=protection.epoch + 1)
-    version = rollback.judged or (change.task_definition if change else None) or ""
+    version, content = rollback.judged or "", rollback.content
+    if held is not None and change is not None and change.task_definition != protection.version_of(held):
+        version, content = version or change.task_definition or "", change.content
     outside_since = rollback.started_at if rollback.deployment_id else None
-    return begun.settle_taken_back(accused, rollback.rollback_id, version, outside_since)
+    return begun.settle_taken_back(accused, rollback.rollback_id, version, outside_since, content)
+
+
+def restores_all(rollback: RollingBack, snapshot: Snapshot) -> bool:
+    """Return whether the settings of the snapshot are brought back as well, and not only what is undone.
+
+    A person asks for the whole snapshot. That of a run may be of a version that was not live: a rollout was under way
+    or had failed, whose settings go with it.
+    """
+    rolled_out = live_deployment(snapshot.service).get("rolloutState") in {"COMPLETED", None}
+    return rollback.by_a_person or (rollback.run_id is not None and not rolled_out)
 
 
 def add_waiting_command(protection: Protection, command_id: str) -> Protection:

@@ -113,16 +113,19 @@ OF_DEPLOYMENT = ("serviceConnectConfiguration", "volumeConfigurations")
 """Fields that UpdateService sets and DescribeServices returns with the primary deployment only."""
 
 
-def differences(snapshot: Snapshot, service: Mapping[str, Any], version: str) -> dict[str, tuple[Any, Any]]:
-    """Return what UpdateService has to change: setting → (now, then). ``version`` is the task definition to run.
+def version_alone(service: Mapping[str, Any], version: str) -> dict[str, tuple[Any, Any]]:
+    """Return what UpdateService has to change for ``version`` (an ARN) alone to be live: setting → (now, then)."""
+    live = live_deployment(service)["taskDefinition"]
+    return {} if live == version else {"taskDefinition": (live, version)}
 
-    The desired count is not among them: whoever scales the service, an autoscaler, a schedule or a person, has done so
-    for a reason, and a DAEMON service has none.
+
+def differences(snapshot: Snapshot, service: Mapping[str, Any], version: str) -> dict[str, tuple[Any, Any]]:
+    """Return what UpdateService has to change for all to be as in the snapshot: setting → (now, then).
+
+    ``version`` is the task definition to run. The desired count is not among them: whoever scales the service, an
+    autoscaler, a schedule or a person, has done so for a reason, and a DAEMON service has none.
     """
-    found: dict[str, tuple[Any, Any]] = {}
-    live = live_deployment(service)
-    if live["taskDefinition"] != version:
-        found["taskDefinition"] = live["taskDefinition"], version
+    found, live = version_alone(service, version), live_deployment(service)
     for name, default in RESTORED_SETTINGS.items():
         now, then = service.get(name, default), snapshot.service.get(name, default)
         if now != then:

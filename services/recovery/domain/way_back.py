@@ -1,13 +1,13 @@
-"""Which version an alert outside a run goes back to: a proven one, and never the one that is live."""
+"""Which version an alert outside a run goes back to: what was live directly before, if that is proven."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 from contracts.monitor import CriticalAlert
 from contracts.rollout_pace import duration
 from services.recovery.domain.answer import Answer, Why, call_people
-from services.recovery.domain.change import content_hash
+from services.recovery.domain.content import Content
+from services.recovery.domain.course import Course
 from services.recovery.domain.protection import Protection, SnapshotEntry
 from services.recovery.domain.snapshot import Snapshot
 
@@ -31,10 +31,29 @@ class Candidate:
     """ECS's id of its deployment; None where the index does not have it."""
     same: bool | None
     """Whether it is of the version that is live; None where one of the images is not known by its digest."""
+    before: bool = False
+    """Whether it is known to be of the version that was live directly before the live one."""
 
     @property
     def named(self) -> str:
         return f"{self.version} of {self.snapshot_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of the version that is live, and of those that there are to go back to."""
+
+    course: Course
+    candidates: tuple[Candidate, ...]
+    """The newest first."""
+    content: str = ""
+    """The fingerprint of what is live; empty where it is not known."""
+    content_before: str = ""
+    """The same of what was live directly before."""
+    repeats: str = ""
+    """The name of an earlier version that ran the same; empty where ECS knows none."""
+    older: bool = False
+    """Whether what is live was registered before the deployment of what it replaced began."""
 
 
 def worth_comparing(index: Iterable[SnapshotEntry], deployment_id: str) -> tuple[SnapshotEntry, ...]:
@@ -44,45 +63,63 @@ def worth_comparing(index: Iterable[SnapshotEntry], deployment_id: str) -> tuple
 
 
 def candidate_of(
-    entry: SnapshotEntry, snapshot: Snapshot, served: float, definition: Mapping[str, Any], digests: Mapping[str, str]
+    entry: SnapshotEntry, snapshot: Snapshot, served: float, live: Content, before: Sequence[Content]
 ) -> Candidate:
-    """Compare a snapshot with what is live: a described task definition, and the digests that run by container."""
-    same = _is_same((snapshot.task_definition, snapshot.digests), (definition, digests))
+    """Compare a snapshot with what is live, and with what was live directly before: no content where none is known."""
+    kept = Content(snapshot.task_definition, snapshot.digests)
     return Candidate(
-        entry.snapshot_id, snapshot.version.rpartition("/")[2], entry.proven, served, entry.deployment_id, same
+        snapshot_id=entry.snapshot_id,
+        version=snapshot.version.rpartition("/")[2],
+        proven=entry.proven,
+        served=served,
+        deployment_id=entry.deployment_id,
+        same=kept.same(live),
+        before=bool(before) and all(kept.same(content) is True for content in before),
     )
 
 
-def choose(candidates: Sequence[Candidate], protection: Protection, alert: CriticalAlert) -> Candidate | Answer:
-    """Return what to go back to from the deployment of ``alert``, of ``candidates``, the newest first; or why not.
+def choose(evidence: Evidence, protection: Protection, alert: CriticalAlert) -> Candidate | Answer:
+    """Return what to go back to from the deployment of ``alert``, or why not.
 
-    A version is proven by the checks of a run that deployed it, or by a rollback to it. So is, for this one decision,
-    the version that the run of the live deployment had found: it had been live for an hour, and the monitor's minutes
-    of it show that it kept the rule that is broken now. A deployment that a rollback has begun to take back is left
-    out; its task definition is proven no more where it was deployed again. What is not proven is not passed over. What
-    may have been live before is not taken back: somebody went back to it, or started it anew.
+    It is what was live directly before, as ECS tells it, and nothing older. A version is proven by the checks of a run
+    that deployed it, or by a rollback to it. So is, for this one decision, the version that the run of the live
+    deployment had found: it had been live for an hour, and the monitor's minutes of it show that it kept the rule that
+    is broken now. What a rollback has begun to take back is proven no more. What may have been live before is not taken
+    back: somebody went back to it, or started it anew.
     """
-    again = next((candidate for candidate in candidates if candidate.same is not False), None)
-    if again is not None:
-        may = "is" if again.same else "may be"
-        because = f"what is live {may} {again.named} again: somebody may have put it there on purpose"
-        return call_people(Why.WAS_LIVE_BEFORE, because)
-    entries = {entry.snapshot_id: entry for entry in protection.snapshots}
-    passed: list[Candidate] = []
-    for candidate in candidates:
-        entry = entries.get(candidate.snapshot_id)
-        known = protection.taken_back(entry.deployment_id, entry.task_definition) if entry else None
-        if known is not None and known.deployment_id == candidate.deployment_id:
-            continue
-        if known is not None or not (candidate.proven or _was_found(candidate, protection, alert)):
-            passed.append(candidate)
-        elif all(candidate.deployment_id == newer.deployment_id for newer in passed):
-            return candidate
-        else:
-            break
-    found = [f"{newer.named} is not proven" for newer in passed]
-    reasons = f" ({'; '.join(found[:3])})" if found else ""
-    return call_people(Why.NO_WAY_BACK, f"there is no proven version right before it to go back to{reasons}")
+    again = _was_live_before(evidence)
+    if again:
+        return call_people(Why.WAS_LIVE_BEFORE, again)
+    course = evidence.course
+    if not course.before:
+        return call_people(Why.NO_WAY_BACK, "nothing was live before it: it is the service's first deployment")
+    name = course.before[0].version
+    if len(course.before) > 1:
+        several = " and ".join(revision.version for revision in course.before)
+        return call_people(Why.NO_WAY_BACK, f"{several} were live when it began, as another rollout was under way")
+    found = [candidate for candidate in evidence.candidates if candidate.before]
+    if not found:
+        return call_people(Why.NO_WAY_BACK, f"there is no snapshot of {name}, which was live directly before it")
+    unfit = protection.taken_back(None, course.before[0].task_definition, evidence.content_before)
+    if unfit is not None:
+        because = f"{name}, which was live directly before it, was to be taken back by {unfit.by} itself"
+        return call_people(Why.NO_WAY_BACK, because)
+    good = (candidate for candidate in found if candidate.proven or _was_found(candidate, protection, alert))
+    unproven = call_people(Why.NO_WAY_BACK, f"{found[0].named}, which was live directly before it, is not proven")
+    return next(good, unproven)
+
+
+def _was_live_before(evidence: Evidence) -> str:
+    """Return, as a clause, that what is live may be no new version; empty where it is one."""
+    snapshot = next((candidate for candidate in evidence.candidates if candidate.same is not False), None)
+    if snapshot is not None:
+        may = "is" if snapshot.same else "may be"
+        return f"what is live {may} {snapshot.named} again: somebody may have put it there on purpose"
+    if evidence.repeats:
+        return f"what is live is {evidence.repeats} again, which was deployed before: somebody may have gone back to it"
+    if evidence.older:
+        return "what is live was registered before the version that it replaced: somebody may have gone back to it"
+    return ""
 
 
 def _was_found(candidate: Candidate, protection: Protection, alert: CriticalAlert) -> bool:
@@ -100,48 +137,3 @@ def proof_of(candidate: Candidate) -> str:
     if candidate.proven:
         return "which is proven"
     return f"which had been live for {duration(candidate.served)} and kept the rule"
-
-
-_Ran = tuple[Mapping[str, Any], Mapping[str, str]]
-"""A described task definition, and container name → digest of the image that ran."""
-
-
-def _is_same(one: _Ran, other: _Ran) -> bool | None:
-    """Return whether two task definitions run the same; None where only the same tags say so, which can be moved.
-
-    Families, tags and the names of repositories make no difference; what an image's digest is, does.
-    """
-    if _rest(one) != _rest(other):
-        return False
-    pairs = list(zip(_images(one), _images(other), strict=True))
-    if any(ours.differs(theirs) for ours, theirs in pairs):
-        return False
-    return True if all(ours.digest and theirs.digest for ours, theirs in pairs) else None
-
-
-class _Image(NamedTuple):
-    reference: str
-    digest: str
-
-    def differs(self, other: "_Image") -> bool:
-        """Return whether they are known to be different images."""
-        if self.digest and other.digest:
-            return self.digest != other.digest
-        return self.reference != other.reference
-
-
-def _images(ran: _Ran) -> list[_Image]:
-    definition, digests = ran
-    found = []
-    for container in definition["containerDefinitions"]:
-        reference = str(container["image"])
-        digest = reference.rpartition("@")[2] if "@" in reference else digests.get(container["name"], "")
-        found.append(_Image(reference, digest))
-    return found
-
-
-def _rest(ran: _Ran) -> str:
-    """Return a hash of everything but the images."""
-    definition, _ = ran
-    containers = [{**container, "image": ""} for container in definition["containerDefinitions"]]
-    return content_hash({**definition, "family": "", "containerDefinitions": containers})

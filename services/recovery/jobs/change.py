@@ -20,6 +20,7 @@ from services._chassis.store import Store
 from services._chassis.transition import Decision, Emit, Transition
 from services.recovery.domain import arm as arming
 from services.recovery.domain.change import Body, UnknownContainer, content_hash, with_images
+from services.recovery.domain.content import Content
 from services.recovery.domain.ecs_service import primary_of
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scope import (
@@ -68,7 +69,7 @@ class ChangeJob:
         # an earlier attempt that knew the version may have called UpdateService
         untouched = running.saved is None
         try:
-            version, is_new = await self._version(running, work)
+            version, is_new, content = await self._version(running, work)
             primary = await self._live(running, work, version)
         except Moved as moved:
             return self._failed(running, work, str(moved), Cause.SUPERSEDED)
@@ -81,12 +82,15 @@ class ChangeJob:
             return self._failed(
                 running, work, f"{failed}.", _cause_of(failed, untouched=untouched), untouched=untouched
             )
-        return self._applied(running, work, primary, is_new=is_new)
+        return self._applied(running, work, primary, content, is_new=is_new)
 
-    async def _version(self, running: Running, work: ChangeWork) -> tuple[str, bool]:
-        """Return the ARN of the task definition to run, and whether it differs from that before the first attempt."""
+    async def _version(self, running: Running, work: ChangeWork) -> tuple[str, bool, str]:
+        """Return the ARN of the task definition to run, whether it differs from that before, and its fingerprint.
+
+        What an earlier attempt has found differs, and its fingerprint is not known any more.
+        """
         if running.saved is not None:
-            return running.saved.decode(), True
+            return running.saved.decode(), True, ""
         primary = primary_of(await self._service(work))
         old = await self.ecs.task_definition(work.target, primary["taskDefinition"])
         if old is None:
@@ -102,7 +106,7 @@ class ChangeJob:
         self._check_permitted(work, old, body)
         version = await self._registered(running, work.target, base, body)
         await running.checkpoint(version.encode())
-        return version, version != old["taskDefinitionArn"]
+        return version, version != old["taskDefinitionArn"], Content(body, {}).fingerprint
 
     async def _named(self, work: ChangeWork, wanted: str) -> Body:
         """Return the task definition to apply, which must be ACTIVE, and the one that was asked for."""
@@ -202,7 +206,9 @@ class ChangeJob:
             raise AwsError("ECS lists no deployment of the service", temporary=True)
         return service
 
-    def _applied(self, running: Running, work: ChangeWork, primary: dict[str, Any], *, is_new: bool) -> Transition:
+    def _applied(
+        self, running: Running, work: ChangeWork, primary: dict[str, Any], content: str, *, is_new: bool
+    ) -> Transition:
         deployment, version = primary["id"], primary["taskDefinition"]
         name = version.rpartition("/")[2]
         # a change that Redis has forgotten is live already; the snapshot is of before it
@@ -221,7 +227,7 @@ class ChangeJob:
 
         def decide(state: bytes | None) -> Decision:
             protection = Protection.from_bytes(state)
-            ended = arming.end_change(protection, running.id, deployment, version, now)
+            ended = arming.end_change(protection, running.id, deployment, version, now, content)
             # a rollback that began meanwhile must know that the change took effect
             return Decision(
                 ended.to_bytes(), emit=(applied,) if _was_stopped(protection, work, running.id) else (applied, answer)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from contracts.base import Target
 from contracts.policy_parts import RecoveryPolicy
 from services._aws.body import epoch
+from services._aws.ecs import digests_of
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
 from services._aws.optional_reads import OptionalReads
@@ -16,17 +17,20 @@ from services._chassis.store import Store
 from services._chassis.transition import Transition
 from services.recovery.decisions.consider import considered, policy_of
 from services.recovery.domain.change import Body
+from services.recovery.domain.content import Content
+from services.recovery.domain.course import Course, Revision, course_of, revisions_of
 from services.recovery.domain.ecs_service import Baseline, ecs_does
-from services.recovery.domain.outside import NOTHING, Live, Seen, why_not_live, without_looking
+from services.recovery.domain.live import NOTHING, Live, Seen
+from services.recovery.domain.outside import why_not_live, without_looking
 from services.recovery.domain.proof import Unproven
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.snapshot import why_not_kept
-from services.recovery.domain.way_back import Candidate, candidate_of, worth_comparing
+from services.recovery.domain.way_back import Candidate, Evidence, candidate_of, worth_comparing
 from services.recovery.domain.work import ConsiderWork
 from services.recovery.ports import Ecs, Snapshots
 
-LOOK_BACK = 86_400.0
-"""Seconds before a deployment began in which the course may have begun that it belongs to (``_current``)."""
+HISTORY = 90 * 86_400.0
+"""Seconds for which ECS knows service deployments (Amazon ECS API reference, ListServiceDeployments)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,39 +66,95 @@ class ConsiderJob:
         window = policy.recovery.rollback_window
         if why_not_live(protection, work.alert, live, window, self.clock.now()) is not None:
             return Seen(live)
-        return Seen(live, await self._candidates(work.target, protection, service, live))
+        if live.course is None:
+            return Seen(live, unseen=f"ECS did not tell what was live before {live.version}")
+        return Seen(live, await self._evidence(work.target, protection, service, live, live.course))
 
     async def _live(self, target: Target, service: Body) -> Live:
-        seen = EcsService(service)
+        seen, reads = EcsService(service), self.reads()
         primary = seen.primary
         began_at = primary.created_at if primary is not None else None
-        since = (began_at or self.clock.now()) - LOOK_BACK
-        found = await self.reads().read("ListServiceDeployments", lambda: self.ecs.deployments(target, since))
+        since = (began_at or self.clock.now()) - HISTORY
+        found = await reads.read("ListServiceDeployments", lambda: self.ecs.deployments(target, since))
         deployments = None if isinstance(found, AwsError) else _current(seen, found)
         current = next(iter(deployments or ()), {})
+        task_definition = primary.task_definition if primary is not None else ""
         return Live(
             deployment_id=primary.id if primary is not None else "",
-            task_definition=primary.task_definition if primary is not None else "",
+            task_definition=task_definition,
             began_at=began_at,
             finished_at=epoch(current.get("finishedAt")),
             rolling_out=seen.rolling_out,
             ecs=ecs_does(service, deployments, Baseline()),
             obstacle=why_not_kept(service) or "",
             deletion=seen.being_deleted or "",
+            course=None
+            if isinstance(found, AwsError)
+            else await self._course(target, reads, current, found, task_definition),
         )
 
-    async def _candidates(
-        self, target: Target, protection: Protection, service: Body, live: Live
-    ) -> tuple[Candidate, ...]:
-        entries = worth_comparing(protection.snapshots, live.deployment_id)
-        if not entries:
-            return ()
-        definition = await self.ecs.task_definition(target, live.task_definition)
-        if definition is None:
-            raise AwsError(f"ECS does not know {live.task_definition}", temporary=True)
-        digests = await self.ecs.digests(target, service)
+    async def _course(
+        self, target: Target, reads: OptionalReads, current: Body, deployments: list[Body], task_definition: str
+    ) -> Course | None:
+        arns = revisions_of(current, deployments)
+        if not arns:
+            return None
+        found = await reads.read("DescribeServiceRevisions", lambda: self.ecs.service_revisions(target, arns))
+        revisions = () if isinstance(found, AwsError) else map(_revision, found)
+        return course_of(current, revisions, task_definition)
+
+    async def _evidence(
+        self, target: Target, protection: Protection, service: Body, live: Live, course: Course
+    ) -> Evidence:
+        definition = await self._definition(target, live.task_definition)
+        digests = dict(course.after.digests) or await self.ecs.digests(target, service)
+        ours, before = Content(definition, digests), await self._before(target, course)
+        registered_at, replaced_at = epoch(definition.get("registeredAt")), [old.created_at for old in course.before]
+        return Evidence(
+            course=course,
+            candidates=await self._candidates(target, protection, live, ours, before),
+            content=ours.fingerprint,
+            content_before=before[0].fingerprint if before else "",
+            repeats=await self._repeated(target, course, ours),
+            older=registered_at is not None and any(at is not None and registered_at < at for at in replaced_at),
+        )
+
+    async def _before(self, target: Target, course: Course) -> tuple[Content, ...]:
+        """Return what ran directly before; nothing where one of its task definitions was deleted."""
         found = []
-        for entry in entries:
+        for revision in course.before:
+            definition = await self.ecs.task_definition(target, revision.task_definition)
+            if definition is None:
+                return ()
+            found.append(Content(definition, revision.digests))
+        return tuple(found)
+
+    async def _repeated(self, target: Target, course: Course, ours: Content) -> str:
+        """Return the name of an earlier version that ran the same; empty where ECS knows none.
+
+        Only a version with the same digests is looked at, unless its task definition is the one that is live.
+        """
+        for revision in (*course.before, *course.earlier):
+            if revision.repeats(course.after):
+                return revision.version
+            if not revision.digests or revision.digests != dict(course.after.digests):
+                continue
+            body = await self.ecs.task_definition(target, revision.task_definition)
+            if body is not None and Content(body, revision.digests).same(ours) is not False:
+                return revision.version
+        return ""
+
+    async def _definition(self, target: Target, name: str) -> Body:
+        definition = await self.ecs.task_definition(target, name)
+        if definition is None:
+            raise AwsError(f"ECS does not know {name}", temporary=True)
+        return definition
+
+    async def _candidates(
+        self, target: Target, protection: Protection, live: Live, ours: Content, before: tuple[Content, ...]
+    ) -> tuple[Candidate, ...]:
+        found = []
+        for entry in worth_comparing(protection.snapshots, live.deployment_id):
             try:
                 usable = await self.snapshots.get(target, entry.snapshot_id, protection.snapshots)
             except Unproven:
@@ -104,8 +164,17 @@ class ConsiderJob:
             primary = EcsService(usable.snapshot.service).primary
             began_at = primary.created_at if primary is not None else None
             served = 0.0 if began_at is None else max(0.0, usable.snapshot.taken_at.timestamp() - began_at)
-            found.append(candidate_of(entry, usable.snapshot, served, definition, digests))
+            found.append(candidate_of(entry, usable.snapshot, served, ours, before))
         return tuple(found)
+
+
+def _revision(body: Body) -> Revision:
+    return Revision(
+        arn=str(body.get("serviceRevisionArn", "")),
+        task_definition=str(body.get("taskDefinition", "")),
+        digests=digests_of(body),
+        created_at=epoch(body.get("createdAt")),
+    )
 
 
 def _current(service: EcsService, deployments: list[Body]) -> list[Body]:

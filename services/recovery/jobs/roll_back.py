@@ -31,9 +31,11 @@ from services.recovery.domain.roll_back import (
     Wait,
     WaitForEcs,
     next_move,
+    restores_all,
 )
-from services.recovery.domain.snapshot import Snapshot, by_hand, differences, update_parameters
+from services.recovery.domain.snapshot import Snapshot, by_hand, update_parameters
 from services.recovery.domain.work import RollbackProgress, RollbackWork
+from services.recovery.jobs.find_changes import changes_back
 from services.recovery.jobs.find_version import VersionFinder
 from services.recovery.jobs.tend import adopt
 from services.recovery.observe import RollbackObserver, baseline_of
@@ -150,7 +152,7 @@ class _Execution:
             refused = f" {self.progress.refused.rstrip('.')}." if self.progress.refused else ""
             return Failed(f"{move.detail}{refused}{self._by_hand(protection, rollback)}")
         if isinstance(move, Restore):
-            await self._restore(snapshot, service)
+            await self._restore(snapshot, service, rollback)
         elif observed.live == "goal" or isinstance(move, WaitForEcs):
             await self._measure(observer, service, observed.desired)
             move = next_move(observed, self._plan(rollback, change))
@@ -209,6 +211,8 @@ class _Execution:
             kept if held is None else baseline_of(snapshot.service),
             (rollback.started_at if held is None else held.armed_at).timestamp(),
             self.reads,
+            accused=rollback.deployment_id,
+            all_restored=restores_all(rollback, snapshot),
         )
 
     def _plan(self, rollback: RollingBack, change: OurChange | None) -> Plan:
@@ -239,7 +243,7 @@ class _Execution:
         self.progress, self.kept_at = progress, progress.looked_at
         await self.running.checkpoint(progress.to_bytes())
 
-    async def _restore(self, snapshot: Snapshot, service: Body) -> None:
+    async def _restore(self, snapshot: Snapshot, service: Body, rollback: RollingBack) -> None:
         """Call UpdateService. The progress is kept before the call, since its answer may be lost."""
         before, target = self.progress, self.work.target
         goal = before.goals[-1]
@@ -248,7 +252,7 @@ class _Execution:
         goals = before.goals if goal in before.goals else (*before.goals, goal)
         await self._keep(before.restoring(goals, self.job.clock.now()))
         await self.running.check()
-        changes = differences(snapshot, service, goal)
+        changes = await changes_back(self.job.ecs, target, rollback, snapshot, service, goal)
         try:
             await self.job.ecs.update(target, update_parameters(changes, goal))
         except AwsError as error:

@@ -165,6 +165,23 @@ def test_the_next_deployment_is_charged_anew() -> None:
     assert again.deployment_id == later.id
 
 
+def test_who_deploys_the_same_version_again_in_the_middle_is_told_of_it() -> None:
+    """The times of the version are those of its first deployment; the alert goes on and names the newest."""
+    known = ROLLOUT.model_copy(update={"task_definition": "web:2"})
+    alert = AlertState()
+    for window in range(1, 4):
+        alert, _ = charged(alert, window, Charge("new-version", known))
+    newest_at = START + 4.5 * MINUTE
+    newest = known.model_copy(update={"id": "ecs-svc/again", "began_at": newest_at}).following(known, newest_at)
+    assert (newest.began_at, newest.newest_at) == (known.began_at, newest_at)
+    raised = {}
+    for window in range(4, 12):
+        alert, event = charged(alert, window, Charge("new-version", newest))
+        if event is not None:
+            raised[window] = event.deployment_id
+    assert raised == {5: "ecs-svc/again", 6: "ecs-svc/again"}, "windows in its own time, until clocks that differ agree"
+
+
 def gates_of(looked: Readings, minutes: int) -> dict[str, Gate] | None:
     waits = PendingEvaluation(command_id="c", run_id="r", since=START, deadline=START + 15 * MINUTE)
     gates = judge(waits, RULES, looked, START + minutes * MINUTE, database_published=True)

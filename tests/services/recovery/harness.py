@@ -22,6 +22,8 @@ from contracts.recovery import (
     RollbackFinished,
     RollbackStarted,
     SnapshotCaptured,
+    TargetArmed,
+    TargetDisarmed,
 )
 from contracts.results import StepFinished
 from contracts.rollout_pace import RolloutPace
@@ -32,6 +34,7 @@ from services._chassis.signatures import UNSIGNED, Identity
 from services._chassis.transition import Cancelled, Job
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.domain.change import Body
+from services.recovery.domain.course import DEPLOYED_SETTINGS
 from services.recovery.domain.observed import Targets
 from services.recovery.domain.proof import StoredObject
 from services.recovery.domain.protection import Protection, key_of
@@ -136,6 +139,10 @@ class RollingEcs:
         """Name of a method → what it raises, each time."""
         self.after_update: list[Callable[[], None]] = []
         self.gone = False
+        self.running = "sha256:" + "a" * 64
+        """The digest of the image that a tag names; empty: nobody knows it."""
+        self.rolled_out: dict[str, Body] = {}
+        """Service revision → what it has rolled out."""
         self.latest = f"{ARN}:1"
         """What the family names without a revision."""
         self.add_definition(GOOD)
@@ -153,17 +160,31 @@ class RollingEcs:
         body = {
             "taskDefinitionArn": arn, "family": "backend", "revision": revision, "status": "ACTIVE",
             "containerDefinitions": [container], "cpu": "512", "memory": "1024",
-            "registeredAt": START, "tags": [{"key": "team", "value": "court"}],
+            "registeredAt": self.now, "tags": [{"key": "team", "value": "court"}],
         }  # fmt: skip
         self.definitions.append({**body, **changes})
         return arn
 
+    @property
+    def now(self) -> datetime:
+        """AWS's own time."""
+        return moment(self.clock.now() + self.clock_ahead)
+
     def _deploy(self, version: str, status: str = "IN_PROGRESS", *, at: float | None = None) -> None:
-        number = len(self.history) + 1
+        number, before = len(self.history) + 1, self.history[-1:]
+        created = self.now if at is None else moment(at + self.clock_ahead)
+        image = self._image(version)
+        digest = image.rpartition("@")[2] if "@" in image else self.running
+        self.rolled_out[f"revision:{number}"] = {
+            "serviceRevisionArn": f"revision:{number}", "taskDefinition": version, "createdAt": created,
+            "containerImages": [{"containerName": "backend", "image": image, "imageDigest": digest}],
+            **{name: value for name, value in copy.deepcopy(self.settings).items() if name in DEPLOYED_SETTINGS},
+        }  # fmt: skip
         self.history.append({
             "serviceDeploymentArn": f"arn:{number}", "status": status, "version": version,
-            "id": f"ecs-svc/{number}",
-            "createdAt": moment((self.clock.now() if at is None else at) + self.clock_ahead),
+            "id": f"ecs-svc/{number}", "createdAt": created,
+            "sourceServiceRevisions": [past["targetServiceRevision"] for past in before],
+            "targetServiceRevision": {"arn": f"revision:{number}"},
         })  # fmt: skip
 
     def deploy_elsewhere(self, version: str) -> None:
@@ -253,7 +274,7 @@ class RollingEcs:
 
     async def digests(self, target: Target, service: Body) -> dict[str, str]:
         self._answer("digests")
-        return {"backend": "sha256:" + "a" * 64}
+        return {"backend": self.running} if self.running else {}
 
     async def way_back(self, target: Target, service: Body) -> tuple[Body, dict[str, str]]:
         before = next((past for past in reversed(self.history) if past["status"] == "SUCCESSFUL"), None)
@@ -270,6 +291,10 @@ class RollingEcs:
         self._answer("deployments")
         self._described()
         return [deployment for deployment in reversed(self.history) if deployment["createdAt"].timestamp() >= since]
+
+    async def service_revisions(self, target: Target, arns: Sequence[str]) -> list[Body]:
+        self._answer("service_revisions")
+        return [copy.deepcopy(self.rolled_out[arn]) for arn in arns if arn in self.rolled_out]
 
     async def targets(self, target: Target, service: Body) -> Targets | None:
         self._answer("targets")
@@ -431,6 +456,8 @@ class Recovery:
             Disarm: self.handlers.disarm,
             CriticalAlert: self.handlers.alert,
             SnapshotCaptured: self.handlers.own_snapshot,
+            TargetArmed: self.handlers.own_arming,
+            TargetDisarmed: self.handlers.own_disarming,
             RollbackStarted: self.handlers.own_rollback_started,
             RollbackFinished: self.handlers.own_rollback_finished,
             ScalingStarted: self.handlers.own_scaling_started,
@@ -449,9 +476,19 @@ class Recovery:
     def protection(self) -> Protection:
         return Protection.from_bytes(self.store.states.get(key_of(TARGET)))
 
-    async def send(self, event: Event, id: str, *, again: bool = False) -> StepFinished | None:  # noqa: A002  CloudEvents' word
-        """Deliver, and return the answer that the command has by now. ``again``: after a restoration of Redis."""
-        meta = Meta(id, "surefoot/test", self.now, read_again=again)
+    async def send(
+        self,
+        event: Event,
+        id: str,  # noqa: A002  CloudEvents' word
+        *,
+        again: bool = False,
+        at: datetime | None = None,
+    ) -> StepFinished | None:
+        """Deliver, and return the answer that the command has by now.
+
+        ``again``: after a restoration of Redis. ``at``: when it was published.
+        """
+        meta = Meta(id, "surefoot/test", at or self.now, read_again=again)
         transition = await self._handling[type(event)](event, meta)
         if transition is not None:
             await self.store.apply(transition, cause=id)

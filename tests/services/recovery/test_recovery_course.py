@@ -202,7 +202,7 @@ async def test_the_new_task_definition_is_the_old_one_but_for_the_image(recovery
     [before], [after] = old["containerDefinitions"], new["containerDefinitions"]
     assert after == {**before, "image": OTHER}
     assert {**new, "containerDefinitions": 0} == {**old, "containerDefinitions": 0} | {
-        key: new[key] for key in ("taskDefinitionArn", "revision")
+        key: new[key] for key in ("taskDefinitionArn", "revision", "registeredAt")
     }
 
 

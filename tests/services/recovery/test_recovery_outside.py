@@ -1,11 +1,12 @@
 """Critical alerts outside a run: what is rolled back, what is not, and what is told of either."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from contracts.base import Target
 from contracts.monitor import CriticalAlert, DependencyFault
 from contracts.policy import Recovery as RecoverySection
 from contracts.policy import ServicePolicy
@@ -176,13 +177,14 @@ async def test_a_window_that_began_before_the_deployment_is_not_its_own(recovery
     assert told(recovery) == [("declined", "not-attributed")]
 
 
-@pytest.mark.parametrize(("attribution", "decision"), [(None, "people-called"), ("new-version", "acted")])
-async def test_an_alert_that_fired_before_counts_only_where_it_is_known_to_have_got_worse(
-    recovery: Recovery, attribution: str | None, decision: str
+@pytest.mark.parametrize("attribution", [None, "new-version"])
+async def test_a_version_that_was_deployed_into_an_incident_is_not_taken_back(
+    recovery: Recovery, attribution: str | None
 ) -> None:
+    """A hotfix: the version before broke the rule, so it is no way out, whoever breaks it more."""
     began = recovery.ecs.history[-1]["createdAt"]
     await hears(recovery, alert(recovery, attribution=attribution, began_at=began - timedelta(minutes=9)))
-    assert [said for said, _ in told(recovery)] == [decision]
+    assert told(recovery) == [("people-called", "already-there")]
 
 
 async def test_a_database_that_was_in_trouble_before_is_nobodys_fault(recovery: Recovery) -> None:
@@ -257,28 +259,24 @@ async def test_the_same_image_is_no_way_back(recovery: Recovery) -> None:
     assert told(recovery) == [("people-called", "was-live-before")]
 
 
-async def test_another_setting_with_the_same_image_is_another_version(recovery: Recovery) -> None:
-    deploys(recovery, OTHER, cpu="256")
-    recovery.clock.time += 20 * MINUTES
-    await hears(recovery, alert(recovery))
-    assert told(recovery) == [("acted", "alert")]
-    assert recovery.ecs.live == f"{ARN}:2"
+async def test_another_setting_with_the_same_image_is_another_version() -> None:
+    made = Recovery()
+    await succeeded(made)
+    made.clock.time += 30 * MINUTES
+    deploys(made, OTHER, cpu="256")
+    made.clock.time += 20 * MINUTES
+    await hears(made, alert(made))
+    assert told(made) == [("acted", "alert")]
+    assert made.ecs.live == f"{ARN}:2"
 
 
-async def test_a_moved_tag_is_another_version_and_the_old_image_comes_back_by_its_digest(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_moved_tag_is_another_version_and_the_old_image_comes_back_by_its_digest() -> None:
     """R5: the task definition is the same, and what its tag names is not."""
     made, tagged = Recovery(), f"{REPOSITORY}:live"
-    running = {"backend": "sha256:" + "e" * 64}
-
-    async def digests(*_: object) -> dict[str, str]:
-        return dict(running)
-
-    monkeypatch.setattr(made.ecs, "digests", digests)
+    made.ecs.running = "sha256:" + "e" * 64
     await succeeded(made, tagged)
     made.clock.time += 30 * MINUTES
-    running["backend"] = made.registry.tags[tagged] = "sha256:" + "f" * 64
+    made.ecs.running = made.registry.tags[tagged] = "sha256:" + "f" * 64
     made.ecs.deploy_elsewhere(made.ecs.live)
     made.clock.time += 20 * MINUTES
     await hears(made, alert(made))
@@ -290,12 +288,9 @@ async def test_a_moved_tag_is_another_version_and_the_old_image_comes_back_by_it
 
 
 async def test_an_image_whose_digest_nobody_knows_may_have_been_live_before(
-    recovery: Recovery, monkeypatch: pytest.MonkeyPatch
+    recovery: Recovery,
 ) -> None:
-    async def unknown(*_: object) -> dict[str, str]:
-        return {}
-
-    monkeypatch.setattr(recovery.ecs, "digests", unknown)
+    recovery.ecs.running = ""
     made = recovery
     await succeeded(made, f"{REPOSITORY}:live", "run-2")
     made.ecs.deploy_elsewhere(made.ecs.live)
@@ -317,7 +312,8 @@ async def test_whoever_deploys_again_what_was_taken_back_is_not_fought(recovery:
         recovery.ecs.deploy_elsewhere(bad)
         recovery.clock.time += 20 * MINUTES
         await hears(recovery, alert(recovery, alert_id=f"again-{count}"), f"again-{count}")
-    assert told(recovery) == [("acted", "alert"), *[("people-called", "once")] * 3]
+    again = [("people-called", "was-live-before")] * 2
+    assert told(recovery) == [("acted", "alert"), ("people-called", "once"), *again]
     assert recovery.ecs.live == bad
 
 
@@ -325,13 +321,29 @@ async def test_whoever_deploys_again_what_was_taken_back_is_not_fought(recovery:
 async def test_a_service_is_rolled_back_once_within_its_window(
     recovery: Recovery, minutes: int, said: tuple[str, str]
 ) -> None:
-    """The same content, registered anew, is another task definition."""
     await hears(recovery, alert(recovery))
     recovery.clock.time += (minutes - 5) * MINUTES
-    deploys(recovery)
+    deploys(recovery, f"{REPOSITORY}@sha256:{'d' * 64}")
     recovery.clock.time += 5 * MINUTES
     await hears(recovery, alert(recovery, alert_id="alert-2"), "alert-2")
     assert told(recovery) == [("acted", "alert"), said]
+
+
+@pytest.mark.parametrize("minutes", [10, 61, 7 * 24 * 60])
+@pytest.mark.parametrize("told_by", ["the state", "the history of ECS", "both"])
+async def test_the_same_content_registered_anew_is_not_fought(recovery: Recovery, minutes: int, told_by: str) -> None:
+    await hears(recovery, alert(recovery))
+    recovery.clock.time += (minutes - 5) * MINUTES
+    if told_by == "the state":
+        recovery.ecs.history[:] = recovery.ecs.history[-1:]
+    if told_by == "the history of ECS":
+        recovery.store.states[key_of(TARGET)] = recovery.protection.replace(settled=(), firing={}).to_bytes()
+    again = deploys(recovery)
+    recovery.clock.time += 5 * MINUTES
+    await hears(recovery, alert(recovery, alert_id="alert-2"), "alert-2")
+    reason = "was-live-before" if told_by == "the history of ECS" else "once"
+    assert told(recovery) == [("acted", "alert"), ("people-called", reason)]
+    assert recovery.ecs.history[-1]["id"] == again
 
 
 async def test_nobody_goes_back_to_what_was_just_taken_back() -> None:
@@ -451,14 +463,14 @@ async def test_a_run_that_has_armed_is_waited_for(recovery: Recovery) -> None:
 async def test_a_run_that_arms_between_look_and_decision_wins(recovery: Recovery) -> None:
     snapshot = await recovery.snapshot("run-2")
     await recovery.send(alert(recovery), "alert-1:raised")
-    look = recovery.ecs.digests
+    look = recovery.ecs.service_revisions
 
-    async def arms(*arguments: Any) -> dict[str, str]:
+    async def arms(target: Target, arns: Sequence[str]) -> list[dict[str, Any]]:
         until = recovery.now + timedelta(minutes=60)
         await recovery.send(Arm(target=TARGET, run_id="run-2", snapshot_id=snapshot, expires_at=until), "run-2:arm")
-        return await look(*arguments)
+        return await look(target, arns)
 
-    recovery.ecs.digests = arms  # type: ignore[method-assign,assignment]
+    recovery.ecs.service_revisions = arms  # type: ignore[method-assign]
     await recovery.work()
     assert told(recovery) == [("declined", "armed")]
     assert recovery.published(RollbackStarted) == []
@@ -512,7 +524,20 @@ async def test_after_ten_minutes_without_a_look_people_are_called(recovery: Reco
     assert recovery.store.timers == {}, "nobody looks again"
 
 
-@pytest.mark.parametrize("method", ["deployments", "pace", "targets"])
+@pytest.mark.parametrize("method", ["deployments", "service_revisions"])
+async def test_who_cannot_see_what_was_live_before_calls_people(recovery: Recovery, method: str) -> None:
+    recovery.ecs.refusing[method] = AwsError("denied", temporary=False)
+    await hears(recovery, alert(recovery))
+    for _ in range(12):
+        recovery.clock.time += 60
+        await recovery.fire()
+        await recovery.work()
+    assert told(recovery) == [("declined", "unseen"), ("people-called", "unseen")]
+    assert "ECS did not tell what was live before backend:3" in recovery.decided[-1].sentence
+    assert len(recovery.ecs.updates) == 1, "the run's own change"
+
+
+@pytest.mark.parametrize("method", ["pace", "targets"])
 async def test_what_the_decision_can_do_without_does_not_stop_it(recovery: Recovery, method: str) -> None:
     recovery.ecs.refusing[method] = AwsError("denied", temporary=False)
     await hears(recovery, alert(recovery))

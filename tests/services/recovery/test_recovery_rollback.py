@@ -3,9 +3,11 @@
 import pytest
 from hypothesis import given, settings
 
+from contracts.base import Target
 from contracts.recovery import RollBack, RollbackFinished
 from contracts.results import StepProgressed
 from services._aws.errors import AwsError
+from services.recovery.domain.change import Body
 from services.recovery.domain.observed import Observed
 from services.recovery.domain.roll_back import MOST_RESTORES, Done, Failed, Plan, Restore, Superseded, next_move
 from services.recovery.jobs.roll_back import REFUSED_SECONDS
@@ -125,12 +127,35 @@ async def test_a_tag_that_names_another_image_by_now_is_replaced_by_the_digest(
     assert len(recovery.ecs.definitions) == (3 if copied else 2)
 
 
-async def test_settings_that_changed_are_brought_back_as_well(recovery: Recovery) -> None:
-    before = recovery.ecs.settings["deploymentConfiguration"]
-    recovery.ecs.settings["deploymentConfiguration"] = {**before, "minimumHealthyPercent": 0}
+async def test_settings_that_somebody_has_changed_in_the_run_stay(recovery: Recovery) -> None:
+    """The run changes the version alone, and a rollback undoes the change and nothing else."""
+    changed = {**recovery.ecs.settings["deploymentConfiguration"], "minimumHealthyPercent": 0}
+    recovery.ecs.settings["deploymentConfiguration"] = changed
     finished = await rolled_back(recovery)
     assert finished.result == "restored"
-    assert recovery.ecs.settings["deploymentConfiguration"] == before
+    assert recovery.ecs.settings["deploymentConfiguration"] == changed
+    assert [what for verb, what in recovery.ecs.changing if verb == "update"][-1] == {"taskDefinition": f"{ARN}:1"}
+
+
+async def test_settings_of_a_rollout_that_the_run_had_found_under_way_go_with_it() -> None:
+    """The snapshot is of the version that was completed last, with its settings."""
+    made = Recovery()
+    before = made.ecs.settings["deploymentConfiguration"]
+    failing = made.ecs.add_definition(BAD)
+    made.ecs.deploy_elsewhere(failing)
+    way_back = made.ecs.way_back
+
+    async def as_it_was(target: Target, service: Body) -> tuple[Body, dict[str, str]]:
+        found, digests = await way_back(target, service)
+        return found | {"deploymentConfiguration": before}, digests
+
+    made.ecs.way_back = as_it_was  # type: ignore[method-assign]
+    made.ecs.settings["deploymentConfiguration"] = {**before, "minimumHealthyPercent": 0}
+    await made.deployed(image=f"{REPOSITORY}@sha256:{'d' * 64}")
+    finished = await rolled_back(made)
+    assert finished.result == "restored"
+    assert made.ecs.live == f"{ARN}:1"
+    assert made.ecs.settings["deploymentConfiguration"] == before
 
 
 async def test_an_outage_of_aws_is_waited_out(recovery: Recovery) -> None:
