@@ -194,6 +194,9 @@ class Recovery(Section):
     """Older snapshots are deleted, except those that may still be needed."""
     keep: Annotated[int, Field(ge=1, le=100)] = default(10, "requirements, Snapshot Management")
     """How many snapshots of the service are kept."""
+    scaling_by_itself: bool = default(False, "Surefoot's own choice: off, ADR 40")
+    """True: a critical alert of a rule about cpu or memory outside a run scales the service, within the same bounds. No
+    built-in rule is one; add yours."""
     scaling_factor: Annotated[float, Field(gt=1, le=10)] = default(2, "Surefoot's own choice")
     """An emergency scaling wants at most so many times the tasks that were wanted before."""
     scaling_minutes: Annotated[float, Field(ge=1, le=1440)] = default(60, "Surefoot's own choice")

@@ -33,6 +33,7 @@ from services.recovery.decisions.consider import again_id, begin_to_consider, no
 from services.recovery.decisions.refuse import refused_by_policy
 from services.recovery.decisions.replay import arm_again, begin_again, disarm_again, end_again, index_again, resume
 from services.recovery.decisions.roll_back import end_rollback, overdue
+from services.recovery.decisions.scale_by_itself import also_scale, whole_policy_of
 from services.recovery.decisions.triggers import roll_back_on_alert, roll_back_on_command
 from services.recovery.decisions.unscale import again, finished_again, give_up, on_time, started_again
 from services.recovery.domain import alert as alerts
@@ -84,8 +85,9 @@ class Handlers:
         return _on(command.target, lambda protection: disarm(protection, command, asked, now))
 
     async def alert(self, alert: CriticalAlert, meta: Meta) -> Transition:
-        """Roll an armed run back, or consider whether to go back outside a run."""
+        """Roll an armed run back, or consider whether to go back, or to scale, outside a run."""
         now, policy = self._now(), policy_of(self.policies, alert.target)
+        whole = whole_policy_of(self.policies, alert.target)
 
         def decide(protection: Protection) -> Decision:
             ours = alerts.judged_by_a_run(protection, now)
@@ -95,7 +97,7 @@ class Handlers:
             if alert.state == "resolved":
                 return Decision(noted.to_bytes(), cancel_timers=(again_id(alert),))
             work = ConsiderWork(target=alert.target, alert=alert, asked_at=now)
-            return begin_to_consider(noted, work, meta.id, policy, now)
+            return also_scale(begin_to_consider(noted, work, meta.id, policy, now), alert, meta.id, whole, now)
 
         return _on(alert.target, decide)
 

@@ -11,7 +11,7 @@ from services._chassis.transition import Decision, Emit, Job, Transition
 from services.recovery.decisions.record import on_record
 from services.recovery.decisions.scale import decided_on, end_timer, of_scaling, over, past_of, timer_id
 from services.recovery.domain.answer import Answer
-from services.recovery.domain.decision_record import record_once
+from services.recovery.domain.decision_record import NewRecord, record_once
 from services.recovery.domain.protection import Protection
 from services.recovery.domain.scale_work import ScaleWork, ScalingOperation
 from services.recovery.domain.scaling import EmergencyScaling, ScalingPlan, WhyScale
@@ -152,12 +152,25 @@ def _end(
     )
     operation = ScalingOperation.back(work, scaling)
     end = operation.failed if result == "failed" else operation.finished
-    return Decision(
-        over(protection, past_of(scaling, result, sentence)).to_bytes(),
+    known, record = _still(over(protection, past_of(scaling, result, sentence)), work, scaling, now)
+    decision = Decision(
+        known.to_bytes(),
         emit=(Emit(event, caused_id(work.scaling_id, "scaling-finished")),),
         cancel_timers=(timer_id(work.scaling_id),),
         records=end(sentence, now, result=result).record,
     )
+    return on_record(decision, record)
+
+
+def _still(
+    protection: Protection, work: ScaleWork, scaling: EmergencyScaling, now: datetime
+) -> tuple[Protection, NewRecord | None]:
+    """Call people where the alert that a scaling has answered still fires: it is not answered twice."""
+    if scaling.incident not in protection.firing:
+        return protection, None
+    sentence = f"The time of {work.scaling_id} is over, and its alert still fires: {scaling.trigger.summary}."
+    answer = Answer("people-called", WhyScale.STILL, sentence)
+    return record_once(protection, decided_on(work.target, scaling, answer, now), work.scaling_id)
 
 
 def started_again(protection: Protection, event: ScalingStarted, began_at: datetime) -> Decision:

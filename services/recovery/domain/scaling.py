@@ -26,6 +26,8 @@ class WhyScale(StrEnum):
     ALERT = "alert"
     """Resources are exhausted, and users notice."""
     # nothing is begun
+    OVER = "over"
+    DEPENDENCY = "dependency"
     UNDER_WAY = "under-way"
     ARMED = "armed"
     GONE = "gone"
@@ -39,6 +41,11 @@ class WhyScale(StrEnum):
     UNSEEN = "unseen"
     NOT_GOVERNED = "not-governed"
     # people are called
+    NEW_VERSION = "new-version"
+    SWITCHED_OFF = "switched-off"
+    ONCE = "once"
+    STILL = "still"
+    """The time of a scaling is over, and its alert still fires."""
     NOT_RESTORED = "not-restored"
 
 
