@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -88,21 +89,45 @@ def list_(
     ] = False,
 ) -> int:
     """List what was done and refused, the oldest first. It checks signatures, and not the chain: that is verify's."""
-    begin = moment(since, datetime.now(UTC))
+    asked = _Asked(service, actor or "", target or "", act, refused)
+    records, unproven = _proven(_since(audit_sources.read(source), moment(since, datetime.now(UTC))), asked)
+    if unproven:
+        what = "cannot be read, or is not signed by its service"
+        note(f"{plural(unproven, 'line')} {what}: surefoot audit verify says which")
+    ordered = sorted(records, key=lambda held: (held[0].time, held[0].service, held[0].sequence))
+    if json:
+        for _, data in ordered:
+            show_line(data.decode())
+    else:
+        show_line(table([_HEAD, *(_row(record) for record, _ in ordered)]) if ordered else "nothing is recorded")
+    return Exit.SUCCEEDED
 
-    def wanted(record: AuditRecord) -> bool:
-        people = f"{record.who.name} {record.asked_by}"
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Which records are to be listed."""
+
+    service: Party | None
+    actor: str
+    target: str
+    act: str | None
+    refused: bool
+
+    def includes(self, record: AuditRecord) -> bool:
         return (
-            service in {None, record.service}
-            and act in {None, record.act}
-            and (actor or "") in people
-            and (target or "") in str(record.target or "")
-            and (not refused or record.act.endswith("-refused"))
+            self.service in {None, record.service}
+            and self.act in {None, record.act}
+            and self.actor in f"{record.who.name} {record.asked_by}"
+            and self.target in str(record.target or "")
+            and (not self.refused or record.act.endswith("-refused"))
         )
 
+
+def _proven(lines: Iterable[Line], asked: _Asked) -> tuple[list[tuple[AuditRecord, bytes]], int]:
+    """Return the records that were asked for, each once with its line, and how many lines nobody has proven."""
     check, unproven = check_with(trust_of(os.environ)), 0
     found: dict[tuple[str, int], tuple[AuditRecord, bytes]] = {}
-    for line in _since(audit_sources.read(source), begin):
+    for line in lines:
         try:
             record, signed = read_record(line.data), signed_part(line.data)
         except ValueError:
@@ -110,18 +135,9 @@ def list_(
             continue
         if check(record, signed):
             unproven += 1
-        elif wanted(record):
+        elif asked.includes(record):
             found.setdefault((record.chain, record.sequence), (record, line.data))
-    if unproven:
-        what = "cannot be read, or is not signed by its service"
-        note(f"{plural(unproven, 'line')} {what}: surefoot audit verify says which")
-    ordered = sorted(found.values(), key=lambda held: (held[0].time, held[0].service, held[0].sequence))
-    if json:
-        for _, data in ordered:
-            show_line(data.decode())
-    else:
-        show_line(table([_HEAD, *(_row(record) for record, _ in ordered)]) if ordered else "nothing is recorded")
-    return Exit.SUCCEEDED
+    return list(found.values()), unproven
 
 
 _HEAD = ("TIME", "ACT", "OUTCOME", "WHO", "FROM", "ABOUT", "WHY")

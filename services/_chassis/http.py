@@ -97,6 +97,12 @@ def create_http(
         return JSONResponse(each_text(found, prose), 503 if lacks else 200)
 
     _answer_errors_with_problems(http)
+    _answer_what_is_in_the_way(http, process)
+    return http
+
+
+def _answer_what_is_in_the_way(http: FastAPI, process: Readiness) -> None:
+    """Answer what hinders Surefoot itself: Redis, AWS, state of a newer version, and its own faults."""
 
     @http.exception_handler(RedisError)
     async def away(_: Request, error: RedisError) -> Response:
@@ -127,8 +133,6 @@ def create_http(
     async def fault(_: Request, error: Exception) -> Response:
         log.error("a request failed", error=type(error).__name__)  # uvicorn logs the traceback
         return problem_answer(500, "A fault of Surefoot", "It is no fault of the request; the log has it in full.")
-
-    return http
 
 
 def _details(process: Readiness, lacks: dict[str, str], faults: list[str], asking: Asking | None) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from services._chassis.transition import Timer, Transition
 Handler = Callable[[Any, Meta], Awaitable[Transition | None]]
 """``(event, its attributes)``; None means that there is nothing to do."""
 
+Job = Callable[[Running], Awaitable[Transition]]
+"""Does the work of a job that this process has; returns how it ends."""
 
 Refusal = Callable[[Any, str, str], Awaitable[Transition | None]]
 """``(a Kafka record that cannot be read, who has proven to have written it, why)`` → what to publish for its writer
@@ -60,7 +62,7 @@ class Service:
 
     name: str
     handlers: dict[type[Event], Handler] = field(default_factory=dict)
-    jobs: dict[str, Callable[[Running], Awaitable[Transition]]] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
     first_jobs: frozenset[str] = frozenset()
     """The kinds of jobs that wait for none of the others: those that bring a service back."""
     failures: dict[str, OnFailure] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from contracts.base import Event
 from contracts.monitor import CriticalAlert
 from contracts.recovery import (
     ApplyChange,
@@ -18,7 +19,8 @@ from contracts.recovery import (
 from contracts.scaling import ScalingFinished, ScalingStarted
 from services._aws.existing import existing
 from services._chassis.aws import Aws
-from services._chassis.service import Platform, Service
+from services._chassis.clock import Clock
+from services._chassis.service import Handler, Job, Platform, Service
 from services._chassis.targets import Targets
 from services.recovery.adapters.bucket import Bucket
 from services.recovery.adapters.bucket_check import BucketCheck
@@ -53,66 +55,17 @@ from services.recovery.settings import Settings
 def create_app(settings: Settings, platform: Platform) -> Service:
     """Build recovery on the chassis's store, clock and AWS."""
     store, clock, aws = platform.store, platform.clock, platform.aws
-    ecs = AwsEcs(aws)
-
-    def stored(through: Aws) -> SignedSnapshots:
-        return SignedSnapshots(bucket_of(settings, through), platform.identity)
-
-    snapshots = stored(aws)
+    snapshots = stored(settings, platform, aws)
     # what people ask for, a rollback above all, goes before the reads that are made all the time
     ahead = aws.ahead()
-    # jobs that change a service have threads, connections and retries of their own, and never wait for readers
-    apart = ahead.apart()
-    changing = AwsEcs(apart)
     handlers = Handlers(clock, platform.policies)
-    settle_seconds = clock.at(platform.straggler_window) - clock.at(0)
-    capture = CaptureJob(ecs, AwsSurroundings(aws), snapshots, clock, platform.policies, platform.store)
     inspect = Inspect(AwsEcs(ahead), AwsSurroundings(ahead), snapshots, store, clock)
-    scaling = AwsAutoscaling(apart)
-
-    def examiner(through: Aws) -> ScalingExaminer:
-        return ScalingExaminer(AwsEcs(through), AwsAutoscaling(through), AwsRoom(through, clock), clock)
-
-    endpoints = Endpoints(store, clock, platform.policies, inspect, partial(existing, ahead), examiner(ahead))
-    quietly = Inspect(AwsEcs(aws), AwsSurroundings(aws), snapshots, store, clock)
+    endpoints = Endpoints(store, clock, platform.policies, inspect, partial(existing, ahead), examiner(ahead, clock))
     housekeeping = Housekeeping(store, clock, BucketCheck(bucket_of(settings, aws)), platform.readiness)
-    targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
     return Service(
         name="recovery",
-        handlers={
-            CaptureSnapshot: handlers.capture,
-            Arm: handlers.arm,
-            ApplyChange: handlers.change,
-            RollBack: handlers.roll_back,
-            Disarm: handlers.disarm,
-            CriticalAlert: handlers.alert,
-            SnapshotCaptured: handlers.own_snapshot,
-            TargetArmed: handlers.own_arming,
-            TargetDisarmed: handlers.own_disarming,
-            RollbackStarted: handlers.own_rollback_started,
-            RollbackFinished: handlers.own_rollback_finished,
-            ScalingStarted: handlers.own_scaling_started,
-            ScalingFinished: handlers.own_scaling_finished,
-        },
-        jobs={
-            CAPTURE: capture,
-            PURGE: PurgeJob(snapshots),
-            TEND: TendJob(snapshots, store, clock, platform.policies),
-            WATCH: WatchJob(quietly, snapshots, store, clock, platform.policies),
-            CHANGE: ChangeJob(changing, AwsImages(apart), platform.policies, store, clock),
-            CONSIDER: ConsiderJob(AwsEcs(apart), stored(apart), platform.policies, store, clock),
-            ROLL_BACK: RollbackJob(
-                changing,
-                AwsBalancers(apart),
-                AwsImages(apart),
-                stored(apart),
-                store,
-                clock,
-                settle_seconds,
-            ),
-            SCALE: ScaleJob(changing, scaling, examiner(apart), platform.policies, store, clock),
-            UNSCALE: UnscaleJob(changing, scaling, store, clock, settle_seconds),
-        },
+        handlers=read_by(handlers),
+        jobs={**looking(platform, snapshots), **changing(settings, platform, ahead.apart())},
         first_jobs=frozenset({CHANGE, CONSIDER, ROLL_BACK, SCALE, UNSCALE}),
         failures={
             CHANGE: handlers.change_failed,
@@ -128,10 +81,66 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             "resume": handlers.resume,
             "unscale": handlers.unscale,
         },
-        router=create_router(endpoints, targets),
+        router=create_router(endpoints, Targets(platform.policies, settings.cluster_name, settings.service_name)),
         by_hand=(f"{PREFIX}/rollback/", f"{PREFIX}/emergency-scale/"),
         background={"recovery snapshots": housekeeping.run, "ways back": Rounds(store, clock).run},
     )
+
+
+def read_by(handlers: Handlers) -> dict[type[Event], Handler]:
+    """Return what recovery does with each message that it reads."""
+    return {
+        CaptureSnapshot: handlers.capture,
+        Arm: handlers.arm,
+        ApplyChange: handlers.change,
+        RollBack: handlers.roll_back,
+        Disarm: handlers.disarm,
+        CriticalAlert: handlers.alert,
+        SnapshotCaptured: handlers.own_snapshot,
+        TargetArmed: handlers.own_arming,
+        TargetDisarmed: handlers.own_disarming,
+        RollbackStarted: handlers.own_rollback_started,
+        RollbackFinished: handlers.own_rollback_finished,
+        ScalingStarted: handlers.own_scaling_started,
+        ScalingFinished: handlers.own_scaling_finished,
+    }
+
+
+def looking(platform: Platform, snapshots: SignedSnapshots) -> dict[str, Job]:
+    """Return the jobs that change no service."""
+    store, clock, aws, policies = platform.store, platform.clock, platform.aws, platform.policies
+    inspect = Inspect(AwsEcs(aws), AwsSurroundings(aws), snapshots, store, clock)
+    return {
+        CAPTURE: CaptureJob(AwsEcs(aws), AwsSurroundings(aws), snapshots, clock, policies, store),
+        PURGE: PurgeJob(snapshots),
+        TEND: TendJob(snapshots, store, clock, policies),
+        WATCH: WatchJob(inspect, snapshots, store, clock, policies),
+    }
+
+
+def changing(settings: Settings, platform: Platform, apart: Aws) -> dict[str, Job]:
+    """Return the jobs that change a service, which never wait for readers.
+
+    ``apart``: AWS through threads, connections and retries of their own.
+    """
+    store, clock, policies, ecs = platform.store, platform.clock, platform.policies, AwsEcs(apart)
+    images, snapshots, scaling = AwsImages(apart), stored(settings, platform, apart), AwsAutoscaling(apart)
+    settle_seconds = clock.at(platform.straggler_window) - clock.at(0)
+    return {
+        CHANGE: ChangeJob(ecs, images, policies, store, clock),
+        CONSIDER: ConsiderJob(ecs, snapshots, policies, store, clock),
+        ROLL_BACK: RollbackJob(ecs, AwsBalancers(apart), images, snapshots, store, clock, settle_seconds),
+        SCALE: ScaleJob(ecs, scaling, examiner(apart, clock), policies, store, clock),
+        UNSCALE: UnscaleJob(ecs, scaling, store, clock, settle_seconds),
+    }
+
+
+def stored(settings: Settings, platform: Platform, aws: Aws) -> SignedSnapshots:
+    return SignedSnapshots(bucket_of(settings, aws), platform.identity)
+
+
+def examiner(aws: Aws, clock: Clock) -> ScalingExaminer:
+    return ScalingExaminer(AwsEcs(aws), AwsAutoscaling(aws), AwsRoom(aws, clock), clock)
 
 
 def bucket_of(settings: Settings, aws: Aws) -> Bucket:
