@@ -19,6 +19,15 @@ HOST = "api.example.com"
 """The name by which users call what has a name."""
 FORWARD = {"target_groups": [{"target_group": USUAL_TARGET_GROUP}]}
 NOT_HERE = {"type": "fixed-response", "status_code": "404", "message_body": "not here"}
+NEIGHBOUR: Body = {
+    "service_name": "Neighbour",
+    "desired_count": 1,
+    "scaling": None,
+    "load_balancers": [{"target_group": "neighbour"}],
+}
+TO_NEIGHBOUR = {"target_groups": [{"target_group": "neighbour"}]}
+NEIGHBOUR_DOWN_AT = 60
+"""Seconds after the request at which it loses its tasks."""
 
 
 def patience(grace: float) -> float:
@@ -55,10 +64,10 @@ def _listeners(*listeners: Body, **others: Any) -> list[Body]:
     return [{"listeners": list(listeners), **others}]
 
 
-def _only(condition: Body) -> Body:
-    """Return a listener whose default answer is 404: the service is reached under one condition alone."""
+def _only(condition: Body, default: Body = NOT_HERE) -> Body:
+    """Return a listener by which the service is reached under one condition alone; by default others get a 404."""
     return {
-        "default_actions": [NOT_HERE],
+        "default_actions": [default],
         "rules": [{"priority": 10, "conditions": [condition], "actions": [FORWARD]}],
     }
 
@@ -84,7 +93,14 @@ KINDS: dict[str, Kind] = {
     ),
     "host-rule": Kind(
         _balanced(),
-        {"service": _service(), "load_balancers": _listeners(_only({"host_header": [HOST]}), names=[HOST])},
+        # a neighbour loses its tasks, so that the load balancer answers its users with 503: no fault of the service
+        {
+            "service": _service(),
+            "other_services": [NEIGHBOUR],
+            "target_groups": [{"name": USUAL_TARGET_GROUP}, {"name": "neighbour"}],
+            "load_balancers": _listeners(_only({"host_header": [HOST]}, TO_NEIGHBOUR), names=[HOST]),
+            "happenings": [{"at": NEIGHBOUR_DOWN_AT, "service": NEIGHBOUR["service_name"], "scale_to": 0}],
+        },
     ),
     "https-only": Kind(
         _balanced(),
