@@ -240,13 +240,9 @@ class Consumer:
     async def _try(self, envelope: Envelope, handler: Any, redis_run_id: str | None) -> None:
         """Call the handler and write what it returns, again and again where that may help (``_passing``)."""
         meta = envelope.meta
-        correlation = {
-            "service": self._service.name,
-            "run_id": meta.run_id,
-            "correlation_id": meta.id,
-            "type": envelope.entry.type,
-        }
-        with structlog.contextvars.bound_contextvars(**correlation):
+        with structlog.contextvars.bound_contextvars(
+            service=self._service.name, run_id=meta.run_id, correlation_id=meta.id, type=envelope.entry.type
+        ):
             async for attempt in stamina.retry_context(
                 on=_passing, attempts=ATTEMPTS, wait_max=LONGEST_WAIT, timeout=None
             ):
@@ -258,6 +254,8 @@ class Consumer:
 
     def _proven(self, record: Record) -> tuple[str, Meta]:
         """Return type and attributes, with who has written them. Raise ``InvalidMessage``, ``Untrusted`` among them."""
+        if not isinstance(record.value, Unreadable):
+            self._trust.signature_on(record)
         try:
             if isinstance(record.value, Unreadable):
                 raise InvalidMessage(record.value.why)  # noqa: TRY301  it is told like any other
@@ -285,8 +283,7 @@ class Consumer:
             await self._write(decided(refused), envelope, redis_run_id)
 
     async def _write(self, transition: Transition, envelope: Envelope, redis_run_id: str | None) -> None:
-        meta = envelope.meta
-        cause, before = _known_by(envelope)
+        meta, (cause, before) = envelope.meta, _known_by(envelope)
         written = await self._store.apply(
             transition,
             cause=cause,

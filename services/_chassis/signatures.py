@@ -127,12 +127,20 @@ class Trust:
             if (event.rule, event.state) != (RULE, state):
                 raise Untrusted(f"{meta.signed_by} writes a warning that is not its own")
 
+    def signature_on(self, record: Received) -> bytes | None:
+        """Return the signature that a message carries. Raise ``Untrusted`` where it has none and one is demanded.
+
+        It is asked before anything else of a message is read: whoever may write to a topic can send many without one.
+        """
+        given: bytes | None = dict(record.headers).get(SIGNATURE_HEADER)
+        if given is None and self.demands:
+            raise Untrusted("it is not signed")
+        return given
+
     def _signer(self, record: Received) -> TrustedKey | None:
         """Return the key that has signed the message; None where it may be unsigned."""
-        given: bytes | None = dict(record.headers).get(SIGNATURE_HEADER)
+        given = self.signature_on(record)
         if given is None:
-            if self.demands:
-                raise Untrusted("it is not signed")
             return None
         return self.signer_of(given, signed_bytes(record.topic, record.key, record.headers, record.value))
 

@@ -53,13 +53,14 @@ class _Minute:
     last: str = ""
 
     def count(self, why: str, where: str) -> None:
-        why = quote(why, LONGEST_REASON)
         self.by_reason[why if why in self.by_reason or len(self.by_reason) < MOST_REASONS else OTHERS] += 1
         self.first, self.last = self.first or where, where
 
     @property
     def details(self) -> tuple[str, ...]:
-        counts = tuple(f"{number} times: {why}" for why, number in self.by_reason.most_common())
+        # quoted here, once each: that takes longer than all else that is done about a message of a flood
+        found = self.by_reason.most_common()
+        counts = tuple(f"{number} times: {quote(why, LONGEST_REASON)}" for why, number in found)
         return (*counts, f"the first from {self.first}, the last from {self.last}")
 
 
