@@ -188,6 +188,13 @@ CATALOGUE: tuple[Entry, ...] = (
         {DIAGNOSTICS, DASHBOARDS},
     ),
     _entry(
+        "readiness-changed.v1",
+        recovery.ReadinessChanged,
+        topics.RECOVERY_EVENTS,
+        RECOVERY,
+        {ORCHESTRATOR, DIAGNOSTICS, DASHBOARDS},
+    ),
+    _entry(
         "target-armed.v1", recovery.TargetArmed, topics.RECOVERY_EVENTS, RECOVERY, {ORCHESTRATOR, DASHBOARDS, RECOVERY}
     ),
     _entry(

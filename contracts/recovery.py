@@ -159,6 +159,17 @@ class DriftObserved(Event):
     """Product time."""
 
 
+class ReadinessChanged(Event):
+    """Whether one can go back to the last good snapshot, and to the one before it, told when that has changed."""
+
+    ready: bool
+    """Whether one can go back to both."""
+    lost: tuple[Prose, ...] = ()
+    """A sentence for each of them to which one cannot go back, with the reasons; none: one can again."""
+    checked_at: Time
+    """Product time."""
+
+
 class TargetArmed(Event):
     run_id: RunId
     snapshot_id: str

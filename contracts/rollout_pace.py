@@ -48,10 +48,14 @@ class RolloutPace(Contract):
     """A phrase for each part that could not be read, so that AWS's own default stands for it."""
 
     @property
+    def slots(self) -> int:
+        """Return how many tasks ECS may start or stop at a time, as its percentages leave room; none below 1."""
+        return floor(self.tasks * self.maximum_percent / 100) - ceil(self.tasks * self.minimum_percent / 100)
+
+    @property
     def batch(self) -> int:
         """Return how many tasks are replaced at a time."""
-        slots = floor(self.tasks * self.maximum_percent / 100) - ceil(self.tasks * self.minimum_percent / 100)
-        return min(max(1, slots), max(1, self.tasks))
+        return min(max(1, self.slots), max(1, self.tasks))
 
     @property
     def batches(self) -> int:

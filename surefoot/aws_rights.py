@@ -50,7 +50,8 @@ RIGHTS: Mapping[Party, tuple[str, ...]] = {
         "elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetHealth",
         "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
         "application-autoscaling:DescribeScheduledActions", "application-autoscaling:RegisterScalableTarget",
-        "cloudwatch:GetMetricData", "ecr:BatchGetImage",
+        "cloudwatch:GetMetricData", "ecr:BatchGetImage", "ecr:DescribePullThroughCacheRules",
+        "iam:GetRole", "secretsmanager:DescribeSecret", "ssm:DescribeParameters",
         "s3:DeleteObject", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:GetObject", "s3:ListBucket",
         "s3:PutObject",
     ),
@@ -68,6 +69,8 @@ _LISTS = "a name that is not there: the answer lists those that are"
 _WRONG_NAME = {"ecs:ListClusters": _LISTS, "ecs:ListServices": _LISTS}
 _HEADERS = {"secretsmanager:GetSecretValue": "a policy that sends headers, for their values"}
 _NO_TASKS_LEFT = "a service whose tasks may all stop before others start: how long its starts take"
+
+_WAY_BACK = "whether one can go back: a look once an hour, and `surefoot ready`"
 
 RARELY: Mapping[Party, Mapping[str, str]] = {
     Party.ORCHESTRATOR: {**_WRONG_NAME, "ecs:DescribeServices": "a request over HTTP, which is answered at once"},
@@ -91,6 +94,10 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
         **_WRONG_NAME,
         "application-autoscaling:RegisterScalableTarget": "an emergency scaling of a service that is scaled by itself",
         "cloudwatch:GetMetricData": "an emergency scaling: whether the database has room for more tasks",
+        "ecr:DescribePullThroughCacheRules": _WAY_BACK,
+        "iam:GetRole": _WAY_BACK,
+        "secretsmanager:DescribeSecret": _WAY_BACK,
+        "ssm:DescribeParameters": _WAY_BACK,
         "s3:DeleteObject": "snapshots that are older than the policy keeps them",
         "s3:GetBucketPublicAccessBlock": "a look at how the bucket is protected",
         "s3:GetBucketVersioning": "a look at how the bucket is protected",

@@ -12,7 +12,7 @@ from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, fail
 from surefoot.permissions import acls, iam
 from surefoot.run_verbs import approve, pause, reject, resume
-from surefoot.snapshots import drift
+from surefoot.snapshots import drift, ready
 
 app = App(
     name="surefoot",
@@ -39,8 +39,8 @@ app.command(
 )
 app.command("surefoot.sandbox:app", name="sandbox", help="Rehearse deployments on a simulated AWS.")
 for command in (
-    deploy, wait, status, runs, services, abort, pause, resume, approve, reject, why, drift, rollback, scale, events,
-    acls, iam, demo, up,
+    deploy, wait, status, runs, services, abort, pause, resume, approve, reject, why, ready, drift, rollback, scale,
+    events, acls, iam, demo, up,
 ):  # fmt: skip
     app.command(command)
 

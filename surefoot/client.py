@@ -100,12 +100,20 @@ class Surefoot:
         """Return how the live service differs from its last good snapshot."""
         return self._call("GET", _path("/disaster-recovery/drift", place), params=place.query)
 
+    def readiness(self, place: Place) -> dict[str, Any]:
+        """Return to which snapshots one can go back, and by which plans."""
+        return self._call("GET", _path("/disaster-recovery/readiness", place), params=place.query)
+
     def decisions(self, place: Place, limit: int) -> dict[str, Any]:
         """Return the last decisions about rollbacks, the newest first."""
         return self._call("GET", _path("/disaster-recovery/decisions", place), params={**place.query, "limit": limit})
 
-    def roll_back(self, place: Place, snapshot_id: str, requester: Requester, *, dry_run: bool) -> dict[str, Any]:
-        body = {"snapshot_id": snapshot_id, "dry_run": dry_run, "actor": requester.actor, "reason": requester.reason}
+    def roll_back(
+        self, place: Place, snapshot_id: str | None, requester: Requester, *, dry_run: bool, force: bool = False
+    ) -> dict[str, Any]:
+        """Bring a snapshot back, or say what that would change; None is the newest proven one."""
+        which = {"snapshot_id": snapshot_id} if snapshot_id is not None else {"latest_proven": True}
+        body = {**which, "dry_run": dry_run, "force": force, "actor": requester.actor, "reason": requester.reason}
         return self._post("/disaster-recovery/rollback", place, body)
 
     def scale(self, place: Place, body: dict[str, Any], requester: Requester) -> dict[str, Any]:

@@ -184,7 +184,14 @@ def rollback(
         str | None, Parameter(help="Which one, of `surefoot snapshots`; the beginning of its id will do.")
     ] = None,
     latest_proven: Annotated[
-        bool, Parameter(negative="", help="The newest snapshot of a version that was live and healthy.")
+        bool,
+        Parameter(
+            negative="",
+            help="The newest proven snapshot that was not taken back, and from which the service differs.",
+        ),
+    ] = False,
+    force: Annotated[
+        bool, Parameter(negative="", help="Try it although something that the snapshot needs is not there any more.")
     ] = False,
     dry_run: Annotated[bool, Parameter(negative="", help="Show what would change, and change nothing.")] = False,
     reason: Reason = "",
@@ -192,7 +199,7 @@ def rollback(
     where: Located = ANYWHERE,
     json: Json = False,
 ) -> int:
-    """Bring a snapshot back, or show what that would change."""
+    """Bring a snapshot back, in five steps that are shown, or show what that would change."""
     from surefoot.client import Surefoot
     from surefoot.rollback import roll_back
 
@@ -200,7 +207,7 @@ def rollback(
         raise CannotDo("name exactly one of --snapshot and --latest-proven", Exit.USAGE)
     requester = Requester(actor or user_name(), reason)
     place = Place.of(cluster, service, where)
-    return roll_back(Surefoot(), place, snapshot, requester, dry_run=dry_run, as_json=json)
+    return roll_back(Surefoot(), place, snapshot, requester, dry_run=dry_run, as_json=json, force=force)
 
 
 def scale(

@@ -82,7 +82,14 @@ def _change(run: Mapping[str, Any]) -> str:
 def _now(service: Mapping[str, Any]) -> str:
     run = service["active_run"]
     if run is None:
-        return "people are called" if service["condition"].get("called") else "idle"
+        condition = service["condition"]
+        return (
+            "people are called"
+            if condition.get("called")
+            else "no way back"
+            if condition.get("no_way_back")
+            else "idle"
+        )
     waiting = f", {service['queued']} waiting" if service["queued"] else ""
     return f"{_held(run) or (run['phase'] or run['status']).replace('_', ' ')}{waiting}"
 

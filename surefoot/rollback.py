@@ -23,24 +23,42 @@ def roll_back(
     *,
     dry_run: bool,
     as_json: bool,
+    force: bool = False,
 ) -> int:
-    """Show the plan, or ask for the rollback and wait for its end. A rollback that was asked for is a success.
+    """Show the plan, or ask for the rollback and wait for its end, step by step. One that was asked for is a success.
 
-    The beginning of a snapshot's id will do, where it names one alone; None is the newest that is proven.
+    The beginning of a snapshot's id will do, where it names one alone; None is the newest proven one from which the
+    service differs.
     """
-    known = api.snapshots(place)["snapshots"]
-    snapshot = _latest_proven(known, place) if snapshot is None else named(known, place, snapshot)
-    answer = api.roll_back(place, snapshot, requester, dry_run=dry_run)
+    if snapshot is not None:
+        snapshot = named(api.snapshots(place)["snapshots"], place, snapshot)
+    answer = api.roll_back(place, snapshot, requester, dry_run=dry_run, force=force)
     if dry_run:
         result(answer, as_json, planned)
         return Exit.SUCCEEDED
-    note(f"rolling {place.service} back to {snapshot} …")
+    note(f"rolling {place.service} back to {answer['snapshot_id']} …")
     operation: dict[str, Any] = api.operation(answer["rollback_id"], place)
+    shown = _new_steps(operation, set())
     while operation.get("state") == "running":
         time.sleep(LOOK_SECONDS)
         operation = api.operation(answer["rollback_id"], place)
+        shown = _new_steps(operation, shown)
     result(operation, as_json, lambda end: f"{end.get('result') or 'failed'}: {end['sentence']}")
     return Exit.SUCCEEDED if operation.get("result") == "restored" else Exit.ROLLBACK_FAILED
+
+
+def _new_steps(operation: Mapping[str, Any], shown: set[str]) -> set[str]:
+    """Write the steps that have begun or ended since the last look; return all that were written."""
+    lines = [step_of(step) for step in operation.get("steps") or () if step["state"] != "waiting"]
+    for line in lines:
+        if line not in shown:
+            note(line)
+    return shown.union(lines)
+
+
+def step_of(step: Mapping[str, Any]) -> str:
+    """Return a step as a line: its number of five, its name, how far it is, and what was found."""
+    return f"{step['number']}/5 {step['name']}: {step['state']}{'. ' if step['sentence'] else ''}{step['sentence']}"
 
 
 def listed(found: Mapping[str, Any]) -> str:
@@ -78,8 +96,11 @@ def planned(plan: Mapping[str, Any]) -> str:
         for change in plan.get("definition") or ()
     ]
     images = [f"  image of {name}: {image}" for name, image in plan["images"].items()]
+    safety = [
+        f"  {sentence}" for sentence in (plan.get("safety"), *plan.get("beware", ()), plan.get("held")) if sentence
+    ]
     definition = f"  the task definition is {plan['task_definition']}"
-    return "\n".join([head, *(changes or ["  no setting differs"]), definition, *images])
+    return "\n".join([head, *(changes or ["  no setting differs"]), definition, *images, *safety])
 
 
 def _value(value: Any) -> str:
@@ -90,14 +111,6 @@ def _short(image: str) -> str:
     """Return an image without its registry, and with the first digits of its digest only."""
     name, at, digest = image.rpartition("/")[2].partition("@")
     return f"{name}{at}{digest[:19]}"
-
-
-def _latest_proven(known: Sequence[Mapping[str, Any]], place: Place) -> str:
-    """Return the id of the newest proven snapshot; ``known`` has the newest first."""
-    for snapshot in known:
-        if snapshot["proven"]:
-            return str(snapshot["snapshot_id"])
-    raise CannotDo(f"{place.service} has no proven snapshot: choose one of `surefoot snapshots {place}`", Exit.USAGE)
 
 
 def named(known: Sequence[Mapping[str, Any]], place: Place, snapshot: str) -> str:

@@ -60,6 +60,31 @@ def drift(cluster: Cluster, service: Service, *, where: Located = ANYWHERE, json
     return Exit.FAILED if found["state"] == "drifted" else Exit.SUCCEEDED
 
 
+def ready(cluster: Cluster, service: Service, *, where: Located = ANYWHERE, json: Json = False) -> int:
+    """Show to which snapshots one can go back, or why not, and how long each recovery plan takes.
+
+    Exit 0 where one can go back to the last good snapshot and to the one before it, else 1.
+    """
+    from surefoot.client import Surefoot
+
+    found = Surefoot().readiness(Place.of(cluster, service, where))
+    result(found, json, ways_back)
+    return Exit.SUCCEEDED if found["ready"] else Exit.FAILED
+
+
+def ways_back(found: Mapping[str, Any]) -> str:
+    """Return the answer, a line for each snapshot, and one for each plan."""
+    lines = [found["sentence"]]
+    for way in found["snapshots"]:
+        kind = "live" if way["live"] else "proven" if way["proven"] else "not proven"
+        lines.append(f"  {way['snapshot_id']}  {way['version']} ({kind}): {way['sentence']}")
+        lines += [f"    but {beware[:1].lower()}{beware[1:]}" for beware in way["beware"]]
+    for plan in found["plans"]:
+        times = f"RTO {plan['rto_minutes']} min, RPO {plan['rpo_minutes']} min"
+        lines.append(f"  plan {plan['plan']} ({times}): {plan['sentence']}")
+    return "\n".join(lines)
+
+
 def compared(found: Mapping[str, Any]) -> str:
     """Return a line for each difference, and for what could not be compared."""
     return "\n".join(_lines(found) or ["nothing differs"])

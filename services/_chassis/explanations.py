@@ -106,7 +106,7 @@ def _must(fault: Mapping[str, Any]) -> str:
     if kind in _WORDS:
         return _WORDS[kind].format(**limits)
     text = str(fault.get("msg", "")).removeprefix("Value error, ")
-    quotes = not text or (fault.get("input") not in {None, ""} and str(fault["input"]) in text)
+    quotes = not text or (fault.get("input") not in (None, "") and str(fault["input"]) in text)
     return "is not valid" if quotes else f"is not valid: {text}"
 
 

@@ -3,7 +3,7 @@
 from functools import partial
 
 from contracts.diagnostics import RunDiagnostics
-from contracts.recovery import DriftObserved
+from contracts.recovery import DriftObserved, ReadinessChanged
 from services._aws.existing import existing
 from services._chassis.commands import becomes_job
 from services._chassis.service import Platform, Service
@@ -23,7 +23,11 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
     return Service(
         name="diagnostics",
-        handlers={RunDiagnostics: becomes_job(DIAGNOSE), DriftObserved: handlers.drift},
+        handlers={
+            RunDiagnostics: becomes_job(DIAGNOSE),
+            DriftObserved: handlers.drift,
+            ReadinessChanged: handlers.readiness,
+        },
         jobs={DIAGNOSE: Diagnose(inspect, clock)},
         router=create_router(inspect, platform.store, partial(existing, aws), targets, clock),
     )

@@ -1,12 +1,18 @@
 """Bus in, bus out: what other services tell about a target becomes an issue of it."""
 
 from contracts.envelope import Meta
-from contracts.recovery import DriftObserved
+from contracts.recovery import DriftObserved, ReadinessChanged
 from services._chassis.transition import Transition
 from services.diagnostics.decisions import record_published
-from services.diagnostics.domain.drift import DRIFT, issue_of
+from services.diagnostics.domain import drift as drifts
+from services.diagnostics.domain import way_back
 
 
 async def drift(event: DriftObserved, meta: Meta) -> Transition:
     """Keep how the service differs from its last good snapshot, as recovery tells it."""
-    return record_published(event.target, DRIFT.kind, issue_of(event), meta.id)
+    return record_published(event.target, drifts.DRIFT.kind, drifts.issue_of(event), meta.id)
+
+
+async def readiness(event: ReadinessChanged, meta: Meta) -> Transition:
+    """Keep whether one can go back, as recovery tells it."""
+    return record_published(event.target, way_back.LOST.kind, way_back.issue_of(event), meta.id)

@@ -12,7 +12,14 @@ from contracts.deployment import (
 )
 from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
-from contracts.recovery import RollbackDecided, RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
+from contracts.recovery import (
+    ReadinessChanged,
+    RollbackDecided,
+    RollbackFinished,
+    RollbackStarted,
+    TargetArmed,
+    TargetDisarmed,
+)
 from contracts.results import StepFinished, StepProgressed
 from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested, Verb
 from contracts.topics import DEPLOYMENT_REQUESTS
@@ -51,6 +58,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             TargetArmed: handlers.on_event,
             TargetDisarmed: handlers.on_event,
             HealthScored: handlers.on_event,
+            ReadinessChanged: handlers.on_event,
             DeploymentStarted: handlers.on_own_event,
             PhaseStarted: handlers.on_own_event,
             PhaseProgressed: handlers.on_own_event,

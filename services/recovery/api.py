@@ -1,6 +1,5 @@
 """HTTP in, HTTP out: snapshots and rollbacks by hand. Work that takes time answers 202 with its operation's URL."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
@@ -10,7 +9,9 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from contracts.access import Role
 from contracts.base import Target
+from contracts.operations import Operation
 from contracts.policy_parts import RecoveryPolicy
+from contracts.prose import prose
 from contracts.recovery import ManualTrigger
 from services._aws.existing import Existing
 from services._chassis.access.permit import NowAsking, needs
@@ -31,18 +32,19 @@ from services._chassis.shared_reads import SharedReads
 from services._chassis.store import IndexedStore
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
+from services.recovery.assess import Assess
 from services.recovery.bodies import RollbackAccepted, RollbackRequest, SnapshotAccepted
 from services.recovery.decisions.capture import CAPTURE
 from services.recovery.decisions.record import decision_key, decisions_index, read_decision
 from services.recovery.decisions.triggers import begin_by_hand, refuse_by_hand, rollback_id
+from services.recovery.domain.answer import Why
 from services.recovery.domain.arm import why_not_roll_back
 from services.recovery.domain.decision_record import MOST_KEPT
 from services.recovery.domain.drift import Drift
 from services.recovery.domain.drift import view as drift_view
-from services.recovery.domain.proof import ProvenSnapshot
 from services.recovery.domain.protection import Protection, RollingBack, key_of
-from services.recovery.domain.retention import worth_reading
-from services.recovery.domain.show import view
+from services.recovery.domain.readiness import Readiness, WayBack, safety_view, why_unsafe
+from services.recovery.domain.readiness import view as readiness_view
 from services.recovery.domain.snapshot import SnapshotId, new_id
 from services.recovery.domain.work import CaptureWork, RecoveryOperation
 from services.recovery.examine import ScalingExaminer
@@ -54,8 +56,6 @@ MOST_LISTS = 4
 """How many lists of snapshots are read from S3 at a time."""
 LISTED_DECISIONS = 20
 """How many decisions are shown where nobody says how many."""
-MOST_BESIDE = 20
-"""How many snapshots a list reads beyond those that the index knows: Redis may have been lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,11 @@ class Endpoints:
     clock: Clock
     policies: Policies
     inspect: Inspect
+    assess: Assess
     existing: Existing
     examiner: ScalingExaminer
     lists: SharedReads[bytes] = field(default_factory=lambda: SharedReads("lists of snapshots", MOST_LISTS))
+    readiness: SharedReads[Readiness | None] = field(default_factory=lambda: SharedReads("services", MOST_LISTS))
     drifts: SharedReads[Drift] = field(default_factory=lambda: SharedReads("services", MOST_LISTS))
 
     @property
@@ -106,22 +108,10 @@ class Endpoints:
         return await self.lists.read(target, lambda: self._listed(target))
 
     async def _listed(self, target: Target) -> bytes:
-        index = (await self.store.read(key_of(target), Protection)).snapshots
         ids = await self.inspect.snapshots.ids(target)
         if not ids:
             await self.existing(target)
-        choice = worth_reading(ids, index, self.operations.now, MOST_BESIDE)
-        found = await asyncio.gather(*(self.inspect.usable(target, id_, index) for id_ in choice.wanted))
-        unproven = {id_: why for id_, why in zip(choice.wanted, found, strict=True) if isinstance(why, str)}
-        entries = {entry.snapshot_id: entry for entry in index}
-        usable = [snapshot for snapshot in found if isinstance(snapshot, ProvenSnapshot)]
-        shown = {
-            "target": str(target),
-            "snapshots": [view(snapshot, entries.get(snapshot.snapshot.snapshot_id)) for snapshot in usable],
-            "unusable": [{"snapshot_id": name, "why": why} for name, why in (unproven | choice.foreign).items()],
-            "unread": choice.unread,
-        }
-        return orjson.dumps(shown, option=orjson.OPT_UTC_Z)
+        return orjson.dumps(await self.inspect.listed(target, ids), option=orjson.OPT_UTC_Z)
 
     async def compared(self, target: Target, before: str, after: str) -> dict[str, Any]:
         """Return what differs from one snapshot to the other, in sentences."""
@@ -139,6 +129,14 @@ class Endpoints:
             str(target), await self.drifts.read(target, lambda: self.inspect.drift(target)), self.operations.now
         )
 
+    async def ready(self, target: Target) -> Mapping[str, Any]:
+        """Return to which snapshots one can go back, and by which plans. It is looked at once for all who wait."""
+        await self.existing(target)
+        found = await self.readiness.read(target, lambda: self.assess.readiness(target))
+        if found is None:
+            raise Problem(404, "No such service", f"There is no service {target.service} any more.")
+        return readiness_view(str(target), found, self.operations.now)
+
     async def decided(self, target: Target, limit: int) -> dict[str, Any]:
         """Return the last decisions about rollbacks and scalings, the newest first."""
         lines = await self.store.range(decisions_index(target), limit=limit)
@@ -155,28 +153,41 @@ class Endpoints:
         deletion = (await self.existing(target)).being_deleted
         if deletion is not None:
             raise Problem(409, "The service is being deleted", f"A rollback is not possible: {deletion}.")
-        index = (await self.store.read(key_of(target), Protection)).snapshots
-        usable = await self.inspect.usable(target, body.snapshot_id, index)
+        name = rollback_id(request_id(target, "rollback", key))
+        before = None if body.dry_run else await find_operation(self.store, name)
+        if before is not None:
+            return (await self._known(before, body, key, response)).model_dump()
+        snapshot_id = body.snapshot_id or await self._latest_proven(target)
+        protection = await self.store.read(key_of(target), Protection)
+        usable = await self.inspect.usable(target, snapshot_id, protection.snapshots)
         if usable is None:
-            raise Problem(404, "No such snapshot", f"There is no snapshot {body.snapshot_id} of {target}.")
+            raise Problem(404, "No such snapshot", f"There is no snapshot {snapshot_id} of {target}.")
         if isinstance(usable, str):
-            raise Problem(409, "The snapshot is not used", f"The snapshot {body.snapshot_id} is not used: {usable}.")
+            raise Problem(409, "The snapshot is not used", f"The snapshot {snapshot_id} is not used: {usable}.")
+        way = await self.assess.safety(target, usable.snapshot)
         if body.dry_run:
-            return await self.inspect.plan(target, usable)
-        return (await self._begin(target, body, response, key)).model_dump()
+            held = why_not_roll_back(protection, target, self.operations.now)
+            return await self.inspect.plan(target, usable) | safety_view(way, held.summary if held else None)
+        return (await self._begin(target, body, way, name, response, key)).model_dump()
+
+    async def _latest_proven(self, target: Target) -> str:
+        try:
+            return await self.inspect.latest_proven(target)
+        except Impossible as why:
+            raise Problem(409, "There is nothing to go back to", str(why)) from None
 
     async def _begin(
-        self, target: Target, body: RollbackRequest, response: Response, key: str | None
+        self, target: Target, body: RollbackRequest, way: WayBack, name: str, response: Response, key: str | None
     ) -> RollbackAccepted:
-        name, now = rollback_id(request_id(target, "rollback", key)), self.operations.now
+        now = self.operations.now
         rollback = RollingBack.begun(
             ManualTrigger(actor=body.actor, reason=body.reason),
             rollback_id=name,
             run_id=None,
-            snapshot_id=body.snapshot_id,
+            snapshot_id=way.entry.snapshot_id,
             started_at=now,
-        )
-
+        ).model_copy(update={"safety": prose(way.sentence)})
+        unsafe = None if body.force else why_unsafe(way)
         refused: list[str] = []
 
         def decide(state: bytes | None) -> Decision:
@@ -184,20 +195,30 @@ class Endpoints:
             protection = Protection.from_bytes(state)
             if protection.rollback_named(name) is not None:
                 return Decision()  # the same request came before
-            if refusal := why_not_roll_back(protection, now):
+            if refusal := why_not_roll_back(protection, target, now) or unsafe:
                 refused.append(refusal.summary)
-                return refuse_by_hand(protection, target, rollback, refusal)
+                why = Why.NO_WAY_BACK if refusal is unsafe else Why.UNDER_WAY
+                return refuse_by_hand(protection, target, rollback, refusal, why)
             begun = begin_by_hand(protection, target, rollback)
             return replace(begun, records={**begun.records, **what_was_asked(name, body, key)})
 
-        transition = Transition(key_of(target), decide)
-        written = await self.store.apply(transition, cause="")
+        written = await self.store.apply(Transition(key_of(target), decide), cause="")
         if refused:
-            raise Problem(409, "The service is held", refused[0])
-        await refuse_another(self.store, name, body, key)
+            raise Problem(409, "The service is held" if unsafe is None else "The rollback is refused", refused[0])
         before = None if written.decision.jobs else await find_operation(self.store, name)
-        chosen = before.model_dump().get("snapshot_id", body.snapshot_id) if before else body.snapshot_id
+        if before is not None:
+            return await self._known(before, body, key, response)
         accepted = self.operations.accepted(response, name)
+        return RollbackAccepted(**accepted.model_dump(), rollback_id=name, snapshot_id=way.entry.snapshot_id)
+
+    async def _known(
+        self, before: Operation, body: RollbackRequest, key: str | None, response: Response
+    ) -> RollbackAccepted:
+        """Answer a request that came before as it was answered then. Raise ``Problem`` for another body."""
+        name = before.operation_id
+        await refuse_another(self.store, name, body, key)
+        accepted = self.operations.accepted(response, name)
+        chosen = str(before.model_dump().get("snapshot_id", body.snapshot_id))
         return RollbackAccepted(**accepted.model_dump(), rollback_id=name, snapshot_id=chosen)
 
 
@@ -239,6 +260,11 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
     async def drift(target: NamedInPath) -> Mapping[str, Any]:
         """Show how the live service differs from its last good snapshot, in sentences without secrets."""
         return await endpoints.drift(target)
+
+    @router.get("/readiness/{cluster_name}/{service_name}", dependencies=[needs(Role.VIEWER)])
+    async def ready(target: NamedInPath) -> Mapping[str, Any]:
+        """Show for each snapshot whether one can go back to it, or why not, and each recovery plan with its times."""
+        return await endpoints.ready(target)
 
     @router.get("/decisions/{cluster_name}/{service_name}", dependencies=[needs(Role.VIEWER)])
     async def decided(

@@ -26,10 +26,12 @@ from services.recovery.adapters.bucket import Bucket
 from services.recovery.adapters.bucket_check import BucketCheck
 from services.recovery.adapters.ecs import AwsEcs
 from services.recovery.adapters.images import AwsImages
+from services.recovery.adapters.needs import AwsNeeds
 from services.recovery.adapters.scaling import AwsAutoscaling, AwsRoom
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.adapters.surroundings import AwsBalancers, AwsSurroundings
 from services.recovery.api import PREFIX, Endpoints, create_router
+from services.recovery.assess import Assess
 from services.recovery.decisions.capture import CAPTURE, PURGE, TEND
 from services.recovery.decisions.change import CHANGE
 from services.recovery.decisions.consider import CONSIDER
@@ -60,7 +62,9 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     ahead = aws.ahead()
     handlers = Handlers(clock, platform.policies)
     inspect = Inspect(AwsEcs(ahead), AwsSurroundings(ahead), snapshots, store, clock)
-    endpoints = Endpoints(store, clock, platform.policies, inspect, partial(existing, ahead), examiner(ahead, clock))
+    assess = Assess(AwsEcs(ahead), snapshots, AwsNeeds(ahead), store, clock)
+    looks = inspect, assess, partial(existing, ahead), examiner(ahead, clock)
+    endpoints = Endpoints(store, clock, platform.policies, *looks)
     housekeeping = Housekeeping(store, clock, BucketCheck(bucket_of(settings, aws)), platform.readiness)
     return Service(
         name="recovery",
@@ -110,11 +114,12 @@ def looking(platform: Platform, snapshots: SignedSnapshots) -> dict[str, Job]:
     """Return the jobs that change no service."""
     store, clock, aws, policies = platform.store, platform.clock, platform.aws, platform.policies
     inspect = Inspect(AwsEcs(aws), AwsSurroundings(aws), snapshots, store, clock)
+    assess = Assess(AwsEcs(aws), snapshots, AwsNeeds(aws), store, clock)
     return {
         CAPTURE: CaptureJob(AwsEcs(aws), AwsSurroundings(aws), snapshots, clock, policies, store),
         PURGE: PurgeJob(snapshots),
         TEND: TendJob(snapshots, store, clock, policies),
-        WATCH: WatchJob(inspect, snapshots, store, clock, policies),
+        WATCH: WatchJob(inspect, assess, snapshots, store, clock, policies),
     }
 
 

@@ -16,13 +16,17 @@ from services.recovery.domain.change import Body
 from services.recovery.domain.comparable import Side
 from services.recovery.domain.compare import Comparison, compare_snapshots
 from services.recovery.domain.definition_changes import definition_changes
-from services.recovery.domain.drift import Drift, judge, last_good, not_judged, why_not_yet
+from services.recovery.domain.drift import Drift, good_snapshots, judge, last_good, not_judged, why_not_yet
 from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.proof import ProvenSnapshot, Unproven
 from services.recovery.domain.protection import Protection, SnapshotEntry, key_of
-from services.recovery.domain.show import scrub
+from services.recovery.domain.retention import worth_reading
+from services.recovery.domain.show import scrub, view
 from services.recovery.domain.snapshot import differences
 from services.recovery.ports import Ecs, Snapshots, Surroundings
+
+MOST_BESIDE = 20
+"""How many snapshots a list reads beyond those that the index knows: Redis may have been lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,40 @@ class Inspect:
             return await self.snapshots.get(target, snapshot_id, index)
         except Unproven as why:
             return str(why)
+
+    async def listed(self, target: Target, ids: Sequence[str]) -> dict[str, Any]:
+        """Return what is shown of the stored snapshots, the newest first, and of what is not used. ``ids``: all."""
+        index = (await self.store.read(key_of(target), Protection)).snapshots
+        choice = worth_reading(ids, index, moment(self.clock.now()), MOST_BESIDE)
+        found = await asyncio.gather(*(self.usable(target, id_, index) for id_ in choice.wanted))
+        unproven = {id_: why for id_, why in zip(choice.wanted, found, strict=True) if isinstance(why, str)}
+        entries = {entry.snapshot_id: entry for entry in index}
+        usable = [snapshot for snapshot in found if isinstance(snapshot, ProvenSnapshot)]
+        return {
+            "target": str(target),
+            "snapshots": [view(snapshot, entries.get(snapshot.snapshot.snapshot_id)) for snapshot in usable],
+            "unusable": [{"snapshot_id": name, "why": why} for name, why in (unproven | choice.foreign).items()],
+            "unread": choice.unread,
+        }
+
+    async def latest_proven(self, target: Target) -> str:
+        """Return the id of the newest good snapshot from which the live service differs.
+
+        Raise ``Impossible`` with a sentence where there is none, or where that one must not be used.
+        """
+        service = await self.ecs.service(target) or {}
+        protection = await self.store.read(key_of(target), Protection)
+        good = good_snapshots(protection, str(live_deployment(service)["id"]))
+        for entry in good:
+            usable = await self.usable(target, entry.snapshot_id, protection.snapshots)
+            if usable is None or isinstance(usable, str):
+                why = usable or "it is not in the bucket any more"
+                raise Impossible(f"The newest proven snapshot, {entry.snapshot_id}, is not used: {why}. Name another.")
+            if differences(usable.snapshot, service, usable.snapshot.version):
+                return entry.snapshot_id
+        if good:
+            raise Impossible(f"{target} is as in each of its proven snapshots: there is nothing to bring back.")
+        raise Impossible(f"{target} has no proven snapshot. Name one: GET /disaster-recovery/snapshots lists them.")
 
     async def compared(self, target: Target, before: str, after: str) -> Comparison:
         """Return what differs from one snapshot to the other. Raise ``Impossible`` where one cannot be used."""

@@ -10,6 +10,7 @@ from services.recovery.domain.change import Body
 from services.recovery.domain.observed import Targets
 from services.recovery.domain.proof import ProvenSnapshot, StoredObject
 from services.recovery.domain.protection import SnapshotEntry
+from services.recovery.domain.readiness import Need
 from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
 from services.recovery.domain.snapshot import Snapshot
 
@@ -74,6 +75,12 @@ class Balancers(Protocol):
 class Surroundings(Protocol):
     async def around(self, target: Target, service: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return load balancing, scaling and network, and a sentence for each part that could not be read."""
+        ...
+
+
+class Needs(Protocol):
+    async def of(self, target: Target, snapshots: Sequence[Snapshot]) -> list[tuple[Need, ...]]:
+        """Return what the version of each snapshot needs to start again. No error is raised."""
         ...
 
 

@@ -24,6 +24,7 @@ SHAPE = {
     "examine.py",
     "observe.py",
     "inspect.py",
+    "assess.py",
     "adapters",
     "domain",
 }

@@ -56,6 +56,7 @@ TABLE = {
         "POST /disaster-recovery/snapshot/{cluster_name}/{service_name}": D,
         "GET /disaster-recovery/snapshots/{cluster_name}/{service_name}": V,
         "GET /disaster-recovery/snapshots/{cluster_name}/{service_name}/diff": V,
+        "GET /disaster-recovery/readiness/{cluster_name}/{service_name}": V,
         "GET /disaster-recovery/drift/{cluster_name}/{service_name}": V,
         "GET /disaster-recovery/decisions/{cluster_name}/{service_name}": V,
         "POST /disaster-recovery/rollback/{cluster_name}/{service_name}": O,

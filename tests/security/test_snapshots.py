@@ -75,7 +75,8 @@ class Signing:
             return EcsService(await self.recovery.ecs.service(TARGET) or {})
 
         http, told = create_http(ready), self.recovery
-        endpoints = Endpoints(told.store, told.clock, told.policies, told.inspect, existing, told.examiner)
+        parts = told.inspect, told.assess, existing, told.examiner
+        endpoints = Endpoints(told.store, told.clock, told.policies, *parts)
         http.include_router(create_router(endpoints, Targets(told.policies)), prefix=PREFIX)
         base = f"http://here{PREFIX}/disaster-recovery"
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base) as web:

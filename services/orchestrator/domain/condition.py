@@ -7,12 +7,21 @@ from contracts.base import Contract
 from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.prose import Prose
-from contracts.recovery import AlertTrigger, RollbackDecided, RollbackFinished, TargetArmed, TargetDisarmed
+from contracts.recovery import (
+    AlertTrigger,
+    ReadinessChanged,
+    RollbackDecided,
+    RollbackFinished,
+    TargetArmed,
+    TargetDisarmed,
+)
 
 FRESH = timedelta(hours=1)
 """A score that was published longer ago is not shown: health publishes one every quarter of an hour at least."""
 CALLED = timedelta(days=1)
 """For so long it is shown that people are called, unless the alert is over before."""
+LOST = timedelta(days=2)
+"""For so long it is shown that a way back is lost: recovery says it once a day while it is."""
 MOST_ALERTS = 50
 """Open alerts that are kept for a target; the oldest go first."""
 
@@ -55,8 +64,23 @@ class PeopleCalled(Contract):
     at: datetime
 
 
+class NoWayBack(Contract):
+    """One cannot go back to the last good snapshot, or to the one before it."""
+
+    sentences: tuple[Prose, ...]
+    """A sentence for each, with the reasons."""
+    at: datetime
+
+
 Published = (
-    TargetArmed | TargetDisarmed | RollbackFinished | RollbackDecided | CriticalAlert | WarningAlert | HealthScored
+    TargetArmed
+    | TargetDisarmed
+    | RollbackFinished
+    | RollbackDecided
+    | ReadinessChanged
+    | CriticalAlert
+    | WarningAlert
+    | HealthScored
 )
 
 
@@ -69,8 +93,9 @@ class Condition(Contract):
     score: Score | None = None
     called: PeopleCalled | None = None
     """The last call for people that is not over."""
+    no_way_back: NoWayBack | None = None
 
-    def after(self, event: Published, published_at: datetime) -> Self:
+    def after(self, event: Published, published_at: datetime) -> Self:  # noqa: PLR0911  one for each kind of event
         """Return the condition with an event taken in; the same event again changes nothing."""
         match event:
             case TargetArmed():
@@ -78,6 +103,9 @@ class Condition(Contract):
             case TargetDisarmed() | RollbackFinished():
                 ended = self.armed is not None and self.armed.run_id == event.run_id
                 return self._with(armed=None) if ended else self
+            case ReadinessChanged():
+                lost = NoWayBack(sentences=event.lost, at=event.checked_at) if event.lost else None
+                return self._with(no_way_back=lost)
             case RollbackDecided():
                 return self._with(called=self._called_after(event))
             case HealthScored() if self.score is not None and published_at <= self.score.at:
@@ -93,7 +121,8 @@ class Condition(Contract):
         armed = self.armed if self.armed is not None and self.armed.until > now else None
         score = self.score if self.score is not None and now - self.score.at < FRESH else None
         called = self.called if self.called is not None and now - self.called.at < CALLED else None
-        return self._with(armed=armed, score=score, called=called)
+        lost = self.no_way_back if self.no_way_back is not None and now - self.no_way_back.at < LOST else None
+        return self._with(armed=armed, score=score, called=called, no_way_back=lost)
 
     def _alerts_after(self, event: CriticalAlert | WarningAlert) -> tuple[OpenAlert, ...]:
         raised = OpenAlert(

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from contracts.deployment import AbortRequested, DeploymentFinished, DeploymentStarted, PhaseProgressed, PhaseStarted
 from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert, WarningAlert
-from contracts.recovery import RollbackDecided, RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
+from contracts.recovery import (
+    ReadinessChanged,
+    RollbackDecided,
+    RollbackFinished,
+    RollbackStarted,
+    TargetArmed,
+    TargetDisarmed,
+)
 from contracts.results import StepFinished, StepProgressed
 from services.orchestrator.domain import check_up, endings, phases, proceed, replay, requests, steps, verbs
 from services.orchestrator.domain.course import Course
@@ -52,6 +59,7 @@ Input = (
     | TargetArmed
     | TargetDisarmed
     | HealthScored
+    | ReadinessChanged
     | TimerFired
     | VerbAsked
 )
@@ -85,7 +93,7 @@ def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> Co
             return replay.went_on(course, event)
         case DeploymentFinished():
             return (yield from replay.finished(course, event, policy, now))
-        case TargetArmed() | TargetDisarmed() | HealthScored():
+        case TargetArmed() | TargetDisarmed() | HealthScored() | ReadinessChanged():
             return course
         case TimerFired() if run is None:
             return (yield from requests.start_next(course, policy, now))

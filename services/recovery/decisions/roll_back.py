@@ -13,6 +13,7 @@ from services.recovery.decisions.arm import expiry_id
 from services.recovery.decisions.change import stop_change
 from services.recovery.domain import roll_back as rolling
 from services.recovery.domain.protection import PastRollback, Protection, RollingBack, key_of
+from services.recovery.domain.steps import Reached, steps_of
 from services.recovery.domain.work import RecoveryOperation, RollbackWork
 
 ROLL_BACK = "rollback"
@@ -79,12 +80,31 @@ def overdue(work: RollbackWork, due: float, now: datetime) -> Transition:
     return end_rollback(work, ended, now, cancel=True)
 
 
+def note_step(work: RollbackWork, reached: Reached, sentence: str) -> Transition:
+    """Record the step that a rollback by hand has reached; do nothing if it has ended."""
+
+    def decide(state: bytes | None) -> Decision:
+        rollback = Protection.from_bytes(state).rollback
+        if rollback is None or rollback.rollback_id != work.rollback_id:
+            return Decision()
+        return Decision(records=RecoveryOperation.of_rollback(work.target, rollback, reached, sentence).record)
+
+    return Transition(key_of(work.target), decide)
+
+
 def end_rollback(
-    work: RollbackWork, ended: rolling.Ended, now: datetime, *, cancel: bool = False, taken_back: str = ""
+    work: RollbackWork,
+    ended: rolling.Ended,
+    now: datetime,
+    *,
+    cancel: bool = False,
+    taken_back: str = "",
+    reached: Reached = Reached.MONITOR,
 ) -> Transition:
     """Publish a rollback's result and answer the commands that wait for it; do nothing if it has ended before.
 
     ``taken_back``: the task definition (ARN) that was live when it began; empty where none was to be replaced.
+    ``reached``: the step at which it has ended, where it did not bring the version back.
     """
 
     def decide(state: bytes | None) -> Decision:
@@ -106,7 +126,16 @@ def end_rollback(
         )
         begun = RecoveryOperation.of_rollback(work.target, rollback)
         end = begun.failed if past.result == "failed" else begun.finished
-        operation = end(past.detail, now, result=past.result, detail=past.detail, rollback=past.rollback)
+        brought = past.result == "restored"
+        last = Reached.VALIDATE if brought else reached
+        operation = end(
+            past.detail,
+            now,
+            result=past.result,
+            detail=past.detail,
+            rollback=past.rollback,
+            steps=steps_of(rollback, last, past.detail, "done" if brought else "failed"),
+        )
         answers = (
             rolled_back(Command.to(RollBack, work.target, rollback.run_id, command_id), past)
             for command_id in rollback.commands

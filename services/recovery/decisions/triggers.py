@@ -87,11 +87,13 @@ def begin_by_hand(protection: Protection, target: Target, rollback: RollingBack)
     return begin_on_record(protection, target, rollback, answer, rollback.rollback_id)
 
 
-def refuse_by_hand(protection: Protection, target: Target, rollback: RollingBack, refusal: Refusal) -> Decision:
+def refuse_by_hand(
+    protection: Protection, target: Target, rollback: RollingBack, refusal: Refusal, why: Why = Why.UNDER_WAY
+) -> Decision:
     """Record that a rollback by hand is refused. The same person's same request is recorded once for each reason."""
     asked, summary = rollback.triggered_by or ManualTrigger(), refusal.summary.rstrip(".")
     about = About(snapshot_id=rollback.snapshot_id)
-    event = decision_on(target, declined(Why.UNDER_WAY, summary), asked, rollback.started_at, about)
+    event = decision_on(target, declined(why, summary), asked, rollback.started_at, about)
     known, record = record_once(protection, event, joined(asked.summary, rollback.snapshot_id, summary))
     return on_record(Decision(known.to_bytes()), record)
 

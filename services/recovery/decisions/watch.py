@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 
 from contracts.base import Target, caused_id
 from contracts.prose import Prose, prose
-from contracts.recovery import DriftObserved
+from contracts.recovery import DriftObserved, ReadinessChanged
 from contracts.state import State
 from services._chassis.transition import Decision, Emit, Transition
 from services.recovery.domain.drift import Drift, DriftState
+from services.recovery.domain.readiness import Readiness
 
 WATCH = "watch-ways-back"
 """The kind of its job."""
@@ -23,10 +24,24 @@ class Watched(State):
     drift_of: str = ""
     """The snapshot with which the service was compared."""
     drift_published_at: datetime | None = None
+    lost: tuple[Prose, ...] = ()
+    """A sentence for each good snapshot to which one cannot go back."""
+    lost_published_at: datetime | None = None
 
-    def is_stale(self, now: datetime) -> bool:
-        """Return whether a drift was told too long ago."""
-        return bool(self.drift) and (self.drift_published_at is None or now - self.drift_published_at >= PUBLISH_AGAIN)
+    def knows_drift(self, differences: tuple[str, ...], now: datetime) -> bool:
+        """Return whether these differences were told, and not too long ago."""
+        return self.drift == _clean(differences) and not (self.drift and _is_old(self.drift_published_at, now))
+
+    def knows_lost(self, lost: tuple[str, ...], now: datetime) -> bool:
+        return self.lost == _clean(lost) and not (self.lost and _is_old(self.lost_published_at, now))
+
+
+def _clean(sentences: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(prose, sentences))
+
+
+def _is_old(published_at: datetime | None, now: datetime) -> bool:
+    return published_at is None or now - published_at >= PUBLISH_AGAIN
 
 
 def watched_key(target: Target) -> str:
@@ -42,13 +57,31 @@ def note_drift(target: Target, drift: Drift, cause: str, now: datetime) -> Trans
 
     def decide(state: bytes | None) -> Decision:
         before = Watched.from_bytes(state)
-        known = before.drift == tuple(map(prose, drift.differences)) and not before.is_stale(now)
-        if drift.state is DriftState.NOT_JUDGED or known:
+        if drift.state is DriftState.NOT_JUDGED or before.knows_drift(drift.differences, now):
             return Decision()
         event = DriftObserved(
             target=target, snapshot_id=drift.snapshot_id, differences=drift.differences, observed_at=now
         )
         after = before.replace(drift=event.differences, drift_of=drift.snapshot_id, drift_published_at=now)
         return Decision(after.to_bytes(), emit=(Emit(event, caused_id(cause, f"drift:{target}")),))
+
+    return Transition(watched_key(target), decide)
+
+
+def note_readiness(target: Target, found: Readiness, cause: str, now: datetime) -> Transition:
+    """Publish that a way back is lost, or there again, where that has changed; once a day while it is lost.
+
+    What is not known is neither: then only what is lost besides is told.
+    """
+
+    def decide(state: bytes | None) -> Decision:
+        before = Watched.from_bytes(state)
+        lost = found.lost
+        nothing_new = found.unknown and set(_clean(lost)) <= set(before.lost)
+        if nothing_new or before.knows_lost(lost, now) or (found.ready is None and not lost):
+            return Decision()
+        event = ReadinessChanged(target=target, ready=not lost, lost=lost, checked_at=now)
+        after = before.replace(lost=event.lost, lost_published_at=now)
+        return Decision(after.to_bytes(), emit=(Emit(event, caused_id(cause, f"readiness:{target}")),))
 
     return Transition(watched_key(target), decide)

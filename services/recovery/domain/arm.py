@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from contracts.base import Target
 from contracts.deployment import Cause
 from contracts.gates import Gate
 from contracts.policy_parts import RecoveryPolicy
@@ -73,14 +74,16 @@ def why_not_change(protection: Protection, command: ApplyChange, now: datetime) 
     return None
 
 
-def why_not_roll_back(protection: Protection, now: datetime) -> Refusal | None:
-    """Return why a rollback by hand is refused: another one is under way, or a run is armed, whose change it undoes."""
+def why_not_roll_back(protection: Protection, target: Target, now: datetime) -> Refusal | None:
+    """Return why a rollback by hand is refused: another one is under way, or a run is armed, and has to be ended."""
     if protection.rollback is not None:
         return _refused("target_free", f"{protection.rollback.rollback_id} is under way on this service.")
     held = protection.arm
     if held is not None and held.active(now):
         until = f"{held.expires_at:%H:%M:%S} UTC"
-        return _refused("target_free", f"Run {held.run_id} is armed on this service until {until}; abort it instead.")
+        command = f"surefoot abort {target.cluster} {target.service} --run-id {held.run_id}"
+        by_command = f"End it, and it rolls back what it has changed: {command}."
+        return _refused("target_free", f"Run {held.run_id} is armed on this service until {until}. {by_command}")
     return None
 
 

@@ -36,13 +36,18 @@ def not_judged(because: str) -> Drift:
 
 
 def last_good(protection: Protection, live_deployment: str) -> SnapshotEntry | None:
-    """Return the newest proven snapshot, without those of what was taken back; None where there is none.
+    """Return the newest good snapshot; None where there is none."""
+    return next(iter(good_snapshots(protection, live_deployment)), None)
+
+
+def good_snapshots(protection: Protection, live_deployment: str) -> tuple[SnapshotEntry, ...]:
+    """Return the proven snapshots, the newest first, without those of what was taken back.
 
     What was taken back and is live all the same, since somebody has deployed it again, is not among them only where its
     checks have passed since then: the snapshot is of the deployment that is live.
     """
     newest_first = sorted(protection.snapshots, key=lambda entry: (entry.taken_at, entry.snapshot_id), reverse=True)
-    return next((entry for entry in newest_first if entry.proven and _stands(protection, entry, live_deployment)), None)
+    return tuple(entry for entry in newest_first if entry.proven and _stands(protection, entry, live_deployment))
 
 
 def _stands(protection: Protection, entry: SnapshotEntry, live_deployment: str) -> bool:

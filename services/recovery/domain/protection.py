@@ -100,6 +100,8 @@ class RollingBack(Contract):
     revisions: tuple[str, str] | None = None
     """The service revisions (ARNs) before and after the deployment that an alert outside a run accuses. What differs
     between them goes back with the version. None for all others, and in a state of the previous version."""
+    safety: Prose = ""
+    """What was found of the snapshot before a person's rollback began: whether what it needs is there."""
 
     @property
     def by_a_person(self) -> bool:

@@ -16,6 +16,7 @@ from contracts.topics import Party
 from services.recovery.domain.ecs_service import Baseline
 from services.recovery.domain.protection import RollingBack
 from services.recovery.domain.snapshot import Purpose
+from services.recovery.domain.steps import Reached, Step, steps_of
 
 ORCHESTRATOR, RECOVERY = Party.ORCHESTRATOR.value, Party.RECOVERY.value
 """The actors of what no person asked for."""
@@ -161,6 +162,8 @@ class RecoveryOperation(Operation):
     detail: Prose = ""
     """The same as ``sentence``, under the name that version 0.1.0 gave it."""
     rollback: Rollback | None = None
+    steps: tuple[Step, ...] = ()
+    """How far a rollback by hand has come; empty for everything else, and in a record of the previous version."""
 
     @classmethod
     def of_capture(cls, id_: str, work: CaptureWork) -> Self:
@@ -177,8 +180,10 @@ class RecoveryOperation(Operation):
         )
 
     @classmethod
-    def of_rollback(cls, target: Target, rollback: RollingBack) -> Self:
-        """Return the operation of a rollback that is under way."""
+    def of_rollback(
+        cls, target: Target, rollback: RollingBack, reached: Reached = Reached.EXECUTE, sentence: str = ""
+    ) -> Self:
+        """Return the operation of a rollback that is under way, and at the step ``reached``."""
         actor, reason = _actor_and_reason(rollback)
         return cls(
             operation_id=rollback.rollback_id,
@@ -189,6 +194,7 @@ class RecoveryOperation(Operation):
             started_at=rollback.started_at,
             actor=actor,
             reason=reason,
+            steps=steps_of(rollback, reached, sentence),
         )
 
 

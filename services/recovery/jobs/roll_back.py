@@ -14,7 +14,7 @@ from services._chassis.commands import Command
 from services._chassis.jobs import Running
 from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
-from services.recovery.decisions.roll_back import OVERDUE, OVERDUE_MARGIN, end_rollback, wait_until
+from services.recovery.decisions.roll_back import OVERDUE, OVERDUE_MARGIN, end_rollback, note_step, wait_until
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.observed import Observed
@@ -34,6 +34,7 @@ from services.recovery.domain.roll_back import (
     restores_all,
 )
 from services.recovery.domain.snapshot import Snapshot, by_hand, update_parameters
+from services.recovery.domain.steps import Reached
 from services.recovery.domain.work import RollbackProgress, RollbackWork
 from services.recovery.jobs.find_changes import changes_back
 from services.recovery.jobs.find_version import VersionFinder
@@ -70,7 +71,8 @@ class RollbackJob:
                 return decided()
             move = await execution.step(protection, rollback)
             if isinstance(move, Done | Superseded | Failed):
-                return end_rollback(work, move, moment(self.clock.now()), taken_back=execution.taken_back)
+                now, reached = moment(self.clock.now()), execution.reached
+                return end_rollback(work, move, now, taken_back=execution.taken_back, reached=reached)
             await self.clock.sleep(POLL_SECONDS)
 
 
@@ -95,6 +97,9 @@ class _Execution:
     """Stands for the pace of the service until that is measured."""
     refused_at: float = inf
     """Since when AWS has refused for good."""
+    reached: Reached = Reached.EXECUTE
+    noted: tuple[Reached, str] | None = None
+    """The step and its sentence that are on record."""
 
     async def step(self, protection: Protection, rollback: RollingBack) -> Move:
         """Look, make the next move, and publish it."""
@@ -147,6 +152,8 @@ class _Execution:
         observer = self._observer(snapshot, service, rollback, held)
         observed = await observer.observe(service, self.progress, self.job.clock.now())
         await self._note(observed, live_deployment(service)["id"])
+        if observed.live == "goal":
+            self.reached = Reached.VALIDATE if observed.rollout == "COMPLETED" else Reached.MONITOR
         move = next_move(observed, self._plan(rollback, change))
         if isinstance(move, Failed) and observed.live != "goal":
             refused = f" {self.progress.refused.rstrip('.')}." if self.progress.refused else ""
@@ -270,6 +277,9 @@ class _Execution:
             self.overdue_at = due
             await self.job.store.apply(wait_until(self.work, due), cause="")
         message = move.message if isinstance(move, Wait) else "Bringing the snapshot's version back."
+        if rollback.by_a_person and (self.reached, message) != self.noted:
+            self.noted = self.reached, message
+            await self.job.store.apply(note_step(self.work, self.reached, message), cause="")
         new = message != self.message or silent_until > self.silent_until + OVERDUE_MARGIN / 2
         if new and rollback.run_id is not None:
             self.message, self.silent_until = message, silent_until

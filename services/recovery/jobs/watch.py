@@ -1,4 +1,4 @@
-"""Looks at the ways back of every service, one after another: has the service drifted from its last good snapshot?
+"""Looks at the ways back of every service, one after another: are they there, and has the service drifted from them?
 
 It is one job for all services, so that it takes one place among the jobs, and a rollback never waits for it.
 """
@@ -15,7 +15,8 @@ from services._chassis.jobs import Running
 from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.transition import Job, Transition, decided
-from services.recovery.decisions.watch import WATCH, note_drift
+from services.recovery.assess import Assess
+from services.recovery.decisions.watch import WATCH, note_drift, note_readiness
 from services.recovery.inspect import Inspect
 from services.recovery.ports import Snapshots
 
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class WatchJob:
     inspect: Inspect
+    assess: Assess
     snapshots: Snapshots
     store: Store
     clock: Clock
@@ -55,6 +57,9 @@ class WatchJob:
             drift = await self.inspect.drift(target)
             now = moment(self.clock.now())
             await self.store.apply(note_drift(target, drift, running.id, now), cause="")
+            found = await self.assess.readiness(target)
+            if found is not None:
+                await self.store.apply(note_readiness(target, found, running.id, now), cause="")
         except (AwsError, NewerState) as error:
             log.info("the ways back of a service are looked at the next time", target=str(target), why=str(error))
 

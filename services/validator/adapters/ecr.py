@@ -8,9 +8,10 @@ from typing import Any
 import httpx2
 
 from contracts.base import Target
-from contracts.image_reference import EcrRegistry, Reference
-from services._aws.errors import AwsError, reading
-from services._aws.images import images_named, registry_of
+from contracts.image_reference import Reference
+from services._aws.errors import AwsError, Missing, reading
+from services._aws.image_lookup import Unseen, find_image
+from services._aws.images import registry_of
 from services._chassis.aws import Aws
 from services._chassis.web import body_of
 from services.validator.domain.facts import Absent, Image, Outside, Unknown
@@ -24,8 +25,6 @@ from services.validator.domain.manifest import (
 CONFIGURATION_BYTES = 4 * 1024 * 1024
 """The largest configuration that is read. It usually has a few kilobytes; registries limit a manifest to this size."""
 DOWNLOAD_SECONDS = 15.0
-_CLOSED = frozenset({"AccessDeniedException", "AccessDenied"})
-_MISSING = {"ImageNotFound", "InvalidImageTag", "InvalidImageDigest"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,51 +47,17 @@ class EcrImages:
 
     async def _found(self, target: Target, reference: Reference) -> dict[str, Any] | Absent | Outside | Unknown:
         """Return the image as BatchGetImage describes it, in whichever account and region of ECR it is."""
-        registry = reference.ecr
-        if registry is None:
-            return Outside(f"{reference} is not in a private registry of ECR, and cannot be looked up from here")
         try:
-            answer = await images_named(self.aws, target, reference)
+            found = await find_image(self.aws, target, reference)
         except AwsError as error:
-            return await self._not_found(target, reference, registry, error)
-        if answer.get("images"):
-            return dict(answer["images"][0])
-        codes = {str(failure.get("failureCode")) for failure in answer.get("failures", [])}
-        if codes and codes <= _MISSING:
-            return await self._unless_cached(target, reference, f"there is no image {reference}")
-        return Unknown(f"ECR could not look up {reference}: {', '.join(sorted(codes)) or 'an empty answer'}")
-
-    async def _not_found(
-        self, target: Target, reference: Reference, registry: EcrRegistry, error: AwsError
-    ) -> Absent | Outside | Unknown:
-        if error.code in _CLOSED:
-            return Outside(
-                f"{reference} cannot be looked up, since account {registry.account} does not let us: {error}"
-            )
-        if error.code != "RepositoryNotFoundException":
             return Unknown(str(error))
-        return await self._unless_cached(target, reference, f"there is no repository {reference.name}")
-
-    async def _unless_cached(self, target: Target, reference: Reference, absent: str) -> Absent | Outside | Unknown:
-        """Return ``Absent``, unless the first pull would fill it through a cache: then nobody knows yet.
-
-        Source: Amazon ECR user guide, "Sync an upstream registry" (the prefix ``ROOT`` matches every repository).
-        """
-        try:
-            with reading("ECR", "DescribePullThroughCacheRules"):
-                where, account = registry_of(self.aws, target, reference)
-                rules = await where.pages(
-                    "ecr", "describe_pull_through_cache_rules", "pullThroughCacheRules", registryId=account
-                )
-        except AwsError as error:
-            return Unknown(f"{reference} is not in ECR, and whether a pull-through cache has it is not known: {error}")
-        prefixes = {str(rule.get("ecrRepositoryPrefix", "")) for rule in rules}
-        for prefix in sorted(prefixes - {""}):
-            if prefix == "ROOT" or reference.repository.startswith(f"{prefix}/"):
-                return Outside(
-                    f"{reference} is not known yet: the pull-through cache {prefix} is filled by a first pull"
-                )
-        return Absent(absent)
+        match found:
+            case Missing(why):
+                return Absent(why)
+            case Unseen(why):
+                return Outside(why)
+            case _:
+                return found
 
     async def _layer_url(self, target: Target, reference: Reference, digest: str) -> str:
         where, account = registry_of(self.aws, target, reference)

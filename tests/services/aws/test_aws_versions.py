@@ -7,9 +7,10 @@ import pytest
 from contracts.base import Target
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError, Missing
-from services._aws.needs import needs_of, target_types
+from services._aws.needs import NeededBy, needs_of, needs_of_versions, target_types
 from services._aws.task_definition import EcsTaskDefinition
 from services._aws.versions import Version, last_completed_version
+from services._chassis.aws import Aws
 from tests.kit import ScriptedAws, refusal
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="Main", service="api")
@@ -176,3 +177,55 @@ async def test_target_types_are_read_or_left_out() -> None:
     assert await target_types(ScriptedAws(), TARGET, ()) == {}
     silent = ScriptedAws(describe_target_groups=refusal("AccessDenied"))
     assert await target_types(silent, TARGET, ("arn:g",)) == {}
+
+
+class CountingAws(ScriptedAws):
+    """Counts how often each operation is asked."""
+
+    def __init__(self, **answers: Any) -> None:
+        super().__init__(**answers)
+        self.counted: list[str] = []
+
+    def at(self, target: Target) -> Aws:
+        super().at(target)
+        return self
+
+    async def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
+        self.counted.append(operation)
+        return await super().call(service, operation, **parameters)
+
+
+def with_image(image: str) -> EcsTaskDefinition:
+    [container] = DEFINITION.body["containerDefinitions"]
+    return EcsTaskDefinition({**DEFINITION.body, "containerDefinitions": [{**container, "image": image}]})
+
+
+async def test_what_several_versions_need_is_asked_once_and_each_image_by_the_digest_that_ran() -> None:
+    registry, digest = "123456789012.dkr.ecr.us-west-2.amazonaws.com/web", "sha256:" + "a" * 64
+    aws = CountingAws(
+        **THERE
+        | {
+            "describe_subnets": {"Subnets": [{"AvailableIpAddressCount": 7}]},
+            "describe_secret": {"Name": "db", "LastChangedDate": 1000.0},
+            "batch_get_image": {"failures": [{"failureCode": "ImageNotFound"}]},
+            "describe_pull_through_cache_rules": {"pullThroughCacheRules": []},
+        }
+    )
+    first, second = await needs_of_versions(
+        aws,
+        TARGET,
+        [
+            NeededBy(LIVE, with_image(f"{registry}:1"), {"web": digest}),
+            NeededBy(LIVE, with_image("docker.io/library/nginx:1.27")),
+        ],
+    )
+    assert [(need.what, need.there) for need in first] == [
+        (f"the image {registry}@{digest}", False), *((name, True) for name in NAMES),
+    ]  # fmt: skip
+    assert (second[0].there, "not in a private registry" in second[0].why) == (None, True)
+    assert first[1:] == second[1:]
+    assert {need.what: (need.free, need.changed_at) for need in first if need.free or need.changed_at} == {
+        "the subnet subnet-new": (7, None),
+        "the secret db-AbCdEf": (None, 1000.0),
+    }
+    assert sorted(aws.counted) == sorted(set(aws.counted))

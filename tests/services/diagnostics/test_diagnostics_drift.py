@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 
 from contracts.diagnostics import IssueFound, IssueGone
 from contracts.envelope import Meta
-from contracts.recovery import DriftObserved
+from contracts.recovery import DriftObserved, ReadinessChanged
 from services._chassis.http import create_http
 from services._chassis.store import RedisStore
 from services._chassis.targets import Targets
@@ -76,3 +76,19 @@ async def test_it_is_shown_beside_what_a_look_finds(store: RedisStore) -> None:
     assert guide["evidence"] == list(DIFFERENCES)
     await told(store, id_="look-2")
     assert [issue["kind"] for issue in client.get("/api/v1/diagnostics/issues").json()["issues"]] == both[:1]
+
+
+async def test_a_lost_way_back_is_an_issue_of_its_own(store: RedisStore) -> None:
+    async def heard(*lost: str, id_: str) -> Decision:
+        event = ReadinessChanged(target=TARGET, ready=not lost, lost=lost, checked_at=AT)
+        meta = Meta(id=id_, source="surefoot/recovery", time=AT)
+        return (await store.apply(await handlers.readiness(event, meta), cause=id_)).decision
+
+    await told(store, *DIFFERENCES)
+    [found] = events(await heard("You cannot go back to backend:41, because the role is gone.", id_="look-2"))
+    assert isinstance(found, IssueFound)
+    assert found.issue.steps[0] == f"surefoot ready {TARGET.cluster} {TARGET.service}"
+    assert await known(store) == [KIND, "way_back_lost"]
+    [gone] = events(await heard(id_="look-3"))
+    assert isinstance(gone, IssueGone)
+    assert await known(store) == [KIND]

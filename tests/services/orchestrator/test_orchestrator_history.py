@@ -12,7 +12,7 @@ from contracts.deployment import AbortRequested, DeployRequested, run_id_of
 from contracts.envelope import Meta
 from contracts.health import HealthScored, LevelScore
 from contracts.monitor import CriticalAlert, WarningAlert
-from contracts.recovery import AlertTrigger, RollbackDecided, TargetArmed, TargetDisarmed
+from contracts.recovery import AlertTrigger, ReadinessChanged, RollbackDecided, TargetArmed, TargetDisarmed
 from services._chassis.http import PREFIX
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
@@ -212,6 +212,23 @@ async def test_the_overview_shows_what_others_publish(orchestrator: Orchestrator
     assert condition["armed"] is not None, "that was another run's"
     await orchestrator.hears(TargetDisarmed(target=TARGET, run_id="run", reason="finished"))
     assert (await overview(http))["web"]["condition"]["armed"] is None
+
+
+async def test_the_overview_shows_that_a_way_back_is_lost(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:
+    async def shown() -> dict[str, Any] | None:
+        lost: dict[str, Any] | None = (await overview(http))["web"]["condition"]["no_way_back"]
+        return lost
+
+    def changed(*lost: str) -> ReadinessChanged:
+        return ReadinessChanged(target=TARGET, ready=not lost, lost=lost, checked_at=at(START))
+
+    await orchestrator.hears(changed("You cannot go back to web:1, because the role is gone."))
+    assert ((await shown()) or {})["sentences"] == ["You cannot go back to web:1, because the role is gone."]
+    await orchestrator.hears(changed())
+    assert await shown() is None
+    await orchestrator.hears(changed("You cannot go back to web:1, because the role is gone."))
+    orchestrator.clock.time += 3 * 86400
+    assert await shown() is None, "recovery says it every day while it is so"
 
 
 async def test_the_overview_shows_that_people_are_called(orchestrator: Orchestrator, http: httpx2.AsyncClient) -> None:

@@ -33,12 +33,15 @@ from services._chassis.clock import moment
 from services._chassis.signatures import UNSIGNED, Identity
 from services._chassis.transition import Cancelled, Job
 from services.recovery.adapters.snapshots import SignedSnapshots
+from services.recovery.assess import Assess
 from services.recovery.domain.change import Body
 from services.recovery.domain.course import DEPLOYED_SETTINGS
 from services.recovery.domain.observed import Targets
 from services.recovery.domain.proof import StoredObject
 from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.readiness import Need
 from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
+from services.recovery.domain.snapshot import Snapshot
 from services.recovery.examine import ScalingExaminer
 from services.recovery.handlers import Handlers
 from services.recovery.inspect import Inspect
@@ -50,6 +53,7 @@ from services.recovery.jobs.roll_back import RollbackJob
 from services.recovery.jobs.scale import ScaleJob
 from services.recovery.jobs.tend import TendJob
 from services.recovery.jobs.unscale import UnscaleJob
+from services.recovery.jobs.watch import WatchJob
 from tests.kit import FakeClock, FakePolicies, FakeRunning, FakeStore, HeldJob
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="CourtCaseCluster", service="BackendService")
@@ -396,6 +400,17 @@ class Registry:
         return self.tags.get(reference)
 
 
+@dataclass
+class Needed:
+    """What each version needs to start again; by default a role that is there."""
+
+    by_version: dict[str, tuple[Need, ...]] = field(default_factory=dict)
+
+    async def of(self, target: Target, snapshots: Sequence[Snapshot]) -> list[tuple[Need, ...]]:
+        there = (Need("the role ecsTaskRole", there=True),)
+        return [self.by_version.get(snapshot.version, there) for snapshot in snapshots]
+
+
 class Shelf:
     """The backup bucket, in memory."""
 
@@ -435,6 +450,7 @@ class Recovery:
         self.shelf = Shelf()
         self.snapshots = SignedSnapshots(self.shelf, identity)
         self.registry = Registry()
+        self.needs = Needed()
         self.handlers = Handlers(self.clock, self.policies)
         self.scaler = Scaler(self.ecs)
         self.examiner = ScalingExaminer(self.ecs, self.scaler, self.scaler, self.clock)
@@ -471,6 +487,10 @@ class Recovery:
     @property
     def inspect(self) -> Inspect:
         return Inspect(self.ecs, Nothing(), self.snapshots, self.store, self.clock)
+
+    @property
+    def assess(self) -> Assess:
+        return Assess(self.ecs, self.snapshots, self.needs, self.store, self.clock)
 
     @property
     def protection(self) -> Protection:
@@ -518,6 +538,15 @@ class Recovery:
         except Cancelled:
             pass
         held.state = "done"
+
+    async def watch(self, times: int, hours: float = 1) -> None:
+        """Look so many times at the ways back, so many hours apart."""
+        for _ in range(times):
+            self.clock.time += hours * 3600
+            job = WatchJob(self.inspect, self.assess, self.snapshots, self.store, self.clock, self.policies)
+            running = self.work_on("watch-ways-back", b"")
+            running.id = f"look:{self.clock.time}"
+            self.store.write(await job(running))
 
     def work_on(self, kind: str, payload: bytes) -> Work:
         """Return a running job that no message of the test has begun."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import httpx2
+import orjson
 import pytest
 
 from contracts import policy
@@ -14,6 +15,7 @@ from services._aws.errors import AwsError
 from services._chassis.http import PREFIX, Problem, create_http
 from services._chassis.targets import Targets
 from services.recovery.api import Endpoints, create_router
+from services.recovery.domain.readiness import Need
 from tests.kit import JSON
 from tests.services.recovery.harness import ARN, BAD, OTHER, SECRET, TARGET, Recovery
 
@@ -37,9 +39,8 @@ async def web(recovery: Recovery) -> AsyncIterator[httpx2.AsyncClient]:
         return EcsService(found)
 
     http = create_http(ready)
-    endpoints = Endpoints(
-        recovery.store, recovery.clock, recovery.policies, recovery.inspect, existing, recovery.examiner
-    )
+    mine = recovery
+    endpoints = Endpoints(mine.store, mine.clock, mine.policies, mine.inspect, mine.assess, existing, mine.examiner)
     http.include_router(create_router(endpoints, Targets(recovery.policies)), prefix=PREFIX)
     base = f"http://here{PREFIX}/disaster-recovery"
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base, headers=JSON) as client:
@@ -305,3 +306,113 @@ async def test_the_drift_of_the_live_service_is_shown(recovery: Recovery, web: h
     assert found["differences"] == ["enableExecuteCommand is true, and was not set in the snapshot."]
     recovery.ecs.gone = True
     assert (await web.get(f"/drift/{HERE}")).status_code == 404
+
+
+async def test_it_is_shown_to_which_snapshots_one_can_go_back(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    await recovery.snapshot(purpose="after-change")
+    found = (await web.get(f"/readiness/{HERE}")).json()
+    assert (found["ready"], [way["sentence"] for way in found["snapshots"]]) == (True, ["You can go back to it."])
+    assert [plan["plan"] for plan in found["plans"]] == ["rollback", "scaling", "recreate"]
+    recovery.ecs.refusing["service"] = AwsError("ECS did not answer DescribeServices: AccessDenied")
+    assert (await web.get(f"/readiness/{HERE}")).status_code == 502
+
+
+async def test_a_rollback_by_hand_shows_its_five_steps(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    snapshot = await recovery.snapshot()
+    recovery.ecs.deploy_elsewhere(recovery.ecs.add_definition(BAD))
+    recovery.ecs.batches = 2
+    asked = await web.post(f"/rollback/{HERE}", json={"snapshot_id": snapshot, "actor": "ada", "reason": "it fails"})
+    url = f"/operations/{asked.json()['operation_id']}"
+    [chosen, safe, execute, *rest] = (await web.get(url)).json()["steps"]
+    assert (chosen["state"], chosen["sentence"]) == ("done", f"{snapshot}, asked for by ada: it fails")
+    assert (safe["state"], safe["sentence"]) == ("done", "You can go back to it.")
+    assert (execute["state"], [step["state"] for step in rest]) == ("running", ["waiting", "waiting"])
+    seen: list[list[str]] = []
+
+    def look() -> None:
+        record = orjson.loads(recovery.store.records[f"operation:{asked.json()['operation_id']}"])
+        seen.append([step["state"] for step in record["steps"]])
+
+    recovery.clock.while_asleep.append(look)
+    await recovery.work()
+    done = (await web.get(url)).json()
+    assert [step["number"] for step in done["steps"]] == [1, 2, 3, 4, 5]
+    assert {step["state"] for step in done["steps"]} == {"done"}
+    assert done["steps"][-1]["sentence"] == done["sentence"]
+    assert ["done", "done", "done", "running", "waiting"] in seen
+    assert seen == sorted(seen, key=lambda states: states.count("done")), "no step is gone back to"
+
+
+async def test_a_rollback_by_hand_that_fails_says_at_which_step(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    snapshot = await recovery.snapshot()
+    recovery.ecs.deploy_elsewhere(recovery.ecs.add_definition(BAD))
+    recovery.ecs.refusing["update"] = AwsError("ECS refused UpdateService: AccessDeniedException", temporary=False)
+    asked = await web.post(f"/rollback/{HERE}", json={"snapshot_id": snapshot})
+    await recovery.work()
+    done = (await web.get(f"/operations/{asked.json()['operation_id']}")).json()
+    assert [step["state"] for step in done["steps"]] == ["done", "done", "failed", "waiting", "waiting"]
+    assert "AccessDeniedException" in done["steps"][2]["sentence"]
+
+
+async def test_what_is_known_to_be_gone_is_refused_unless_it_is_asked_for_all_the_same(
+    recovery: Recovery, web: httpx2.AsyncClient
+) -> None:
+    snapshot = await recovery.snapshot()
+    recovery.ecs.deploy_elsewhere(recovery.ecs.add_definition(BAD))
+    body = {"snapshot_id": snapshot, "actor": "ada"}
+    recovery.needs.by_version[f"{ARN}:1"] = (Need("the role web", there=False),)
+    refused = await web.post(f"/rollback/{HERE}", json=body)
+    assert (refused.status_code, "the role web is not there any more" in refused.json()["detail"]) == (409, True)
+    assert (recovery.protection.rollback, recovery.decided[-1].reason) == (None, "no-way-back")
+    plan = (await web.post(f"/rollback/{HERE}", json=body | {"dry_run": True})).json()
+    assert (plan["can_go_back"], "the role web" in plan["safety"], plan["held"]) == (False, True, None)
+    # what is not known does not hold a rollback up
+    recovery.needs.by_version[f"{ARN}:1"] = (Need("the role web", None, "AccessDenied"),)
+    assert (await web.post(f"/rollback/{HERE}", json=body | {"dry_run": True})).json()["can_go_back"] is None
+    recovery.needs.by_version[f"{ARN}:1"] = (Need("the role web", there=False),)
+    forced = await web.post(f"/rollback/{HERE}", json=body | {"force": True})
+    assert forced.status_code == 202
+    await recovery.work()
+    assert [finished.result for finished in recovery.published(RollbackFinished)] == ["restored"]
+
+
+async def test_the_newest_proven_snapshot_need_not_be_named(recovery: Recovery, web: httpx2.AsyncClient) -> None:
+    latest = {"latest_proven": True}
+    none = await web.post(f"/rollback/{HERE}", json=latest)
+    assert (none.status_code, "has no proven snapshot" in none.json()["detail"]) == (409, True)
+    good = await recovery.snapshot(purpose="after-change")
+    same = await web.post(f"/rollback/{HERE}", json=latest)
+    assert (same.status_code, "there is nothing to bring back" in same.json()["detail"]) == (409, True)
+    recovery.clock.time += 60
+    recovery.ecs.deploy_elsewhere(recovery.ecs.add_definition(OTHER))
+    recovery.clock.time += 600
+    newer = await recovery.snapshot("run-2", purpose="after-change")
+    # the newer one is live, so that the one before it is meant
+    plan = await web.post(f"/rollback/{HERE}", json=latest | {"dry_run": True})
+    assert plan.json()["snapshot_id"] == good
+    recovery.ecs.settings["enableExecuteCommand"] = True
+    plan = await web.post(f"/rollback/{HERE}", json=latest | {"dry_run": True})
+    assert plan.json()["snapshot_id"] == newer, "the service has drifted from it"
+    recovery.ecs.settings["enableExecuteCommand"] = False
+    key = {"Idempotency-Key": "tonight"}
+    asked = await web.post(f"/rollback/{HERE}", json=latest, headers=key)
+    assert (asked.status_code, asked.json()["snapshot_id"]) == (202, good)
+    await recovery.work()
+    again = await web.post(f"/rollback/{HERE}", json=latest, headers=key)
+    assert again.json() == asked.json(), "though by now there is nothing to bring back"
+    for wrong in ({}, {"snapshot_id": good, "latest_proven": True}):
+        assert (await web.post(f"/rollback/{HERE}", json=wrong)).status_code == 422
+
+
+async def test_asked_during_a_run_it_says_which_command_ends_the_run(
+    recovery: Recovery, web: httpx2.AsyncClient
+) -> None:
+    await recovery.deployed()
+    held = recovery.protection.arm
+    assert held is not None
+    command = "surefoot abort CourtCaseCluster BackendService --run-id run-1"
+    body = {"snapshot_id": held.snapshot_id}
+    refused = await web.post(f"/rollback/{HERE}", json=body)
+    assert (refused.status_code, command in refused.json()["detail"]) == (409, True)
+    plan = await web.post(f"/rollback/{HERE}", json=body | {"dry_run": True})
+    assert (plan.status_code, command in plan.json()["held"]) == (200, True)

@@ -19,7 +19,6 @@ from services.recovery.domain.compare import compare_snapshots, drift_of
 from services.recovery.domain.drift import DriftState, last_good
 from services.recovery.domain.protection import Protection, SnapshotEntry
 from services.recovery.domain.remembered import Settled
-from services.recovery.jobs.watch import WatchJob
 from tests.services.recovery.harness import ARN, BAD, SECRET, START, TARGET, Recovery
 
 GROUP, OTHER_GROUP = (
@@ -340,14 +339,9 @@ async def test_a_snapshot_has_what_only_the_service_revision_tells(recovery: Rec
     assert stored.snapshot.unknown == ("its service revision (ECS did not answer DescribeServiceRevisions)",)
 
 
-async def rounds(recovery: Recovery, times: int, hours: float = 1) -> list[tuple[str, ...]]:
+async def rounds(recovery: Recovery, times: int) -> list[tuple[str, ...]]:
     """Look so many times; return the differences that were told, in their order."""
-    for _ in range(times):
-        recovery.clock.time += hours * 3600
-        job = WatchJob(recovery.inspect, recovery.snapshots, recovery.store, recovery.clock, recovery.policies)
-        running = recovery.work_on("watch-ways-back", b"")
-        running.id = f"look:{recovery.clock.time}"
-        recovery.store.write(await job(running))
+    await recovery.watch(times)
     return [event.differences for event in reversed(recovery.published(DriftObserved))]
 
 

@@ -51,9 +51,8 @@ async def web(recovery: Recovery) -> AsyncIterator[httpx2.AsyncClient]:
         return EcsService(found)
 
     http = create_http(ready)
-    endpoints = Endpoints(
-        recovery.store, recovery.clock, recovery.policies, recovery.inspect, existing, recovery.examiner
-    )
+    looks = recovery.inspect, recovery.assess, existing, recovery.examiner
+    endpoints = Endpoints(recovery.store, recovery.clock, recovery.policies, *looks)
     http.include_router(create_router(endpoints, Targets(recovery.policies)), prefix=PREFIX)
     base = f"http://here{PREFIX}/disaster-recovery"
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base, headers=JSON) as client:

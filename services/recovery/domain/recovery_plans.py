@@ -1,0 +1,88 @@
+"""The three recovery plans of the requirements: what they promise, what is expected here, and what was measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.rollout_pace import RolloutPace, duration
+from services.recovery.domain.protection import PastRollback
+
+NOT_YET = "Surefoot does not carry it out yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A plan as the requirements have it (docs/requirements.md, Recovery plans)."""
+
+    plan: str
+    rto_minutes: int
+    rpo_minutes: int
+    automatic: bool
+    approval: bool
+
+
+ROLLBACK = Promise("rollback", 5, 0, automatic=True, approval=False)
+SCALING = Promise("scaling", 3, 0, automatic=True, approval=False)
+RECREATE = Promise("recreate", 60, 15, automatic=False, approval=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    promise: Promise
+    carried_out: bool
+    sentence: str
+    estimate_seconds: float | None = None
+    """What is expected of this service by its own settings; None where that is not known."""
+    measured_seconds: float | None = None
+    """What the last one took; None where there was none."""
+    measured_by: str = ""
+    """Which one that was."""
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        promise = self.promise
+        measured = None
+        if self.measured_seconds is not None:
+            measured = {"seconds": self.measured_seconds, "by": self.measured_by}
+        return {
+            "plan": promise.plan,
+            "rto_minutes": promise.rto_minutes,
+            "rpo_minutes": promise.rpo_minutes,
+            "automatic": promise.automatic,
+            "approval": promise.approval,
+            "carried_out": self.carried_out,
+            "estimate_seconds": self.estimate_seconds,
+            "measured": measured,
+            "sentence": self.sentence,
+        }
+
+
+def plans(pace: RolloutPace | None, past: Sequence[PastRollback]) -> tuple[Plan, ...]:
+    """Return the plans. ``pace``: how fast a rollback would be rolled out; None where that is not known.
+
+    ``past``: the rollbacks that have ended, the newest last.
+    """
+    return (
+        _rollback(pace, past),
+        Plan(
+            SCALING,
+            True,
+            "By hand (`surefoot scale`), by itself where the policy says so; none was measured yet.",
+        ),
+        Plan(RECREATE, False, f"{NOT_YET}: to make everything of a service again."),
+    )
+
+
+def _rollback(pace: RolloutPace | None, past: Sequence[PastRollback]) -> Plan:
+    last = next(
+        (ended for ended in reversed(past) if ended.result == "restored" and ended.rollback.by == "surefoot"), None
+    )
+    seconds = last.rollback.seconds if last else None
+    measured = f"the last one took {duration(seconds)}" if seconds is not None else "none was measured yet"
+    name = last.rollback_id if last else ""
+    if pace is None:
+        return Plan(ROLLBACK, True, f"How long it takes here is not known; {measured}.", None, seconds, name)
+    limit = ROLLBACK.rto_minutes * 60
+    expected = f"Expected here: {duration(pace.expected)} ({pace.arithmetic})"
+    longer = f", longer than the {ROLLBACK.rto_minutes} minutes of the plan" if pace.expected > limit else ""
+    return Plan(ROLLBACK, True, f"{expected}{longer}; {measured}.", round(pace.expected, 1), seconds, name)
