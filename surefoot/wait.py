@@ -10,7 +10,7 @@ from surefoot.output import console, note, result
 from surefoot.progress import Progress
 from surefoot.readable import ended, id_of
 
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.5
 PATIENCE_SECONDS = 300.0
 """Real seconds for which Surefoot may be away while a command waits: after a crash of Kafka and Redis, too, a start
 takes its 60 s at most, and on a busy machine several in a row give up. Whoever leaves earlier misses the outcome."""

@@ -100,7 +100,7 @@ class Composition:
         return f"http://127.0.0.1:{self.port}"
 
     def get(self, path: str) -> httpx2.Response:
-        return httpx2.get(f"{self.url}/{path}", timeout=10)
+        return httpx2.get(f"{self.url}/{path}", timeout=60)
 
     def run_id(self) -> str:
         ended = self.surefoot("status", *TARGET, "--json")
