@@ -23,39 +23,45 @@ from surefoot.arguments import (
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, Json, result, show_line
 
+Image = Annotated[
+    str | None,
+    Parameter(help="[CONTAINER=]REF: run this image. The container may be left out where the task has one only."),
+]
+TaskDefinition = Annotated[
+    str | None,
+    Parameter(help="FAMILY, FAMILY:REVISION or an ARN: run this task definition, which is registered already."),
+]
+Observe = Annotated[
+    bool,
+    Parameter(
+        negative="",
+        help="Change nothing: watch and judge the deployment that somebody else begins, or has just begun.",
+    ),
+]
+Override = Annotated[
+    tuple[str, ...],
+    Parameter(
+        negative="",
+        show_default=False,
+        help="GATE=REASON: let this gate before the change pass, on the record. May be repeated. A run that is "
+        "blocked names the gates that it would take.",
+    ),
+]
+OnConflict = Annotated[
+    Literal["queue", "refuse"],
+    Parameter(help="While another run is active on the service: wait for its end, or be refused."),
+]
+
 
 def deploy(
     cluster: Cluster,
     service: Service,
     *,
-    image: Annotated[
-        str | None,
-        Parameter(help="[CONTAINER=]REF: run this image. The container may be left out where the task has one only."),
-    ] = None,
-    task_definition: Annotated[
-        str | None,
-        Parameter(help="FAMILY, FAMILY:REVISION or an ARN: run this task definition, which is registered already."),
-    ] = None,
-    observe: Annotated[
-        bool,
-        Parameter(
-            negative="",
-            help="Change nothing: watch and judge the deployment that somebody else begins, or has just begun.",
-        ),
-    ] = False,
-    override: Annotated[
-        tuple[str, ...],
-        Parameter(
-            negative="",
-            show_default=False,
-            help="GATE=REASON: let this gate before the change pass, on the record. May be repeated. A run that is "
-            "blocked names the gates that it would take.",
-        ),
-    ] = (),
-    on_conflict: Annotated[
-        Literal["queue", "refuse"],
-        Parameter(help="While another run is active on the service: wait for its end, or be refused."),
-    ] = "queue",
+    image: Image = None,
+    task_definition: TaskDefinition = None,
+    observe: Observe = False,
+    override: Override = (),
+    on_conflict: OnConflict = "queue",
     reason: Reason = "",
     actor: Actor = None,
     wait: Annotated[bool, Parameter(help="Wait for the end and exit by it, or print the run's id and leave.")] = True,

@@ -254,6 +254,12 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
 
     for act in VERBS:
         _add_verb(router, endpoints, NamedInPath, act)
+    _add_lists(router, endpoints, targets)
+    return router
+
+
+def _add_lists(router: APIRouter, endpoints: Endpoints, targets: Targets) -> None:
+    """Add what shows several runs or services."""
 
     @router.get("/deployments", dependencies=[needs(Role.VIEWER, About.SOME_SERVICE)])
     async def deployments(
@@ -290,5 +296,3 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         """Show each service that the caller may look at: its runs, whether it is armed, open alerts, health score."""
         found = await endpoints.history.overview()
         return Overview(services=tuple(line for line in found if asking.sees(line.target)))
-
-    return router
