@@ -1,0 +1,236 @@
+"""Emergency scalings, and all that people, schedules, AWS, deaths and restored Redis may do to them."""
+
+import asyncio
+import copy
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import hypothesis.strategies as st
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from contracts.policy import Recovery as RecoverySection
+from contracts.policy import ServicePolicy
+from contracts.policy_rules import BUILT_IN_RULES, RuleMetric, RulePolicy
+from contracts.recovery import Disarm, ManualTrigger
+from contracts.scaling import ScalingFinished, ScalingStarted
+from services._aws.errors import AwsError
+from services._chassis.transition import Decision, Transition
+from services.recovery.decisions.scale import begin_scaling, why_not_scale
+from services.recovery.decisions.unscale import begin_restoring
+from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.scale_plan import Autoscaler
+from services.recovery.domain.scaling import EmergencyScaling
+from tests.properties.profiles import PROFILE
+from tests.services.recovery.harness import TARGET, Crash, Recovery
+
+DENIED = AwsError("AWS refused it: AccessDeniedException", code="AccessDeniedException")
+LOST = AwsError("AWS did not answer: ReadTimeoutError", temporary=True, sent_before=True)
+CPU = RulePolicy(
+    name="cpu_exhausted", metric=RuleMetric.CPU, comparison=">", threshold=95, minutes=3, severity="critical"
+)
+LONGEST_HOURS = 60
+"""Enough for a scaling that was asked for a day, and for a restoration that AWS refuses for another."""
+
+
+class Scalings(RuleBasedStateMachine):
+    """One service. Whatever happens, each scaling that has begun to set something ends once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recovery = Recovery()
+        self.recovery.policies.reload(
+            ServicePolicy(
+                target=TARGET,
+                recovery=RecoverySection(scaling_by_itself=True, scaling_above_maximum=True),
+                rules=(*BUILT_IN_RULES, CPU),
+            )
+        )
+        self.number = 0
+        self.touched = False
+        """Whether anybody else has set a count or a limit."""
+        self.left = 0
+        """Calls and writes until the process dies; 0: it does not."""
+        self.after = False
+        self.copy: dict[str, Any] = {}
+        self.heard = 0
+        """How many events were published when the copy was made."""
+        store, ecs, scaler = self.recovery.store, self.recovery.ecs, self.recovery.scaler
+        for owner, names in (
+            (store, ("read", "apply")),
+            (ecs, ("service", "update")),
+            (scaler, ("autoscaler", "limit")),
+        ):
+            for name in names:
+                setattr(owner, name, self._dying(getattr(owner, name)))
+
+    def _dying(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        async def dying(*args: Any, **named: Any) -> Any:
+            dies = self.left == 1
+            self.left = max(0, self.left - 1)
+            if dies and not self.after:
+                raise Crash
+            answer = await call(*args, **named)
+            if dies:
+                raise Crash
+            return answer
+
+        return dying
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> None:
+        asyncio.run(work)
+
+    @initialize(
+        scaler=st.sampled_from([None, Autoscaler(2, 6), Autoscaler(3, 3), Autoscaler(2, 6, policies=False)]),
+        moves_at_once=st.booleans(),
+        stands=st.booleans(),
+    )
+    def begin(self, scaler: Autoscaler | None, moves_at_once: bool, stands: bool) -> None:
+        """Half of the time a scaling stands at once, so that its end is tried as often as its begin."""
+        self.scaler = scaler
+        self.recovery.scaler.target, self.recovery.scaler.moves_at_once = scaler, moves_at_once
+        self.keep()
+        if stands:
+            self.ask(5, 10)
+            self.work(dies_at=0, after=False)
+
+    # people and alerts
+
+    @rule(count=st.integers(1, 9), minutes=st.sampled_from([1, 10, 1440]))
+    def ask(self, count: int, minutes: int) -> None:
+        self.number += 1
+        now = self.recovery.now
+        scaling = EmergencyScaling(
+            scaling_id=f"scaling:{self.number}",
+            trigger=ManualTrigger(actor="ada"),
+            target_count=count,
+            asked_at=now,
+            until=now + timedelta(minutes=minutes),
+        )
+
+        def decide(state: bytes | None) -> Decision:
+            protection = Protection.from_bytes(state)
+            return Decision() if why_not_scale(protection, now) else begin_scaling(protection, TARGET, scaling)
+
+        self.recovery.store.write(Transition(key_of(TARGET), decide))
+
+    @rule()
+    def end(self) -> None:
+        now, by = self.recovery.now, ManualTrigger(actor="bob")
+        self.recovery.store.write(
+            Transition(key_of(TARGET), lambda state: begin_restoring(Protection.from_bytes(state), TARGET, now, by))
+        )
+
+    @rule(alert_id=st.sampled_from(["a", "b"]), over=st.booleans())
+    def alert(self, alert_id: str, over: bool) -> None:
+        self.number += 1
+        alert = self.recovery.alert(rule=CPU.name, alert_id=alert_id, state="resolved" if over else "raised")
+        self._calmly(self.recovery.send(alert, f"alert-{self.number}"))
+
+    @rule(count=st.integers(1, 9))
+    def person_wants(self, count: int) -> None:
+        self.touched = True
+        self.recovery.ecs.desired = count
+
+    @rule(low=st.integers(1, 4), more=st.integers(0, 6))
+    def schedule_sets(self, low: int, more: int) -> None:
+        self.touched = True
+        if self.recovery.scaler.target is not None:
+            self.recovery.scaler.target = replace(self.recovery.scaler.target, low=low, high=low + more)
+
+    @precondition(lambda self: self.recovery.protection.arm is None)
+    @rule()
+    def arm(self) -> None:
+        self.number += 1
+        self._calmly(self.recovery.arm(f"run-{self.number}", minutes=120))
+
+    @rule()
+    def disarm(self) -> None:
+        held = self.recovery.protection.arm
+        if held is not None:
+            self._calmly(self.recovery.send(Disarm(target=TARGET, run_id=held.run_id), f"disarm:{held.run_id}"))
+
+    def _calmly(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do something that the process does not die of."""
+        left, self.left = self.left, 0
+        refusing, self.recovery.ecs.refusing = self.recovery.ecs.refusing, {}
+        self._run(work)
+        self.left, self.recovery.ecs.refusing = left, refusing
+
+    # time, AWS, deaths and Redis
+
+    @rule(seconds=st.sampled_from([1.0, 61.0, 700.0, 90_000.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.recovery.clock.time += seconds
+        self._calmly(self.recovery.fire())
+
+    @rule(dies_at=st.integers(0, 12), after=st.booleans())
+    def work(self, dies_at: int, after: bool) -> None:
+        self.left, self.after = dies_at, after
+        self._run(self.recovery.work())
+        self.left = 0
+
+    @rule(update=st.booleans(), limit=st.booleans())
+    def refuse(self, update: bool, limit: bool) -> None:
+        self.recovery.ecs.refusing = {"update": DENIED} if update else {}
+        self.recovery.scaler.refusing = DENIED if limit else None
+
+    @rule()
+    def lose_an_answer(self) -> None:
+        self.recovery.scaler.lost.append(LOST)
+
+    @rule()
+    def keep(self) -> None:
+        store = self.recovery.store
+        self.copy = {
+            name: copy.deepcopy(getattr(store, name)) for name in ("states", "timers", "jobs", "records", "seen")
+        }
+        self.heard = len(store.emitted)
+
+    @rule()
+    def restore(self) -> None:
+        """Redis is restored from the copy, and what Kafka has of recovery's own events is read again."""
+        store = self.recovery.store
+        for name, value in copy.deepcopy(self.copy).items():
+            setattr(store, name, value)
+        for emission in store.emitted[self.heard :]:
+            if isinstance(emission.event, ScalingStarted | ScalingFinished):
+                self.number += 1
+                self._calmly(self.recovery.send(emission.event, f"again-{self.number}", again=True))
+
+    # promises
+
+    @invariant()
+    def a_scaling_that_stands_has_a_way_to_its_end(self) -> None:
+        scaling, store = self.recovery.protection.scaling, self.recovery.store
+        if scaling is not None:
+            jobs = [held for held in store.jobs.values() if held.state == "queued" and held.job.kind == "unscale"]
+            assert jobs or f"unscale:{scaling.scaling_id}" in store.timers
+
+    @invariant()
+    def what_is_over_is_told_once(self) -> None:
+        told = Counter(event.scaling_id for event in self.recovery.published(ScalingFinished))
+        assert set(told.values()) <= {1}
+
+    def teardown(self) -> None:
+        """Once there is peace, all that has begun ends, and what nobody else has touched is as it was."""
+        self.refuse(update=False, limit=False)
+        self.recovery.scaler.lost.clear()
+        self.disarm()
+        for _ in range(LONGEST_HOURS):
+            self.work(dies_at=0, after=False)
+            self.pass_time(3600)
+        assert self.recovery.protection.scaling is None
+        begun = {event.scaling_id for event in self.recovery.published(ScalingStarted)}
+        assert begun == {event.scaling_id for event in self.recovery.published(ScalingFinished)} & begun
+        if not self.touched:
+            assert self.recovery.scaler.target == self.scaler
+            if self.scaler is None or not self.scaler.policies:
+                assert self.recovery.ecs.desired == 3
+
+
+TestScalings = Scalings.TestCase
+TestScalings.settings = settings(PROFILE, max_examples=40, stateful_step_count=12)
