@@ -68,6 +68,10 @@ class Expected(Frozen):
     """``DECISION/REASON`` of what recovery decides on alerts outside a run until the watch is over."""
     live: str | None = None
     """Tag or reference of the image that the service's newest deployment runs when the watch is over."""
+    drifted: bool | None = None
+    """Whether the service differs from its last good snapshot when the watch is over."""
+    ready: bool | None = None
+    """Whether one can then go back to the last good snapshot and to the one before it."""
     fires: frozenset[str] | None = None
     """Rules of Surefoot's own alarms that are in ALARM at some time, from the request until the watch is over."""
     armed: frozenset[ServiceName] | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from contracts.monitor import CriticalAlert
-from contracts.recovery import AlertTrigger, RollbackDecided
+from contracts.recovery import AlertTrigger, DriftObserved, ReadinessChanged, RollbackDecided
 from sandbox.scenarios.model import Expected
 from surefoot.rehearsal.rehearse import Rehearsal
 
@@ -19,6 +19,18 @@ def decisions_of(rehearsal: Rehearsal) -> set[str]:
     events = (envelope.event for envelope in rehearsal.events)
     decided = (event for event in events if isinstance(event, RollbackDecided) and event.run_id is None)
     return {f"{event.decision}/{event.reason}" for event in decided if isinstance(event.trigger, AlertTrigger)}
+
+
+def differences_of(rehearsal: Rehearsal) -> tuple[str, ...]:
+    """Return how the service differs from its last good snapshot, as recovery has told it last."""
+    observed = [envelope.event for envelope in rehearsal.events if isinstance(envelope.event, DriftObserved)]
+    return observed[-1].differences if observed else ()
+
+
+def lost_of(rehearsal: Rehearsal) -> tuple[str, ...]:
+    """Return the ways back that are lost, as recovery has told it last."""
+    changed = [envelope.event for envelope in rehearsal.events if isinstance(envelope.event, ReadinessChanged)]
+    return changed[-1].lost if changed else ()
 
 
 def alarms_of(rehearsal: Rehearsal) -> set[str]:
@@ -67,6 +79,11 @@ def _of_aws(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
         yield f"decided outside a run: {_names(decided)}, not {_names(expected.decisions)}"
     if expected.live is not None and rehearsal.live != expected.live:
         yield f"{rehearsal.live} is live, not {expected.live}"
+    drifted, lost = differences_of(rehearsal), lost_of(rehearsal)
+    if expected.drifted is not None and bool(drifted) != expected.drifted:
+        yield f"it differs from its last good snapshot in: {' '.join(drifted) or 'nothing'}"
+    if expected.ready is not None and bool(lost) == expected.ready:
+        yield f"ways back that are lost: {' '.join(lost) or 'none'}"
     if expected.fires is not None and (fired := alarms_of(rehearsal)) != expected.fires:
         yield f"Surefoot's own alarms that fired: {_names(fired)}, not {_names(expected.fires)}"
     if expected.armed is not None and rehearsal.armed != expected.armed:

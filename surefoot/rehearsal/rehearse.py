@@ -42,6 +42,8 @@ from surefoot.rehearsal.system import InProcessSystem
 Look = Callable[[Stage, InProcessSystem], Awaitable[None]]
 LONGEST = 4 * 3600.0
 """Product seconds after which a rehearsal is given up."""
+LOOK_SECONDS = 60.0
+"""Product seconds in which recovery looks at the ways back."""
 SOURCE = "surefoot/rehearsal"
 VARIABLES = {**REQUIRED_VARIABLES, "AWS_ACCOUNT": ACCOUNT, "AWS_REGION": REGION}
 """Settings of the sandbox's services; they win over the user's environment."""
@@ -121,6 +123,9 @@ async def _play(
         seconds, run = stage.clock.now() - begun, await system.run(finished.run_id)
         also = [await _deploy(stage, system, service, str(number)) for number, service in enumerate(afterwards, 2)]
         await stage.clock.sleep(scenario.expect.watch)
+        if (scenario.expect.drifted, scenario.expect.ready) != (None, None):
+            await system.look_at_ways_back()
+            await stage.clock.sleep(LOOK_SECONDS)
         if look is not None:
             await look(stage, system)
     events = (from_message(message.headers, message.value) for topic in system.bus.topics.values() for message in topic)

@@ -25,6 +25,7 @@ from services._chassis.service import Platform
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services.orchestrator.domain.view import run_key
+from services.recovery.jobs.watch import Rounds
 
 LOOK_SECONDS = 1.0
 """Product seconds between two polls for timers and jobs."""
@@ -77,6 +78,10 @@ class InProcessSystem:
         record = await RedisStore(self.redis, Party.ORCHESTRATOR, self._clock).record(run_key(run_id))
         view: dict[str, Any] = orjson.loads(record or b"{}")
         return view
+
+    async def look_at_ways_back(self) -> None:
+        """Have recovery begin the look that it begins once an hour."""
+        await Rounds(RedisStore(self.redis, Party.RECOVERY, self._clock), self._clock).once()
 
     async def _start(self, party: Party) -> Iterable[Loop]:
         settings = load_settings(party, **self._settings)
