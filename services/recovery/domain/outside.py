@@ -8,7 +8,7 @@ AWS's clock: the monitor's windows are minutes of CloudWatch.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from contracts.monitor import CriticalAlert
+from contracts.monitor import CriticalAlert, CriticalRule
 from contracts.policy import Recovery
 from contracts.rollout_pace import duration
 from services.recovery.domain.alert import dependency_of, late, not_attributed
@@ -60,7 +60,7 @@ def without_looking(  # noqa: PLR0911  a list of questions, in their order
         if alert.attribution == "neither":
             return not_ours  # it is raised again
         return call_people(Why.VERSION_BEFORE, "the version before broke the rule as well, and by as much")
-    return _by_policy(alert, recovery) or _without_evidence(alert)
+    return _by_policy(alert, recovery) or _without_evidence(alert) or _database_away(protection, alert)
 
 
 def _by_policy(alert: CriticalAlert, recovery: Recovery | None) -> Answer | None:
@@ -81,6 +81,15 @@ def _without_evidence(alert: CriticalAlert) -> Answer | None:
     if not alert.deployment_id:
         return call_people(Why.NO_EVIDENCE, "the alert names no deployment")
     return None
+
+
+def _database_away(protection: Protection, alert: CriticalAlert) -> Answer | None:
+    """Return why nothing goes back while the application does not reach its database: no policy has to name that."""
+    rules = {alert.rule, *(firing.rule for firing in protection.firing.values())}
+    if CriticalRule.DATABASE_CONNECTIONS not in rules:
+        return None
+    because = "the service does not reach its database, and nothing tells whether that is its version's doing"
+    return call_people(Why.DEPENDENCY, because)
 
 
 def why_not_live(

@@ -187,10 +187,18 @@ async def test_a_version_that_was_deployed_into_an_incident_is_not_taken_back(
     assert told(recovery) == [("people-called", "already-there")]
 
 
-async def test_a_database_that_was_in_trouble_before_is_nobodys_fault(recovery: Recovery) -> None:
-    began = recovery.ecs.history[-1]["createdAt"]
-    await hears(recovery, alert(recovery, rule="database_connections", began_at=began))
-    assert told(recovery) == [("people-called", "already-there")]
+async def test_a_database_that_is_not_reached_is_nobodys_fault(recovery: Recovery) -> None:
+    await hears(recovery, alert(recovery, rule="database_connections"))
+    assert told(recovery) == [("people-called", "dependency")]
+
+
+async def test_a_database_that_no_policy_names_excuses_what_fails_without_it(recovery: Recovery) -> None:
+    """The monitor raises both at the same look; that of the database comes after the other one."""
+    await recovery.send(alert(recovery), "alert-1:raised")
+    await recovery.send(alert(recovery, alert_id="alert-2", rule="database_connections"), "alert-2:raised")
+    await recovery.work()
+    assert told(recovery) == [("people-called", "dependency")] * 2
+    assert recovery.published(RollbackStarted) == []
 
 
 @pytest.mark.parametrize(
@@ -214,8 +222,16 @@ async def test_the_policy_decides_whether_recovery_acts(
     assert told(recovery)[-1] == ("acted", "alert")
 
 
-async def test_whoever_says_nothing_has_nothing_rolled_back_and_nothing_is_looked_at(recovery: Recovery) -> None:
+@pytest.mark.parametrize(("minutes", "said"), [(59, ("acted", "alert")), (60, ("people-called", "too-old"))])
+async def test_whoever_says_nothing_has_an_hour(recovery: Recovery, minutes: int, said: tuple[str, str]) -> None:
     recovery.policies.reload(ServicePolicy(target=TARGET))
+    recovery.clock.time += (minutes - 20) * MINUTES
+    await hears(recovery, alert(recovery))
+    assert told(recovery) == [said]
+
+
+async def test_whoever_switches_it_off_has_nothing_rolled_back_and_nothing_is_looked_at(recovery: Recovery) -> None:
+    governs(recovery, rollback_window=0)
     recovery.ecs.refusing["service"] = AwsError("nobody may ask", temporary=False)
     await hears(recovery, alert(recovery))
     assert told(recovery) == [("people-called", "switched-off")]
