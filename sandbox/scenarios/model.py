@@ -11,6 +11,7 @@ from contracts.suggest import did_you_mean
 from sandbox.scenarios.behaviour import Behaviour
 from sandbox.scenarios.frozen import Frozen
 from sandbox.scenarios.harm import ScheduledRule
+from sandbox.scenarios.people import Act
 from sandbox.scenarios.world import World
 
 ServiceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+$")]
@@ -74,6 +75,8 @@ class Expected(Frozen):
     """Whether one can then go back to the last good snapshot and to the one before it."""
     fires: frozenset[str] | None = None
     """Rules of Surefoot's own alarms that are in ALARM at some time, from the request until the watch is over."""
+    answers: tuple[Annotated[str, Field(pattern=r"^(pause|resume|approve|reject): (done|refused)$")], ...] | None = None
+    """What became of each that ``people`` ask for, in order; an abort has the run's end for its answer."""
     armed: frozenset[ServiceName] | None = None
     """The services over which alarms of Surefoot's own stand when the watch is over."""
 
@@ -96,6 +99,8 @@ class Scenario(Frozen):
     world: World = World()
     harm: tuple[ScheduledRule, ...] = ()
     """Calls of AWS that fail, are slow, or are answered in part."""
+    people: tuple[Act, ...] = ()
+    """What persons do with the run meanwhile."""
     config: Config = Config()
     policy: Mapping[str, Any] | None = None
     """A policy as in a policy file. One that is given with the command wins."""

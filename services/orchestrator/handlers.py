@@ -40,7 +40,7 @@ from services.orchestrator.domain.replay import (
 from services.orchestrator.domain.request_name import RequestName, alias_key
 from services.orchestrator.domain.requests import request_of
 from services.orchestrator.domain.unreadable import name_of, refusal_of
-from services.orchestrator.domain.verbs import VerbAsked, asked_of
+from services.orchestrator.domain.verbs import VerbAsked, answer_key, asked_of
 from services.orchestrator.domain.view import RunView, run_key
 from services.orchestrator.ports import Courses
 
@@ -166,11 +166,14 @@ class Handlers:
         asked = {"run_id": run_id, "actor": actor_of(meta.signed_by, event.actor)}
         return await self.on_event(event.model_copy(update=asked), meta)
 
-    async def on_verb(self, event: PauseRequested | ResumeRequested | ApprovalDecided, meta: Meta) -> Transition:
-        """Take from outside that somebody acts on a run; times are of the wall clock."""
+    async def on_verb(self, event: PauseRequested | ResumeRequested | ApprovalDecided, meta: Meta) -> Transition | None:
+        """Take from outside that somebody acts on a run; times are of the wall clock. What was answered is over."""
+        id_ = id_of("verb", meta.source, meta.id)
+        if await self._courses.record(answer_key(id_)) is not None:
+            return None
         refusal = self._why_not_decide(event, meta.signed_by) if isinstance(event, ApprovalDecided) else ""
         actor, asked_at = actor_of(meta.signed_by, event.actor), self._clock.at(meta.time.timestamp())
-        asked = asked_of(event, id_of("verb", meta.source, meta.id), actor, asked_at)
+        asked = asked_of(event, id_, actor, asked_at)
         return await self.ask(replace(asked, refusal=refusal), meta.time)
 
     async def ask(self, asked: VerbAsked, published_at: datetime | None = None) -> Transition:

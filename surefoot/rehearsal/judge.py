@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 
 from contracts.monitor import CriticalAlert
 from contracts.recovery import AlertTrigger, DriftObserved, ReadinessChanged, RollbackDecided
+from contracts.run_verbs import VerbAnswered
 from sandbox.scenarios.model import Expected
 from surefoot.rehearsal.rehearse import Rehearsal
 
@@ -43,9 +44,16 @@ def deployments_of(rehearsal: Rehearsal) -> int:
     return sum("ecs-svc/" in call.effect for call in rehearsal.calls)
 
 
+def answers_of(rehearsal: Rehearsal) -> tuple[str, ...]:
+    """Return what became of each verb that was asked for, in order."""
+    events = (envelope.event for envelope in rehearsal.events)
+    answers = (event for event in events if isinstance(event, VerbAnswered))
+    return tuple(f"{answer.verb}: {'done' if answer.accepted else 'refused'}" for answer in answers)
+
+
 def mismatches(rehearsal: Rehearsal, expected: Expected) -> list[str]:
     """Return a sentence for each difference from what was expected; empty if there is none."""
-    return [*_of_the_end(rehearsal, expected), *_of_aws(rehearsal, expected)]
+    return [*_of_the_end(rehearsal, expected), *_of_people(rehearsal, expected), *_of_aws(rehearsal, expected)]
 
 
 def _of_the_end(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
@@ -67,6 +75,12 @@ def _of_the_end(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
     for other in rehearsal.also:
         if other.outcome is not expected.outcome:
             yield f"{other.target.cluster}/{other.target.service} ended {other.outcome}, not {expected.outcome}"
+
+
+def _of_people(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
+    """Yield the difference in what people were answered."""
+    if expected.answers is not None and (answers := answers_of(rehearsal)) != expected.answers:
+        yield f"people were answered {', '.join(answers) or 'nothing'}, not {', '.join(expected.answers)}"
 
 
 def _of_aws(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:

@@ -36,6 +36,7 @@ from services._policy.files import File, Files
 from services._policy.load import load
 from services._policy.policies import Policies
 from services.monitor.domain.names import OURS
+from surefoot.rehearsal.people import act
 from surefoot.rehearsal.stage import NeverEnds, Prepare, Stage, Watch, staged
 from surefoot.rehearsal.system import InProcessSystem
 
@@ -119,7 +120,9 @@ async def _play(
     scenario, world = stage.scenario, stage.aws.world
     afterwards = [service for service in scenario.world.services if service.name in scenario.also]
     async with stage.under_way(watch, prepare) as begun, system:
+        acting = asyncio.create_task(_people(stage, system))
         finished = await _deploy(stage, system, scenario.world.service, "1")
+        await end([acting])
         seconds, run = stage.clock.now() - begun, await system.run(finished.run_id)
         also = [await _deploy(stage, system, service, str(number)) for number, service in enumerate(afterwards, 2)]
         await stage.clock.sleep(scenario.expect.watch)
@@ -140,6 +143,13 @@ async def _play(
         frozenset(name for name in stage.fired if name.startswith(OURS)),
         frozenset(watched_services(world, OURS)),
     )
+
+
+async def _people(stage: Stage, system: InProcessSystem) -> None:
+    """Let the scenario's persons act on the run of its service."""
+    scenario = stage.scenario
+    target = _request(scenario, scenario.world.service, stage.aws.world.registry).target
+    await act(system, target, run_id_of(target, SOURCE, "1"), scenario.people, SOURCE)
 
 
 async def _deploy(stage: Stage, system: InProcessSystem, service: Service, id_: str) -> DeploymentFinished:

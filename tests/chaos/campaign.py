@@ -16,6 +16,7 @@ from contracts.topics import SERVICES
 from tests.chaos.harms import Harms
 from tests.chaos.judge import Images, Report, judge, judge_services
 from tests.chaos.judge_audit import judge_audit
+from tests.chaos.judge_verbs import judge_verbs
 from tests.chaos.kinds import KINDS, mix
 from tests.chaos.plan import harms
 from tests.chaos.requests import Asked, requests
@@ -82,6 +83,7 @@ class Campaign:
             calls = running.control_aws("GET", "calls?changing=1")
             judge(report, drive.asked, running.observer.seen, calls, others, harmless=self.harmless)
             judge_audit(report, running.observer.seen)
+            judge_verbs(report, drive.asked, running.observer.seen)
             judge_services(report, drive.asked, running.observer.seen, drive.images, drive.harms.touched)
         report.seconds = round(time.monotonic() - begun, 1)
         return report
@@ -97,6 +99,8 @@ class Drive:
         self._waiting = list(requests(campaign.seed, campaign.runs, campaign.targets))
         self._active: dict[Target, str] = {}
         """Target → its active run."""
+        self._approved = 0
+        """How many of the runs that were seen to wait for an approval have got theirs."""
         self.asked: list[Asked] = []
         self.images = Images()
         self.harms = Harms(running, self._agenda.add, campaign.seed)
@@ -147,6 +151,7 @@ class Drive:
         self._agenda.run_due()
         self._stack.fleet.supervise()
         self._ask()
+        self._approve()
         time.sleep(TICK_SECONDS)
 
     def _ask(self) -> None:
@@ -163,3 +168,13 @@ class Drive:
             self._stack.observer.ask(run)
             if run.abort_after is not None:
                 self._agenda.add(run.abort_after, partial(self._stack.observer.abort, run))
+            if run.pause_after is not None:
+                self._agenda.add(run.pause_after, partial(self._stack.observer.pause, run))
+
+    def _approve(self) -> None:
+        """Approve what waits, three times over: under the names of three persons, with one key."""
+        waiting = self._stack.observer.seen.held[self._approved :]
+        self._approved += len(waiting)
+        for held in waiting:
+            for person in ("ann", "ben", "eve"):
+                self._stack.observer.approve(held, person)

@@ -63,6 +63,9 @@ class Report:
     dead_letters_found: int = 0
     copies_on_the_bus: int = 0
     audit_records: int = 0
+    approvals: int = 0
+    """Approvals that counted; of each plan one is wanted, and three are sent."""
+    pauses: int = 0
     acts_without_one_record: int = 0
     """Changes, rollbacks and ends of runs that have none, or several, where Redis was never restored."""
     seconds: float = 0

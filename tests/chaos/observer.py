@@ -22,10 +22,11 @@ from contracts.dead_letter import DeadLettered
 from contracts.deployment import AbortRequested, DeploymentFinished
 from contracts.envelope import Envelope, InvalidMessage, Meta, from_message
 from contracts.recovery import RollbackStarted
+from contracts.run_verbs import ApprovalDecided, PauseRequested, RunHeld
 from contracts.topics import TOPICS, Party
 from services._chassis.records import read_bounded
 from surefoot.signing import signed
-from tests.chaos.requests import SOURCE, Asked
+from tests.chaos.requests import PAUSE_MINUTES, SOURCE, Asked
 
 BAD = "chaos-bad"
 """The header of messages that are meant to become dead letters."""
@@ -50,6 +51,8 @@ class Seen:
     ended: dict[str, DeploymentFinished] = field(default_factory=dict)
     """Run → its end."""
     rollbacks: list[RollbackStarted] = field(default_factory=list)
+    held: list[RunHeld] = field(default_factory=list)
+    """Runs that wait for an approval, each time that they say so."""
     copies: int = 0
     bad: set[Place] = field(default_factory=set)
     letters: list[DeadLettered] = field(default_factory=list)
@@ -78,6 +81,8 @@ class Seen:
                 self.ended[end.run_id] = end
             case RollbackStarted() as rollback:
                 self.rollbacks.append(rollback)
+            case RunHeld() as held if held.plan:
+                self.held.append(held)
 
 
 class Observer:
@@ -114,6 +119,14 @@ class Observer:
     def abort(self, asked: Asked) -> Future[None]:
         event = AbortRequested(target=asked.target, run_id=asked.run_id, actor="chaos", reason="as planned")
         return self.publish(Envelope(Meta(f"abort-{asked.number}", SOURCE, datetime.now(UTC)), event))
+
+    def pause(self, asked: Asked) -> Future[None]:
+        event = PauseRequested(target=asked.target, run_id=asked.run_id, actor="chaos", minutes=PAUSE_MINUTES)
+        return self.publish(Envelope(Meta(f"pause-{asked.number}", SOURCE, datetime.now(UTC)), event))
+
+    def approve(self, held: RunHeld, by: str) -> Future[None]:
+        event = ApprovalDecided(target=held.target, run_id=held.run_id, plan=held.plan, decision="approve", actor=by)
+        return self.publish(Envelope(Meta(f"approve-{held.run_id}-{held.plan}-{by}", SOURCE, datetime.now(UTC)), event))
 
     def publish(self, envelope: Envelope) -> Future[None]:
         message = signed(envelope.to_message(), Party.CI, self._environment)

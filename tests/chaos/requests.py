@@ -14,6 +14,9 @@ SOURCE = "chaos"
 REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/backend"
 ABORTED = 0.06
 """The share of runs that a person aborts."""
+PAUSED = 0.2
+"""The share of runs that a person pauses."""
+PAUSE_MINUTES = 2.0
 CONFIG = DeploymentConfig(deployment_timeout_minutes=8, validation_timeout_minutes=8, baking_minutes=3)
 
 
@@ -30,12 +33,18 @@ class Asked:
     """Real seconds."""
     kind: str = USUAL
     """Of its service."""
+    pause_after: float | None = None
+    """Real seconds."""
+    wants_approval: bool = False
+    """Whether the policy of its service wants a person to approve the change."""
 
     def outcomes(self, *, harmless: bool) -> frozenset[Outcome]:
         """Return the ends that are right. Harm may keep a good version from going live; a bad one never succeeds."""
         right = KINDS[self.kind].right(self.behaviour)
         if harmless:
-            return frozenset({right} if self.abort_after is None else {right, Outcome.ABORTED, Outcome.ROLLED_BACK})
+            aborted = set() if self.abort_after is None else {Outcome.ABORTED, Outcome.ROLLED_BACK}
+            paused = set() if self.pause_after is None else {Outcome.ABORTED}
+            return frozenset({right, *aborted, *paused})
         return frozenset(Outcome) - (frozenset() if right is Outcome.SUCCEEDED else {Outcome.SUCCEEDED})
 
     @property
@@ -59,17 +68,41 @@ def target(number: int) -> Target:
 def requests(seed: int, runs: int, targets: int) -> Iterator[Asked]:
     """Yield ``runs`` requests; they go round the ``targets``."""
     random, kinds = Random(f"requests {seed}"), mix(seed, targets)
+    acts = Random(f"acts {seed}")
     for number in range(runs):
         kind = kinds[number % targets]
         behaviour = random.choice(KINDS[kind].behaviours)
         abort_after = random.uniform(0.1, 8.0) if random.random() < ABORTED else None
-        yield Asked(number, target(number % targets + 1), behaviour, f"{behaviour}-{seed}-{number}", abort_after, kind)
+        yield Asked(
+            number,
+            target(number % targets + 1),
+            behaviour,
+            f"{behaviour}-{seed}-{number}",
+            abort_after,
+            kind,
+            acts.uniform(0.1, 6.0) if acts.random() < PAUSED else None,
+            wants_approval(number % targets + 1),
+        )
+
+
+def wants_approval(number: int) -> bool:
+    """Return whether the changes of this service have to be approved: those of every third."""
+    return number % 3 == 0
 
 
 def policy(services: int) -> dict[str, Any]:
-    """Return a policy of the first services, in which alerts outside runs roll back; by default none does."""
-    names = map(service_name, range(1, services + 1))
+    """Return a policy of the first services, in which alerts outside runs roll back; by default none does.
+
+    The harness has one key, so that whoever asks for a run approves it, too.
+    """
+    return {"version": 1, "services": [_service(number) for number in range(1, services + 1)]}
+
+
+def _service(number: int) -> dict[str, Any]:
+    approval = {"needed": int(wants_approval(number)), "minutes": 10, "requester_may_approve": True}
     return {
-        "version": 1,
-        "services": [{"cluster": CLUSTER, "service": name, "recovery": {"rollback_window": 60}} for name in names],
+        "cluster": CLUSTER,
+        "service": service_name(number),
+        "recovery": {"rollback_window": 60},
+        "approval_before_change": approval,
     }

@@ -35,6 +35,8 @@ def together(reports: Sequence[Report]) -> Report:
         whole.dead_letters_found += report.dead_letters_found
         whole.copies_on_the_bus += report.copies_on_the_bus
         whole.audit_records += report.audit_records
+        whole.approvals += report.approvals
+        whole.pauses += report.pauses
         whole.acts_without_one_record += report.acts_without_one_record
         whole.seconds = round(whole.seconds + report.seconds, 1)
         whole.faults += [f"seed {report.seed}: {fault}" for fault in report.faults]

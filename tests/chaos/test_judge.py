@@ -1,6 +1,7 @@
 """A judge that finds nothing wrong proves nothing: each violation must be reported."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,12 +13,14 @@ from contracts.dead_letter import DeadLettered
 from contracts.deployment import DeploymentFinished, Outcome, Phase, PhaseFinished, PhaseStarted
 from contracts.envelope import Envelope, Meta
 from contracts.gates import Verdict
-from contracts.recovery import ChangeApplied, Disarm, RollbackFinished, RollbackStarted, TargetArmed
+from contracts.recovery import ChangeApplied, Disarm, RollBack, RollbackFinished, RollbackStarted, TargetArmed
+from contracts.run_verbs import RunHeld, Verb, VerbAnswered
 from services._chassis.audit.acts import Audited
 from services._chassis.transition import decided
 from tests.chaos import harms
 from tests.chaos.judge import Images, Report, judge, judge_services
 from tests.chaos.judge_audit import FORGOTTEN, OLDER_COPY, judge_audit
+from tests.chaos.judge_verbs import judge_verbs
 from tests.chaos.observer import Seen
 from tests.chaos.requests import Asked, target
 from tests.security.audit import Audit
@@ -245,3 +248,33 @@ async def test_a_fork_is_a_fault_unless_redis_was_restored() -> None:
         judge_audit(report, found)
         assert len(report.faults) == faults
     assert {OLDER_COPY, FORGOTTEN} <= harms._DO.keys()
+
+
+HELD = RunHeld(
+    target=ASKED.target,
+    run_id=RUN,
+    phase=Phase.PRE_DEPLOYMENT_VALIDATION,
+    until=datetime.now(UTC),
+    sentence="Waits.",
+    plan="0" * 32,
+    needed=1,
+)
+APPROVED = VerbAnswered(target=ASKED.target, run_id=RUN, verb=Verb.APPROVE, accepted=True, actor="ci", sentence="Yes.")
+BACK = RollBack(target=ASKED.target, run_id=RUN, trigger="t")
+WANTING = replace(ASKED, wants_approval=True)
+
+
+@pytest.mark.parametrize(
+    ("events", "fault"),
+    [
+        ([HELD, APPROVED, APPLIED, BACK], ""),
+        ([HELD, APPROVED, APPROVED], "counted more than once"),
+        ([HELD, APPLIED], "nobody has approved it"),
+        ([BACK, HELD], "although its rollback"),
+    ],
+)
+def test_an_approval_counts_once_and_nothing_holds_a_rollback(events: list[Event], fault: str) -> None:
+    report = Report(0)
+    judge_verbs(report, [WANTING], seen(*events))
+    assert [fault in said for said in report.faults] == ([True] if fault else [])
+    assert report.approvals == events.count(APPROVED)

@@ -1,5 +1,6 @@
 """The events that were published so far, and the promises that must hold at every moment of every run."""
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from contracts.dead_letter import DeadLettered
@@ -14,6 +15,7 @@ from contracts.recovery import (
     TargetDisarmed,
 )
 from contracts.results import DisarmOutput, StepFinished
+from contracts.run_verbs import RunHeld, Verb, VerbAnswered
 
 
 @dataclass
@@ -41,6 +43,15 @@ class Ledger:
     stood_down: set[str] = field(default_factory=set)
     """Runs for which recovery has published that it will not act any more."""
 
+    held: dict[str, RunHeld] = field(default_factory=dict)
+    """Run → what it was held for last."""
+    approvals: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Run → the persons whose approval was accepted, in order."""
+    wanted: tuple[int, int] = (0, 0)
+    """How many approvals the policy in force wants before the change and before success."""
+    needed: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Run → how many approvals it took before the change and before success, where persons are waited for."""
+
     broken: bool = False
     """Whether a promise was broken; later violations are not reported."""
 
@@ -52,7 +63,10 @@ class Ledger:
         assert (type(event), value) == (type(known), as_written), f"two contents under one id: {known} and {event}"
         if known is event:
             ours = envelope.meta.source == "surefoot/orchestrator"
-            assert not (ours and envelope.meta.run_id in self.ends), "something new is published of a run that is over"
+            late = isinstance(event, VerbAnswered) and not event.accepted
+            assert late or not (ours and envelope.meta.run_id in self.ends), (
+                "something new is published of a run that is over"
+            )
             self._hear(id_, event)
         self.broken = False
 
@@ -61,10 +75,13 @@ class Ledger:
             case DeploymentStarted():
                 assert self.active is None, f"{event.run_id} starts while {self.active} is active"
                 self.active = event.run_id
+                self.needed[event.run_id] = self.wanted
             case DeploymentFinished():
                 self._end(event)
             case ApplyChange():
                 assert event.run_id not in self.changes, "a second change is sent"
+                persons = self.approvals[event.run_id]
+                assert len(set(persons)) == len(persons) == self.needed[event.run_id][0], f"approved by {persons}"
                 self.changes[event.run_id] = id_
             case ChangeApplied():
                 end = self.ends.get(event.run_id)
@@ -75,6 +92,12 @@ class Ledger:
             case StepFinished(output=DisarmOutput(answer=answer)):
                 assert (answer == "rollback-started") == (event.run_id in self.begun), f"recovery says {answer}"
                 self.stood_down |= {event.run_id} if answer == "disarmed" else set()
+            case RunHeld():
+                assert event.run_id not in self.stood_down, "it is held after recovery stood down"
+                assert len(set(event.given)) == len(event.given) < max(event.needed, 1)
+                self.held[event.run_id] = event
+            case VerbAnswered(verb=Verb.APPROVE, accepted=True):
+                self.approvals[event.run_id].append(event.actor)
             case DeadLettered():
                 raise AssertionError(f"a dead letter: {event.detail}")
             case _:
@@ -109,6 +132,8 @@ class Ledger:
         if self.active == run:
             self.active = None
         if event.outcome is Outcome.SUCCEEDED:
+            enough = sum(self.needed[run]) if run in self.changes else 0
+            assert len(self.approvals[run]) >= enough, f"it succeeded, approved by {self.approvals[run]}"
             assert run in self.stood_down, "it succeeded before recovery had stood down"
             assert event.rollback is None
             assert run not in self.begun, "it succeeded, and was rolled back"

@@ -18,6 +18,7 @@ from contracts.deployment import (
     run_id_of,
 )
 from contracts.gates import Verdict
+from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested, RunHeld
 from contracts.topics import CRITICAL_ALERTS, PHASE_RESULTS, RECOVERY_COMMANDS, RECOVERY_EVENTS
 from services._chassis.clock import moment
 from services._chassis.records import Record
@@ -54,9 +55,15 @@ class Deployments(RuleBasedStateMachine):
 
     # people and pipelines
 
-    @initialize(observes=st.sampled_from([False, False, True]), at_its_pace=st.booleans(), rounds=st.integers(0, 18))
-    def first(self, observes: bool, at_its_pace: bool, rounds: int) -> None:
-        """One deployment is under way, perhaps almost over."""
+    @initialize(
+        observes=st.sampled_from([False, False, True]),
+        at_its_pace=st.booleans(),
+        rounds=st.integers(0, 18),
+        wanted=st.sampled_from([(0, 0), (0, 0), (2, 0), (1, 1)]),
+    )
+    def first(self, observes: bool, at_its_pace: bool, rounds: int, wanted: tuple[int, int]) -> None:
+        """One deployment is under way, perhaps almost over; perhaps persons have to approve it, and have."""
+        self.world.want_approvals(*wanted)
         self._request("a", observes=observes, config=AT_ITS_PACE if at_its_pace else SHORT)
         self._flow(rounds)
 
@@ -90,6 +97,25 @@ class Deployments(RuleBasedStateMachine):
     def abort(self, id_: str) -> None:
         self._abort(run_of(id_))
 
+    @rule(id_=ids, minutes=st.sampled_from([None, 1.0, 120.0]))
+    def pause(self, id_: str, minutes: float | None) -> None:
+        event = PauseRequested(target=TARGET, run_id=run_of(id_), actor="bob", minutes=minutes)
+        self.world.publish_outside(event)
+
+    @rule(id_=ids)
+    def resume(self, id_: str) -> None:
+        self.world.publish_outside(ResumeRequested(target=TARGET, run_id=run_of(id_), actor="eve"))
+
+    @rule(actor=st.sampled_from(["ada", "bob", "eve"]), decision=st.sampled_from(["approve", "approve", "reject"]))
+    def decide(self, actor: str, decision: Literal["approve", "reject"]) -> None:
+        """Decide on what is shown, or was once."""
+        for held in list(self.world.ledger.held.values())[-1:]:
+            self._decide(held, actor, decision)
+
+    def _decide(self, held: RunHeld, actor: str, decision: Literal["approve", "reject"] = "approve") -> None:
+        event = ApprovalDecided(target=TARGET, run_id=held.run_id, plan=held.plan, decision=decision, actor=actor)
+        self.world.publish_outside(event)
+
     def _abort(self, run_id: str) -> None:
         self.world.publish_outside(AbortRequested(target=TARGET, run_id=run_id, actor="bob"))
 
@@ -107,6 +133,9 @@ class Deployments(RuleBasedStateMachine):
     def _flow(self, rounds: int) -> None:
         for _ in range(rounds):
             self.world.flow()
+            held = self.world.ledger.held.get(self.world.ledger.active or "")
+            if held is not None and held.gate is not None:
+                self._decide(held, ("bob", "eve")[len(held.given)])
 
     @rule(orchestrators=st.booleans(), which=numbers, kept=st.booleans())
     def send(self, orchestrators: bool, which: int, kept: bool) -> None:

@@ -22,6 +22,7 @@ from contracts.envelope import Meta
 from contracts.gates import Gate, Verdict
 from contracts.monitor import CriticalAlert
 from contracts.policy import ServicePolicy
+from contracts.policy_holds import Approval, Pause
 from contracts.recovery import RollbackFinished, RollbackStarted
 from contracts.results import (
     ArmedOutput,
@@ -33,22 +34,36 @@ from contracts.results import (
     StepProgressed,
 )
 from contracts.rollout_pace import RolloutPace
+from contracts.run_verbs import ApprovalGate, Verb, VerbAnswered
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis.clock import Pace
 from services._chassis.policies import BuiltInPolicies
 from services._chassis.store import Applied, RedisStore
+from services.orchestrator.domain.approval import person_of
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.decide import Input, TimerFired, decide
 from services.orchestrator.domain.effects import Publish
+from services.orchestrator.domain.holding import held_until, lacking, why_held
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.requests import request_of
 from services.orchestrator.domain.run_parts import Request
+from services.orchestrator.domain.verbs import VerbAsked
 from services.orchestrator.handlers import Handlers
 from tests.kit import FakeClock
 from tests.properties.profiles import PROFILE
 from tests.properties.world import START, TARGET, finished
 
-POLICY = Policy.of(ServicePolicy(target=TARGET), progress_every=300)
+POLICY = Policy.of(
+    ServicePolicy(
+        target=TARGET,
+        approval_before_change=Approval(needed=2, minutes=20),
+        approval_before_success=Approval(needed=1, minutes=20),
+        pause=Pause(maximum_minutes=20),
+    ),
+    progress_every=300,
+)
+"""Approvals are wanted by every second history (``History.policy``)."""
+FREE = Policy.of(ServicePolicy(target=TARGET), progress_every=300)
 SHORT = DeploymentConfig(deployment_timeout_minutes=2, validation_timeout_minutes=2, baking_minutes=2)
 AT_ITS_PACE = DeploymentConfig(validation_timeout_minutes=2, baking_minutes=2)
 SLOW = RolloutPace(tasks=20, maximum_percent=105, draining=330)
@@ -97,6 +112,9 @@ requests = st.builds(
     st.sampled_from("ab"),
     st.sampled_from([60.0, 1e6]),
 )
+KINDS = [*["answers"] * 4, *["verb"] * 3, "progress", "other", "request", "alert", "wake"]
+verbs = st.sampled_from([*[Verb.APPROVE] * 3, *Verb])
+persons = st.sampled_from(["ada", "bob", "eve", "key:lead for ann", "key:lead for ben"])
 others: st.SearchStrategy[Input] = st.one_of(
     st.builds(AbortRequested, target=st.just(TARGET), run_id=runs, actor=st.just("bob")),
     st.builds(
@@ -134,20 +152,50 @@ alert = CriticalAlert(
 class History:
     """A course, with its inputs and the events that it published."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
         self.course, self.now = Course(), START
         self.published: dict[str, Any] = {}
         self.over: set[str] = set()
 
     def take(self, event: Input) -> set[str]:
         """Decide on an input; return the ids of the events that are published."""
-        self.course, effects = decide(self.course, event, POLICY, self.now)
+        self.course, effects = decide(self.course, event, self.policy, self.now)
         assert Course.from_bytes(self.course.to_bytes()) == self.course
         emissions = [effect for effect in effects if isinstance(effect, Publish)]
         for emission in emissions:
             assert self.published.setdefault(emission.id, emission.event) == emission.event, "one id, one content"
         self.over |= {emission.event.run_id for emission in emissions if isinstance(emission.event, DeploymentFinished)}
         return {emission.id for emission in emissions}
+
+    def ask(self, verb: Verb, run_id: str, actor: str, minutes: float | None) -> None:
+        """Ask something of a run: there is one answer, and what is not accepted changes nothing."""
+        before, number = self.course, len(self.published)
+        active = before.active
+        plan = active.hold.plan if active is not None and active.hold is not None else ""
+        asked = VerbAsked(f"verb-{number}", TARGET, run_id, verb, actor, "", self.now, minutes, plan)
+        events = [self.published[id_] for id_ in self.take(asked)]
+        (answer,) = (event for event in events if isinstance(event, VerbAnswered))
+        assert answer.sentence
+        if not answer.accepted:
+            assert (len(events), self.course) == (1, before)
+        self.check()
+
+    def check(self) -> None:
+        """Check what holds of every hold: it has a reason and an end, and one person counts once."""
+        run = self.course.active
+        if run is None:
+            return
+        if run.hold is not None:
+            assert run.ending is None
+            assert run.stage is None
+            assert run.pause is not None or lacking(run)
+            assert held_until(run) >= run.hold.since
+            assert why_held(run)
+        for gate in ApprovalGate:
+            persons = [person_of(held.actor) for held in run.approvals if held.gate is gate]
+            assert len(persons) == len(set(persons))
+            assert "ada" not in persons
 
     def repeat(self, event: Input) -> None:
         """Check that a repeated input publishes nothing new."""
@@ -165,10 +213,10 @@ class History:
 @PROFILE
 @given(st.data())
 def test_whatever_comes_twice_changes_nothing_the_second_time(data: st.DataObject) -> None:
-    history = History()
+    history = History(data.draw(st.sampled_from([POLICY, FREE])))
     history.repeat(data.draw(requests))
     for _ in range(data.draw(st.integers(0, 25))):
-        kind = data.draw(st.sampled_from([*["answers"] * 3, "progress", "other", "request", "alert", "wake"]))
+        kind = data.draw(st.sampled_from(KINDS))
         history.now += data.draw(st.sampled_from([1.0, 1.0, 1.0, 31.0, 700.0]))
         run = history.course.active
         if kind == "answers" and run is not None:
@@ -179,12 +227,16 @@ def test_whatever_comes_twice_changes_nothing_the_second_time(data: st.DataObjec
                 history.take(data.draw(_progress(run.run_id, step.id, step.name, history.now)))
             assert history.course.active is not None
             assert history.course.active.deadline == run.deadline, "no progress extends a run"
+        elif kind == "verb":
+            run_id = run.run_id if run is not None and data.draw(st.booleans()) else data.draw(runs)
+            history.ask(data.draw(verbs), run_id, data.draw(persons), data.draw(st.none() | st.just(10.0)))
         elif kind == "request":
             history.repeat(data.draw(requests))
         elif kind == "alert":
             history.take(alert)
         elif kind == "wake":
             history.take(TimerFired(data.draw(runs)))
+            history.check()
         else:
             history.repeat(data.draw(others))
 

@@ -18,6 +18,7 @@ from contracts.deployment import (
 from contracts.envelope import Headers, from_message
 from contracts.gates import Verdict
 from contracts.recovery import RollbackFinished, RollbackStarted, TargetArmed, TargetDisarmed
+from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested, RunHeld
 from contracts.topics import DEPLOYMENT_EVENTS, RECOVERY_EVENTS
 from services.orchestrator.domain.view import RunView, run_key
 from tests.properties.profiles import PROFILE
@@ -30,6 +31,7 @@ happenings = st.one_of(
     st.tuples(st.just("abort"), st.sampled_from(IDS)),
     st.tuples(st.just("flow"), st.integers(1, 8)),
     st.tuples(st.just("flow"), st.integers(1, 8)),
+    st.tuples(st.sampled_from(["pause", "resume", "approve"]), st.sampled_from(IDS)),
     st.tuples(st.just("fail"), st.just(0)),
     st.tuples(st.just("unknown"), st.just(0)),
     st.tuples(st.just("alert"), st.just(0)),
@@ -50,13 +52,39 @@ def run_of(id_: str) -> str:
     return run_id_of(TARGET, "ci", id_)
 
 
+def _approve(world: World, run_id: str) -> None:
+    """Approve what the run was held for last, as far as that was published."""
+    records = world.topics[DEPLOYMENT_EVENTS.name]
+    events = (from_message(record.headers, record.value).event for record in records)
+    held = [event for event in events if isinstance(event, RunHeld) and event.run_id == run_id and event.plan]
+    for event in held[-1:]:
+        decided = ApprovalDecided(target=TARGET, run_id=run_id, plan=event.plan, decision="approve", actor="bob")
+        world.publish_outside(decided)
+
+
+def _pause(world: World, run_id: str) -> None:
+    world.publish_outside(PauseRequested(target=TARGET, run_id=run_id, actor="bob", minutes=2))
+
+
+def _resume(world: World, run_id: str) -> None:
+    world.publish_outside(ResumeRequested(target=TARGET, run_id=run_id, actor="bob"))
+
+
+def _abort(world: World, run_id: str) -> None:
+    world.publish_outside(AbortRequested(target=TARGET, run_id=run_id, actor="bob"))
+
+
+ACTS = {"abort": _abort, "pause": _pause, "resume": _resume, "approve": _approve}
+
+
 def happen(world: World, what: str, how: object) -> None:
+    if what in ACTS:
+        ACTS[what](world, run_of(str(how)))
+        return
     match what:
         case "ask":
             event = DeployRequested(target=TARGET, change=ImageChange(reference="shop/web:2"), actor="a", config=SHORT)
             world.publish_outside(event, str(how), "ci")
-        case "abort":
-            world.publish_outside(AbortRequested(target=TARGET, run_id=run_of(str(how)), actor="bob"))
         case "flow":
             for _ in range(int(str(how))):
                 world.flow()
@@ -98,11 +126,12 @@ def ends(world: World) -> dict[str, list[DeploymentFinished]]:
 
 @pytest.mark.slow
 @PROFILE
-@given(before=courses, lost=courses, after=courses, backwards=st.booleans())
+@given(before=courses, lost=courses, after=courses, backwards=st.booleans(), approvals=st.booleans())
 def test_each_run_keeps_its_end(
-    before: list[Happening], lost: list[Happening], after: list[Happening], backwards: bool
+    before: list[Happening], lost: list[Happening], after: list[Happening], backwards: bool, approvals: bool
 ) -> None:
     world = World()
+    world.want_approvals(int(approvals), 0)
     world.ledger = Lenient()  # type: ignore[assignment]
     happen(world, "ask", "a")
     for event in before:

@@ -23,6 +23,7 @@ from contracts.gates import Verdict
 from contracts.monitor import CriticalAlert
 from contracts.policy import Recovery as RecoverySection
 from contracts.policy import ServicePolicy
+from contracts.policy_holds import Approval
 from contracts.recovery import ChangeApplied, RollbackFinished, RollbackStarted, TargetArmed
 from contracts.topics import COMMAND_TOPICS, Party
 from sandbox.virtual.bus import MemoryBus, MemoryTransport, record_of
@@ -161,13 +162,15 @@ class World:
         self._noted: dict[str, int] = defaultdict(int)
         self.unsent: dict[str, list[Message]] = defaultdict(list)
         """Service → its outbox."""
+        self.policies = FakePolicies()
+        """What the orchestrator's runs begin with."""
         self.orchestrator, self.recovery = self._orchestrator(), self._recovery()
         self.members = (self.orchestrator, self.recovery)
 
     def _orchestrator(self) -> Member:
         store = RedisStore(self.redis, "orchestrator", self.clock)
         settings = OrchestratorSettings(aws_account=TARGET.account, aws_region=TARGET.region)
-        service = orchestrator.create_app(settings, Platform(store, self.clock, NOBODY))
+        service = orchestrator.create_app(settings, Platform(store, self.clock, NOBODY, policies=self.policies))
         return Member(service, store, settings)
 
     def _recovery(self) -> Member:
@@ -211,6 +214,15 @@ class World:
         stream = self.redis.stream(member.store.key(AUDIT))
         entries = (AuditEntry.model_validate_json(fields[b"entry"]) for _, fields in stream)
         return Counter(entry.id for entry in entries if entry.act in RECORDED and entry.outcome != "unknown")
+
+    def want_approvals(self, before_change: int, before_success: int) -> None:
+        """Have persons approve runs that begin from now on."""
+        approvals = {
+            "approval_before_change": Approval(needed=before_change, minutes=3),
+            "approval_before_success": Approval(needed=before_success, minutes=3),
+        }
+        self.policies.held[TARGET] = ServicePolicy(target=TARGET, **approvals)
+        self.ledger.wanted = (before_change, before_success)
 
     def publish(self, message: Message) -> None:
         partition = self.topics[message.topic]
