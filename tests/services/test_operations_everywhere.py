@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from fastapi.routing import APIRoute
 
+from contracts.base import Target
 from contracts.operations import Operation
 from contracts.topics import Party
 from sandbox.virtual.redis import MemoryRedis
@@ -22,6 +23,8 @@ from services._chassis.reasons import Impossible
 from services._chassis.service import Platform, Service
 from services._chassis.store import RedisStore
 from services._chassis.transition import Transition, decided
+from services.recovery.domain.proof import Proof, ProvenSnapshot
+from services.recovery.domain.snapshot import Snapshot
 from tests.kit import JSON, FakeClock, ScriptedAws
 
 RECORDED = Path(__file__).parents[1] / "data" / "recorded" / "redis.json"
@@ -103,9 +106,17 @@ async def served(party: Party, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         yield Served(service, store, web)
 
 
-async def stored(*_: object) -> Any:
-    """A snapshot in the bucket; its content is nobody's business here."""
-    return object()
+async def stored(_: object, target: Target, snapshot_id: str, *__: object) -> ProvenSnapshot:
+    """A snapshot in the bucket, of a version that needs nothing."""
+    snapshot = Snapshot(
+        snapshot_id=snapshot_id,
+        target=target,
+        taken_at=MEANWHILE,
+        purpose="asked",
+        service={},
+        task_definition={"taskDefinitionArn": "arn/api:1", "containerDefinitions": []},
+    )
+    return ProvenSnapshot(snapshot, "", Proof.INDEX)
 
 
 def everywhere(test: Any) -> Any:
