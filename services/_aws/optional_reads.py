@@ -18,8 +18,9 @@ class OptionalReads:
     It is not asked again, and nothing waits for it, before it has ended.
     """
 
-    def __init__(self, patience: float = PATIENCE) -> None:
-        self._patience = patience
+    def __init__(self, patience: float | None = None) -> None:
+        """``patience``: real seconds for each read; None: ``PATIENCE``."""
+        self._patience = PATIENCE if patience is None else patience
         self._unanswered: dict[str, asyncio.Task[Any]] = {}
 
     async def read(self, name: str, question: Callable[[], Awaitable[T]]) -> T | AwsError:

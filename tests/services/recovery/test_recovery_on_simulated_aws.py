@@ -16,6 +16,7 @@ from contracts.scaling import ScalingFinished
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.server import SimulatedAws
 from sandbox.aws.server.seed import BACKUP_BUCKET, CLUSTER, CONTAINER, SERVICE
+from services._aws import optional_reads
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import moment
@@ -284,6 +285,7 @@ RESOURCE = f"service/{CLUSTER}/{SERVICE}"
 
 @pytest.fixture
 def scaled(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScaledAccount]:
+    monkeypatch.setattr(optional_reads, "PATIENCE", 60.0)  # a busy machine may take longer than AWS
     now = [1_768_228_200.0]
     with SimulatedAws(clock=lambda: now[0]) as aws:
         monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
