@@ -69,7 +69,7 @@ class Taken:
 def run_of(number: int, event: DeployRequested, behaviour: str, *, before: bool = False) -> Run:
     kind = event.target.service.replace("-", " ")
     kind = kind if kind in {"worker", "daemon", "path rule", "stop before start"} else USUAL
-    return Run(number, event.target, behaviour, "", None, kind, before)
+    return Run(number, event.target, behaviour, "", None, kind, begun_before=before)
 
 
 def seen_on(installation: Installation) -> Seen:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from contracts.envelope import from_message
 from sandbox.aws.workloads import EVERYWHERE
 from services._chassis import assembly
 from services._chassis.aws import Aws
-from services._chassis.compact import expand
+from services._chassis.compact import expand, expand_answer
 from services._chassis.http import PREFIX, create_http
 from services._chassis.service import Service
 from surefoot.events import as_data, as_line
@@ -57,14 +58,26 @@ async def deploy(installation: Installation, services: list[Service]) -> tuple[O
 
 
 def texts_in(held: Any) -> Iterator[str]:
-    if isinstance(held, bytes | str):
-        yield expand(held).decode(errors="replace") if isinstance(held, bytes) else held
+    if isinstance(held, str):
+        yield held
+    elif isinstance(held, bytes):
+        yield from kept_texts(held)
     elif isinstance(held, dict):
         for entry in held.items():
             yield from texts_in(entry)
     elif isinstance(held, Iterable):
         for entry in held:
             yield from texts_in(entry)
+
+
+def kept_texts(held: bytes) -> Iterator[str]:
+    """Yield the texts of what is kept compressed, an answer for instance, or as it is."""
+    try:
+        fields = expand_answer(held)
+    except zlib.error:
+        yield expand(held).decode(errors="replace")
+    else:
+        yield from (value.decode() for value in fields.values())
 
 
 async def nothing_missing() -> dict[str, str]:
