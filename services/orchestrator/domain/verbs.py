@@ -8,7 +8,7 @@ from contracts.policy_holds import Pause as PausePolicy
 from contracts.prose import quote
 from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested, Verb, VerbAnswered
 from services.orchestrator.domain import endings
-from services.orchestrator.domain.approval import LONGEST_REASON, person_of
+from services.orchestrator.domain.approval import LONGEST_REASON, may_be_same, person_of
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Publish, RunTurn, progress
 from services.orchestrator.domain.hold import Approved, Pause
@@ -155,10 +155,9 @@ def _why_not_decide(run: Run, asked: VerbAsked) -> str:
 
 
 def _why_not_count(run: Run, wanted: Wanted, actor: str) -> str:
-    person = person_of(actor)
-    if person == person_of(run.request.actor) and not approval_of(run, wanted.gate).requester_may_approve:
+    if may_be_same(actor, run.request.actor) and not approval_of(run, wanted.gate).requester_may_approve:
         return "Whoever has asked for a run does not approve it here (the policy's requester_may_approve)."
-    if person in map(person_of, wanted.given):
+    if person_of(actor) in map(person_of, wanted.given):
         return f"{actor} has approved this already, which counts once."
     return ""
 

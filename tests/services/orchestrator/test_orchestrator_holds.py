@@ -280,6 +280,28 @@ def test_of_one_proven_person_one_approval_counts_for_whomever_it_is_given() -> 
     assert approve(world, "ci:team for key:lead").accepted
 
 
+@pytest.mark.parametrize(
+    ("requester", "own", "other"),
+    [
+        ("ci:team-a for ann", "key:ann", "key:ben"),
+        ("ci:team-a for Ann ", "ann", "ben"),
+        ("ci:team-a for key:ann", "key:ann", "key:team-a"),
+        ("key:ann", "ci:team-a for ann", "ci:team-a for ben"),
+        ("key:lead for root", "key:root for ann", "key:ops for root"),
+        ("anybody for key:ann", "key:ann", "key:ben"),
+    ],
+)
+def test_whoever_says_to_act_for_another_is_that_one_where_a_request_is_approved(
+    requester: str, own: str, other: str
+) -> None:
+    world = world_of(approval_before_change=Approval(needed=1))
+    world.request(event=asked(actor=requester))
+    answer_checks(world)
+    answer = approve(world, own)
+    assert (answer.accepted, "requester_may_approve" in answer.sentence) == (False, True)
+    assert approve(world, other).accepted
+
+
 def test_the_policy_may_let_the_requester_approve() -> None:
     world = world_of(approval_before_change=Approval(needed=1, requester_may_approve=True))
     world.request()
