@@ -141,6 +141,21 @@ class Scalings(RuleBasedStateMachine):
         if self.recovery.scaler.target is not None:
             self.recovery.scaler.target = replace(self.recovery.scaler.target, low=low, high=low + more)
 
+    @precondition(lambda self: self.recovery.scaler.target is not None and self.first_stands)
+    @rule(all_of_it=st.booleans())
+    def nothing_scales_it_any_more(self, all_of_it: bool) -> None:
+        """Somebody deletes the scalable target, or its policies alone, before the first scaling is over."""
+        assert self.recovery.scaler.target is not None
+        self.recovery.scaler.target = None if all_of_it else replace(self.recovery.scaler.target, policies=False)
+        self.scaler = None if all_of_it or self.scaler is None else replace(self.scaler, policies=False)
+
+    @property
+    def first_stands(self) -> bool:
+        """Whether no scaling is over, or has left the count to policies."""
+        protection = self.recovery.protection
+        standing = protection.scaling
+        return not protection.past_scalings and standing is not None and not standing.count_restored
+
     @precondition(lambda self: self.recovery.protection.arm is None)
     @rule()
     def arm(self) -> None:

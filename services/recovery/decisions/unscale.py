@@ -125,10 +125,11 @@ def restored_sentence(scaling: EmergencyScaling) -> str:
     plan = scaling.plan
     if plan is None:
         return "Nothing had been set."
-    if plan.autoscaled:
-        what = "The autoscaler's limits are as before, and its policies decide on the count."
-    elif scaling.notes:
-        what = "What was still as it had been set is as before."
+    if scaling.notes:
+        policies = " The autoscaler's policies decide on the count." if plan.autoscaled else ""
+        what = f"What was still as it had been set is as before.{policies}"
+    elif plan.autoscaled:
+        what = "What was set of the autoscaler's limits is as before, and its policies decide on the count."
     else:
         what = f"{plan.before.desired} tasks are wanted again."
     return " ".join((what, *scaling.notes))

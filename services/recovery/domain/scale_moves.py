@@ -49,12 +49,13 @@ def raise_limits(plan: ScalingPlan, live: Autoscaler | None) -> LimitsMove:
 
 def raise_count(plan: ScalingPlan, live: int) -> CountMove:
     """Return how to raise the desired count, from what it is now."""
-    wanted = plan.raised.desired
+    wanted, before, has_minimum = plan.raised.desired, plan.before.desired, plan.raised.low is not None
     if live == wanted:
         return CountMove(plan)
-    if live == plan.before.desired or (plan.raised.low is not None and live < wanted):
-        return CountMove(plan, wanted)  # below the minimum that is set, only an autoscaler has moved it
-    return CountMove(plan.model_copy(update={"ours": False}), notes=(_of_others(live),))
+    if live == before or (has_minimum and before < live < wanted):
+        return CountMove(plan, wanted)  # between the two, an autoscaler is on its way to the minimum that is set
+    ours = has_minimum and live < before  # the minimum that is set may raise it to what is wanted yet
+    return CountMove(plan.model_copy(update={"ours": ours}), notes=(_of_others(live),))
 
 
 def restore_limits(plan: ScalingPlan, live: Autoscaler | None) -> LimitsMove:
@@ -66,10 +67,17 @@ def restore_limits(plan: ScalingPlan, live: Autoscaler | None) -> LimitsMove:
     return LimitsMove(plan, low, high, tuple(filter(None, (low_note, high_note))))
 
 
-def restore_count(plan: ScalingPlan, live: int) -> CountMove:
-    """Return how to restore the desired count. With an autoscaler its policies decide, and nothing is set."""
+def restore_count(plan: ScalingPlan, live: int, autoscaler: Autoscaler | None) -> CountMove:
+    """Return how to restore the desired count. With an autoscaler its policies decide, and nothing is set.
+
+    ``autoscaler``: the scalable target as it is now, read where the plan is ``autoscaled``. Where it or its policies
+    are gone, the plan that is returned is not autoscaled any more.
+    """
     before = plan.before.desired
-    if live == before or not plan.ours or plan.autoscaled:
+    if plan.autoscaled and autoscaler is not None and autoscaler.policies:
+        return CountMove(plan)
+    plan = plan.model_copy(update={"autoscaled": False})
+    if live == before or not plan.ours:
         return CountMove(plan)
     if live == plan.raised.desired:
         return CountMove(plan, before)

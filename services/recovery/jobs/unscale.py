@@ -83,13 +83,14 @@ class UnscaleJob:
             await self._keep(note(work, ("The service is not there any more.",), count_restored=True))
             return None
         service = EcsService(body)
-        move = restore_count(plan, service.desired)
+        autoscaler = await self.autoscaling.autoscaler(work.target) if plan.autoscaled else None
+        move = restore_count(plan, service.desired, autoscaler)
         if move.desired is not None:
             if waits_for := _waits_for(protection, service, self._now):
                 return again(work, self._now, f"The count waits until {waits_for} is over.")
             await self._about_to_call(running, work)
             await self.ecs.update(work.target, {"desiredCount": move.desired})
-        await self._keep(note(work, move.notes, count_restored=True, called_at=None))
+        await self._keep(note(work, move.notes, plan=move.plan, count_restored=True, called_at=None))
         return None
 
     async def _about_to_call(self, running: Running, work: ScaleWork) -> None:

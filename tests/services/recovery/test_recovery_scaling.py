@@ -377,17 +377,35 @@ def nothing_scales_it_any_more(recovery: Recovery) -> None:
     recovery.scaler.target = None
 
 
+def its_policies_go(recovery: Recovery) -> None:
+    assert recovery.scaler.target is not None
+    recovery.scaler.target = replace(recovery.scaler.target, policies=False)
+
+
+def nothing_scales_it_and_a_person_wants_4(recovery: Recovery) -> None:
+    nothing_scales_it_any_more(recovery)
+    recovery.ecs.desired = 4
+
+
 @pytest.mark.parametrize(
     ("scaler", "happens", "left", "desired", "says"),
     [
         (None, a_person_wants(4), None, 4, "Somebody else wants 4 tasks meanwhile; that was left."),
         (None, a_person_wants(8), None, 8, "Somebody else wants 8 tasks"),
         (None, a_person_wants(3), None, 3, "3 tasks are wanted again."),
-        (Autoscaler(2, 6), a_schedule_sets(4, 8), Autoscaler(4, 8), 5, "autoscaler's minimum to 4 meanwhile"),
+        (
+            Autoscaler(2, 6),
+            a_schedule_sets(4, 8),
+            Autoscaler(4, 8),
+            5,
+            "as it had been set is as before. The autoscaler's policies decide on the count. Somebody else has set the",
+        ),
         (Autoscaler(2, 6), a_schedule_sets(5, 8), Autoscaler(2, 8), 5, "as before"),
         (Autoscaler(2, 6), a_schedule_sets(2, 6), Autoscaler(2, 6), 5, "as before"),
         (Autoscaler(2, 6, policies=False), a_person_wants(5), Autoscaler(2, 6, policies=False), 3, "3 tasks"),
-        (Autoscaler(2, 6), nothing_scales_it_any_more, None, 5, "no scalable target any more"),
+        (Autoscaler(2, 6), nothing_scales_it_any_more, None, 3, "no scalable target any more"),
+        (Autoscaler(2, 6), nothing_scales_it_and_a_person_wants_4, None, 4, "Somebody else wants 4 tasks"),
+        (Autoscaler(2, 6), its_policies_go, Autoscaler(2, 6, policies=False), 3, "3 tasks are wanted again."),
     ],
 )
 async def test_what_others_have_changed_meanwhile_stays_and_is_said(
@@ -405,6 +423,21 @@ async def test_what_others_have_changed_meanwhile_stays_and_is_said(
     finished = await over(recovery)
     assert (recovery.scaler.target, recovery.ecs.desired) == (left, desired)
     assert says in finished.sentence
+
+
+async def test_a_person_who_goes_down_before_the_count_is_raised_is_left_alone(
+    recovery: Recovery, web: httpx2.AsyncClient
+) -> None:
+    recovery.scaler.target, recovery.scaler.moves_at_once = Autoscaler(1, 6, policies=False), False
+    await ask(web)
+    recovery.clock.while_asleep.append(lambda: setattr(recovery.ecs, "desired", 2))
+    await recovery.work()
+    assert (recovery.ecs.desired, calls(recovery)) == (2, [(5, None)])
+    recovery.clock.while_asleep.clear()
+    recovery.ecs.desired = 5  # the minimum that was set pulls it up after all
+    finished = await over(recovery)
+    assert (recovery.ecs.desired, recovery.scaler.target) == (3, Autoscaler(1, 6, policies=False))
+    assert finished.sentence.endswith("Somebody else wants 2 tasks meanwhile; that was left.")
 
 
 async def test_a_person_who_changes_the_count_while_it_is_raised_is_left_alone(
