@@ -223,15 +223,15 @@ async def test_the_policy_decides_whether_recovery_acts(
 
 
 @pytest.mark.parametrize(("minutes", "said"), [(59, ("acted", "alert")), (60, ("people-called", "too-old"))])
-async def test_whoever_says_nothing_has_an_hour(recovery: Recovery, minutes: int, said: tuple[str, str]) -> None:
-    recovery.policies.reload(ServicePolicy(target=TARGET))
+async def test_whoever_sets_an_hour_has_an_hour(recovery: Recovery, minutes: int, said: tuple[str, str]) -> None:
+    governs(recovery, rollback_window=60)
     recovery.clock.time += (minutes - 20) * MINUTES
     await hears(recovery, alert(recovery))
     assert told(recovery) == [said]
 
 
-async def test_whoever_switches_it_off_has_nothing_rolled_back_and_nothing_is_looked_at(recovery: Recovery) -> None:
-    governs(recovery, rollback_window=0)
+async def test_whoever_says_nothing_has_nothing_rolled_back_and_nothing_is_looked_at(recovery: Recovery) -> None:
+    recovery.policies.reload(ServicePolicy(target=TARGET))
     recovery.ecs.refusing["service"] = AwsError("nobody may ask", temporary=False)
     await hears(recovery, alert(recovery))
     assert told(recovery) == [("people-called", "switched-off")]
