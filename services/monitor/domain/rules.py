@@ -167,6 +167,8 @@ def evaluate(rule: Rule, readings: Readings, now: float) -> RuleState:
     gap = readings.service.gap
     if found.verdict == "broken" and gap is not None and rule.of_tasks and gap.covers_any(window, MINUTE):
         found = _Found("no_data", found.value, gap.why)
+    if found.verdict == "broken" and rule.of_tasks and readings.service.wanted == 0:
+        found = _Found("no_data", found.value, "no task is wanted")
     samples = round(requests) if measure.requests else len(values)
     return RuleState(
         rule=rule.name,

@@ -26,14 +26,31 @@ def note(protection: Protection, alert: CriticalAlert, now: datetime) -> Protect
         return protection
     firing = {name: known for name, known in protection.firing.items() if name != alert.alert_id}
     if alert.state == "raised":
-        firing[alert.alert_id] = Firing(rule=alert.rule, began_at=alert.began_at, deployment_id=alert.deployment_id)
+        firing[alert.alert_id] = _firing(alert, protection.firing.get(alert.alert_id))
         return protection.replace(firing=dict(list(firing.items())[-MOST_FIRING:]))
     resolved = (*(name for name in protection.resolved if name != alert.alert_id), alert.alert_id)[-MOST_RESOLVED:]
     past, fired = protection.past_alerts, protection.firing.get(alert.alert_id)
     if fired is not None:
-        over = PastAlert(began_at=fired.began_at, ended_at=now, deployment_id=fired.deployment_id)
+        over = PastAlert(
+            began_at=fired.began_at,
+            ended_at=now,
+            deployment_id=fired.deployment_id,
+            window_from=fired.window_from,
+            attribution=fired.attribution,
+        )
         past = (*past, over)[-MOST_PAST_ALERTS:]
     return protection.replace(firing=firing, resolved=resolved, past_alerts=past)
+
+
+def _firing(alert: CriticalAlert, known: Firing | None) -> Firing:
+    first = known.window_from if known is not None and known.window_from is not None else alert.window_from
+    return Firing(
+        rule=alert.rule,
+        began_at=alert.began_at,
+        deployment_id=alert.deployment_id,
+        window_from=first,
+        attribution=alert.attribution,
+    )
 
 
 def late(protection: Protection, alert: CriticalAlert) -> bool:

@@ -8,14 +8,14 @@ AWS's clock: the monitor's windows are minutes of CloudWatch.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from contracts.monitor import CriticalAlert, CriticalRule
+from contracts.monitor import SERVICE_ALARMS, CriticalAlert, CriticalRule
 from contracts.policy import Recovery
 from contracts.rollout_pace import duration
 from services.recovery.domain.alert import dependency_of, late, not_attributed
 from services.recovery.domain.answer import Answer, Why, call_people, declined
 from services.recovery.domain.live import NOTHING, Live, Seen
 from services.recovery.domain.protection import Protection
-from services.recovery.domain.remembered import Unattended
+from services.recovery.domain.remembered import Firing, PastAlert, Unattended
 from services.recovery.domain.way_back import LONG, Candidate, Evidence, choose, proof_of
 
 MINUTE = 60.0
@@ -60,7 +60,8 @@ def without_looking(  # noqa: PLR0911  a list of questions, in their order
         if alert.attribution == "neither":
             return not_ours  # it is raised again
         return call_people(Why.VERSION_BEFORE, "the version before broke the rule as well, and by as much")
-    return _by_policy(alert, recovery) or _without_evidence(alert) or _database_away(protection, alert)
+    not_enough = _by_policy(alert, recovery) or _without_evidence(alert) or _database_away(protection, alert)
+    return not_enough or _scaled(protection)
 
 
 def _by_policy(alert: CriticalAlert, recovery: Recovery | None) -> Answer | None:
@@ -80,6 +81,9 @@ def _without_evidence(alert: CriticalAlert) -> Answer | None:
         return call_people(Why.NO_EVIDENCE, "the alert does not name the minutes that broke the rule")
     if not alert.deployment_id:
         return call_people(Why.NO_EVIDENCE, "the alert names no deployment")
+    if alert.rule == SERVICE_ALARMS:
+        because = "nothing compares an alarm of the service's own with how it was while the version before was live"
+        return call_people(Why.NO_EVIDENCE, because)
     return None
 
 
@@ -90,6 +94,16 @@ def _database_away(protection: Protection, alert: CriticalAlert) -> Answer | Non
         return None
     because = "the service does not reach its database, and nothing tells whether that is its version's doing"
     return call_people(Why.DEPENDENCY, because)
+
+
+def _scaled(protection: Protection) -> Answer | LookAgain | None:
+    """Return why nothing goes back while an emergency scaling stands: a person's says that the load is the reason."""
+    scaling = protection.scaling
+    if scaling is None:
+        return None
+    if scaling.actor:
+        return call_people(Why.UNDER_WAY, f"{scaling.actor} has scaled the service, and so is at work on it")
+    return LookAgain(Why.UNDER_WAY, "an emergency scaling stands on the service")
 
 
 def why_not_live(
@@ -170,17 +184,27 @@ _SETTLED = {
 def _troubled_before(protection: Protection, alert: CriticalAlert, live: Live) -> Answer | None:
     """Return why the version before is no way back: it was in trouble itself, and what is live may be the way out."""
     began_at = live.began_at or 0.0
-    others = (firing for id_, firing in protection.firing.items() if id_ != alert.alert_id)
-    times: list[tuple[datetime, datetime | None, str]]
-    times = [(firing.began_at, None, firing.deployment_id) for firing in others]
-    times += [(past.began_at, past.ended_at, past.deployment_id) for past in protection.past_alerts]
-    for begins, ends, deployment_id in times:
-        touches = begins.timestamp() <= began_at and (ends is None or ends.timestamp() >= began_at - LONG)
-        known = protection.settled_as(deployment_id) if deployment_id else None
-        if touches and not (known is not None and known.why == "taken-back"):
-            because = f"another critical alert fired at {begins:%H:%M:%S} UTC, before {live.version} was deployed"
-            return call_people(Why.TROUBLED_BEFORE, f"{because}: what was live before may be worse")
+    others = [firing for id_, firing in protection.firing.items() if id_ != alert.alert_id]
+    known_alerts: tuple[Firing | PastAlert, ...] = (*others, *protection.past_alerts)
+    for other in known_alerts:
+        ended_at = other.ended_at if isinstance(other, PastAlert) else None
+        over = ended_at is not None and ended_at.timestamp() < began_at - LONG
+        known = protection.settled_as(other.deployment_id) if other.deployment_id else None
+        taken_back = known is not None and known.why == "taken-back"
+        if not over and not taken_back and _of_before(other, live, began_at):
+            because = f"another critical alert, of {other.began_at:%H:%M:%S} UTC, is not about {live.version} alone"
+            return call_people(Why.TROUBLED_BEFORE, f"{because}: what was live before it may be worse")
     return None
+
+
+def _of_before(other: Firing | PastAlert, live: Live, began_at: float) -> bool:
+    """Return whether an alert tells of the time before the deployment, though it may have come after its begin."""
+    if other.attribution == "version-before" or other.deployment_id not in {"", live.deployment_id}:
+        return True
+    if other.window_from is not None and other.window_from.timestamp() < began_at:
+        return True
+    slack = 0.0 if other.window_from is not None else CLOCKS_APART  # a window is of AWS's clock, as the deployment is
+    return other.began_at.timestamp() <= began_at + slack
 
 
 def _taken_back_before(

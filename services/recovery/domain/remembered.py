@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from contracts.base import Contract
+from contracts.monitor import Attribution
 
 
 class Firing(Contract):
@@ -13,6 +14,10 @@ class Firing(Contract):
     began_at: datetime
     deployment_id: str = ""
     """The deployment that was live when it was raised last; empty where the monitor does not know it."""
+    window_from: datetime | None = None
+    """The begin of the window that broke the rule when it was raised first; None where that is not known."""
+    attribution: Attribution | None = None
+    """The monitor's when it was raised last."""
 
 
 class PastAlert(Contract):
@@ -22,6 +27,10 @@ class PastAlert(Contract):
     ended_at: datetime
     deployment_id: str = ""
     """The deployment that was live when it was raised last; empty where the monitor does not know it."""
+    window_from: datetime | None = None
+    """The begin of the window that broke the rule when it was raised first; None where that is not known."""
+    attribution: Attribution | None = None
+    """The monitor's when it was raised last."""
 
 
 class Unattended(Contract):

@@ -152,3 +152,9 @@ def test_what_is_broken_is_broken_in_every_minute(series: dict[str, dict[float, 
 def test_a_rule_follows_a_cloudwatch_that_is_later_than_usual(late: int, verdict: str) -> None:
     slow = {**GOOD_MINUTE, "response_time": 9.0}
     assert evaluate(RESPONSE_TIME, readings(slow, slow), AFTER_TWO + late * MINUTE).verdict == verdict
+
+
+def test_errors_of_the_load_balancer_are_nobodys_where_no_task_is_wanted() -> None:
+    of = BALANCED.model_copy(update={"wanted": 0, "running": 0})
+    state = evaluate(BY_NAME["error_rate"], readings(*[{"elb_5xx": 60.0}] * 3, of=of), START + 3 * MINUTE)
+    assert (state.verdict, state.detail) == ("no_data", "no task is wanted")
