@@ -60,10 +60,12 @@ class Child:
     def wait_until(self, ready: Callable[[], bool], seconds: float, what: str) -> None:
         """Raises NotStarted, with the log's last line, when the process ends or the time is up."""
         deadline = time.monotonic() + seconds
-        while not (ready() and self._process.poll() is None):
-            if self._process.poll() is not None or time.monotonic() > deadline:
+        while not (ready() and self.ended is None):
+            if self.ended is not None:
+                raise NotStarted(f"{what} did not start (exit {self.ended}): {self._last_line()}")
+            if time.monotonic() > deadline:
                 self.kill()
-                raise NotStarted(f"{what} did not start: {self._last_line()}")
+                raise NotStarted(f"{what} did not start within {seconds:g} seconds: {self._last_line()}")
             time.sleep(0.02)
 
     def must_run(self, what: str) -> None:

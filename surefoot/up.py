@@ -12,7 +12,8 @@ from surefoot.client import Surefoot
 from surefoot.exit_codes import Exit
 from surefoot.output import exports, note
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
+"""On a busy machine; services that end are told at once."""
 SPEED = 20.0
 """Product seconds in a real second, by default: a deployment takes about twenty seconds."""
 

@@ -19,10 +19,11 @@ from services.recovery.domain.definition_changes import definition_changes
 from services.recovery.domain.drift import Drift, good_snapshots, judge, last_good, not_judged, why_not_yet
 from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.proof import ProvenSnapshot, Unproven
-from services.recovery.domain.protection import Protection, SnapshotEntry, key_of
+from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.retention import worth_reading
 from services.recovery.domain.show import scrub, view
 from services.recovery.domain.snapshot import differences
+from services.recovery.domain.snapshot_index import SnapshotEntry
 from services.recovery.ports import Ecs, Snapshots, Surroundings
 
 MOST_BESIDE = 20

@@ -9,10 +9,10 @@ from contracts.rollout_pace import RolloutPace
 from services.recovery.domain.change import Body
 from services.recovery.domain.observed import Targets
 from services.recovery.domain.proof import ProvenSnapshot, StoredObject
-from services.recovery.domain.protection import SnapshotEntry
 from services.recovery.domain.readiness import Need
 from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
 from services.recovery.domain.snapshot import Snapshot
+from services.recovery.domain.snapshot_index import SnapshotEntry
 
 
 class Ecs(Protocol):

@@ -87,15 +87,21 @@ class Scalings(RuleBasedStateMachine):
         scaler=st.sampled_from([None, Autoscaler(2, 6), Autoscaler(3, 3), Autoscaler(2, 6, policies=False)]),
         moves_at_once=st.booleans(),
         stands=st.booleans(),
+        loses=st.sampled_from(["nothing", "its policies", "its target", "nothing"]),
     )
-    def begin(self, scaler: Autoscaler | None, moves_at_once: bool, stands: bool) -> None:
-        """Half of the time a scaling stands at once, so that its end is tried as often as its begin."""
+    def begin(self, scaler: Autoscaler | None, moves_at_once: bool, stands: bool, loses: str) -> None:
+        """Half of the time a scaling stands at once, so that its end is tried as often as its begin.
+
+        Half of those lose what scales the service right afterwards: nothing but the restoration takes the tasks back.
+        """
         self.scaler = scaler
         self.recovery.scaler.target, self.recovery.scaler.moves_at_once = scaler, moves_at_once
         self.keep()
         if stands:
             self.ask(5, 10)
             self.work(dies_at=0, after=False)
+            if scaler is not None and loses != "nothing":
+                self.nothing_scales_it_any_more(all_of_it=loses == "its target")
 
     # people and alerts
 

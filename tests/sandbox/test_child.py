@@ -31,3 +31,16 @@ def test_one_that_runs_is_not_told(tmp_path: Path) -> None:
     lives = child(tmp_path, "import time; time.sleep(60)")
     lives.must_run("Kafka")
     lives.stop()
+
+
+def test_one_that_ends_before_it_listens_is_told_with_its_exit_code(tmp_path: Path) -> None:
+    dies = child(tmp_path, "print('the port is taken'); exit(4)")
+    with pytest.raises(NotStarted, match=r"AWS did not start \(exit 4\): the port is taken"):
+        dies.wait_until(lambda: False, 30, "AWS")
+
+
+def test_one_that_is_too_slow_is_told_with_the_time_that_it_had_and_ends(tmp_path: Path) -> None:
+    slow = child(tmp_path, "import time; time.sleep(60)")
+    with pytest.raises(NotStarted, match=r"AWS did not start within 0 seconds: it said nothing"):
+        slow.wait_until(lambda: False, 0, "AWS")
+    assert slow.ended is not None

@@ -20,9 +20,9 @@ from services.recovery.domain.proof import (
     proof_of,
     sealed_bytes,
 )
-from services.recovery.domain.protection import SnapshotEntry
 from services.recovery.domain.retention import worth_reading
 from services.recovery.domain.snapshot import Snapshot
+from services.recovery.domain.snapshot_index import SnapshotEntry
 from services.recovery.ports import Objects
 
 

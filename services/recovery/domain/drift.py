@@ -8,7 +8,8 @@ from typing import Any
 
 from services.recovery.domain.comparable import Side
 from services.recovery.domain.compare import drift_of
-from services.recovery.domain.protection import Protection, SnapshotEntry
+from services.recovery.domain.protection import Protection
+from services.recovery.domain.snapshot_index import SnapshotEntry
 
 MOST_DIFFERENCES = 40
 """How many differences are told; a number stands for the rest."""

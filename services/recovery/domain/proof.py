@@ -8,8 +8,8 @@ from enum import StrEnum
 from contracts.base import Target
 from contracts.signatures import joined_parts
 from services.recovery.domain.ecs_service import primary_of
-from services.recovery.domain.protection import SnapshotEntry
 from services.recovery.domain.snapshot import Snapshot
+from services.recovery.domain.snapshot_index import SnapshotEntry
 
 _BEGIN = b"surefoot-snapshot-1"
 """Says what is signed, so that no signature of a message fits a snapshot, and the other way round."""

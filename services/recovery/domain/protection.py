@@ -10,9 +10,9 @@ from contracts.deployment import Rollback
 from contracts.policy_parts import RecoveryPolicy
 from contracts.prose import Prose
 from contracts.recovery import AlertTrigger, Trigger
-from contracts.state import State
 from services.recovery.domain.remembered import Deployed, Firing, PastAlert, Settled, Unattended
 from services.recovery.domain.scaling import EmergencyScaling, PastScaling
+from services.recovery.domain.snapshot_index import SnapshotIndex
 
 MOST_FIRING = 200
 """How many firing alerts of a target are kept; beyond it the oldest are dropped."""
@@ -146,29 +146,7 @@ class PastRollback(Contract):
     detail: Prose
 
 
-class SnapshotEntry(Contract):
-    """One line of the index of snapshots."""
-
-    snapshot_id: str
-    task_definition: str
-    deployment_id: str | None = None
-    """Id of the primary deployment when the snapshot was taken; None in an older index, which did not have it."""
-    taken_at: datetime
-    proven: bool = False
-    """Whether it passed the gates after a change, or a rollback to it ended healthy."""
-    sha256: str = ""
-    """The hash of its bytes; empty where a version before signatures has stored it, until it is adopted."""
-    signed_with: str = ""
-    """The id of the key that has signed it last; empty where it is not signed, or where that is not known."""
-    indexed_again: bool = False
-    """An event told it after Redis had been lost or restored. Without a hash it is of a version before signatures; it
-    has been signed since, or is not used where signatures are demanded."""
-    adopted_at: datetime | None = None
-    """When its hash was taken from the bucket: it is of a version before signatures, or Redis was lost and it is not
-    signed. None for all others."""
-
-
-class Protection(State):
+class Protection(SnapshotIndex):
     """Everything about one target that has to change together. Only ``apply`` writes it."""
 
     epoch: int = 0
@@ -185,8 +163,6 @@ class Protection(State):
     """When runs may have deployed of which it is not known which deployment is theirs; the newest last."""
     stood_down: tuple[str, ...] = ()
     """Runs of which recovery had published that it stands down, before Redis was restored from an older copy."""
-    snapshots: tuple[SnapshotEntry, ...] = ()
-    """The index of the stored snapshots, the newest first."""
     settled: tuple[Settled, ...] = ()
     """The newest last."""
     deployed: Deployed | None = None
@@ -214,9 +190,6 @@ class Protection(State):
         if self.rollback is not None and self.rollback.rollback_id == rollback_id:
             return self.rollback
         return next((past for past in self.past if past.rollback_id == rollback_id), None)
-
-    def has_snapshot(self, snapshot_id: str) -> bool:
-        return any(entry.snapshot_id == snapshot_id for entry in self.snapshots)
 
     def settled_as(self, deployment_id: str) -> Settled | None:
         """Return why no alert outside a run rolls this deployment back any more; None where one may."""
@@ -277,23 +250,6 @@ class Protection(State):
     def outside_since(self, when: datetime) -> Settled | None:
         """Return the rollback that an alert outside a run has begun later than this; None where none was."""
         return next((known for known in self.settled if known.outside_since and known.outside_since > when), None)
-
-    def adopted(self, snapshot_id: str, sha256: str, signed_with: str, now: datetime) -> Self:
-        """Return the protection with what is known of a snapshot's bytes. A hash that it had already stays."""
-
-        def known(entry: SnapshotEntry) -> SnapshotEntry:
-            if entry.snapshot_id != snapshot_id or entry.sha256 not in {"", sha256}:
-                return entry
-            adopted_at = entry.adopted_at if entry.sha256 else now
-            return entry.model_copy(
-                update={"sha256": sha256, "signed_with": signed_with or entry.signed_with, "adopted_at": adopted_at}
-            )
-
-        return self.replace(snapshots=tuple(map(known, self.snapshots)))
-
-    def deployment_of(self, snapshot_id: str) -> str | None:
-        """Return the id of the primary deployment when the snapshot was taken; None where that is not known."""
-        return next((entry.deployment_id for entry in self.snapshots if entry.snapshot_id == snapshot_id), None)
 
     def version_of(self, armed: Armed) -> str | None:
         """Return the task definition of the snapshot that the arm would bring back; None where the index lacks it."""

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from contracts.policy import Recovery
-from services.recovery.domain.protection import Protection, SnapshotEntry
+from services.recovery.domain.protection import Protection
 from services.recovery.domain.snapshot import taken_by_name
+from services.recovery.domain.snapshot_index import SnapshotEntry
 
 AHEAD = timedelta(days=1)
 """How far ahead of now a snapshot's id may be: clocks differ, and what is later was put there by hand."""

@@ -1,10 +1,11 @@
 """The payload of an emergency scaling's jobs and timers, and the operations that the API shows of it."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from contracts.base import Target
 from contracts.operations import Operation
+from contracts.scaling import Counts
 from contracts.state import State
 from services.recovery.domain.scaling import EmergencyScaling, of_person
 
@@ -36,28 +37,34 @@ class ScalingOperation(Operation):
     @classmethod
     def up(cls, work: ScaleWork, scaling: EmergencyScaling) -> Self:
         actor, reason = of_person(scaling.trigger)
+        wanted = scaling.plan.raised if scaling.plan else None
         return cls(
-            operation_id=scaling.scaling_id,
+            operation_id=work.scaling_id,
             kind="scaling",
-            target=work.target,
-            scaling_id=scaling.scaling_id,
-            until=scaling.until,
-            target_count=scaling.plan.raised.desired if scaling.plan else None,
             started_at=scaling.asked_at,
             actor=actor,
             reason=reason,
+            **_of(work, scaling, wanted),
         )
 
     @classmethod
     def back(cls, work: ScaleWork, scaling: EmergencyScaling) -> Self:
+        wanted = scaling.plan.before if scaling.plan else None
         return cls(
             operation_id=work.end_id,
             kind="scaling-end",
-            target=work.target,
-            scaling_id=scaling.scaling_id,
-            until=scaling.until,
-            target_count=scaling.plan.before.desired if scaling.plan else None,
             started_at=scaling.restoring_since,
             actor=scaling.ended_by or of_person(scaling.trigger)[0],
             reason=scaling.ended_why or ("" if scaling.ended_by else "its time is over"),
+            **_of(work, scaling, wanted),
         )
+
+
+def _of(work: ScaleWork, scaling: EmergencyScaling, wanted: Counts | None) -> dict[str, Any]:
+    """Return the fields that both operations of a scaling have."""
+    return {
+        "target": work.target,
+        "scaling_id": work.scaling_id,
+        "until": scaling.until,
+        "target_count": wanted.desired if wanted else None,
+    }

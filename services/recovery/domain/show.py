@@ -7,7 +7,7 @@ from typing import Any
 from contracts.redact import redact
 from services.recovery.domain.change import pinned
 from services.recovery.domain.proof import ProvenSnapshot
-from services.recovery.domain.protection import SnapshotEntry
+from services.recovery.domain.snapshot_index import SnapshotEntry
 
 HIDDEN = "[redacted]"
 _OPAQUE = frozenset({"hookDetails", "driverOpts", "properties"})

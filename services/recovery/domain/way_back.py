@@ -8,8 +8,9 @@ from contracts.rollout_pace import duration
 from services.recovery.domain.answer import Answer, Why, call_people
 from services.recovery.domain.content import Content
 from services.recovery.domain.course import Course
-from services.recovery.domain.protection import Protection, SnapshotEntry
+from services.recovery.domain.protection import Protection
 from services.recovery.domain.snapshot import Snapshot
+from services.recovery.domain.snapshot_index import SnapshotEntry
 
 LONG = 3600.0
 """Seconds. Whoever was live for so long is no failed attempt: within it people notice, and deploy again."""

@@ -22,9 +22,10 @@ from services.recovery.decisions.capture import PURGE
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import primary_of
 from services.recovery.domain.proof import ProvenSnapshot, Unproven
-from services.recovery.domain.protection import Protection, SnapshotEntry, key_of
+from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.retention import keep, needed
 from services.recovery.domain.snapshot import Snapshot, why_not_kept
+from services.recovery.domain.snapshot_index import SnapshotEntry
 from services.recovery.domain.work import CaptureWork, PurgeWork, RecoveryOperation
 from services.recovery.ports import Ecs, Snapshots, Surroundings
 

@@ -17,8 +17,9 @@ from services.recovery.domain.canonical import canonical
 from services.recovery.domain.comparable import Side
 from services.recovery.domain.compare import compare_snapshots, drift_of
 from services.recovery.domain.drift import DriftState, last_good
-from services.recovery.domain.protection import Protection, SnapshotEntry
+from services.recovery.domain.protection import Protection
 from services.recovery.domain.remembered import Settled
+from services.recovery.domain.snapshot_index import SnapshotEntry
 from tests.services.recovery.harness import ARN, BAD, SECRET, START, TARGET, Recovery
 
 GROUP, OTHER_GROUP = (
