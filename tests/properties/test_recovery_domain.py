@@ -26,7 +26,6 @@ from services.recovery.domain.protection import (
     PastRollback,
     Protection,
     RollingBack,
-    SnapshotEntry,
 )
 from services.recovery.domain.remembered import Firing
 from services.recovery.domain.retention import keep
@@ -42,6 +41,7 @@ from services.recovery.domain.roll_back import (
     WaitForEcs,
     next_move,
 )
+from services.recovery.domain.snapshot_index import SnapshotEntry
 from tests.properties.profiles import PROFILE
 from tests.services.recovery.looks import LOOKS, PLANS
 
