@@ -73,6 +73,7 @@ class FakeRunning:
     fence: int = 1
     attempt: int = 1
     saved: bytes | None = None
+    same_redis: bool = True
     is_cancelled: Callable[[], bool] = lambda: False
     checkpoints: list[bytes] = field(default_factory=list)
     emitted: list[Emit] = field(default_factory=list)
@@ -179,6 +180,7 @@ class HeldJob:
     cancelled: bool = False
     saved: bytes | None = None
     attempts: int = 0
+    same_redis: bool = True
 
 
 class Consequences:

@@ -11,7 +11,8 @@
 --       5 state  6 fence of the job that ends ("" none)  7 timer that fires ("" none)  8 its due time
 --       9 run of Redis that was decided on ("" any)  10… operations: a name, then its arguments
 if redis.call("EXISTS", KEYS[10]) == 1 then return "applied" end
-if ARGV[9] ~= "" and string.match(redis.call("INFO", "server"), "run_id:(%w+)") ~= ARGV[9] then return "another run" end
+local function this_run() return string.match(redis.call("INFO", "server"), "run_id:(%w+)") end
+if ARGV[9] ~= "" and this_run() ~= ARGV[9] then return "another run" end
 local remember = tonumber(ARGV[2])
 if ARGV[1] ~= "" and redis.call("EXISTS", KEYS[1]) + redis.call("EXISTS", KEYS[8]) > 0 then return "seen" end
 if ARGV[7] ~= "" then
@@ -65,7 +66,7 @@ while i <= #ARGV do
   elseif operation == "job" then
     if redis.call("EXISTS", KEYS[key]) == 0 then
       redis.call("HSET", KEYS[key], "id", ARGV[i+1], "kind", ARGV[i+2], "payload", ARGV[i+3], "command", ARGV[i+4],
-        "state", "queued", "attempt", 0)
+        "state", "queued", "attempt", 0, "redis", this_run())
       redis.call("ZADD", KEYS[ARGV[i+5] == "first" and 9 or 6], now, ARGV[i+1])
     end
     key, i = key + 1, i + 6

@@ -42,6 +42,8 @@ class LeasedJob:
     """Milliseconds of the epoch, by Redis's clock."""
     waits_since: int | None
     """The same of the first claim by a replica that could not read the job; None if this is the first claim."""
+    same_redis: bool = True
+    """Whether Redis was not started anew since the job was inserted."""
     ended: str = field(default="", init=False)
 
     async def checkpoint(self, data: bytes) -> None:
@@ -103,7 +105,7 @@ class JobLeases:
         )
         if got is None:
             return None
-        fence, attempt, kind, payload, asked_by, saved, claimed_at, waits_since = got
+        fence, attempt, kind, payload, asked_by, saved, claimed_at, waits_since, same_redis = got
         return LeasedJob(
             store,
             queue,
@@ -119,6 +121,7 @@ class JobLeases:
             Actor(f"{kind.decode()}/{id_}/{fence}", asked + self._seconds),
             claimed_at,
             int(waits_since) if waits_since else None,
+            bool(same_redis),
         )
 
     async def keep(self, job: LeasedJob) -> None:

@@ -61,6 +61,9 @@ class Running(Protocol):
     attempt: int
     saved: bytes | None
     """The last checkpoint of an earlier attempt; None where there is none."""
+    same_redis: bool
+    """Whether Redis was not started anew since the job was inserted: else it may be an older copy, in which the
+    checkpoint of an earlier attempt is missing."""
 
     async def checkpoint(self, data: bytes) -> None:
         """Keep ``data`` for the next attempt. Raise ``Cancelled``."""

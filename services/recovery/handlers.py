@@ -73,8 +73,8 @@ class Handlers:
         return _on(given.target, lambda protection: arm(protection, given, asked, policy, now))
 
     async def change(self, command: ApplyChange, meta: Meta) -> Transition:
-        now, asked = self._now(), Command.of(command, meta)
-        return _on(command.target, lambda protection: begin_change(protection, command, asked, now))
+        now, asked, again = self._now(), Command.of(command, meta), meta.read_again
+        return _on(command.target, lambda protection: begin_change(protection, command, asked, now, read_again=again))
 
     async def roll_back(self, command: RollBack, meta: Meta) -> Transition:
         now, asked = self._now(), Command.of(command, meta)

@@ -9,6 +9,7 @@ from functools import partial
 from math import inf
 from pathlib import Path
 
+import orjson
 import structlog
 
 from contracts.base import Target
@@ -81,6 +82,7 @@ class Campaign:
             running.observer.seen.keep(self.directory / "events.jsonl")
             others = {rival.run_id or rival.name: rival.outcome for rival in drive.harms.rivals}
             calls = running.control_aws("GET", "calls?changing=1")
+            (self.directory / "calls.json").write_bytes(orjson.dumps(calls))
             judge(report, drive.asked, running.observer.seen, calls, others, harmless=self.harmless)
             judge_audit(report, running.observer.seen)
             judge_verbs(report, drive.asked, running.observer.seen)

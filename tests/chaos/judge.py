@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from contracts.base import caused_id
@@ -208,8 +209,19 @@ def _others(report: Report, others: Mapping[str, str], effects: Sequence[Effect]
         theirs = [effect for effect in effects if effect.job in _jobs([run])]
         if not outcome:
             report.faults.append(f"the run {run} of another Surefoot has no terminal state")
-        if len([effect for effect in theirs if not effect.rollback]) > 1 or _rollbacks(theirs) > 1:
+        changes = [effect for effect in theirs if not effect.rollback]
+        again = any(not _others_between(*pair, effects) for pair in pairwise(changes))
+        if again or _rollbacks(theirs) > 1:
             report.faults.append(f"the run {run} of another Surefoot deployed or rolled back more than once")
+
+
+def _others_between(first: Effect, second: Effect, effects: Sequence[Effect]) -> bool:
+    """Whether somebody else deployed to the service between two calls for one change.
+
+    A call that repeats a change begins a deployment only then: AWS has carried out a call late that had been given up.
+    """
+    between = (effect for effect in effects if first.number < effect.number < second.number)
+    return any(effect.service == first.service and effect.job != first.job for effect in between)
 
 
 def _rollbacks(ours: Sequence[Effect]) -> int:

@@ -220,6 +220,26 @@ def act_of_event(number: str, act: Act) -> Audited:
     return Audited(act, caused_id(number, "audit"), ASKED.target, run_id=RUN)
 
 
+@pytest.mark.parametrize(
+    ("calls", "outcome", "held"),
+    [
+        (("theirs",), "succeeded", True),
+        (("theirs", "ours", "theirs"), "succeeded", True),
+        (("theirs", "theirs"), "succeeded", False),
+        (("ours", "theirs", "theirs"), "superseded", False),
+        (("theirs",), "", False),
+    ],
+)
+def test_another_surefoot_deploys_again_only_by_a_late_call_over_our_deployment(
+    calls: tuple[str, ...], outcome: str, held: bool
+) -> None:
+    theirs = caused_id("rival", "deployment_monitoring:apply-change:1")
+    made = [call(number, theirs if whose == "theirs" else JOB) for number, whose in enumerate(calls, 1)]
+    found = seen(APPLIED, finished(Outcome.SUPERSEDED)) if "ours" in calls else seen()
+    report = judge(Report(1), [ASKED] if "ours" in calls else [], found, made, {"rival": outcome})
+    assert report.held == held, report.faults
+
+
 async def test_an_act_without_exactly_one_record_and_a_chain_that_does_not_verify_are_faults() -> None:
     found, report = seen(APPLIED, finished(Outcome.SUCCEEDED)), Report(1)
     applied, over = act_of_event("0", Act.CHANGE_APPLIED), act_of_event("1", Act.RUN_FINISHED)

@@ -3,11 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from contracts.recovery import CaptureSnapshot
+from sandbox.child import claim_port
+from sandbox.valkey import Valkey
 from sandbox.virtual.redis import MemoryRedis
 from services._chassis import jobs
 from services._chassis.clock import Pace, PacedClock
@@ -48,6 +52,20 @@ async def test_what_one_executor_holds_another_does_not_take(store: RedisStore) 
     job = await claimed(one)
     await job.check()
     assert await other.claim() is None
+
+
+async def test_a_job_knows_whether_its_redis_is_another_one(tmp_path: Path) -> None:
+    """A restored Redis may be a copy of before the last checkpoint, of which nothing is seen then."""
+    server = Valkey(tmp_path, claim_port(0))
+    store = RedisStore(Redis.from_url(server.start()), "recovery", PacedClock(Pace()))
+    await asked(store)
+    assert [(await claimed(executor(store, 0.001))).same_redis for _ in range(2)] == [True, True]
+    server.kill()
+    server.start()
+    await store.redis.connection_pool.disconnect()
+    assert not (await claimed(executor(store, 0.001))).same_redis
+    await store.redis.aclose()
+    server.kill()
 
 
 async def test_a_taken_over_job_keeps_what_was_saved_and_stops_its_first_executor(store: RedisStore) -> None:

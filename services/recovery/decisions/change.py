@@ -16,8 +16,10 @@ CHANGE = "apply-change"
 """The kind of its job."""
 
 
-def begin_change(protection: Protection, command: ApplyChange, asked: Command, now: datetime) -> Decision:
-    """Begin the one change of a run, or refuse."""
+def begin_change(
+    protection: Protection, command: ApplyChange, asked: Command, now: datetime, *, read_again: bool = False
+) -> Decision:
+    """Begin the one change of a run, or refuse. ``read_again``: after Redis was restored from an older copy."""
     refusal = arming.why_not_change(protection, command, now)
     held = protection.armed_for(command.run_id, now)
     if refusal is not None or held is None:
@@ -31,6 +33,7 @@ def begin_change(protection: Protection, command: ApplyChange, asked: Command, n
         task_definition=command.task_definition,
         change=command.change,
         snapshot_deployment=protection.deployment_of(held.snapshot_id),
+        read_again=read_again,
     )
     return Decision(protection.to_bytes(), jobs=(asked.job(CHANGE, work.to_bytes()),))
 

@@ -66,8 +66,8 @@ class ChangeJob:
         protection = await self.store.read(key_of(work.target), Protection)
         if not arming.may_still_change(protection, work.run_id, work.epoch, moment(self.clock.now())):
             return self._failed(running, work, "Recovery is not armed for this run any more.", Cause.REFUSED)
-        # an earlier attempt that knew the version may have called UpdateService
-        untouched = running.saved is None
+        # an earlier attempt that knew the version may have called UpdateService, and a restored Redis forgets attempts
+        untouched = running.saved is None and running.same_redis and not work.read_again
         try:
             version, is_new, content = await self._version(running, work)
             primary = await self._live(running, work, version)

@@ -92,7 +92,9 @@ class Work(FakeRunning):
     def __init__(
         self, held: HeldJob, store: FakeStore, ecs: "RollingEcs | None" = None, die_at: int | None = None
     ) -> None:
-        super().__init__(held.job.payload, held.job.id, held.job.kind, held.attempts, held.attempts, held.saved)
+        super().__init__(
+            held.job.payload, held.job.id, held.job.kind, held.attempts, held.attempts, held.saved, held.same_redis
+        )
         self.is_cancelled = lambda: held.cancelled
         self.emitted = store.emitted
         self.held = held

@@ -1,9 +1,12 @@
 """Redis was restored from an older copy: recovery's own events come back to it before the commands do."""
 
-from contracts.recovery import Disarm, SnapshotCaptured, TargetDisarmed
+import pytest
+
+from contracts.recovery import CHANGE_ACCEPTED, CHANGE_APPLIED, ApplyChange, Disarm, SnapshotCaptured, TargetDisarmed
 from contracts.results import ArmedOutput
+from services._aws.errors import AwsError
 from services.recovery.domain.protection import key_of
-from tests.services.recovery.harness import TARGET, Recovery
+from tests.services.recovery.harness import BAD, TARGET, Recovery
 
 
 async def captured() -> tuple[Recovery, SnapshotCaptured]:
@@ -52,3 +55,23 @@ async def test_at_any_other_time_its_own_event_changes_nothing() -> None:
     recovery, event = await captured()
     await recovery.send(event, "from nowhere")
     assert recovery.protection.snapshots == ()
+
+
+@pytest.mark.parametrize(
+    ("again", "same_redis", "gate"),
+    [(False, True, CHANGE_ACCEPTED), (False, False, CHANGE_APPLIED), (True, True, CHANGE_APPLIED)],
+    ids=["never restored", "its job is in an older copy", "its command is read again"],
+)
+async def test_after_a_restoration_no_change_is_said_to_have_changed_nothing(
+    again: bool, same_redis: bool, gate: str
+) -> None:
+    """An attempt that is forgotten may have called UpdateService, whatever the one that is known has met."""
+    recovery = Recovery()
+    await recovery.arm()
+    recovery.ecs.refusing["service"] = AwsError("ECS did not answer", code="ServerException", temporary=True)
+    await recovery.send(ApplyChange(target=TARGET, run_id="run-1", images={"backend": BAD}), "change", again=again)
+    recovery.store.jobs["change"].same_redis = same_redis
+    await recovery.work(only="apply-change")
+    answer = recovery.answer("change")
+    assert answer is not None
+    assert (answer.verdict, [found.name for found in answer.gates]) == ("fail", [gate])
