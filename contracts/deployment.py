@@ -48,7 +48,7 @@ class Cause(StrEnum):
     DEPENDENCY = "dependency"
     """Something that the service depends on failed, so the deployment is not to blame."""
     SUPERSEDED = "superseded"
-    """Somebody else moved the service."""
+    """Somebody else moved the service, or a newer request took the run's place."""
     NO_EVIDENCE = "no_evidence"
     """No check of the new version applies to this service, so nothing was proven."""
     UNSUPPORTED = "unsupported"
@@ -95,6 +95,12 @@ class CheckUp(Contract):
 
     kind: Literal["check_up"] = "check_up"
 
+
+OnConflict = Literal["queue", "refuse", "supersede"]
+"""What a request does while another run is active on the target: wait for its end, be refused, or take its place.
+
+One that takes the place of others ends what was asked for before it; what they have changed is rolled back first.
+"""
 
 Change = Annotated[ImageChange | TaskDefinitionChange | Observe | CheckUp, Field(discriminator="kind")]
 
@@ -147,8 +153,9 @@ class DeployRequested(Event):
     actor: Plain
     expires_at: Expiry | None = None
     """A later delivery is refused. Default: 15 minutes after the event's time."""
-    on_conflict: Literal["queue", "refuse"] = "queue"
-    """What to do while another run is active on the target."""
+    on_conflict: OnConflict = "queue"
+    """What to do while another run is active on the target. Where it is left out, the target's policy decides
+    (``requests.on_conflict``)."""
     reason: Prose = ""
     """Why the deployment is asked for, in the requester's words; for the record."""
     overrides: tuple[Override, ...] = ()

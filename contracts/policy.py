@@ -209,7 +209,7 @@ class Recovery(Section):
 
 
 class Requests(Section):
-    """Who may ask for deployments of the service, and act on them, over Kafka."""
+    """Who may ask for deployments of the service, and act on them, over Kafka; and which goes first."""
 
     keys: tuple[KeyName, ...] | None = default(None, "every trusted key of CI", max_length=100)
     """Names of CI's signing keys, as `surefoot signing-keys create ci --name` gave them. A request without a signature
@@ -217,6 +217,9 @@ class Requests(Section):
     approvers: tuple[KeyName, ...] | None = default(None, "every key, or none where `keys` names some", max_length=100)
     """Names of those of them that may also let gates pass by an override, approve and reject runs, and ask for less
     than the policy demands in `deployment_config`: another minimum_health_score, a shorter baking, no recovery."""
+    on_conflict: Literal["queue", "refuse", "supersede"] = default("queue", "Surefoot's own choice")
+    """What becomes of a request that does not say so itself while another run is active: it waits for its end, is
+    refused, or takes the place of all that was asked for before; what these have changed is rolled back first."""
 
 
 NOBODY_ELSE = "keys with a role of their own alone"

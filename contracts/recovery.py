@@ -226,6 +226,9 @@ class RollbackFinished(Event):
     deployment_id: str = ""
     """The deployment that is live and healthy, where it is restored and ECS names it; empty otherwise, and in events of
     the previous version."""
+    untouched: bool = False
+    """Whether the service is as it was since its change never reached it, or changed nothing; false in events of the
+    previous version."""
 
 
 class RollbackDecided(Event):

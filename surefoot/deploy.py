@@ -30,7 +30,7 @@ class Asked:
         task_definition: str | None,
         observe: bool,
         overrides: Sequence[str],
-        on_conflict: str,
+        on_conflict: str | None,
         requester: Requester,
     ) -> "Asked":
         """Raise ``CannotDo`` for what cannot be meant."""
@@ -46,7 +46,8 @@ class Asked:
                 f"register it with `aws ecs register-task-definition --cli-input-{form} file://{path}`",
                 Exit.USAGE,
             )
-        body = {**change, "overrides": _overrides(overrides), "on_conflict": on_conflict}
+        body = {**change, "overrides": _overrides(overrides)}
+        body |= {} if on_conflict is None else {"on_conflict": on_conflict}
         body |= {"actor": requester.actor, "reason": requester.reason}
         return cls(body)
 

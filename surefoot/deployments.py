@@ -48,8 +48,11 @@ Override = Annotated[
     ),
 ]
 OnConflict = Annotated[
-    Literal["queue", "refuse"],
-    Parameter(help="While another run is active on the service: wait for its end, or be refused."),
+    Literal["queue", "refuse", "supersede"] | None,
+    Parameter(
+        help="While another run is active on the service: wait for its end, be refused, or take the place of what was "
+        "asked for before, which is rolled back first where it has changed something. By default as the policy has it."
+    ),
 ]
 
 
@@ -61,7 +64,7 @@ def deploy(
     task_definition: TaskDefinition = None,
     observe: Observe = False,
     override: Override = (),
-    on_conflict: OnConflict = "queue",
+    on_conflict: OnConflict = None,
     reason: Reason = "",
     actor: Actor = None,
     wait: Annotated[bool, Parameter(help="Wait for the end and exit by it, or print the run's id and leave.")] = True,

@@ -76,9 +76,9 @@ class Endpoints:
             actor=body.actor,
             reason=body.reason,
             expires_at=moment(self._clock.at(body.expires_at.timestamp())) if body.expires_at else None,
-            on_conflict=body.on_conflict,
             overrides=body.overrides,
             config=body.deployment_config,
+            **body.model_dump(include={"on_conflict"}, exclude_unset=True),
         )
         run_id = await self._handlers.run_of(RequestName(target, meta.source, meta.id))
         if begun := await self._handlers.deploy(event, run_id, meta.time):
@@ -170,12 +170,14 @@ class Endpoints:
 
 
 def _approved(asking: Asking, policy: ServicePolicy, body: DeployBody) -> DeployBody:
-    """Return the body with its actor, who may also ask for less than the policy demands if it asks for that.
+    """Return the body with its actor, who may also ask for less than the policy demands if it asks for that, and may
+    end others' runs if it does so by its own word.
 
     Raise ``Refused`` if not.
     """
     less = weaker_than(policy, body.deployment_config)
-    if "enable_auto_recovery" in less:
+    ends_others = body.on_conflict == "supersede" != policy.requests.on_conflict
+    if "enable_auto_recovery" in less or ends_others:
         asking.about(policy.target, Role.OPERATOR)
     elif less or body.overrides:
         asking.about(policy.target, Role.APPROVER)

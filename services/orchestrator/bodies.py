@@ -1,7 +1,7 @@
 """What the routes take and answer."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -13,6 +13,7 @@ from contracts.deployment import (
     DeploymentConfig,
     ImageChange,
     Observe,
+    OnConflict,
     Override,
     TaskDefinitionChange,
 )
@@ -44,7 +45,8 @@ class DeployBody(Requested):
     task_definition: Text | None = None
     observe: bool = False
     overrides: Annotated[tuple[Override, ...], Field(max_length=50)] = ()
-    on_conflict: Literal["queue", "refuse"] = "queue"
+    on_conflict: OnConflict = "queue"
+    """What becomes of it while another run is active. Left out: as the policy has it (``requests.on_conflict``)."""
     expires_at: Time | None = None
 
     def change(self) -> Change:

@@ -70,6 +70,9 @@ class Handlers:
         run_id = await self.run_of(name)
         why_not = self._why_not_approved(event, meta.signed_by)
         event = event.model_copy(update={"actor": actor_of(meta.signed_by, event.actor)})
+        if meta.read_again and event.on_conflict != "refuse":
+            # whom it has superseded before Redis was restored, that run's own events say
+            event = event.model_copy(update={"on_conflict": "queue"})
         transition = await self.deploy(event, run_id, asked_at, why_not)
         return transition and await self._with_alias(transition, name, run_id)
 

@@ -51,6 +51,7 @@ OTHER_VALUES: dict[str, Any] = {
     "approval_before_success.requester_may_approve": True,
     "requests.keys": ["team-a"],
     "requests.approvers": ["team-b"],
+    "requests.on_conflict": "supersede",
     "access.viewers": ["key:everybody"],
     "access.deployers": ["key:ci"],
     "access.approvers": ["key:alice"],

@@ -70,19 +70,17 @@ class Deployments(RuleBasedStateMachine):
     @rule(
         id_=ids,
         observes=st.booleans(),
-        refuse=st.booleans(),
+        way=st.sampled_from(["queue", "refuse", "supersede"]),
         recover=st.booleans(),
         at_its_pace=st.booleans(),
         lifetime=st.sampled_from([1.0, 60.0, 86400.0]),
     )
-    def request(
-        self, id_: str, observes: bool, refuse: bool, recover: bool, at_its_pace: bool, lifetime: float
-    ) -> None:
+    def request(self, id_: str, observes: bool, way: str, recover: bool, at_its_pace: bool, lifetime: float) -> None:
         """Ask, perhaps under an id that was used before, perhaps for something else."""
         self._request(
             id_,
             observes=observes,
-            on_conflict="refuse" if refuse else "queue",
+            on_conflict=way,
             config=(AT_ITS_PACE if at_its_pace else SHORT).model_copy(update={"enable_auto_recovery": recover}),
             expires_at=moment(self.world.clock.now() + lifetime),
         )

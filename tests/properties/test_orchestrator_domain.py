@@ -106,7 +106,7 @@ requests = st.builds(
         target=st.just(TARGET),
         change=st.sampled_from([ImageChange(reference="web:2"), Observe(), CheckUp()]),
         actor=st.just("ada"),
-        on_conflict=st.sampled_from(["queue", "refuse"]),
+        on_conflict=st.sampled_from(["queue", "refuse", "supersede", "supersede"]),
         config=st.sampled_from([SHORT, AT_ITS_PACE, SHORT.model_copy(update={"enable_auto_recovery": False})]),
     ),
     st.sampled_from("ab"),

@@ -175,6 +175,8 @@ async def test_what_has_no_route_of_its_own_needs_a_caller(path: str) -> None:
         ({"deployment_config": {"minimum_health_score": 0}}, Role.APPROVER),
         ({"deployment_config": {"baking_minutes": 0.1}}, Role.APPROVER),
         ({"deployment_config": {"enable_auto_recovery": False}}, Role.OPERATOR),
+        ({"on_conflict": "supersede"}, Role.OPERATOR),
+        ({"on_conflict": "refuse"}, Role.DEPLOYER),
         ({"deployment_config": {"minimum_health_score": 99, "enable_auto_recovery": True}}, Role.DEPLOYER),
     ],
 )

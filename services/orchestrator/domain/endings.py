@@ -139,16 +139,26 @@ def recovery_began(run: Run, event: RollbackStarted, now: float) -> RunTurn:
 def recovery_finished(run: Run, event: RollbackFinished, now: float) -> RunTurn:
     """Take recovery's word for the end, even if its word on the beginning was lost."""
     run = yield from close(run, Verdict.FAIL, now)
-    outcome = _OUTCOMES[event.result]
+    outcome, rollback = _result_of(run, event)
     if isinstance(run.ending, RollingBack):
         cause, reason = run.ending.cause, run.ending.reason
     else:
         cause, reason = Cause.GATE, f"Recovery rolled back by itself: {event.rollback.trigger}."
     if outcome is Outcome.SUPERSEDED:
         cause = Cause.SUPERSEDED
-    return (
-        yield from finish(run, outcome, cause, f"{reason} {event.detail}".strip(), now=now, rollback=event.rollback)
-    )
+    return (yield from finish(run, outcome, cause, f"{reason} {event.detail}".strip(), now=now, rollback=rollback))
+
+
+def _result_of(run: Run, event: RollbackFinished) -> tuple[Outcome, Rollback | None]:
+    outcome = _OUTCOMES[event.result]
+    if event.untouched and outcome is Outcome.ROLLED_BACK and _was_stopped(run):
+        return Outcome.ABORTED, None
+    return outcome, event.rollback
+
+
+def _was_stopped(run: Run) -> bool:
+    """Whether a person or a newer request has ended the run, and nothing spoke against its version."""
+    return isinstance(run.ending, RollingBack) and run.ending.cause in {None, Cause.SUPERSEDED}
 
 
 def recovery_answered(run: Run, now: float) -> RunTurn:
@@ -201,21 +211,26 @@ def expire(run: Run, now: float) -> RunTurn:
 
 
 def abort(run: Run, actor: str, why: str, now: float) -> RunTurn:
+    """Stop a run as a person wants it."""
+    reason = f"Aborted by {actor}{': ' if why else ''}{why}".rstrip(".") + "."
+    return (yield from stop(run, f"aborted by {actor}", reason, None, now))
+
+
+def stop(run: Run, trigger: str, reason: str, cause: Cause | None, now: float) -> RunTurn:
     """Stop: nothing was changed, or the change is rolled back. A run that ends already goes on ending."""
     if run.ending is not None:
         return run
     run = yield from close(run, Verdict.INCONCLUSIVE, now)
-    reason = f"Aborted by {actor}{': ' if why else ''}{why}".rstrip(".") + "."
-    return (yield from undo(run, f"aborted by {actor}", reason, now))
+    return (yield from undo(run, trigger, reason, now, cause))
 
 
-def undo(run: Run, trigger: str, reason: str, now: float) -> RunTurn:
+def undo(run: Run, trigger: str, reason: str, now: float, cause: Cause | None = None) -> RunTurn:
     """End a run as a person wants it: nothing was changed, or the change is rolled back."""
     if _changed_nothing(run):
         reason = f"{reason} Nothing was changed: the service ran this version already."
     elif run.change_was_sent:
-        return (yield from roll_back(run, trigger, None, reason, now))
-    return (yield from disarm(run, Outcome.ABORTED, None, reason, now))
+        return (yield from roll_back(run, trigger, cause, reason, now))
+    return (yield from disarm(run, Outcome.ABORTED, cause, reason, now))
 
 
 def _changed_nothing(run: Run) -> bool:

@@ -14,7 +14,7 @@ from contracts.deployment import (
 )
 from contracts.overrides import why_not_override
 from contracts.prose import quote
-from services.orchestrator.domain import endings
+from services.orchestrator.domain import endings, supersede
 from services.orchestrator.domain.approval import LONGEST_REASON, kept_of
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Effect, Publish, RunTurn
@@ -38,7 +38,7 @@ def request_of(event: DeployRequested, run_id: str, asked_at: float) -> Request:
         reason=quote(event.reason, LONGEST_REASON),
         overrides=kept_of(event.overrides),
         config=event.config,
-        on_conflict=event.on_conflict,
+        on_conflict=event.on_conflict if "on_conflict" in event.model_fields_set else None,
         asked_at=asked_at,
         expires_at=expires_at,
     )
@@ -54,10 +54,37 @@ def consider(course: Course, request: Request, policy: Policy, now: float) -> Co
         return course if course.active else course.replace(last_run_id=request.run_id)
     if course.active is None and not course.queue:
         return course.replace(active=(yield from _start(request, policy, now)))
-    queue = (*course.queue, request)
+    if supersede.way_of(course, request, policy) == "supersede":
+        return (yield from _supersede(course, request, policy, now))
+    return (yield from _queue(course, request))
+
+
+def _queue(course: Course, request: Request) -> CourseTurn:
+    queue = (*course.queue, request.replace(on_conflict="queue"))
     queued = DeploymentQueued(target=request.target, run_id=request.run_id, position=len(queue))
     yield Publish(queued, caused_id(request.run_id, "queued"))
     return course.replace(queue=queue)
+
+
+def _supersede(course: Course, request: Request, policy: Policy, now: float) -> CourseTurn:
+    """End what was asked for before; the request begins at once, or waits until what was changed is rolled back."""
+    if newer := supersede.newer_than(course, request):
+        yield from supersede.end_unstarted(unstarted(request, policy, now), newer, now)
+        return course
+    older = supersede.waiting_that_give_way(course)
+    for waiting in older:
+        yield from supersede.end_unstarted(unstarted(waiting, policy, now), request.run_id, now)
+    course = course.replace(queue=tuple(waiting for waiting in course.queue if waiting not in older))
+    run = course.active
+    if run is not None:
+        request = request.replace(supersedes=run.run_id)
+    if run is not None and supersede.gives_way(run):
+        run = yield from supersede.end(run, request, now)
+        course = course.replace(active=run)
+    if run is None or run.outcome is None:
+        return (yield from _queue(course, request))
+    course = course.replace(active=None, last_run_id=run.run_id, queue=(*course.queue, request))
+    return (yield from start_next(course, policy, now))
 
 
 def abort(course: Course, event: AbortRequested, policy: Policy, now: float) -> CourseTurn:
@@ -82,7 +109,19 @@ def put_back(course: Course, run: Run, policy: Policy, now: float) -> CourseTurn
         return course
     if run.outcome is None:
         return course.replace(active=run)
-    return (yield from start_next(course.replace(active=None, last_run_id=run.run_id), policy, now))
+    course = course.replace(active=None, last_run_id=run.run_id)
+    if run.outcome is Outcome.ROLLBACK_FAILED:
+        course = yield from _refuse_successor(course, run, policy, now)
+    return (yield from start_next(course, policy, now))
+
+
+def _refuse_successor(course: Course, run: Run, policy: Policy, now: float) -> CourseTurn:
+    """Refuse the run for which another was to be rolled back in vain: its way back would be the superseded version."""
+    for waiting in course.queue:
+        if waiting.supersedes == run.run_id:
+            reason = f"The run {run.run_id}, which it supersedes, could not be rolled back: look at the service first."
+            yield from _refuse(waiting, policy, Cause.REFUSED, reason, now)
+    return course.replace(queue=tuple(waiting for waiting in course.queue if waiting.supersedes != run.run_id))
 
 
 def start_next(course: Course, policy: Policy, now: float) -> CourseTurn:
@@ -100,7 +139,7 @@ def start_next(course: Course, policy: Policy, now: float) -> CourseTurn:
 
 
 def _objection(course: Course, request: Request, policy: Policy, now: float) -> tuple[Cause, str] | None:
-    return _misuse(request, policy) or _obstacle(course, request, now)
+    return _misuse(request, policy) or _obstacle(course, request, policy, now)
 
 
 def _misuse(request: Request, policy: Policy) -> tuple[Cause, str] | None:
@@ -115,15 +154,16 @@ def _forbidden(policy: Policy) -> tuple[Cause, str] | None:
     return (Cause.USAGE, policy.refusal) if policy.refusal else None
 
 
-def _obstacle(course: Course, request: Request, now: float) -> tuple[Cause, str] | None:
+def _obstacle(course: Course, request: Request, policy: Policy, now: float) -> tuple[Cause, str] | None:
     if (too_late := _too_late(request, now)) is not None:
         return too_late
     if course.active is None and not course.queue:
         return None
-    if request.on_conflict == "refuse":
+    way = supersede.way_of(course, request, policy)
+    if way == "refuse":
         busy = course.active or course.queue[0]
         return Cause.REFUSED, f"The target is busy with the run {busy.run_id}."
-    if len(course.queue) >= QUEUE:
+    if way == "queue" and len(course.queue) >= QUEUE:
         return Cause.REFUSED, f"{QUEUE} runs wait for the target already; ask again later."
     return None
 

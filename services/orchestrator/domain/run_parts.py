@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator
 
 from contracts.base import Event, Target
 from contracts.catalogue import entry_of, entry_of_type
-from contracts.deployment import Asked, Cause, Change, DeploymentConfig, Outcome, Override, Phase
+from contracts.deployment import Asked, Cause, Change, DeploymentConfig, OnConflict, Outcome, Override, Phase
 from contracts.gates import Gate, Verdict
 from contracts.prose import Plain, Prose
 from contracts.results import Output, StepFinished
@@ -49,9 +49,12 @@ class Request(Frozen):
     reason: Prose = ""
     overrides: tuple[Override, ...] = ()
     config: Asked = DeploymentConfig()
-    on_conflict: Literal["queue", "refuse"] = "queue"
+    on_conflict: OnConflict | None = "queue"
+    """What becomes of it while another run is active; None: as the policy has it. Of no use once that is decided."""
     asked_at: float
     expires_at: float
+    supersedes: str = ""
+    """The active run whose place it takes: where that is rolled back in vain, it does not begin. Empty: none."""
     past_checks: bool = False
     """Whether it is published that the run went on from its first phase, or from arming, while the restored state is
     from before that."""

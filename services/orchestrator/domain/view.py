@@ -99,14 +99,21 @@ def view_of_run(run: Run, now: float) -> RunView:
 def views(course: Course, now: float) -> dict[str, RunView]:
     """Show the runs that are not over yet, the active one first, by their ids."""
     shown = {course.active.run_id: view_of_run(course.active, now)} if course.active else {}
-    held = why_held(course.active) if course.active else ""
-    waiting = {request.run_id: _queued(request, n, held) for n, request in enumerate(course.queue, 1)}
+    before = _waited_for(course.active) if course.active else ""
+    waiting = {request.run_id: _queued(request, n, before) for n, request in enumerate(course.queue, 1)}
     return shown | waiting
 
 
-def _queued(request: Request, position: int, held: str) -> RunView:
-    """Show a run that waits; ``held`` is what the one before it waits for."""
-    before = f" The run before it: {held[:1].lower()}{held[1:]}." if held else ""
+def _waited_for(run: Run) -> str:
+    """Return what the active run waits for itself, as a sentence after a space; ``""`` for nothing."""
+    if isinstance(run.ending, RollingBack):
+        return " The run before it is being rolled back."
+    held = why_held(run)
+    return f" The run before it: {held[:1].lower()}{held[1:]}." if held else ""
+
+
+def _queued(request: Request, position: int, before: str) -> RunView:
+    """Show a run that waits; ``before`` is what the run before it waits for."""
     return _asked(request).model_copy(update={"progress": f"Waiting, number {position} in the queue.{before}"})
 
 

@@ -1,5 +1,6 @@
 """Begins a rollback, waits for it, and ends it."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from contracts.base import Target, caused_id
@@ -115,45 +116,55 @@ def end_rollback(
         if rollback.by_a_person:
             protection = protection.settle_taken_back("", rollback.rollback_id, taken_back)
         protection, past = rolling.end(protection, rollback, ended, now)
-        event = RollbackFinished(
-            target=work.target,
-            run_id=rollback.run_id,
-            rollback_id=past.rollback_id,
-            result=past.result,
-            rollback=past.rollback,
-            detail=past.detail,
-            deployment_id=ended.deployment_id if isinstance(ended, rolling.Done) else "",
-        )
-        begun = RecoveryOperation.of_rollback(work.target, rollback)
-        end = begun.failed if past.result == "failed" else begun.finished
-        brought = past.result == "restored"
-        last = Reached.VALIDATE if brought else reached
-        operation = end(
-            past.detail,
-            now,
-            result=past.result,
-            detail=past.detail,
-            rollback=past.rollback,
-            steps=steps_of(rollback, last, past.detail, "done" if brought else "failed"),
-        )
-        answers = (
-            rolled_back(Command.to(RollBack, work.target, rollback.run_id, command_id), past)
-            for command_id in rollback.commands
-            if rollback.run_id is not None
-        )
         timers = (f"overdue:{work.rollback_id}",)
         return Decision(
             protection.to_bytes(),
-            emit=(
-                Emit(event, caused_id(rollback.run_id or past.rollback_id, "rollback-finished")),
-                *answers,
-            ),
+            emit=(_finished(work.target, past, ended), *_answers(work.target, rollback, past)),
             cancel_timers=timers if rollback.run_id is None else (*timers, expiry_id(rollback.run_id)),
             cancel_jobs=(work.rollback_id,) if cancel else (),
-            records=operation.record,
+            records=_ended_operation(work.target, rollback, past, now, reached).record,
         )
 
     return Transition(key_of(work.target), decide)
+
+
+def _finished(target: Target, past: PastRollback, ended: rolling.Ended) -> Emit:
+    done = ended if isinstance(ended, rolling.Done) else None
+    event = RollbackFinished(
+        target=target,
+        run_id=past.run_id,
+        rollback_id=past.rollback_id,
+        result=past.result,
+        rollback=past.rollback,
+        detail=past.detail,
+        deployment_id=done.deployment_id if done else "",
+        untouched=done is not None and done.untouched,
+    )
+    return Emit(event, caused_id(past.run_id or past.rollback_id, "rollback-finished"))
+
+
+def _answers(target: Target, rollback: RollingBack, past: PastRollback) -> Iterator[Emit]:
+    """Yield the answers to the commands of a run that wait for the result."""
+    if rollback.run_id is not None:
+        for command_id in rollback.commands:
+            yield rolled_back(Command.to(RollBack, target, rollback.run_id, command_id), past)
+
+
+def _ended_operation(
+    target: Target, rollback: RollingBack, past: PastRollback, now: datetime, reached: Reached
+) -> RecoveryOperation:
+    begun = RecoveryOperation.of_rollback(target, rollback)
+    end = begun.failed if past.result == "failed" else begun.finished
+    brought = past.result == "restored"
+    last = Reached.VALIDATE if brought else reached
+    return end(
+        past.detail,
+        now,
+        result=past.result,
+        detail=past.detail,
+        rollback=past.rollback,
+        steps=steps_of(rollback, last, past.detail, "done" if brought else "failed"),
+    )
 
 
 def rolled_back(command: Command, past: PastRollback) -> Emit:

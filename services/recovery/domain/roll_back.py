@@ -79,6 +79,8 @@ class Done:
     detail: str
     deployment_id: str = ""
     """The deployment that was put there, as ECS names it; empty where none was, or ECS lists none."""
+    untouched: bool = False
+    """Whether the change has never reached the service, or was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,14 @@ def _verify(observed: Observed, plan: Plan) -> Move:
     if by is None:
         return Failed("There is nothing to go back to: the snapshot's version is what is live.")
     brought = observed.deployment_id if observed.moved or plan.restored_at else ""
-    return Done(by, f"{what}; {observed.progress}.{observed.left}", brought)
+    return Done(by, f"{what}; {observed.progress}.{observed.left}", brought, _is_untouched(observed, plan))
+
+
+def _is_untouched(observed: Observed, plan: Plan) -> bool:
+    """Whether the change has certainly not reached the service, and nothing was put there for it."""
+    if plan.restored_at or observed.moved or observed.ecs == "rolled-back":
+        return False
+    return plan.change in {"unchanged", "in-flight"}
 
 
 def _whose(observed: Observed, plan: Plan) -> tuple[By | None, str]:  # noqa: PLR0911  a list of questions

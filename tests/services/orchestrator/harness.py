@@ -232,7 +232,7 @@ class World(FakeStore):
             )
         )
 
-    def rollback_ends(self, run_id: str | None, result: Any = "restored") -> Decision:
+    def rollback_ends(self, run_id: str | None, result: Any = "restored", *, untouched: bool = False) -> Decision:
         rollback = Rollback(trigger="error_rate", by="surefoot", snapshot_id=SNAPSHOT, seconds=42)
         return self.happens(
             RollbackFinished(
@@ -242,6 +242,7 @@ class World(FakeStore):
                 result=result,
                 rollback=rollback,
                 detail=f"Recovery says {result}.",
+                untouched=untouched,
             )
         )
 

@@ -13,6 +13,7 @@ from contracts.deployment import (
     DeploymentStarted,
     ImageChange,
     Observe,
+    Outcome,
     Phase,
     TaskDefinitionChange,
 )
@@ -177,6 +178,14 @@ async def test_a_body_says_what_changes(
     assert request.config == DeploymentConfig(enable_auto_recovery=False, validation_timeout_minutes=7)
     assert (request.on_conflict, request.expires_at, request.actor) == ("refuse", START + 60, "api")
     assert request.overrides[0].gate == "health_score"
+
+
+async def test_a_newer_request_may_take_the_place_of_an_older_one(http: httpx2.AsyncClient, world: World) -> None:
+    old = (await orchestrate(http, {"image": "a"})).json()["run_id"]
+    world.now += 1
+    new = (await orchestrate(http, {"image": "b", "on_conflict": "supersede"})).json()["run_id"]
+    assert world.view(old).outcome is Outcome.ABORTED
+    assert world.run.run_id == new
 
 
 @pytest.mark.parametrize("body", [{"image": "a", "observe": True}, {"image": "a", "task_definition": "b"}])

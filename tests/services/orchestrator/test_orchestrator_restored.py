@@ -315,3 +315,13 @@ async def test_a_change_that_was_refused_and_never_made_is_not_rolled_back(world
     world.answer("apply-change", Verdict.FAIL, cause=Cause.REFUSED, summary="AccessDeniedException")
     world.passes(1800)
     assert not [emit for emit in world.sent if isinstance(emit.event, RollBack)]
+
+
+async def test_a_request_that_is_read_again_supersedes_nobody(world: World, handlers: Handlers) -> None:
+    """Whether the older run has given way to it, that run's own events say, which are read again as well."""
+    old = world.request("old")
+    world.now += 1
+    await hear(world, handlers, asked(on_conflict="supersede"))
+    assert world.run.run_id == old
+    assert world.run.ending is None
+    assert [request.run_id for request in world.course.queue] == [run_id_of("1")]

@@ -50,15 +50,15 @@ class Courses(RuleBasedStateMachine):
 
     @rule(
         observe=st.booleans(),
-        refuse=st.booleans(),
+        way=st.sampled_from([None, "queue", "refuse", "supersede"]),
         recover=st.booleans(),
         lifetime=st.sampled_from([-1.0, 60.0, 86400.0]),
         override=st.booleans(),
     )
-    def request(self, observe: bool, refuse: bool, recover: bool, lifetime: float, override: bool) -> None:
+    def request(self, observe: bool, way: str | None, recover: bool, lifetime: float, override: bool) -> None:
         event = asked(
             Observe() if observe else ImageChange(reference="web:2"),
-            on_conflict="refuse" if refuse else "queue",
+            **({} if way is None else {"on_conflict": way}),
             config=CONFIG.model_copy(update={"enable_auto_recovery": recover}),
             expires_at=at(self.world.now + lifetime),
             overrides=(Override(gate="health_score", reason="so be it"),) if override else (),

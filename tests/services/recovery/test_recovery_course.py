@@ -469,6 +469,7 @@ async def test_a_rollback_cancels_a_change_that_has_not_been_made_and_answers_it
     assert recovery.store.jobs["run-1:change"].cancelled
     assert (changed.verdict, rolled.verdict) == ("fail", "pass")
     assert "before it reached" in rolled.summary
+    assert [event.untouched for event in recovery.published(RollbackFinished)] == [True]
     assert recovery.ecs.changing == []
     assert len([answer for answer in recovery.published(StepFinished) if answer.command_id == "run-1:change"]) == 1
 

@@ -249,6 +249,7 @@ async def test_a_change_to_what_the_snapshot_shows_needs_no_way_back() -> None:
     finished = await rolled_back(recovery)
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
     assert finished.detail.startswith("Nothing was changed")
+    assert finished.untouched
     assert recovery.ecs.changing == []
 
 
