@@ -37,6 +37,8 @@ class Act(StrEnum):
     """More messages were not believed than are kept as dead letters."""
     MESSAGE_REPLAYED = "message-replayed"
     """A dead letter that an operator had sent again was handled."""
+    DEAD_LETTER_SETTLED = "dead-letter-settled"
+    """An operator has sent a dead letter again, or has dropped it."""
     COMMAND_REFUSED = "command-refused"
     """A service has refused what the orchestrator asked for."""
 

@@ -231,7 +231,13 @@ CATALOGUE: tuple[Entry, ...] = (
     _entry("scaling-decided.v1", scaling.ScalingDecided, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
     # what could not be handled
     _entry("dead-lettered.v1", DeadLettered, topics.DEAD_LETTERS, topics.SERVICES, OPERATORS),
-    _entry("dead-letter-settled.v1", DeadLetterSettled, topics.DEAD_LETTERS, OPERATORS, OPERATORS),
+    _entry(
+        "dead-letter-settled.v1",
+        DeadLetterSettled,
+        topics.DEAD_LETTERS,
+        OPERATORS,
+        {OPERATORS, ORCHESTRATOR},  # who keeps it in the audit, as it does what operators do with keys
+    ),
     # who did what
     _entry("audit-recorded.v1", AuditRecord, topics.AUDIT, topics.SERVICES, OPERATORS),
 )

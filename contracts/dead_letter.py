@@ -9,7 +9,7 @@ from pydantic import Base64Bytes
 from contracts.base import Contract, Target, Time, caused_id
 from contracts.monitor import WarningAlert
 from contracts.prose import Plain, Prose
-from contracts.topics import WARNING_ALERTS
+from contracts.topics import DEAD_LETTERS, WARNING_ALERTS
 
 Reason = Literal["invalid", "unsupported", "expired", "failed", "untrusted"]
 
@@ -74,10 +74,39 @@ class DeadLetterSettled(Contract):
     how: Literal["replayed", "dropped"]
     actor: Plain
     reason: Prose = ""
+    group: Plain = ""
+    """The service that could not handle the message; empty where an earlier version has settled the letter."""
+    message: Plain = ""
+    """Which message it was, as ``topic/partition/offset``."""
+    target: Target | None = None
+    """What the message was about, where its key says so."""
 
     @property
     def subject(self) -> str:
         return self.letter
+
+
+def settlement_of(
+    letter: DeadLettered, how: Literal["replayed", "dropped"], actor: str, reason: str
+) -> DeadLetterSettled:
+    """Return that an operator has settled a letter."""
+    return DeadLetterSettled(
+        letter=letter_id(letter),
+        how=how,
+        actor=actor,
+        reason=reason,
+        group=letter.group,
+        message=letter.subject,
+        target=target_of(letter),
+    )
+
+
+def target_of(letter: DeadLettered) -> Target | None:
+    """Return what the message was about; None where its key is no target."""
+    try:
+        return Target.parse((letter.key or b"").decode())
+    except ValueError:
+        return None
 
 
 def letter_id(letter: DeadLettered) -> str:
@@ -91,17 +120,22 @@ def is_for(headers: Iterable[tuple[str, bytes | None]], group: str) -> bool:
     return addressee is None or addressee == group.encode()
 
 
+def is_letter(topic: str, headers: Iterable[tuple[str, bytes | None]]) -> bool:
+    """Return whether a message is a letter, which is for operators alone.
+
+    The service that reads what becomes of letters reads their topic. What it would put aside there would be a letter
+    again, and letters may be large: it looks at no more of them than this.
+    """
+    return topic == DEAD_LETTERS.name and (dict(headers).get("ce_type") or b"").startswith(b"dead-lettered.")
+
+
 def alert_of(letter: DeadLettered, state: Literal["raised", "resolved"], began_at: datetime) -> WarningAlert | None:
     """Return the warning that a message could not be handled, however often it was tried; None if there is none.
 
     It warns and no more: on a critical alert recovery would roll an armed target back. It needs a target in the
     message's key. There is none about a warning, which would lead to the next one, and so on without end.
     """
-    if letter.reason != "failed" or letter.topic == WARNING_ALERTS.name:
-        return None
-    try:
-        target = Target.parse((letter.key or b"").decode())
-    except ValueError:
+    if letter.reason != "failed" or letter.topic == WARNING_ALERTS.name or (target := target_of(letter)) is None:
         return None
     id_ = letter_id(letter)
     return WarningAlert(

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from contracts.bounds import LONGEST_ACTOR, LONGEST_TEXT
+from contracts.prose import prose
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
 
@@ -46,6 +48,20 @@ def port_number(_type: object, value: int) -> None:
         raise ValueError(f"a port is a number from 0 to 65535, not {value}")
 
 
+def _at_most(longest: int, value: str | None) -> None:
+    """Refuse a text that no service would take. It is measured as it is published: an escape is longer."""
+    if value is not None and (length := len(prose(value))) > longest:
+        raise ValueError(f"it has {length:,} characters, with escapes for what is not shown; {longest:,} are the most")
+
+
+def short_name(_type: object, value: str | None) -> None:
+    _at_most(LONGEST_ACTOR, value)
+
+
+def short_text(_type: object, value: str | None) -> None:
+    _at_most(LONGEST_TEXT, value)
+
+
 Cluster = Annotated[str, Parameter(help="The ECS cluster, by name or ARN.")]
 Service = Annotated[str, Parameter(help="The ECS service, by name or ARN.")]
 RunId = Annotated[str | None, Parameter(help="Which run; without it the active one is meant, or else the last.")]
@@ -56,10 +72,11 @@ Timeout = Annotated[
 Actor = Annotated[
     str | None,
     Parameter(
-        help="For whom this is; it stands in the record, behind the caller whom the key proves. By default, your user."
+        validator=short_name,
+        help="For whom this is; it stands in the record, behind the caller whom the key proves. By default, your user.",
     ),
 ]
-Reason = Annotated[str, Parameter(help="Why; it stands in the record.")]
+Reason = Annotated[str, Parameter(validator=short_text, help="Why; it stands in the record.")]
 Verbose = Annotated[
     bool, Parameter(name=("--verbose", "-v"), negative="", help="Show gates that pass, too, and shorten nothing.")
 ]

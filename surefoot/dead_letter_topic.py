@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
 from contracts.base import caused_id
-from contracts.bounds import LONGEST_ACTOR
+from contracts.bounds import LONGEST_ACTOR, OutOfBounds
 from contracts.dead_letter import (
     REPLAY_HEADER,
     REPLAY_SIGNATURE_HEADER,
@@ -21,6 +21,7 @@ from contracts.dead_letter import (
     Replay,
     alert_of,
     letter_id,
+    settlement_of,
 )
 from contracts.envelope import Envelope, InvalidMessage, Message, Meta, read_meta
 from contracts.prose import plain
@@ -144,19 +145,19 @@ async def replay(letters: Iterable[Letter], actor: str, reason: str) -> None:
     """Publish the messages again, in the order in which they came, and settle each letter after its message.
 
     A process that dies in between leaves an open letter. A second replay does no harm: the group's inbox drops it.
+    Raise ``CannotDo`` before anything is published where a settlement could not be published, or would not count.
     """
+    in_order = sorted(letters, key=lambda letter: (letter.body.topic, letter.body.partition, letter.body.offset))
+    settlements = _settlements(in_order, "replayed", actor, reason)
     async with _producer() as producer:
-        for letter in sorted(
-            letters, key=lambda letter: (letter.body.topic, letter.body.partition, letter.body.offset)
-        ):
-            body = letter.body
+        for settlement in settlements:
+            body = settlement.letter.body
             headers = [*_replay_headers(body, actor, reason)]
             async with asyncio.timeout(ANSWER_SECONDS):
                 await producer.send_and_wait(
                     body.topic, body.value, key=body.key, partition=body.partition, headers=headers
                 )
-            settlement = DeadLetterSettled(letter=letter.id, how="replayed", actor=actor, reason=reason)
-            await _settle(producer, letter, settlement)
+            await _settle(producer, settlement)
 
 
 def _replay_headers(body: DeadLettered, actor: str, reason: str) -> Iterable[tuple[str, bytes | None]]:
@@ -168,26 +169,59 @@ def _replay_headers(body: DeadLettered, actor: str, reason: str) -> Iterable[tup
 
 
 async def drop(letters: Iterable[Letter], actor: str, reason: str) -> None:
-    """Settle the letters without a replay."""
+    """Settle the letters without a replay. Raise ``CannotDo`` as ``replay``."""
+    settlements = _settlements(letters, "dropped", actor, reason)
     async with _producer() as producer:
-        for letter in letters:
-            settlement = DeadLetterSettled(letter=letter.id, how="dropped", actor=actor, reason=reason)
-            await _settle(producer, letter, settlement)
+        for settlement in settlements:
+            await _settle(producer, settlement)
 
 
-async def _settle(producer: Any, letter: Letter, settlement: DeadLetterSettled) -> None:
-    now = datetime.now(UTC)
-    # an operator's act is no consequence, so its id derives from nothing. It lies behind its letter in the same
-    # partition, so that retention can never take it first and open the letter again
+class _Settlement(NamedTuple):
+    """A letter, and the signed messages that settle it."""
+
+    letter: Letter
+    message: Message
+    resolved: Message | None
+    """Ends the warning about the letter, where there is one."""
+
+
+def _settlements(
+    letters: Iterable[Letter], how: Literal["replayed", "dropped"], actor: str, reason: str
+) -> list[_Settlement]:
+    """Return what settles the letters. Raise ``CannotDo``: then nothing may be published of any of them."""
+    trust, now = trust_of(os.environ), datetime.now(UTC)
+    try:
+        found = [_settlement(letter, settlement_of(letter.body, how, actor, reason), now) for letter in letters]
+        for settlement in found:
+            proven(settlement.message, trust)
+    except OutOfBounds as error:
+        raise CannotDo(f"nothing was done: {error}", Exit.USAGE) from None
+    except Untrusted as error:
+        how_to = "set SUREFOOT_SIGNING_KEY to the operators' private key"
+        raise CannotDo(f"nothing was done, since no service would believe it: {error}; {how_to}", Exit.USAGE) from None
+    return found
+
+
+def _settlement(letter: Letter, settled: DeadLetterSettled, now: datetime) -> _Settlement:
+    # an operator's act is no consequence, so its id derives from nothing
     meta = Meta(str(uuid.uuid4()), OPERATORS_SOURCE, now, cause_id=letter.id)
-    await _send(producer, Envelope(meta, settlement).to_message(), letter.partition)
-    if alert := alert_of(letter.body, "resolved", letter.time):
-        meta = Meta(caused_id(letter.id, "alert-resolved"), OPERATORS_SOURCE, now, cause_id=letter.id)
-        await _send(producer, Envelope(meta, alert).to_message())
+    message = signed(Envelope(meta, settled).to_message(), Party.OPERATORS, os.environ)
+    alert = alert_of(letter.body, "resolved", letter.time)
+    if alert is None:
+        return _Settlement(letter, message, None)
+    meta = Meta(caused_id(letter.id, "alert-resolved"), OPERATORS_SOURCE, now, cause_id=letter.id)
+    return _Settlement(letter, message, signed(Envelope(meta, alert).to_message(), Party.OPERATORS, os.environ))
+
+
+async def _settle(producer: Any, settlement: _Settlement) -> None:
+    # it lies behind its letter in the same partition, so that retention can never take it first and open the letter
+    # again
+    await _send(producer, settlement.message, settlement.letter.partition)
+    if settlement.resolved is not None:
+        await _send(producer, settlement.resolved)
 
 
 async def _send(producer: Any, message: Message, partition: int | None = None) -> None:
-    message = signed(message, Party.OPERATORS, os.environ)
     async with asyncio.timeout(ANSWER_SECONDS):
         await producer.send_and_wait(
             message.topic, message.value, key=message.key, partition=partition, headers=[*message.headers]

@@ -10,6 +10,8 @@ from cyclopts import App, Parameter
 from contracts.dead_letter import GROUP_HEADER, LETTER_HEADER, REPLAY_HEADER, Reason
 from contracts.prose import plain
 from surefoot import dead_letter_topic
+from surefoot.arguments import Reason as Why
+from surefoot.arguments import short_name
 from surefoot.dead_letter_topic import Letter
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo, Json, agreed, note, result
@@ -22,7 +24,7 @@ app = App(
     help_format="plaintext",
 )
 
-Actor = Annotated[str, Parameter(help="Who decides this.")]
+Actor = Annotated[str, Parameter(validator=short_name, help="Who decides this.")]
 SHORT = 8
 PUBLIC = (GROUP_HEADER, LETTER_HEADER, REPLAY_HEADER, "content-type")
 """Headers whose values are shown; besides them all of CloudEvents' own."""
@@ -80,7 +82,7 @@ def show(
 @app.command
 def replay(
     *ids: Annotated[str, Parameter(name="ID", help="Their ids, or the beginnings of them.")],
-    reason: Annotated[str, Parameter(help="Why; it stands in the record.")] = "",
+    reason: Why = "",
     actor: Actor = "surefoot cli",
     again: Annotated[bool, Parameter(negative="", help="Also what is settled.")] = False,
     yes: Annotated[bool, Parameter(negative="", help="Do it without asking.")] = False,
@@ -103,7 +105,7 @@ def replay(
 @app.command
 def drop(
     *ids: Annotated[str, Parameter(name="ID", help="Their ids, or the beginnings of them.")],
-    reason: Annotated[str, Parameter(help="Why; it stands in the record.")],
+    reason: Why,
     actor: Actor = "surefoot cli",
     json: Json = False,
 ) -> int:
@@ -138,7 +140,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
     """Return what may be shown to anyone who may see the log."""
     facts = letter.body.model_dump(mode="json", exclude={"key", "headers", "value"})
     word = letter.settled
-    settled = word and word.model_dump(mode="json", exclude={"letter"})
+    settled = word and word.model_dump(mode="json", include={"how", "actor", "reason"})
     return {"id": letter.id, "time": letter.time.isoformat()} | facts | {"settled": settled}
 
 

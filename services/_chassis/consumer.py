@@ -17,7 +17,7 @@ import structlog
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from contracts.base import Event, joined
-from contracts.dead_letter import is_for
+from contracts.dead_letter import is_for, is_letter
 from contracts.deployment import Cause
 from contracts.envelope import Envelope, InvalidMessage, Meta, UnknownType, decode, read_meta
 from contracts.state import NewerState
@@ -190,7 +190,7 @@ class Consumer:
 
     async def handle(self, record: Record, redis_run_id: str | None = None) -> None:
         """Handle a message, or put it aside where it is invalid. Raise ``Untrusted``, its handler's and the store's."""
-        if not is_for(record.headers, self._service.name):
+        if not is_for(record.headers, self._service.name) or is_letter(record.topic, record.headers):
             return
         signed_by = ""
         try:
@@ -221,7 +221,7 @@ class Consumer:
         event, entry = envelope.event, envelope.entry
         if entry.topic.name != record.topic:
             raise InvalidMessage(f"{entry.type} belongs on {entry.topic}")
-        handler = self._service.handlers.get(type(event)) if isinstance(event, Event) else None
+        handler = self._service.handlers.get(type(event))
         if handler is None:
             if self._unhandled.asks(record.topic):
                 await self._unhandled.unknown(record, f"{entry.type} is not handled here", meta.signed_by)

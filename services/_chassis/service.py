@@ -8,6 +8,7 @@ import httpx2
 from fastapi import APIRouter
 
 from contracts.base import Event, Target
+from contracts.catalogue import Contracted
 from contracts.envelope import Meta
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
@@ -61,7 +62,7 @@ class Service:
     """A service as the chassis runs it: its handlers, jobs, timers and routes."""
 
     name: str
-    handlers: dict[type[Event], Handler] = field(default_factory=dict)
+    handlers: dict[Contracted, Handler] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     first_jobs: frozenset[str] = frozenset()
     """The kinds of jobs that wait for none of the others: those that bring a service back."""

@@ -48,10 +48,14 @@ class Signatures(StrEnum):
 class Received(Protocol):
     """A message as Kafka gives it."""
 
-    topic: Any
-    key: Any
-    value: Any
-    headers: Any
+    @property
+    def topic(self) -> Any: ...
+    @property
+    def key(self) -> Any: ...
+    @property
+    def value(self) -> Any: ...
+    @property
+    def headers(self) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)

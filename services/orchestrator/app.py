@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from contracts.dead_letter import DeadLetterSettled
 from contracts.deployment import (
     AbortRequested,
     DeploymentFinished,
@@ -58,6 +59,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             TargetArmed: handlers.on_event,
             TargetDisarmed: handlers.on_event,
             HealthScored: handlers.on_event,
+            DeadLetterSettled: handlers.on_settled,
             ReadinessChanged: handlers.on_event,
             DeploymentStarted: handlers.on_own_event,
             PhaseStarted: handlers.on_own_event,

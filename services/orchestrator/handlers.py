@@ -5,7 +5,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from contracts.audit import Act
 from contracts.base import Contract, Event, Target, caused_id, id_of
+from contracts.dead_letter import DeadLetterSettled
 from contracts.deployment import (
     AbortRequested,
     DeploymentFinished,
@@ -19,10 +21,11 @@ from contracts.envelope import Meta
 from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested
 from contracts.state import read_record
 from contracts.topics import Party
+from services._chassis.audit.acts import Audited
 from services._chassis.clock import Clock, moment
 from services._chassis.policies import Policies
 from services._chassis.signatures import Untrusted
-from services._chassis.transition import Decision, Emit, Timer, Transition
+from services._chassis.transition import Decision, Emit, Timer, Transition, decided
 from services.orchestrator.decisions import turn
 from services.orchestrator.domain.approval import actor_of, why_not_approved, why_not_decided_by
 from services.orchestrator.domain.course import Course, course_key
@@ -187,6 +190,20 @@ class Handlers:
     async def on_event(self, event: Event, meta: Meta) -> Transition:
         """Take in an abort, an answer, an alert, or an event of another service."""
         return self._turn(event.target, event, meta.time)  # type: ignore[arg-type]  # app.py registers it for Input only
+
+    async def on_settled(self, event: DeadLetterSettled, meta: Meta) -> Transition:
+        """Record that an operator has settled a dead letter, whichever service it is of: those do not hear of it."""
+        about = (f"dead letter {event.letter}", f"of {event.group}" if event.group else "", event.message)
+        settled = Audited(
+            Act.DEAD_LETTER_SETTLED,
+            id_of("audit", meta.source, meta.id),
+            event.target,
+            event.reason,
+            outcome=event.how,
+            asked_by=event.actor,
+            details=tuple(filter(None, about)),
+        )
+        return decided(audit=(settled,))
 
     async def on_timer(self, timer: Timer) -> Transition:
         """Look at a run's deadlines."""

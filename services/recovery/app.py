@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from contracts.base import Event
+from contracts.catalogue import Contracted
 from contracts.monitor import CriticalAlert
 from contracts.recovery import (
     ApplyChange,
@@ -91,7 +91,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     )
 
 
-def read_by(handlers: Handlers) -> dict[type[Event], Handler]:
+def read_by(handlers: Handlers) -> dict[Contracted, Handler]:
     """Return what recovery does with each message that it reads."""
     return {
         CaptureSnapshot: handlers.capture,
