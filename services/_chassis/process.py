@@ -80,7 +80,7 @@ class Process:
             )
         self.admission = Admission(self.settings.surefoot_trusted_proxies)
         self.access = Access(
-            self.settings.surefoot_access,
+            self.settings.served,
             self.settings.surefoot_allowed_hosts.split(","),
             KeyRing(KeyStore(self.redis)),
             proxies=self.settings.surefoot_trusted_proxies,

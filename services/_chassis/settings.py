@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from contracts.base import AccountId, Name, Region
 from contracts.topics import SERVICES
+from services._chassis.access.hosts import means_loopback
 from services._chassis.access.served import Served
 from services._chassis.aws_limits import AwsLimits
 from services._chassis.config_file import read_config
@@ -78,9 +79,9 @@ class Settings(KafkaSettings, RedisSettings, TlsSettings):
 
     surefoot_trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
     """How many proxies in front append the address that they saw to X-Forwarded-For. Callers are told apart by it."""
-    surefoot_access: Served = Served.LOOPBACK
+    surefoot_access: Served | None = None
     """Who is served over HTTP without a credential: ``loopback``, callers on this machine and until there is an API key
-    or an issuer; ``demanded``, nobody; ``open``, everybody (docs/access.md)."""
+    or an issuer; ``demanded``, nobody; ``open``, everybody (docs/access.md). None: as ``served`` says."""
     surefoot_allowed_hosts: str = ""
     """Names under which clients reach this process, with commas between them: what ``Host`` may say besides loopback,
     this machine's name and the address that was connected to."""
@@ -134,6 +135,16 @@ class Settings(KafkaSettings, RedisSettings, TlsSettings):
         """Return this replica's name in its consumer group and at its outbox; None: a name that is never reused."""
         name = socket.gethostname() if self.surefoot_instance == "hostname" else self.surefoot_instance
         return name and f"{service}-{name}"
+
+    @property
+    def served(self) -> Served:
+        """Who is served without a credential, by default nobody where others than this machine reach the port.
+
+        A process that starts on an empty Redis cannot know whether there were keys before it was lost.
+        """
+        if self.surefoot_access is not None:
+            return self.surefoot_access
+        return Served.LOOPBACK if means_loopback(self.surefoot_http_host) else Served.DEMANDED
 
     @property
     def straggler_window(self) -> float:

@@ -1,4 +1,4 @@
-"""What operators do with dead letters: each act is in the audit once, a forged one is not, and none happens half-way."""
+"""What operators do with dead letters: each act is in the audit once, a forged one is not, and none is half done."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -118,7 +118,7 @@ def test_a_letter_on_the_topic_is_not_looked_at_and_makes_no_other_letter() -> N
 
 @pytest.mark.parametrize("how", ["replayed", "dropped"])
 def test_what_could_not_be_settled_is_not_begun(published: list[Message], how: str) -> None:
-    with pytest.raises(CannotDo, match="nothing was done: the event dead-letter-settled.v1 .* more than 16,384"):
+    with pytest.raises(CannotDo, match=r"nothing was done: the event dead-letter-settled.v1 .* more than 16,384"):
         settle(how, reason="x" * (LONGEST_TEXT + 1))
     assert published == []
 
@@ -129,7 +129,7 @@ def test_what_no_service_would_believe_is_not_begun(
 ) -> None:
     for key in ("", str(keys / "ci" / "key.pem")):
         monkeypatch.setenv("SUREFOOT_SIGNING_KEY", key)
-        with pytest.raises(CannotDo, match="no service would believe it: .*SUREFOOT_SIGNING_KEY") as refusal:
+        with pytest.raises(CannotDo, match=r"no service would believe it: .*SUREFOOT_SIGNING_KEY") as refusal:
             settle(how)
         assert refusal.value.code == Exit.USAGE
     assert published == []

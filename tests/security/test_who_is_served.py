@@ -13,8 +13,11 @@ from services._chassis.access.caller import LOOPBACK, Decision
 from services._chassis.access.decision_log import MOST_REFUSALS, DecisionLog
 from services._chassis.access.guard import SECURITY_HEADERS
 from services._chassis.access.hosts import is_local, means_loopback, name_of
+from services._chassis.access.served import Served
 from services._chassis.http import PREFIX, create_http, create_server
 from services._chassis.http_connections import OpenConnections
+from services._chassis.process import Process
+from services._chassis.settings import Settings
 from tests.kit import JSON
 from tests.security.access import Keys, bearer, client, guarded
 
@@ -262,6 +265,44 @@ async def test_readyz_says_that_only_loopback_is_served() -> None:
         assert found["access"] == "loopback only: there is no API key and no issuer yet"
     assert "open" in (await get("/readyz", served="open")).json()["access"]
     assert (await get("/livez", address="10.0.0.9")).json() == {"status": "alive"}
+
+
+@pytest.mark.parametrize(
+    ("host", "said", "served"),
+    [
+        ("127.0.0.1", None, "loopback"),
+        ("::1", None, "loopback"),
+        ("localhost", None, "loopback"),
+        ("0.0.0.0", None, "demanded"),
+        ("::", None, "demanded"),
+        ("", None, "demanded"),
+        ("10.0.0.9", None, "demanded"),
+        ("surefoot.internal", None, "demanded"),
+        ("0.0.0.0", Served.LOOPBACK, "loopback"),
+        ("127.0.0.1", Served.DEMANDED, "demanded"),
+    ],
+)
+def test_who_listens_beyond_this_machine_demands_a_credential_from_the_first_start_on(
+    monkeypatch: pytest.MonkeyPatch, host: str, said: Served | None, served: str
+) -> None:
+    """However empty Redis is, since it may have been lost over a restart."""
+    for name in ("SUREFOOT_ACCESS", "SUREFOOT_HTTP_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    settings = Settings(surefoot_http_host=host, surefoot_access=said)
+    assert Process(("services.health",), settings).access.served == served
+
+
+async def test_where_credentials_are_demanded_and_there_are_none_yet_readyz_says_how_to_make_one() -> None:
+    keys = Keys()
+    http, _ = guarded(served="demanded", keys=keys)
+    async with client(http, "127.0.0.1") as web:
+        refused = await web.get(OVERVIEW)
+        assert (refused.status_code, "`surefoot keys create` makes one" in refused.json()["detail"]) == (401, True)
+        told = (await web.get("/readyz")).json()
+        assert told["access"].startswith("credentials: there is no API key and no issuer yet: `surefoot keys create")
+        key = await keys.create("alice", Role.ADMIN)
+        assert (await web.get(OVERVIEW, headers=bearer(key))).status_code == 200
+        assert (await web.get("/readyz")).json()["access"] == "credentials"
 
 
 async def test_nothing_else_speaks() -> None:

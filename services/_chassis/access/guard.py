@@ -34,6 +34,7 @@ from services._chassis.callers import PROVEN, address_of
 from services._chassis.policies import BuiltInPolicies, Policies
 
 HOW_TO = "send an API key (`surefoot keys create` makes one) or a pipeline's token, as a bearer's"
+NONE_YET = "there is no API key and no issuer yet: `surefoot keys create NAME --role admin` makes the first key"
 ALL_GONE = (
     "there were API keys or an issuer, and there are none any more, as where Redis was lost: `surefoot keys create` "
     "makes a key; where none is wanted, a restart serves callers on this machine again"
@@ -104,12 +105,16 @@ class Access:
         """Return whether nobody is served without one. Raise ``RedisError`` where that cannot be known."""
         if self.served is not Served.LOOPBACK:
             return self.served is Served.DEMANDED
-        in_use = bool(self.policies.identities.issuers) or await self.keys.has_keys()
+        in_use = await self._has_credentials()
         gone = self._in_use and not in_use
         if gone and not self._gone:
             log.warning("there is no API key and no issuer any more", what_to_do=ALL_GONE)
         self._in_use, self._gone = self._in_use or in_use, gone
         return self._in_use
+
+    async def _has_credentials(self) -> bool:
+        """Return whether there is any key or issuer. Raise ``RedisError`` where that cannot be known."""
+        return bool(self.policies.identities.issuers) or await self.keys.has_keys()
 
     async def _proven(self, credential: str) -> Caller:
         if not credential.startswith(f"{PREFIX}_"):
@@ -146,12 +151,13 @@ class Access:
         if self.served is Served.OPEN:
             return "open: everybody is served, without a credential"
         try:
-            demanded = await self.demands_credentials()
+            demanded, in_use = await self.demands_credentials(), await self._has_credentials()
         except RedisError:
             return "not known while Redis does not answer"
         if not demanded:
             return "loopback only: there is no API key and no issuer yet"
-        return f"credentials: {ALL_GONE}" if self._gone else "credentials"
+        why = ALL_GONE if self._gone else "" if in_use else NONE_YET
+        return f"credentials: {why}" if why else "credentials"
 
 
 def _sentence(error: Exception) -> str:
