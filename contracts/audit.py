@@ -57,6 +57,8 @@ class Act(StrEnum):
     SCALING_STARTED = "scaling-started"
     SCALING_FINISHED = "scaling-finished"
     """What an emergency scaling had set is as before again."""
+    MIGRATION_STARTED = "migration-started"
+    MIGRATION_FINISHED = "migration-finished"
     SNAPSHOT_STORED = "snapshot-stored"
     SNAPSHOT_ADOPTED = "snapshot-adopted"
     """A snapshot of before signatures was signed."""

@@ -11,6 +11,7 @@ from contracts import (
     deployment,
     diagnostics,
     health,
+    migration,
     monitor,
     optimizer,
     recovery,
@@ -229,6 +230,12 @@ CATALOGUE: tuple[Entry, ...] = (
     _entry("scaling-started.v1", scaling.ScalingStarted, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
     _entry("scaling-finished.v1", scaling.ScalingFinished, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
     _entry("scaling-decided.v1", scaling.ScalingDecided, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
+    _entry(
+        "migration-started.v1", migration.MigrationStarted, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}
+    ),
+    _entry(
+        "migration-finished.v1", migration.MigrationFinished, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}
+    ),
     # what could not be handled
     _entry("dead-lettered.v1", DeadLettered, topics.DEAD_LETTERS, topics.SERVICES, OPERATORS),
     _entry(

@@ -206,6 +206,10 @@ class Recovery(Section):
     scaling_database_connections: Annotated[int, Field(ge=1)] | None = default(None, "not known, so that it only warns")
     """How many connections `monitoring.database` takes. More tasks need more of them: an emergency scaling that would
     need more than 80 % is refused. off: not known."""
+    migration_minutes: Annotated[float, Field(ge=1, le=1440)] = default(30, "Surefoot's own choice")
+    """For so long a migration is waited for. It goes on afterwards, and nothing is deployed until a person decides."""
+    migration_at_limit: Literal["leave", "stop"] = default("leave", "Surefoot's own choice: half of one may be done")
+    """What becomes of a migration that takes longer: it goes on, or its task is stopped."""
 
 
 class Requests(Section):

@@ -3,6 +3,7 @@
 import getpass
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -36,6 +37,14 @@ def positive(_type: object, value: float | None) -> None:
 def not_negative(_type: object, value: float | None) -> None:
     if value is not None and not (math.isfinite(value) and value >= 0):
         raise ValueError(f"it must not be less than 0, as {value:g} is")
+
+
+def overrides_of(texts: Sequence[str]) -> list[dict[str, str]]:
+    """Return overrides as a request has them. Raise ``CannotDo``."""
+    pairs = [text.partition("=") for text in texts]
+    if any(not check or not reason.strip() for check, _, reason in pairs):
+        raise CannotDo("an override is CHECK=REASON: which check may be passed over, and why", Exit.USAGE)
+    return [{"gate": check, "reason": reason} for check, _, reason in pairs]
 
 
 def share_of_all(_type: object, value: float | None) -> None:

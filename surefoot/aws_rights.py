@@ -46,7 +46,8 @@ RIGHTS: Mapping[Party, tuple[str, ...]] = {
     Party.RECOVERY: (
         *_FINDS, *_TASKS, *_LISTENERS, *_NETWORK,
         "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "ecs:DescribeTaskDefinition",
-        "ecs:ListServiceDeployments", "ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:UpdateService",
+        "ecs:ListServiceDeployments", "ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:RunTask",
+        "ecs:StopTask", "ecs:UpdateService", "logs:GetLogEvents",
         "elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetHealth",
         "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
         "application-autoscaling:DescribeScheduledActions", "application-autoscaling:RegisterScalableTarget",
@@ -60,6 +61,7 @@ RIGHTS: Mapping[Party, tuple[str, ...]] = {
 
 ALONG_WITH: Mapping[str, tuple[str, ...]] = {
     "ecs:RegisterTaskDefinition": ("ecs:TagResource", "iam:PassRole"),
+    "ecs:RunTask": ("iam:PassRole",),
     "s3:GetObject": ("kms:Decrypt",),
     "s3:PutObject": ("kms:GenerateDataKey",),
 }
@@ -70,6 +72,7 @@ _WRONG_NAME = {"ecs:ListClusters": _LISTS, "ecs:ListServices": _LISTS}
 _HEADERS = {"secretsmanager:GetSecretValue": "a policy that sends headers, for their values"}
 _NO_TASKS_LEFT = "a service whose tasks may all stop before others start: how long its starts take"
 
+_MIGRATION = "a database migration: the one task that runs it"
 _WAY_BACK = "whether one can go back: a look once an hour, and `surefoot ready`"
 
 RARELY: Mapping[Party, Mapping[str, str]] = {
@@ -95,7 +98,10 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
         "application-autoscaling:RegisterScalableTarget": "an emergency scaling of a service that is scaled by itself",
         "cloudwatch:GetMetricData": "an emergency scaling: whether the database has room for more tasks",
         "ecr:DescribePullThroughCacheRules": _WAY_BACK,
+        "ecs:RunTask": _MIGRATION,
+        "ecs:StopTask": "a migration that takes too long, where `recovery.migration_at_limit` is `stop`",
         "iam:GetRole": _WAY_BACK,
+        "logs:GetLogEvents": "the last lines of a migration's log",
         "secretsmanager:DescribeSecret": _WAY_BACK,
         "ssm:DescribeParameters": _WAY_BACK,
         "s3:DeleteObject": "snapshots that are older than the policy keeps them",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from contracts.base import Target
 from services.monitor.domain.names import OURS
+from services.recovery.domain.migration_task import family_of
 
 Condition = Mapping[str, Mapping[str, str | list[str]]]
 
@@ -126,8 +127,28 @@ def cluster_alone(grounds: Grounds) -> Granted:
 
 def task_definitions(grounds: Grounds) -> Granted:
     return Granted(
-        [arn for family in grounds.families for arn in grounds.everywhere("ecs", f"task-definition/{family}:*")]
+        [arn for family in _families(grounds) for arn in grounds.everywhere("ecs", f"task-definition/{family}:*")]
     )
+
+
+def _families(grounds: Grounds) -> Iterator[str]:
+    """Yield the services' families and those of their migrations."""
+    for family in grounds.families:
+        yield family
+        if family != "*":
+            yield family_of(family)
+
+
+def migrations(grounds: Grounds) -> Granted:
+    """Tasks of a migration's task definition, in the services' clusters alone."""
+    families = (family if family == "*" else family_of(family) for family in grounds.families)
+    arns = [arn for family in families for arn in grounds.everywhere("ecs", f"task-definition/{family}:*")]
+    return Granted(arns, {"ArnEquals": {"ecs:cluster": grounds.of_clusters("cluster")}})
+
+
+def logs_of_tasks(grounds: Grounds) -> Granted:
+    """Which groups the services log to is their task definitions' affair; a task's stream has three parts."""
+    return Granted(grounds.everywhere("logs", "log-group:*:log-stream:*/*/*"))
 
 
 def tags_of_new_task_definitions(grounds: Grounds) -> Granted:
@@ -266,6 +287,9 @@ SCOPES: Mapping[str, tuple[Scope, ...]] = {
     "ecs:ListServices": (cluster_alone,),
     "ecs:ListTasks": (cluster_alone,),
     "ecs:RegisterTaskDefinition": (task_definitions,),
+    "ecs:RunTask": (migrations,),
+    "ecs:StopTask": (tasks,),
+    "logs:GetLogEvents": (logs_of_tasks,),
     "ecs:TagResource": (tags_of_new_task_definitions,),
     "iam:PassRole": (roles_for_tasks, roles_for_ecs),
     "iam:GetRole": (roles_to_look_at,),

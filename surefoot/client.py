@@ -126,6 +126,11 @@ class Surefoot:
         path = f"{_path('/disaster-recovery/emergency-scale', place)}/end"
         return self._call("POST", path, params=place.query, json=who)
 
+    def migrate(self, place: Place, body: dict[str, Any], requester: Requester) -> dict[str, Any]:
+        """Ask for a migration; return what is begun, or what would be."""
+        who = {"actor": requester.actor, "reason": requester.reason}
+        return self._post("/disaster-recovery/migrate", place, body | who)
+
     def operation(self, id_: str, place: Place) -> dict[str, Any]:
         """Return an operation of the service."""
         named = {"cluster_name": place.cluster, "service_name": place.service, **place.query}

@@ -4,10 +4,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from surefoot.arguments import Place, Requester
+from surefoot.arguments import Place, Requester, overrides_of
 from surefoot.client import Surefoot
 from surefoot.exit_codes import Exit
-from surefoot.output import CannotDo, note, result
+from surefoot.output import note, result
 
 LOOK_SECONDS = 0.5
 
@@ -24,7 +24,7 @@ def scale(
     as_json: bool,
 ) -> int:
     """Ask for more tasks and wait until they run, or show what would be set."""
-    body = {"target_count": count, "minutes": minutes, "overrides": _overrides(overrides), "dry_run": dry_run}
+    body = {"target_count": count, "minutes": minutes, "overrides": overrides_of(overrides), "dry_run": dry_run}
     answer = api.scale(place, body, requester)
     for warning in answer.get("warnings") or ():
         note(("warning: ", "yellow"), warning)
@@ -62,10 +62,3 @@ def _followed(api: Surefoot, place: Place, operation_id: str, *, as_json: bool) 
     if operation.get("result") == "refused":
         return Exit.BLOCKED
     return Exit.FAILED if operation.get("state") == "failed" else Exit.SUCCEEDED
-
-
-def _overrides(texts: Sequence[str]) -> list[dict[str, str]]:
-    pairs = [text.partition("=") for text in texts]
-    if any(not check or not reason.strip() for check, _, reason in pairs):
-        raise CannotDo("an override is CHECK=REASON: which check may be passed over, and why", Exit.USAGE)
-    return [{"gate": check, "reason": reason} for check, _, reason in pairs]

@@ -3,6 +3,7 @@
 from functools import partial
 
 from contracts.catalogue import Contracted
+from contracts.migration import MigrationFinished, MigrationStarted
 from contracts.monitor import CriticalAlert
 from contracts.recovery import (
     ApplyChange,
@@ -27,6 +28,7 @@ from services.recovery.adapters.bucket_check import BucketCheck
 from services.recovery.adapters.ecs import AwsEcs
 from services.recovery.adapters.images import AwsImages
 from services.recovery.adapters.needs import AwsNeeds
+from services.recovery.adapters.one_off import AwsOneOffTasks
 from services.recovery.adapters.scaling import AwsAutoscaling, AwsRoom
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.adapters.surroundings import AwsBalancers, AwsSurroundings
@@ -35,6 +37,7 @@ from services.recovery.assess import Assess
 from services.recovery.decisions.capture import CAPTURE, PURGE, TEND
 from services.recovery.decisions.change import CHANGE
 from services.recovery.decisions.consider import CONSIDER
+from services.recovery.decisions.migrate import MIGRATE
 from services.recovery.decisions.roll_back import ROLL_BACK
 from services.recovery.decisions.scale import SCALE
 from services.recovery.decisions.unscale import UNSCALE
@@ -45,12 +48,15 @@ from services.recovery.inspect import Inspect
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.consider import ConsiderJob
+from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
 from services.recovery.jobs.scale import ScaleJob
 from services.recovery.jobs.tend import Housekeeping, TendJob
 from services.recovery.jobs.unscale import UnscaleJob
 from services.recovery.jobs.watch import Rounds, WatchJob
+from services.recovery.migration_api import MigrationEndpoints, add_migration_routes
+from services.recovery.prepare import MigrationPlanner
 from services.recovery.settings import Settings
 
 
@@ -65,6 +71,11 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     assess = Assess(AwsEcs(ahead), snapshots, AwsNeeds(ahead), store, clock)
     looks = inspect, assess, partial(existing, ahead), examiner(ahead, clock)
     endpoints = Endpoints(store, clock, platform.policies, *looks)
+    targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
+    router = create_router(endpoints, targets)
+    there = partial(existing, ahead)
+    migrations = MigrationEndpoints(store, platform.policies, planner(ahead), there, endpoints.operations)
+    add_migration_routes(router, migrations, targets)
     housekeeping = Housekeeping(store, clock, BucketCheck(bucket_of(settings, aws)), platform.readiness)
     return Service(
         name="recovery",
@@ -74,6 +85,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         failures={
             CHANGE: handlers.change_failed,
             CONSIDER: handlers.consider_failed,
+            MIGRATE: handlers.migrate_failed,
             ROLL_BACK: handlers.rollback_failed,
             SCALE: handlers.scale_failed,
             UNSCALE: handlers.unscale_failed,
@@ -84,9 +96,10 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             "consider": handlers.consider,
             "resume": handlers.resume,
             "unscale": handlers.unscale,
+            "follow": handlers.follow,
         },
-        router=create_router(endpoints, Targets(platform.policies, settings.cluster_name, settings.service_name)),
-        by_hand=(f"{PREFIX}/rollback/", f"{PREFIX}/emergency-scale/"),
+        router=router,
+        by_hand=(f"{PREFIX}/rollback/", f"{PREFIX}/emergency-scale/", f"{PREFIX}/migrate/"),
         background={"recovery snapshots": housekeeping.run, "ways back": Rounds(store, clock).run},
     )
 
@@ -107,6 +120,8 @@ def read_by(handlers: Handlers) -> dict[Contracted, Handler]:
         RollbackFinished: handlers.own_rollback_finished,
         ScalingStarted: handlers.own_scaling_started,
         ScalingFinished: handlers.own_scaling_finished,
+        MigrationStarted: handlers.own_migration_started,
+        MigrationFinished: handlers.own_migration_finished,
     }
 
 
@@ -134,6 +149,7 @@ def changing(settings: Settings, platform: Platform, apart: Aws) -> dict[str, Jo
     return {
         CHANGE: ChangeJob(ecs, images, policies, store, clock),
         CONSIDER: ConsiderJob(ecs, snapshots, policies, store, clock),
+        MIGRATE: MigrateJob(ecs, AwsOneOffTasks(apart), planner(apart), policies, store, clock),
         ROLL_BACK: RollbackJob(ecs, AwsBalancers(apart), images, snapshots, store, clock, settle_seconds),
         SCALE: ScaleJob(ecs, scaling, examiner(apart, clock), policies, store, clock),
         UNSCALE: UnscaleJob(ecs, scaling, store, clock, settle_seconds),
@@ -146,6 +162,10 @@ def stored(settings: Settings, platform: Platform, aws: Aws) -> SignedSnapshots:
 
 def examiner(aws: Aws, clock: Clock) -> ScalingExaminer:
     return ScalingExaminer(AwsEcs(aws), AwsAutoscaling(aws), AwsRoom(aws, clock), clock)
+
+
+def planner(aws: Aws) -> MigrationPlanner:
+    return MigrationPlanner(AwsEcs(aws), AwsImages(aws))
 
 
 def bucket_of(settings: Settings, aws: Aws) -> Bucket:

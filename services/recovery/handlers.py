@@ -6,6 +6,7 @@ from datetime import datetime
 
 from contracts.base import Target
 from contracts.envelope import Meta
+from contracts.migration import MigrationFinished, MigrationStarted
 from contracts.monitor import CriticalAlert
 from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import (
@@ -26,6 +27,7 @@ from services._chassis.commands import Command
 from services._chassis.jobs import FailedJob
 from services._chassis.policies import Policies, governed
 from services._chassis.transition import Decision, Timer, Transition, decided
+from services.recovery.decisions import migrate as migrations
 from services.recovery.decisions.arm import arm, disarm, expire
 from services.recovery.decisions.capture import begin_capture
 from services.recovery.decisions.change import begin_change
@@ -38,6 +40,7 @@ from services.recovery.decisions.triggers import roll_back_on_alert, roll_back_o
 from services.recovery.decisions.unscale import again, finished_again, give_up, on_time, started_again
 from services.recovery.domain import alert as alerts
 from services.recovery.domain import arm as arming
+from services.recovery.domain.migration import MigrateWork
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Failed
 from services.recovery.domain.scale_work import ScaleWork
@@ -148,6 +151,22 @@ class Handlers:
             return None
         return _on(event.target, lambda protection: finished_again(protection, event))
 
+    async def own_migration_started(self, event: MigrationStarted, meta: Meta) -> Transition | None:
+        """Follow a migration, and never start it, that a Redis restored from an older copy does not know."""
+        if not meta.read_again:
+            return None
+        return _on(event.target, lambda protection: migrations.started_again(protection, event, meta.time))
+
+    async def own_migration_finished(self, event: MigrationFinished, meta: Meta) -> Transition | None:
+        if not meta.read_again:
+            return None
+        return _on(event.target, lambda protection: migrations.finished_again(protection, event, meta.time))
+
+    async def follow(self, timer: Timer) -> Transition:
+        """Begin the job of a migration that was published before Redis was restored, unless its end was, too."""
+        work = MigrateWork.from_bytes(timer.payload)
+        return _on(work.target, lambda protection: migrations.follow(protection, work))
+
     async def unscale(self, timer: Timer) -> Transition:
         """Restore what an emergency scaling has set: its time is over, or an earlier try had to wait."""
         work, now = ScaleWork.from_bytes(timer.payload), self._now()
@@ -187,6 +206,10 @@ class Handlers:
     def unscale_failed(self, job: FailedJob) -> Transition:
         """Try a restoration again later; people are called in time."""
         return again(ScaleWork.from_bytes(job.payload), self._now(), f"The restoration {job.why}.", refused=True)
+
+    def migrate_failed(self, job: FailedJob) -> Transition:
+        """End a migration whose job has failed for good; its task may run on."""
+        return migrations.lost(MigrateWork.from_bytes(job.payload), job.why, self._now())
 
     def rollback_failed(self, job: FailedJob) -> Transition:
         """End the rollback as failed, so that the target is free again and people are called."""

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from contracts.base import Target
 from contracts.rollout_pace import RolloutPace
 from services.recovery.domain.change import Body
+from services.recovery.domain.migration import LogPlace, OneOff
+from services.recovery.domain.migration_end import Task
 from services.recovery.domain.observed import Targets
 from services.recovery.domain.proof import ProvenSnapshot, StoredObject
 from services.recovery.domain.readiness import Need
@@ -105,6 +107,35 @@ class Room(Protocol):
 
     async def database(self, target: Target, instance: str) -> DatabaseRoom:
         """Return what an RDS instance is asked for now."""
+        ...
+
+
+class NotPlaced(Exception):
+    """ECS has answered that it starts no task: it has no room or no addresses. The text is ECS's, cleaned."""
+
+
+class OneOffTasks(Protocol):
+    """Tasks beside a service. ``run`` and ``stop`` change something: their callers look first."""
+
+    async def run(self, target: Target, task: OneOff, command: Sequence[str], token: str) -> str:
+        """Start one task, on demand, and return its ARN; the same token again returns the same task.
+
+        Raise ``NotPlaced``.
+        """
+        ...
+
+    async def find(self, target: Target, family: str, token: str) -> Task | None:
+        """Return the task of a family that was started with this token, also one that has stopped; None if none was."""
+        ...
+
+    async def task(self, target: Target, arn: str) -> Task | None:
+        """Return a task; None if ECS has forgotten it, an hour or so after its end."""
+        ...
+
+    async def stop(self, target: Target, arn: str, reason: str) -> None: ...
+
+    async def log(self, target: Target, place: LogPlace, arn: str, most: int) -> list[str]:
+        """Return the last lines of a task's log, ``most`` at most, the oldest first, as the application wrote them."""
         ...
 
 

@@ -14,6 +14,8 @@ SHAPE = {
     "app.py",
     "handlers.py",
     "api.py",
+    "migration_api.py",  # the routes of one verb, for which api.py has no room
+    "prepare.py",
     "scaling_api.py",  # the routes of one verb, for which api.py has no room
     "bodies.py",
     "ports.py",

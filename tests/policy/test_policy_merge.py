@@ -41,6 +41,7 @@ OTHER_VALUES: dict[str, Any] = {
     "recovery.scaling_by_itself": True,
     "recovery.scaling_above_maximum": True,
     "recovery.scaling_database_connections": 400,
+    "recovery.migration_at_limit": "stop",
     "approval_before_change.needed": 2,
     "approval_before_change.approvers": ["key:alice", "key:bob", "key:carol"],
     "approval_before_change.role": "operator",

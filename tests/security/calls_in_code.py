@@ -17,8 +17,8 @@ from contracts.topics import SERVICES
 
 ROOT = Path(__file__).parents[2] / "services"
 APIS = (
-    "application-autoscaling", "cloudwatch", "ec2", "ecr", "ecs", "elbv2", "iam", "kms", "rds", "s3", "secretsmanager",
-    "sns", "ssm", "sts",
+    "application-autoscaling", "cloudwatch", "ec2", "ecr", "ecs", "elbv2", "iam", "kms", "logs", "rds", "s3",
+    "secretsmanager", "sns", "ssm", "sts",
 )  # fmt: skip
 IAM_NAMES = {"elbv2": "elasticloadbalancing"}
 """An API as boto3 names it → as IAM does, where they differ."""

@@ -63,6 +63,8 @@ TABLE = {
         "POST /disaster-recovery/emergency-scale/{cluster_name}/{service_name}": O,
         "POST /disaster-recovery/emergency-scale/{cluster_name}/{service_name}/end": O,
         "GET /disaster-recovery/emergency-scale/{cluster_name}/{service_name}": V,
+        "POST /disaster-recovery/migrate/{cluster_name}/{service_name}": O,
+        "GET /disaster-recovery/migrations/{cluster_name}/{service_name}": V,
         "GET /disaster-recovery/operations/{operation_id}": V,
     },
 }

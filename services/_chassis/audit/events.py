@@ -17,6 +17,7 @@ from contracts.deployment import (
     TaskDefinitionChange,
 )
 from contracts.gates import Verdict
+from contracts.migration import MigrationFinished, MigrationStarted
 from contracts.recovery import (
     CHANGE_APPLIED,
     ApplyChange,
@@ -123,6 +124,21 @@ def _scaling_over(event: ScalingFinished) -> Fields:
     }
 
 
+def _migration(event: MigrationStarted) -> Fields:
+    trigger = event.trigger
+    by_hand = {"asked_by": trigger.actor, "why": trigger.reason} if isinstance(trigger, ManualTrigger) else {}
+    details = (f"migration {event.migration_id}", f"image {event.image}", event.sentence)
+    return {"act": Act.MIGRATION_STARTED, "why": trigger.summary, "details": details} | by_hand
+
+
+def _migration_over(event: MigrationFinished) -> Fields:
+    return {
+        "act": Act.MIGRATION_FINISHED,
+        "outcome": event.result,
+        "details": (f"migration {event.migration_id}", event.sentence),
+    }
+
+
 def _stored(event: SnapshotCaptured) -> Fields:
     details = (f"snapshot {event.snapshot_id}", f"sha256 {event.sha256}" if event.sha256 else "")
     return {
@@ -179,6 +195,8 @@ _ACTS: dict[type, Callable[[Any], Fields | None]] = {
     RollbackFinished: _ended,
     ScalingStarted: _scaling,
     ScalingFinished: _scaling_over,
+    MigrationStarted: _migration,
+    MigrationFinished: _migration_over,
     SnapshotCaptured: _stored,
     StepFinished: _answered,
     DeadLettered: _letter,

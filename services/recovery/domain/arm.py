@@ -28,8 +28,9 @@ def _refused(gate: str, summary: str, cause: Cause = Cause.REFUSED) -> Refusal:
 def why_not_arm(protection: Protection, command: Arm, now: datetime) -> Refusal | None:
     """Return why the run may not arm; one run at a time may, and only with a stored snapshot to go back to."""
     held = protection.arm
-    if protection.rollback is not None:
-        return _refused("target_free", f"{protection.rollback.rollback_id} is under way on this service.")
+    busy = protection.rollback.rollback_id if protection.rollback is not None else _migrating(protection, command)
+    if busy:
+        return _refused("target_free", f"{busy} is under way on this service.")
     if protection.rollback_of(command.run_id) is not None:
         return _refused("target_free", "This run has been rolled back already.")
     if held is not None and held.run_id != command.run_id and held.active(now):
@@ -39,6 +40,12 @@ def why_not_arm(protection: Protection, command: Arm, now: datetime) -> Refusal 
     if not protection.has_snapshot(command.snapshot_id):
         return _refused("snapshot_stored", f"There is no snapshot {command.snapshot_id} of this service.", Cause.USAGE)
     return None
+
+
+def _migrating(protection: Protection, command: Arm) -> str:
+    """Return the migration of another run, or of a person, that is under way; empty where there is none."""
+    migration = protection.migration
+    return migration.migration_id if migration is not None and migration.run_id != command.run_id else ""
 
 
 def arm(protection: Protection, command: Arm, now: datetime, policy: RecoveryPolicy) -> Protection:

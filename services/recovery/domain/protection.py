@@ -10,6 +10,7 @@ from contracts.deployment import Rollback
 from contracts.policy_parts import RecoveryPolicy
 from contracts.prose import Prose
 from contracts.recovery import AlertTrigger, Trigger
+from services.recovery.domain.migration import Migration, PastMigration
 from services.recovery.domain.remembered import Deployed, Firing, PastAlert, Settled, Unattended
 from services.recovery.domain.scaling import EmergencyScaling, PastScaling
 from services.recovery.domain.snapshot_index import SnapshotIndex
@@ -173,6 +174,10 @@ class Protection(SnapshotIndex):
     scaling: EmergencyScaling | None = None
     """The emergency scaling that is under way or stands."""
     past_scalings: tuple[PastScaling, ...] = ()
+    """The newest last."""
+    migration: Migration | None = None
+    """The migration whose task is about to run, or runs."""
+    past_migrations: tuple[PastMigration, ...] = ()
     """The newest last."""
 
     def armed_for(self, run_id: str, now: datetime) -> Armed | None:

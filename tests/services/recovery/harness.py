@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from contracts.base import Event, Target
 from contracts.envelope import Meta
+from contracts.migration import MigrationFinished, MigrationStarted
 from contracts.monitor import CriticalAlert
 from contracts.policy import Recovery as RecoverySection
 from contracts.policy import ServicePolicy
@@ -36,6 +37,8 @@ from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.assess import Assess
 from services.recovery.domain.change import Body
 from services.recovery.domain.course import DEPLOYED_SETTINGS
+from services.recovery.domain.migration import LogPlace, OneOff
+from services.recovery.domain.migration_end import Container, Task
 from services.recovery.domain.observed import Targets
 from services.recovery.domain.proof import StoredObject
 from services.recovery.domain.protection import Protection, key_of
@@ -48,12 +51,15 @@ from services.recovery.inspect import Inspect
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.consider import ConsiderJob
+from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
 from services.recovery.jobs.scale import ScaleJob
 from services.recovery.jobs.tend import TendJob
 from services.recovery.jobs.unscale import UnscaleJob
 from services.recovery.jobs.watch import WatchJob
+from services.recovery.ports import NotPlaced
+from services.recovery.prepare import MigrationPlanner
 from tests.kit import FakeClock, FakePolicies, FakeRunning, FakeStore, HeldJob
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="CourtCaseCluster", service="BackendService")
@@ -387,6 +393,79 @@ class Scaler:
         return self.room
 
 
+class OneOffs:
+    """One-off tasks that run for ``seconds`` and end with ``code``, as ECS describes them."""
+
+    def __init__(self, clock: Now, ecs: RollingEcs) -> None:
+        self.clock = clock
+        self.ecs = ecs
+        self.seconds = 30.0
+        self.code: int | None = 0
+        self.end: dict[str, Any] = {"stop_code": "EssentialContainerExited", "reason": "Essential container exited"}
+        self.starts = True
+        """Whether the task runs before it stops."""
+        self.container_reason = ""
+        self.lines: list[str] | AwsError = ["INFO  [alembic.runtime.migration] Running upgrade a -> b"]
+        self.no_room: list[str] = []
+        """Reasons of ECS for which the next calls start nothing."""
+        self.failing: list[AwsError] = []
+        """Errors that the next calls of ``run`` raise and that have started nothing."""
+        self.lost: list[AwsError] = []
+        """Errors that the next calls of ``run`` raise although they have started the task."""
+        self.started: dict[str, tuple[OneOff, tuple[str, ...], float]] = {}
+        """Token → what was started, and when."""
+        self.calls = 0
+        self.stopped: list[str] = []
+        self.forgotten = False
+        self.blind = 0
+        """How many looks do not show yet what was just started."""
+
+    async def run(self, target: Target, task: OneOff, command: Sequence[str], token: str) -> str:
+        self.ecs.note_change("run", task)
+        self.calls += 1
+        if self.failing:
+            raise self.failing.pop(0)
+        if self.no_room:
+            raise NotPlaced(self.no_room.pop(0))
+        self.started.setdefault(token, (task, tuple(command), self.clock.now()))
+        if self.lost:
+            raise self.lost.pop(0)
+        return f"arn:task/{token}"
+
+    async def find(self, target: Target, family: str, token: str) -> Task | None:
+        if self.blind:
+            self.blind -= 1
+            return None
+        known = self.started.get(token)
+        return self._seen(token) if known is not None and known[0].family == family else None
+
+    async def task(self, target: Target, arn: str) -> Task | None:
+        return self._seen(arn.removeprefix("arn:task/"))
+
+    def _seen(self, token: str) -> Task | None:
+        if self.forgotten:
+            return None
+        task, _, began = self.started[token]
+        over = self.clock.now() >= began + self.seconds or token in self.stopped
+        code = self.code if over else None
+        container = Container(task.container, code, self.container_reason if over else "", task.image)
+        runs = self.starts and self.clock.now() >= began + 5
+        return Task(
+            f"arn:task/{token}", token, over, over, began + 5 if runs else None, containers=(container,),
+            **(self.end if over else {}),
+        )  # fmt: skip
+
+    async def stop(self, target: Target, arn: str, reason: str) -> None:
+        self.ecs.note_change("stop", reason)
+        self.stopped.append(arn.removeprefix("arn:task/"))
+        self.code, self.end = 143, {"stop_code": "UserInitiated", "reason": reason}
+
+    async def log(self, target: Target, place: LogPlace, arn: str, most: int) -> list[str]:
+        if isinstance(self.lines, AwsError):
+            raise self.lines
+        return self.lines[-most:]
+
+
 class Nothing:
     """The surroundings of a service that has nothing but a scalable target."""
 
@@ -456,6 +535,8 @@ class Recovery:
         self.handlers = Handlers(self.clock, self.policies)
         self.scaler = Scaler(self.ecs)
         self.examiner = ScalingExaminer(self.ecs, self.scaler, self.scaler, self.clock)
+        self.one_off = OneOffs(self.clock, self.ecs)
+        self.planner = MigrationPlanner(self.ecs, self.registry)
         self.jobs: dict[str, Callable[[Any], Any]] = {
             "capture-snapshot": CaptureJob(self.ecs, Nothing(), self.snapshots, self.clock, self.policies, self.store),
             "purge-snapshots": PurgeJob(self.snapshots),
@@ -465,6 +546,7 @@ class Recovery:
             "rollback": RollbackJob(self.ecs, self.ecs, self.registry, self.snapshots, self.store, self.clock, SETTLE),
             "scale": ScaleJob(self.ecs, self.scaler, self.examiner, self.policies, self.store, self.clock),
             "unscale": UnscaleJob(self.ecs, self.scaler, self.store, self.clock, SETTLE),
+            "migrate": MigrateJob(self.ecs, self.one_off, self.planner, self.policies, self.store, self.clock),
         }
         self._handling: dict[type[Event], Callable[..., Any]] = {
             CaptureSnapshot: self.handlers.capture,
@@ -480,6 +562,8 @@ class Recovery:
             RollbackFinished: self.handlers.own_rollback_finished,
             ScalingStarted: self.handlers.own_scaling_started,
             ScalingFinished: self.handlers.own_scaling_finished,
+            MigrationStarted: self.handlers.own_migration_started,
+            MigrationFinished: self.handlers.own_migration_finished,
         }
 
     @property

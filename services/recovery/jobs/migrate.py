@@ -1,0 +1,252 @@
+"""Runs a migration's task, once: plan, remember, start, follow to its end, and read its log."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from math import inf
+
+from contracts.policy import ServicePolicy
+from contracts.prose import prose
+from services._aws.errors import AwsError
+from services._chassis.clock import Clock, moment
+from services._chassis.jobs import Running
+from services._chassis.policies import Policies
+from services._chassis.store import Store
+from services._chassis.transition import Transition, decided
+from services.recovery.decisions.migrate import end_migration, note, note_plan, over_time
+from services.recovery.domain.change import Body, content_hash, values_of
+from services.recovery.domain.migration import MigrateWork, Migration, MigrationPlan, OneOff
+from services.recovery.domain.migration_end import (
+    MOST_LINES,
+    Ended,
+    Task,
+    did_not_start,
+    explained,
+    judge,
+    not_known,
+    shown,
+)
+from services.recovery.domain.migration_plan import NotPrepared, Prepared
+from services.recovery.domain.protection import Protection, key_of
+from services.recovery.ports import Ecs, NotPlaced, OneOffTasks
+from services.recovery.prepare import MigrationPlanner
+
+POLL_SECONDS = 5.0
+"""Product seconds between two looks."""
+REFUSED_SECONDS = 120.0
+"""Product seconds for which AWS may not let it be prepared, or answer whether a task was started."""
+PLACE_SECONDS = 300.0
+"""Product seconds for which ECS may have no room for the task."""
+TOKEN = timedelta(minutes=30)
+"""So long after the first call a task may be asked for again with the same token. ECS keeps to a token for a day, and
+lists tasks that have stopped for an hour (Amazon ECS API reference, "Ensuring idempotency" and ListTasks)."""
+FOLLOWED = timedelta(hours=24)
+"""For so long a task is followed; then what becomes of it is for people."""
+THROTTLED = frozenset({"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException"})
+"""Codes with which AWS has done nothing."""
+QUIET_SECONDS = 10.0
+"""Product seconds after its end until the last lines of a log are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class MigrateJob:
+    ecs: Ecs
+    tasks: OneOffTasks
+    planner: MigrationPlanner
+    policies: Policies
+    store: Store
+    clock: Clock
+
+    async def __call__(self, running: Running) -> Transition:
+        """Return the end of the migration."""
+        execution = _Execution(self, running, MigrateWork.from_bytes(running.payload))
+        while True:
+            protection = await self.store.read(key_of(execution.work.target), Protection)
+            migration = protection.migration
+            if migration is None or migration.migration_id != execution.work.migration_id:
+                return decided()
+            end = await execution.step(migration)
+            if end is not None:
+                return end
+            await self.clock.sleep(POLL_SECONDS)
+
+
+@dataclass(slots=True)
+class _Execution:
+    job: MigrateJob
+    running: Running
+    work: MigrateWork
+    called: bool = False
+    """Whether this execution has asked for the task, so that it knows the answers."""
+    failing_since: float = field(default=inf)
+    """Since when AWS has not answered."""
+    placing_since: float = field(default=inf)
+    """Since when ECS has had no room for the task."""
+    missing_since: float = field(default=inf)
+    """Since when ECS has not known the task."""
+
+    async def step(self, migration: Migration) -> Transition | None:
+        """Make one step; return the end, if it is over."""
+        now = self.job.clock.now()
+        try:
+            end = await self._next(migration)
+        except NotPlaced as refused:
+            self.failing_since, self.placing_since = inf, min(self.placing_since, now)
+            if now < self.placing_since + PLACE_SECONDS:
+                return None
+            return self._ended(did_not_start(f"ECS has started no task: {refused}"))
+        except AwsError as failed:
+            return await self._failed(migration, failed, now)
+        self.failing_since = inf
+        return end
+
+    async def _next(self, migration: Migration) -> Transition | None:
+        if migration.plan is None:
+            return await self._prepare(migration)
+        if not migration.task_arn:
+            return await self._start(migration, migration.plan.task)
+        task = await self.job.tasks.task(self.work.target, migration.task_arn)
+        if task is None:
+            return self._missing()
+        return await self._follow(migration, migration.plan, task)
+
+    async def _failed(self, migration: Migration, failed: AwsError, now: float) -> Transition | None:
+        """Wait for AWS to answer. A task that runs is followed for as long as any is."""
+        why = str(failed).rstrip(".")
+        if migration.task_arn:
+            return self._ended(not_known(why)) if self._followed_for_too_long(migration) else None
+        self.failing_since = min(self.failing_since, now)
+        asked = self.called or migration.called_at is not None
+        maybe = migration.maybe_started or (asked and _unclear(failed))
+        if maybe != migration.maybe_started:
+            await self._apply(note(self.work, maybe_started=True))
+        may_pass = failed.temporary or maybe or not asked
+        if may_pass and now < self.failing_since + REFUSED_SECONDS:
+            return None
+        return self._ended(
+            not_known(f"whether its task was started was not told: {why}") if maybe else did_not_start(why)
+        )
+
+    async def _prepare(self, migration: Migration) -> Transition | None:
+        try:
+            policy: ServicePolicy = self.job.policies.of(self.work.target)
+        except LookupError as error:
+            return self._ended(did_not_start(str(error)))
+        if moment(self.job.clock.now()) >= migration.asked_at + TOKEN:
+            return self._ended(did_not_start("it could not begin in time"))
+        prepared = await self.job.planner.plan(self.work.target, migration, policy)
+        if isinstance(prepared, NotPrepared):
+            return self._ended(did_not_start(prepared.because))
+        arn = await self._registered(prepared)
+        task = prepared.plan.task.model_copy(update={"task_definition": arn})
+        await self._apply(note_plan(self.work, prepared.plan.model_copy(update={"task": task})))
+        return None
+
+    async def _registered(self, prepared: Prepared) -> str:
+        """Find the task definition by its content before registering it: an answer may have been lost."""
+        wanted = content_hash(prepared.definition)
+        known = await self.job.ecs.revisions(self.work.target, prepared.plan.task.family)
+        found = next((body for body in known if content_hash(body) == wanted), None)
+        if found is not None:
+            return str(found["taskDefinitionArn"])
+        await self.running.check()
+        return await self.job.ecs.register(self.work.target, prepared.definition)
+
+    async def _start(self, migration: Migration, task: OneOff) -> Transition | None:
+        """Ask for the task; where it may have been asked for before, look for it first, also among stopped ones."""
+        now = moment(self.job.clock.now())
+        if migration.called_at is None:
+            await self._apply(note(self.work, called_at=now))
+        elif not self.called and not migration.maybe_started:
+            await self._apply(note(self.work, maybe_started=True))  # by whoever had this job before
+        if migration.called_at is not None:
+            found = await self.job.tasks.find(self.work.target, task.family, migration.token)
+            if found is not None:
+                await self._apply(note(self.work, task_arn=found.arn))
+                return None
+            if migration.restored or now >= migration.called_at + TOKEN:
+                return self._ended(not_known("a task may have been asked for, and ECS does not list it any more"))
+        self.called = True
+        await self.running.check()
+        arn = await self.job.tasks.run(self.work.target, task, migration.command, migration.token)
+        await self._apply(note(self.work, task_arn=arn))
+        return None
+
+    async def _follow(self, migration: Migration, plan: MigrationPlan, task: Task) -> Transition | None:
+        self.missing_since = inf
+        if task.stopped:
+            return await self._end(migration, plan, task)
+        if migration.running_since is None and task.started_at is not None:
+            await self._apply(note(self.work, running_since=moment(task.started_at)))
+        if self._followed_for_too_long(migration):
+            return self._ended(not_known("it has run for more than a day; look at its task"))
+        if self.job.clock.now() >= self._called(migration) + migration.minutes * 60:
+            await self._at_limit(migration, task)
+        return None
+
+    async def _at_limit(self, migration: Migration, task: Task) -> None:
+        """Stop it, where the policy says so; otherwise tell that it goes on."""
+        took = f"It takes longer than {migration.minutes:g} minutes"
+        if migration.at_limit == "stop":
+            if task.stopping:
+                return
+            await self._apply(note(self.work, stopped_at_limit=True))
+            await self.running.check()
+            await self.job.tasks.stop(self.work.target, migration.task_arn, f"Surefoot: {took[0].lower()}{took[1:]}")
+        elif not migration.answered:
+            how = "It goes on, and is followed: wait for its end, or stop its task in ECS"
+            await self._apply(over_time(self.work, f"{took}. {how} ({migration.task_arn.rpartition('/')[2]})."))
+
+    async def _end(self, migration: Migration, plan: MigrationPlan, task: Task) -> Transition:
+        ended = judge(task, plan.task, stopped_by_us=migration.stopped_at_limit)
+        if ended.result == "did_not_start":
+            return self._ended(ended)
+        await self.job.clock.sleep(QUIET_SECONDS)
+        lines, unread = await self._log(plan, task)
+        sentence = " ".join(
+            filter(None, (ended.sentence, explained(lines) if ended.result != "succeeded" else "", unread))
+        )
+        return self._ended(Ended(ended.result, sentence, ended.exit_code), lines)
+
+    async def _log(self, plan: MigrationPlan, task: Task) -> tuple[tuple[str, ...], str]:
+        """Return the last lines as they may be shown, and why there are none."""
+        if plan.log is None:
+            return (), "Its log is not in CloudWatch Logs."
+        try:
+            definition = await self.job.ecs.task_definition(self.work.target, plan.task.task_definition)
+            if definition is None:
+                return (), "Its log is not shown, since what in it may be secret is not known."
+            lines = await self.job.tasks.log(self.work.target, plan.log, task.arn, MOST_LINES)
+        except AwsError as failed:
+            return (), f"Its log was not read: {str(failed).rstrip('.')}."
+        return shown(lines, _environment(definition)), ""
+
+    def _missing(self) -> Transition | None:
+        """ECS may not know at once what it has just started."""
+        now = self.job.clock.now()
+        self.missing_since = min(self.missing_since, now)
+        if now < self.missing_since + REFUSED_SECONDS:
+            return None
+        return self._ended(not_known("ECS does not list its task any more"))
+
+    def _ended(self, ended: Ended, lines: tuple[str, ...] = ()) -> Transition:
+        clean = Ended(ended.result, prose(ended.sentence), ended.exit_code)
+        return end_migration(self.work, clean, moment(self.job.clock.now()), lines)
+
+    def _called(self, migration: Migration) -> float:
+        return (migration.called_at or migration.asked_at).timestamp()
+
+    def _followed_for_too_long(self, migration: Migration) -> bool:
+        return self.job.clock.now() >= self._called(migration) + FOLLOWED.total_seconds()
+
+    async def _apply(self, transition: Transition) -> None:
+        await self.job.store.apply(transition, cause="")
+
+
+def _unclear(failed: AwsError) -> bool:
+    """Return whether a call that failed so may have taken effect all the same."""
+    return failed.sent_before or (failed.temporary and failed.code not in THROTTLED)
+
+
+def _environment(definition: Body) -> tuple[str, ...]:
+    containers = ({"environment": each.get("environment", [])} for each in definition["containerDefinitions"])
+    return tuple(value for each in containers for value in values_of(each))

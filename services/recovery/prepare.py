@@ -1,0 +1,58 @@
+"""Looks at what a migration would run with, and plans it."""
+
+from dataclasses import dataclass
+
+from contracts.base import Target
+from contracts.policy import ServicePolicy
+from services._aws.ecs_views import EcsService
+from services._aws.errors import AwsError
+from services.recovery.domain.migration import Migration
+from services.recovery.domain.migration_plan import (
+    NotPrepared,
+    Prepared,
+    Seen,
+    ServiceFacts,
+    plan_migration,
+    tags_to_look_up,
+)
+from services.recovery.ports import Ecs, Images
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationPlanner:
+    ecs: Ecs
+    images: Images
+
+    async def plan(self, target: Target, asked: Migration, policy: ServicePolicy) -> Prepared | NotPrepared:
+        """Return what would run, or why nothing may. Raise ``AwsError`` where ECS does not say what there is."""
+        service = await self.ecs.service(target)
+        if service is None:
+            return NotPrepared("the service is not there")
+        live = await self.ecs.task_definition(target, service["taskDefinition"])
+        if live is None:
+            raise AwsError("ECS does not know the task definition that is live")
+        base = live if asked.task_definition is None else await self.ecs.task_definition(target, asked.task_definition)
+        if base is None:
+            return NotPrepared(f"there is no task definition {asked.task_definition}")
+        tags = tags_to_look_up(base, asked)
+        of_live = asked.images is None and asked.task_definition is None
+        seen = Seen(
+            service=service,
+            facts=_facts(EcsService(service)),
+            live=live,
+            base=base,
+            digests=await self.ecs.digests(target, service) if of_live else {},
+            tagged={tag: await self.images.digest(target, tag) for tag in tags},
+        )
+        overridden = frozenset(override.gate for override in asked.overrides)
+        return plan_migration(seen, asked, policy.change, target.region, overridden)
+
+
+def _facts(service: EcsService) -> ServiceFacts:
+    return ServiceFacts(
+        serving=frozenset(balancer.container for balancer in service.balancers),
+        on_fargate=service.on_fargate,
+        on_spot="FARGATE_SPOT" in service.capacity_providers,
+        rolling_out=service.rolling_out,
+        deletion=service.being_deleted or "",
+    )
