@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -17,10 +18,11 @@ from contracts.prose import plain
 from contracts.topics import Party
 from services._chassis.audit.verify import check_with
 from surefoot import audit_sources
+from surefoot.audit_found import Found
 from surefoot.exit_codes import Exit
 from surefoot.listing import moment
 from surefoot.output import CannotDo, Json, fail, note, result, show_line
-from surefoot.readable import plural, table
+from surefoot.readable import in_columns, plural, table
 from surefoot.signing import trust_of
 
 app = App(
@@ -50,11 +52,8 @@ def verify(source: Source = None, /, *, since: Since = None, json: Json = False)
     """
     begin, trust = moment(since, datetime.now(UTC)), trust_of(os.environ)
     lines = _since(audit_sources.read(source), begin)
-    try:
+    with _room():
         report = check_chains(lines, check_with(trust), whole=source is not None and begin is None)
-    except sqlite3.Error as error:
-        fault = f"there is no room for temporary files ({error}): SQLITE_TMPDIR names another directory for them"
-        raise CannotDo(fault, Exit.FAILED) from None
     if not trust.demands:
         report.notices.append("Signatures were not demanded: SUREFOOT_TRUSTED_KEYS names the keys of the services.")
     if json:
@@ -90,16 +89,14 @@ def list_(
 ) -> int:
     """List what was done and refused, the oldest first. It checks signatures, and not the chain: that is verify's."""
     asked = _Asked(service, actor or "", target or "", act, refused)
-    records, unproven = _proven(_since(audit_sources.read(source), moment(since, datetime.now(UTC))), asked)
-    if unproven:
-        what = "cannot be read, or is not signed by its service"
-        note(f"{plural(unproven, 'line')} {what}: surefoot audit verify says which")
-    ordered = sorted(records, key=lambda held: (held[0].time, held[0].service, held[0].sequence))
-    if json:
-        for _, data in ordered:
-            show_line(data.decode())
-    else:
-        show_line(table([_HEAD, *(_row(record) for record, _ in ordered)]) if ordered else "nothing is recorded")
+    lines = _since(audit_sources.read(source), moment(since, datetime.now(UTC)))
+    with _room(), Found() as found:
+        widths, unproven = _proven(lines, asked, found)
+        if unproven:
+            what = "cannot be read, or is not signed by its service"
+            note(f"{plural(unproven, 'line')} {what}: surefoot audit verify says which")
+        for shown in _as_written(found) if json else _as_table(found, widths):
+            show_line(shown)
     return Exit.SUCCEEDED
 
 
@@ -123,10 +120,22 @@ class _Asked:
         )
 
 
-def _proven(lines: Iterable[Line], asked: _Asked) -> tuple[list[tuple[AuditRecord, bytes]], int]:
-    """Return the records that were asked for, each once with its line, and how many lines nobody has proven."""
-    check, unproven = check_with(trust_of(os.environ)), 0
-    found: dict[tuple[str, int], tuple[AuditRecord, bytes]] = {}
+@contextmanager
+def _room() -> Iterator[None]:
+    """Raise ``CannotDo`` where the disk has no room for what is compared or sorted."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        fault = f"there is no room for temporary files ({error}): SQLITE_TMPDIR names another directory for them"
+        raise CannotDo(fault, Exit.FAILED) from None
+
+
+def _proven(lines: Iterable[Line], asked: _Asked, found: Found) -> tuple[list[int], int]:
+    """Put into ``found`` the records that were asked for, each once with its line.
+
+    Return how wide their table's columns are, none where there are no records, and how many lines nobody has proven.
+    """
+    check, unproven, widths = check_with(trust_of(os.environ)), 0, list[int]()
     for line in lines:
         try:
             record, signed = read_record(line.data), signed_part(line.data)
@@ -135,9 +144,22 @@ def _proven(lines: Iterable[Line], asked: _Asked) -> tuple[list[tuple[AuditRecor
             continue
         if check(record, signed):
             unproven += 1
-        elif asked.includes(record):
-            found.setdefault((record.chain, record.sequence), (record, line.data))
-    return list(found.values()), unproven
+        elif asked.includes(record) and found.add(record, line.data):
+            widths = [*map(max, widths or map(len, _HEAD), map(len, _row(record)))]
+    return widths, unproven
+
+
+def _as_written(found: Found) -> Iterator[str]:
+    return (line.decode() for line in found.lines())
+
+
+def _as_table(found: Found, widths: list[int]) -> Iterator[str]:
+    if not widths:
+        yield "nothing is recorded"
+        return
+    yield in_columns(_HEAD, widths)
+    for line in found.lines():
+        yield in_columns(_row(read_record(line)), widths)
 
 
 _HEAD = ("TIME", "ACT", "OUTCOME", "WHO", "FROM", "ABOUT", "WHY")

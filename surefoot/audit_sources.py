@@ -66,10 +66,12 @@ def _of_s3(location: str) -> Iterator[Line]:
     try:
         s3: Any = boto3.client("s3", region_name=os.environ.get("AWS_REGION"))
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix or "audit/", **owner)
-        found = [stored for page in pages for stored in page.get("Contents", ()) if stored["Key"].endswith(ENDING)]
-        if large := [stored["Key"] for stored in found if stored["Size"] > LARGEST_OBJECT]:
-            raise CannotDo(f"{S3}{bucket}/{large[0]} is larger than any object of the audit", Exit.FAILED)
-        for key in sorted(stored["Key"] for stored in found):
+        for stored in (stored for page in pages for stored in page.get("Contents", ())):
+            key = stored["Key"]
+            if not key.endswith(ENDING):
+                continue
+            if stored["Size"] > LARGEST_OBJECT:
+                raise CannotDo(f"{S3}{bucket}/{key} is larger than any object of the audit", Exit.FAILED)
             body = s3.get_object(Bucket=bucket, Key=key, **owner)["Body"]
             yield from _lines(io.BufferedReader(body), f"{S3}{bucket}/{key}")
     except (ClientError, BotoCoreError) as error:

@@ -30,7 +30,11 @@ def wrapped(line: str, width: int) -> list[str]:
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Return rows as aligned columns; the first row is the head."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return "\n".join(in_columns(row, widths) for row in rows)
+
+
+def in_columns(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(map(str.ljust, row, widths)).rstrip()
 
 
 def id_of(run: Mapping[str, Any]) -> str:

@@ -1,9 +1,12 @@
 """``surefoot audit``: what it finds in files, in S3 and on the topic, and how it says so."""
 
 import asyncio
+import gc
 import io
 import sqlite3
 import time
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,10 @@ import orjson
 import pytest
 
 from contracts.audit import Act, AuditRecord
-from contracts.audit_chain import LARGEST_OBJECT, read_record
+from contracts.audit_chain import LARGEST_OBJECT, Line, read_record
 from contracts.audit_places import Places
-from surefoot import cli
+from surefoot import audit_sources, cli
+from surefoot.audit_found import Found
 from surefoot.exit_codes import Exit
 from tests.chassis.harness import send
 from tests.security.audit import Audit
@@ -71,8 +75,10 @@ def test_a_disk_without_room_for_what_is_compared_is_told(
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(Places, "add", add)
-    assert cli.run(["audit", "verify", str(directory)]) == Exit.FAILED
-    assert "there is no room for temporary files (database or disk is full)" in capsys.readouterr().err
+    monkeypatch.setattr(Found, "add", add)
+    for verb in ("verify", "list"):
+        assert cli.run(["audit", verb, str(directory)]) == Exit.FAILED
+        assert "there is no room for temporary files (database or disk is full)" in capsys.readouterr().err
 
 
 def test_records_are_listed_and_printed_as_they_were_written(
@@ -88,6 +94,31 @@ def test_records_are_listed_and_printed_as_they_were_written(
     assert capsys.readouterr().out.count("\n") == 2
     assert cli.run(["audit", "list", str(directory), "--service", "health"]) == Exit.SUCCEEDED
     assert "nothing is recorded" in capsys.readouterr().out
+
+
+class Written(bytes):
+    """A line that the garbage collector can count."""
+
+
+def test_no_more_of_an_audit_is_held_than_what_is_looked_at(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An audit of years is larger than a memory. Here the oldest record comes last, and each twice."""
+    record = AuditRecord.model_validate_json(asyncio.run(Audit().sealed(Act.CHANGE_APPLIED))[-1])
+    held: list[int] = []
+
+    def lines(_: object) -> Iterator[Line]:
+        for number in range(60, 0, -1):
+            other = record.model_copy(update={"sequence": number, "time": record.time + timedelta(seconds=number)})
+            for _ in range(2):
+                yield Line(Written(other.model_dump_json().encode()), "here")
+        held.append(sum(isinstance(each, Written | AuditRecord) for each in gc.get_objects()))
+
+    monkeypatch.setattr(audit_sources, "read", lines)
+    assert cli.run(["audit", "list", "anywhere"]) == Exit.SUCCEEDED
+    _, *rows = capsys.readouterr().out.splitlines()
+    assert (len(rows), rows) == (60, sorted(rows))
+    assert held[0] < 10
 
 
 def test_a_forged_record_cannot_begin_a_line_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
