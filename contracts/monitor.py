@@ -107,6 +107,10 @@ class _Alert(Event):
     window began too early to tell. None: nothing is known of the time before."""
     deployment_id: str = ""
     """The newest deployment, as ECS lists it; empty where it lists none."""
+    doubt: Prose = ""
+    """What speaks against going back from the newest deployment although the rule is attributed to it, as a clause:
+    the minutes before cannot be compared, or the version before was in trouble as well. It is looked for outside runs
+    alone; empty where nothing is found."""
     detail: Prose
     policy_digest: Digest = ""
     """Digest of the policy whose thresholds were applied; empty without a policy file."""

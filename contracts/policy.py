@@ -187,7 +187,7 @@ class Recovery(Section):
     """False: nothing is rolled back by itself, whatever a request says."""
     triggers: tuple[RuleName, ...] | None = default(None, "every critical rule", max_length=100)
     """The rules whose critical alerts roll the service back by themselves. Gates do so in any case."""
-    rollback_window: Annotated[float, Field(ge=0, le=120)] = default(0, "Surefoot's own choice: off, ADR 36")
+    rollback_window: Annotated[float, Field(ge=0, le=120)] = default(60, "Surefoot's own choice, ADR 36")
     """Minutes after a deployment is rolled out, whoever made it, within which a critical alert rolls it back outside a
     run as well; afterwards people are called. 0: never, people are called in any case."""
     retention_days: Annotated[float, Field(gt=0, le=3650)] = default(30, "requirements, Snapshot Management")

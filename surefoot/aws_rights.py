@@ -73,7 +73,9 @@ _HEADERS = {"secretsmanager:GetSecretValue": "a policy that sends headers, for t
 _NO_TASKS_LEFT = "a service whose tasks may all stop before others start: how long its starts take"
 
 _MIGRATION = "a database migration: the one task that runs it"
-_WAY_BACK = "whether one can go back: a look once an hour, and `surefoot ready`"
+_WAY_BACK = (
+    "whether one can go back: a look once an hour, `surefoot ready`, and before an alert rolls back outside a run"
+)
 
 RARELY: Mapping[Party, Mapping[str, str]] = {
     Party.ORCHESTRATOR: {**_WRONG_NAME, "ecs:DescribeServices": "a request over HTTP, which is answered at once"},

@@ -73,6 +73,16 @@ class EcsTask:
         return self.stop_code in {"SpotInterruption", "TerminationNotice", "InfrastructureHealth"}
 
     @property
+    def stopped_by_somebody(self) -> bool:
+        """Return whether somebody has called StopTask, which is no end of its own."""
+        return self.stop_code == "UserInitiated"
+
+    @property
+    def zone(self) -> str:
+        """Return the Availability Zone; empty where ECS does not tell it."""
+        return str(self.body.get("availabilityZone", ""))
+
+    @property
     def containers(self) -> tuple[EcsContainer, ...]:
         """Return the task's containers; empty for a task that was never placed."""
         return tuple(

@@ -94,6 +94,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             "expire": handlers.expire,
             "overdue": handlers.overdue,
             "consider": handlers.consider,
+            "helped": handlers.helped,
             "resume": handlers.resume,
             "unscale": handlers.unscale,
             "follow": handlers.follow,
@@ -148,7 +149,7 @@ def changing(settings: Settings, platform: Platform, apart: Aws) -> dict[str, Jo
     settle_seconds = clock.at(platform.straggler_window) - clock.at(0)
     return {
         CHANGE: ChangeJob(ecs, images, policies, store, clock),
-        CONSIDER: ConsiderJob(ecs, snapshots, policies, store, clock),
+        CONSIDER: ConsiderJob(ecs, snapshots, policies, AwsNeeds(apart), store, clock),
         MIGRATE: MigrateJob(ecs, AwsOneOffTasks(apart), planner(apart), policies, store, clock),
         ROLL_BACK: RollbackJob(ecs, AwsBalancers(apart), images, snapshots, store, clock, settle_seconds),
         SCALE: ScaleJob(ecs, scaling, examiner(apart, clock), policies, store, clock),

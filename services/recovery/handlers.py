@@ -32,6 +32,7 @@ from services.recovery.decisions.arm import arm, disarm, expire
 from services.recovery.decisions.capture import begin_capture
 from services.recovery.decisions.change import begin_change
 from services.recovery.decisions.consider import again_id, begin_to_consider, not_considered, policy_of
+from services.recovery.decisions.helped import whether_it_helped
 from services.recovery.decisions.refuse import refused_by_policy
 from services.recovery.decisions.replay import arm_again, begin_again, disarm_again, end_again, index_again, resume
 from services.recovery.decisions.roll_back import end_rollback, overdue
@@ -44,7 +45,7 @@ from services.recovery.domain.migration import MigrateWork
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Failed
 from services.recovery.domain.scale_work import ScaleWork
-from services.recovery.domain.work import ChangeWork, ConsiderWork, Expiry, RollbackWork
+from services.recovery.domain.work import ChangeWork, ConsiderWork, Expiry, HelpedWork, RollbackWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,11 @@ class Handlers:
         work, now = ConsiderWork.from_bytes(timer.payload), self._now()
         policy, cause = policy_of(self.policies, work.target), f"{timer.id}:{timer.due}"
         return _on(work.target, lambda protection: begin_to_consider(protection, work, cause, policy, now))
+
+    async def helped(self, timer: Timer) -> Transition:
+        """Ask whether a rollback outside a run has helped."""
+        work, now = HelpedWork.from_bytes(timer.payload), self._now()
+        return _on(work.target, lambda protection: whether_it_helped(protection, work, now))
 
     async def own_snapshot(self, event: SnapshotCaptured, meta: Meta) -> Transition | None:
         """Index a snapshot that this service has published: a Redis restored from an older copy may lack it."""

@@ -13,6 +13,7 @@ from services.recovery.domain.observed import Targets
 from services.recovery.domain.proof import ProvenSnapshot, StoredObject
 from services.recovery.domain.readiness import Need
 from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
+from services.recovery.domain.signs import ServiceTask
 from services.recovery.domain.snapshot import Snapshot
 from services.recovery.domain.snapshot_index import SnapshotEntry
 
@@ -53,6 +54,10 @@ class Ecs(Protocol):
 
     async def service_revisions(self, target: Target, arns: Sequence[str]) -> list[Body]:
         """Return the descriptions of service revisions, 20 at most; those that ECS has forgotten are left out."""
+        ...
+
+    async def tasks(self, target: Target) -> list[ServiceTask]:
+        """Return the service's tasks that run, and those that have stopped within the last hour or so."""
         ...
 
     async def pace(self, target: Target, service: Body, task_definition: Body) -> RolloutPace:

@@ -20,7 +20,9 @@ from services.recovery.decisions.roll_back import end_rollback
 from services.recovery.domain.change import Body
 from services.recovery.domain.proof import Proof, ProvenSnapshot
 from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.readiness import Need
 from services.recovery.domain.roll_back import Done, Ended
+from services.recovery.domain.signs import ServiceTask
 from services.recovery.domain.snapshot import Snapshot
 from services.recovery.domain.work import RollbackWork
 
@@ -124,6 +126,14 @@ class Account:
             }
             for number, (_, began_at) in reversed([*self._deployed()])
         ]
+
+    async def tasks(self, _target: Target) -> list[ServiceTask]:
+        await give_way()
+        return [ServiceTask(self.deployment_id)]
+
+    async def of(self, _target: Target, snapshots: Sequence[Snapshot]) -> list[tuple[Need, ...]]:
+        await give_way()
+        return [(Need("the role web", there=True),) for _ in snapshots]
 
     async def service_revisions(self, _target: Target, arns: Sequence[str]) -> list[Body]:
         await give_way()

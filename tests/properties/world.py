@@ -183,7 +183,15 @@ class World:
         jobs: Any = {
             "capture-snapshot": capture,
             "apply-change": ChangeJob(self.account, self.account, policies, store, self.clock),  # type: ignore[arg-type]
-            "consider-alert": ConsiderJob(self.account, self.account, policies, store, self.clock, Reads),  # type: ignore[arg-type]
+            "consider-alert": ConsiderJob(
+                self.account,  # type: ignore[arg-type]
+                self.account,  # type: ignore[arg-type]
+                policies,
+                self.account,
+                store,
+                self.clock,
+                Reads,  # type: ignore[arg-type]
+            ),
             "rollback": self.rollback,
         }
         return Member(replace(service, jobs=jobs), store, settings)

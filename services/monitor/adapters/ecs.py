@@ -211,5 +211,5 @@ def _stopped(task: EcsTask) -> StoppedTask:
         stopped_at=task.stopped_at or 0.0,
         why=f"{task.reason[:300]}{f' (exit code {codes})' if codes else ''}",
         by_itself=task.ended_by_itself,
-        taken_back=task.taken_back,
+        taken_back=task.taken_back or task.stopped_by_somebody,
     )

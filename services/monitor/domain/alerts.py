@@ -61,6 +61,8 @@ class Charge:
     attribution: Attribution | None = None
     rollout: Rollout | None = None
     """The newest deployment; None where ECS lists none."""
+    doubt: str = ""
+    """What speaks against going back from it (``doubt.py``)."""
 
     @property
     def against(self) -> str:
@@ -187,4 +189,5 @@ def _evidence(state: RuleState, charge: Charge | None) -> dict[str, Any]:
         "window_until": datetime.fromtimestamp(state.until, UTC),
         "attribution": charge.attribution,
         "deployment_id": charge.rollout.id if charge.rollout else "",
+        "doubt": charge.doubt,
     }

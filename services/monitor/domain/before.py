@@ -59,20 +59,20 @@ class Before:
 def before(rule: Rule, readings: Readings, moment: float) -> Before | None:
     """Return how the rule was kept in the whole minutes before ``moment``; None where too little of it is known."""
     series = rule.series(readings)
-    minutes = _usual_minutes(readings, moment, BASELINE)
+    minutes = usual_minutes(readings, moment, BASELINE)
     known = {minute: series[minute] for minute in minutes if minute in series}
-    windows = list(_windows(rule, readings, known))
-    if not windows:
-        return _of_few(rule, readings, _usual_minutes(readings, moment, LONGEST))
+    whole = list(windows(rule, readings, known))
+    if not whole:
+        return _of_few(rule, readings, usual_minutes(readings, moment, LONGEST))
     requests = rule.measure.requests
     if rule.measure.aggregation == "sum":
-        value = median(sum(window.values()) for window in windows)
+        value = median(sum(window.values()) for window in whole)
     elif requests and requests.over:
-        usual = median(requests.over(readings, window) for window in windows)
+        usual = median(requests.over(readings, window) for window in whole)
         value = min(usual, requests.over(readings, known))
     else:
         value = median(known.values())
-    broken = any(rule.breaks_over(window) for window in windows)
+    broken = any(rule.breaks_over(window) for window in whole)
     return Before(value, readings.requests_in(known), broken)
 
 
@@ -93,7 +93,7 @@ def _is_enough(rule: Rule, readings: Readings, window: dict[float, float]) -> bo
     return not rule.measure.requests or readings.requests_in(window) >= LEAST_REQUESTS
 
 
-def _usual_minutes(readings: Readings, moment: float, most: int) -> tuple[float, ...]:
+def usual_minutes(readings: Readings, moment: float, most: int) -> tuple[float, ...]:
     """Return the begins of the newest whole minutes before ``moment`` in which no failed attempt served."""
     rollout = readings.service.rollout
     attempts = rollout.attempts if rollout is not None else ()
@@ -114,7 +114,7 @@ def _of_few(rule: Rule, readings: Readings, minutes: Iterable[float]) -> Before 
     return Before(share, requests, broken=rule.breaks(share))
 
 
-def _windows(rule: Rule, readings: Readings, known: dict[float, float]) -> Iterator[dict[float, float]]:
+def windows(rule: Rule, readings: Readings, known: dict[float, float]) -> Iterator[dict[float, float]]:
     """Yield each whole window that can be judged; a window of requests needs enough of them."""
     for begin in known:
         window = {

@@ -5,13 +5,16 @@ from dataclasses import dataclass, replace
 
 from contracts.gates import Gate, Verdict
 from contracts.policy_parts import MonitoringPolicy
+from services.monitor.domain.alerts import UNKNOWN, Charge
+from services.monitor.domain.attribute import attribution
 from services.monitor.domain.blind import GONE, Blind
 from services.monitor.domain.compared import is_comparison
 from services.monitor.domain.comparison.span import GoodStart
+from services.monitor.domain.doubt import EarlierDays, doubt
 from services.monitor.domain.judge import judge
 from services.monitor.domain.metrics import Readings
 from services.monitor.domain.pending import PendingEvaluation
-from services.monitor.domain.rules import Rule, rules_of
+from services.monitor.domain.rules import Rule, RuleState, rules_of
 from services.monitor.domain.service_alarms import NONE as NO_ALARMS
 from services.monitor.domain.service_alarms import ServiceAlarms
 from services.monitor.domain.trouble import NONE, Troubles
@@ -36,10 +39,22 @@ class Look:
     """Whether a critical alert may roll the newest deployment back: in a run, and for some time after it."""
     starts: tuple[GoodStart, ...] = ()
     """How the service's last good deployments started; empty where nobody needs to know, or nothing tells it."""
+    days: EarlierDays | None = None
+    """How the service was at this time on earlier days; None where no alert outside a run has to be judged by it."""
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         return rules_of(self.policy.rules)
+
+    def charge(self, rule: Rule, state: RuleState) -> Charge:
+        """Return whose a rule is that is in this state, and outside a run what speaks against going back for it."""
+        if self.readings is None:
+            return UNKNOWN
+        whose = attribution(rule, state, self.readings)
+        against = ""
+        if self.days is not None and state.verdict == "broken" and whose == "new-version":
+            against = doubt(rule, state, self.readings, self.rules, self.alarms, self.days)
+        return Charge(whose, self.readings.service.rollout, against)
 
     def judge(self, pending: PendingEvaluation, seen_at: float | None) -> tuple[Gate, ...] | None:
         """Return the gates of an evaluation, or None while evidence may still come.

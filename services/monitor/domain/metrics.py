@@ -47,7 +47,7 @@ class StoppedTask:
     by_itself: bool = False
     """Whether it had run and its own end, or its failing health check, stopped it: not replaced, not scaled in."""
     taken_back: bool = False
-    """Whether AWS needed its capacity, or its host was ill."""
+    """Whether AWS needed its capacity, its host was ill, or somebody has called StopTask."""
 
 
 Series = Mapping[float, float]
@@ -267,7 +267,7 @@ class Readings:
 
 
 def with_stopped(readings: Readings, stopped: tuple[StoppedTask, ...] | None) -> Readings:
-    """Return the readings with the tasks that have stopped, and with the gap that AWS makes by taking tasks back."""
+    """Return the readings with the tasks that have stopped, and with the gap that AWS or a person makes by that."""
     service = readings.service
     moments = tuple(task.stopped_at for task in stopped or () if task.taken_back)
     gap = gap_of_interruption(moments, service.wanted, service.start_seconds)

@@ -159,9 +159,9 @@ def gap_of_waking(now: float, start_seconds: float) -> Gap:
 
 
 def gap_of_interruption(stopped_at: tuple[float, ...], wanted: int, start_seconds: float) -> Gap | None:
-    """Return the gap after AWS has taken all ``wanted`` tasks back; ``stopped_at`` are the moments at which it did."""
+    """Return the gap after AWS has taken all ``wanted`` tasks back, or somebody has stopped them, at ``stopped_at``."""
     newest = sorted(stopped_at)[-wanted:] if wanted else []
     if not newest or len(newest) < wanted:
         return None
-    why = f"AWS took {len(newest)} of {wanted} tasks back, and a start may take {start_seconds:.0f} s"
+    why = f"AWS or a person stopped {len(newest)} of {wanted} tasks, and a start may take {start_seconds:.0f} s"
     return Gap(begins=newest[0] - DRAINING, ends=newest[-1] + start_seconds, why=why)

@@ -9,8 +9,7 @@ from contracts.policy_parts import MonitoringPolicy
 from contracts.policy_section import Digest
 from contracts.state import State
 from services.monitor.domain import alarm_alerts
-from services.monitor.domain.alerts import Alert, AlertState, Charge, resolved, step, without_rules
-from services.monitor.domain.attribute import attribution
+from services.monitor.domain.alerts import Alert, AlertState, resolved, step, without_rules
 from services.monitor.domain.look import Look
 from services.monitor.domain.metrics import CountedGroup, WatchedService
 from services.monitor.domain.names import FORM
@@ -167,7 +166,7 @@ class Watch(State):
         for rule in look.rules:
             before = alerts.get(rule.name, AlertState())
             state = states[rule.name]
-            charge = Charge(attribution(rule, state, look.readings), look.readings.service.rollout)
+            charge = look.charge(rule, state)
             fault = look.troubles.during(state.until if state.since is None else state.since, state.until)
             alerts[rule.name], alert = step(before, rule, state, self.target, now, fault, digest, charge)
             published += [alert] if alert else []

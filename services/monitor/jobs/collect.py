@@ -15,6 +15,7 @@ from services._chassis.transition import Decision, Transition
 from services.monitor.decisions import looked
 from services.monitor.domain.blind import Blind
 from services.monitor.domain.comparison.span import BASELINE, GoodStart
+from services.monitor.domain.doubt import AROUND, DAY, DAYS_BEFORE, HOUR, EarlierDays
 from services.monitor.domain.history import good_starts
 from services.monitor.domain.look import Look
 from services.monitor.domain.metrics import (
@@ -98,7 +99,7 @@ class CollectJob:
                 troubles=await self._troubles(watch, look),
                 alarms=await self._alarms(watch, look, service),
             )
-            return replace(look, starts=await self._starts(watch, look))
+            return replace(look, starts=await self._starts(watch, look), days=await self._days(watch, look))
         except AwsError as error:
             stopped = await self._stopped(watch, Readings(service), now)
             look = Look(policy, now, blind=Blind(str(error), service=service, stopped=stopped), guarded=guarded)
@@ -122,7 +123,7 @@ class CollectJob:
         if service.rollout is not None and guarded:
             # the version before is what the new one is compared with: it served before any failed attempt
             oldest = min(oldest, service.rollout.began_at, *(begin for begin, _ in service.rollout.attempts))
-        compared = BASELINE * MINUTE if watch.pending else 0.0
+        compared = BASELINE * MINUTE if watch.pending else HOUR * MINUTE if guarded else 0.0
         start = max(now - FARTHEST, min(now, oldest) - max(LOOK_BACK + longest, compared))
         found = await self.metrics.read(watch.target, service, policy.monitoring.metrics_namespace, start, now)
         return with_stopped(found, await self._stopped(watch, found, now))
@@ -197,6 +198,27 @@ class CollectJob:
         except AwsError as error:
             log.warning("nothing is known of earlier starts", target=str(watch.target), why=str(error))
             return ()
+
+    async def _days(self, watch: Watch, look: Look) -> EarlierDays | None:
+        """Return how the service was at this time on earlier days, where an alert outside a run may take it back."""
+        readings = look.readings
+        if readings is None or not look.guarded or watch.wanted_closely(look.at):
+            return None
+        gating = (rule for rule in look.rules if rule.gates_deployment)
+        if not any(evaluate(rule, readings, look.at).verdict == "broken" for rule in gating):
+            return None
+        namespace, at = look.policy.monitoring.metrics_namespace, look.at
+        spans = [(at - days * DAY - AROUND, at - days * DAY + AROUND) for days in DAYS_BEFORE]
+        try:
+            found = [
+                await self.metrics.read(watch.target, readings.service, namespace, *span)
+                for span in spans
+                if readings.service.created_at < span[0]
+            ]
+        except AwsError as error:
+            log.warning("nothing is known of earlier days", target=str(watch.target), why=str(error))
+            return EarlierDays(unread=str(error))
+        return EarlierDays(tuple(found))
 
     async def _troubles(self, watch: Watch, look: Look) -> Troubles:
         """Return when the database was in trouble.

@@ -7,12 +7,14 @@ from typing import Any
 from contracts.base import Target
 from contracts.rollout_pace import RolloutPace
 from services._aws import ecs
+from services._aws.ecs_task import EcsTask
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError, Missing, changing
 from services._aws.measure_pace import measure_pace
 from services._aws.versions import last_completed_version
 from services._chassis.aws import Aws
 from services.recovery.domain.change import Body, values_of
+from services.recovery.domain.signs import ServiceTask
 
 REVISIONS = 10
 """How many task definitions of a family are compared with a new one."""
@@ -54,6 +56,11 @@ class AwsEcs:
     async def service_revisions(self, target: Target, arns: Sequence[str]) -> list[Body]:
         return await ecs.service_revisions(self.aws, target, arns)
 
+    async def tasks(self, target: Target) -> list[ServiceTask]:
+        running = await ecs.list_tasks(self.aws, target, "RUNNING")
+        stopped = await ecs.stopped_tasks(self.aws, target)
+        return [*map(_task, running), *map(_task, stopped)]
+
     async def pace(self, target: Target, service: Body, task_definition: Body) -> RolloutPace:
         return await measure_pace(self.aws, target, EcsService(service), task_definition)
 
@@ -71,3 +78,14 @@ class AwsEcs:
             )
         service: Body = answer["service"]
         return service
+
+
+def _task(task: EcsTask) -> ServiceTask:
+    return ServiceTask(
+        deployment_id=task.deployment_id,
+        zone=task.zone,
+        stopped_at=task.stopped_at,
+        failed=task.ended_by_itself,
+        taken_back=task.taken_back,
+        stopped_by_somebody=task.stopped_by_somebody,
+    )

@@ -49,7 +49,7 @@ def considered(
 ) -> Decision:
     """Roll back, or record why not. What was seen may be older than the state: a run may have armed meanwhile."""
     alert = work.alert
-    answer = decide(protection, alert, seen, policy.recovery if policy else None, now.timestamp())
+    answer = decide(protection, alert, seen, policy.recovery if policy else None, now.timestamp(), work.asked_at)
     if not isinstance(answer, GoesBack):
         version = seen.live.task_definition if seen.live else ""
         return _on_record(protection, work, in_time(answer, work.asked_at, now), policy, now, version)
@@ -78,11 +78,13 @@ def _on_record(
 ) -> Decision:
     """Record why an alert outside a run does not roll back; where that may change, look again later."""
     again = isinstance(answer, LookAgain)
+    timer = Timer(again_id(work.alert), "consider", (now + AGAIN).timestamp(), work.to_bytes())
+    if isinstance(answer, LookAgain) and not answer.recorded:
+        return Decision(protection.to_bytes(), timers=(timer,))
     shown = answer.answer if isinstance(answer, LookAgain) else answer
     about = About(task_definition=task_definition, digest=policy.digest if policy else "", alert=work.alert)
     event = decision_on(work.target, shown, alerts.trigger_of(work.alert), now, about)
     known, record = record_once(protection, event, "")
-    timer = Timer(again_id(work.alert), "consider", (now + AGAIN).timestamp(), work.to_bytes())
     return on_record(Decision(known.to_bytes(), timers=(timer,) if again else ()), record)
 
 

@@ -12,6 +12,7 @@ from services._chassis.commands import Command
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition
 from services.recovery.decisions.arm import expiry_id
 from services.recovery.decisions.change import stop_change
+from services.recovery.decisions.helped import look_whether_it_helped
 from services.recovery.domain import roll_back as rolling
 from services.recovery.domain.protection import PastRollback, Protection, RollingBack, key_of
 from services.recovery.domain.steps import Reached, steps_of
@@ -117,9 +118,11 @@ def end_rollback(
             protection = protection.settle_taken_back("", rollback.rollback_id, taken_back)
         protection, past = rolling.end(protection, rollback, ended, now)
         timers = (f"overdue:{work.rollback_id}",)
+        brought = ended.deployment_id if isinstance(ended, rolling.Done) else ""
         return Decision(
             protection.to_bytes(),
             emit=(_finished(work.target, past, ended), *_answers(work.target, rollback, past)),
+            timers=look_whether_it_helped(work, rollback, past.result, brought, now),
             cancel_timers=timers if rollback.run_id is None else (*timers, expiry_id(rollback.run_id)),
             cancel_jobs=(work.rollback_id,) if cancel else (),
             records=_ended_operation(work.target, rollback, past, now, reached).record,

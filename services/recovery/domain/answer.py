@@ -42,6 +42,10 @@ class Why(StrEnum):
     TROUBLED_BEFORE = "troubled-before"
     NO_WAY_BACK = "no-way-back"
     UNSEEN = "unseen"
+    NO_ROOM = "no-room"
+    COMMON_CAUSE = "common-cause"
+    DOUBTED = "doubted"
+    NOT_MENDED = "not-mended"
 
 
 @dataclass(frozen=True, slots=True)

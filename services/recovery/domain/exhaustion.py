@@ -36,7 +36,7 @@ def why_not_by_itself(  # noqa: PLR0911  a list of questions, in their order
         return not_scaled(WhyScale.DEPENDENCY, f"{_of_dependency(alert)}: more tasks would not mend that")
     if not (recovery.enabled and recovery.scaling_by_itself):
         return not_scaled_and_called(WhyScale.SWITCHED_OFF, "recovery.scaling_by_itself of the policy is off")
-    if alert.attribution == "new-version":
+    if alert.attribution == "new-version" and not alert.doubt:
         because = "the monitor attributes it to the new version: going back is the answer to that, and not more tasks"
         return not_scaled_and_called(WhyScale.NEW_VERSION, because)
     automatic = [past for past in protection.past_scalings if past.incident and past.result != "refused"]

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from services.recovery.domain.course import Course
 from services.recovery.domain.ecs_service import EcsAct
+from services.recovery.domain.signs import NONE as NO_SIGNS
+from services.recovery.domain.signs import Signs
 from services.recovery.domain.way_back import Evidence
 
 
@@ -52,6 +54,8 @@ class Seen:
     """None where there is no such service."""
     evidence: Evidence | None = None
     """What there is to go back to; None where nobody had to look."""
+    signs: Signs = NO_SIGNS
+    """What shows whether the version is the cause."""
     unseen: str = ""
     """Why nothing could be seen, as a sentence; empty where it could."""
 

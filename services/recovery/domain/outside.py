@@ -15,12 +15,16 @@ from services.recovery.domain.alert import dependency_of, late, not_attributed
 from services.recovery.domain.answer import Answer, Why, call_people, declined
 from services.recovery.domain.live import NOTHING, Live, Seen
 from services.recovery.domain.protection import Protection
-from services.recovery.domain.remembered import Firing, PastAlert, Unattended
-from services.recovery.domain.way_back import LONG, Candidate, Evidence, choose, proof_of
+from services.recovery.domain.remembered import Unattended
+from services.recovery.domain.signs import not_of_version
+from services.recovery.domain.troubled import CLOCKS_APART, troubled_before
+from services.recovery.domain.way_back import Candidate, Evidence, choose, proof_of
 
 MINUTE = 60.0
-CLOCKS_APART = 300.0
-"""Seconds by which AWS's clock may differ from ours: from five minutes on AWS refuses every signature."""
+OURS_PAUSE = timedelta(minutes=2)
+"""An alert has to last for so long before anything goes back: what else is in trouble is told within it."""
+OTHERS_PAUSE = timedelta(minutes=5)
+"""The same for a deployment that no run of this installation has made: who made it may judge it by himself."""
 PATIENCE = timedelta(minutes=10)
 """For so long after an alert AWS may not let recovery look before people are called."""
 LONGEST = timedelta(hours=4)
@@ -34,6 +38,8 @@ class LookAgain:
     why: Why
     because: str
     """A clause without a full stop."""
+    recorded: bool = True
+    """False: it is a pause before it acts, and no decision."""
 
     @property
     def answer(self) -> Answer:
@@ -84,6 +90,8 @@ def _without_evidence(alert: CriticalAlert) -> Answer | None:
     if alert.rule == SERVICE_ALARMS:
         because = "nothing compares an alarm of the service's own with how it was while the version before was live"
         return call_people(Why.NO_EVIDENCE, because)
+    if alert.doubt:
+        return call_people(Why.DOUBTED, alert.doubt)
     return None
 
 
@@ -128,7 +136,7 @@ def why_not_live(
         or _of_deployment(alert, live)
         or _too_old(live, window, now)
         or _not_compared(alert)
-        or _troubled_before(protection, alert, live)
+        or troubled_before(protection, alert, live)
         or _taken_back_before(protection, live, window, now)
     )
 
@@ -181,32 +189,6 @@ _SETTLED = {
 }
 
 
-def _troubled_before(protection: Protection, alert: CriticalAlert, live: Live) -> Answer | None:
-    """Return why the version before is no way back: it was in trouble itself, and what is live may be the way out."""
-    began_at = live.began_at or 0.0
-    others = [firing for id_, firing in protection.firing.items() if id_ != alert.alert_id]
-    known_alerts: tuple[Firing | PastAlert, ...] = (*others, *protection.past_alerts)
-    for other in known_alerts:
-        ended_at = other.ended_at if isinstance(other, PastAlert) else None
-        over = ended_at is not None and ended_at.timestamp() < began_at - LONG
-        known = protection.settled_as(other.deployment_id) if other.deployment_id else None
-        taken_back = known is not None and known.why == "taken-back"
-        if not over and not taken_back and _of_before(other, live, began_at):
-            because = f"another critical alert, of {other.began_at:%H:%M:%S} UTC, is not about {live.version} alone"
-            return call_people(Why.TROUBLED_BEFORE, f"{because}: what was live before it may be worse")
-    return None
-
-
-def _of_before(other: Firing | PastAlert, live: Live, began_at: float) -> bool:
-    """Return whether an alert tells of the time before the deployment, though it may have come after its begin."""
-    if other.attribution == "version-before" or other.deployment_id not in {"", live.deployment_id}:
-        return True
-    if other.window_from is not None and other.window_from.timestamp() < began_at:
-        return True
-    slack = 0.0 if other.window_from is not None else CLOCKS_APART  # a window is of AWS's clock, as the deployment is
-    return other.began_at.timestamp() <= began_at + slack
-
-
 def _taken_back_before(
     protection: Protection, live: Live, window: float, now: float, content: str = ""
 ) -> Answer | None:
@@ -247,9 +229,17 @@ class GoesBack:
 
 
 def decide(  # noqa: PLR0911  the same
-    protection: Protection, alert: CriticalAlert, seen: Seen, recovery: Recovery | None, now: float
+    protection: Protection,
+    alert: CriticalAlert,
+    seen: Seen,
+    recovery: Recovery | None,
+    now: float,
+    asked_at: datetime | None = None,
 ) -> Answer | LookAgain | GoesBack:
-    """Return what follows from the alert after a look. ``now``: epoch seconds."""
+    """Return what follows from the alert after a look.
+
+    ``now``: epoch seconds. ``asked_at``: when the alert came; None: long ago.
+    """
     if alert.alert_id not in protection.firing:
         return declined(Why.OVER, "the alert is over")
     answer = without_looking(protection, alert, recovery)
@@ -263,10 +253,20 @@ def decide(  # noqa: PLR0911  the same
     if seen.live is None or seen.evidence is None:
         return LookAgain(Why.UNSEEN, NOTHING.unseen)  # what was in the way of the look is over
     answer = _taken_back_before(protection, seen.live, recovery.rollback_window, now, seen.evidence.content)
+    answer = answer or not_of_version(seen.signs, alert, seen.live.deployment_id)
     chosen = answer or choose(seen.evidence, protection, alert)
     if isinstance(chosen, Answer):
         return chosen
+    pause = _pause(protection, seen.live)
+    if asked_at is not None and now < (asked_at + pause).timestamp():
+        return LookAgain(Why.ALERT, f"the alert has not lasted for {duration(pause.total_seconds())}", recorded=False)
     return GoesBack(seen.live, chosen, seen.evidence, _sentence(alert, seen.live, chosen, now))
+
+
+def _pause(protection: Protection, live: Live) -> timedelta:
+    deployed = protection.deployed
+    ours = deployed is not None and deployed.deployment_id == live.deployment_id
+    return OURS_PAUSE if ours else OTHERS_PAUSE
 
 
 def _sentence(alert: CriticalAlert, live: Live, chosen: Candidate, now: float) -> str:

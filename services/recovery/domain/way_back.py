@@ -35,6 +35,9 @@ class Candidate:
     before: bool = False
     """Whether it is known to be of the version that was live directly before the live one."""
 
+    lost: tuple[str, ...] = ()
+    """What it needs and AWS says not to have, as clauses; it is asked of what was live directly before alone."""
+
     @property
     def named(self) -> str:
         return f"{self.version} of {self.snapshot_id}"
@@ -107,7 +110,14 @@ def choose(evidence: Evidence, protection: Protection, alert: CriticalAlert) -> 
         return call_people(Why.NO_WAY_BACK, because)
     good = (candidate for candidate in found if candidate.proven or _was_found(candidate, protection, alert))
     unproven = call_people(Why.NO_WAY_BACK, f"{found[0].named}, which was live directly before it, is not proven")
-    return next(good, unproven)
+    return _if_there(next(good, unproven))
+
+
+def _if_there(chosen: Candidate | Answer) -> Candidate | Answer:
+    """Return what is chosen; where it could not start again, that the way back is lost: some errors beat no tasks."""
+    if isinstance(chosen, Answer) or not chosen.lost:
+        return chosen
+    return call_people(Why.NO_WAY_BACK, f"{chosen.named} could not start again: {'; '.join(chosen.lost)}")
 
 
 def _was_live_before(evidence: Evidence) -> str:

@@ -73,6 +73,16 @@ class ConsiderWork(State):
     """When it came."""
 
 
+class HelpedWork(State):
+    """A rollback by an alert outside a run, of which is asked some time later whether it has helped."""
+
+    target: Target
+    rollback_id: str
+    trigger: AlertTrigger
+    deployments: tuple[str, ...]
+    """The one that was taken back, and the one that brought the version before: trouble of a later one is another."""
+
+
 class PurgeWork(State):
     target: Target
     snapshot_ids: tuple[str, ...]

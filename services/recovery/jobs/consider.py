@@ -1,10 +1,11 @@
 """Looks at ECS and at the snapshots for an alert outside a run, so that it can be decided."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.base import Target
 from contracts.policy_parts import RecoveryPolicy
+from contracts.rollout_pace import RolloutPace
 from services._aws.body import epoch
 from services._aws.ecs import digests_of
 from services._aws.ecs_views import EcsService
@@ -15,6 +16,7 @@ from services._chassis.jobs import Running
 from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.transition import Transition
+from services.recovery.assess import SAFETY_SECONDS
 from services.recovery.decisions.consider import considered, policy_of
 from services.recovery.domain.change import Body
 from services.recovery.domain.content import Content
@@ -24,13 +26,22 @@ from services.recovery.domain.live import NOTHING, Live, Seen
 from services.recovery.domain.outside import why_not_live, without_looking
 from services.recovery.domain.proof import Unproven
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.snapshot import why_not_kept
+from services.recovery.domain.readiness import Room, judge
+from services.recovery.domain.scale_plan import RECENT_SECONDS
+from services.recovery.domain.signs import Signs, in_trouble
+from services.recovery.domain.snapshot import Snapshot, why_not_kept
+from services.recovery.domain.snapshot_index import SnapshotEntry
 from services.recovery.domain.way_back import Candidate, Evidence, candidate_of, worth_comparing
 from services.recovery.domain.work import ConsiderWork
-from services.recovery.ports import Ecs, Snapshots
+from services.recovery.ports import Ecs, Needs, Snapshots
 
 HISTORY = 90 * 86_400.0
 """Seconds for which ECS knows service deployments (Amazon ECS API reference, ListServiceDeployments)."""
+
+
+def patient_reads() -> OptionalReads:
+    """Return reads that are waited for as long as those of a rollback by hand."""
+    return OptionalReads(SAFETY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +49,10 @@ class ConsiderJob:
     ecs: Ecs
     snapshots: Snapshots
     policies: Policies
+    needs: Needs
     store: Store
     clock: Clock
-    reads: Callable[[], OptionalReads] = OptionalReads
+    reads: Callable[[], OptionalReads] = patient_reads
 
     async def __call__(self, running: Running) -> Transition:
         work = ConsiderWork.from_bytes(running.payload)
@@ -68,7 +80,21 @@ class ConsiderJob:
             return Seen(live)
         if live.course is None:
             return Seen(live, unseen=f"ECS did not tell what was live before {live.version}")
-        return Seen(live, await self._evidence(work.target, protection, service, live, live.course))
+        evidence = await self._evidence(work.target, protection, service, live, live.course)
+        return Seen(live, evidence, await self._signs(work, service))
+
+    async def _signs(self, work: ConsiderWork, body: Body) -> Signs:
+        service, since, target = EcsService(body), self.clock.now() - RECENT_SECONDS, work.target
+        recent = (event.message for event in service.events if event.created_at is None or event.created_at > since)
+        near = [other for other in self.policies.all() if other.region == target.region and other != target]
+        others = {other: await self.store.read(key_of(other), Protection) for other in near}
+        return Signs(
+            wanted=service.desired,
+            running=service.running,
+            messages=tuple(recent),
+            tasks=tuple(await self.ecs.tasks(target)),
+            others=in_trouble(others, work.alert),
+        )
 
     async def _live(self, target: Target, service: Body) -> Live:
         seen, reads = EcsService(service), self.reads()
@@ -164,8 +190,18 @@ class ConsiderJob:
             primary = EcsService(usable.snapshot.service).primary
             began_at = primary.created_at if primary is not None else None
             served = 0.0 if began_at is None else max(0.0, usable.snapshot.taken_at.timestamp() - began_at)
-            found.append(candidate_of(entry, usable.snapshot, served, ours, before))
+            candidate = candidate_of(entry, usable.snapshot, served, ours, before)
+            lost = await self._lost(target, entry, usable.snapshot) if candidate.before else ()
+            found.append(replace(candidate, lost=lost))
         return tuple(found)
+
+    async def _lost(self, target: Target, entry: SnapshotEntry, snapshot: Snapshot) -> tuple[str, ...]:
+        """Return what the snapshot needs and AWS says not to have. What AWS does not let be seen is no obstacle."""
+        found = await self.reads().read("what a version needs", lambda: self.needs.of(target, [snapshot]))
+        if isinstance(found, AwsError):
+            raise found
+        way = judge(entry, found[0], Room(RolloutPace(tasks=0)), live=False)
+        return way.because if way.can is False else ()
 
 
 def _revision(body: Body) -> Revision:

@@ -44,6 +44,7 @@ from services.recovery.domain.proof import StoredObject
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.readiness import Need
 from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
+from services.recovery.domain.signs import ServiceTask
 from services.recovery.domain.snapshot import Snapshot
 from services.recovery.examine import ScalingExaminer
 from services.recovery.handlers import Handlers
@@ -151,6 +152,10 @@ class RollingEcs:
         """Name of a method → what it raises, each time."""
         self.after_update: list[Callable[[], None]] = []
         self.gone = False
+        self.ended: list[ServiceTask] = []
+        """The tasks that have stopped lately."""
+        self.zones = ["us-west-2a", "us-west-2b", "us-west-2c"]
+        """Where its tasks run."""
         self.running = "sha256:" + "a" * 64
         """The digest of the image that a tag names; empty: nobody knows it."""
         self.rolled_out: dict[str, Body] = {}
@@ -307,6 +312,11 @@ class RollingEcs:
     async def service_revisions(self, target: Target, arns: Sequence[str]) -> list[Body]:
         self._answer("service_revisions")
         return [copy.deepcopy(self.rolled_out[arn]) for arn in arns if arn in self.rolled_out]
+
+    async def tasks(self, target: Target) -> list[ServiceTask]:
+        self._answer("tasks")
+        live = str(self.history[-1]["id"])
+        return [*(ServiceTask(live, zone) for zone in self.zones), *self.ended]
 
     async def targets(self, target: Target, service: Body) -> Targets | None:
         self._answer("targets")
@@ -542,7 +552,7 @@ class Recovery:
             "purge-snapshots": PurgeJob(self.snapshots),
             "tend-snapshots": TendJob(self.snapshots, self.store, self.clock, self.policies),
             "apply-change": ChangeJob(self.ecs, self.registry, self.policies, self.store, self.clock),
-            "consider-alert": ConsiderJob(self.ecs, self.snapshots, self.policies, self.store, self.clock),
+            "consider-alert": ConsiderJob(self.ecs, self.snapshots, self.policies, self.needs, self.store, self.clock),
             "rollback": RollbackJob(self.ecs, self.ecs, self.registry, self.snapshots, self.store, self.clock, SETTLE),
             "scale": ScaleJob(self.ecs, self.scaler, self.examiner, self.policies, self.store, self.clock),
             "unscale": UnscaleJob(self.ecs, self.scaler, self.store, self.clock, SETTLE),

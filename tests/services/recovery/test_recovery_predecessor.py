@@ -11,7 +11,7 @@ from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services.recovery.domain.protection import key_of
 from tests.services.recovery.harness import ARN, GOOD, OTHER, REPOSITORY, TARGET, Recovery
-from tests.services.recovery.test_recovery_outside import MINUTES, alert, deploys, hears, succeeded, told
+from tests.services.recovery.test_recovery_outside import MINUTES, alert, decides, deploys, hears, succeeded, told
 
 FOURTH = f"{REPOSITORY}@sha256:{'d' * 64}"
 
@@ -197,8 +197,7 @@ async def test_a_deployment_of_settings_alone_calls_people(recovery: Recovery) -
 async def test_what_ecs_does_not_tell_at_the_call_is_asked_again(recovery: Recovery) -> None:
     deploys(recovery)
     recovery.clock.time += 20 * MINUTES
-    await recovery.send(alert(recovery), "alert-1:raised")
-    await recovery.work(only="consider-alert")
+    await decides(recovery, alert(recovery))
     recovery.ecs.refusing["service_revisions"] = AwsError("ECS throttled DescribeServiceRevisions", temporary=True)
     recovery.clock.while_asleep.append(recovery.ecs.refusing.clear)
     await recovery.work()
@@ -233,8 +232,7 @@ async def test_who_deploys_again_while_recovery_waits_is_called(recovery: Recove
 async def test_who_deploys_again_between_decision_and_call_is_left_alone(recovery: Recovery) -> None:
     deploys(recovery)
     recovery.clock.time += 20 * MINUTES
-    await recovery.send(alert(recovery), "alert-1:raised")
-    await recovery.work(only="consider-alert")
+    await decides(recovery, alert(recovery))
     recovery.ecs.deploy_elsewhere(recovery.ecs.live)
     again = recovery.ecs.history[-1]["id"]
     await recovery.work()
