@@ -51,13 +51,27 @@ RIGHTS: Mapping[Party, tuple[str, ...]] = {
         "elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetHealth",
         "application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
         "application-autoscaling:DescribeScheduledActions", "application-autoscaling:RegisterScalableTarget",
-        "cloudwatch:GetMetricData", "ecr:BatchGetImage", "ecr:DescribePullThroughCacheRules",
+        "cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:GetMetricData",
+        "ecr:BatchGetImage", "ecr:DescribePullThroughCacheRules", "ecs:DescribeClusters", "logs:DescribeLogGroups",
         "iam:GetRole", "secretsmanager:DescribeSecret", "ssm:DescribeParameters",
         "s3:DeleteObject", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:GetObject", "s3:ListBucket",
         "s3:PutObject",
     ),
 }  # fmt: skip
 """Service → the actions that authorise its calls of AWS."""
+
+RECREATION = (
+    "application-autoscaling:PutScalingPolicy", "application-autoscaling:PutScheduledAction",
+    "cloudwatch:PutCompositeAlarm", "cloudwatch:PutDashboard", "cloudwatch:PutMetricAlarm",
+    "ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress", "ec2:CreateSecurityGroup",
+    "ec2:RevokeSecurityGroupEgress", "ecs:CreateService", "elasticloadbalancing:CreateListener",
+    "elasticloadbalancing:CreateRule", "elasticloadbalancing:CreateTargetGroup",
+    "elasticloadbalancing:ModifyTargetGroupAttributes", "logs:CreateLogGroup", "logs:PutRetentionPolicy",
+)  # fmt: skip
+"""What recovery calls besides to make a service again; its role has that only where ``surefoot iam`` is asked for it.
+
+A rollback needs none of it, so that nobody who has taken over recovery can make anything with the usual role.
+"""
 
 ALONG_WITH: Mapping[str, tuple[str, ...]] = {
     "ecs:RegisterTaskDefinition": ("ecs:TagResource", "iam:PassRole"),
@@ -73,6 +87,7 @@ _HEADERS = {"secretsmanager:GetSecretValue": "a policy that sends headers, for t
 _NO_TASKS_LEFT = "a service whose tasks may all stop before others start: how long its starts take"
 
 _MIGRATION = "a database migration: the one task that runs it"
+_AGAIN = "making a service again from a snapshot, and showing what is missing of it"
 _WAY_BACK = (
     "whether one can go back: a look once an hour, `surefoot ready`, and before an alert rolls back outside a run"
 )
@@ -102,6 +117,7 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
         "ecr:DescribePullThroughCacheRules": _WAY_BACK,
         "ecs:RunTask": _MIGRATION,
         "ecs:StopTask": "a migration that takes too long, where `recovery.migration_at_limit` is `stop`",
+        "ecs:DescribeClusters": _AGAIN,
         "iam:GetRole": _WAY_BACK,
         "logs:GetLogEvents": "the last lines of a migration's log",
         "secretsmanager:DescribeSecret": _WAY_BACK,

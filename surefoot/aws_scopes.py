@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from contracts.base import Target
-from services.monitor.domain.names import OURS
+from contracts.cloudwatch_names import OURS
 from services.recovery.domain.migration_task import family_of
 
 Condition = Mapping[str, Mapping[str, str | list[str]]]
@@ -49,6 +49,8 @@ class Grounds:
     policy_owner: str = ""
     roles_elsewhere: tuple[str, ...] = ()
     """ARNs of the roles that are assumed in other accounts."""
+    recreate: bool = False
+    """Let recovery make a service again of which parts are gone."""
     whole_clusters: bool = False
     """Allow all services of a cluster instead of naming each."""
 
@@ -275,6 +277,25 @@ def policy_in_s3(grounds: Grounds) -> Granted:
 
 def accounts_elsewhere(grounds: Grounds) -> Granted:
     return Granted(list(grounds.roles_elsewhere))
+
+
+def recreated_services(grounds: Grounds) -> Granted:
+    return services(grounds) if grounds.recreate else Granted([])
+
+
+def tags_of_recreated_services(grounds: Grounds) -> Granted:
+    return Granted(recreated_services(grounds).resources, {"StringEquals": {"ecs:CreateAction": "CreateService"}})
+
+
+def tags_of_recreated_groups(grounds: Grounds) -> Granted:
+    """Tags of security groups, while they are made."""
+    resources = grounds.everywhere("ec2", "security-group/*") if grounds.recreate else []
+    return Granted(resources, {"StringEquals": {"ec2:CreateAction": "CreateSecurityGroup"}})
+
+
+def recreated_parts(grounds: Grounds) -> Granted:
+    """What has another id once it is made again, so that no ARN can name it before."""
+    return region_alone(grounds) if grounds.recreate else Granted([])
 
 
 SCOPES: Mapping[str, tuple[Scope, ...]] = {

@@ -131,6 +131,11 @@ class Surefoot:
         who = {"actor": requester.actor, "reason": requester.reason}
         return self._post("/disaster-recovery/migrate", place, body | who)
 
+    def recreate(self, place: Place, body: dict[str, Any], requester: Requester) -> dict[str, Any]:
+        """Return what of a service is gone, and what would be made again."""
+        who = {"actor": requester.actor, "reason": requester.reason}
+        return self._post("/disaster-recovery/recreate", place, body | who)
+
     def operation(self, id_: str, place: Place) -> dict[str, Any]:
         """Return an operation of the service."""
         named = {"cluster_name": place.cluster, "service_name": place.service, **place.query}

@@ -13,7 +13,7 @@ from services._policy.faults import PolicyFaults
 from services._policy.load import UNKNOWN_ACCOUNT
 from services._policy.policies import Policies
 from services._policy.read import S3, SIGNATURE
-from surefoot.aws_rights import ALONG_WITH, RARELY, RIGHTS
+from surefoot.aws_rights import ALONG_WITH, RARELY, RECREATION, RIGHTS
 from surefoot.aws_scopes import (
     SCOPES,
     Condition,
@@ -24,7 +24,11 @@ from surefoot.aws_scopes import (
     key_of_audit,
     own_audit,
     policy_in_s3,
+    recreated_parts,
+    recreated_services,
     region_alone,
+    tags_of_recreated_groups,
+    tags_of_recreated_services,
 )
 from surefoot.exit_codes import Exit
 from surefoot.output import CannotDo
@@ -36,6 +40,14 @@ ROLE = "surefoot-{service}"
 ECS_TASKS = "ecs-tasks.amazonaws.com"
 MOST_CHARACTERS = 10_240
 """Characters of a role's inline policies, without white space (IAM user guide, "IAM and AWS STS quotas")."""
+
+_RECREATE = "ecs:CreateService"
+RECREATION_SCOPES: Mapping[Scope, list[str]] = {
+    recreated_services: [_RECREATE],
+    recreated_parts: [action for action in RECREATION if action != _RECREATE],
+    tags_of_recreated_services: ["ecs:TagResource"],
+    tags_of_recreated_groups: ["ec2:CreateTags"],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,8 @@ class Asked:
     trusted: str = ECS_TASKS
     """Who may assume the seven roles: a service of AWS, or the ARN of a role or user."""
     whole_clusters: bool = False
+    recreate: bool = False
+    """Let recovery make a service again of which parts are gone."""
 
 
 def own_roles(policies: Policies, asked: Asked) -> tuple[Role, ...]:
@@ -146,6 +160,7 @@ def _grounds(policies: Policies, asked: Asked, account: str, **more: Any) -> Gro
         families=asked.families or ("*",),
         repositories=asked.repositories,
         whole_clusters=asked.whole_clusters,
+        recreate=asked.recreate,
         **more,
     )
 
@@ -193,6 +208,8 @@ def _statements(actions: tuple[str, ...], grounds: Grounds) -> Iterator[Document
         for scope in SCOPES.get(action, (region_alone,)):
             by_scope.setdefault(scope, []).append(action)
     by_scope |= {policy_in_s3: ["s3:GetObject"], accounts_elsewhere: ["sts:AssumeRole"]}
+    if Party.RECOVERY in grounds.audit_of:
+        by_scope |= RECREATION_SCOPES
     by_scope |= {own_audit: ["s3:PutObject"], key_of_audit: ["kms:GenerateDataKey"]}
     for scope, allowed in by_scope.items():
         granted = scope(grounds)

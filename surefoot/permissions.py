@@ -78,6 +78,10 @@ Trusted = Annotated[str, Parameter(help="Who may assume the roles: a service of 
 WholeClusters = Annotated[
     bool, Parameter(negative="", help="Allow all services of the policy's clusters: for many services.")
 ]
+Recreate = Annotated[
+    bool,
+    Parameter(negative="", help="Let recovery make a service again of which parts are gone: surefoot recreate."),
+]
 Form = Annotated[
     Literal["table", "cloudformation"],
     Parameter(name="--format", help="A table, or a template that makes the roles."),
@@ -101,6 +105,7 @@ def iam(
     repository: Repositories = (),
     trusted: Trusted = "ecs-tasks.amazonaws.com",
     whole_clusters: WholeClusters = False,
+    recreate: Recreate = False,
     form: Form = "table",
     json: Json = False,
 ) -> int:
@@ -114,7 +119,7 @@ def iam(
         raise CannotDo("name Surefoot's own account with --account, or in AWS_ACCOUNT", Exit.USAGE)
     snapshots, audit = (bucket, bucket_owner, kms_key), (audit_bucket, audit_bucket_owner, audit_kms_key)
     passed = (task_role, infrastructure_role)
-    asked = Asked(account, *snapshots, *audit, *passed, family, repository, trusted, whole_clusters)
+    asked = Asked(account, *snapshots, *audit, *passed, family, repository, trusted, whole_clusters, recreate)
     policies = policies_of(file)
     roles = own_roles(policies, asked) if elsewhere is None else (role_elsewhere(policies, asked, elsewhere),)
     result(facts(roles), json, lambda _: listed(roles, form))

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from contracts.access import Role
 from contracts.base import AccountId, Name, Region, Target
+from contracts.cloudwatch_names import dashboard_name
 from services._aws.existing import Existing
 from services._chassis.access.permit import NowAsking, needs
 from services._chassis.clock import Clock, moment
@@ -20,7 +21,6 @@ from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.targets import Targets
 from services.monitor.domain.metrics import Readings, WatchedService, metrics_of
-from services.monitor.domain.names import dashboard_name
 from services.monitor.domain.operation import Part, SetUp
 from services.monitor.domain.rules import RuleState
 from services.monitor.domain.watch import Watch, watch_key

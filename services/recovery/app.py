@@ -27,6 +27,7 @@ from services.recovery.adapters.bucket import Bucket
 from services.recovery.adapters.bucket_check import BucketCheck
 from services.recovery.adapters.ecs import AwsEcs
 from services.recovery.adapters.images import AwsImages
+from services.recovery.adapters.infrastructure import AwsInfrastructure
 from services.recovery.adapters.needs import AwsNeeds
 from services.recovery.adapters.one_off import AwsOneOffTasks
 from services.recovery.adapters.scaling import AwsAutoscaling, AwsRoom
@@ -57,6 +58,8 @@ from services.recovery.jobs.unscale import UnscaleJob
 from services.recovery.jobs.watch import Rounds, WatchJob
 from services.recovery.migration_api import MigrationEndpoints, add_migration_routes
 from services.recovery.prepare import MigrationPlanner
+from services.recovery.recreate import Recreate
+from services.recovery.recreation_api import RecreationEndpoints, add_recreation_routes
 from services.recovery.settings import Settings
 
 
@@ -76,6 +79,8 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     there = partial(existing, ahead)
     migrations = MigrationEndpoints(store, platform.policies, planner(ahead), there, endpoints.operations)
     add_migration_routes(router, migrations, targets)
+    recreate = Recreate(AwsInfrastructure(ahead), snapshots, store, clock)
+    add_recreation_routes(router, RecreationEndpoints(recreate), targets)
     housekeeping = Housekeeping(store, clock, BucketCheck(bucket_of(settings, aws)), platform.readiness)
     return Service(
         name="recovery",

@@ -12,6 +12,8 @@ from services.recovery.domain.migration_end import Task
 from services.recovery.domain.observed import Targets
 from services.recovery.domain.proof import ProvenSnapshot, StoredObject
 from services.recovery.domain.readiness import Need
+from services.recovery.domain.recreate_parts import Part
+from services.recovery.domain.recreate_plan import Found
 from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
 from services.recovery.domain.signs import ServiceTask
 from services.recovery.domain.snapshot import Snapshot
@@ -82,6 +84,32 @@ class Balancers(Protocol):
 class Surroundings(Protocol):
     async def around(self, target: Target, service: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return load balancing, scaling and network, and a sentence for each part that could not be read."""
+        ...
+
+    async def watched(self, target: Target, service: Body, definition: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Return log groups, alarms, the dashboard and who lets the service in, and what could not be read."""
+        ...
+
+
+class Infrastructure(Protocol):
+    """Everything of a service that is made again from a snapshot. ``make`` changes something: its callers look first.
+
+    Ids and ARNs in a part are those that AWS has now.
+    """
+
+    async def find(self, target: Target, snapshot: Snapshot, part: Part) -> Found | None:
+        """Return what is there under the part's name; None if nothing is."""
+        ...
+
+    async def make(self, target: Target, part: Part, token: str) -> str:
+        """Make a part and return its id or ARN, or an empty text; the same call again makes no second one.
+
+        ``token`` is the same for each try.
+        """
+        ...
+
+    async def needs(self, target: Target, snapshot: Snapshot, parts: Sequence[Part]) -> tuple[Need, ...]:
+        """Return what is not made and must be there: cluster, load balancers, roles, … No error is raised."""
         ...
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from contracts.base import Target
+from contracts.cloudwatch_names import OURS
 from contracts.deployment import (
     Change,
     CheckUp,
@@ -35,7 +36,6 @@ from services._policy.environment import environment_of
 from services._policy.files import File, Files
 from services._policy.load import load
 from services._policy.policies import Policies
-from services.monitor.domain.names import OURS
 from surefoot.rehearsal.people import act
 from surefoot.rehearsal.stage import NeverEnds, Prepare, Stage, Watch, staged
 from surefoot.rehearsal.system import InProcessSystem

@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.topics import SERVICES, Party
-from surefoot.aws_rights import ALONG_WITH, RARELY, RIGHTS
+from surefoot.aws_rights import ALONG_WITH, RARELY, RECREATION, RIGHTS
 from surefoot.aws_scopes import SCOPES
 from tests.security.calls_in_code import AS_IAM_HAS_IT, calls_in, operations
 
@@ -18,6 +18,8 @@ def called_by(service: Party) -> set[str]:
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_service_has_a_right_for_each_call_and_no_other(service: Party) -> None:
     called, rights = called_by(service), set(RIGHTS[service])
+    if service is Party.RECOVERY:
+        rights |= set(RECREATION)
     assert sorted(called - rights - FOR_EVERYBODY) == [], "add them to RIGHTS, and to SCOPES where AWS has resources"
     assert sorted(rights - called) == [], "nothing calls them any more"
 
@@ -25,7 +27,8 @@ def test_each_service_has_a_right_for_each_call_and_no_other(service: Party) -> 
 def test_every_call_in_the_code_is_of_one_of_the_seven() -> None:
     """Code that none of them reaches would have rights that nobody checks."""
     reached = {action for service in SERVICES for action in called_by(service)}
-    assert reached == {action for rights in RIGHTS.values() for action in rights} | {"sts:GetCallerIdentity"}
+    rights = {action for rights in RIGHTS.values() for action in rights}
+    assert reached == rights | set(RECREATION) | {"sts:GetCallerIdentity"}
 
 
 def test_the_tables_name_no_action_that_nobody_has() -> None:
@@ -38,4 +41,4 @@ def test_the_tables_name_no_action_that_nobody_has() -> None:
 
 def test_each_operation_is_one_of_aws() -> None:
     known = {AS_IAM_HAS_IT.get(operation, operation) for operation in operations().values()}
-    assert {action for rights in RIGHTS.values() for action in rights} <= known
+    assert {action for rights in RIGHTS.values() for action in rights} | set(RECREATION) <= known

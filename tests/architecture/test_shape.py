@@ -17,6 +17,7 @@ SHAPE = {
     "migration_api.py",  # the routes of one verb, for which api.py has no room
     "prepare.py",
     "scaling_api.py",  # the routes of one verb, for which api.py has no room
+    "recreation_api.py",
     "bodies.py",
     "ports.py",
     "decisions.py",  # what bus, timers, jobs and API decide alike; where it is much, a file for each verb
@@ -24,6 +25,7 @@ SHAPE = {
     "jobs",
     "run_tests.py",  # use cases, which jobs and API share
     "examine.py",
+    "recreate.py",
     "observe.py",
     "inspect.py",
     "assess.py",

@@ -9,11 +9,11 @@ import pytest
 
 from benchmarks.denials.cells import Cell
 from benchmarks.denials.operations import When
+from contracts import cloudwatch_names as names
 from contracts.topics import SERVICES, Party
 from sandbox.aws.accounts import ACCOUNT, REGION, SECOND_ACCOUNT
 from sandbox.aws.call_log import changes
 from sandbox.scenarios.load import shipped
-from services.monitor.domain import names
 from surefoot.aws_rights import RARELY, RIGHTS
 from surefoot.iam import Asked as Wanted
 from surefoot.iam import Role, own_roles, policies_of, role_elsewhere, template

@@ -65,6 +65,7 @@ TABLE = {
         "GET /disaster-recovery/emergency-scale/{cluster_name}/{service_name}": V,
         "POST /disaster-recovery/migrate/{cluster_name}/{service_name}": O,
         "GET /disaster-recovery/migrations/{cluster_name}/{service_name}": V,
+        "POST /disaster-recovery/recreate/{cluster_name}/{service_name}": O,
         "GET /disaster-recovery/operations/{operation_id}": V,
     },
 }

@@ -3,12 +3,12 @@
 from math import ceil
 from typing import Any
 
+from contracts.cloudwatch_names import alarm_prefix, former_name, further
 from contracts.gates import Comparison
 from services.monitor.adapters.queries import dimensions_of, namespace, query
 from services.monitor.domain.groups import Ways, divided, series_of, ways_of
 from services.monitor.domain.measures import MathAlarm, Measure, MetricAlarm, fewest
 from services.monitor.domain.metrics import HEALTHY, Metric, WatchedService
-from services.monitor.domain.names import alarm_prefix, former_name, further
 from services.monitor.domain.rules import Rule
 
 _COMPARISONS: dict[Comparison, str] = {

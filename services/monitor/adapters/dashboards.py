@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import structlog
 
 from contracts.base import Target
+from contracts.cloudwatch_names import dashboard_name, former_name
 from contracts.policy import Monitoring
 from services._aws.errors import AwsError, changing, reading
 from services._chassis.aws import Aws
 from services.monitor.adapters.drawing import Drawing
 from services.monitor.domain.metrics import WatchedService
-from services.monitor.domain.names import dashboard_name, former_name
 from services.monitor.domain.rules import Rule
 
 log = structlog.get_logger()

@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import Field
 
 from contracts.base import Target
+from contracts.cloudwatch_names import FORM
 from contracts.policy_parts import MonitoringPolicy
 from contracts.policy_section import Digest
 from contracts.state import State
@@ -12,7 +13,6 @@ from services.monitor.domain import alarm_alerts
 from services.monitor.domain.alerts import Alert, AlertState, resolved, step, without_rules
 from services.monitor.domain.look import Look
 from services.monitor.domain.metrics import CountedGroup, WatchedService
-from services.monitor.domain.names import FORM
 from services.monitor.domain.pending import PendingEvaluation
 from services.monitor.domain.rules import RuleState, evaluate
 from services.monitor.domain.service_alarms import ServiceAlarms

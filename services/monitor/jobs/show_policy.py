@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from contracts.base import Target
+from contracts.cloudwatch_names import alarm_prefix, dashboard_name, is_further
 from contracts.gates import Gate
 from contracts.policy_parts import MonitoringPolicy
 from contracts.results import MonitoringOutput
 from services._aws.errors import AwsError
 from services._chassis.jobs import Running
 from services.monitor.domain.metrics import WatchedService, name_of
-from services.monitor.domain.names import alarm_prefix, dashboard_name, is_further
 from services.monitor.domain.operation import Part
 from services.monitor.domain.rules import Rule, rules_of
 from services.monitor.ports import Alarms, Dashboards, EcsServices

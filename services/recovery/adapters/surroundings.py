@@ -1,7 +1,7 @@
 """Reads what surrounds a service (load balancing, scaling, network), and how many of its targets are healthy."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError, reading
 from services._aws.load_balancers import target_health
 from services._chassis.aws import Aws
+from services.recovery.adapters.watched import alarms, dashboards, log_groups, referring_groups
 from services.recovery.domain.change import Body
 from services.recovery.domain.observed import Targets
 
@@ -43,19 +44,19 @@ class AwsSurroundings:
 
     async def around(self, target: Target, service: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Read each part by itself: one that cannot be read is named, and does not prevent the snapshot."""
-        parts: tuple[Callable[[Target, Body], Awaitable[dict[str, Any]]], ...] = (
-            self._balancing,
-            self._scaling,
-            self._network,
+        return await _read(part(target, service) for part in (self._balancing, self._scaling, self._network))
+
+    async def watched(self, target: Target, service: Body, definition: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Read what only a service that is made again needs, each part by itself as well."""
+        aws = self.aws
+        return await _read(
+            (
+                log_groups(aws, target, definition),
+                referring_groups(aws, target, service),
+                alarms(aws, target, service),
+                dashboards(aws, target),
+            )
         )
-        found: dict[str, Any] = {}
-        unknown: list[str] = []
-        for part in parts:
-            try:
-                found |= await part(target, service)
-            except AwsError as failed:
-                unknown.append(str(failed))
-        return found, tuple(unknown)
 
     async def _balancing(self, target: Target, service: Body) -> dict[str, Any]:
         arns = sorted(EcsService(service).target_groups)
@@ -97,6 +98,17 @@ class AwsSurroundings:
             if seen.subnets:
                 found["subnets"] = await aws.pages("ec2", "describe_subnets", "Subnets", SubnetIds=list(seen.subnets))
         return found
+
+
+async def _read(parts: Iterable[Awaitable[dict[str, Any]]]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    found: dict[str, Any] = {}
+    unknown: list[str] = []
+    for part in parts:
+        try:
+            found |= await part
+        except AwsError as failed:
+            unknown.append(str(failed))
+    return found, tuple(unknown)
 
 
 async def _balancing(aws: Aws, arns: list[str]) -> dict[str, Any]:

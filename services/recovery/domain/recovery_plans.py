@@ -69,7 +69,11 @@ def plans(pace: RolloutPace | None, past: Sequence[PastRollback]) -> tuple[Plan,
             True,
             "By hand (`surefoot scale`), by itself where the policy says so; none was measured yet.",
         ),
-        Plan(RECREATE, False, f"{NOT_YET}: to make everything of a service again."),
+        Plan(
+            RECREATE,
+            False,
+            f"{NOT_YET}: `surefoot recreate` shows what is gone and what would be made again, and makes nothing yet.",
+        ),
     )
 
 

@@ -118,6 +118,7 @@ class CaptureJob:
         if definition is None:
             raise Impossible(f"ECS does not know {service['taskDefinition']} any more.")
         around, unknown = await self.surroundings.around(work.target, service)
+        watched, unwatched = await self.surroundings.watched(work.target, service, definition)
         return Snapshot(
             snapshot_id=work.snapshot_id,
             target=work.target,
@@ -127,9 +128,9 @@ class CaptureJob:
             service=service,
             task_definition=definition,
             digests=digests,
-            surroundings=around,
+            surroundings=around | watched,
             revision=revision,
-            unknown=(*unknown, *unread),
+            unknown=(*unknown, *unwatched, *unread),
             actor=work.actor,
             reason=work.reason,
         )

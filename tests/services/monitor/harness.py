@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts.audit import AuditRecord
 from contracts.base import Event, Target
+from contracts.cloudwatch_names import dashboard_name
 from contracts.dead_letter import DeadLettered
 from contracts.envelope import Meta
 from contracts.monitor import CriticalAlert, DependencyFault, WarningAlert
@@ -20,7 +21,6 @@ from services._chassis.transition import Decision, Timer, Transition
 from services.monitor.decisions import COLLECT, SHOW
 from services.monitor.domain.alarms import Alarm, AlarmScope
 from services.monitor.domain.metrics import MINUTE, Readings, StoppedTask, WatchedService
-from services.monitor.domain.names import dashboard_name
 from services.monitor.domain.rules import Rule, rules_of
 from services.monitor.domain.service_alarms import ServiceAlarm, ServiceAlarms
 from services.monitor.handlers import Handlers

@@ -5,7 +5,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.monitor.domain.names import alarm_prefix, dashboard_name, former_name
+from contracts.cloudwatch_names import alarm_prefix, dashboard_name, former_name
 
 names = st.one_of(st.text("ab-_", min_size=1, max_size=6), st.from_regex(r"[a-z_-]{90,255}", fullmatch=True))
 pairs = st.tuples(names, names)

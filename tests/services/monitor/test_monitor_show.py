@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from contracts.base import Target
+from contracts.cloudwatch_names import FORM
 from contracts.monitor import CriticalAlert, SetUpMonitoring, WatchClosely
 from contracts.policy import Monitoring, ServicePolicy
 from contracts.policy_parts import MonitoringPolicy
@@ -16,7 +17,6 @@ from services._chassis.commands import becomes_job
 from services._chassis.transition import Transition, decided
 from services.monitor.decisions import SHOW, show_id
 from services.monitor.domain.metrics import CountedGroup, WatchedService
-from services.monitor.domain.names import FORM
 from services.monitor.domain.routes import Sharing
 from services.monitor.domain.rules import Rule
 from services.monitor.domain.showing import FIRST_PAUSE, LONGEST_PAUSE, TURN_SECONDS, Showing, turn_after

@@ -61,7 +61,9 @@ from services.recovery.jobs.unscale import UnscaleJob
 from services.recovery.jobs.watch import WatchJob
 from services.recovery.ports import NotPlaced
 from services.recovery.prepare import MigrationPlanner
+from services.recovery.recreate import Recreate
 from tests.kit import FakeClock, FakePolicies, FakeRunning, FakeStore, HeldJob
+from tests.services.recovery.infrastructure import FakeInfrastructure
 
 TARGET = Target(account="123456789012", region="us-west-2", cluster="CourtCaseCluster", service="BackendService")
 START = datetime(2026, 1, 12, 14, 30, tzinfo=UTC)
@@ -482,6 +484,9 @@ class Nothing:
     async def around(self, target: Target, service: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
         return {"scalable_targets": [{"MinCapacity": 2, "MaxCapacity": 6}]}, ()
 
+    async def watched(self, target: Target, service: Body, definition: Body) -> tuple[dict[str, Any], tuple[str, ...]]:
+        return {}, ()
+
 
 @dataclass
 class Registry:
@@ -542,6 +547,7 @@ class Recovery:
         self.snapshots = SignedSnapshots(self.shelf, identity)
         self.registry = Registry()
         self.needs = Needed()
+        self.infrastructure = FakeInfrastructure()
         self.handlers = Handlers(self.clock, self.policies)
         self.scaler = Scaler(self.ecs)
         self.examiner = ScalingExaminer(self.ecs, self.scaler, self.scaler, self.clock)
@@ -587,6 +593,10 @@ class Recovery:
     @property
     def assess(self) -> Assess:
         return Assess(self.ecs, self.snapshots, self.needs, self.store, self.clock)
+
+    @property
+    def recreate(self) -> Recreate:
+        return Recreate(self.infrastructure, self.snapshots, self.store, self.clock)
 
     @property
     def protection(self) -> Protection:

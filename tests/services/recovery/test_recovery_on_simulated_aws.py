@@ -116,6 +116,7 @@ async def test_a_snapshot_holds_the_service_and_what_stands_around_it(account: A
     assert set(snapshot.surroundings) == {
         "target_groups", "target_group_attributes", "load_balancers", "listeners", "rules",
         "scalable_targets", "scaling_policies", "scheduled_actions", "security_groups", "subnets",
+        "log_groups", "referring_groups", "alarms", "composite_alarms", "dashboards",
     }  # fmt: skip
     assert [
         (scalable["MinCapacity"], scalable["MaxCapacity"]) for scalable in snapshot.surroundings["scalable_targets"]

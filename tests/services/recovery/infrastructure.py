@@ -1,0 +1,44 @@
+"""An account in which parts of a service are made again: each under a new id, as AWS gives it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from contracts.base import Target
+from services._aws.errors import AwsError
+from services.recovery.domain.readiness import Need
+from services.recovery.domain.recreate_parts import Kind, Part
+from services.recovery.domain.recreate_plan import Found
+from services.recovery.domain.snapshot import Snapshot
+
+HAS_ID = frozenset({Kind.SECURITY_GROUP, Kind.TARGET_GROUP, Kind.LISTENER, Kind.LISTENER_RULE, Kind.SCALING_POLICY})
+
+
+@dataclass
+class FakeInfrastructure:
+    """``present``: key of a part → what is there."""
+
+    present: dict[str, Found] = field(default_factory=dict)
+    made: list[Part] = field(default_factory=list)
+    """Each call that makes something, in order."""
+    missing: tuple[Need, ...] = ()
+    refusing: dict[str, AwsError] = field(default_factory=dict)
+    """Key of a part → what its call raises, each time."""
+    lost: set[str] = field(default_factory=set)
+    """Keys of parts whose call takes effect, and has no answer the first time."""
+
+    async def find(self, target: Target, snapshot: Snapshot, part: Part) -> Found | None:
+        return self.present.get(part.key)
+
+    async def make(self, target: Target, part: Part, token: str) -> str:
+        if part.key in self.refusing:
+            raise self.refusing[part.key]
+        self.made.append(part)
+        name = part.ref[:-1] + "9" if part.kind in HAS_ID else part.ref
+        self.present[part.key] = Found(name, part.body, balanced=True)
+        if part.key in self.lost:
+            self.lost.remove(part.key)
+            raise AwsError("AWS did not answer", code="RequestTimeout", temporary=True)
+        return name
+
+    async def needs(self, target: Target, snapshot: Snapshot, parts: Sequence[Part]) -> tuple[Need, ...]:
+        return self.missing
