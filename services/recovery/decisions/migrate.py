@@ -8,6 +8,7 @@ from contracts.base import Target, caused_id
 from contracts.migration import MigrationFinished, MigrationStarted
 from contracts.prose import prose
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition
+from services.recovery.domain.log_secrets import words_shown
 from services.recovery.domain.migration import (
     MOST_PAST_MIGRATIONS,
     MigrateWork,
@@ -58,7 +59,7 @@ def note_plan(work: MigrateWork, plan: MigrationPlan) -> Transition:
             target=work.target,
             migration_id=work.migration_id,
             run_id=migration.run_id,
-            command=migration.command,
+            command=words_shown(migration.command),
             image=plan.task.image,
             container=plan.task.container,
             task_definition=plan.task.task_definition,

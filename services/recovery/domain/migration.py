@@ -11,6 +11,7 @@ from contracts.prose import Image, Plain, Prose
 from contracts.recovery import ManualTrigger, Trigger
 from contracts.state import State
 from contracts.topics import Party
+from services.recovery.domain.log_secrets import words_shown
 
 MOST_PAST_MIGRATIONS = 20
 """How many ended migrations of a target are kept."""
@@ -149,7 +150,7 @@ class MigrationOperation(Operation):
             reason=trigger.reason if isinstance(trigger, ManualTrigger) else trigger.summary,
             migration_id=migration.migration_id,
             run_id=migration.run_id,
-            command=migration.command,
+            command=words_shown(migration.command),
             image=plan.task.image if plan else "",
             phase=migration.phase,
             overdue=migration.answered,

@@ -1,7 +1,7 @@
 """How a migration's task has ended, by what ECS says of it, and what its log explains."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from contracts.migration import MigrationResult
@@ -123,12 +123,12 @@ def not_known(because: str) -> Ended:
     return Ended("unknown", f"What has become of it is not known, because {because.rstrip('.')}. {SCHEMA}")
 
 
-def shown(lines: Iterable[str], secrets: Sequence[str]) -> tuple[str, ...]:
+def shown(lines: Iterable[str], secrets: Collection[str]) -> tuple[str, ...]:
     """Return the last lines of a log as they may be shown: on one line each, without controls and without secrets.
 
-    ``secrets``: values of the environment, which an application may print.
+    ``secrets``: what an application may print of its environment (``log_secrets.secrets_in``).
     """
-    hidden = sorted({secret for secret in secrets if len(secret) >= 8}, key=len, reverse=True)
+    hidden = sorted(secrets, key=len, reverse=True)
     return tuple(_line(line, hidden) for line in list(lines)[-MOST_LINES:])
 
 

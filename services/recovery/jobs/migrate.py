@@ -13,7 +13,8 @@ from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.transition import Transition, decided
 from services.recovery.decisions.migrate import end_migration, note, note_plan, over_time
-from services.recovery.domain.change import Body, content_hash, values_of
+from services.recovery.domain.change import content_hash
+from services.recovery.domain.log_secrets import secrets_in
 from services.recovery.domain.migration import MigrateWork, Migration, MigrationPlan, OneOff
 from services.recovery.domain.migration_end import (
     MOST_LINES,
@@ -218,7 +219,7 @@ class _Execution:
             lines = await self.job.tasks.log(self.work.target, plan.log, task.arn, MOST_LINES)
         except AwsError as failed:
             return (), f"Its log was not read: {str(failed).rstrip('.')}."
-        return shown(lines, _environment(definition)), ""
+        return shown(lines, secrets_in(definition)), ""
 
     def _missing(self) -> Transition | None:
         """ECS may not know at once what it has just started."""
@@ -245,8 +246,3 @@ class _Execution:
 def _unclear(failed: AwsError) -> bool:
     """Return whether a call that failed so may have taken effect all the same."""
     return failed.sent_before or (failed.temporary and failed.code not in THROTTLED)
-
-
-def _environment(definition: Body) -> tuple[str, ...]:
-    containers = ({"environment": each.get("environment", [])} for each in definition["containerDefinitions"])
-    return tuple(value for each in containers for value in values_of(each))
