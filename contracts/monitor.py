@@ -107,10 +107,10 @@ class _Alert(Event):
     window began too early to tell. None: nothing is known of the time before."""
     deployment_id: str = ""
     """The newest deployment, as ECS lists it; empty where it lists none."""
-    doubt: Prose = ""
+    doubt: Prose | None = None
     """What speaks against going back from the newest deployment although the rule is attributed to it, as a clause:
-    the minutes before cannot be compared, or the version before was in trouble as well. It is looked for outside runs
-    alone; empty where nothing is found."""
+    the minutes before cannot be compared, or the version before was in trouble as well. Empty where nothing is found;
+    None where nobody has looked, as in a run, or the previous version wrote it."""
     detail: Prose
     policy_digest: Digest = ""
     """Digest of the policy whose thresholds were applied; empty without a policy file."""

@@ -73,6 +73,11 @@ class EcsTask:
         return self.stop_code in {"SpotInterruption", "TerminationNotice", "InfrastructureHealth"}
 
     @property
+    def exited(self) -> bool:
+        """Return whether a container without which it does not run has ended by itself."""
+        return self.stop_code == "EssentialContainerExited"
+
+    @property
     def stopped_by_somebody(self) -> bool:
         """Return whether somebody has called StopTask, which is no end of its own."""
         return self.stop_code == "UserInitiated"

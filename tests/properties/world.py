@@ -270,6 +270,7 @@ class World:
                 window_from=now if of_live else None,
                 window_until=now if of_live else None,
                 attribution="new-version" if of_live else None,
+                doubt="" if of_live else None,
                 deployment_id=self.account.deployment_id if of_live else "",
             )
         )

@@ -61,8 +61,8 @@ class Charge:
     attribution: Attribution | None = None
     rollout: Rollout | None = None
     """The newest deployment; None where ECS lists none."""
-    doubt: str = ""
-    """What speaks against going back from it (``doubt.py``)."""
+    doubt: str | None = None
+    """What speaks against going back from it (``doubt.py``); None where nobody has looked."""
 
     @property
     def against(self) -> str:

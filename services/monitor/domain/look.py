@@ -51,7 +51,7 @@ class Look:
         if self.readings is None:
             return UNKNOWN
         whose = attribution(rule, state, self.readings)
-        against = ""
+        against = None
         if self.days is not None and state.verdict == "broken" and whose == "new-version":
             against = doubt(rule, state, self.readings, self.rules, self.alarms, self.days)
         return Charge(whose, self.readings.service.rollout, against)

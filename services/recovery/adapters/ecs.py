@@ -86,6 +86,7 @@ def _task(task: EcsTask) -> ServiceTask:
         zone=task.zone,
         stopped_at=task.stopped_at,
         failed=task.ended_by_itself,
+        exited=task.exited,
         taken_back=task.taken_back,
         stopped_by_somebody=task.stopped_by_somebody,
     )

@@ -90,6 +90,8 @@ def _without_evidence(alert: CriticalAlert) -> Answer | None:
     if alert.rule == SERVICE_ALARMS:
         because = "nothing compares an alarm of the service's own with how it was while the version before was live"
         return call_people(Why.NO_EVIDENCE, because)
+    if alert.attribution == "new-version" and alert.doubt is None:
+        return call_people(Why.NO_EVIDENCE, "the monitor has not looked for what else may be the cause")
     if alert.doubt:
         return call_people(Why.DOUBTED, alert.doubt)
     return None

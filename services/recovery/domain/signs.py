@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from re import search
 
 from contracts.base import Target
 from contracts.monitor import CriticalAlert
@@ -24,6 +25,10 @@ AT_ONCE = timedelta(minutes=15)
 """Two services that fall into trouble within this time may have one cause: people notice the first one no sooner."""
 
 
+_SILENT = r"unhealthy in .*timed out"
+"""A health check without an answer (Amazon ECS developer guide, service event messages: "Request timed out")."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceTask:
     """A task of the service that runs, or has stopped lately; times are epoch seconds by AWS's clock."""
@@ -35,6 +40,8 @@ class ServiceTask:
     """None while it runs."""
     failed: bool = False
     """Whether it had run, and then ended by itself or failed its health check."""
+    exited: bool = False
+    """Whether it ended by itself: a container of it has exited."""
     taken_back: bool = False
     """Whether AWS stopped it for the capacity, or since its host was ill."""
     stopped_by_somebody: bool = False
@@ -70,7 +77,7 @@ def not_of_version(signs: Signs, alert: CriticalAlert, deployment_id: str) -> An
         because = f"{named} fell into trouble at about the same time, and both may have one cause"
         return call_people(Why.COMMON_CAUSE, because)
     failed = [task for task in ended if task.failed and task.deployment_id == deployment_id]
-    return _of_missing(signs, alert, failed) or _of_zone(signs, failed)
+    return _of_missing(signs, alert, failed) or _unreached(signs, failed) or _of_zone(signs, failed)
 
 
 def _of_missing(signs: Signs, alert: CriticalAlert, failed: Sequence[ServiceTask]) -> Answer | None:
@@ -81,6 +88,15 @@ def _of_missing(signs: Signs, alert: CriticalAlert, failed: Sequence[ServiceTask
         f"{signs.running} of {signs.wanted} tasks run, and none of the version has ended by itself or failed its "
         "health check: nothing shows that it is why"
     )
+    return call_people(Why.NO_EVIDENCE, because)
+
+
+def _unreached(signs: Signs, failed: Sequence[ServiceTask]) -> Answer | None:
+    """Return that load balancers get no answer at all from tasks that run: a rule of the network may be why."""
+    silent = next((message for message in signs.messages if search(_SILENT, message)), "")
+    if not silent or any(task.exited for task in failed):
+        return None
+    because = f"no task answers a load balancer, which may be the network's doing: {quote(silent, 200).rstrip('.')}"
     return call_people(Why.NO_EVIDENCE, because)
 
 

@@ -78,6 +78,7 @@ class Young:
             for event in world.published:
                 if isinstance(event, CriticalAlert) and event.rule == self.rule:
                     assert event.attribution == "new-version"
+                    assert event.doubt is not None
                     return event.doubt
         raise AssertionError("no alert was raised")
 

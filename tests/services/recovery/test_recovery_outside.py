@@ -52,7 +52,7 @@ def alert(recovery: Recovery, **values: Any) -> CriticalAlert:
         "target": TARGET, "alert_id": "alert-1", "rule": "error_rate", "state": "raised", "value": 30,
         "comparison": ">", "threshold": 10, "unit": "%", "samples": 100, "began_at": now,
         "window_from": now - timedelta(minutes=2), "window_until": now, "attribution": "new-version",
-        "deployment_id": recovery.ecs.history[-1]["id"], "detail": "error_rate: 30%, limit > 10%",
+        "deployment_id": recovery.ecs.history[-1]["id"], "detail": "error_rate: 30%, limit > 10%", "doubt": "",
     }  # fmt: skip
     return CriticalAlert.model_validate(told | values)
 

@@ -151,6 +151,34 @@ async def test_tasks_of_the_version_that_end_by_themselves_prove_it(recovery: Re
     assert recovery.ecs.live == f"{ARN}:2"
 
 
+SILENT = "(service api) (port 8000) is unhealthy in (target-group arn:tg) due to (reason Request timed out)."
+
+
+@pytest.mark.parametrize("told_of", [{}, UNAVAILABLE])
+async def test_tasks_that_no_load_balancer_reaches_may_be_behind_a_wrong_rule(
+    recovery: Recovery, told_of: dict[str, Any]
+) -> None:
+    """A person has changed a security group."""
+    says(recovery, SILENT)
+    ends(recovery, failed=True)
+    await hears(recovery, alert(recovery, **told_of))
+    await is_left(recovery, "no-evidence", "no task answers a load balancer, which may be the network's doing")
+
+
+@pytest.mark.parametrize(
+    ("message", "exited"),
+    [(SILENT, True), (SILENT.replace("Request timed out", "Health checks failed with these codes: [500]"), False)],
+    ids=["some have exited", "answered by an error"],
+)
+async def test_tasks_that_exit_or_answer_with_errors_are_reached(
+    recovery: Recovery, message: str, exited: bool
+) -> None:
+    says(recovery, message)
+    ends(recovery, failed=True, exited=exited)
+    await hears(recovery, alert(recovery, **UNAVAILABLE))
+    assert told(recovery) == [("acted", "alert")]
+
+
 async def test_a_zone_that_is_lost_is_no_version(recovery: Recovery) -> None:
     recovery.ecs.zones = ["us-west-2b", "us-west-2c"]
     recovery.ecs.settings["runningCount"] = 2
@@ -196,6 +224,12 @@ async def test_another_trouble_of_others_is_theirs(recovery: Recovery, minutes: 
 
 
 # the monitor doubts
+
+
+async def test_where_nobody_has_looked_for_other_causes_people_decide(recovery: Recovery) -> None:
+    """The alert came while a run was watched, or from the version before of the monitor."""
+    await hears(recovery, alert(recovery, doubt=None))
+    await is_left(recovery, "no-evidence", "has not looked for what else may be the cause")
 
 
 async def test_with_a_doubt_people_decide(recovery: Recovery) -> None:
