@@ -59,6 +59,8 @@ class Act(StrEnum):
     """What an emergency scaling had set is as before again."""
     MIGRATION_STARTED = "migration-started"
     MIGRATION_FINISHED = "migration-finished"
+    DRILL_STARTED = "drill-started"
+    DRILL_FINISHED = "drill-finished"
     SNAPSHOT_STORED = "snapshot-stored"
     SNAPSHOT_ADOPTED = "snapshot-adopted"
     """A snapshot of before signatures was signed."""

@@ -10,6 +10,7 @@ from functools import cache
 from contracts import (
     deployment,
     diagnostics,
+    drills,
     health,
     migration,
     monitor,
@@ -175,7 +176,7 @@ CATALOGUE: tuple[Entry, ...] = (
         {ORCHESTRATOR, DASHBOARDS},
     ),
     # what the services publish by themselves
-    _entry("health-scored.v1", health.HealthScored, topics.HEALTH_EVENTS, HEALTH, {ORCHESTRATOR, DASHBOARDS}),
+    _entry("health-scored.v1", health.HealthScored, topics.HEALTH_EVENTS, HEALTH, {ORCHESTRATOR, RECOVERY, DASHBOARDS}),
     _entry("check-failed.v1", health.CheckFailed, topics.HEALTH_EVENTS, HEALTH, DASHBOARDS),
     _entry("issue-found.v1", diagnostics.IssueFound, topics.DIAGNOSTICS_EVENTS, DIAGNOSTICS, DASHBOARDS),
     _entry("issue-gone.v1", diagnostics.IssueGone, topics.DIAGNOSTICS_EVENTS, DIAGNOSTICS, DASHBOARDS),
@@ -236,6 +237,8 @@ CATALOGUE: tuple[Entry, ...] = (
     _entry(
         "migration-finished.v1", migration.MigrationFinished, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}
     ),
+    _entry("drill-started.v1", drills.DrillStarted, topics.RECOVERY_EVENTS, RECOVERY, DASHBOARDS),
+    _entry("drill-finished.v1", drills.DrillFinished, topics.RECOVERY_EVENTS, RECOVERY, {DASHBOARDS, RECOVERY}),
     # what could not be handled
     _entry("dead-lettered.v1", DeadLettered, topics.DEAD_LETTERS, topics.SERVICES, OPERATORS),
     _entry(

@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints
 from contracts import limits
 from contracts.access import ROLES, CallerName, Role
 from contracts.base import Contract, Target
+from contracts.policy_drills import Drills
 from contracts.policy_holds import Approval, Pause
 from contracts.policy_rules import BUILT_IN_RULES, RulePolicy
 from contracts.policy_section import (
@@ -284,6 +285,7 @@ class ServicePolicy(Section):
     tests: Tests = Tests()
     optimization: Optimization = Optimization()
     recovery: Recovery = Recovery()
+    drills: Drills = Drills()
     approval_before_change: Approval = Approval()
     approval_before_success: Approval = Approval()
     pause: Pause = Pause()

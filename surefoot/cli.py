@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError, Parameter
 from surefoot.all_in_one import demo, up
 from surefoot.credential import without_option
 from surefoot.deployments import abort, deploy, events, recreate, rollback, runs, scale, services, status, wait, why
+from surefoot.drill import drill
 from surefoot.exit_codes import Exit
 from surefoot.migrate import migrate
 from surefoot.output import CannotDo, fail
@@ -41,7 +42,7 @@ app.command(
 app.command("surefoot.sandbox:app", name="sandbox", help="Rehearse deployments on a simulated AWS.")
 for command in (
     deploy, wait, status, runs, services, abort, pause, resume, approve, reject, why, ready, drift, rollback, scale,
-    migrate, recreate, events, acls, iam, demo, up,
+    migrate, recreate, drill, events, acls, iam, demo, up,
 ):  # fmt: skip
     app.command(command)
 

@@ -136,6 +136,19 @@ class Surefoot:
         who = {"actor": requester.actor, "reason": requester.reason}
         return self._post("/disaster-recovery/recreate", place, body | who)
 
+    def drill(self, place: Place, body: dict[str, Any], requester: Requester) -> dict[str, Any]:
+        """Have a recovery plan tried; return what is begun, or what would be done."""
+        who = {"actor": requester.actor, "reason": requester.reason}
+        return self._post("/disaster-recovery/drill", place, body | who)
+
+    def end_drill(self, place: Place, requester: Requester) -> dict[str, Any]:
+        who = {"actor": requester.actor, "reason": requester.reason}
+        return self._call("POST", f"{_path('/disaster-recovery/drill', place)}/end", params=place.query, json=who)
+
+    def drills(self, place: Place) -> dict[str, Any]:
+        """Return the drill that is under way, and those that are over."""
+        return self._call("GET", _path("/disaster-recovery/drill", place), params=place.query)
+
     def operation(self, id_: str, place: Place) -> dict[str, Any]:
         """Return an operation of the service."""
         named = {"cluster_name": place.cluster, "service_name": place.service, **place.query}

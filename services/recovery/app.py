@@ -2,7 +2,11 @@
 
 from functools import partial
 
+from fastapi import APIRouter
+
 from contracts.catalogue import Contracted
+from contracts.drills import DrillFinished
+from contracts.health import HealthScored
 from contracts.migration import MigrationFinished, MigrationStarted
 from contracts.monitor import CriticalAlert
 from contracts.recovery import (
@@ -38,17 +42,21 @@ from services.recovery.assess import Assess
 from services.recovery.decisions.capture import CAPTURE, PURGE, TEND
 from services.recovery.decisions.change import CHANGE
 from services.recovery.decisions.consider import CONSIDER
+from services.recovery.decisions.drill import DRILL
 from services.recovery.decisions.migrate import MIGRATE
 from services.recovery.decisions.roll_back import ROLL_BACK
 from services.recovery.decisions.scale import SCALE
 from services.recovery.decisions.unscale import UNSCALE
 from services.recovery.decisions.watch import WATCH
-from services.recovery.examine import ScalingExaminer
+from services.recovery.drill_api import DrillEndpoints, add_drill_routes
+from services.recovery.examine import DrillExaminer, ScalingExaminer
 from services.recovery.handlers import Handlers
 from services.recovery.inspect import Inspect
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.consider import ConsiderJob
+from services.recovery.jobs.drill import DrillJob
+from services.recovery.jobs.drill_scaling import ScalingDrill
 from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
@@ -70,17 +78,6 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     # what people ask for, a rollback above all, goes before the reads that are made all the time
     ahead = aws.ahead()
     handlers = Handlers(clock, platform.policies)
-    inspect = Inspect(AwsEcs(ahead), AwsSurroundings(ahead), snapshots, store, clock)
-    assess = Assess(AwsEcs(ahead), snapshots, AwsNeeds(ahead), store, clock)
-    looks = inspect, assess, partial(existing, ahead), examiner(ahead, clock)
-    endpoints = Endpoints(store, clock, platform.policies, *looks)
-    targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
-    router = create_router(endpoints, targets)
-    there = partial(existing, ahead)
-    migrations = MigrationEndpoints(store, platform.policies, planner(ahead), there, endpoints.operations)
-    add_migration_routes(router, migrations, targets)
-    recreate = Recreate(AwsInfrastructure(ahead), snapshots, store, clock)
-    add_recreation_routes(router, RecreationEndpoints(recreate), targets)
     housekeeping = Housekeeping(store, clock, BucketCheck(bucket_of(settings, aws)), platform.readiness)
     return Service(
         name="recovery",
@@ -94,6 +91,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             ROLL_BACK: handlers.rollback_failed,
             SCALE: handlers.scale_failed,
             UNSCALE: handlers.unscale_failed,
+            DRILL: handlers.drill_failed,
         },
         timers={
             "expire": handlers.expire,
@@ -103,11 +101,30 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             "resume": handlers.resume,
             "unscale": handlers.unscale,
             "follow": handlers.follow,
+            "end_drill": handlers.end_drill,
         },
-        router=router,
-        by_hand=(f"{PREFIX}/rollback/", f"{PREFIX}/emergency-scale/", f"{PREFIX}/migrate/"),
+        router=router_of(settings, platform, ahead, snapshots),
+        by_hand=tuple(f"{PREFIX}/{verb}/" for verb in ("rollback", "emergency-scale", "migrate", "drill")),
         background={"recovery snapshots": housekeeping.run, "ways back": Rounds(store, clock).run},
     )
+
+
+def router_of(settings: Settings, platform: Platform, ahead: Aws, snapshots: SignedSnapshots) -> APIRouter:
+    """Return all routes. ``ahead``: AWS for what people ask for."""
+    store, clock, policies, there = platform.store, platform.clock, platform.policies, partial(existing, ahead)
+    inspect = Inspect(AwsEcs(ahead), AwsSurroundings(ahead), snapshots, store, clock)
+    assess = Assess(AwsEcs(ahead), snapshots, AwsNeeds(ahead), store, clock)
+    scaling = examiner(ahead, clock)
+    endpoints = Endpoints(store, clock, policies, inspect, assess, there, scaling)
+    targets = Targets(policies, settings.cluster_name, settings.service_name)
+    router = create_router(endpoints, targets)
+    migrations = MigrationEndpoints(store, policies, planner(ahead), there, endpoints.operations)
+    add_migration_routes(router, migrations, targets)
+    recreate = Recreate(AwsInfrastructure(ahead), snapshots, store, clock)
+    add_recreation_routes(router, RecreationEndpoints(recreate), targets)
+    live = DrillExaminer(AwsEcs(ahead), AwsImages(ahead), inspect, clock)
+    add_drill_routes(router, DrillEndpoints(store, policies, live, scaling, there, endpoints.operations), targets)
+    return router
 
 
 def read_by(handlers: Handlers) -> dict[Contracted, Handler]:
@@ -119,6 +136,7 @@ def read_by(handlers: Handlers) -> dict[Contracted, Handler]:
         RollBack: handlers.roll_back,
         Disarm: handlers.disarm,
         CriticalAlert: handlers.alert,
+        HealthScored: handlers.score,
         SnapshotCaptured: handlers.own_snapshot,
         TargetArmed: handlers.own_arming,
         TargetDisarmed: handlers.own_disarming,
@@ -128,6 +146,7 @@ def read_by(handlers: Handlers) -> dict[Contracted, Handler]:
         ScalingFinished: handlers.own_scaling_finished,
         MigrationStarted: handlers.own_migration_started,
         MigrationFinished: handlers.own_migration_finished,
+        DrillFinished: handlers.own_drill_finished,
     }
 
 
@@ -152,13 +171,17 @@ def changing(settings: Settings, platform: Platform, apart: Aws) -> dict[str, Jo
     store, clock, policies, ecs = platform.store, platform.clock, platform.policies, AwsEcs(apart)
     images, snapshots, scaling = AwsImages(apart), stored(settings, platform, apart), AwsAutoscaling(apart)
     settle_seconds = clock.at(platform.straggler_window) - clock.at(0)
+    inspect = Inspect(ecs, AwsSurroundings(apart), snapshots, store, clock)
+    drills, balancers = DrillExaminer(ecs, images, inspect, clock), AwsBalancers(apart)
+    scalings = ScalingDrill(ecs, balancers, examiner(apart, clock), clock)
     return {
         CHANGE: ChangeJob(ecs, images, policies, store, clock),
         CONSIDER: ConsiderJob(ecs, snapshots, policies, AwsNeeds(apart), store, clock),
         MIGRATE: MigrateJob(ecs, AwsOneOffTasks(apart), planner(apart), policies, store, clock),
-        ROLL_BACK: RollbackJob(ecs, AwsBalancers(apart), images, snapshots, store, clock, settle_seconds),
+        ROLL_BACK: RollbackJob(ecs, balancers, images, snapshots, store, clock, settle_seconds),
         SCALE: ScaleJob(ecs, scaling, examiner(apart, clock), policies, store, clock),
         UNSCALE: UnscaleJob(ecs, scaling, store, clock, settle_seconds),
+        DRILL: DrillJob(ecs, balancers, drills, scalings, policies, store, clock, settle_seconds),
     }
 
 

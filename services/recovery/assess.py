@@ -62,7 +62,7 @@ class Assess:
         pace = None
         if snapshot is not None:
             pace = await self.ecs.pace(target, _restored(service, snapshot), snapshot.task_definition)
-        return Readiness(tuple(ways), good, plans(pace, protection.past))
+        return Readiness(tuple(ways), good, plans(pace, protection.past, protection.past_drills))
 
     async def safety(self, target: Target, snapshot: Snapshot) -> WayBack:
         """Return whether what a snapshot needs is there, within ``SAFETY_SECONDS``: a rollback waits for it."""

@@ -1,4 +1,4 @@
-"""Looks at a service that is to be scaled, and at what surrounds it, as far as AWS lets it be seen in time."""
+"""Looks at a service that is to be scaled, or deployed once more in a drill, as far as AWS lets it be seen in time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,13 +7,19 @@ from typing import TypeVar
 
 from contracts.base import Target
 from contracts.policy import ServicePolicy
+from services._aws.body import epoch
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
 from services._aws.optional_reads import OptionalReads
 from services._chassis.clock import Clock
 from services.recovery.domain.change import Body
+from services.recovery.domain.drill_plan import Live, moves
+from services.recovery.domain.ecs_service import live_deployment
+from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scale_plan import RECENT_SECONDS, Autoscaler, DatabaseRoom, Seen
-from services.recovery.ports import Autoscaling, Ecs, Room
+from services.recovery.domain.snapshot import why_not_kept
+from services.recovery.inspect import Inspect
+from services.recovery.ports import Autoscaling, Ecs, Images, Room
 
 T = TypeVar("T")
 
@@ -77,3 +83,60 @@ class ScalingExaminer:
             database=database,
             unread=unread,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class DrillExaminer:
+    """Looks at a service that is to be deployed once more."""
+
+    ecs: Ecs
+    images: Images
+    inspect: Inspect
+    clock: Clock
+
+    async def live(self, target: Target) -> Live | None:
+        """Return what is live; None where there is no service. Raise ``AwsError`` where ECS does not say it all."""
+        body = await self.ecs.service(target)
+        if body is None:
+            return None
+        service, primary = EcsService(body), live_deployment(body)
+        definition = await self.ecs.task_definition(target, str(primary["taskDefinition"])) or {}
+        drift = await self.inspect.drift(target)
+        deployed_at = epoch(primary.get("createdAt"))
+        return Live(
+            deployment_id=str(primary["id"]),
+            version=str(primary["taskDefinition"]).rpartition("/")[2],
+            desired=service.desired,
+            pace=await self.ecs.pace(target, body, definition),
+            drift=drift,
+            snapshot_age=await self._age_of(target, drift.snapshot_id),
+            age=None if deployed_at is None else max(0.0, self.clock.now() - deployed_at),
+            rolling_out=service.rolling_out,
+            daemon=service.is_daemon,
+            obstacle=_clause(service.being_deleted or why_not_kept(body) or ""),
+            moving=await self._moving(target, body, definition),
+        )
+
+    async def _age_of(self, target: Target, snapshot_id: str) -> float | None:
+        protection = await self.inspect.store.read(key_of(target), Protection)
+        taken = (entry.taken_at for entry in protection.snapshots if entry.snapshot_id == snapshot_id)
+        taken_at = next(taken, None)
+        return None if taken_at is None else self.clock.now() - taken_at.timestamp()
+
+    async def _moving(self, target: Target, body: Body, definition: Body) -> tuple[str, ...]:
+        """Return a clause for each image that a new task may run in another form than those that run."""
+        containers = definition.get("containerDefinitions") or []
+        tagged = [(str(each["name"]), str(each["image"])) for each in containers if "@" not in str(each["image"])]
+        if not containers:
+            return ("ECS does not know the task definition that is live any more",)
+        if not tagged:
+            return ()
+        runs = await self.ecs.digests(target, body)
+        names = await asyncio.gather(*(self.images.digest(target, image) for _, image in tagged))
+        found = (moves(name, image, runs.get(name), now) for (name, image), now in zip(tagged, names, strict=True))
+        return tuple(filter(None, found))
+
+
+def _clause(sentence: str) -> str:
+    text = sentence.rstrip(".")
+    return f"{text[:1].lower()}{text[1:]}"

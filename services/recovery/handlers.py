@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.base import Target
+from contracts.drills import DrillFinished
 from contracts.envelope import Meta
+from contracts.health import HealthScored
 from contracts.migration import MigrationFinished, MigrationStarted
 from contracts.monitor import CriticalAlert
 from contracts.policy_parts import RecoveryPolicy
@@ -27,6 +29,7 @@ from services._chassis.commands import Command
 from services._chassis.jobs import FailedJob
 from services._chassis.policies import Policies, governed
 from services._chassis.transition import Decision, Timer, Transition, decided
+from services.recovery.decisions import drill as drills
 from services.recovery.decisions import migrate as migrations
 from services.recovery.decisions.arm import arm, disarm, expire
 from services.recovery.decisions.capture import begin_capture
@@ -41,6 +44,7 @@ from services.recovery.decisions.triggers import roll_back_on_alert, roll_back_o
 from services.recovery.decisions.unscale import again, finished_again, give_up, on_time, started_again
 from services.recovery.domain import alert as alerts
 from services.recovery.domain import arm as arming
+from services.recovery.domain.drill_work import DrillWork
 from services.recovery.domain.migration import MigrateWork
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Failed
@@ -66,7 +70,9 @@ class Handlers:
             command, policy = governed(command, RecoveryPolicy, self.policies)
         except LookupError as error:
             return decided(refused_by_policy(Command.of(command, meta), error))
-        return begin_capture(Command.of(command, meta), command.purpose, policy, self._now())
+        now = self._now()
+        begun = begin_capture(Command.of(command, meta), command.purpose, policy, now)
+        return self._before_drills(command.target, command.run_id, lambda _: begun.decide(None))
 
     async def arm(self, command: Arm, meta: Meta) -> Transition:
         try:
@@ -74,7 +80,14 @@ class Handlers:
         except LookupError as error:
             return decided(refused_by_policy(Command.of(command, meta), error))
         now, asked = self._now(), Command.of(given, meta)
-        return _on(given.target, lambda protection: arm(protection, given, asked, policy, now))
+        return self._before_drills(
+            given.target, given.run_id, lambda protection: arm(protection, given, asked, policy, now)
+        )
+
+    def _before_drills(self, target: Target, run_id: str, decide: Callable[[Protection], Decision]) -> Transition:
+        """Return what a run asks for; where a drill is under way, that ends first."""
+        now, why = self._now(), f"run {run_id} goes first"
+        return _on(target, lambda protection: drills.goes_first(protection, target, why, now, decide))
 
     async def change(self, command: ApplyChange, meta: Meta) -> Transition:
         now, asked, again = self._now(), Command.of(command, meta), meta.read_again
@@ -103,7 +116,21 @@ class Handlers:
             work = ConsiderWork(target=alert.target, alert=alert, asked_at=now)
             return also_scale(begin_to_consider(noted, work, meta.id, policy, now), alert, meta.id, whole, now)
 
-        return _on(alert.target, decide)
+        return _on(alert.target, lambda protection: drills.on_alert(protection, alert, now, decide))
+
+    async def score(self, event: HealthScored, meta: Meta) -> Transition:
+        """Remember the health score, below which no drill begins, and one that is under way ends."""
+        return _on(event.target, lambda protection: drills.on_score(protection, event, meta.time))
+
+    async def end_drill(self, timer: Timer) -> Transition:
+        """End a drill that has not ended in time."""
+        return drills.on_time(DrillWork.from_bytes(timer.payload), self._now())
+
+    async def own_drill_finished(self, event: DrillFinished, meta: Meta) -> Transition | None:
+        """Know again what a drill has measured, and that it is over."""
+        if not meta.read_again:
+            return None
+        return _on(event.target, lambda protection: drills.finished_again(protection, event))
 
     async def consider(self, timer: Timer) -> Transition:
         """Consider an alert again that could not be decided."""
@@ -216,6 +243,10 @@ class Handlers:
     def migrate_failed(self, job: FailedJob) -> Transition:
         """End a migration whose job has failed for good; its task may run on."""
         return migrations.lost(MigrateWork.from_bytes(job.payload), job.why, self._now())
+
+    def drill_failed(self, job: FailedJob) -> Transition:
+        """End a drill whose job has failed for good; what it has begun is ended with it."""
+        return drills.failed(DrillWork.from_bytes(job.payload), f"The drill {job.why}.", self._now())
 
     def rollback_failed(self, job: FailedJob) -> Transition:
         """End the rollback as failed, so that the target is free again and people are called."""

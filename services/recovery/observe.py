@@ -57,7 +57,7 @@ class RollbackObserver:
             now=now,
             live=live,
             rollout=primary.get("rolloutState") or "COMPLETED",
-            running=_running(service, primary, needed=live == "goal"),
+            running=running_of(service, primary, needed=live == "goal"),
             desired=seen.desired if live == "goal" else int(service.get("desiredCount") or 0),
             targets=None if isinstance(targets, AwsError) else targets,
             ecs=ecs,
@@ -115,7 +115,7 @@ class RollbackObserver:
         return {**service, "deploymentConfiguration": kept} if kept else service
 
 
-def _running(service: Body, primary: Body, *, needed: bool) -> int:
+def running_of(service: Body, primary: Body, *, needed: bool) -> int:
     """Return the running tasks of the primary deployment; where ECS leaves them out, those of the whole service."""
     if primary.get("runningCount") is not None:
         return int(primary["runningCount"])

@@ -32,6 +32,7 @@ from services._chassis.policies import Policies
 from services._chassis.store import Store
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
+from services.recovery.decisions.drill import stop_drill
 from services.recovery.decisions.scale import begin_scaling, refuse_by_hand, wanted_of, why_not_scale
 from services.recovery.decisions.unscale import begin_restoring
 from services.recovery.domain.answer import Answer
@@ -84,6 +85,8 @@ class ScalingEndpoints:
         scaling, policy = self._asked(target, body, key), self.policies.of(target)
         if (before := await self._came_before(scaling, body, key, response)) is not None:
             return before
+        if not body.dry_run:
+            await self._end_drill(target, body)
         protection = await self.store.read(key_of(target), Protection)
         planned = why_not_scale(protection, self.operations.now) or await self._plan(
             target, protection, scaling, policy
@@ -102,6 +105,12 @@ class ScalingEndpoints:
             sentence=planned.plan.sentence,
             warnings=planned.warnings,
         )
+
+    async def _end_drill(self, target: Target, body: ScaleRequest) -> None:
+        """End a drill: an emergency goes first."""
+        now, why = self.operations.now, f"{body.actor} scales the service"
+        drill = Transition(key_of(target), lambda state: stop_drill(Protection.from_bytes(state), target, why, now))
+        await self.store.apply(drill, cause="")
 
     def _asked(self, target: Target, body: ScaleRequest, key: str | None) -> EmergencyScaling:
         now = self.operations.now

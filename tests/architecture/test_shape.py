@@ -18,6 +18,7 @@ SHAPE = {
     "prepare.py",
     "scaling_api.py",  # the routes of one verb, for which api.py has no room
     "recreation_api.py",
+    "drill_api.py",
     "bodies.py",
     "ports.py",
     "decisions.py",  # what bus, timers, jobs and API decide alike; where it is much, a file for each verb

@@ -66,6 +66,9 @@ TABLE = {
         "POST /disaster-recovery/migrate/{cluster_name}/{service_name}": O,
         "GET /disaster-recovery/migrations/{cluster_name}/{service_name}": V,
         "POST /disaster-recovery/recreate/{cluster_name}/{service_name}": O,
+        "POST /disaster-recovery/drill/{cluster_name}/{service_name}": O,
+        "POST /disaster-recovery/drill/{cluster_name}/{service_name}/end": O,
+        "GET /disaster-recovery/drill/{cluster_name}/{service_name}": V,
         "GET /disaster-recovery/operations/{operation_id}": V,
     },
 }

@@ -16,6 +16,7 @@ from contracts.deployment import (
     ImageChange,
     TaskDefinitionChange,
 )
+from contracts.drills import DrillFinished, DrillStarted
 from contracts.gates import Verdict
 from contracts.migration import MigrationFinished, MigrationStarted
 from contracts.recovery import (
@@ -139,6 +140,18 @@ def _migration_over(event: MigrationFinished) -> Fields:
     }
 
 
+def _drill(event: DrillStarted) -> Fields:
+    trigger = event.trigger
+    by_hand = {"asked_by": trigger.actor, "why": trigger.reason} if isinstance(trigger, ManualTrigger) else {}
+    details = (f"drill {event.drill_id}", event.sentence)
+    return {"act": Act.DRILL_STARTED, "why": trigger.summary, "details": details} | by_hand
+
+
+def _drill_over(event: DrillFinished) -> Fields:
+    details = tuple(filter(None, (f"drill {event.drill_id}", event.sentence, event.finding)))
+    return {"act": Act.DRILL_FINISHED, "outcome": event.result, "details": details}
+
+
 def _stored(event: SnapshotCaptured) -> Fields:
     details = (f"snapshot {event.snapshot_id}", f"sha256 {event.sha256}" if event.sha256 else "")
     return {
@@ -197,6 +210,8 @@ _ACTS: dict[type, Callable[[Any], Fields | None]] = {
     ScalingFinished: _scaling_over,
     MigrationStarted: _migration,
     MigrationFinished: _migration_over,
+    DrillStarted: _drill,
+    DrillFinished: _drill_over,
     SnapshotCaptured: _stored,
     StepFinished: _answered,
     DeadLettered: _letter,

@@ -8,6 +8,7 @@ from contracts.base import Target, caused_id
 from contracts.migration import MigrationFinished, MigrationStarted
 from contracts.prose import prose
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition
+from services.recovery.decisions.drill import goes_first
 from services.recovery.domain.log_secrets import words_shown
 from services.recovery.domain.migration import (
     MOST_PAST_MIGRATIONS,
@@ -39,13 +40,17 @@ def why_not_migrate(protection: Protection, now: datetime) -> str:
 
 
 def begin_migration(protection: Protection, target: Target, migration: Migration) -> Decision:
-    """Begin a migration: state, job and operation. The caller has made sure that it may."""
+    """Begin a migration: state, job and operation; a drill ends. The caller has made sure that it may."""
     work = MigrateWork(target=target, migration_id=migration.migration_id)
-    return Decision(
-        protection.replace(migration=migration).to_bytes(),
-        jobs=(Job(migration.migration_id, MIGRATE, work.to_bytes()),),
-        records=MigrationOperation.of(target, migration).record,
-    )
+
+    def begin(free: Protection) -> Decision:
+        return Decision(
+            free.replace(migration=migration).to_bytes(),
+            jobs=(Job(migration.migration_id, MIGRATE, work.to_bytes()),),
+            records=MigrationOperation.of(target, migration).record,
+        )
+
+    return goes_first(protection, target, f"{migration.migration_id} goes first", migration.asked_at, begin)
 
 
 def note_plan(work: MigrateWork, plan: MigrationPlan) -> Transition:

@@ -9,6 +9,7 @@ from contracts.monitor import CriticalAlert
 from contracts.recovery import CommandTrigger, ManualTrigger, RollBack
 from services._chassis.commands import Command
 from services._chassis.transition import Decision, Emit
+from services.recovery.decisions.drill import goes_first
 from services.recovery.decisions.record import on_record
 from services.recovery.decisions.roll_back import begin_rollback, rolled_back
 from services.recovery.domain import alert as alerts
@@ -84,7 +85,11 @@ def roll_back_on_alert(
 def begin_by_hand(protection: Protection, target: Target, rollback: RollingBack) -> Decision:
     """Begin the rollback that a person asked for. The caller has made sure that it may begin."""
     answer = acted(Why.PERSON, f"Rolls back to {rollback.snapshot_id}, {rollback.trigger.rstrip('.')}.")
-    return begin_on_record(protection, target, rollback, answer, rollback.rollback_id)
+
+    def begin(protection: Protection) -> Decision:
+        return begin_on_record(protection, target, rollback, answer, rollback.rollback_id)
+
+    return goes_first(protection, target, f"{rollback.rollback_id} goes first", rollback.started_at, begin)
 
 
 def refuse_by_hand(

@@ -18,6 +18,7 @@ class Why(StrEnum):
     OVER = "over"
     DEPENDENCY = "dependency"
     UNDER_WAY = "under-way"
+    DRILL = "drill"
     ARMED = "armed"
     NOT_ARMED = "not-armed"
     STOOD_DOWN = "stood-down"

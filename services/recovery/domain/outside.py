@@ -60,6 +60,8 @@ def without_looking(  # noqa: PLR0911  a list of questions, in their order
         return LookAgain(Why.UNDER_WAY, f"{protection.rollback.rollback_id} is under way on the service")
     if protection.arm is not None:
         return LookAgain(Why.ARMED, f"run {protection.arm.run_id} is armed on the service")
+    if protection.drill is not None and protection.drill.explains(alert):
+        return LookAgain(Why.DRILL, f"{protection.drill.drill_id} is why it fires")
     if alert.excused:
         return call_people(Why.DEPENDENCY, dependency_of(alert))
     if not_ours := not_attributed(alert):
@@ -116,7 +118,7 @@ def _scaled(protection: Protection) -> Answer | LookAgain | None:
     return LookAgain(Why.UNDER_WAY, "an emergency scaling stands on the service")
 
 
-def why_not_live(
+def why_not_live(  # noqa: PLR0911  the same
     protection: Protection, alert: CriticalAlert, live: Live | None, window: float, now: float
 ) -> Answer | LookAgain | None:
     """Return why what is live is not rolled back; None where it is, if there is something to go back to.
@@ -131,6 +133,8 @@ def why_not_live(
         return call_people(Why.UNSUPPORTED, live.obstacle)
     if live.ecs == "rolling-back":
         return LookAgain(Why.ECS, "ECS is rolling back by itself")
+    if drilled := _drilled(protection, live):
+        return drilled
     if live.deployment_id != alert.deployment_id:
         return _moved(alert, live)
     return (
@@ -141,6 +145,16 @@ def why_not_live(
         or troubled_before(protection, alert, live)
         or _taken_back_before(protection, live, window, now)
     )
+
+
+def _drilled(protection: Protection, live: Live) -> Answer | None:
+    """Return why nothing goes back where a drill has deployed what was live once more."""
+    made = (past for past in protection.past_drills if past.deployment_id and past.deployment_id == live.deployment_id)
+    drill = next(made, None)
+    if drill is None:
+        return None
+    because = f"{live.version} was live before {drill.drill_id} deployed it once more, without a change"
+    return call_people(Why.DRILL, because)
 
 
 def _moved(alert: CriticalAlert, live: Live) -> Answer:

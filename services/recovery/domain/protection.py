@@ -10,6 +10,7 @@ from contracts.deployment import Rollback
 from contracts.policy_parts import RecoveryPolicy
 from contracts.prose import Prose
 from contracts.recovery import AlertTrigger, Trigger
+from services.recovery.domain.drill import Drill, KnownScore, PastDrill
 from services.recovery.domain.migration import Migration, PastMigration
 from services.recovery.domain.remembered import Deployed, Firing, PastAlert, Settled, Unattended
 from services.recovery.domain.scaling import EmergencyScaling, PastScaling
@@ -179,6 +180,11 @@ class Protection(SnapshotIndex):
     """The migration whose task is about to run, or runs."""
     past_migrations: tuple[PastMigration, ...] = ()
     """The newest last."""
+    drill: Drill | None = None
+    """The drill that is under way."""
+    past_drills: tuple[PastDrill, ...] = ()
+    """The newest last."""
+    score: KnownScore | None = None
 
     def armed_for(self, run_id: str, now: datetime) -> Armed | None:
         """Return the arm of this run while it holds: it has not expired, and no rollback has used it up."""

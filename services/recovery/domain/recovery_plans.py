@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.rollout_pace import RolloutPace, duration
+from services.recovery.domain.drill import PastDrill
+from services.recovery.domain.drill_findings import costs, exact
 from services.recovery.domain.protection import PastRollback
 
 NOT_YET = "Surefoot does not carry it out yet"
@@ -37,6 +39,8 @@ class Plan:
     """What the last one took; None where there was none."""
     measured_by: str = ""
     """Which one that was."""
+    drill: PastDrill | None = None
+    """The last drill of the plan that was measured."""
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -53,22 +57,23 @@ class Plan:
             "carried_out": self.carried_out,
             "estimate_seconds": self.estimate_seconds,
             "measured": measured,
+            "drill": None
+            if self.drill is None
+            else self.drill.model_dump(include={"drill_id", "finished_at", "rto_seconds", "rpo_seconds", "version"}),
             "sentence": self.sentence,
         }
 
 
-def plans(pace: RolloutPace | None, past: Sequence[PastRollback]) -> tuple[Plan, ...]:
+def plans(pace: RolloutPace | None, past: Sequence[PastRollback], drills: Sequence[PastDrill] = ()) -> tuple[Plan, ...]:
     """Return the plans. ``pace``: how fast a rollback would be rolled out; None where that is not known.
 
-    ``past``: the rollbacks that have ended, the newest last.
+    ``past``, ``drills``: the rollbacks and the drills that have ended, the newest last.
     """
+    scaling = _last(drills, "scaling")
+    by = "By hand (`surefoot scale`), by itself where the policy says so"
     return (
-        _rollback(pace, past),
-        Plan(
-            SCALING,
-            True,
-            "By hand (`surefoot scale`), by itself where the policy says so; none was measured yet.",
-        ),
+        _rollback(pace, past, _last(drills, "rollback")),
+        Plan(SCALING, True, f"{by}; {_measured(scaling) or 'none was measured yet'}.", drill=scaling),
         Plan(
             RECREATE,
             False,
@@ -77,16 +82,29 @@ def plans(pace: RolloutPace | None, past: Sequence[PastRollback]) -> tuple[Plan,
     )
 
 
-def _rollback(pace: RolloutPace | None, past: Sequence[PastRollback]) -> Plan:
+def _last(drills: Sequence[PastDrill], plan: str) -> PastDrill | None:
+    return next((past for past in reversed(drills) if past.plan == plan and past.result == "measured"), None)
+
+
+def _measured(drill: PastDrill | None) -> str:
+    """Return what a drill has measured, as a clause; empty where there was none."""
+    if drill is None or drill.rto_seconds is None:
+        return ""
+    return f"measured {drill.finished_at:%Y-%m-%d}: {exact(drill.rto_seconds)} (a drill with {drill.version})"
+
+
+def _rollback(pace: RolloutPace | None, past: Sequence[PastRollback], drill: PastDrill | None) -> Plan:
     last = next(
         (ended for ended in reversed(past) if ended.result == "restored" and ended.rollback.by == "surefoot"), None
     )
     seconds = last.rollback.seconds if last else None
-    measured = f"the last one took {duration(seconds)}" if seconds is not None else "none was measured yet"
+    taken = f"the last one took {duration(seconds)}" if seconds is not None else ""
+    measured = "; ".join(filter(None, (taken, _measured(drill)))) or "none was measured yet"
     name = last.rollback_id if last else ""
     if pace is None:
-        return Plan(ROLLBACK, True, f"How long it takes here is not known; {measured}.", None, seconds, name)
+        return Plan(ROLLBACK, True, f"How long it takes here is not known; {measured}.", None, seconds, name, drill)
     limit = ROLLBACK.rto_minutes * 60
     expected = f"Expected here: {duration(pace.expected)} ({pace.arithmetic})"
-    longer = f", longer than the {ROLLBACK.rto_minutes} minutes of the plan" if pace.expected > limit else ""
-    return Plan(ROLLBACK, True, f"{expected}{longer}; {measured}.", round(pace.expected, 1), seconds, name)
+    longer = f", longer than the {ROLLBACK.rto_minutes} minutes of the plan: {costs(pace)}"
+    sentence = f"{expected}{longer if pace.expected > limit else ''}; {measured}."
+    return Plan(ROLLBACK, True, sentence, round(pace.expected, 1), seconds, name, drill)

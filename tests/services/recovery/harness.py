@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from contracts.base import Event, Target
+from contracts.drills import DrillFinished
 from contracts.envelope import Meta
+from contracts.health import HealthScored
 from contracts.migration import MigrationFinished, MigrationStarted
 from contracts.monitor import CriticalAlert
 from contracts.policy import Recovery as RecoverySection
@@ -46,12 +48,14 @@ from services.recovery.domain.readiness import Need
 from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
 from services.recovery.domain.signs import ServiceTask
 from services.recovery.domain.snapshot import Snapshot
-from services.recovery.examine import ScalingExaminer
+from services.recovery.examine import DrillExaminer, ScalingExaminer
 from services.recovery.handlers import Handlers
 from services.recovery.inspect import Inspect
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.consider import ConsiderJob
+from services.recovery.jobs.drill import DrillJob
+from services.recovery.jobs.drill_scaling import ScalingDrill
 from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
@@ -344,7 +348,7 @@ class RollingEcs:
             for happens in self.after_update:
                 happens()
             return self._described()
-        version = parameters["taskDefinition"]
+        version = parameters.get("taskDefinition", self.live)
         assert (
             next(definition for definition in self.definitions if definition["taskDefinitionArn"] == version)["status"]
             == "ACTIVE"
@@ -553,6 +557,7 @@ class Recovery:
         self.examiner = ScalingExaminer(self.ecs, self.scaler, self.scaler, self.clock)
         self.one_off = OneOffs(self.clock, self.ecs)
         self.planner = MigrationPlanner(self.ecs, self.registry)
+        self.drill_examiner = DrillExaminer(self.ecs, self.registry, self.inspect, self.clock)
         self.jobs: dict[str, Callable[[Any], Any]] = {
             "capture-snapshot": CaptureJob(self.ecs, Nothing(), self.snapshots, self.clock, self.policies, self.store),
             "purge-snapshots": PurgeJob(self.snapshots),
@@ -563,6 +568,16 @@ class Recovery:
             "scale": ScaleJob(self.ecs, self.scaler, self.examiner, self.policies, self.store, self.clock),
             "unscale": UnscaleJob(self.ecs, self.scaler, self.store, self.clock, SETTLE),
             "migrate": MigrateJob(self.ecs, self.one_off, self.planner, self.policies, self.store, self.clock),
+            "drill": DrillJob(
+                self.ecs,
+                self.ecs,
+                self.drill_examiner,
+                ScalingDrill(self.ecs, self.ecs, self.examiner, self.clock),
+                self.policies,
+                self.store,
+                self.clock,
+                SETTLE,
+            ),
         }
         self._handling: dict[type[Event], Callable[..., Any]] = {
             CaptureSnapshot: self.handlers.capture,
@@ -580,6 +595,8 @@ class Recovery:
             ScalingFinished: self.handlers.own_scaling_finished,
             MigrationStarted: self.handlers.own_migration_started,
             MigrationFinished: self.handlers.own_migration_finished,
+            HealthScored: self.handlers.score,
+            DrillFinished: self.handlers.own_drill_finished,
         }
 
     @property
@@ -627,10 +644,11 @@ class Recovery:
             held = next((held for held in queued if only is None or held.job.kind == only), None)
             if held is None:
                 return
-            await self._do(held, die_at)
+            await self.attempt(held, die_at)
             die_at = None
 
-    async def _do(self, held: HeldJob, die_at: int | None) -> None:
+    async def attempt(self, held: HeldJob, die_at: int | None = None) -> None:
+        """Work on one job; where its process dies, it goes back into the queue."""
         if held.cancelled:
             held.state = "done"
             return
@@ -661,7 +679,7 @@ class Recovery:
     async def fire(self) -> None:
         """Fire the timers that are due."""
         for timer in sorted(self.store.timers.values(), key=lambda timer: timer.due):
-            if timer.due <= self.clock.now():
+            if timer.due <= self.clock.now() and timer.id in self.store.timers:
                 del self.store.timers[timer.id]
                 self.store.write(await getattr(self.handlers, timer.kind)(timer))
 
