@@ -27,6 +27,7 @@ def together(reports: Sequence[Report]) -> Report:
         whole.effective_deployments += report.effective_deployments
         whole.late_calls_corrected += report.late_calls_corrected
         whole.rollbacks_per_run = max(whole.rollbacks_per_run, report.rollbacks_per_run)
+        whole.rollbacks_outside += report.rollbacks_outside
         whole.deployments_of_others += report.deployments_of_others
         whole.events_lost += report.events_lost
         whole.services_checked += report.services_checked
@@ -46,7 +47,7 @@ def together(reports: Sequence[Report]) -> Report:
 
 
 def print_table(report: Report) -> None:
-    """On stdout, one line a figure."""
+    """On stdout, one line a figure; the faults stand last, since a log may keep its end alone."""
     table = Table(title="Chaos", show_header=False, title_justify="left")
     table.add_column()
     table.add_column(justify="right")
@@ -61,4 +62,7 @@ def print_table(report: Report) -> None:
             table.add_section()
         else:
             table.add_row(name.replace("_", " "), str(value))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for fault in report.faults:
+        console.print(fault, style="red", highlight=False, markup=False, soft_wrap=True)
