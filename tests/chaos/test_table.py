@@ -7,7 +7,9 @@ import pytest
 from tests.chaos.judge import Report
 from tests.chaos.table import print_table, together
 
-FIGURES = [field.name for field in fields(Report) if field.name != "seed" and field.type in {"int", "float", int, float}]
+FIGURES = [
+    field.name for field in fields(Report) if field.name != "seed" and field.type in {"int", "float", int, float}
+]
 
 
 def test_the_faults_stand_behind_the_table(capsys: pytest.CaptureFixture[str]) -> None:

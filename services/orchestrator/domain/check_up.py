@@ -9,6 +9,7 @@ from contracts.results import PreflightOutput
 from services.orchestrator.domain import endings
 from services.orchestrator.domain.effects import RunTurn, progress
 from services.orchestrator.domain.judge import (
+    NO_OVERRIDE,
     gates_of_stage,
     proven,
     sentence,
@@ -73,9 +74,10 @@ def _go_on(run: Run, stage: Stage, now: float) -> RunTurn:
     run = yield from close(run, worst(gate.verdict for gate in gates), now, gates)
     if stage.phase is Phase.PRE_DEPLOYMENT_VALIDATION:
         if cause is Cause.USAGE:
-            return (yield from endings.finish(run, Outcome.BLOCKED, cause, f"{sentence(gates)}.", now=now))
+            reason = f"{sentence(gates)}.{NO_OVERRIDE}"
+            return (yield from endings.finish(run, Outcome.BLOCKED, cause, reason, now=now))
         if run.output(PreflightOutput) is None:
-            reason = f"It is not known whether a deployment is under way, so nothing was begun. {sentence(gates)}."
+            reason = f"It is not known whether a deployment is under way, so nothing was begun. {sentence(gates)}.{NO_OVERRIDE}"
             return (yield from endings.finish(run, Outcome.BLOCKED, cause, reason, now=now))
         run = yield from progress(run, "run-preflight", ANNOUNCEMENT, now)
     if stage.phase is not Phase.BAKING:

@@ -7,7 +7,7 @@ from contracts.deployment import Cause, Override
 from contracts.gates import Gate, Verdict, worst
 from contracts.health import WatchDeployment
 from contracts.monitor import EvaluateRules
-from contracts.overrides import OVERRIDABLE
+from contracts.overrides import INDISPENSABLE, OVERRIDABLE
 from contracts.recovery import CHANGE_ACCEPTED, ApplyChange
 from contracts.results import ChangeOutput
 from contracts.validator import ValidateDeployment
@@ -17,6 +17,8 @@ APPLY_CHANGE = entry_of(ApplyChange).name
 ROLLBACK_STEPS = frozenset(entry_of(step).name for step in (WatchDeployment, ValidateDeployment, EvaluateRules))
 """The steps whose failure is evidence against the new version. A snapshot that could not be stored is none."""
 
+NO_OVERRIDE = " No override stands in for that."
+"""The end of the reason of a run that is blocked by what is no gate."""
 MOST_FINDINGS = 3
 """How many findings a sentence tells."""
 
@@ -53,11 +55,14 @@ def overridden(gates: Iterable[Gate], overrides: Iterable[Override], actor: str)
 
 
 def how_to_override(gates: Iterable[Gate]) -> str:
-    """Return a sentence that names the options by which all gates that block would pass; ``""`` if one never can."""
+    """Return a sentence, after a space, that names the options by which all gates that block would pass, or says what
+    no option stands in for.
+    """
     blocking = dict.fromkeys(gate.name for gate in gates if gate.counts_as is not Verdict.PASS)
-    if not blocking or not blocking.keys() <= OVERRIDABLE.keys():
-        return ""
-    return f" To deploy nonetheless: {' '.join(f'--override {gate}=REASON' for gate in blocking)}."
+    needed = dict.fromkeys(INDISPENSABLE.get(gate, f"{gate} passes") for gate in blocking if gate not in OVERRIDABLE)
+    if needed:
+        return f" No override lets it pass: nothing is deployed unless {'; '.join(needed)}."
+    return f" To deploy nonetheless: {' '.join(f'--override {gate}=REASON' for gate in blocking)}." if blocking else ""
 
 
 def requires_rollback(step: Step, *, over: bool, forgotten: bool) -> bool:

@@ -11,6 +11,7 @@ from services.orchestrator.domain import endings
 from services.orchestrator.domain.effects import RunTurn
 from services.orchestrator.domain.judge import (
     APPLY_CHANGE,
+    NO_OVERRIDE,
     changed_nothing,
     gates_of,
     gates_of_stage,
@@ -63,8 +64,7 @@ def _before_the_change(run: Run, stage: Stage, now: float) -> RunTurn:
     blocking = [step for step in stage.steps if any(gate.counts_as is not Verdict.PASS for gate in asked[step.name])]
     causes = {step.cause for step in blocking}
     cause = next((cause for cause in (Cause.USAGE, Cause.TIMEOUT) if cause in causes), Cause.GATE)
-    hint = "" if missing else how_to_override(gates)
-    reason = f"Nothing was changed. {sentence(gates)}.{hint}"
+    reason = f"Nothing was changed. {sentence(gates)}.{how_to_override((*gates, *missing))}"
     return (yield from endings.finish(run, Outcome.BLOCKED, cause, reason, now=now))
 
 
@@ -84,12 +84,12 @@ def _missing(run: Run) -> tuple[Gate, ...]:
     """Return gates for what the next phase cannot do without, where overrides let its absence pass."""
     gates = []
     if run.output(SnapshotOutput) is None:
-        detail = "Without a snapshot there is nothing to go back to; no override stands in for it."
+        detail = "Without a snapshot there is nothing to go back to."
         gates.append(Gate.true("snapshot_at_hand", False, detail=detail))
     preflight = run.output(PreflightOutput)
     resolved = preflight is not None and bool(preflight.images or preflight.task_definition)
     if not run.observes and not resolved:
-        detail = "Preflight did not say exactly what to apply; no override stands in for it."
+        detail = "Preflight did not say exactly what to apply."
         gates.append(Gate.true("change_resolved", False, detail=detail))
     return tuple(gates)
 
@@ -123,7 +123,8 @@ def _not_changed(run: Run, refused: Step, now: float) -> RunTurn:
     """End as blocked: AWS refused the change, and a rollback has nothing to undo."""
     gates = gates_of(refused)
     run = yield from close(run, Verdict.FAIL, now, gates)
-    reason = f"Nothing was changed. {refused.answer.summary if refused.answer else sentence(gates)}"
+    why = refused.answer.summary if refused.answer else f"{sentence(gates)}."
+    reason = f"Nothing was changed. {why}{NO_OVERRIDE}"
     return (yield from endings.disarm(run, Outcome.BLOCKED, refused.cause or Cause.ERROR, reason, now))
 
 
@@ -140,7 +141,7 @@ def _not_armed(run: Run, arm: Step, now: float) -> RunTurn:
     why = sentence(gates) or "arming took too long"
     if run.request.past_checks:
         return (yield from _may_have_changed(run, arm, why, now))
-    reason = f"Nothing was changed, since recovery does not stand ready: {why}."
+    reason = f"Nothing was changed, since recovery does not stand ready: {why}.{NO_OVERRIDE}"
     cause = arm.cause or (Cause.TIMEOUT if arm.passed else Cause.GATE)
     return (yield from endings.disarm(run, Outcome.BLOCKED, cause, reason, now))
 

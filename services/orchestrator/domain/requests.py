@@ -162,7 +162,7 @@ def _obstacle(course: Course, request: Request, policy: Policy, now: float) -> t
     way = supersede.way_of(course, request, policy)
     if way == "refuse":
         busy = course.active or course.queue[0]
-        return Cause.REFUSED, f"The target is busy with the run {busy.run_id}."
+        return Cause.REFUSED, f"The target is busy with the run {busy.run_id}; on_conflict: queue waits for its end."
     if way == "queue" and len(course.queue) >= QUEUE:
         return Cause.REFUSED, f"{QUEUE} runs wait for the target already; ask again later."
     return None

@@ -476,7 +476,7 @@ def test_a_change_that_aws_refused_before_anything_changed_is_blocked(world: Wor
     assert world.ends(run_id) == [], "recovery may have begun a rollback"
     world.answer("disarm")
     assert (world.end.outcome, world.end.cause) == (Outcome.BLOCKED, cause)
-    assert world.end.reason == "Nothing was changed. The container web does not exist."
+    assert world.end.reason == "Nothing was changed. The container web does not exist. No override stands in for that."
     assert world.verdicts()[Phase.DEPLOYMENT_MONITORING] is FAIL
     assert "roll-back" not in world.names()
 
