@@ -77,6 +77,8 @@ class Expected(Frozen):
     """Rules of Surefoot's own alarms that are in ALARM at some time, from the request until the watch is over."""
     answers: tuple[Annotated[str, Field(pattern=r"^(pause|resume|approve|reject): (done|refused)$")], ...] | None = None
     """What became of each that ``people`` ask for, in order; an abort has the run's end for its answer."""
+    newer: tuple[Outcome, ...] | None = None
+    """How the runs end that ``people`` have take the place of the first one, in order."""
     armed: frozenset[ServiceName] | None = None
     """The services over which alarms of Surefoot's own stand when the watch is over."""
 

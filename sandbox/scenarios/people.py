@@ -12,15 +12,19 @@ class Act(Frozen):
 
     at: Annotated[float, Field(ge=0, le=14_400)]
     """Seconds after the request."""
-    does: Literal["pause", "resume", "approve", "reject", "abort"]
-    """Who approves or rejects does so with what is shown at that time."""
+    does: Literal["pause", "resume", "approve", "reject", "abort", "supersede"]
+    """Who approves or rejects does so with what is shown at that time; who supersedes asks for a newer run."""
     actor: Annotated[str, Field(min_length=1, max_length=100)]
     reason: Annotated[str, Field(max_length=512)] = ""
     minutes: Annotated[float, Field(gt=0, le=1440)] | None = None
     """How long a pause lasts; None: as the policy has it."""
+    image: Annotated[str, Field(max_length=200)] | None = None
+    """The tag that a newer run deploys."""
 
     @model_validator(mode="after")
-    def _lasts_if_it_is_a_pause(self) -> Self:
+    def _has_what_it_takes(self) -> Self:
         if self.minutes is not None and self.does != "pause":
             raise ValueError("only a pause lasts for some minutes")
+        if (self.image is not None) != (self.does == "supersede"):
+            raise ValueError("who supersedes names an image, and nobody else does")
         return self

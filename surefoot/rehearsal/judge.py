@@ -78,7 +78,10 @@ def _of_the_end(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
 
 
 def _of_people(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
-    """Yield the difference in what people were answered."""
+    """Yield the differences in what people were answered, and in how the runs ended that they asked for."""
+    ended = tuple(finished.outcome for finished in rehearsal.newer)
+    if expected.newer is not None and ended != expected.newer:
+        yield f"newer runs ended {', '.join(ended) or 'never'}, not {', '.join(expected.newer)}"
     if expected.answers is not None and (answers := answers_of(rehearsal)) != expected.answers:
         yield f"people were answered {', '.join(answers) or 'nothing'}, not {', '.join(expected.answers)}"
 

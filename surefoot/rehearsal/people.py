@@ -1,10 +1,10 @@
-"""Persons who act on the run of a rehearsal, at their times: they pause, resume, approve, reject or abort it."""
+"""Persons who act on the run of a rehearsal, at their times: pause, resume, approve, reject, abort or supersede it."""
 
 import asyncio
 from collections.abc import Sequence
 
 from contracts.base import Event, Target
-from contracts.deployment import AbortRequested
+from contracts.deployment import AbortRequested, DeployRequested, ImageChange, run_id_of
 from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested
 from sandbox.scenarios.people import Act
 from surefoot.rehearsal.system import InProcessSystem
@@ -13,17 +13,30 @@ UNSEEN = "0" * 32
 """The plan of whoever decides though nothing is shown."""
 
 
-async def act(system: InProcessSystem, target: Target, run_id: str, acts: Sequence[Act], source: str) -> None:
+async def act(
+    system: InProcessSystem, target: Target, run_id: str, acts: Sequence[Act], source: str, repository: str
+) -> None:
     """Do each act at its time, in product seconds from now, when the run is asked for."""
     begun = asyncio.get_running_loop().time()
-    for number, planned in enumerate(sorted(acts, key=lambda planned: planned.at)):
+    for id_, planned in _in_time(acts):
         await asyncio.sleep(max(0.0, begun + planned.at - asyncio.get_running_loop().time()))
         shown = (await system.run(run_id)).get("approval") or {}
-        event = _event(planned, target, run_id, shown.get("plan", UNSEEN))
-        await system.publish(event, f"person-{number}", source)
+        event = _event(planned, target, run_id, shown.get("plan", UNSEEN), repository)
+        await system.publish(event, id_, source)
 
 
-def _event(planned: Act, target: Target, run_id: str, plan: str) -> Event:
+def newer_runs(target: Target, acts: Sequence[Act], source: str) -> list[str]:
+    """Return the ids of the runs that are asked for in the place of the first one, in the order of time."""
+    return [run_id_of(target, source, id_) for id_, planned in _in_time(acts) if planned.does == "supersede"]
+
+
+def _in_time(acts: Sequence[Act]) -> list[tuple[str, Act]]:
+    """Return the acts in the order of time, each with the id of its message."""
+    ordered = sorted(acts, key=lambda planned: planned.at)
+    return [(f"person-{number}", planned) for number, planned in enumerate(ordered)]
+
+
+def _event(planned: Act, target: Target, run_id: str, plan: str, repository: str) -> Event:
     """Return what a person asks for; who decides, decides on what is shown at that time."""
     match planned.does:
         case "pause":
@@ -34,6 +47,14 @@ def _event(planned: Act, target: Target, run_id: str, plan: str) -> Event:
             return ResumeRequested(target=target, run_id=run_id, actor=planned.actor, reason=planned.reason)
         case "abort":
             return AbortRequested(target=target, run_id=run_id, actor=planned.actor, reason=planned.reason)
+        case "supersede":
+            return DeployRequested(
+                target=target,
+                change=ImageChange(reference=f"{repository}:{planned.image}"),
+                actor=planned.actor,
+                reason=planned.reason,
+                on_conflict="supersede",
+            )
         case decision:
             return ApprovalDecided(
                 target=target, run_id=run_id, plan=plan, decision=decision, actor=planned.actor, reason=planned.reason

@@ -36,7 +36,7 @@ from services._policy.environment import environment_of
 from services._policy.files import File, Files
 from services._policy.load import load
 from services._policy.policies import Policies
-from surefoot.rehearsal.people import act
+from surefoot.rehearsal.people import act, newer_runs
 from surefoot.rehearsal.stage import NeverEnds, Prepare, Stage, Watch, staged
 from surefoot.rehearsal.system import InProcessSystem
 
@@ -70,6 +70,8 @@ class Rehearsal:
     """The image that the service's newest deployment runs in the end: its tag, or its reference."""
     fired: frozenset[str] = frozenset()
     """Names of those alarms of Surefoot's own that were in ALARM at some time."""
+    newer: tuple[DeploymentFinished, ...] = ()
+    """How the runs ended that took the place of the first one, in the order in which they were asked for."""
     armed: frozenset[str] = frozenset()
     """``cluster/service`` of each service over which alarms of Surefoot's own stand in the end."""
 
@@ -122,6 +124,7 @@ async def _play(
     async with stage.under_way(watch, prepare) as begun, system:
         acting = asyncio.create_task(_people(stage, system))
         finished = await _deploy(stage, system, scenario.world.service, "1")
+        newer = [await _end_of(system, run_id) for run_id in newer_runs(finished.target, scenario.people, SOURCE)]
         await end([acting])
         seconds, run = stage.clock.now() - begun, await system.run(finished.run_id)
         also = [await _deploy(stage, system, service, str(number)) for number, service in enumerate(afterwards, 2)]
@@ -141,6 +144,7 @@ async def _play(
         tuple(also),
         live_image(world),
         frozenset(name for name in stage.fired if name.startswith(OURS)),
+        tuple(newer),
         frozenset(watched_services(world, OURS)),
     )
 
@@ -148,8 +152,9 @@ async def _play(
 async def _people(stage: Stage, system: InProcessSystem) -> None:
     """Let the scenario's persons act on the run of its service."""
     scenario = stage.scenario
-    target = _request(scenario, scenario.world.service, stage.aws.world.registry).target
-    await act(system, target, run_id_of(target, SOURCE, "1"), scenario.people, SOURCE)
+    registry = stage.aws.world.registry
+    target = _request(scenario, scenario.world.service, registry).target
+    await act(system, target, run_id_of(target, SOURCE, "1"), scenario.people, SOURCE, registry.uri)
 
 
 async def _deploy(stage: Stage, system: InProcessSystem, service: Service, id_: str) -> DeploymentFinished:

@@ -48,6 +48,7 @@ def test_what_is_as_expected_has_no_fault() -> None:
         (Expected(outcome=Outcome.FAILED, fires=frozenset()), "Surefoot's own alarms that fired: error_rate, not none"),
         (Expected(outcome=Outcome.FAILED, armed=frozenset()), "Surefoot's own alarms watch c/s, not none"),
         (Expected(outcome=Outcome.FAILED, rolled_back_by="surefoot"), "it was rolled back by nobody, not by surefoot"),
+        (Expected(outcome=Outcome.FAILED, newer=(Outcome.SUCCEEDED,)), "newer runs ended never, not succeeded"),
         (Expected(outcome=Outcome.FAILED, changes=2), "Surefoot began 1 deployments at AWS, not 2"),
         (Expected(outcome=Outcome.FAILED, alerts=frozenset({"error_rate"})), "critical alerts: none, not error_rate"),
     ],

@@ -134,6 +134,8 @@ def test_a_service_that_there_cannot_be_is_a_fault(tmp_path: Path, part: str, sa
         ("harm: [{kind: deny, service: ecs, operation: UpdateServcie}]", "harm.0: ecs has no operation UpdateServcie"),
         ("harm: [{kind: omit, service: ecs}]", "harm.0: omit, and no other kind, names the fields"),
         ("harm: [{kind: omit, service: monitoring, omits: [Id]}]", "harm.0: answers of CloudWatch are binary"),
+        ("people: [{at: 1, does: supersede, actor: ann}]", "people.0: who supersedes names an image"),
+        ("people: [{at: 1, does: abort, actor: ann, image: b}]", "people.0: who supersedes names an image"),
         ("also: [shop/web]", "mine.yaml:1: also: there is no service shop/web"),
         ("change: {image: a, task_definition: b}", "a change is an image, for a container, or a task_definition"),
     ],

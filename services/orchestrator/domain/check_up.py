@@ -77,7 +77,8 @@ def _go_on(run: Run, stage: Stage, now: float) -> RunTurn:
             reason = f"{sentence(gates)}.{NO_OVERRIDE}"
             return (yield from endings.finish(run, Outcome.BLOCKED, cause, reason, now=now))
         if run.output(PreflightOutput) is None:
-            reason = f"It is not known whether a deployment is under way, so nothing was begun. {sentence(gates)}.{NO_OVERRIDE}"
+            unknown = "It is not known whether a deployment is under way, so nothing was begun."
+            reason = f"{unknown} {sentence(gates)}.{NO_OVERRIDE}"
             return (yield from endings.finish(run, Outcome.BLOCKED, cause, reason, now=now))
         run = yield from progress(run, "run-preflight", ANNOUNCEMENT, now)
     if stage.phase is not Phase.BAKING:
