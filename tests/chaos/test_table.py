@@ -22,5 +22,8 @@ def test_the_faults_stand_behind_the_table(capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_the_figures_of_several_campaigns_are_added(figure: str) -> None:
-    whole = together([Report(1, **{figure: 2}), Report(2, **{figure: 3})])
+    first, second = Report(1), Report(2)
+    setattr(first, figure, 2)
+    setattr(second, figure, 3)
+    whole = together([first, second])
     assert getattr(whole, figure) == (3 if figure == "rollbacks_per_run" else 5)
