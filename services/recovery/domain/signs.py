@@ -21,6 +21,8 @@ from services.recovery.domain.scale_plan import unplaced
 STARTS = 1800.0
 """Seconds before the window in which tasks have ended that are missing in it. ECS starts those that fail at longer and
 longer intervals, up to 27 minutes (Amazon ECS developer guide, "Service throttle logic")."""
+ENOUGH = 50
+"""So many tasks that have failed show it, however many are missing: ECS describes 100 tasks at a time."""
 AT_ONCE = timedelta(minutes=15)
 """Two services that fall into trouble within this time may have one cause: people notice the first one no sooner."""
 
@@ -82,11 +84,14 @@ def not_of_version(signs: Signs, alert: CriticalAlert, deployment_id: str) -> An
 
 def _of_missing(signs: Signs, alert: CriticalAlert, failed: Sequence[ServiceTask]) -> Answer | None:
     """Return that nothing shows why tasks are missing. A rule about too little is about them as well."""
-    if failed or (signs.running >= signs.wanted and alert.comparison not in {"<", "<="}):
+    missing = signs.wanted - signs.running
+    least = min(max(missing, 1), ENOUGH)
+    if len(failed) >= least or (missing <= 0 and alert.comparison not in {"<", "<="}):
         return None
     because = (
-        f"{signs.running} of {signs.wanted} tasks run, and none of the version has ended by itself or failed its "
-        "health check: nothing shows that it is why"
+        f"{signs.running} of {signs.wanted} tasks run, and {len(failed) or 'none'} of the version "
+        f"{'has' if len(failed) <= 1 else 'have'} ended by itself or failed the health check: "
+        "that does not show that it is why"
     )
     return call_people(Why.NO_EVIDENCE, because)
 

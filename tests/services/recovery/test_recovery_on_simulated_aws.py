@@ -24,7 +24,9 @@ from services._chassis.service import Platform, Service
 from services._chassis.signatures import UNSIGNED
 from services._chassis.store import IndexedStore
 from services._chassis.transition import Transition
+from services.monitor.adapters.ecs import AwsEcs as EcsOfMonitor
 from services.recovery.adapters.bucket import Bucket
+from services.recovery.adapters.ecs import AwsEcs
 from services.recovery.adapters.images import AwsImages
 from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.app import bucket_of, create_app
@@ -324,3 +326,15 @@ async def test_without_an_autoscaler_the_count_of_before_comes_back(scaled: Scal
     assert scaled.live()["desiredCount"] == 5
     await scaled.pass_time()
     assert (scaled.live()["desiredCount"], scaled.limits, scaled.ended().result) == (3, None, "restored")
+
+
+async def test_who_stops_a_task_is_told_from_a_task_that_ends(account: Account) -> None:
+    """Recovery sees that somebody is at work, and the monitor that it is no outage of the version."""
+    arn = account.console.list_tasks(cluster=CLUSTER, serviceName=SERVICE)["taskArns"][0]
+    account.console.stop_task(cluster=CLUSTER, task=arn)
+    account.aws.step(120)
+    [stopped] = [task for task in await AwsEcs(account.calls).tasks(TARGET) if task.stopped_at is not None]
+    assert (stopped.stopped_by_somebody, stopped.taken_back, stopped.failed, stopped.exited) == (True,) + (False,) * 3
+    assert stopped.deployment_id == account.live()["deployments"][0]["id"]
+    [seen] = await EcsOfMonitor(account.calls).stopped(TARGET)
+    assert (seen.taken_back, seen.by_itself) == (True, False)

@@ -141,6 +141,13 @@ async def test_tasks_that_are_missing_for_no_reason_of_their_own_prove_nothing(
     await is_left(recovery, "no-evidence", "1 of 3 tasks run, and none of the version has ended by itself")
 
 
+async def test_the_end_of_one_task_does_not_explain_that_three_are_missing(recovery: Recovery) -> None:
+    recovery.ecs.settings["runningCount"] = 0
+    ends(recovery, zones="a", failed=True)
+    await hears(recovery, alert(recovery, **UNAVAILABLE))
+    await is_left(recovery, "no-evidence", "0 of 3 tasks run, and 1 of the version has ended by itself")
+
+
 async def test_tasks_of_the_version_that_end_by_themselves_prove_it(recovery: Recovery) -> None:
     """A worker that crashes, a leak, a health check that fails."""
     recovery.ecs.settings["runningCount"] = 0
