@@ -173,7 +173,7 @@ CATALOGUE: tuple[Entry, ...] = (
         monitor.WarningAlert,
         topics.WARNING_ALERTS,
         {*topics.SERVICES, OPERATORS},  # each warns of its own dead letters, until an operator has settled them
-        {ORCHESTRATOR, DASHBOARDS},
+        {RECOVERY, ORCHESTRATOR, DASHBOARDS},
     ),
     # what the services publish by themselves
     _entry("health-scored.v1", health.HealthScored, topics.HEALTH_EVENTS, HEALTH, {ORCHESTRATOR, RECOVERY, DASHBOARDS}),

@@ -130,4 +130,7 @@ class CriticalAlert(_Alert):
 
 
 class WarningAlert(_Alert):
-    """A rule was broken for five minutes, or a message could not be handled. No service acts on it."""
+    """A rule was broken for five minutes, or a message could not be handled.
+
+    Recovery looks at the service where the rule is about processor or memory; of all others nothing follows.
+    """

@@ -195,9 +195,9 @@ class Recovery(Section):
     """Older snapshots are deleted, except those that may still be needed."""
     keep: Annotated[int, Field(ge=1, le=100)] = default(10, "requirements, Snapshot Management")
     """How many snapshots of the service are kept."""
-    scaling_by_itself: bool = default(False, "Surefoot's own choice: off, ADR 40")
-    """True: a critical alert of a rule about cpu or memory outside a run scales the service, within the same bounds. No
-    built-in rule is one; add yours."""
+    scaling_by_itself: bool = default(True, "requirements, Recovery plans")
+    """True: a service whose processor is exhausted outside a run is scaled for a time, within the same bounds (ADR 40).
+    It is looked at when an alert of a rule about cpu or memory fires, a warning too."""
     scaling_factor: Annotated[float, Field(gt=1, le=10)] = default(2, "Surefoot's own choice")
     """An emergency scaling wants at most so many times the tasks that were wanted before."""
     scaling_minutes: Annotated[float, Field(ge=1, le=1440)] = default(60, "Surefoot's own choice")

@@ -113,7 +113,7 @@ RARELY: Mapping[Party, Mapping[str, str]] = {
     Party.RECOVERY: {
         **_WRONG_NAME,
         "application-autoscaling:RegisterScalableTarget": "an emergency scaling of a service that is scaled by itself",
-        "cloudwatch:GetMetricData": "an emergency scaling: whether the database has room for more tasks",
+        "cloudwatch:GetMetricData": "an emergency scaling: whether resources are exhausted, and the database has room",
         "ecr:DescribePullThroughCacheRules": _WAY_BACK,
         "ecs:RunTask": _MIGRATION,
         "ecs:StopTask": "a migration that takes too long, where `recovery.migration_at_limit` is `stop`",

@@ -29,7 +29,10 @@ class Incident(BaseModel):
     interrupts: Annotated[int, Field(ge=1, le=MOST_TASKS)] | None = None
     """Fargate takes back so many of the tasks that run on Spot, the oldest first."""
     service: str | None = None
-    """The name of the service to which ``scale_to`` and ``deploys`` happen; None: the first one."""
+    """The name of the service to which ``scale_to``, ``deploys`` and ``users`` happen; None: the first one."""
+    users: Annotated[float, Field(gt=0, le=100)] | None = None
+    """So many times as many users come from now on as usually. Beyond 1 they keep the processors busy, so that as many
+    times the tasks that are wanted now would be as busy as these are."""
     scale_to: Annotated[int, Field(ge=0, le=MOST_TASKS)] | None = None
     """An autoscaler, or a person, sets this desired count."""
     deploys: str | None = None
@@ -42,6 +45,6 @@ class Incident(BaseModel):
         if not self.model_dump(exclude_none=True, exclude={"at", "service"}):
             known = ", ".join(sorted(set(type(self).model_fields) - {"at", "service"}))
             raise ValueError(f"nothing happens: name one of {known}")
-        if self.service is not None and self.scale_to is None and self.deploys is None:
-            raise ValueError("service is the one to which scale_to or deploys happens")
+        if self.service is not None and (self.scale_to, self.deploys, self.users) == (None, None, None):
+            raise ValueError("service is the one to which scale_to, deploys or users happens")
         return self

@@ -67,6 +67,12 @@ class Expected(Frozen):
     """Rules of the critical alerts that are raised, from the request until the watch is over."""
     decisions: frozenset[Annotated[str, Field(pattern=r"^(acted|declined|people-called)/[a-z-]+$")]] | None = None
     """``DECISION/REASON`` of what recovery decides on alerts outside a run until the watch is over."""
+    scalings: frozenset[Annotated[str, Field(pattern=r"^(acted|declined|people-called)/[a-z-]+$")]] | None = None
+    """``DECISION/REASON`` of what recovery decides on emergency scalings until the watch is over."""
+    scaled_to: Annotated[int, Field(ge=0)] | None = None
+    """The tasks that emergency scalings have wanted at most; 0: there was none."""
+    wants: Annotated[int, Field(ge=0)] | None = None
+    """The desired count of the service when the watch is over."""
     live: str | None = None
     """Tag or reference of the image that the service's newest deployment runs when the watch is over."""
     drifted: bool | None = None

@@ -8,7 +8,7 @@ from contracts.catalogue import Contracted
 from contracts.drills import DrillFinished
 from contracts.health import HealthScored
 from contracts.migration import MigrationFinished, MigrationStarted
-from contracts.monitor import CriticalAlert
+from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import (
     ApplyChange,
     Arm,
@@ -46,6 +46,7 @@ from services.recovery.decisions.drill import DRILL
 from services.recovery.decisions.migrate import MIGRATE
 from services.recovery.decisions.roll_back import ROLL_BACK
 from services.recovery.decisions.scale import SCALE
+from services.recovery.decisions.scale_by_itself import LOOK
 from services.recovery.decisions.unscale import UNSCALE
 from services.recovery.decisions.watch import WATCH
 from services.recovery.drill_api import DrillEndpoints, add_drill_routes
@@ -57,6 +58,7 @@ from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.jobs.drill import DrillJob
 from services.recovery.jobs.drill_scaling import ScalingDrill
+from services.recovery.jobs.look_exhausted import LookExhaustedJob
 from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
@@ -89,6 +91,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             CONSIDER: handlers.consider_failed,
             MIGRATE: handlers.migrate_failed,
             ROLL_BACK: handlers.rollback_failed,
+            LOOK: handlers.look_failed,
             SCALE: handlers.scale_failed,
             UNSCALE: handlers.unscale_failed,
             DRILL: handlers.drill_failed,
@@ -99,6 +102,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             "consider": handlers.consider,
             "helped": handlers.helped,
             "resume": handlers.resume,
+            "look": handlers.look,
             "unscale": handlers.unscale,
             "follow": handlers.follow,
             "end_drill": handlers.end_drill,
@@ -137,6 +141,7 @@ def read_by(handlers: Handlers) -> dict[Contracted, Handler]:
         Disarm: handlers.disarm,
         CriticalAlert: handlers.alert,
         HealthScored: handlers.score,
+        WarningAlert: handlers.warning,
         SnapshotCaptured: handlers.own_snapshot,
         TargetArmed: handlers.own_arming,
         TargetDisarmed: handlers.own_disarming,
@@ -158,6 +163,7 @@ def looking(platform: Platform, snapshots: SignedSnapshots) -> dict[str, Job]:
     return {
         CAPTURE: CaptureJob(AwsEcs(aws), AwsSurroundings(aws), snapshots, clock, policies, store),
         PURGE: PurgeJob(snapshots),
+        LOOK: LookExhaustedJob(examiner(aws, clock), policies, store, clock),
         TEND: TendJob(snapshots, store, clock, policies),
         WATCH: WatchJob(inspect, assess, snapshots, store, clock, policies),
     }

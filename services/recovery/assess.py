@@ -19,6 +19,7 @@ from services.recovery.domain.proof import ProvenSnapshot, Unproven
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.readiness import Readiness, Room, WayBack, good_ones, judge
 from services.recovery.domain.recovery_plans import plans
+from services.recovery.domain.scaling import last_measured
 from services.recovery.domain.snapshot import Snapshot, why_not_kept
 from services.recovery.domain.snapshot_index import SnapshotEntry
 from services.recovery.ports import Ecs, Needs, Snapshots
@@ -62,7 +63,8 @@ class Assess:
         pace = None
         if snapshot is not None:
             pace = await self.ecs.pace(target, _restored(service, snapshot), snapshot.task_definition)
-        return Readiness(tuple(ways), good, plans(pace, protection.past, protection.past_drills))
+        scaled = last_measured(protection.scaling, protection.past_scalings)
+        return Readiness(tuple(ways), good, plans(pace, protection.past, protection.past_drills, scaled))
 
     async def safety(self, target: Target, snapshot: Snapshot) -> WayBack:
         """Return whether what a snapshot needs is there, within ``SAFETY_SECONDS``: a rollback waits for it."""

@@ -76,6 +76,7 @@ class ScalingExaminer:
             daemon=service.is_daemon,
             deletion=service.being_deleted or "",
             rolling_out=service.rolling_out,
+            deployed_at=service.primary.created_at if service.primary else None,
             spot_only=service.capacity_providers == {"FARGATE_SPOT"},
             messages=tuple(recent),
             autoscaler=scaler,

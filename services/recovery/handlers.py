@@ -9,7 +9,7 @@ from contracts.drills import DrillFinished
 from contracts.envelope import Meta
 from contracts.health import HealthScored
 from contracts.migration import MigrationFinished, MigrationStarted
-from contracts.monitor import CriticalAlert
+from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import (
     ApplyChange,
@@ -39,16 +39,17 @@ from services.recovery.decisions.helped import whether_it_helped
 from services.recovery.decisions.refuse import refused_by_policy
 from services.recovery.decisions.replay import arm_again, begin_again, disarm_again, end_again, index_again, resume
 from services.recovery.decisions.roll_back import end_rollback, overdue
-from services.recovery.decisions.scale_by_itself import also_scale, whole_policy_of
+from services.recovery.decisions.scale_by_itself import begin_to_look, look_id, not_looked, over, whole_policy_of
 from services.recovery.decisions.triggers import roll_back_on_alert, roll_back_on_command
 from services.recovery.decisions.unscale import again, finished_again, give_up, on_time, started_again
 from services.recovery.domain import alert as alerts
 from services.recovery.domain import arm as arming
 from services.recovery.domain.drill_work import DrillWork
+from services.recovery.domain.exhaustion import ResourceAlert, about_resources
 from services.recovery.domain.migration import MigrateWork
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.roll_back import Failed
-from services.recovery.domain.scale_work import ScaleWork
+from services.recovery.domain.scale_work import LookWork, ScaleWork
 from services.recovery.domain.work import ChangeWork, ConsiderWork, Expiry, HelpedWork, RollbackWork
 
 
@@ -104,7 +105,7 @@ class Handlers:
     async def alert(self, alert: CriticalAlert, meta: Meta) -> Transition:
         """Roll an armed run back, or consider whether to go back, or to scale, outside a run."""
         now, policy = self._now(), policy_of(self.policies, alert.target)
-        whole = whole_policy_of(self.policies, alert.target)
+        resources, whole = ResourceAlert.of(alert), whole_policy_of(self.policies, alert.target)
 
         def decide(protection: Protection) -> Decision:
             ours = alerts.judged_by_a_run(protection, now)
@@ -112,9 +113,10 @@ class Handlers:
                 return roll_back_on_alert(protection, alert, ours, meta.id, now)
             noted = alerts.note(protection, alert, now)
             if alert.state == "resolved":
-                return Decision(noted.to_bytes(), cancel_timers=(again_id(alert),))
+                return Decision(noted.to_bytes(), cancel_timers=(again_id(alert), look_id(resources)))
             work = ConsiderWork(target=alert.target, alert=alert, asked_at=now)
-            return also_scale(begin_to_consider(noted, work, meta.id, policy, now), alert, meta.id, whole, now)
+            considering = begin_to_consider(noted, work, meta.id, policy, now)
+            return begin_to_look(considering, LookWork(target=alert.target, alert=resources), meta.id, whole, now)
 
         return _on(alert.target, lambda protection: drills.on_alert(protection, alert, now, decide))
 
@@ -131,6 +133,29 @@ class Handlers:
         if not meta.read_again:
             return None
         return _on(event.target, lambda protection: drills.finished_again(protection, event))
+
+    async def warning(self, alert: WarningAlert, meta: Meta) -> Transition | None:
+        """Look whether resources are exhausted; of all other warnings nothing follows."""
+        now, policy = self._now(), whole_policy_of(self.policies, alert.target)
+        if policy is None or not about_resources(alert.rule, policy.rules):
+            return None
+        work = LookWork(target=alert.target, alert=ResourceAlert.of(alert))
+
+        def decide(protection: Protection) -> Decision:
+            if alert.state == "resolved":
+                return over(protection, work.alert)
+            return begin_to_look(Decision(protection.to_bytes()), work, meta.id, policy, now)
+
+        return _on(alert.target, decide)
+
+    async def look(self, timer: Timer) -> Transition:
+        """Look again whether resources are exhausted, since their alert still fires."""
+        work, now = LookWork.from_bytes(timer.payload), self._now()
+        policy, cause = whole_policy_of(self.policies, work.target), f"{timer.id}:{timer.due}"
+        return _on(
+            work.target,
+            lambda protection: begin_to_look(Decision(protection.to_bytes()), work, cause, policy, now),
+        )
 
     async def consider(self, timer: Timer) -> Transition:
         """Consider an alert again that could not be decided."""
@@ -231,6 +256,12 @@ class Handlers:
         work, now = ConsiderWork.from_bytes(job.payload), self._now()
         policy = policy_of(self.policies, work.target)
         return _on(work.target, lambda protection: not_considered(protection, work, job.why, policy, now))
+
+    def look_failed(self, job: FailedJob) -> Transition:
+        """Look again at resources of which the look has failed for good."""
+        work, now = LookWork.from_bytes(job.payload), self._now()
+        policy = whole_policy_of(self.policies, work.target)
+        return _on(work.target, lambda protection: not_looked(protection, work, policy, job.why, now))
 
     def scale_failed(self, job: FailedJob) -> Transition:
         """Restore at once what a scaling has set whose job has failed for good."""

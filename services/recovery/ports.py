@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from contracts.base import Target
 from contracts.rollout_pace import RolloutPace
 from services.recovery.domain.change import Body
+from services.recovery.domain.load import Load
 from services.recovery.domain.migration import LogPlace, OneOff
 from services.recovery.domain.migration_end import Task
 from services.recovery.domain.observed import Targets
@@ -140,6 +141,10 @@ class Room(Protocol):
 
     async def database(self, target: Target, instance: str) -> DatabaseRoom:
         """Return what an RDS instance is asked for now."""
+        ...
+
+    async def load(self, target: Target) -> Load:
+        """Return what the service's tasks used in the last hours, minute by minute."""
         ...
 
 

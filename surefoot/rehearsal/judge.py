@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from contracts.monitor import CriticalAlert
 from contracts.recovery import AlertTrigger, DriftObserved, ReadinessChanged, RollbackDecided
 from contracts.run_verbs import VerbAnswered
+from contracts.scaling import ScalingDecided, ScalingStarted
 from sandbox.scenarios.model import Expected
 from surefoot.rehearsal.rehearse import Rehearsal
 
@@ -20,6 +21,18 @@ def decisions_of(rehearsal: Rehearsal) -> set[str]:
     events = (envelope.event for envelope in rehearsal.events)
     decided = (event for event in events if isinstance(event, RollbackDecided) and event.run_id is None)
     return {f"{event.decision}/{event.reason}" for event in decided if isinstance(event.trigger, AlertTrigger)}
+
+
+def scalings_of(rehearsal: Rehearsal) -> set[str]:
+    """Return ``DECISION/REASON`` of what recovery decided on emergency scalings."""
+    events = (envelope.event for envelope in rehearsal.events)
+    return {f"{event.decision}/{event.reason}" for event in events if isinstance(event, ScalingDecided)}
+
+
+def scaled_to(rehearsal: Rehearsal) -> int:
+    """Return how many tasks emergency scalings have wanted at most; 0 where there was none."""
+    events = (envelope.event for envelope in rehearsal.events)
+    return max((event.raised.desired for event in events if isinstance(event, ScalingStarted)), default=0)
 
 
 def differences_of(rehearsal: Rehearsal) -> tuple[str, ...]:
@@ -53,7 +66,12 @@ def answers_of(rehearsal: Rehearsal) -> tuple[str, ...]:
 
 def mismatches(rehearsal: Rehearsal, expected: Expected) -> list[str]:
     """Return a sentence for each difference from what was expected; empty if there is none."""
-    return [*_of_the_end(rehearsal, expected), *_of_people(rehearsal, expected), *_of_aws(rehearsal, expected)]
+    return [
+        *_of_the_end(rehearsal, expected),
+        *_of_people(rehearsal, expected),
+        *_of_scalings(rehearsal, expected),
+        *_of_aws(rehearsal, expected),
+    ]
 
 
 def _of_the_end(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
@@ -84,6 +102,16 @@ def _of_people(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
         yield f"newer runs ended {', '.join(ended) or 'never'}, not {', '.join(expected.newer)}"
     if expected.answers is not None and (answers := answers_of(rehearsal)) != expected.answers:
         yield f"people were answered {', '.join(answers) or 'nothing'}, not {', '.join(expected.answers)}"
+
+
+def _of_scalings(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
+    """Yield the differences in what became of the desired count."""
+    if expected.scalings is not None and (decided := scalings_of(rehearsal)) != expected.scalings:
+        yield f"decided on scalings: {_names(decided)}, not {_names(expected.scalings)}"
+    if expected.scaled_to is not None and (most := scaled_to(rehearsal)) != expected.scaled_to:
+        yield f"it was scaled to {most}, not {expected.scaled_to}"
+    if expected.wants is not None and rehearsal.wants != expected.wants:
+        yield f"{rehearsal.wants} tasks are wanted in the end, not {expected.wants}"
 
 
 def _of_aws(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:

@@ -26,7 +26,7 @@ from contracts.topics import DEPLOYMENT_EVENTS
 from sandbox.aws.accounts import ACCOUNT, REGION
 from sandbox.aws.call_log import Call
 from sandbox.aws.ecr.registry import Registry, split
-from sandbox.aws.server.outcome import live_image, watched_services
+from sandbox.aws.server.outcome import live_image, wanted_tasks, watched_services
 from sandbox.scenarios.model import Scenario
 from sandbox.scenarios.service import Service
 from sandbox.stack import REQUIRED_VARIABLES
@@ -66,6 +66,8 @@ class Rehearsal:
     """Product seconds, from the request to the end of the run."""
     also: tuple[DeploymentFinished, ...] = ()
     """How the services ended that were deployed afterwards."""
+    wants: int = 0
+    """The desired count of the service in the end."""
     live: str = ""
     """The image that the service's newest deployment runs in the end: its tag, or its reference."""
     fired: frozenset[str] = frozenset()
@@ -142,6 +144,7 @@ async def _play(
         tuple(call for call in stage.aws.calls.calls(changing=True) if "surefoot" in call.user_agent),
         seconds,
         tuple(also),
+        wanted_tasks(world),
         live_image(world),
         frozenset(name for name in stage.fired if name.startswith(OURS)),
         tuple(newer),

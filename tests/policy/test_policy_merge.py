@@ -38,7 +38,7 @@ OTHER_VALUES: dict[str, Any] = {
     "optimization.enabled": False,
     "recovery.enabled": False,
     "recovery.triggers": ["error_rate", "response_time"],
-    "recovery.scaling_by_itself": True,
+    "recovery.scaling_by_itself": False,
     "recovery.scaling_above_maximum": True,
     "recovery.scaling_database_connections": 400,
     "recovery.migration_at_limit": "stop",

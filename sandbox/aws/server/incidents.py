@@ -8,6 +8,7 @@ from sandbox.aws.ecs.services import Service
 from sandbox.aws.ecs.task_lifecycle import INTERRUPTED
 from sandbox.aws.errors import AwsFault
 from sandbox.aws.moto.patches import database_is, subnets_are
+from sandbox.aws.world.conditions import Crowd
 from sandbox.aws.world.world import World
 from sandbox.scenarios.incident import Incident
 
@@ -67,6 +68,10 @@ def _scale_to(world: World, service: Service, tasks: int) -> None:
     _update(world, service, desiredCount=tasks)
 
 
+def _users(world: World, service: Service, times: float) -> None:
+    world.conditions.crowds[f"{service.cluster}/{service.name}"] = Crowd(times, service.desired)
+
+
 def _deploys(world: World, service: Service, tag: str) -> None:
     """Let a person deploy a tag: what runs now, with another image for the main container."""
     if tag not in world.registry.tags:
@@ -101,7 +106,11 @@ def _update(world: World, service: Service, **changes: object) -> None:
 
 
 # those that can be refused come first
-_TO_SERVICE: dict[str, Callable[[World, Service, Any], None]] = {"deploys": _deploys, "scale_to": _scale_to}
+_TO_SERVICE: dict[str, Callable[[World, Service, Any], None]] = {
+    "deploys": _deploys,
+    "scale_to": _scale_to,
+    "users": _users,
+}
 _EFFECTS: dict[str, Callable[[World, Any], None]] = {
     "interrupts": _interrupts,
     "deletes_image": _deletes_image,

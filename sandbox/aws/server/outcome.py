@@ -9,6 +9,12 @@ from sandbox.aws.ecr.registry import split
 from sandbox.aws.world.world import World, dimension_of
 
 
+def wanted_tasks(world: World) -> int:
+    """Return the desired count of the world's first service; 0 where it is gone."""
+    service = world.ecs.services.get((world.workload.cluster, world.workload.service))
+    return service.desired if service is not None else 0
+
+
 def live_image(world: World) -> str:
     """Return the image of the first service's newest deployment: its tag in the sandbox's repository, or its reference.
 

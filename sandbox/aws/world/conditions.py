@@ -8,6 +8,20 @@ METRICS_LATE = 60.0
 """Seconds after which CloudWatch has a minute's metrics. AWS names no number; a load balancer sends once a minute."""
 
 
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Users that come beyond the usual ones of a service."""
+
+    times: float
+    """As many as usually, and so many times more."""
+    tasks: int
+    """The tasks that were wanted when they began to come."""
+
+    def work(self, tasks: int) -> float:
+        """Return how many times the usual work each of so many running tasks does; at least 1."""
+        return max(1.0, self.times * self.tasks / max(1, tasks))
+
+
 @dataclass(slots=True)
 class Conditions:
     """The conditions of one world; they may change at any time."""
@@ -15,6 +29,8 @@ class Conditions:
     traffic: Traffic = USUAL
     traffic_of: dict[str, Traffic] = field(default_factory=dict)
     """``cluster/service`` → its users, where they are not as many as of others."""
+    crowds: dict[str, Crowd] = field(default_factory=dict)
+    """``cluster/service`` → its users, where more or fewer come than usually."""
     database: bool = True
     """Whether the database itself is there: a container may still fail to reach it."""
     metrics_late: float = 0.0

@@ -37,7 +37,7 @@ def seed_history(store: MetricStore, view: ServiceView, now: float, days: int, r
 def publish(store: MetricStore, view: ServiceView, now: float, random: Random) -> None:
     """Write the last whole minute before ``now``, in product epoch seconds. Call it once for each minute."""
     minute = math.floor(now / MINUTE) * MINUTE - MINUTE
-    load = view.traffic.at(minute)
+    load = view.traffic.at(minute) * (view.crowd.times if view.crowd else 1.0)
     _containers(store, view, minute, load, random)
     if view.database:
         _database(store, view, minute, random)
@@ -61,7 +61,7 @@ def _containers(store: MetricStore, view: ServiceView, at: float, load: float, r
         return
     ecs = _key("AWS/ECS", view)
     # Busier by day, but not by much: what an image costs at rest is most of what it costs.
-    busy = 0.93 + 0.07 * view.traffic.busy(at)
+    busy = (0.93 + 0.07 * view.traffic.busy(at)) * (view.crowd.work(len(view.tasks)) if view.crowd else 1.0)
     processor = [_share(task.behaviour.cpu * busy * random.gauss(1, 0.02), 100) for task in view.tasks]
     memory = [_share(task.memory * random.gauss(1, 0.01), 100) for task in view.tasks]
     store.put(ecs("CPUUtilization"), at, samples(processor, unit="Percent"))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sandbox.aws.workloads import COURT, Workload
+from sandbox.aws.world.conditions import Crowd
 from sandbox.scenarios.behaviour import Behaviour
 from sandbox.scenarios.traffic import USUAL, Traffic
 
@@ -50,5 +51,7 @@ class ServiceView:
     tasks: tuple[TaskView, ...]
     workload: Workload = COURT
     traffic: Traffic = USUAL
+    crowd: Crowd | None = None
+    """None: as many users as usually."""
     database: bool = True
     """Whether the database itself is there."""

@@ -115,6 +115,7 @@ class World:
             tasks=tuple(self._task_view(task) for task in tasks if task.behaviour),
             workload=self.workload,
             traffic=self.conditions.traffic_of.get(f"{service.cluster}/{service.name}", self.conditions.traffic),
+            crowd=self.conditions.crowds.get(f"{service.cluster}/{service.name}"),
             database=self.conditions.database,
         )
 

@@ -9,12 +9,15 @@ from services._aws.cloudwatch import Metric, read_series
 from services._aws.errors import changing, reading
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
+from services.recovery.domain.load import Load
 from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
 
 DIMENSION = "ecs:service:DesiredCount"
 LOOK_BACK = 5 * 60.0
 """Seconds of which the database's points are read: CloudWatch shows them minutes late."""
-SCALES_IN = frozenset({"TargetTrackingScaling", "StepScaling", "PredictiveScaling"})
+LOAD_BACK = 3 * 3600.0
+"""Seconds of which the tasks' points are read: as long as a version may be to blame, and the hour before it."""
+SCALES = frozenset({"TargetTrackingScaling", "StepScaling", "PredictiveScaling"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,12 @@ def _resource(target: Target) -> str:
 
 def _autoscaler(found: dict[str, Any], policies: list[Any], actions: list[Any]) -> Autoscaler:
     suspended = found.get("SuspendedState") or {}
-    scales_in = any(policy.get("PolicyType") in SCALES_IN for policy in policies)
+    scales = any(policy.get("PolicyType") in SCALES for policy in policies)
     return Autoscaler(
         low=int(found["MinCapacity"]),
         high=int(found["MaxCapacity"]),
-        policies=scales_in and not suspended.get("DynamicScalingInSuspended"),
+        policies=scales and not suspended.get("DynamicScalingInSuspended"),
+        scales_out=scales and not suspended.get("DynamicScalingOutSuspended"),
         schedule=()
         if suspended.get("ScheduledScalingSuspended")
         else tuple(str(action.get("ScheduledActionName", "")) for action in actions),
@@ -102,3 +106,20 @@ class AwsRoom:
             connections=max(series["connections"].values(), default=None),
             cpu=cpu[max(cpu)] if cpu else None,
         )
+
+    async def load(self, target: Target) -> Load:
+        of = {"ClusterName": target.cluster, "ServiceName": target.service}
+        now = self.clock.now()
+        series = await read_series(
+            self.aws,
+            target,
+            [
+                Metric("cpu", "AWS/ECS", "CPUUtilization", "Average", of),
+                Metric("least", "AWS/ECS", "CPUUtilization", "Minimum", of),
+                Metric("memory", "AWS/ECS", "MemoryUtilization", "Average", of),
+                Metric("tasks", "AWS/ECS", "CPUUtilization", "SampleCount", of),
+            ],
+            now - LOAD_BACK,
+            now,
+        )
+        return Load(series["cpu"], series["least"], series["memory"], series["tasks"])

@@ -20,6 +20,7 @@ from services.recovery.domain.scale_work import ScaleWork, ScalingOperation
 from services.recovery.domain.scaling import (
     MOST_PAST_SCALINGS,
     EmergencyScaling,
+    Measured,
     PastScaling,
     WhyScale,
     not_scaled,
@@ -160,13 +161,16 @@ def note(work: ScaleWork, notes: tuple[str, ...] = (), **changes: Any) -> Transi
     return of_scaling(work, decide)
 
 
-def end_raising(work: ScaleWork, sentence: str, now: datetime) -> Transition:
-    """End the operation of a scaling whose counts are raised; what it has set stands until its time is over."""
+def end_raising(work: ScaleWork, sentence: str, now: datetime, measured: Measured | None = None) -> Transition:
+    """End the operation of a scaling whose counts are raised; what it has set stands until its time is over.
+
+    ``measured``: what it took; None where its tasks do not run yet.
+    """
 
     def decide(protection: Protection, scaling: EmergencyScaling) -> Decision:
         if scaling.answered or scaling.phase == "restoring":
             return Decision()
-        ended = scaling.model_copy(update={"phase": "raised", "answered": True})
+        ended = scaling.model_copy(update={"phase": "raised", "answered": True, "measured": measured})
         operation = ScalingOperation.up(work, ended).finished(sentence, now, result="scaled")
         return Decision(protection.replace(scaling=ended).to_bytes(), records=operation.record)
 
@@ -181,6 +185,7 @@ def past_of(scaling: EmergencyScaling, result: Any, sentence: str) -> PastScalin
         sentence=prose(sentence),
         incident=scaling.incident,
         plan=scaling.plan,
+        measured=scaling.measured,
     )
 
 

@@ -1,53 +1,27 @@
-"""Scales on a critical alert about processor or memory outside a run, or records why it does not."""
+"""Scales on an alert about processor or memory outside a run, or records why it does not."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from contracts.base import Target, caused_id
-from contracts.monitor import CriticalAlert
 from contracts.policy import ServicePolicy
 from services._chassis.policies import Policies
-from services._chassis.transition import Decision
+from services._chassis.transition import Decision, Job, Timer
 from services.recovery.decisions.record import on_record
-from services.recovery.decisions.scale import begin_scaling, decided_on, why_not_scale
-from services.recovery.domain import alert as alerts
+from services.recovery.decisions.scale import begin_scaling, decided_on, wanted_of, why_not_scale
 from services.recovery.domain.answer import Answer
 from services.recovery.domain.decision_record import record_once
-from services.recovery.domain.exhaustion import about_resources, why_not_by_itself
-from services.recovery.domain.protection import Protection
-from services.recovery.domain.scaling import EmergencyScaling
+from services.recovery.domain.exhaustion import FINAL, Look, ResourceAlert, about_resources, before_looking, decide
+from services.recovery.domain.protection import MOST_RESOLVED, Protection
+from services.recovery.domain.scale_plan import Planned
+from services.recovery.domain.scale_work import LookWork
+from services.recovery.domain.scaling import EmergencyScaling, WhyScale, not_scaled
 
-
-def also_scale(
-    decision: Decision, alert: CriticalAlert, cause: str, policy: ServicePolicy | None, now: datetime
-) -> Decision:
-    """Return a decision on an alert outside a run with what follows from it for the service's scaling.
-
-    Its state is that of the target. An alert about anything but resources adds nothing, and neither does one about a
-    service that the policy leaves out. ``cause``: the id of the alert's message; each has a try of its own.
-    """
-    if policy is None or not about_resources(alert, policy.rules):
-        return decision
-    protection, recovery = Protection.from_bytes(decision.state), policy.recovery
-    if protection.scaling is not None and protection.scaling.incident == alert.alert_id:
-        return decision
-    scaling = EmergencyScaling(
-        scaling_id=f"scaling:{caused_id(cause, 'scaling')}",
-        trigger=alerts.trigger_of(alert),
-        asked_at=now,
-        until=now + timedelta(minutes=recovery.scaling_minutes),
-    )
-    refusal = why_not_by_itself(protection, alert, recovery, now) or why_not_scale(protection, now)
-    if refusal is not None:
-        return _recorded(decision, protection, alert, scaling, refusal, policy, now)
-    begun = begin_scaling(protection, alert.target, scaling)
-    return replace(
-        decision,
-        state=begun.state,
-        jobs=(*decision.jobs, *begun.jobs),
-        timers=(*decision.timers, *begun.timers),
-        records={**decision.records, **begun.records},
-    )
+LOOK = "look-exhausted"
+"""The kind of the job that looks whether resources are exhausted."""
+AGAIN = timedelta(seconds=60)
+"""Product time between two looks while the alert fires."""
+NOT_LOOKED = Look(unseen="recovery has not looked yet")
 
 
 def whole_policy_of(policies: Policies, target: Target) -> ServicePolicy | None:
@@ -58,16 +32,97 @@ def whole_policy_of(policies: Policies, target: Target) -> ServicePolicy | None:
         return None
 
 
-def _recorded(
-    decision: Decision,
-    protection: Protection,
-    alert: CriticalAlert,
-    scaling: EmergencyScaling,
-    refusal: Answer,
-    policy: ServicePolicy,
-    now: datetime,
+def begin_to_look(
+    decision: Decision, work: LookWork, cause: str, policy: ServicePolicy | None, now: datetime
 ) -> Decision:
-    decided = decided_on(alert.target, scaling, refusal, now, policy.digest)
-    event = decided.model_copy(update={"scaling_id": "", "deployment_id": alert.deployment_id})
+    """Return a decision on an alert, or on its timer, with what follows from it for the service's scaling.
+
+    The decision's state is that of the target. ``cause``: the id of the alert's message, or of the timer; each has a
+    look of its own.
+    """
+    if policy is None or not about_resources(work.alert.rule, policy.rules):
+        return decision
+    protection = Protection.from_bytes(decision.state)
+    answer = _without_looking(protection, work.alert, policy, now)
+    if answer is not None:
+        return _on_record(decision, protection, work, answer, policy, now)
+    return replace(decision, jobs=(*decision.jobs, Job(caused_id(cause, LOOK), LOOK, work.to_bytes())))
+
+
+def needs_a_look(protection: Protection, work: LookWork, policy: ServicePolicy | None, now: datetime) -> bool:
+    """Return whether only a look at the service can tell whether it is scaled."""
+    if policy is None or not about_resources(work.alert.rule, policy.rules):
+        return False
+    return _without_looking(protection, work.alert, policy, now) is None
+
+
+def looked(
+    protection: Protection, work: LookWork, look: Look, policy: ServicePolicy | None, cause: str, now: datetime
+) -> Decision:
+    """Begin the scaling, or record why not. What was seen may be older than the state: a run may have armed meanwhile.
+
+    ``cause``: the id of the job.
+    """
+    kept = Decision(protection.to_bytes())
+    if policy is None or not about_resources(work.alert.rule, policy.rules):
+        return kept
+    answer: Planned | Answer | None = _without_looking(protection, work.alert, policy, now)
+    if answer is None:
+        scaling = _scaling(work.alert, cause, policy, now)
+        answer = decide(protection, work.alert, look, wanted_of(protection, scaling), policy.recovery, now)
+        if isinstance(answer, Planned):
+            return begin_scaling(protection, work.target, scaling)
+    assert isinstance(answer, Answer)  # noqa: S101  a plan begins above
+    return _on_record(kept, protection, work, answer, policy, now)
+
+
+def not_looked(
+    protection: Protection, work: LookWork, policy: ServicePolicy | None, why: str, now: datetime
+) -> Decision:
+    """Look again, since the job has failed for good. ``why`` completes "recovery …"."""
+    kept = Decision(protection.to_bytes())
+    if policy is None:
+        return kept
+    return _on_record(kept, protection, work, not_scaled(WhyScale.UNSEEN, f"recovery's look {why}"), policy, now)
+
+
+def over(protection: Protection, alert: ResourceAlert) -> Decision:
+    """Look no more at an alert that is over."""
+    known = (*(name for name in protection.resolved if name != alert.alert_id), alert.alert_id)
+    return Decision(protection.replace(resolved=known[-MOST_RESOLVED:]).to_bytes(), cancel_timers=(look_id(alert),))
+
+
+def look_id(alert: ResourceAlert) -> str:
+    """Return the id of the timer at which it is looked again."""
+    return f"exhausted:{alert.alert_id}"
+
+
+def _without_looking(
+    protection: Protection, alert: ResourceAlert, policy: ServicePolicy, now: datetime
+) -> Answer | None:
+    return before_looking(protection, alert, policy.recovery) or why_not_scale(protection, now)
+
+
+def _scaling(alert: ResourceAlert, cause: str, policy: ServicePolicy, now: datetime) -> EmergencyScaling:
+    return EmergencyScaling(
+        scaling_id=f"scaling:{caused_id(cause, 'scaling')}",
+        trigger=alert.trigger,
+        asked_at=now,
+        until=now + timedelta(minutes=policy.recovery.scaling_minutes),
+    )
+
+
+def _on_record(
+    decision: Decision, protection: Protection, work: LookWork, answer: Answer, policy: ServicePolicy, now: datetime
+) -> Decision:
+    """Record once why nothing is scaled, and look again where that may change while the alert fires."""
+    standing = protection.scaling
+    if standing is not None and standing.incident == work.alert.alert_id:
+        return decision  # its end tells whether the alert still fires
+    if answer.why not in FINAL:
+        timer = Timer(look_id(work.alert), "look", (now + AGAIN).timestamp(), work.to_bytes())
+        decision = replace(decision, timers=(*decision.timers, timer))
+    decided = decided_on(work.target, _scaling(work.alert, "", policy, now), answer, now, policy.digest)
+    event = decided.model_copy(update={"scaling_id": "", "deployment_id": work.alert.deployment_id})
     known, record = record_once(protection, event, "")
     return on_record(replace(decision, state=known.to_bytes()), record)

@@ -167,7 +167,7 @@ def _still(
     protection: Protection, work: ScaleWork, scaling: EmergencyScaling, now: datetime
 ) -> tuple[Protection, NewRecord | None]:
     """Call people where the alert that a scaling has answered still fires: it is not answered twice."""
-    if scaling.incident not in protection.firing:
+    if not scaling.incident or scaling.incident in protection.resolved:
         return protection, None
     sentence = f"The time of {work.scaling_id} is over, and its alert still fires: {scaling.trigger.summary}."
     answer = Answer("people-called", WhyScale.STILL, sentence)

@@ -1,13 +1,14 @@
 """The three recovery plans of the requirements: what they promise, what is expected here, and what was measured."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.rollout_pace import RolloutPace, duration
 from services.recovery.domain.drill import PastDrill
 from services.recovery.domain.drill_findings import costs, exact
 from services.recovery.domain.protection import PastRollback
+from services.recovery.domain.scaling import Measured
 
 NOT_YET = "Surefoot does not carry it out yet"
 
@@ -25,6 +26,7 @@ class Promise:
 
 ROLLBACK = Promise("rollback", 5, 0, automatic=True, approval=False)
 SCALING = Promise("scaling", 3, 0, automatic=True, approval=False)
+SCALING_SECONDS = SCALING.rto_minutes * 60
 RECREATE = Promise("recreate", 60, 15, automatic=False, approval=True)
 
 
@@ -64,16 +66,20 @@ class Plan:
         }
 
 
-def plans(pace: RolloutPace | None, past: Sequence[PastRollback], drills: Sequence[PastDrill] = ()) -> tuple[Plan, ...]:
+def plans(
+    pace: RolloutPace | None,
+    past: Sequence[PastRollback],
+    drills: Sequence[PastDrill] = (),
+    scaled: tuple[str, Measured] | None = None,
+) -> tuple[Plan, ...]:
     """Return the plans. ``pace``: how fast a rollback would be rolled out; None where that is not known.
 
-    ``past``, ``drills``: the rollbacks and the drills that have ended, the newest last.
+    ``past``, ``drills``: the rollbacks and the drills that have ended, the newest last. ``scaled``: the newest scaling
+    that was measured.
     """
-    scaling = _last(drills, "scaling")
-    by = "By hand (`surefoot scale`), by itself where the policy says so"
     return (
         _rollback(pace, past, _last(drills, "rollback")),
-        Plan(SCALING, True, f"{by}; {_measured(scaling) or 'none was measured yet'}.", drill=scaling),
+        _scaling(pace, scaled, _last(drills, "scaling")),
         Plan(
             RECREATE,
             False,
@@ -91,6 +97,19 @@ def _measured(drill: PastDrill | None) -> str:
     if drill is None or drill.rto_seconds is None:
         return ""
     return f"measured {drill.finished_at:%Y-%m-%d}: {exact(drill.rto_seconds)} (a drill with {drill.version})"
+
+
+def _scaling(pace: RolloutPace | None, last: tuple[str, Measured] | None, drill: PastDrill | None) -> Plan:
+    """Return what a scaling takes: all new tasks start at once, as the first batch of a rollout does."""
+    name, found = last or ("", None)
+    known = (f"the last one took {duration(found.seconds)}" if found else "", _measured(drill))
+    measured = "; ".join(filter(None, known)) or "none was measured yet"
+    plan = Plan(SCALING, True, "", None, found.seconds if found else None, name, drill)
+    if pace is None:
+        return replace(plan, sentence=f"How long it takes here is not known; {measured}.")
+    longer = f", longer than the {SCALING.rto_minutes} minutes of the plan" if pace.per_batch > SCALING_SECONDS else ""
+    sentence = f"Expected here: {duration(pace.per_batch)} for tasks to start and become healthy{longer}; {measured}."
+    return replace(plan, sentence=sentence, estimate_seconds=round(pace.per_batch, 1))
 
 
 def _rollback(pace: RolloutPace | None, past: Sequence[PastRollback], drill: PastDrill | None) -> Plan:

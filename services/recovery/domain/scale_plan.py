@@ -45,6 +45,8 @@ class Autoscaler:
     high: int
     policies: bool = True
     """Whether it has policies that scale in, and they are not suspended."""
+    scales_out: bool = True
+    """Whether it has policies that scale out, and they are not suspended."""
     schedule: tuple[str, ...] = ()
     """Names of its scheduled actions, which may set other limits at any time."""
 
@@ -70,6 +72,8 @@ class Seen:
     deletion: str = ""
     """Says, as a clause, that the service is being deleted; empty where it is not."""
     rolling_out: bool = False
+    deployed_at: float | None = None
+    """When ECS began the newest deployment, epoch seconds by AWS's clock; None where it does not tell."""
     spot_only: bool = False
     messages: tuple[str, ...] = ()
     """The service events of the last ``RECENT_SECONDS``, the newest first."""
@@ -80,6 +84,11 @@ class Seen:
     """None where the policy names none."""
     unread: Mapping[str, str] | None = None
     """What could not be read: a name of ``OVERRIDABLE`` → AWS's answer, as a clause."""
+
+    @property
+    def unplaced(self) -> str:
+        """Return what ECS says of tasks that it could not place lately, as a clause; empty where nothing."""
+        return unplaced(self.messages)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from contracts.base import Target
 from contracts.operations import Operation
 from contracts.scaling import Counts
 from contracts.state import State
+from services.recovery.domain.exhaustion import ResourceAlert
 from services.recovery.domain.scaling import EmergencyScaling, of_person
 
 
@@ -18,6 +19,13 @@ class ScaleWork(State):
     def end_id(self) -> str:
         """Return the id of the operation that restores what was set."""
         return f"{self.scaling_id}:end"
+
+
+class LookWork(State):
+    """What the look at a service whose resources may be exhausted is about, and its timer."""
+
+    target: Target
+    alert: ResourceAlert
 
 
 class ScalingOperation(Operation):

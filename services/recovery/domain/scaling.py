@@ -1,5 +1,6 @@
 """The state of an emergency scaling: who asked for what, what was there, and what of it is set and restored."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, Self
@@ -40,8 +41,15 @@ class WhyScale(StrEnum):
     ADDRESSES = "addresses"
     UNSEEN = "unseen"
     NOT_GOVERNED = "not-governed"
+    NOT_EXHAUSTED = "not-exhausted"
+    AUTOSCALER = "autoscaler"
+    """An autoscaler, a person or ECS adds tasks already; people are called where that takes too long."""
     # people are called
     NEW_VERSION = "new-version"
+    MEMORY = "memory"
+    """Memory that has nothing to do with the load: a leak, or tasks that are too small."""
+    SOME_TASKS = "some-tasks"
+    """Some tasks are at their limit, and others are not."""
     SWITCHED_OFF = "switched-off"
     ONCE = "once"
     STILL = "still"
@@ -60,6 +68,15 @@ class ScalingPlan(Contract):
     autoscaled: bool
     """Whether scaling policies decide on the count once the limits are as before."""
     sentence: Prose
+
+
+class Measured(Contract):
+    """What an emergency scaling took: its recovery time, as a drill and the readiness of a service show it."""
+
+    seconds: float
+    """Product seconds from the request until as many tasks ran as were wanted."""
+    tasks: int
+    """How many tasks ran then."""
 
 
 class EmergencyScaling(Contract):
@@ -84,6 +101,8 @@ class EmergencyScaling(Contract):
     """When AWS was about to be called last, written before: an answer may be lost, and a call arrive late."""
     answered: bool = False
     """Whether its operation has ended."""
+    measured: Measured | None = None
+    """None until its tasks run, and where they did not in time."""
     notes: tuple[Prose, ...] = ()
     """What others have changed meanwhile, a sentence for each."""
     waits: Prose = ""
@@ -119,6 +138,17 @@ class PastScaling(Contract):
     incident: str = ""
     """The id of the alert that it answered."""
     plan: ScalingPlan | None = None
+    measured: Measured | None = None
+    """None where its tasks did not run in time, and in a state of the previous version."""
+
+
+def last_measured(standing: EmergencyScaling | None, past: Sequence[PastScaling]) -> tuple[str, Measured] | None:
+    """Return the id of the newest scaling that was measured, and what was; None where none was.
+
+    ``past``: those that are over, the newest last.
+    """
+    newest_first: tuple[EmergencyScaling | PastScaling, ...] = (*((standing,) if standing else ()), *reversed(past))
+    return next(((known.scaling_id, known.measured) for known in newest_first if known.measured is not None), None)
 
 
 def not_scaled(why: StrEnum, because: str) -> Answer:

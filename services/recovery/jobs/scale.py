@@ -18,7 +18,7 @@ from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scale_moves import raise_count, raise_limits
 from services.recovery.domain.scale_plan import Planned, plan_scaling, unplaced
 from services.recovery.domain.scale_work import ScaleWork
-from services.recovery.domain.scaling import EmergencyScaling, ScalingPlan, WhyScale, not_scaled
+from services.recovery.domain.scaling import EmergencyScaling, Measured, ScalingPlan, WhyScale, not_scaled
 from services.recovery.examine import ScalingExaminer
 from services.recovery.ports import Autoscaling, Ecs
 
@@ -124,12 +124,13 @@ class _Execution:
         enough = service.running >= service.desired
         if not enough and now < self.began_at + LONGEST_START:
             return None
-        took = duration(now - scaling.asked_at.timestamp())
-        ran = f"{service.running} of {service.desired} run after {took}"
+        seconds = now - scaling.asked_at.timestamp()
+        ran = f"{service.running} of {service.desired} run after {duration(seconds)}"
         why = "" if enough else unplaced(tuple(event.message for event in service.events[:5]))
         until = f"until {scaling.until:%H:%M:%S} UTC"
         sentence = " ".join((plan.sentence, f"It stands {until}; {ran}{f': {why}' if why else ''}.", *scaling.notes))
-        return end_raising(self.work, sentence, moment(now))
+        measured = Measured(seconds=round(seconds, 1), tasks=service.running) if enough else None
+        return end_raising(self.work, sentence, moment(now), measured)
 
     def _given_up(self, scaling: EmergencyScaling, why: str) -> Transition:
         now = moment(self.job.clock.now())

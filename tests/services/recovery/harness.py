@@ -11,7 +11,7 @@ from contracts.drills import DrillFinished
 from contracts.envelope import Meta
 from contracts.health import HealthScored
 from contracts.migration import MigrationFinished, MigrationStarted
-from contracts.monitor import CriticalAlert
+from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.policy import Recovery as RecoverySection
 from contracts.policy import ServicePolicy
 from contracts.policy_parts import RecoveryPolicy
@@ -39,6 +39,7 @@ from services.recovery.adapters.snapshots import SignedSnapshots
 from services.recovery.assess import Assess
 from services.recovery.domain.change import Body
 from services.recovery.domain.course import DEPLOYED_SETTINGS
+from services.recovery.domain.load import Load
 from services.recovery.domain.migration import LogPlace, OneOff
 from services.recovery.domain.migration_end import Container, Task
 from services.recovery.domain.observed import Targets
@@ -56,6 +57,7 @@ from services.recovery.jobs.change import ChangeJob
 from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.jobs.drill import DrillJob
 from services.recovery.jobs.drill_scaling import ScalingDrill
+from services.recovery.jobs.look_exhausted import LookExhaustedJob
 from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.purge import PurgeJob
 from services.recovery.jobs.roll_back import RollbackJob
@@ -367,6 +369,16 @@ class RollingEcs:
         self.changing.append((verb, what))
 
 
+@dataclass(frozen=True)
+class Use:
+    """What the tasks of a service used in one minute, in per cent."""
+
+    cpu: float = 97
+    least: float = 95
+    memory: float = 40
+    tasks: float = 3
+
+
 class Scaler:
     """Application Auto Scaling of the one service, and what more tasks need; without a scalable target at first."""
 
@@ -376,6 +388,11 @@ class Scaler:
         self.addresses: int | AwsError = 100
         self.room: DatabaseRoom | AwsError = DatabaseRoom("orders", connections=30, cpu=20)
         self.refusing: AwsError | None = None
+        self.use: Callable[[float], Use] = lambda _: Use()
+        """Begin of a minute → what the tasks used in it; exhausted unless a test says otherwise."""
+        self.measured = True
+        self.late = 0.0
+        """Seconds by which CloudWatch has the tasks' points late."""
         self.moves_at_once = True
         """Whether Application Auto Scaling has pulled the count within its limits before anybody looks."""
         self.lost: list[AwsError] = []
@@ -397,6 +414,20 @@ class Scaler:
             self.ecs.desired = min(max(self.ecs.desired, self.target.low), self.target.high)
         if self.lost:
             raise self.lost.pop(0)
+
+    async def load(self, target: Target) -> Load:
+        """Return what has been measured until now, a minute late; AWS refuses it as it refuses the rest."""
+        if self.refusing is not None:
+            raise self.refusing
+        end = (self.ecs.clock.now() - self.late) // 60 * 60 - 60
+        minutes = [end - back * 60 for back in range(180)] if self.measured else []
+        used = {minute: self.use(minute) for minute in minutes}
+        return Load(
+            {minute: use.cpu for minute, use in used.items()},
+            {minute: use.least for minute, use in used.items()},
+            {minute: use.memory for minute, use in used.items()},
+            {minute: use.tasks for minute, use in used.items()},
+        )
 
     async def free_addresses(self, target: Target, subnets: Sequence[str]) -> int:
         if isinstance(self.addresses, AwsError):
@@ -565,6 +596,7 @@ class Recovery:
             "apply-change": ChangeJob(self.ecs, self.registry, self.policies, self.store, self.clock),
             "consider-alert": ConsiderJob(self.ecs, self.snapshots, self.policies, self.needs, self.store, self.clock),
             "rollback": RollbackJob(self.ecs, self.ecs, self.registry, self.snapshots, self.store, self.clock, SETTLE),
+            "look-exhausted": LookExhaustedJob(self.examiner, self.policies, self.store, self.clock),
             "scale": ScaleJob(self.ecs, self.scaler, self.examiner, self.policies, self.store, self.clock),
             "unscale": UnscaleJob(self.ecs, self.scaler, self.store, self.clock, SETTLE),
             "migrate": MigrateJob(self.ecs, self.one_off, self.planner, self.policies, self.store, self.clock),
@@ -586,6 +618,7 @@ class Recovery:
             RollBack: self.handlers.roll_back,
             Disarm: self.handlers.disarm,
             CriticalAlert: self.handlers.alert,
+            WarningAlert: self.handlers.warning,
             SnapshotCaptured: self.handlers.own_snapshot,
             TargetArmed: self.handlers.own_arming,
             TargetDisarmed: self.handlers.own_disarming,

@@ -12,6 +12,7 @@ from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services.recovery.domain.readiness import Need, Readiness, Room, WayBack, judge, view
 from services.recovery.domain.recovery_plans import plans
+from services.recovery.domain.scaling import Measured
 from services.recovery.domain.snapshot_index import SnapshotEntry
 from tests.services.recovery.harness import ARN, OTHER, START, TARGET, Recovery
 
@@ -107,11 +108,17 @@ def test_the_plans_are_those_of_the_requirements_with_what_is_expected_and_measu
         ("rollback", 5, 0, False), ("scaling", 3, 0, False), ("recreate", 60, 15, True),
     ]  # fmt: skip
     assert [plan["carried_out"] for plan in shown] == [True, True, False]
-    assert "by itself where the policy says so" in shown[1]["sentence"]
+    assert shown[1]["sentence"] == "How long it takes here is not known; none was measured yet."
     assert shown[2]["sentence"].startswith("Surefoot does not carry it out yet")
     assert shown[0]["sentence"] == "How long it takes here is not known; none was measured yet."
     slow = RolloutPace(tasks=10, minimum_percent=100, maximum_percent=110, draining=300)
-    [rollback, *_] = plans(slow, ())
+    [rollback, scaling, _] = plans(slow, (), scaled=("scaling:1", Measured(seconds=95, tasks=6)))
+    assert (scaling.measured_seconds, scaling.measured_by, scaling.estimate_seconds) == (
+        95,
+        "scaling:1",
+        slow.per_batch,
+    )
+    assert scaling.sentence.endswith("for tasks to start and become healthy; the last one took 95 s.")
     assert rollback.estimate_seconds == slow.expected > 300
     assert "longer than the 5 minutes of the plan" in rollback.sentence
     assert "300 s to drain old tasks" in rollback.sentence
