@@ -17,10 +17,12 @@ from contracts.topics import SERVICES
 from tests.chaos.harms import Harms
 from tests.chaos.judge import Images, Report, judge, judge_services
 from tests.chaos.judge_audit import judge_audit
+from tests.chaos.judge_scalings import judge_scalings
 from tests.chaos.judge_verbs import judge_verbs
-from tests.chaos.kinds import KINDS, mix
+from tests.chaos.kinds import KINDS, SCALED, mix
 from tests.chaos.plan import harms
-from tests.chaos.requests import Asked, requests
+from tests.chaos.requests import Asked, requests, target
+from tests.chaos.scalings import Scalings, Standing, standing
 from tests.chaos.stack import Stack, stack
 
 READY_SECONDS = 90.0
@@ -72,7 +74,8 @@ class Campaign:
     def run(self) -> Report:
         """Run the campaign, and return its report."""
         begun, report = time.monotonic(), Report(self.seed)
-        with stack(self.directory, seed=self.seed, kinds=mix(self.seed, self.targets), mutant=self.mutant) as running:
+        kinds = (*mix(self.seed, self.targets), SCALED)
+        with stack(self.directory, seed=self.seed, kinds=kinds, mutant=self.mutant) as running:
             drive = Drive(self, running)
             drive.start()
             if not self.harmless:
@@ -86,6 +89,7 @@ class Campaign:
             judge(report, drive.asked, running.observer.seen, calls, others, harmless=self.harmless)
             judge_audit(report, running.observer.seen)
             judge_verbs(report, drive.asked, running.observer.seen)
+            judge_scalings(report, running.observer.seen, drive.stood, drive.stands)
             judge_services(report, drive.asked, running.observer.seen, drive.images, drive.harms.touched)
         report.seconds = round(time.monotonic() - begun, 1)
         return report
@@ -105,6 +109,8 @@ class Drive:
         """How many of the runs that were seen to wait for an approval have got theirs."""
         self.asked: list[Asked] = []
         self.images = Images()
+        self._scaled = target(campaign.targets + 1)
+        self._scalings = Scalings(running.fleet.url("recovery"), self._scaled, running.observer.seen)
         self.harms = Harms(running, self._agenda.add, campaign.seed)
 
     def start(self) -> None:
@@ -120,6 +126,13 @@ class Drive:
             time.sleep(0.2)
         self._stack.observer.start()
         self.images.before = self._stack.running()
+        self.stood = self.stands
+        self._scalings.start()
+
+    @property
+    def stands(self) -> Standing:
+        """What AWS has of the service that is scaled."""
+        return standing(self._stack.aws("ecs"), self._stack.aws("application-autoscaling"), self._scaled)
 
     def harm(self) -> None:
         """Harm while there is something to harm."""
@@ -136,6 +149,7 @@ class Drive:
 
     def peace(self) -> None:
         """Undo all harm, and wait until every run has ended and nothing moves any more."""
+        self._scalings.stop()
         self._agenda.run_all()
         self._stack.make_peace()
         begun, seen = time.monotonic(), self._stack.observer.seen
@@ -145,6 +159,7 @@ class Drive:
             if len(seen.events) != count:
                 count, moved = len(seen.events), time.monotonic()
             busy = self._waiting or self._active or any(rival.is_alive() for rival in self.harms.rivals)
+            busy = busy or self._scalings.under_way
             if not busy and time.monotonic() - moved > QUIET_SECONDS:
                 break
         self.images.after = self._stack.steady(STEADY_SECONDS)

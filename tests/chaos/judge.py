@@ -67,6 +67,9 @@ class Report:
     approvals: int = 0
     """Approvals that counted; of each plan one is wanted, and three are sent."""
     pauses: int = 0
+    scalings: int = 0
+    """Emergency scalings that began to set something."""
+    scalings_restored: int = 0
     acts_without_one_record: int = 0
     """Changes, rollbacks and ends of runs that have none, or several, where Redis was never restored."""
     seconds: float = 0

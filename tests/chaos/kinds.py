@@ -82,6 +82,16 @@ KINDS: dict[str, Kind] = {
     "long draining": Kind(target_group={"deregistration_delay": 300}),
 }
 
+SCALED = "scaled"
+STANDING: dict[str, Kind] = {
+    **KINDS,
+    SCALED: Kind(
+        {"load_balancers": [], "scaling": {"min_capacity": 2, "max_capacity": 8, "target_tracking": []}},
+        balanced=False,
+    ),
+}
+"""The kinds of the services that stand there. Nothing is deployed to the last kind: it is scaled."""
+
 
 def mix(seed: int, targets: int) -> tuple[str, ...]:
     """Return the kind of each target. The first is the usual one; the others come in turns, in the seed's order."""
@@ -99,7 +109,7 @@ def service_name(number: int) -> str:
 def world(kinds: Sequence[str]) -> dict[str, Any]:
     """Return a scenario in which a service of each of these kinds stands, number 1 first."""
     services, groups, balancers = [], [], []
-    for number, kind in enumerate((KINDS[name] for name in kinds), 1):
+    for number, kind in enumerate((STANDING[name] for name in kinds), 1):
         group = f"group-{number}"
         services.append(_service(number, kind, group))
         if kind.balanced:
@@ -124,7 +134,7 @@ def _service(number: int, kind: Kind, group: str) -> dict[str, Any]:
         **kind.service,
         "task_definition": {**definition, **kind.service.get("task_definition", {})},
     }
-    return service if number == 1 else {**service, "scaling": None}
+    return service if number == 1 else {"scaling": None, **service}
 
 
 def _running(kind: Kind) -> str:

@@ -6,6 +6,7 @@ code of their own process. ``MUTANTS`` says what each breaks and which test must
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from services._chassis import job_leases, store
@@ -16,6 +17,7 @@ from services._chassis.signatures import Trust
 from services._chassis.store import RedisStore
 from services.orchestrator.domain import steps
 from services.orchestrator.handlers import Handlers
+from services.recovery.decisions import scale
 from services.recovery.domain import arm
 from services.recovery.domain.protection import Protection
 
@@ -127,6 +129,11 @@ def _any_base() -> None:
     Protection.deployment_of = lambda *_: None  # type: ignore[method-assign]
 
 
+def _lent_for_ever() -> None:
+    right = scale.end_timer
+    scale.end_timer = lambda work, at: right(work, at + timedelta(days=365))
+
+
 _COURSE = "tests/services/recovery/test_recovery_course.py"
 _STORE = "tests/chassis/test_store_apply.py"
 MUTANTS: dict[str, Mutant] = {
@@ -187,6 +194,12 @@ MUTANTS: dict[str, Mutant] = {
         "whoever may write to Kafka is believed",
         "tests/security/test_untrusted.py::test_each_type_from_each_stranger_is_a_dead_letter_and_nothing_else",
         _everybody_believed,
+    ),
+    "lent-for-ever": Mutant(
+        "what an emergency scaling has set is never restored",
+        "tests/services/recovery/test_recovery_scaling.py"
+        "::test_the_body_of_the_requirements_scales_for_an_hour_and_what_was_there_comes_back",
+        _lent_for_ever,
     ),
     "any-base": Mutant(
         "a change replaces whatever is live",

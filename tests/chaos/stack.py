@@ -23,7 +23,7 @@ from services._aws.images import ACCEPTED
 from services._chassis.clock import Pace
 from services._chassis.signing_keys import create_all
 from tests.chaos.fleet import Fleet
-from tests.chaos.kinds import KINDS, Kind, service_name, world
+from tests.chaos.kinds import STANDING, Kind, service_name, world
 from tests.chaos.observer import INSTANCE, Observer
 from tests.chaos.plan import LEASE
 from tests.chaos.requests import CLUSTER, policy
@@ -201,7 +201,7 @@ def stack(directory: Path, *, seed: int, kinds: Sequence[str], mutant: str = "")
     observer = Observer(f"{HOST}:{wires['kafka'].port}", environment)
     redis = Redis.from_url(redis_url, socket_timeout=5, retry_on_timeout=True)
     try:
-        stands = {service_name(number): KINDS[kind] for number, kind in enumerate(kinds, 1)}
+        stands = {service_name(number): STANDING[kind] for number, kind in enumerate(kinds, 1)}
         url = f"http://{HOST}:{aws_port}"
         yield Stack(directory, environment, wires, broker, valkey, redis, url, fleet, observer, stands)
     finally:

@@ -38,6 +38,8 @@ def together(reports: Sequence[Report]) -> Report:
         whole.audit_records += report.audit_records
         whole.approvals += report.approvals
         whole.pauses += report.pauses
+        whole.scalings += report.scalings
+        whole.scalings_restored += report.scalings_restored
         whole.acts_without_one_record += report.acts_without_one_record
         whole.seconds = round(whole.seconds + report.seconds, 1)
         whole.faults += [f"seed {report.seed}: {fault}" for fault in report.faults]
