@@ -117,6 +117,19 @@ async def test_one_alert_is_answered_once_and_people_are_called_where_it_still_f
     assert len(recovery.published(ScalingStarted)) == 1
 
 
+async def test_a_warning_that_still_fires_when_the_time_is_over_is_told_to_people() -> None:
+    for still in (True, False):
+        other = Recovery()
+        governs(other)
+        await warned(other)
+        if not still:
+            await warned(other, "resolved")
+        other.clock.time += 3600
+        await other.fire()
+        await other.work()
+        assert (("people-called", "still") in decisions(other)) == still
+
+
 async def test_three_times_a_day_at_most(recovery: Recovery) -> None:
     for number in range(5):
         await exhausted(recovery, f"alert-{number}")
@@ -428,7 +441,7 @@ async def test_a_run_that_arms_while_it_looks_goes_first(recovery: Recovery) -> 
 
 async def test_a_warning_about_anything_else_is_nothing_to_recovery(recovery: Recovery) -> None:
     await warned(recovery, rule="response_time_warning")
-    await warned(recovery, rule="dead_letters")
+    await warned(recovery, rule="dead-letter")
     assert (recovery.store.jobs, recovery.store.timers, decisions(recovery)) == ({}, {}, [])
 
 
