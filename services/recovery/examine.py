@@ -76,7 +76,7 @@ class ScalingExaminer:
             daemon=service.is_daemon,
             deletion=service.being_deleted or "",
             rolling_out=service.rolling_out,
-            deployed_at=service.primary.created_at if service.primary else None,
+            deployed_at=_deployments(service),
             spot_only=service.capacity_providers == {"FARGATE_SPOT"},
             messages=tuple(recent),
             autoscaler=scaler,
@@ -141,3 +141,10 @@ class DrillExaminer:
 def _clause(sentence: str) -> str:
     text = sentence.rstrip(".")
     return f"{text[:1].lower()}{text[1:]}"
+
+
+def _deployments(service: EcsService) -> tuple[float, ...]:
+    """Return when deployments began or were completed, as far as ECS tells it here (service event messages)."""
+    began = service.primary.created_at if service.primary else None
+    completed = (event.created_at for event in service.events if "deployment completed" in event.message)
+    return tuple(at for at in (began, *completed) if at is not None)

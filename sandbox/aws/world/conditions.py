@@ -13,7 +13,7 @@ class Crowd:
     """Users that come beyond the usual ones of a service."""
 
     times: float
-    """As many as usually, and so many times more."""
+    """How many times as many as usually come."""
     tasks: int
     """The tasks that were wanted when they began to come."""
 

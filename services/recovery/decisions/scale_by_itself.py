@@ -71,7 +71,8 @@ def looked(
         scaling = _scaling(work.alert, cause, policy, now)
         answer = decide(protection, work.alert, look, wanted_of(protection, scaling), policy.recovery, now)
         if isinstance(answer, Planned):
-            return begin_scaling(protection, work.target, scaling)
+            begun = begin_scaling(protection, work.target, scaling)
+            return replace(begun, timers=(*begun.timers, _again(work, now)))
     assert isinstance(answer, Answer)  # noqa: S101  a plan begins above
     return _on_record(kept, protection, work, answer, policy, now)
 
@@ -112,16 +113,19 @@ def _scaling(alert: ResourceAlert, cause: str, policy: ServicePolicy, now: datet
     )
 
 
+def _again(work: LookWork, now: datetime) -> Timer:
+    return Timer(look_id(work.alert), "look", (now + AGAIN).timestamp(), work.to_bytes())
+
+
 def _on_record(
     decision: Decision, protection: Protection, work: LookWork, answer: Answer, policy: ServicePolicy, now: datetime
 ) -> Decision:
     """Record once why nothing is scaled, and look again where that may change while the alert fires."""
+    if answer.why not in FINAL:
+        decision = replace(decision, timers=(*decision.timers, _again(work, now)))
     standing = protection.scaling
     if standing is not None and standing.incident == work.alert.alert_id:
-        return decision  # its end tells whether the alert still fires
-    if answer.why not in FINAL:
-        timer = Timer(look_id(work.alert), "look", (now + AGAIN).timestamp(), work.to_bytes())
-        decision = replace(decision, timers=(*decision.timers, timer))
+        return decision  # its end tells whether the alert still fires; it may be refused yet
     decided = decided_on(work.target, _scaling(work.alert, "", policy, now), answer, now, policy.digest)
     event = decided.model_copy(update={"scaling_id": "", "deployment_id": work.alert.deployment_id})
     known, record = record_once(protection, event, "")

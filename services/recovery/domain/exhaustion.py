@@ -28,6 +28,8 @@ MOST_A_DAY = 3
 DAY = timedelta(hours=24)
 YOUNG = 60.0
 """Minutes after a deployment began within which exhaustion that was not there before is its version's."""
+ROLLOUT = 15.0
+"""Minutes that a deployment may have taken until ECS tells that it is completed."""
 PATIENCE = 15
 """Minutes at the limit for which an autoscaler with room, or tasks that are being started, are waited for."""
 WAITS_BEFORE = frozenset({WhyScale.GONE, WhyScale.ZERO, WhyScale.DEPLOYING})
@@ -160,13 +162,15 @@ def _of_the_version(protection: Protection, alert: ResourceAlert, seen: Seen, lo
     other = next((known for known in protection.firing.values() if known.attribution == "new-version"), None)
     if other is not None:
         return f"a critical alert ({other.rule}) is attributed to the new version"
-    began = seen.deployed_at
-    if began is None:
-        return ""
-    young = max(YOUNG, recovery.rollback_window) * MINUTE
-    if load.hot_between(began - YOUNG * MINUTE, began) or not load.hot_between(began, began + young):
-        return ""
-    return f"the tasks came to their limit within {young / MINUTE:.0f} minutes of their deployment, and were not before"
+    young = max(YOUNG, recovery.rollback_window)
+    for deployed in seen.deployed_at:
+        began = deployed - ROLLOUT * MINUTE
+        before = load.hot_between(began - YOUNG * MINUTE, began)
+        if not before and load.hot_between(began, deployed + young * MINUTE):
+            return (
+                f"the tasks came to their limit within {young:.0f} minutes of a deployment, and were not there before"
+            )
+    return ""
 
 
 def _done_before(protection: Protection, alert: ResourceAlert, now: datetime) -> str:

@@ -26,7 +26,7 @@ class Load:
     cpu: Mapping[float, float] = field(default_factory=dict)
     """The average over the tasks."""
     least_cpu: Mapping[float, float] = field(default_factory=dict)
-    """That of the task that is least busy."""
+    """The least of the tasks: how busy the idlest is."""
     memory: Mapping[float, float] = field(default_factory=dict)
     """The average over the tasks."""
     tasks: Mapping[float, float] = field(default_factory=dict)

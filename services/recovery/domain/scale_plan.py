@@ -72,8 +72,8 @@ class Seen:
     deletion: str = ""
     """Says, as a clause, that the service is being deleted; empty where it is not."""
     rolling_out: bool = False
-    deployed_at: float | None = None
-    """When ECS began the newest deployment, epoch seconds by AWS's clock; None where it does not tell."""
+    deployed_at: tuple[float, ...] = ()
+    """When ECS began the newest deployment, and completed those of which its events tell; epoch seconds, AWS's clock."""
     spot_only: bool = False
     messages: tuple[str, ...] = ()
     """The service events of the last ``RECENT_SECONDS``, the newest first."""

@@ -283,6 +283,14 @@ def hot_since_the_deployment(recovery: Recovery) -> None:
     recovery.scaler.use = recent(recovery, Use(), seconds=7800)
 
 
+def bad_version_deployed_again(recovery: Recovery) -> None:
+    """It burned its processor, and forty minutes later somebody has deployed it once more."""
+    recovery.ecs.history[-1]["createdAt"] = moment(recovery.clock.time - 4000)
+    message = "(service BackendService) (deployment ecs-svc/1) deployment completed."
+    recovery.ecs.settings["events"] = [{"message": message, "createdAt": moment(recovery.clock.time - 6400)}]
+    recovery.scaler.use = recent(recovery, Use(), seconds=5200)
+
+
 def hot_before_the_deployment(recovery: Recovery) -> None:
     recovery.ecs.history[-1]["createdAt"] = moment(recovery.clock.time - 1800)
 
@@ -348,6 +356,7 @@ def memory_follows_the_load(recovery: Recovery) -> None:
         (no_data, "declined", "unseen"),
         (old_data, "declined", "unseen"),
         (hot_since_the_deployment, "people-called", "new-version"),
+        (bad_version_deployed_again, "people-called", "new-version"),
         (another_alert_of_the_new_version, "people-called", "new-version"),
         (a_person_scales, "declined", "under-way"),
     ],
@@ -424,6 +433,20 @@ async def test_while_aws_refuses_nothing_is_scaled_and_then_it_is(recovery: Reco
     await later(recovery, 3)
     assert decisions(recovery) == [("declined", "unseen")]
     recovery.scaler.refusing = None
+    await later(recovery)
+    assert decisions(recovery)[-1] == ("acted", "alert")
+
+
+async def test_a_scaling_that_its_job_refuses_is_looked_at_again(recovery: Recovery) -> None:
+    recovery.clock.time += 1
+    subnets(recovery)
+    warning = WarningAlert.model_validate(recovery.alert(rule="cpu").model_dump())
+    await recovery.send(warning, "warning")
+    await recovery.work(only="look-exhausted")
+    recovery.scaler.addresses = 0
+    await recovery.work()
+    assert decisions(recovery) == [("declined", "addresses")]
+    recovery.scaler.addresses = 100
     await later(recovery)
     assert decisions(recovery)[-1] == ("acted", "alert")
 
