@@ -73,7 +73,7 @@ class Seen:
     """Says, as a clause, that the service is being deleted; empty where it is not."""
     rolling_out: bool = False
     deployed_at: tuple[float, ...] = ()
-    """When ECS began the newest deployment, and completed those of which its events tell; epoch seconds, AWS's clock."""
+    """When ECS began the newest deployment, and completed those of its events: epoch seconds by AWS's clock."""
     spot_only: bool = False
     messages: tuple[str, ...] = ()
     """The service events of the last ``RECENT_SECONDS``, the newest first."""
