@@ -6,18 +6,20 @@ from contracts.audit_chain import Line, read_record, verify
 from contracts.base import caused_id
 from contracts.deployment import DeploymentFinished
 from contracts.recovery import ChangeApplied, RollbackFinished, RollbackStarted
-from tests.chaos.judge import Report
+from tests.chaos.judge import OLDER_COPY, Report
 from tests.chaos.observer import Seen
 
-OLDER_COPY = "restore redis from an older copy"
-"""The harm after which chains fork, and acts may have lost or doubled their record together with their state."""
 FORGOTTEN = "forget the inbox and read from the earliest offset"
 """The harm after which what was handled is handled again: the same act may be recorded twice, under its one id."""
 ACTS = (ChangeApplied, RollbackStarted, RollbackFinished, DeploymentFinished)
 
 
 def judge_audit(report: Report, seen: Seen) -> None:
-    """Add the figures and faults of the audit to a report."""
+    """Add the figures and faults of the audit to a report.
+
+    After Redis was restored from an older copy chains fork, and acts may have lost or doubled their record together
+    with their state.
+    """
     restored = bool(report.harm.get(OLDER_COPY))
     lines = (Line(line, f"audit.v1, record {number}") for number, line in enumerate(seen.audit, 1))
     found = verify(lines, lambda *_: "", whole=True)

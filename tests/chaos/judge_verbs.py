@@ -5,8 +5,7 @@ from collections.abc import Collection, Sequence
 
 from contracts.recovery import ChangeApplied, RollBack
 from contracts.run_verbs import RunHeld, Verb, VerbAnswered
-from tests.chaos.judge import Report
-from tests.chaos.judge_audit import OLDER_COPY
+from tests.chaos.judge import OLDER_COPY, Report
 from tests.chaos.observer import Seen
 from tests.chaos.requests import Asked
 

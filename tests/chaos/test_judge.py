@@ -27,8 +27,8 @@ from contracts.scaling import Counts, ScalingFinished, ScalingStarted
 from services._chassis.audit.acts import Audited
 from services._chassis.transition import decided
 from tests.chaos import harms
-from tests.chaos.judge import Images, Report, judge, judge_services
-from tests.chaos.judge_audit import FORGOTTEN, OLDER_COPY, judge_audit
+from tests.chaos.judge import OLDER_COPY, Images, Report, judge, judge_services
+from tests.chaos.judge_audit import FORGOTTEN, judge_audit
 from tests.chaos.judge_scalings import judge_scalings
 from tests.chaos.judge_verbs import judge_verbs
 from tests.chaos.observer import Seen
@@ -249,6 +249,16 @@ def test_another_surefoot_deploys_again_only_by_a_late_call_over_our_deployment(
     found = seen(APPLIED, finished(Outcome.SUPERSEDED)) if "ours" in calls else seen()
     report = judge(Report(1), [ASKED] if "ours" in calls else [], found, made, {"rival": outcome})
     assert report.held == held, report.faults
+
+
+@pytest.mark.parametrize(("harm", "outcome", "held"), [
+    ({}, Outcome.FAILED, False), ({OLDER_COPY: 1}, Outcome.FAILED, True), ({OLDER_COPY: 1}, Outcome.BLOCKED, False),
+])  # fmt: skip
+def test_only_a_restored_run_that_says_so_leaves_a_phase_without_an_end(
+    harm: dict[str, int], outcome: Outcome, held: bool
+) -> None:
+    lost = judge(Report(1, harm=harm), [ASKED], seen(BEGUN, finished(outcome)), []).events_lost
+    assert (lost == 0) == held
 
 
 async def test_an_act_without_exactly_one_record_and_a_chain_that_does_not_verify_are_faults() -> None:
