@@ -357,7 +357,9 @@ async def test_an_alert_after_it_calls_people_and_says_that_the_version_is_not_n
     await drilled(recovery, web)
     recovery.clock.time += 300
     seen = {"deployment_id": "ecs-svc/2", "window_from": recovery.now - timedelta(seconds=120)}
-    alert = recovery.alert().model_copy(update={**seen, "window_until": recovery.now, "attribution": "new-version"})
+    alert = recovery.alert().model_copy(
+        update={**seen, "window_until": recovery.now, "attribution": "new-version", "doubt": ""}
+    )
     await recovery.send(alert, "alert")
     await recovery.work()
     [decided] = recovery.decided
