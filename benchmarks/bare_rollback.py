@@ -21,7 +21,6 @@ class Clients:
     def __init__(self) -> None:
         self.s3: Any = boto3.client("s3")
         self.ecs: Any = boto3.client("ecs")
-        self.elbv2: Any = boto3.client("elbv2")
         self.ecr: Any = boto3.client("ecr")
 
 
@@ -30,13 +29,11 @@ def roll_back(aws: Clients, service: str, snapshot_key: str, since: datetime) ->
     named = {"cluster": os.environ["CLUSTER_NAME"], "service": service}
     bucket = os.environ["BACKUP_BUCKET"]
     snapshot = json.loads(aws.s3.get_object(Bucket=bucket, Key=snapshot_key)["Body"].read())
-    described = aws.ecs.describe_services(cluster=named["cluster"], services=[service], include=["TAGS"])
+    aws.ecs.describe_services(cluster=named["cluster"], services=[service], include=["TAGS"])
     listed = aws.ecs.list_service_deployments(**named, createdAt={"after": since}, maxResults=20)
     arns = [deployment["serviceDeploymentArn"] for deployment in listed["serviceDeployments"]]
     if arns:
         aws.ecs.describe_service_deployments(serviceDeploymentArns=arns)
-    for load_balancer in described["services"][0]["loadBalancers"]:
-        aws.elbv2.describe_target_health(TargetGroupArn=load_balancer["targetGroupArn"])
     goal = snapshot["task_definition"]["taskDefinitionArn"]
     aws.ecs.describe_task_definition(taskDefinition=goal, include=["TAGS"])
     for container in snapshot["task_definition"]["containerDefinitions"]:
