@@ -7,12 +7,13 @@ from cyclopts import App, CycloptsError, Parameter
 
 from surefoot.all_in_one import demo, up
 from surefoot.credential import without_option
-from surefoot.deployments import abort, deploy, events, recreate, rollback, runs, scale, services, status, wait, why
+from surefoot.deployments import abort, deploy, events, rollback, runs, scale, services, status, wait, why
 from surefoot.drill import drill
 from surefoot.exit_codes import Exit
 from surefoot.migrate import migrate
 from surefoot.output import CannotDo, fail
 from surefoot.permissions import acls, iam
+from surefoot.recreate import recreate
 from surefoot.run_verbs import approve, pause, reject, resume
 from surefoot.snapshots import drift, ready
 

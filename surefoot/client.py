@@ -132,7 +132,7 @@ class Surefoot:
         return self._post("/disaster-recovery/migrate", place, body | who)
 
     def recreate(self, place: Place, body: dict[str, Any], requester: Requester) -> dict[str, Any]:
-        """Return what of a service is gone, and what would be made again."""
+        """Return what of a service is gone and would be made again, and ask for an approval unless it is a dry run."""
         who = {"actor": requester.actor, "reason": requester.reason}
         return self._post("/disaster-recovery/recreate", place, body | who)
 
@@ -148,6 +148,13 @@ class Surefoot:
     def drills(self, place: Place) -> dict[str, Any]:
         """Return the drill that is under way, and those that are over."""
         return self._call("GET", _path("/disaster-recovery/drill", place), params=place.query)
+
+    def decide_recreation(self, verb: str, place: Place, plan: str, requester: Requester) -> dict[str, Any]:
+        """Approve or reject a plan; return its operation."""
+        body = {"plan": plan, "actor": requester.actor, "reason": requester.reason}
+        return self._call(
+            "POST", f"{_path('/disaster-recovery/recreate', place)}/{verb}", params=place.query, json=body
+        )
 
     def operation(self, id_: str, place: Place) -> dict[str, Any]:
         """Return an operation of the service."""

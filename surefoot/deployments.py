@@ -262,29 +262,6 @@ def scale(
     )
 
 
-def recreate(
-    cluster: Cluster,
-    service: Service,
-    *,
-    snapshot: Annotated[
-        str | None, Parameter(help="From which; by default the newest proven one, without one the newest.")
-    ] = None,
-    count: Annotated[
-        int | None, Parameter(help="How many tasks are wanted; by default as many as in the snapshot.")
-    ] = None,
-    reason: Reason = "",
-    actor: Actor = None,
-    where: Located = ANYWHERE,
-    json: Json = False,
-) -> int:
-    """Show what of a service is gone, and what would be made again from a snapshot, in which order."""
-    from surefoot import recreate as recreation
-    from surefoot.client import Surefoot
-
-    requester, place = Requester(actor or user_name(), reason), Place.of(cluster, service, where)
-    return recreation.plan(Surefoot(), place, snapshot, count, requester, as_json=json)
-
-
 def events(
     *topics: Annotated[str, Parameter(help="Which streams; by default deployment.events.v1.")],
     from_start: Annotated[bool, Parameter(negative="", help="Begin with the oldest event that Kafka holds.")] = False,

@@ -1,31 +1,44 @@
-"""Show what of a service is gone, and what would be made again from a snapshot."""
+"""``surefoot recreate``: make a service again of which parts are gone."""
+# ruff: noqa: PLC0415  so that no command waits for the imports of another
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated
 
-from surefoot.arguments import Place, Requester
-from surefoot.client import Surefoot
+from cyclopts import Parameter
+
+from surefoot.arguments import ANYWHERE, Actor, Cluster, Located, Place, Reason, Requester, Service, user_name
 from surefoot.exit_codes import Exit
-from surefoot.output import result
-
-_MARKS = {"there": "  there    ", "differs": "  differs  ", "missing": "+ missing  ", "unknown": "? unknown  "}
+from surefoot.output import CannotDo, Json
 
 
-def plan(
-    api: Surefoot, place: Place, snapshot: str | None, count: int | None, requester: Requester, *, as_json: bool
+def recreate(
+    cluster: Cluster,
+    service: Service,
+    *,
+    snapshot: Annotated[
+        str | None, Parameter(help="From which; by default the newest proven one, without one the newest.")
+    ] = None,
+    count: Annotated[
+        int | None, Parameter(help="How many tasks are wanted; by default as many as in the snapshot.")
+    ] = None,
+    dry_run: Annotated[bool, Parameter(negative="", help="Show the plan, and ask nobody to approve it.")] = False,
+    approve: Annotated[
+        str | None, Parameter(help="Approve the plan with this digest, which somebody else has asked for.")
+    ] = None,
+    reject: Annotated[str | None, Parameter(help="Reject the plan with this digest.")] = None,
+    reason: Reason = "",
+    actor: Actor = None,
+    where: Located = ANYWHERE,
+    json: Json = False,
 ) -> int:
-    """Show the plan. The exit code says whether all that is missing could be made."""
-    answer = api.recreate(place, {"snapshot_id": snapshot, "count": count}, requester)
-    result(answer, as_json, planned)
-    return Exit.BLOCKED if answer["blocked"] else Exit.SUCCEEDED
+    """Show what of a service is gone, ask for it to be made again from a snapshot, and approve that."""
+    from surefoot import recreation
+    from surefoot.client import Surefoot
 
-
-def planned(answer: Mapping[str, Any]) -> str:
-    """Return the plan in lines: each part in the order in which it is made, then what has to be done besides."""
-    tasks = "" if answer["desired_count"] is None else f", {answer['desired_count']} tasks"
-    lines = [f"from the snapshot {answer['snapshot_id']}{tasks}"]
-    lines += [f"{_MARKS[part['state']]}{part['kind']} {part['name']}" for part in answer["parts"]]
-    lines += [f"warning: {sentence}" for sentence in answer["warnings"]]
-    if answer["by_hand"]:
-        lines += ["Afterwards, by whoever owns the other security groups:", *answer["by_hand"]]
-    return "\n".join([*lines, answer["sentence"]])
+    if approve is not None and reject is not None:
+        raise CannotDo("name one of --approve and --reject", Exit.USAGE)
+    requester, place = Requester(actor or user_name(), reason), Place.of(cluster, service, where)
+    if approve is not None:
+        return recreation.approve(Surefoot(), place, approve, requester, as_json=json)
+    if reject is not None:
+        return recreation.reject(Surefoot(), place, reject, requester, as_json=json)
+    return recreation.ask(Surefoot(), place, snapshot, count, requester, dry_run=dry_run, as_json=json)

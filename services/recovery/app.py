@@ -44,6 +44,7 @@ from services.recovery.decisions.change import CHANGE
 from services.recovery.decisions.consider import CONSIDER
 from services.recovery.decisions.drill import DRILL
 from services.recovery.decisions.migrate import MIGRATE
+from services.recovery.decisions.recreate import EXPIRES, RECREATE
 from services.recovery.decisions.roll_back import ROLL_BACK
 from services.recovery.decisions.scale import SCALE
 from services.recovery.decisions.scale_by_itself import LOOK
@@ -61,6 +62,7 @@ from services.recovery.jobs.drill_scaling import ScalingDrill
 from services.recovery.jobs.look_exhausted import LookExhaustedJob
 from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.purge import PurgeJob
+from services.recovery.jobs.recreate import RecreateJob
 from services.recovery.jobs.roll_back import RollbackJob
 from services.recovery.jobs.scale import ScaleJob
 from services.recovery.jobs.tend import Housekeeping, TendJob
@@ -93,6 +95,7 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             ROLL_BACK: handlers.rollback_failed,
             LOOK: handlers.look_failed,
             SCALE: handlers.scale_failed,
+            RECREATE: handlers.recreate_failed,
             UNSCALE: handlers.unscale_failed,
             DRILL: handlers.drill_failed,
         },
@@ -104,11 +107,12 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             "resume": handlers.resume,
             "look": handlers.look,
             "unscale": handlers.unscale,
+            EXPIRES: handlers.recreation_expires,
             "follow": handlers.follow,
             "end_drill": handlers.end_drill,
         },
         router=router_of(settings, platform, ahead, snapshots),
-        by_hand=tuple(f"{PREFIX}/{verb}/" for verb in ("rollback", "emergency-scale", "migrate", "drill")),
+        by_hand=tuple(f"{PREFIX}/{verb}/" for verb in ("rollback", "emergency-scale", "migrate", "drill", "recreate")),
         background={"recovery snapshots": housekeeping.run, "ways back": Rounds(store, clock).run},
     )
 
@@ -124,8 +128,8 @@ def router_of(settings: Settings, platform: Platform, ahead: Aws, snapshots: Sig
     router = create_router(endpoints, targets)
     migrations = MigrationEndpoints(store, policies, planner(ahead), there, endpoints.operations)
     add_migration_routes(router, migrations, targets)
-    recreate = Recreate(AwsInfrastructure(ahead), snapshots, store, clock)
-    add_recreation_routes(router, RecreationEndpoints(recreate), targets)
+    recreate = Recreate(AwsInfrastructure(ahead), snapshots, store)
+    add_recreation_routes(router, RecreationEndpoints(recreate, store, endpoints.operations), targets)
     live = DrillExaminer(AwsEcs(ahead), AwsImages(ahead), inspect, clock)
     add_drill_routes(router, DrillEndpoints(store, policies, live, scaling, there, endpoints.operations), targets)
     return router
@@ -185,6 +189,7 @@ def changing(settings: Settings, platform: Platform, apart: Aws) -> dict[str, Jo
         CONSIDER: ConsiderJob(ecs, snapshots, policies, AwsNeeds(apart), store, clock),
         MIGRATE: MigrateJob(ecs, AwsOneOffTasks(apart), planner(apart), policies, store, clock),
         ROLL_BACK: RollbackJob(ecs, balancers, images, snapshots, store, clock, settle_seconds),
+        RECREATE: RecreateJob(Recreate(AwsInfrastructure(apart), snapshots, store), ecs, balancers, store, clock),
         SCALE: ScaleJob(ecs, scaling, examiner(apart, clock), policies, store, clock),
         UNSCALE: UnscaleJob(ecs, scaling, store, clock, settle_seconds),
         DRILL: DrillJob(ecs, balancers, drills, scalings, policies, store, clock, settle_seconds),

@@ -46,7 +46,6 @@ from services.recovery.domain.drill_plan import (
 )
 from services.recovery.domain.drill_work import DrillOperation
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.recovery_plans import NOT_YET
 from services.recovery.domain.scale_plan import Planned
 from services.recovery.examine import DrillExaminer, ScalingExaminer
 
@@ -104,7 +103,7 @@ class DrillEndpoints:
                 raise Problem(409, "The plan is not tried", planned.sentence)
             return scaling_sentence_of(planned.plan)
         if drill.plan != "rollback":
-            raise _problem(Obstacle(f"{NOT_YET}: a drill of the plan {drill.plan}"))
+            raise _problem(Obstacle(f"Surefoot does not carry it out yet: a drill of the plan {drill.plan}"))
         live = await self.examiner.live(target)
         obstacle = why_not_again(live, policy, drill.overridden)
         if obstacle is not None or live is None:

@@ -31,6 +31,7 @@ from services._chassis.policies import Policies, governed
 from services._chassis.transition import Decision, Timer, Transition, decided
 from services.recovery.decisions import drill as drills
 from services.recovery.decisions import migrate as migrations
+from services.recovery.decisions import recreate as recreation
 from services.recovery.decisions.arm import arm, disarm, expire
 from services.recovery.decisions.capture import begin_capture
 from services.recovery.decisions.change import begin_change
@@ -48,6 +49,7 @@ from services.recovery.domain.drill_work import DrillWork
 from services.recovery.domain.exhaustion import ResourceAlert, about_resources
 from services.recovery.domain.migration import MigrateWork
 from services.recovery.domain.protection import Protection, key_of
+from services.recovery.domain.recreation import RecreationWork
 from services.recovery.domain.roll_back import Failed
 from services.recovery.domain.scale_work import LookWork, ScaleWork
 from services.recovery.domain.work import ChangeWork, ConsiderWork, Expiry, HelpedWork, RollbackWork
@@ -230,6 +232,11 @@ class Handlers:
         work, now = ScaleWork.from_bytes(timer.payload), self._now()
         return _on(work.target, lambda protection: on_time(protection, work, timer.due, now))
 
+    async def recreation_expires(self, timer: Timer) -> Transition:
+        """End what waits to be made again, and nobody has approved in time."""
+        work, now = RecreationWork.from_bytes(timer.payload), self._now()
+        return _on(work.target, lambda protection: recreation.expire(protection, work, now))
+
     async def resume(self, timer: Timer) -> Transition:
         """Begin the job of a rollback that was published before Redis was restored, unless its end was, too."""
         work = RollbackWork.from_bytes(timer.payload)
@@ -266,6 +273,13 @@ class Handlers:
     def scale_failed(self, job: FailedJob) -> Transition:
         """Restore at once what a scaling has set whose job has failed for good."""
         return give_up(ScaleWork.from_bytes(job.payload), f"The scaling {job.why}.", self._now())
+
+    def recreate_failed(self, job: FailedJob) -> Transition:
+        """End what was being made again as failed: what was made stays, and whoever asks again goes on from it."""
+        work = RecreationWork.from_bytes(job.payload)
+        return recreation.end(
+            work, "failed", f"Making it again {job.why}. What was made stays; ask again.", self._now()
+        )
 
     def unscale_failed(self, job: FailedJob) -> Transition:
         """Try a restoration again later; people are called in time."""

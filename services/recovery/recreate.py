@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from contracts.base import Target
 from services._aws.errors import AwsError
-from services._chassis.clock import Clock, moment
 from services._chassis.reasons import Impossible
 from services._chassis.store import Store
 from services.recovery.domain.proof import Unproven
@@ -29,7 +29,6 @@ class Recreate:
     infrastructure: Infrastructure
     snapshots: Snapshots
     store: Store
-    clock: Clock
 
     async def snapshot(self, target: Target, snapshot_id: str | None) -> Snapshot:
         """Return a snapshot, by default the newest proven one; without a proven one, the newest.
@@ -56,10 +55,12 @@ class Recreate:
             raise Impossible(f"There is no snapshot of {target}: without one nobody knows what there was.")
         return ids[0]
 
-    async def plan(self, snapshot: Snapshot, count: int | None) -> RecreationPlan:
-        """Return what is there and what would be made. No error is raised: what cannot be read is in the plan."""
-        now = moment(self.clock.now())
-        parts, seen = await self.look(snapshot, parts_of(snapshot, now, count))
+    async def plan(self, snapshot: Snapshot, count: int | None, at: datetime) -> RecreationPlan:
+        """Return what is there and what would be made. No error is raised: what cannot be read is in the plan.
+
+        ``at``: when it was asked for; what a schedule was to do before that is left out.
+        """
+        parts, seen = await self.look(snapshot, parts_of(snapshot, at, count))
         needs = await self.infrastructure.needs(snapshot.target, snapshot, parts)
         return plan_recreation(snapshot, parts, seen, needs)
 

@@ -1,19 +1,43 @@
-"""HTTP in, HTTP out: what of a service is missing, and what would be made again from a snapshot."""
+"""HTTP in, HTTP out: what of a service is missing, asking for it to be made again, and approving that."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from contracts.access import Role
 from contracts.base import Target
+from contracts.prose import Plain
 from services._chassis.access.permit import NowAsking, needs
 from services._chassis.http import Problem
-from services._chassis.operations import Requested
+from services._chassis.operations import (
+    Accepted,
+    IdempotencyKey,
+    Operations,
+    Requested,
+    find_operation,
+    refuse_another,
+    request_id,
+    what_was_asked,
+)
 from services._chassis.reasons import Impossible
+from services._chassis.store import Store
 from services._chassis.targets import Targets
+from services._chassis.transition import Decision, Transition
+from services.recovery.decisions.recreate import (
+    PlanDecision,
+    approve,
+    ask,
+    reject,
+    why_not_approve,
+    why_not_ask,
+    why_not_reject,
+)
+from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.recreate_plan import RecreationPlan
+from services.recovery.domain.recreation import APPROVAL_TIME, Recreation
 from services.recovery.domain.snapshot import Snapshot, SnapshotId
 from services.recovery.recreate import Recreate
 from services.recovery.scaling_api import MOST_TASKS
@@ -22,12 +46,27 @@ _PATH = "/recreate/{cluster_name}/{service_name}"
 
 
 class RecreateRequest(Requested):
-    """From what a service is to be made again."""
+    """From what a service is to be made again, and who asks for it."""
 
     snapshot_id: SnapshotId | None = None
     """Which snapshot; None: the newest proven one, or the newest where none is proven."""
     count: Annotated[int, Field(ge=0, le=MOST_TASKS)] | None = None
     """The tasks that are wanted; by default as many as when the snapshot was taken."""
+    dry_run: bool = False
+    """Show the plan, and ask nobody to approve it."""
+
+
+class Decided(Requested):
+    """Who approves or rejects what waits."""
+
+    plan: Annotated[Plain, Field(pattern=r"^[0-9a-f]{64}$")]
+    """The digest of the plan that was looked at."""
+
+
+class RecreationAccepted(Accepted):
+    recreation_id: str
+    plan: Plain
+    """What somebody else has to approve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +74,95 @@ class RecreationEndpoints:
     """Does the work of the routes."""
 
     recreate: Recreate
+    store: Store
+    operations: Operations
 
-    async def plan(self, target: Target, body: RecreateRequest) -> dict[str, Any]:
+    async def ask(self, target: Target, body: RecreateRequest, key: str | None, response: Response) -> dict[str, Any]:
+        """Wait for an approval of the plan; for a dry run, and where nothing is missing, return the plan alone."""
+        name = f"recreation:{request_id(target, 'recreation', key)}"
+        if key is not None and not body.dry_run and await find_operation(self.store, name) is not None:
+            return await self._known(target, name, body, key, response)
         try:
             snapshot = await self.recreate.snapshot(target, body.snapshot_id)
         except Impossible as why:
             raise Problem(409, "There is nothing to make it again from", str(why)) from None
-        return shown(snapshot, await self.recreate.plan(snapshot, body.count))
+        now = self.operations.now
+        plan = await self.recreate.plan(snapshot, body.count, now)
+        view = shown(snapshot, plan)
+        if body.dry_run or not plan.makes:
+            return view
+        if plan.blocked:
+            raise Problem(409, "The service cannot be made again yet", plan.sentence)
+        recreation = Recreation(
+            recreation_id=name,
+            snapshot_id=snapshot.snapshot_id,
+            count=body.count,
+            plan=plan.digest,
+            makes=plan.makes,
+            asked_at=now,
+            until=now + APPROVAL_TIME,
+            actor=body.actor,
+            reason=body.reason,
+        )
+
+        def decide(protection: Protection) -> Decision | str:
+            if protection.recreation is not None and protection.recreation.recreation_id == name:
+                return Decision()  # the same request came at the same time
+            why = why_not_ask(protection, now)
+            asked = ask(protection, target, recreation)
+            return why or replace(asked, records={**asked.records, **what_was_asked(name, body, key)})
+
+        await self._apply(target, decide)
+        return view | self._accepted(response, name, plan.digest)
+
+    async def _known(
+        self, target: Target, name: str, body: RecreateRequest, key: str, response: Response
+    ) -> dict[str, Any]:
+        """Answer a request that came before. Raise ``Problem`` for another body."""
+        await refuse_another(self.store, name, body, key)
+        found = await find_operation(self.store, name)
+        plan = str(found.model_dump().get("plan", "")) if found else ""
+        return {"target": str(target)} | self._accepted(response, name, plan)
+
+    def _accepted(self, response: Response, name: str, plan: str) -> dict[str, Any]:
+        accepted = self.operations.accepted(response, name)
+        return RecreationAccepted(**accepted.model_dump(), recreation_id=name, plan=plan).model_dump()
+
+    async def decide(self, target: Target, body: Decided, response: Response, *, approves: bool) -> dict[str, Any]:
+        """Take an approval, from which on it is made, or a rejection."""
+        decided, names = PlanDecision(body.plan, body.actor, body.reason, self.operations.now), list[str]()
+
+        def decide(protection: Protection) -> Decision | str:
+            names[:] = [protection.recreation.recreation_id] if protection.recreation else []
+            if approves:
+                return why_not_approve(protection, decided) or approve(protection, target, decided)
+            return why_not_reject(protection, decided) or reject(protection, target, decided)
+
+        await self._apply(target, decide)
+        return self._accepted(response, names[0], body.plan)
+
+    async def _apply(self, target: Target, decide: Callable[[Protection], Decision | str]) -> None:
+        """Apply a decision; raise ``Problem`` with the sentence that stands in its place."""
+        refused: list[str] = []
+
+        def on(state: bytes | None) -> Decision:
+            answer = decide(Protection.from_bytes(state))
+            refused[:] = [answer] if isinstance(answer, str) else []
+            return Decision() if isinstance(answer, str) else answer
+
+        await self.store.apply(Transition(key_of(target), on), cause="", intake=True)
+        if refused:
+            raise Problem(409, "That is not possible now", refused[0])
+
+    async def show(self, target: Target) -> dict[str, Any]:
+        """Return what waits or is being made, or None, and what is over, the newest first."""
+        protection = await self.store.read(key_of(target), Protection)
+        standing = protection.recreation
+        return {
+            "target": str(target),
+            "recreation": standing.model_dump(exclude={"begun"}) if standing else None,
+            "past": [past.model_dump() for past in reversed(protection.past_recreations)],
+        }
 
 
 def shown(snapshot: Snapshot, plan: RecreationPlan) -> dict[str, Any]:
@@ -73,8 +194,34 @@ def shown(snapshot: Snapshot, plan: RecreationPlan) -> dict[str, Any]:
 def add_recreation_routes(router: APIRouter, endpoints: RecreationEndpoints, targets: Targets) -> None:
     """Add the routes of making a service again."""
     InPath = Annotated[Target, Depends(targets.in_path)]  # noqa: N806  a type
+    NamedInPath = Annotated[Target, Depends(targets.named_in_path)]  # noqa: N806  a type
+    waits: Any = {
+        200: {"description": "The plan: for a dry run, and where nothing is missing."},
+        202: {"model": RecreationAccepted, "description": "It waits for an approval."},
+    }
 
-    @router.post(_PATH, dependencies=[needs(Role.OPERATOR)])
-    async def plan(asking: NowAsking, target: InPath, request: RecreateRequest | None = None) -> dict[str, Any]:
-        """Show what of a service is there, what is missing, and what would be made again. Nothing is changed."""
-        return await endpoints.plan(target, asking.by(request or RecreateRequest()))
+    @router.post(_PATH, response_model=None, responses=waits, dependencies=[needs(Role.OPERATOR)])
+    async def asked(
+        asking: NowAsking,
+        target: InPath,
+        response: Response,
+        request: RecreateRequest | None = None,
+        idempotency_key: IdempotencyKey = None,
+    ) -> dict[str, Any]:
+        """Show what of a service is missing, and wait for somebody else to approve that it is made again."""
+        return await endpoints.ask(target, asking.by(request or RecreateRequest()), idempotency_key, response)
+
+    @router.post(f"{_PATH}/approve", response_model=RecreationAccepted, dependencies=[needs(Role.APPROVER)])
+    async def approved(asking: NowAsking, target: InPath, body: Decided, response: Response) -> dict[str, Any]:
+        """Approve a plan: from now on what is missing is made. Whoever has asked for it may not."""
+        return await endpoints.decide(target, asking.by(body), response, approves=True)
+
+    @router.post(f"{_PATH}/reject", response_model=RecreationAccepted, dependencies=[needs(Role.APPROVER)])
+    async def rejected(asking: NowAsking, target: NamedInPath, body: Decided, response: Response) -> dict[str, Any]:
+        """Reject a plan that waits. Nothing is made."""
+        return await endpoints.decide(target, asking.by(body), response, approves=False)
+
+    @router.get(_PATH, dependencies=[needs(Role.VIEWER)])
+    async def shows(target: NamedInPath) -> dict[str, Any]:
+        """Show what waits for an approval or is being made again, and what is over."""
+        return await endpoints.show(target)

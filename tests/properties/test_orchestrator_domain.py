@@ -21,6 +21,7 @@ from contracts.deployment import (
 from contracts.envelope import Meta
 from contracts.gates import Gate, Verdict
 from contracts.monitor import CriticalAlert
+from contracts.persons import person_of
 from contracts.policy import ServicePolicy
 from contracts.policy_holds import Approval, Pause
 from contracts.recovery import RollbackFinished, RollbackStarted
@@ -39,7 +40,6 @@ from sandbox.virtual.redis import MemoryRedis
 from services._chassis.clock import Pace
 from services._chassis.policies import BuiltInPolicies
 from services._chassis.store import Applied, RedisStore
-from services.orchestrator.domain.approval import person_of
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.decide import Input, TimerFired, decide
 from services.orchestrator.domain.effects import Publish

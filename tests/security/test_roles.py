@@ -69,6 +69,9 @@ TABLE = {
         "POST /disaster-recovery/drill/{cluster_name}/{service_name}": O,
         "POST /disaster-recovery/drill/{cluster_name}/{service_name}/end": O,
         "GET /disaster-recovery/drill/{cluster_name}/{service_name}": V,
+        "POST /disaster-recovery/recreate/{cluster_name}/{service_name}/approve": P,
+        "POST /disaster-recovery/recreate/{cluster_name}/{service_name}/reject": P,
+        "GET /disaster-recovery/recreate/{cluster_name}/{service_name}": V,
         "GET /disaster-recovery/operations/{operation_id}": V,
     },
 }

@@ -30,6 +30,7 @@ from contracts.recovery import (
     TargetArmed,
     TargetDisarmed,
 )
+from contracts.recreation import RecreationFinished, RecreationStarted
 from contracts.results import StepFinished
 from contracts.run_verbs import Verb, VerbAnswered
 from contracts.scaling import ScalingFinished, ScalingStarted
@@ -152,6 +153,26 @@ def _drill_over(event: DrillFinished) -> Fields:
     return {"act": Act.DRILL_FINISHED, "outcome": event.result, "details": details}
 
 
+def _approved_again(event: RecreationStarted) -> Fields:
+    details = (f"snapshot {event.snapshot_id}", f"plan {event.plan}", f"asked for by {event.actor}", *event.makes)
+    return {
+        "act": Act.RECREATION_STARTED,
+        "why": event.reason,
+        "asked_by": event.approved_by,
+        "details": details,
+    }
+
+
+def _made_again(event: RecreationFinished) -> Fields:
+    return {
+        "act": Act.RECREATION_FINISHED,
+        "why": event.reason,
+        "asked_by": event.actor,
+        "outcome": event.result,
+        "details": (f"snapshot {event.snapshot_id}", event.sentence, *event.made),
+    }
+
+
 def _stored(event: SnapshotCaptured) -> Fields:
     details = (f"snapshot {event.snapshot_id}", f"sha256 {event.sha256}" if event.sha256 else "")
     return {
@@ -212,6 +233,8 @@ _ACTS: dict[type, Callable[[Any], Fields | None]] = {
     MigrationFinished: _migration_over,
     DrillStarted: _drill,
     DrillFinished: _drill_over,
+    RecreationStarted: _approved_again,
+    RecreationFinished: _made_again,
     SnapshotCaptured: _stored,
     StepFinished: _answered,
     DeadLettered: _letter,

@@ -5,10 +5,10 @@ from math import inf
 from contracts.access import Role
 from contracts.base import Contract, Time
 from contracts.deployment import CheckUp, Observe, Phase
+from contracts.persons import person_of
 from contracts.policy_holds import Approval
 from contracts.prose import Plain, Prose
 from contracts.run_verbs import ApprovalGate, RunHeld
-from services.orchestrator.domain.approval import person_of
 from services.orchestrator.domain.effects import Publish, RunTurn, progress
 from services.orchestrator.domain.hold import Hold
 from services.orchestrator.domain.limits import ARM_MARGIN, GRACE, MINUTE, moment

@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 from contracts.base import Target, caused_id
 from contracts.deployment import Cause, Outcome
+from contracts.persons import may_be_same, person_of
 from contracts.policy_holds import Pause as PausePolicy
 from contracts.prose import quote
 from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested, Verb, VerbAnswered
 from services.orchestrator.domain import endings
-from services.orchestrator.domain.approval import LONGEST_REASON, may_be_same, person_of
+from services.orchestrator.domain.approval import LONGEST_REASON
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Publish, RunTurn, progress
 from services.orchestrator.domain.hold import Approved, Pause

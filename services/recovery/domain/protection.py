@@ -12,6 +12,7 @@ from contracts.prose import Prose
 from contracts.recovery import AlertTrigger, Trigger
 from services.recovery.domain.drill import Drill, KnownScore, PastDrill
 from services.recovery.domain.migration import Migration, PastMigration
+from services.recovery.domain.recreation import PastRecreation, Recreation
 from services.recovery.domain.remembered import Deployed, Firing, PastAlert, Settled, Unattended
 from services.recovery.domain.scaling import EmergencyScaling, PastScaling
 from services.recovery.domain.snapshot_index import SnapshotIndex
@@ -175,6 +176,10 @@ class Protection(SnapshotIndex):
     scaling: EmergencyScaling | None = None
     """The emergency scaling that is under way or stands."""
     past_scalings: tuple[PastScaling, ...] = ()
+    """The newest last."""
+    recreation: Recreation | None = None
+    """What waits for an approval to be made again, or is being made."""
+    past_recreations: tuple[PastRecreation, ...] = ()
     """The newest last."""
     migration: Migration | None = None
     """The migration whose task is about to run, or runs."""

@@ -10,8 +10,6 @@ from services.recovery.domain.drill_findings import costs, exact
 from services.recovery.domain.protection import PastRollback
 from services.recovery.domain.scaling import Measured
 
-NOT_YET = "Surefoot does not carry it out yet"
-
 
 @dataclass(frozen=True, slots=True)
 class Promise:
@@ -82,8 +80,8 @@ def plans(
         _scaling(pace, scaled, _last(drills, "scaling")),
         Plan(
             RECREATE,
-            False,
-            f"{NOT_YET}: `surefoot recreate` shows what is gone and what would be made again, and makes nothing yet.",
+            True,
+            "By hand (`surefoot recreate`), once somebody else has approved the plan; none was measured yet.",
         ),
     )
 

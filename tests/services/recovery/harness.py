@@ -646,7 +646,7 @@ class Recovery:
 
     @property
     def recreate(self) -> Recreate:
-        return Recreate(self.infrastructure, self.snapshots, self.store, self.clock)
+        return Recreate(self.infrastructure, self.snapshots, self.store)
 
     @property
     def protection(self) -> Protection:

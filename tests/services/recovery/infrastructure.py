@@ -23,8 +23,8 @@ class FakeInfrastructure:
     missing: tuple[Need, ...] = ()
     refusing: dict[str, AwsError] = field(default_factory=dict)
     """Key of a part → what its call raises, each time."""
-    lost: set[str] = field(default_factory=set)
-    """Keys of parts whose call takes effect, and has no answer the first time."""
+    after: dict[str, BaseException] = field(default_factory=dict)
+    """Key of a part → what its call raises once after it has taken effect."""
 
     async def find(self, target: Target, snapshot: Snapshot, part: Part) -> Found | None:
         return self.present.get(part.key)
@@ -35,9 +35,8 @@ class FakeInfrastructure:
         self.made.append(part)
         name = part.ref[:-1] + "9" if part.kind in HAS_ID else part.ref
         self.present[part.key] = Found(name, part.body, balanced=True)
-        if part.key in self.lost:
-            self.lost.remove(part.key)
-            raise AwsError("AWS did not answer", code="RequestTimeout", temporary=True)
+        if part.key in self.after:
+            raise self.after.pop(part.key)
         return name
 
     async def needs(self, target: Target, snapshot: Snapshot, parts: Sequence[Part]) -> tuple[Need, ...]:

@@ -107,9 +107,9 @@ def test_the_plans_are_those_of_the_requirements_with_what_is_expected_and_measu
     assert [(plan["plan"], plan["rto_minutes"], plan["rpo_minutes"], plan["approval"]) for plan in shown] == [
         ("rollback", 5, 0, False), ("scaling", 3, 0, False), ("recreate", 60, 15, True),
     ]  # fmt: skip
-    assert [plan["carried_out"] for plan in shown] == [True, True, False]
+    assert [plan["carried_out"] for plan in shown] == [True, True, True]
     assert shown[1]["sentence"] == "How long it takes here is not known; none was measured yet."
-    assert shown[2]["sentence"].startswith("Surefoot does not carry it out yet")
+    assert shown[2]["sentence"].startswith("By hand (`surefoot recreate`)")
     assert shown[0]["sentence"] == "How long it takes here is not known; none was measured yet."
     slow = RolloutPace(tasks=10, minimum_percent=100, maximum_percent=110, draining=300)
     [rollback, scaling, _] = plans(slow, (), scaled=("scaling:1", Measured(seconds=95, tasks=6)))
