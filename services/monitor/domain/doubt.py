@@ -98,14 +98,15 @@ def _of(rule: Rule, readings: Readings, minutes: Iterable[float]) -> Iterator[di
 def _busier(rule: Rule, state: RuleState, readings: Readings, rollout: Rollout, days: EarlierDays) -> str:
     """Return that a task has had more to do than it was seen to cope with before the deployment.
 
-    Where tasks are missing, that is told by all requests: those that are left have more to do since others are gone.
+    Where tasks are missing, that is told by all requests: those that are left have more to do since others are gone. So
+    those count as there that are wanted: why they are missing is another question, and what a version ends is its own.
     """
     alone = rule.measure.absence == "is an outage"
     if not readings.requests:
         return "" if alone else "nothing tells whether it has had more to do than the version before"
     since = floor(rollout.began_at / MINUTE) * MINUTE + MINUTE
     lately = [minute for minute in minutes_before(state.until, rule.minutes + LATELY) if minute >= since]
-    now = _most(readings, lately, rule.minutes, alone=alone)
+    now = _most(readings, lately, rule.minutes, alone=alone, wanted=readings.service.wanted)
     known = [_most(readings, usual_minutes(readings, rollout.began_at, HOUR), rule.minutes, alone=alone)]
     known += [_most(day, sorted(day.requests), rule.minutes, alone=alone) for day in days.readings]
     coped = max(known)
@@ -115,14 +116,18 @@ def _busier(rule: Rule, state: RuleState, readings: Readings, rollout: Rollout, 
     return f"{now:.0f} requests a minute{of} came, and the version before was seen to cope with {coped:.0f}"
 
 
-def _most(readings: Readings, minutes: Iterable[float], length: int, *, alone: bool) -> float:
-    """Return the most requests a minute over ``length`` of these minutes, for each task unless they count ``alone``."""
+def _most(readings: Readings, minutes: Iterable[float], length: int, *, alone: bool, wanted: int = 0) -> float:
+    """Return the most requests a minute over ``length`` of these minutes, for each task unless they count ``alone``.
+
+    ``wanted``: so many tasks are taken to be there at least.
+    """
     known = [minute for minute in minutes if minute in readings.requests]
-    found = (_load(readings, known[place : place + length], alone=alone) for place in range(len(known) - length + 1))
-    return max(found, default=0.0)
+    whole = (known[place : place + length] for place in range(len(known) - length + 1))
+    return max((_load(readings, window, wanted, alone=alone) for window in whole), default=0.0)
 
 
-def _load(readings: Readings, minutes: list[float], *, alone: bool) -> float:
+def _load(readings: Readings, minutes: list[float], wanted: int, *, alone: bool) -> float:
     requests = readings.requests_in(minutes) / len(minutes)
     tasks = [readings.healthy[minute] for minute in minutes if readings.healthy.get(minute)]
-    return requests if alone or not tasks else requests * len(tasks) / sum(tasks)
+    there = max(wanted, sum(tasks) / len(tasks) if tasks else 0)
+    return requests if alone or not there else requests / there

@@ -153,8 +153,15 @@ async def test_who_has_coped_with_as_much_yesterday_is_not_doubted_for_it() -> N
 
 
 async def test_fewer_tasks_have_more_to_do_each() -> None:
-    """An autoscaler has scaled in, or a task is being replaced."""
-    assert "100 requests a minute for each task came" in await Young("slowness").doubt(after={"healthy": 1.0})
+    """An autoscaler, or a person, wants fewer."""
+    young = Young("slowness")
+    young.service = BALANCED.model_copy(update={"wanted": 1})
+    assert "100 requests a minute for each task came" in await young.doubt(after={"healthy": 1.0})
+
+
+async def test_what_is_left_of_a_version_whose_tasks_end_is_not_busier_for_another_reason() -> None:
+    """Whether they have ended by themselves is seen by recovery."""
+    assert await Young("errors").doubt(after={"healthy": 1.0}) == ""
 
 
 async def test_tasks_that_a_peak_has_ended_have_no_requests_any_more() -> None:
