@@ -14,6 +14,7 @@ from contracts.rollout_pace import duration
 from services.recovery.domain.alert import dependency_of, late, not_attributed
 from services.recovery.domain.answer import Answer, Why, call_people, declined
 from services.recovery.domain.live import NOTHING, Live, Seen
+from services.recovery.domain.pause import pause_until
 from services.recovery.domain.protection import Protection
 from services.recovery.domain.remembered import Unattended
 from services.recovery.domain.signs import not_of_version
@@ -21,10 +22,6 @@ from services.recovery.domain.troubled import CLOCKS_APART, troubled_before
 from services.recovery.domain.way_back import Candidate, Evidence, choose, proof_of
 
 MINUTE = 60.0
-OURS_PAUSE = timedelta(minutes=2)
-"""An alert has to last for so long before anything goes back: what else is in trouble is told within it."""
-OTHERS_PAUSE = timedelta(minutes=5)
-"""The same for a deployment that no run of this installation has made: who made it may judge it by himself."""
 PATIENCE = timedelta(minutes=10)
 """For so long after an alert AWS may not let recovery look before people are called."""
 LONGEST = timedelta(hours=4)
@@ -273,16 +270,9 @@ def decide(  # noqa: PLR0911  the same
     chosen = answer or choose(seen.evidence, protection, alert)
     if isinstance(chosen, Answer):
         return chosen
-    pause = _pause(protection, seen.live)
-    if asked_at is not None and now < (asked_at + pause).timestamp():
-        return LookAgain(Why.ALERT, f"the alert has not lasted for {duration(pause.total_seconds())}", recorded=False)
+    if asked_at is not None and now < pause_until(protection, seen.live, asked_at).timestamp():
+        return LookAgain(Why.ALERT, "the alert has not lasted long enough", recorded=False)
     return GoesBack(seen.live, chosen, seen.evidence, _sentence(alert, seen.live, chosen, now))
-
-
-def _pause(protection: Protection, live: Live) -> timedelta:
-    deployed = protection.deployed
-    ours = deployed is not None and deployed.deployment_id == live.deployment_id
-    return OURS_PAUSE if ours else OTHERS_PAUSE
 
 
 def _sentence(alert: CriticalAlert, live: Live, chosen: Candidate, now: float) -> str:

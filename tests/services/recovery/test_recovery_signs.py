@@ -290,6 +290,18 @@ async def test_a_deployment_of_others_has_a_longer_pause(ours: bool, minutes: in
     assert made.clock.time - began == minutes * MINUTES
 
 
+async def test_trouble_that_comes_again_and_again_has_had_its_pause(recovery: Recovery) -> None:
+    """Tasks that end and start again break a rule for some minutes at a time."""
+    await recovery.send(alert(recovery), "alert-1:raised")
+    await recovery.work()
+    recovery.clock.time += 4 * MINUTES
+    await recovery.send(alert(recovery, state="resolved"), "alert-1:resolved")
+    recovery.clock.time += 4 * MINUTES
+    await recovery.send(alert(recovery, alert_id="alert-2"), "alert-2:raised")
+    await recovery.work()
+    assert told(recovery) == [("acted", "alert")]
+
+
 # whether it has helped
 
 
