@@ -197,6 +197,12 @@ class Account:
         await give_way()
         return {}, ()
 
+    async def watched(
+        self, _target: Target, _service: Body, _definition: Body
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        await give_way()
+        return {}, ()
+
     async def put(self, snapshot: Snapshot) -> ProvenSnapshot | None:
         await self._changing()
         stored = ProvenSnapshot(snapshot, "0" * 64, Proof.NONE)
