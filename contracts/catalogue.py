@@ -133,6 +133,8 @@ CATALOGUE: tuple[Entry, ...] = (
     _entry("capture-snapshot.v1", recovery.CaptureSnapshot, topics.RECOVERY_COMMANDS, ORCHESTRATOR, RECOVERY),
     _entry("arm.v1", recovery.Arm, topics.RECOVERY_COMMANDS, ORCHESTRATOR, RECOVERY),
     _entry("apply-change.v1", recovery.ApplyChange, topics.RECOVERY_COMMANDS, ORCHESTRATOR, RECOVERY),
+    _entry("check-migration.v1", migration.CheckMigration, topics.RECOVERY_COMMANDS, ORCHESTRATOR, RECOVERY),
+    _entry("migrate.v1", migration.Migrate, topics.RECOVERY_COMMANDS, ORCHESTRATOR, RECOVERY),
     _entry("roll-back.v1", recovery.RollBack, topics.RECOVERY_COMMANDS, ORCHESTRATOR, RECOVERY),
     _entry("disarm.v1", recovery.Disarm, topics.RECOVERY_COMMANDS, ORCHESTRATOR, RECOVERY),
     _entry("check-alarms.v1", monitor.CheckAlarms, topics.MONITOR_COMMANDS, ORCHESTRATOR, MONITOR),

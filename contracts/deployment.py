@@ -8,6 +8,7 @@ from pydantic import Field, PlainSerializer, StringConstraints
 from contracts.base import Contract, Event, Expiry, RunId, Target, Time, id_of
 from contracts.gates import Gate, Verdict
 from contracts.limits import MINIMUM_HEALTH_SCORE
+from contracts.migration_asked import MigrationAsked
 from contracts.policy import Baking, Timeouts
 from contracts.policy_section import Digest
 from contracts.prose import Image, Plain, Prose
@@ -160,6 +161,8 @@ class DeployRequested(Event):
     """Why the deployment is asked for, in the requester's words; for the record."""
     overrides: tuple[Override, ...] = ()
     config: Asked = DeploymentConfig()
+    migration: MigrationAsked | None = None
+    """The migration that runs before the change, with the image that is to be deployed; None: there is none."""
 
 
 class AbortRequested(Event):

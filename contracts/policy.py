@@ -209,6 +209,9 @@ class Recovery(Section):
     need more than 80 % is refused. off: not known."""
     migration_minutes: Annotated[float, Field(ge=1, le=1440)] = default(30, "Surefoot's own choice")
     """For so long a migration is waited for. It goes on afterwards, and nothing is deployed until a person decides."""
+    migrations_compatible: bool = default(False, "Surefoot's own choice")
+    """True: the version before always works, and starts, with the schema that a migration leaves, so that one can go
+    back over it. A request may say so of its own migration."""
     migration_at_limit: Literal["leave", "stop"] = default("leave", "Surefoot's own choice: half of one may be done")
     """What becomes of a migration that takes longer: it goes on, or its task is stopped."""
 

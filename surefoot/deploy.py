@@ -1,6 +1,7 @@
 """Ask for a deployment, and wait for its end."""
 
 import re
+import shlex
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ class Asked:
         overrides: Sequence[str],
         on_conflict: str | None,
         requester: Requester,
+        migration: dict[str, Any] | None = None,
     ) -> "Asked":
         """Raise ``CannotDo`` for what cannot be meant."""
         named = {"image": image, "task_definition": task_definition, "observe": observe or None}
@@ -46,10 +48,20 @@ class Asked:
                 f"register it with `aws ecs register-task-definition --cli-input-{form} file://{path}`",
                 Exit.USAGE,
             )
-        body = {**change, "overrides": _overrides(overrides)}
+        body: dict[str, Any] = {**change, "overrides": _overrides(overrides)}
         body |= {} if on_conflict is None else {"on_conflict": on_conflict}
+        body |= {} if migration is None else {"migration": migration}
         body |= {"actor": requester.actor, "reason": requester.reason}
         return cls(body)
+
+
+def migration_asked(command: str | None, *, compatible: bool) -> dict[str, Any] | None:
+    """Return the migration as a request has it; None without a command. Raise ``CannotDo``."""
+    if command is None:
+        if compatible:
+            raise CannotDo("--migration-compatible is said of a migration: name one by --migrate", Exit.USAGE)
+        return None
+    return {"command": shlex.split(command), "compatible": compatible}
 
 
 def _overrides(texts: Sequence[str]) -> list[dict[str, str]]:

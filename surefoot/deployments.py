@@ -47,6 +47,20 @@ Override = Annotated[
         "blocked names the gates that it would take.",
     ),
 ]
+Migrate = Annotated[
+    str | None,
+    Parameter(
+        help="Migrate the database by this command before the change, in a task of its own with the image to be "
+        "deployed: 'alembic upgrade head'."
+    ),
+]
+Compatible = Annotated[
+    bool,
+    Parameter(
+        negative="",
+        help="The version before works, and starts, with the schema that the migration leaves.",
+    ),
+]
 OnConflict = Annotated[
     Literal["queue", "refuse", "supersede"] | None,
     Parameter(
@@ -65,6 +79,8 @@ def deploy(
     observe: Observe = False,
     override: Override = (),
     on_conflict: OnConflict = None,
+    migrate: Migrate = None,
+    migration_compatible: Compatible = False,
     reason: Reason = "",
     actor: Actor = None,
     wait: Annotated[bool, Parameter(help="Wait for the end and exit by it, or print the run's id and leave.")] = True,
@@ -74,11 +90,12 @@ def deploy(
     json: Json = False,
 ) -> int:
     """Deploy an image or a task definition, or watch a deployment that somebody else does."""
-    from surefoot.deploy import Asked, deploy
+    from surefoot.deploy import Asked, deploy, migration_asked
 
     place = Place.of(cluster, service, where)
     requester = Requester(actor or user_name(), reason)
-    asked = Asked.of(image, task_definition, observe, override, on_conflict, requester)
+    migration = migration_asked(migrate, compatible=migration_compatible)
+    asked = Asked.of(image, task_definition, observe, override, on_conflict, requester, migration)
     return deploy(place, asked, wait=wait, timeout=timeout, verbose=verbose, as_json=json)
 
 

@@ -44,6 +44,10 @@ def migrate(
     container: Annotated[
         str, Parameter(help="The container that migrates; by default the one that serves.", show_default=False)
     ] = "",
+    compatible: Annotated[
+        bool,
+        Parameter(negative="", help="The version that is live works, and starts, with the schema that it leaves."),
+    ] = False,
     timeout_minutes: Annotated[
         float | None,
         Parameter(validator=positive, help="For so long it is waited for; by default what the policy says."),
@@ -72,6 +76,7 @@ def migrate(
         "command": shlex.split(command),
         "image": image,
         "container": container,
+        "compatible": compatible,
         "timeout_minutes": timeout_minutes,
         "overrides": overrides_of(override),
         "dry_run": dry_run,

@@ -78,6 +78,7 @@ class Endpoints:
             expires_at=moment(self._clock.at(body.expires_at.timestamp())) if body.expires_at else None,
             overrides=body.overrides,
             config=body.deployment_config,
+            migration=body.migration,
             **body.model_dump(include={"on_conflict"}, exclude_unset=True),
         )
         run_id = await self._handlers.run_of(RequestName(target, meta.source, meta.id))

@@ -17,6 +17,7 @@ from contracts.deployment import (
     Override,
     TaskDefinitionChange,
 )
+from contracts.migration_asked import MigrationAsked
 from contracts.prose import Prose
 from contracts.run_verbs import Minutes, Verb
 from services._chassis.http import Problem
@@ -48,6 +49,8 @@ class DeployBody(Requested):
     on_conflict: OnConflict = "queue"
     """What becomes of it while another run is active. Left out: as the policy has it (``requests.on_conflict``)."""
     expires_at: Time | None = None
+    migration: MigrationAsked | None = Field(default=None, exclude_if=lambda asked: asked is None)
+    """The migration that runs before the change, with the image that is to be deployed."""
 
     def change(self) -> Change:
         """Return the one change, or a check-up where the body names none. Raise ``Problem`` for more than one."""

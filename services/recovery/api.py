@@ -43,7 +43,7 @@ from services.recovery.domain.decision_record import MOST_KEPT
 from services.recovery.domain.drift import Drift
 from services.recovery.domain.drift import view as drift_view
 from services.recovery.domain.protection import Protection, RollingBack, key_of
-from services.recovery.domain.readiness import Readiness, WayBack, safety_view, why_unsafe
+from services.recovery.domain.readiness import Readiness, WayBack, behind, safety_view, why_unsafe
 from services.recovery.domain.readiness import view as readiness_view
 from services.recovery.domain.snapshot import SnapshotId, new_id
 from services.recovery.domain.work import CaptureWork, RecoveryOperation
@@ -164,7 +164,8 @@ class Endpoints:
             raise Problem(404, "No such snapshot", f"There is no snapshot {snapshot_id} of {target}.")
         if isinstance(usable, str):
             raise Problem(409, "The snapshot is not used", f"The snapshot {snapshot_id} is not used: {usable}.")
-        way = await self.assess.safety(target, usable.snapshot)
+        safe = await self.assess.safety(target, usable.snapshot)
+        way = behind(safe, protection.why_not_over_schema(usable.snapshot.taken_at))
         if body.dry_run:
             held = why_not_roll_back(protection, target, self.operations.now)
             return await self.inspect.plan(target, usable) | safety_view(way, held.summary if held else None)

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from contracts.catalogue import Contracted
 from contracts.drills import DrillFinished
 from contracts.health import HealthScored
-from contracts.migration import MigrationFinished, MigrationStarted
+from contracts.migration import CheckMigration, Migrate, MigrationFinished, MigrationStarted
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.recovery import (
     ApplyChange,
@@ -25,6 +25,7 @@ from contracts.scaling import ScalingFinished, ScalingStarted
 from services._aws.existing import existing
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
+from services._chassis.commands import becomes_job
 from services._chassis.service import Handler, Job, Platform, Service
 from services._chassis.targets import Targets
 from services.recovery.adapters.bucket import Bucket
@@ -56,6 +57,7 @@ from services.recovery.handlers import Handlers
 from services.recovery.inspect import Inspect
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
+from services.recovery.jobs.check_migration import CHECK_MIGRATION, CheckMigrationJob
 from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.jobs.drill import DrillJob
 from services.recovery.jobs.drill_scaling import ScalingDrill
@@ -141,6 +143,8 @@ def read_by(handlers: Handlers) -> dict[Contracted, Handler]:
         CaptureSnapshot: handlers.capture,
         Arm: handlers.arm,
         ApplyChange: handlers.change,
+        CheckMigration: becomes_job(CHECK_MIGRATION),
+        Migrate: handlers.migrate,
         RollBack: handlers.roll_back,
         Disarm: handlers.disarm,
         CriticalAlert: handlers.alert,
@@ -166,6 +170,7 @@ def looking(platform: Platform, snapshots: SignedSnapshots) -> dict[str, Job]:
     assess = Assess(AwsEcs(aws), snapshots, AwsNeeds(aws), store, clock)
     return {
         CAPTURE: CaptureJob(AwsEcs(aws), AwsSurroundings(aws), snapshots, clock, policies, store),
+        CHECK_MIGRATION: CheckMigrationJob(AwsEcs(aws), planner(aws), policies, store, clock),
         PURGE: PurgeJob(snapshots),
         LOOK: LookExhaustedJob(examiner(aws, clock), policies, store, clock),
         TEND: TendJob(snapshots, store, clock, policies),

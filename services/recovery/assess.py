@@ -17,7 +17,7 @@ from services.recovery.domain.drift import last_good
 from services.recovery.domain.ecs_service import live_deployment
 from services.recovery.domain.proof import ProvenSnapshot, Unproven
 from services.recovery.domain.protection import Protection, key_of
-from services.recovery.domain.readiness import Readiness, Room, WayBack, good_ones, judge
+from services.recovery.domain.readiness import Readiness, Room, WayBack, behind, good_ones, judge
 from services.recovery.domain.recovery_plans import plans
 from services.recovery.domain.scaling import last_measured
 from services.recovery.domain.snapshot import Snapshot, why_not_kept
@@ -57,7 +57,8 @@ class Assess:
         good = good_ones(protection.snapshots, last, taken_back)
         newest = sorted(protection.snapshots, key=lambda entry: entry.taken_at, reverse=True)
         chosen = [entry for place, entry in enumerate(newest) if place < MOST_EXAMINED or entry.snapshot_id in good]
-        ways, pace_of = await self._ways(target, service, chosen)
+        found, pace_of = await self._ways(target, service, chosen)
+        ways = [behind(way, protection.why_not_over_schema(way.entry.taken_at)) for way in found]
         first = next((way for way in ways if way.entry.snapshot_id in good), None)
         snapshot = pace_of.get(first.entry.snapshot_id) if first else None
         pace = None

@@ -8,7 +8,7 @@ from contracts.base import Target
 from contracts.drills import DrillFinished
 from contracts.envelope import Meta
 from contracts.health import HealthScored
-from contracts.migration import MigrationFinished, MigrationStarted
+from contracts.migration import Migrate, MigrationFinished, MigrationStarted
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.policy_parts import RecoveryPolicy
 from contracts.recovery import (
@@ -31,12 +31,14 @@ from services._chassis.policies import Policies, governed
 from services._chassis.transition import Decision, Timer, Transition, decided
 from services.recovery.decisions import drill as drills
 from services.recovery.decisions import migrate as migrations
+from services.recovery.decisions import migrate_again
 from services.recovery.decisions import recreate as recreation
 from services.recovery.decisions.arm import arm, disarm, expire
 from services.recovery.decisions.capture import begin_capture
 from services.recovery.decisions.change import begin_change
 from services.recovery.decisions.consider import again_id, begin_to_consider, not_considered, policy_of
 from services.recovery.decisions.helped import whether_it_helped
+from services.recovery.decisions.migrate_in_run import migrate_for_run
 from services.recovery.decisions.refuse import refused_by_policy
 from services.recovery.decisions.replay import arm_again, begin_again, disarm_again, end_again, index_again, resume
 from services.recovery.decisions.roll_back import end_rollback, overdue
@@ -95,6 +97,14 @@ class Handlers:
     async def change(self, command: ApplyChange, meta: Meta) -> Transition:
         now, asked, again = self._now(), Command.of(command, meta), meta.read_again
         return _on(command.target, lambda protection: begin_change(protection, command, asked, now, read_again=again))
+
+    async def migrate(self, command: Migrate, meta: Meta) -> Transition:
+        try:
+            given, policy = governed(command, RecoveryPolicy, self.policies)
+        except LookupError as error:
+            return decided(refused_by_policy(Command.of(command, meta), error))
+        now, asked = self._now(), Command.of(given, meta)
+        return _on(given.target, lambda held: migrate_for_run(held, given, asked, policy.recovery, now))
 
     async def roll_back(self, command: RollBack, meta: Meta) -> Transition:
         now, asked = self._now(), Command.of(command, meta)
@@ -215,17 +225,17 @@ class Handlers:
         """Follow a migration, and never start it, that a Redis restored from an older copy does not know."""
         if not meta.read_again:
             return None
-        return _on(event.target, lambda protection: migrations.started_again(protection, event, meta.time))
+        return _on(event.target, lambda protection: migrate_again.started_again(protection, event, meta.time))
 
     async def own_migration_finished(self, event: MigrationFinished, meta: Meta) -> Transition | None:
         if not meta.read_again:
             return None
-        return _on(event.target, lambda protection: migrations.finished_again(protection, event, meta.time))
+        return _on(event.target, lambda protection: migrate_again.finished_again(protection, event, meta.time))
 
     async def follow(self, timer: Timer) -> Transition:
         """Begin the job of a migration that was published before Redis was restored, unless its end was, too."""
         work = MigrateWork.from_bytes(timer.payload)
-        return _on(work.target, lambda protection: migrations.follow(protection, work))
+        return _on(work.target, lambda protection: migrate_again.follow(protection, work))
 
     async def unscale(self, timer: Timer) -> Transition:
         """Restore what an emergency scaling has set: its time is over, or an earlier try had to wait."""

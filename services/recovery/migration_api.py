@@ -10,7 +10,7 @@ from contracts.access import Role
 from contracts.base import Target
 from contracts.bounds import MOST_OVERRIDES
 from contracts.deployment import Override
-from contracts.migration_asked import MigrationCommand
+from contracts.migration_asked import UPGRADE, MigrationCommand
 from contracts.prose import Plain, Prose
 from contracts.recovery import ManualTrigger
 from contracts.suggest import did_you_mean
@@ -33,7 +33,7 @@ from services._chassis.store import Store
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
 from services.recovery.decisions.migrate import begin_migration, why_not_migrate
-from services.recovery.domain.migration import UPGRADE, Migration
+from services.recovery.domain.migration import Migration
 from services.recovery.domain.migration_plan import OVERRIDABLE, NotPrepared, Prepared
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.prepare import MigrationPlanner
@@ -56,6 +56,8 @@ class MigrateRequest(Requested):
     """``[CONTAINER=]REFERENCE``; a tag is looked up, and its digest runs."""
     container: Annotated[Plain, StringConstraints(max_length=255)] = ""
     """The container that migrates; empty: the one whose image is named, that serves, or the only one."""
+    compatible: bool = False
+    """Whether the version that is live works, and starts, with the schema that it leaves, so that one can go back."""
     timeout_minutes: Annotated[float, Field(ge=1, le=1440)] | None = None
     """For so long it is waited for; by default what the policy says."""
     overrides: Annotated[tuple[Override, ...], Field(max_length=MOST_OVERRIDES)] = ()
@@ -124,6 +126,7 @@ class MigrationEndpoints:
             at_limit=recovery.migration_at_limit,
             asked_at=self.operations.now,
             overrides=body.overrides,
+            compatible=body.compatible or recovery.migrations_compatible,
         )
 
     async def _prepared(self, target: Target, asked: Migration) -> Prepared:

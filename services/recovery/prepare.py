@@ -35,7 +35,7 @@ class MigrationPlanner:
         if base is None:
             return NotPrepared(f"there is no task definition {asked.task_definition}")
         tags = tags_to_look_up(base, asked)
-        of_live = asked.images is None and asked.task_definition is None
+        of_live = asked.task_definition is None
         seen = Seen(
             service=service,
             facts=_facts(EcsService(service)),

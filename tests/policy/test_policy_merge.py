@@ -42,6 +42,7 @@ OTHER_VALUES: dict[str, Any] = {
     "recovery.scaling_above_maximum": True,
     "recovery.scaling_database_connections": 400,
     "recovery.migration_at_limit": "stop",
+    "recovery.migrations_compatible": True,
     "drills.enabled": True,
     "drills.hours": "20-23",
     "drills.days": ["sat", "sun"],

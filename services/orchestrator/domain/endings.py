@@ -10,6 +10,7 @@ from contracts.results import ChangeOutput, DisarmOutput
 from services.orchestrator.domain.effects import Ended, Publish, RunTurn, progress
 from services.orchestrator.domain.judge import gates_of, sentence
 from services.orchestrator.domain.limits import EXPIRY_MARGIN, GRACE, ROLLBACK
+from services.orchestrator.domain.migrating import remark_on
 from services.orchestrator.domain.opening import observed_version
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.run_parts import Disarming, RollingBack, Step
@@ -37,7 +38,7 @@ def finish(
         run_id=run.run_id,
         outcome=outcome,
         cause=cause,
-        reason=reason,
+        reason=f"{reason}{remark_on(run, outcome)}",
         rollback=rollback,
         seconds=now - run.started_at,
     )
@@ -90,6 +91,9 @@ def begin_rollback_or_fail(run: Run, gates: Iterable[Gate], cause: Cause, now: f
     reason = f"{_phase(run)} failed: {sentence(gates)}."
     if _changed_nothing(run):
         reason = f"{reason} Nothing is rolled back: the service ran this version already."
+        return (yield from disarm(run, Outcome.FAILED, cause, reason, now))
+    if run.leaves_no_way_back:
+        reason = f"{reason} Nothing is rolled back over its migration, so the service was left as it is."
         return (yield from disarm(run, Outcome.FAILED, cause, reason, now))
     if run.may_roll_back:
         trigger = ", ".join(gate.name for gate in gates)
@@ -228,6 +232,8 @@ def undo(run: Run, trigger: str, reason: str, now: float, cause: Cause | None = 
     """End a run as a person wants it: nothing was changed, or the change is rolled back."""
     if _changed_nothing(run):
         reason = f"{reason} Nothing was changed: the service ran this version already."
+    elif run.change_was_sent and run.leaves_no_way_back:
+        reason = f"{reason} Nothing is rolled back over its migration: the new version was left live."
     elif run.change_was_sent:
         return (yield from roll_back(run, trigger, cause, reason, now))
     return (yield from disarm(run, Outcome.ABORTED, cause, reason, now))

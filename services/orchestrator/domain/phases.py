@@ -21,7 +21,8 @@ from services.orchestrator.domain.judge import (
     sentence,
     superseded,
 )
-from services.orchestrator.domain.limits import GRACE
+from services.orchestrator.domain.limits import APPLYING, GRACE
+from services.orchestrator.domain.migrating import migrate, seconds_of, step_of, why_not_changed
 from services.orchestrator.domain.opening import capture_snapshot, change_of, watch_closely, watch_deployment
 from services.orchestrator.domain.proceed import proceed
 from services.orchestrator.domain.run import Run
@@ -101,12 +102,34 @@ def _change(run: Run, stage: Stage, now: float) -> RunTurn:
     if len(stage.steps) == 1:
         if not arm.passed or run.over(now):
             return (yield from _not_armed(run, arm, now))
-        run = yield from _apply(run, now)
+        run = yield from _migrate_or_apply(run, stage, now)
+    elif stage.step(APPLY_CHANGE) is None and (migrating := step_of(stage)) is not None:
+        return (yield from _after_the_migration(run, stage, migrating, now))
     elif (refused := _refused(run, stage)) is not None:
         return (yield from _not_changed(run, refused, now))
     elif _may_watch(run, stage):
         run = yield from _watch(run, now)
     return (yield from _judge(run, now))
+
+
+def _migrate_or_apply(run: Run, stage: Stage, now: float) -> RunTurn:
+    command = migrate(run)
+    if command is None:
+        return (yield from _apply(run, now))
+    run = run.with_stage(stage.replace(deadline=now + seconds_of(run) + GRACE))
+    return (yield from send(run, command))
+
+
+def _after_the_migration(run: Run, stage: Stage, migrating: Step, now: float) -> RunTurn:
+    """Make the change once the migration has succeeded; otherwise nothing is changed, and the end says what may be."""
+    if migrating.answer is None and not run.over(now):
+        return run
+    if migrating.passed and not run.over(now):
+        run = run.with_stage(stage.replace(deadline=now + APPLYING + run.rollout_bound.first + GRACE))
+        return (yield from _apply(run, now))
+    cause, reason = why_not_changed(migrating)
+    run = yield from close(run, Verdict.FAIL, now, gates_of(migrating))
+    return (yield from endings.disarm(run, Outcome.BLOCKED, cause, reason, now))
 
 
 def _refused(run: Run, stage: Stage) -> Step | None:

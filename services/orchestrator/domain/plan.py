@@ -29,19 +29,20 @@ def plan_of(run: Run, gate: ApprovalGate) -> Plan:
 
 def _change(run: Run) -> tuple[dict[str, Any], str]:
     """Return what would be applied: exactly what preflight has resolved, and which gates pass by an override."""
-    preflight = run.output(PreflightOutput) or PreflightOutput()
+    preflight, migration = run.output(PreflightOutput) or PreflightOutput(), run.migration
     overridden = sorted({gate.name for stage in run.stages[-1:] for gate in stage.gates if gate.overridden_by})
     facts = {
         "asked": run.request.change.model_dump(mode="json"),
         "images": preflight.images,
         "task_definition": preflight.task_definition,
         "overridden": overridden,
-    }
+    } | ({"migration": migration.model_dump(mode="json")} if migration else {})
     named = [f"{image} as {container}" for container, image in sorted(preflight.images.items())]
     what = " and ".join(named) or preflight.task_definition or "nothing"
     although = f", overriding {', '.join(overridden)}" if overridden else ""
     without = "" if run.request.config.enable_auto_recovery else ", without automatic recovery"
-    return facts, f"Deploy {what} to {run.target.cluster}/{run.target.service}{although}{without}."
+    after = f"Migrate by {' '.join(migration.command)}, then deploy" if migration else "Deploy"
+    return facts, f"{after} {what} to {run.target.cluster}/{run.target.service}{although}{without}."
 
 
 def _version(run: Run) -> tuple[dict[str, Any], str]:

@@ -9,8 +9,10 @@ from contracts.deployment import (
     DeploymentQueued,
     DeploymentStarted,
     DeployRequested,
+    ImageChange,
     Outcome,
     Phase,
+    TaskDefinitionChange,
 )
 from contracts.overrides import why_not_override
 from contracts.prose import quote
@@ -38,6 +40,7 @@ def request_of(event: DeployRequested, run_id: str, asked_at: float) -> Request:
         reason=quote(event.reason, LONGEST_REASON),
         overrides=kept_of(event.overrides),
         config=event.config,
+        migration=event.migration,
         on_conflict=event.on_conflict if "on_conflict" in event.model_fields_set else None,
         asked_at=asked_at,
         expires_at=expires_at,
@@ -145,6 +148,8 @@ def _objection(course: Course, request: Request, policy: Policy, now: float) -> 
 def _misuse(request: Request, policy: Policy) -> tuple[Cause, str] | None:
     if (forbidden := _forbidden(policy)) is not None:
         return forbidden
+    if request.migration is not None and not isinstance(request.change, ImageChange | TaskDefinitionChange):
+        return Cause.USAGE, "A migration belongs to a change of the image or of the task definition."
     if (why_not := why_not_override(override.gate for override in request.overrides)) is not None:
         return Cause.USAGE, why_not
     return None

@@ -7,7 +7,8 @@ from pydantic import BaseModel, Field
 
 from contracts.base import Target, caused_id
 from contracts.deployment import Cause, CheckUp, Observe, Outcome, Phase, Rollback
-from contracts.policy import Gates
+from contracts.migration_asked import MigrationAsked
+from contracts.policy import Gates, Recovery
 from contracts.prose import Prose
 from contracts.results import ArmedOutput, PreflightOutput, RolloutOutput
 from services.orchestrator.domain.hold import Approved, Hold, Pause
@@ -107,7 +108,25 @@ class Run(Frozen):
 
     @property
     def may_roll_back(self) -> bool:
-        return self.policy.auto_recovery and self.request.config.enable_auto_recovery
+        return self.policy.auto_recovery and self.request.config.enable_auto_recovery and not self.leaves_no_way_back
+
+    @property
+    def recovery(self) -> Recovery:
+        """The policy's section; without a service's own policy the defaults hold."""
+        return self.policy.service.recovery if self.policy.service else Recovery()
+
+    @property
+    def migration(self) -> MigrationAsked | None:
+        """The migration before the change, with the policy's word on what it leaves; None where there is none."""
+        asked = self.request.migration
+        if asked is None or isinstance(self.request.change, Observe | CheckUp):
+            return None
+        return asked.model_copy(update={"compatible": asked.compatible or self.recovery.migrations_compatible})
+
+    @property
+    def leaves_no_way_back(self) -> bool:
+        """Whether nothing goes back over its migration, since nobody calls that compatible."""
+        return self.migration is not None and not self.migration.compatible
 
     @property
     def accepts_no_evidence(self) -> bool:

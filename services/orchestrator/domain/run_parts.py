@@ -8,6 +8,7 @@ from contracts.base import Event, Target
 from contracts.catalogue import entry_of, entry_of_type
 from contracts.deployment import Asked, Cause, Change, DeploymentConfig, OnConflict, Outcome, Override, Phase
 from contracts.gates import Gate, Verdict
+from contracts.migration_asked import MigrationAsked
 from contracts.prose import Plain, Prose
 from contracts.results import Output, StepFinished
 
@@ -55,6 +56,8 @@ class Request(Frozen):
     expires_at: float
     supersedes: str = ""
     """The active run whose place it takes: where that is rolled back in vain, it does not begin. Empty: none."""
+    migration: MigrationAsked | None = None
+    """The migration before the change; None: there is none."""
     past_checks: bool = False
     """Whether it is published that the run went on from its first phase, or from arming, while the restored state is
     from before that."""

@@ -12,6 +12,7 @@ from contracts.rollout_pace import LONGEST
 from services.orchestrator.domain.effects import Publish, RunTurn, progress
 from services.orchestrator.domain.judge import APPLY_CHANGE, gates_of
 from services.orchestrator.domain.limits import GRACE, MINUTE, RECONCILE, ROLLBACK
+from services.orchestrator.domain.migrating import MIGRATE
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.run_parts import Answer, Disarming, RollingBack, Step
 
@@ -77,7 +78,7 @@ def asks_again(run: Run, step: Step, now: float) -> bool:
     if isinstance(run.ending, Disarming):
         return True
     stage = run.stage
-    return stage is not None and step.name != APPLY_CHANGE and now < stage.deadline - GRACE
+    return stage is not None and step.name not in {APPLY_CHANGE, MIGRATE} and now < stage.deadline - GRACE
 
 
 def reconcile(run: Run, now: float) -> RunTurn:

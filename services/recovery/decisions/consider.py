@@ -53,6 +53,8 @@ def considered(
     if not isinstance(answer, GoesBack):
         version = seen.live.task_definition if seen.live else ""
         return _on_record(protection, work, in_time(answer, work.asked_at, now), policy, now, version)
+    if over := _over_a_migration(protection, answer.to.snapshot_id):
+        return _on_record(protection, work, over, policy, now, answer.live.task_definition)
     rollback = RollingBack.begun(
         alerts.trigger_of(alert),
         rollback_id=rollback_id(id_of(str(work.target), answer.live.deployment_id)),
@@ -66,6 +68,15 @@ def considered(
     )
     digest = policy.digest if policy else ""
     return begin_on_record(protection, work.target, rollback, acted(Why.ALERT, answer.sentence), "", alert, digest)
+
+
+def _over_a_migration(protection: Protection, snapshot_id: str) -> Answer | None:
+    """Return why nothing goes back to a snapshot by itself: the schema is not, or may not be, that of its version."""
+    if protection.migration is not None:
+        return call_people(Why.UNDER_WAY, f"{protection.migration.migration_id} is under way on the service")
+    entry = next((entry for entry in protection.snapshots if entry.snapshot_id == snapshot_id), None)
+    why = protection.why_not_over_schema(entry.taken_at) if entry is not None else ""
+    return call_people(Why.NO_WAY_BACK, why) if why else None
 
 
 def _on_record(

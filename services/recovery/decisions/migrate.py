@@ -7,8 +7,9 @@ from typing import Any
 from contracts.base import Target, caused_id
 from contracts.migration import MigrationFinished, MigrationStarted
 from contracts.prose import prose
-from services._chassis.transition import Decision, Emit, Job, Timer, Transition
+from services._chassis.transition import Decision, Emit, Job, Transition
 from services.recovery.decisions.drill import goes_first
+from services.recovery.decisions.migrate_answer import answer_to_run, overdue_answer
 from services.recovery.domain.log_secrets import words_shown
 from services.recovery.domain.migration import (
     MOST_PAST_MIGRATIONS,
@@ -16,8 +17,8 @@ from services.recovery.domain.migration import (
     Migration,
     MigrationOperation,
     MigrationPlan,
-    OneOff,
     PastMigration,
+    SchemaChanged,
 )
 from services.recovery.domain.migration_end import Ended, did_not_start, not_known
 from services.recovery.domain.protection import Protection, key_of
@@ -39,14 +40,17 @@ def why_not_migrate(protection: Protection, now: datetime) -> str:
     return ""
 
 
-def begin_migration(protection: Protection, target: Target, migration: Migration) -> Decision:
-    """Begin a migration: state, job and operation; a drill ends. The caller has made sure that it may."""
+def begin_migration(protection: Protection, target: Target, migration: Migration, job: Job | None = None) -> Decision:
+    """Begin a migration: state, job and operation; a drill ends. The caller has made sure that it may.
+
+    ``job``: one that answers the run's command as well; None outside a run.
+    """
     work = MigrateWork(target=target, migration_id=migration.migration_id)
 
     def begin(free: Protection) -> Decision:
         return Decision(
             free.replace(migration=migration).to_bytes(),
-            jobs=(Job(migration.migration_id, MIGRATE, work.to_bytes()),),
+            jobs=(job or Job(migration.migration_id, MIGRATE, work.to_bytes()),),
             records=MigrationOperation.of(target, migration).record,
         )
 
@@ -70,6 +74,7 @@ def note_plan(work: MigrateWork, plan: MigrationPlan) -> Transition:
             task_definition=plan.task.task_definition,
             sentence=prose(" ".join((plan.sentence, *plan.warnings))),
             minutes=migration.minutes,
+            compatible=migration.compatible,
             trigger=migration.trigger,
         )
         return Decision(
@@ -95,72 +100,6 @@ def note(work: MigrateWork, **changes: Any) -> Transition:
     return of_migration(work, decide)
 
 
-def started_again(protection: Protection, event: MigrationStarted, began_at: datetime) -> Decision:
-    """Know a migration again that a Redis restored from an older copy does not know. It is followed, and not started.
-
-    Its job begins once all is read (``follow``).
-    """
-    known = protection.migration
-    if any(past.migration_id == event.migration_id for past in protection.past_migrations):
-        return Decision()
-    if known is not None:
-        if known.migration_id != event.migration_id or known.called_at is not None:
-            return Decision()
-        called = known.model_copy(update={"called_at": began_at, "maybe_started": True})
-        return Decision(protection.replace(migration=called).to_bytes())
-    work = MigrateWork(target=event.target, migration_id=event.migration_id)
-    migration = _known_by(event, began_at)
-    return Decision(
-        protection.replace(migration=migration).to_bytes(),
-        timers=(Timer(_follow_id(event.migration_id), "follow", began_at.timestamp(), work.to_bytes()),),
-        records=MigrationOperation.of(event.target, migration).record,
-    )
-
-
-def _known_by(event: MigrationStarted, began_at: datetime) -> Migration:
-    family = event.task_definition.rpartition("/")[2].partition(":")[0]
-    task = OneOff(family=family, task_definition=event.task_definition, container=event.container, image=event.image)
-    return Migration(
-        migration_id=event.migration_id,
-        run_id=event.run_id,
-        trigger=event.trigger,
-        command=event.command,
-        minutes=event.minutes,
-        asked_at=began_at,
-        plan=MigrationPlan(task=task, sentence=event.sentence),
-        called_at=began_at,
-        maybe_started=True,
-        restored=True,
-    )
-
-
-def follow(protection: Protection, work: MigrateWork) -> Decision:
-    """Begin the job of the migration under way, unless it has begun."""
-    migration = protection.migration
-    if migration is None or migration.migration_id != work.migration_id:
-        return Decision()
-    return Decision(jobs=(Job(work.migration_id, MIGRATE, work.to_bytes()),))
-
-
-def finished_again(protection: Protection, event: MigrationFinished, ended_at: datetime) -> Decision:
-    """Know again that a migration is over."""
-    migration = protection.migration
-    if migration is None or migration.migration_id != event.migration_id:
-        return Decision()
-    work = MigrateWork(target=event.target, migration_id=event.migration_id)
-    ended = Ended(event.result, event.sentence, event.exit_code)
-    return Decision(
-        _over(protection, migration, ended, ended_at).to_bytes(),
-        cancel_timers=(_follow_id(event.migration_id),),
-        cancel_jobs=(event.migration_id,),
-        records=_ended_operation(work, migration, ended, ended_at, ()).record,
-    )
-
-
-def _follow_id(migration_id: str) -> str:
-    return f"follow:{migration_id}"
-
-
 def over_time(work: MigrateWork, sentence: str) -> Transition:
     """Tell those who wait for a migration that its time is over while it goes on."""
 
@@ -169,13 +108,22 @@ def over_time(work: MigrateWork, sentence: str) -> Transition:
             return Decision()
         overdue = migration.model_copy(update={"answered": True})
         operation = MigrationOperation.of(work.target, overdue).model_copy(update={"sentence": prose(sentence)})
-        return Decision(protection.replace(migration=overdue).to_bytes(), records=operation.record)
+        return Decision(
+            protection.replace(migration=overdue).to_bytes(),
+            emit=overdue_answer(work.target, migration, sentence),
+            records=operation.record,
+        )
 
     return of_migration(work, decide)
 
 
-def end_migration(work: MigrateWork, ended: Ended, now: datetime, lines: tuple[str, ...] = ()) -> Transition:
-    """End a migration, whatever has become of it; its log is kept with its operation."""
+def end_migration(
+    work: MigrateWork, ended: Ended, now: datetime, lines: tuple[str, ...] = (), *, answers: bool = True
+) -> Transition:
+    """End a migration, whatever has become of it; its log is kept with its operation.
+
+    ``answers``: whether the run that has asked for it is answered; not where the chassis does.
+    """
 
     def decide(protection: Protection, migration: Migration) -> Decision:
         image = migration.plan.task.image if migration.plan else ""
@@ -188,10 +136,11 @@ def end_migration(work: MigrateWork, ended: Ended, now: datetime, lines: tuple[s
             exit_code=ended.exit_code,
             image="" if ended.result == "did_not_start" else image,
         )
+        answer = answer_to_run(work.target, migration, ended) if answers else ()
         return Decision(
-            _over(protection, migration, ended, now).to_bytes(),
-            emit=(Emit(event, caused_id(work.migration_id, "migration-finished")),),
-            records=_ended_operation(work, migration, ended, now, lines).record,
+            over(protection, migration, ended, now).to_bytes(),
+            emit=(Emit(event, caused_id(work.migration_id, "migration-finished")), *answer),
+            records=ended_operation(work, migration, ended, now, lines).record,
         )
 
     return of_migration(work, decide)
@@ -203,12 +152,12 @@ def lost(work: MigrateWork, why: str, now: datetime) -> Transition:
     def decide(protection: Protection, migration: Migration) -> Decision:
         asked = migration.called_at is not None
         ended = not_known(f"its job {why}") if asked else did_not_start(f"its job {why}")
-        return end_migration(work, ended, now).decide(protection.to_bytes())
+        return end_migration(work, ended, now, answers=False).decide(protection.to_bytes())
 
     return of_migration(work, decide)
 
 
-def _over(protection: Protection, migration: Migration, ended: Ended, now: datetime) -> Protection:
+def over(protection: Protection, migration: Migration, ended: Ended, now: datetime) -> Protection:
     """Return the protection without its migration, which is over."""
     past = PastMigration(
         migration_id=migration.migration_id,
@@ -219,12 +168,16 @@ def _over(protection: Protection, migration: Migration, ended: Ended, now: datet
         sentence=prose(ended.sentence),
         image=migration.plan.task.image if migration.plan else "",
         exit_code=ended.exit_code,
+        compatible=migration.compatible,
     )
     known = (*protection.past_migrations, past)[-MOST_PAST_MIGRATIONS:]
-    return protection.replace(migration=None, past_migrations=known)
+    changed = protection.schema_changed
+    if ended.result != "did_not_start" and not migration.compatible:
+        changed = SchemaChanged(migration_id=migration.migration_id, asked_at=migration.asked_at)
+    return protection.replace(migration=None, past_migrations=known, schema_changed=changed)
 
 
-def _ended_operation(
+def ended_operation(
     work: MigrateWork, migration: Migration, ended: Ended, now: datetime, lines: tuple[str, ...]
 ) -> MigrationOperation:
     operation = MigrationOperation.of(work.target, migration)

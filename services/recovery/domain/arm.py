@@ -85,6 +85,8 @@ def why_not_roll_back(protection: Protection, target: Target, now: datetime) -> 
     """Return why a rollback by hand is refused: another one is under way, or a run is armed, and has to be ended."""
     if protection.rollback is not None:
         return _refused("target_free", f"{protection.rollback.rollback_id} is under way on this service.")
+    if protection.migration is not None:
+        return _refused("target_free", f"{protection.migration.migration_id} is under way on this service.")
     held = protection.arm
     if held is not None and held.active(now):
         until = f"{held.expires_at:%H:%M:%S} UTC"

@@ -15,8 +15,6 @@ from services.recovery.domain.log_secrets import words_shown
 
 MOST_PAST_MIGRATIONS = 20
 """How many ended migrations of a target are kept."""
-UPGRADE = ("alembic", "upgrade", "head")
-"""The command of the requirements (docs/requirements.md), where a request names none."""
 
 
 class LogPlace(Contract):
@@ -73,6 +71,8 @@ class Migration(Contract):
     at_limit: Literal["leave", "stop"] = "leave"
     asked_at: datetime
     overrides: tuple[Override, ...] = ()
+    compatible: bool = False
+    """Whether the version before works with the schema that it leaves: then one can go back over it."""
     plan: MigrationPlan | None = None
     """None until recovery has looked at the service: then no task was asked for yet."""
     called_at: datetime | None = None
@@ -111,6 +111,22 @@ class PastMigration(Contract):
     sentence: Prose
     image: Image = ""
     exit_code: int | None = None
+    compatible: bool = False
+
+
+class SchemaChanged(Contract):
+    """The newest migration over which one cannot go back: nobody calls it compatible, and it has run, or may have.
+
+    What was captured before it was asked for is of the schema before it.
+    """
+
+    migration_id: str
+    asked_at: datetime
+
+    @property
+    def clause(self) -> str:
+        when = f"{self.asked_at:%Y-%m-%d %H:%M} UTC"
+        return f"the migration of {when} may have changed the schema since, and nobody calls it compatible"
 
 
 class MigrateWork(State):

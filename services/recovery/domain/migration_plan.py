@@ -60,6 +60,8 @@ class Prepared:
 
     plan: MigrationPlan
     definition: Body = field(repr=False)
+    unencrypted: tuple[str, ...] = ()
+    """A clause for each database URL that asks for no encrypted connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def plan_migration(
     )
     warnings = (*encryption.missing, *encryption.doubts, *_warnings(seen.facts, definition, log))
     plan = MigrationPlan(task=task, log=log, sentence=_sentence(asked, task), warnings=warnings)
-    return Prepared(plan, definition)
+    return Prepared(plan, definition, encryption.missing)
 
 
 def _image(seen: Seen, asked: Migration, container: str) -> str:
@@ -114,7 +116,7 @@ def _image(seen: Seen, asked: Migration, container: str) -> str:
     wanted = given.get(container) or given.get("") or images[container]
     if wanted in seen.tagged:
         return pinned(wanted, seen.tagged[wanted])
-    return pinned(wanted, seen.digests.get(container) if asked.images is None else None)
+    return pinned(wanted, seen.digests.get(container) if wanted == images[container] else None)
 
 
 def tags_to_look_up(base: Body, asked: Migration) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from contracts.policy_parts import RecoveryPolicy
 from contracts.prose import Prose
 from contracts.recovery import AlertTrigger, Trigger
 from services.recovery.domain.drill import Drill, KnownScore, PastDrill
-from services.recovery.domain.migration import Migration, PastMigration
+from services.recovery.domain.migration import Migration, PastMigration, SchemaChanged
 from services.recovery.domain.recreation import PastRecreation, Recreation
 from services.recovery.domain.remembered import Deployed, Firing, PastAlert, Settled, Unattended
 from services.recovery.domain.scaling import EmergencyScaling, PastScaling
@@ -185,11 +185,18 @@ class Protection(SnapshotIndex):
     """The migration whose task is about to run, or runs."""
     past_migrations: tuple[PastMigration, ...] = ()
     """The newest last."""
+    schema_changed: SchemaChanged | None = None
+    """None: one can go back over every migration that is known."""
     drill: Drill | None = None
     """The drill that is under way."""
     past_drills: tuple[PastDrill, ...] = ()
     """The newest last."""
     score: KnownScore | None = None
+
+    def why_not_over_schema(self, taken_at: datetime) -> str:
+        """Return why one cannot go back to what was live at ``taken_at``, as a clause; empty where one can."""
+        changed = self.schema_changed
+        return changed.clause if changed is not None and taken_at <= changed.asked_at else ""
 
     def armed_for(self, run_id: str, now: datetime) -> Armed | None:
         """Return the arm of this run while it holds: it has not expired, and no rollback has used it up."""

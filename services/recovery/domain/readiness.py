@@ -1,7 +1,7 @@
 """Whether one can go back: to which snapshots, and by which plans. What could not be read is unknown, never "no"."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import floor
 from typing import Any
@@ -131,6 +131,16 @@ def judge(entry: SnapshotEntry, needs: Sequence[Need], room: Room, *, live: bool
     beware += _little_room(needs, room)
     can = False if missing else None if unknown else True
     return WayBack(entry, can, tuple(missing or unknown), tuple(beware), live=live)
+
+
+def behind(way: WayBack, why: str) -> WayBack:
+    """Return the way back with a migration between it and now; ``why``: a clause, empty where there is none.
+
+    What is live already runs with the schema as it is.
+    """
+    if not why or way.live:
+        return way
+    return replace(way, can=False, because=(why, *(way.because if way.can is False else ())))
 
 
 def _no_room(needs: Sequence[Need], room: Room) -> list[str]:

@@ -10,7 +10,7 @@ from contracts.base import Event, Target
 from contracts.drills import DrillFinished
 from contracts.envelope import Meta
 from contracts.health import HealthScored
-from contracts.migration import MigrationFinished, MigrationStarted
+from contracts.migration import CheckMigration, Migrate, MigrationFinished, MigrationStarted
 from contracts.monitor import CriticalAlert, WarningAlert
 from contracts.policy import Recovery as RecoverySection
 from contracts.policy import ServicePolicy
@@ -33,6 +33,7 @@ from contracts.rollout_pace import RolloutPace
 from contracts.scaling import ScalingFinished, ScalingStarted
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
+from services._chassis.commands import becomes_job
 from services._chassis.signatures import UNSIGNED, Identity
 from services._chassis.transition import Cancelled, Job
 from services.recovery.adapters.snapshots import SignedSnapshots
@@ -54,6 +55,7 @@ from services.recovery.handlers import Handlers
 from services.recovery.inspect import Inspect
 from services.recovery.jobs.capture import CaptureJob
 from services.recovery.jobs.change import ChangeJob
+from services.recovery.jobs.check_migration import CheckMigrationJob
 from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.jobs.drill import DrillJob
 from services.recovery.jobs.drill_scaling import ScalingDrill
@@ -599,6 +601,7 @@ class Recovery:
             "look-exhausted": LookExhaustedJob(self.examiner, self.policies, self.store, self.clock),
             "scale": ScaleJob(self.ecs, self.scaler, self.examiner, self.policies, self.store, self.clock),
             "unscale": UnscaleJob(self.ecs, self.scaler, self.store, self.clock, SETTLE),
+            "check-migration": CheckMigrationJob(self.ecs, self.planner, self.policies, self.store, self.clock),
             "migrate": MigrateJob(self.ecs, self.one_off, self.planner, self.policies, self.store, self.clock),
             "drill": DrillJob(
                 self.ecs,
@@ -615,6 +618,8 @@ class Recovery:
             CaptureSnapshot: self.handlers.capture,
             Arm: self.handlers.arm,
             ApplyChange: self.handlers.change,
+            CheckMigration: becomes_job("check-migration"),
+            Migrate: self.handlers.migrate,
             RollBack: self.handlers.roll_back,
             Disarm: self.handlers.disarm,
             CriticalAlert: self.handlers.alert,

@@ -1,0 +1,89 @@
+"""The migration of a run: between arming and the change, with the image that is to be deployed."""
+
+from contracts.catalogue import entry_of
+from contracts.deployment import Cause, Outcome
+from contracts.gates import Verdict
+from contracts.migration import BEGUN, CheckMigration, Migrate
+from contracts.policy_parts import RecoveryPolicy
+from contracts.results import PreflightOutput
+from services.orchestrator.domain.limits import MINUTE
+from services.orchestrator.domain.run import Run
+from services.orchestrator.domain.run_parts import Stage, Step
+
+MIGRATE = entry_of(Migrate).name
+AROUND = 12 * MINUTE
+"""Beside its own time: until ECS has placed its task, and until the end of its log is there."""
+
+
+def seconds_of(run: Run) -> float:
+    """Return how long the run's migration may take; 0 without one."""
+    asked = run.migration
+    if asked is None:
+        return 0.0
+    return (asked.timeout_minutes or run.recovery.migration_minutes) * MINUTE + AROUND
+
+
+def check_migration(run: Run) -> tuple[CheckMigration, ...]:
+    """Return the command that looks at the run's migration beforehand; none without one."""
+    asked = run.migration
+    if asked is None:
+        return ()
+    policy = run.policy.part(RecoveryPolicy)
+    return (
+        CheckMigration(target=run.target, run_id=run.run_id, migration=asked, change=run.request.change, policy=policy),
+    )
+
+
+def migrate(run: Run) -> Migrate | None:
+    """Return the command that migrates, with exactly what preflight has resolved; None without a migration."""
+    asked = run.migration
+    if asked is None:
+        return None
+    resolved = run.output(PreflightOutput) or PreflightOutput()
+    return Migrate(
+        target=run.target,
+        run_id=run.run_id,
+        migration=asked,
+        images=resolved.images,
+        task_definition=resolved.task_definition,
+        overrides=run.request.overrides,
+        policy=run.policy.part(RecoveryPolicy),
+    )
+
+
+def step_of(stage: Stage) -> Step | None:
+    """Return the step that migrates; None where it was not sent."""
+    return stage.step(MIGRATE)
+
+
+def untouched(step: Step) -> bool:
+    """Whether it is certain that the step has migrated nothing."""
+    gates = step.answer.gates if step.answer is not None else ()
+    return any(gate.name == BEGUN and gate.verdict is Verdict.FAIL for gate in gates)
+
+
+def why_not_changed(step: Step) -> tuple[Cause, str]:
+    """Return why a run makes no change behind its migration, for its end."""
+    if step.answer is None:
+        untold = "Recovery did not say in time how the migration ended"
+        return Cause.TIMEOUT, f"The service was not changed. {untold}: it may go on, and the schema may have changed."
+    if step.passed:
+        return Cause.TIMEOUT, "The service was not changed: its migration has left no time for that."
+    before = "Nothing was changed" if untouched(step) else "The service was not changed. Its migration did not succeed"
+    return step.answer.cause or Cause.ERROR, f"{before}: {step.answer.summary}"
+
+
+def remark_on(run: Run, outcome: Outcome) -> str:
+    """Return what a run that ends says of its migration, as a sentence after a space; empty where there is nothing.
+
+    A migration that did not succeed has ended its run, which says so itself.
+    """
+    step = next((step for step in run.steps if step.name == MIGRATE), None)
+    if step is None or outcome is Outcome.SUCCEEDED:
+        return ""
+    if step.answer is None:
+        return (
+            " Its migration may be under way: it is not stopped, and the schema may change still. "
+            "GET /disaster-recovery/migrations shows it."
+        )
+    return " Its migration has run, and the schema stays as it left it." if step.passed else ""
