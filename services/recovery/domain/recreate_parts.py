@@ -142,8 +142,9 @@ def _group(group: Mapping[str, Any]) -> Body:
 
 def permission(permission: Mapping[str, Any]) -> Body:
     """Return a permission without what is empty, and without what a description has besides."""
+    own, peered = ("GroupId", "Description"), ("UserId", "VpcId", "VpcPeeringConnectionId")
     pairs = [
-        {key: pair[key] for key in ("GroupId", "Description", "PeeringStatus", "VpcId") if pair.get(key)}
+        {key: pair[key] for key in (*own, *(peered if pair.get("PeeringStatus") else ())) if pair.get(key)}
         for pair in permission.get("UserIdGroupPairs", ())
     ]
     kept = {key: value for key, value in permission.items() if value not in ([], None) and key != "UserIdGroupPairs"}

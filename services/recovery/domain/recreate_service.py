@@ -112,7 +112,7 @@ def alarms(snapshot: Snapshot, *, after_scaling: bool) -> Iterator[Part]:
 
 
 def _alarm(kind: Kind, alarm: Mapping[str, Any], names: tuple[str, ...]) -> Part:
-    body = {name: alarm[name] for name in names if alarm.get(name) is not None}
+    body = {name: alarm[name] for name in names if alarm.get(name) not in (None, [], "")}
     return Part(kind, alarm["AlarmName"], body, ref=alarm.get("AlarmArn", ""))
 
 

@@ -86,6 +86,9 @@ class _Execution:
         """Make what is missing; return what is waited for, empty where the service serves. Raise ``Impossible``."""
         if not recreation.begun:
             plan = await self.job.recreate.plan(snapshot, recreation.count, recreation.asked_at)
+            unread = [line.sentence for line in plan.lines if line.state == "unknown"]
+            if unread:
+                return " ".join(unread)
             if plan.digest != recreation.plan:
                 raise Impossible(
                     "what is there has changed since the plan was shown. Ask again, and look at the new one."

@@ -23,10 +23,14 @@ class FakeInfrastructure:
     missing: tuple[Need, ...] = ()
     refusing: dict[str, AwsError] = field(default_factory=dict)
     """Key of a part → what its call raises, each time."""
+    unread: dict[str, AwsError] = field(default_factory=dict)
+    """Key of a part → what a look at it raises once."""
     after: dict[str, BaseException] = field(default_factory=dict)
     """Key of a part → what its call raises once after it has taken effect."""
 
     async def find(self, target: Target, snapshot: Snapshot, part: Part) -> Found | None:
+        if part.key in self.unread:
+            raise self.unread.pop(part.key)
         return self.present.get(part.key)
 
     async def make(self, target: Target, part: Part, token: str) -> str:

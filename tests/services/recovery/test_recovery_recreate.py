@@ -5,7 +5,7 @@ import json
 import pytest
 
 from services.recovery.domain.readiness import Need
-from services.recovery.domain.recreate_parts import Kind, new_names
+from services.recovery.domain.recreate_parts import Kind, new_names, permission
 from services.recovery.domain.recreate_plan import Found, Unread, rules_of_others
 from services.recovery.domain.snapshot import Snapshot
 from services.recovery.recreation_api import shown
@@ -109,6 +109,22 @@ def test_no_old_id_is_left_in_anything_that_is_made() -> None:
     assert "app/main/aaa/targetgroup/web/fresh1" in bodies
     assert 'widgets\\": [\\"targetgroup/web/fresh1' in bodies.replace('\\\\"', '\\"')
     assert "sg-0lb" in bodies, "what is somebody else's stays"
+
+
+def test_a_rule_is_made_as_aws_takes_it_and_an_alarm_without_what_is_empty() -> None:
+    peered = {"GroupId": "sg-far", "UserId": "222222222222", "PeeringStatus": "active", "VpcPeeringConnectionId": "pcx"}
+    own = {"GroupId": "sg-0lb", "UserId": "123456789012"}
+    rule = {"IpProtocol": "tcp", "IpRanges": [], "UserIdGroupPairs": [peered, own]}
+    assert permission(rule) == {
+        "IpProtocol": "tcp",
+        "UserIdGroupPairs": [
+            {"GroupId": "sg-far", "UserId": "222222222222", "VpcPeeringConnectionId": "pcx"},
+            {"GroupId": "sg-0lb"},
+        ],
+    }
+    alarm = {"AlarmName": "math", "Metrics": [{"Id": "e1"}], "Dimensions": [], "ActionsEnabled": False, "Threshold": 0}
+    made = part(snapshot(around={"alarms": [alarm]}), "alarm:math").body
+    assert made == {"AlarmName": "math", "Metrics": [{"Id": "e1"}], "ActionsEnabled": False, "Threshold": 0}
 
 
 def test_rules_in_other_groups_are_shown_as_commands_and_made_by_nobody() -> None:

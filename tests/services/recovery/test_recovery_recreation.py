@@ -225,6 +225,13 @@ async def test_what_has_changed_since_it_was_shown_is_not_made(world: World, web
     assert "has changed since the plan was shown" in world.operation(name)["sentence"]
 
 
+async def test_a_look_without_an_answer_is_no_change_and_is_made_again(world: World, web: httpx2.AsyncClient) -> None:
+    name = await approved(web)
+    world.recovery.infrastructure.unread["target group:web"] = LOST
+    assert await world.work(name)
+    assert world.operation(name)["result"] == "recreated"
+
+
 async def test_what_somebody_makes_meanwhile_stays_as_it_is(world: World, web: httpx2.AsyncClient) -> None:
     name = await approved(web)
     world.recovery.infrastructure.refusing["target group:admin"] = DENIED
