@@ -14,7 +14,7 @@ from moto.applicationautoscaling.models import applicationautoscaling_backends
 from rich.console import Console
 
 from benchmarks.pool import in_processes
-from contracts.scaling import ScalingDecided, ScalingFinished, ScalingStarted
+from contracts.scaling import ScalingDecided, ScalingFinished
 from sandbox.scenarios.harm import Kind
 from sandbox.scenarios.model import Scenario
 from surefoot.rehearsal.rehearse import rehearse
@@ -22,8 +22,6 @@ from surefoot.rehearsal.stage import Stage
 from surefoot.rehearsal.system import InProcessSystem
 
 TASKS, LOW, HIGH = 3, 2, 8
-RAISED = 5
-"""By half, since it is not known how many connections the database takes."""
 HARMS = (Kind.DENY, Kind.THROTTLE, Kind.HANG, Kind.ERROR_BEFORE, Kind.ERROR_AFTER)
 
 
@@ -119,7 +117,7 @@ class Ended:
     """How a scaling ended."""
 
     raised: bool
-    """Whether it ended after its tasks had been wanted."""
+    """Whether it ended after AWS had taken a call that raises something."""
     as_before: bool
     """Whether count and limits are as before in the end."""
     answers: frozenset[str]
@@ -149,7 +147,7 @@ def played(scenario: Scenario, seed: int = 1) -> Ended:
     events = [envelope.event for envelope in rehearsal.events]
     answers = {f"{event.decision}/{event.reason}" for event in events if isinstance(event, ScalingDecided)}
     ends = {event.result for event in events if isinstance(event, ScalingFinished)}
-    raised = any(isinstance(event, ScalingStarted) and event.raised.desired == RAISED for event in events)
+    raised = any(f"surefoot/recovery/{Part.UP}/" in call.user_agent and call.status < 300 for call in rehearsal.calls)
     as_before = (rehearsal.wants, stood[-1]) == (TASKS, (LOW, HIGH))
     return Ended(raised and bool(ends), as_before, frozenset(answers | ends))
 

@@ -44,7 +44,7 @@ class AwsAutoscaling:
             actions = await aws.pages(
                 "application-autoscaling", "describe_scheduled_actions", "ScheduledActions", **where
             )
-        return _autoscaler(found[0], policies, actions)
+        return _autoscaler(found[0], _of(resource, policies), _of(resource, actions))
 
     async def limit(self, target: Target, low: int | None, high: int | None) -> None:
         limits = ({} if low is None else {"MinCapacity": low}) | ({} if high is None else {"MaxCapacity": high})
@@ -61,6 +61,11 @@ class AwsAutoscaling:
 
 def _resource(target: Target) -> str:
     return f"service/{target.cluster}/{target.service}"
+
+
+def _of(resource: str, entries: list[Any]) -> list[Any]:
+    """Return what belongs to this resource alone, and not to one whose name begins as its own does."""
+    return [entry for entry in entries if entry.get("ResourceId", resource) == resource]
 
 
 def _autoscaler(found: dict[str, Any], policies: list[Any], actions: list[Any]) -> Autoscaler:

@@ -152,10 +152,14 @@ def refuse(work: ScaleWork, answer: Answer, now: datetime, digest: Digest) -> Tr
 
 
 def note(work: ScaleWork, notes: tuple[str, ...] = (), **changes: Any) -> Transition:
-    """Keep a step of the scaling, so that any executor can go on."""
+    """Keep a step of the scaling, so that any executor can go on.
+
+    Its time may have been over in the middle of the step: what is being restored is not raised again.
+    """
 
     def decide(protection: Protection, scaling: EmergencyScaling) -> Decision:
-        noted = scaling.model_copy(update=changes).noting(*notes)
+        phase = scaling.phase if scaling.phase == "restoring" else changes.get("phase", scaling.phase)
+        noted = scaling.model_copy(update={**changes, "phase": phase}).noting(*notes)
         return Decision() if noted == scaling else Decision(protection.replace(scaling=noted).to_bytes())
 
     return of_scaling(work, decide)

@@ -22,6 +22,7 @@ from services._chassis.targets import Targets
 from services._chassis.transition import Transition
 from services.recovery.api import Endpoints, create_router
 from services.recovery.decisions.scale import begin_scaling
+from services.recovery.decisions.unscale import begin_restoring
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
 from services.recovery.domain.scaling import EmergencyScaling
@@ -356,6 +357,23 @@ async def test_what_is_ended_before_it_has_begun_sets_nothing(recovery: Recovery
     assert (recovery.ecs.changing, recovery.ecs.desired) == ([], 3)
     operation = (await web.get(f"http://here{asked.json()['url']}")).json()
     assert (operation["state"], operation["result"]) == ("failed", "failed")
+
+
+async def test_a_time_that_is_over_in_the_middle_of_its_last_call_is_restored_all_the_same(
+    recovery: Recovery, web: httpx2.AsyncClient
+) -> None:
+    def it_is_over() -> None:
+        recovery.ecs.after_update.clear()
+        now = recovery.now
+        recovery.store.write(
+            Transition(key_of(TARGET), lambda state: begin_restoring(Protection.from_bytes(state), TARGET, now))
+        )
+
+    await ask(web)
+    recovery.ecs.after_update.append(it_is_over)
+    await recovery.work()
+    [finished] = recovery.published(ScalingFinished)
+    assert (finished.result, recovery.ecs.desired, recovery.protection.scaling) == ("restored", 3, None)
 
 
 def a_person_wants(count: int) -> Callable[[Recovery], None]:
