@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from contracts.topics import SERVICES, Party
 from sandbox.aws.accounts import ACCOUNT, REGION, SECOND_ACCOUNT
 from sandbox.aws.call_log import changes
 from sandbox.scenarios.load import shipped
-from surefoot.aws_rights import RARELY, RIGHTS
+from surefoot.aws_rights import RARELY, RECREATION, RIGHTS
 from surefoot.iam import Asked as Wanted
 from surefoot.iam import Role, own_roles, policies_of, role_elsewhere, template
 from surefoot.output import CannotDo
@@ -69,6 +70,21 @@ def test_recovery_alone_changes_ecs_and_monitor_alone_alarms_and_dashboards() ->
         Party.MONITOR: {"cloudwatch"},
         Party.RECOVERY: {"application-autoscaling", "ecs", "s3"},
     }
+
+
+def test_making_a_service_again_is_allowed_only_where_it_was_asked_for(
+    file: Path, roles: dict[str, dict[str, Any]]
+) -> None:
+    more = policies_by_service(own_roles(policies_of(file), replace(WANTED, recreate=True)))
+    make = Asked("ecs:CreateService", f"{ECS}:service/CourtCaseCluster/BackendService")
+    assert not allowed(roles["recovery"], make)
+    assert allowed(more["recovery"], make)
+    assert not allowed(more["recovery"], Asked(make.action, f"{ECS}:service/CourtCaseCluster/Another"))
+    assert {service for service in SERVICES if more[service] != roles[service]} == {Party.RECOVERY}
+    added = [each for each in more["recovery"]["Statement"] if each not in roles["recovery"]["Statement"]]
+    actions = {action for statement in added for action in statement["Action"]}
+    assert actions == {*RECREATION, "ecs:TagResource", "ec2:CreateTags"}
+    assert not [action for action in actions if "Delete" in action or "Deregister" in action]
 
 
 PLAYED = {name: shipped()[name] for name in ("healthy", "crash-loop", "wrong-architecture", "somebody-else")} | {
