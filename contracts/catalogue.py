@@ -77,6 +77,7 @@ CATALOGUE: tuple[Entry, ...] = (
     _entry("pause-requested.v1", run_verbs.PauseRequested, topics.DEPLOYMENT_REQUESTS, CI, ORCHESTRATOR),
     _entry("resume-requested.v1", run_verbs.ResumeRequested, topics.DEPLOYMENT_REQUESTS, CI, ORCHESTRATOR),
     _entry("approval-decided.v1", run_verbs.ApprovalDecided, topics.DEPLOYMENT_REQUESTS, CI, ORCHESTRATOR),
+    _entry("release-requested.v1", run_verbs.ReleaseRequested, topics.DEPLOYMENT_REQUESTS, CI, ORCHESTRATOR),
     # a run's life
     _entry(
         "deployment-queued.v1",
@@ -129,6 +130,14 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     _entry("run-held.v1", run_verbs.RunHeld, topics.DEPLOYMENT_EVENTS, ORCHESTRATOR, {CI, DASHBOARDS}),
     _entry("verb-answered.v1", run_verbs.VerbAnswered, topics.DEPLOYMENT_EVENTS, ORCHESTRATOR, {CI, DASHBOARDS}),
+    _entry("hold-began.v1", run_verbs.HoldBegan, topics.DEPLOYMENT_EVENTS, ORCHESTRATOR, {CI, DASHBOARDS}),
+    _entry(
+        "release-answered.v1",
+        run_verbs.ReleaseAnswered,
+        topics.DEPLOYMENT_EVENTS,
+        ORCHESTRATOR,
+        {CI, DASHBOARDS, ORCHESTRATOR},
+    ),
     # commands
     _entry("capture-snapshot.v1", recovery.CaptureSnapshot, topics.RECOVERY_COMMANDS, ORCHESTRATOR, RECOVERY),
     _entry("arm.v1", recovery.Arm, topics.RECOVERY_COMMANDS, ORCHESTRATOR, RECOVERY),

@@ -14,7 +14,7 @@ from contracts import limits
 from contracts.access import ROLES, CallerName, Role
 from contracts.base import Contract, Target
 from contracts.policy_drills import Drills
-from contracts.policy_holds import Approval, Pause
+from contracts.policy_holds import Approval, Holds, Pause
 from contracts.policy_rules import BUILT_IN_RULES, RulePolicy
 from contracts.policy_section import (
     Digest,
@@ -223,8 +223,9 @@ class Requests(Section):
     """Names of CI's signing keys, as `surefoot signing-keys create ci --name` gave them. A request without a signature
     is none of theirs."""
     approvers: tuple[KeyName, ...] | None = default(None, "every key, or none where `keys` names some", max_length=100)
-    """Names of those of them that may also let gates pass by an override, approve and reject runs, and ask for less
-    than the policy demands in `deployment_config`: another minimum_health_score, a shorter baking, no recovery."""
+    """Names of those of them that may also let gates pass by an override, approve and reject runs, release what is held
+    after a rollback, and ask for less than the policy demands in `deployment_config`: another minimum_health_score, a
+    shorter baking, no recovery."""
     on_conflict: Literal["queue", "refuse", "supersede"] = default("queue", "Surefoot's own choice")
     """What becomes of a request that does not say so itself while another run is active: it waits for its end, is
     refused, or takes the place of all that was asked for before; what these have changed is rolled back first."""
@@ -241,7 +242,7 @@ class Callers(Section):
     deployers: tuple[CallerName, ...] = default((), NOBODY_ELSE, max_length=200)
     """May ask for deployments, validations, snapshots, alarms and dashboards, too."""
     approvers: tuple[CallerName, ...] = default((), NOBODY_ELSE, max_length=200)
-    """May let gates pass by an override, and approve and reject runs, too."""
+    """May let gates pass by an override, approve and reject runs, and release what is held after a rollback, too."""
     operators: tuple[CallerName, ...] = default((), NOBODY_ELSE, max_length=200)
     """May abort, pause and resume runs, and roll back, too."""
     admins: tuple[CallerName, ...] = default((), NOBODY_ELSE, max_length=200)
@@ -292,6 +293,7 @@ class ServicePolicy(Section):
     approval_before_change: Approval = Approval()
     approval_before_success: Approval = Approval()
     pause: Pause = Pause()
+    holds: Holds = Holds()
     requests: Requests = Requests()
     access: Callers = Callers()
 

@@ -1,4 +1,4 @@
-"""The sections of a policy about what holds a run: approvals of persons, and pauses."""
+"""The sections of a policy about what holds a run: approvals of persons, pauses, and versions that were taken back."""
 
 from typing import Annotated, Literal
 
@@ -8,6 +8,8 @@ from contracts.policy_section import Section, default
 
 LONGEST_HOLD = 1440
 """Minutes for which a run waits at most for persons, or is paused."""
+LONGEST_VERSION_HOLD = 43200
+"""Minutes after which the hold of a version may end by itself at most: 30 days."""
 ApproverName = Annotated[str, StringConstraints(pattern=r"^(key|pipeline|ci):[a-z0-9][a-z0-9-]{0,62}$")]
 """A caller who was proven over HTTP (``key:``, ``pipeline:``), or by a signature over Kafka (``ci:``)."""
 
@@ -34,3 +36,25 @@ class Pause(Section):
     """How long, where the request does not say; never longer than the longest."""
     maximum_minutes: Annotated[float, Field(ge=0, le=LONGEST_HOLD)] = default(120, "Surefoot's own choice")
     """The longest pause that a request may ask for; 0: no run is paused."""
+
+
+_WHOSE = {"ci": "CI's", "all": "all"}
+
+
+class Holds(Section):
+    """Which deployments are held after a rollback, until somebody releases them."""
+
+    versions: Literal["that", "all", "none"] = default("that", "Surefoot's own choice")
+    """``that``: the version that was taken back, by the digests of its images; ``all``: every version; ``none``: no
+    hold begins."""
+    actors: Literal["ci", "all"] = default("ci", "Surefoot's own choice")
+    """This says whose deployments are held. With ``ci`` they are those of callers without the role approver, and over
+    Kafka those of keys that `requests.approvers` does not name."""
+    minutes: Annotated[float, Field(gt=0, le=LONGEST_VERSION_HOLD)] | None = default(None, "until it is released")
+    """After so many minutes a hold ends by itself. off: only when it is released."""
+
+    @property
+    def held(self) -> str:
+        """Return which deployments are held, as a phrase."""
+        which = "every version" if self.versions == "all" else "the version that was taken back"
+        return f"{_WHOSE[self.actors]} deployments of {which}"

@@ -212,6 +212,25 @@ class RollbackStarted(Event):
         return self.triggered_by or trigger_of_text(self.trigger, self.run_id, self.detail)
 
 
+class KnownVersion(Contract):
+    """What a version is recognised by: the images of its essential containers, as far as they are known."""
+
+    task_definition: str = ""
+    """Its ARN."""
+    images: dict[str, str] = Field(default_factory=dict)
+    """Container name → digest of the image (``sha256:…``)."""
+
+    def matches(self, other: "KnownVersion") -> bool:
+        """Return whether ``other`` is this version. Images decide, under whichever tag and revision.
+
+        Where none is known here that tells this version from another one, its task definition decides.
+        """
+        if not self.images:
+            return bool(self.task_definition) and self.task_definition == other.task_definition
+        known = [(other.images[name], digest) for name, digest in self.images.items() if name in other.images]
+        return bool(known) and all(there == digest for there, digest in known)
+
+
 class RollbackFinished(Event):
     """A rollback has ended. ``restored``: the snapshot's version is live and healthy, whoever restored it.
 
@@ -229,6 +248,11 @@ class RollbackFinished(Event):
     untouched: bool = False
     """Whether the service is as it was since its change never reached it, or changed nothing; false in events of the
     previous version."""
+    taken_back: KnownVersion | None = None
+    """The version that it takes back, with those images alone that are others in what it brings back. None where
+    nothing was to be taken back, and in events of the previous version."""
+    brought_back: KnownVersion | None = None
+    """The snapshot's version. None where the snapshot could not be read, and in events of the previous version."""
 
 
 class RollbackDecided(Event):

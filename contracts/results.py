@@ -25,6 +25,9 @@ class PreflightOutput(Contract):
     images: dict[str, str] = Field(default_factory=dict)
     """Container name → ``repository@sha256:…``."""
     task_definition: str | None = None
+    digests: dict[str, str] = Field(default_factory=dict)
+    """Container name → digest of the image that it would run, as far as that is known; empty in the answer of the
+    previous version."""
     live_deployment: str | None = None
     """ECS's id of the primary deployment, where the request names no change; None where ECS knows none."""
     under_way: bool = False

@@ -1,4 +1,5 @@
-"""How people act on a run that goes on: pause and resume it, approve or reject it; and what is answered.
+"""How people act on a run that goes on: pause and resume it, approve or reject it; how they release what is held after
+a rollback; and what is answered.
 
 Aborting is among the requests (``deployment.py``): it ends a run, and has the run's end as its answer.
 """
@@ -12,6 +13,7 @@ from contracts.base import Event, RunId, Time
 from contracts.deployment import Phase
 from contracts.policy_holds import LONGEST_HOLD
 from contracts.prose import Plain, Prose
+from contracts.recovery import KnownVersion
 
 
 class Verb(StrEnum):
@@ -87,6 +89,37 @@ class RunHeld(Event):
     """How many persons have to approve."""
     given: tuple[Plain, ...] = ()
     """Who has."""
+
+
+class ReleaseRequested(Event):
+    """End the holds that stand on a service after rollbacks, so that what they hold may be deployed again."""
+
+    actor: Plain
+    reason: Prose = ""
+    hold_id: Plain = ""
+    """The one hold to end, by its name; empty: all of them."""
+
+
+class HoldBegan(Event):
+    """Deployments of a version are held after a rollback, until somebody releases it."""
+
+    hold_id: Plain
+    """The id of the rollback."""
+    version: KnownVersion
+    sentence: Prose
+    """Who went back, when and why, and how it is released."""
+
+
+class ReleaseAnswered(Event):
+    """The answer to a request for a release."""
+
+    accepted: bool
+    released: tuple[Plain, ...] = ()
+    """The ids of the holds that have ended with it."""
+    actor: Plain
+    reason: Prose = ""
+    """The actor's."""
+    sentence: Prose
 
 
 class VerbAnswered(Event):

@@ -59,6 +59,7 @@ class RunPreflight(Event):
         "change_permitted": "repositories, family and roles are the live version's, or the policy's change names them",
         "task_definition_exists": "ECS knows the task definition",
         "change_resolved": "it is known exactly what to apply",
+        "not_held": "no hold stands on it after a rollback; `surefoot release` ends a hold",
         "run_preflight_answered": "the validator answered in time",
     }
 

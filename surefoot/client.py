@@ -65,8 +65,12 @@ class Surefoot:
         return str(self._post("/deployment-orchestration/abort", place, body)["run_id"])
 
     def act(self, verb: str, place: Place, body: dict[str, Any]) -> dict[str, Any]:
-        """Pause, resume, approve or reject a run. Return its id, and what follows from it (``answer``)."""
+        """Pause, resume, approve or reject a run, or release what is held. Return what follows from it (``answer``)."""
         return self._post(f"/deployment-orchestration/{verb}", place, body)
+
+    def holds(self, place: Place) -> dict[str, Any]:
+        """Return what is held after rollbacks."""
+        return self._call("GET", _path("/deployment-orchestration/holds", place), params=place.query)
 
     def deployments(self, place: Place | None, query: dict[str, str | None], limit: int) -> list[dict[str, Any]]:
         """Return runs, the latest first, ``limit`` at most."""

@@ -88,6 +88,8 @@ def _now(service: Mapping[str, Any]) -> str:
             if condition.get("called")
             else "no way back"
             if condition.get("no_way_back")
+            else "a version is held"
+            if service.get("version_holds")
             else "idle"
         )
     waiting = f", {service['queued']} waiting" if service["queued"] else ""

@@ -35,6 +35,8 @@ EXAMPLES = {
     "ready": f"surefoot ready {_S}",
     "drift": f"surefoot drift {_S}",
     "rollback": f"surefoot rollback {_S} --latest-proven --dry-run",
+    "holds": f"surefoot holds {_S}",
+    "release": f"surefoot release {_S} --reason 'the database was at fault'",
     "scale": f"surefoot scale {_S} 5 --minutes 30 --reason 'Emergency scaling due to high load'",
     "migrate": f"surefoot migrate {_S} --command 'alembic upgrade head' --image $IMAGE:healthy --dry-run",
     "recreate": f"surefoot recreate {_S} --dry-run",

@@ -37,6 +37,8 @@ def roll_back(
         result(answer, as_json, planned)
         return Exit.SUCCEEDED
     note(f"rolling {place.service} back to {answer['snapshot_id']} …")
+    if answer.get("hold"):  # an older recovery does not say it
+        note(answer["hold"])
     operation: dict[str, Any] = api.operation(answer["rollback_id"], place)
     shown = _new_steps(operation, set())
     while operation.get("state") == "running":

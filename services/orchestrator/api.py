@@ -64,7 +64,7 @@ class Endpoints:
         self.history = history
         self._existing = existing
 
-    async def orchestrate(self, target: Target, body: DeployBody, key: str | None) -> str:
+    async def orchestrate(self, target: Target, body: DeployBody, key: str | None, *, by_ci: bool) -> str:
         """Ask for a run and return its id. The same key on the same target is the same run."""
         change = body.change()
         await self._refuse_unknown(target)
@@ -82,7 +82,7 @@ class Endpoints:
             **body.model_dump(include={"on_conflict"}, exclude_unset=True),
         )
         run_id = await self._handlers.run_of(RequestName(target, meta.source, meta.id))
-        if begun := await self._handlers.deploy(event, run_id, meta.time):
+        if begun := await self._handlers.deploy(event, run_id, meta.time, by_ci=by_ci):
             transition = begun.and_record(what_was_asked(run_id, body, key))
             # whoever asks may have put a secret into the key, and the cause goes out with the events
             known_before = f"{meta.source}#{meta.id}"
@@ -232,9 +232,8 @@ def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:
         idempotency_key: IdempotencyKey = None,
     ) -> RunAccepted:
         """Start a deployment; its status shows how it goes."""
-        run_id = await endpoints.orchestrate(
-            target, _approved(asking, targets.policies.of(target), body), idempotency_key
-        )
+        approved, by_ci = _approved(asking, targets.policies.of(target), body), not asking.has(Role.APPROVER, target)
+        run_id = await endpoints.orchestrate(target, approved, idempotency_key, by_ci=by_ci)
         return _accepted(request, response, target, run_id)
 
     @router.get("/status/{cluster_name}/{service_name}", name="deployment_status", dependencies=[needs(Role.VIEWER)])

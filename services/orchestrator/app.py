@@ -22,7 +22,14 @@ from contracts.recovery import (
     TargetDisarmed,
 )
 from contracts.results import StepFinished, StepProgressed
-from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested, Verb
+from contracts.run_verbs import (
+    ApprovalDecided,
+    PauseRequested,
+    ReleaseAnswered,
+    ReleaseRequested,
+    ResumeRequested,
+    Verb,
+)
 from contracts.topics import DEPLOYMENT_REQUESTS
 from services._aws.existing import existing
 from services._chassis.service import Platform, Service
@@ -31,6 +38,7 @@ from services.orchestrator.adapters.history import StoredHistory
 from services.orchestrator.api import Endpoints, create_router
 from services.orchestrator.decisions import QUEUE, WAKES, replace_course
 from services.orchestrator.handlers import Handlers
+from services.orchestrator.holds_api import HoldEndpoints, add_hold_routes
 from services.orchestrator.settings import Settings
 
 
@@ -40,6 +48,9 @@ def create_app(settings: Settings, platform: Platform) -> Service:
     history = StoredHistory(platform.store, platform.clock, platform.policies)
     endpoints = Endpoints(settings, platform.store, platform.clock, handlers, history, partial(existing, platform.aws))
     targets = Targets(platform.policies, settings.cluster_name, settings.service_name)
+    router = create_router(endpoints, targets)
+    holds = HoldEndpoints(platform.store, platform.clock, platform.policies, handlers)
+    add_hold_routes(router, holds, targets)
     return Service(
         name="orchestrator",
         intake=frozenset({DeployRequested}),
@@ -49,6 +60,8 @@ def create_app(settings: Settings, platform: Platform) -> Service:
             PauseRequested: handlers.on_verb,
             ResumeRequested: handlers.on_verb,
             ApprovalDecided: handlers.on_verb,
+            ReleaseRequested: handlers.on_release,
+            ReleaseAnswered: handlers.on_own_release,
             StepFinished: handlers.on_event,
             StepProgressed: handlers.on_event,
             RollbackStarted: handlers.on_event,
@@ -70,6 +83,6 @@ def create_app(settings: Settings, platform: Platform) -> Service:
         admits=handlers.refuse_strangers,
         refusals={DEPLOYMENT_REQUESTS.name: handlers.on_unreadable_request},
         timers=dict.fromkeys((*WAKES, QUEUE), handlers.on_timer),
-        router=create_router(endpoints, targets),
-        by_hand=tuple(f"/deployment-orchestration/{verb}/" for verb in ("abort", *Verb)),
+        router=router,
+        by_hand=tuple(f"/deployment-orchestration/{verb}/" for verb in ("abort", "release", *Verb)),
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from contracts.base import Target, caused_id
 from contracts.health import HealthScored
 from contracts.recovery import Disarm
-from contracts.run_verbs import VerbAnswered
+from contracts.run_verbs import ReleaseAnswered, VerbAnswered
 from contracts.state import DamagedState
 from services._chassis.clock import Clock, moment
 from services._chassis.transition import Decision, Emit, Index, Timer
@@ -18,6 +18,7 @@ from services.orchestrator.domain.holding import held_until
 from services.orchestrator.domain.listing import SERVICES, indexes_of
 from services.orchestrator.domain.lost import ended
 from services.orchestrator.domain.policy import Policy
+from services.orchestrator.domain.releases import ReleaseAsked
 from services.orchestrator.domain.replay import OWN_EVENTS, OwnEvent
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.verbs import VerbAsked, answer_key
@@ -47,11 +48,11 @@ def turn(
     records = {run_key(run_id): view.model_dump_json().encode() for run_id, view in shown.items()}
     if isinstance(event, OwnEvent) and not before.knows(event.run_id):
         records[OWN_EVENTS[type(event)](event.run_id)] = event.model_dump_json().encode()
-    if isinstance(event, VerbAsked):
+    if isinstance(event, VerbAsked | ReleaseAsked):
         records |= _answered(event, effects)
     return Decision(
         state=None if after is before else after.to_bytes(),
-        expires=after.active is None and not after.queue,
+        expires=after.is_idle,
         unmarked=isinstance(event, HealthScored),
         emit=tuple(Emit(effect.event, effect.id) for effect in effects if isinstance(effect, Publish)),
         timers=_timers(after.active) + _queue_timer(after, now) if after is not before else (),
@@ -61,10 +62,10 @@ def turn(
     )
 
 
-def _answered(asked: VerbAsked, effects: Iterable[Effect]) -> dict[str, bytes]:
+def _answered(asked: VerbAsked | ReleaseAsked, effects: Iterable[Effect]) -> dict[str, bytes]:
     """Return the record of the answer to a request: the same request has the same one."""
     events = [effect.event for effect in effects if isinstance(effect, Publish)]
-    answers = (event for event in events if isinstance(event, VerbAnswered))
+    answers = (event for event in events if isinstance(event, VerbAnswered | ReleaseAnswered))
     return {answer_key(asked.id): answer.model_dump_json().encode() for answer in answers}
 
 

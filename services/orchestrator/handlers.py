@@ -18,7 +18,13 @@ from contracts.deployment import (
     PhaseStarted,
 )
 from contracts.envelope import Meta
-from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested
+from contracts.run_verbs import (
+    ApprovalDecided,
+    PauseRequested,
+    ReleaseAnswered,
+    ReleaseRequested,
+    ResumeRequested,
+)
 from contracts.state import read_record
 from contracts.topics import Party
 from services._chassis.audit.acts import Audited
@@ -27,10 +33,11 @@ from services._chassis.policies import Policies
 from services._chassis.signatures import Untrusted
 from services._chassis.transition import Decision, Emit, Timer, Transition, decided
 from services.orchestrator.decisions import turn
-from services.orchestrator.domain.approval import actor_of, why_not_approved, why_not_decided_by
+from services.orchestrator.domain.approval import actor_of, is_ci, why_not_approved, why_not_decided_by
 from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.decide import Input, ReplayedRequest, TimerFired
 from services.orchestrator.domain.policy import Policy
+from services.orchestrator.domain.releases import ReleaseAsked
 from services.orchestrator.domain.replay import (
     ARM,
     OwnEvent,
@@ -76,7 +83,8 @@ class Handlers:
         if meta.read_again and event.on_conflict != "refuse":
             # whom it has superseded before Redis was restored, that run's own events say
             event = event.model_copy(update={"on_conflict": "queue"})
-        transition = await self.deploy(event, run_id, asked_at, why_not)
+        by_ci = self._is_ci(event.target, meta.signed_by)
+        transition = await self.deploy(event, run_id, asked_at, by_ci=by_ci, why_not=why_not)
         return transition and await self._with_alias(transition, name, run_id)
 
     async def run_of(self, name: RequestName) -> str:
@@ -106,15 +114,16 @@ class Handlers:
         return Transition(transition.key, decide)
 
     async def deploy(
-        self, event: DeployRequested, run_id: str, asked_at: datetime, why_not: str = ""
+        self, event: DeployRequested, run_id: str, asked_at: datetime, *, by_ci: bool, why_not: str = ""
     ) -> Transition | None:
         """Ask for a run, unless it has ended already. ``asked_at`` is in product time.
 
+        ``by_ci``: whether who asks has CI's role (``Request.by_ci``).
         ``why_not``: why it must not begin; one that had begun before Redis was restored goes on.
         """
         if await self._courses.record(run_key(run_id)) is not None:
             return None
-        request = request_of(event, run_id, asked_at.timestamp())
+        request = request_of(event, run_id, asked_at.timestamp(), by_ci=by_ci)
         end = read_record(DeploymentFinished, await self._courses.record(end_key(run_id)))
         if end is None:
             if await self._courses.record(start_key(run_id)) is not None:
@@ -177,7 +186,7 @@ class Handlers:
         id_ = id_of("verb", meta.source, meta.id)
         if await self._courses.record(answer_key(id_)) is not None:
             return None
-        refusal = self._why_not_decide(event, meta.signed_by) if isinstance(event, ApprovalDecided) else ""
+        refusal = self._why_not_decide(event.target, meta.signed_by) if isinstance(event, ApprovalDecided) else ""
         actor, asked_at = actor_of(meta.signed_by, event.actor), self._clock.at(meta.time.timestamp())
         asked = asked_of(event, id_, actor, asked_at)
         return await self.ask(replace(asked, refusal=refusal), meta.time)
@@ -186,6 +195,22 @@ class Handlers:
         """Ask something of a run."""
         run_id = await self.known_as(asked.target, asked.run_id)
         return self._turn(asked.target, replace(asked, run_id=run_id), published_at)
+
+    async def on_release(self, event: ReleaseRequested, meta: Meta) -> Transition | None:
+        """Take from outside that somebody releases what is held. What was answered is over."""
+        id_ = id_of("release", meta.source, meta.id)
+        if await self._courses.record(answer_key(id_)) is not None:
+            return None
+        actor, refusal = actor_of(meta.signed_by, event.actor), self._why_not_decide(event.target, meta.signed_by)
+        return self.release(ReleaseAsked(id_, event.target, actor, event.reason, event.hold_id, refusal))
+
+    def release(self, asked: ReleaseAsked) -> Transition:
+        """End holds of versions."""
+        return self._turn(asked.target, asked)
+
+    async def on_own_release(self, event: ReleaseAnswered, meta: Meta) -> Transition | None:
+        """Know again what was released: a Redis that was restored from an older copy does not."""
+        return self._turn(event.target, event) if meta.read_again else None
 
     async def on_event(self, event: Event, meta: Meta) -> Transition:
         """Take in an abort, an answer, an alert, or an event of another service."""
@@ -238,11 +263,17 @@ class Handlers:
         except LookupError:
             return ""  # nobody may act there, and the run says so
 
-    def _why_not_decide(self, event: ApprovalDecided, signed_by: str) -> str:
+    def _why_not_decide(self, target: Target, signed_by: str) -> str:
         try:
-            return why_not_decided_by(self._policies.of(event.target), signed_by)
+            return why_not_decided_by(self._policies.of(target), signed_by)
         except LookupError:
             return ""  # no run goes on there
+
+    def _is_ci(self, target: Target, signed_by: str) -> bool:
+        try:
+            return is_ci(self._policies.of(target), signed_by)
+        except LookupError:
+            return True  # no run goes on there
 
     def _policy(self, target: Target) -> Policy:
         """Return what a run that begins now would keep. One that goes on is not touched by a refusal."""

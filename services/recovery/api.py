@@ -33,7 +33,7 @@ from services._chassis.store import IndexedStore
 from services._chassis.targets import Targets
 from services._chassis.transition import Decision, Transition
 from services.recovery.assess import Assess
-from services.recovery.bodies import RollbackAccepted, RollbackRequest, SnapshotAccepted
+from services.recovery.bodies import RollbackAccepted, RollbackRequest, SnapshotAccepted, hold_after
 from services.recovery.decisions.capture import CAPTURE
 from services.recovery.decisions.record import decision_key, decisions_index, read_decision
 from services.recovery.decisions.triggers import begin_by_hand, refuse_by_hand, rollback_id
@@ -209,8 +209,7 @@ class Endpoints:
         before = None if written.decision.jobs else await find_operation(self.store, name)
         if before is not None:
             return await self._known(before, body, key, response)
-        accepted = self.operations.accepted(response, name)
-        return RollbackAccepted(**accepted.model_dump(), rollback_id=name, snapshot_id=way.entry.snapshot_id)
+        return self._accepted(target, name, way.entry.snapshot_id, response)
 
     async def _known(
         self, before: Operation, body: RollbackRequest, key: str | None, response: Response
@@ -218,9 +217,12 @@ class Endpoints:
         """Answer a request that came before as it was answered then. Raise ``Problem`` for another body."""
         name = before.operation_id
         await refuse_another(self.store, name, body, key)
-        accepted = self.operations.accepted(response, name)
         chosen = str(before.model_dump().get("snapshot_id", body.snapshot_id))
-        return RollbackAccepted(**accepted.model_dump(), rollback_id=name, snapshot_id=chosen)
+        return self._accepted(before.target, name, chosen, response)
+
+    def _accepted(self, target: Target, name: str, snapshot_id: str, response: Response) -> RollbackAccepted:
+        accepted, hold = self.operations.accepted(response, name).model_dump(), hold_after(target, self.policies)
+        return RollbackAccepted(**accepted, rollback_id=name, snapshot_id=snapshot_id, hold=hold)
 
 
 def create_router(endpoints: Endpoints, targets: Targets) -> APIRouter:

@@ -4,7 +4,10 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from contracts.base import Target
+from contracts.prose import Prose
 from services._chassis.operations import Accepted, Requested
+from services._chassis.policies import Policies
 from services.recovery.domain.snapshot import SnapshotId
 
 
@@ -37,3 +40,17 @@ class SnapshotAccepted(Accepted):
 class RollbackAccepted(Accepted):
     rollback_id: str
     snapshot_id: str
+    hold: Prose = ""
+    """What is held once it has ended, and how that is released; empty where the policy wants no hold."""
+
+
+def hold_after(target: Target, policies: Policies) -> str:
+    """Return what is held once a rollback has ended; empty where nothing is."""
+    try:
+        holds = policies.of(target).holds
+    except LookupError:
+        return ""  # nobody deploys there
+    if holds.versions == "none":
+        return ""
+    command = f"surefoot release {target.cluster} {target.service}"
+    return f"Once it has ended, {holds.held} are held until somebody releases that: {command}."

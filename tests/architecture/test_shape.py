@@ -16,6 +16,7 @@ SHAPE = {
     "api.py",
     "migration_api.py",  # the routes of one verb, for which api.py has no room
     "prepare.py",
+    "holds_api.py",
     "scaling_api.py",  # the routes of one verb, for which api.py has no room
     "recreation_api.py",
     "drill_api.py",

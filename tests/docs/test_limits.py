@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from contracts.bounds import MOST_BYTES
+from contracts.policy_holds import Approval, Pause
 from services._chassis import admission, http_accepting, http_connections, jobs, lanes, rates, read_budget
 from services._chassis.http import KEEP_ALIVE_SECONDS
 from services._chassis.http_protocol import DEADLINES
@@ -10,6 +11,8 @@ from services._chassis.lanes import BY_HAND, REDIS_CONNECTIONS, REQUESTS, WORK
 from services._chassis.redis_connection import ANSWER_SECONDS, CONNECT_SECONDS
 from services._chassis.redis_pool import WAIT_SECONDS
 from services._chassis.settings import Settings
+from services.orchestrator.domain import limits
+from services.orchestrator.domain.version_hold import MOST_HELD
 from services.recovery.api import MOST_LISTS
 
 ROOT = Path(__file__).parents[2]
@@ -59,5 +62,10 @@ def test_the_figures_are_those_of_the_code() -> None:
         f"`JOB_LEASE` ({SETTINGS.job_lease:g} s)",
         f"`JOB_SLOTS` ({SETTINGS.job_slots}) at a time",
         f"{jobs.ATTEMPTS} attempts",
+        f"once they have passed | {limits.CHECKS_HOLD / limits.MINUTE:g} minutes",
+        f"whose change is live | {limits.GRACE / limits.MINUTE:g} minutes",
+        f"`pause.maximum_minutes` ({Pause().maximum_minutes:g})",
+        f"the policy's `minutes` ({Approval().minutes:g})",
+        f"`holds.minutes` (none), {MOST_HELD} versions",
     )
     assert [figure for figure in told if figure not in page] == []

@@ -95,7 +95,10 @@ gates = st.builds(Gate.true, st.sampled_from(["score", "alarms"]), st.none() | s
 
 def _requests(event: DeployRequested, id_: str, lifetime: float) -> Request:
     return request_of(
-        event.model_copy(update={"expires_at": at(START + lifetime)}), run_id_of(TARGET, "ci", id_), START
+        event.model_copy(update={"expires_at": at(START + lifetime)}),
+        run_id_of(TARGET, "ci", id_),
+        START,
+        by_ci=True,
     )
 
 

@@ -57,7 +57,7 @@ class Orchestrator:
         """Begin a run as the version before did."""
         handlers: Any = self.service.handlers[DeployRequested]
         event = asked(target=name.target)
-        transition = await handlers.__self__.deploy(event, name.run_id_before, at(START))
+        transition = await handlers.__self__.deploy(event, name.run_id_before, at(START), by_ci=True)
         await self.store.apply(transition, cause=f"{name.source}#{name.id}")
         return name.run_id_before
 

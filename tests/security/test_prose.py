@@ -25,7 +25,7 @@ MACHINE = {
         rollout rolled_back cursor continues asked stood_down sha256 signed_with chain previous hash signature
         redis_run_id recorded by drift_of plan scaling_id incident content revisions migration_id task_arn prefix
         recreation_id made supersedes network providers launch_type platform_version command family deployments
-        drill_id""",
+        drill_id released""",
     "names that our code or AWS gave": """account alarms alarms_of_ecs already_firing architecture bad check closely
         cluster cluster_name container dashboard database ended evaluation external_id firing group image images kind
         load_balancer metric metrics_namespace missing muted name os raised rating region resolved revision role rule

@@ -27,6 +27,8 @@ TABLE = {
         "POST /deployment-orchestration/resume/{cluster_name}/{service_name}": O,
         "POST /deployment-orchestration/approve/{cluster_name}/{service_name}": P,
         "POST /deployment-orchestration/reject/{cluster_name}/{service_name}": P,
+        "POST /deployment-orchestration/release/{cluster_name}/{service_name}": P,
+        "GET /deployment-orchestration/holds/{cluster_name}/{service_name}": V,
         "GET /deployment-orchestration/deployments": V,
         "GET /deployment-orchestration/overview": V,
     },

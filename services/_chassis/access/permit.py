@@ -91,6 +91,10 @@ class Asking:
         """
         return self._may(Role.VIEWER, target)
 
+    def has(self, role: Role, target: Target) -> bool:
+        """Return whether the caller has a role for a service, where that decides no more than how a request counts."""
+        return self._may(role, target)
+
     def by(self, body: B) -> B:
         """Return a request's body with the proven caller as its ``actor``."""
         actor = self.caller.acting(getattr(body, "actor"))  # noqa: B009  of any body

@@ -32,7 +32,7 @@ from contracts.recovery import (
 )
 from contracts.recreation import RecreationFinished, RecreationStarted
 from contracts.results import StepFinished
-from contracts.run_verbs import Verb, VerbAnswered
+from contracts.run_verbs import HoldBegan, ReleaseAnswered, Verb, VerbAnswered
 from contracts.scaling import ScalingFinished, ScalingStarted
 from services._chassis.audit.acts import Audited
 
@@ -77,6 +77,16 @@ def _acted_on(event: VerbAnswered) -> Fields:
     """Return that somebody has acted on a run, or has asked for it in vain."""
     return {
         "act": _VERBS[event.verb],
+        "why": event.reason,
+        "asked_by": event.actor,
+        "outcome": "done" if event.accepted else "refused",
+        "details": (event.sentence,),
+    }
+
+
+def _released(event: ReleaseAnswered) -> Fields:
+    return {
+        "act": Act.HOLD_RELEASED,
         "why": event.reason,
         "asked_by": event.actor,
         "outcome": "done" if event.accepted else "refused",
@@ -219,6 +229,8 @@ _ACTS: dict[type, Callable[[Any], Fields | None]] = {
     DeploymentFinished: _finished,
     GateEvaluated: _override,
     VerbAnswered: _acted_on,
+    HoldBegan: lambda event: {"act": Act.HOLD_BEGUN, "why": event.sentence, "details": (f"hold {event.hold_id}",)},
+    ReleaseAnswered: _released,
     TargetArmed: lambda event: {"act": Act.TARGET_ARMED, "details": (f"snapshot {event.snapshot_id}",)},
     TargetDisarmed: lambda event: {"act": Act.TARGET_DISARMED, "outcome": event.reason},
     ChangeApplied: lambda event: {

@@ -9,6 +9,7 @@ import structlog
 from pydantic import ValidationError
 
 from contracts.base import Target
+from contracts.policy_holds import Holds
 from contracts.state import NewerState, read_record
 from services._chassis.clock import Clock, moment
 from services._chassis.policies import Policies
@@ -23,6 +24,7 @@ from services.orchestrator.domain.listing import (
     ServiceLine,
     index_of_prefix,
 )
+from services.orchestrator.domain.version_hold import views_of
 from services.orchestrator.domain.view import RunView, run_key, views
 from services.orchestrator.ports import Page
 
@@ -92,7 +94,14 @@ class StoredHistory:
             last_run=last,
             queued=len(course.queue),
             condition=course.condition.at(moment(now)),
+            version_holds=views_of(course.version_holds, target, self._holds(target), now),
         )
+
+    def _holds(self, target: Target) -> Holds:
+        try:
+            return self.policies.of(target).holds
+        except LookupError:
+            return Holds()  # nobody acts there any more; what is held is shown as usual
 
     async def _lines(self, lines: Iterable[Indexed]) -> list[RunLine]:
         found = await _gathered(self._line(line.member) for line in lines)

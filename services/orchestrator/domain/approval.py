@@ -42,11 +42,22 @@ def why_not_approved(policy: ServicePolicy, asked: DeployRequested, signed_by: s
 
 
 def why_not_decided_by(policy: ServicePolicy, signed_by: str) -> str:
-    """Return why the key may neither approve nor reject runs over Kafka, as a sentence; nothing where it may."""
+    """Return why the key may not decide over Kafka, as a sentence; nothing where it may.
+
+    To decide is to approve and to reject runs, and to release what is held.
+    """
     if _is_approver(policy, signed_by):
         return ""
     who = signed_by or "A request that is not signed"
-    return f"{who} may not approve or reject runs: over Kafka only the keys in its requests.approvers may."
+    return f"{who} may not approve, reject or release: over Kafka only the keys in its requests.approvers may."
+
+
+def is_ci(policy: ServicePolicy, signed_by: str) -> bool:
+    """Return whether a request over Kafka counts as CI's: that of each key which the policy does not name as approver.
+
+    Where it names none, every key may let gates pass, and none is known to be a person's.
+    """
+    return signed_by not in {f"{Party.CI}:{name}" for name in policy.requests.approvers or ()}
 
 
 def _is_approver(policy: ServicePolicy, signed_by: str) -> bool:

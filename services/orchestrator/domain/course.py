@@ -1,10 +1,13 @@
 """All that the orchestrator knows of one target."""
 
+from typing import Self
+
 from contracts.base import Target
 from contracts.state import State
 from services.orchestrator.domain.condition import Condition
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.run_parts import Request
+from services.orchestrator.domain.version_hold import VersionHold
 
 
 class Course(State):
@@ -16,6 +19,26 @@ class Course(State):
     """Which run was the last to end."""
     condition: Condition = Condition()
     """What the other services have published about the target."""
+    version_holds: tuple[VersionHold, ...] = ()
+    """The versions that are held after rollbacks, the newest last."""
+    released: tuple[str, ...] = ()
+    """Ids of the holds that were released last: a rollback that is read again does not begin one once more."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing has to be remembered of it."""
+        return self.active is None and not self.queue and not self.version_holds
+
+    def starting(self, run: Run) -> Self:
+        """Return a copy whose active run is one that begins."""
+        return self.replace(active=run.replace(version_holds=self.version_holds))
+
+    def with_holds(self, holds: tuple[VersionHold, ...]) -> Self:
+        """Return a copy with these holds of versions, which its active run knows as well."""
+        if holds == self.version_holds:
+            return self
+        active = self.active and self.active.replace(version_holds=holds)
+        return self.replace(version_holds=holds, active=active)
 
     def knows(self, run_id: str) -> bool:
         """Whether the run is active, waits, or was the last to end."""

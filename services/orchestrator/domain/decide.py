@@ -17,10 +17,12 @@ from contracts.recovery import (
     TargetDisarmed,
 )
 from contracts.results import StepFinished, StepProgressed
-from services.orchestrator.domain import check_up, endings, phases, proceed, replay, requests, steps, verbs
+from contracts.run_verbs import ReleaseAnswered
+from services.orchestrator.domain import check_up, endings, phases, proceed, releases, replay, requests, steps, verbs
 from services.orchestrator.domain.course import Course
 from services.orchestrator.domain.effects import CourseTurn, Effect, RunTurn, progress
 from services.orchestrator.domain.policy import Policy
+from services.orchestrator.domain.releases import ReleaseAsked
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.run_parts import Request
 from services.orchestrator.domain.verbs import VerbAsked
@@ -62,15 +64,22 @@ Input = (
     | ReadinessChanged
     | TimerFired
     | VerbAsked
+    | ReleaseAsked
+    | ReleaseAnswered
 )
 
 
 def decide(course: Course, event: Input, policy: Policy, now: float) -> tuple[Course, tuple[Effect, ...]]:
     """Return the new course and what is to happen, in order. ``now`` is product time in epoch seconds."""
-    if isinstance(event, VerbAsked):
-        turn = verbs.act(course, event, policy, now)
-    else:
-        turn = _course_turn(course, event, policy, now)
+    match event:
+        case VerbAsked():
+            turn = verbs.act(course, event, policy, now)
+        case ReleaseAsked():
+            turn = releases.release(course, event, policy, now)
+        case RollbackFinished():
+            turn = _after_rollback(course, event, policy, now)
+        case _:
+            turn = _course_turn(course, event, policy, now)
     effects: list[Effect] = []
     while True:
         try:
@@ -78,6 +87,22 @@ def decide(course: Course, event: Input, policy: Policy, now: float) -> tuple[Co
         except StopIteration as end:
             decided: Course = end.value
             return decided, tuple(effects)
+
+
+def _read_again(course: Course, event: DeploymentFinished | ReleaseAnswered, policy: Policy, now: float) -> CourseTurn:
+    """Take in an end that this service has published itself."""
+    if isinstance(event, ReleaseAnswered):
+        return releases.release_again(course, event)
+    return (yield from replay.finished(course, event, policy, now))
+
+
+def _after_rollback(course: Course, event: RollbackFinished, policy: Policy, now: float) -> CourseTurn:
+    """Take in a rollback's end: what it has taken back is held, also from a run that has not begun its change."""
+    course = yield from releases.after_rollback(course, event, policy, now)
+    run = course.active
+    if run is not None and run.hold is not None and event.run_id != run.run_id:
+        return (yield from requests.put_back(course, (yield from proceed.look(run, now)), policy, now))
+    return (yield from _course_turn(course, event, policy, now))
 
 
 def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> CourseTurn:  # noqa: PLR0911  one for each
@@ -91,9 +116,9 @@ def _course_turn(course: Course, event: Input, policy: Policy, now: float) -> Co
             return replay.started(course, event, now)
         case PhaseStarted() | PhaseProgressed():
             return replay.went_on(course, event)
-        case DeploymentFinished():
-            return (yield from replay.finished(course, event, policy, now))
-        case TargetArmed() | TargetDisarmed() | HealthScored() | ReadinessChanged():
+        case DeploymentFinished() | ReleaseAnswered():
+            return (yield from _read_again(course, event, policy, now))
+        case TargetArmed() | TargetDisarmed() | HealthScored() | ReadinessChanged() | ReleaseAsked():
             return course
         case TimerFired() if run is None:
             return (yield from requests.start_next(course, policy, now))

@@ -150,7 +150,8 @@ def recovery_finished(run: Run, event: RollbackFinished, now: float) -> RunTurn:
         cause, reason = Cause.GATE, f"Recovery rolled back by itself: {event.rollback.trigger}."
     if outcome is Outcome.SUPERSEDED:
         cause = Cause.SUPERSEDED
-    return (yield from finish(run, outcome, cause, f"{reason} {event.detail}".strip(), now=now, rollback=rollback))
+    whole = " ".join(filter(None, (reason, event.detail, _hold_of(run, event.rollback_id))))
+    return (yield from finish(run, outcome, cause, whole, now=now, rollback=rollback))
 
 
 def _result_of(run: Run, event: RollbackFinished) -> tuple[Outcome, Rollback | None]:
@@ -163,6 +164,12 @@ def _result_of(run: Run, event: RollbackFinished) -> tuple[Outcome, Rollback | N
 def _was_stopped(run: Run) -> bool:
     """Whether a person or a newer request has ended the run, and nothing spoke against its version."""
     return isinstance(run.ending, RollingBack) and run.ending.cause in {None, Cause.SUPERSEDED}
+
+
+def _hold_of(run: Run, rollback_id: str) -> str:
+    """Return what is held since this rollback, and how that ends; ``""`` where nothing is."""
+    begun = (hold for hold in run.version_holds if hold.id == rollback_id)
+    return next((hold.sentence(run.target, run.policy.holds) for hold in begun), "")
 
 
 def recovery_answered(run: Run, now: float) -> RunTurn:

@@ -16,6 +16,7 @@ from contracts.deployment import Cause, Change, Outcome, Phase, Rollback
 from contracts.policy_section import Digest
 from contracts.prose import Plain, Prose
 from services.orchestrator.domain.condition import Condition
+from services.orchestrator.domain.version_hold import HoldView
 from services.orchestrator.domain.view import RunView
 
 SHORTEST_PREFIX = 4
@@ -80,6 +81,8 @@ class ServiceLine(Contract):
     queued: int = 0
     """Runs that wait for the active one."""
     condition: Condition = Condition()
+    version_holds: tuple[HoldView, ...] = ()
+    """What is held after rollbacks, the newest first."""
     problem: Prose = ""
     """Why nothing more is shown of it, as a sentence; empty where all is."""
 

@@ -24,7 +24,8 @@ from services.orchestrator.domain.judge import (
 from services.orchestrator.domain.limits import APPLYING, GRACE
 from services.orchestrator.domain.migrating import migrate, seconds_of, step_of, why_not_changed
 from services.orchestrator.domain.opening import capture_snapshot, change_of, watch_closely, watch_deployment
-from services.orchestrator.domain.proceed import proceed
+from services.orchestrator.domain.proceed import proceed, stop
+from services.orchestrator.domain.releases import stopped_by, why_stopped
 from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.run_parts import Stage, Step
 from services.orchestrator.domain.steps import asks_again, cause_of, close, send
@@ -56,12 +57,16 @@ def _before_the_change(run: Run, stage: Stage, now: float) -> RunTurn:
     gates, missing = tuple(gate for of_step in asked.values() for gate in of_step), _missing(run)
     if worst(gate.counts_as for gate in gates) is Verdict.PASS:
         gates += missing
+    if (held := stopped_by(run, now)) is not None:
+        gates += (Gate.true("not_held", False, detail=why_stopped(run, held)),)
     verdict = worst(gate.counts_as for gate in gates)
     if verdict is not Verdict.PASS and run.request.past_checks:
         return (yield from _ask_until_they_pass_again(run, gates, now))
     run = yield from close(run, verdict, now, gates)
     if verdict is Verdict.PASS:
         return (yield from proceed(run, now))
+    if held is not None:
+        return (yield from stop(run, held, now))
     blocking = [step for step in stage.steps if any(gate.counts_as is not Verdict.PASS for gate in asked[step.name])]
     causes = {step.cause for step in blocking}
     cause = next((cause for cause in (Cause.USAGE, Cause.TIMEOUT) if cause in causes), Cause.GATE)

@@ -5,6 +5,7 @@ from typing import Self
 from contracts.base import Contract
 from contracts.deployment import DeploymentConfig
 from contracts.policy import Part, ServicePolicy
+from contracts.policy_holds import Holds
 from contracts.prose import Prose
 
 
@@ -39,6 +40,11 @@ class Policy(Contract):
     @property
     def digest(self) -> str:
         return self.service.digest if self.service else ""
+
+    @property
+    def holds(self) -> Holds:
+        """Return which deployments are held after a rollback; without a service's own policy the defaults hold."""
+        return self.service.holds if self.service else Holds()
 
     def part(self, kind: type[Part]) -> Part | None:
         """Return what a command to one service carries of it."""

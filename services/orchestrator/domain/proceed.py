@@ -17,7 +17,9 @@ from services.orchestrator.domain.holding import (
 from services.orchestrator.domain.judge import proven, success_of, warning_of, why_not_proven
 from services.orchestrator.domain.limits import CHECKS_HOLD, MINUTE
 from services.orchestrator.domain.opening import begin, following
+from services.orchestrator.domain.releases import stopped_by, why_stopped
 from services.orchestrator.domain.run import Run
+from services.orchestrator.domain.version_hold import VersionHold
 
 
 def proceed(run: Run, now: float) -> RunTurn:
@@ -31,6 +33,8 @@ def look(run: Run, now: float) -> RunTurn:
     """Look at a held run: does it still wait, is what it waits for there, or is the time for that over?"""
     if run.hold is None:
         return run
+    if (held := stopped_by(run, now)) is not None:
+        return (yield from stop(run, held, now))
     if lacking(run) and now >= approve_until(run):
         return (yield from _not_approved(run, now))
     if run.pause is not None and now >= run.pause.until:
@@ -41,6 +45,12 @@ def look(run: Run, now: float) -> RunTurn:
         why = "The pause has ended, since recovery has not confirmed that it stands ready for so long"
         run = yield from _end_pause(run, why, now)
     return run if run.pause is not None or lacking(run) else (yield from _release(run, now))
+
+
+def stop(run: Run, held: VersionHold, now: float) -> RunTurn:
+    """End a run whose version is held after a rollback, before anything is changed."""
+    reason = f"Nothing was changed. {why_stopped(run, held)}"
+    return (yield from endings.finish(run, Outcome.BLOCKED, Cause.REFUSED, reason, now=now))
 
 
 def _end_pause(run: Run, why: str, now: float) -> RunTurn:

@@ -28,7 +28,7 @@ from services.orchestrator.domain.run import Run
 from services.orchestrator.domain.run_parts import Request
 
 
-def request_of(event: DeployRequested, run_id: str, asked_at: float) -> Request:
+def request_of(event: DeployRequested, run_id: str, asked_at: float, *, by_ci: bool) -> Request:
     """Return what the course keeps of a request. ``asked_at`` is the event's own time, not its arrival's."""
     expires_at = event.expires_at.timestamp() if event.expires_at else asked_at + REQUEST_LIFETIME
     expires_at = min(expires_at, asked_at + LONGEST_LIFETIME)
@@ -42,6 +42,7 @@ def request_of(event: DeployRequested, run_id: str, asked_at: float) -> Request:
         config=event.config,
         migration=event.migration,
         on_conflict=event.on_conflict if "on_conflict" in event.model_fields_set else None,
+        by_ci=by_ci,
         asked_at=asked_at,
         expires_at=expires_at,
     )
@@ -56,7 +57,7 @@ def consider(course: Course, request: Request, policy: Policy, now: float) -> Co
         yield from _refuse(request, policy, *no, now)
         return course if course.active else course.replace(last_run_id=request.run_id)
     if course.active is None and not course.queue:
-        return course.replace(active=(yield from _start(request, policy, now)))
+        return course.starting((yield from _start(request, policy, now)))
     if supersede.way_of(course, request, policy) == "supersede":
         return (yield from _supersede(course, request, policy, now))
     return (yield from _queue(course, request))
@@ -137,7 +138,7 @@ def start_next(course: Course, policy: Policy, now: float) -> CourseTurn:
             yield from _refuse(request, policy, *objection, now)
             course = course.replace(last_run_id=request.run_id)
         else:
-            course = course.replace(active=(yield from _start(request, policy, now)))
+            course = course.starting((yield from _start(request, policy, now)))
     return course
 
 

@@ -16,6 +16,7 @@ from services.orchestrator.domain.limits import ARM_MARGIN
 from services.orchestrator.domain.policy import Policy
 from services.orchestrator.domain.rollout_bound import RolloutBound
 from services.orchestrator.domain.run_parts import Disarming, Frozen, Request, RollingBack, Stage, Step
+from services.orchestrator.domain.version_hold import VersionHold
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -49,6 +50,8 @@ class Run(Frozen):
     approvals: tuple[Approved, ...] = ()
     hold: Hold | None = None
     """Set while the next phase does not begin: a run that ends has none."""
+    version_holds: tuple[VersionHold, ...] = ()
+    """Those that stand on its service (``Course.version_holds``)."""
     held: float = 0
     """Seconds for which it was held until now; they count towards none of its deadlines."""
 

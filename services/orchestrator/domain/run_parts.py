@@ -58,6 +58,8 @@ class Request(Frozen):
     """The active run whose place it takes: where that is rolled back in vain, it does not begin. Empty: none."""
     migration: MigrationAsked | None = None
     """The migration before the change; None: there is none."""
+    by_ci: bool = True
+    """Whether it came from a caller with CI's role; False: from one who may let gates pass."""
     past_checks: bool = False
     """Whether it is published that the run went on from its first phase, or from arming, while the restored state is
     from before that."""

@@ -14,6 +14,7 @@ from services.recovery.decisions.arm import expiry_id
 from services.recovery.decisions.change import stop_change
 from services.recovery.decisions.helped import look_whether_it_helped
 from services.recovery.domain import roll_back as rolling
+from services.recovery.domain.known_version import Versions
 from services.recovery.domain.protection import PastRollback, Protection, RollingBack, key_of
 from services.recovery.domain.steps import Reached, steps_of
 from services.recovery.domain.work import RecoveryOperation, RollbackWork
@@ -102,11 +103,13 @@ def end_rollback(
     cancel: bool = False,
     taken_back: str = "",
     reached: Reached = Reached.MONITOR,
+    versions: Versions | None = None,
 ) -> Transition:
     """Publish a rollback's result and answer the commands that wait for it; do nothing if it has ended before.
 
     ``taken_back``: the task definition (ARN) that was live when it began; empty where none was to be replaced.
     ``reached``: the step at which it has ended, where it did not bring the version back.
+    ``versions``: what it has exchanged; None where its job cannot say it.
     """
 
     def decide(state: bytes | None) -> Decision:
@@ -121,7 +124,7 @@ def end_rollback(
         brought = ended.deployment_id if isinstance(ended, rolling.Done) else ""
         return Decision(
             protection.to_bytes(),
-            emit=(_finished(work.target, past, ended), *_answers(work.target, rollback, past)),
+            emit=(_finished(work.target, past, ended, versions or Versions()), *_answers(work.target, rollback, past)),
             timers=look_whether_it_helped(work, rollback, past.result, brought, now),
             cancel_timers=timers if rollback.run_id is None else (*timers, expiry_id(rollback.run_id)),
             cancel_jobs=(work.rollback_id,) if cancel else (),
@@ -131,7 +134,7 @@ def end_rollback(
     return Transition(key_of(work.target), decide)
 
 
-def _finished(target: Target, past: PastRollback, ended: rolling.Ended) -> Emit:
+def _finished(target: Target, past: PastRollback, ended: rolling.Ended, versions: Versions) -> Emit:
     done = ended if isinstance(ended, rolling.Done) else None
     event = RollbackFinished(
         target=target,
@@ -142,6 +145,8 @@ def _finished(target: Target, past: PastRollback, ended: rolling.Ended) -> Emit:
         detail=past.detail,
         deployment_id=done.deployment_id if done else "",
         untouched=done is not None and done.untouched,
+        taken_back=versions.taken_back,
+        brought_back=versions.brought_back,
     )
     return Emit(event, caused_id(past.run_id or past.rollback_id, "rollback-finished"))
 

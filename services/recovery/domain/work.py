@@ -9,12 +9,12 @@ from contracts.monitor import CriticalAlert
 from contracts.operations import Operation
 from contracts.policy_parts import RecoveryPolicy
 from contracts.prose import Plain, Prose
-from contracts.recovery import AlertTrigger, ManualTrigger
+from contracts.recovery import AlertTrigger, KnownVersion, ManualTrigger
 from contracts.rollout_pace import RolloutPace
 from contracts.state import State
 from contracts.topics import Party
 from services.recovery.domain.ecs_service import Baseline
-from services.recovery.domain.protection import RollingBack
+from services.recovery.domain.protection import OurChange, RollingBack
 from services.recovery.domain.snapshot import Purpose
 from services.recovery.domain.steps import Reached, Step, steps_of
 
@@ -122,11 +122,26 @@ class RollbackProgress(State):
     """The seconds since its start in which it could not look."""
     unseen_at_move: float = 0.0
     """The same until it moved last."""
+    taken_back: KnownVersion | None = None
+    """The version that it replaces, with its images; None until it was looked at after the first call."""
 
     @property
     def under_way(self) -> bool:
         """Whether AWS was last seen to carry it out: whoever looks or not, it goes on."""
         return bool(self.restored_at or self.deployment_id)
+
+    @property
+    def replaced(self) -> str:
+        """Return what was live before, where no change of ours says that; empty where it is what is brought back."""
+        return "" if self.judged is None or self.judged in self.goals else self.judged
+
+    def state_of(self, change: OurChange | None) -> Literal["none", "unchanged", "in-flight", "landed"]:
+        """Return how far the run's change has come; none where a person or an alert outside a run began this."""
+        if change is None:
+            return "none"
+        if change.task_definition is None:
+            return "in-flight"
+        return "unchanged" if change.task_definition in self.goals[:1] else "landed"
 
     def looked(self, started_at: float, now: float) -> Self:
         """Return the progress at a look. What lies farther back than ``LOOKS_APART`` nobody has seen."""

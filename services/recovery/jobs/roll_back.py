@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, field
 from math import inf
-from typing import Literal
 
-from contracts.recovery import RollBack
+from contracts.recovery import KnownVersion, RollBack
 from contracts.rollout_pace import RolloutPace
 from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
@@ -17,6 +16,7 @@ from services._chassis.transition import Transition, decided
 from services.recovery.decisions.roll_back import OVERDUE, OVERDUE_MARGIN, end_rollback, note_step, wait_until
 from services.recovery.domain.change import Body
 from services.recovery.domain.ecs_service import live_deployment
+from services.recovery.domain.known_version import Versions, exchanged
 from services.recovery.domain.observed import Observed
 from services.recovery.domain.proof import Proof, Unproven
 from services.recovery.domain.protection import Armed, OurChange, Protection, RollingBack, key_of
@@ -37,6 +37,7 @@ from services.recovery.domain.snapshot import Snapshot, by_hand, update_paramete
 from services.recovery.domain.steps import Reached
 from services.recovery.domain.work import RollbackProgress, RollbackWork
 from services.recovery.jobs.find_changes import changes_back
+from services.recovery.jobs.find_replaced import find_replaced
 from services.recovery.jobs.find_version import VersionFinder
 from services.recovery.jobs.tend import adopt
 from services.recovery.observe import RollbackObserver, baseline_of
@@ -71,8 +72,10 @@ class RollbackJob:
                 return decided()
             move = await execution.step(protection, rollback)
             if isinstance(move, Done | Superseded | Failed):
+                versions = await execution.versions(protection, rollback)
                 now, reached = moment(self.clock.now()), execution.reached
-                return end_rollback(work, move, now, taken_back=execution.taken_back, reached=reached)
+                replaced = execution.progress.replaced
+                return end_rollback(work, move, now, taken_back=replaced, reached=reached, versions=versions)
             await self.clock.sleep(POLL_SECONDS)
 
 
@@ -160,6 +163,9 @@ class _Execution:
             return Failed(f"{move.detail}{refused}{self._by_hand(protection, rollback)}")
         if isinstance(move, Restore):
             await self._restore(snapshot, service, rollback)
+            if self.progress.taken_back is None:
+                taken = await self._replaced(protection, rollback, service)
+                await self._keep(self.progress.replace(taken_back=taken))
         elif observed.live == "goal" or isinstance(move, WaitForEcs):
             await self._measure(observer, service, observed.desired)
             move = next_move(observed, self._plan(rollback, change))
@@ -182,11 +188,17 @@ class _Execution:
         elif tasks > self.progress.pace.tasks:
             await self._keep(self.progress.replace(pace=self.progress.pace.grown(tasks)))
 
-    @property
-    def taken_back(self) -> str:
-        """Return what was live before; empty where that is what is brought back, or is not known."""
-        judged = self.progress.judged
-        return "" if judged is None or judged in self.progress.goals else judged
+    async def versions(self, protection: Protection, rollback: RollingBack) -> Versions:
+        """Return what is taken back and what is brought back, as far as they are known."""
+        taken = self.progress.taken_back or await self._replaced(protection, rollback, None)
+        return exchanged(taken, self.snapshot)
+
+    async def _replaced(
+        self, protection: Protection, rollback: RollingBack, service: Body | None
+    ) -> KnownVersion | None:
+        held = protection.arm if rollback.run_id is not None else None
+        change = held.change if held is not None else None
+        return await find_replaced(self.job.ecs, self.work.target, self.progress, change, service, self.reads)
 
     async def _begin(self, service: Body, snapshot: Snapshot, rollback: RollingBack, *, ours: bool) -> None:
         """Keep what is to be taken back where no change of ours says it: what was ``judged``, or what is live.
@@ -227,7 +239,7 @@ class _Execution:
         return Plan(
             started_at=started,
             ordered=rollback.by_a_person,
-            change=_state_of(change, self.progress),
+            change=self.progress.state_of(change),
             no_straggler_after=started
             if change is None
             else (change.ended_at or rollback.started_at).timestamp() + self.job.settle_seconds,
@@ -286,13 +298,3 @@ class _Execution:
             command = Command.to(RollBack, self.work.target, rollback.run_id, self.work.rollback_id)
             nth = f"{message}:{silent_until:.0f}"
             await self.running.emit(command.progressed(message, nth, moment(silent_until)))
-
-
-def _state_of(
-    change: OurChange | None, progress: RollbackProgress
-) -> Literal["none", "unchanged", "in-flight", "landed"]:
-    if change is None:
-        return "none"
-    if change.task_definition is None:
-        return "in-flight"
-    return "unchanged" if change.task_definition in progress.goals[:1] else "landed"

@@ -1,6 +1,6 @@
 """Turns what registries say about images into gates: are they there, can the tasks run them, by which digest?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts.gates import Gate
@@ -37,16 +37,20 @@ class Demands:
         return self.trusts_digests and isinstance(wanted.found, Outside) and pinned(wanted) is not None
 
 
-def image_findings(wanted: Wanted, runs_on: Platform, demands: Demands) -> Findings:
-    """Return the findings about the image of an ``ImageChange``; one that is absent has the first gate only."""
+def image_findings(wanted: Wanted, beside: Mapping[str, str], runs_on: Platform, demands: Demands) -> Findings:
+    """Return the findings about the image of an ``ImageChange``; one that is absent has the first gate only.
+
+    ``beside``: container name → image reference, of what stays.
+    """
     exists = exists_gate((wanted,), demands)
     if isinstance(wanted.found, Absent):
         return Findings((exists,), (wanted.found,))
     exact = pinned(wanted)
+    images = {wanted.container: exact} if exact else {}
     return Findings(
         (exists, architecture_gate((wanted,), runs_on, demands), digest_gate(wanted)),
         (wanted.found,),
-        PreflightOutput(images={wanted.container: exact}) if exact else None,
+        PreflightOutput(images=images, digests=digests_of({**beside, **images})) if exact else None,
     )
 
 
@@ -106,14 +110,16 @@ def pinned(wanted: Wanted) -> str | None:
 
     None where neither is known, and for an image that does not exist.
     """
+    if isinstance(wanted.found, Absent):
+        return None  # its reference may not even be one
     reference = Reference.parse(wanted.image)
-    match wanted.found:
-        case Image(digest):
-            return str(reference.pinned(digest))
-        case Outside() | Unknown():
-            return str(reference.pinned(reference.digest)) if reference.digest else None
-        case Absent():
-            return None
+    digest = wanted.found.digest if isinstance(wanted.found, Image) else reference.digest
+    return str(reference.pinned(digest)) if digest else None
+
+
+def digests_of(references: Mapping[str, str]) -> dict[str, str]:
+    """Return container name → digest, of the references that name one."""
+    return {name: reference.partition("@")[2] for name, reference in references.items() if "@" in reference}
 
 
 def _all(name: str, holds: Sequence[bool | None], details: Sequence[str], trusted: bool) -> Gate:

@@ -22,7 +22,15 @@ from services._chassis.transition import Transition, decided
 from services.validator.domain import preflight
 from services.validator.domain.facts import Absent, LiveService, TaskDefinition, Unknown
 from services.validator.domain.fit import fit_gate
-from services.validator.domain.images import Demands, Wanted, architecture_gate, exists_gate, image_findings
+from services.validator.domain.images import (
+    Demands,
+    Wanted,
+    architecture_gate,
+    digests_of,
+    exists_gate,
+    image_findings,
+    pinned,
+)
 from services.validator.domain.permitted import permitted_gate
 from services.validator.domain.preflight import Findings
 from services.validator.domain.room import room_gate
@@ -123,7 +131,9 @@ class Preflight:
         new = replace(definition, images={**definition.images, container: change.reference})
         gates += permitted_gate(definition, new, policy.change)
         wanted = await self._look_up(target, container, change.reference)
-        return Findings(gates) + image_findings(wanted, definition.platform, Demands.of(policy.gates))
+        return Findings(gates) + image_findings(
+            wanted, definition.images, definition.platform, Demands.of(policy.gates)
+        )
 
     async def _task_definition(
         self, target: Target, change: TaskDefinitionChange, service: LiveService, policy: PreflightPolicy
@@ -143,7 +153,8 @@ class Preflight:
             exists_gate(wanted, demands),
             architecture_gate(wanted, definition.platform, demands),
         )
-        output = PreflightOutput(task_definition=definition.arn)
+        exact = {image.container: known for image in wanted if (known := pinned(image)) is not None}
+        output = PreflightOutput(task_definition=definition.arn, digests=digests_of(exact))
         return Findings(gates, tuple(image.found for image in wanted), output)
 
     async def _definition_of(self, target: Target, service: LiveService) -> TaskDefinition | Absent | Unknown:

@@ -133,8 +133,16 @@ class World(FakeStore):
         self.follow(COURSE, decision)
         return decision
 
-    def request(self, id_: str = "1", event: DeployRequested | None = None, time: float | None = None) -> str:
-        request = request_of(event or asked(), run_id_of(id_), self.now if time is None else time)
+    def request(
+        self,
+        id_: str = "1",
+        event: DeployRequested | None = None,
+        time: float | None = None,
+        *,
+        by_ci: bool = True,
+    ) -> str:
+        asked_at = self.now if time is None else time
+        request = request_of(event or asked(), run_id_of(id_), asked_at, by_ci=by_ci)
         self.happens(request)
         return request.run_id
 

@@ -282,7 +282,7 @@ def test_an_override_of_another_gate_does_not_help(world: World) -> None:
 def test_no_override_stands_in_for_what_the_next_phase_needs(world: World, step: str, missing: str) -> None:
     overrides = (Override(gate=step.replace("-", "_"), reason="never mind"),)
     # an older version took overrides of any gate; what it left in the queue is not considered again
-    queued = request_of(asked(overrides=overrides), run_id_of("1"), START)
+    queued = request_of(asked(overrides=overrides), run_id_of("1"), START, by_ci=True)
     world.state = Course(queue=(queued,)).to_bytes()
     world.happens(TimerFired(str(TARGET)))
     world.answer_others(step)

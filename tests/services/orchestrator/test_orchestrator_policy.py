@@ -180,7 +180,7 @@ async def test_a_target_that_the_policy_refuses_is_refused_in_its_words(field: d
     world = World()
     target = Target.model_validate(TARGET.model_dump() | field)
     handlers = Handlers(world, world.clock, FixedPolicies(), 300)
-    transition = await handlers.deploy(asked(target=target), "run", at(START))
+    transition = await handlers.deploy(asked(target=target), "run", at(START), by_ci=True)
     assert transition is not None
     assert not world.seen, "nothing is applied here"
     decision = transition.decide(None)

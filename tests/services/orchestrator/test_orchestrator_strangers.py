@@ -34,4 +34,4 @@ async def test_where_nobody_is_named_every_key_will_do_and_where_the_list_is_emp
 
 
 async def test_over_http_no_signature_is_asked_for() -> None:
-    assert await handlers("team-a").deploy(asked(), "run", META.time) is not None
+    assert await handlers("team-a").deploy(asked(), "run", META.time, by_ci=True) is not None

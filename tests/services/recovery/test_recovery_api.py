@@ -96,6 +96,7 @@ async def test_a_rollback_by_hand_needs_no_run(recovery: Recovery, web: httpx2.A
     headers = {"Idempotency-Key": "tonight"}
     asked = await web.post(f"/rollback/{HERE}", json=body, headers=headers)
     assert asked.status_code == 202
+    assert "are held until somebody releases that: surefoot release " in asked.json()["hold"]
     another = await web.post(f"/rollback/{HERE}", json=body)
     assert (another.status_code, asked.json()["rollback_id"] in another.json()["detail"]) == (409, True)
     await recovery.work()
@@ -111,6 +112,8 @@ async def test_a_rollback_by_hand_needs_no_run(recovery: Recovery, web: httpx2.A
     assert recovery.protection.taken_back(None, f"{ARN}:1") is None
     [finished] = recovery.published(RollbackFinished)
     assert (finished.run_id, finished.rollback_id) == (None, asked.json()["rollback_id"])
+    assert finished.taken_back is not None
+    assert finished.taken_back.task_definition == f"{ARN}:2"
     [started] = recovery.published(RollbackStarted)
     assert started.cause == ManualTrigger(actor="ada", reason="much fails since tonight")
     assert started.trigger == "asked for by ada: much fails since tonight"

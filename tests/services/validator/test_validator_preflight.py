@@ -114,7 +114,9 @@ async def test_a_good_image_passes_by_the_digest_of_its_index() -> None:
     answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2"))
     assert answer.verdict is Verdict.PASS
     assert answer.cause is None
-    assert answer.output == PreflightOutput(images={"web": f"{REPOSITORY}@{DIGEST}"}, pace=NAMED_NONE)
+    assert answer.output == PreflightOutput(
+        images={"web": f"{REPOSITORY}@{DIGEST}"}, digests={"web": DIGEST}, pace=NAMED_NONE
+    )
     assert verdicts(answer) == dict.fromkeys(
         (
             "target_exists",
@@ -169,7 +171,9 @@ async def test_the_containers_there_are_are_named(container: str | None) -> None
 async def test_a_named_container_of_several_is_the_one() -> None:
     services = FakeEcs(definitions={ARN: definition("web", "proxy")})
     answer = await preflight(ImageChange(reference=f"{REPOSITORY}:2", container="proxy"), services)
-    assert answer.output == PreflightOutput(images={"proxy": f"{REPOSITORY}@{DIGEST}"}, pace=NAMED_NONE)
+    assert answer.output == PreflightOutput(
+        images={"proxy": f"{REPOSITORY}@{DIGEST}"}, digests={"proxy": DIGEST}, pace=NAMED_NONE
+    )
 
 
 async def test_a_malformed_reference_is_a_usage_error() -> None:
@@ -213,14 +217,16 @@ async def test_an_image_elsewhere_is_left_open_and_applied_by_its_own_digest_onl
         "image_exists": "?",
         "architecture": "?",
     }
-    assert exact.output == PreflightOutput(images={"web": f"nginx@{DIGEST}"}, pace=NAMED_NONE)
+    assert exact.output == PreflightOutput(images={"web": f"nginx@{DIGEST}"}, digests={"web": DIGEST}, pace=NAMED_NONE)
 
 
 async def test_a_task_definition_is_resolved_to_its_arn() -> None:
     services = FakeEcs(definitions={"api:7": definition("web")})
     answer = await preflight(TaskDefinitionChange(task_definition="api:7"), services)
     assert answer.verdict is Verdict.PASS
-    assert answer.output == PreflightOutput(task_definition=ARN, pace=PACES["api:7"]), "at its own pace"
+    assert answer.output == PreflightOutput(task_definition=ARN, digests={"web": DIGEST}, pace=PACES["api:7"]), (
+        "at its own pace"
+    )
 
 
 async def test_an_unknown_task_definition_is_named() -> None:
@@ -295,7 +301,7 @@ async def test_the_policy_may_trust_a_digest_where_nobody_can_look() -> None:
     exact = ImageChange(reference=f"nginx@{DIGEST}")
     answer = await preflight(exact, images=images, gates=trusting, allowed=allowed)
     assert answer.verdict is Verdict.PASS
-    assert answer.output == PreflightOutput(images={"web": f"nginx@{DIGEST}"}, pace=NAMED_NONE)
+    assert answer.output == PreflightOutput(images={"web": f"nginx@{DIGEST}"}, digests={"web": DIGEST}, pace=NAMED_NONE)
     unproven = [gate.name for gate in answer.gates if gate.not_applicable]
     assert {"image_exists", "architecture"} <= set(unproven)
     tagged = await preflight(ImageChange(reference="nginx:1"), images=images, gates=trusting, allowed=allowed)
