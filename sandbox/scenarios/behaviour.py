@@ -30,6 +30,19 @@ class Later(Frozen):
     passes_health_check: bool | None = None
 
 
+class Migrating(Frozen):
+    """What becomes of a one-off command, a migration, in a task of its own with the image."""
+
+    seconds: Seconds = 8
+    """How long it runs."""
+    exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
+    """None: 0 where the image reaches its database, else 1."""
+    log: tuple[Annotated[str, Field(max_length=1000)], ...] = ()
+    """The lines that it writes before it ends."""
+    starts: bool = True
+    """Whether ECS finds a place for its task."""
+
+
 class Behaviour(Frozen):
     """The behaviour of an image's containers, in product seconds and per cent of the task's CPU and memory."""
 
@@ -69,6 +82,7 @@ class Behaviour(Frozen):
     ``/health``, ``/health/ready`` and ``/api/v1/`` among them."""
     database: bool = True
     """Whether it reaches its database."""
+    migration: Migrating = Migrating()
     migrated: bool = True
     """Whether the database has the schema that it wants."""
     without_database: Later = Later(after=0, latency=0.3, error_rate=0.45)

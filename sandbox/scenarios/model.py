@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from contracts.deployment import Cause, DeploymentConfig, Outcome
+from contracts.migration_asked import MigrationAsked
 from contracts.monitor import SERVICE_ALARMS, CriticalRule
 from contracts.suggest import did_you_mean
 from sandbox.scenarios.behaviour import Behaviour
@@ -99,6 +100,8 @@ class Scenario(Frozen):
     (``observe``), or that if there is one and else to check what is live (``check_up``)."""
     also: tuple[ServiceName, ...] = ()
     """Services that Surefoot deploys afterwards, with the same change; each must end with the same outcome."""
+    migration: MigrationAsked | None = None
+    """The migration that the request names, before its change."""
     overrides: Mapping[str, str] = {}
     """Gate → the reason for which it is overridden."""
     image: Behaviour = Behaviour()

@@ -176,6 +176,7 @@ def _request(scenario: Scenario, service: Service, registry: Registry) -> Deploy
         actor="rehearsal",
         config=scenario.config,
         overrides=overrides,
+        migration=scenario.migration,
     )
 
 

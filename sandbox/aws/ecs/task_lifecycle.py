@@ -20,8 +20,6 @@ ACTIVATING_SECONDS = 2.0
 DEPROVISIONING_SECONDS = 5.0
 PROVEN_SECONDS = 40.0
 """Seconds of RUNNING after which ECS counts a task without health checks as started successfully."""
-COMMAND_SECONDS = 8.0
-"""How long a one-off command (a migration) runs."""
 FAILED_TO_START, INTERRUPTED = "TaskFailedToStart", "SpotInterruption"
 """Stop codes."""
 OWN_INTERVAL, OWN_RETRIES = 30.0, 3
@@ -35,7 +33,7 @@ def advance(task: Task, now: float, random: Random, near: Neighbours) -> None:
     match task.status:
         case "PROVISIONING" if task.due == inf:
             task.due = now + random.uniform(*PROVISIONING_SECONDS)
-        case "PROVISIONING" if why := start_failures.unplaced(task, near):
+        case "PROVISIONING" if why := start_failures.unplaced(task, near) or _unstarted(task):
             _die(task, now, FAILED_TO_START, why)
         case "PROVISIONING":
             task.status, task.pull_started = "PENDING", now
@@ -57,6 +55,13 @@ def advance(task: Task, now: float, random: Random, near: Neighbours) -> None:
             task.status, task.stopped, task.due = "STOPPED", now, inf
         case _:
             task.due = inf
+
+
+def _unstarted(task: Task) -> str:
+    """Return why the task of a one-off command is not started, where its image says so; empty where it is."""
+    behaviour = task.behaviour
+    waits = task.command and behaviour is not None and not behaviour.migration.starts
+    return start_failures.NO_CAPACITY if waits else ""
 
 
 def stop(task: Task, now: float, code: str, reason: str, near: Neighbours) -> None:
@@ -199,7 +204,7 @@ def _ends(task: Task, behaviour: Behaviour) -> float:
     if behaviour.memory_growth > 0:
         ends.append(task.started + (100 - behaviour.memory) / behaviour.memory_growth * 60)
     if task.command:
-        ends.append(task.started + COMMAND_SECONDS)
+        ends.append(task.started + behaviour.migration.seconds)
     return min(ends)
 
 
@@ -207,7 +212,9 @@ def _exit(task: Task, now: float) -> None:
     name, behaviour = min(task.essential, key=lambda container: _ends(task, container[1]))
     code = behaviour.exit_code
     if task.command and behaviour.crash_after is None:
-        code = int(not behaviour.database)
+        asked = behaviour.migration.exit_code
+        code = int(not behaviour.database) if asked is None else asked
+        task.news += behaviour.migration.log
     task.exit_codes[name] = code
     _stopped(task, 0)
     if code:
