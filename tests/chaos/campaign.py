@@ -18,6 +18,7 @@ from tests.chaos.harms import Harms
 from tests.chaos.judge import Images, Report, judge, judge_services
 from tests.chaos.judge_audit import judge_audit
 from tests.chaos.judge_scalings import judge_scalings
+from tests.chaos.judge_superseded import judge_superseded
 from tests.chaos.judge_verbs import judge_verbs
 from tests.chaos.kinds import KINDS, SCALED, mix
 from tests.chaos.plan import harms
@@ -90,6 +91,7 @@ class Campaign:
             judge_audit(report, running.observer.seen)
             judge_verbs(report, drive.asked, running.observer.seen)
             judge_scalings(report, running.observer.seen, drive.stood, drive.stands)
+            judge_superseded(report, drive.asked, running.observer.seen, calls)
             judge_services(report, drive.asked, running.observer.seen, drive.images, drive.harms.touched)
         report.seconds = round(time.monotonic() - begun, 1)
         return report
@@ -102,9 +104,11 @@ class Drive:
         self._campaign = campaign
         self._stack = running
         self._agenda = Agenda()
-        self._waiting = list(requests(campaign.seed, campaign.runs, campaign.targets))
-        self._active: dict[Target, str] = {}
-        """Target → its active run."""
+        self._waiting = requests(campaign.seed, campaign.runs, campaign.targets)
+        self._active: dict[str, Target] = {}
+        """Run that was asked for and has not ended → its target."""
+        self._asked_at: dict[Target, float] = {}
+        """Target → when a run was last asked for there."""
         self._approved = 0
         """How many of the runs that were seen to wait for an approval have got theirs."""
         self.asked: list[Asked] = []
@@ -172,14 +176,18 @@ class Drive:
         time.sleep(TICK_SECONDS)
 
     def _ask(self) -> None:
-        """Request the next runs; each target has one run at a time."""
+        """Request the next runs; each target has one run at a time, and perhaps another that takes its place."""
         over = self._stack.observer.seen.ended
-        self._active = {target: run_id for target, run_id in self._active.items() if run_id not in over}
+        self._active = {run_id: target for run_id, target in self._active.items() if run_id not in over}
+        targets: set[Target] = set()
         for run in list(self._waiting):
-            if run.target in self._active:
+            is_next = run.target not in targets
+            targets.add(run.target)
+            if not is_next or (run.target in self._active.values() and not self._takes_its_place(run)):
                 continue
             self._waiting.remove(run)
-            self._active[run.target] = run.run_id
+            self._active[run.run_id] = run.target
+            self._asked_at[run.target] = time.monotonic()
             self.asked.append(run)
             self.images.of_run[run.run_id] = self._stack.push(run.tag, KINDS[run.kind].image_of(run.behaviour))
             self._stack.observer.ask(run)
@@ -187,6 +195,11 @@ class Drive:
                 self._agenda.add(run.abort_after, partial(self._stack.observer.abort, run))
             if run.pause_after is not None:
                 self._agenda.add(run.pause_after, partial(self._stack.observer.pause, run))
+
+    def _takes_its_place(self, run: Asked) -> bool:
+        """Whether it is time for a run that supersedes the one before it."""
+        since = time.monotonic() - self._asked_at.get(run.target, inf)
+        return run.supersedes_after is not None and since >= run.supersedes_after
 
     def _approve(self) -> None:
         """Approve what waits, three times over: under the names of three persons, with one key."""

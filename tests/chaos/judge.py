@@ -72,6 +72,8 @@ class Report:
     scalings: int = 0
     """Emergency scalings that began to set something."""
     scalings_restored: int = 0
+    superseded: int = 0
+    """Runs whose place a newer one took."""
     acts_without_one_record: int = 0
     """Changes, rollbacks and ends of runs that have none, or several, where Redis was never restored."""
     seconds: float = 0
@@ -124,7 +126,7 @@ def judge(
     _ends(report, asked, seen)
     _outcomes(report, asked, seen, harmless=harmless)
     effects = effects_of(calls)
-    _deployments(report, asked, seen, [effect for effect in effects if effect.job not in _jobs(others)])
+    _deployments(report, asked, seen, [effect for effect in effects if effect.job not in jobs_of(others)])
     _others(report, others, effects)
     _events(report, asked, seen)
     _letters(report, seen.bad, seen.letters)
@@ -167,7 +169,7 @@ def _deployments(report: Report, asked: Sequence[Asked], seen: Seen, effects: Se
     changed, finished = {event.run_id for event in seen.of(ChangeApplied)}, seen.ended
     report.changes_intended = len(changed)
     for request in asked:
-        ours = [effect for effect in effects if effect.job in _jobs([request.run_id])]
+        ours = [effect for effect in effects if effect.job in jobs_of([request.run_id])]
         changes = [effect for effect in ours if not effect.rollback]
         late = max(0, len(changes) - 1) + (len(changes) > 0 and request.run_id not in changed)
         report.effective_deployments += len(changes) - late
@@ -182,7 +184,7 @@ def _deployments(report: Report, asked: Sequence[Asked], seen: Seen, effects: Se
                 f"{request.id}: its change is published as applied, and ECS began no deployment for it"
             )
     outside = _outside(report, seen)
-    known = _jobs(request.run_id for request in asked) | outside | {""}
+    known = jobs_of(request.run_id for request in asked) | outside | {""}
     report.faults += [
         f"a deployment for a job that nobody asked for: {found.job}" for found in effects if found.job not in known
     ]
@@ -202,7 +204,7 @@ def _outside(report: Report, seen: Seen) -> set[str]:
     return set(begun)
 
 
-def _jobs(runs: Iterable[str]) -> set[str]:
+def jobs_of(runs: Iterable[str]) -> set[str]:
     """Return the ids of the jobs that may deploy for these runs."""
     return {job for run in runs for job in (caused_id(run, "deployment_monitoring:apply-change:1"), f"rollback:{run}")}
 
@@ -211,7 +213,7 @@ def _others(report: Report, others: Mapping[str, str], effects: Sequence[Effect]
     """Check the promises for the runs of another Surefoot on the same targets."""
     report.deployments_of_others = len(others)
     for run, outcome in others.items():
-        theirs = [effect for effect in effects if effect.job in _jobs([run])]
+        theirs = [effect for effect in effects if effect.job in jobs_of([run])]
         if not outcome:
             report.faults.append(f"the run {run} of another Surefoot has no terminal state")
         changes = [effect for effect in theirs if not effect.rollback]

@@ -1,7 +1,7 @@
 """The requests of a campaign: runs on several targets, which follow from the seed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -17,6 +17,8 @@ ABORTED = 0.06
 PAUSED = 0.2
 """The share of runs that a person pauses."""
 PAUSE_MINUTES = 2.0
+SUPERSEDING = 0.1
+"""The share of runs that take the place of the one before them on their target."""
 CONFIG = DeploymentConfig(deployment_timeout_minutes=8, validation_timeout_minutes=8, baking_minutes=3)
 
 
@@ -37,6 +39,10 @@ class Asked:
     """Real seconds."""
     wants_approval: bool = False
     """Whether the policy of its service wants a person to approve the change."""
+    supersedes_after: float | None = None
+    """Real seconds after the request before it on its target, whose place it takes; None: it comes after its end."""
+    superseded: bool = False
+    """Whether the next request on its target takes its place."""
 
     def outcomes(self, *, harmless: bool) -> frozenset[Outcome]:
         """Return the ends that are right. Harm may keep a good version from going live; a bad one never succeeds."""
@@ -44,7 +50,8 @@ class Asked:
         if harmless:
             aborted = set() if self.abort_after is None else {Outcome.ABORTED, Outcome.ROLLED_BACK}
             paused = set() if self.pause_after is None else {Outcome.ABORTED}
-            return frozenset({right, *aborted, *paused})
+            superseded = {Outcome.ABORTED, Outcome.ROLLED_BACK} if self.superseded else set()
+            return frozenset({right, *aborted, *paused, *superseded})
         return frozenset(Outcome) - (frozenset() if right is Outcome.SUCCEEDED else {Outcome.SUCCEEDED})
 
     @property
@@ -58,15 +65,26 @@ class Asked:
     @property
     def event(self) -> DeployRequested:
         change = ImageChange(reference=f"{REPOSITORY}:{self.tag}")
-        return DeployRequested(target=self.target, change=change, actor="chaos", config=CONFIG)
+        way = "queue" if self.supersedes_after is None else "supersede"
+        return DeployRequested(target=self.target, change=change, actor="chaos", config=CONFIG, on_conflict=way)
 
 
 def target(number: int) -> Target:
     return Target(account=ACCOUNT, region=REGION, cluster=CLUSTER, service=service_name(number))
 
 
-def requests(seed: int, runs: int, targets: int) -> Iterator[Asked]:
-    """Yield ``runs`` requests; they go round the ``targets``."""
+def requests(seed: int, runs: int, targets: int) -> list[Asked]:
+    """Return ``runs`` requests, which go round the ``targets``; some take the place of the one before them."""
+    random, asked = Random(f"superseding {seed}"), list(_one_after_another(seed, runs, targets))
+    for number in range(targets, runs):
+        if random.random() < SUPERSEDING:
+            before = number - targets
+            asked[before] = replace(asked[before], superseded=True)
+            asked[number] = replace(asked[number], supersedes_after=random.uniform(0.5, 10.0))
+    return asked
+
+
+def _one_after_another(seed: int, runs: int, targets: int) -> Iterator[Asked]:
     random, kinds = Random(f"requests {seed}"), mix(seed, targets)
     acts = Random(f"acts {seed}")
     for number in range(runs):
