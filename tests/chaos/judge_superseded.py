@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from contracts.deployment import Cause, DeploymentFinished, DeploymentStarted, Outcome
-from tests.chaos.judge import Effect, Report, effects_of, jobs_of
-from tests.chaos.judge_audit import OLDER_COPY
+from tests.chaos.judge import OLDER_COPY, Effect, Report, effects_of, jobs_of
 from tests.chaos.observer import Seen
 from tests.chaos.requests import Asked
 
