@@ -64,6 +64,11 @@ class Role:
     def policy(self) -> Document:
         return {"Version": "2012-10-17", "Statement": [*self.statements]}
 
+    @property
+    def policies(self) -> list[Document]:
+        """Return the policy as CloudFormation takes it: none without rights, since IAM refuses one that is empty."""
+        return [{"PolicyName": "surefoot", "PolicyDocument": self.policy}] if self.statements else []
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -256,7 +261,7 @@ def template(roles: tuple[Role, ...]) -> Document:
                 "Properties": {
                     "RoleName": role.name,
                     "AssumeRolePolicyDocument": role.trust,
-                    "Policies": [{"PolicyName": "surefoot", "PolicyDocument": role.policy}],
+                    "Policies": role.policies,
                 },
             }
             for role in roles
@@ -265,10 +270,17 @@ def template(roles: tuple[Role, ...]) -> Document:
 
 
 def facts(roles: tuple[Role, ...]) -> Document:
-    return {"roles": {role.name: {"policy": role.policy, "trust": role.trust} for role in roles}}
+    return {"roles": {role.name: _facts(role) for role in roles}}
+
+
+def _facts(role: Role) -> Document:
+    """Return a role as a program reads it; one that needs no rights has no policy."""
+    return ({"policy": role.policy} if role.statements else {}) | {"trust": role.trust}
 
 
 def _table(role: Role) -> Iterator[str]:
+    if not role.statements:
+        yield f"{role.name}  needs no rights"
     for statement in role.statements:
         condition = f"  if {json.dumps(statement['Condition'])}" if "Condition" in statement else ""
         for action in statement["Action"]:

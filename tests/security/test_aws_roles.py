@@ -17,7 +17,7 @@ from sandbox.aws.call_log import changes
 from sandbox.scenarios.load import shipped
 from surefoot.aws_rights import RARELY, RECREATION, RIGHTS
 from surefoot.iam import Asked as Wanted
-from surefoot.iam import Role, own_roles, policies_of, role_elsewhere, template
+from surefoot.iam import Role, facts, listed, own_roles, policies_of, role_elsewhere, template
 from surefoot.output import CannotDo
 from tests.security.aws_permissions import Asked, Made, allowed, asked_of, calls_of
 
@@ -296,6 +296,14 @@ def test_the_template_makes_seven_roles_whose_statements_have_names_of_their_own
         assert len(set(sids)) == len(sids)
         assert all(sid.isalnum() for sid in sids)
         assert all(statement["Resource"] for statement in statements)
+
+
+def test_a_role_without_rights_has_no_policy_since_iam_refuses_an_empty_one() -> None:
+    idle = Role("surefoot-orchestrator", (), {"Statement": []}, {})
+    assert facts((idle,)) == {"roles": {idle.name: {"trust": idle.trust}}}
+    (made,) = template((idle,))["Resources"].values()
+    assert made["Properties"]["Policies"] == []
+    assert listed((idle,), "table") == "surefoot-orchestrator  needs no rights"
 
 
 def test_many_services_need_whole_clusters(tmp_path: Path) -> None:

@@ -1,50 +1,17 @@
 """The API as a caller sees it."""
 
-from collections.abc import AsyncIterator
-
 import httpx2
 import orjson
 import pytest
 
 from contracts import policy
-from contracts.base import Target
 from contracts.policy import ServicePolicy
 from contracts.recovery import Disarm, ManualTrigger, RollbackFinished, RollbackStarted
-from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
-from services._chassis.http import PREFIX, Problem, create_http
-from services._chassis.targets import Targets
-from services.recovery.api import Endpoints, create_router
 from services.recovery.domain.readiness import Need
-from tests.kit import JSON
 from tests.services.recovery.harness import ARN, BAD, OTHER, SECRET, TARGET, Recovery
 
 HERE = "CourtCaseCluster/BackendService"
-
-
-@pytest.fixture
-def recovery() -> Recovery:
-    return Recovery()
-
-
-@pytest.fixture
-async def web(recovery: Recovery) -> AsyncIterator[httpx2.AsyncClient]:
-    async def ready() -> dict[str, str]:
-        return {}
-
-    async def existing(target: Target) -> EcsService:
-        found = await recovery.ecs.service(target)
-        if found is None:
-            raise Problem(404, "No such service", f"There is no service {target.service}.")
-        return EcsService(found)
-
-    http = create_http(ready)
-    mine = recovery
-    endpoints = Endpoints(mine.store, mine.clock, mine.policies, mine.inspect, mine.assess, existing, mine.examiner)
-    http.include_router(create_router(endpoints, Targets(recovery.policies)), prefix=PREFIX)
-    base = f"http://here{PREFIX}/disaster-recovery"
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base, headers=JSON) as client:
-        yield client
 
 
 async def test_a_snapshot_is_asked_for_followed_and_listed(recovery: Recovery, web: httpx2.AsyncClient) -> None:

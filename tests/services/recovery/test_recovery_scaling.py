@@ -1,6 +1,6 @@
 """Emergency scaling by hand: how far it goes, what it leaves alone, and that what it has set comes back once."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -8,56 +8,25 @@ from typing import Any
 import httpx2
 import pytest
 
-from contracts.base import Target
 from contracts.policy import Monitoring, ServicePolicy
 from contracts.policy import Recovery as RecoverySection
 from contracts.recovery import Disarm, ManualTrigger, RollbackStarted
 from contracts.scaling import Counts, ScalingDecided, ScalingFinished, ScalingStarted
-from services._aws.ecs_views import EcsService
 from services._aws.errors import AwsError
 from services._chassis.clock import moment
-from services._chassis.http import PREFIX, Problem, create_http
 from services._chassis.jobs import FailedJob
-from services._chassis.targets import Targets
 from services._chassis.transition import Transition
-from services.recovery.api import Endpoints, create_router
 from services.recovery.decisions.scale import begin_scaling
 from services.recovery.decisions.unscale import begin_restoring
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.domain.scale_plan import Autoscaler, DatabaseRoom
 from services.recovery.domain.scaling import EmergencyScaling
-from tests.kit import JSON
 from tests.services.recovery.harness import BAD, SETTLE, START, TARGET, Crash, Recovery
 
 HERE = "CourtCaseCluster/BackendService"
 BODY = {"target_count": 5, "reason": "Emergency scaling due to high load"}
 DENIED = AwsError("ECS refused UpdateService: AccessDeniedException", code="AccessDeniedException")
 SLOW = AwsError("ECS did not answer UpdateService: ReadTimeoutError", temporary=True, sent_before=True)
-
-
-@pytest.fixture
-def recovery() -> Recovery:
-    return Recovery()
-
-
-@pytest.fixture
-async def web(recovery: Recovery) -> AsyncIterator[httpx2.AsyncClient]:
-    async def ready() -> dict[str, str]:
-        return {}
-
-    async def existing(target: Target) -> EcsService:
-        found = await recovery.ecs.service(target)
-        if found is None:
-            raise Problem(404, "No such service", f"There is no service {target.service}.")
-        return EcsService(found)
-
-    http = create_http(ready)
-    looks = recovery.inspect, recovery.assess, existing, recovery.examiner
-    endpoints = Endpoints(recovery.store, recovery.clock, recovery.policies, *looks)
-    http.include_router(create_router(endpoints, Targets(recovery.policies)), prefix=PREFIX)
-    base = f"http://here{PREFIX}/disaster-recovery"
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=http), base_url=base, headers=JSON) as client:
-        yield client
 
 
 def governs(recovery: Recovery, database: str | None = None, **values: Any) -> None:
