@@ -73,8 +73,8 @@ async def test_a_critical_alert_rolls_back_while_nobody_else_lives(recovery: Rec
     assert started.detail == "seen"
     assert started.triggered_by == AlertTrigger(rule="error_rate", alert_id=recovery.alert().alert_id, detail="seen")
     assert (finished.result, finished.rollback.by) == ("restored", "surefoot")
-    assert finished.taken_back == KnownVersion(task_definition=f"{ARN}:2", images={"web": BAD.partition("@")[2]})
-    assert finished.brought_back == KnownVersion(task_definition=f"{ARN}:1", images={"web": GOOD.partition("@")[2]})
+    assert finished.taken_back == KnownVersion(task_definition=f"{ARN}:2", images={"backend": BAD.partition("@")[2]})
+    assert finished.brought_back == KnownVersion(task_definition=f"{ARN}:1", images={"backend": GOOD.partition("@")[2]})
     assert 30 <= finished.rollback.seconds < 120
     assert recovery.protection.arm is None
     assert recovery.protection.snapshots[0].proven
