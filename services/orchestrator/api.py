@@ -34,7 +34,7 @@ from services.orchestrator.bodies import (
     VerbDone,
     VerbRoute,
 )
-from services.orchestrator.domain.approval import weaker_than
+from services.orchestrator.domain.approval import runs_another, weaker_than
 from services.orchestrator.domain.course import Course, course_key
 from services.orchestrator.domain.listing import Filters
 from services.orchestrator.domain.request_name import RequestName
@@ -178,7 +178,7 @@ def _approved(asking: Asking, policy: ServicePolicy, body: DeployBody) -> Deploy
     """
     less = weaker_than(policy, body.deployment_config)
     ends_others = body.on_conflict == "supersede" != policy.requests.on_conflict
-    if "enable_auto_recovery" in less or ends_others:
+    if "enable_auto_recovery" in less or ends_others or runs_another(body.migration):
         asking.about(policy.target, Role.OPERATOR)
     elif less or body.overrides:
         asking.about(policy.target, Role.APPROVER)

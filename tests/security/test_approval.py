@@ -14,6 +14,7 @@ from contracts.deployment import (
     Outcome,
     Override,
 )
+from contracts.migration_asked import MigrationAsked
 from contracts.policy import Requests
 from services.orchestrator.domain.approval import LONGEST_REASON, actor_of, weaker_than, why_not_approved
 from tests.security.orchestrated import Orchestrator
@@ -25,6 +26,7 @@ WEAKER: dict[str, dict[str, Any]] = {
     "minimum_health_score": {"config": DeploymentConfig(minimum_health_score=69)},
     "enable_auto_recovery": {"config": DeploymentConfig(enable_auto_recovery=False)},
     "baking_minutes": {"config": DeploymentConfig(baking_minutes=0.0001)},
+    "a command of its own": {"migration": MigrationAsked(command=("printenv",))},
 }
 AS_STRICT = DeploymentConfig(
     minimum_health_score=99, enable_auto_recovery=True, baking_minutes=1440, deployment_timeout_minutes=5

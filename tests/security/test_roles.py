@@ -189,6 +189,9 @@ async def test_what_has_no_route_of_its_own_needs_a_caller(path: str) -> None:
         ({"on_conflict": "supersede"}, Role.OPERATOR),
         ({"on_conflict": "refuse"}, Role.DEPLOYER),
         ({"deployment_config": {"minimum_health_score": 99, "enable_auto_recovery": True}}, Role.DEPLOYER),
+        ({"migration": {}}, D),
+        ({"migration": {"command": ["alembic", "upgrade", "head"], "compatible": True}}, D),
+        ({"migration": {"command": ["printenv"]}}, O),
     ],
 )
 async def test_less_than_the_policy_demands_needs_more_than_a_deployer(asked: dict[str, Any], least: Role) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from contracts.access import PROVEN_NAMES
 from contracts.bounds import LONGEST_ACTOR
 from contracts.deployment import DeploymentConfig, DeployRequested, Override
+from contracts.migration_asked import UPGRADE, MigrationAsked
 from contracts.policy import ServicePolicy
 from contracts.prose import quote
 from contracts.topics import Party
@@ -23,6 +24,11 @@ def weaker_than(policy: ServicePolicy, asked: DeploymentConfig) -> tuple[str, ..
     return tuple(name for name, is_weaker in weaker.items() if is_weaker and name in asked.model_fields_set)
 
 
+def runs_another(migration: MigrationAsked | None) -> bool:
+    """Return whether another command than the usual one is to run as the service, which is more than to deploy it."""
+    return migration is not None and migration.command != UPGRADE
+
+
 def why_not_approved(policy: ServicePolicy, asked: DeployRequested, signed_by: str) -> str:
     """Return why the key may not ask for this over Kafka, as a sentence; nothing where it may.
 
@@ -32,7 +38,8 @@ def why_not_approved(policy: ServicePolicy, asked: DeployRequested, signed_by: s
     if _is_approver(policy, signed_by):
         return ""
     overrides = tuple(f"the override of {quote(override.gate, 100)}" for override in asked.overrides[:5])
-    less = (*overrides, *weaker_than(policy, asked.config))
+    command = ("a command of its own for the migration",) if runs_another(asked.migration) else ()
+    less = (*overrides, *command, *weaker_than(policy, asked.config))
     if not less:
         return ""
     return (
