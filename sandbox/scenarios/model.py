@@ -12,7 +12,7 @@ from contracts.suggest import did_you_mean
 from sandbox.scenarios.behaviour import Behaviour
 from sandbox.scenarios.frozen import Frozen
 from sandbox.scenarios.harm import ScheduledRule
-from sandbox.scenarios.people import Act
+from sandbox.scenarios.people import Act, PlannedDrill
 from sandbox.scenarios.world import World
 
 ServiceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+$")]
@@ -86,6 +86,8 @@ class Expected(Frozen):
     """What became of each that ``people`` ask for, in order; an abort has the run's end for its answer."""
     newer: tuple[Outcome, ...] | None = None
     """How the runs end that ``people`` have take the place of the first one, in order."""
+    drills: tuple[Annotated[str, Field(pattern=r"^[a-z]+: (measured|stopped|failed|refused)$")], ...] | None = None
+    """How each drill ends before the watch is over, as ``PLAN: RESULT``, in order; those that are refused last."""
     armed: frozenset[ServiceName] | None = None
     """The services over which alarms of Surefoot's own stand when the watch is over."""
 
@@ -112,6 +114,8 @@ class Scenario(Frozen):
     """Calls of AWS that fail, are slow, or are answered in part."""
     people: tuple[Act, ...] = ()
     """What persons do with the run meanwhile."""
+    drills: tuple[PlannedDrill, ...] = ()
+    """Recovery plans that are tried on the service once the run is over; the watch must last as long."""
     config: Config = Config()
     policy: Mapping[str, Any] | None = None
     """A policy as in a policy file. One that is given with the command wins."""

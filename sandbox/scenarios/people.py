@@ -1,5 +1,6 @@
 """What persons do with the run of a scenario, and when."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -28,3 +29,13 @@ class Act(Frozen):
         if (self.image is not None) != (self.does == "supersede"):
             raise ValueError("who supersedes names an image, and nobody else does")
         return self
+
+
+class PlannedDrill(Frozen):
+    """A person has a recovery plan tried on the service, once the run is over."""
+
+    at: Annotated[float, Field(ge=0, le=14_400)]
+    """Seconds after the end of the run."""
+    plan: Literal["rollback", "scaling", "recreate"]
+    overrides: Mapping[str, str] = {}
+    """Check → the reason for which it is overridden."""

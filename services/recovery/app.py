@@ -26,6 +26,7 @@ from services._aws.existing import existing
 from services._chassis.aws import Aws
 from services._chassis.clock import Clock
 from services._chassis.commands import becomes_job
+from services._chassis.operations import Operations
 from services._chassis.service import Handler, Job, Platform, Service
 from services._chassis.targets import Targets
 from services.recovery.adapters.bucket import Bucket
@@ -61,6 +62,7 @@ from services.recovery.jobs.check_migration import CHECK_MIGRATION, CheckMigrati
 from services.recovery.jobs.consider import ConsiderJob
 from services.recovery.jobs.drill import DrillJob
 from services.recovery.jobs.drill_scaling import ScalingDrill
+from services.recovery.jobs.due_drills import DUE_DRILLS, DueDrillsJob
 from services.recovery.jobs.look_exhausted import LookExhaustedJob
 from services.recovery.jobs.migrate import MigrateJob
 from services.recovery.jobs.purge import PurgeJob
@@ -132,9 +134,17 @@ def router_of(settings: Settings, platform: Platform, ahead: Aws, snapshots: Sig
     add_migration_routes(router, migrations, targets)
     recreate = Recreate(AwsInfrastructure(ahead), snapshots, store)
     add_recreation_routes(router, RecreationEndpoints(recreate, store, endpoints.operations), targets)
-    live = DrillExaminer(AwsEcs(ahead), AwsImages(ahead), inspect, clock)
-    add_drill_routes(router, DrillEndpoints(store, policies, live, scaling, there, endpoints.operations), targets)
+    add_drill_routes(router, drills_of(settings, platform, ahead), targets)
     return router
+
+
+def drills_of(settings: Settings, platform: Platform, ahead: Aws) -> DrillEndpoints:
+    """Return what people ask for about drills."""
+    store, clock, ecs = platform.store, platform.clock, AwsEcs(ahead)
+    inspect = Inspect(ecs, AwsSurroundings(ahead), stored(settings, platform, ahead), store, clock)
+    live, scaling = DrillExaminer(ecs, AwsImages(ahead), inspect, clock), examiner(ahead, clock)
+    operations = Operations(store, clock, PREFIX)
+    return DrillEndpoints(store, platform.policies, live, scaling, partial(existing, ahead), operations)
 
 
 def read_by(handlers: Handlers) -> dict[Contracted, Handler]:
@@ -174,6 +184,7 @@ def looking(platform: Platform, snapshots: SignedSnapshots) -> dict[str, Job]:
         PURGE: PurgeJob(snapshots),
         LOOK: LookExhaustedJob(examiner(aws, clock), policies, store, clock),
         TEND: TendJob(snapshots, store, clock, policies),
+        DUE_DRILLS: DueDrillsJob(snapshots, store, clock, policies),
         WATCH: WatchJob(inspect, assess, snapshots, store, clock, policies),
     }
 

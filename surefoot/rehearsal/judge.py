@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
+from contracts.drills import DrillFinished
 from contracts.monitor import CriticalAlert
 from contracts.recovery import AlertTrigger, DriftObserved, ReadinessChanged, RollbackDecided
 from contracts.run_verbs import VerbAnswered
@@ -64,6 +65,13 @@ def answers_of(rehearsal: Rehearsal) -> tuple[str, ...]:
     return tuple(f"{answer.verb}: {'done' if answer.accepted else 'refused'}" for answer in answers)
 
 
+def drills_of(rehearsal: Rehearsal) -> tuple[str, ...]:
+    """Return how each drill ended, those that were refused last."""
+    events = (envelope.event for envelope in rehearsal.events)
+    ended = tuple(f"{event.plan}: {event.result}" for event in events if isinstance(event, DrillFinished))
+    return (*ended, *(f"{drill.partition(':')[0]}: refused" for drill in rehearsal.refused_drills))
+
+
 def mismatches(rehearsal: Rehearsal, expected: Expected) -> list[str]:
     """Return a sentence for each difference from what was expected; empty if there is none."""
     return [
@@ -102,6 +110,10 @@ def _of_people(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:
         yield f"newer runs ended {', '.join(ended) or 'never'}, not {', '.join(expected.newer)}"
     if expected.answers is not None and (answers := answers_of(rehearsal)) != expected.answers:
         yield f"people were answered {', '.join(answers) or 'nothing'}, not {', '.join(expected.answers)}"
+
+    if expected.drills is not None and (drills := drills_of(rehearsal)) != expected.drills:
+        why = f" ({' '.join(rehearsal.refused_drills)})" if rehearsal.refused_drills else ""
+        yield f"drills: {', '.join(drills) or 'none'}, not {', '.join(expected.drills)}{why}"
 
 
 def _of_scalings(rehearsal: Rehearsal, expected: Expected) -> Iterator[str]:

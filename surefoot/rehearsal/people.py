@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contracts.base import Event, Target
 from contracts.deployment import AbortRequested, DeployRequested, ImageChange, run_id_of
 from contracts.run_verbs import ApprovalDecided, PauseRequested, ResumeRequested
-from sandbox.scenarios.people import Act
+from sandbox.scenarios.people import Act, PlannedDrill
 from surefoot.rehearsal.system import InProcessSystem
 
 UNSEEN = "0" * 32
@@ -34,6 +34,16 @@ def _in_time(acts: Sequence[Act]) -> list[tuple[str, Act]]:
     """Return the acts in the order of time, each with the id of its message."""
     ordered = sorted(acts, key=lambda planned: planned.at)
     return [(f"person-{number}", planned) for number, planned in enumerate(ordered)]
+
+
+async def try_plans(system: InProcessSystem, target: Target, drills: Sequence[PlannedDrill]) -> list[str]:
+    """Ask for each drill at its time, in product seconds from now; return why those were refused that were."""
+    begun, refused = asyncio.get_running_loop().time(), []
+    for planned in sorted(drills, key=lambda planned: planned.at):
+        await asyncio.sleep(max(0.0, begun + planned.at - asyncio.get_running_loop().time()))
+        if why := await system.drill(target, planned.plan, planned.overrides):
+            refused.append(f"{planned.plan}: {why}")
+    return refused
 
 
 def _event(planned: Act, target: Target, run_id: str, plan: str, repository: str) -> Event:

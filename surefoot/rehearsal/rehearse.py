@@ -36,7 +36,7 @@ from services._policy.environment import environment_of
 from services._policy.files import File, Files
 from services._policy.load import load
 from services._policy.policies import Policies
-from surefoot.rehearsal.people import act, newer_runs
+from surefoot.rehearsal.people import act, newer_runs, try_plans
 from surefoot.rehearsal.stage import NeverEnds, Prepare, Stage, Watch, staged
 from surefoot.rehearsal.system import InProcessSystem
 
@@ -74,6 +74,8 @@ class Rehearsal:
     """Names of those alarms of Surefoot's own that were in ALARM at some time."""
     newer: tuple[DeploymentFinished, ...] = ()
     """How the runs ended that took the place of the first one, in the order in which they were asked for."""
+    refused_drills: tuple[str, ...] = ()
+    """``PLAN: SENTENCE`` for each drill that was refused."""
     armed: frozenset[str] = frozenset()
     """``cluster/service`` of each service over which alarms of Surefoot's own stand in the end."""
 
@@ -130,7 +132,11 @@ async def _play(
         await end([acting])
         seconds, run = stage.clock.now() - begun, await system.run(finished.run_id)
         also = [await _deploy(stage, system, service, str(number)) for number, service in enumerate(afterwards, 2)]
+        target = _request(scenario, scenario.world.service, world.registry).target
+        trying = asyncio.create_task(try_plans(system, target, scenario.drills))
         await stage.clock.sleep(scenario.expect.watch)
+        refused = trying.result() if trying.done() else []
+        await end([trying])
         if (scenario.expect.drifted, scenario.expect.ready) != (None, None):
             await system.look_at_ways_back()
             await stage.clock.sleep(LOOK_SECONDS)
@@ -147,8 +153,9 @@ async def _play(
         wanted_tasks(world),
         live_image(world),
         frozenset(name for name in stage.fired if name.startswith(OURS)),
-        tuple(newer),
-        frozenset(watched_services(world, OURS)),
+        newer=tuple(newer),
+        refused_drills=tuple(refused),
+        armed=frozenset(watched_services(world, OURS)),
     )
 
 

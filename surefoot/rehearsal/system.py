@@ -8,8 +8,11 @@ from typing import Any, Self
 
 import httpx2
 import orjson
+from fastapi import Response
 
-from contracts.base import Event
+from contracts.base import Event, Target
+from contracts.deployment import Override
+from contracts.drills import DrillPlan
 from contracts.envelope import Envelope, Meta
 from contracts.topics import SERVICES, Party
 from sandbox.virtual.bus import MemoryBus, MemoryTransport
@@ -19,13 +22,18 @@ from services._chassis.assembly import Loop, Pauses, assemble, create_service, l
 from services._chassis.aws import Aws
 from services._chassis.aws_connection import AwsConnection
 from services._chassis.clock import Clock, moment
+from services._chassis.http import Problem
 from services._chassis.policies import Policies
 from services._chassis.readiness import Readiness
 from services._chassis.service import Platform
+from services._chassis.settings import Settings as BaseSettings
 from services._chassis.store import RedisStore
 from services._chassis.tasks import end
 from services.orchestrator.domain.view import run_key
+from services.recovery.app import drills_of
+from services.recovery.drill_api import DrillRequest
 from services.recovery.jobs.watch import Rounds
+from services.recovery.settings import Settings
 
 LOOK_SECONDS = 1.0
 """Product seconds between two polls for timers and jobs."""
@@ -41,8 +49,13 @@ class InProcessSystem:
         transport: httpx2.AsyncBaseTransport,
         settings: Mapping[str, Any],
         policies: Policies,
+        parties: Iterable[Party] = SERVICES,
     ) -> None:
-        """``settings`` win over the environment. ``policies`` have each service's thresholds and other values."""
+        """``settings`` win over the environment. ``policies`` have each service's thresholds and other values.
+
+        ``parties``: the services that run.
+        """
+        self._parties = tuple(parties)
         self._clock = clock
         self._aws = aws
         self._transport = transport
@@ -52,11 +65,12 @@ class InProcessSystem:
         self.readiness = Readiness()
         self.bus = MemoryBus()
         self.redis = MemoryRedis(clock.now)
+        self._platforms: dict[Party, tuple[BaseSettings, Platform]] = {}
 
     async def __aenter__(self) -> Self:
         accounts = AccountWatch(self._aws, self._policies, self._settings["aws_account"], self.readiness)
         loops: list[Loop] = [accounts.run]
-        for party in SERVICES:
+        for party in self._parties:
             loops += await self._start(party)
         # an error of one service ends the rehearsal
         group = await self._running.enter_async_context(asyncio.TaskGroup())
@@ -83,6 +97,24 @@ class InProcessSystem:
         """Have recovery begin the look that it begins once an hour."""
         await Rounds(RedisStore(self.redis, Party.RECOVERY, self._clock), self._clock).once()
 
+    async def drill(self, target: Target, plan: DrillPlan, overrides: Mapping[str, str]) -> str:
+        """Ask recovery for a drill, as its API does; return why it is refused, empty where it has begun."""
+        settings, platform = self._recovery
+        named = tuple(Override(gate=check, reason=reason) for check, reason in overrides.items())
+        asked = DrillRequest(plan=plan, actor="rehearsal", overrides=named)
+        try:
+            await drills_of(settings, platform, platform.aws).begin(target, asked, None, Response())
+        except Problem as problem:
+            return problem.detail
+        return ""
+
+    @property
+    def _recovery(self) -> tuple[Settings, Platform]:
+        settings, platform = self._platforms[Party.RECOVERY]
+        if not isinstance(settings, Settings):
+            raise TypeError("recovery has settings of its own")
+        return settings, platform
+
     async def _start(self, party: Party) -> Iterable[Loop]:
         settings = load_settings(party, **self._settings)
         store = RedisStore(self.redis, party, self._clock)
@@ -95,6 +127,7 @@ class InProcessSystem:
             self.readiness,
             policies=self._policies,
         )
+        self._platforms[party] = settings, platform
         service = create_service(party, settings, platform)
         for close in service.closers:
             self._running.push_async_callback(close)

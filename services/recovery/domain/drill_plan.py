@@ -1,18 +1,18 @@
 """Decides whether a plan may be tried now, and on what."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import ceil, floor
 
 from contracts.monitor import CriticalRule
 from contracts.policy import ServicePolicy
-from contracts.policy_drills import Drills
+from contracts.policy_drills import Drills, ScheduledPlan
 from contracts.prose import quote
 from contracts.rollout_pace import RolloutPace, duration
 from services.recovery.domain.answer import Answer
 from services.recovery.domain.drift import Drift, DriftState
-from services.recovery.domain.drill import KEEPS_SERVING
+from services.recovery.domain.drill import KEEPS_SERVING, PastDrill
 from services.recovery.domain.protection import Protection
 from services.recovery.domain.scale_plan import Planned, Seen, Wanted, plan_scaling
 from services.recovery.domain.scaling import ScalingPlan, WhyScale, not_scaled
@@ -21,6 +21,7 @@ LEAST_AGE = 3600.0
 """Seconds for which a deployment is young at least: alerts of that time are its own."""
 SCORE_SECONDS = 1200.0
 """For so long a score counts: the health service repeats one that stays every 15 minutes."""
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 OVERRIDABLE: Mapping[str, str] = {
@@ -78,6 +79,26 @@ def within(policy: Drills, now: datetime) -> bool:
         inside = now.hour >= first or now.hour < end
         day = now - timedelta(days=1) if now.hour < end else now  # its night has begun the day before
     return inside and DAYS[day.weekday()] in policy.days
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A drill that the policy wants by now."""
+
+    plan: ScheduledPlan
+    since: datetime
+
+
+def due(past: Sequence[PastDrill], policy: Drills, now: datetime) -> Due | None:
+    """Return the drill that has been due for the longest; None where none is. Whatever its end, a drill counts."""
+    if policy.every_days is None:
+        return None
+    wanted = []
+    for plan in policy.plans:
+        last = max((drill.finished_at for drill in past if drill.plan == plan), default=NEVER)
+        wanted.append(Due(plan, NEVER if last == NEVER else last + timedelta(days=policy.every_days)))
+    first = min(wanted, key=lambda found: found.since)
+    return first if first.since <= now else None
 
 
 def why_not_now(

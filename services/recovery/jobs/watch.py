@@ -18,6 +18,7 @@ from services._chassis.transition import Job, Transition, decided
 from services.recovery.assess import Assess
 from services.recovery.decisions.watch import WATCH, note_drift, note_readiness
 from services.recovery.inspect import Inspect
+from services.recovery.jobs.due_drills import DUE_DRILLS
 from services.recovery.ports import Snapshots
 
 EVERY_SECONDS = 3600.0
@@ -78,4 +79,5 @@ class Rounds:
 
     async def once(self) -> None:
         name = f"{WATCH}:{int(self.clock.now() // EVERY_SECONDS)}"
-        await self.store.apply(decided(jobs=(Job(name, WATCH),)), cause=name)
+        drills = Job(f"{DUE_DRILLS}:{name}", DUE_DRILLS)
+        await self.store.apply(decided(jobs=(Job(name, WATCH), drills)), cause=name)

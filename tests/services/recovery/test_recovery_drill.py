@@ -24,10 +24,11 @@ from services._chassis.transition import Decision, Transition
 from services.recovery.api import Endpoints, create_router
 from services.recovery.decisions.drill import begin_drill
 from services.recovery.domain import alert as alerts
-from services.recovery.domain.drill import Drill
-from services.recovery.domain.drill_plan import moves, within
+from services.recovery.domain.drill import Drill, PastDrill
+from services.recovery.domain.drill_plan import due, moves, within
 from services.recovery.domain.protection import Protection, key_of
 from services.recovery.drill_api import DrillEndpoints, add_drill_routes
+from services.recovery.jobs.due_drills import DueDrillsJob
 from tests.kit import JSON
 from tests.services.recovery.harness import BAD, GOOD, OTHER, REPOSITORY, ROLL_SECONDS, START, TARGET, Crash, Recovery
 
@@ -564,3 +565,51 @@ def test_hours_over_midnight_belong_to_the_day_on_which_they_begin(
 def test_the_sandboxs_clock_is_a_monday_within_the_usual_hours() -> None:
     assert within(Drills(), START)
     assert BAD != GOOD
+
+
+async def round_of(recovery: Recovery, number: int = 1) -> None:
+    """Have recovery look which drills are due, and let those that begin come to their end."""
+    job = DueDrillsJob(recovery.snapshots, recovery.store, recovery.clock, recovery.policies)
+    running = recovery.work_on("due-drills", b"")
+    running.id = f"round-{number}"
+    recovery.store.write(await job(running))
+    await recovery.work()
+
+
+async def test_what_the_policy_wants_from_time_to_time_begins_by_itself_within_its_hours(recovery: Recovery) -> None:
+    await recovery.snapshot("run-0", "after-change")
+    await round_of(recovery)
+    assert recovery.ecs.changing == [], "the policy does not ask for it"
+    recovery.policies.reload(policy(every_days=7, hours="20-22"))
+    await round_of(recovery, 2)
+    assert recovery.ecs.changing == [], "not at this time"
+    recovery.policies.reload(policy(every_days=7, hours="00-24", days=["mon"]))
+    await round_of(recovery, 3)
+    assert len(recovery.ecs.changing) == 1
+    [past] = recovery.protection.past_drills
+    assert (past.actor, past.result) == ("recovery", "measured")
+    recovery.clock.time += 2 * 3600
+    await scored(recovery, 95)
+    await round_of(recovery, 4)
+    assert len(recovery.ecs.changing) == 1, "it is not due yet"
+    recovery.clock.time += 7 * 86400
+    await round_of(recovery, 5)
+    assert len(recovery.ecs.changing) == 1, "nobody knows its health"
+    await scored(recovery, 95)
+    await round_of(recovery, 6)
+    assert len(recovery.ecs.changing) == 2
+
+
+def test_plans_take_turns_and_one_that_was_never_tried_comes_first() -> None:
+    drills = Drills(every_days=7, plans=("rollback", "scaling"))
+    past = PastDrill(
+        drill_id="drill:1", plan="rollback", result="stopped", began_at=START, finished_at=START, sentence="x"
+    )
+    both = due((), drills, START)
+    assert (both and both.plan, due((), Drills(), START)) == ("rollback", None)
+    second = due((past,), drills, START)
+    assert second is not None
+    assert second.plan == "scaling"
+    tried = past.model_copy(update={"plan": "scaling"})
+    assert due((past, tried), drills, START + timedelta(days=6)) is None
+    assert due((past, tried), drills, START + timedelta(days=7)) is not None
