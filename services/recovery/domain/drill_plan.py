@@ -135,6 +135,8 @@ def _taken(protection: Protection, now: datetime) -> Iterator[Obstacle]:
         yield Obstacle(f"run {held.run_id} is armed on this service until {held.expires_at:%H:%M:%S} UTC")
     if protection.migration is not None:
         yield Obstacle(f"{protection.migration.migration_id} is under way on this service")
+    if protection.recreation is not None:
+        yield Obstacle(f"{protection.recreation.recreation_id} is under way on this service")
     if protection.scaling is not None:
         yield Obstacle(f"{protection.scaling.scaling_id} stands on this service")
     if protection.firing:
