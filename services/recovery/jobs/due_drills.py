@@ -59,14 +59,14 @@ class DueDrillsJob:
 
     async def _begin(self, running: Running, policy: ServicePolicy) -> bool:
         """Begin the drill that is due; return whether it has begun."""
-        now, target, said = moment(self.clock.now()), policy.target, list[str]()
+        now, target, reasons = moment(self.clock.now()), policy.target, list[str]()
 
         def decide(state: bytes | None) -> Decision:
-            said.clear()
+            reasons.clear()
             protection = Protection.from_bytes(state)
             plan, obstacle = due(protection.past_drills, policy.drills, now), why_not_now(protection, policy, now)
             if plan is None or obstacle is not None:
-                said.append(obstacle.sentence if obstacle is not None else "It has been tried meanwhile.")
+                reasons.append(obstacle.sentence if obstacle is not None else "It has been tried meanwhile.")
                 return Decision()
             drill = Drill(
                 drill_id=f"drill:{caused_id(running.id, f'{plan.plan}:{target}')}",
@@ -79,6 +79,6 @@ class DueDrillsJob:
             return begin_drill(protection, target, drill)
 
         await self.store.apply(Transition(key_of(target), decide), cause=f"{running.id}:{target}")
-        if said:
-            log.info("a drill that is due is tried the next time", target=str(target), why=said[0])
-        return not said
+        if reasons:
+            log.info("a drill that is due is tried the next time", target=str(target), why=reasons[0])
+        return not reasons
