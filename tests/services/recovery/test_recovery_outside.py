@@ -22,7 +22,7 @@ from services._aws.errors import AwsError
 from services._chassis.clock import moment
 from services.recovery.decisions.consider import AGAIN
 from services.recovery.decisions.record import decision_key
-from services.recovery.domain.pause import OTHERS
+from services.recovery.domain.pause import PAUSE
 from services.recovery.domain.protection import Protection, key_of
 from tests.services.recovery.harness import ARN, BAD, GOOD, OTHER, REPOSITORY, TARGET, Recovery
 
@@ -73,7 +73,7 @@ async def decides(recovery: Recovery, told: CriticalAlert, id_: str = "alert-1:r
 
 async def waits(recovery: Recovery, known: int) -> None:
     """Let recovery look again until there is a further decision than the ``known`` ones, as long as a pause lasts."""
-    for _ in range(OTHERS // AGAIN):
+    for _ in range(PAUSE // AGAIN):
         if len(recovery.decided) > known:
             return
         recovery.clock.time += AGAIN.total_seconds()
