@@ -115,6 +115,8 @@ def plan_scaling(seen: Seen, wanted: Wanted, policy: Recovery) -> Planned | Answ
     why_never = _why_never(seen)
     if why_never is not None:
         return why_never
+    if wanted.by_itself and _alone(seen):
+        return not_scaled(WhyScale.AT_MOST, "one task is wanted, and nothing shows that two may run at a time")
     most, bound = _most(seen, wanted, policy)
     count = most if wanted.count is None else min(wanted.count, most)
     if count <= seen.desired:
@@ -137,6 +139,12 @@ def _why_never(seen: Seen) -> Answer | None:
     if seen.desired == 0:
         return not_scaled(WhyScale.ZERO, "the service wants no task: starting it is no scaling; set its desired count")
     return None
+
+
+def _alone(seen: Seen) -> bool:
+    """Return whether a second task may be one too many: a scheduler, the only writer of a volume."""
+    known = "limits_known" not in (seen.unread or {})
+    return known and seen.desired == 1 and (seen.autoscaler is None or seen.autoscaler.high <= 1)
 
 
 def _most(seen: Seen, wanted: Wanted, policy: Recovery) -> tuple[int, str]:

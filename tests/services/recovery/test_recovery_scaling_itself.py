@@ -180,6 +180,19 @@ def zero(recovery: Recovery) -> dict[str, Any]:
     return {}
 
 
+def only_one_task(recovery: Recovery) -> dict[str, Any]:
+    recovery.ecs.desired = 1
+    recovery.scaler.target = None
+    return {}
+
+
+def only_one_task_allowed(recovery: Recovery) -> dict[str, Any]:
+    governs(recovery, scaling_above_maximum=True)
+    recovery.ecs.desired = 1
+    recovery.scaler.target = Autoscaler(1, 1)
+    return {}
+
+
 def at_the_maximum(recovery: Recovery) -> dict[str, Any]:
     recovery.scaler.target = Autoscaler(2, 3)
     return {}
@@ -320,6 +333,11 @@ def autoscaler_at_its_maximum(recovery: Recovery) -> None:
     recovery.scaler.target = Autoscaler(2, 3)
 
 
+def one_task_of_many(recovery: Recovery) -> None:
+    recovery.ecs.desired = 1
+    recovery.scaler.target = Autoscaler(1, 4, scales_out=False)
+
+
 def no_scale_out(recovery: Recovery) -> None:
     recovery.scaler.target = Autoscaler(2, 6, scales_out=False)
 
@@ -342,6 +360,8 @@ def memory_follows_the_load(recovery: Recovery) -> None:
         (zero, "declined", "zero"),
         (gone, "declined", "gone"),
         (at_the_maximum, "people-called", "at-most"),
+        (only_one_task, "people-called", "at-most"),
+        (only_one_task_allowed, "people-called", "at-most"),
         (autoscaler_has_room, "declined", "autoscaler"),
         (limits_are_not_known, "declined", "unseen"),
         (no_addresses, "people-called", "addresses"),
@@ -373,15 +393,24 @@ async def test_why_it_is_not_scaled_is_on_record(
 
 
 @pytest.mark.parametrize(
-    "given", [ordinary, autoscaler_at_its_maximum, no_scale_out, hot_before_the_deployment, memory_follows_the_load]
+    "given",
+    [
+        ordinary,
+        autoscaler_at_its_maximum,
+        one_task_of_many,
+        no_scale_out,
+        hot_before_the_deployment,
+        memory_follows_the_load,
+    ],
 )
 async def test_an_exhausted_service_is_scaled_on_a_built_in_warning(
     recovery: Recovery, given: Callable[[Recovery], None]
 ) -> None:
     given(recovery)
+    before = recovery.ecs.desired
     await warned(recovery)
     assert decisions(recovery) == [("acted", "alert")]
-    assert recovery.ecs.desired > 3
+    assert recovery.ecs.desired > before
 
 
 async def test_it_is_looked_again_while_the_warning_fires_and_no_longer(recovery: Recovery) -> None:
