@@ -134,7 +134,8 @@ class Handlers:
 
     async def score(self, event: HealthScored, meta: Meta) -> Transition:
         """Remember the health score, below which no drill begins, and one that is under way ends."""
-        return _on(event.target, lambda protection: drills.on_score(protection, event, meta.time))
+        policy = whole_policy_of(self.policies, event.target)
+        return _on(event.target, lambda protection: drills.on_score(protection, event, meta.time, policy))
 
     async def end_drill(self, timer: Timer) -> Transition:
         """End a drill that has not ended in time."""

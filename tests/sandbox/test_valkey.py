@@ -71,7 +71,7 @@ def test_a_damaged_file_stops_the_start_with_what_valkey_says(valkey: Valkey, tm
     valkey.stop()
     manifest = next((tmp_path / "appendonlydir").glob("*.manifest"))
     manifest.write_text("nonsense\n")
-    with pytest.raises(NotStarted, match=r"Valkey on 127\.0\.0\.1:\d+ did not start: .+"):
+    with pytest.raises(NotStarted, match=r"Valkey on 127\.0\.0\.1:\d+ did not start \(exit 1\): .+"):
         valkey.start()
 
 

@@ -9,6 +9,7 @@ from contracts.base import Target, caused_id
 from contracts.drills import DrillFinished, DrillStarted
 from contracts.health import HealthScored
 from contracts.monitor import CriticalAlert
+from contracts.policy import ServicePolicy
 from contracts.prose import prose
 from services._chassis.transition import Decision, Emit, Job, Timer, Transition
 from services.recovery.decisions.unscale import begin_restoring
@@ -250,9 +251,10 @@ def on_alert(
     return goes_first(protection, alert.target, f"a critical alert fires ({alert.rule})", now, then)
 
 
-def on_score(protection: Protection, event: HealthScored, at: datetime) -> Decision:
-    """Remember the score, and end a drill where it is too low."""
-    if protection.score is not None and at <= protection.score.at:
+def on_score(protection: Protection, event: HealthScored, at: datetime, policy: ServicePolicy | None) -> Decision:
+    """Remember the score, and end a drill where it is too low; of a service that nobody tries, it is not remembered."""
+    tried = protection.drill is not None or (policy is not None and policy.drills.enabled)
+    if not tried or (protection.score is not None and at <= protection.score.at):
         return Decision(unmarked=True)
     known = protection.replace(score=KnownScore(low=event.low, at=at))
     drill = known.drill

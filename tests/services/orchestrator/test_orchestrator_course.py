@@ -257,7 +257,7 @@ def test_no_option_is_named_where_none_would_help(world: World, step: str, gate:
         ("helth_score", "There is no gate 'helth_score' before the change; did you mean health_score?"),
         (
             "error_rate",
-            "There is no gate 'error_rate' before the change. Gates that can be overridden: existing_",
+            "There is no gate 'error_rate' before the change. Gates that can be overridden: ",
         ),
         ("target_exists", "The gate target_exists cannot be overridden: nothing is deployed unless ECS knows"),
     ],

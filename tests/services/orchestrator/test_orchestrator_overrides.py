@@ -5,6 +5,7 @@ import pytest
 from contracts.catalogue import CATALOGUE
 from contracts.deployment import Cause, CheckUp, Outcome, Override, Phase
 from contracts.gates import Gate, Verdict
+from contracts.migration_asked import MigrationAsked
 from contracts.overrides import INDISPENSABLE, OVERRIDABLE
 from contracts.results import PreflightOutput
 from services.orchestrator.domain.limits import BEFORE_THE_CHANGE
@@ -27,7 +28,8 @@ def blocked_by(step: str, gate: str, *overrides: str) -> World:
     """Play the checks, of which one gate does not pass; what is resolved is resolved all the same."""
     world = World()
     reasons = tuple(Override(gate=name, reason="so be it") for name in overrides)
-    world.request("1", asked(overrides=reasons))
+    migration = MigrationAsked() if step == "check-migration" else None
+    world.request("1", asked(overrides=reasons, migration=migration))
     name = step.replace("-", "_")
     world.answer_others(step)
     output = None if gate in INDISPENSABLE else world.usual_output(step)
